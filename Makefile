@@ -1,0 +1,39 @@
+# Each target works on a fresh clone, by itself. It needs Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check bench clean
+
+$(BIN)/nephrograde: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/nephrograde
+	$(PIP) --editable '.[test]'
+	touch $@
+
+demo: $(BIN)/nephrograde
+	$(BIN)/nephrograde demo
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage erase
+	$(BIN)/pytest --numprocesses 2 --cov --cov-report term
+
+test: check
+
+bench: $(VENV)/.test
+	$(PIP) --no-deps torchio==1.3.1 || true
+	$(BIN)/python bench/prepare.py
+	$(BIN)/python bench/input_pipeline.py
+
+clean:
+	rm -rf $(VENV) demo

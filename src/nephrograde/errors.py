@@ -1,0 +1,80 @@
+"""Every exception that nephrograde raises on purpose.
+
+::
+
+    NephrogradeError            anything a user can cause, shown without a traceback (exit code 2)
+    ├── InputError              a list of problems in the study file or the cohort table, all at once
+    ├── PlaceError              a place that is not written as "x,y,z mm" or "i,j,k vox"
+    ├── VolumeError             one scan cannot be read or used; carries the patient-free part of a finding
+    ├── FitError                training broke down or cannot start
+    ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
+    ├── ScoresError             a score table that cannot be evaluated
+    └── RunError                a run folder that lacks what a later stage needs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in an input: where it is, what it is, and what to do.
+
+    >>> print(Problem("fit.epoch", "unknown key", "Did you mean 'epochs'?"))
+    fit.epoch: unknown key. Did you mean 'epochs'?
+    """
+
+    place: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}. {self.remedy}"
+
+
+class NephrogradeError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class InputError(NephrogradeError):
+    r"""The study file or the cohort table has mistakes; all of them are listed.
+
+    >>> str(InputError([Problem("split.folds", "is 1", "Give at least 2.")]))
+    '1 problem:\n  split.folds: is 1. Give at least 2.'
+    """
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        heading = "1 problem:" if len(problems) == 1 else f"{len(problems)} problems:"
+        super().__init__("\n".join([heading, *(f"  {problem}" for problem in problems)]))
+
+
+class PlaceError(NephrogradeError):
+    """A point, box or slice that is not written with its unit as the rule asks."""
+
+
+class VolumeError(NephrogradeError):
+    """One image or mask cannot be used; ``code`` names the kind, ``remedy`` says what to do."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message} {remedy}")
+
+
+class FitError(NephrogradeError):
+    """A network could not be fitted."""
+
+
+class WeightsError(NephrogradeError):
+    """Initial weights do not fit the network, or are not the file that the study names."""
+
+
+class ScoresError(NephrogradeError):
+    """A score table cannot be evaluated as it stands."""
+
+
+class RunError(NephrogradeError):
+    """A run folder lacks something, or belongs to another study."""

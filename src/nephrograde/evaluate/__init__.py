@@ -1,0 +1,1 @@
+"""WHAT IT IS WORTH: scores, measures, comparisons, baselines."""

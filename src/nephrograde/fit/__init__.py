@@ -1,0 +1,1 @@
+"""LEARNING: one flat loop."""

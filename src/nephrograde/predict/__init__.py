@@ -1,0 +1,1 @@
+"""A NEW PATIENT: grade one scan with the models of a finished run."""

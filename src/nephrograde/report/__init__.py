@@ -1,0 +1,1 @@
+"""ON PAPER: tables, figures, one self-contained document."""

@@ -1,0 +1,1 @@
+"""WHAT A MODEL SEES: slices, tumour boxes, augmentation, the prepared cache."""

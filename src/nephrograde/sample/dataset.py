@@ -1,0 +1,71 @@
+"""The samples of one model, gathered from the prepared cache and keyed by patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a model sees of one patient.
+
+    ``image`` is float16 in [0, 1]: ``(slice, 1, y, x)`` for a weak arm, ``(1, channel, x, y, z)`` for a strong one,
+    so that the first axis always counts the pictures of the patient.
+    """
+
+    patient_id: str
+    image: npt.NDArray[np.float16]
+    is_high: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSet:
+    """The rows a network is fed with: one per slice or box, each with its patient's id and grade.
+
+    ``images`` is float16 in [0, 1], ``(row, 1, y, x)`` or ``(row, channel, x, y, z)``.
+    """
+
+    images: npt.NDArray[np.float16]
+    patient_ids: tuple[str, ...]
+    is_high: npt.NDArray[np.bool_]
+
+
+def read_samples(files: Mapping[str, Path], is_high: Mapping[str, bool]) -> list[Sample]:
+    """Open the prepared region of every patient without reading it into memory yet.
+
+    Args:
+        files: Patient id to the ``.npy`` file of the region, for one arm and phase.
+        is_high: Patient id to the true grade.
+    """
+    return [
+        Sample(patient_id, np.load(region_path, mmap_mode="r"), is_high[patient_id])
+        for patient_id, region_path in sorted(files.items())
+    ]
+
+
+def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:
+    """Collect the rows of some patients; patients without a sample (a missing phase) are passed over.
+
+    >>> a = Sample("P1", np.zeros((2, 1, 4, 4), np.float16), is_high=True)
+    >>> b = Sample("P2", np.ones((2, 1, 4, 4), np.float16), is_high=False)
+    >>> rows = gather([a, b], ["P2", "P3"])
+    >>> rows.patient_ids, rows.images.shape, rows.is_high.tolist()
+    (('P2', 'P2'), (2, 1, 4, 4), [False, False])
+    """
+    wanted = set(patient_ids)
+    chosen = [sample for sample in samples if sample.patient_id in wanted]
+    images = [sample.image for sample in chosen]
+    return SampleSet(
+        images=np.concatenate(images) if images else np.zeros((0, 1, 1, 1), np.float16),
+        patient_ids=tuple(sample.patient_id for sample in chosen for _ in range(len(sample.image))),
+        is_high=np.array([sample.is_high for sample in chosen for _ in range(len(sample.image))], dtype=bool),
+    )

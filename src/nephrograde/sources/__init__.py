@@ -1,0 +1,1 @@
+"""WHERE COHORTS COME FROM: writes tables and images; nothing below needs it."""

@@ -1,0 +1,71 @@
+"""The words of the field, used the same way in every room.
+
+``low`` is WHO/ISUP grade 1–2 and ``high`` is 3–4, the positive class. A *phase* is one CT acquisition and a *scan*
+one phase of one patient. An *arm* is a kind of supervision with its network; arm × phase is a *model*.
+
+Array shapes are written ``"x y z"`` (columns, rows, slices; LPS, so x grows to the patient's left, y to the back
+and z to the head) or ``"channel y x"`` for a slice; the axis order is converted only where files are read.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+RESEARCH_USE_ONLY = "Research use only: not a medical device, no clinical decision may rest on it."
+
+VolumeArray: TypeAlias = Annotated[npt.NDArray[Any], "x y z"]
+MaskArray: TypeAlias = Annotated[npt.NDArray[np.bool_], "x y z"]
+SliceArray: TypeAlias = Annotated[npt.NDArray[np.float32], "channel y x"]
+BoxArray: TypeAlias = Annotated[npt.NDArray[np.float32], "channel x y z"]
+FloatVector: TypeAlias = Annotated[npt.NDArray[np.float64], "patient"]
+BoolVector: TypeAlias = Annotated[npt.NDArray[np.bool_], "patient"]
+Triple: TypeAlias = tuple[float, float, float]
+
+KNOWN_PHASES = {
+    "up": "unenhanced",
+    "cmp": "corticomedullary",
+    "np": "nephrographic",
+    "ep": "excretory",
+}
+"""Phase codes whose names the reports spell out; a study may use any other name as well."""
+
+
+class Supervision(StrEnum):
+    """What a person had to give for a patient besides the grade, by rising cost.
+
+    >>> Supervision("box").cost, Supervision.MASK.value
+    (3, 'mask')
+    """
+
+    NONE = "none"
+    SLICE = "slice"
+    POINT = "point"
+    BOX = "box"
+    MASK = "mask"
+
+    @property
+    def cost(self) -> int:
+        """Rank by annotation effort, 0 (nothing) to 4 (the tumour delineated in 3D)."""
+        return list(Supervision).index(self)
+
+
+def model_id(arm: str, phase: str) -> str:
+    """Name the model of one arm on one phase.
+
+    >>> model_id("weak-1", "cmp")
+    'weak-1-cmp'
+    """
+    return f"{arm}-{phase}"
+
+
+def phase_name(phase: str) -> str:
+    """Spell a phase code out, for people.
+
+    >>> phase_name("cmp"), phase_name("pet")
+    ('corticomedullary', 'pet')
+    """
+    return KNOWN_PHASES.get(phase, phase)
