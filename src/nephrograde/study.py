@@ -226,6 +226,11 @@ def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
     return study
 
 
+def restore_study(resolved: dict[str, Any]) -> Study:
+    """Read back the resolved study that a lock file holds."""
+    return _validate(Study, resolved)
+
+
 def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[Study | None, list[Problem]]:
     """Read as much of a study file as is sound, with the problems of the rest.
 

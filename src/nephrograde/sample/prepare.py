@@ -16,7 +16,7 @@ from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Finding, check_mask, check_volume, write_findings
+from nephrograde.volume.check import Finding, check_mask, check_volume, read_findings, write_findings
 from nephrograde.volume.roi import measure_tumour
 from nephrograde.volume.volume import read_mask, read_volume
 
@@ -125,7 +125,7 @@ def read_prepared(volumes_dir: Path) -> Prepared:
     missing = next((region.file for region in regions if not (volumes_dir / region.file).exists()), None)
     if missing is not None:
         raise RunError(f"{volumes_dir / missing} is missing. Run `nephrograde prepare` again.")
-    findings = [Finding(**row) for row in read_rows(volumes_dir / "findings.csv")]  # type: ignore[arg-type]
+    findings = read_findings(volumes_dir / "findings.csv")
     return Prepared(tuple(regions), tuple(findings), read_json(volumes_dir / "inputs.json"))
 
 
@@ -180,13 +180,14 @@ def _prepare_scan(patient_id: str, scan: Scan, study: Study, volumes_dir: Path) 
             return record
     scanned, findings = _read_scan(patient_id, scan)
     regions: list[Region] = []
-    for arm in study.arm if scanned is not None else ():
-        region_path = volumes_dir / names[arm.name]
-        try:
-            regions.append(_cut_arm(patient_id, scan, scanned, arm=arm, study=study, region_path=region_path))
-        except VolumeError as error:
-            if scan.mask_path is None or scanned.mask is not None:  # else the broken mask has been named already
-                findings.append(_finding(patient_id, scan.phase, error, f"arm {arm.name}: "))
+    if scanned is not None:
+        for arm in study.arm:
+            region_path = volumes_dir / names[arm.name]
+            try:
+                regions.append(_cut_arm(patient_id, scan, scanned, arm=arm, study=study, region_path=region_path))
+            except VolumeError as error:
+                if scan.mask_path is None or scanned.mask is not None:  # else the broken mask has been named already
+                    findings.append(_finding(patient_id, scan.phase, error, f"arm {arm.name}: "))
     record = {
         "sidecar": sidecar_path.name,
         "inputs": inputs,
@@ -218,7 +219,9 @@ def _read_scan(patient_id: str, scan: Scan) -> tuple[_Scanned | None, list[Findi
         return _Scanned(volume, None, None), findings
     try:
         mask = read_mask(scan.mask_path, volume)
-        findings += [Finding(patient_id, scan.phase, *problem) for problem in check_mask(mask)]
+        findings += [
+            Finding(patient_id, scan.phase, *problem) for problem in check_mask(mask, mask_path=scan.mask_path)
+        ]
     except VolumeError as error:
         return _Scanned(volume, None, None), [*findings, _finding(patient_id, scan.phase, error)]
     return _Scanned(volume, mask, measure_tumour(mask, volume)), findings

@@ -1,0 +1,163 @@
+"""Which column of a cohort table is what: our names, the user's headings, and what is missing or misspelt."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.sheet import clean_heading
+from nephrograde.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nephrograde.cohort.sheet import Sheet
+    from nephrograde.study import CohortSettings, SplitSettings
+
+CLINICAL_NUMBERS = ("age_years", "size_cm", "volume_ml")
+"""Clinical columns that the baselines and the report read as numbers."""
+
+_SCAN_KINDS = ("image", "mask", "point", "box", "slice")
+_KEPT_NAMES = ("is_high", "grade")
+_SHOWN = 20  # columns listed in a message, our choice
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of one table by our names; ``outcome`` and ``split`` are None where the table lacks them.
+
+    >>> columns = Columns("cohort.csv", {"patient_id": "病案号"}, None, None, (), ())
+    >>> columns.heading("patient_id"), columns.rename({"病案号": "1001", "备注": ""})
+    ('病案号', {'patient_id': '1001'})
+    """
+
+    table_name: str
+    heading_of: Mapping[str, str]
+    outcome: str | None
+    split: str | None
+    stratify: tuple[str, ...]
+    clinical: tuple[str, ...]
+
+    def heading(self, column: str) -> str:
+        """The heading of a column as it stands in the table."""
+        return self.heading_of.get(column, column)
+
+    def rename(self, cells: Mapping[str, str]) -> dict[str, str]:
+        """The cells of a row by our names."""
+        return {name: cells[heading] for name, heading in self.heading_of.items()}
+
+
+def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -> tuple[Columns, list[Problem]]:
+    """Find out which column is what, and name every column that is missing, doubly used or misspelt.
+
+    Args:
+        sheet: The table.
+        settings: The ``[cohort]`` section with the phases, the outcome and the user's headings.
+        split: The ``[split]`` section, which may name columns too.
+
+    Returns:
+        The columns that could be found, and the problems.
+
+    Source:
+        Our choice.
+
+    >>> from pathlib import Path
+    >>> from nephrograde.cohort.sheet import Sheet
+    >>> from nephrograde.study import CohortSettings, SplitSettings
+    >>> sheet = Sheet("cohort.csv", ("Patient_ID", "isup_grade", "cmp_image"), ())
+    >>> columns, problems = name_columns(sheet, CohortSettings(table=Path(), phases=("cmp",)), SplitSettings())
+    >>> print(problems[0])
+    cohort.csv, column patient_id: is missing. Did you mean 'Patient_ID'? Rename it, or map it in cohort.columns.
+    """
+    heading_of, problems = _map_headings(sheet, settings)
+    mapped = {clean_heading(name) for name in settings.columns}
+    outcome = clean_heading(settings.outcome)
+    wanted = {"patient_id": "is missing", outcome: "is missing"}
+    wanted |= {f"{phase}_image": f"is missing, and cohort.phases names {phase}" for phase in settings.phases}
+    for name, what in wanted.items():
+        if name not in heading_of and name not in mapped:
+            problems.append(Problem(f"{sheet.name}, column {name}", what, _remedy(name, sheet.headings)))
+    split_name = clean_heading(split.column) if split.column is not None else None
+    taken = {"patient_id", outcome, split_name}
+    clinical = tuple(
+        name
+        for name in heading_of
+        if name not in taken and not name.endswith(tuple(f"_{kind}" for kind in _SCAN_KINDS))
+    )
+    stratify = tuple(clean_heading(name) for name in split.stratify)
+    problems += _split_column_problems(sheet, split_name, stratify, heading_of=heading_of, clinical=clinical)
+    problems += _misspelt(sheet.name, heading_of, settings.phases)
+    for name in (name for name in _KEPT_NAMES if name in clinical):
+        what = f"is our own name for what is read from column {heading_of.get(outcome, outcome)}"
+        problems.append(Problem(f"{sheet.name}, column {heading_of[name]}", what, "Rename or remove this column."))
+    columns = Columns(
+        table_name=sheet.name,
+        heading_of=heading_of,
+        outcome=outcome if outcome in heading_of else None,
+        split=split_name if split_name in heading_of else None,
+        stratify=tuple(name for name in stratify if name in clinical),
+        clinical=clinical,
+    )
+    return columns, problems
+
+
+def _map_headings(sheet: Sheet, settings: CohortSettings) -> tuple[dict[str, str], list[Problem]]:
+    """Our name → heading for every column: those that ``cohort.columns`` names first, the others by themselves."""
+    problems = []
+    heading_of: dict[str, str] = {}
+    name_of: dict[str, str] = {}
+    mapped = {clean_heading(name): clean_heading(heading) for name, heading in settings.columns.items()}
+    for name, heading in mapped.items():
+        place = f"cohort.columns.{name}"
+        if heading not in sheet.headings:
+            remedy = _remedy(heading, sheet.headings, ending="Correct the heading.")
+            problems.append(Problem(place, f"{sheet.name} has no column '{heading}'", remedy))
+        elif heading in name_of:
+            what = f"names the column '{heading}', as cohort.columns.{name_of[heading]} does"
+            problems.append(Problem(place, what, "Give each name a column of its own."))
+        else:
+            heading_of[name], name_of[heading] = heading, name
+    heading_of |= {heading: heading for heading in sheet.headings if heading not in name_of and heading not in mapped}
+    return heading_of, problems
+
+
+def _split_column_problems(
+    sheet: Sheet, split: str | None, stratify: Iterable[str], *, heading_of: Mapping[str, str], clinical: Iterable[str]
+) -> list[Problem]:
+    problems = []
+    if split is not None and split not in heading_of:
+        remedy = _remedy(split, sheet.headings, ending="Correct split.column.")
+        problems.append(Problem("split.column", f"{sheet.name} has no column '{split}'", remedy))
+    for name in stratify:
+        if name not in heading_of:
+            remedy = _remedy(name, sheet.headings, ending="Correct split.stratify.")
+            problems.append(Problem("split.stratify", f"{sheet.name} has no column '{name}'", remedy))
+        elif name not in clinical:
+            what = f"'{name}' is not a clinical column"
+            remedy = "Take it out; the split is stratified by the outcome in any case."
+            problems.append(Problem("split.stratify", what, remedy))
+    return problems
+
+
+def _misspelt(table_name: str, heading_of: Mapping[str, str], phases: Iterable[str]) -> list[Problem]:
+    """Columns that look like a mask, point, box or slice of a phase that has none, and belong to no other phase."""
+    known = [f"{phase}_{kind}" for phase in phases for kind in _SCAN_KINDS]
+    absent = [name for name in known if name not in heading_of and not name.endswith("_image")]
+    problems = []
+    for name, heading in heading_of.items():
+        is_other_phase = f"{name.rpartition('_')[0]}_image" in heading_of
+        near = difflib.get_close_matches(name.casefold(), absent, n=1, cutoff=0.85)
+        if near and name not in known and not (is_other_phase and name.endswith(_SCAN_KINDS)):
+            remedy = f"Did you mean '{near[0]}'? Rename it, one way or the other."
+            problems.append(Problem(f"{table_name}, column {heading}", "is not a column we know", remedy))
+    return problems
+
+
+def _remedy(name: str, headings: tuple[str, ...], ending: str = "Rename it, or map it in cohort.columns.") -> str:
+    by_folded = {heading.casefold(): heading for heading in headings}
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=3)
+    if near:
+        return f"Did you mean {' or '.join(repr(by_folded[match]) for match in near)}? {ending}"
+    more = f" and {len(headings) - _SHOWN} more" if len(headings) > _SHOWN else ""
+    return f"The table has {', '.join(headings[:_SHOWN])}{more}. {ending}"

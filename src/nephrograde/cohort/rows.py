@@ -1,0 +1,155 @@
+"""The rows of a cohort table: ids and outcomes, and a place to note every mistake found in them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import Problem
+
+if TYPE_CHECKING:
+    from nephrograde.cohort.columns import Columns
+
+_LISTED = 10  # rows listed one by one of the same mistake, our choice
+_EMPTY = {"", "nan", "nat", "na", "n/a", "#n/a", "null", "-", "--", "—", "——", "/", "\\"}
+_GRADE = re.compile(r"(?:GRADE|G)?(\d{1,3}(?:\.0*)?|I{1,3}|IV|[一二三四])级?")
+_NUMERALS = {"I": 1, "II": 2, "III": 3, "IV": 4, "一": 1, "二": 2, "三": 3, "四": 4}
+_GRADE_REMEDY = "Write a WHO/ISUP grade 1, 2, 3 or 4; or 0 and 1 in the whole column."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its number on the screen, and its cells by our names.
+
+    >>> row = Row(2, {"patient_id": "P1", "cmp_mask": "N/A"})
+    >>> row.label, row.cell("cmp_mask"), row.cell("cmp_box")
+    ('P1', '', '')
+    """
+
+    number: int
+    cells: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """The patient's id, or where the row is."""
+        return self.cells.get("patient_id") or f"of row {self.number}"
+
+    def cell(self, column: str) -> str:
+        """The text of a cell; empty where the column is missing or the cell says that there is nothing."""
+        text = self.cells.get(column, "")
+        return "" if text.casefold() in _EMPTY else text
+
+
+@dataclass(slots=True)
+class Faults:
+    """The mistakes of the rows; the same mistake in many rows is listed ten times and then counted.
+
+    >>> from nephrograde.cohort.columns import Columns
+    >>> faults = Faults(Columns("cohort.csv", {"sex": "性别"}, None, None, (), ()))
+    >>> faults.add(Row(7, {"patient_id": "P1"}), "sex", what=": what it is", remedy="What to do.")
+    >>> print(*faults.problems())
+    cohort.csv row 7, column 性别: patient P1: what it is. What to do.
+    """
+
+    columns: Columns
+    found: dict[tuple[str, str], list[Problem]] = field(default_factory=dict)
+
+    def add(self, row: Row, column: str, *, what: str, remedy: str) -> None:
+        """Note a mistake; one with the same column and remedy counts as the same."""
+        place = f"{self.columns.table_name} row {row.number}, column {self.columns.heading(column)}"
+        self.found.setdefault((column, remedy), []).append(Problem(place, f"patient {row.label}{what}", remedy))
+
+    def problems(self) -> list[Problem]:
+        """All mistakes, those of a kind together."""
+        listed = []
+        for (column, remedy), same in self.found.items():
+            listed += same[:_LISTED]
+            if len(same) > _LISTED:
+                place = f"{self.columns.table_name}, column {self.columns.heading(column)}"
+                what = f"the same in {len(same) - _LISTED} more rows, {len(same)} in all"
+                listed.append(Problem(place, what, remedy))
+        return listed
+
+
+def check_ids(rows: list[Row], faults: Faults) -> None:
+    """Note patients without an id, with an id that Excel has shortened, or in two rows.
+
+    Args:
+        rows: The table; without a column patient_id there is nothing to check.
+        faults: Where the mistakes are noted.
+
+    Source:
+        Our choice.
+
+    >>> from nephrograde.cohort.columns import Columns
+    >>> faults = Faults(Columns("cohort.csv", {}, None, None, (), ()))
+    >>> check_ids([Row(2, {"patient_id": "P1"}), Row(3, {"patient_id": "P1"})], faults)
+    >>> faults.problems()[0].what
+    'patient P1 stands in row 2 already'
+    """
+    first_row: dict[str, int] = {}
+    for row in rows:
+        patient = row.cells.get("patient_id")
+        if patient is None:
+            return
+        if not patient:
+            faults.add(row, "patient_id", what=" has no patient_id", remedy="Give every patient an id.")
+        elif re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", patient):
+            what = ": Excel has shortened this number, and digits are lost"
+            faults.add(row, "patient_id", what=what, remedy="Format the column as text, and enter the ids again.")
+        elif patient in first_row:
+            what = f" stands in row {first_row[patient]} already"
+            faults.add(row, "patient_id", what=what, remedy="Keep one row a patient.")
+        first_row.setdefault(patient, row.number)
+
+
+def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[str, tuple[bool, int | None]]:
+    """Read the truth of every patient: a WHO/ISUP grade, of which 3 and 4 are high, or 0 and 1.
+
+    A grade may be written as 3, 3.0, G3, III, Ⅲ, 三级 or 3级. A column with 0 and without 2, 3 and 4 is read as 0/1.
+
+    Args:
+        rows: The table.
+        outcome: The column's name, None where the table has no such column.
+        faults: Where the mistakes are noted.
+
+    Returns:
+        (is_high, grade) by patient, for those that can be read; the grade is None for 0/1.
+
+    Source:
+        High is grade 3–4: the paper.
+
+    >>> from nephrograde.cohort.columns import Columns
+    >>> columns = Columns("cohort.csv", {}, "isup_grade", None, (), ())
+    >>> read_outcomes([Row(2, {"patient_id": "P1", "isup_grade": "Ⅲ级"})], "isup_grade", Faults(columns))
+    {'P1': (True, 3)}
+    """
+    if outcome is None:
+        return {}
+    values = {row.number: _as_grade(row.cell(outcome)) for row in rows}
+    is_binary = 0 in values.values() and not {2, 3, 4} & set(values.values())
+    truths: dict[str, tuple[bool, int | None]] = {}
+    for row in rows:
+        text, value = row.cell(outcome), values[row.number]
+        if not text:
+            faults.add(row, outcome, what=": the outcome is empty", remedy="Fill it in, or take the row out.")
+        elif value is None:
+            faults.add(row, outcome, what=f": '{text}' is not a grade", remedy=_GRADE_REMEDY)
+        elif is_binary and value in {0, 1}:
+            truths[row.label] = (value == 1, None)
+        elif is_binary:
+            faults.add(row, outcome, what=f": {value} is neither 0 nor 1", remedy=_GRADE_REMEDY)
+        elif 1 <= value <= 4:
+            truths[row.label] = (value >= 3, value)
+        else:
+            faults.add(row, outcome, what=f": grade {value} is not a WHO/ISUP grade", remedy=_GRADE_REMEDY)
+    return truths
+
+
+def _as_grade(text: str) -> int | None:
+    match = _GRADE.fullmatch("".join(unicodedata.normalize("NFKC", text).upper().split()))
+    if match is None:
+        return None
+    return _NUMERALS.get(match[1]) or int(match[1].partition(".")[0])

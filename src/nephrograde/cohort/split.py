@@ -1,0 +1,362 @@
+"""The split by patient: who is a test patient, who is in which fold, drawn once, saved, and then only read.
+
+Patients are put in an order by class, by stratum and, within a stratum, by a hash of the seed and their id. Test
+patients are taken from that order at even steps and the others are dealt to the folds in turn, so that every class and
+every stratum is spread within one patient of its share. The hash, unlike a random stream, depends neither on the order
+of the table's rows nor on the version of a library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from nephrograde.cohort.sheet import clean_heading, open_sheet
+from nephrograde.errors import Problem, RunError
+from nephrograde.files import write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from nephrograde.cohort.table import Case, Cohort
+    from nephrograde.study import SplitSettings
+
+SplitName: TypeAlias = Literal["train", "test"]
+CLASS_WORDS = {False: "low (grade 1–2, or outcome 0)", True: "high (grade 3–4, or outcome 1)"}
+"""What messages call the two classes, by ``is_high``."""
+_HEADINGS = ("patient_id", "split", "fold")
+_NAMED = 10  # patients named in one message, our choice
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Where one patient belongs: the test set, or a fold (from 0) of the training set."""
+
+    split: SplitName
+    fold: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where every patient belongs, in the order of the ids.
+
+    >>> split = Split({"P1": Assignment("train", 0), "P2": Assignment("test", None), "P3": Assignment("train", 1)})
+    >>> split.train_ids(), split.test_ids(), split.fold_ids(1), split.folds
+    (('P1', 'P3'), ('P2',), ('P3',), 2)
+    """
+
+    assignments: Mapping[str, Assignment]
+
+    @property
+    def folds(self) -> int:
+        """The number of folds."""
+        return 1 + max((place.fold for place in self.assignments.values() if place.fold is not None), default=-1)
+
+    def train_ids(self) -> tuple[str, ...]:
+        """The patients of all folds."""
+        return tuple(patient for patient, place in self.assignments.items() if place.split == "train")
+
+    def test_ids(self) -> tuple[str, ...]:
+        """The patients no network learns from."""
+        return tuple(patient for patient, place in self.assignments.items() if place.split == "test")
+
+    def fold_ids(self, fold: int) -> tuple[str, ...]:
+        """The patients of one fold, counted from 0."""
+        return tuple(patient for patient, place in self.assignments.items() if place.fold == fold)
+
+
+def split_problems(
+    is_high: Mapping[str, bool], settings: SplitSettings, split_column: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Name what stands in the way of a split in which the test set and every fold hold both classes.
+
+    Args:
+        is_high: The class of every patient.
+        settings: The ``[split]`` section.
+        split_column: ``train`` or ``test`` per patient, where the table says so itself.
+
+    Returns:
+        The problems, none where the split can be drawn.
+
+    Source:
+        Our choice.
+
+    >>> from nephrograde.study import SplitSettings
+    >>> for problem in split_problems({"P1": True, "P2": True, "P3": False, "P4": False}, SplitSettings()):
+    ...     print(problem.place, "|", problem.what)
+    split.test_fraction | 0.3 of 4 patients is 1 test patient, so one class is missing from the test set
+    split.folds | only 1 patient left for training is low (grade 1–2, or outcome 0), and 5 folds are asked for
+    """
+    counts = (sum(not high for high in is_high.values()), sum(is_high.values()))
+    for high in (False, True):
+        if counts[high] == 0:
+            what = f"of {len(is_high)} patients none is {CLASS_WORDS[high]}"
+            return [Problem("cohort.outcome", what, "Both classes are needed; check the outcome column.")]
+    tests = _test_counts(is_high, settings, split_column)
+    problems = [] if min(tests) else [_no_test_problem(tests, counts, settings, split_column)]
+    kept = {high: counts[high] - tests[high] for high in (False, True)}
+    rarer = min(kept, key=lambda high: kept[high])
+    if kept[rarer] < settings.folds:
+        is_or_are = "patient left for training is" if kept[rarer] == 1 else "patients left for training are"
+        what = f"only {kept[rarer]} {is_or_are} {CLASS_WORDS[rarer]}, and {settings.folds} folds are asked for"
+        fewer = f"Set split.folds to at most {kept[rarer]}, or add" if kept[rarer] > 1 else "Add"
+        problems.append(Problem("split.folds", what, f"{fewer} patients of that class."))
+    return problems
+
+
+def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
+    """Draw the test set and the folds, stratified by the outcome and by ``split.stratify``.
+
+    Within those strata the patients are also spread by the phases they have. Where the table names the test patients
+    itself, only the folds are drawn. The size of a random test set is ``round(test_fraction · n)``: 300 patients give
+    210 and 90.
+
+    Args:
+        cohort: The patients; the order of the table's rows does not matter.
+        settings: The ``[split]`` section.
+
+    Returns:
+        Every patient's place. Folds differ by at most one patient, in all and in each class.
+
+    Raises:
+        RunError: Where the test set or a fold would lack a class, or a column to stratify by is missing.
+
+    Source:
+        The paper's 7:3; stratification, folds and the way of drawing are our choice.
+
+    >>> from nephrograde.cohort.table import Case, Cohort
+    >>> from nephrograde.study import SplitSettings
+    >>> cases = tuple(Case(f"P{i:03}", i % 2 == 0, None, {}, {}) for i in range(300))
+    >>> split = draw_split(Cohort(cases, (), (), None), SplitSettings())
+    >>> len(split.train_ids()), len(split.test_ids()), [len(split.fold_ids(fold)) for fold in range(5)]
+    (210, 90, [42, 42, 42, 42, 42])
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    problems = split_problems(is_high, settings, cohort.split_column)
+    for column in settings.stratify:
+        if clean_heading(column) not in cohort.clinical_columns:
+            problems.append(Problem("split.stratify", f"the cohort has no column '{column}'", "Correct the name."))
+    if problems:
+        raise RunError("\n".join(["The split cannot be drawn.", *map(str, problems)]))
+    ranked = _ranked(cohort, settings)
+    if cohort.split_column is None:
+        counts = _test_counts(is_high, settings, None)
+        tests = {patient for high in (False, True) for patient in _at_even_steps(ranked[high], counts[high], settings)}
+    else:
+        tests = {patient for patient, name in cohort.split_column.items() if name == "test"}
+    train = [patient for high in (False, True) for patient in ranked[high] if patient not in tests]
+    places = {patient: Assignment("train", position % settings.folds) for position, patient in enumerate(train)}
+    return Split({patient: places.get(patient, Assignment("test", None)) for patient in sorted(is_high)})
+
+
+def inner_split(
+    ids: Iterable[str], is_high: Mapping[str, bool], *, fraction: float, seed: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Set some of the training patients aside, by class, to stop the training early by.
+
+    Args:
+        ids: The training patients of one fold.
+        is_high: The class of every one of them.
+        fraction: The share to set aside; at least one patient of each class that has two.
+        seed: Of ``[fit]``.
+
+    Returns:
+        The patients to learn from and the patients to stop by, each in the order of the ids. The only patient of a
+        class is learnt from.
+
+    Raises:
+        RunError: Where there are too few patients to set any aside.
+
+    Source:
+        Our choice.
+
+    >>> is_high = {patient: patient in "abcd" for patient in "abcdefgh"}
+    >>> learn, stop = inner_split("abcdefgh", is_high, fraction=0.25, seed=1)
+    >>> len(learn), sorted(is_high[patient] for patient in stop)
+    (6, [False, True])
+    """
+    patients = sorted(set(ids))
+    ranked = {
+        high: sorted((patient for patient in patients if is_high[patient] == high), key=_hash_of(f"inner:{seed}"))
+        for high in (False, True)
+    }
+    counts = (len(ranked[False]), len(ranked[True]))
+    total = max(round(fraction * len(patients)), sum(count > 1 for count in counts))
+    shares = _share(counts, total, keep=1) if patients else (0, 0)
+    stop = {
+        patient for high in (False, True) for patient in ranked[high][: min(shares[high], max(counts[high] - 1, 0))]
+    }
+    if not stop:
+        raise RunError(
+            f"{len(patients)} training patients are too few to set some aside for early stopping. "
+            "Add patients, or set fit.patience = 0."
+        )
+    return tuple(patient for patient in patients if patient not in stop), tuple(sorted(stop))
+
+
+def check_disjoint(groups: Mapping[str, Iterable[str]]) -> None:
+    """Make sure that no patient is in two groups: the guard against a split by image instead of by patient.
+
+    Args:
+        groups: The patient ids of each group by its name; an id may repeat within a group, once a slice.
+
+    Raises:
+        RunError: Naming the patients that are in two groups.
+
+    Source:
+        Image-level leaks are the commonest fault of published imaging studies; our choice to stop at one.
+
+    >>> check_disjoint({"learn": ["P1", "P1"], "test": ["P2"]})
+    >>> check_disjoint({"learn": ["P1", "P2"], "test": ["P2"]})
+    Traceback (most recent call last):
+    ...
+    nephrograde.errors.RunError: Patient P2 is in learn and in test. Split by patient, never by image or slice.
+    """
+    group_of: dict[str, str] = {}
+    for name, ids in groups.items():
+        members = set(ids)
+        twice = sorted(patient for patient in members if patient in group_of)
+        if twice:
+            named = ", ".join(twice[:_NAMED]) + (f" and {len(twice) - _NAMED} more" if len(twice) > _NAMED else "")
+            others = " or ".join(dict.fromkeys(group_of[patient] for patient in twice))
+            who = f"Patient {named} is" if len(twice) == 1 else f"Patients {named} are"
+            raise RunError(f"{who} in {others} and in {name}. Split by patient, never by image or slice.")
+        group_of |= dict.fromkeys(members, name)
+
+
+def write_split(split: Split, split_path: Path) -> None:
+    """Write ``split.csv``: patient_id, split, fold (empty for a test patient).
+
+    Args:
+        split: As drawn.
+        split_path: Where to.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     split = Split({"P1": Assignment("test", None), "P2": Assignment("train", 0)})
+    ...     write_split(split, Path(folder, "split.csv"))
+    ...     Path(folder, "split.csv").read_text(encoding="utf-8").split()
+    ['patient_id,split,fold', 'P1,test,', 'P2,train,0']
+    """
+    rows = (
+        {"patient_id": patient, "split": place.split, "fold": place.fold}
+        for patient, place in split.assignments.items()
+    )
+    write_rows(split_path, _HEADINGS, rows)
+
+
+def read_split(split_path: Path) -> Split:
+    """Read ``split.csv`` back, as it was written or as a person changed it.
+
+    Args:
+        split_path: The file.
+
+    Returns:
+        The split.
+
+    Raises:
+        RunError: Where the file is missing or is not a split: a wrong word, a test patient in a fold, a training
+            patient in none, a patient twice, an empty fold.
+
+    Source:
+        Our choice.
+
+    See ``write_split`` for an example.
+    """
+    sheet, problems = open_sheet(split_path)
+    if sheet is None or problems:
+        raise RunError(f"{problems[0]} The split is drawn by `nephrograde prepare`.")
+    missing = [heading for heading in _HEADINGS if heading not in sheet.headings]
+    if missing:
+        raise RunError(f"{split_path} has no column {', '.join(missing)}. Restore the file, or delete it to draw anew.")
+    assignments: dict[str, Assignment] = {}
+    for number, row in sheet.rows:
+        patient = row["patient_id"]
+        place = _as_assignment(row["split"], row["fold"])
+        if not patient or patient in assignments or place is None:
+            reason = "has no patient_id" if not patient else f"patient {patient} stands twice"
+            if place is None:
+                reason = f"split '{row['split']}' with fold '{row['fold']}' is neither test nor train with a fold"
+            raise RunError(f"{split_path} row {number}: {reason}. Restore the file, or delete it to draw anew.")
+        assignments[patient] = place
+    split = Split(assignments)
+    empty = [str(fold) for fold in range(split.folds) if not split.fold_ids(fold)]
+    if empty or split.folds < 2:
+        reason = f"fold {', '.join(empty)} is empty" if empty else "there are fewer than two folds"
+        raise RunError(f"{split_path}: {reason}. Restore the file, or delete it to draw anew.")
+    return split
+
+
+def _as_assignment(split: str, fold: str) -> Assignment | None:
+    if split == "test" and not fold:
+        return Assignment("test", None)
+    if split == "train" and fold.isascii() and fold.isdigit():
+        return Assignment("train", int(fold))
+    return None
+
+
+def _test_counts(
+    is_high: Mapping[str, bool], settings: SplitSettings, split_column: Mapping[str, str] | None
+) -> tuple[int, int]:
+    """Test patients that are low, and that are high."""
+    if split_column is not None:
+        tests = [is_high[patient] for patient, name in split_column.items() if name == "test"]
+        return (tests.count(False), tests.count(True))
+    n_high = sum(is_high.values())
+    total = round(settings.test_fraction * len(is_high))
+    return _share((len(is_high) - n_high, n_high), total, keep=settings.folds)
+
+
+def _no_test_problem(
+    tests: tuple[int, int], counts: tuple[int, int], settings: SplitSettings, split_column: Mapping[str, str] | None
+) -> Problem:
+    if split_column is not None:
+        missing = CLASS_WORDS[tests[True] == 0]
+        what = f"of {sum(tests)} test patients none is {missing}"
+        return Problem("split.column", what, "Both classes are needed in the test set.")
+    total = f"{sum(tests)} test patient{'s' * (sum(tests) != 1)}"
+    what = f"{settings.test_fraction:g} of {sum(counts)} patients is {total}, so one class is missing from the test set"
+    return Problem("split.test_fraction", what, "Raise it, or add patients.")
+
+
+def _share(counts: tuple[int, int], total: int, *, keep: int) -> tuple[int, int]:
+    """How many of each class make up ``total``: in proportion, rounded so that each class gives one and keeps ``keep``.
+
+    Where that cannot be, the nearest to proportion.
+    """
+    n_low, n_high = counts
+    exact = total * n_high / (n_low + n_high)
+    choices = sorted({math.floor(exact), math.ceil(exact)}, key=lambda high: (abs(high - exact), high))
+    for high in choices:
+        if 1 <= high <= n_high - keep and 1 <= total - high <= n_low - keep:
+            return (total - high, high)
+    return (total - choices[0], choices[0])
+
+
+def _ranked(cohort: Cohort, settings: SplitSettings) -> dict[bool, list[str]]:
+    """The ids of each class, strata together, in the hash's order within a stratum."""
+    hash_of = _hash_of(f"split:{settings.seed}")
+
+    def rank(case: Case) -> tuple[object, ...]:
+        strata = [str(case.clinical.get(clean_heading(column), "")) for column in settings.stratify]
+        return (strata, [phase in case.scans for phase in cohort.phases], hash_of(case.patient_id))
+
+    ranked = sorted(cohort.cases, key=rank)
+    return {high: [case.patient_id for case in ranked if case.is_high == high] for high in (False, True)}
+
+
+def _hash_of(salt: str) -> Callable[[str], str]:
+    return lambda patient: hashlib.sha256(f"{salt}:{patient}".encode()).hexdigest()
+
+
+def _at_even_steps(patients: list[str], count: int, settings: SplitSettings) -> list[str]:
+    """Systematic sampling: from any run of patients, the share is taken to within one."""
+    start = int(_hash_of(f"start:{settings.seed}")("")[:8], 16) / 16**8
+    return [patients[math.floor((step + start) * len(patients) / count)] for step in range(count)]

@@ -1,0 +1,325 @@
+"""The cohort table: one row a patient, read into cases, with every mistake named at once.
+
+A column is known by our name or by the heading that ``cohort.columns`` gives it. Missing image files are not looked
+for here: they are findings of the volume, and leave out one scan instead of stopping the study.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nephrograde.cohort.columns import CLINICAL_NUMBERS, name_columns
+from nephrograde.cohort.place import (
+    BOX_RULE,
+    POINT_RULE,
+    SLICE_RULE,
+    Box,
+    Point,
+    SlicePlace,
+    parse_box,
+    parse_point,
+    parse_slice,
+)
+from nephrograde.cohort.rows import Faults, Row, check_ids, read_outcomes
+from nephrograde.cohort.sheet import open_sheet
+from nephrograde.cohort.split import CLASS_WORDS, split_problems
+from nephrograde.errors import InputError, PlaceError, Problem
+from nephrograde.files import write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nephrograde.cohort.columns import Columns
+    from nephrograde.study import CohortSettings, SplitSettings
+
+P = TypeVar("P", Point, Box, SlicePlace)
+
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_MOST_GROUPS = 10  # different numbers in a column to stratify by, our choice
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One phase of one patient: where its image lies, and what a person gave for it."""
+
+    phase: str
+    image_path: Path
+    mask_path: Path | None
+    point: Point | None
+    box: Box | None
+    slice_place: SlicePlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient: the truth, the scans by phase, and the clinical values that are known.
+
+    ``grade`` is None where the outcome is 0/1. A column of ``clinical`` holds numbers throughout or texts throughout.
+    """
+
+    patient_id: str
+    is_high: bool
+    grade: int | None
+    scans: Mapping[str, Scan]
+    clinical: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """All patients in the order of the table; ``base_dir`` is the folder that its relative paths start from."""
+
+    cases: tuple[Case, ...]
+    phases: tuple[str, ...]
+    clinical_columns: tuple[str, ...]
+    split_column: Mapping[str, str] | None
+    base_dir: Path = Path()
+
+
+def read_table(table_path: Path) -> list[dict[str, str]]:
+    """Read any table into rows of text by heading.
+
+    Use it for tables other than a cohort's, which ``read_cohort`` reads.
+
+    Args:
+        table_path: CSV, text parted by tabs or semicolons, or XLSX; see ``sheet.open_sheet``.
+
+    Returns:
+        The rows that are not empty; all cells are stripped text.
+
+    Raises:
+        InputError: With every problem, where the file is not a sound table.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "队列.csv").write_bytes("病案号;分级 ,1001;3".replace(",", chr(10)).encode("gb18030"))
+    ...     read_table(Path(folder, "队列.csv"))
+    [{'病案号': '1001', '分级': '3'}]
+    """
+    sheet, problems = open_sheet(table_path)
+    if sheet is None or problems:
+        raise InputError(problems)
+    return [cells for _, cells in sheet.rows]
+
+
+def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort | None, list[Problem]]:
+    """Read the cohort table, and name everything that is wrong with it for this study.
+
+    A patient without an image in a phase takes part in the others. Whether the files exist is not asked here.
+
+    Args:
+        settings: The ``[cohort]`` section.
+        split: The ``[split]`` section: whether the patients suffice for it is checked as well.
+
+    Returns:
+        The cohort, None where there are problems; and the problems.
+
+    Source:
+        Our choice; grade 3–4 is high as in the paper.
+
+    >>> import tempfile
+    >>> from nephrograde.study import CohortSettings, SplitSettings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = ["patient_id,isup_grade,cmp_image", *(f"P{i},{i % 4 + 1},images/{i}.nii.gz" for i in range(40))]
+    ...     _ = Path(folder, "cohort.csv").write_text(chr(10).join([*rows, "P7,5,images/x.nii.gz"]), encoding="utf-8")
+    ...     settings = CohortSettings(table=Path(folder, "cohort.csv"), phases=("cmp",))
+    ...     for problem in read_cohort(settings, SplitSettings())[1]:
+    ...         print(problem.place, "|", problem.what)
+    cohort.csv row 42, column patient_id | patient P7 stands in row 9 already
+    cohort.csv row 42, column isup_grade | patient P7: grade 5 is not a WHO/ISUP grade
+    """
+    sheet, problems = open_sheet(settings.table)
+    if sheet is None:
+        return None, problems
+    columns, column_problems = name_columns(sheet, settings, split)
+    rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
+    faults = Faults(columns)
+    check_ids(rows, faults)
+    truths = read_outcomes(rows, columns.outcome, faults)
+    scans = _read_all_scans(rows, settings, faults)
+    clinical = _read_clinical(rows, columns.clinical, faults)
+    split_column = _read_split_column(rows, columns.split, faults) if columns.split else None
+    problems += column_problems + faults.problems()
+    if split.column is None or split_column is not None:
+        problems += _class_problems(truths, split, split_column, is_partial=len(truths) < len(rows))
+    phases = [phase for phase in settings.phases if f"{phase}_image" in columns.heading_of]
+    problems += _phase_problems(truths, scans, phases=phases, folds=split.folds)
+    problems += _stratify_problems(clinical, columns)
+    if problems:
+        return None, problems
+    cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in rows)
+    return Cohort(cases, settings.phases, columns.clinical, split_column, settings.table.parent), []
+
+
+def write_cases(cohort: Cohort, cases_path: Path) -> None:
+    """Write ``cases.csv``, what the study took from the table, for the later stages and for people.
+
+    Args:
+        cohort: As read.
+        cases_path: Where to. Columns: patient_id, is_high (0/1), grade (empty for a 0/1 outcome), the clinical columns
+            and ``<phase>_image`` with paths as in the table.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> cohort = Cohort((Case("P1", True, 3, {}, {"size_cm": 4.0}),), ("cmp",), ("size_cm",), None)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_cases(cohort, Path(folder, "cases.csv"))
+    ...     read_table(Path(folder, "cases.csv"))
+    [{'patient_id': 'P1', 'is_high': '1', 'grade': '3', 'size_cm': '4', 'cmp_image': ''}]
+    """
+
+    def image_of(case: Case, phase: str) -> str:
+        if phase not in case.scans:
+            return ""
+        path = case.scans[phase].image_path
+        return (path.relative_to(cohort.base_dir) if path.is_relative_to(cohort.base_dir) else path).as_posix()
+
+    headings = ["patient_id", "is_high", "grade", *cohort.clinical_columns, *(f"{p}_image" for p in cohort.phases)]
+    rows = (
+        {"patient_id": case.patient_id, "is_high": int(case.is_high), "grade": case.grade}
+        | {column: _as_text(value) for column, value in case.clinical.items()}
+        | {f"{phase}_image": image_of(case, phase) for phase in cohort.phases}
+        for case in cohort.cases
+    )
+    write_rows(cases_path, headings, rows)
+
+
+def _as_text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.15g}"
+
+
+def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -> dict[str, dict[str, Scan]]:
+    has_images = any(f"{phase}_image" in faults.columns.heading_of for phase in settings.phases)
+    base_dir = settings.table.parent
+    first_use: dict[Path, tuple[str, str]] = {}
+    scans: dict[str, dict[str, Scan]] = {}
+    for row in rows:
+        found = {phase: _read_scan(row, phase, base_dir=base_dir, faults=faults) for phase in settings.phases}
+        scans[row.label] = {phase: scan for phase, scan in found.items() if scan is not None}
+        if has_images and not scans[row.label]:
+            column = next(f"{p}_image" for p in settings.phases if f"{p}_image" in faults.columns.heading_of)
+            what = f" has no image in any phase ({', '.join(settings.phases)})"
+            faults.add(row, column, what=what, remedy="Fill in an image, or take the row out.")
+        for phase, scan in scans[row.label].items():
+            image_path = Path(os.path.normpath(scan.image_path))
+            owner, owner_phase = first_use.setdefault(image_path, (row.label, phase))
+            if (owner, owner_phase) != (row.label, phase):
+                what = f": this image is that of patient {owner}, phase {owner_phase}, too"
+                remedy = "Give every scan its own image; a shared one would leak from training to test."
+                faults.add(row, f"{phase}_image", what=what, remedy=remedy)
+    return scans
+
+
+def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan | None:
+    image, mask = row.cell(f"{phase}_image"), row.cell(f"{phase}_mask")
+    point = _read_place(row, f"{phase}_point", parse=parse_point, rule=POINT_RULE, faults=faults)
+    box = _read_place(row, f"{phase}_box", parse=parse_box, rule=BOX_RULE, faults=faults)
+    slice_place = _read_place(row, f"{phase}_slice", parse=parse_slice, rule=SLICE_RULE, faults=faults)
+    if image:
+        mask_path = _as_path(mask, base_dir) if mask else None
+        return Scan(phase, _as_path(image, base_dir), mask_path, point, box, slice_place)
+    if f"{phase}_image" in faults.columns.heading_of:
+        for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice")):
+            if row.cell(column):
+                what = f": '{row.cell(column)}' is given, but {phase}_image is empty"
+                faults.add(row, column, what=what, remedy="Fill in the image, or empty this cell.")
+    return None
+
+
+def _read_place(row: Row, column: str, *, parse: Callable[[str], P], rule: str, faults: Faults) -> P | None:
+    text = row.cell(column)
+    if not text:
+        return None
+    try:
+        return parse(text)
+    except PlaceError as error:
+        faults.add(row, column, what=f": {str(error).removesuffix(f'. {rule}')}", remedy=rule)
+    return None
+
+
+def _as_path(text: str, base_dir: Path) -> Path:
+    return base_dir / text.strip("\"'").replace("\\", "/")
+
+
+def _read_clinical(rows: list[Row], columns: tuple[str, ...], faults: Faults) -> dict[str, dict[str, str | float]]:
+    clinical: dict[str, dict[str, str | float]] = {row.label: {} for row in rows}
+    for column in columns:
+        texts = [(row, unicodedata.normalize("NFKC", row.cell(column))) for row in rows if row.cell(column)]
+        is_number = column in CLINICAL_NUMBERS or all(_NUMBER.fullmatch(text) for _, text in texts)
+        for row, text in texts:
+            if not is_number:
+                clinical[row.label][column] = row.cell(column)
+            elif _NUMBER.fullmatch(text):
+                clinical[row.label][column] = float(text)
+            else:
+                remedy = "Write a plain number with a decimal point and no unit, or leave the cell empty."
+                faults.add(row, column, what=f": '{text}' is not a number", remedy=remedy)
+    return clinical
+
+
+def _read_split_column(rows: list[Row], column: str, faults: Faults) -> dict[str, str]:
+    names = {}
+    for row in rows:
+        name = row.cell(column).casefold()
+        if name in {"train", "test"}:
+            names[row.label] = name
+        else:
+            what = f": '{row.cell(column)}' is neither train nor test"
+            faults.add(row, column, what=what, remedy="Write train or test in every row.")
+    return names
+
+
+def _class_problems(
+    truths: Mapping[str, tuple[bool, int | None]],
+    split: SplitSettings,
+    split_column: Mapping[str, str] | None,
+    *,
+    is_partial: bool,
+) -> list[Problem]:
+    is_high = {patient: truth[0] for patient, truth in truths.items()}
+    if split_column is not None:
+        is_high = {patient: high for patient, high in is_high.items() if patient in split_column}
+        split_column = {patient: name for patient, name in split_column.items() if patient in is_high}
+    problems = split_problems(is_high, split, split_column) if is_high else []
+    note = f" (counted over the {len(is_high)} patients whose row can be read)" if is_partial else ""
+    return [dataclasses.replace(problem, what=problem.what + note) for problem in problems]
+
+
+def _phase_problems(
+    truths: Mapping[str, tuple[bool, int | None]],
+    scans: Mapping[str, Mapping[str, Scan]],
+    *,
+    phases: list[str],
+    folds: int,
+) -> list[Problem]:
+    """Phases that too few patients of a class have, though the cohort has enough of them."""
+    problems = []
+    for high in (False, True):
+        patients = [patient for patient, truth in truths.items() if truth[0] == high]
+        for phase in phases if len(patients) >= folds else ():
+            n_scans = sum(phase in scans[patient] for patient in patients)
+            if n_scans < folds:
+                what = f"phase {phase}: only {n_scans} of {len(patients)} patients that are {CLASS_WORDS[high]} have"
+                remedy = f"Lower split.folds, or take {phase} out of cohort.phases."
+                problems.append(Problem("cohort.phases", f"{what} an image, for {folds} folds", remedy))
+    return problems
+
+
+def _stratify_problems(clinical: Mapping[str, Mapping[str, str | float]], columns: Columns) -> list[Problem]:
+    problems = []
+    for column in columns.stratify:
+        numbers = {values[column] for values in clinical.values() if isinstance(values.get(column), float)}
+        if len(numbers) > _MOST_GROUPS:
+            what = f"column {columns.heading(column)} holds {len(numbers)} different numbers"
+            problems.append(Problem("split.stratify", what, "Stratify by a column with a few groups."))
+    return problems

@@ -1,0 +1,287 @@
+"""What one model is worth: the area under its ROC curve, and its calls at a threshold.
+
+A model gives every patient a probability ``p_high``. Two questions follow. *Does it rank?* The AUC is the
+probability that a high-grade patient is scored above a low-grade one; it needs no threshold. *Does it call?* With a
+threshold, ``p_high >= threshold`` is the call "high", and the calls make a table of four counts:
+
+====================  ==================  ==================
+..                    truly high          truly low
+====================  ==================  ==================
+called high           tp                  fp
+called low            fn                  tn
+====================  ==================  ==================
+
+sensitivity = tp / (tp + fn), specificity = tn / (tn + fp), accuracy = (tp + tn) / all. Each is a share of patients,
+so each has a Wilson interval. The threshold is part of the model: it is chosen on patients that are not the test
+patients (``youden_threshold``), and then frozen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.errors import ScoresError
+from nephrograde.evaluate.delong import normal_quantile, place
+from nephrograde.evaluate.scores import paired_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number with its interval, the patients behind it, and how it was made.
+
+    ``n`` patients were evaluated, ``n_high`` of them high grade. NaN means "not computed"; ``method`` or ``note``
+    then says why.
+
+    >>> print(Estimate("auc", 0.9, 0.85, 0.95, 90, 41, "DeLong, 95 % CI"))
+    0.900 (0.850–0.950)
+    """
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    n: int
+    n_high: int
+    method: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not computed"
+        if math.isnan(self.low):
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """The four counts of calls against truths, "high" being the positive class.
+
+    >>> Confusion(tp=36, fp=8, tn=43, fn=5).n
+    92
+    """
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def n_high(self) -> int:
+        """Patients that are truly high grade."""
+        return self.tp + self.fn
+
+    @property
+    def n_low(self) -> int:
+        """Patients that are truly low grade."""
+        return self.tn + self.fp
+
+    @property
+    def n(self) -> int:
+        """All patients."""
+        return self.n_high + self.n_low
+
+
+def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the area under the ROC curve with DeLong's confidence interval.
+
+    The first number to look at, as it needs no threshold. The interval is AUC ± z standard errors, symmetric and cut
+    to [0, 1]: with few patients in a class, or an AUC near 1, it is too short and must not be trusted. An AUC of
+    exactly 0 or 1 has variance 0; its interval of no width is no certainty, and the note says so.
+
+    Args:
+        p_high: The predictions; any finite numbers that grow with the suspicion of high grade.
+        is_high: The truths of the same patients, in the same order.
+        confidence: The probability that the interval is to cover.
+
+    Returns:
+        The estimate. With one patient in a class and an AUC between 0 and 1 the interval is NaN.
+
+    Raises:
+        ScoresError: One class only, no patient, a value that is not finite, or different lengths.
+
+    Source:
+        DeLong 1988; Sun & Xu 2014. The flag at 0 and 1: our choice.
+
+    >>> print(auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
+    0.889 (0.581–1.000)
+    """
+    predictions, truths = paired_vectors(p_high, is_high)
+    placements = place(predictions[np.newaxis], truths)
+    value = float(placements.aucs()[0])
+    variance = float(placements.covariance()[0, 0])
+    reach = normal_quantile(confidence) * math.sqrt(variance)
+    note = ""
+    if value in {0.0, 1.0}:
+        note = "variance 0 because the AUC is exactly 0 or 1: interval unreliable"
+    elif math.isnan(variance):
+        note = "no interval: one class has a single patient"
+    return Estimate(
+        "auc",
+        value,
+        low=max(0.0, value - reach) if reach >= 0 else math.nan,
+        high=min(1.0, value + reach) if reach >= 0 else math.nan,
+        n=truths.size,
+        n_high=placements.n_high,
+        method=f"DeLong, {100 * confidence:g} % CI",
+        note=note,
+    )
+
+
+def confusion(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, threshold: float) -> Confusion:
+    """Count right and wrong calls, where ``p_high >= threshold`` is the call "high".
+
+    Args:
+        p_high: The predictions.
+        is_high: The truths of the same patients, in the same order.
+        threshold: The lowest prediction that is called high.
+
+    Returns:
+        The four counts.
+
+    Raises:
+        ScoresError: No patient, a value that is not finite, or different lengths.
+
+    >>> confusion([0.2, 0.5, 0.4, 0.9], [0, 0, 1, 1], threshold=0.5)
+    Confusion(tp=1, fp=1, tn=1, fn=1)
+    """
+    predictions, truths = paired_vectors(p_high, is_high)
+    called_high = predictions >= threshold
+    return Confusion(
+        tp=int((called_high & truths).sum()),
+        fp=int((called_high & ~truths).sum()),
+        tn=int((~called_high & ~truths).sum()),
+        fn=int((~called_high & truths).sum()),
+    )
+
+
+def accuracy(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the share of patients that were called rightly.
+
+    Depends on how many patients are high grade: calling everyone low is 60 % accurate where 60 % are low. Read it
+    beside sensitivity and specificity.
+
+    Args:
+        counts: The calls against the truths.
+        confidence: The probability that the interval is to cover.
+
+    Returns:
+        The estimate with Wilson's interval; the note has the counts.
+
+    Raises:
+        ScoresError: There is no patient.
+
+    Source:
+        Wilson 1927, JASA 22:209, as computed by statsmodels.
+
+    >>> print(accuracy(Confusion(tp=36, fp=8, tn=43, fn=5)))
+    0.859 (0.773–0.916)
+    """
+    return _share("accuracy", counts.tp + counts.tn, counts.n, counts=counts, confidence=confidence)
+
+
+def sensitivity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the share of high-grade patients that were called high.
+
+    Args:
+        counts: The calls against the truths.
+        confidence: The probability that the interval is to cover.
+
+    Returns:
+        The estimate with Wilson's interval; the note has the counts.
+
+    Raises:
+        ScoresError: There is no high-grade patient.
+
+    Source:
+        Wilson 1927, as computed by statsmodels.
+
+    >>> sensitivity(Confusion(tp=36, fp=8, tn=43, fn=5)).note
+    '36 of 41'
+    """
+    return _share("sensitivity", counts.tp, counts.n_high, counts=counts, confidence=confidence)
+
+
+def specificity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the share of low-grade patients that were called low.
+
+    Args:
+        counts: The calls against the truths.
+        confidence: The probability that the interval is to cover.
+
+    Returns:
+        The estimate with Wilson's interval; the note has the counts.
+
+    Raises:
+        ScoresError: There is no low-grade patient.
+
+    Source:
+        Wilson 1927, as computed by statsmodels.
+
+    >>> specificity(Confusion(tp=36, fp=8, tn=43, fn=5)).note
+    '43 of 51'
+    """
+    return _share("specificity", counts.tn, counts.n_low, counts=counts, confidence=confidence)
+
+
+def youden_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
+    """Find the threshold with the largest sensitivity + specificity − 1.
+
+    Choose it on out-of-fold training predictions and keep it: chosen on the test patients it flatters the model.
+    Thresholds lie half-way between neighbouring scores. Of several equally good ones the lowest is taken, which is
+    the most sensitive (and the first that pROC lists). Where no threshold is better than calling everyone high, the
+    threshold is 0, which on probabilities does just that.
+
+    Args:
+        p_high: The predictions, probabilities.
+        is_high: The truths of the same patients, in the same order.
+
+    Returns:
+        The threshold; ``p_high >= threshold`` is the call "high".
+
+    Raises:
+        ScoresError: One class only, no patient, a value that is not finite, or different lengths.
+
+    Source:
+        Youden 1950, Cancer 3:32. The lowest of ties: our choice, as pROC's first.
+
+    >>> youden_threshold([0.1, 0.3, 0.5, 0.9], [0, 0, 1, 1])
+    0.4
+    """
+    predictions, truths = paired_vectors(p_high, is_high)
+    high, low = np.sort(predictions[truths]), np.sort(predictions[~truths])
+    if not high.size or not low.size:
+        raise ScoresError("Youden's threshold needs patients of both grades. Add the missing grade.")
+    cuts = np.unique(predictions)
+    true_high = high.size - np.searchsorted(high, cuts)
+    true_low = np.searchsorted(low, cuts)
+    # Youden's index times n_high · n_low, a whole number, so that ties are ties.
+    best = int(np.argmax(true_high * low.size + true_low * high.size))
+    if best == 0:
+        return 0.0
+    below, above = float(cuts[best - 1]), float(cuts[best])
+    middle = (below + above) / 2.0
+    return middle if middle > below else above
+
+
+def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence: float) -> Estimate:
+    from statsmodels.stats.proportion import proportion_confint
+
+    if whole == 0:
+        missing = {"sensitivity": "high-grade patient", "specificity": "low-grade patient"}.get(measure, "patient")
+        raise ScoresError(f"There is no {missing}, and so no {measure}. Add patients of that kind.")
+    low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method="wilson")
+    return Estimate(
+        measure,
+        value=part / whole,
+        low=float(low),
+        high=float(high),
+        n=counts.n,
+        n_high=counts.n_high,
+        method=f"Wilson score, {100 * confidence:g} % CI",
+        note=f"{part} of {whole}",
+    )

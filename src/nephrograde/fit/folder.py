@@ -1,0 +1,136 @@
+"""The folder of one fitted fold: weights, card, learning curve and predictions, there together or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows, replaced_folder, write_rows
+from nephrograde.model.card import ModelCard, read_card, write_card
+from nephrograde.model.resnet import Network, build_network
+from nephrograde.model.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+WEIGHTS, CARD, HISTORY, PREDICTIONS = "weights.safetensors", "card.json", "history.csv", "predictions.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of the learning curve; ``learning_rate`` is that of the epoch's last step.
+
+    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients that early stopping watches, None
+    where there are none.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    stop_loss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one fold's network says of one patient whom it has not learnt from."""
+
+    patient_id: str
+    split: Literal["oof", "test"]
+    is_high: bool
+    p_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFit:
+    """One fitted network: weights of the ResNet by name, card, learning curve and predictions."""
+
+    weights: Mapping[str, torch.Tensor]
+    card: ModelCard
+    history: tuple[Epoch, ...]
+    predictions: tuple[Prediction, ...]
+
+
+def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
+    """Write ``weights.safetensors``, ``card.json``, ``history.csv`` and ``predictions.csv``.
+
+    The folder is filled under a temporary name and then renamed; an older one of that name is replaced. Where several
+    processes fit together, the first writes and the others wait for it.
+    """
+    joined = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if not joined or torch.distributed.get_rank() == 0:
+        with replaced_folder(target_dir) as temporary_dir:
+            save_weights(fold_fit.weights, temporary_dir / WEIGHTS)
+            write_card(fold_fit.card, temporary_dir / CARD)
+            write_rows(
+                temporary_dir / HISTORY,
+                ("epoch", "learning_rate", "train_loss", "stop_loss"),
+                (
+                    {
+                        "epoch": row.epoch,
+                        "learning_rate": row.learning_rate,
+                        "train_loss": row.train_loss,
+                        "stop_loss": row.stop_loss,
+                    }
+                    for row in fold_fit.history
+                ),
+            )
+            write_rows(
+                temporary_dir / PREDICTIONS,
+                ("patient_id", "split", "is_high", "p_high"),
+                (
+                    {"patient_id": p.patient_id, "split": p.split, "is_high": int(p.is_high), "p_high": p.p_high}
+                    for p in fold_fit.predictions
+                ),
+            )
+    if joined:
+        torch.distributed.barrier()
+
+
+def read_fold(fold_dir: Path) -> FoldFit:
+    """Read a fitted fold back.
+
+    Raises:
+        RunError: Where a file is missing, damaged, or of another version.
+    """
+    network, card = load_network(fold_dir)
+    try:
+        history = tuple(
+            Epoch(
+                int(row["epoch"]),
+                float(row["learning_rate"]),
+                float(row["train_loss"]),
+                float(row["stop_loss"]) if row["stop_loss"] else None,
+            )
+            for row in read_rows(fold_dir / HISTORY)
+        )
+        predictions = tuple(
+            Prediction(
+                row["patient_id"],
+                "oof" if row["split"] == "oof" else "test",
+                row["is_high"] == "1",
+                float(row["p_high"]),
+            )
+            for row in read_rows(fold_dir / PREDICTIONS)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
+    return FoldFit(network.resnet.state_dict(), card, history, predictions)
+
+
+def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
+    """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
+
+    Raises:
+        RunError: Where the folder is not complete, damaged, or of another version.
+    """
+    missing = [name for name in (WEIGHTS, CARD, HISTORY, PREDICTIONS) if not (fold_dir / name).is_file()]
+    if missing:
+        raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
+    card = read_card(fold_dir / CARD)
+    network = build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
+    load_weights(network, fold_dir / WEIGHTS)
+    return network.eval(), card

@@ -1,0 +1,97 @@
+"""What one fit is given, and the checks it must pass before anything is learnt."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from nephrograde.cohort.split import check_disjoint
+from nephrograde.errors import FitError
+
+if TYPE_CHECKING:
+    from nephrograde.sample.dataset import SampleSet
+    from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
+
+
+@dataclass(frozen=True, slots=True)
+class FitJob:
+    """One model on one fold.
+
+    Attributes:
+        model: The model's id, ``weak-1-cmp``; with ``arm``, ``phase`` and ``fold`` it goes into messages and the card.
+        dimensions: 2 for slices, 3 for boxes.
+        learn: What the network learns from.
+        stop: Patients of the training folds who only decide when to stop; empty where ``fit.patience`` is 0.
+        held_out: The fold's own patients, who get their out-of-fold score.
+        test: The test patients.
+        fit: ``[fit]`` with the arm's own keys.
+        augment: ``[augment]``.
+        inputs_sha256: Fingerprint of everything above, kept in the card.
+        synthetic: Whether the cohort was made by code.
+    """
+
+    model: str
+    arm: str
+    phase: str
+    fold: int
+    dimensions: Literal[2, 3]
+    learn: SampleSet
+    stop: SampleSet
+    held_out: SampleSet
+    test: SampleSet
+    fit: FitSettings
+    augment: AugmentSettings
+    inputs_sha256: str = ""
+    synthetic: bool = False
+
+    def __str__(self) -> str:
+        return f"Model {self.model}, fold {self.fold}"
+
+    @property
+    def channels(self) -> int:
+        """1 for the image alone, 2 with the mask."""
+        return int(self.learn.images.shape[1])
+
+    @property
+    def initial(self) -> InitialWeights | None:
+        """The initial weights that the study names for these dimensions."""
+        return self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
+
+    def seed(self, purpose: str) -> int:
+        """A seed of its own for each model, fold and purpose, all from the one in the study file."""
+        text = f"{self.fit.seed}/{self.model}/{self.fold}/{purpose}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+
+
+def check_job(job: FitJob) -> None:
+    """Refuse a job that would leak, or that cannot be learnt from.
+
+    The sets are of patients: a patient whose slices were spread over two of them (an image-level split) is refused by
+    name, whoever put the sets together.
+
+    Raises:
+        RunError: Where a patient is in two sets.
+        FitError: Where the learning patients are of one class, a patient has two grades, or nobody is left to stop by.
+    """
+    sets = {"learn": job.learn, "stop": job.stop, "held out": job.held_out, "test": job.test}
+    check_disjoint({name: samples.patient_ids for name, samples in sets.items()})
+    for samples in sets.values():
+        grades: dict[str, bool] = {}
+        for patient_id, is_high in zip(samples.patient_ids, samples.is_high.tolist(), strict=True):
+            if grades.setdefault(patient_id, is_high) != is_high:
+                raise FitError(
+                    f"{job}: patient {patient_id} has rows of both grades. Delete the cache and prepare again."
+                )
+    n_high = len({p for p, high in zip(job.learn.patient_ids, job.learn.is_high.tolist(), strict=True) if high})
+    n_low = len(set(job.learn.patient_ids)) - n_high
+    if not n_high or not n_low:
+        raise FitError(
+            f"{job}: the patients to learn from are {n_high} of high and {n_low} of low grade, and both are needed. "
+            "Take fewer folds, or leave this phase out of the study."
+        )
+    if job.fit.patience and not job.stop.patient_ids:
+        raise FitError(
+            f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside to stop by. "
+            "Set fit.patience = 0, or a larger fit.inner_fraction."
+        )

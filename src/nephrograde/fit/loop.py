@@ -1,0 +1,263 @@
+"""How one network learns on one fold: a flat loop around Lightning Fabric.
+
+Read ``fit_fold`` from top to bottom: check the job, find devices and precision, fit, fit once more in fp32 where bf16
+broke down, and pool the predictions. ``_fit`` is the loop itself.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+
+from nephrograde.errors import FitError
+from nephrograde.fit.folder import Epoch, FoldFit, Prediction
+from nephrograde.fit.job import FitJob, check_job
+from nephrograde.fit.learner import (
+    is_finite,
+    learn,
+    load_batch,
+    pool_rows,
+    score_rows,
+    settle,
+    start,
+    summed,
+    weights_of,
+)
+from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
+from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
+from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
+from nephrograde.model.card import ModelCard
+from nephrograde.model.weights import shortcut_of
+from nephrograde.sample.augment import apply, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lightning_fabric import Fabric
+
+    from nephrograde.fit.learner import Learner
+    from nephrograde.fit.machine import Machine, Precision
+
+CERTAIN = 1e-7
+"""Probabilities are taken as at least so far from 0 and 1 in the log-loss, which would else be infinite."""
+
+
+class _Outcome(NamedTuple):
+    """What comes back from the processes of a fit: tensors and plain values only.
+
+    ``broken`` is the epoch and step after which a loss or a weight was not finite; the rest is then empty.
+    """
+
+    broken: tuple[int, int] | None
+    weights: dict[str, torch.Tensor]
+    best_epoch: int
+    history: list[tuple[int, float, float, float | None]]
+    p_held_out: torch.Tensor
+    p_test: torch.Tensor
+
+
+def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
+    """Fit one network on one fold and score the patients it has not learnt from.
+
+    AdamW on the binary cross-entropy of balanced batches; the learning rate warms up and falls along a cosine; every
+    slice inherits its patient's grade. After each epoch the stopping patients are read as new patients would be, and
+    the epoch with their lowest log-loss is kept. Without patience all epochs run, and the last is kept. The same job
+    gives the same digits on one machine, whatever ran before.
+
+    Args:
+        job: Samples and settings.
+        advance: Called as often as the study has epochs, also where the fit stops early.
+
+    Raises:
+        RunError: Where a patient is in two of the job's sets.
+        FitError: Where the job cannot be learnt from, the devices are not there, or a loss or weight is not finite in
+            fp32 either.
+        WeightsError: Where the initial weights do not fit.
+
+    Source:
+        The paper says "ResNet-18" and no more; everything else is our choice.
+    """
+    check_job(job)
+    started = time.perf_counter()
+    machine = find_machine(job.fit)
+    precision = find_precision(job.fit.precision, dimensions=job.dimensions, kind=machine.kind)
+    progress = _Progress(advance)
+    outcome, refit_reason = _run(job, machine, precision=precision, progress=progress), ""
+    if outcome.broken and precision == "bf16":
+        refit_reason = (
+            "bf16 gave a loss or weight that is not finite in epoch {}, step {}; fitted again in fp32".format(
+                *outcome.broken
+            )
+        )
+        precision = "fp32"
+        outcome = _run(job, machine, precision=precision, progress=progress)
+    if outcome.broken:
+        epoch, step = outcome.broken
+        raise FitError(
+            f"{job}: a loss or weight is not finite in epoch {epoch}, step {step}, in fp32. Lower fit.learning_rate "
+            f"(now {job.fit.learning_rate:g}), or look for values out of range in the prepared regions."
+        )
+    progress.reach(job.fit.epochs)
+    return FoldFit(
+        weights=outcome.weights,
+        card=_card(job, outcome, machine=machine, precision=precision, refit_reason=refit_reason, started=started),
+        history=tuple(Epoch(*row) for row in outcome.history),
+        predictions=(
+            *(
+                Prediction(p.patient_id, "oof", p.is_high, p.p_high)
+                for p in pool_rows(job.held_out, outcome.p_held_out, job=job)
+            ),
+            *(
+                Prediction(p.patient_id, "test", p.is_high, p.p_high)
+                for p in pool_rows(job.test, outcome.p_test, job=job)
+            ),
+        ),
+    )
+
+
+def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
+    rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
+    n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
+    steps = steps_per_epoch(n_batch, len(job.learn.patient_ids))
+    warmup_steps = steps * warmup_epochs_of(job.fit.warmup_epochs, job.fit.epochs)
+    deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=job.seed("batches"))
+    chance = torch.Generator().manual_seed(job.seed("augment"))
+    history: list[tuple[int, float, float, float | None]] = []
+    best_loss, best_epoch, weights = math.inf, 0, None
+    with reproducible(device.type):
+        learner = start(fabric, job)
+        for epoch in range(1, job.fit.epochs + 1):
+            # Losses and checks stay on the device until the epoch ends; asked for at each step, it would have to wait.
+            losses, sound = torch.zeros(steps, device=device), torch.zeros(steps, device=device)
+            for step in range(steps):
+                learning_rate = learning_rate_at(
+                    (epoch - 1) * steps + step,
+                    peak=job.fit.learning_rate,
+                    warmup_steps=warmup_steps,
+                    total_steps=steps * job.fit.epochs,
+                )
+                for group in learner.optimizer.param_groups:
+                    group["lr"] = learning_rate
+                images, is_high = load_batch(job.learn, next(deal)[rank::world], device)
+                drawn = draw(job.augment, n_batch, dimensions=job.dimensions, generator=chance)
+                losses[step] = learn(learner, apply(images, drawn.share(rank, world)), is_high, n_batch=n_batch)
+                sound[step] = is_finite(learner.network, losses[step])
+            losses, unsound = summed(fabric, losses), summed(fabric, sound) < world
+            if bool(unsound.any()):
+                return _broken(epoch, step=int(unsound.int().argmax()) + 1)
+            stop_loss = _stop_loss(learner, job, epoch=epoch)
+            if stop_loss is not None and math.isnan(stop_loss):
+                return _broken(epoch, step=steps)
+            history.append((epoch, learning_rate, float(losses.mean()), stop_loss))
+            progress.reach(epoch)
+            if job.fit.patience and stop_loss is not None:
+                if stop_loss < best_loss:
+                    best_loss, best_epoch, weights = stop_loss, epoch, weights_of(learner.network)
+                elif epoch - best_epoch >= job.fit.patience:
+                    break
+        if weights is None:
+            settle(learner, job, epoch=len(history))
+            best_epoch, weights = len(history), weights_of(learner.network)
+        learner.network.resnet.load_state_dict(weights)
+        p_held_out, p_test = score_rows(learner, job.held_out), score_rows(learner, job.test)
+    return _Outcome(None, weights, best_epoch, history, p_held_out, p_test)
+
+
+def _broken(epoch: int, *, step: int) -> _Outcome:
+    return _Outcome((epoch, step), {}, 0, [], torch.empty(0), torch.empty(0))
+
+
+def _stop_loss(learner: Learner, job: FitJob, *, epoch: int) -> float | None:
+    """Mean log-loss of the stopping patients, each read from all of their rows; NaN where a probability is."""
+    if not job.stop.patient_ids:
+        return None
+    settle(learner, job, epoch=epoch)
+    patients = pool_rows(job.stop, score_rows(learner, job.stop), job=job)
+    of_truth = [patient.p_high if patient.is_high else 1 - patient.p_high for patient in patients]
+    if any(math.isnan(p) for p in of_truth):
+        return math.nan
+    return -math.fsum(math.log(max(p, CERTAIN)) for p in of_truth) / len(of_truth)
+
+
+def _run(job: FitJob, machine: Machine, *, precision: Precision, progress: _Progress) -> _Outcome:
+    n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
+    if n_batch < 2 * machine.processes:
+        raise FitError(
+            f"{job}: a batch of {n_batch} cannot be shared by {machine.processes} devices, each of which needs two "
+            f"pictures for its batch norm. Set fit.batch_size to {2 * machine.processes} or more, or fit.devices = 1."
+        )
+    fabric = make_fabric(machine, precision)
+    try:
+        if not machine.spawns:
+            return _Outcome(*fabric.launch(partial(_fit, job=job, progress=progress)))
+        with tempfile.TemporaryDirectory() as folder:
+            outcome_path = Path(folder) / "outcome.pt"
+            fabric.launch(partial(_fit_in_process, job=job, outcome_path=outcome_path))
+            return _Outcome(**torch.load(outcome_path, weights_only=True))
+    except torch.cuda.OutOfMemoryError as error:
+        raise FitError(
+            f"{job}: the device is out of memory. Lower fit.batch_size (now {job.fit.batch_size})."
+        ) from error
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise FitError(f"{job}: a process of the fit broke off ({reason}). Try fit.devices = 1.") from error
+
+
+def _fit_in_process(fabric: Fabric, job: FitJob, outcome_path: Path) -> None:
+    """Fit in a process of its own, and leave the outcome in a file: weights are too large for the pipe between them."""
+    outcome = _fit(fabric, job, _Progress(_stand_still))
+    if fabric.is_global_zero:
+        torch.save(outcome._asdict(), outcome_path)
+
+
+class _Progress:
+    """Counts epochs, so that a repeated fit does not count them twice."""
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        self._advance = advance
+        self._reached = 0
+
+    def reach(self, epoch: int) -> None:
+        while self._reached < epoch:
+            self._advance()
+            self._reached += 1
+
+
+def _stand_still() -> None:
+    pass
+
+
+def _card(
+    job: FitJob, outcome: _Outcome, *, machine: Machine, precision: Precision, refit_reason: str, started: float
+) -> ModelCard:
+    return ModelCard(
+        model=job.model,
+        arm=job.arm,
+        phase=job.phase,
+        fold=job.fold,
+        dimensions=job.dimensions,
+        channels=job.channels,
+        shortcut="B" if job.initial is None else shortcut_of(job.initial),
+        n_learn=len(set(job.learn.patient_ids)),
+        n_stop=len(set(job.stop.patient_ids)),
+        n_held_out=len(set(job.held_out.patient_ids)),
+        n_test=len(set(job.test.patient_ids)),
+        best_epoch=outcome.best_epoch,
+        epochs_run=len(outcome.history),
+        precision=precision,
+        refit_reason=refit_reason,
+        device=str(machine),
+        seconds=round(time.perf_counter() - started, 3),
+        seed=job.fit.seed,
+        torch_version=torch.__version__,
+        inputs_sha256=job.inputs_sha256,
+        settings={"fit": job.fit.model_dump(mode="json"), "augment": job.augment.model_dump(mode="json")},
+        synthetic=job.synthetic,
+    )

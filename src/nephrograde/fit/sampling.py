@@ -1,0 +1,67 @@
+"""Which rows go into a batch."""
+
+from __future__ import annotations
+
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from nephrograde.vocabulary import BoolVector
+
+
+def batch_size_of(batch_size: int, n_rows: int) -> int:
+    """Rows in a batch: those of the study file, or all rows where there are fewer; never one (batch norm).
+
+    >>> batch_size_of(16, 100), batch_size_of(16, 5), batch_size_of(16, 1)
+    (16, 5, 2)
+    """
+    return max(2, min(batch_size, n_rows))
+
+
+def steps_per_epoch(batch_size: int, n_rows: int) -> int:
+    """Batches in an epoch: as many rows as there are, rounded to whole batches.
+
+    >>> steps_per_epoch(16, 100), steps_per_epoch(16, 5)
+    (6, 1)
+    """
+    return max(1, round(n_rows / batch_size))
+
+
+def batches(is_high: BoolVector, *, batch_size: int, balanced: bool, seed: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Row numbers of one batch after another, without end.
+
+    Rows are dealt from a shuffled pack without replacement, and the pack is shuffled again when it is used up. Balanced
+    sampling has a pack for each class and takes half a batch from each (with an odd size the classes take turns for
+    the odd row), so that the smaller class comes round more often. Our choice; the paper does not say.
+
+    Args:
+        is_high: True grade of every row; both classes are there where ``balanced``.
+        batch_size: Rows in every batch.
+        balanced: Half high, half low.
+        seed: The same seed gives the same batches.
+
+    >>> rows = batches(np.array([True, False, False, False]), batch_size=4, balanced=True, seed=1)
+    >>> batch = next(rows)
+    >>> (batch == 0).sum(), len(set(batch.tolist()))
+    (np.int64(2), 3)
+    """
+    everything = np.arange(len(is_high))
+    packs = [everything[is_high], everything[~is_high]] if balanced else [everything]
+    generators = np.random.default_rng(seed).spawn(len(packs))
+    dealt = [_deal(pack, generator) for pack, generator in zip(packs, generators, strict=True)]
+    for turn in count():
+        # One pack: the whole batch. Two packs: half each; the turns alternate between rounding down and up.
+        shares = [batch_size] if not balanced else [(batch_size + turn % 2) // 2, (batch_size + 1 - turn % 2) // 2]
+        parts = [islice(stream, share) for stream, share in zip(dealt, shares, strict=True)]
+        yield np.fromiter(chain.from_iterable(parts), np.intp, batch_size)
+
+
+def _deal(pack: npt.NDArray[np.intp], generator: np.random.Generator) -> Iterator[np.intp]:
+    while True:
+        yield from generator.permutation(pack)

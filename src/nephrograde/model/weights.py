@@ -1,0 +1,139 @@
+"""Weights in and out of files. Initial weights come from a local file that the study names, never from the network."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from nephrograde.errors import RunError, WeightsError
+from nephrograde.files import replaced, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nephrograde.model.resnet import Network
+    from nephrograde.study import InitialWeights
+
+HEADS = ("fc.", "conv_seg.")
+"""Classification (torchvision) and segmentation (MedicalNet) heads: never taken over."""
+
+
+def shortcut_of(initial: InitialWeights) -> Literal["A", "B"]:
+    """The kind of shortcut that a file of weights was trained with; the network must be built with the same.
+
+    Files with downsampling convolutions hold type B (torchvision); MedicalNet's 18 layers have none, type A.
+
+    Raises:
+        WeightsError: Where the file is missing, is another one than the study names, or cannot be read.
+    """
+    return "B" if any(".downsample." in name for name in _read(initial)) else "A"
+
+
+def load_initial(network: Network, initial: InitialWeights) -> None:
+    """Put the weights of a local file into a network, all but its last layer.
+
+    Reads torchvision's layout (2D; the three colour channels of the first convolution are summed, which is exact for
+    a grey picture repeated three times) and MedicalNet's (3D; ``module.`` before every name, the whole perhaps inside
+    ``state_dict``). 3D kernels are stored in the order z, y, x and are turned into ours, x, y, z. A mask channel starts
+    at zero, so that the network begins as the file's and learns what the mask is for.
+
+    Args:
+        network: Built with the file's own shortcut (``shortcut_of``); changed in place.
+        initial: The file, and the SHA-256 it must have; compared before anything is read.
+
+    Raises:
+        WeightsError: Where the file is missing, is another one, cannot be read, or does not fit (all of it is listed).
+
+    Source:
+        torchvision ``resnet18``; MedicalNet (Chen 2019, arXiv:1904.00625; its ``datasets/brains18.py`` states the axis
+        order depth, height, width).
+    """
+    given = {name: tensor for name, tensor in _read(initial).items() if not name.startswith(HEADS)}
+    wanted = {name: tensor for name, tensor in network.resnet.state_dict().items() if not name.startswith(HEADS)}
+    if network.dimensions == 3:
+        given = {n: t.permute(0, 1, 4, 3, 2) if t.ndim == 5 else t for n, t in given.items()}
+    stem = given.get("conv1.weight")
+    if stem is not None and stem.ndim == network.dimensions + 2:
+        image_channel = stem.sum(dim=1, keepdim=True)
+        mask_channels = torch.zeros_like(image_channel).repeat_interleave(network.channels - 1, dim=1)
+        given["conv1.weight"] = torch.cat([image_channel, mask_channels], dim=1)
+    faults = _faults(given, wanted)
+    if faults:
+        raise WeightsError(
+            f"{initial.path} does not hold a ResNet-18 in {network.dimensions}D with shortcut {network.shortcut}:\n"
+            + "\n".join(f"  {fault}" for fault in faults)
+            + "\nName a file of torchvision's (2D) or MedicalNet's (3D) ResNet-18, or take the key out of the study."
+        )
+    network.resnet.load_state_dict(given, strict=False)
+
+
+def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> None:
+    """Write the weights of a fitted network (``network.resnet.state_dict()``) as safetensors, whole or not at all."""
+    with replaced(weights_path) as temporary_path:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary_path)
+
+
+def load_weights(network: Network, weights_path: Path) -> None:
+    """Put weights that ``save_weights`` wrote into a network of the same make.
+
+    Raises:
+        RunError: Where the file is missing, damaged, or belongs to another network.
+    """
+    try:
+        given = load_file(weights_path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
+    faults = _faults(given, network.resnet.state_dict())
+    if faults:
+        raise RunError(
+            f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
+        )
+    network.resnet.load_state_dict(given)
+
+
+def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:
+    if not initial.path.is_file():
+        raise WeightsError(
+            f"The initial weights {initial.path} are not there. Download the file, or take the key out of the study."
+        )
+    found = sha256_of(initial.path)
+    if found != initial.sha256:
+        raise WeightsError(
+            f"{initial.path} has the SHA-256 {found}, the study names {initial.sha256}. "
+            "It is another file, or was not downloaded whole. Compare the source, then correct the study or the file."
+        )
+    content = _parse(initial.path)
+    inner = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(inner, dict) or not inner or not all(isinstance(t, torch.Tensor) for t in inner.values()):
+        raise WeightsError(f"{initial.path} does not hold named weights. Save the network's state_dict() alone.")
+    return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
+
+
+def _parse(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{path} cannot be read as weights ({reason}). Give a .safetensors file, or a .pth file with nothing but "
+            "tensors in it."
+        ) from None
+
+
+def _faults(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """What does not fit, a line each; the batch norms' step counters, which old files lack, do not count."""
+    missing = [f"{name}: is missing" for name in wanted if name not in given and "num_batches" not in name]
+    surplus = [f"{name}: has no place in the network" for name in given if name not in wanted]
+    unequal = [
+        f"{name}: shape {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    return missing + surplus + unequal

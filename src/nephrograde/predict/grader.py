@@ -1,0 +1,129 @@
+"""Grade one scan with the networks of a finished run, read and cut exactly as in the study."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows
+from nephrograde.provenance import read_lock
+from nephrograde.sample.prepare import cut_region
+from nephrograde.study import restore_study
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
+from nephrograde.volume.check import check_volume
+from nephrograde.volume.volume import read_mask, read_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nephrograde.cohort.table import Scan
+    from nephrograde.study import Arm, Study
+    from nephrograde.vocabulary import Triple
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """The answer for one scan: the probability of high grade, the call, and what was read.
+
+    ``p_high`` is the mean of the folds' networks; ``p_high_of_folds`` shows their spread. ``call`` compares it with
+    the threshold that the run froze on out-of-fold training scores.
+    """
+
+    model: str
+    phase: str
+    p_high: float
+    p_high_of_folds: tuple[float, ...]
+    call: str
+    threshold: float
+    threshold_rule: str
+    image: str
+    size: tuple[int, int, int]
+    spacing_mm: Triple
+    center_mm: Triple
+    slices: tuple[int, ...]
+    warnings: tuple[str, ...]
+    synthetic: bool
+    research_use_only: str = RESEARCH_USE_ONLY
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """Everything, for people."""
+        low, high = min(self.p_high_of_folds), max(self.p_high_of_folds)
+        trained = " (trained on SYNTHETIC data)" if self.synthetic else ""
+        region = f"slices {', '.join(map(str, self.slices))}" if self.slices else "a box"
+        lines = [
+            f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
+            f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}",
+            f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
+            f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm",
+            f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)",
+            *(f"warning: {warning}" for warning in self.warnings),
+            self.research_use_only,
+        ]
+        return "\n".join(lines)
+
+
+def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
+    """Grade one scan.
+
+    Args:
+        run_dir: The folder of a finished run.
+        model: Which model grades, like ``weak-1-cmp``; it sets the phase and the supervision level.
+        scan: The image with the mask, box or point that the arm needs; its ``phase`` is replaced by the model's.
+
+    Raises:
+        RunError: Where the run has no such model, or has not been evaluated.
+        VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
+    """
+    study = restore_study(read_lock(run_dir)["study"])
+    arm, phase = _find_model(study, model)
+    scan = replace(scan, phase=phase)
+    volume = read_volume(scan.image_path)
+    mask = read_mask(scan.mask_path, volume) if scan.mask_path is not None else None
+    pictures, slices, center_mm = cut_region(volume, scan, mask, arm=arm, study=study)
+
+    from nephrograde.fit.folds import grade_pictures  # torch is needed from here on
+
+    of_folds = grade_pictures(run_dir / "models" / model, pictures, settings=study.fit_of(arm))
+    p_high = fmean(of_folds)
+    threshold, rule = _threshold(run_dir, model)
+    return Grading(
+        model=model,
+        phase=phase,
+        p_high=p_high,
+        p_high_of_folds=of_folds,
+        call="high" if p_high >= threshold else "low",
+        threshold=threshold,
+        threshold_rule=rule,
+        image=str(scan.image_path),
+        size=volume.values.shape,
+        spacing_mm=volume.spacing_mm,
+        center_mm=center_mm,
+        slices=slices,
+        warnings=tuple(f"{fault.message} {fault.remedy}" for fault in check_volume(volume)),
+        synthetic=study.synthetic,
+    )
+
+
+def _times(values: Iterable[float], form: str) -> str:
+    return " × ".join(form.format(value) for value in values)
+
+
+def _find_model(study: Study, model: str) -> tuple[Arm, str]:
+    found = {name: (arm, phase) for name, arm, phase in study.models()}
+    if model not in found:
+        raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
+    return found[model]
+
+
+def _threshold(run_dir: Path, model: str) -> tuple[float, str]:
+    for row in read_rows(run_dir / "statistics" / "estimates.csv"):
+        if row["model"] == model and row["measure"] == "threshold":
+            return float(row["value"]), row["method"]
+    raise RunError(f"{run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")

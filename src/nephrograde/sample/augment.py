@@ -1,0 +1,166 @@
+"""Augmentation on the batch and on the device; parameters are drawn apart from being applied.
+
+Drawing happens on the CPU from a generator of the fit's own, so that the same study gives the same parameters on every
+device; applying is plain arithmetic on whole batches. What the study switches off costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+if TYPE_CHECKING:
+    from nephrograde.study import AugmentSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentParameters:
+    """What is done to each picture of a batch; None where the study switches it off.
+
+    Axes are counted as in the array: ``y x`` of a slice, ``x y z`` of a box. All tensors are on the CPU.
+
+    Attributes:
+        flips: ``(n, axis)``, whether the picture is mirrored along the axis.
+        angle_rad: ``(n,)``, rotation in the plane of the slice (about z).
+        shift: ``(n, axis)``, as a fraction of the picture's extent.
+        scale: ``(n,)``, by how much the content is enlarged.
+        contrast: ``(n,)``, factor around mid-grey.
+        brightness: ``(n,)``, added.
+        noise: ``(n,)``, standard deviation of white noise.
+        noise_seed: Where the noise, which is made on the device, starts from.
+    """
+
+    flips: torch.Tensor | None
+    angle_rad: torch.Tensor | None
+    shift: torch.Tensor | None
+    scale: torch.Tensor | None
+    contrast: torch.Tensor | None
+    brightness: torch.Tensor | None
+    noise: torch.Tensor | None
+    noise_seed: int
+
+    def share(self, rank: int, world: int) -> AugmentParameters:
+        """The parameters of every ``world``-th picture from ``rank`` on: one process's share of the batch."""
+
+        def part(values: torch.Tensor | None) -> torch.Tensor | None:
+            return None if values is None else values[rank::world]
+
+        return AugmentParameters(
+            flips=part(self.flips),
+            angle_rad=part(self.angle_rad),
+            shift=part(self.shift),
+            scale=part(self.scale),
+            contrast=part(self.contrast),
+            brightness=part(self.brightness),
+            noise=part(self.noise),
+            noise_seed=self.noise_seed + rank,
+        )
+
+
+def draw(
+    settings: AugmentSettings, n: int, *, dimensions: Literal[2, 3], generator: torch.Generator
+) -> AugmentParameters:
+    """Draw the parameters of a batch.
+
+    Every picture is mirrored along each axis with probability ½; the other parameters are uniform with the half-widths
+    of the study file. Mirroring front to back and head to foot is not anatomical, but neither grade nor texture
+    depends on it (our choice, as in nnU-Net).
+
+    Args:
+        settings: ``[augment]`` of the study file; 0 and false are off.
+        n: Pictures in the batch.
+        dimensions: 2 for slices, 3 for boxes.
+        generator: On the CPU; moved on by the call.
+
+    >>> from nephrograde.study import AugmentSettings
+    >>> drawn = draw(AugmentSettings(noise=0), 4, dimensions=2, generator=torch.Generator().manual_seed(1))
+    >>> drawn.flips.shape, drawn.noise is None
+    (torch.Size([4, 2]), True)
+    """
+
+    def spread(half_width: float, *shape: int) -> torch.Tensor | None:
+        return (torch.rand(*shape, generator=generator) * 2 - 1) * half_width if half_width else None
+
+    contrast, scale = spread(settings.contrast, n), spread(settings.scale, n)
+    return AugmentParameters(
+        flips=torch.rand(n, dimensions, generator=generator) < 0.5 if settings.flip else None,
+        angle_rad=spread(settings.rotate_deg * torch.pi / 180, n),
+        shift=spread(settings.shift, n, dimensions),
+        scale=None if scale is None else 1 + scale,
+        contrast=None if contrast is None else 1 + contrast,
+        brightness=spread(settings.brightness, n),
+        noise=torch.rand(n, generator=generator) * settings.noise if settings.noise else None,
+        noise_seed=int(torch.randint(2**62, (), generator=generator)) if settings.noise else 0,
+    )
+
+
+def apply(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+    """Augment a batch, on the device where it is.
+
+    Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on the image channel alone.
+    Resampling is linear and the border is continued; a mask is cut at ½ afterwards, so that its edge stays where the
+    image's edge is. The image is clipped to [0, 1] again.
+
+    Args:
+        images: ``(n, 1, y, x)`` or ``(n, channel, x, y, z)`` in [0, 1], float32; channel 0 is the image, further ones
+            are masks. Not changed.
+        parameters: Drawn for as many pictures.
+
+    Returns:
+        A batch of the same shape; the very same tensor where everything is off.
+    """
+    images = _flipped(images, parameters)
+    if parameters.angle_rad is not None or parameters.shift is not None or parameters.scale is not None:
+        grid = torch.nn.functional.affine_grid(_affine(images, parameters), list(images.shape), align_corners=False)
+        moved = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        images = moved if images.shape[1] == 1 else torch.cat([moved[:, :1], (moved[:, 1:] >= 0.5).float()], dim=1)
+    if parameters.contrast is not None or parameters.brightness is not None or parameters.noise is not None:
+        image = _regrey(images[:, :1], parameters).clamp_(0, 1)
+        images = image if images.shape[1] == 1 else torch.cat([image, images[:, 1:]], dim=1)
+    return images
+
+
+def _per_picture(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    return values.to(images.device).reshape(-1, *(1 for _ in images.shape[1:]))
+
+
+def _flipped(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+    if parameters.flips is not None:
+        for axis in range(parameters.flips.shape[1]):
+            images = torch.where(_per_picture(parameters.flips[:, axis], images), images.flip(axis + 2), images)
+    return images
+
+
+def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+    """From places of the result to places of the source, in the units of ``affine_grid``: −1 to 1, last axis first."""
+    n, dimensions = len(images), images.ndim - 2
+    nothing = torch.zeros(n)
+    angle_rad = nothing if parameters.angle_rad is None else parameters.angle_rad
+    shrink = torch.ones(n) if parameters.scale is None else 1 / parameters.scale
+    matrix = torch.zeros(n, dimensions, dimensions + 1)
+    # The plane of the slice is spanned by the first two axes of the array (y x of a slice, x y of a box), which come
+    # last in affine_grid. Their lengths may differ, and a rotation must not shear.
+    first, second = dimensions - 1, dimensions - 2
+    aspect = images.shape[3] / images.shape[2]
+    matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle_rad) * shrink
+    matrix[:, first, second] = -torch.sin(angle_rad) * shrink * aspect
+    matrix[:, second, first] = torch.sin(angle_rad) * shrink / aspect
+    if dimensions == 3:
+        matrix[:, 0, 0] = shrink
+    if parameters.shift is not None:
+        matrix[:, :, dimensions] = 2 * parameters.shift.flip(1)
+    return matrix.to(images.device)
+
+
+def _regrey(image: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+    if parameters.contrast is not None:
+        image = (image - 0.5) * _per_picture(parameters.contrast, image) + 0.5
+    if parameters.brightness is not None:
+        image = image + _per_picture(parameters.brightness, image)
+    if parameters.noise is not None:
+        generator = torch.Generator(image.device).manual_seed(parameters.noise_seed)
+        white = torch.randn(image.shape, generator=generator, device=image.device)
+        image = image + white * _per_picture(parameters.noise, image)
+    return image

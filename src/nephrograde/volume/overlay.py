@@ -1,0 +1,121 @@
+"""Bringing a mask over to the grid of an image by world coordinates."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK
+
+from nephrograde.errors import VolumeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from nephrograde.vocabulary import MaskArray
+    from nephrograde.volume.grid import Grid
+
+
+def bring_over(mask: MaskArray, source: Grid, target: Grid, *, mask_path: Path) -> MaskArray:
+    """Give every voxel of a grid the nearest voxel of a mask on another grid.
+
+    Only the part of the target around the marked voxels is sampled. Where sampling would change nothing, because
+    every voxel of the target falls into the mask's voxel of the same index, the mask itself is returned.
+
+    Args:
+        mask: At least one voxel is true.
+        source: The grid of the mask.
+        target: The grid of the image.
+        mask_path: The file, for messages.
+
+    Returns:
+        A mask on the target grid.
+
+    Raises:
+        VolumeError: With code "mask-outside" where what is marked lies wholly outside the image, "mask-empty" where
+            it is so small that it falls between the voxels of the image.
+
+    Source: Our choice.
+    """
+    if source.size == target.size and _index_for_index(source, target):
+        return mask
+    low, high = bounding_box(mask)
+    corners = np.array([target.to_index(source.to_mm(corner)) for corner in product(*zip(low, high, strict=True))])
+    first = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
+    last = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, np.array(target.size) - 1)
+    limit = np.array(target.size) - 0.5
+    if (corners.max(axis=0) < -0.5).any() or (corners.min(axis=0) > limit).any():
+        hint = ""
+        if source.size == target.size:
+            hint = " The two have the same size, so the mask may have lost its geometry: copy that of the image."
+        raise VolumeError(
+            "mask-outside",
+            f"{mask_path}: the marked tumour lies wholly outside the image, which {_extent(target)}; the tumour "
+            f"{_extent(source, low, high)}.",
+            f"Check that the mask was drawn on this series.{hint}",
+        )
+    box = tuple(slice(start, stop + 1) for start, stop in zip(first, last, strict=True))
+    brought = np.zeros(target.size, dtype=bool, order="F")
+    brought[box] = _nearest(mask, source, target, first=first, size=last - first + 1)
+    if not brought.any():
+        raise VolumeError(
+            "mask-empty",
+            f"{mask_path}: the {int(mask.sum())} marked voxels are so small that they fall between those of the image.",
+            "Check that the mask was drawn on this series, or draw it on the image itself.",
+        )
+    return brought
+
+
+def bounding_box(mask: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Lowest and highest index of the marked voxels along every axis, both inclusive.
+
+    Args:
+        mask: At least one voxel is true.
+
+    >>> mask = np.zeros((6, 6, 6), dtype=bool)
+    >>> mask[1:4, 2, 3:5] = True
+    >>> bounding_box(mask)
+    ((1, 2, 3), (3, 2, 4))
+    """
+    z = np.flatnonzero(mask.any(axis=(0, 1)))
+    part = mask[:, :, z[0] : z[-1] + 1]
+    x, y = np.flatnonzero(part.any(axis=(1, 2))), np.flatnonzero(part.any(axis=(0, 2)))
+    return (int(x[0]), int(y[0]), int(z[0])), (int(x[-1]), int(y[-1]), int(z[-1]))
+
+
+def _index_for_index(source: Grid, target: Grid) -> bool:
+    """Whether every voxel of the target falls into the source's voxel of the same index.
+
+    The difference of the two indices is affine, so that it is largest in a corner.
+    """
+    corners = list(product(*((0.0, n - 1.0) for n in target.size)))
+    found = np.array([source.to_index(target.to_mm(corner)) for corner in corners])
+    return bool(np.abs(found - corners).max() < 0.5)
+
+
+def _nearest(
+    mask: MaskArray, source: Grid, target: Grid, *, first: npt.NDArray[np.int_], size: npt.NDArray[np.int_]
+) -> MaskArray:
+    image = SimpleITK.GetImageFromArray(mask.T.astype(np.uint8))
+    image.SetSpacing(source.spacing_mm)
+    image.SetOrigin(source.origin_mm)
+    image.SetDirection(source.direction.ravel().tolist())
+    sampled = SimpleITK.Resample(
+        image,
+        [int(n) for n in size],
+        SimpleITK.Transform(),
+        SimpleITK.sitkNearestNeighbor,
+        target.to_mm(first),
+        target.spacing_mm,
+        target.direction.ravel().tolist(),
+    )
+    return np.asarray(SimpleITK.GetArrayViewFromImage(sampled).T > 0)
+
+
+def _extent(grid: Grid, low: tuple[int, ...] = (0, 0, 0), high: tuple[int, ...] | None = None) -> str:
+    ends = np.sort([grid.to_mm(low), grid.to_mm(high or [n - 1 for n in grid.size])], axis=0)
+    spans = [f"{axis} {start:.0f} to {stop:.0f}" for axis, start, stop in zip("xyz", *ends, strict=True)]
+    return f"spans {', '.join(spans)} mm"

@@ -1,0 +1,106 @@
+"""Any of the accepted files, or a DICOM folder, to its numbers and its grid, in the order they are stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom import is_dicom_file, read_series
+from nephrograde.volume.grid import Grid
+from nephrograde.volume.nifti import read_nifti
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.vocabulary import VolumeArray
+
+_NIFTI = (".nii", ".nii.gz")
+_THROUGH_SIMPLEITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+ACCEPTED = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd) or a folder with one DICOM series"
+
+
+def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
+    """Read an image as it is stored, images and masks alike.
+
+    Args:
+        image_path: A file, or the folder of one DICOM series.
+
+    Returns:
+        The values, three axes in stored order, and the grid they lie on.
+
+    Raises:
+        VolumeError: With code "file-missing", "file-empty", "file-kind", "file-unreadable", or one of those of
+            :func:`~nephrograde.volume.nifti.read_nifti` and :func:`~nephrograde.volume.dicom.read_series`.
+    """
+    try:
+        if image_path.is_dir():
+            return read_series(image_path)
+        if image_path.stat().st_size == 0:
+            raise VolumeError("file-empty", f"{image_path}: is empty (0 bytes).", "Copy or export the file again.")
+        name = image_path.name.lower()
+        if name.endswith(_NIFTI):
+            return read_nifti(image_path)
+        if name.endswith(_THROUGH_SIMPLEITK):
+            return _read_other(image_path)
+        if is_dicom_file(image_path):
+            raise VolumeError(
+                "dicom-single-file", f"{image_path}: is one DICOM file.", "Name the folder that holds its whole series."
+            )
+    except FileNotFoundError:
+        raise VolumeError(
+            "file-missing", f"{image_path}: no such file or folder.", "Correct the path in the cohort table."
+        ) from None
+    except OSError as error:
+        raise VolumeError(
+            "file-unreadable", f"{image_path}: cannot be read ({error.strerror or error}).", "Check its permissions."
+        ) from None
+    raise VolumeError("file-kind", f"{image_path}: is of a kind that is not read.", f"Convert it to {ACCEPTED}.")
+
+
+def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(image_path))
+    try:
+        reader.ReadImageInformation()
+        _require_scalar_3d(reader, image_path)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise VolumeError(
+            "file-unreadable",
+            f"{image_path}: is damaged, cut short or not what its name says ({_last_line(error)}).",
+            "Check that the table names the right file; copy it again from its source.",
+        ) from None
+    values = SimpleITK.GetArrayFromImage(image).T
+    values = values.reshape(values.shape[:3])
+    direction = np.array(image.GetDirection()).reshape(image.GetDimension(), -1)
+    grid = Grid(
+        values.shape,
+        image.GetSpacing()[:3],
+        image.GetOrigin()[:3],
+        direction[:3, :3],
+        source="file",
+    )
+    return values, grid.require_sound(image_path)
+
+
+def _require_scalar_3d(reader: SimpleITK.ImageFileReader, image_path: Path) -> None:
+    size = reader.GetSize()
+    if len(size) < 3 or any(n > 1 for n in size[3:]):
+        raise VolumeError(
+            "not-3d",
+            f"{image_path}: holds {len(size)} dimensions ({' × '.join(map(str, size))}), not one 3-D image.",
+            "Save one phase (one time point) a file, with all its slices.",
+        )
+    if reader.GetNumberOfComponents() > 1:
+        raise VolumeError(
+            "not-scalar",
+            f"{image_path}: holds colours ({reader.GetNumberOfComponents()} numbers a voxel).",
+            "Convert the scan from its DICOM series again; one number a voxel is needed.",
+        )
+
+
+def _last_line(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1].removeprefix("sitk::ERROR: ").strip()

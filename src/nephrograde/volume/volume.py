@@ -1,0 +1,282 @@
+"""A scan as the rest of the house sees it: HU on axes that run to the left, the back and the head, with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.check import check_volume
+from nephrograde.volume.grid import Grid, Index, Matrix
+from nephrograde.volume.overlay import bring_over
+from nephrograde.volume.stored import read_stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.cohort.place import Box, Point, SlicePlace
+    from nephrograde.vocabulary import MaskArray, Triple, VolumeArray
+
+_FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """An image in the patient.
+
+    ``values`` is a read-only view ``"x y z"`` in the type of the file (int16 stays int16), x growing to the patient's
+    left, y to the back, z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and column
+    ``a`` of ``direction`` says how axis ``a`` runs (LPS). ``native`` is the grid in stored order, to which ``vox``
+    places refer.
+    """
+
+    values: VolumeArray
+    spacing_mm: Triple
+    origin_mm: Triple
+    direction: Matrix
+    native: Grid
+    image_path: Path | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The lattice of ``values``."""
+        x, y, z = self.values.shape
+        return Grid(
+            (x, y, z),
+            self.spacing_mm,
+            self.origin_mm,
+            self.direction,
+            source=self.native.source,
+            is_oriented=self.native.is_oriented,
+        )
+
+    def to_mm(self, index: Index) -> Triple:
+        """The place in the patient (LPS, mm) of an index into ``values``.
+
+        Args:
+            index: x, y and z index; voxel centres are whole numbers.
+        """
+        return self.grid.to_mm(index)
+
+    def to_index(self, position_mm: Index) -> Triple:
+        """The index into ``values``, with fractions, of a place in the patient.
+
+        Args:
+            position_mm: LPS, mm; may lie outside the image.
+        """
+        return self.grid.to_index(position_mm)
+
+
+def make_volume(
+    values: VolumeArray, *, spacing_mm: Triple, origin_mm: Triple = (0.0, 0.0, 0.0), direction: Matrix | None = None
+) -> Volume:
+    """Make a volume from an array, for synthetic scans and tests.
+
+    Args:
+        values: ``"x y z"`` where ``direction`` is left out; any order of axes where it is given.
+        spacing_mm: Distance of voxel centres along each axis, mm.
+        origin_mm: Place of the first voxel's centre, LPS, mm.
+        direction: Column ``a`` is the unit vector along axis ``a`` (LPS).
+
+    >>> volume = make_volume(np.zeros((4, 4, 3)), spacing_mm=(0.8, 0.8, 2.0), origin_mm=(-10.0, 0.0, 50.0))
+    >>> volume.to_mm((1, 0, 2)), volume.to_index((-10.0, 0.8, 51.0))
+    ((-9.2, 0.0, 54.0), (0.0, 1.0, 0.5))
+    """
+    x, y, z = values.shape
+    matrix = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
+    return _oriented(values, Grid((x, y, z), spacing_mm, origin_mm, matrix, source="memory"))
+
+
+def read_volume(image_path: Path) -> Volume:
+    """Read an image and make sure that it can be used.
+
+    Numbers are HU for CT (slope and intercept applied). The axes are reordered and flipped by views, without copying.
+
+    Args:
+        image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
+
+    Returns:
+        The image. What is suspect but no reason to stop, :func:`~nephrograde.volume.check.check_volume` tells.
+
+    Raises:
+        VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
+            sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
+            not finite, or one value only. ``code`` names which.
+
+    Source: Our choice; DICOM PS3.3 C.7.6.2.1.1 for the axes.
+
+    >>> import pathlib, tempfile
+    >>> image_path = pathlib.Path(tempfile.mkdtemp()) / "np.nii.gz"
+    >>> write_image(np.arange(60, dtype=np.int16).reshape(5, 4, 3), image_path, spacing_mm=(0.8, 0.8, 2.0))
+    >>> volume = read_volume(image_path)
+    >>> volume.values.dtype.name, volume.values.shape, round(volume.spacing_mm[2], 4), int(volume.values[4, 3, 2])
+    ('int16', (5, 4, 3), 2.0, 59)
+    """
+    volume = _oriented(*read_stored(image_path), image_path)
+    for fault in check_volume(volume):
+        if fault.severity == "fatal":
+            raise VolumeError(fault.code, fault.message, fault.remedy)
+    return volume
+
+
+def read_mask(mask_path: Path, volume: Volume) -> MaskArray:
+    """Read a tumour mask onto the grid of its image.
+
+    Any integer label above 0 is tumour, in a mask of fractions anything above 0.5. A mask on another grid is brought
+    over by world coordinates, each voxel of the image taking the mask's nearest one.
+
+    Args:
+        mask_path: Anything :func:`read_volume` reads.
+        volume: The image.
+
+    Returns:
+        True where there is tumour, the shape of ``volume.values``.
+
+    Raises:
+        VolumeError: As in reading an image; "mask-empty" where nothing is marked, "mask-outside" where what is marked
+            lies wholly outside the image.
+
+    Source: Our choice.
+    """
+    values, grid = read_stored(mask_path)
+    stored = _oriented(_is_tumour(values), grid)
+    if not stored.values.any():
+        raise VolumeError(
+            "mask-empty",
+            f"{mask_path}: no voxel is marked.",
+            "Delineate the tumour, or take the mask out of the table.",
+        )
+    mask = bring_over(stored.values, stored.grid, volume.grid, mask_path=mask_path)
+    mask.flags.writeable = False
+    return mask
+
+
+def resolve_point(place: Point, volume: Volume) -> Triple:
+    """Where in the patient a point lies.
+
+    Args:
+        place: In mm (LPS), or in voxels of the image as stored.
+        volume: The image it was placed on.
+
+    Returns:
+        LPS, mm; it may lie outside the image.
+
+    Source: The rule of places in the cohort table (our choice).
+
+    >>> from nephrograde.cohort.place import parse_point
+    >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(-5.0, 0.0, 100.0))
+    >>> resolve_point(parse_point("4,5,6 vox"), volume)
+    (-1.0, 5.0, 112.0)
+    """
+    return place.position if place.unit == "mm" else volume.native.to_mm(place.position)
+
+
+def resolve_box(place: Box, volume: Volume) -> tuple[Triple, Triple]:
+    """Where in the patient the two opposite corners of a box lie.
+
+    Args:
+        place: In mm (LPS), or in voxels of the image as stored (voxel centres).
+        volume: The image it was placed on.
+
+    Returns:
+        Two corners in LPS, mm, put so that the first has the lower index on every axis of the volume; of a scan whose
+        axes are the patient's, that is the lower coordinate.
+
+    Source: The rule of places in the cohort table (our choice).
+
+    >>> from nephrograde.cohort.place import parse_box
+    >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(-5.0, 0.0, 100.0))
+    >>> resolve_box(parse_box("1,2,3;4,5,3 vox"), volume)
+    ((-4.0, 2.0, 106.0), (-1.0, 5.0, 106.0))
+    """
+    corners = [place.corner_a, place.corner_b]
+    if place.unit == "vox":
+        corners = [volume.native.to_mm(corner) for corner in corners]
+    indices = np.array([volume.to_index(corner) for corner in corners])
+    return volume.to_mm(indices.min(axis=0)), volume.to_mm(indices.max(axis=0))
+
+
+def resolve_slice(place: SlicePlace, volume: Volume) -> float:
+    """Which slice of the volume an axial slice is.
+
+    Args:
+        place: In mm, the z coordinate (LPS), measured in the middle of the slice; or in voxels from 0 along that
+            stored axis which runs between feet and head, in its stored sense.
+        volume: The image it was chosen on.
+
+    Returns:
+        The index along z of ``volume.values``; fractional between slices, and not limited to the image.
+
+    Source: The rule of places in the cohort table (our choice).
+
+    >>> from nephrograde.cohort.place import parse_slice
+    >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(0.0, 0.0, 100.0))
+    >>> resolve_slice(parse_slice("105 mm"), volume), resolve_slice(parse_slice("6 vox"), volume)
+    (2.5, 6.0)
+    """
+    order, flips = volume.native.axes()
+    if place.unit == "vox":
+        return volume.native.size[order[2]] - 1 - place.coordinate if flips[2] else place.coordinate
+    x, y, _ = volume.values.shape
+    bottom_mm, next_mm = (volume.to_mm(((x - 1) / 2, (y - 1) / 2, k))[2] for k in (0, 1))
+    return (place.coordinate - bottom_mm) / (next_mm - bottom_mm)
+
+
+def write_image(
+    values: VolumeArray,
+    image_path: Path,
+    *,
+    spacing_mm: Triple,
+    origin_mm: Triple = (0.0, 0.0, 0.0),
+    direction: Matrix | None = None,
+) -> None:
+    """Write an image or a mask as one file, whole or not at all.
+
+    Args:
+        values: ``"x y z"``; of a mask, true is written as 1.
+        image_path: Ends in .nii, .nii.gz, .nrrd or .mha; its folder is made where it is missing.
+        spacing_mm: Distance of voxel centres along each axis, mm.
+        origin_mm: Place of the first voxel's centre, LPS, mm.
+        direction: Column ``a`` is the unit vector along axis ``a`` (LPS); left out, the patient's own axes.
+
+    Raises:
+        VolumeError: With code "file-kind" for another ending, "file-unwritable" where the disk refuses.
+
+    Source: Our choice.
+    """
+    suffix = next((suffix for suffix in _FORMATS if image_path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise VolumeError(
+            "file-kind", f"{image_path}: is not of a kind that is written.", f"Use one of {', '.join(_FORMATS)}."
+        )
+    image = SimpleITK.GetImageFromArray(np.asarray(values, np.uint8 if values.dtype == bool else values.dtype).T)
+    image.SetSpacing(spacing_mm)
+    image.SetOrigin(origin_mm)
+    image.SetDirection((np.eye(3) if direction is None else direction).ravel().tolist())
+    temporary_path = image_path.with_name(f".{image_path.name}.tmp{suffix}")
+    try:
+        image_path.parent.mkdir(parents=True, exist_ok=True)
+        SimpleITK.WriteImage(image, str(temporary_path))
+        temporary_path.replace(image_path)
+    except (OSError, RuntimeError) as error:
+        raise VolumeError(
+            "file-unwritable", f"{image_path}: cannot be written ({error}).", "See that the folder takes new files."
+        ) from None
+    finally:
+        if temporary_path.exists():
+            temporary_path.unlink()
+
+
+def _oriented(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
+    order, flips = native.axes()
+    turned = values.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+    turned.flags.writeable = False
+    grid = native.reoriented()
+    return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native, image_path)
+
+
+def _is_tumour(values: VolumeArray) -> MaskArray:
+    return values > 0 if values.dtype.kind in "iub" else values > 0.5

@@ -1,0 +1,87 @@
+"""Agreement with R 4.2.2 and pROC 1.18.0, to 1e-9, on six data sets that were computed there."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nephrograde.evaluate.compare import compare_models
+from nephrograde.evaluate.delong import place
+from nephrograde.evaluate.metrics import auc, confusion, youden_threshold
+from nephrograde.evaluate.scores import ModelScores
+
+REFERENCE_PATH = Path(__file__).resolve().parents[3] / "shared" / "reference" / "proc_delong.json"
+TOLERANCE = 1e-9
+NAMES = ("six_models_n90", "ties_n92", "small_n12", "inverted_n60", "perfect_n30", "large_n2000")
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, dict[str, Any]]:
+    if not REFERENCE_PATH.exists():
+        pytest.skip("the reference numbers of pROC are not beside this checkout")
+    return {entry["name"]: entry for entry in json.loads(REFERENCE_PATH.read_text(encoding="utf-8"))}
+
+
+@pytest.fixture(params=NAMES)
+def data(request: pytest.FixtureRequest, reference: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return reference[request.param]
+
+
+def test_no_data_set_is_left_out(reference: dict[str, dict[str, Any]]) -> None:
+    assert set(reference) == set(NAMES)
+
+
+def test_auc_and_its_interval(data: dict[str, Any]) -> None:
+    made = [auc(p_high, data["y"]) for p_high in data["p"]]
+    assert [e.value for e in made] == pytest.approx(data["auc"], rel=0, abs=TOLERANCE)
+    np.testing.assert_allclose([[e.low, e.value, e.high] for e in made], data["ci95"], rtol=0, atol=TOLERANCE)
+
+
+def test_variances_and_covariances(data: dict[str, Any]) -> None:
+    covariance = place(np.array(data["p"]), np.array(data["y"], dtype=bool)).covariance()
+    np.testing.assert_allclose(np.diag(covariance), data["var_delong"], rtol=0, atol=TOLERANCE)
+    theirs = [pair["cov"] for pair in data["pairs"]]
+    ours = [covariance[pair["i"], pair["j"]] for pair in data["pairs"]]
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
+
+
+def test_paired_comparisons(data: dict[str, Any]) -> None:
+    truths = np.array(data["y"], dtype=bool)
+    patient_ids = tuple(f"P{k:04}" for k in range(truths.size))
+    models = {str(k): ModelScores(patient_ids, truths, np.array(p_high)) for k, p_high in enumerate(data["p"])}
+    compared = compare_models(models, dict.fromkeys(models, 0.5))
+    rows = {(int(c.model_a), int(c.model_b)): c for c in compared if c.measure == "auc"}
+    assert set(rows) == {(pair["i"], pair["j"]) for pair in data["pairs"]} == set(combinations(range(len(models)), 2))
+    for pair in data["pairs"]:
+        row = rows[pair["i"], pair["j"]]
+        ours = [row.statistic, row.p_value, row.low, row.high]
+        assert ours == pytest.approx([pair["z"], pair["p"], *pair["ci_diff"]], rel=0, abs=TOLERANCE)
+
+
+def test_youden_threshold(data: dict[str, Any]) -> None:
+    for p_high, theirs in zip(data["p"], data["youden"], strict=True):
+        threshold = youden_threshold(p_high, data["y"])
+        counts = confusion(p_high, data["y"], threshold=threshold)
+        assert threshold == pytest.approx(theirs["threshold"], rel=0, abs=TOLERANCE)
+        assert counts.tp / counts.n_high == pytest.approx(theirs["sens"], rel=0, abs=TOLERANCE)
+        assert counts.tn / counts.n_low == pytest.approx(theirs["spec"], rel=0, abs=TOLERANCE)
+
+
+def test_of_tied_thresholds_the_first_of_proc_is_the_lowest(reference: dict[str, dict[str, Any]]) -> None:
+    data = reference["large_n2000"]
+    assert [entry["ties"] for entry in data["youden"]] == [1, 2]
+    p_high, truths = np.array(data["p"][1]), np.array(data["y"], dtype=bool)
+    scores = np.unique(p_high)
+    cuts = (scores[1:] + scores[:-1]) / 2
+    index = [
+        (p_high[truths] >= cut).sum() * (~truths).sum() + (p_high[~truths] < cut).sum() * truths.sum() for cut in cuts
+    ]
+    best = cuts[np.flatnonzero(np.array(index) == max(index))]
+    assert best.size == 2
+    assert youden_threshold(p_high, truths) == pytest.approx(best.min(), rel=0, abs=TOLERANCE)
+    assert best.min() == pytest.approx(data["youden"][1]["threshold"], rel=0, abs=TOLERANCE)

@@ -1,0 +1,98 @@
+"""Whole-file writing: a reader sees the old file or the new one, never a half."""
+
+import pytest
+
+from nephrograde.errors import RunError
+from nephrograde.files import (
+    fingerprint,
+    read_json,
+    read_rows,
+    replaced,
+    replaced_folder,
+    sha256_of,
+    write_json,
+    write_rows,
+)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="midway"), replaced(path) as temporary_path:
+        temporary_path.write_text("ne")
+        raise ValueError("midway")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_a_temporary_file_keeps_the_suffix_that_writers_look_at(tmp_path):
+    with replaced(tmp_path / "a.npy") as temporary_path:
+        assert temporary_path.suffix == ".npy"
+        temporary_path.touch()
+    assert (tmp_path / "a.npy").exists()
+
+
+def test_a_folder_is_replaced_whole_and_the_rest_of_a_killed_process_goes(tmp_path):
+    target_dir = tmp_path / "fold-0"
+    target_dir.mkdir()
+    (target_dir / "stale").touch()
+    (tmp_path / ".fold-0.1.tmp").mkdir()
+    with replaced_folder(target_dir) as temporary_dir:
+        (temporary_dir / "weights").write_text("w")
+        assert (target_dir / "stale").exists()
+    assert [entry.name for entry in target_dir.iterdir()] == ["weights"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["fold-0"]
+
+
+def test_a_failed_folder_leaves_the_old_one(tmp_path):
+    target_dir = tmp_path / "fold-0"
+    target_dir.mkdir()
+    (target_dir / "whole").touch()
+    with pytest.raises(KeyboardInterrupt), replaced_folder(target_dir):
+        raise KeyboardInterrupt
+    assert (target_dir / "whole").exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_rows_come_back_with_every_digit_and_none_is_empty(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_rows(path, ("name", "value"), [{"name": "患者,甲", "value": 0.1 + 0.2}, {"name": "b", "value": None}])
+    rows = read_rows(path)
+    assert rows == [{"name": "患者,甲", "value": "0.30000000000000004"}, {"name": "b", "value": ""}]
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "study.lock.json"
+    path.write_text(content)
+    with pytest.raises(RunError, match=r"study\.lock\.json"):
+        read_json(path)
+
+
+def test_missing_files_say_what_to_do(tmp_path):
+    with pytest.raises(RunError, match="folder of a run"):
+        read_json(tmp_path / "study.lock.json")
+    with pytest.raises(RunError, match="earlier stage"):
+        read_rows(tmp_path / "regions.csv")
+
+
+def test_json_keeps_chinese_text_readable(tmp_path):
+    write_json(tmp_path / "a.json", {"名": 1})
+    assert "名" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert read_json(tmp_path / "a.json") == {"名": 1}
+
+
+def test_a_folders_hash_follows_names_and_contents(tmp_path):
+    folder = tmp_path / "series"
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(b"a")
+    first = sha256_of(folder)
+    (folder / "1.dcm").rename(folder / "2.dcm")
+    second = sha256_of(folder)
+    (folder / "2.dcm").write_bytes(b"b")
+    assert len({first, second, sha256_of(folder)}) == 3
+    assert sha256_of(folder / "2.dcm") == "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+
+
+def test_fingerprint_sees_values():
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
