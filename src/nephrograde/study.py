@@ -14,7 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.vocabulary import Supervision, model_id
@@ -22,16 +22,29 @@ from nephrograde.vocabulary import Supervision, model_id
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=_NAME_PATTERN)]
 S = TypeVar("S", bound="Section")
 Location: TypeAlias = tuple[str | int, ...]
 Fault: TypeAlias = tuple[Location, str, str, object]
+
+_REMEDIES = {
+    "int_type": "Write a whole number, without quotes.",
+    "int_from_float": "Write a whole number, without quotes.",
+    "float_type": "Write a number, without quotes.",
+    "finite_number": "Write a number.",
+    "bool_type": "Write true or false, without quotes.",
+    "string_type": "Write it in quotes.",
+    "path_type": "Write it in quotes.",
+    "tuple_type": "Write a list, in brackets.",
+    "string_pattern_mismatch": "Use small letters, digits, - and _.",
+}
 
 
 class Section(BaseModel):
     """A table of the study file: immutable, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class CohortSettings(Section):
@@ -46,11 +59,12 @@ class CohortSettings(Section):
     outcome: str = "isup_grade"
     columns: dict[str, str] = {}
 
-    @model_validator(mode="after")
-    def _phases_differ(self) -> Self:
-        if len(set(self.phases)) < len(self.phases):
-            raise ValueError(f"phases lists one phase twice: {', '.join(self.phases)}")
-        return self
+    @field_validator("phases")
+    @classmethod
+    def _phases_differ(cls, phases: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(phases)) < len(phases):
+            raise ValueError("lists one phase twice")
+        return phases
 
 
 class SplitSettings(Section):
@@ -156,11 +170,12 @@ class Arm(Section):
         """2 for an arm on slices, 3 for an arm on a box."""
         return 2 if self.slices else 3
 
-    @model_validator(mode="after")
-    def _built(self) -> Self:
-        if self.supervision in {Supervision.NONE, Supervision.SLICE}:
-            raise ValueError(f'supervision "{self.supervision}" is not built yet; use "point", "box" or "mask"')
-        return self
+    @field_validator("supervision")
+    @classmethod
+    def _built(cls, supervision: Supervision) -> Supervision:
+        if supervision in {Supervision.NONE, Supervision.SLICE}:
+            raise ValueError(f'supervision "{supervision}" is not built yet; use "point", "box" or "mask"')
+        return supervision
 
 
 class EvaluateSettings(Section):
@@ -187,12 +202,15 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [arm.name for arm in self.arm]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two arms share a name: {', '.join(names)}")
-        for phase in self.window:
-            if phase not in {"default", *self.cohort.phases}:
-                raise ValueError(f'[window] names "{phase}", which is not in cohort.phases')
+        # Each of the first two has its place in `_cross_faults`, which also looks at files with other mistakes.
+        if len({arm.name for arm in self.arm}) < len(self.arm):
+            raise ValueError("two arms share a name")
+        if not set(self.window) <= {"default", *self.cohort.phases}:
+            raise ValueError("[window] names a phase that is not in cohort.phases")
+        models = [model for model, *_ in self.models()]
+        twice = sorted({model for model in models if models.count(model) > 1})
+        if twice:
+            raise ValueError(f"arm and phase make one name for two models: {', '.join(twice)}")
         return self
 
     def window_of(self, phase: str) -> Window:
@@ -217,8 +235,21 @@ def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
         study_path: The TOML file (UTF-8).
         overrides: As given with ``--set``: ``fit.epochs=2``, ``arm.weak-1.slices=3``; values are TOML.
 
+    Returns:
+        The study, with every key that the file leaves out at its default.
+
     Raises:
         InputError: With every mistake of the file and the overrides at once.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = "cohort.table = 'cohort.csv'" + chr(10) + "arm = [{name = 'strong', supervision = 'mask'}]"
+    ...     _ = Path(folder, "study.toml").write_text(text, encoding="utf-8")
+    ...     load_study(Path(folder, "study.toml"), ("fit.epochs=2",)).fit.epochs
+    2
     """
     study, problems = salvage_study(study_path, overrides)
     if problems or study is None:
@@ -234,8 +265,21 @@ def restore_study(resolved: dict[str, Any]) -> Study:
 def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[Study | None, list[Problem]]:
     """Read as much of a study file as is sound, with the problems of the rest.
 
-    Lets the cohort table be checked in the same pass as a faulty study file. The study is None where the part that
-    is left does not make a study.
+    Lets the cohort table be checked in the same pass as a faulty study file.
+
+    Args:
+        study_path: The TOML file (UTF-8).
+        overrides: As given with ``--set``.
+
+    Returns:
+        The study with stand-ins for what is faulty, so that it may be looked at but not run; None where it does not
+        say which table to read. And the problems, none where the study is sound.
+
+    Source:
+        Our choice.
+
+    >>> salvage_study(Path("nowhere.toml"))[1][0].what
+    'no such file'
     """
     try:
         raw = tomllib.loads(study_path.read_text(encoding="utf-8-sig"))
@@ -246,24 +290,32 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
     except tomllib.TOMLDecodeError as error:
         return None, [Problem(str(study_path), f"is not TOML: {error}", "See `nephrograde init DIR` for a sample.")]
     problems = [problem for text in overrides if (problem := _apply_override(raw, text)) is not None]
-    problems += [_as_problem(*fault) for fault in _faults_of(raw)]
-    for _ in range(len(problems)):
-        for location, *_ in _faults_of(raw):
-            _remove(raw, location)
-    if _faults_of(raw):
+    problems += _rename_unknown(raw)
+    faults = _faults_of(raw)
+    problems += [_as_problem(raw, fault) for fault in faults]
+    for fault in faults:
+        _replace_faulty(raw, fault[0])
+    if faults and _faults_of(raw):
         return None, problems
     return _anchored(_validate(Study, raw), study_path.resolve().parent), problems
 
 
 def _anchored(study: Study, base_dir: Path) -> Study:
-    def anchor(weights: InitialWeights | None) -> InitialWeights | None:
-        return weights and weights.model_copy(update={"path": base_dir / weights.path})
+    """The study with its relative paths taken from the folder of the file, on any system."""
 
-    cohort = study.cohort.model_copy(update={"table": base_dir / study.cohort.table})
-    fit = study.fit.model_copy(
-        update={"weights_2d": anchor(study.fit.weights_2d), "weights_3d": anchor(study.fit.weights_3d)}
-    )
-    return study.model_copy(update={"cohort": cohort, "fit": fit})
+    def anchor(path: object) -> Path:
+        return base_dir / str(path).replace("\\", "/")
+
+    def anchor_arm(arm: Arm) -> Arm:
+        weights = {key: arm.fit[key] for key in ("weights_2d", "weights_3d") if key in arm.fit}
+        own = {key: {**value, "path": str(anchor(value["path"]))} for key, value in weights.items()}
+        return arm.model_copy(update={"fit": {**arm.fit, **own}})
+
+    weights = {"weights_2d": study.fit.weights_2d, "weights_3d": study.fit.weights_3d}
+    found = {key: value.model_copy(update={"path": anchor(value.path)}) for key, value in weights.items() if value}
+    cohort = study.cohort.model_copy(update={"table": anchor(study.cohort.table)})
+    arms = tuple(anchor_arm(arm) for arm in study.arm)
+    return study.model_copy(update={"cohort": cohort, "fit": study.fit.model_copy(update=found), "arm": arms})
 
 
 def _validate(kind: type[S], raw: dict[str, Any]) -> S:
@@ -273,12 +325,14 @@ def _validate(kind: type[S], raw: dict[str, Any]) -> S:
 
 def _faults_of(raw: dict[str, Any]) -> list[Fault]:
     """Every fault of the file as (location, kind, message, value); the arms' own fit tables are looked into."""
-    faults = _faults_as(Study, raw, ())
-    arms = raw.get("arm")
-    for position, arm in enumerate(arms if isinstance(arms, list) else []):
-        if isinstance(arm, dict) and isinstance(arm.get("fit"), dict):
+    cross_faults = _cross_faults(raw)
+    faults = [fault for fault in _faults_as(Study, raw, ()) if fault[0] or not cross_faults]
+    # A list whose items are all faulty is called too short as well, which it is not.
+    faults = [fault for fault in faults if not (fault[1] == "too_short" and fault[3])]
+    for position, arm in enumerate(_tables(raw.get("arm"))):
+        if isinstance(arm.get("fit"), dict):
             faults += _faults_as(FitSettings, arm["fit"], ("arm", position, "fit"))
-    return faults
+    return faults + cross_faults
 
 
 def _faults_as(kind: type[Section], raw: dict[str, Any], above: Location) -> list[Fault]:
@@ -289,33 +343,82 @@ def _faults_as(kind: type[Section], raw: dict[str, Any], above: Location) -> lis
     return []
 
 
-def _remove(raw: dict[str, Any], location: Location) -> None:
-    """Take the faulty key out; a section that is faulty as a whole goes, and arms leave a stand-in."""
-    place: Any = raw
-    for key in location[:-1]:
-        if not isinstance(place, dict | list) or (isinstance(place, dict) and key not in place):
-            return
-        place = place[key]  # type: ignore[index]
-    if location and location[0] == "arm":
-        raw["arm"] = [{"name": "salvaged", "supervision": "mask"}]
-    elif not location:
-        raw["window"] = {}
-        raw["arm"] = [{"name": "salvaged", "supervision": "mask"}]
-    elif isinstance(place, dict):
-        place.pop(location[-1], None)
+def _tables(arms: object) -> list[dict[str, Any]]:
+    """The arms, those that are no tables as empty ones so that the others keep their position."""
+    return [arm if isinstance(arm, dict) else {} for arm in arms] if isinstance(arms, list) else []
 
 
-def _as_problem(location: Location, kind: str, message: str, value: object) -> Problem:
-    place = ".".join(str(part) for part in location) or "study file"
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), _keys_beside(location), n=1)
-        remedy = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(_keys_beside(location))}."
-        return Problem(place, "unknown key", remedy)
+def _cross_faults(raw: dict[str, Any]) -> list[Fault]:
+    """What is wrong between two parts of the file, each of which may hold other mistakes."""
+    faults: list[Fault] = []
+    names = [arm.get("name") for arm in _tables(raw.get("arm"))]
+    for position, name in enumerate(names):
+        if name is not None and name in names[:position]:
+            faults.append((("arm", position, "name"), "value_error", "another arm has this name", name))
+    cohort, windows = raw.get("cohort"), raw.get("window")
+    phases = cohort.get("phases", CohortSettings.model_fields["phases"].default) if isinstance(cohort, dict) else None
+    if isinstance(phases, list | tuple) and isinstance(windows, dict):
+        for phase in sorted(set(windows) - {"default", *map(str, phases)}):
+            listed = ", ".join(map(str, phases))
+            faults.append((("window", phase), "value_error", f"is not a phase of cohort.phases ({listed})", {}))
+    return faults
+
+
+def _rename_unknown(raw: dict[str, Any]) -> list[Problem]:
+    """Name the unknown keys, and give each the nearest known name or take it out, to see what is behind it."""
+    problems = []
+    while unknown := [location for location, kind, *_ in _faults_of(raw) if kind == "extra_forbidden"]:
+        for location in unknown:
+            table: Any = raw
+            for key in location[:-1]:
+                table = table[key]
+            value, known = table.pop(str(location[-1])), _keys_beside(location)
+            near = difflib.get_close_matches(str(location[-1]), known, n=1)
+            remedy = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
+            problems.append(Problem(_place_of(raw, location), "unknown key", remedy))
+            if near:
+                table.setdefault(near[0], value)
+    return problems
+
+
+def _replace_faulty(raw: dict[str, Any], location: Location) -> None:
+    """Let the default, or a stand-in, take the place of what is faulty; a missing table stays missing."""
+    section = str(location[0]) if location else "arm"
+    if section == "arm":
+        raw["arm"] = [{"name": "salvaged", "supervision": "mask"}]
+    elif location[:2] == ("cohort", "phases") and "phases" in raw["cohort"]:
+        listed = raw["cohort"].pop("phases")
+        texts = [str(phase).lower() for phase in (listed if isinstance(listed, list) else [listed])]
+        names = list(dict.fromkeys(text for text in texts if re.fullmatch(_NAME_PATTERN, text)))
+        raw["cohort"] |= {"phases": names} if names else {}
+    elif section in {"cohort", "split"} and isinstance(raw.get(section), dict) and len(location) > 1:
+        raw[section].pop(location[1], None)
+    else:
+        raw.pop(section, None)
+
+
+def _place_of(raw: dict[str, Any], location: Location) -> str:
+    """``arm.weak-1.slices`` for a key; arms without a name, and the items of a list, are counted from 1."""
+    parts = [part if isinstance(part, str) else f"item {part + 1}" for part in location]
+    if len(location) > 1 and location[0] == "arm" and isinstance(location[1], int):
+        name = _tables(raw.get("arm"))[location[1]].get("name")
+        parts[1] = name if isinstance(name, str) else str(location[1] + 1)
+    return ".".join(parts).replace(".item", " item") or "study file"
+
+
+def _as_problem(raw: dict[str, Any], fault: Fault) -> Problem:
+    location, kind, message, value = fault
+    place = _place_of(raw, location)
     if kind == "missing":
         return Problem(place, "is missing", "Add it; `nephrograde init DIR` writes a commented study file.")
     message = message.removeprefix("Value error, ")
     shown = "" if isinstance(value, dict) else f" (got {value!r})"
-    return Problem(place, message[0].lower() + message[1:] + shown, "Correct the value.")
+    remedy = _REMEDIES.get(kind, "Correct the value.")
+    if location == ("arm",):
+        remedy = "Write [[arm]], in two brackets, above each arm."
+    elif location[-1:] == ("sha256",):
+        remedy = "Write the 64 digits that `sha256sum FILE` prints."
+    return Problem(place, message[0].lower() + message[1:] + shown, remedy)
 
 
 def _keys_beside(location: Location) -> list[str]:
@@ -347,11 +450,14 @@ def _apply_override(raw: dict[str, Any], text: str) -> Problem | None:
     target: Any = raw
     for parent in parents:
         if isinstance(target, list):
-            target = next((entry for entry in target if entry.get("name") == parent), None)
+            target = next((entry for entry in _tables(target) if entry.get("name") == parent), None)
         elif isinstance(target, dict):
             target = target.setdefault(parent, {})
         if not isinstance(target, dict | list):
-            return Problem(place, f"nothing in the study file is called '{parent}'", "Check the key.")
+            remedy = (
+                f"Keys start with {', '.join(sorted(Study.model_fields))}; arms go by name, like arm.weak-1.slices."
+            )
+            return Problem(place, f"nothing in the study file is called '{parent}'", remedy)
     if not isinstance(target, dict):
         return Problem(place, "names a list", "Name the entry too, like --set arm.weak-1.slices=3.")
     target[last] = value

@@ -144,11 +144,10 @@ def _text_grid(raw: bytes) -> list[list[str]]:
     text = _decode(raw)
     if re.match(r"\s*<(!doctype|html|\?xml|table|meta|head)", text, re.IGNORECASE):
         raise _UnreadableError("is a web page, whatever its name says")
-    hint = re.match(r"sep=(.)\r?\n", text)
-    if hint:
-        text = text[hint.end() :]
-    delimiter = hint[1] if hint else _delimiter_of(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    hint = re.match(r"sep=([,;\t])\r?\n", text)
+    body = text[hint.end() :] if hint else text
+    delimiter = hint[1] if hint else _delimiter_of(body)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, strict=True)
     try:
         return [[_strip(cell) for cell in row] for row in reader]
     except csv.Error as error:
@@ -170,7 +169,7 @@ def _decode(raw: bytes) -> str:
 def _delimiter_of(text: str) -> str:
     """The delimiter that parts the headings into the most cells."""
     first_line = next((line for line in text.splitlines() if line.strip(" ,;\t\ufeff")), "")
-    return max(",;\t", key=lambda delimiter: len(next(csv.reader([first_line], delimiter=delimiter), [])))
+    return max(",;\t", key=lambda delimiter: len(next(csv.reader([first_line[:100_000]], delimiter=delimiter), [])))
 
 
 def _workbook_grid(raw: bytes) -> list[list[str]]:

@@ -10,7 +10,7 @@ import torch
 
 from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.model.pooling import pool
-from nephrograde.model.resnet import Network, build_network, score
+from nephrograde.model.resnet import Network, SlicedMaxPool3d, build_network, score
 from nephrograde.model.weights import load_initial, shortcut_of
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
         network = build_network(job.dimensions, channels=job.channels, shortcut=shortcut)
     if job.initial is not None:
         load_initial(network, job.initial)
+    if fabric.device.type == "cuda" and job.dimensions == 3:
+        network.resnet.maxpool = SlicedMaxPool3d()  # the only part whose gradient is not the same each time there
     decaying = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -131,7 +133,7 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
-    with torch.no_grad():
+    with torch.no_grad(), fabric.autocast():
         for rows in islice(deal, count):
             network(load_batch(job.learn, rows[fabric.global_rank :: fabric.world_size], fabric.device)[0])
     for norm, momentum in zip(norms, momenta, strict=True):

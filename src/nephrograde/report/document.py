@@ -103,7 +103,7 @@ def _render(record: Record, drawings: Mapping[str, Drawing]) -> str:
     )
     environment.filters.update(decimal=decimal, counted=counted, phase_name=phase_name)
     figures = {name: {"svg": Markup(drawing.inline), "drawing": drawing} for name, drawing in drawings.items()}  # noqa: S704 (our own SVG, whose text matplotlib has escaped)
-    return environment.get_template("report.html.j2").render(figures=figures, **_contents(record))
+    return environment.get_template("report.html.j2").render(figures=figures, **_contents(record)).lstrip()
 
 
 def _contents(record: Record) -> dict[str, Any]:
@@ -140,6 +140,7 @@ def _contents(record: Record) -> dict[str, Any]:
         "key_pairs": key_pairs if len(pairs.rows) > FEW_PAIRS else [],
         "few_pairs": FEW_PAIRS,
         "fits": fits,
+        "has_stop": any(math.isfinite(epoch.stop_loss) for fit in record.fits for epoch in fit.epochs),
         "refits": [(fit.model, reason) for fit in fits for reason in fit.refits],
         "examples": pick_examples(record),
         "thresholds": threshold_table(record),

@@ -27,6 +27,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.3)), (0, (6, 1.5, 1.4, 1.5)), (0, (3, 1)), (0, (8, 2)))
 BASELINE_DASHES: tuple[Any, ...] = ("-", (0, (2.5, 1.5)))
 PANEL_MODELS = len(COLOURS)
+LABEL_LETTERS = 16
 RIGHT, WRONG = "#0072b2", "#d55e00"
 
 
@@ -50,7 +51,7 @@ def _roc_figure(record: Record) -> Drawing | None:
     panels = _panels(record, [model for model in drawable if not model.is_baseline])
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure = new_figure(3.33 * columns, 3.5 * rows)
+    figure = new_figure(3.33 * columns if columns > 1 else 4.4, (3.5 if columns > 1 else 4.5) * rows)
     for place, (title, members) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, place + 1)
         _draw_roc(axes, record, members, baselines)
@@ -115,7 +116,7 @@ def _label_curve(axes: Axes, record: Record, model: Model, *, line: Mapping[str,
     label = model.arm or model.name
     found = record.estimate(model.name, record.split, "auc")
     axes.plot([0.36, 0.43], [height, height], zorder=4, **line)
-    axes.text(0.45, height, printable(label), fontsize=7.5, va="center_baseline")
+    axes.text(0.45, height, printable(_short(label)), fontsize=7.5, va="center_baseline")
     if found is not None:
         text = f"{decimal(found.value)} {bounds(found.low, found.high, 2)}"
         axes.text(1.0, height, text, fontsize=7.5, va="center_baseline", ha="right")
@@ -126,7 +127,7 @@ def _confusion_figure(record: Record) -> Drawing | None:
     tables = {model.name: counts for model in record.models if (counts := _counts(record, model.name)) is not None}
     if not tables:
         return None
-    grid = _grid([model for model in record.models if model.name in tables])
+    grid = _grid([model for model in record.models if model.name in tables], across=5)
     columns, rows = max(len(row) for row in grid), len(grid)
     figure = new_figure(max(1.9 * columns + 0.5, 2.6), 1.5 * rows + 0.15)
     low, high = record.level_words
@@ -186,9 +187,9 @@ def _learning_figure(record: Record) -> Drawing | None:
     fitted = [model for model in record.models if fits[model.name]]
     if not fitted:
         return None
-    grid = _grid(fitted)
+    grid = _grid(fitted, across=3)
     columns, rows = max(len(row) for row in grid), len(grid)
-    figure = new_figure(max(3.33 * columns, 4.4), 1.75 * rows + 0.25)
+    figure = new_figure(3.33 * columns if columns > 1 else 4.4, 1.75 * rows + 0.25)
     for i, row in enumerate(grid):
         top = max(_highest(fit) for model in row if model is not None for fit in fits[model.name])
         for j, model in enumerate(row):
@@ -227,12 +228,12 @@ def _highest(fit: FoldFit) -> float:
     return float(np.quantile(finite, 0.995)) if finite.size else 1.0
 
 
-def _grid(models: Sequence[Model]) -> list[list[Model | None]]:
-    """Arms down, phases across, baselines in a column of their own; foreign models four a row."""
+def _grid(models: Sequence[Model], *, across: int) -> list[list[Model | None]]:
+    """Arms down, phases across, baselines in a column of their own; with one phase or none, ``across`` in a row."""
     placed = [model for model in models if model.arm is not None]
     phases = list(dict.fromkeys(model.phase for model in placed))
-    if not placed:
-        return [list(models[start : start + 4]) for start in range(0, len(models), 4)]
+    if len(phases) < 2:
+        return [list(models[start : start + across]) for start in range(0, len(models), across)]
     arms = list(dict.fromkeys(model.arm for model in placed))
     by_place = {(model.arm, model.phase): model for model in placed}
     grid: list[list[Model | None]] = [[by_place.get((arm, phase)) for phase in phases] for arm in arms]
@@ -241,6 +242,11 @@ def _grid(models: Sequence[Model]) -> list[list[Model | None]]:
             grid.append([None] * len(phases))
         grid[place].append(model)
     return grid
+
+
+def _short(name: str) -> str:
+    """Cut a name that would run into the numbers beside it."""
+    return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 7]}…{name[-6:]}"
 
 
 def _phase_title(phase: str) -> str:

@@ -60,11 +60,14 @@ def p_value(p: float) -> str:
 def p_sentence(p: float) -> str:
     """Print a P value for running text.
 
-    >>> p_sentence(0.0000004), p_sentence(0.031)
-    ('P < 0.001', 'P = 0.03')
+    No line is broken within it.
+
+    >>> [p_sentence(p).replace("\N{NO-BREAK SPACE}", " ") for p in (0.0000004, 0.031)]
+    ['P < 0.001', 'P = 0.03']
     """
     text = p_value(p)
-    return f"P {text[0]} {text[1:]}" if text[0] in "<>" else f"P = {text}"
+    words = ["P", text[0], text[1:]] if text[0] in "<>" else ["P", "=", text]
+    return "\N{NO-BREAK SPACE}".join(words)
 
 
 def share(part: int, whole: int) -> str:

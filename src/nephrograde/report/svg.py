@@ -77,9 +77,12 @@ def finish(figure: Figure, name: str, description: str, *, is_synthetic: bool) -
     if is_synthetic:
         figure.set_figheight(figure.get_figheight() + MARK_IN)
         strip = MARK_IN / figure.get_figheight()
-        figure.text(0.995, 1 - strip / 2, SYNTHETIC, ha="right", va="center", fontsize=8, fontweight="bold", color=ALARM)
+        figure.text(
+            0.995, 1 - strip / 2, SYNTHETIC, ha="right", va="center", fontsize=8, fontweight="bold", color=ALARM
+        )
         figure.set_layout_engine("compressed", rect=(0, 0, 1, 1 - strip))
         description = f"{SYNTHETIC}. {description}"
+    description = printable(description)
     stream = io.StringIO()
     with warnings.catch_warnings():
         # Names in other scripts are measured with a font that lacks them; the reader's font draws them.

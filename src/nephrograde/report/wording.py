@@ -71,10 +71,11 @@ def _best_network(rows: list[PaperRow], record: Record) -> str:
     where = "On the test set" if record.split == "test" else "Out of fold"
     interval = bounds(best.auc.low, best.auc.high).strip("[]")
     text = f"{decimal(best.auc.value)}, {record.confidence_percent}% CI {interval}"
+    patients = f"n = {best.n}, {best.n_high} {record.level_words[1]}"
     if len(rows) == 1:
-        return f"{where} {best.model} has an AUC of {text} (n = {best.n}, {best.n_high} high)."
+        return f"{where} {best.model} has an AUC of {text} ({patients})."
     return (
-        f"{where} {best.model} has the greatest AUC, {text} (n = {best.n}, {best.n_high} high); "
+        f"{where} {best.model} has the greatest AUC, {text} ({patients}); "
         f"it is the greatest of {len(rows)} on the same patients, and so optimistic."
     )
 

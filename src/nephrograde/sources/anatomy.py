@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import LATTICE, Stack, column, cover, edge, ellipsoid, paint, smooth_noise
+from nephrograde.sources.canvas import LATTICE, Stack, clipped, column, cover, edge, ellipsoid, paint, smooth_noise
 from nephrograde.sources.tissue import PLAIN_HU, TISSUE_HU
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _superellipse(x: Floats, y: Floats, *, power: float) -> Floats:
     return (np.abs(x) ** power + np.abs(y) ** power) ** (1.0 / power)
 
 
-def paint_abdomen(canvas: Canvas, anatomy: Anatomy, phase: str) -> Floats:
+def paint_abdomen(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> Floats:
     """Paint everything but the kidneys, the vessels to them, and the tumour.
 
     Args:
@@ -148,15 +148,15 @@ def paint_abdomen(canvas: Canvas, anatomy: Anatomy, phase: str) -> Floats:
         The depth of :func:`depth_from_wall`, for what is painted next.
     """
     depth = depth_from_wall(canvas, anatomy)
-    _paint_layers(canvas, anatomy, depth, phase)
-    _paint_strands(canvas, anatomy, phase)
+    _paint_layers(canvas, anatomy, depth=depth, phase=phase)
+    _paint_strands(canvas, anatomy, phase=phase)
     for loop in anatomy.loops:
-        _paint_loop(canvas, anatomy, loop, phase)
-    _paint_organs(canvas, anatomy, depth, phase)
+        _paint_loop(canvas, loop, anatomy=anatomy, phase=phase)
+    _paint_organs(canvas, anatomy, depth=depth, phase=phase)
     return depth
 
 
-def _paint_layers(canvas: Canvas, anatomy: Anatomy, depth: Floats, phase: str) -> None:
+def _paint_layers(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -> None:
     """Air, skin, fat, abdominal wall and the fat inside, through a table over the depth."""
     muscle = anatomy.hu("muscle", phase)
     fat, air, skin = PLAIN_HU["fat"], PLAIN_HU["air"], PLAIN_HU["skin"]
@@ -174,73 +174,77 @@ def _paint_layers(canvas: Canvas, anatomy: Anatomy, depth: Floats, phase: str) -
     if rows.size:
         band = slice(int(rows[0]), int(rows[-1]) + 1)
         share = (couch * (depth > 2.01))[None, band]
-        paint(canvas, (slice(None), band, slice(None)), share, PLAIN_HU["couch"])
+        paint(canvas, (slice(None), band, slice(None)), share=share, hu=PLAIN_HU["couch"])
 
 
-def _paint_strands(canvas: Canvas, anatomy: Anatomy, phase: str) -> None:
+def _paint_strands(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> None:
     """Mesenteric vessels as thin strands in the fat in front of the spine."""
-    stack = ellipsoid(canvas, (5.0, -28.0, -40.0), (78.0 * anatomy.scale, 45.0 * anatomy.scale, 120.0))
+    stack = ellipsoid(canvas, (5.0, -28.0, -40.0), half_mm=(78.0 * anatomy.scale, 45.0 * anatomy.scale, 120.0))
     window, share = cover(canvas, stack)
-    pattern = smooth_noise(canvas, window, anatomy.lattice, cell_mm=13.0)
-    strand = np.clip(1.0 - np.abs(pattern) / 0.09, 0.0, 1.0) * share
-    paint(canvas, window, 0.7 * strand, anatomy.hu("blood_vessel", phase))
+    pattern = smooth_noise(canvas, window, lattice=anatomy.lattice, cell_mm=13.0)
+    strand = clipped(1.0 - np.abs(pattern) / 0.09) * share
+    paint(canvas, window, share=0.7 * strand, hu=anatomy.hu("blood_vessel", phase))
 
 
-def _paint_loop(canvas: Canvas, anatomy: Anatomy, loop: Loop, phase: str) -> None:
-    wall = ellipsoid(canvas, loop.centre_mm, loop.half_mm, turn_rad=loop.turn_rad)
+def _paint_loop(canvas: Canvas, loop: Loop, *, anatomy: Anatomy, phase: str) -> None:
+    wall = ellipsoid(canvas, loop.centre_mm, half_mm=loop.half_mm, turn_rad=loop.turn_rad)
     window, share = cover(canvas, wall)
-    paint(canvas, window, share, anatomy.hu("bowel_wall", phase))
+    paint(canvas, window, share=share, hu=anatomy.hu("bowel_wall", phase))
     inner = (loop.half_mm[0] - 3.0, loop.half_mm[1] - 3.0, loop.half_mm[2] - 3.0)
-    window, share = cover(canvas, ellipsoid(canvas, loop.centre_mm, inner, turn_rad=loop.turn_rad))
+    window, share = cover(canvas, ellipsoid(canvas, loop.centre_mm, half_mm=inner, turn_rad=loop.turn_rad))
     if loop.filling == "stool":
-        pattern = smooth_noise(canvas, window, anatomy.lattice, cell_mm=9.0, centre_mm=loop.centre_mm)
-        paint(canvas, window, share, PLAIN_HU["stool"] + 160.0 * pattern - 200.0 * (pattern < -0.5))
+        pattern = smooth_noise(canvas, window, lattice=anatomy.lattice, cell_mm=9.0, centre_mm=loop.centre_mm)
+        paint(canvas, window, share=share, hu=PLAIN_HU["stool"] + 160.0 * pattern - 200.0 * (pattern < -0.5))
         return
-    folds = smooth_noise(canvas, window, anatomy.lattice, cell_mm=5.0, centre_mm=loop.centre_mm)
+    folds = smooth_noise(canvas, window, lattice=anatomy.lattice, cell_mm=5.0, centre_mm=loop.centre_mm)
     wall_hu, content_hu = anatomy.hu("bowel_wall", phase), anatomy.hu("bowel_content", phase)
-    paint(canvas, window, share, content_hu + np.clip(folds, 0.0, 1.0) * (wall_hu - content_hu))
+    paint(canvas, window, share=share, hu=content_hu + clipped(folds) * (wall_hu - content_hu))
     level = loop.centre_mm[1] + (-0.25 if loop.filling == "fluid" else 0.3) * loop.half_mm[1]
     if loop.filling == "gas" or loop.half_mm[0] > 40:  # gas rises to the front of the lying patient
         above = edge(level - canvas.y_mm[None, window[1], window[2]], canvas)
-        paint(canvas, window, share * above, PLAIN_HU["gas"])
+        paint(canvas, window, share=share * above, hu=PLAIN_HU["gas"])
 
 
-def _paint_organs(canvas: Canvas, anatomy: Anatomy, depth: Floats, phase: str) -> None:
+def _paint_organs(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -> None:
     scale = anatomy.scale
     liver = ellipsoid(
-        canvas, (-72.0 * scale, -14.0, 70.0), (92.0 * scale, 78.0 * scale, 108.0), turn_rad=0.25, lean=(0.25, 0.0)
+        canvas,
+        (-72.0 * scale, -14.0, 70.0),
+        half_mm=(92.0 * scale, 78.0 * scale, 108.0),
+        turn_rad=0.25,
+        lean=(0.25, 0.0),
     )
     window, share = cover(canvas, liver)
     share = share * _inside_wall(depth, window)
-    paint(canvas, window, share, anatomy.hu("liver", phase))
-    veins = smooth_noise(canvas, window, anatomy.lattice, cell_mm=19.0)
-    other = smooth_noise(canvas, window, anatomy.lattice[::-1, ::-1, :], cell_mm=24.0)
-    vessel = np.clip(1.6 - np.hypot(veins, other) / 0.17, 0.0, 1.0) * share
-    paint(canvas, window, vessel, anatomy.hu("liver_vessel", phase))
-    bladder = ellipsoid(canvas, (-58.0 * scale, -52.0 * scale, 8.0), (15.0, 19.0, 26.0), turn_rad=-0.4)
-    _paint_stack(canvas, bladder, PLAIN_HU["bile"])
+    paint(canvas, window, share=share, hu=anatomy.hu("liver", phase))
+    veins = smooth_noise(canvas, window, lattice=anatomy.lattice, cell_mm=19.0)
+    other = smooth_noise(canvas, window, lattice=anatomy.lattice[::-1, ::-1, :], cell_mm=24.0)
+    vessel = clipped(1.6 - np.hypot(veins, other) / 0.17) * share
+    paint(canvas, window, share=vessel, hu=anatomy.hu("liver_vessel", phase))
+    bladder = ellipsoid(canvas, (-58.0 * scale, -52.0 * scale, 8.0), half_mm=(15.0, 19.0, 26.0), turn_rad=-0.4)
+    _paint_stack(canvas, bladder, hu=PLAIN_HU["bile"])
     spleen = ellipsoid(
-        canvas, (106.0 * scale, 24.0, 72.0), (25.0 * scale, 46.0 * scale, 58.0), turn_rad=-0.35, lean=(0.1, 0.0)
+        canvas, (106.0 * scale, 24.0, 72.0), half_mm=(25.0 * scale, 46.0 * scale, 58.0), turn_rad=-0.35, lean=(0.1, 0.0)
     )
     window, share = cover(canvas, spleen)
-    paint(canvas, window, share * _inside_wall(depth, window), anatomy.hu("spleen", phase))
+    paint(canvas, window, share=share * _inside_wall(depth, window), hu=anatomy.hu("spleen", phase))
     for centre, half, turn in (
         ((38.0, -16.0, 34.0), (38.0, 9.0, 13.0), 0.3),
         ((-22.0, -18.0, 18.0), (17.0, 14.0, 24.0), 0.0),
     ):
-        _paint_stack(canvas, ellipsoid(canvas, centre, half, turn_rad=turn), anatomy.hu("pancreas", phase))
+        _paint_stack(canvas, ellipsoid(canvas, centre, half_mm=half, turn_rad=turn), hu=anatomy.hu("pancreas", phase))
 
 
 def _inside_wall(depth: Floats, window: Window) -> Floats:
-    return np.clip((1.0 - depth[None, window[1], window[2]]) * 60.0, 0.0, 1.0)
+    return clipped((1.0 - depth[None, window[1], window[2]]) * 60.0)
 
 
-def _paint_stack(canvas: Canvas, stack: Stack, hu: float) -> None:
+def _paint_stack(canvas: Canvas, stack: Stack, *, hu: float) -> None:
     window, share = cover(canvas, stack)
-    paint(canvas, window, share, hu)
+    paint(canvas, window, share=share, hu=hu)
 
 
-def paint_back(canvas: Canvas, anatomy: Anatomy, depth: Floats, phase: str) -> None:
+def paint_back(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -> None:
     """Paint muscles, spine, ribs and the great vessels, in front of which nothing of the bowel may lie.
 
     Args:
@@ -255,63 +259,63 @@ def paint_back(canvas: Canvas, anatomy: Anatomy, depth: Floats, phase: str) -> N
     ones = np.ones_like(canvas.z_mm)
     for side in (-1.0, 1.0):
         psoas = Stack(side * (30.0 + 7.0 * growing), ones * (y + 4.0), 16.0 * growing, 19.0 * growing)
-        _paint_stack(canvas, psoas, muscle)
-        _paint_stack(canvas, column(canvas, (side * 33.0, y + 38.0), (29.0, 17.0)), muscle)
+        _paint_stack(canvas, psoas, hu=muscle)
+        _paint_stack(canvas, column(canvas, (side * 33.0, y + 38.0), half_mm=(29.0, 17.0)), hu=muscle)
         lumborum = Stack(ones * side * 66.0 * scale, ones * (y + 27.0), ones * 19.0, ones * 8.0, side * 0.35)
-        _paint_stack(canvas, lumborum, muscle)
+        _paint_stack(canvas, lumborum, hu=muscle)
         crus = Stack(ones * side * 11.0, ones * (y - 21.0), 7.0 * (1.2 - growing), 13.0 * (1.2 - growing), side * 0.5)
-        _paint_stack(canvas, crus, muscle)
-    _paint_ribs(canvas, anatomy, depth)
+        _paint_stack(canvas, crus, hu=muscle)
+    _paint_ribs(canvas, anatomy, depth=depth)
     _paint_spine(canvas, anatomy)
     calibre = 10.5 + 0.01 * canvas.z_mm
-    _paint_stack(canvas, Stack(ones * 7.0, ones * (y - 31.0), calibre, calibre), anatomy.hu("aorta", phase))
-    _paint_stack(canvas, column(canvas, (-18.0, y - 30.0), (13.5, 9.5)), anatomy.hu("cava", phase))
-    _paint_stack(canvas, column(canvas, (5.0, y - 54.0), (4.0, 4.0)), anatomy.hu("aorta", phase))
-    _paint_stack(canvas, column(canvas, (-9.0, y - 55.0), (6.0, 5.5)), anatomy.hu("renal_vein", phase))
+    _paint_stack(canvas, Stack(ones * 7.0, ones * (y - 31.0), calibre, calibre), hu=anatomy.hu("aorta", phase))
+    _paint_stack(canvas, column(canvas, (-18.0, y - 30.0), half_mm=(13.5, 9.5)), hu=anatomy.hu("cava", phase))
+    _paint_stack(canvas, column(canvas, (5.0, y - 54.0), half_mm=(4.0, 4.0)), hu=anatomy.hu("aorta", phase))
+    _paint_stack(canvas, column(canvas, (-9.0, y - 55.0), half_mm=(6.0, 5.5)), hu=anatomy.hu("renal_vein", phase))
 
 
 def _paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     y = anatomy.spine_y_mm
     within = (canvas.z_mm / 36.0) % 1.0  # a vertebra and its disc every 36 mm
     is_disc = within > 0.78
-    waist = 1.0 - 0.08 * np.sin(np.clip(within / 0.78, 0.0, 1.0) * math.pi)
+    waist = 1.0 - 0.08 * np.sin(clipped(within / 0.78) * math.pi)
     ones = np.ones_like(canvas.z_mm)
     half_x, half_y = 23.0 * waist, 17.5 * waist
     body = Stack(ones * 0.0, ones * y, np.where(is_disc, 0.0, half_x), np.where(is_disc, 0.0, half_y))
     marrow = Stack(body.x_mm, body.y_mm, body.half_x_mm - 2.0, body.half_y_mm - 2.0)
     disc = Stack(ones * 0.0, ones * y, np.where(is_disc, half_x, 0.0), np.where(is_disc, half_y, 0.0))
-    _paint_slices(canvas, body, PLAIN_HU["compact_bone"])
-    _paint_slices(canvas, marrow, PLAIN_HU["bone"])
-    _paint_slices(canvas, disc, PLAIN_HU["disc"])
-    arch = column(canvas, (0.0, y + 25.0), (17.0, 13.0))
-    _paint_stack(canvas, arch, PLAIN_HU["compact_bone"] - 120.0)
-    _paint_stack(canvas, column(canvas, (0.0, y + 24.0), (10.5, 8.5)), PLAIN_HU["canal"])
+    _paint_slices(canvas, body, hu=PLAIN_HU["compact_bone"])
+    _paint_slices(canvas, marrow, hu=PLAIN_HU["bone"])
+    _paint_slices(canvas, disc, hu=PLAIN_HU["disc"])
+    arch = column(canvas, (0.0, y + 25.0), half_mm=(17.0, 13.0))
+    _paint_stack(canvas, arch, hu=PLAIN_HU["compact_bone"] - 120.0)
+    _paint_stack(canvas, column(canvas, (0.0, y + 24.0), half_mm=(10.5, 8.5)), hu=PLAIN_HU["canal"])
     process = np.where(within < 0.6, 1.0, 0.0)
     spinous = Stack(ones * 0.0, ones * (y + 46.0), 3.6 * process, 12.0 * process)
-    _paint_slices(canvas, spinous, PLAIN_HU["compact_bone"] - 100.0)
+    _paint_slices(canvas, spinous, hu=PLAIN_HU["compact_bone"] - 100.0)
     across = np.where((within > 0.25) & (within < 0.5), 1.0, 0.0)
     for side in (-1.0, 1.0):
         transverse = Stack(ones * side * 31.0, ones * (y + 21.0), 17.0 * across, 4.0 * across, side * 0.2)
-        _paint_slices(canvas, transverse, PLAIN_HU["compact_bone"] - 120.0)
+        _paint_slices(canvas, transverse, hu=PLAIN_HU["compact_bone"] - 120.0)
 
 
-def _paint_slices(canvas: Canvas, stack: Stack, hu: float) -> None:
+def _paint_slices(canvas: Canvas, stack: Stack, *, hu: float) -> None:
     """Paint a stack that is absent from some of the slices between its first and its last."""
     window, share = cover(canvas, stack)
     present = (stack.half_x_mm[window[0]] > 0.4) & (stack.half_y_mm[window[0]] > 0.4)
-    paint(canvas, window, share * present[:, None, None], hu)
+    paint(canvas, window, share=share * present[:, None, None], hu=hu)
 
 
-def _paint_ribs(canvas: Canvas, anatomy: Anatomy, depth: Floats) -> None:
+def _paint_ribs(canvas: Canvas, anatomy: Anatomy, *, depth: Floats) -> None:
     """Lower ribs: stripes in the abdominal wall that descend towards the front and end above the navel."""
     rows, columns = np.nonzero((depth > 1.03) & (depth < 1.24))
     x, y = canvas.x_mm[rows, columns], canvas.y_mm[rows, columns]
-    middle = np.clip(1.0 - np.abs(depth[rows, columns] - 1.135) / 0.10, 0.0, 1.0)
+    middle = clipped(1.0 - np.abs(depth[rows, columns] - 1.135) / 0.10)
     around = np.arctan2(-y, np.abs(x))  # −π/2 at the back, π/2 at the front
     height = canvas.z_mm[:, None] + (38.0 * (around + 0.6))[None, :]
     phase_mm = np.abs((height / 30.0) % 1.0 - 0.5) * 30.0
     lowest = 8.0 + 55.0 * np.clip(around + 0.4, 0.0, 2.0)
-    share = np.clip((6.5 - phase_mm) / 2.5, 0.0, 1.0) * (canvas.z_mm[:, None] > lowest[None, :]) * middle[None, :]
+    share = clipped((6.5 - phase_mm) / 2.5) * (canvas.z_mm[:, None] > lowest[None, :]) * middle[None, :]
     share = share * (np.abs(x) > 30.0 * anatomy.scale)[None, :]
     under = canvas.values[:, rows, columns]
     canvas.values[:, rows, columns] = under + np.minimum(2.0 * share, 1.0) * (PLAIN_HU["compact_bone"] - 150.0 - under)

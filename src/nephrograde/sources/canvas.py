@@ -95,7 +95,7 @@ def in_scanner(grid: Grid, place_mm: Triple) -> Triple:
     )
 
 
-def window_around(canvas: Canvas, centre_mm: Triple, half_mm: Triple) -> Window:
+def window_around(canvas: Canvas, centre_mm: Triple, *, half_mm: Triple) -> Window:
     """Find the voxels that may hold a shape, so that painting it costs no more than its size.
 
     Args:
@@ -119,10 +119,19 @@ def window_around(canvas: Canvas, centre_mm: Triple, half_mm: Triple) -> Window:
     return found[2], found[1], found[0]
 
 
-def paint(canvas: Canvas, window: Window, weight: Floats, hu: float | Floats) -> None:
-    """Blend a tissue into the canvas: weight 1 replaces what was there, 0.5 is a voxel shared by both."""
+def paint(canvas: Canvas, window: Window, *, share: Floats, hu: float | Floats) -> None:
+    """Blend a tissue into the canvas: share 1 replaces what was there, 0.5 is a voxel shared by both."""
     under = canvas.values[window]
-    under += weight * (hu - under)
+    under += share * (hu - under)
+
+
+def clipped(values: Floats) -> Floats:
+    """Cut values to the range of 0 to 1, the range of shares of a voxel.
+
+    >>> clipped(np.array([-0.5, 0.5, 1.5])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return np.minimum(np.maximum(values, 0.0), 1.0)
 
 
 def edge(inside_mm: Floats, canvas: Canvas) -> Floats:
@@ -132,7 +141,7 @@ def edge(inside_mm: Floats, canvas: Canvas) -> Floats:
     >>> edge(np.array([-2.0, 0.0, 0.5, 9.0]), canvas).tolist()
     [0.0, 0.5, 0.75, 1.0]
     """
-    return np.clip(inside_mm / canvas.grid.spacing_mm[0] + 0.5, 0.0, 1.0)
+    return clipped(inside_mm / canvas.grid.spacing_mm[0] + 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +163,11 @@ class Stack:
     turn_rad: float = 0.0
 
 
-def column(canvas: Canvas, place_mm: tuple[float, float], half_mm: tuple[float, float]) -> Stack:
+def column(canvas: Canvas, place_mm: tuple[float, float], *, half_mm: tuple[float, float]) -> Stack:
     """A straight column through all slices, such as the aorta.
 
     >>> canvas = blank(Grid((4, 3, 2), (2.0, 2.0, 5.0), (-3.0, -2.0, 0.0)))
-    >>> column(canvas, (8.0, 20.0), (10.0, 9.0)).half_x_mm.tolist()
+    >>> column(canvas, (8.0, 20.0), half_mm=(10.0, 9.0)).half_x_mm.tolist()
     [10.0, 10.0]
     """
     ones = np.ones_like(canvas.z_mm)
@@ -166,7 +175,7 @@ def column(canvas: Canvas, place_mm: tuple[float, float], half_mm: tuple[float, 
 
 
 def ellipsoid(
-    canvas: Canvas, centre_mm: Triple, half_mm: Triple, *, turn_rad: float = 0.0, lean: tuple[float, float] = (0, 0)
+    canvas: Canvas, centre_mm: Triple, *, half_mm: Triple, turn_rad: float = 0.0, lean: tuple[float, float] = (0, 0)
 ) -> Stack:
     """An ellipsoid as a stack of ellipses.
 
@@ -206,7 +215,7 @@ def cover(canvas: Canvas, stack: Stack) -> tuple[Window, Floats]:
     low_x, high_x = float((x - reach).min()), float((x + reach).max())
     low_y, high_y = float((y - reach).min()), float((y + reach).max())
     centre = ((low_x + high_x) / 2, (low_y + high_y) / 2, 0.0)
-    _, rows, columns = window_around(canvas, centre, ((high_x - low_x) / 2, (high_y - low_y) / 2, 0.0))
+    _, rows, columns = window_around(canvas, centre, half_mm=((high_x - low_x) / 2, (high_y - low_y) / 2, 0.0))
     right = canvas.x_mm[None, rows, columns] - x[:, None, None].astype(np.float32)
     back = canvas.y_mm[None, rows, columns] - y[:, None, None].astype(np.float32)
     if stack.turn_rad:
@@ -220,7 +229,7 @@ def cover(canvas: Canvas, stack: Stack) -> tuple[Window, Floats]:
 
 
 def smooth_noise(
-    canvas: Canvas, window: Window, lattice: Floats, *, cell_mm: float, centre_mm: Triple = (0.0, 0.0, 0.0)
+    canvas: Canvas, window: Window, *, lattice: Floats, cell_mm: float, centre_mm: Triple = (0.0, 0.0, 0.0)
 ) -> Floats:
     """Smooth random values that belong to a place in the patient, so that every phase shows the same pattern.
 

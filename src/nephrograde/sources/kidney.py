@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import cover, edge, ellipsoid, paint, window_around
+from nephrograde.sources.canvas import clipped, cover, edge, ellipsoid, paint, window_around
 from nephrograde.sources.tissue import PLAIN_HU
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Inside:
 
 def _look_inside(canvas: Canvas, kidney: Kidney) -> _Inside:
     reach = max(kidney.half_mm[:2]) + 14.0
-    window = window_around(canvas, kidney.centre_mm, (reach, reach, kidney.half_mm[2]))
+    window = window_around(canvas, kidney.centre_mm, half_mm=(reach, reach, kidney.half_mm[2]))
     x, y, z = kidney.centre_mm
     up = (canvas.z_mm[window[0]] - z)[:, None, None]
     right = canvas.x_mm[None, window[1], window[2]] - np.float32(x) + np.float32(kidney.side * kidney.lean) * up
@@ -92,12 +92,12 @@ def paint_perirenal_fat(canvas: Canvas, kidney: Kidney) -> None:
     """Clear the space around a kidney, so that no bowel touches it."""
     x, y, z = kidney.centre_mm
     half = (kidney.half_mm[0] + 10.0, kidney.half_mm[1] + 9.0, kidney.half_mm[2] + 9.0)
-    stack = ellipsoid(canvas, (x, y + 3.0, z), half, lean=(-kidney.side * kidney.lean, 0.0))
+    stack = ellipsoid(canvas, (x, y + 3.0, z), half_mm=half, lean=(-kidney.side * kidney.lean, 0.0))
     window, share = cover(canvas, stack)
-    paint(canvas, window, share, PLAIN_HU["fat"])
+    paint(canvas, window, share=share, hu=PLAIN_HU["fat"])
 
 
-def paint_kidney(canvas: Canvas, kidney: Kidney, anatomy: Anatomy, phase: str) -> None:
+def paint_kidney(canvas: Canvas, kidney: Kidney, *, anatomy: Anatomy, phase: str) -> None:
     """Paint one kidney with its artery and vein.
 
     Args:
@@ -106,19 +106,19 @@ def paint_kidney(canvas: Canvas, kidney: Kidney, anatomy: Anatomy, phase: str) -
         anatomy: The patient's body, for the uptake of contrast and the great vessels.
         phase: One of ``tissue.PHASES``.
     """
-    _paint_vessels(canvas, kidney, anatomy, phase)
+    _paint_vessels(canvas, kidney, anatomy=anatomy, phase=phase)
     inside = _look_inside(canvas, kidney)
     thin = np.float32(min(kidney.half_mm[:2]))
     depth = (1.0 - inside.radius) * thin
-    paint(canvas, inside.window, edge(depth, canvas), anatomy.hu("cortex", phase))
+    paint(canvas, inside.window, share=edge(depth, canvas), hu=anatomy.hu("cortex", phase))
     around = np.arctan2(inside.across_mm, inside.hilum_mm)
     pattern = np.cos(5.0 * around + kidney.pyramid_rad) + np.cos(inside.up_mm * np.float32(math.tau / 23.0))
-    pyramid = np.clip(pattern * 1.4 + 1.1, 0.0, 1.0) * np.clip((depth - CORTEX_MM) / 1.8 + 0.5, 0.0, 1.0)
-    paint(canvas, inside.window, pyramid, anatomy.hu("medulla", phase))
-    _paint_sinus(canvas, kidney, inside, anatomy, phase)
+    pyramid = clipped(pattern * 1.4 + 1.1) * clipped((depth - CORTEX_MM) / 1.8 + 0.5)
+    paint(canvas, inside.window, share=pyramid, hu=anatomy.hu("medulla", phase))
+    _paint_sinus(canvas, inside, kidney=kidney, anatomy=anatomy, phase=phase)
 
 
-def _paint_sinus(canvas: Canvas, kidney: Kidney, inside: _Inside, anatomy: Anatomy, phase: str) -> None:
+def _paint_sinus(canvas: Canvas, inside: _Inside, *, kidney: Kidney, anatomy: Anatomy, phase: str) -> None:
     scale = np.float32(kidney.half_mm[0] / 28.0)
 
     def lobe(hilum_mm: float, half_mm: Triple) -> Floats:
@@ -128,36 +128,42 @@ def _paint_sinus(canvas: Canvas, kidney: Kidney, inside: _Inside, anatomy: Anato
 
     calyces = 1.0 + 0.35 * np.cos(3.0 * inside.up_mm / 9.0)
     fat = lobe(17.0, (22.0, 9.5, 30.0))
-    paint(canvas, inside.window, fat, PLAIN_HU["fat"])
-    pelvis = lobe(9.0, (12.0, 4.6, 21.0)) * np.clip(calyces, 0.0, 1.0)
-    paint(canvas, inside.window, pelvis, anatomy.hu("collecting", phase))
+    paint(canvas, inside.window, share=fat, hu=PLAIN_HU["fat"])
+    pelvis = lobe(9.0, (12.0, 4.6, 21.0)) * clipped(calyces)
+    paint(canvas, inside.window, share=pelvis, hu=anatomy.hu("collecting", phase))
     vein = lobe(22.0, (14.0, 3.2, 5.0))
-    paint(canvas, inside.window, vein, anatomy.hu("renal_vein", phase))
+    paint(canvas, inside.window, share=vein, hu=anatomy.hu("renal_vein", phase))
 
 
-def _paint_vessels(canvas: Canvas, kidney: Kidney, anatomy: Anatomy, phase: str) -> None:
+def _paint_vessels(canvas: Canvas, kidney: Kidney, *, anatomy: Anatomy, phase: str) -> None:
     hilum_x, hilum_y = kidney.hilum
     x, y, z = kidney.centre_mm
     door = (x + 24.0 * hilum_x, y + 24.0 * hilum_y)
     front = anatomy.spine_y_mm
     vein_from = (-18.0, front - 32.0) if kidney.side < 0 else (-9.0, front - 45.0)
-    _paint_tube(canvas, (vein_from, door), (z + 2.0, 4.6), anatomy.hu("renal_vein", phase))
-    _paint_tube(canvas, ((7.0, front - 31.0), (door[0], door[1] + 5.0)), (z - 5.0, 2.8), anatomy.hu("aorta", phase))
+    _paint_tube(canvas, (vein_from, door), level_mm=(z + 2.0, 4.6), hu=anatomy.hu("renal_vein", phase))
+    _paint_tube(
+        canvas, ((7.0, front - 31.0), (door[0], door[1] + 5.0)), level_mm=(z - 5.0, 2.8), hu=anatomy.hu("aorta", phase)
+    )
 
 
 def _paint_tube(
-    canvas: Canvas, ends_mm: tuple[tuple[float, float], tuple[float, float]], level_mm: tuple[float, float], hu: float
+    canvas: Canvas,
+    ends_mm: tuple[tuple[float, float], tuple[float, float]],
+    *,
+    level_mm: tuple[float, float],
+    hu: float,
 ) -> None:
     """A vessel that runs within the axial plane; ``level_mm`` is its height and its radius."""
     (from_x, from_y), (to_x, to_y) = ends_mm
     height, radius = level_mm
     centre = ((from_x + to_x) / 2, (from_y + to_y) / 2, height)
     half = (abs(to_x - from_x) / 2 + radius, abs(to_y - from_y) / 2 + radius, radius)
-    window = window_around(canvas, centre, half)
+    window = window_around(canvas, centre, half_mm=half)
     x, y = canvas.x_mm[None, window[1], window[2]] - from_x, canvas.y_mm[None, window[1], window[2]] - from_y
     along_x, along_y = to_x - from_x, to_y - from_y
-    share = np.clip((x * along_x + y * along_y) / (along_x**2 + along_y**2), 0.0, 1.0)
+    share = clipped((x * along_x + y * along_y) / (along_x**2 + along_y**2))
     sag = 4.0 * np.sin(share * math.pi)  # over the psoas
     aside = np.hypot(x - share * along_x, y - share * along_y + sag)
     away = np.hypot(aside, (canvas.z_mm[window[0]] - height)[:, None, None])
-    paint(canvas, window, edge(radius - away, canvas), hu)
+    paint(canvas, window, share=edge(radius - away, canvas), hu=hu)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import LATTICE, cover, edge, ellipsoid, paint, smooth_noise, window_around
+from nephrograde.sources.canvas import LATTICE, clipped, cover, edge, ellipsoid, paint, smooth_noise, window_around
 from nephrograde.sources.tissue import PLAIN_HU, TISSUE_HU
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _between(value: float, low: float, high: float) -> float:
     return (low + high) / 2 if low > high else min(max(value, low), high)
 
 
-def paint_halo(canvas: Canvas, lesion: Lesion, depth: Floats) -> None:
+def paint_halo(canvas: Canvas, lesion: Lesion, *, depth: Floats) -> None:
     """Put a little fat around a tumour, where it pushes into bowel or liver.
 
     Args:
@@ -97,12 +97,12 @@ def paint_halo(canvas: Canvas, lesion: Lesion, depth: Floats) -> None:
         depth: Depth of each pixel, from :func:`nephrograde.sources.anatomy.paint_abdomen`.
     """
     grown = (lesion.half_mm[0] + 5.0, lesion.half_mm[1] + 5.0, lesion.half_mm[2] + 5.0)
-    window, share = cover(canvas, ellipsoid(canvas, lesion.centre_mm, grown, turn_rad=lesion.turn_rad))
+    window, share = cover(canvas, ellipsoid(canvas, lesion.centre_mm, half_mm=grown, turn_rad=lesion.turn_rad))
     share = share * (depth[None, window[1], window[2]] < 1.0)
-    paint(canvas, window, share, PLAIN_HU["fat"])
+    paint(canvas, window, share=share, hu=PLAIN_HU["fat"])
 
 
-def paint_lesion(canvas: Canvas, lesion: Lesion, look: Look, *, phase: str, depth: Floats) -> npt.NDArray[np.bool_]:
+def paint_lesion(canvas: Canvas, lesion: Lesion, *, look: Look, phase: str, depth: Floats) -> npt.NDArray[np.bool_]:
     """Paint a tumour, last of all.
 
     Args:
@@ -118,7 +118,7 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, look: Look, *, phase: str, dept
     mask = np.zeros(canvas.values.shape, dtype=np.bool_)
     x, y, z = lesion.centre_mm
     reach = lesion.half_mm[0] * 1.3
-    window = window_around(canvas, lesion.centre_mm, (reach, reach, lesion.half_mm[2] * 1.3))
+    window = window_around(canvas, lesion.centre_mm, half_mm=(reach, reach, lesion.half_mm[2] * 1.3))
     cosine, sine = np.float32(math.cos(lesion.turn_rad)), np.float32(math.sin(lesion.turn_rad))
     right = canvas.x_mm[None, window[1], window[2]] - np.float32(x)
     back = canvas.y_mm[None, window[1], window[2]] - np.float32(y)
@@ -135,7 +135,7 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, look: Look, *, phase: str, dept
         (texture[:, ::-1], 4.0),
     )
     bumps, dead_pattern, coarse, fine = (
-        smooth_noise(canvas, window, lattice, cell_mm=cell_mm, centre_mm=lesion.centre_mm)
+        smooth_noise(canvas, window, lattice=lattice, cell_mm=cell_mm, centre_mm=lesion.centre_mm)
         for lattice, cell_mm in patterns
     )
     within = 1.0 - radius + np.float32(look.roughness) * bumps
@@ -147,16 +147,18 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, look: Look, *, phase: str, dept
     hu = look.solid_hu + look.texture_hu * _centred(coarse + 0.6 * fine, inside)
     dead = _most(np.minimum(within, 0.55) + 0.3 * dead_pattern, inside, fraction=look.necrosis)
     hu += dead * (TISSUE_HU["necrosis"][phase] - hu)
-    rim = np.clip(CAPSULE_MM - inside_mm, 0.0, 1.0) * np.float32(look.capsule)
+    rim = clipped(CAPSULE_MM - inside_mm) * np.float32(look.capsule)
     hu += rim * (TISSUE_HU["capsule"][phase] - hu)
-    paint(canvas, window, share, hu)
+    paint(canvas, window, share=share, hu=hu)
     mask[window] = inside
     return mask
 
 
 def _centred(pattern: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
     """Bring a pattern to mean 0 and about unit spread, so that texture does not move the tumour's mean."""
-    return (pattern - pattern[inside].mean(dtype=np.float64).astype(np.float32)) / np.float32(0.7)
+    mean = np.float32(pattern[inside].mean(dtype=np.float64))
+    centred: Floats = (pattern - mean) / np.float32(0.7)
+    return centred
 
 
 def _most(score: Floats, inside: npt.NDArray[np.bool_], *, fraction: float) -> Floats:
@@ -166,4 +168,4 @@ def _most(score: Floats, inside: npt.NDArray[np.bool_], *, fraction: float) -> F
     if fraction < 0.03 or wanted == 0:
         return np.zeros_like(score)
     threshold = np.partition(values, values.size - wanted)[values.size - wanted]
-    return np.clip((score - threshold) / np.float32(0.08) + np.float32(0.5), 0.0, 1.0)
+    return clipped((score - threshold) / np.float32(0.08) + np.float32(0.5))

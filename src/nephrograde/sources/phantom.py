@@ -8,26 +8,26 @@ Nothing clinical follows from it, and everything that is written says "synthetic
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import fingerprint, read_json, replaced, replaced_folder, write_json, write_rows
-from nephrograde.sources.patients import Patient, draw_patients
+from nephrograde.sources.patients import draw_patients
 from nephrograde.sources.scan_files import write_dicom, write_nifti, write_nifti_mask
 from nephrograde.sources.scanner import draw_body, scan_patient
 from nephrograde.sources.tissue import PHASES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from nephrograde.sources.patients import Patient
 
 GENERATOR = 1
 """Raised whenever the same settings would give other images, so that an old cohort is not taken for a new one."""
@@ -135,7 +135,7 @@ def write_cohort(
         target_dir: The folder; made when missing.
         settings: What to write.
         advance: Called once a patient.
-        workers: Processes that share the work; all processors when None. The result does not depend on it.
+        workers: Threads that share the work; one a processor when None. The result does not depend on it.
 
     Returns:
         Path of ``cohort.csv``.
@@ -146,31 +146,21 @@ def write_cohort(
     patients = cohort_patients(settings)
     table_path = target_dir / "cohort.csv"
     _claim(target_dir, settings)
-    missing = [patient for patient in patients if not _is_written(target_dir, patient, settings)]
+    missing = [patient for patient in patients if not _is_written(target_dir, patient, settings=settings)]
     for _ in range(len(patients) - len(missing)):
         advance()
-    count = min(workers or os.cpu_count() or 1, max(len(missing), 1))
-    with _mapped(count) as spread:
-        for _ in spread(partial(_write_patient, target_dir, settings), missing):
+    # Threads are enough: NumPy, zlib and SimpleITK let go of the interpreter while they work.
+    pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+    try:
+        for _ in pool.map(partial(_write_patient, target_dir, settings), missing):
             advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
     rows = [_row(patient, settings) for patient in patients]
     with replaced(target_dir / "README.txt") as temporary_path:
         temporary_path.write_text(_README, encoding="utf-8")
     write_rows(table_path, list(rows[0]), rows)
     return table_path
-
-
-_Spread = Callable[[Callable[[Patient], None], list[Patient]], Iterator[None]]
-
-
-@contextmanager
-def _mapped(count: int) -> Iterator[_Spread]:
-    """Give ``map``, over so many processes; a process of its own costs more than a single patient takes."""
-    if count == 1:
-        yield lambda work, patients: map(work, patients)
-        return
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield lambda work, patients: pool.map(work, patients)
 
 
 def _claim(target_dir: Path, settings: PhantomSettings) -> None:
@@ -193,13 +183,13 @@ def _claim(target_dir: Path, settings: PhantomSettings) -> None:
     write_json(state_path, content)
 
 
-def _places(patient: Patient, phase: str, settings: PhantomSettings) -> tuple[str, str]:
+def _places(patient: Patient, phase: str, *, settings: PhantomSettings) -> tuple[str, str]:
     folder = f"images/{patient.patient_id}"
     return f"{folder}/{phase}" + ("" if settings.dicom else ".nii.gz"), f"{folder}/{phase}_mask.nii.gz"
 
 
-def _is_written(target_dir: Path, patient: Patient, settings: PhantomSettings) -> bool:
-    places = [place for phase in settings.phases for place in _places(patient, phase, settings)]
+def _is_written(target_dir: Path, patient: Patient, *, settings: PhantomSettings) -> bool:
+    places = [place for phase in settings.phases for place in _places(patient, phase, settings=settings)]
     return all((target_dir / place).exists() for place in places)
 
 
@@ -213,7 +203,7 @@ def _row(patient: Patient, settings: PhantomSettings) -> dict[str, object]:
         "centre": patient.centre,
     }
     for phase in settings.phases:
-        row[f"{phase}_image"], row[f"{phase}_mask"] = _places(patient, phase, settings)
+        row[f"{phase}_image"], row[f"{phase}_mask"] = _places(patient, phase, settings=settings)
     return row | {"severity": f"{patient.severity:.4f}", "synthetic": "yes"}
 
 
@@ -221,7 +211,7 @@ def _write_patient(target_dir: Path, settings: PhantomSettings, patient: Patient
     body = draw_body(patient, seed=settings.seed)
     with replaced_folder(target_dir / "images" / patient.patient_id) as patient_dir:
         for phase in settings.phases:
-            scan = scan_patient(patient, body, phase, matrix_px=settings.matrix_px, seed=settings.seed)
+            scan = scan_patient(patient, body, phase=phase, matrix_px=settings.matrix_px, seed=settings.seed)
             if settings.dicom:
                 write_dicom(scan, patient_dir / phase, patient=patient, phase=phase, seed=settings.seed)
             else:

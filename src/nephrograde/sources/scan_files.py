@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 
 from nephrograde.vocabulary import phase_name
 
@@ -37,7 +37,7 @@ def write_nifti(scan: SyntheticScan, image_path: Path, *, label: str) -> None:
         label: What the header's description adds to the word "SYNTHETIC"; at most 60 characters.
     """
     plain_path = image_path.with_suffix("")
-    sitk.WriteImage(_as_image(scan.values_hu, scan, label=label), str(plain_path))
+    SimpleITK.WriteImage(_as_image(scan.values_hu, scan, label=label), str(plain_path))
     # Noise repeats nothing, so looking for repetitions (as SimpleITK's own compression does) doubles the time here
     # and when the file is read, and saves an eighth of its size.
     packer = zlib.compressobj(1, zlib.DEFLATED, wbits=31, strategy=zlib.Z_HUFFMAN_ONLY)
@@ -54,12 +54,12 @@ def write_nifti_mask(scan: SyntheticScan, mask_path: Path, *, label: str) -> Non
         label: As for :func:`write_nifti`.
     """
     image = _as_image(scan.mask.astype(np.uint8), scan, label=label)
-    sitk.WriteImage(image, str(mask_path), useCompression=True, compressionLevel=1)
+    SimpleITK.WriteImage(image, str(mask_path), useCompression=True, compressionLevel=1)
 
 
-def _as_image(values: npt.NDArray[Any], scan: SyntheticScan, *, label: str) -> sitk.Image:
+def _as_image(values: npt.NDArray[Any], scan: SyntheticScan, *, label: str) -> SimpleITK.Image:
     steps = tuple(scan.stored[axis] for axis in (2, 1, 0))
-    image = sitk.GetImageFromArray(values[tuple(slice(None, None, step) for step in steps)])
+    image = SimpleITK.GetImageFromArray(values[tuple(slice(None, None, step) for step in steps)])
     counts = values.shape[::-1]
     image.SetSpacing(scan.spacing_mm)
     image.SetOrigin(
@@ -85,9 +85,10 @@ def write_dicom(scan: SyntheticScan, series_dir: Path, *, patient: Patient, phas
     """
     series_dir.mkdir(parents=True)
     stored = (scan.values_hu.astype(np.int32) - RESCALE_INTERCEPT).astype(np.uint16)
-    header = _series_header(scan, patient, phase, seed)
+    header = _series_header(scan, patient, phase=phase, seed=seed)
     for instance, number in enumerate(reversed(range(len(stored))), start=1):
-        _write_slice(header, scan, stored[number], series_dir / f"IM{instance:04d}.dcm", place=(instance, number))
+        path = series_dir / f"IM{instance:04d}.dcm"
+        _write_slice(header, scan, pixels=stored[number], path=path, place=(instance, number))
 
 
 def synthetic_uid(*parts: object) -> str:
@@ -102,7 +103,7 @@ def synthetic_uid(*parts: object) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
-def _series_header(scan: SyntheticScan, patient: Patient, phase: str, seed: int) -> Dataset:
+def _series_header(scan: SyntheticScan, patient: Patient, *, phase: str, seed: int) -> Dataset:
     """Everything that the slices of a series share."""
     from pydicom import Dataset
     from pydicom.uid import CTImageStorage
@@ -151,7 +152,7 @@ def _series_header(scan: SyntheticScan, patient: Patient, phase: str, seed: int)
 
 
 def _write_slice(
-    header: Dataset, scan: SyntheticScan, pixels: npt.NDArray[np.uint16], path: Path, *, place: tuple[int, int]
+    header: Dataset, scan: SyntheticScan, *, pixels: npt.NDArray[np.uint16], path: Path, place: tuple[int, int]
 ) -> None:
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset

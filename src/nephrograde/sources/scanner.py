@@ -100,7 +100,7 @@ def draw_body(patient: Patient, *, seed: int) -> Body:
     return Body(anatomy, kidneys, lesion, field_of_view, slice_mm, noise_hu, blur, table, stored)
 
 
-def scan_patient(patient: Patient, body: Body, phase: str, *, matrix_px: int, seed: int) -> SyntheticScan:
+def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, seed: int) -> SyntheticScan:
     """Scan a patient in one phase.
 
     Args:
@@ -115,16 +115,16 @@ def scan_patient(patient: Patient, body: Body, phase: str, *, matrix_px: int, se
     """
     rng = np.random.default_rng([seed, patient.number, 2 + PHASES.index(phase)])
     canvas = blank(_lay_down(body, rng, matrix_px=matrix_px))
-    depth = paint_abdomen(canvas, body.anatomy, phase)
+    depth = paint_abdomen(canvas, body.anatomy, phase=phase)
     for kidney in body.kidneys:
         paint_perirenal_fat(canvas, kidney)
-    paint_halo(canvas, body.lesion, depth)
-    paint_back(canvas, body.anatomy, depth, phase)
+    paint_halo(canvas, body.lesion, depth=depth)
+    paint_back(canvas, body.anatomy, depth=depth, phase=phase)
     for kidney in body.kidneys:
-        paint_kidney(canvas, kidney, body.anatomy, phase)
+        paint_kidney(canvas, kidney, anatomy=body.anatomy, phase=phase)
     look = look_of(phase, patient.visible[phase])
-    mask = paint_lesion(canvas, body.lesion, look, phase=phase, depth=depth)
-    values = _expose(canvas, depth, body, rng)
+    mask = paint_lesion(canvas, body.lesion, look=look, phase=phase, depth=depth)
+    values = _expose(canvas, body, depth=depth, rng=rng)
     return SyntheticScan(values, mask, canvas.grid.spacing_mm, canvas.grid.origin_mm, body.stored)
 
 
@@ -141,7 +141,7 @@ def _lay_down(body: Body, rng: np.random.Generator, *, matrix_px: int) -> Grid:
     )
     first = -pixel * (matrix_px - 1) / 2
     origin = (
-        round(body.table_mm[0] * 0.0 + first, 3),
+        round(first, 3),
         round(body.table_mm[1] + first, 3),
         round(body.table_mm[2] - slice_mm * (slices - 1) / 2 + rng.uniform(-4.0, 4.0), 3),
     )
@@ -149,7 +149,7 @@ def _lay_down(body: Body, rng: np.random.Generator, *, matrix_px: int) -> Grid:
     return Grid((matrix_px, matrix_px, slices), (round(pixel, 5), round(pixel, 5), slice_mm), origin, shift, turn)
 
 
-def _expose(canvas: Canvas, depth: Floats, body: Body, rng: np.random.Generator) -> npt.NDArray[np.int16]:
+def _expose(canvas: Canvas, body: Body, *, depth: Floats, rng: np.random.Generator) -> npt.NDArray[np.int16]:
     """Blur each slice, with noise that the blur correlates a little, and round to CT numbers in place."""
     share = np.float32(body.blur)
     kept = (1.0 - 2.0 * body.blur) ** 2 + 2.0 * body.blur**2  # of the variance, per axis

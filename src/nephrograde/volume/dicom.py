@@ -112,10 +112,10 @@ def _find_slices(series_dir: Path) -> list[_Slice]:
         if header.get("Modality", "") in _NOT_SCANS:
             continue
         if "Rows" not in header:
-            if header["SOPClass"] in _SLICE_CLASSES:
+            if header["SOPClass"] in {"", *_SLICE_CLASSES}:
                 raise _cut_short(path, "its header breaks off")
             continue
-        if int(header.get("NumberOfFrames") or 1) > 1:
+        if header.get("NumberOfFrames", "") not in {"", "0", "1"}:
             multiframe.append(path)
         elif "ImagePositionPatient" in header and "ImageOrientationPatient" in header:
             slices.append(_as_slice(path, header))
@@ -170,12 +170,10 @@ def _text_of(dataset: Any, name: str) -> str:
     raw = dataset.get_item(tag_for_keyword(name)).value
     if not isinstance(raw, bytes) or name in _BINARY:
         return str(dataset[name].value)
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding).strip(" \0")
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1").strip(" \0")
+    try:
+        return raw.decode("utf-8").strip(" \0")
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", errors="replace").strip(" \0")
 
 
 def _as_slice(path: Path, header: dict[str, str]) -> _Slice:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from nephrograde.cohort.sheet import clean_heading, open_sheet
 from nephrograde.cohort.table import read_table
@@ -158,3 +160,15 @@ def test_row_numbers_stay_right_around_several_lines_in_one_cell(tmp_path: Path)
 
 def test_heading_is_compared_half_width() -> None:
     assert clean_heading("肿瘤 大小（ｃｍ）\ufeff") == "肿瘤大小(cm)"
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=60) | st.text(alphabet="a1\"'=,;\t\r\n病\u2028 ", max_size=60).map(str.encode))
+@example(b"sep=\r\n\r\na,b")
+@example(b'sep="\r\na,b')
+@example(b"a" * 140_000 + b",b\n1,2\n")
+@example(b"PK\x03\x04")
+def test_no_content_breaks_the_reader(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert problems or (sheet is not None and sheet.rows)

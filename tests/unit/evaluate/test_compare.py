@@ -60,6 +60,7 @@ def test_patients_are_paired_by_id_and_the_dropped_ones_are_counted() -> None:
     assert "test patients that both models scored (0 of a and 3 of b dropped)" in more[0].method
     reordered = compare_models({"a": A, "b": other.select(("D", "C", "B", "A"))}, HALF)
     assert reordered == plain
+    assert compare_models({"a": A.select(("B", "D", "A", "C")), "b": B}, HALF) == plain
 
 
 def test_mcnemar_counts_the_patients_on_whom_the_models_disagree() -> None:

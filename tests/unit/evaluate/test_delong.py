@@ -40,7 +40,7 @@ def test_a_single_patient_of_a_class_has_no_variance_unless_the_auc_is_0_or_1() 
     placements = place(np.array([[0.1, 0.6, 0.5], [0.1, 0.2, 0.5]]), np.array([False, False, True]))
     covariance = placements.covariance()
     assert math.isnan(covariance[0, 0])
-    assert covariance[1, 1] == covariance[0, 1] == 0.0
+    assert covariance[1, 1] == covariance[0, 1] == covariance[1, 0] == 0.0
     assert placements.difference(0, 1)[0] == -0.5
     assert math.isnan(placements.difference(0, 1)[1])
 

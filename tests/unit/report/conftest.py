@@ -16,7 +16,7 @@ from nephrograde.evaluate.scores import Score, Scores, write_scores
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 ARMS = ("weak-1", "weak-3", "strong")
@@ -34,7 +34,7 @@ class Sizes:
     epochs: int = 4
 
 
-def make_study(*, synthetic: bool = True, **changes: Any) -> Study:
+def build_study(*, synthetic: bool = True, **changes: Any) -> Study:
     content: dict[str, Any] = {
         "name": "three-phase CT, nine models",
         "synthetic": synthetic,
@@ -57,7 +57,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def make_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: str = "张伟-01") -> Path:
+def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: str = "张伟-01") -> Path:
     """Write a whole run folder, as the stages before the report would."""
     stream = np.random.default_rng(5)
     ids = [first_id, *(f"P{k:03d}" for k in range(1, sizes.patients))]
@@ -73,7 +73,7 @@ def make_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: s
     return run_dir
 
 
-def write_evaluation(run_dir: Path, scores: Scores) -> None:
+def store_evaluation(run_dir: Path, scores: Scores) -> None:
     evaluation = evaluate_scores(scores, EvaluateSettings())
     write_scores(scores, run_dir / "scores" / "scores.csv")
     write_estimates(evaluation.estimates, run_dir / "statistics" / "estimates.csv")
@@ -165,11 +165,11 @@ def _write_volumes(run_dir: Path, ids: list[str], severity: npt.NDArray[np.float
             )
     write_table(volumes_dir / "regions.csv", regions)
     fatal = {
-        "patient_id": ids[6],
+        "patient_id": ids[0],
         "phase": "np",
         "code": "gap",
         "severity": "fatal",
-        "message": "images/6_np: slices 41 and 42 are 10.0 mm apart, the others 5.0 mm.",
+        "message": "images/0_np: slices 41 and 42 are 10.0 mm apart, the others 5.0 mm.",
         "remedy": "Re-export the series or drop the phase.",
     }
     warnings = [
@@ -241,13 +241,13 @@ def _write_scores(
             rows.append(
                 Score(patient, model, "test" if is_test[k] else "oof", fold, bool(is_high[k]), float(p_high[k]))
             )
-    write_evaluation(run_dir, Scores(tuple(rows)))
+    store_evaluation(run_dir, Scores(tuple(rows)))
 
 
 @pytest.fixture(scope="session")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic run with everything in it; read only."""
-    return make_run(tmp_path_factory.mktemp("whole") / "run", make_study())
+    return build_run(tmp_path_factory.mktemp("whole") / "run", build_study())
 
 
 @pytest.fixture
@@ -260,5 +260,20 @@ def foreign_run(tmp_path: Path) -> Path:
         for model, gain in (("radiologist <b>$x_1$</b>", 0.5), ("模型 B", 0.2))
         for k, noise in enumerate(stream.normal(0, 0.2, 24))
     ]
-    write_evaluation(tmp_path / "foreign", Scores(tuple(rows)))
+    store_evaluation(tmp_path / "foreign", Scores(tuple(rows)))
     return tmp_path / "foreign"
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Path]:
+    return build_run
+
+
+@pytest.fixture(scope="session")
+def make_study() -> Callable[..., Study]:
+    return build_study
+
+
+@pytest.fixture(scope="session")
+def write_evaluation() -> Callable[[Path, Scores], None]:
+    return store_evaluation

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
-from pydicom.uid import RLELossless, generate_uid
+from pydicom.uid import MediaStorageDirectoryStorage, RLELossless, generate_uid
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom import read_series
@@ -120,6 +120,10 @@ def test_junk_in_the_folder_is_passed_over(tmp_path: Path, write_series: Writer,
     write_series(tmp_path, values=other, positions_mm=_stack(1), names=["dose"], ImagePositionPatient=None)
     write_series(tmp_path, values=other, positions_mm=_stack(1), names=["cine"], NumberOfFrames=5)
     write_series(tmp_path, values=other, positions_mm=_stack(1), names=["report"], Rows=None, Modality="SR")
+    (index_path,) = write_series(tmp_path, values=other, positions_mm=_stack(1), names=["DICOMDIR"], Rows=None)
+    index = pydicom.dcmread(index_path)
+    index.file_meta.MediaStorageSOPClassUID = index.SOPClassUID = MediaStorageDirectoryStorage
+    index.save_as(index_path)
     (tmp_path / "Thumbs.db").write_bytes(b"x" * 300)
     (tmp_path / "empty").touch()
     (tmp_path / "notes").mkdir()
@@ -262,6 +266,11 @@ def test_a_missing_entry_is_named(tmp_path: Path, write_series: Writer, pixels: 
     assert keyword in refusal.message
 
 
+def test_a_pixel_size_of_three_numbers_is_named(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
+    write_series(tmp_path, values=pixels, positions_mm=_stack(), PixelSpacing=[[0.9, 0.7, 1.0]] * 8)
+    assert "where 2 numbers should be" in _refusal(tmp_path).message
+
+
 def test_a_position_that_is_no_number_is_named(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     paths = write_series(tmp_path, values=pixels, positions_mm=[(-70.0, 40.0, -312.25)] * 8)
     paths[3].write_bytes(paths[3].read_bytes().replace(b"-312.25", b"-3I2.25"))
@@ -278,14 +287,17 @@ def test_a_truncated_slice_is_named(tmp_path: Path, write_series: Writer) -> Non
     assert "IM002" in refusal.message
 
 
-def test_a_slice_cut_off_in_its_header_is_not_lost_silently(
-    tmp_path: Path, write_series: Writer, pixels: Array
+@pytest.mark.parametrize("names", [None, "abcdefgh"])
+def test_a_last_slice_that_is_cut_short_is_never_lost_silently(
+    tmp_path: Path, write_series: Writer, pixels: Array, names: str | None
 ) -> None:
-    paths = write_series(tmp_path, values=pixels, positions_mm=_stack())
-    paths[7].write_bytes(paths[7].read_bytes()[:420])
-    refusal = _refusal(tmp_path)
-    assert refusal.code in {"file-unreadable", "file-truncated", "dicom-header"}
-    assert "IM007" in refusal.message
+    paths = write_series(tmp_path, values=pixels, positions_mm=_stack(), names=names)
+    whole = paths[7].read_bytes()
+    for length in range(133, len(whole) - 500, 29):
+        paths[7].write_bytes(whole[:length])
+        refusal = _refusal(tmp_path)
+        assert refusal.code in {"file-unreadable", "file-truncated", "dicom-header"}
+        assert paths[7].name in refusal.message
 
 
 def test_a_truncated_compressed_slice_is_noticed(tmp_path: Path, write_series: Writer) -> None:
@@ -298,3 +310,12 @@ def test_a_truncated_compressed_slice_is_noticed(tmp_path: Path, write_series: W
     np.testing.assert_array_equal(read_series(tmp_path)[0], pixels.astype(int) - 1024)
     paths[2].write_bytes(paths[2].read_bytes()[:-3000])
     assert _refusal(tmp_path).code == "file-unreadable"
+
+
+@pytest.mark.parametrize("rest", [b"", b"\x02\x00\x00\x00UL\x04", b"\x08\x00\x05\x00CS\xff\xff\x00"])
+def test_a_dicom_file_of_nonsense_stops_the_series(
+    tmp_path: Path, write_series: Writer, pixels: Array, rest: bytes
+) -> None:
+    write_series(tmp_path, values=pixels, positions_mm=_stack())
+    (tmp_path / "IM100").write_bytes(bytes(128) + b"DICM" + rest)
+    assert "IM100" in _refusal(tmp_path).message

@@ -14,7 +14,10 @@ from nephrograde.volume.grid import Grid, Matrix
 
 def _rotation(degrees: float) -> Matrix:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    about_z: Matrix = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    about_x: Matrix = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    turned: Matrix = about_z @ about_x
+    return turned
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

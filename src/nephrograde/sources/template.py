@@ -1,0 +1,139 @@
+"""The templates that `nephrograde init` writes: a study file, a cohort table, and a page that explains its columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+from nephrograde.files import replaced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COHORT_ROWS = (
+    {
+        "patient_id": "P001",
+        "isup_grade": "2",
+        "age_years": "58",
+        "sex": "male",
+        "size_cm": "3.4",
+        "centre": "A",
+        "cmp_image": "images/P001_cmp.nii.gz",
+        "cmp_mask": "masks/P001_cmp.nii.gz",
+        "cmp_box": "",
+        "np_image": "images/P001_np.nii.gz",
+        "np_mask": "masks/P001_np.nii.gz",
+        "up_image": "images/P001_up.nii.gz",
+        "up_mask": "masks/P001_up.nii.gz",
+    },
+    {
+        "patient_id": "P002",
+        "isup_grade": "3",
+        "age_years": "66",
+        "sex": "female",
+        "size_cm": "6.1",
+        "centre": "A",
+        "cmp_image": "dicom/P002/cmp",
+        "cmp_mask": "",
+        "cmp_box": "200,210,41;260,275,41 vox",
+        "np_image": "dicom/P002/np",
+        "np_mask": "masks/P002_np.nii.gz",
+        "up_image": "",
+        "up_mask": "",
+    },
+)
+
+_COLUMNS = """\
+# The columns of the cohort table
+
+One row a patient, in the first sheet of an XLSX file or in a CSV or TSV file (UTF-8 or GB18030). Replace the two
+example rows. Your own headings may stay: say in the study file which is which, for instance
+`columns = { patient_id = "病案号" }`. An empty cell, `NA` or `-` means that there is nothing.
+
+每行一名患者；可用 XLSX、CSV 或 TSV。自己的表头可以保留，在 study.toml 的 columns 中注明对应关系即可。
+
+## Needed
+
+- `patient_id`: any text that is the patient's alone. Use a pseudonym, not the name or the hospital number.
+  患者编号，不得重复；请使用脱敏编号，不要用姓名或病案号。
+- `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `G3`, `III` and `3级` are the same); 3 and 4 are high.
+  Another column of grades, or of 0 and 1, may be named as `cohort.outcome`.
+  病理 WHO/ISUP 核分级 1–4，3–4 级为高级别；也可在 cohort.outcome 中指定其他分级列或 0/1 列。
+- `<phase>_image`, for each of `cohort.phases` (`cmp_image`, `np_image`, `up_image`): the scan, as NIfTI, NRRD, MHA or a
+  folder with one DICOM series. Paths start from the table's folder. A patient without a phase takes part in the others.
+  各期相图像：NIfTI、NRRD、MHA 文件或只含一个序列的 DICOM 文件夹；相对路径以表格所在文件夹为准；缺某一期可留空。
+
+## What a person gave for a scan, as far as the arms of the study need it
+
+- `<phase>_mask`: the delineated tumour, 1 inside and 0 outside; it may lie on another grid than the image.
+  肿瘤三维勾画掩膜，肿瘤为 1，其余为 0；网格可与图像不同。
+- `<phase>_box`: two opposite corners of a rectangle on one slice or of a box, `200,210,41;260,275,41 vox`.
+  肿瘤外接框的两个对角点，用分号隔开，并注明单位。
+- `<phase>_point`: one click in the tumour, `-62.5,48.0,-312.5 mm` or `230,242,41 vox`.
+  肿瘤内任意一点，并注明单位。
+- `<phase>_slice`: one axial slice through the tumour, `-312.5 mm` or `41 vox`.
+  经过肿瘤的一个横断层面，并注明单位。
+
+Every place has its unit: `mm` is the patient's coordinate system of DICOM (LPS); `vox` counts the voxels of that
+phase's image from 0 (columns, rows, slices from feet to head for DICOM; array order for other files). In a CSV file
+a cell with commas stands in quotes, as Excel writes it.
+
+坐标必须注明单位：mm 为 DICOM 患者坐标（LPS），vox 为该期图像从 0 开始的体素序号（列、行、层；DICOM 由足至头）。
+
+## Clinical columns, all of them optional
+
+- `age_years`: age at the scan, in years. 检查时年龄（岁）。
+- `sex`: for the table of patients in the report. 性别。
+- `size_cm`: the largest diameter of the tumour in cm; the size-only baseline reads it, else measures the mask.
+  肿瘤最大径（厘米）；“仅大小”基线模型使用此列，缺失时由掩膜测量。
+- `volume_ml`: the volume of the tumour in ml. 肿瘤体积（毫升）。
+- `centre`: the hospital; name it in `split.stratify` to spread the hospitals over train and test. 医院或中心。
+- `split`: `train` or `test`, where the test patients are given; name it as `split.column`.
+  若已指定训练集与测试集，填 train 或 test，并在 split.column 中注明列名。
+- Any further column is kept as clinical data. 其他列均作为临床资料保留。
+"""
+
+
+def write_template(target_dir: Path) -> tuple[Path, Path]:
+    """Write ``study.toml`` with every key explained, ``cohort.csv`` with two example patients, and ``columns.md``.
+
+    For somebody who starts a study of their own. The table carries a byte order mark, so that Excel reads it as UTF-8.
+
+    Args:
+        target_dir: Where to; made when it is missing.
+
+    Returns:
+        The paths of the study file and of the table.
+
+    Raises:
+        RunError: Where one of the files is there already; nothing is written then.
+
+    Source:
+        Our choice; the paper's arms, each key at its default.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_template(pathlib.Path(folder, "mine"))]
+    ['study.toml', 'cohort.csv']
+    """
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, list(_COHORT_ROWS[0]))
+    writer.writeheader()
+    writer.writerows(_COHORT_ROWS)
+    contents = {
+        "study.toml": resources.files("nephrograde.sources").joinpath("template.toml").read_bytes(),
+        "cohort.csv": table.getvalue().encode("utf-8-sig"),
+        "columns.md": _COLUMNS.encode(),
+    }
+    if target_dir.exists() and not target_dir.is_dir():
+        raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
+    present = [name for name in contents if (target_dir / name).exists()]
+    if present:
+        raise RunError(f"{target_dir} holds {', '.join(present)} already. Name another folder, or move them away.")
+    for name, content in contents.items():
+        with replaced(target_dir / name) as temporary_path:
+            temporary_path.write_bytes(content)
+    return target_dir / "study.toml", target_dir / "cohort.csv"

@@ -1,0 +1,111 @@
+"""Small jobs made by code: a bright blob is high grade, a faint one low."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pytest
+import torch
+
+from nephrograde.fit.job import FitJob
+from nephrograde.model.resnet import Network
+from nephrograde.sample.dataset import SampleSet
+from nephrograde.study import AugmentSettings, FitSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+
+def make_samples(
+    patient_ids: Sequence[str], *, rows: int = 1, shape: tuple[int, ...] = (32, 32), learnable: bool = True
+) -> SampleSet:
+    """Every second patient is high; each has ``rows`` pictures of its own noise."""
+    dimensions = len(shape)
+    images, ids, is_high = [], [], []
+    for number, patient_id in enumerate(patient_ids):
+        chance = np.random.default_rng([*patient_id.encode()])
+        for _ in range(rows):
+            image = chance.normal(0.4, 0.1, shape)
+            middle = tuple(slice(size // 3, 2 * size // 3) for size in shape)
+            image[middle] += 0.3 if number % 2 == 0 and learnable else 0.0
+            image = image.clip(0, 1)
+            images.append(image[None] if dimensions == 2 else np.stack([image, image > 0.5]))
+            ids.append(patient_id)
+            is_high.append(number % 2 == 0)
+    channels = 1 if dimensions == 2 else 2
+    stack = np.array(images, np.float16).reshape(-1, channels, *shape)
+    return SampleSet(stack, tuple(ids), np.array(is_high, dtype=bool))
+
+
+class MakeJob(Protocol):
+    """Makes a job of 16 learning, 6 stopping, 6 held-out and 5 test patients."""
+
+    def __call__(self, *, rows: int = 1, shape: tuple[int, ...] = (32, 32), **changes: Any) -> FitJob: ...
+
+
+@pytest.fixture
+def make_job() -> MakeJob:
+    def make(*, rows: int = 1, shape: tuple[int, ...] = (32, 32), **changes: Any) -> FitJob:
+        fields = set(FitJob.__slots__)
+        settings = {"accelerator": "cpu", "epochs": 3, "patience": 3, "warmup_epochs": 1, "batch_size": 8}
+        fit = FitSettings(**(settings | {k: v for k, v in changes.items() if k not in fields}))
+        sets = {
+            name: make_samples([f"{name}-{number}" for number in range(count)], rows=rows, shape=shape)
+            for name, count in (("learn", 16), ("stop", 6 if fit.patience else 0), ("held_out", 6), ("test", 5))
+        }
+        standard: dict[str, Any] = {
+            "model": "weak-1-cmp" if len(shape) == 2 else "strong-cmp",
+            "arm": "weak-1" if len(shape) == 2 else "strong",
+            "phase": "cmp",
+            "fold": 2,
+            "dimensions": len(shape),
+            "fit": fit,
+            "augment": AugmentSettings(),
+            **sets,
+        }
+        return FitJob(**(standard | {k: v for k, v in changes.items() if k in fields}))
+
+    return make
+
+
+class TinyResNet(torch.nn.Sequential):
+    """Stands in for ResNet-18 where a test is about the loop; infinite in autocast where ``fragile``."""
+
+    def __init__(self, dimensions: int, channels: int, *, fragile: bool) -> None:
+        flat = dimensions == 2
+        super().__init__(
+            (torch.nn.Conv2d if flat else torch.nn.Conv3d)(channels, 8, 3, stride=2, bias=False),
+            (torch.nn.BatchNorm2d if flat else torch.nn.BatchNorm3d)(8),
+            torch.nn.ReLU(),
+            (torch.nn.AdaptiveAvgPool2d if flat else torch.nn.AdaptiveAvgPool3d)(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(8, 1),
+        )
+        self.fragile = fragile
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """One logit a picture."""
+        logits: torch.Tensor = super().forward(images)
+        return logits * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else logits
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    _replace_network(monkeypatch, fragile=False)
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that is not finite in bf16."""
+    _replace_network(monkeypatch, fragile=True)
+
+
+def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
+    def build(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
+        resnet = TinyResNet(dimensions, channels, fragile=fragile)
+        return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+
+    for room in ("learner", "folder"):
+        monkeypatch.setattr(f"nephrograde.fit.{room}.build_network", build)

@@ -1,0 +1,81 @@
+"""A job that leaks, or cannot be learnt from, is refused before anything is learnt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nephrograde.errors import FitError, RunError
+from nephrograde.fit.job import check_job
+from nephrograde.sample.dataset import SampleSet
+from nephrograde.study import InitialWeights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.fit.conftest import MakeJob
+
+
+def test_a_sound_job_passes(make_job: MakeJob) -> None:
+    check_job(make_job(rows=3))
+    check_job(make_job(patience=0))
+
+
+@pytest.mark.parametrize("target", ["stop", "held_out", "test"])
+def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: str) -> None:
+    job = make_job(rows=3)
+    learn, other = job.learn, getattr(job, target)
+    leaked = SampleSet(
+        np.concatenate([other.images, learn.images[:1]]),
+        (*other.patient_ids, learn.patient_ids[0]),
+        np.append(other.is_high, learn.is_high[0]),
+    )
+    with pytest.raises(RunError, match="learn-0"):
+        check_job(replace(job, **{target: leaked}))
+
+
+def test_one_class_only(make_job: MakeJob) -> None:
+    job = make_job()
+    learn = replace(job.learn, is_high=np.zeros(16, dtype=bool))
+    with pytest.raises(FitError, match="Model weak-1-cmp, fold 2: .* 0 of high and 16 of low grade"):
+        check_job(replace(job, learn=learn))
+
+
+def test_patient_of_two_grades(make_job: MakeJob) -> None:
+    job = make_job(rows=2)
+    is_high = job.test.is_high.copy()
+    is_high[1] = not is_high[1]
+    with pytest.raises(FitError, match="patient test-0 has rows of both grades"):
+        check_job(replace(job, test=replace(job.test, is_high=is_high)))
+
+
+def test_nobody_to_stop_by(make_job: MakeJob) -> None:
+    with pytest.raises(FitError, match=r"fit\.patience is 3, but no patients"):
+        check_job(make_job(stop=SampleSet(np.zeros((0, 1, 1, 1), np.float16), (), np.zeros(0, dtype=bool))))
+
+
+def test_each_model_fold_and_purpose_has_a_seed_of_its_own(make_job: MakeJob) -> None:
+    job = make_job()
+    seeds = [
+        job.seed("weights"),
+        job.seed("batches"),
+        replace(job, fold=3).seed("weights"),
+        replace(job, model="weak-1-np").seed("weights"),
+        make_job(seed=1).seed("weights"),
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds[0] == make_job().seed("weights")
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_initial_weights_are_those_of_the_dimensions(make_job: MakeJob, tmp_path: Path) -> None:
+    flat = InitialWeights(path=tmp_path / "2d.pth", sha256="0" * 64)
+    solid = InitialWeights(path=tmp_path / "3d.pth", sha256="1" * 64)
+    both = {"weights_2d": flat, "weights_3d": solid}
+    assert make_job(**both).initial == flat
+    assert make_job(shape=(8, 8, 8), **both).initial == solid
+    assert make_job().initial is None
+    assert (make_job().channels, make_job(shape=(8, 8, 8)).channels) == (1, 2)

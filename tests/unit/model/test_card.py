@@ -1,0 +1,55 @@
+"""Cards survive the way to disk, and cards of another version are refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.errors import RunError
+from nephrograde.files import read_json, write_json
+from nephrograde.model.card import ModelCard, read_card, write_card
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CARD = ModelCard(
+    model="strong-np",
+    arm="strong",
+    phase="np",
+    fold=3,
+    dimensions=3,
+    channels=2,
+    shortcut="A",
+    n_learn=134,
+    n_stop=34,
+    n_held_out=42,
+    n_test=90,
+    best_epoch=17,
+    epochs_run=32,
+    precision="fp32",
+    refit_reason="bf16 gave a loss or weight that is not finite in epoch 1, step 2; fitted again in fp32",
+    device="cpu",
+    seconds=12.5,
+    seed=7,
+    torch_version="2.13.0",
+    inputs_sha256="0" * 64,
+    settings={"fit": {"epochs": 60}},
+    synthetic=True,
+)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    write_card(CARD, tmp_path / "card.json")
+    assert read_card(tmp_path / "card.json") == CARD
+    assert read_json(tmp_path / "card.json")["research_use_only"] == RESEARCH_USE_ONLY
+
+
+def test_card_of_another_version(tmp_path: Path) -> None:
+    card_path = tmp_path / "card.json"
+    write_card(CARD, card_path)
+    content = read_json(card_path)
+    write_json(card_path, {"colour": 1} | {key: value for key, value in content.items() if key != "fold"})
+    with pytest.raises(RunError, match=r"another version of nephrograde \(colour, fold\)"):
+        read_card(card_path)

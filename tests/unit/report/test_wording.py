@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.evaluate.scores import Scores
+from nephrograde.report.record import Record, read_record
+from nephrograde.report.wording import summary, what_was_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nephrograde.study import Study
+
+
+@pytest.fixture(scope="module")
+def record(whole_run: Path) -> Record:
+    return read_record(whole_run)
+
+
+def test_summary_counts_and_warns(record: Record) -> None:
+    who, best, question = summary(record)
+    assert who.startswith("40 synthetic patients (")
+    assert "28 of them for training and 12 for testing" in who
+    assert "by 9 models: 3 arms of supervision on 3 phases" in who
+    assert "it is the greatest of 9 on the same patients, and so optimistic." in best
+    assert "-only baseline reached 0." in best
+    assert question.startswith("In AUC, weak-1-cmp minus strong-cmp is ")
+    assert "(paired DeLong, P\N{NO-BREAK SPACE}" in question
+
+
+def test_greatest_auc_is_the_greatest(record: Record) -> None:
+    values = {
+        model: estimate.value
+        for model, split, estimate in record.estimates
+        if (split, estimate.measure) == ("test", "auc") and model not in {"size", "volume"}
+    }
+    assert f"On the test set {max(values, key=lambda name: values[name])} has the greatest AUC" in summary(record)[1]
+
+
+def test_baselines_alone_are_summed_up(record: Record) -> None:
+    rows = tuple(row for row in record.scores.rows if row.model in {"size", "volume"})
+    estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
+    texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
+    assert len(texts) == 1
+    assert "Of the baselines, the greatest AUC is 0." in texts[0]
+
+
+def test_nothing_computed_leaves_the_count(record: Record) -> None:
+    texts = summary(dataclasses.replace(record, estimates=(), comparisons=()))
+    assert len(texts) == 1
+
+
+def test_run_is_told_in_words(record: Record) -> None:
+    terms = dict(what_was_run(record))
+    assert "one axial slice a patient" in terms["Arm weak-1"]
+    assert "3 axial slices" in terms["Arm weak-3"]
+    assert terms["Arm strong"].startswith("strong: 3D ResNet-18 on image and mask")
+    assert terms["Windows"] == "−200 to 300 HU, all phases"
+    assert "3 folds of 9–10 patients" in terms["Split"]
+    assert "Own settings: weak-3." in terms["Learning"]
+    assert "initial weights: random" in terms["Learning"]
+
+
+def test_settings_of_another_study_are_told_too(record: Record, make_study: Callable[..., Study]) -> None:
+    study = make_study(
+        arm=[{"name": "cheap", "supervision": "point"}],
+        split={"folds": 2, "column": "set"},
+        window={"cmp": {"low": 0.0, "high": 250.0}},
+        fit={"balanced": False, "weights_3d": {"path": "w.pth", "sha256": "0" * 64}},
+    )
+    terms = dict(what_was_run(dataclasses.replace(record, study=study, assignments={})))
+    assert terms["Arm cheap"].startswith("weak: 3D ResNet-18 on the image")
+    assert "one click in the tumour (level “point”)" in terms["Arm cheap"]
+    assert terms["Split"].startswith("given by the column “set” of the cohort table; 2 folds within training")
+    assert terms["Windows"] == "cmp 0 to 250 HU; np and up −200 to 300 HU"
+    assert "classes as they come" in terms["Learning"]
+    assert "initial weights: 3D from file" in terms["Learning"]
+
+
+def test_equal_folds_and_strata_are_told(record: Record, make_study: Callable[..., Study]) -> None:
+    study = make_study(split={"folds": 2, "stratify": ["centre"]})
+    split = {"a": ("train", "0"), "b": ("train", "1"), "c": ("test", "")}
+    terms = dict(what_was_run(dataclasses.replace(record, study=study, assignments=split)))
+    assert "stratified by the outcome and centre" in terms["Split"]
+    assert "2 folds of 1 patients" in terms["Split"]
+
+
+def test_foreign_scores_have_no_run(record: Record) -> None:
+    assert what_was_run(dataclasses.replace(record, study=None)) == []

@@ -1,0 +1,141 @@
+"""Every scan once, faulty ones by name, nothing half-written, nothing prepared twice."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nephrograde.cohort.table import Case, Cohort, Scan
+from nephrograde.errors import RunError
+from nephrograde.sample import prepare
+from nephrograde.sample.prepare import prepare_cohort, read_prepared
+from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
+from nephrograde.vocabulary import Supervision
+from nephrograde.volume.volume import write_image
+
+WEAK = Arm(name="weak-3", supervision=Supervision.BOX, slices=3)
+STRONG = Arm(name="strong", supervision=Supervision.MASK)
+
+
+def study(*arms, **image):
+    settings = {"slice_px": 32, "slice_mm": 64.0, "box_voxels": (16, 16, 8), "box_mm": (64.0, 64.0, 64.0)}
+    return Study(
+        cohort=CohortSettings(table=Path("cohort.csv"), phases=("cmp",)),
+        arm=arms or (WEAK, STRONG),
+        image=ImageSettings(**(settings | image)),
+    )
+
+
+def write_scan(folder, name, *, tumour=True):
+    rng = np.random.default_rng(sum(name.encode()))
+    values = rng.normal(0, 10, (40, 40, 12)).astype(np.int16)
+    mask = np.zeros(values.shape, np.uint8)
+    if tumour:
+        values[10:20, 12:22, 3:9] = 150
+        mask[10:20, 12:22, 3:9] = 1
+    image_path, mask_path = folder / f"{name}.nii.gz", folder / f"{name}_mask.nii.gz"
+    write_image(values, image_path, spacing_mm=(2.0, 2.0, 5.0))
+    write_image(mask, mask_path, spacing_mm=(2.0, 2.0, 5.0))
+    return Scan("cmp", image_path, mask_path, None, None, None)
+
+
+def cohort(**scans):
+    cases = tuple(Case(name, False, 1, {"cmp": scan}, {}) for name, scan in scans.items())
+    return Cohort(cases, ("cmp",), (), None)
+
+
+def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
+    done = []
+    prepared = prepare_cohort(
+        cohort(患者一=write_scan(tmp_path, "a")), study(), volumes_dir=tmp_path / "v", advance=lambda: done.append(1)
+    )
+    weak, strong = prepared.regions
+    assert (weak.arm, weak.slices, strong.slices) == ("weak-3", "3;6;8", "")
+    assert weak.tumour_volume_ml == pytest.approx(10 * 10 * 6 * 2 * 2 * 5 / 1000)
+    assert np.load(tmp_path / "v" / weak.file).shape == (3, 1, 32, 32)
+    box = np.load(tmp_path / "v" / strong.file)
+    assert box.shape == (1, 2, 16, 16, 8)
+    assert box[0, 0][box[0, 1] == 1].max() == pytest.approx((150 + 200) / 500, abs=0.01)  # the edge is smoothed
+    assert box[0, 0][box[0, 1] == 0].mean() == pytest.approx(200 / 500, abs=0.05)
+    assert done == [1]
+    assert read_prepared(tmp_path / "v") == prepared
+
+
+def test_a_prepared_scan_is_not_read_again(tmp_path, monkeypatch):
+    patients = cohort(a=write_scan(tmp_path, "a"), b=write_scan(tmp_path, "b"))
+    first = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    read = []
+    monkeypatch.setattr(prepare, "read_volume", lambda path: read.append(path.name) or pytest.fail("read again"))
+    assert prepare_cohort(patients, study(), volumes_dir=tmp_path / "v") == first
+    assert read == []
+
+
+def test_a_change_prepares_again_and_the_old_region_goes(tmp_path):
+    patients = cohort(a=write_scan(tmp_path, "a"))
+    before = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    after = prepare_cohort(patients, study(slice_px=48), volumes_dir=tmp_path / "v")
+    assert before.regions[0].file != after.regions[0].file
+    assert not (tmp_path / "v" / before.regions[0].file).exists()
+    write_scan(tmp_path, "a", tumour=False)
+    assert [finding.code for finding in prepare_cohort(patients, study(), volumes_dir=tmp_path / "v").findings] == [
+        "mask-empty"
+    ]
+
+
+def test_adding_an_arm_leaves_the_others_names(tmp_path):
+    patients = cohort(a=write_scan(tmp_path, "a"))
+    before = prepare_cohort(patients, study(WEAK), volumes_dir=tmp_path / "v")
+    after = prepare_cohort(patients, study(WEAK, STRONG), volumes_dir=tmp_path / "v")
+    assert before.files("weak-3", "cmp") == after.files("weak-3", "cmp")
+
+
+def test_a_lost_region_is_cut_again(tmp_path):
+    patients = cohort(a=write_scan(tmp_path, "a"))
+    first = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    (tmp_path / "v" / first.regions[0].file).unlink()
+    with pytest.raises(RunError, match="nephrograde prepare"):
+        read_prepared(tmp_path / "v")
+    prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    assert read_prepared(tmp_path / "v") == first
+
+
+def test_faulty_scans_are_named_and_the_others_go_on(tmp_path):
+    broken = write_scan(tmp_path, "broken")
+    broken.image_path.write_bytes(broken.image_path.read_bytes()[:2000])
+    missing = Scan("cmp", tmp_path / "nowhere.nii.gz", None, None, None, None)
+    bare = write_scan(tmp_path, "bare")
+    patients = cohort(
+        good=write_scan(tmp_path, "good"),
+        broken=broken,
+        missing=missing,
+        empty=write_scan(tmp_path, "empty", tumour=False),
+        bare=Scan("cmp", bare.image_path, None, None, None, None),
+    )
+    prepared = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    assert {region.patient_id for region in prepared.regions} == {"good"}
+    assert [(f.patient_id, f.code) for f in prepared.findings if f.severity == "fatal"] == [
+        ("broken", "file-truncated"),
+        ("missing", "file-missing"),
+        ("empty", "mask-empty"),
+        ("bare", "annotation-missing"),
+        ("bare", "annotation-missing"),
+    ]
+    assert all(finding.remedy for finding in prepared.findings)
+    head = (tmp_path / "v" / "findings.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head == "patient_id,phase,code,severity,message,remedy"
+
+
+def test_a_point_arm_sees_no_mask(tmp_path):
+    point = Arm(name="point-3d", supervision=Supervision.POINT)
+    prepared = prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(point), volumes_dir=tmp_path / "v")
+    assert np.load(tmp_path / "v" / prepared.regions[0].file).shape == (1, 1, 16, 16, 8)
+
+
+def test_an_interrupt_stops_at_once(tmp_path, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "read_volume", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), volumes_dir=tmp_path / "v")
+    assert not (tmp_path / "v" / "regions.csv").exists()

@@ -1,0 +1,106 @@
+"""Where the tumour is, by supervision level, on volumes whose answer can be worked out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nephrograde.cohort.place import parse_box, parse_point, parse_slice
+from nephrograde.cohort.table import Scan
+from nephrograde.errors import VolumeError
+from nephrograde.sample.target import find_target
+from nephrograde.vocabulary import Supervision
+from nephrograde.volume.volume import make_volume
+
+VOLUME = make_volume(np.zeros((40, 40, 20), np.int16), spacing_mm=(2.0, 2.0, 5.0), origin_mm=(-40.0, -40.0, 100.0))
+
+
+def scan(**annotations):
+    parsers = {"point": parse_point, "box": parse_box, "slice_place": parse_slice}
+    places = {name: parsers[name](annotations[name]) if name in annotations else None for name in parsers}
+    return Scan(phase="cmp", image_path=Path("a.nii"), mask_path=None, **places)
+
+
+def target(supervision, mask=None, **annotations):
+    return find_target(VOLUME, scan(**annotations), mask, supervision=Supervision(supervision), assumed_tumour_mm=40.0)
+
+
+def tumour():
+    """A tumour on slices 4–9: columns 10–19, rows 20–25, largest on slice 6, where it is wider."""
+    mask = np.zeros((40, 40, 20), bool)
+    mask[10:20, 20:26, 4:10] = True
+    mask[10:24, 20:26, 6] = True
+    return mask
+
+
+def test_a_mask_gives_middle_extent_and_the_largest_slice():
+    found = target("mask", tumour())
+    assert found.center_mm == VOLUME.to_mm((16.5, 22.5, 6.5))
+    assert (found.first_slice, found.last_slice, found.annotated_slice) == (4, 9, 6)
+
+
+def test_a_box_from_a_mask_has_a_rectangle_per_slice():
+    found = target("box", tumour())
+    assert found.center_on(6) == VOLUME.to_mm((16.5, 22.5, 6.0))
+    assert found.center_on(4) == VOLUME.to_mm((14.5, 22.5, 4.0))
+    assert found.center_on(15) == found.center_mm
+
+
+def test_a_point_from_a_mask_lies_in_the_tumour_and_forgets_its_extent():
+    ring = np.zeros((40, 40, 20), bool)
+    ring[10:21, 10:21, 8] = True
+    ring[13:18, 13:18, 8] = False
+    found = target("point", ring)
+    index = np.round(VOLUME.to_index(found.center_mm)).astype(int)
+    assert ring[tuple(index)]
+    assert (found.first_slice, found.last_slice) == (4, 12)  # 40 mm in slices of 5 mm
+    assert found.slice_centers_mm == {}
+
+
+def test_the_persons_own_annotation_wins_over_the_mask():
+    found = target("box", tumour(), box="2,2,12;4,4,14 vox")
+    assert (found.first_slice, found.last_slice, found.annotated_slice) == (12, 14, 13)
+    assert target("point", tumour(), point="1,1,15 vox").annotated_slice == 15
+
+
+def test_a_rectangle_on_one_slice_is_taken_to_be_as_high_as_wide():
+    found = target("box", box="10,10,8;20,20,8 vox")
+    assert (found.first_slice, found.last_slice, found.annotated_slice) == (6, 10, 8)  # 20 mm wide, ±10 mm
+
+
+def test_a_point_is_derived_from_a_box():
+    found = target("point", box="10,10,6;20,20,10 vox")
+    assert found.center_mm == VOLUME.to_mm((15, 15, 8))
+    assert (found.first_slice, found.last_slice) == (4, 12)
+
+
+def test_a_named_slice_replaces_the_derived_one():
+    found = target("mask", tumour(), slice_place="8 vox")
+    assert found.annotated_slice == 8
+    assert target("mask", tumour(), slice_place="155 mm").annotated_slice == 11
+
+
+def test_the_extent_ends_with_the_image():
+    found = target("point", point="20,20,1 vox")
+    assert (found.first_slice, found.last_slice) == (0, 5)
+
+
+@pytest.mark.parametrize("supervision", ["point", "box", "mask"])
+def test_a_missing_annotation_is_named(supervision):
+    with pytest.raises(VolumeError, match=f"cmp_{supervision}") as caught:
+        target(supervision)
+    assert caught.value.code == "annotation-missing"
+
+
+def test_a_dearer_level_is_never_made_from_a_cheaper_one():
+    with pytest.raises(VolumeError, match="no box"):
+        target("box", point="20,20,8 vox")
+    with pytest.raises(VolumeError, match="no mask"):
+        target("mask", box="2,2,12;4,4,14 vox")
+
+
+@pytest.mark.parametrize("annotations", [{"point": "0,0,9999 mm"}, {"point": "5,5,5 vox", "slice_place": "99 vox"}])
+def test_a_place_outside_the_image_is_named(annotations):
+    with pytest.raises(VolumeError, match="unit") as caught:
+        target("point", **annotations)
+    assert caught.value.code == "annotation-outside"
