@@ -15,7 +15,7 @@ from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.provenance import LOCK_NAME, read_lock, write_lock
-from nephrograde.study import salvage_study
+from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

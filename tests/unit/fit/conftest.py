@@ -49,7 +49,13 @@ class MakeJob(Protocol):
 def make_job() -> MakeJob:
     def make(*, rows: int = 1, shape: tuple[int, ...] = (32, 32), **changes: Any) -> FitJob:
         fields = set(FitJob.__slots__)
-        settings = {"accelerator": "cpu", "epochs": 3, "patience": 3, "warmup_epochs": 1, "batch_size": 8}
+        settings: dict[str, Any] = {
+            "accelerator": "cpu",
+            "epochs": 3,
+            "patience": 3,
+            "warmup_epochs": 1,
+            "batch_size": 8,
+        }
         fit = FitSettings(**(settings | {k: v for k, v in changes.items() if k not in fields}))
         sets = {
             name: make_samples([f"{name}-{number}" for number in range(count)], rows=rows, shape=shape)
@@ -87,7 +93,7 @@ class TinyResNet(torch.nn.Sequential):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """One logit a picture."""
-        logits: torch.Tensor = super().forward(images)
+        logits: torch.Tensor = super().forward(images)  # type: ignore[no-untyped-call]
         return logits * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else logits
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_a_sound_job_passes(make_job: MakeJob) -> None:
 
 
 @pytest.mark.parametrize("target", ["stop", "held_out", "test"])
-def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: str) -> None:
+def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: Any) -> None:
     job = make_job(rows=3)
     learn, other = job.learn, getattr(job, target)
     leaked = SampleSet(
@@ -34,13 +34,13 @@ def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: str) -> 
         np.append(other.is_high, learn.is_high[0]),
     )
     with pytest.raises(RunError, match="learn-0"):
-        check_job(replace(job, **{target: leaked}))
+        check_job(make_job(rows=3, **{target: leaked}))
 
 
 def test_one_class_only(make_job: MakeJob) -> None:
     job = make_job()
     learn = replace(job.learn, is_high=np.zeros(16, dtype=bool))
-    with pytest.raises(FitError, match="Model weak-1-cmp, fold 2: .* 0 of high and 16 of low grade"):
+    with pytest.raises(FitError, match=r"Model weak-1-cmp, fold 2: .* 0 of high and 16 of low grade"):
         check_job(replace(job, learn=learn))
 
 
@@ -74,7 +74,7 @@ def test_each_model_fold_and_purpose_has_a_seed_of_its_own(make_job: MakeJob) ->
 def test_initial_weights_are_those_of_the_dimensions(make_job: MakeJob, tmp_path: Path) -> None:
     flat = InitialWeights(path=tmp_path / "2d.pth", sha256="0" * 64)
     solid = InitialWeights(path=tmp_path / "3d.pth", sha256="1" * 64)
-    both = {"weights_2d": flat, "weights_3d": solid}
+    both: dict[str, Any] = {"weights_2d": flat, "weights_3d": solid}
     assert make_job(**both).initial == flat
     assert make_job(shape=(8, 8, 8), **both).initial == solid
     assert make_job().initial is None

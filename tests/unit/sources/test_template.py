@@ -22,8 +22,8 @@ from nephrograde.study import (
     SplitSettings,
     Study,
     Window,
-    load_study,
 )
+from nephrograde.study_file import load_study
 
 if TYPE_CHECKING:
     from pathlib import Path

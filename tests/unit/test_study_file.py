@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.study import FitSettings, Study, Window, load_study, restore_study, salvage_study
+from nephrograde.study import FitSettings, Study, Window, restore_study
+from nephrograde.study_file import load_study, salvage_study
 from nephrograde.vocabulary import Supervision
 
 SOUND = """
