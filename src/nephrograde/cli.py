@@ -152,7 +152,7 @@ def evaluate(
         study, cohort, split = _open(source, run_dir, tuple(overrides or ()))
         pipeline.evaluate(study, cohort, split, run_dir)
     else:
-        report_path = pipeline.evaluate_table(source, run_dir)
+        report_path = pipeline.evaluate_table(source, run_dir, command=_command())
         typer.echo(f"Report: {report_path}")
     _print_table(run_dir)
 
@@ -198,11 +198,15 @@ def _default_run(source_path: Path) -> Path:
     return Path("runs") / source_path.stem
 
 
+def _command() -> str:
+    return shlex.join(["nephrograde", *sys.argv[1:]])
+
+
 def _open(study_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> tuple[Study, Cohort, Split]:
     from nephrograde import pipeline
 
     study = pipeline.load_inputs(study_path, overrides)
-    cohort, split = pipeline.open_cohort(study, run_dir, command=shlex.join(["nephrograde", *sys.argv[1:]]))
+    cohort, split = pipeline.open_cohort(study, run_dir, command=_command())
     return study, cohort, split
 
 
@@ -210,8 +214,7 @@ def _run(study_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
     from nephrograde import pipeline
 
     study = pipeline.load_inputs(study_path, overrides)
-    command = shlex.join(["nephrograde", *sys.argv[1:]])
-    report_path = pipeline.run_study(study, run_dir, command=command, progress=_progress)
+    report_path = pipeline.run_study(study, run_dir, command=_command(), progress=_progress)
     _print_findings(run_dir)
     _print_table(run_dir)
     typer.echo(f"Report: {report_path}")
@@ -237,8 +240,11 @@ def _print_table(run_dir: Path) -> None:
     from nephrograde.evaluate.evaluation import read_estimates
     from nephrograde.report.tables import paper_table
 
-    table = Table(title="Test set", caption=RESEARCH_USE_ONLY)
-    columns, rows = paper_table(read_estimates(run_dir / "statistics" / "estimates.csv"))
+    estimates = read_estimates(run_dir / "statistics" / "estimates.csv")
+    has_test = any(split == "test" for _, split, _ in estimates)
+    title = "Test set" if has_test else "Out-of-fold scores (there are no test rows)"
+    table = Table(title=title, caption=RESEARCH_USE_ONLY)
+    columns, rows = paper_table(estimates, "test" if has_test else "oof")
     for column in columns:
         table.add_column(column)
     for row in rows:

@@ -143,7 +143,7 @@ def evaluate(study: Study, cohort: Cohort, split: Split, run_dir: Path) -> None:
     _unless_current("evaluate", run_dir, inputs=inputs, settings=study.evaluate.model_dump(mode="json"), make=make)
 
 
-def evaluate_table(scores_path: Path, run_dir: Path) -> Path:
+def evaluate_table(scores_path: Path, run_dir: Path, *, command: str = "") -> Path:
     """Evaluate a score table of any origin, with no images and no torch, and return the path of the report.
 
     Raises:
@@ -152,7 +152,11 @@ def evaluate_table(scores_path: Path, run_dir: Path) -> Path:
     from nephrograde.evaluate.scores import read_scores
     from nephrograde.study import EvaluateSettings
 
-    _write_evaluation(read_scores(scores_path), EvaluateSettings(), run_dir)
+    scores = read_scores(scores_path)
+    if (run_dir / "models").exists():
+        raise RunError(f"{run_dir} holds the run of a study. Name another folder with --out.")
+    write_lock(None, run_dir, inputs={str(scores_path): sha256_of(scores_path)}, command=command)
+    _write_evaluation(scores, EvaluateSettings(), run_dir)
     return report(run_dir)
 
 

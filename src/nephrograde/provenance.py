@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde import __version__
+from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -32,27 +33,28 @@ _PACKAGES = (
 )
 
 
-def write_lock(study: Study, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(study: Study | None, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
     the file as it was.
 
     Args:
-        study: The resolved study.
+        study: The resolved study; None for a score table of another program.
         run_dir: The run folder.
         inputs: Path to SHA-256 of the table, the images and the masks.
         command: The command line, as a person could repeat it.
     """
-    lock = {
-        "study": study.model_dump(mode="json"),
+    lock: dict[str, Any] = {
         "versions": versions(),
         "git_commit": git_commit(),
-        "seed": {"split": study.split.seed, "fit": study.fit.seed},
         "command": command,
         "machine": machine(),
         "inputs": dict(sorted(inputs.items())),
     }
+    if study is not None:
+        lock["study"] = study.model_dump(mode="json")
+        lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
     lock_path = run_dir / LOCK_NAME
     earlier = read_json(lock_path) if lock_path.exists() else {}
     if {key: earlier.get(key) for key in lock} != lock:
@@ -60,12 +62,15 @@ def write_lock(study: Study, run_dir: Path, *, inputs: Mapping[str, str], comman
 
 
 def read_lock(run_dir: Path) -> dict[str, Any]:
-    """Read the lock file of a run.
+    """Read the lock file of a study's run.
 
     Raises:
-        RunError: Where the folder is not that of a run.
+        RunError: Where the folder is not that of a study's run.
     """
-    return read_json(run_dir / LOCK_NAME)
+    lock = read_json(run_dir / LOCK_NAME)
+    if "study" not in lock:
+        raise RunError(f"{run_dir} holds the evaluation of a score table, not the run of a study.")
+    return lock
 
 
 def versions() -> dict[str, str]:

@@ -78,6 +78,10 @@ def draw_anatomy(rng: np.random.Generator, *, field_of_view_mm: float) -> Anatom
 
     Returns:
         The body.
+
+    >>> body = draw_anatomy(np.random.default_rng(1), field_of_view_mm=360.0)
+    >>> 150 < body.half_width_mm < 170
+    True
     """
     half_width = field_of_view_mm / 2 * rng.uniform(0.85, 0.94)
     half_depth = half_width * rng.uniform(0.67, 0.75)
@@ -122,6 +126,12 @@ def depth_from_wall(canvas: Canvas, anatomy: Anatomy) -> Floats:
 
     Returns:
         The depth, ``"y x"``; 0 in the middle of the abdomen, above 2 in the air.
+
+    >>> from nephrograde.sources.canvas import Grid, blank
+    >>> canvas = blank(Grid((3, 1, 1), (155.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
+    >>> body = draw_anatomy(np.random.default_rng(1), field_of_view_mm=360.0)
+    >>> [float(depth) for depth in depth_from_wall(canvas, body)[0].round(1)]
+    [0.0, 1.7, 2.9]
     """
     inner_x, inner_y = anatomy.wall_half_mm
     wall = _superellipse(canvas.x_mm / inner_x, canvas.y_mm / inner_y, power=2.5)

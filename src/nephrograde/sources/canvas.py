@@ -105,6 +105,10 @@ def window_around(canvas: Canvas, centre_mm: Triple, *, half_mm: Triple) -> Wind
 
     Returns:
         Slices along z, y and x, empty where the shape lies outside the scan.
+
+    >>> canvas = blank(Grid((40, 40, 40), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
+    >>> window_around(canvas, (40.0, 40.0, 50.0), half_mm=(4.0, 4.0, 5.0))
+    (slice(7, 14, None), slice(16, 25, None), slice(16, 25, None))
     """
     grid = canvas.grid
     lean = abs(math.sin(grid.turn_rad))
@@ -120,7 +124,20 @@ def window_around(canvas: Canvas, centre_mm: Triple, *, half_mm: Triple) -> Wind
 
 
 def paint(canvas: Canvas, window: Window, *, share: Floats, hu: float | Floats) -> None:
-    """Blend a tissue into the canvas: share 1 replaces what was there, 0.5 is a voxel shared by both."""
+    """Blend a tissue into the canvas.
+
+    Args:
+        canvas: Changed in place.
+        window: The voxels.
+        share: How much of each voxel the tissue fills; 1 replaces what was there.
+        hu: CT number of the tissue, one for all voxels or one each.
+
+    >>> canvas = blank(Grid((1, 1, 2), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
+    >>> canvas.values[:] = -100.0
+    >>> paint(canvas, (slice(0, 1), slice(0, 1), slice(0, 1)), share=np.array([[[0.5]]]), hu=60.0)
+    >>> canvas.values.ravel().tolist()
+    [-20.0, -100.0]
+    """
     under = canvas.values[window]
     under += share * (hu - under)
 
@@ -164,7 +181,7 @@ class Stack:
 
 
 def column(canvas: Canvas, place_mm: tuple[float, float], *, half_mm: tuple[float, float]) -> Stack:
-    """A straight column through all slices, such as the aorta.
+    """Describe a straight column through all slices, such as the aorta.
 
     >>> canvas = blank(Grid((4, 3, 2), (2.0, 2.0, 5.0), (-3.0, -2.0, 0.0)))
     >>> column(canvas, (8.0, 20.0), half_mm=(10.0, 9.0)).half_x_mm.tolist()
@@ -177,7 +194,7 @@ def column(canvas: Canvas, place_mm: tuple[float, float], *, half_mm: tuple[floa
 def ellipsoid(
     canvas: Canvas, centre_mm: Triple, *, half_mm: Triple, turn_rad: float = 0.0, lean: tuple[float, float] = (0, 0)
 ) -> Stack:
-    """An ellipsoid as a stack of ellipses.
+    """Describe an ellipsoid as a stack of ellipses.
 
     Args:
         canvas: Gives the slices.
@@ -188,6 +205,10 @@ def ellipsoid(
 
     Returns:
         The ellipse of every slice; semi-axes of 0 above and below the ellipsoid.
+
+    >>> canvas = blank(Grid((4, 3, 3), (2.0, 2.0, 5.0), (-3.0, -2.0, -5.0)))
+    >>> ellipsoid(canvas, (0.0, 0.0, 0.0), half_mm=(20.0, 10.0, 5.0)).half_x_mm.tolist()
+    [0.0, 20.0, 0.0]
     """
     up = canvas.z_mm - centre_mm[2]
     profile = np.sqrt(np.clip(1.0 - (up / half_mm[2]) ** 2, 0.0, None))
@@ -204,6 +225,11 @@ def cover(canvas: Canvas, stack: Stack) -> tuple[Window, Floats]:
 
     Returns:
         The window of the shape and the shares in it, ready for :func:`paint`.
+
+    >>> canvas = blank(Grid((9, 9, 1), (2.0, 2.0, 5.0), (-8.0, -8.0, 0.0)))
+    >>> window, share = cover(canvas, column(canvas, (0.0, 0.0), half_mm=(4.0, 4.0)))
+    >>> share[0, 4].tolist()
+    [0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0]
     """
     present = np.flatnonzero((stack.half_x_mm > 0.4) & (stack.half_y_mm > 0.4))
     if present.size == 0:
@@ -244,6 +270,11 @@ def smooth_noise(
         Mean near 0, standard deviation about 0.6, shape of the window.
 
     Source: value noise with a smoothstep, our choice.
+
+    >>> canvas = blank(Grid((4, 4, 4), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
+    >>> lattice = np.random.default_rng(1).standard_normal((LATTICE, LATTICE, LATTICE))
+    >>> smooth_noise(canvas, (slice(0, 4), slice(1, 4), slice(2, 4)), lattice=lattice, cell_mm=9.0).shape
+    (4, 3, 2)
     """
     result: Floats = np.asarray(lattice, dtype=np.float32)
     anchor = in_scanner(canvas.grid, centre_mm)

@@ -50,7 +50,13 @@ class Kidney:
 
 
 def draw_kidney(rng: np.random.Generator, *, side: float, anatomy: Anatomy) -> Kidney:
-    """Draw one kidney beside the spine of a body."""
+    """Draw one kidney beside the spine of a body.
+
+    Args:
+        rng: Source of randomness; always asked for the same amount of it.
+        side: 1 for the patient's left, -1 for the right.
+        anatomy: The body.
+    """
     size = rng.uniform(0.93, 1.08)
     centre = (
         side * (max(58.0, 64.0 * anatomy.scale) + rng.uniform(-3, 3)),
@@ -89,7 +95,12 @@ def _look_inside(canvas: Canvas, kidney: Kidney) -> _Inside:
 
 
 def paint_perirenal_fat(canvas: Canvas, kidney: Kidney) -> None:
-    """Clear the space around a kidney, so that no bowel touches it."""
+    """Clear the space around a kidney, so that no bowel touches it.
+
+    Args:
+        canvas: Where, before the kidney is painted.
+        kidney: Which.
+    """
     x, y, z = kidney.centre_mm
     half = (kidney.half_mm[0] + 10.0, kidney.half_mm[1] + 9.0, kidney.half_mm[2] + 9.0)
     stack = ellipsoid(canvas, (x, y + 3.0, z), half_mm=half, lean=(-kidney.side * kidney.lean, 0.0))

@@ -142,6 +142,12 @@ def write_cohort(
 
     Raises:
         RunError: Where ``target_dir`` holds a cohort table that is not synthetic.
+
+    >>> import pathlib, tempfile
+    >>> settings = PhantomSettings(patients=2, phases=("cmp",), matrix_px=48)
+    >>> table_path = write_cohort(pathlib.Path(tempfile.mkdtemp()), settings)
+    >>> sorted(path.name for path in table_path.parent.iterdir())
+    ['README.txt', 'cohort.csv', 'images', 'synthetic.json']
     """
     patients = cohort_patients(settings)
     table_path = target_dir / "cohort.csv"

@@ -112,6 +112,12 @@ def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, se
 
     Returns:
         The scan.
+
+    >>> from nephrograde.sources.phantom import PhantomSettings, cohort_patients
+    >>> patient = cohort_patients(PhantomSettings(patients=2, seed=1))[0]
+    >>> scan = scan_patient(patient, draw_body(patient, seed=1), phase="cmp", matrix_px=48, seed=1)
+    >>> scan.values_hu.dtype.name, scan.values_hu.shape[1:], bool(scan.mask.any())
+    ('int16', (48, 48), True)
     """
     rng = np.random.default_rng([seed, patient.number, 2 + PHASES.index(phase)])
     canvas = blank(_lay_down(body, rng, matrix_px=matrix_px))

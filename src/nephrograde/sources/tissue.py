@@ -128,7 +128,7 @@ def look_of(phase: str, visible_severity: float) -> Look:
     >>> round(look_of("cmp", -1.0).solid_hu), round(look_of("cmp", 1.0).solid_hu)
     (173, 87)
     >>> round(look_of("cmp", -1.0).necrosis, 2), round(look_of("cmp", 1.0).necrosis, 2)
-    (0.06, 0.32)
+    (0.05, 0.32)
     """
     signal = SIGNALS[phase]
     slope = signal.spread_hu / math.hypot(1.0, signal.spread)
