@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from nephrograde.cohort.table import Cohort
     from nephrograde.study import Study
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells give it."""
+
 app = typer.Typer(
     name="nephrograde",
     help=f"Grade clear cell renal cell carcinoma from three-phase CT. {RESEARCH_USE_ONLY}",
@@ -50,9 +53,10 @@ def main() -> None:
             raise
         typer.echo(f"nephrograde: {error}", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("\nStopped. The same command goes on from here.", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("\nStopped. The same command goes on from here.", err=True)
+        raise
 
 
 def _version(wanted: bool) -> None:
@@ -226,7 +230,8 @@ def _print_findings(run_dir: Path) -> None:
     findings = read_findings(run_dir / "volumes" / "findings.csv")
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     for finding in fatal[:20]:
-        typer.echo(f"Left out: {finding}", err=True)
+        place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
+        typer.echo(f"Left out: {place}: {finding.message} {finding.remedy}", err=True)
     if len(fatal) > 20:
         typer.echo(f"… and {len(fatal) - 20} more in {run_dir / 'volumes' / 'findings.csv'}", err=True)
     if len(findings) > len(fatal):

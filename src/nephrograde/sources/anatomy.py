@@ -130,8 +130,8 @@ def depth_from_wall(canvas: Canvas, anatomy: Anatomy) -> Floats:
     >>> from nephrograde.sources.canvas import Grid, blank
     >>> canvas = blank(Grid((3, 1, 1), (155.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
     >>> body = draw_anatomy(np.random.default_rng(1), field_of_view_mm=360.0)
-    >>> [float(depth) for depth in depth_from_wall(canvas, body)[0].round(1)]
-    [0.0, 1.7, 2.9]
+    >>> [round(float(depth), 1) for depth in depth_from_wall(canvas, body)[0]]
+    [0.0, 1.8, 2.9]
     """
     inner_x, inner_y = anatomy.wall_half_mm
     wall = _superellipse(canvas.x_mm / inner_x, canvas.y_mm / inner_y, power=2.5)

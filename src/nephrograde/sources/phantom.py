@@ -108,7 +108,7 @@ def cohort_patients(settings: PhantomSettings) -> list[Patient]:
         settings: The cohort.
 
     >>> [patient.grade for patient in cohort_patients(PhantomSettings(patients=6))]
-    [2, 2, 4, 1, 3, 3]
+    [3, 3, 2, 4, 1, 2]
     """
     return draw_patients(
         settings.patients,

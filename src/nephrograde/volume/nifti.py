@@ -2,22 +2,25 @@
 
 SimpleITK reads a truncated ``.nii`` or ``.nii.gz``, or one with flipped bits, without a word and fills the rest of the
 image with whatever memory held; it takes the voxel size from ``pixdim`` where that contradicts the affine, and falls
-back from a sheared sform to the qform. So the few dozen lines of the format that matter are read here. Decompression
-is a single pass of zlib, which compares the checksum at the end, and costs the same as SimpleITK's.
+back from a sheared sform to the qform. So the few dozen lines of the format that matter are read here.
 """
 
 from __future__ import annotations
 
-import zlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.grid import Grid
+from nephrograde.volume.unpack import COPY_AGAIN, LARGEST_RATIO, read_pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
     from nephrograde.volume.grid import Matrix
@@ -47,9 +50,7 @@ _DTYPES = {
 }  # fmt: skip
 _MM_OF_UNIT = {1: 1000.0, 3: 0.001}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-_LARGEST_RATIO = 1032
 _BYTE_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
-_COPY_AGAIN = "Copy the file again from its source, or export the scan again."
 
 
 def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
@@ -61,7 +62,7 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
         image_path: The file; whether it is compressed is seen from its content.
 
     Returns:
-        The values in array order (read-only; integers stay integers unless the header rescales them) and the grid.
+        The values in array order (integers stay integers unless the header rescales them) and the grid.
 
     Raises:
         VolumeError: With code "file-truncated", "file-corrupt", "file-unreadable", "not-3d", "not-scalar",
@@ -69,8 +70,12 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
 
     Source: NIfTI-1.1 and NIfTI-2 headers, nifti.nimh.nih.gov.
     """
-    stored = image_path.read_bytes()
-    head = _first_bytes(stored) if stored[:2] == b"\x1f\x8b" else stored[:1024]
+    pieces = read_pieces(image_path)
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= _HEADER_2.itemsize:
+            break
     header, order = _parse_header(head, image_path)
     size = _size(header, image_path)
     if int(header["datatype"]) not in _DTYPES:
@@ -80,49 +85,34 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
             "Convert the scan from its DICOM series again; one number a voxel is needed.",
         )
     dtype = np.dtype(_DTYPES[int(header["datatype"])]).newbyteorder(order)
-    offset, count = int(header["vox_offset"]), size[0] * size[1] * size[2]
-    needed = offset + count * dtype.itemsize
-    if stored[:2] == b"\x1f\x8b":
-        stored = _inflate(stored, needed, image_path)
-    if len(stored) < needed:
+    needed = size[0] * size[1] * size[2] * dtype.itemsize
+    if needed > LARGEST_RATIO * image_path.stat().st_size:
         raise VolumeError(
             "file-truncated",
-            f"{image_path}: ends after {len(stored)} of {needed} bytes, the rest of the image is missing.",
-            _COPY_AGAIN,
+            f"{image_path}: is far too small for an image of {' × '.join(map(str, size))} voxels.",
+            COPY_AGAIN,
         )
-    values = np.frombuffer(stored, dtype, count, offset).reshape(size, order="F")
+    values = _fill(chain([head], pieces), int(header["vox_offset"]), needed, image_path=image_path)
     grid = _grid_of(header, size).require_sound(image_path)
-    return _rescaled(values, float(header["scl_slope"]), float(header["scl_inter"])), grid
+    stored = values.view(dtype).reshape(size, order="F")
+    return _rescaled(stored, float(header["scl_slope"]), float(header["scl_inter"])), grid
 
 
-def _first_bytes(stored: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(stored[:65536], 1024)
-    except zlib.error:
-        return b""
-
-
-def _inflate(stored: bytes, needed: int, image_path: Path) -> bytes:
-    """Decompress all members of a gzip file; zlib compares each one's checksum and length."""
-    try:
-        whole = zlib.decompress(stored, wbits=31, bufsize=min(needed, _LARGEST_RATIO * len(stored)) + 1)
-        if len(whole) >= needed:
-            return whole
-        members: list[bytes] = []
-        rest = stored
-        while rest:
-            engine = zlib.decompressobj(wbits=31)
-            members.append(engine.decompress(rest))
-            rest = engine.unused_data.lstrip(b"\0")
-    except zlib.error as error:
-        if "incomplete" in str(error):
-            raise VolumeError(
-                "file-truncated", f"{image_path}: the compressed file breaks off before its end.", _COPY_AGAIN
-            ) from None
+def _fill(pieces: Iterator[bytes], offset: int, needed: int, *, image_path: Path) -> npt.NDArray[np.uint8]:
+    """The ``needed`` bytes from ``offset`` on; the pieces are read to their end, where the checksum stands."""
+    values = np.empty(needed, dtype=np.uint8)
+    filled, position = 0, 0
+    for piece in pieces:
+        wanted = piece[max(offset - position, 0) :][: needed - filled]
+        values[filled : filled + len(wanted)] = np.frombuffer(wanted, np.uint8)
+        filled, position = filled + len(wanted), position + len(piece)
+    if filled < needed:
         raise VolumeError(
-            "file-corrupt", f"{image_path}: the compressed file is damaged ({error}).", _COPY_AGAIN
-        ) from None
-    return b"".join(members)
+            "file-truncated",
+            f"{image_path}: holds {filled} of the image's {needed} bytes, the rest is missing.",
+            COPY_AGAIN,
+        )
+    return values
 
 
 def _parse_header(head: bytes, image_path: Path) -> tuple[Any, Literal["little", "big"]]:
@@ -143,7 +133,7 @@ def _size(header: Any, image_path: Path) -> tuple[int, int, int]:
     dimensions = int(header["dim"][0])
     size = [int(n) for n in header["dim"][1 : dimensions + 1]]
     if not 1 <= dimensions <= 7 or min(size) < 1 or not header["vox_offset"] >= header.dtype.itemsize:
-        raise VolumeError("file-unreadable", f"{image_path}: its header is damaged (dim {header['dim']}).", _COPY_AGAIN)
+        raise VolumeError("file-unreadable", f"{image_path}: its header is damaged (dim {header['dim']}).", COPY_AGAIN)
     if any(n > 1 for n in size[3:]):
         raise VolumeError(
             "not-3d",

@@ -6,17 +6,18 @@ Only the region is resampled, never the scan: it is cut out first, with a margin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.overlay import bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from scipy.sparse import csr_array
 
     from nephrograde.study import Window
     from nephrograde.vocabulary import MaskArray, Triple, VolumeArray
@@ -85,12 +86,11 @@ def cut_box(
     """
     step = np.array(size_mm) / voxels / volume.spacing_mm
     start = np.array(volume.to_index(center_mm)) - (np.array(voxels) - 1) / 2 * step
-    values = _sample(volume.values, start, step, voxels, sigma=_sigma(step) if antialias else None)
-    values = _padded(values, volume)
+    values = _padded(*_sample(volume.values, start, step, voxels, antialias=antialias), volume)
     if mask is None:
         return values, None
-    inside = _sample(mask, start, step, voxels, sigma=None)
-    return values, inside >= 0.5
+    share, inside = _sample(mask, start, step, voxels, antialias=False)
+    return values, (share >= 0.5) & inside
 
 
 def cut_slice(
@@ -126,10 +126,11 @@ def cut_slice(
             f"{volume.image_path or 'image'}: has no slice {k}; it has {volume.values.shape[2]}, counted from 0.",
             "Check that the slice was chosen on this series.",
         )
-    step = size_mm / pixels / np.array(volume.spacing_mm[:2])
-    start = np.array(volume.to_index(center_mm)[:2]) - (pixels - 1) / 2 * step
-    values = _sample(volume.values[:, :, k], start, step, (pixels, pixels), sigma=_sigma(step) if antialias else None)
-    return np.ascontiguousarray(_padded(values, volume).T)
+    step = [size_mm / pixels / spacing for spacing in volume.spacing_mm[:2]]
+    start = [c - (pixels - 1) / 2 * s for c, s in zip(volume.to_index(center_mm)[:2], step, strict=True)]
+    plane = volume.values[:, :, k : k + 1]
+    sampled = _sample(plane, [*start, 0.0], [*step, 1.0], (pixels, pixels, 1), antialias=antialias)
+    return np.ascontiguousarray(_padded(*sampled, volume)[:, :, 0].T)
 
 
 def apply_window(values: VolumeArray, window: Window) -> npt.NDArray[np.float32]:
@@ -210,62 +211,75 @@ def _diameter(area: npt.NDArray[np.bool_], spacing_mm: Triple) -> float:
     return float(np.sqrt(squares.max()))
 
 
-def _sigma(step: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The blur, in voxels of the scan, that turns its point spread into that of the coarser grid."""
-    return np.asarray(np.sqrt(np.maximum(step**2 - 1.0, 0.0)) / _FWHM_OF_SIGMA)
-
-
 def _sample(
-    values: npt.NDArray[Any],
-    start: npt.NDArray[np.float64],
-    step: npt.NDArray[np.float64],
+    values: VolumeArray,
+    start: Sequence[float] | npt.NDArray[np.float64],
+    step: Sequence[float] | npt.NDArray[np.float64],
     counts: Sequence[int],
     *,
-    sigma: npt.NDArray[np.float64] | None,
-) -> npt.NDArray[np.float32]:
-    """Linear samples at ``start + i · step`` along every axis; NaN where that lies outside the array."""
-    counts_ = np.array(counts)
-    margin = 2 if sigma is None else np.ceil(4.0 * sigma).astype(int) + 2
-    shape = np.array(values.shape)
-    first = np.maximum(np.floor(start).astype(int) - margin, 0)
-    stop = np.minimum(np.ceil(start + (counts_ - 1) * step).astype(int) + margin + 1, shape)
-    if (first >= stop).any():
-        return np.full(counts, np.nan, dtype=np.float32)
-    crop = values[tuple(slice(a, b) for a, b in zip(first, stop, strict=True))].astype(np.float32)
-    for axis, width in enumerate(() if sigma is None else sigma):
-        if width > 0:
-            crop = _blurred(crop, float(width), axis)
-    image = SimpleITK.GetImageFromArray(crop.T)
-    image.SetOrigin(first.astype(float).tolist())
-    sampled = SimpleITK.Resample(
-        image,
-        [int(n) for n in counts],
-        SimpleITK.Transform(len(counts), SimpleITK.sitkIdentity),
-        SimpleITK.sitkLinear,
-        start.tolist(),
-        step.tolist(),
-        np.eye(len(counts)).ravel().tolist(),
-        float("nan"),
+    antialias: bool,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Linear samples at ``start + i · step`` along every axis, and which of them lie inside the array.
+
+    Blurring and linear sampling both work axis by axis, so that each axis is one sparse matrix, and what is blurred is
+    only what is kept. z comes first: the largest step leaves the least to do for the others.
+    """
+    spans, weights, insides = zip(
+        *(_axis_weights(*axis, antialias=antialias) for axis in zip(values.shape, start, step, counts, strict=True)),
+        strict=True,
     )
-    return np.asarray(SimpleITK.GetArrayFromImage(sampled).T)
+    sampled = values[spans].transpose(2, 1, 0).astype(np.float32, order="C")
+    for along in weights[::-1]:  # each turn samples the first axis, z y x, and puts it last: y x z, x z y, z y x
+        _, *others = sampled.shape
+        sampled = (along @ sampled.reshape(len(sampled), -1)).reshape(-1, *others)
+        sampled = np.ascontiguousarray(np.moveaxis(sampled, 0, -1))
+    inside = insides[2][:, None, None] & insides[1][:, None] & insides[0]
+    return sampled.transpose(2, 1, 0), inside.transpose(2, 1, 0)
 
 
-def _blurred(crop: npt.NDArray[np.float32], sigma: float, axis: int) -> npt.NDArray[np.float32]:
-    """Convolve one axis with the discrete Gaussian, which keeps its variance for narrow kernels too (Lindeberg)."""
-    from scipy.ndimage import correlate1d
+def _axis_weights(
+    size: int, start: float, step: float, count: int, *, antialias: bool
+) -> tuple[slice, csr_array[np.float32], npt.NDArray[np.bool_]]:
+    """The stretch of one axis that is needed, each sample's weights over it, and which samples lie inside.
+
+    An image reaches half a voxel beyond the centres of its outermost voxels, which are repeated there.
+    """
+    from scipy.sparse import csr_array
+
+    places = start + np.arange(count) * step
+    inside = (places >= -0.5) & (places <= size - 0.5)
+    places = np.clip(places, 0, size - 1)
+    lower = np.floor(places).astype(int)
+    upper_share = places - lower
+    kernel = _blur_kernel(step) if antialias and step > 1 else np.ones(1)
+    reach = len(kernel) // 2
+    first, stop = max(int(lower[0]) - reach, 0), min(int(lower[-1]) + reach + 2, size)
+    weights = np.zeros((count, stop - first))
+    for offset, share in enumerate(kernel, start=-reach):
+        for neighbour, part in ((lower, 1.0 - upper_share), (lower + 1, upper_share)):
+            np.add.at(weights, (np.arange(count), np.clip(neighbour + offset, 0, size - 1) - first), share * part)
+    return slice(first, stop), csr_array(weights.astype(np.float32)), inside
+
+
+def _blur_kernel(step: float) -> npt.NDArray[np.float64]:
+    """The blur that turns the scan's point spread (one voxel wide at half height) into one of ``step`` voxels.
+
+    It is the discrete Gaussian (Lindeberg 1990), whose variance is right for narrow kernels too.
+    """
     from scipy.special import ive
 
+    sigma = np.sqrt(step**2 - 1.0) / _FWHM_OF_SIGMA
     reach = int(np.ceil(4.0 * sigma)) + 1
     kernel = ive(np.abs(np.arange(-reach, reach + 1)), sigma**2)
-    return np.asarray(correlate1d(crop, kernel / kernel.sum(), axis=axis, mode="nearest"), dtype=np.float32)
+    return np.asarray(kernel / kernel.sum())
 
 
-def _padded(values: npt.NDArray[np.float32], volume: Volume) -> npt.NDArray[np.float32]:
-    outside = np.isnan(values)
-    if outside.any():
+def _padded(values: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], volume: Volume) -> npt.NDArray[np.float32]:
+    if not inside.all():
         lowest = float(volume.values.min())
         if lowest < _HOLDS_AIR_BELOW:
-            values[outside] = AIR_HU
-        else:
-            values[outside] = lowest if outside.all() else values[~outside].min()
+            lowest = AIR_HU
+        elif inside.any():
+            lowest = float(values[inside].min())
+        values[~inside] = lowest
     return values

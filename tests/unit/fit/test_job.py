@@ -25,7 +25,7 @@ def test_a_sound_job_passes(make_job: MakeJob) -> None:
 
 
 @pytest.mark.parametrize("target", ["stop", "held_out", "test"])
-def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: Any) -> None:
+def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: str) -> None:
     job = make_job(rows=3)
     learn, other = job.learn, getattr(job, target)
     leaked = SampleSet(
@@ -33,8 +33,9 @@ def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: Any) -> 
         (*other.patient_ids, learn.patient_ids[0]),
         np.append(other.is_high, learn.is_high[0]),
     )
+    sets: dict[str, Any] = {target: leaked}
     with pytest.raises(RunError, match="learn-0"):
-        check_job(make_job(rows=3, **{target: leaked}))
+        check_job(make_job(rows=3, **sets))
 
 
 def test_one_class_only(make_job: MakeJob) -> None:

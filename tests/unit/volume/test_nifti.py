@@ -199,12 +199,35 @@ def test_several_gzip_members_and_padding_are_read(
 
 
 @pytest.mark.parametrize(
-    "content", [b"not an image " * 50, gzip.compress(b"not an image " * 50), b"\x1f\x8b" + b"x" * 400]
+    ("content", "code"),
+    [
+        (b"not an image " * 50, "file-unreadable"),
+        (gzip.compress(b"not an image " * 50), "file-unreadable"),
+        (b"\x1f\x8b" + b"x" * 400, "file-corrupt"),
+    ],
 )
-def test_something_else_under_the_name_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_something_else_under_the_name_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     path = tmp_path / "a.nii.gz"
     path.write_bytes(content)
-    assert _code_of(path) == "file-unreadable"
+    assert _code_of(path) == code
+
+
+def test_a_header_that_promises_too_much_is_refused_before_memory_is_asked_for(
+    tmp_path: Path, make_nifti: Callable[..., bytes], random_values: Array
+) -> None:
+    path = tmp_path / "a.nii"
+    path.write_bytes(make_nifti(random_values, dim=(3, 30000, 30000, 30000)))
+    assert _code_of(path) == "file-truncated"
+
+
+def test_header_extensions_are_passed_over(
+    tmp_path: Path, make_nifti: Callable[..., bytes], random_values: Array
+) -> None:
+    whole = bytearray(make_nifti(random_values))
+    struct.pack_into("<f", whole, 108, 352.0 + 900_000)
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(bytes(whole[:352]) + bytes(900_000) + bytes(whole[352:])))
+    np.testing.assert_array_equal(read_nifti(path)[0], random_values)
 
 
 @pytest.mark.parametrize("dim", [(0, 4, 4, 4), (3, 4, 0, 4), (3, -4, 4, 4), (9, 4, 4, 4)])

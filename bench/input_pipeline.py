@@ -1,0 +1,160 @@
+"""Does the network wait for its data? Training samples a second with data, against the same step on a resident batch.
+
+"With data" is what a fit does: rows are drawn, read from a memory-mapped float16 file, and brought to the device. The
+resident batch lies on the device as float32 from the start. Both sides take the very same step (forward, backward,
+AdamW, the check that all is finite), and augmentation belongs to both sides or to neither. The sides take turns, and
+the lower quartile of the turns counts, so that bursts of other work on the machine do not decide. The target is a ratio
+of at least 0.9 in every row.
+
+Run: python bench/input_pipeline.py [--turns 12]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from nephrograde.fit.job import FitJob
+from nephrograde.fit.learner import is_finite, learn, load_batch, start
+from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
+from nephrograde.fit.sampling import batches
+from nephrograde.sample.augment import apply, draw
+from nephrograde.sample.dataset import SampleSet
+from nephrograde.study import AugmentSettings, FitSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TARGET = 0.9
+WARM_UP_TURNS = 2
+CUDA_STEPS = 8
+"""Steps a turn on CUDA, where a fit lets the device run behind and waits for it once an epoch; on a CPU it is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The pictures of one row of the table, and how many make a batch."""
+
+    name: str
+    dimensions: Literal[2, 3]
+    shape: tuple[int, ...]
+    batch_size: int
+
+
+SETTINGS = (
+    Setting("2D 64 × 64", 2, (1, 64, 64), 16),
+    Setting("2D 224 × 224", 2, (1, 224, 224), 16),
+    Setting("3D 48 × 48 × 48", 3, (2, 48, 48, 48), 8),
+    Setting("3D 96 × 96 × 32", 3, (2, 96, 96, 32), 8),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Samples a second on both sides."""
+
+    name: str
+    precision: str
+    augmented: bool
+    with_data: float
+    resident: float
+
+    @property
+    def ratio(self) -> float:
+        """Share of the resident speed that is left with data."""
+        return self.with_data / self.resident
+
+
+def measure(setting: Setting, *, augmented: bool, turns: int, folder: Path) -> Row:
+    """Time both sides of one row, taking turns."""
+    job = _make_job(setting, folder)
+    machine = find_machine(job.fit)
+    precision = find_precision("auto", dimensions=setting.dimensions, kind=machine.kind)
+    fabric = make_fabric(machine, precision)
+    deal = batches(job.learn.is_high, batch_size=setting.batch_size, balanced=True, seed=1)
+    chance = torch.Generator().manual_seed(1)
+    with reproducible(machine.kind):
+        learner = start(fabric, job)
+        resident = load_batch(job.learn, next(deal), fabric.device)
+
+        def step(images: torch.Tensor, is_high: torch.Tensor) -> None:
+            if augmented:
+                drawn = draw(job.augment, len(images), dimensions=setting.dimensions, generator=chance)
+                images = apply(images, drawn)
+            is_finite(learner.network, learn(learner, images, is_high, n_batch=setting.batch_size))
+
+        sides: list[Callable[[], None]] = [
+            lambda: step(*load_batch(job.learn, next(deal), fabric.device)),
+            lambda: step(*resident),
+        ]
+        steps = CUDA_STEPS if machine.kind == "cuda" else 1
+        seconds: list[list[float]] = [[], []]
+        for turn in range(WARM_UP_TURNS + turns):
+            for side in (0, 1) if turn % 2 else (1, 0):
+                started = time.perf_counter()
+                for _ in range(steps):
+                    sides[side]()
+                if machine.kind == "cuda":
+                    torch.cuda.synchronize()
+                if turn >= WARM_UP_TURNS:
+                    seconds[side].append((time.perf_counter() - started) / steps)
+    with_data, still = (setting.batch_size / statistics.quantiles(times, n=4)[0] for times in seconds)
+    return Row(setting.name, precision, augmented, with_data, still)
+
+
+def _make_job(setting: Setting, folder: Path) -> FitJob:
+    n_rows = 8 * setting.batch_size
+    path = folder / "samples.npy"
+    np.save(path, np.random.default_rng(0).random((n_rows, *setting.shape), dtype=np.float32).astype(np.float16))
+    patient_ids = tuple(f"P{number}" for number in range(n_rows))
+    samples = SampleSet(np.load(path, mmap_mode="r"), patient_ids, np.arange(n_rows) % 2 == 0)
+    nobody = SampleSet(np.zeros((0, *setting.shape), np.float16), (), np.zeros(0, dtype=bool))
+    return FitJob(
+        model="bench",
+        arm="bench",
+        phase="none",
+        fold=0,
+        dimensions=setting.dimensions,
+        learn=samples,
+        stop=nobody,
+        held_out=nobody,
+        test=nobody,
+        fit=FitSettings(batch_size=setting.batch_size, patience=0),
+        augment=AugmentSettings(),
+    )
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 where the target is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=12, help="timed turns a side (default 12)")
+    turns = parser.parse_args().turns
+    machine = find_machine(FitSettings())
+    print(f"{platform.machine()}, {machine}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{'training samples a second':<32}{'augment':>8}{'with data':>12}{'resident':>12}{'ratio':>8}")
+    missed = []
+    for setting in SETTINGS:
+        for augmented in (False, True):
+            with tempfile.TemporaryDirectory() as folder:
+                row = measure(setting, augmented=augmented, turns=turns, folder=Path(folder))
+            name = f"{row.name}, {row.precision}, batch {setting.batch_size}"
+            switch = "on" if augmented else "off"
+            print(f"{name:<32}{switch:>8}{row.with_data:>12.1f}{row.resident:>12.1f}{row.ratio:>8.3f}", flush=True)
+            if row.ratio < TARGET:
+                missed.append(name)
+    print(f"target: at least {TARGET} in every row: {'missed by ' + ', '.join(missed) if missed else 'met'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What many tests share: a small synthetic study, written by code, and the folders of real data where they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nephrograde.sources.phantom import PhantomSettings, write_cohort
+
+SHARED_DIR = Path(__file__).resolve().parents[2] / "shared"
+
+TINY_STUDY = """
+name = "tiny (synthetic)"
+synthetic = true
+[cohort]
+table = "cohort.csv"
+phases = ["cmp", "up"]
+[split]
+folds = 2
+[[arm]]
+name = "weak-1"
+supervision = "box"
+slices = 1
+[[arm]]
+name = "strong"
+supervision = "mask"
+[image]
+slice_px = 32
+slice_mm = 140.0
+box_voxels = [16, 16, 16]
+box_mm = [140.0, 140.0, 160.0]
+[fit]
+epochs = 2
+warmup_epochs = 1
+batch_size = 8
+patience = 0
+accelerator = "cpu"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort_dir(tmp_path_factory):
+    """A synthetic cohort of 24 patients in two phases; read it, do not change it."""
+    cohort_dir = tmp_path_factory.mktemp("队列")
+    write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp", "up"), matrix_px=96))
+    return cohort_dir
+
+
+@pytest.fixture(scope="session")
+def tiny_study_path(tiny_cohort_dir):
+    """A study of two arms and two phases on the synthetic cohort, seconds long."""
+    study_path = tiny_cohort_dir / "study.toml"
+    study_path.write_text(TINY_STUDY, encoding="utf-8")
+    return study_path
+
+
+@pytest.fixture(scope="session")
+def tiny_run_dir(tiny_study_path, tmp_path_factory):
+    """The finished run of the tiny study; read it, do not change it."""
+    from nephrograde.pipeline import load_inputs, run_study
+
+    run_dir = tmp_path_factory.mktemp("run")
+    run_study(load_inputs(tiny_study_path), run_dir, command="nephrograde run study.toml")
+    return run_dir
+
+
+@pytest.fixture
+def real_data_dir():
+    """The folder of real data; a test that needs it skips where it is absent."""
+    data_dir = SHARED_DIR / "data"
+    if not data_dir.is_dir():
+        pytest.skip(f"real data are not at {data_dir.name}/ beside the checkout")
+    return data_dir
+
+
+def pytest_configure(config):
+    """Two test processes on two cores: one thread each."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import torch
+
+        torch.set_num_threads(1)

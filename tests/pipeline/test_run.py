@@ -1,0 +1,133 @@
+"""The study end to end on a small synthetic cohort: files, numbers that lead back to scores, resuming."""
+
+import json
+import math
+
+import pytest
+
+from nephrograde.errors import InputError, RunError
+from nephrograde.files import read_rows
+from nephrograde.pipeline import evaluate_table, load_inputs, run_study
+
+MODELS = {"weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"}
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_run_folder_holds_what_is_promised(tiny_run_dir):
+    lock = json.loads((tiny_run_dir / "study.lock.json").read_text(encoding="utf-8"))
+    assert lock["study"]["fit"]["epochs"] == 2
+    assert lock["command"] == "nephrograde run study.toml"
+    assert len(lock["inputs"]) == 1 + 24 * 2 * 2  # the table, and image and mask of every scan
+    assert all(len(digest) == 64 for digest in lock["inputs"].values())
+    for fold in (0, 1):
+        fold_dir = tiny_run_dir / "models" / "strong-cmp" / f"fold-{fold}"
+        assert {path.name for path in fold_dir.iterdir()} >= {"weights.safetensors", "card.json", "history.csv"}
+    assert (tiny_run_dir / "report" / "report.html").stat().st_size > 10_000
+    assert "SYNTHETIC" in (tiny_run_dir / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_patient_is_scored_once_a_model_and_split(tiny_run_dir):
+    split = {row["patient_id"]: row for row in read_rows(tiny_run_dir / "cohort" / "split.csv")}
+    rows = read_rows(tiny_run_dir / "scores" / "scores.csv")
+    assert {row["model"] for row in rows} == MODELS | {"size", "volume"}
+    for model in MODELS:
+        scored = {row["patient_id"]: row for row in rows if row["model"] == model}
+        assert scored.keys() == split.keys()
+        for patient_id, row in scored.items():
+            assert row["split"] == {"train": "oof", "test": "test"}[split[patient_id]["split"]]
+            assert row["fold"] == split[patient_id]["fold"]
+            assert 0 < float(row["p_high"]) < 1
+
+
+def test_an_estimate_leads_back_to_the_scores(tiny_run_dir):
+    rows = [
+        r
+        for r in read_rows(tiny_run_dir / "scores" / "scores.csv")
+        if (r["model"], r["split"]) == ("strong-cmp", "test")
+    ]
+    estimates = {
+        r["measure"]: float(r["value"])
+        for r in read_rows(tiny_run_dir / "statistics" / "estimates.csv")
+        if (r["model"], r["split"]) == ("strong-cmp", "test")
+    }
+    high = [float(r["p_high"]) for r in rows if r["is_high"] == "1"]
+    low = [float(r["p_high"]) for r in rows if r["is_high"] == "0"]
+    pairs = [(a > b) + (a == b) / 2 for a in high for b in low]
+    assert math.isclose(estimates["auc"], sum(pairs) / len(pairs))
+    threshold = next(
+        float(r["value"])
+        for r in read_rows(tiny_run_dir / "statistics" / "estimates.csv")
+        if r["model"] == "strong-cmp" and r["measure"] == "threshold"
+    )
+    assert estimates["tp"] == sum(p >= threshold for p in high)
+    assert math.isclose(estimates["specificity"], sum(p < threshold for p in low) / len(low))
+
+
+def test_running_again_changes_nothing(tiny_run_dir, tiny_study_path):
+    before = files_of(tiny_run_dir)
+    run_study(load_inputs(tiny_study_path), tiny_run_dir, command="nephrograde run study.toml")
+    after = files_of(tiny_run_dir)
+    kept = {path for path in before if path.parts[0] in {"models", "scores", "statistics", "report", "stages"}}
+    assert kept
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
+    assert before.keys() == after.keys()
+
+
+def test_the_same_study_gives_the_same_scores_to_the_last_digit(tiny_run_dir, tiny_study_path, tmp_path):
+    run_study(load_inputs(tiny_study_path), tmp_path / "again")
+    again = (tmp_path / "again" / "scores" / "scores.csv").read_bytes()
+    assert again == (tiny_run_dir / "scores" / "scores.csv").read_bytes()
+
+
+def test_one_phase_alone_gives_the_same_scores_as_among_others(tiny_run_dir, tiny_study_path, tmp_path):
+    study = load_inputs(tiny_study_path, ('cohort.phases=["up"]', "evaluate.baselines=[]"))
+    run_study(study, tmp_path / "one")
+    alone = read_rows(tmp_path / "one" / "scores" / "scores.csv")
+    among = [row for row in read_rows(tiny_run_dir / "scores" / "scores.csv") if row["model"].endswith("-up")]
+    assert alone == among
+
+
+def test_a_folder_of_another_split_is_refused(tiny_run_dir, tiny_study_path):
+    with pytest.raises(RunError, match=r"other rules.*--out"):
+        run_study(load_inputs(tiny_study_path, ("split.seed=1",)), tiny_run_dir)
+
+
+def test_a_folder_of_other_patients_is_refused(tiny_run_dir, tiny_cohort_dir, tiny_study_path, tmp_path):
+    lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
+    shorter = tiny_cohort_dir / "shorter.csv"
+    shorter.write_text("\n".join(lines[:-1]), encoding="utf-8")
+    study = load_inputs(tiny_study_path, (f"cohort.table='{shorter.name}'",))
+    with pytest.raises(RunError, match="0 are new, 1 have gone"):
+        run_study(study, tiny_run_dir)
+
+
+def test_mistakes_of_study_and_table_come_together(tiny_cohort_dir, tiny_study_path):
+    table = tiny_cohort_dir / "faulty.csv"
+    lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
+    fields = lines[1].split(",")
+    table.write_text("\n".join([*lines, lines[1], ",".join(["SYN-9999", "5", *fields[2:]])]), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_inputs(tiny_study_path, (f"cohort.table='{table.name}'", "fit.epoch=2", "split.folds='three'"))
+    text = str(caught.value)
+    for part in ("fit.epoch", "epochs", "split.folds", "SYN-0001", "SYN-9999"):
+        assert part in text
+
+
+def test_a_foreign_score_table_needs_no_images(tmp_path):
+    table = tmp_path / "评分.csv"
+    rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
+    table.write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="gb18030")
+    report_path = evaluate_table(table, tmp_path / "out")
+    assert report_path.exists()
+    estimates = read_rows(tmp_path / "out" / "statistics" / "estimates.csv")
+    assert [float(r["value"]) for r in estimates if r["measure"] == "auc"] == [1.0]
+
+
+def test_a_foreign_table_is_kept_out_of_a_studys_run(tiny_run_dir, tmp_path):
+    table = tmp_path / "scores.csv"
+    table.write_text("patient_id,model,is_high,p_high\nA,m,1,0.9\nB,m,0,0.2\n", encoding="utf-8")
+    with pytest.raises(RunError, match="--out"):
+        evaluate_table(table, tiny_run_dir)

@@ -1,0 +1,160 @@
+"""The command line: what it prints, how it ends, and that it starts fast."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nephrograde import cli, pipeline
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows
+
+
+@pytest.fixture
+def nephrograde(monkeypatch, capsys):
+    """Run a command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["nephrograde", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy():
+    heavy = "torch monai SimpleITK matplotlib pydantic sklearn"
+    code = (
+        "import sys; sys.argv = ['nephrograde', '--help']\n"
+        "from nephrograde.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    started = time.perf_counter()
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    passed = time.perf_counter() - started
+    assert printed.splitlines()[-1] == "[]"
+    assert "Research use only" in printed
+    assert passed < 2.5  # 0.15 s on a quiet machine; a heavy import would take longer than this on any
+
+
+def test_init_check_and_a_second_init(nephrograde, tmp_path):
+    code, out, _ = nephrograde("init", tmp_path / "研究")
+    assert code == 0
+    assert "study.toml" in out
+    code, _, err = nephrograde("init", tmp_path / "研究")
+    assert code == 2
+    assert "nephrograde:" in err
+
+
+def test_a_run_prints_the_table_and_the_report(nephrograde, tiny_study_path, tmp_path):
+    code, out, err = nephrograde(
+        "run", tiny_study_path, "--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]'
+    )
+    assert code == 0
+    for part in ("weak-1-up", "strong-up", "size", "volume", "AUC", "Research use only", "report.html"):
+        assert part in out
+    assert "Preparing scans: 24 of 24" in err
+    assert "Fitting models: 4 of 4" in err
+    lock = json.loads((tmp_path / "run" / "study.lock.json").read_text(encoding="utf-8"))
+    assert lock["study"]["fit"]["epochs"] == 1
+    assert "--set fit.epochs=1" in lock["command"]
+
+
+def test_stages_run_alone(nephrograde, tiny_study_path, tmp_path):
+    words = ("--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]')
+    code, _, err = nephrograde("fit", tiny_study_path, *words)
+    assert code == 2
+    assert "earlier stage" in err
+    code, out, _ = nephrograde("check", tiny_study_path, *words)
+    assert (code, "weak-1-up: 24 of 24 patients" in out) == (0, True)
+    assert nephrograde("prepare", tiny_study_path, *words)[0] == 0
+    assert nephrograde("fit", tiny_study_path, *words)[0] == 0
+    code, out, _ = nephrograde("evaluate", tiny_study_path, *words)
+    assert (code, "strong-up" in out) == (0, True)
+    code, out, _ = nephrograde("report", tiny_study_path, *words[:2])
+    assert (code, "report.html" in out) == (0, True)
+
+
+def test_findings_are_printed(nephrograde, tiny_cohort_dir, tiny_study_path, tmp_path):
+    lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
+    lines[1] = lines[1].replace("up.nii.gz", "nowhere.nii.gz")
+    (tiny_cohort_dir / "one-missing.csv").write_text("\n".join(lines), encoding="utf-8")
+    code, _, err = nephrograde("prepare", tiny_study_path, "--out", tmp_path, "--set", "cohort.table='one-missing.csv'")
+    assert code == 0
+    assert "Left out: Case SYN-0001, phase UP:" in err
+    assert "nowhere.nii.gz" in err
+
+
+def test_mistakes_end_with_two_and_no_traceback(nephrograde, tiny_study_path, tmp_path):
+    code, out, err = nephrograde(
+        "run", tiny_study_path, "--out", tmp_path, "--set", "fit.epoch=1", "--set", "cohort.outcome='grade_x'"
+    )
+    assert code == 2
+    assert "fit.epoch" in err
+    assert "grade_x" in err
+    assert "Traceback" not in out + err
+
+
+def test_debug_shows_the_traceback(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["nephrograde", "predict", str(tmp_path), "x.nii", "--model", "m", "--debug"])
+    with pytest.raises(RunError):
+        cli.main()
+
+
+def test_control_c_says_how_to_go_on(nephrograde, monkeypatch, tiny_study_path, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run_study", interrupt)
+    code, _, err = nephrograde("run", tiny_study_path, "--out", tmp_path)
+    assert code == 130
+    assert "goes on from here" in err
+
+
+def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_cohort_dir):
+    row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
+    words = ("predict", tiny_run_dir, tiny_cohort_dir / row["cmp_image"], "--model", "weak-1-cmp")
+    code, out, _ = nephrograde(*words, "--mask", tiny_cohort_dir / row["cmp_mask"])
+    assert code == 0
+    assert "Research use only" in out
+    code, out, _ = nephrograde(*words, "--box", "30,30,5;50,50,5 vox", "--slice", "5 vox", "--json")
+    assert code == 0
+    answer = json.loads(out)
+    assert answer["slices"] == [5]
+    assert 0 < answer["p_high"] < 1
+    code, _, err = nephrograde(*words, "--point", "30,30,5")
+    assert code == 2
+    assert "mm" in err
+    assert "vox" in err
+
+
+def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp_path):
+    seen = {}
+
+    def remember(study, run_dir, **_):
+        seen.update(study=study, run_dir=run_dir)
+        raise RunError("stop here")
+
+    monkeypatch.setattr(pipeline, "run_study", remember)
+    code, _, err = nephrograde("demo", "--patients", "20", "--out", tmp_path)
+    assert (code, "stop here" in err) == (2, True)
+    assert seen["study"].synthetic
+    assert len(read_rows(seen["study"].cohort.table)) == 20
+    assert seen["run_dir"].is_relative_to(tmp_path)
+
+
+def test_version(nephrograde):
+    assert nephrograde("--version")[1].startswith("nephrograde 0.")
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with cli._progress("Fitting models", 2) as advance:
+        advance()
+        advance()

@@ -1,0 +1,86 @@
+"""Decompression piece by piece, with either engine."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume import unpack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = np.random.default_rng(8).integers(0, 30, 5000).astype(np.uint8).tobytes()
+
+
+@pytest.fixture(params=["zlib", "isal.isal_zlib"], autouse=True)
+def engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec(request.param.partition(".")[0]) is None:
+        pytest.skip(f"{request.param} is not installed")
+    monkeypatch.setattr(unpack, "_engines", import_module(request.param))
+
+
+@pytest.fixture(params=[1, 7, 64, 1 << 19])
+def piece_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(unpack, "_PIECE_BYTES", request.param)
+    return int(request.param)
+
+
+@pytest.mark.usefixtures("piece_bytes")
+@pytest.mark.parametrize("padding", [0, 1, 200])
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_members_and_padding(tmp_path: Path, members: int, padding: int) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(CONTENT) * members + bytes(padding))
+    assert b"".join(unpack.read_pieces(path)) == CONTENT * members
+
+
+def test_zeros_between_members(tmp_path: Path, piece_bytes: int) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(CONTENT) + bytes(70) + gzip.compress(CONTENT))
+    assert b"".join(unpack.read_pieces(path)) == CONTENT * 2
+    assert piece_bytes
+
+
+def test_other_files_come_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    for content in (CONTENT, b"", b"\x1f"):
+        path.write_bytes(content)
+        assert b"".join(unpack.read_pieces(path)) == content
+
+
+def _code_of(path: Path) -> str:
+    with pytest.raises(VolumeError) as caught:
+        list(unpack.read_pieces(path))
+    assert str(path) in caught.value.message
+    return caught.value.code
+
+
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+    whole = gzip.compress(CONTENT)
+    path = tmp_path / "a.gz"
+    for length in [*range(2, len(whole), 11), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        assert _code_of(path) == "file-truncated"
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_every_flipped_bit_is_noticed(tmp_path: Path, level: int) -> None:
+    whole = zlib.compress(CONTENT, level, 31)
+    path = tmp_path / "a.gz"
+    for place in range(10, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x08]) + whole[place + 1 :])
+        assert _code_of(path) in {"file-truncated", "file-corrupt"}
+
+
+def test_rubbish_behind_the_end_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(CONTENT) + b"rubbish that is no gzip")
+    assert _code_of(path) == "file-corrupt"
