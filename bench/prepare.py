@@ -62,7 +62,7 @@ class Region:
 
 
 def write_scan(image_path: Path) -> None:
-    """Write the scan: an ellipse of soft tissue with an organ, in air, noise, and −1024 HU outside the round field of view.
+    """Write the scan: soft tissue with an organ, in air, with noise, and −1024 HU outside the round field of view.
 
     It compresses 2.3 : 1, as the abdominal CT of the project's test data does.
     """
@@ -169,9 +169,9 @@ def main() -> int:
         }
         megabytes = image_path.stat().st_size / 1e6
     print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians of {repeats}")
-    print(
-        f"{' × '.join(map(str, SHAPE))} int16 .nii.gz ({megabytes:.0f} MB) to {' × '.join(map(str, VOXELS))} voxels\n"
-    )
+    engine = "isal" if importlib.util.find_spec("isal") else "zlib (isal is not installed)"
+    print(f"{' × '.join(map(str, SHAPE))} int16 .nii.gz ({megabytes:.0f} MB), decompressed here with {engine},")
+    print(f"to {' × '.join(map(str, VOXELS))} voxels over {' × '.join(f'{edge:g}' for edge in SIZE_MM)} mm\n")
     return _print_table(sides, missing, seconds, differences)
 
 
@@ -184,31 +184,29 @@ def _print_table(
     sides: list[Side], missing: list[str], seconds: dict[str, float], differences: dict[str, float]
 ) -> int:
     plain, smooth, unpacking = (seconds[side.name] for side in sides[:3])
-    print(f"{'side':<38} {'seconds':>8} {'÷ same':>8} {'÷ default':>10} {'limit':>8} {'largest difference':>20}")
-    failed: list[str] = []
+    print(f"{'side':<38}{'seconds':>9}{'÷ same':>9}{'÷ default':>11}{'limit':>8}  largest difference")
+    failed = [
+        f"preparing takes {mine / unpacking:.2f} times the decompression alone, ≤ 2 was asked"
+        for mine in (plain, smooth)
+        if mine > 2.0 * unpacking
+    ]
     for side in sides:
         ratios = seconds[side.name] / plain, seconds[side.name] / smooth
-        limit, difference = "", ""
+        limit, difference = "≥ 0.5" if side is sides[2] else "", ""
         if side.times_slower_than_ours is not None and side.tolerance_hu is not None:
             limit = f"≥ {side.times_slower_than_ours:g}"
             difference = f"{differences[side.name]:.3f} HU (≤ {side.tolerance_hu:g})"
             if min(ratios) < side.times_slower_than_ours:
-                failed.append(f"{side.name} is only {min(ratios):.1f} times slower, {limit} was asked")
+                failed.append(f"{side.name} takes only {min(ratios):.1f} times as long, {limit} was asked")
             if differences[side.name] > side.tolerance_hu:
-                failed.append(f"{side.name} gives another result, by up to {difference}")
-        elif side is sides[2]:
-            limit = "≥ 0.5"
-            if min(ratios) < 0.5:
-                failed.append(f"preparing takes {1 / min(ratios):.2f} times the decompression alone, ≤ 2 was asked")
-        print(
-            f"{side.name:<38} {seconds[side.name]:>8.3f} {ratios[0]:>8.2f} {ratios[1]:>10.2f} {limit:>8} {difference:>20}"
-        )
-    print(f"\nPreparing takes {plain / unpacking:.2f} (same result) and {smooth / unpacking:.2f} (default) times the")
-    print("decompression alone; at most 2 was asked.")
-    for line in missing:
+                failed.append(f"{side.name} gives another result: {difference}")
+        print(f"{side.name:<38}{seconds[side.name]:>9.3f}{ratios[0]:>9.2f}{ratios[1]:>11.2f}{limit:>8}  {difference}")
+    print(
+        f"\nTimes the decompression alone: {plain / unpacking:.2f} (same result), {smooth / unpacking:.2f} (default), "
+        "where at most 2 was asked."
+    )
+    for line in [*missing, *(f"MISSED: {line}" for line in failed)]:
         print(line)
-    for line in failed:
-        print(f"MISSED: {line}")
     return 1 if failed else 0
 
 

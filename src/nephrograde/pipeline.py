@@ -110,13 +110,15 @@ def prepare(study: Study, cohort: Cohort, run_dir: Path, *, progress: Progress =
 
 def fit(study: Study, cohort: Cohort, split: Split, run_dir: Path, *, progress: Progress = silent) -> None:
     """Fit every model on every fold; a fold whose inputs are unchanged is kept."""
-    from nephrograde.fit.folds import count_epochs, fit_models
+    from nephrograde.fit.folds import fit_planned, plan_fits
     from nephrograde.sample.prepare import read_prepared
 
     prepared = read_prepared(run_dir / "volumes")
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
-    with progress("Fitting models", count_epochs(study, split)) as advance:
-        fit_models(study, split, prepared=prepared, is_high=is_high, run_dir=run_dir, advance=advance)
+    planned = plan_fits(study, split, prepared=prepared, is_high=is_high, run_dir=run_dir)
+    with progress("Fitting models", sum(one.epochs for one in planned)) as advance:
+        for one in planned:
+            fit_planned(one, study, split, is_high=is_high, run_dir=run_dir, advance=advance)
 
 
 def evaluate(study: Study, cohort: Cohort, split: Split, run_dir: Path) -> None:

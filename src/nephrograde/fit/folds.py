@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json
 from nephrograde.provenance import versions
-from nephrograde.sample.dataset import SampleSet, gather, read_samples
-from nephrograde.vocabulary import model_id
+from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -25,23 +25,30 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, FitSettings, Study
 
 CARD = "card.json"
+_SHAPING = ("nephrograde", "torch", "monai")
 
 
-def count_epochs(study: Study, split: Split) -> int:
-    """How many epochs all fits of a study have together, for a progress bar."""
-    return sum(study.fit_of(arm).epochs for _, arm, _ in study.models()) * split.folds
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One model on one fold that is still to be fitted.
+
+    ``files`` are the patients' regions by id, ``epochs`` how many the study asks for, ``key`` the fingerprint of all
+    that the fit depends on.
+    """
+
+    model: str
+    arm: Arm
+    phase: str
+    fold: int
+    files: Mapping[str, Path]
+    epochs: int
+    key: str
 
 
-def fit_models(
-    study: Study,
-    split: Split,
-    *,
-    prepared: Prepared,
-    is_high: dict[str, bool],
-    run_dir: Path,
-    advance: Callable[[], None] = lambda: None,
-) -> None:
-    """Fit every model on every fold, into ``models/<model>/fold-<k>``; a fold whose inputs are unchanged is kept.
+def plan_fits(
+    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run_dir: Path
+) -> list[Fit]:
+    """List the fits that are to be done; a fold in ``models/<model>/fold-<k>`` whose inputs are unchanged is not.
 
     Args:
         study: The resolved study.
@@ -49,33 +56,58 @@ def fit_models(
         prepared: The prepared regions.
         is_high: The true grade by patient id.
         run_dir: The run folder.
-        advance: Called once an epoch, and at once for all epochs of a fold that is kept.
 
     Raises:
-        RunError: Where a model has no scans at all, or a patient is in two sets.
-        FitError: Where a model cannot be learnt.
+        RunError: Where a model has no scans at all.
     """
+    fits = []
     for model, arm, phase in study.models():
-        files = prepared.files(arm.name, phase)
-        if not files:
+        names = prepared.files(arm.name, phase)
+        if not names:
             raise RunError(
                 f"Model {model} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
                 f"Mend them, or take {phase} out of cohort.phases."
             )
         settings = study.fit_of(arm)
-        samples = read_samples({patient: run_dir / "volumes" / name for patient, name in files.items()}, is_high)
+        everyone = {
+            "regions": names,
+            "is_high": {patient: is_high[patient] for patient in names},
+            "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
+            "dimensions": arm.dimensions,
+            "fit": settings.model_dump(mode="json"),
+            "augment": study.augment.model_dump(mode="json"),
+            "versions": {name: number for name, number in versions().items() if name in _SHAPING},
+        }
+        files = {patient: run_dir / "volumes" / name for patient, name in names.items()}
         for fold in range(split.folds):
-            fold_dir = run_dir / "models" / model / f"fold-{fold}"
-            inputs = _identity(study, split, arm=arm, phase=phase, fold=fold) | {
-                "regions": files,
-                "is_high": {patient: is_high[patient] for patient in files},
-            }
-            key = fingerprint(inputs)
-            if _holds(fold_dir, key):
-                for _ in range(settings.epochs):
-                    advance()
-                continue
-            _fit_one(_job(study, split, samples, arm=arm, phase=phase, fold=fold, key=key), fold_dir, advance)
+            key = fingerprint([model, fold, everyone])
+            if not _holds(_fold_dir(run_dir, model, fold), key):
+                fits.append(Fit(model, arm, phase, fold, files, settings.epochs, key))
+    return fits
+
+
+def fit_planned(
+    planned: Fit, study: Study, split: Split, *, is_high: Mapping[str, bool], run_dir: Path, advance: Callable[[], None]
+) -> None:
+    """Fit one model on one fold and write its folder whole.
+
+    Args:
+        planned: From :func:`plan_fits`.
+        study: The resolved study.
+        split: Who is tested, and who is in which fold.
+        is_high: The true grade by patient id.
+        run_dir: The run folder.
+        advance: Called once an epoch.
+
+    Raises:
+        RunError: Where a patient is in two sets.
+        FitError: Where the model cannot be learnt.
+    """
+    from nephrograde.fit.folder import write_fold
+    from nephrograde.fit.loop import fit_fold
+
+    job = _job(planned, study, split, read_samples(planned.files, is_high))
+    write_fold(fit_fold(job, advance=advance), _fold_dir(run_dir, planned.model, planned.fold))
 
 
 def grade_pictures(model_dir: Path, pictures: npt.NDArray[np.float16], *, settings: FitSettings) -> tuple[float, ...]:
@@ -99,55 +131,36 @@ def grade_pictures(model_dir: Path, pictures: npt.NDArray[np.float16], *, settin
     return tuple(pool(score(load_network(path)[0], pictures), settings.pooling) for path in fold_dirs)
 
 
-def _identity(study: Study, split: Split, *, arm: Arm, phase: str, fold: int) -> dict[str, object]:
-    """Everything but the patients' data that a fit depends on."""
-    found = versions()
-    return {
-        "arm": arm.name,
-        "phase": phase,
-        "fold": fold,
-        "dimensions": arm.dimensions,
-        "fit": study.fit_of(arm).model_dump(mode="json"),
-        "augment": study.augment.model_dump(mode="json"),
-        "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
-        "versions": {name: found[name] for name in ("nephrograde", "torch", "monai")},
-    }
+def _fold_dir(run_dir: Path, model: str, fold: int) -> Path:
+    return run_dir / "models" / model / f"fold-{fold}"
 
 
 def _holds(fold_dir: Path, key: str) -> bool:
     return (fold_dir / CARD).exists() and read_json(fold_dir / CARD).get("inputs_sha256") == key
 
 
-def _fit_one(job: FitJob, fold_dir: Path, advance: Callable[[], None]) -> None:
-    from nephrograde.fit.folder import write_fold
-    from nephrograde.fit.loop import fit_fold
-
-    write_fold(fit_fold(job, advance=advance), fold_dir)
-
-
-def _job(study: Study, split: Split, samples: list[Sample], *, arm: Arm, phase: str, fold: int, key: str) -> FitJob:
+def _job(planned: Fit, study: Study, split: Split, samples: list[Sample]) -> FitJob:
     from nephrograde.fit.job import FitJob
 
-    settings = study.fit_of(arm)
+    settings = study.fit_of(planned.arm)
     present = {sample.patient_id: sample.is_high for sample in samples}
-    held_out = set(split.fold_ids(fold))
+    held_out = set(split.fold_ids(planned.fold))
     learn: tuple[str, ...] = tuple(p for p in split.train_ids() if p not in held_out and p in present)
     stop: tuple[str, ...] = ()
     if settings.patience:
-        learn, stop = inner_split(learn, present, fraction=settings.inner_fraction, seed=settings.seed + fold)
-    sets: dict[str, SampleSet] = {
-        name: gather(samples, ids)
-        for name, ids in (("learn", learn), ("stop", stop), ("held_out", held_out), ("test", split.test_ids()))
-    }
+        learn, stop = inner_split(learn, present, fraction=settings.inner_fraction, seed=settings.seed + planned.fold)
     return FitJob(
-        model=model_id(arm.name, phase),
-        arm=arm.name,
-        phase=phase,
-        fold=fold,
-        dimensions=arm.dimensions,
-        **sets,
+        model=planned.model,
+        arm=planned.arm.name,
+        phase=planned.phase,
+        fold=planned.fold,
+        dimensions=planned.arm.dimensions,
+        learn=gather(samples, learn),
+        stop=gather(samples, stop),
+        held_out=gather(samples, held_out),
+        test=gather(samples, split.test_ids()),
         fit=settings,
         augment=study.augment,
-        inputs_sha256=key,
+        inputs_sha256=planned.key,
         synthetic=study.synthetic,
     )

@@ -74,6 +74,12 @@ def load_batch(
 
     They travel as float16, half the bytes. On CUDA the call returns before they have arrived, so that the next batch is
     read while the device still works on the last one.
+
+    >>> from nephrograde.sample.dataset import SampleSet
+    >>> samples = SampleSet(np.zeros((3, 1, 4, 4), np.float16), ("P1", "P2", "P2"), np.array([False, True, True]))
+    >>> images, is_high = load_batch(samples, np.array([2, 0]), torch.device("cpu"))
+    >>> images.shape, is_high.tolist()
+    (torch.Size([2, 1, 4, 4]), [1.0, 0.0])
     """
     images = torch.from_numpy(np.asarray(samples.images[rows]))
     is_high = torch.from_numpy(samples.is_high[rows].astype(np.float32))

@@ -83,6 +83,22 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
 
     Source:
         The paper says "ResNet-18" and no more; everything else is our choice.
+
+    >>> import numpy as np
+    >>> from nephrograde.sample.dataset import SampleSet
+    >>> from nephrograde.study import AugmentSettings, FitSettings
+    >>> def patients(*names):
+    ...     is_high = np.arange(len(names)) % 2 == 0
+    ...     images = np.broadcast_to(is_high[:, None, None, None], (len(names), 1, 16, 16))
+    ...     return SampleSet(images.astype(np.float16), names, is_high)
+    >>> job = FitJob(
+    ...     model="weak-1-cmp", arm="weak-1", phase="cmp", fold=0, dimensions=2,
+    ...     learn=patients("P1", "P2", "P3", "P4"), stop=patients(), held_out=patients("P5"), test=patients("P6"),
+    ...     fit=FitSettings(epochs=1, patience=0, accelerator="cpu"), augment=AugmentSettings(),
+    ... )
+    >>> fold_fit = fit_fold(job, advance=lambda: None)
+    >>> [(p.patient_id, p.split) for p in fold_fit.predictions], fold_fit.card.best_epoch
+    ([('P5', 'oof'), ('P6', 'test')], 1)
     """
     check_job(job)
     started = time.perf_counter()

@@ -110,6 +110,12 @@ def apply(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
 
     Returns:
         A batch of the same shape; the very same tensor where everything is off.
+
+    >>> from nephrograde.study import AugmentSettings
+    >>> only_flips = AugmentSettings(rotate_deg=0, shift=0, scale=0, contrast=0, brightness=0, noise=0)
+    >>> drawn = draw(only_flips, 1, dimensions=2, generator=torch.Generator().manual_seed(0))
+    >>> drawn.flips.tolist(), apply(torch.tensor([[[[0.0, 1.0]]]]), drawn).tolist()
+    ([[True, False]], [[[[0.0, 1.0]]]])
     """
     images = _flipped(images, parameters)
     if parameters.angle_rad is not None or parameters.shift is not None or parameters.scale is not None:

@@ -34,7 +34,7 @@ def choose_slices(first: int, last: int, annotated: int, count: int) -> tuple[in
     >>> choose_slices(10, 27, annotated=15, count=1)
     (15,)
     >>> choose_slices(10, 27, annotated=15, count=3)
-    (15, 18, 24)
+    (15, 19, 25)
     >>> choose_slices(4, 5, annotated=4, count=3)
     (4, 5)
     """
