@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_coh
 
 
 def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp_path):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def remember(study, run_dir, **_):
         seen.update(study=study, run_dir=run_dir)

@@ -14,7 +14,7 @@ from nephrograde.sample.dataset import SampleSet
 from nephrograde.study import AugmentSettings, FitSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Literal
 
 
@@ -37,6 +37,16 @@ def make_samples(
     channels = 1 if dimensions == 2 else 2
     stack = np.array(images, np.float16).reshape(-1, channels, *shape)
     return SampleSet(stack, tuple(ids), np.array(is_high, dtype=bool))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pictures this small gain nothing from threads, which wait for each other where tests run side by side."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class MakeJob(Protocol):
@@ -93,7 +103,7 @@ class TinyResNet(torch.nn.Sequential):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """One logit a picture."""
-        logits: torch.Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+        logits: torch.Tensor = super().forward(images)
         return logits * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else logits
 
 

@@ -16,9 +16,14 @@ VOLUME = make_volume(np.zeros((40, 40, 20), np.int16), spacing_mm=(2.0, 2.0, 5.0
 
 
 def scan(**annotations):
-    parsers = {"point": parse_point, "box": parse_box, "slice_place": parse_slice}
-    places = {name: parsers[name](annotations[name]) if name in annotations else None for name in parsers}
-    return Scan(phase="cmp", image_path=Path("a.nii"), mask_path=None, **places)
+    return Scan(
+        phase="cmp",
+        image_path=Path("a.nii"),
+        mask_path=None,
+        point=parse_point(annotations["point"]) if "point" in annotations else None,
+        box=parse_box(annotations["box"]) if "box" in annotations else None,
+        slice_place=parse_slice(annotations["slice_place"]) if "slice_place" in annotations else None,
+    )
 
 
 def target(supervision, mask=None, **annotations):
