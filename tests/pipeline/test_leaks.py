@@ -1,0 +1,66 @@
+"""No patient is where it must not be, in whatever phase, and a planted leak is caught."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nephrograde import pipeline
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows
+from nephrograde.fit import folder, loop
+from nephrograde.fit.job import check_job
+from nephrograde.sample.dataset import SampleSet
+
+SETS = ("learn", "stop", "held_out", "test")
+
+
+@pytest.fixture
+def planned(tiny_study_path, tmp_path, monkeypatch):
+    """Every job of the tiny study as the fit loop is given it, and the saved split; nothing is fitted."""
+    jobs = []
+    monkeypatch.setattr(loop, "fit_fold", lambda job, **_: jobs.append(job))
+    monkeypatch.setattr(folder, "write_fold", lambda *_: None)
+    study = pipeline.load_inputs(tiny_study_path, ("fit.patience=2", "split.folds=3"))
+    cohort, split = pipeline.open_cohort(study, tmp_path)
+    pipeline.prepare(study, cohort, tmp_path)
+    pipeline.fit(study, cohort, split, tmp_path)
+    return jobs, {row["patient_id"]: row for row in read_rows(tmp_path / "cohort" / "split.csv")}
+
+
+def test_no_patient_is_in_two_sets(planned):
+    jobs, _ = planned
+    assert len(jobs) == 2 * 2 * 3
+    for job in jobs:
+        for one, other in itertools.combinations(SETS, 2):
+            assert not set(getattr(job, one).patient_ids) & set(getattr(job, other).patient_ids)
+        assert all(getattr(job, name).patient_ids for name in SETS)
+
+
+def test_no_phase_of_a_test_patient_is_learnt_from(planned):
+    jobs, split = planned
+    learnt = {
+        patient for job in jobs for name in ("learn", "stop", "held_out") for patient in getattr(job, name).patient_ids
+    }
+    tested = {patient for job in jobs for patient in job.test.patient_ids}
+    assert learnt == {patient for patient, row in split.items() if row["split"] == "train"}
+    assert tested == {patient for patient, row in split.items() if row["split"] == "test"}
+
+
+def test_every_model_holds_the_same_patients_out(planned):
+    jobs, split = planned
+    for job in jobs:
+        assert set(job.held_out.patient_ids) == {p for p, row in split.items() if row["fold"] == str(job.fold)}
+
+
+def test_a_split_by_image_is_caught(planned):
+    """One slice of a patient is moved to the test set, as a split by image would."""
+    job = planned[0][0]
+    moved = SampleSet(
+        np.concatenate([job.test.images, job.learn.images[:1]]),
+        (*job.test.patient_ids, job.learn.patient_ids[0]),
+        np.concatenate([job.test.is_high, job.learn.is_high[:1]]),
+    )
+    with pytest.raises(RunError, match=f"{job.learn.patient_ids[0]}.*learn.*test.*by patient"):
+        check_job(replace(job, test=moved))
