@@ -26,12 +26,12 @@ check: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses 2 --cov --cov-report term
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
 test: check
 
 bench: $(VENV)/.test
-	$(PIP) --no-deps torchio==1.3.1 || true
+	$(PIP) --editable '.[bench]'
 	$(BIN)/python bench/prepare.py
 	$(BIN)/python bench/input_pipeline.py
 

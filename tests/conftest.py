@@ -7,8 +7,6 @@ import pytest
 
 from nephrograde.sources.phantom import PhantomSettings, write_cohort
 
-SHARED_DIR = Path(__file__).resolve().parents[2] / "shared"
-
 TINY_STUDY = """
 name = "tiny (synthetic)"
 synthetic = true
@@ -64,13 +62,25 @@ def tiny_run_dir(tiny_study_path, tmp_path_factory):
     return run_dir
 
 
-@pytest.fixture
-def real_data_dir():
-    """The folder of real data; a test that needs it skips where it is absent."""
-    data_dir = SHARED_DIR / "data"
-    if not data_dir.is_dir():
-        pytest.skip(f"real data are not at {data_dir.name}/ beside the checkout")
-    return data_dir
+def _beside_the_checkout(name):
+    """A folder of data that is never copied into the project: absent, a test skips, but fails where CI promises it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / name
+    if not folder.is_dir():
+        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        stop(f"../shared/{name} is not beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Real images: kits_shape, sts, ct_dicom, ct_nifti."""
+    return _beside_the_checkout("data")
+
+
+@pytest.fixture(scope="session")
+def shared_reference():
+    """Numbers that others have computed."""
+    return _beside_the_checkout("reference")
 
 
 def pytest_configure(config):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,16 +14,17 @@ from nephrograde.evaluate.delong import place
 from nephrograde.evaluate.metrics import auc, confusion, youden_threshold
 from nephrograde.evaluate.scores import ModelScores
 
-REFERENCE_PATH = Path(__file__).resolve().parents[3] / "shared" / "reference" / "proc_delong.json"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TOLERANCE = 1e-9
 NAMES = ("six_models_n90", "ties_n92", "small_n12", "inverted_n60", "perfect_n30", "large_n2000")
 
 
 @pytest.fixture(scope="module")
-def reference() -> dict[str, dict[str, Any]]:
-    if not REFERENCE_PATH.exists():
-        pytest.skip("the reference numbers of pROC are not beside this checkout")
-    return {entry["name"]: entry for entry in json.loads(REFERENCE_PATH.read_text(encoding="utf-8"))}
+def reference(shared_reference: Path) -> dict[str, dict[str, Any]]:
+    entries = json.loads((shared_reference / "proc_delong.json").read_text(encoding="utf-8"))
+    return {entry["name"]: entry for entry in entries}
 
 
 @pytest.fixture(params=NAMES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,17 +16,10 @@ from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 Array = npt.NDArray[Any]
 _CODES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768, "i8": 1024, "u8": 1280}
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    data_dir = Path(__file__).parents[4] / "shared" / "data"
-    if not data_dir.is_dir():
-        pytest.skip("the real data is not here")
-    return data_dir
 
 
 @pytest.fixture

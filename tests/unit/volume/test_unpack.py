@@ -1,11 +1,9 @@
-"""Decompression piece by piece, with either engine."""
+"""Decompression piece by piece."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTENT = np.random.default_rng(8).integers(0, 30, 5000).astype(np.uint8).tobytes()
-
-
-@pytest.fixture(params=["zlib", "isal.isal_zlib"], autouse=True)
-def engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if find_spec(request.param.partition(".")[0]) is None:
-        pytest.skip(f"{request.param} is not installed")
-    monkeypatch.setattr(unpack, "_engines", import_module(request.param))
 
 
 @pytest.fixture(params=[2, 7, 64, 1 << 19])
