@@ -59,6 +59,15 @@ def replaced_folder(target_dir: Path) -> Iterator[Path]:
         shutil.rmtree(temporary_dir, ignore_errors=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left under temporary names, anywhere below a folder."""
+    for path in sorted(folder.rglob(".*.tmp*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV (UTF-8, comma) whole; None becomes an empty cell and floats keep every digit."""
     with replaced(csv_path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="") as stream:

@@ -13,7 +13,7 @@ from nephrograde import __version__
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import fingerprint, read_json, sha256_of, write_json
+from nephrograde.files import fingerprint, read_json, remove_leftovers, sha256_of, write_json
 from nephrograde.provenance import LOCK_NAME, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
@@ -51,6 +51,7 @@ def run_study(study: Study, run_dir: Path, *, command: str = "", progress: Progr
         InputError: With every mistake of the cohort table.
         RunError: Where the folder holds another study.
     """
+    remove_leftovers(run_dir)
     cohort, split = open_cohort(study, run_dir, command=command)
     prepare(study, cohort, run_dir, progress=progress)
     fit(study, cohort, split, run_dir, progress=progress)
