@@ -91,13 +91,16 @@ def demo(
     patients: Annotated[int, typer.Option(min=20, help="How many synthetic patients; 300 is the paper's size.")] = 60,
     out: Annotated[Path, typer.Option("--out", help="Where the cohort and the run go.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic cohort.")] = 20260415,
+    *,
+    dicom: Annotated[bool, typer.Option("--dicom", help="Write the scans as DICOM series instead of NIfTI.")] = False,
 ) -> None:
     """Run the whole study on a synthetic cohort that is made on the spot."""
     from nephrograde.sources.demo import write_demo
+    from nephrograde.sources.phantom import PhantomSettings
 
     with _progress("Writing the synthetic cohort", patients) as advance:
-        study_path = write_demo(out, patients=patients, seed=seed, advance=advance)
-    _run(study_path, out / f"run-{patients}-{seed}", ())
+        study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
+    _run(study_path, study_path.parent.with_name(study_path.parent.name.replace("cohort", "run")), ())
 
 
 @app.command()

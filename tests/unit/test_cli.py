@@ -143,19 +143,23 @@ def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp
         raise RunError("stop here")
 
     monkeypatch.setattr(pipeline, "run_study", remember)
-    code, _, err = nephrograde("demo", "--patients", "20", "--out", tmp_path)
+    code, _, err = nephrograde("demo", "--patients", "20", "--out", tmp_path, "--dicom")
     assert (code, "stop here" in err) == (2, True)
     assert seen["study"].synthetic
     assert len(read_rows(seen["study"].cohort.table)) == 20
-    assert seen["run_dir"].is_relative_to(tmp_path)
+    assert seen["run_dir"] == tmp_path / "run-20-20260415-dicom"
+    assert (tmp_path / "cohort-20-20260415-dicom" / "images" / "SYN-0001" / "cmp").is_dir()
 
 
 def test_version(nephrograde):
     assert nephrograde("--version")[1].startswith("nephrograde 0.")
 
 
-def test_a_terminal_gets_a_bar(monkeypatch):
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     with cli._progress("Fitting models", 2) as advance:
         advance()
         advance()
+    printed = capsys.readouterr().err
+    for part in ("Fitting models", "━", "2/2", "left"):
+        assert part in printed

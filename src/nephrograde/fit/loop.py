@@ -125,16 +125,16 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
         weights=outcome.weights,
         card=_card(job, outcome, machine=machine, precision=precision, refit_reason=refit_reason, started=started),
         history=tuple(Epoch(*row) for row in outcome.history),
-        predictions=(
-            *(
-                Prediction(p.patient_id, "oof", p.is_high, p.p_high)
-                for p in pool_rows(job.held_out, outcome.p_held_out, job=job)
-            ),
-            *(
-                Prediction(p.patient_id, "test", p.is_high, p.p_high)
-                for p in pool_rows(job.test, outcome.p_test, job=job)
-            ),
-        ),
+        predictions=_predictions(job, outcome),
+    )
+
+
+def _predictions(job: FitJob, outcome: _Outcome) -> tuple[Prediction, ...]:
+    held_out = pool_rows(job.held_out, outcome.p_held_out, job=job)
+    test = pool_rows(job.test, outcome.p_test, job=job)
+    return (
+        *(Prediction(patient.patient_id, "oof", patient.is_high, patient.p_high) for patient in held_out),
+        *(Prediction(patient.patient_id, "test", patient.is_high, patient.p_high) for patient in test),
     )
 
 

@@ -95,9 +95,8 @@ def prepare_cohort(
         futures = [pool.submit(one, case, scan) for case, scan in scans]
         try:
             records = [future.result() for future in futures]
-        except BaseException:
+        finally:  # after Ctrl-C the scans that have not been begun are let go
             pool.shutdown(cancel_futures=True)
-            raise
     prepared = Prepared(
         regions=tuple(Region(**region) for record in records for region in record["regions"]),
         findings=tuple(Finding(**finding) for record in records for finding in record["findings"]),

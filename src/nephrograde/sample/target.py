@@ -70,8 +70,8 @@ def find_target(
     else:
         raise VolumeError(
             "annotation-missing",
-            f"there is no {supervision} in the table, nor anything it could be derived from.",
-            f"Give {scan.phase}_{supervision} (or a dearer annotation) for this patient, or drop the scan.",
+            f"there is no {supervision}, nor a dearer annotation from which it could be derived.",
+            f"Give one ({scan.phase}_{supervision} in the table, --{supervision} for a new patient), or drop the scan.",
         )
     return _with_slice(volume, scan, target)
 

@@ -6,26 +6,28 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.files import replaced
-from nephrograde.sources.phantom import PhantomSettings, write_cohort
+from nephrograde.sources.phantom import write_cohort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nephrograde.sources.phantom import PhantomSettings
 
-def write_demo(target_dir: Path, *, patients: int, seed: int, advance: Callable[[], None] = lambda: None) -> Path:
+
+def write_demo(target_dir: Path, settings: PhantomSettings, *, advance: Callable[[], None] = lambda: None) -> Path:
     """Write the synthetic cohort and its study file, and return the path of the study file.
 
-    Each size and seed has a folder of its own, so that a demo of another size does not disturb the first.
+    Each size, seed and format has a folder of its own, so that one demo does not disturb another.
 
     Args:
         target_dir: Where ``cohort-<patients>-<seed>`` goes.
-        patients: How many synthetic patients.
-        seed: Seed of the cohort.
+        settings: The synthetic cohort.
         advance: Called once a patient.
     """
-    cohort_dir = target_dir / f"cohort-{patients}-{seed}"
-    write_cohort(cohort_dir, PhantomSettings(patients=patients, seed=seed), advance=advance)
+    kind = "-dicom" if settings.dicom else ""
+    cohort_dir = target_dir / f"cohort-{settings.patients}-{settings.seed}{kind}"
+    write_cohort(cohort_dir, settings, advance=advance)
     study_path = cohort_dir / "demo.toml"
     with replaced(study_path) as temporary_path:
         temporary_path.write_bytes(resources.files("nephrograde.sources").joinpath("demo.toml").read_bytes())
