@@ -6,7 +6,7 @@ import math
 import pytest
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import read_rows
+from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import evaluate_table, load_inputs, run_study
 
 MODELS = {"weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"}
@@ -88,6 +88,29 @@ def test_one_phase_alone_gives_the_same_scores_as_among_others(tiny_run_dir, tin
     alone = read_rows(tmp_path / "one" / "scores" / "scores.csv")
     among = [row for row in read_rows(tiny_run_dir / "scores" / "scores.csv") if row["model"].endswith("-up")]
     assert alone == among
+
+
+def test_a_patient_without_a_phase_takes_part_in_the_other(tiny_cohort_dir, tiny_study_path, tmp_path):
+    rows = read_rows(tiny_cohort_dir / "cohort.csv")
+    rows[0] |= {"up_image": "", "up_mask": ""}  # was not scanned
+    rows[1] |= {"up_image": "images/nowhere.nii.gz"}  # cannot be read
+    write_rows(tiny_cohort_dir / "gaps.csv", list(rows[0]), rows)
+    sets = ("cohort.table='gaps.csv'", "fit.epochs=1", 'arm=[{name="weak-1",supervision="box",slices=1}]')
+    run_study(load_inputs(tiny_study_path, sets), tmp_path)
+    scores = read_rows(tmp_path / "scores" / "scores.csv")
+    scored = {model: {r["patient_id"] for r in scores if r["model"] == model} for model in ("weak-1-cmp", "weak-1-up")}
+    everyone = {row["patient_id"] for row in rows}
+    assert scored["weak-1-cmp"] == everyone
+    assert scored["weak-1-up"] == everyone - {rows[0]["patient_id"], rows[1]["patient_id"]}
+    comparison = next(
+        row
+        for row in read_rows(tmp_path / "statistics" / "comparisons.csv")
+        if {row["model_a"], row["model_b"]} == {"weak-1-cmp", "weak-1-up"} and row["measure"] == "auc"
+    )
+    tested = {r["patient_id"] for r in scores if r["split"] == "test"}
+    assert int(comparison["n"]) == len(tested & scored["weak-1-up"])
+    report = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "nowhere.nii.gz" in report
 
 
 def test_a_folder_of_another_split_is_refused(tiny_run_dir, tiny_study_path):

@@ -176,7 +176,7 @@ def _prepare_scan(patient_id: str, scan: Scan, study: Study, volumes_dir: Path) 
     if sidecar_path.exists():
         record = read_json(sidecar_path)
         if all((volumes_dir / region["file"]).exists() for region in record["regions"]):
-            return record
+            return record | {"inputs": inputs}  # the same content may lie elsewhere by now
     scanned, findings = _read_scan(patient_id, scan)
     regions: list[Region] = []
     if scanned is not None:
