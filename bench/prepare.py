@@ -195,8 +195,8 @@ def _print_table(
         if side.times_slower_than_ours is not None and side.tolerance_hu is not None:
             limit = f"≥ {side.times_slower_than_ours:g}"
             difference = f"{differences[side.name]:.3f} HU (≤ {side.tolerance_hu:g})"
-            if min(ratios) < side.times_slower_than_ours:
-                failed.append(f"{side.name} takes only {min(ratios):.1f} times as long, {limit} was asked")
+            if ratios[0] < side.times_slower_than_ours:  # like with like: the peers do not antialias
+                failed.append(f"{side.name} takes only {ratios[0]:.1f} times as long, {limit} was asked")
             if differences[side.name] > side.tolerance_hu:
                 failed.append(f"{side.name} gives another result: {difference}")
         print(f"{side.name:<38}{seconds[side.name]:>9.3f}{ratios[0]:>9.2f}{ratios[1]:>11.2f}{limit:>8}  {difference}")
