@@ -1,10 +1,12 @@
 """Preparing one scan for a network: this package against MONAI, TorchIO and plain decompression, in one run.
 
 One ``.nii.gz`` of 512 × 512 × 120 voxels (int16, 0.8 × 0.8 × 2.0 mm, CT-like noise) is brought to the region that the
-strong arm sees, 128 × 128 × 32 voxels over 140 × 140 × 160 mm. Every side is warmed up and then timed in turns; the
-table gives medians and how they compare. Each peer's chain cuts its region out of the grid it resamples to, and our
+strong arm sees, 128 × 128 × 32 voxels over 140 × 140 × 160 mm. In each of five fresh processes (a process is slow or
+quick as a whole, MONAI's by a fifth) every side is warmed up and then timed in turns; the table gives the medians of
+the processes' medians and how they compare. Each peer's chain cuts its region out of the grid it resamples to, and our
 region is cut at that same place, so that the numbers can be compared as well. The exit code is 1 where a limit is
-missed. Run ``python bench/prepare.py [--repeats 7]``; peers that are not installed are named and passed over.
+missed. Run ``python bench/prepare.py [--processes 5] [--repeats 7]``; peers that are not installed are
+named and passed over.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib.util
+import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -156,19 +160,29 @@ def measure(sides: list[Side], repeats: int) -> dict[str, list[float]]:
 def main() -> int:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--processes", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)  # one process: time this scan, print JSON
+    arguments = parser.parse_args()
+    repeats, processes = arguments.repeats, arguments.processes
     warnings.simplefilter("ignore")
+    if arguments.scan is not None:
+        times = measure(sides_of(arguments.scan)[0], repeats)
+        print(json.dumps({name: median(seconds) for name, seconds in times.items()}))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         image_path = Path(folder) / "scan.nii.gz"
         write_scan(image_path)
         sides, missing = sides_of(image_path)
-        seconds = {name: median(times) for name, times in measure(sides, repeats).items()}
+        command = [sys.executable, __file__, "--repeats", str(repeats), "--scan", str(image_path)]
+        runs = [json.loads(subprocess.check_output(command).splitlines()[-1]) for _ in range(processes)]
+        seconds = {side.name: median(run[side.name] for run in runs) for side in sides}
         differences = {
             side.name: _difference(image_path, side.run()) for side in sides if side.tolerance_hu is not None
         }
         megabytes = image_path.stat().st_size / 1e6
-    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians of {repeats}")
+    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"medians of {processes} processes × {repeats} turns")
     print(f"{' × '.join(map(str, SHAPE))} int16 .nii.gz ({megabytes:.0f} MB),")
     print(f"to {' × '.join(map(str, VOXELS))} voxels over {' × '.join(f'{edge:g}' for edge in SIZE_MM)} mm\n")
     return _print_table(sides, missing, seconds, differences)

@@ -14,7 +14,7 @@ import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.grid import Grid
-from nephrograde.volume.unpack import COPY_AGAIN, LARGEST_RATIO, read_pieces
+from nephrograde.volume.unpack import COPY_AGAIN, LARGEST_RATIO, read_at_once, read_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,12 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
             f"{image_path}: is far too small for an image of {' × '.join(map(str, size))} voxels.",
             COPY_AGAIN,
         )
-    values = _fill(chain([head], pieces), int(header["vox_offset"]), needed, image_path=image_path)
+    offset = int(header["vox_offset"])
+    content = read_at_once(image_path, offset + needed)
+    if content is None:
+        values = _fill(chain([head], pieces), offset, needed, image_path=image_path)
+    else:
+        values = content[offset:]
     grid = _grid_of(header, size).require_sound(image_path)
     stored = values.view(dtype).reshape(size, order="F")
     return _rescaled(stored, float(header["scl_slope"]), float(header["scl_inter"])), grid

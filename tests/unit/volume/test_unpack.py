@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,3 +83,51 @@ def test_rubbish_behind_the_end_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(CONTENT) + b"rubbish that is no gzip")
     assert _code_of(path) == "file-corrupt"
+
+
+@pytest.fixture
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_at_once_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpack, "_CHUNK_BYTES", 1 << 17)  # several chunks, whose borders fall anywhere
+    content = np.random.default_rng(8).integers(0, 30, 2_000_000).astype(np.uint8)
+    path = tmp_path / "扫描.nii.gz"
+    path.write_bytes(gzip.compress(content.tobytes()))
+    read = unpack.read_at_once(path, len(content))
+    assert read is not None
+    assert np.array_equal(read, content)
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_at_once_leaves_what_is_not_whole_to_the_careful_way(tmp_path: Path) -> None:
+    whole = gzip.compress(CONTENT)
+    path = tmp_path / "a.gz"
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 16
+    wrong_checksum = bytearray(whole)
+    wrong_checksum[-6] ^= 1
+    for damaged in (
+        whole[:-1],
+        whole[:-8],
+        whole + bytes(4),
+        whole * 2,
+        CONTENT,
+        bytes(flipped),
+        bytes(wrong_checksum),
+    ):
+        path.write_bytes(damaged)
+        assert unpack.read_at_once(path, len(CONTENT)) is None
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_at_once_is_for_a_scan_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(unpack.read_at_once, path, len(CONTENT)).result() is None
+    assert unpack.read_at_once(path, len(CONTENT)) is not None
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert unpack.read_at_once(path, len(CONTENT)) is None
