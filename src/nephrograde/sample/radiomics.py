@@ -1,0 +1,285 @@
+"""Radiomic features of the delineated tumours, for the baseline that networks are asked to beat.
+
+The features are computed by mirp, which follows the Image Biomarker Standardisation Initiative (IBSI), and are kept
+under a name made from the content of the scan, so that a run that was killed goes on with the next scan.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import math
+import re
+import warnings
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
+from nephrograde.volume.check import Finding
+from nephrograde.volume.roi import cut_box, measure_tumour
+from nephrograde.volume.volume import read_mask, read_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from nephrograde.cohort.table import Cohort, Scan
+    from nephrograde.study import Study, Window
+    from nephrograde.vocabulary import MaskArray, VolumeArray
+    from nephrograde.volume.volume import Volume
+
+LAYOUT = 1
+"""Raised whenever the same scan would give other features, so that no old cache is read."""
+
+VOXEL_MM = 1.0
+"""Edge of the cubic voxels that features are computed on, mm; mirp takes an array to have voxels of 1 mm."""
+
+MARGIN_MM = 2.0
+"""How much of the scan around the tumour is cut out along with it, mm."""
+
+BINS = 20
+"""Grey levels that the window is divided into: 25 HU each for the window of −200 to 300 HU."""
+
+FAMILIES = ("statistical", "cm")
+"""Intensity statistics and the grey level co-occurrence matrix, merged over all directions in 3D; shape is a third."""
+
+NOT_SHAPE = ("morph_com", "morph_integ_int", "morph_moran_i", "morph_geary_c")
+"""Of mirp's features of shape, those that look at intensities. The last two are estimated from points drawn at random
+until they are steady, which takes longer than ten minutes where a few voxels stand out."""
+
+_PREFIXES = ("stat_", "morph_", "cm_")
+_TABLE = "features.csv"
+_MIRP_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def choose_phase(cohort: Cohort) -> str:
+    """Decide which phase radiomics reads, before anything is computed: one phase for all patients.
+
+    Features of two phases do not mix, because contrast agent changes them more than grade does.
+
+    Args:
+        cohort: The patients with their scans.
+
+    Returns:
+        The phase in which the most patients have an image and a mask; of equals the first in the study's order.
+
+    Raises:
+        InputError: Where mirp is not installed, or no scan has a mask.
+
+    Source:
+        Our choice.
+    """
+    place = "evaluate.baselines"
+    try:
+        importlib.metadata.version("mirp")
+    except importlib.metadata.PackageNotFoundError:
+        remedy = 'Install it with `pip install "nephrograde[radiomics]"`, or take radiomics out.'
+        problem = Problem(place, "radiomics needs the package mirp, which is not installed", remedy)
+        raise InputError([problem]) from None
+    counts = {phase: len(_delineated(cohort, phase)) for phase in cohort.phases}
+    phase = max(counts, key=lambda name: counts[name])
+    if not counts[phase]:
+        what = "radiomics needs masks, and no scan of the cohort table has one"
+        raise InputError([Problem(place, what, "Fill in <phase>_mask, or take radiomics out.")])
+    return phase
+
+
+def radiomics_features(
+    cohort: Cohort,
+    study: Study,
+    *,
+    inputs: Mapping[str, str],
+    radiomics_dir: Path,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Finding, ...]:
+    """Compute the features of every delineated scan of one phase; a scan that is already there is not read again.
+
+    Writes ``features.csv`` with a row a patient, and removes what no scan of this study refers to any more. A scan
+    that cannot be read is passed over: the prepare stage has named it.
+
+    Args:
+        cohort: The patients with their scans; :func:`choose_phase` says which phase is read.
+        study: Its window gives the grey levels.
+        inputs: SHA-256 of every image and mask by path, as the prepare stage found them.
+        radiomics_dir: The run's ``radiomics`` folder.
+        advance: Called once a scan.
+
+    Returns:
+        A warning for every scan whose features could not be computed.
+
+    Raises:
+        InputError: As :func:`choose_phase`.
+
+    Source:
+        Our choice of settings; see :func:`measure_features`.
+    """
+    phase = choose_phase(cohort)
+    records: list[dict[str, Any]] = []
+    for patient_id, scan in _delineated(cohort, phase).items():
+        digests = [inputs.get(str(path)) for path in (scan.image_path, scan.mask_path)]
+        if None not in digests:
+            window = study.window_of(phase)
+            records.append(_measure_scan(patient_id, scan, digests, window=window, radiomics_dir=radiomics_dir))
+        advance()
+    names = list(dict.fromkeys(name for record in records for name in record["features"]))
+    rows = ({"patient_id": r["patient_id"], "phase": phase} | r["features"] for r in records if r["features"])
+    write_rows(radiomics_dir / _TABLE, ["patient_id", "phase", *names], rows)
+    kept = {record["sidecar"] for record in records} | {_TABLE}
+    for path in radiomics_dir.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    return tuple(Finding(**record["finding"]) for record in records if record["finding"])
+
+
+def read_features(radiomics_dir: Path) -> dict[str, dict[str, float]]:
+    r"""Read the table that :func:`radiomics_features` left.
+
+    Returns:
+        Values by feature name, by patient id; NaN where a feature is undefined.
+
+    Raises:
+        RunError: Where the prepare stage has not run with radiomics among the baselines.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "features.csv").write_text("patient_id,phase,stat_mean,stat_cov\nP1,cmp,40.5,\n")
+    ...     read_features(Path(folder))
+    {'P1': {'stat_mean': 40.5, 'stat_cov': nan}}
+    """
+    return {
+        row["patient_id"]: {
+            name: float(text) if text else math.nan for name, text in row.items() if name not in {"patient_id", "phase"}
+        }
+        for row in read_rows(radiomics_dir / _TABLE)
+    }
+
+
+def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict[str, float | None]:
+    """Compute the features of one tumour.
+
+    The tumour's box is sampled at cubic voxels of 1 mm. Voxels of the tumour outside the window are left out
+    (re-segmentation), and its grey levels are 20 bins over the window. Of a window in percentiles, which says that the
+    series has no fixed scale, the bins span the tumour's own values. Shape is that of the whole delineation.
+
+    Args:
+        volume: The scan.
+        mask: The tumour on the scan's grid.
+        window: The values that become the lowest and the highest grey level.
+
+    Returns:
+        Values by mirp's names; None where a feature is undefined.
+
+    Raises:
+        VolumeError: With code "radiomics" where mirp cannot do it.
+
+    Source:
+        Zwanenburg 2020, Radiology 295:328 (IBSI) for the definitions; voxels, bins and families: our choice.
+    """
+    tumour = measure_tumour(mask, volume)
+    low, high = (np.array(volume.to_index(corner)) for corner in (tumour.low_mm, tumour.high_mm))
+    edges_mm = (high - low) * volume.spacing_mm + 2 * MARGIN_MM
+    nx, ny, nz = (math.ceil(edge / VOXEL_MM) for edge in edges_mm)
+    values, inside = cut_box(
+        volume,
+        mask,
+        center_mm=tumour.center_mm,
+        size_mm=(nx * VOXEL_MM, ny * VOXEL_MM, nz * VOXEL_MM),
+        voxels=(nx, ny, nz),
+        antialias=True,
+    )
+    grey = values[inside]
+    if not window.percentiles:
+        grey = grey[(grey >= window.low) & (grey <= window.high)]
+    if not grey.size:
+        raise _fault(volume, f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
+    try:
+        found = _extract(values, inside, base_feature_families=list(FAMILIES), **_grey_levels(window))
+        # Shape is taken from an image that is the same everywhere, so that nothing of NOT_SHAPE has to be estimated.
+        shape = _extract(np.ones_like(values), inside, base_feature_families=["morphological"])
+    except _MIRP_FAULTS as error:
+        raise _fault(volume, " ".join(str(error).split())[:200] or type(error).__name__) from None
+    found |= {name: value for name, value in shape.items() if name not in NOT_SHAPE}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def _extract(values: VolumeArray, mask: MaskArray | None, **settings: Any) -> dict[str, float]:
+    with _quiet():
+        import mirp
+
+        [table] = mirp.extract_features(
+            image=np.ascontiguousarray(values.T),  # mirp's axes are z y x
+            mask=np.ascontiguousarray(np.asarray(mask).T.astype(int)),
+            **settings,
+        )
+    return {name: float(table[name].iloc[0]) for name in table if name.startswith(_PREFIXES)}
+
+
+def _fault(volume: Volume, reason: str) -> VolumeError:
+    return VolumeError(
+        "radiomics",
+        f"{volume.image_path or 'image'}: the radiomic features could not be computed ({reason}).",
+        "The radiomics baseline leaves the patient out; the networks do not. Check the mask and the window.",
+    )
+
+
+def _grey_levels(window: Window) -> dict[str, Any]:
+    if window.percentiles:
+        return {"base_discretisation_method": "fixed_bin_number", "base_discretisation_n_bins": BINS}
+    return {
+        "base_discretisation_method": "fixed_bin_size",
+        "base_discretisation_bin_width": (window.high - window.low) / BINS,
+        "resegmentation_intensity_range": [window.low, window.high],
+    }
+
+
+def _delineated(cohort: Cohort, phase: str) -> dict[str, Scan]:
+    """The scans of a phase that have a mask, by patient id."""
+    scans = {case.patient_id: case.scans[phase] for case in cohort.cases if phase in case.scans}
+    return {patient_id: scan for patient_id, scan in scans.items() if scan.mask_path is not None}
+
+
+def _measure_scan(
+    patient_id: str, scan: Scan, digests: list[str | None], *, window: Window, radiomics_dir: Path
+) -> dict[str, Any]:
+    """One scan's record, from the sidecar where nothing has changed."""
+    identity = [patient_id, scan.phase, digests, window.model_dump(mode="json")]
+    method = [LAYOUT, VOXEL_MM, MARGIN_MM, BINS, FAMILIES, NOT_SHAPE, importlib.metadata.version("mirp")]
+    safe_id = re.sub(r"[^\w.-]+", "_", patient_id)[:40]
+    sidecar_path = radiomics_dir / f"{safe_id}-{scan.phase}.{fingerprint([identity, method])[:16]}.json"
+    if sidecar_path.exists():
+        return read_json(sidecar_path)
+    record: dict[str, Any] = {"sidecar": sidecar_path.name, "patient_id": patient_id, "features": {}, "finding": None}
+    try:
+        volume = read_volume(scan.image_path)
+        mask = read_mask(scan.mask_path, volume) if scan.mask_path else None
+    except VolumeError:  # is a finding of the prepare stage already
+        mask = None
+    if mask is not None:
+        try:
+            record["features"] = measure_features(volume, mask, window=window)
+        except VolumeError as error:
+            finding = Finding(patient_id, scan.phase, error.code, "warning", error.message, error.remedy)
+            record["finding"] = asdict(finding)
+    write_json(sidecar_path, record)
+    return record
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep mirp from setting up the root logger, from logging every step and from warning of what is on purpose."""
+    stopper = logging.NullHandler()
+    disabled_before = logging.root.manager.disable
+    logging.root.addHandler(stopper)
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled_before)
+        logging.root.removeHandler(stopper)

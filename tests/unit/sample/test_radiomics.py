@@ -1,0 +1,290 @@
+"""Radiomic features: computed by mirp on a few small tumours, kept by content, and read by the baseline."""
+
+import importlib.metadata
+import importlib.util
+import logging
+import math
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from nephrograde import pipeline
+from nephrograde.cohort.table import Case, Cohort, Scan
+from nephrograde.errors import InputError, RunError, VolumeError
+from nephrograde.files import read_rows, sha256_of, write_rows
+from nephrograde.sample import radiomics
+from nephrograde.sample.radiomics import choose_phase, measure_features, radiomics_features, read_features
+from nephrograde.study import Window
+from nephrograde.volume.check import read_findings
+from nephrograde.volume.volume import make_volume, read_mask, read_volume, write_image
+
+HU = Window(low=-200.0, high=300.0)
+
+
+@pytest.fixture
+def mirp(absent):
+    """The extra "radiomics"."""
+    if importlib.util.find_spec("mirp") is None:
+        absent('mirp is not installed: pip install "nephrograde[radiomics]"')
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Stands in for mirp: the mean and the number of voxels, and a list of the calls."""
+    calls = []
+
+    def measure(volume, mask, *, window):
+        calls.append(volume.image_path)
+        if mask.sum() < 10:
+            raise VolumeError("radiomics", f"{volume.image_path}: too small.", "Check the mask.")
+        return {"stat_mean": float(volume.values[mask].mean()), "morph_n": float(mask.sum()), "stat_cov": None}
+
+    monkeypatch.setattr(radiomics, "measure_features", measure)
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.7.0")
+    return calls
+
+
+def ball(radius, size=24, middle=11.5):
+    return ((np.indices((size, size, size)) - middle) ** 2).sum(axis=0) < radius**2
+
+
+def noise(size=24):
+    return (40 + 20 * np.random.default_rng(0).standard_normal((size, size, size))).astype(np.int16)
+
+
+def measured(mask, values=None, *, window=HU, spacing_mm=(1.0, 1.0, 1.0)):
+    return measure_features(
+        make_volume(noise() if values is None else values, spacing_mm=spacing_mm), mask, window=window
+    )
+
+
+def write_scans(folder, **radii):
+    """One scan of 24 mm a patient, with a ball for a tumour; a radius of 0 leaves the mask out."""
+    cases = []
+    for k, (patient, radius) in enumerate(radii.items()):
+        image_path, mask_path = folder / f"{patient}.nii.gz", folder / f"{patient}_mask.nii.gz"
+        write_image(noise() + np.int16(k), image_path, spacing_mm=(1.0, 1.0, 1.0))
+        if radius:
+            write_image(ball(radius), mask_path, spacing_mm=(1.0, 1.0, 1.0))
+        scan = Scan("cmp", image_path, mask_path if radius else None, None, None, None)
+        cases.append(Case(patient, k % 2 == 0, None, {"cmp": scan}, {}))
+    return Cohort(tuple(cases), ("cmp",), (), None, folder)
+
+
+def hashes(cohort):
+    scans = [scan for case in cohort.cases for scan in case.scans.values()]
+    paths = [path for scan in scans for path in (scan.image_path, scan.mask_path) if path and path.exists()]
+    return {str(path): sha256_of(path) for path in paths}
+
+
+@pytest.fixture
+def study(tiny_study_path):
+    return pipeline.load_inputs(tiny_study_path, ('evaluate.baselines=["radiomics"]',))
+
+
+def test_a_scan_of_the_synthetic_cohort_gives_all_families_and_the_same_again(mirp, tiny_cohort_dir):
+    row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
+    volume = read_volume(tiny_cohort_dir / row["cmp_image"])
+    mask = read_mask(tiny_cohort_dir / row["cmp_mask"], volume)
+    features = measure_features(volume, mask, window=HU)
+    assert {name.partition("_")[0] for name in features} == {"stat", "morph", "cm"}
+    assert len(features) == 64
+    assert not set(features) & set(radiomics.NOT_SHAPE)
+    volume_mm3 = mask.sum() * math.prod(volume.spacing_mm)
+    assert features["morph_volume"] == pytest.approx(volume_mm3, rel=0.1)
+    assert features["stat_mean"] == pytest.approx(volume.values[mask].mean(), abs=10)
+    assert measure_features(volume, mask, window=HU) == features
+
+
+def test_shape_is_in_mm_whatever_the_voxels(mirp):
+    thin = measured(ball(4))
+    x, y, z = np.indices((48, 24, 12))
+    flat = ((x * 0.5 - 11.5) ** 2 + (y - 11.5) ** 2 + (z * 2 - 11.5) ** 2) < 16
+    anisotropic = measured(flat, np.full((48, 24, 12), 40.0), spacing_mm=(0.5, 1.0, 2.0))
+    assert thin["morph_volume"] == pytest.approx(4 / 3 * math.pi * 64, rel=0.1)
+    assert anisotropic["morph_volume"] == pytest.approx(4 / 3 * math.pi * 64, rel=0.1)
+    assert anisotropic["stat_mean"] == pytest.approx(40.0)
+    assert anisotropic["cm_inv_var_d1_3d_v_mrg_fbs_w25.0"] is None  # one grey level: undefined, and not a number
+
+
+def test_a_few_voxels_that_stand_out_take_no_longer(mirp):
+    spots = np.where(np.random.default_rng(0).random((24, 24, 24)) > 0.99, 100.0, 0.0)
+    started = time.monotonic()
+    assert measured(ball(7), spots)["stat_max"] == pytest.approx(100.0)
+    assert time.monotonic() - started < 60  # under a second here; not done in ten minutes where Moran's I is estimated
+
+
+def test_what_lies_outside_the_window_does_not_count(mirp):
+    values = noise()
+    values[11, 11, 11] = 3000  # a clip
+    assert measured(ball(4), values)["stat_max"] < 300
+    assert measured(ball(4), values, window=Window(low=1, high=99, percentiles=True))["stat_max"] == 3000
+
+
+def test_a_tumour_outside_the_window_is_refused_in_words():
+    with pytest.raises(VolumeError, match="no voxel of the tumour lies between 500 and 600") as caught:
+        measured(ball(4), window=Window(low=500.0, high=600.0))
+    assert caught.value.code == "radiomics"
+
+
+@pytest.mark.parametrize("reason", ["one two", ""])
+def test_what_mirp_cannot_do_is_an_error_of_the_scan(mirp, monkeypatch, reason):
+    import mirp as package
+
+    def fail(**_):
+        raise ValueError(reason.replace(" ", "\n"))
+
+    monkeypatch.setattr(package, "extract_features", fail)
+    with pytest.raises(VolumeError, match=rf"could not be computed \({reason or 'ValueError'}\)"):
+        measured(ball(4))
+
+
+def test_mirp_is_silent_and_leaves_the_loggers_alone(mirp, capfd):
+    handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
+    measured(ball(3))
+    assert (logging.root.handlers, logging.root.manager.disable) == (handlers, disabled)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_scan_is_read_once_and_a_changed_one_again(counted, study, tmp_path):
+    cohort = write_scans(tmp_path, A=4, B=5, C=0)
+    folder = tmp_path / "radiomics"
+    ticks = []
+    for _ in range(2):
+        found = radiomics_features(
+            cohort, study, inputs=hashes(cohort), radiomics_dir=folder, advance=lambda: ticks.append(1)
+        )
+        assert found == ()
+    assert len(counted) == 2
+    assert len(ticks) == 4
+    before = read_features(folder)
+    assert set(before) == {"A", "B"}
+    assert before["A"]["morph_n"] == ball(4).sum()
+    assert math.isnan(before["A"]["stat_cov"])
+    write_image(ball(6), tmp_path / "A_mask.nii.gz", spacing_mm=(1.0, 1.0, 1.0))
+    radiomics_features(cohort, study, inputs=hashes(cohort), radiomics_dir=folder)
+    after = read_features(folder)
+    assert len(counted) == 3
+    assert after["A"]["morph_n"] == ball(6).sum()
+    assert after["B"] == before["B"]
+    assert len(list(folder.iterdir())) == 3  # two scans and the table: the old record has gone
+
+
+def test_a_killed_run_goes_on_with_the_next_scan(counted, study, tmp_path):
+    cohort, folder = write_scans(tmp_path, A=4, B=5), tmp_path / "radiomics"
+
+    def kill():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        radiomics_features(cohort, study, inputs=hashes(cohort), radiomics_dir=folder, advance=kill)
+    assert [path.name for path in counted] == ["A.nii.gz"]
+    with pytest.raises(RunError, match=r"features\.csv is missing"):
+        read_features(folder)
+    radiomics_features(cohort, study, inputs=hashes(cohort), radiomics_dir=folder)
+    assert [path.name for path in counted] == ["A.nii.gz", "B.nii.gz"]
+    assert set(read_features(folder)) == {"A", "B"}
+
+
+def test_another_window_or_mirp_gives_other_features(counted, study, tmp_path, monkeypatch):
+    cohort = write_scans(tmp_path, A=4)
+    window = study.model_copy(update={"window": {"cmp": Window(low=0.0, high=100.0)}})
+    radiomics_features(cohort, study, inputs=hashes(cohort), radiomics_dir=tmp_path / "r")
+    radiomics_features(cohort, window, inputs=hashes(cohort), radiomics_dir=tmp_path / "r")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "3.0")
+    radiomics_features(cohort, window, inputs=hashes(cohort), radiomics_dir=tmp_path / "r")
+    assert len(counted) == 3
+
+
+def test_a_scan_that_fails_is_a_warning_and_the_others_go_on(counted, study, tmp_path):
+    cohort = write_scans(tmp_path, A=1, B=5, C=5, D=5)
+    (tmp_path / "C.nii.gz").write_bytes(b"nothing")  # cannot be read: the prepare stage names it
+    (tmp_path / "D_mask.nii.gz").unlink()
+    for _ in range(2):  # the second time from the records
+        findings = radiomics_features(cohort, study, inputs=hashes(cohort), radiomics_dir=tmp_path / "r")
+        assert [(f.patient_id, f.phase, f.code, f.severity) for f in findings] == [("A", "cmp", "radiomics", "warning")]
+        assert set(read_features(tmp_path / "r")) == {"B"}
+
+
+def test_one_phase_is_read_for_all_and_it_is_that_with_most_masks(counted, tmp_path):
+    def scan(phase, has_mask):
+        return Scan(phase, tmp_path / f"{phase}.nii", tmp_path / "mask.nii" if has_mask else None, None, None, None)
+
+    def cohort(*patients):
+        cases = [
+            Case(str(k), True, None, {phase: scan(phase, has_mask) for phase, has_mask in phases.items()}, {})
+            for k, phases in enumerate(patients)
+        ]
+        return Cohort(tuple(cases), ("cmp", "np"), (), None)
+
+    assert choose_phase(cohort({"cmp": True, "np": True}, {"np": False})) == "cmp"
+    assert choose_phase(cohort({"cmp": True, "np": True}, {"cmp": False, "np": True})) == "np"
+    with pytest.raises(InputError, match=r"no scan of the cohort table has one\. Fill in <phase>_mask"):
+        choose_phase(cohort({"cmp": False}))
+
+
+@pytest.fixture
+def no_mirp(monkeypatch):
+    """A machine on which mirp is not installed."""
+    version = importlib.metadata.version
+
+    def version_of_others(name):
+        if name == "mirp":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version_of_others)
+    monkeypatch.setitem(sys.modules, "mirp", None)
+
+
+def test_without_mirp_the_study_stops_before_anything_is_computed(no_mirp, study, tmp_path):
+    cohort, _ = pipeline.open_cohort(study, tmp_path)
+    with pytest.raises(InputError, match=r'pip install "nephrograde\[radiomics\]"'):
+        pipeline.prepare(study, cohort, tmp_path)
+    assert not (tmp_path / "volumes").exists()
+
+
+def test_every_patient_with_features_has_a_row_in_the_scores(counted, study, tiny_cohort_dir, tmp_path):
+    cohort, split = pipeline.open_cohort(study, tmp_path)
+    first, *others = cohort.cases
+    image_path = first.scans["cmp"].image_path
+    volume = read_volume(image_path)
+    dot = np.zeros(volume.values.shape, dtype=bool)
+    dot[48, 48, 30] = True
+    write_image(dot, tmp_path / "dot.nii.gz", spacing_mm=volume.spacing_mm, origin_mm=volume.origin_mm)
+    scan = Scan("cmp", image_path, tmp_path / "dot.nii.gz", None, None, None)
+    cases = (Case(first.patient_id, first.is_high, first.grade, {"cmp": scan}, first.clinical), *others)
+    cohort = Cohort(cases, cohort.phases, cohort.clinical_columns, None, cohort.base_dir)
+    prepared = pipeline.prepare(study, cohort, tmp_path)
+    assert len(counted) == 24  # of two phases, one
+    told = [f for f in read_findings(tmp_path / "volumes" / "findings.csv") if f.code == "radiomics"]
+    assert [f.patient_id for f in told] == [first.patient_id]
+    assert told[0] in prepared.findings
+    pipeline.evaluate(study, cohort, split, tmp_path)
+    scored = read_rows(tmp_path / "scores" / "scores.csv")
+    assert {row["model"] for row in scored} == {"radiomics"}
+    assert {row["patient_id"] for row in scored} == {case.patient_id for case in others}
+
+
+def test_other_features_are_evaluated_again(counted, study, tmp_path):
+    cohort, split = pipeline.open_cohort(study, tmp_path)
+    pipeline.prepare(study, cohort, tmp_path)
+    pipeline.evaluate(study, cohort, split, tmp_path)
+    scores_path = tmp_path / "scores" / "scores.csv"
+    before = scores_path.read_bytes()
+    rows = read_rows(tmp_path / "radiomics" / "features.csv")
+    for k, row in enumerate(rows):
+        row["stat_mean"] = str(k)
+    write_rows(tmp_path / "radiomics" / "features.csv", list(rows[0]), rows)
+    pipeline.evaluate(study, cohort, split, tmp_path, reason="other features")
+    assert scores_path.read_bytes() != before
+
+
+def test_nobody_who_does_not_ask_for_radiomics_needs_mirp(no_mirp, tiny_study_path, tmp_path):
+    study = pipeline.load_inputs(tiny_study_path)
+    cohort, split = pipeline.open_cohort(study, tmp_path)
+    pipeline.prepare(study, cohort, tmp_path)
+    pipeline.evaluate(study, cohort, split, tmp_path)
+    assert {row["model"] for row in read_rows(tmp_path / "scores" / "scores.csv")} == {"size", "volume", "clinical"}
