@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nephrograde import __version__
 from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
+from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,17 +32,18 @@ _PACKAGES = (
     "statsmodels",
     "SimpleITK",
     "pydicom",
+    "mirp",  # an extra
 )
 
 
-def write_lock(study: Study | None, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
     the file as it was.
 
     Args:
-        study: The resolved study; None for a score table of another program.
+        study: The resolved study; the settings alone for a score table of another program.
         run_dir: The run folder.
         inputs: Path to SHA-256 of the table, the images and the masks.
         command: The command line, as a person could repeat it.
@@ -52,7 +55,9 @@ def write_lock(study: Study | None, run_dir: Path, *, inputs: Mapping[str, str],
         "machine": machine(),
         "inputs": dict(sorted(inputs.items())),
     }
-    if study is not None:
+    if isinstance(study, EvaluateSettings):
+        lock["evaluate"] = study.model_dump(mode="json")
+    else:
         lock["study"] = study.model_dump(mode="json")
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
     lock_path = run_dir / LOCK_NAME
@@ -76,7 +81,10 @@ def read_lock(run_dir: Path) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of nephrograde, Python and the packages that shape a number."""
     found = {"nephrograde": __version__, "python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in _PACKAGES}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def machine() -> str:

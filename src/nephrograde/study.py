@@ -160,11 +160,34 @@ class Arm(Section):
 
 
 class EvaluateSettings(Section):
-    """``[evaluate]``: the confidence level, the threshold rule and the baselines that stand in every table."""
+    """``[evaluate]``: what is computed from the scores, and by which rules.
+
+    ``threshold`` is chosen on out-of-fold scores only: "youden", the highest with at least ``threshold_target``
+    "sensitivity", the lowest with at least that "specificity", or the least "cost", where a missed high grade costs
+    ``cost_ratio`` false alarms. ``margin`` is the difference in AUC that still counts as "not worse". ``clinical``
+    names the columns of the clinical-only baseline, ``subgroups`` those by which patients are parted; columns that the
+    table does not have are passed over.
+    """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    threshold: Literal["youden"] = "youden"
-    baselines: tuple[Literal["size", "volume"], ...] = ("size", "volume")
+    threshold: Literal["youden", "sensitivity", "specificity", "cost"] = "youden"
+    threshold_target: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    cost_ratio: Positive = 1.0
+    margin: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    bootstraps: Annotated[int, Field(ge=100)] = 2000
+    benefit_range: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=0, lt=1)]] = (0.05, 0.6)
+    seed: Annotated[int, Field(ge=0)] = 20260415
+    subgroups: tuple[str, ...] = ("size_cm", "age_years", "sex", "centre")
+    baselines: tuple[Literal["size", "volume", "clinical", "radiomics"], ...] = ("size", "volume", "clinical")
+    clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
+
+    @model_validator(mode="after")
+    def _range_ordered(self) -> Self:
+        if not self.benefit_range[0] < self.benefit_range[1]:
+            raise ValueError(
+                f"benefit_range must run upwards, not from {self.benefit_range[0]:g} to {self.benefit_range[1]:g}"
+            )
+        return self
 
 
 class Study(Section):

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pydantic import ValidationError
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.study import NAME_PATTERN, Arm, CohortSettings, FitSettings, Section, Study, read_section
+from nephrograde.study import (
+    NAME_PATTERN,
+    Arm,
+    CohortSettings,
+    EvaluateSettings,
+    FitSettings,
+    Section,
+    Study,
+    read_section,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +100,36 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
         return None, [Problem(str(study_path), f"cannot be read ({error})", "Save it as UTF-8 text.")]
     except tomllib.TOMLDecodeError as error:
         return None, [Problem(str(study_path), f"is not TOML: {error}", "See `nephrograde init DIR` for a sample.")]
+    study, problems = _resolve(raw, overrides)
+    return None if study is None else _anchored(study, study_path.resolve().parent), problems
+
+
+def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
+    """Make the settings for a score table, which has no study file: the defaults with ``--set evaluate.margin=0.1``.
+
+    Args:
+        overrides: As given with ``--set``; keys of ``[evaluate]``.
+
+    Raises:
+        InputError: With every mistake.
+
+    >>> evaluate_settings(("evaluate.margin=0.1",)).margin
+    0.1
+    """
+    others = [text for text in overrides if not text.strip().startswith("evaluate.")]
+    problems = [
+        Problem(text, "does not matter to a score table", "Set keys of [evaluate], like evaluate.margin=0.1.")
+        for text in others
+    ]
+    bare = {"cohort": {"table": ""}, "arm": [{"name": "any", "supervision": "mask"}]}
+    study, more = _resolve(bare, tuple(text for text in overrides if text not in others))
+    if problems or more or study is None:
+        raise InputError(problems + more)
+    return study.evaluate
+
+
+def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | None, list[Problem]]:
+    """The study of a raw table with overrides, as far as it is sound, and every problem; changes ``raw``."""
     problems = [problem for text in overrides if (problem := _apply_override(raw, text)) is not None]
     problems += _rename_unknown(raw)
     faults = _faults_of(raw)
@@ -99,7 +138,7 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
         _replace_faulty(raw, fault[0])
     if faults and _faults_of(raw):
         return None, problems
-    return _anchored(read_section(Study, raw), study_path.resolve().parent), problems
+    return read_section(Study, raw), problems
 
 
 def _anchored(study: Study, base_dir: Path) -> Study:

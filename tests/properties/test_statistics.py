@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,11 +15,23 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluate.bootstrap import bootstrap_aucs
+from nephrograde.evaluate.clustered import clustered_auc, clustered_aucs, compare_clustered
 from nephrograde.evaluate.compare import compare_models, holm
 from nephrograde.evaluate.delong import place
+from nephrograde.evaluate.equivalence import compare_equivalence
 from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores
-from nephrograde.evaluate.metrics import Confusion, accuracy, auc, confusion, sensitivity, youden_threshold
+from nephrograde.evaluate.metrics import Confusion, accuracy, auc, confusion, sensitivity
+from nephrograde.evaluate.power import (
+    binormal_variance,
+    detectable_difference,
+    hanley_mcneil_variance,
+    obuchowski_variance,
+    patients_for_difference,
+    patients_for_noninferiority,
+)
 from nephrograde.evaluate.scores import ModelScores, Score, Scores, SplitName, paired_vectors, read_scores, write_scores
+from nephrograde.evaluate.threshold import youden_threshold
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -186,7 +199,7 @@ def as_text(evaluation: Evaluation) -> set[str]:
 def test_the_order_of_rows_changes_no_number(rows: tuple[Score, ...], chance: random.Random) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)
-    settings_ = EvaluateSettings()
+    settings_ = EvaluateSettings(bootstraps=100)
     assert as_text(evaluate_scores(Scores(rows), settings_)) == as_text(
         evaluate_scores(Scores(tuple(shuffled)), settings_)
     )
@@ -209,3 +222,153 @@ def test_only_finite_predictions_pass(values: list[float]) -> None:
     else:
         with pytest.raises(ScoresError, match="Prediction"):
             paired_vectors(values, [0] * len(values))
+
+
+anything = st.floats(allow_nan=True, allow_infinity=True) | probabilities
+areas = st.floats(0, 1)
+
+
+def models_of(sample: Samples) -> dict[str, ModelScores]:
+    p_high, truths = sample
+    patient_ids = tuple(f"P{k:02}" for k in range(truths.size))
+    return {f"m{k}": ModelScores(patient_ids, truths, row) for k, row in enumerate(p_high)}
+
+
+@given(samples(), st.integers(0, 3))
+@drawn
+def test_turned_scores_turn_the_auc_over_rows_and_its_resamples(sample: Samples, seed: int) -> None:
+    (p_high,), truths = sample
+    ids = [f"P{k // 2:02}" for k in range(truths.size)]
+    made, turned = clustered_auc(p_high, truths, ids), clustered_auc(-p_high, truths, ids)
+    assert turned.value == pytest.approx(1 - made.value, abs=1e-12)
+    assert turned.low == pytest.approx(1 - made.high, abs=1e-9, nan_ok=True)
+    resampled = [
+        bootstrap_aucs(models_of((scores[np.newaxis], truths)), replicates=50, seed=seed)["m0"]
+        for scores in (p_high, -p_high)
+    ]
+    assert resampled[1].value == pytest.approx(1 - resampled[0].value, abs=1e-12)
+    assert resampled[1].low == pytest.approx(1 - resampled[0].high, abs=1e-12)
+    assert 0 <= resampled[0].low <= resampled[0].high <= 1
+
+
+@given(samples(models=2), st.randoms(use_true_random=False))
+@drawn
+def test_neither_the_order_of_patients_nor_the_scale_of_scores_changes_a_number(
+    sample: Samples, chance: random.Random
+) -> None:
+    p_high, truths = sample
+    models = models_of(sample)
+    ids = list(models["m0"].patient_ids)
+    ranks = np.stack([np.unique(row, return_inverse=True)[1].astype(float) for row in p_high])
+    chance.shuffle(ids)
+    other = {model: patients.select(tuple(ids)) for model, patients in models_of((ranks**3, truths)).items()}
+    assert str(bootstrap_aucs(models, replicates=30, seed=1)) == str(bootstrap_aucs(other, replicates=30, seed=1))
+    (there,), (back,) = (compare_equivalence(given, margin=0.05) for given in (models, other))
+    assert back.difference == pytest.approx(there.difference, abs=1e-12)
+    assert back.p_equivalent == pytest.approx(there.p_equivalent, abs=1e-9, nan_ok=True)
+    assert abs(back.patients_needed - there.patients_needed) <= 1
+    rows = np.stack([patients.p_high for patients in other.values()])
+    own, shuffled = (
+        clustered_aucs(scores, of, [f"P{int(who[1:]) // 2}" for who in whose])
+        for scores, of, whose in (
+            (p_high, truths, models["m0"].patient_ids),
+            (rows, other["m0"].is_high, other["m0"].patient_ids),
+        )
+    )
+    np.testing.assert_array_equal(own.aucs, shuffled.aucs)
+    np.testing.assert_array_equal(own.covariance, shuffled.covariance)
+
+
+@given(samples(models=3), st.data())
+@drawn
+def test_covariances_are_positive_semidefinite(sample: Samples, data: st.DataObject) -> None:
+    p_high, truths = sample
+    ids = data.draw(st.lists(st.sampled_from("ABCDEFGH"), min_size=truths.size, max_size=truths.size))
+    for covariance in (place(p_high, truths).covariance(), clustered_aucs(p_high, truths, ids).covariance):
+        if np.isfinite(covariance).all():
+            np.testing.assert_allclose(covariance, covariance.T, rtol=0, atol=1e-15)
+            assert np.linalg.eigvalsh(covariance).min() >= -1e-15
+
+
+@given(samples(models=2))
+@drawn
+def test_one_row_a_patient_is_delong_and_twice_the_rows_are_no_more_patients(sample: Samples) -> None:
+    p_high, truths = sample
+    ids = [f"P{k}" for k in range(truths.size)]
+    once = clustered_aucs(p_high, truths, ids)
+    np.testing.assert_allclose(once.covariance, place(p_high, truths).covariance(), rtol=0, atol=1e-12)
+    twice = clustered_aucs(np.tile(p_high, 2), np.tile(truths, 2), ids * 2)
+    np.testing.assert_allclose(twice.covariance, once.covariance, rtol=0, atol=1e-12)
+
+
+@given(samples(models=2), st.floats(0.001, 0.9))
+@drawn
+def test_equivalence_is_both_one_sided_tests_and_the_interval_within_the_margin(sample: Samples, margin: float) -> None:
+    (row,) = compare_equivalence(models_of(sample), margin=margin)
+    assert row.n == sample[1].size
+    if np.isnan(row.p_equivalent):
+        assert row.method.startswith("not computed: ")
+        assert row.patients_needed == 0
+    else:
+        assert row.p_equivalent == max(row.p_a_not_worse, row.p_b_not_worse)
+        assert row.low <= row.difference <= row.high
+        assume(min(abs(row.low + margin), abs(row.high - margin)) > 1e-12)
+        assert (row.p_equivalent < 0.05) == (-margin < row.low and row.high < margin)
+        assert row.patients_needed >= 2
+
+
+@given(st.lists(anything, max_size=5), st.data())
+@drawn
+def test_whatever_the_scores_are_only_a_scores_error_is_raised(values: list[float], data: st.DataObject) -> None:
+    truths = np.array(data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values))), dtype=bool)
+    p_high = np.array([values, values[::-1]])
+    ids = data.draw(st.lists(st.sampled_from(["A", "B", ""]), min_size=len(values), max_size=len(values)))
+    models = models_of((p_high.reshape(2, -1), truths))
+    sound = bool(np.isfinite(values).all()) and 0 < truths.sum() < truths.size
+    (estimate, _) = bootstrap_aucs(models, replicates=5, seed=1).values()
+    assert np.isnan(estimate.value) == (not sound)
+    if np.isfinite(values).all():
+        assert len(compare_equivalence(models, margin=0.05)) == 1
+    for compute in (
+        lambda: clustered_aucs(p_high, truths, ids),
+        lambda: clustered_auc(values, truths, ids),
+        lambda: compare_clustered({"a": values, "b": values[::-1]}, truths, ids),
+    ):
+        if sound and all(ids):
+            compute()
+        else:
+            with pytest.raises(ScoresError):
+                compute()
+    if sound:
+        assert np.isnan(binormal_variance(values, truths)) or binormal_variance(values, truths) >= 0
+    else:
+        with pytest.raises(ScoresError):
+            binormal_variance(values, truths)
+
+
+@given(areas | anything, areas | anything, st.floats(0, 1), st.floats(-1, 1), st.integers(0, 500))
+@drawn
+def test_whatever_is_planned_has_a_number_or_a_scores_error(
+    auc_a: float, auc_b: float, share: float, correlation: float, n: int
+) -> None:
+    for compute in (
+        lambda: patients_for_difference(auc_a, auc_b, correlation=correlation, high_share=share),
+        lambda: patients_for_noninferiority(auc_a, n, margin=auc_b),
+        lambda: detectable_difference(auc_a),
+        lambda: hanley_mcneil_variance(auc_a, n, 2 * n),
+        lambda: obuchowski_variance(auc_a, n, 2 * n),
+    ):
+        try:
+            made = compute()
+        except ScoresError:
+            continue
+        assert math.isnan(made) or 0 <= made < math.inf
+
+
+@given(st.floats(0.01, 0.99), st.integers(2, 300), st.integers(2, 300))
+@drawn
+def test_more_patients_make_a_planned_variance_smaller(area: float, n_high: int, n_low: int) -> None:
+    for variance in (hanley_mcneil_variance, obuchowski_variance):
+        assert variance(area, n_high + 1, n_low) < variance(area, n_high, n_low)
+        assert variance(area, n_high, n_low + 1) < variance(area, n_high, n_low)
+    assert hanley_mcneil_variance(area, n_high, n_low) <= area * (1 - area) / min(n_high, n_low) + 1e-15

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 
 from nephrograde.evaluate.compare import compare_models
-from nephrograde.evaluate.delong import place
-from nephrograde.evaluate.metrics import auc, confusion, youden_threshold
+from nephrograde.evaluate.delong import normal_quantile, place
+from nephrograde.evaluate.equivalence import compare_equivalence
+from nephrograde.evaluate.metrics import auc, confusion
+from nephrograde.evaluate.power import binormal_variance
 from nephrograde.evaluate.scores import ModelScores
+from nephrograde.evaluate.threshold import youden_threshold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +54,30 @@ def test_variances_and_covariances(data: dict[str, Any]) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
 
 
-def test_paired_comparisons(data: dict[str, Any]) -> None:
+def models_of(data: dict[str, Any]) -> dict[str, ModelScores]:
     truths = np.array(data["y"], dtype=bool)
     patient_ids = tuple(f"P{k:04}" for k in range(truths.size))
-    models = {str(k): ModelScores(patient_ids, truths, np.array(p_high)) for k, p_high in enumerate(data["p"])}
+    return {str(k): ModelScores(patient_ids, truths, np.array(p_high)) for k, p_high in enumerate(data["p"])}
+
+
+def test_obuchowski_variances(data: dict[str, Any]) -> None:
+    # pROC has no value where the curve is a corner: no point lies off its edges.
+    theirs = [math.nan if variance == "NA" else variance for variance in data["var_obuchowski"]]
+    ours = [binormal_variance(p_high, data["y"]) for p_high in data["p"]]
+    assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE, nan_ok=True)
+
+
+def test_the_interval_of_equivalence_is_their_interval_of_the_difference_at_90_percent(data: dict[str, Any]) -> None:
+    rows = {(int(row.model_a), int(row.model_b)): row for row in compare_equivalence(models_of(data), margin=0.05)}
+    for pair in data["pairs"]:
+        low, high = pair["ci_diff"]
+        middle, reach = (low + high) / 2, (high - low) / 2 * normal_quantile(0.9) / normal_quantile(0.95)
+        row = rows[pair["i"], pair["j"]]
+        assert [row.low, row.high] == pytest.approx([middle - reach, middle + reach], rel=0, abs=TOLERANCE)
+
+
+def test_paired_comparisons(data: dict[str, Any]) -> None:
+    models = models_of(data)
     compared = compare_models(models, dict.fromkeys(models, 0.5))
     rows = {(int(c.model_a), int(c.model_b)): c for c in compared if c.measure == "auc"}
     assert set(rows) == {(pair["i"], pair["j"]) for pair in data["pairs"]} == set(combinations(range(len(models)), 2))

@@ -2,8 +2,8 @@
 
 Two models that are read on the same patients are right and wrong on much the same ones, and only the patients on
 whom they disagree tell them apart. So every comparison is paired by patient id: DeLong's test for the AUC, McNemar's
-exact test for the calls on high-grade patients (sensitivity) and on low-grade patients (specificity). Many pairs
-make chance findings likely, so the p values are adjusted after Holm within each measure.
+exact test for the calls on all patients (accuracy), on the high-grade ones (sensitivity) and on the low-grade ones
+(specificity). Many pairs make chance findings likely, so the p values are adjusted after Holm within each measure.
 
 A large p value does not show that two models are equal.
 """
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class Comparison:
     """One measure of model a minus that of model b, with the test of whether they differ.
 
-    ``n`` counts the patients that the test rests on: all common patients for the AUC, the high-grade ones for the
-    sensitivity, the low-grade ones for the specificity. NaN means "not computed"; ``method`` then says why.
-    ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval.
+    ``n`` counts the patients that the test rests on: all common patients for the AUC and the accuracy, the high-grade
+    ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed"; ``method`` then says
+    why. ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval.
 
     >>> Comparison("a", "b", "auc", 0.02, -0.04, 0.08, 0.65, 0.52, 0.52, 90, "paired DeLong, 95 % CI").difference
     0.02
@@ -53,14 +53,29 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two models on their common patients, in one order."""
+class Pair:
+    """Two models on their common patients, in one order; ``remark`` says which those are and how many were dropped."""
 
     model_a: str
     model_b: str
     a: ModelScores
     b: ModelScores
     remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class AucDifference:
+    """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance of it.
+
+    ``reason`` says why nothing can be tested, and is empty where it can be. Two models that rank all patients alike
+    differ by 0 with variance 0 and have no reason. ``warning`` is empty, or says what makes the test unreliable.
+    """
+
+    pair: Pair
+    value: float
+    variance: float
+    reason: str = ""
+    warning: str = ""
 
 
 def compare_models(
@@ -79,8 +94,8 @@ def compare_models(
         confidence: The probability that the interval of an AUC difference is to cover.
 
     Returns:
-        All pairs for the AUC, then for the sensitivity, then for the specificity. A pair that cannot be compared
-        (no common patients, one grade only) keeps its row, without numbers and with the reason.
+        All pairs for the AUC, then for the accuracy, the sensitivity and the specificity. A pair that cannot be
+        compared (no common patients, one grade only) keeps its row, without numbers and with the reason.
 
     Raises:
         ScoresError: Two models disagree on a patient's truth.
@@ -96,11 +111,68 @@ def compare_models(
     >>> first.measure, first.difference, round(first.p_value, 3)
     ('auc', -0.25, 0.48)
     """
-    pairs = [_pair(a, b, models, split=split) for a, b in itertools.combinations(models, 2)]
-    rows = _compare_aucs(pairs, confidence=confidence)
-    for measure, of_high in (("sensitivity", True), ("specificity", False)):
-        rows += [_compare_calls(pair, thresholds, measure=measure, of_high=of_high) for pair in pairs]
+    pairs = pair_models(models, split=split)
+    rows = [_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)]
+    for measure in ("accuracy", "sensitivity", "specificity"):
+        rows += [_compare_calls(pair, thresholds, measure=measure) for pair in pairs]
     return _adjusted(rows)
+
+
+def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
+    """Bring every two models to their common patients, by patient id.
+
+    Args:
+        models: The scores of each model in one split, by model id; the order decides which model is a and which b.
+        split: Where the scores are from; said in the remark.
+
+    Returns:
+        Every pair once, in the order of the models.
+
+    Raises:
+        ScoresError: Two models disagree on a patient's truth.
+
+    >>> from nephrograde.evaluate.scores import ModelScores
+    >>> a = ModelScores(("A", "B"), np.array([False, True]), np.array([0.25, 0.75]))
+    >>> b = ModelScores(("B", "C"), np.array([True, True]), np.array([0.5, 0.5]))
+    >>> pair_models({"a": a, "b": b}, split="test")[0].remark
+    'test patients that both models scored (1 of a and 1 of b dropped)'
+    """
+    return [_pair(a, b, models, split=split) for a, b in itertools.combinations(models, 2)]
+
+
+def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
+    """Compute the paired difference of AUCs of every pair; models that share their patients are placed once.
+
+    Args:
+        pairs: From :func:`pair_models`.
+
+    Returns:
+        One difference a pair, in their order; NaN and the reason where it cannot be computed.
+
+    Source:
+        DeLong 1988.
+    """
+    groups: dict[tuple[str, ...], dict[str, FloatVector]] = {}
+    for pair in pairs:
+        group = groups.setdefault(pair.a.patient_ids, {})
+        group[pair.model_a], group[pair.model_b] = pair.a.p_high, pair.b.p_high
+    placed: dict[tuple[str, ...], Placements] = {}
+    differences = []
+    for pair in pairs:
+        patient_ids, truths = pair.a.patient_ids, pair.a.is_high
+        if not patient_ids:
+            differences.append(AucDifference(pair, math.nan, math.nan, "no common patients"))
+        elif truths.all() or not truths.any():
+            grade = "high" if truths.all() else "low"
+            reason = f"all common patients are {grade} grade"
+            differences.append(AucDifference(pair, math.nan, math.nan, reason))
+        else:
+            group = groups[patient_ids]
+            if patient_ids not in placed:
+                placed[patient_ids] = place(np.stack(list(group.values())), truths)
+            position = [list(group).index(model) for model in (pair.model_a, pair.model_b)]
+            differences.append(_difference(pair, placed[patient_ids], position))
+    return differences
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -122,13 +194,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     computed = [k for k, p in enumerate(p_values) if not math.isnan(p)]
     adjusted = [math.nan] * len(p_values)
-    if computed:
+    if len(computed) == 1:
+        adjusted[computed[0]] = p_values[computed[0]]
+    elif computed:
         for k, p in zip(computed, multipletests([p_values[k] for k in computed], method="holm")[1], strict=True):
             adjusted[k] = float(p)
     return adjusted
 
 
-def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> _Pair:
+def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> Pair:
     a, b = models[model_a], models[model_b]
     remark = f"{split} patients"
     if a.patient_ids != b.patient_ids:
@@ -143,77 +217,61 @@ def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, spli
             f"Patient {a.patient_ids[int(differing[0])]}: is_high differs between models {model_a} and {model_b}. "
             "Correct the one that is wrong."
         )
-    return _Pair(model_a, model_b, a, b, remark)
+    return Pair(model_a, model_b, a, b, remark)
 
 
-def _compare_aucs(pairs: Sequence[_Pair], *, confidence: float) -> list[Comparison]:
-    """One row a pair; models that share their patients are placed together, once."""
-    groups: dict[tuple[str, ...], dict[str, FloatVector]] = {}
-    for pair in pairs:
-        group = groups.setdefault(pair.a.patient_ids, {})
-        group[pair.model_a], group[pair.model_b] = pair.a.p_high, pair.b.p_high
-    placed: dict[tuple[str, ...], Placements] = {}
-    rows = []
-    for pair in pairs:
-        patient_ids, truths = pair.a.patient_ids, pair.a.is_high
-        if not patient_ids:
-            rows.append(_not_computed(pair, "auc", 0, "no common patients"))
-        elif truths.all() or not truths.any():
-            grade = "high" if truths.all() else "low"
-            rows.append(_not_computed(pair, "auc", len(truths), f"all common patients are {grade} grade"))
-        else:
-            group = groups[patient_ids]
-            if patient_ids not in placed:
-                placed[patient_ids] = place(np.stack(list(group.values())), truths)
-            position = [list(group).index(model) for model in (pair.model_a, pair.model_b)]
-            rows.append(_delong_row(pair, placed[patient_ids], position, confidence=confidence))
-    return rows
-
-
-def _delong_row(pair: _Pair, placements: Placements, position: Sequence[int], *, confidence: float) -> Comparison:
-    difference, variance = placements.difference(*position)
-    n = len(pair.a)
+def _difference(pair: Pair, placements: Placements, position: Sequence[int]) -> AucDifference:
+    value, variance = placements.difference(*position)
+    reason = warning = ""
     if math.isnan(variance):
-        row = _not_computed(pair, "auc", n, "a single common patient of one grade, and so no variance")
-        return replace(row, difference=difference)
-    if variance == 0.0 and difference != 0.0:
-        row = _not_computed(pair, "auc", n, "the difference is the same in every patient, and so its variance 0")
-        return replace(row, difference=difference)
-    error = math.sqrt(variance)
+        reason = "a single common patient of one grade, and so no variance"
+    elif variance == 0.0 and value != 0.0:
+        reason = "the difference is the same in every patient, and so its variance 0"
+    elif variance > 0.0 and np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any():
+        warning = "one AUC is exactly 0 or 1: unreliable"
+    return AucDifference(pair, value, variance, reason, warning)
+
+
+def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
+    pair = difference.pair
+    if difference.reason:
+        row = _not_computed(pair, "auc", len(pair.a), difference.reason)
+        return replace(row, difference=difference.value)
+    error = math.sqrt(difference.variance)
     reach = normal_quantile(confidence) * error
-    z = difference / error if error else 0.0
-    method = f"paired DeLong, {100 * confidence:g} % CI; {pair.remark}"
+    z = difference.value / error if error else 0.0
+    remarks = [f"paired DeLong, {100 * confidence:g} % CI", pair.remark, difference.warning]
     if not error:
-        method += "; both models rank the patients alike"
-    elif np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any():
-        method += "; one AUC is exactly 0 or 1: unreliable"
+        remarks.append("both models rank the patients alike")
     return Comparison(
         pair.model_a,
         pair.model_b,
         "auc",
-        difference,
-        low=difference - reach,
-        high=difference + reach,
+        difference.value,
+        low=difference.value - reach,
+        high=difference.value + reach,
         statistic=z,
         p_value=two_sided_p(z),
         p_adjusted=math.nan,
-        n=n,
-        method=method,
+        n=len(pair.a),
+        method="; ".join(remark for remark in remarks if remark),
     )
 
 
-def _compare_calls(pair: _Pair, thresholds: Mapping[str, float], *, measure: str, of_high: bool) -> Comparison:
-    """McNemar's exact test on the patients of one grade: right by a only, against right by b only."""
+def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str) -> Comparison:
+    """McNemar's exact test on the patients of the measure: right by a only, against right by b only."""
     from statsmodels.stats.contingency_tables import mcnemar
 
     a, b = pair.a, pair.b
-    grade = a.is_high == of_high
-    n = int(grade.sum())
+    counted = {"accuracy": np.ones_like(a.is_high), "sensitivity": a.is_high, "specificity": ~a.is_high}[measure]
+    n = int(counted.sum())
     if n == 0:
-        kind = f"no common patients of {'high' if of_high else 'low'} grade" if len(a) else "no common patients"
-        return _not_computed(pair, measure, n, kind)
-    right_a = (a.p_high[grade] >= thresholds[pair.model_a]) == of_high
-    right_b = (b.p_high[grade] >= thresholds[pair.model_b]) == of_high
+        grade = "high" if measure == "sensitivity" else "low"
+        return _not_computed(
+            pair, measure, n, f"no common patients of {grade} grade" if len(a) else "no common patients"
+        )
+    right_a = ((a.p_high >= thresholds[pair.model_a]) == a.is_high)[counted]
+    right_b = ((b.p_high >= thresholds[pair.model_b]) == b.is_high)[counted]
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     both, neither = int((right_a & right_b).sum()), int((~right_a & ~right_b).sum())
     test = mcnemar([[both, only_a], [only_b, neither]], exact=True)
@@ -232,7 +290,7 @@ def _compare_calls(pair: _Pair, thresholds: Mapping[str, float], *, measure: str
     )
 
 
-def _not_computed(pair: _Pair, measure: str, n: int, reason: str) -> Comparison:
+def _not_computed(pair: Pair, measure: str, n: int, reason: str) -> Comparison:
     nan = math.nan
     method = f"not computed: {reason}; {pair.remark}"
     return Comparison(pair.model_a, pair.model_b, measure, nan, nan, nan, nan, nan, nan, n, method)

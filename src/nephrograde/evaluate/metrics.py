@@ -11,9 +11,9 @@ called high           tp                  fp
 called low            fn                  tn
 ====================  ==================  ==================
 
-sensitivity = tp / (tp + fn), specificity = tn / (tn + fp), accuracy = (tp + tn) / all. Each is a share of patients,
-so each has a Wilson interval. The threshold is part of the model: it is chosen on patients that are not the test
-patients (``youden_threshold``), and then frozen.
+sensitivity = tp / (tp + fn), specificity = tn / (tn + fp), accuracy = (tp + tn) / all, PPV = tp / (tp + fp), NPV =
+tn / (tn + fn). Each is a share of patients, so each has a Wilson interval. The threshold is part of the model: it is
+chosen on patients that are not the test patients (:mod:`nephrograde.evaluate.threshold`), and then frozen.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ import numpy.typing as npt
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import normal_quantile, place
 from nephrograde.evaluate.scores import paired_vectors
+
+_NOBODY = {
+    "accuracy": "There is no patient, and so no accuracy. Add patients.",
+    "sensitivity": "There is no high-grade patient, and so no sensitivity. Add patients of that kind.",
+    "specificity": "There is no low-grade patient, and so no specificity. Add patients of that kind.",
+    "ppv": "No patient is called high, and so there is no PPV. Lower the threshold or add patients.",
+    "npv": "No patient is called low, and so there is no NPV. Raise the threshold or add patients.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,52 +236,61 @@ def specificity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
     return _share("specificity", counts.tn, counts.n_low, counts=counts, confidence=confidence)
 
 
-def youden_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
-    """Find the threshold with the largest sensitivity + specificity − 1.
+def ppv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the share of truly high-grade patients among those called high: the positive predictive value.
 
-    Choose it on out-of-fold training predictions and keep it: chosen on the test patients it flatters the model.
-    Thresholds lie half-way between neighbouring scores. Of several equally good ones the lowest is taken, which is
-    the most sensitive (and the first that pROC lists). Where no threshold is better than calling everyone high, the
-    threshold is 0, which on probabilities does just that.
+    What a call "high" means for the patient in hand. It holds for groups with the same share of high grade only;
+    where high grade is rarer, it is lower.
 
     Args:
-        p_high: The predictions, probabilities.
-        is_high: The truths of the same patients, in the same order.
+        counts: The calls against the truths.
+        confidence: The probability that the interval is to cover.
 
     Returns:
-        The threshold; ``p_high >= threshold`` is the call "high".
+        The estimate with Wilson's interval; the note has the counts.
 
     Raises:
-        ScoresError: One class only, no patient, a value that is not finite, or different lengths.
+        ScoresError: No one is called high.
 
     Source:
-        Youden 1950, Cancer 3:32. The lowest of ties: our choice, as pROC's first.
+        Wilson 1927, as computed by statsmodels.
 
-    >>> youden_threshold([0.1, 0.3, 0.5, 0.9], [0, 0, 1, 1])
-    0.4
+    >>> ppv(Confusion(tp=36, fp=8, tn=43, fn=5)).note
+    '36 of 44'
     """
-    predictions, truths = paired_vectors(p_high, is_high)
-    high, low = np.sort(predictions[truths]), np.sort(predictions[~truths])
-    if not high.size or not low.size:
-        raise ScoresError("Youden's threshold needs patients of both grades. Add the missing grade.")
-    cuts = np.unique(predictions)
-    true_high = high.size - np.searchsorted(high, cuts)
-    true_low = np.searchsorted(low, cuts)
-    # Youden's index times n_high · n_low, a whole number, so that ties are ties.
-    best = int(np.argmax(true_high * low.size + true_low * high.size))
-    if best == 0:
-        return 0.0
-    below, above = float(cuts[best - 1]), float(cuts[best])
-    middle = (below + above) / 2.0
-    return middle if middle > below else above
+    return _share("ppv", counts.tp, counts.tp + counts.fp, counts=counts, confidence=confidence)
+
+
+def npv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the share of truly low-grade patients among those called low: the negative predictive value.
+
+    What a call "low" means for the patient in hand. It holds for groups with the same share of high grade only;
+    where high grade is more frequent, it is lower.
+
+    Args:
+        counts: The calls against the truths.
+        confidence: The probability that the interval is to cover.
+
+    Returns:
+        The estimate with Wilson's interval; the note has the counts.
+
+    Raises:
+        ScoresError: No one is called low.
+
+    Source:
+        Wilson 1927, as computed by statsmodels.
+
+    >>> npv(Confusion(tp=36, fp=8, tn=43, fn=5)).note
+    '43 of 48'
+    """
+    return _share("npv", counts.tn, counts.tn + counts.fn, counts=counts, confidence=confidence)
 
 
 def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence: float) -> Estimate:
     from statsmodels.stats.proportion import proportion_confint
 
     if whole == 0:
-        missing = {"sensitivity": "high-grade patient", "specificity": "low-grade patient"}.get(measure, "patient")
-        raise ScoresError(f"There is no {missing}, and so no {measure}. Add patients of that kind.")
+        raise ScoresError(_NOBODY[measure])
     low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method="wilson")
     return Estimate(
         measure,

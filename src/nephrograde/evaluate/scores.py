@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.cohort.sheet import open_sheet
+from nephrograde.cohort.sheet import Sheet, open_sheet
 from nephrograde.errors import ScoresError
 from nephrograde.files import write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.vocabulary import BoolVector, FloatVector
@@ -180,12 +180,41 @@ def read_scores(scores_path: Path) -> Scores:
     ...     read_scores(scores_path).rows
     (Score(patient_id='P001', model='theirs', split='test', fold=None, is_high=True, p_high=0.75),)
     """
+    return parse_scores(open_scores(scores_path))
+
+
+def open_scores(scores_path: Path) -> Sheet:
+    """Open a score table as texts.
+
+    Args:
+        scores_path: As for :func:`read_scores`.
+
+    Raises:
+        ScoresError: The file cannot be read as a table.
+    """
     sheet, faults = open_sheet(scores_path)
-    problems = [str(fault) for fault in faults]
-    if sheet is not None:
-        problems += [_missing_column(name, sheet.headings) for name in REQUIRED_COLUMNS if name not in sheet.headings]
-    if problems or sheet is None:
-        raise _table_error(scores_path.name, problems)
+    if faults or sheet is None:
+        raise _table_error(scores_path.name, [str(fault) for fault in faults])
+    return sheet
+
+
+def parse_scores(sheet: Sheet) -> Scores:
+    """Understand a table of texts as scores, by the rules of :func:`read_scores`.
+
+    Args:
+        sheet: The headings, and the cells of every row by heading.
+
+    Raises:
+        ScoresError: The table has problems; the first ten are listed with row, patient and model.
+
+    >>> cells = {"patient_id": "P001", "model": "theirs", "is_high": "1", "p_high": "0.75"}
+    >>> len(parse_scores(Sheet("theirs.csv", tuple(cells), ((2, cells),))).rows)
+    1
+    """
+    missing = [_missing_column(name, sheet.headings) for name in REQUIRED_COLUMNS if name not in sheet.headings]
+    if missing:
+        raise _table_error(sheet.name, missing)
+    problems: list[str] = []
     rows: list[Score] = []
     numbers: list[int] = []
     for number, cells in sheet.rows:
@@ -197,8 +226,44 @@ def read_scores(scores_path: Path) -> Scores:
             problems += [f"Row {number}, {text}" for text in score]
     problems += _contradictions(rows, numbers)
     if problems:
-        raise _table_error(scores_path.name, problems)
+        raise _table_error(sheet.name, problems)
     return Scores(tuple(rows))
+
+
+def parse_groups(sheet: Sheet, columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Take further columns of a score table, by which patients can be parted.
+
+    Args:
+        sheet: The table; it is known to hold sound scores.
+        columns: The columns asked for; those that the table does not have are passed over.
+
+    Returns:
+        By column, the text of every patient.
+
+    Raises:
+        ScoresError: Two rows of a patient differ.
+
+    >>> cells = {"patient_id": "P001", "model": "theirs", "is_high": "1", "p_high": "0.75", "sex": "F"}
+    >>> parse_groups(Sheet("theirs.csv", tuple(cells), ((2, cells),)), ("sex", "centre"))
+    {'sex': {'P001': 'F'}}
+    """
+    groups: dict[str, dict[str, str]] = {}
+    problems = []
+    for column in columns:
+        if column not in sheet.headings:
+            continue
+        texts = groups.setdefault(column, {})
+        for number, cells in sheet.rows:
+            text = cells.get(column, "")
+            before = texts.setdefault(cells["patient_id"], text)
+            if before != text:
+                problems.append(
+                    f"Row {number}, patient {cells['patient_id']}: {column} is {text or 'empty'}, but "
+                    f"{before or 'empty'} in an earlier row. Correct the one that is wrong."
+                )
+    if problems:
+        raise _table_error(sheet.name, problems)
+    return groups
 
 
 def write_scores(scores: Scores, scores_path: Path) -> None:
@@ -272,7 +337,8 @@ def _contradictions(rows: Sequence[Score], numbers: Sequence[int] | None) -> Ite
 
 
 def _missing_column(name: str, header: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, header, n=1, cutoff=0.7)
+    unknown = [heading for heading in header if heading not in COLUMNS]
+    near = difflib.get_close_matches(name, unknown, n=1, cutoff=0.7)
     remedy = f"Rename '{near[0]}'." if near else f"Add it; the table has: {', '.join(header) or 'no columns'}."
     return f"Column {name} is missing. {remedy}"
 

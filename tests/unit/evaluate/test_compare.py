@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ B = scored({"A": 0.2, "B": 0.3, "C": 0.6, "D": 0.5}, "CD")
 def test_every_pair_of_models_is_compared_on_every_measure() -> None:
     rows = compare_models({"a": A, "b": B, "c": A}, HALF)
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
-    measures = ["auc", "sensitivity", "specificity"]
+    measures = ["auc", "accuracy", "sensitivity", "specificity"]
     assert [(row.measure, (row.model_a, row.model_b)) for row in rows] == [(m, p) for m in measures for p in pairs]
 
 
@@ -69,9 +70,10 @@ def test_mcnemar_counts_the_patients_on_whom_the_models_disagree() -> None:
     ids = tuple(f"P{k}" for k in range(80))
     a, b = (ModelScores(ids, truths, chance.random(80)) for _ in range(2))
     rows = compare_models({"a": a, "b": b}, {"a": 0.4, "b": 0.7})
-    for measure, of_high in (("sensitivity", True), ("specificity", False)):
-        right_a = ((a.p_high >= 0.4) == truths)[truths == of_high]
-        right_b = ((b.p_high >= 0.7) == truths)[truths == of_high]
+    everyone = np.ones(80, dtype=bool)
+    for measure, counted in (("accuracy", everyone), ("sensitivity", truths), ("specificity", ~truths)):
+        right_a = ((a.p_high >= 0.4) == truths)[counted]
+        right_b = ((b.p_high >= 0.7) == truths)[counted]
         only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
         row = row_of(rows, measure)
         assert row.difference == pytest.approx(right_a.mean() - right_b.mean(), abs=1e-12)
@@ -82,9 +84,36 @@ def test_mcnemar_counts_the_patients_on_whom_the_models_disagree() -> None:
         assert math.isnan(row.low)
 
 
+def test_accuracy_takes_in_both_grades() -> None:
+    a = scored({"A": 0.9, "B": 0.1, "C": 0.9, "D": 0.9, "E": 0.9}, "CDE")
+    b = scored({"A": 0.1, "B": 0.9, "C": 0.1, "D": 0.1, "E": 0.1}, "CDE")
+    row = row_of(compare_models({"a": a, "b": b}, HALF), "accuracy")
+    # a alone is right on B, C, D and E, b alone on A: 4 against 1, p = 2 · (1 + 5) / 2⁵.
+    assert (row.difference, row.n, row.statistic) == (0.6, 5, 1.0)
+    assert row.p_value == pytest.approx(0.375, abs=1e-12)
+    assert row.method == "exact McNemar, right by a only 4, by b only 1; test patients"
+
+
 def test_two_models_that_never_disagree_have_p_1() -> None:
-    row = row_of(compare_models({"a": A, "b": A}, HALF), "sensitivity")
-    assert (row.difference, row.p_value) == (0.0, 1.0)
+    for measure in ("accuracy", "sensitivity"):
+        row = row_of(compare_models({"a": A, "b": A}, HALF), measure)
+        assert (row.difference, row.p_value) == (0.0, 1.0)
+
+
+def test_six_models_of_100_000_patients_are_compared_in_under_2_seconds() -> None:
+    chance = np.random.default_rng(7)
+    truths = chance.random(100_000) < 0.4
+    ids = [f"P{k:06}" for k in range(100_000)]
+    models = {
+        f"m{k}": ModelScores(tuple(map(str.upper, ids)), truths, chance.random(100_000) / 2 + truths * 0.1)
+        for k in range(6)
+    }
+    assert models["m0"].patient_ids[0] is not models["m1"].patient_ids[0]
+    started = time.perf_counter()
+    rows = compare_models(models, dict.fromkeys(models, 0.3))
+    passed = time.perf_counter() - started
+    assert len(rows) == 4 * 15
+    assert passed < 2.0
 
 
 def test_holm_works_within_each_measure() -> None:
@@ -96,7 +125,7 @@ def test_holm_works_within_each_measure() -> None:
         for name, gain in (("a", 0.0), ("b", 0.2), ("c", 0.9))
     }
     rows = compare_models(models, HALF)
-    for measure in ("auc", "sensitivity", "specificity"):
+    for measure in ("auc", "accuracy", "sensitivity", "specificity"):
         family = [row for row in rows if row.measure == measure]
         ordered = sorted(family, key=lambda row: row.p_value)
         expected = np.minimum(np.maximum.accumulate([(3 - k) * row.p_value for k, row in enumerate(ordered)]), 1)
@@ -111,14 +140,17 @@ def test_holm_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("b", "reasons"),
     [
-        (scored({"X": 0.5, "Y": 0.6}, "X"), ("no common patients",) * 3),
-        (scored({"A": 0.5, "B": 0.6}, ""), ("all common patients are low", "no common patients of high grade", "")),
-        (scored({"C": 0.5, "D": 0.6}, "CD"), ("all common patients are high", "", "no common patients of low grade")),
+        (scored({"X": 0.5, "Y": 0.6}, "X"), ("no common patients",) * 4),
+        (scored({"A": 0.5, "B": 0.6}, ""), ("all common patients are low", "", "no common patients of high grade", "")),
+        (
+            scored({"C": 0.5, "D": 0.6}, "CD"),
+            ("all common patients are high", "", "", "no common patients of low grade"),
+        ),
     ],
 )
 def test_a_pair_that_cannot_be_compared_keeps_its_row_and_says_why(b: ModelScores, reasons: tuple[str, ...]) -> None:
     rows = compare_models({"a": A, "b": b, "c": A}, HALF)
-    for measure, reason in zip(("auc", "sensitivity", "specificity"), reasons, strict=True):
+    for measure, reason in zip(("auc", "accuracy", "sensitivity", "specificity"), reasons, strict=True):
         row = row_of(rows, measure)
         assert math.isnan(row.p_value) == bool(reason)
         assert row.method.startswith(f"not computed: {reason}" if reason else "exact McNemar")

@@ -7,21 +7,17 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError, ScoresError
-from nephrograde.evaluate.evaluation import (
-    Evaluation,
-    Threshold,
-    evaluate_scores,
-    read_comparisons,
-    read_estimates,
-    write_comparisons,
-    write_estimates,
-)
-from nephrograde.evaluate.metrics import Estimate, youden_threshold
+from nephrograde.evaluate.compare import Comparison
+from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluate.scores import Score, Scores, SplitName
+from nephrograde.evaluate.tables import read_estimates, read_table
+from nephrograde.evaluate.threshold import Threshold, youden_threshold
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nephrograde.evaluate.metrics import Estimate
 
 SETTINGS = EvaluateSettings()
 
@@ -43,7 +39,10 @@ def estimate_of(evaluation: Evaluation, model: str, split: str, measure: str) ->
 
 def test_every_model_and_split_has_every_measure() -> None:
     evaluation = evaluate_scores(table(), SETTINGS)
-    measures = ["auc", "accuracy", "sensitivity", "specificity", "tp", "fp", "tn", "fn", "threshold"]
+    counts = ["tp", "fp", "tn", "fn"]
+    shares = ["accuracy", "sensitivity", "specificity", "ppv", "npv"]
+    quality = ["brier", "calibration_intercept", "calibration_slope", "ece"]
+    measures = ["auc", "auc_bootstrap", *shares, *counts, *quality, "threshold"]
     expected = [(m, s, x) for m in ("weak-1-cmp", "size") for s in ("oof", "test") for x in measures]
     assert [(model, split, e.measure) for model, split, e in evaluation.estimates] == expected
 
@@ -85,7 +84,7 @@ def test_oof_calls_are_said_to_be_optimistic() -> None:
 
 def test_models_are_compared_on_the_test_patients() -> None:
     rows = evaluate_scores(table(), SETTINGS).comparisons
-    assert [row.measure for row in rows] == ["auc", "sensitivity", "specificity"]
+    assert [row.measure for row in rows] == ["auc", "accuracy", "sensitivity", "specificity"]
     assert all("; test patients" in row.method for row in rows)
 
 
@@ -125,7 +124,7 @@ def test_a_model_without_test_rows_stays_in_the_comparisons() -> None:
     scores = table()
     kept = tuple(row for row in scores.rows if (row.model, row.split) != ("size", "test"))
     rows = evaluate_scores(Scores(kept), SETTINGS).comparisons
-    assert [row.method.split(";")[0] for row in rows] == ["not computed: no common patients"] * 3
+    assert [row.method.split(";")[0] for row in rows] == ["not computed: no common patients"] * 4
 
 
 def test_one_model_has_nothing_to_be_compared_with() -> None:
@@ -156,10 +155,9 @@ def test_tables_come_back_digit_for_digit_and_are_written_alike_twice(tmp_path: 
     evaluation = evaluate_scores(scores, SETTINGS)
     texts = []
     for run in ("one", "two"):
-        write_estimates(evaluation.estimates, tmp_path / run / "estimates.csv")
-        write_comparisons(evaluation.comparisons, tmp_path / run / "comparisons.csv")
+        write_statistics(evaluation, tmp_path / run)
         estimates = read_estimates(tmp_path / run / "estimates.csv")
-        comparisons = read_comparisons(tmp_path / run / "comparisons.csv")
+        comparisons = read_table(Comparison, tmp_path / run / "comparisons.csv")
         assert repr(estimates) == repr(evaluation.estimates)
         assert repr(comparisons) == repr(evaluation.comparisons)
         texts.append([(tmp_path / run / name).read_bytes() for name in ("estimates.csv", "comparisons.csv")])
@@ -167,7 +165,7 @@ def test_tables_come_back_digit_for_digit_and_are_written_alike_twice(tmp_path: 
     assert texts[0] == texts[1]
     header, *lines = texts[0][0].decode().splitlines()
     assert header == "model,split,measure,value,low,high,n,n_high,method"
-    assert lines[9].startswith("weak-1-cmp,test,auc,,,,20,0,not computed")
+    assert any(line.startswith("weak-1-cmp,test,auc,,,,20,0,not computed") for line in lines)
     header = texts[0][1].decode().splitlines()[0]
     assert header == "model_a,model_b,measure,difference,low,high,statistic,p_value,p_adjusted,n,method"
     assert b"nan" not in texts[0][0] + texts[0][1]
@@ -182,4 +180,4 @@ def test_a_missing_or_damaged_table_is_named(tmp_path: Path) -> None:
         read_estimates(damaged_path)
     damaged_path.write_text("model_a,n\nsize,x\n", encoding="utf-8")
     with pytest.raises(RunError, match=r"damaged\.csv is damaged"):
-        read_comparisons(damaged_path)
+        read_table(Comparison, damaged_path)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from nephrograde.errors import ScoresError
@@ -12,9 +11,10 @@ from nephrograde.evaluate.metrics import (
     accuracy,
     auc,
     confusion,
+    npv,
+    ppv,
     sensitivity,
     specificity,
-    youden_threshold,
 )
 
 
@@ -79,6 +79,8 @@ def test_shares_have_wilson_intervals_and_counts() -> None:
         (accuracy(counts), 78, 92),
         (sensitivity(counts), 35, 41),
         (specificity(counts), 43, 51),
+        (ppv(counts), 35, 43),
+        (npv(counts), 43, 49),
     ):
         share = part / whole
         centre = (share + z**2 / (2 * whole)) / (1 + z**2 / whole)
@@ -96,32 +98,14 @@ def test_a_share_of_nobody_is_refused() -> None:
         specificity(Confusion(tp=1, fp=0, tn=0, fn=1))
     with pytest.raises(ScoresError, match="There is no patient, and so no accuracy"):
         accuracy(Confusion(0, 0, 0, 0))
+    with pytest.raises(ScoresError, match=r"No patient is called high, and so there is no PPV\. Lower the threshold"):
+        ppv(Confusion(tp=0, fp=0, tn=1, fn=1))
+    with pytest.raises(ScoresError, match=r"No patient is called low, and so there is no NPV\. Raise the threshold"):
+        npv(Confusion(tp=1, fp=1, tn=0, fn=0))
 
 
-def test_youden_lies_half_way_between_neighbours() -> None:
-    assert youden_threshold([0.0, 0.25, 0.75, 1.0], [0, 0, 1, 1]) == 0.5
-
-
-def test_of_equal_youden_thresholds_the_most_sensitive_is_taken() -> None:
-    p_high, is_high = [0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1]
-    assert youden_threshold(p_high, is_high) == pytest.approx(0.15)
-    assert confusion(p_high, is_high, threshold=0.15).fn == 0
-
-
-@pytest.mark.parametrize("p_high", [[0.5, 0.5, 0.5, 0.5], [0.8, 0.9, 0.1, 0.2]])
-def test_where_no_threshold_helps_everyone_is_called_high(p_high: list[float]) -> None:
-    threshold = youden_threshold(p_high, [0, 0, 1, 1])
-    assert threshold == 0.0
-    assert confusion(p_high, [0, 0, 1, 1], threshold=threshold) == Confusion(tp=2, fp=2, tn=0, fn=0)
-
-
-def test_a_threshold_between_neighbouring_floats_still_parts_them() -> None:
-    below = 0.5
-    above = float(np.nextafter(below, 1.0))
-    threshold = youden_threshold([below, above], [0, 1])
-    assert confusion([below, above], [0, 1], threshold=threshold) == Confusion(tp=1, fp=0, tn=1, fn=0)
-
-
-def test_youden_needs_both_grades() -> None:
-    with pytest.raises(ScoresError, match="patients of both grades"):
-        youden_threshold([0.5, 0.6], [1, 1])
+def test_predictive_values_change_with_the_share_of_high_grade_and_sensitivity_does_not() -> None:
+    common, rare = Confusion(tp=40, fp=10, tn=40, fn=10), Confusion(tp=4, fp=10, tn=40, fn=1)
+    assert (ppv(common).measure, ppv(common).value, ppv(rare).value) == ("ppv", 0.8, 4 / 14)
+    assert (npv(common).measure, npv(common).value, npv(rare).value) == ("npv", 0.8, 40 / 41)
+    assert sensitivity(common).value == sensitivity(rare).value == 0.8

@@ -166,3 +166,10 @@ def test_select_takes_patients_in_the_order_named() -> None:
 def test_vectors_that_do_not_belong_together_are_refused(p_high: object, is_high: object, expected: str) -> None:
     with pytest.raises(ScoresError, match=expected):
         paired_vectors(p_high, is_high)  # type: ignore[arg-type]
+
+
+def test_a_column_that_is_in_its_place_is_not_to_be_renamed(tmp_path: Path) -> None:
+    table_path = tmp_path / "scores.csv"
+    table_path.write_text("patient_id,model,is_high,prob\nP1,a,0,0.3\n", encoding="utf-8")
+    with pytest.raises(ScoresError, match=r"Column p_high is missing\. Add it; the table has"):
+        read_scores(table_path)

@@ -1,0 +1,186 @@
+"""Subgroups: the AUC in parts of the patients, and whether the parts differ.
+
+A part holds few patients, and among many parts some AUC is low by chance. So the question is not which part has a
+good AUC, but whether the AUCs differ by more than chance: that is what the test of interaction asks. It has little
+power, and a large p value does not show that a model is worth the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from nephrograde.evaluate.delong import place
+from nephrograde.evaluate.metrics import auc
+from nephrograde.evaluate.scores import paired_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.evaluate.scores import ModelScores
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+Labels: TypeAlias = tuple[str, str, str, str]  # model, split, column, group
+
+CUTS = {"size_cm": (4.0, "cm"), "age_years": (65.0, "years")}
+"""Where columns of numbers are cut in two: 4 cm is the limit of stage T1a, 65 years the usual one; our choice."""
+
+MOST_VALUES = 8
+"""More distinct values than this are no groups; our choice."""
+
+UNKNOWN = "unknown"
+"""The part of patients without a value; it does not enter the test of interaction."""
+
+_EMPTY = {"", "-", "na", "n/a", "nan", "none", "null", UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupEstimate:
+    """The AUC of one model in one part of the patients; a row of ``statistics/subgroups.csv``.
+
+    ``column`` is the column of the cohort table, ``group`` the part ("≤ 4 cm"), ``p_interaction`` the test of whether
+    the AUC differs between the parts of that column (the same in every row of the column). NaN: not computed, and
+    ``method`` says why.
+    """
+
+    model: str
+    split: str
+    column: str
+    group: str
+    n: int
+    n_high: int
+    auc: float
+    low: float
+    high: float
+    p_interaction: float
+    method: str
+
+
+def estimate_subgroups(
+    patients: ModelScores,
+    values: Mapping[str, Mapping[str, str]],
+    *,
+    model: str,
+    split: str,
+    confidence: float,
+    columns: Sequence[str],
+) -> tuple[SubgroupEstimate, ...]:
+    """Estimate the AUC of a model in parts of the patients, and test in each column whether the parts differ.
+
+    ``size_cm`` is parted at 4 cm and ``age_years`` at 65 years; any other column by its values, of which there may be
+    eight at most. The parts hold different patients, so their AUCs are independent: the test is Wald's chi-square of
+    equal AUCs with DeLong's variances, which for two parts is the z test of their difference. It leaves out parts
+    without a variance above 0, and patients without a value.
+
+    Args:
+        patients: The scores of the model in one split.
+        values: By column, the text of each patient; a patient that is missing there is "unknown".
+        model: The model's id, for the rows.
+        split: Where the patients are from, for the rows.
+        confidence: The probability that an interval is to cover.
+        columns: The columns to part by, in this order; those that ``values`` does not have are passed over.
+
+    Returns:
+        A row for every part; what cannot be computed is NaN, with the reason in ``method``.
+
+    Raises:
+        ScoresError: A prediction that is not finite.
+
+    Source:
+        DeLong 1988 for each part; the test, the cuts and the most values: our choice.
+
+    >>> from nephrograde.evaluate.scores import ModelScores
+    >>> ids, truth = ("A", "B", "C", "D", "E"), np.array([False, False, True, True, True])
+    >>> scores = ModelScores(ids, truth, np.array([0.1, 0.6, 0.4, 0.9, 0.5]))
+    >>> sexes = {"A": "F", "B": "F", "C": "F", "D": "F", "E": "M"}
+    >>> options = {"model": "size", "split": "test", "confidence": 0.95, "columns": ("sex", "centre")}
+    >>> for row in estimate_subgroups(scores, {"sex": sexes}, **options):
+    ...     print(row.group, row.n, row.n_high, row.auc, row.method.partition(";")[0])
+    F 4 2 0.75 DeLong, 95 % CI
+    M 1 1 nan not computed: patients of one grade only
+    """
+    if not len(patients):
+        return ()
+    p_high, is_high = paired_vectors(patients.p_high, patients.is_high)
+    rows: list[SubgroupEstimate] = []
+    for column in columns:
+        if column not in values:
+            continue
+        parts = _part(column, [values[column].get(patient_id, "") for patient_id in patients.patient_ids])
+        known = len(parts.keys() - {UNKNOWN})
+        if known > MOST_VALUES:
+            reason = f"not computed: {known} different values, and {MOST_VALUES} at most make groups"
+            labels = (model, split, column, f"{known} values")
+            rows.append(_without_number(labels, is_high, reason))
+            continue
+        made = [
+            _estimate(p_high[members], is_high[members], (model, split, column, group), confidence=confidence)
+            for group, members in parts.items()
+        ]
+        rows += _test_interaction(made)
+    return tuple(rows)
+
+
+def _part(column: str, texts: Sequence[str]) -> dict[str, BoolVector]:
+    """Which patients belong to each part; the unknown ones last, where there are any."""
+    if column in CUTS:
+        cut, unit = CUTS[column]
+        numbers = np.array([_number(text) for text in texts])
+        parts = {f"≤ {cut:g} {unit}": numbers <= cut, f"> {cut:g} {unit}": numbers > cut}
+        unknown = np.isnan(numbers)
+    else:
+        cells = np.array([UNKNOWN if text.strip().casefold() in _EMPTY else text.strip() for text in texts])
+        unknown = cells == UNKNOWN
+        parts = {str(value): cells == value for value in np.unique(cells[~unknown])}
+    return parts | {UNKNOWN: unknown} if unknown.any() else parts
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _estimate(
+    p_high: FloatVector, is_high: BoolVector, labels: Labels, *, confidence: float
+) -> tuple[SubgroupEstimate, float]:
+    """The row of a part, and the variance of its AUC."""
+    if not is_high.size:
+        return _without_number(labels, is_high, "not computed: no patients"), math.nan
+    if is_high.all() or not is_high.any():
+        return _without_number(labels, is_high, "not computed: patients of one grade only"), math.nan
+    found = auc(p_high, is_high, confidence=confidence)
+    variance = float(place(p_high[np.newaxis], is_high).covariance()[0, 0])
+    note = found.note
+    if variance == 0.0 and not note:
+        note = "variance 0: interval unreliable"
+    method = f"{found.method}; {note}" if note else found.method
+    row = SubgroupEstimate(
+        *labels, found.n, found.n_high, found.value, found.low, found.high, p_interaction=math.nan, method=method
+    )
+    return row, variance
+
+
+def _test_interaction(made: Sequence[tuple[SubgroupEstimate, float]]) -> list[SubgroupEstimate]:
+    """Write the test of equal AUCs into every row of a column."""
+    from scipy.special import chdtrc
+
+    usable = [(row.auc, variance) for row, variance in made if row.group != UNKNOWN and variance > 0.0]
+    if len(usable) < 2:
+        p_value, how = math.nan, "interaction not computed: fewer than two parts whose AUC has a variance above 0"
+    else:
+        aucs, variances = np.array(usable).T
+        mean = np.average(aucs, weights=1.0 / variances)
+        p_value = float(chdtrc(len(usable) - 1, ((aucs - mean) ** 2 / variances).sum()))
+        how = f"interaction: Wald chi-square test of equal AUCs in {len(usable)} parts"
+    return [replace(row, p_interaction=p_value, method=f"{row.method}; {how}") for row, _ in made]
+
+
+def _without_number(labels: Labels, is_high: BoolVector, reason: str) -> SubgroupEstimate:
+    nan = math.nan
+    return SubgroupEstimate(*labels, is_high.size, int(is_high.sum()), nan, nan, nan, p_interaction=nan, method=reason)
