@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.report.language import t
 from nephrograde.report.numbers import decimal
+from nephrograde.report.wording import level_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,15 +72,18 @@ def pick_examples(record: Record) -> Examples | None:
     rows = [row for row in record.scores.rows if row.model == model.name and row.split == record.split]
     if threshold is None or not rows:
         return None
-    low, high = record.level_words
+    low, high = level_words(record)
     groups = []
     for is_high, called_high in ((True, True), (False, False), (False, True), (True, False)):
         members = [row for row in rows if row.is_high == is_high and (row.p_high >= threshold.value) == called_high]
         ordered = sorted(members, key=lambda row: (-row.p_high if called_high else row.p_high, row.patient_id))
         said, true = (high if called_high else low), (high if is_high else low)
-        heading = f"called {said}, rightly" if is_high == called_high else f"called {said}, but {true}"
+        is_right = is_high == called_high
+        heading = (
+            t("called {said}, rightly", said=said) if is_right else t("called {said}, but {true}", said=said, true=true)
+        )
         shown = _draw(record, ordered, files)
-        groups.append(ExampleGroup(heading, is_high == called_high, len(members), shown))
+        groups.append(ExampleGroup(heading, is_right, len(members), shown))
     if not any(group.examples for group in groups):
         return None
     return Examples(model.name, decimal(threshold.value), record.study.image.slice_mm, tuple(groups))
@@ -98,7 +103,7 @@ def _chosen(record: Record) -> Model | None:
 
 def _draw(record: Record, rows: Sequence[Score], files: dict[str, Row]) -> tuple[Example, ...]:
     grades = {case["patient_id"]: case.get("grade", "") for case in record.cases}
-    low, high = record.level_words
+    low, high = level_words(record)
     drawn = []
     for row in rows:
         region = files.get(row.patient_id)
@@ -112,7 +117,7 @@ def _draw(record: Record, rows: Sequence[Score], files: dict[str, Row]) -> tuple
                 row.patient_id,
                 png_data_uri(picture),
                 decimal(row.p_high, 2),
-                f"grade {grade}" if grade else (high if row.is_high else low),
+                t("grade {grade}", grade=grade) if grade else (high if row.is_high else low),
                 numbers[len(numbers) // 2],
             )
         )

@@ -1,43 +1,45 @@
 """The figures of the report: ROC curves, confusion matrices, learning curves.
 
 Lines differ in colour and in dash, so that the figures can be read in grey and by the colour-blind (Okabe and Ito's
-palette).
+palette). Each figure carries the numbers that it was drawn from.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from nephrograde.report.numbers import bounds, decimal
+from nephrograde.report.language import t
+from nephrograde.report.numbers import bounds, decimal, enumerated
 from nephrograde.report.roc import GRID, roc_band, roc_points
-from nephrograde.report.svg import RULE, STYLE, finish, new_figure, printable, y_label
-from nephrograde.vocabulary import phase_name
+from nephrograde.report.svg import RULE, finish, house_style, new_figure, printable, y_label
+from nephrograde.report.wording import split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from nephrograde.report.record import FoldFit, Model, Record
     from nephrograde.report.svg import Drawing
+    from nephrograde.vocabulary import FloatVector
+
+    Band: TypeAlias = tuple[FloatVector, FloatVector]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.3)), (0, (6, 1.5, 1.4, 1.5)), (0, (3, 1)), (0, (8, 2)))
-BASELINE_DASHES: tuple[Any, ...] = ("-", (0, (2.5, 1.5)))
+BASELINE_DASHES: tuple[Any, ...] = ("-", (0, (2.5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 PANEL_MODELS = len(COLOURS)
 LABEL_LETTERS = 16
+LABEL_STEP, LABELS_HIGH = 0.068, 0.41
+"""Between two names below the diagonal, and the height that all of them may take, as shares of the panel."""
 RIGHT, WRONG = "#0072b2", "#d55e00"
 
 
 def draw_figures(record: Record) -> dict[str, Drawing]:
     """Draw every figure that the run has data for, by name: ``roc``, ``confusion``, ``learning``."""
-    import matplotlib as mpl
-
-    with mpl.rc_context():
-        mpl.rcdefaults()  # so that a person's own matplotlibrc does not change the page
-        mpl.rcParams.update(STYLE)
+    with house_style():
         drawings = [_roc_figure(record), _confusion_figure(record), _learning_figure(record)]
     return {drawing.name: drawing for drawing in drawings if drawing is not None}
 
@@ -48,21 +50,44 @@ def _roc_figure(record: Record) -> Drawing | None:
     if not drawable:
         return None
     baselines = [model for model in drawable if model.is_baseline]
+    bands = {model.name: _band(record, model) for model in drawable if not model.is_baseline}
     panels = _panels(record, [model for model in drawable if not model.is_baseline])
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     figure = new_figure(3.33 * columns if columns > 1 else 4.4, (3.5 if columns > 1 else 4.5) * rows)
     for place, (title, members) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, place + 1)
-        _draw_roc(axes, record, members, baselines)
+        _draw_roc(axes, record, members=members, baselines=baselines, bands=bands)
         axes.set_title(title)
-        axes.set_xlabel("1 − specificity")
+        axes.set_xlabel(t("1 − specificity"))
         if place % columns == 0:
-            y_label(axes, "Sensitivity")
+            y_label(axes, t("Sensitivity"))
     aucs = [f"{model.name} {decimal(_auc(record, model))}" for model in drawable]
-    return finish(
-        figure, "roc", f"ROC curves, {record.split_words}. AUC: {', '.join(aucs)}.", is_synthetic=record.is_synthetic
-    )
+    words = t("ROC curves, {where}. AUC: {aucs}.", where=split_words(record), aucs=enumerated(aucs))
+    return finish(figure, "roc", words, is_synthetic=record.is_synthetic, data=_roc_rows(record, drawable, bands))
+
+
+def _roc_rows(record: Record, models: Sequence[Model], bands: Mapping[str, Band]) -> Iterator[dict[str, object]]:
+    """Every corner of each curve, then the band of each network on its grid of false positive rates."""
+    for model in models:
+        scored = record.scores.of(model.name, record.split)
+        for false_rate, true_rate in zip(*roc_points(scored.p_high, scored.is_high), strict=True):
+            yield _roc_row(model, "curve", float(false_rate), sensitivity=float(true_rate))
+        if model.name in bands:
+            for false_rate, low, high in zip(GRID, *bands[model.name], strict=True):
+                yield _roc_row(model, "band", round(float(false_rate), 2), low=float(low), high=float(high))
+
+
+def _roc_row(model: Model, part: str, false_rate: float, **found: float) -> dict[str, object]:
+    """``sensitivity`` is that of a curve, ``low`` and ``high`` bound it where the row is of a band."""
+    blank: dict[str, object] = {"sensitivity": None, "low": None, "high": None}
+    return {"model": model.name, "part": part, "false_positive_rate": false_rate, **blank, **found}
+
+
+def _band(record: Record, model: Model) -> Band:
+    scored = record.scores.of(model.name, record.split)
+    seed = record.study.split.seed if record.study else 0
+    return roc_band(scored.p_high, scored.is_high, seed=seed, confidence=record.settings.confidence)
 
 
 def _panels(record: Record, models: Sequence[Model]) -> list[tuple[str, Sequence[Model]]]:
@@ -70,9 +95,9 @@ def _panels(record: Record, models: Sequence[Model]) -> list[tuple[str, Sequence
     panels: list[tuple[str, Sequence[Model]]] = []
     for phase in dict.fromkeys(model.phase for model in models):
         members = [model for model in models if model.phase == phase]
-        title = _phase_title(phase) if phase else record.split_words
+        title = _phase_title(phase) if phase else split_words(record)
         panels += [(title, members[start : start + PANEL_MODELS]) for start in range(0, len(members), PANEL_MODELS)]
-    return panels or [(record.split_words, [])]
+    return panels or [(split_words(record), [])]
 
 
 def _has_both_classes(record: Record, model: Model) -> bool:
@@ -85,27 +110,28 @@ def _auc(record: Record, model: Model) -> float:
     return found.value if found is not None else float("nan")
 
 
-def _draw_roc(axes: Axes, record: Record, members: Sequence[Model], baselines: Sequence[Model]) -> None:
+def _draw_roc(
+    axes: Axes, record: Record, *, members: Sequence[Model], baselines: Sequence[Model], bands: Mapping[str, Band]
+) -> None:
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, zorder=0)
-    seed = record.study.split.seed if record.study else 0
-    confidence = record.study.evaluate.confidence if record.study else 0.95
     entries = []
     for place, model in enumerate(baselines):
         scored = record.scores.of(model.name, record.split)
-        line = {"color": "#6e7781", "linewidth": 0.9, "linestyle": BASELINE_DASHES[place % 2]}
+        line = {"color": "#6e7781", "linewidth": 0.9, "linestyle": BASELINE_DASHES[place % len(BASELINE_DASHES)]}
         axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=2, **line)
         entries.append((model, line))
     for place, model in enumerate(members):
         scored = record.scores.of(model.name, record.split)
         colour = COLOURS[place % len(COLOURS)]
         line = {"color": colour, "linestyle": DASHES[place % len(DASHES)]}
-        low, high = roc_band(scored.p_high, scored.is_high, seed=seed, confidence=confidence)
+        low, high = bands[model.name]
         axes.fill_between(GRID, low, high, color=colour, alpha=0.11, linewidth=0, zorder=1)
         axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=3, **line)
         entries.append((model, line))
     entries.sort(key=lambda entry: (not entry[0].is_baseline, _auc(record, entry[0])))
+    step = min(LABEL_STEP, LABELS_HIGH / len(entries))
     for place, (model, line) in enumerate(entries):
-        _label_curve(axes, record, model, line=line, height=0.035 + 0.068 * place)
+        _label_curve(axes, record, model, line=line, height=0.035 + step * place)
     axes.set(xlim=(-0.012, 1.012), ylim=(-0.012, 1.012), box_aspect=1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
@@ -130,28 +156,33 @@ def _confusion_figure(record: Record) -> Drawing | None:
     grid = _grid([model for model in record.models if model.name in tables], across=5)
     columns, rows = max(len(row) for row in grid), len(grid)
     figure = new_figure(max(1.9 * columns + 0.5, 2.6), 1.5 * rows + 0.15)
-    low, high = record.level_words
-    words = ("low", "high") if (low, high) == ("low grade", "high grade") else ("0", "1")
+    words = (t("low"), t("high")) if record.level_words == ("low grade", "high grade") else ("0", "1")
     for i, row in enumerate(grid):
         for j, model in enumerate(row):
             if model is not None:
                 axes = figure.add_subplot(rows, columns, i * columns + j + 1)
                 _draw_confusion(axes, tables[model.name], words)
-                axes.set_title(printable(model.label), fontsize=8.5, pad=5)
+                axes.set_title(printable(_label(model)), fontsize=8.5, pad=5)
                 if j == 0:
-                    y_label(axes, "truth", fontsize=8, labelpad=1)
+                    y_label(axes, t("truth"), fontsize=8, labelpad=1)
                 if i == rows - 1:
-                    axes.set_xlabel("called", fontsize=8, labelpad=2)
+                    axes.set_xlabel(t("called"), fontsize=8, labelpad=2)
     texts = [
-        f"{name}: {tp} true and {fp} false high, {tn} true and {fn} false low"
+        t(
+            "{model}: {tp} true and {fp} false high, {tn} true and {fn} false low",
+            model=name,
+            tp=tp,
+            fp=fp,
+            tn=tn,
+            fn=fn,
+        )
         for name, (tp, fp, tn, fn) in tables.items()
     ]
-    return finish(
-        figure,
-        "confusion",
-        f"Confusion matrices, {record.split_words}. {'; '.join(texts)}.",
-        is_synthetic=record.is_synthetic,
-    )
+    description = t("Confusion matrices, {where}. {tables}.", where=split_words(record), tables="; ".join(texts))
+    rows_behind: list[dict[str, object]] = [
+        {"model": name, "tp": tp, "fp": fp, "tn": tn, "fn": fn} for name, (tp, fp, tn, fn) in tables.items()
+    ]
+    return finish(figure, "confusion", description, is_synthetic=record.is_synthetic, data=rows_behind)
 
 
 def _counts(record: Record, model: str) -> tuple[int, int, int, int] | None:
@@ -202,11 +233,26 @@ def _learning_figure(record: Record) -> Drawing | None:
             axes.set_title(printable(model.name), fontsize=8.5)
             axes.locator_params(axis="both", integer=False, nbins=4)
             if j == 0:
-                y_label(axes, "Loss")
+                y_label(axes, t("Loss"))
             if i == rows - 1:
-                axes.set_xlabel("Epoch")
-    kept = [f"{model.name} {len(fits[model.name])} folds" for model in fitted]
-    return finish(figure, "learning", f"Loss by epoch. {', '.join(kept)}.", is_synthetic=record.is_synthetic)
+                axes.set_xlabel(t("Epoch"))
+    folds = [t("{model} {n} folds", model=model.name, n=len(fits[model.name])) for model in fitted]
+    description = t("Loss by epoch. {folds}.", folds=enumerated(folds))
+    epochs = (row for model in fitted for fit in fits[model.name] for row in _learning_rows(fit))
+    return finish(figure, "learning", description, is_synthetic=record.is_synthetic, data=epochs)
+
+
+def _learning_rows(fit: FoldFit) -> Iterator[dict[str, object]]:
+    """One row an epoch; ``kept`` is 1 where the weights of that epoch were kept."""
+    for epoch in fit.epochs:
+        yield {
+            "model": fit.model,
+            "fold": fit.fold,
+            "epoch": epoch.epoch,
+            "train_loss": epoch.train_loss,
+            "stop_loss": epoch.stop_loss,
+            "kept": int(epoch.epoch == fit.card.get("best_epoch")),
+        }
 
 
 def _draw_history(axes: Axes, fit: FoldFit) -> None:
@@ -244,11 +290,20 @@ def _grid(models: Sequence[Model], *, across: int) -> list[list[Model | None]]:
     return grid
 
 
+def _label(model: Model) -> str:
+    return t("{model} only", model=model.name) if model.is_baseline else model.name
+
+
 def _short(name: str) -> str:
     """Cut a name that would run into the numbers beside it."""
     return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 7]}…{name[-6:]}"
 
 
 def _phase_title(phase: str) -> str:
-    name = phase_name(phase)
-    return printable(phase if name == phase else f"{name[0].upper()}{name[1:]}")
+    known = {
+        "up": t("Unenhanced"),
+        "cmp": t("Corticomedullary"),
+        "np": t("Nephrographic"),
+        "ep": t("Excretory"),
+    }
+    return printable(known.get(phase, phase))

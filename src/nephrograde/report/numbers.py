@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from nephrograde.report.language import spoken, t, translated
+
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "–"
 
@@ -32,8 +34,8 @@ def bounds(low: float, high: float, decimals: int = 3) -> str:
     """
     if math.isnan(low) or math.isnan(high):
         return ""
-    joint = " to " if low < 0 else "–"
-    return f"[{decimal(low, decimals)}{joint}{decimal(high, decimals)}]"
+    texts = {"low": decimal(low, decimals), "high": decimal(high, decimals)}
+    return f"[{t('{low} to {high}', **texts)}]" if low < 0 else f"[{texts['low']}–{texts['high']}]"
 
 
 def p_value(p: float) -> str:
@@ -80,12 +82,18 @@ def share(part: int, whole: int) -> str:
 
 
 def counted(count: int, singular: str, plural: str = "") -> str:
-    """Print a count with its noun.
+    """Print a count with its noun; the catalogue knows the noun as ``{n} plural``.
+
+    Args:
+        count: How many.
+        singular: The English noun for one.
+        plural: For several, where it is not the singular with an s.
 
     >>> counted(1, "patient"), counted(3, "patient"), counted(2, "class", "classes")
     ('1 patient', '3 patients', '2 classes')
     """
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+    noun = singular if count == 1 and spoken() == "en" else plural or f"{singular}s"
+    return translated(f"{{n}} {noun}").format(n=f"{count:,}")
 
 
 def listed(words: list[str]) -> str:
@@ -94,7 +102,18 @@ def listed(words: list[str]) -> str:
     >>> listed(["a"]), listed(["a", "b", "c"])
     ('a', 'a, b and c')
     """
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+    if len(words) < 2:
+        return "".join(words)
+    return t("{words} and {last}", words=enumerated(words[:-1]), last=words[-1])
+
+
+def enumerated(words: list[str]) -> str:
+    """Join words with commas.
+
+    >>> enumerated(["a", "b", "c"])
+    'a, b, c'
+    """
+    return t(", ").join(words)
 
 
 def duration(seconds: float) -> str:
@@ -105,7 +124,7 @@ def duration(seconds: float) -> str:
     """
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return t("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return t("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return t("{hours} h {minutes} min", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")

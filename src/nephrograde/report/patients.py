@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.report.language import phase_in_words, t
 from nephrograde.report.numbers import share
-from nephrograde.vocabulary import phase_name
+from nephrograde.report.wording import level_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nephrograde.report.record import Record, Row
 
-NAMES = {"age_years": "Age, years", "sex": "Sex", "size_cm": "Tumour size, cm", "volume_ml": "Tumour volume, ml"}
+FIRST = ("age_years", "sex", "size_cm", "volume_ml")
+"""The clinical columns that we know, in the order of the table; all others follow."""
 MEASURED = ("age_years", "size_cm", "volume_ml")
 AS_MEAN = ("age_years",)
 MANY_LEVELS = 8
@@ -57,18 +59,18 @@ def cohort_table(record: Record) -> CohortTable | None:
     def line(label: str, describe: Callable[[Sequence[Row]], str], *, is_part: bool = False) -> CohortRow:
         return CohortRow(label, tuple(describe(rows) for rows in members), is_part)
 
-    low, high = record.level_words
+    low, high = level_words(record)
     rows = [
         line(low[0].upper() + low[1:], lambda rows: _counted(rows, "is_high", "0")),
         line(high[0].upper() + high[1:], lambda rows: _counted(rows, "is_high", "1")),
     ]
     if any(row.get("grade") for row in record.cases):
-        rows.append(CohortRow("WHO/ISUP grade"))
+        rows.append(CohortRow(t("WHO/ISUP grade")))
         rows += [line(grade, _counter("grade", grade), is_part=True) for grade in "1234"]
         if any(not row.get("grade") for row in record.cases):
-            rows.append(line("not given", _counter("grade", ""), is_part=True))
+            rows.append(line(t("not given"), _counter("grade", ""), is_part=True))
     phases = _phases(record)
-    rows.append(CohortRow("Phases available"))
+    rows.append(CohortRow(t("Phases available")))
     rows += [line(_phase_label(phase), _presence(f"{phase}_image"), is_part=True) for phase in phases]
     for column in _clinical_columns(record):
         rows += _clinical_rows(column, record.cases, members)
@@ -81,10 +83,10 @@ def _groups(record: Record) -> list[tuple[str, list[Row]]]:
     of_split = {patient: split for patient, (split, _) in record.assignments.items()}
     groups = [
         (heading, [row for row in record.cases if of_split.get(row["patient_id"]) == split])
-        for split, heading in (("train", "Training"), ("test", "Test"))
+        for split, heading in (("train", t("Training")), ("test", t("Test")))
     ]
     groups = [(heading, rows) for heading, rows in groups if rows]
-    return [*groups, ("All", list(record.cases))]
+    return [*groups, (t("All"), list(record.cases))]
 
 
 def _phases(record: Record) -> list[str]:
@@ -94,14 +96,24 @@ def _phases(record: Record) -> list[str]:
 
 
 def _phase_label(phase: str) -> str:
-    name = phase_name(phase)
-    return phase if name == phase else f"{name} ({phase})"
+    name = phase_in_words(phase)
+    return phase if name == phase else t("{name} ({code})", name=name, code=phase)
 
 
 def _clinical_columns(record: Record) -> list[str]:
     known = {"patient_id", "is_high", "grade"}
     columns = [name for name in record.cases[0] if name not in known and not name.endswith("_image")]
-    return sorted(columns, key=lambda name: list(NAMES).index(name) if name in NAMES else len(NAMES))
+    return sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+
+
+def _column_label(column: str) -> str:
+    known = {
+        "age_years": t("Age, years"),
+        "sex": t("Sex"),
+        "size_cm": t("Tumour size, cm"),
+        "volume_ml": t("Tumour volume, ml"),
+    }
+    return known.get(column, column)
 
 
 def _counted(rows: Sequence[Row], column: str, value: str) -> str:
@@ -118,22 +130,23 @@ def _presence(column: str) -> Callable[[Sequence[Row]], str]:
 
 def _clinical_rows(column: str, cases: Sequence[Row], members: Sequence[Sequence[Row]]) -> list[CohortRow]:
     values = [row[column] for row in cases if row.get(column)]
-    label = NAMES.get(column, column)
+    label = _column_label(column)
     if not values:
         return []
     levels = [level for level, _ in Counter(values).most_common()]
     is_code = column not in MEASURED and len(levels) <= FEW_CODES and all(level.isdigit() for level in levels)
     if not is_code and all(_is_number(value) for value in values):
-        kind = "mean ± SD" if column in AS_MEAN else "median [IQR]"
-        texts = [_summary([row.get(column, "") for row in rows], as_mean=column in AS_MEAN) for rows in members]
-        return [CohortRow(f"{label}, {kind}", tuple(texts))]
+        is_mean = column in AS_MEAN
+        title = t("{label}, mean ± SD", label=label) if is_mean else t("{label}, median [IQR]", label=label)
+        texts = [_summary([row.get(column, "") for row in rows], as_mean=is_mean) for rows in members]
+        return [CohortRow(title, tuple(texts))]
     if len(levels) > MANY_LEVELS:
         given = tuple(share(sum(bool(row.get(column)) for row in rows), len(rows)) for rows in members)
-        return [CohortRow(f"{label} given ({len(levels)} different)", given)]
+        return [CohortRow(t("{label} given ({n} different)", label=label, n=len(levels)), given)]
     parts = [CohortRow(level, tuple(_counted(rows, column, level) for rows in members), True) for level in levels]
     if len(values) < len(cases):
         missing = tuple(share(sum(not row.get(column) for row in rows), len(rows)) for rows in members)
-        parts.append(CohortRow("missing", missing, True))
+        parts.append(CohortRow(t("missing"), missing, True))
     return [CohortRow(label), *parts]
 
 
@@ -147,7 +160,7 @@ def _measured_rows(record: Record, groups: Sequence[tuple[str, list[Row]]]) -> l
     if not diameters:
         return []
     texts = [_summary([str(diameters.get(row["patient_id"], "")) for row in rows], as_mean=False) for _, rows in groups]
-    return [CohortRow("Tumour diameter in the mask, mm, median [IQR]", tuple(texts))]
+    return [CohortRow(t("Tumour diameter in the mask, mm, median [IQR]"), tuple(texts))]
 
 
 def _is_number(text: str) -> bool:
@@ -160,7 +173,7 @@ def _is_number(text: str) -> bool:
 def _summary(texts: Sequence[str], *, as_mean: bool) -> str:
     values = np.array([float(text) for text in texts if text])
     missing = len(texts) - len(values)
-    note = f" ({missing} missing)" if missing else ""
+    note = " " + t("({n} missing)", n=missing) if missing else ""
     if not len(values):
         return f"–{note}"
     if as_mean:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nephrograde.report.numbers import MINUS
-from nephrograde.vocabulary import KNOWN_PHASES, phase_name
+from nephrograde.report.language import phase_in_words, t
+from nephrograde.report.numbers import MINUS, enumerated, listed
+from nephrograde.vocabulary import KNOWN_PHASES
 
 if TYPE_CHECKING:
     from nephrograde.study import Arm, Study, Window
@@ -43,8 +44,8 @@ class PrintedRow:
         >>> PRINTED_ROWS[0].label
         'weak, one slice, corticomedullary'
         """
-        seen = "one slice" if self.slices else "3D"
-        return f"{self.kind}, {seen}, {phase_name(self.phase)}"
+        kind = t("weak") if self.kind == "weak" else t("strong")
+        return enumerated([kind, t("one slice") if self.slices else "3D", phase_in_words(self.phase)])
 
     def is_matched_by(self, arm: Arm, phase: str) -> bool:
         """Whether an arm of ours on a phase is the counterpart of this row."""
@@ -96,8 +97,29 @@ def window_text(window: Window, phase: str) -> str:
     >>> window_text(Window(low=-200.0, high=300.0), "cmp"), window_text(Window(low=0.0, high=15.0), "pet")
     ('−200 to 300 HU', '0 to 15')
     """
-    unit = " percentile of the region" if window.percentiles else " HU" if phase in {*KNOWN_PHASES, "ct"} else ""
-    return f"{window.low:g} to {window.high:g}{unit}".replace("-", MINUS)
+    ends = {"low": _signed(window.low), "high": _signed(window.high)}
+    if window.percentiles:
+        return t("{low} to {high} percentile of the region", **ends)
+    return t("{low} to {high} HU", **ends) if phase in {*KNOWN_PHASES, "ct"} else t("{low} to {high}", **ends)
+
+
+def _signed(value: float) -> str:
+    return f"{value:g}".replace("-", MINUS)
+
+
+def baseline_in_words(name: str) -> str:
+    """Say what a baseline looks at; an unknown one stays as it is.
+
+    >>> baseline_in_words("size")
+    'tumour size'
+    """
+    known = {
+        "size": t("tumour size"),
+        "volume": t("tumour volume"),
+        "clinical": t("clinical columns"),
+        "radiomics": t("radiomic features"),
+    }
+    return known.get(name, name)
 
 
 def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
@@ -112,115 +134,161 @@ def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
     Source:
         The paper's methods; what is not published there is our own choice.
     """
-    return [*_departures(study, n_patients), *_silences(study)]
+    return [*_other_data(study, n_patients), *_other_methods(study), *_silences(study)]
 
 
-def _departures(study: Study, n_patients: int) -> list[Deviation]:
-    made = "made by code, not real" if study.synthetic else "another cohort"
+def _other_data(study: Study, n_patients: int) -> list[Deviation]:
     lines = [
         Deviation(
-            "Patients",
-            "300 with pathologically confirmed clear cell RCC.",
-            f"{n_patients} patients, {made}.",
-            "The paper's patients are not public.",
+            t("Patients"),
+            t("300 with pathologically confirmed clear cell RCC."),
+            t("{n} patients, made by code, not real.", n=n_patients)
+            if study.synthetic
+            else t("{n} patients, another cohort.", n=n_patients),
+            t("The paper's patients are not public."),
         )
     ]
     if study.cohort.outcome != "isup_grade":
         lines.append(
             Deviation(
-                "Outcome",
-                "WHO/ISUP grade 3–4 (high) against 1–2 (low).",
-                f"The column “{study.cohort.outcome}” of the cohort table.",
-                "Another question is asked of these data.",
+                t("Outcome"),
+                t("WHO/ISUP grade 3–4 (high) against 1–2 (low)."),
+                t("The column “{column}” of the cohort table.", column=study.cohort.outcome),
+                t("Another question is asked of these data."),
             )
         )
     if set(study.cohort.phases) != set(PAPER_PHASES):
+        phases = enumerated([phase_in_words(phase) for phase in study.cohort.phases])
         lines.append(
             Deviation(
-                "Phases",
-                "Corticomedullary, nephrographic and unenhanced CT.",
-                ", ".join(phase_name(phase) for phase in study.cohort.phases) + ".",
-                "What the cohort offers.",
+                t("Phases"),
+                t("Corticomedullary, nephrographic and unenhanced CT."),
+                t("{phases}.", phases=phases),
+                t("What the cohort offers."),
             )
         )
+    return lines
+
+
+def _other_methods(study: Study) -> list[Deviation]:
+    split = study.split
+    train, test = f"{1 - split.test_fraction:.0%}", f"{split.test_fraction:.0%}"
     drawn = (
-        f"By the column “{study.split.column}”"
-        if study.split.column
-        else f"{1 - study.split.test_fraction:.0%} training, {study.split.test_fraction:.0%} test, drawn once"
+        t("By the column “{column}”", column=split.column)
+        if split.column
+        else t("{train} training, {test} test, drawn once", train=train, test=test)
     )
+    baselines = listed([baseline_in_words(name) for name in study.evaluate.baselines])
     return [
-        *lines,
         Deviation(
-            "Split",
-            "7:3, 210 training and 90 test patients.",
-            f"{drawn}; {study.split.folds} folds within training.",
-            "The folds give predictions for training patients that the network has not seen.",
+            t("Split"),
+            t("7:3, 210 training and 90 test patients."),
+            t("{drawn}; {folds} folds within training.", drawn=drawn, folds=split.folds),
+            t("The folds give predictions for training patients that the network has not seen."),
         ),
         Deviation(
-            "Scoring the test set",
-            "One set of values a model.",
-            f"Mean probability of the {study.split.folds} fold networks of a model.",
-            "Uses every training patient; no fold is picked.",
+            t("Scoring the test set"),
+            t("One set of values a model."),
+            t("Mean probability of the {folds} fold networks of a model.", folds=split.folds),
+            t("Uses every training patient; no fold is picked."),
         ),
         Deviation(
-            "Uncertainty",
-            "No interval is printed.",
-            "DeLong intervals for AUC, Wilson intervals for proportions, counts beside every proportion.",
-            "With about 90 patients the intervals are wide, and the reader must see it.",
+            t("Uncertainty"),
+            t("No interval is printed."),
+            t("DeLong intervals for AUC, Wilson intervals for proportions, counts beside every proportion."),
+            t("With about 90 patients the intervals are wide, and the reader must see it."),
         ),
         Deviation(
-            "Comparison",
-            "“Paired comparison”, P > 0.05; the test is not named.",
-            "Paired DeLong on AUC, exact McNemar on sensitivity and specificity, Holm-adjusted.",
-            "The usual tests for two models on the same patients.",
+            t("Comparison"),
+            t("“Paired comparison”, P > 0.05; the test is not named."),
+            t("Paired DeLong on AUC, exact McNemar on accuracy, sensitivity and specificity, Holm-adjusted."),
+            t("The usual tests for two models on the same patients."),
         ),
         Deviation(
-            "Baselines",
-            "None.",
-            f"Logistic regression on {' and on '.join(study.evaluate.baselines)} alone, same folds, same test set."
-            if study.evaluate.baselines
-            else "None.",
-            "Tumour size alone predicts grade; a network must be seen beside it.",
+            t("Baselines"),
+            t("None."),
+            t("Logistic regression on {baselines}, each alone; same folds, same test set.", baselines=baselines)
+            if baselines
+            else t("None."),
+            t("Tumour size alone predicts grade; a network must be seen beside it."),
         ),
     ]
 
 
 def _silences(study: Study) -> list[Deviation]:
-    texts = {phase: window_text(study.window_of(phase), phase) for phase in study.cohort.phases}
-    same = len(set(texts.values())) == 1
-    shown = next(iter(texts.values())) if same else "; ".join(f"{phase} {text}" for phase, text in texts.items())
-    image, fit = study.image, study.fit
-    voxels = "×".join(str(count) for count in image.box_voxels)
-    box_mm = "×".join(f"{edge:g}" for edge in image.box_mm)
-    levels = ", ".join(f"{arm.name}: {arm.supervision}" for arm in study.arm)
-    silent = "Not published."
+    image = study.image
+    levels = enumerated([f"{arm.name}: {arm.supervision}" for arm in study.arm])
+    silent = t("Not published.")
     return [
-        Deviation("Annotation given", silent, f"{levels}.", "The cheapest level at which each arm can be run."),
         Deviation(
-            "Choice of slices",
+            t("Annotation given"),
             silent,
-            "The annotated slice, or the one with the largest tumour area; further slices spread over the tumour.",
-            "Can be repeated without a reader's judgement.",
-        ),
-        Deviation("Window", silent, f"{shown}.", "Holds fat, unenhanced and enhanced tissue (our choice)."),
-        Deviation(
-            "Field of view",
-            silent,
-            f"Slices {image.slice_mm:g} mm wide at {image.slice_px} px; box {box_mm} mm at {voxels} voxels.",
-            "Fixed in mm, so that the size of the tumour survives.",
+            t("{levels}.", levels=levels),
+            t("The cheapest level at which each arm can be run."),
         ),
         Deviation(
-            "Learning",
+            t("Choice of slices"),
             silent,
-            f"AdamW, learning rate {fit.learning_rate:g} with warm-up and cosine, up to {fit.epochs} epochs, "
-            f"batches of {fit.batch_size}, {'balanced' if fit.balanced else 'plain'} sampling, "
-            f"{'early stopping' if fit.patience else 'no early stopping'}.",
-            "Common settings for a ResNet-18 (our choice).",
+            t("The annotated slice, or the one with the largest tumour area; further slices spread over the tumour."),
+            t("Can be repeated without a reader's judgement."),
         ),
         Deviation(
-            "Threshold",
+            t("Window"),
             silent,
-            "Youden's index on out-of-fold training predictions, frozen before the test set is read.",
-            "A threshold chosen on the test set flatters the model.",
+            t("{windows}.", windows=_windows(study)),
+            t("Holds fat, unenhanced and enhanced tissue (our choice)."),
+        ),
+        Deviation(
+            t("Field of view"),
+            silent,
+            t(
+                "Slices {slice_mm} mm wide at {slice_px} px; box {box_mm} mm at {voxels} voxels.",
+                slice_mm=f"{image.slice_mm:g}",
+                slice_px=image.slice_px,
+                box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
+                voxels="×".join(str(count) for count in image.box_voxels),
+            ),
+            t("Fixed in mm, so that the size of the tumour survives."),
+        ),
+        Deviation(t("Learning"), silent, _learning(study), t("Common settings for a ResNet-18 (our choice).")),
+        Deviation(
+            t("Threshold"),
+            silent,
+            t("{rule} on out-of-fold training predictions, frozen before the test set is read.", rule=_rule(study)),
+            t("A threshold chosen on the test set flatters the model."),
         ),
     ]
+
+
+def _windows(study: Study) -> str:
+    texts = {phase: window_text(study.window_of(phase), phase) for phase in study.cohort.phases}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return t("; ").join(f"{phase} {text}" for phase, text in texts.items())
+
+
+def _learning(study: Study) -> str:
+    fit = study.fit
+    return t(
+        "AdamW, learning rate {rate} with warm-up and cosine, up to {epochs} epochs, batches of {batch}, {sampling}, "
+        "{stopping}.",
+        rate=f"{fit.learning_rate:g}",
+        epochs=fit.epochs,
+        batch=fit.batch_size,
+        sampling=t("balanced sampling") if fit.balanced else t("plain sampling"),
+        stopping=t("early stopping") if fit.patience else t("no early stopping"),
+    )
+
+
+def _rule(study: Study) -> str:
+    settings = study.evaluate
+    target = f"{settings.threshold_target:g}"
+    rules = {
+        "youden": t("Youden's index"),
+        "sensitivity": t("The highest threshold with a sensitivity of at least {target}", target=target),
+        "specificity": t("The lowest threshold with a specificity of at least {target}", target=target),
+        "cost": t(
+            "The least cost, where a missed high grade costs {ratio} false alarms", ratio=f"{settings.cost_ratio:g}"
+        ),
+    }
+    return rules[settings.threshold]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_json, read_rows
-from nephrograde.study import Study
+from nephrograde.study import EvaluateSettings, Study, read_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluate.scores import Scores, SplitName
 
 Row: TypeAlias = dict[str, str]
-BASELINES = ("size", "volume")
+BASELINES = ("size", "volume", "clinical", "radiomics")
 """Model ids of the logistic baselines; they stand below a rule in every table."""
 
 
@@ -101,6 +101,11 @@ class Record:
         return "Test set" if self.split == "test" else "Out-of-fold training predictions"
 
     @property
+    def truths(self) -> dict[str, bool]:
+        """Whether each scored patient is high grade, by patient id."""
+        return {row.patient_id: row.is_high for row in self.scores.rows}
+
+    @property
     def models(self) -> tuple[Model, ...]:
         """Every model that has scores: the study's in its order, then foreign ones, then the baselines."""
         known = {name: Model(name, arm.name, phase) for name, arm, phase in (self.study.models() if self.study else [])}
@@ -121,9 +126,41 @@ class Record:
         return f"{outcome} = 0", f"{outcome} = 1"
 
     @property
+    def settings(self) -> EvaluateSettings:
+        """By which rules the scores were evaluated: the study's, those given for a score table, or the defaults."""
+        if self.study is not None:
+            return self.study.evaluate
+        return read_section(EvaluateSettings, self.lock.get("evaluate", {}))
+
+    @property
     def confidence_percent(self) -> str:
         """The confidence level of the intervals, in percent."""
-        return f"{100 * self.study.evaluate.confidence:g}" if self.study else "95"
+        return f"{100 * self.settings.confidence:g}"
+
+    @property
+    def chosen_network(self) -> str | None:
+        """The network with the greatest out-of-fold AUC, in which no test patient had a say; None without such."""
+        networks = [model.name for model in self.models if not model.is_baseline]
+        found = {name: made.value for name in networks if (made := self.estimate(name, "oof", "auc")) is not None}
+        known = {name: value for name, value in found.items() if not math.isnan(value)}
+        return max(known, key=lambda name: known[name], default=None)
+
+    def auc_difference(self, a: str, b: str) -> Comparison | None:
+        """Look up the AUC of a minus that of b, whichever way round the pair is stored."""
+        for pair in self.comparisons:
+            if pair.measure == "auc" and (pair.model_a, pair.model_b) == (a, b):
+                return pair
+            if pair.measure == "auc" and (pair.model_a, pair.model_b) == (b, a):
+                return replace(
+                    pair,
+                    model_a=a,
+                    model_b=b,
+                    difference=-pair.difference,
+                    low=-pair.high,
+                    high=-pair.low,
+                    statistic=-pair.statistic,
+                )
+        return None
 
     def knows(self, relative: str) -> bool:
         """Whether a file was in the run folder."""
@@ -146,8 +183,9 @@ def read_record(run_dir: Path) -> Record:
     Raises:
         RunError: Where the scores or estimates are missing, or a file is damaged.
     """
-    from nephrograde.evaluate.evaluation import read_comparisons, read_estimates
+    from nephrograde.evaluate.compare import Comparison
     from nephrograde.evaluate.scores import read_scores
+    from nephrograde.evaluate.tables import read_estimates, read_table
 
     scores_path = run_dir / "scores" / "scores.csv"
     estimates_path = run_dir / "statistics" / "estimates.csv"
@@ -185,8 +223,8 @@ def read_record(run_dir: Path) -> Record:
         regions=regions,
         fits=fits,
         scores=read_scores(scores_path),
-        estimates=tuple(read_estimates(estimates_path)),
-        comparisons=tuple(read_comparisons(comparisons_path)) if comparisons_path.exists() else (),
+        estimates=read_estimates(estimates_path),
+        comparisons=read_table(Comparison, comparisons_path) if comparisons_path.exists() else (),
         absent=tuple(absent),
     )
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from nephrograde.report.numbers import NOTHING, bounds, decimal, duration, p_value
+from nephrograde.report.language import t
+from nephrograde.report.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.published import PRINTED_ROWS
 from nephrograde.report.record import BASELINES
 
@@ -110,10 +111,11 @@ def paper_table(
     >>> paper_table([("size", "test", Estimate("auc", 0.744, 0.640, 0.848, 90, 41, "DeLong"))])[1]
     [('size only', '0.744 [0.640–0.848]', '–', '–', '–')]
     """
-    headings = ("Model", "AUC [CI]", *(f"{measure.capitalize()} [CI] (n/N)" for measure in MEASURES[1:]))
+    proportions = [t("{measure} [CI] (n/N)", measure=measure_in_words(measure)) for measure in MEASURES[1:]]
+    headings = (t("Model"), t("AUC [CI]"), *proportions)
     rows = [
         (
-            f"{row.model} only" if row.is_baseline else row.model,
+            t("{model} only", model=row.model) if row.is_baseline else row.model,
             *(cell.text for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity)),
         )
         for row in paper_rows(estimates, split)
@@ -214,14 +216,26 @@ def pair_table(record: Record) -> PairTable:
                 a in phases and phases.get(a) == phases.get(b),
                 tuple(_pair_cell(pair) for pair in pairs),
                 "/".join(str(pair.n) for pair in given),
-                tuple(f"{_heading(pair.measure)}: {pair.method}" for pair in given if _is_remarkable(pair)),
+                tuple(f"{measure_in_words(pair.measure)}: {pair.method}" for pair in given if _is_remarkable(pair)),
             )
         )
-    return PairTable(tuple(_heading(measure) for measure in measures), tuple(rows))
+    return PairTable(tuple(measure_in_words(measure) for measure in measures), tuple(rows))
 
 
-def _heading(measure: str) -> str:
-    return "AUC" if measure == "auc" else measure.capitalize()
+def measure_in_words(measure: str) -> str:
+    """Name a measure for a heading; an unknown one stays as it is.
+
+    >>> measure_in_words("auc"), measure_in_words("sensitivity")
+    ('AUC', 'Sensitivity')
+    """
+    known = {
+        "auc": "AUC",
+        "auc_lesions": t("AUC by lesion"),
+        "accuracy": t("Accuracy"),
+        "sensitivity": t("Sensitivity"),
+        "specificity": t("Specificity"),
+    }
+    return known.get(measure, measure)
 
 
 def _pair_cell(pair: Comparison | None) -> PairCell:
@@ -298,8 +312,22 @@ def threshold_table(record: Record) -> list[ThresholdRow]:
 
 def _rule(method: str) -> str:
     """Write the rule of a threshold for people; what is not known is left as it is."""
-    rule, _, source = method.partition(": ")
-    return {"youden": f"Youden’s index on {source}", "fixed": f"fixed ({source})"}.get(rule, method)
+    rule, _, where = method.partition(": ")
+    places = {
+        "out-of-fold predictions": t("out-of-fold predictions"),
+        "no out-of-fold rows": t("no out-of-fold rows"),
+        "out-of-fold rows of one grade only": t("out-of-fold rows of one grade only"),
+    }
+    source = places.get(where, where)
+    kind, _, terms = rule.partition(" ")
+    rules = {
+        "youden": t("Youden’s index on {source}", source=source),
+        "sensitivity": t("sensitivity {target} on {source}", target=terms, source=source),
+        "specificity": t("specificity {target} on {source}", target=terms, source=source),
+        "cost,": t("least cost (missed : false alarm {ratio}) on {source}", ratio=terms.split(" ")[-1], source=source),
+        "fixed": t("fixed ({source})", source=source),
+    }
+    return rules.get(kind, method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +360,11 @@ def fit_table(record: Record) -> list[FitRow]:
                 _different(fit.card.get("precision") for fit in fits),
                 _different(fit.card.get("device") for fit in fits),
                 duration(sum(seconds)) if seconds else "",
-                tuple(f"fold {fit.fold}: {reason}" for fit in fits if (reason := fit.card.get("refit_reason"))),
+                tuple(
+                    t("fold {fold}: {reason}", fold=fit.fold, reason=reason)
+                    for fit in fits
+                    if (reason := fit.card.get("refit_reason"))
+                ),
             )
         )
     return rows
@@ -351,4 +383,4 @@ def _spread(values: Sequence[int]) -> str:
 
 
 def _different(values: Iterable[object]) -> str:
-    return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
+    return enumerated(list(dict.fromkeys(str(value) for value in values if value is not None)))

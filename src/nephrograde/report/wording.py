@@ -5,79 +5,155 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nephrograde.report.language import phase_in_words, t
 from nephrograde.report.numbers import bounds, counted, decimal, listed, p_sentence
 from nephrograde.report.published import window_text
 from nephrograde.report.tables import paper_rows
-from nephrograde.vocabulary import Supervision, phase_name
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nephrograde.report.record import Record
     from nephrograde.report.tables import PaperRow
     from nephrograde.study import Arm, Study
 
-SUPERVISION_WORDS = {
-    Supervision.NONE: "nothing beside the outcome",
-    Supervision.SLICE: "the number of one axial slice through the tumour",
-    Supervision.POINT: "one click in the tumour",
-    Supervision.BOX: "a rectangle around the tumour on one slice or on several",
-    Supervision.MASK: "the tumour delineated in 3D",
-}
+SIZE = "size"
+"""The baseline that the summary sets the networks against: the size of the tumour alone."""
+
+
+def level_words(record: Record) -> tuple[str, str]:
+    """Call the two classes by name: grades where there are grades, else the outcome's own column."""
+    if record.level_words == ("low grade", "high grade"):
+        return t("low grade"), t("high grade")
+    return record.level_words
+
+
+def split_words(record: Record) -> str:
+    """Say which predictions are reported."""
+    return t("Test set") if record.split == "test" else t("Out-of-fold training predictions")
+
+
+def given_words(supervision: Supervision) -> str:
+    """Say what a person had to give for a patient besides the grade.
+
+    >>> given_words(Supervision.POINT)
+    'one click in the tumour'
+    """
+    return {
+        Supervision.NONE: t("nothing beside the outcome"),
+        Supervision.SLICE: t("the number of one axial slice through the tumour"),
+        Supervision.POINT: t("one click in the tumour"),
+        Supervision.BOX: t("a rectangle around the tumour on one slice or on several"),
+        Supervision.MASK: t("the tumour delineated in 3D"),
+    }[supervision]
 
 
 def summary(record: Record) -> list[str]:
-    """Sum the run up in two or three sentences.
+    """Sum the run up in a few sentences.
 
-    Names the greatest AUC and says that choosing it on the test set flatters it, puts the best baseline beside it, and
-    gives the difference between a weak and a strong arm with its interval.
+    Leads with what the images add over the size of the tumour: the AUC of one network, chosen out of fold so that the
+    test set had no say, minus that of the size baseline. Then names the greatest AUC and says that choosing it on the
+    test set flatters it, puts the best baseline beside it, and gives the difference between a weak and a strong arm
+    with its interval. What the run does not have is left out.
     """
     rows = [row for row in paper_rows(record.estimates, record.split) if not math.isnan(row.auc.value)]
-    sentences = [_who(record)]
     networks = [row for row in rows if not row.is_baseline]
     baselines = [row for row in rows if row.is_baseline]
+    sentences = [_beyond_size(record), _who(record)]
     if networks:
         sentences.append(_best_network(networks, record))
     if baselines:
-        best = max(baselines, key=lambda row: row.auc.value)
-        words = f"The {best.model}-only baseline reached" if networks else "Of the baselines, the greatest AUC is"
-        sentences[-1] += f" {words} {best.auc.text}."
-    if (sentence := _weak_against_strong(record)) and networks:
-        sentences.append(sentence)
-    return sentences
+        sentences[-1] = _following(sentences[-1], _best_baseline(baselines, has_networks=bool(networks)))
+    if networks:
+        sentences.append(_weak_against_strong(record))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _following(first: str, second: str) -> str:
+    """Put one sentence behind another."""
+    return t("{first} {second}", first=first, second=second)
+
+
+def _beyond_size(record: Record) -> str:
+    """Say what the images add over the size of the tumour; nothing where that cannot be said fairly."""
+    chosen = record.chosen_network
+    if chosen is None or record.split != "test":
+        return ""
+    pair = record.auc_difference(chosen, SIZE)
+    if pair is None or math.isnan(pair.low):
+        return ""
+    return t(
+        "What the images add over the size of the tumour: on the test set the AUC of {model} minus that of "
+        "size alone is {difference}, {confidence}% CI {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
+        "adjustment). {model} was chosen by its out-of-fold AUC, the greatest of {networks}; the test set had "
+        "no say in it.",
+        model=chosen,
+        difference=decimal(pair.difference),
+        confidence=record.confidence_percent,
+        bounds=bounds(pair.low, pair.high).strip("[]"),
+        p=p_sentence(pair.p_value),
+        p_adjusted=p_sentence(pair.p_adjusted),
+        networks=counted(sum(not model.is_baseline for model in record.models), "network"),
+    )
 
 
 def _who(record: Record) -> str:
-    truth = {row.patient_id: row.is_high for row in record.scores.rows}
+    truth = record.truths
     test = {row.patient_id for row in record.scores.rows if row.split == "test"}
-    low, high = record.level_words
+    low, high = level_words(record)
     n_high = sum(truth.values())
-    made = "synthetic patients" if record.is_synthetic else "patients"
-    who = f"{len(truth):,} {made} ({len(truth) - n_high} {low}, {n_high} {high}) were scored"
+    numbers = {"n": f"{len(truth):,}", "n_low": len(truth) - n_high, "low": low, "n_high": n_high, "high": high}
+    if record.is_synthetic:
+        who = t("{n} synthetic patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
+    else:
+        who = t("{n} patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
     learnt = len(truth.keys() - test)
     if learnt and test:
-        who += f", {learnt} of them for training and {len(test)} for testing"
+        who = t("{who}, {learnt} of them for training and {test} for testing", who=who, learnt=learnt, test=len(test))
     networks = [model for model in record.models if not model.is_baseline]
     if record.study is None:
-        return f"{who} by {counted(len(record.models), 'model')}."
+        return t("{who} by {models}.", who=who, models=counted(len(record.models), "model"))
     arms = dict.fromkeys(model.arm for model in networks if model.arm)
     phases = dict.fromkeys(model.phase for model in networks if model.phase)
-    return (
-        f"{who}, by {counted(len(networks), 'model')}: {counted(len(arms), 'arm')} of supervision on "
-        f"{counted(len(phases), 'phase')}, each the mean of {record.study.split.folds} folds."
+    return t(
+        "{who}, by {models}: {arms} of supervision on {phases}, each the mean of {folds} folds.",
+        who=who,
+        models=counted(len(networks), "model"),
+        arms=counted(len(arms), "arm"),
+        phases=counted(len(phases), "phase"),
+        folds=record.study.split.folds,
     )
 
 
-def _best_network(rows: list[PaperRow], record: Record) -> str:
+def _best_network(rows: Sequence[PaperRow], record: Record) -> str:
     best = max(rows, key=lambda row: row.auc.value)
-    where = "On the test set" if record.split == "test" else "Out of fold"
-    interval = bounds(best.auc.low, best.auc.high).strip("[]")
-    text = f"{decimal(best.auc.value)}, {record.confidence_percent}% CI {interval}"
-    patients = f"n = {best.n}, {best.n_high} {record.level_words[1]}"
+    words = {
+        "where": t("On the test set") if record.split == "test" else t("Out of fold"),
+        "model": best.model,
+        "auc": t(
+            "{value}, {confidence}% CI {interval}",
+            value=decimal(best.auc.value),
+            confidence=record.confidence_percent,
+            interval=bounds(best.auc.low, best.auc.high).strip("[]"),
+        ),
+        "patients": t("n = {n}, {n_high} {high}", n=best.n, n_high=best.n_high, high=level_words(record)[1]),
+    }
     if len(rows) == 1:
-        return f"{where} {best.model} has an AUC of {text} ({patients})."
-    return (
-        f"{where} {best.model} has the greatest AUC, {text} ({patients}); "
-        f"it is the greatest of {len(rows)} on the same patients, and so optimistic."
+        return t("{where} {model} has an AUC of {auc} ({patients}).", **words)
+    return t(
+        "{where} {model} has the greatest AUC, {auc} ({patients}); it is the greatest of {models} on the same "
+        "patients, and so optimistic.",
+        models=len(rows),
+        **words,
     )
+
+
+def _best_baseline(rows: Sequence[PaperRow], *, has_networks: bool) -> str:
+    best = max(rows, key=lambda row: row.auc.value)
+    if has_networks:
+        return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
+    return t("Of the baselines, {model} alone has the greatest AUC, {auc}.", model=best.model, auc=best.auc.text)
 
 
 def _weak_against_strong(record: Record) -> str:
@@ -88,9 +164,15 @@ def _weak_against_strong(record: Record) -> str:
         a, b = pair.model_a, pair.model_b
         is_asked = phases.get(a, a) == phases.get(b, b) and dimensions.get(a) == 2 and dimensions.get(b) == 3
         if is_asked and pair.measure == "auc" and not math.isnan(pair.low):
-            return (
-                f"In AUC, {a} minus {b} is {decimal(pair.difference)} {bounds(pair.low, pair.high)} "
-                f"(paired DeLong, {p_sentence(pair.p_value)}; {p_sentence(pair.p_adjusted)} after Holm’s adjustment)."
+            return t(
+                "In AUC, {a} minus {b} is {difference} {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
+                "adjustment).",
+                a=a,
+                b=b,
+                difference=decimal(pair.difference),
+                bounds=bounds(pair.low, pair.high),
+                p=p_sentence(pair.p_value),
+                p_adjusted=p_sentence(pair.p_adjusted),
             )
     return ""
 
@@ -100,54 +182,71 @@ def what_was_run(record: Record) -> list[tuple[str, str]]:
     study = record.study
     if study is None:
         return []
-    terms = [(f"Arm {arm.name}", _arm_words(arm, study)) for arm in study.arm]
-    phases = [name if (name := phase_name(phase)) == phase else f"{name} ({phase})" for phase in study.cohort.phases]
-    low, high = record.level_words
-    outcome = "WHO/ISUP grade 3–4 (high) against 1–2 (low)" if (low, high) == ("low grade", "high grade") else high
+    terms = [(t("Arm {arm}", arm=arm.name), _arm_words(arm, study)) for arm in study.arm]
+    names = [(phase, phase_in_words(phase)) for phase in study.cohort.phases]
+    phases = [name if name == phase else t("{name} ({code})", name=name, code=phase) for phase, name in names]
+    is_graded = record.level_words == ("low grade", "high grade")
+    outcome = t("WHO/ISUP grade 3–4 (high) against 1–2 (low)") if is_graded else record.level_words[1]
     return [
         *terms,
-        ("Phases", listed(phases)),
-        ("Outcome", f"{outcome}; column “{study.cohort.outcome}”"),
-        ("Split", _split_words(record, study)),
-        ("Windows", _window_words(study)),
-        ("Learning", _learning_words(study)),
+        (t("Phases"), listed(phases)),
+        (t("Outcome"), t("{outcome}; column “{column}”", outcome=outcome, column=study.cohort.outcome)),
+        (t("Split"), _split_words(record, study)),
+        (t("Windows"), _window_words(study)),
+        (t("Learning"), _learning_words(study)),
     ]
 
 
 def _arm_words(arm: Arm, study: Study) -> str:
-    given = SUPERVISION_WORDS[arm.supervision]
+    given = t("{given} (level “{level}”)", given=given_words(arm.supervision), level=arm.supervision)
     image = study.image
     if arm.slices:
-        seen = "one axial slice" if arm.slices == 1 else f"{arm.slices} axial slices"
-        return (
-            f"weak: 2D ResNet-18 on {seen} a patient, {image.slice_mm:g} mm wide at {image.slice_px}×{image.slice_px} "
-            f"pixels. Annotation: {given} (level “{arm.supervision}”)."
+        return t(
+            "weak: 2D ResNet-18 on {slices} a patient, {slice_mm} mm wide at {slice_px}×{slice_px} pixels. "
+            "Annotation: {given}.",
+            slices=t("one axial slice") if arm.slices == 1 else t("{n} axial slices", n=arm.slices),
+            slice_mm=f"{image.slice_mm:g}",
+            slice_px=image.slice_px,
+            given=given,
         )
-    box_mm = "×".join(f"{edge:g}" for edge in image.box_mm)
-    voxels = "×".join(str(count) for count in image.box_voxels)
-    channels = "image and mask" if arm.supervision is Supervision.MASK else "the image"
-    return (
-        f"{'strong' if arm.supervision is Supervision.MASK else 'weak'}: 3D ResNet-18 on {channels}, a box of {box_mm} "
-        f"mm at {voxels} voxels. Annotation: {given} (level “{arm.supervision}”)."
+    has_mask = arm.supervision is Supervision.MASK
+    return t(
+        "{kind}: 3D ResNet-18 on {channels}, a box of {box_mm} mm at {voxels} voxels. Annotation: {given}.",
+        kind=t("strong") if has_mask else t("weak"),
+        channels=t("image and mask") if has_mask else t("the image"),
+        box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
+        voxels="×".join(str(count) for count in image.box_voxels),
+        given=given,
     )
 
 
 def _split_words(record: Record, study: Study) -> str:
     split = study.split
     if split.column:
-        drawn = f"given by the column “{split.column}” of the cohort table"
+        drawn = t("given by the column “{column}” of the cohort table", column=split.column)
     else:
-        by = listed(["the outcome", *split.stratify])
-        share = f"{1 - split.test_fraction:.0%} training, {split.test_fraction:.0%} test"
-        drawn = f"by patient, {share}, stratified by {by}, drawn once with seed {split.seed}"
-    sizes = [sum(fold == str(k) for _, fold in record.assignments.values()) for k in _folds(record)]
-    spread = f" of {min(sizes)}–{max(sizes)} patients" if sizes and min(sizes) != max(sizes) else ""
-    spread = spread or (f" of {sizes[0]} patients" if sizes else "")
-    return f"{drawn}; {split.folds} folds{spread} within training. A test patient is scored by the mean of all folds."
+        drawn = t(
+            "by patient, {train} training, {test} test, stratified by {strata}, drawn once with seed {seed}",
+            train=f"{1 - split.test_fraction:.0%}",
+            test=f"{split.test_fraction:.0%}",
+            strata=listed([t("the outcome"), *split.stratify]),
+            seed=split.seed,
+        )
+    return t(
+        "{drawn}; {folds} within training. A test patient is scored by the mean of all folds.",
+        drawn=drawn,
+        folds=_fold_words(record, split.folds),
+    )
 
 
-def _folds(record: Record) -> list[str]:
-    return sorted({fold for _, fold in record.assignments.values() if fold})
+def _fold_words(record: Record, folds: int) -> str:
+    names = {fold for _, fold in record.assignments.values() if fold}
+    sizes = [sum(fold == name for _, fold in record.assignments.values()) for name in names]
+    if not sizes:
+        return t("{folds} folds", folds=folds)
+    if min(sizes) == max(sizes):
+        return t("{folds} folds of {n} patients", folds=folds, n=sizes[0])
+    return t("{folds} folds of {low}–{high} patients", folds=folds, low=min(sizes), high=max(sizes))
 
 
 def _window_words(study: Study) -> str:
@@ -155,18 +254,24 @@ def _window_words(study: Study) -> str:
     for phase in study.cohort.phases:
         texts.setdefault(window_text(study.window_of(phase), phase), []).append(phase)
     if len(texts) == 1:
-        return f"{next(iter(texts))}, all phases"
-    return "; ".join(f"{listed(phases)} {text}" for text, phases in texts.items())
+        return t("{window}, all phases", window=next(iter(texts)))
+    return t("; ").join(f"{listed(phases)} {text}" for text, phases in texts.items())
 
 
 def _learning_words(study: Study) -> str:
     fit = study.fit
     own = [arm.name for arm in study.arm if arm.fit]
-    weights = [name for name, given in (("2D", fit.weights_2d), ("3D", fit.weights_3d)) if given]
-    return (
-        f"AdamW, learning rate {fit.learning_rate:g} with {counted(fit.warmup_epochs, 'epoch')} of warm-up and cosine "
-        f"decay, at most {counted(fit.epochs, 'epoch')}, batches of {fit.batch_size}, "
-        f"{'classes balanced' if fit.balanced else 'classes as they come'}; "
-        f"slices pooled by {fit.pooling}; initial weights: {listed(weights) + ' from file' if weights else 'random'}."
-        + (f" Own settings: {listed(own)}." if own else "")
+    given = (("2D", fit.weights_2d), ("3D", fit.weights_3d))
+    weights = [dimensions for dimensions, weights in given if weights]
+    words = t(
+        "AdamW, learning rate {rate} with {warmup} of warm-up and cosine decay, at most {epochs}, batches of {batch}, "
+        "{classes}; slices pooled by {pooling}; initial weights: {weights}.",
+        rate=f"{fit.learning_rate:g}",
+        warmup=counted(fit.warmup_epochs, "epoch"),
+        epochs=counted(fit.epochs, "epoch"),
+        batch=fit.batch_size,
+        classes=t("classes balanced") if fit.balanced else t("classes as they come"),
+        pooling=fit.pooling,
+        weights=t("{dimensions} from file", dimensions=listed(weights)) if weights else t("random"),
     )
+    return _following(words, t("Own settings: {arms}.", arms=listed(own))) if own else words

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nephrograde.evaluate.evaluation import evaluate_scores, write_comparisons, write_estimates
+from nephrograde.evaluate.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluate.scores import Score, Scores, write_scores
 from nephrograde.study import EvaluateSettings, Study
 
@@ -76,8 +76,7 @@ def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: 
 def store_evaluation(run_dir: Path, scores: Scores) -> None:
     evaluation = evaluate_scores(scores, EvaluateSettings())
     write_scores(scores, run_dir / "scores" / "scores.csv")
-    write_estimates(evaluation.estimates, run_dir / "statistics" / "estimates.csv")
-    write_comparisons(evaluation.comparisons, run_dir / "statistics" / "comparisons.csv")
+    write_statistics(evaluation, run_dir / "statistics")
 
 
 def _write_lock(run_dir: Path, study: Study) -> None:

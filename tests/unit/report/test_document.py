@@ -27,6 +27,13 @@ SECTIONS = [
     "cohort",
     "findings",
     "results",
+    "evidence-images",
+    "slices",
+    "equivalence",
+    "calibration",
+    "benefit",
+    "opinions",
+    "ledger",
     "paper",
     "comparisons",
     "roc",
@@ -35,6 +42,8 @@ SECTIONS = [
     "examples",
     "thresholds",
     "deviations",
+    "methods",
+    "checklists",
     "provenance",
 ]
 VOID = {"meta", "img", "br", "line", "path", "circle", "use", "rect", "link", "hr", "input"}
@@ -126,7 +135,7 @@ def test_headings_go_down_one_level_at_a_time(page: Page) -> None:
 def test_pictures_have_words_for_those_who_cannot_see_them(page: Page) -> None:
     charts = [attributes for _, attributes in page.tags if attributes.get("role") == "img"]
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(charts) == 3
+    assert len(charts) >= 5
     assert len(pictures) >= 4
     assert all("weak-1-cmp" in attributes["aria-label"] for attributes in charts)
     assert all("slice" in attributes["alt"] for attributes in pictures)
@@ -140,7 +149,7 @@ def test_synthetic_data_are_called_so_everywhere(whole_run: Path, html: str, pag
     assert len(captions) >= 14
     assert all("SYNTHETIC DATA" in caption for caption in captions)
     assert "Every patient, image and grade was made by code" in page.text
-    for svg_path in (whole_run / "report" / "figures").iterdir():
+    for svg_path in (whole_run / "report" / "figures").glob("*.svg"):
         assert "SYNTHETIC DATA</text>" in svg_path.read_text(encoding="utf-8")
 
 
@@ -153,8 +162,8 @@ def test_real_data_are_not_called_synthetic(
 
 def test_figures_are_files_of_their_own_with_text_as_text(whole_run: Path, html: str) -> None:
     figures_dir = whole_run / "report" / "figures"
-    assert sorted(path.name for path in figures_dir.iterdir()) == ["confusion.svg", "learning.svg", "roc.svg"]
-    for path in figures_dir.iterdir():
+    assert {path.stem for path in figures_dir.iterdir()} >= {"confusion", "learning", "roc"}
+    for path in figures_dir.glob("*.svg"):
         root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 (our own file)
         texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert any("weak-1" in text for text in texts)
@@ -214,8 +223,9 @@ def test_p_values_are_never_zero(page: Page) -> None:
 
 def test_folded_parts_are_hidden_on_screen_only(html: str) -> None:
     folds = re.findall(r"<details>.*?</details>\s*<div class=\"(\w+)\">", html, flags=re.DOTALL)
-    assert folds == ["fold", "fold", "fold"]
-    assert html.count("<details>") == 3
+    assert len(folds) >= 3
+    assert set(folds) == {"fold"}
+    assert html.count("<details>") == len(folds)
     assert html.count(".fold { display: none; }") == 1
     assert "@media screen { details:not([open]) + .fold { display: none; } }" in html
 
@@ -223,7 +233,9 @@ def test_folded_parts_are_hidden_on_screen_only(html: str) -> None:
 def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> None:
     found = Page(write_report(foreign_run).read_text(encoding="utf-8"))
     there = [name for name in found.values("id") if name in SECTIONS]
-    assert there == ["summary", "results", "comparisons", "roc", "confusion", "thresholds"]
+    missing = {"run", "cohort", "findings", "paper", "learning", "examples", "deviations", "provenance"}
+    missing |= {"evidence-images", "slices"}
+    assert there == [name for name in SECTIONS if name not in missing]
     assert "does not hold the study file" in found.text
     assert "the fitted networks (models/)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text

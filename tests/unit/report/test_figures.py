@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +9,9 @@ import pytest
 
 from nephrograde.evaluate.scores import Score, Scores
 from nephrograde.report.figures import draw_figures
+from nephrograde.report.language import speaking
 from nephrograde.report.record import Record, read_record
+from nephrograde.report.roc import GRID
 from nephrograde.report.svg import printable
 
 if TYPE_CHECKING:
@@ -111,3 +113,84 @@ def test_control_characters_and_other_scripts_can_be_drawn(record: Record) -> No
     foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
     shown = printable("模型\x07 $a_")
     assert f">{shown}</text>" in draw_figures(foreign)["roc"].svg
+
+
+def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Record) -> None:
+    rows = draw_figures(only(record, "weak-1-cmp", "size"))["roc"].data
+    of = {part: [row for row in rows if row["part"] == part] for part in ("curve", "band")}
+    assert len(rows) == len(of["curve"]) + len(of["band"])
+    assert {row["model"] for row in of["curve"]} == {"weak-1-cmp", "size"}
+    assert {row["model"] for row in of["band"]} == {"weak-1-cmp"}
+    assert [row["false_positive_rate"] for row in of["band"]] == pytest.approx(list(GRID))
+    assert all(row["sensitivity"] is None and row["low"] <= row["high"] for row in of["band"])  # type: ignore[operator]
+    points = [row for row in of["curve"] if row["model"] == "size"]
+    estimate = record.estimate("size", "test", "auc")
+    assert estimate is not None
+    heights, places = ([cast("float", row[name]) for row in points] for name in ("sensitivity", "false_positive_rate"))
+    area = np.trapezoid(heights, places)
+    assert area == pytest.approx(estimate.value)
+    assert {row["data"] for row in rows} == {"synthetic"}
+
+
+def test_rows_behind_the_other_figures_are_counts_and_losses(record: Record) -> None:
+    drawings = draw_figures(only(record, "weak-1-cmp", "strong-cmp"))
+    counts = drawings["confusion"].data[0]
+    expected = [record.estimate("weak-1-cmp", "test", measure) for measure in ("tp", "fp", "tn", "fn")]
+    assert [counts[measure] for measure in ("tp", "fp", "tn", "fn")] == [one.value for one in expected if one]
+    epochs = drawings["learning"].data
+    fits = [fit for fit in record.fits if fit.model in {"weak-1-cmp", "strong-cmp"}]
+    assert len(epochs) == sum(len(fit.epochs) for fit in fits)
+    kept = {(row["model"], row["fold"]): row["epoch"] for row in epochs if row["kept"]}
+    assert kept == {(fit.model, fit.fold): fit.card["best_epoch"] for fit in fits}
+    assert all(np.isnan(row["stop_loss"]) for row in epochs if row["model"] == "strong-cmp")  # type: ignore[call-overload]
+
+
+def test_a_model_that_was_not_fitted_leaves_its_place_empty(record: Record) -> None:
+    fits = tuple(fit for fit in record.fits if (fit.model, fit.fold) != ("weak-1-np", 0) and fit.model != "weak-3-np")
+    models = ("weak-1-cmp", "weak-1-np", "weak-3-cmp", "weak-3-np")
+    drawing = draw_figures(dataclasses.replace(only(record, *models), fits=fits))["learning"]
+    assert drawing.description.endswith("weak-1-cmp 3 folds, weak-1-np 2 folds, weak-3-cmp 3 folds.")
+    assert ">weak-3-np</text>" not in drawing.svg
+
+
+def test_figures_speak_chinese(record: Record) -> None:
+    with speaking("zh"):
+        drawings = draw_figures(only(record, "weak-1-cmp", "weak-1-np"))
+    for name, words in {
+        "roc": ("皮髓质期", "肾实质期", "灵敏度", "1 − 特异度", "合成数据"),
+        "confusion": ("真实级别", "判定级别", "低", "高"),
+        "learning": ("损失", "训练轮次"),
+    }.items():
+        for word in words:
+            assert f">{word}</text>" in drawings[name].svg
+    assert drawings["learning"].description == "合成数据。各训练轮次的损失。weak-1-cmp 3折、weak-1-np 3折。"
+
+
+def test_outcome_of_its_own_is_called_by_its_column(record: Record) -> None:
+    assert record.study is not None
+    cohort = record.study.cohort.model_copy(update={"outcome": "metastasis"})
+    study = record.study.model_copy(update={"cohort": cohort})
+    other = dataclasses.replace(only(record, "size"), study=study, cases=())
+    svg = draw_figures(other)["confusion"].svg
+    assert ">0</text>" in svg
+    assert ">low</text>" not in svg
+
+
+def test_many_names_below_the_diagonal_stand_closer(record: Record) -> None:
+    def heights(count: int) -> list[float]:
+        rows = tuple(
+            dataclasses.replace(row, model=name)
+            for name in (*(f"m{k}" for k in range(count)), "size", "volume", "clinical", "radiomics")
+            for row in record.scores.rows
+            if row.model == "size"
+        )
+        foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
+        svg = draw_figures(foreign)["roc"].svg
+        names = [f">{name}</text>" for name in (*(f"m{k}" for k in range(count)), "size", "volume")]
+        lines = [line for line in svg.splitlines() if any(name in line for name in names)]
+        return sorted(float(line.split(' y="')[1].split('"')[0]) for line in lines)
+
+    few, many = heights(1), heights(6)
+    assert len(many) == 8
+    assert many[-1] - many[0] < 140
+    assert min(np.diff(many)) < min(np.diff(few))

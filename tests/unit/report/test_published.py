@@ -68,3 +68,30 @@ def test_another_question_is_called_a_deviation(make_study: Callable[..., Study]
     assert lines["Window"].ours == "ct −200 to 300 HU; pet 0 to 15; mr_t1 1 to 99 percentile of the region."
     assert "By the column “set”" in lines["Split"].ours
     assert lines["Baselines"].ours == "None."
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "words"),
+    [
+        ({}, "Youden's index on out-of-fold training predictions, frozen before"),
+        (
+            {"threshold": "sensitivity", "threshold_target": 0.95},
+            "highest threshold with a sensitivity of at least 0.95",
+        ),
+        ({"threshold": "specificity"}, "lowest threshold with a specificity of at least 0.9 on out-of-fold"),
+        ({"threshold": "cost", "cost_ratio": 4.0}, "a missed high grade costs 4 false alarms"),
+    ],
+)
+def test_rule_of_the_threshold_is_that_of_the_study(
+    make_study: Callable[..., Study], evaluate: dict[str, object], words: str
+) -> None:
+    lines = {line.topic: line for line in deviations(make_study(evaluate=evaluate), n_patients=9)}
+    assert words in lines["Threshold"].ours
+
+
+def test_every_baseline_of_the_study_is_named(make_study: Callable[..., Study]) -> None:
+    study = make_study(evaluate={"baselines": ["size", "volume", "clinical", "radiomics"]}, fit={"patience": 0})
+    lines = {line.topic: line for line in deviations(study, n_patients=9)}
+    named = "tumour size, tumour volume, clinical columns and radiomic features, each alone"
+    assert named in lines["Baselines"].ours
+    assert "no early stopping" in lines["Learning"].ours

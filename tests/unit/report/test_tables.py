@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pytest
 
 from nephrograde.evaluate.compare import Comparison
-from nephrograde.evaluate.evaluation import read_estimates
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.scores import ModelScores
+from nephrograde.evaluate.tables import read_estimates
+from nephrograde.evaluate.threshold import choose_threshold
 from nephrograde.report.record import Record, read_record
 from nephrograde.report.tables import (
     beside_table,
@@ -20,6 +23,7 @@ from nephrograde.report.tables import (
     threshold_table,
     warning_counts,
 )
+from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +102,7 @@ def test_this_run_stands_below_its_printed_row(record: Record) -> None:
 
 def test_every_pair_is_a_row_and_the_papers_question_is_marked(record: Record) -> None:
     table = pair_table(record)
-    assert table.measures == ("AUC", "Sensitivity", "Specificity")
+    assert table.measures == ("AUC", "Accuracy", "Sensitivity", "Specificity")
     assert len(table.rows) == 55
     key = [(row.model_a, row.model_b) for row in table.rows if row.is_key]
     assert len(key) == 9
@@ -139,13 +143,40 @@ def test_thresholds_name_rule_and_patients(record: Record) -> None:
     assert rows[0].n == 28
 
 
-def test_rule_of_another_kind_is_left_as_it_is(record: Record) -> None:
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("youden: out-of-fold predictions", "Youden’s index on out-of-fold predictions"),
+        ("sensitivity ≥ 0.9: out-of-fold predictions", "sensitivity ≥ 0.9 on out-of-fold predictions"),
+        ("specificity ≥ 0.85: elsewhere", "specificity ≥ 0.85 on elsewhere"),
+        (
+            "cost, missed:false alarm 2:1: out-of-fold predictions",
+            "least cost (missed : false alarm 2:1) on out-of-fold predictions",
+        ),
+        ("fixed: out-of-fold rows of one grade only", "fixed (out-of-fold rows of one grade only)"),
+        ("by hand", "by hand"),
+    ],
+)
+def test_rules_are_written_for_people(record: Record, method: str, words: str) -> None:
     estimates = tuple(
-        (model, split, dataclasses.replace(estimate, method="by hand"))
+        (model, split, dataclasses.replace(estimate, method=method))
         for model, split, estimate in record.estimates
         if estimate.measure == "threshold" and model == "size"
     )
-    assert [row.method for row in threshold_table(dataclasses.replace(record, estimates=estimates))] == ["by hand"]
+    assert [row.method for row in threshold_table(dataclasses.replace(record, estimates=estimates))] == [words]
+
+
+@pytest.mark.parametrize("rule", ["sensitivity", "specificity", "cost"])
+def test_threshold_of_a_study_is_read_as_it_is_written(
+    record: Record, rule: Literal["sensitivity", "specificity", "cost"]
+) -> None:
+    stream = np.random.default_rng(3)
+    scores = ModelScores(tuple(map(str, range(20))), stream.random(20) > 0.5, stream.random(20))
+    chosen = choose_threshold(scores, EvaluateSettings(threshold=rule))
+    written = Estimate("threshold", chosen.value, math.nan, math.nan, 20, 9, f"{chosen.rule}: {chosen.source}")
+    row = threshold_table(dataclasses.replace(record, estimates=(("size", "test", written),)))[0]
+    assert row.method.endswith(" on out-of-fold predictions")
+    assert ": out" not in row.method
 
 
 def test_fits_are_summed_over_folds(record: Record) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.evaluate.scores import Scores
-from nephrograde.report.record import Record, read_record
+from nephrograde.report.numbers import bounds, decimal, p_sentence
+from nephrograde.report.record import BASELINES, Record, read_record
 from nephrograde.report.wording import summary, what_was_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def record(whole_run: Path) -> Record:
 
 
 def test_summary_counts_and_warns(record: Record) -> None:
-    who, best, question = summary(record)
+    _, who, best, question = summary(record)
     assert who.startswith("40 synthetic patients (")
     assert "28 of them for training and 12 for testing" in who
     assert "by 9 models: 3 arms of supervision on 3 phases" in who
@@ -32,13 +33,85 @@ def test_summary_counts_and_warns(record: Record) -> None:
     assert "(paired DeLong, P\N{NO-BREAK SPACE}" in question
 
 
+def chosen_out_of_fold(record: Record) -> str:
+    aucs = {
+        model: estimate.value
+        for model, split, estimate in record.estimates
+        if (split, estimate.measure) == ("oof", "auc") and model not in BASELINES
+    }
+    return max(aucs, key=lambda name: aucs[name])
+
+
+def test_summary_leads_with_what_the_images_add_over_size(record: Record) -> None:
+    chosen = chosen_out_of_fold(record)
+    pair = next(
+        pair for pair in record.comparisons if (pair.model_a, pair.model_b, pair.measure) == (chosen, "size", "auc")
+    )
+    lead = summary(record)[0]
+    assert lead.startswith("What the images add over the size of the tumour: on the test set the AUC of ")
+    assert f"{chosen} minus that of size alone is {decimal(pair.difference)}, 95% CI " in lead
+    assert bounds(pair.low, pair.high).strip("[]") in lead
+    assert p_sentence(pair.p_value) in lead
+    assert p_sentence(pair.p_adjusted) in lead
+    assert f"{chosen} was chosen by its out-of-fold AUC, the greatest of 9 networks" in lead
+
+
+def test_network_is_chosen_out_of_fold_and_not_on_the_test_set(record: Record) -> None:
+    estimates = tuple(
+        (model, split, dataclasses.replace(estimate, value=1.0))
+        if (model, split, estimate.measure) == ("strong-up", "oof", "auc")
+        else (model, split, estimate)
+        for model, split, estimate in record.estimates
+    )
+    lead = summary(dataclasses.replace(record, estimates=estimates))[0]
+    assert "the AUC of strong-up minus that of size alone" in lead
+
+
+def test_pair_stored_the_other_way_round_is_turned(record: Record) -> None:
+    turned = tuple(
+        dataclasses.replace(
+            pair,
+            model_a=pair.model_b,
+            model_b=pair.model_a,
+            difference=-pair.difference,
+            low=-pair.high,
+            high=-pair.low,
+        )
+        for pair in record.comparisons
+    )
+    assert summary(dataclasses.replace(record, comparisons=turned))[0] == summary(record)[0]
+
+
+def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Record) -> None:
+    for changes in (
+        {"comparisons": tuple(pair for pair in record.comparisons if "size" not in {pair.model_a, pair.model_b})},
+        {"comparisons": tuple(dataclasses.replace(pair, low=float("nan")) for pair in record.comparisons)},
+        {"estimates": tuple(row for row in record.estimates if row[1] == "test")},
+        {"scores": Scores(tuple(row for row in record.scores.rows if row.split == "oof"))},
+    ):
+        first, second, *_ = summary(dataclasses.replace(record, **changes))
+        assert first.split(" synthetic patients")[0] in {"28", "40"}
+        assert " has the greatest AUC" in second
+
+
+@pytest.mark.parametrize("baseline", ["clinical", "radiomics"])
+def test_every_baseline_is_called_one(record: Record, baseline: str) -> None:
+    estimates = tuple(
+        (baseline if model == "size" else model, split, estimate)
+        for model, split, estimate in record.estimates
+        if model != "volume"
+    )
+    texts = summary(dataclasses.replace(record, estimates=estimates))
+    assert f"The {baseline}-only baseline reached 0." in texts[2]
+
+
 def test_greatest_auc_is_the_greatest(record: Record) -> None:
     values = {
         model: estimate.value
         for model, split, estimate in record.estimates
-        if (split, estimate.measure) == ("test", "auc") and model not in {"size", "volume"}
+        if (split, estimate.measure) == ("test", "auc") and model not in BASELINES
     }
-    assert f"On the test set {max(values, key=lambda name: values[name])} has the greatest AUC" in summary(record)[1]
+    assert f"On the test set {max(values, key=lambda name: values[name])} has the greatest AUC" in summary(record)[2]
 
 
 def test_baselines_alone_are_summed_up(record: Record) -> None:
@@ -46,7 +119,7 @@ def test_baselines_alone_are_summed_up(record: Record) -> None:
     estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
     texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
     assert len(texts) == 1
-    assert "Of the baselines, the greatest AUC is 0." in texts[0]
+    assert "Of the baselines, volume alone has the greatest AUC, 0." in texts[0]
 
 
 def test_nothing_computed_leaves_the_count(record: Record) -> None:

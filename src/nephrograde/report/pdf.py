@@ -1,0 +1,159 @@
+"""The page as a PDF: the same HTML, printed by WeasyPrint."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import NephrogradeError, RunError
+from nephrograde.files import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHINESE_FAMILIES = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimSun",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Heiti SC",
+    "STHeiti",
+    "Songti SC",
+)
+"""Fonts with Chinese letters that come with a system, looked for where fontconfig cannot be asked."""
+FONT_REMEDY = (
+    "Install one: `apt install fonts-noto-cjk` on Debian or Ubuntu, `dnf install google-noto-sans-cjk-fonts` on "
+    "Fedora; Windows and macOS bring theirs (Microsoft YaHei, PingFang SC)."
+)
+_CHINESE = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_NO_TEXT = re.compile(r"<style\b.*?</style>|<[^>]*>", re.DOTALL)
+
+
+def write_pdf(html_path: Path) -> Path:
+    """Print a page as an A4 PDF beside it, with page numbers and everything that is folded away on the screen.
+
+    Nothing is fetched: what the page does not hold itself is left out. The same page gives the same bytes on a machine
+    with the same fonts and the same WeasyPrint.
+
+    Args:
+        html_path: A page that ``write_report`` has written.
+
+    Returns:
+        The path of the PDF: the page's, ending in ``.pdf``.
+
+    Raises:
+        RunError: The page is missing.
+        NephrogradeError: WeasyPrint or a library that it needs is not installed, or no font has the letters of the
+            page.
+
+    Source:
+        Our choice.
+    """
+    if not html_path.exists():
+        raise RunError(f"{html_path} is missing, so there is nothing to print. Run `nephrograde report` first.")
+    weasyprint = _weasyprint()
+    text = html_path.read_text(encoding="utf-8")
+    if holds_chinese(text):
+        require_cjk_font()
+    pdf_path = html_path.with_suffix(".pdf")
+    only_what_it_holds = weasyprint.urls.URLFetcher(allowed_protocols=("data",))
+    with _quiet(), replaced(pdf_path) as temporary_path:
+        document = weasyprint.HTML(string=text, url_fetcher=only_what_it_holds).render()
+        document.write_pdf(temporary_path)
+        _require_glyphs(document, html_path)
+    return pdf_path
+
+
+def holds_chinese(page: str) -> bool:
+    """Whether the text of a page has a Chinese letter; its styles do not count.
+
+    >>> holds_chinese("<p>centre 第一医院</p>"), holds_chinese("<style>p { font-family: '黑体' }</style><p>P001</p>")
+    (True, False)
+    """
+    return _CHINESE.search(html.unescape(_NO_TEXT.sub("", page))) is not None
+
+
+def require_cjk_font() -> None:
+    """Check that this machine has a font with Chinese letters, without which a PDF shows boxes instead of them.
+
+    fontconfig is asked, which WeasyPrint itself asks; where its ``fc-list`` is not there (Windows, as a rule), the
+    fonts that matplotlib finds are searched for those of ``CHINESE_FAMILIES``.
+
+    Raises:
+        NephrogradeError: There is none; the message names what to install.
+
+    Source:
+        Our choice.
+    """
+    program = shutil.which("fc-list")
+    if program is not None:
+        listed = subprocess.run([program, ":lang=zh", "family"], capture_output=True, check=False)  # noqa: S603 (found on the path, constant arguments)
+        found = bool(listed.stdout.strip())
+    else:
+        from matplotlib.font_manager import fontManager
+
+        found = any(font.name in CHINESE_FAMILIES for font in fontManager.ttflist)
+    if not found:
+        raise NephrogradeError(
+            "The page has Chinese text, and this machine has no font for it, so the PDF would show boxes. "
+            f"{FONT_REMEDY}"
+        )
+
+
+def _weasyprint() -> Any:
+    try:
+        with _quiet():
+            import weasyprint
+    except ImportError:
+        raise NephrogradeError(
+            'The PDF needs WeasyPrint, which is not installed. Run: pip install "nephrograde[pdf]"'
+        ) from None
+    except OSError as error:
+        raise NephrogradeError(
+            f"WeasyPrint is installed, but a library of the system that it needs is not ({_first_line(error)}). "
+            "Install Pango: `apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0` on Debian or Ubuntu, "
+            "`brew install pango` on macOS; on Windows install MSYS2 and in its shell run "
+            "`pacman -S mingw-w64-x86_64-pango`, then set WEASYPRINT_DLL_DIRECTORIES=C:\\msys64\\mingw64\\bin. "
+            "The page itself needs none of this: open report.html and print it from the browser."
+        ) from None
+    return weasyprint
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _require_glyphs(document: Any, html_path: Path) -> None:
+    """Refuse a PDF with boxes in the place of letters: WeasyPrint notes every letter that its fonts do not have."""
+    letters = sorted({chr(code) for font in document.fonts.values() for code in getattr(font, "missing", {})})
+    if letters:
+        shown = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in letters[:10])
+        raise NephrogradeError(f"No font of this machine has these letters of {html_path}: {shown}. {FONT_REMEDY}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the remarks of WeasyPrint on styles that are for browsers, and those of its font library, to itself."""
+    loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
