@@ -14,7 +14,7 @@ $(BIN)/nephrograde: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/nephrograde
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,pdf,radiomics]'
 	touch $@
 
 demo: $(BIN)/nephrograde

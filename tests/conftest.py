@@ -62,25 +62,30 @@ def tiny_run_dir(tiny_study_path, tmp_path_factory):
     return run_dir
 
 
-def _beside_the_checkout(name):
-    """A folder of data that is never copied into the project: absent, a test skips, but fails where CI promises it."""
+@pytest.fixture(scope="session")
+def absent():
+    """Ends a test that needs what is not here: it skips on a user's machine, and fails where CI promises it."""
+    return pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+
+
+def _beside_the_checkout(name, absent):
+    """A folder of data that is never copied into the project."""
     folder = Path(__file__).resolve().parents[2] / "shared" / name
     if not folder.is_dir():
-        stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        stop(f"../shared/{name} is not beside the checkout")
+        absent(f"../shared/{name} is not beside the checkout")
     return folder
 
 
 @pytest.fixture(scope="session")
-def shared_data():
+def shared_data(absent):
     """Real images: kits_shape, sts, ct_dicom, ct_nifti."""
-    return _beside_the_checkout("data")
+    return _beside_the_checkout("data", absent)
 
 
 @pytest.fixture(scope="session")
-def shared_reference():
+def shared_reference(absent):
     """Numbers that others have computed."""
-    return _beside_the_checkout("reference")
+    return _beside_the_checkout("reference", absent)
 
 
 def pytest_configure(config):

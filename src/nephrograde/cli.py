@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +12,11 @@ import typer
 
 from nephrograde import __version__
 from nephrograde.errors import NephrogradeError
+from nephrograde.report.language import Language
+from nephrograde.terminal import print_findings, print_rows, print_table, progress
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from nephrograde.cohort.split import Split
     from nephrograde.cohort.table import Cohort
     from nephrograde.study import Study
@@ -40,6 +39,16 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, like fit.epochs=2. May be repeated."),
 ]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why the test set is opened again; printed in the report.", show_default=False)
+]
+PeekFree = Annotated[
+    bool, typer.Option("--peek-free", help="Leave the test set closed: evaluate out-of-fold scores only.")
+]
+Lang = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
+AsPdf = Annotated[bool, typer.Option("--pdf", help="Write the report as PDF as well (needs nephrograde[pdf]).")]
+
+PrintedValue = Annotated[str, typer.Option(metavar="TEXT", help="As printed, like 0.860 or 86.0%.", show_default=False)]
 
 
 def main() -> None:
@@ -98,15 +107,38 @@ def demo(
     from nephrograde.sources.demo import write_demo
     from nephrograde.sources.phantom import PhantomSettings
 
-    with _progress("Writing the synthetic cohort", patients) as advance:
+    with progress("Writing the synthetic cohort", patients) as advance:
         study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
-    _run(study_path, study_path.parent.with_name(study_path.parent.name.replace("cohort", "run")), ())
+    run(study_path, out=study_path.parent.with_name(study_path.parent.name.replace("cohort", "run")))
 
 
 @app.command()
-def run(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
+def run(
+    study_path: StudyPath,
+    out: RunDir = None,
+    overrides: Overrides = None,
+    reason: Reason = "",
+    lang: Lang = "en",
+    *,
+    pdf: AsPdf = False,
+    peek_free: PeekFree = False,
+) -> None:
     """Run the study from the cohort table to the report, and go on where an earlier run stopped."""
-    _run(study_path, out or _default_run(study_path), tuple(overrides or ()))
+    from nephrograde import pipeline
+
+    run_dir = out or _default_run(study_path)
+    study = pipeline.load_inputs(study_path, tuple(overrides or ()))
+    report_path = pipeline.run_study(
+        study,
+        run_dir,
+        command=_command(),
+        reason=None if peek_free else reason,
+        language=lang,
+        progress=progress,
+    )
+    print_findings(run_dir)
+    print_table(run_dir)
+    _print_report(report_path, as_pdf=pdf)
 
 
 @app.command()
@@ -116,8 +148,8 @@ def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None
 
     run_dir = out or _default_run(study_path)
     study, cohort, _ = _open(study_path, run_dir, tuple(overrides or ()))
-    prepared = pipeline.prepare(study, cohort, run_dir, progress=_progress)
-    _print_findings(run_dir)
+    prepared = pipeline.prepare(study, cohort, run_dir, progress=progress)
+    print_findings(run_dir)
     for model, arm, phase in study.models():
         typer.echo(f"{model}: {len(prepared.files(arm.name, phase))} of {len(cohort.cases)} patients")
 
@@ -129,8 +161,8 @@ def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = No
 
     run_dir = out or _default_run(study_path)
     study, cohort, _ = _open(study_path, run_dir, tuple(overrides or ()))
-    prepared = pipeline.prepare(study, cohort, run_dir, progress=_progress)
-    _print_findings(run_dir)
+    prepared = pipeline.prepare(study, cohort, run_dir, progress=progress)
+    print_findings(run_dir)
     typer.echo(f"Prepared {len(prepared.regions)} regions in {run_dir / 'volumes'}.")
 
 
@@ -141,7 +173,7 @@ def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) 
 
     run_dir = out or _default_run(study_path)
     study, cohort, split = _open(study_path, run_dir, tuple(overrides or ()))
-    pipeline.fit(study, cohort, split, run_dir, progress=_progress)
+    pipeline.fit(study, cohort, split, run_dir, progress=progress)
     typer.echo(f"The models are in {run_dir / 'models'}.")
 
 
@@ -150,6 +182,11 @@ def evaluate(
     source: Annotated[Path, typer.Argument(metavar="STUDY.toml|SCORES.csv", help="A study, or scores of any origin.")],
     out: RunDir = None,
     overrides: Overrides = None,
+    reason: Reason = "",
+    lang: Lang = "en",
+    *,
+    pdf: AsPdf = False,
+    peek_free: PeekFree = False,
 ) -> None:
     """Evaluate the fitted models of a study, or a score table of any origin."""
     from nephrograde import pipeline
@@ -157,19 +194,80 @@ def evaluate(
     run_dir = out or _default_run(source)
     if source.suffix.lower() == ".toml":
         study, cohort, split = _open(source, run_dir, tuple(overrides or ()))
-        pipeline.evaluate(study, cohort, split, run_dir)
+        pipeline.evaluate(study, cohort, split, run_dir, reason=None if peek_free else reason)
     else:
-        report_path = pipeline.evaluate_table(source, run_dir, command=_command())
-        typer.echo(f"Report: {report_path}")
-    _print_table(run_dir)
+        from nephrograde.study_file import evaluate_settings
+
+        settings = evaluate_settings(tuple(overrides or ()))
+        pipeline.evaluate_table(
+            source, run_dir, settings=settings, command=_command(), reason=None if peek_free else reason
+        )
+    print_table(run_dir)
+    _print_report(pipeline.report(run_dir, lang), as_pdf=pdf)
 
 
 @app.command()
-def report(study_path: StudyPath, out: RunDir = None) -> None:
+def report(study_path: StudyPath, out: RunDir = None, lang: Lang = "en", *, pdf: AsPdf = False) -> None:
     """Write the report of a run again from its files."""
     from nephrograde import pipeline
 
-    typer.echo(f"Report: {pipeline.report(out or _default_run(study_path))}")
+    _print_report(pipeline.report(out or _default_run(study_path), lang), as_pdf=pdf)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run or of an evaluated score table.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the page goes [default: compare-<RUN_A>-<RUN_B>].")
+    ] = None,
+    lang: Lang = "en",
+) -> None:
+    """Set two runs side by side: what differs in them, and whether their results do on the patients of both."""
+    from nephrograde.report.language import speaking
+    from nephrograde.report.side_by_side import compare_runs
+    from nephrograde.report.side_by_side_page import auc_table, summary, warnings, write_side_by_side
+
+    side = compare_runs(run_a, run_b)
+    with speaking(lang):
+        page_path = write_side_by_side(side, out or Path(f"compare-{run_a.resolve().name}-{run_b.resolve().name}"))
+        for sentence in warnings(side):
+            typer.echo(sentence, err=True)
+        print_rows(*auc_table(side))
+        for sentence in summary(side):
+            typer.echo(sentence)
+    typer.echo(f"Page: {page_path}")
+
+
+@app.command()
+def audit(
+    models_path: Annotated[
+        Path | None, typer.Argument(metavar="MODELS.csv", help="Printed values, a row a model; instead of options.")
+    ] = None,
+    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Test patients.")] = "",
+    accuracy: PrintedValue = "",
+    sensitivity: PrintedValue = "",
+    specificity: PrintedValue = "",
+    ppv: PrintedValue = "",
+    npv: PrintedValue = "",
+    auc: PrintedValue = "",
+    positives: Annotated[str, typer.Option("--positives", metavar="COUNT", help="How many are positive.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = "",
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the confusion tables that print like a paper's values, and what models can share a test set."""
+    from nephrograde.evaluate.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.evaluate.printed import models_of
+
+    shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
+    cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
+    audits = audit_all(models_of(models_path, cells, against or ()))
+    typer.echo(json.dumps(audits_as_dict(audits), indent=2, ensure_ascii=False) if as_json else audits_as_text(audits))
 
 
 @app.command()
@@ -217,95 +315,9 @@ def _open(study_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> tuple[
     return study, cohort, split
 
 
-def _run(study_path: Path, run_dir: Path, overrides: tuple[str, ...]) -> None:
-    from nephrograde import pipeline
-
-    study = pipeline.load_inputs(study_path, overrides)
-    report_path = pipeline.run_study(study, run_dir, command=_command(), progress=_progress)
-    _print_findings(run_dir)
-    _print_table(run_dir)
+def _print_report(report_path: Path, *, as_pdf: bool) -> None:
     typer.echo(f"Report: {report_path}")
+    if as_pdf:
+        from nephrograde.report.pdf import write_pdf
 
-
-def _print_findings(run_dir: Path) -> None:
-    from nephrograde.volume.check import read_findings
-
-    findings = read_findings(run_dir / "volumes" / "findings.csv")
-    fatal = [finding for finding in findings if finding.severity == "fatal"]
-    for finding in fatal[:20]:
-        place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
-        typer.echo(f"Left out: {place}: {finding.message} {finding.remedy}", err=True)
-    if len(fatal) > 20:
-        typer.echo(f"… and {len(fatal) - 20} more in {run_dir / 'volumes' / 'findings.csv'}", err=True)
-    if len(findings) > len(fatal):
-        typer.echo(f"{len(findings) - len(fatal)} warnings in {run_dir / 'volumes' / 'findings.csv'}", err=True)
-
-
-def _print_table(run_dir: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from nephrograde.evaluate.evaluation import read_estimates
-    from nephrograde.report.tables import paper_table
-
-    estimates = read_estimates(run_dir / "statistics" / "estimates.csv")
-    has_test = any(split == "test" for _, split, _ in estimates)
-    title = "Test set" if has_test else "Out-of-fold scores (there are no test rows)"
-    table = Table(title=title, caption=RESEARCH_USE_ONLY)
-    columns, rows = paper_table(estimates, "test" if has_test else "oof")
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=160).print(table)
-
-
-@contextmanager
-def _progress(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar with the time left on a terminal; elsewhere a plain line for every tenth part."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_progress(name, total)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda: progress.advance(task)
-
-
-def _plain_progress(name: str, total: int) -> Callable[[], None]:
-    import time
-    from threading import Lock
-
-    start = time.monotonic()
-    lock = Lock()
-    done = 0
-
-    def advance() -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            if done == total or done * 10 // total > (done - 1) * 10 // total:
-                passed = time.monotonic() - start
-                left = passed / done * (total - done)
-                typer.echo(f"{name}: {done} of {total}, {passed:.0f} s passed, {left:.0f} s left", err=True)
-
-    return advance
+        typer.echo(f"PDF: {write_pdf(report_path)}")

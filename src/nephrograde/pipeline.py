@@ -7,6 +7,7 @@ with the same scores.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde import __version__
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.split import Split
     from nephrograde.cohort.table import Cohort
+    from nephrograde.evaluate.baseline import Predictors
+    from nephrograde.evaluate.lesions import Lesions
     from nephrograde.evaluate.scores import Scores
+    from nephrograde.report.language import Language
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import EvaluateSettings, Study
 
@@ -38,25 +42,35 @@ def silent(_name: str, _total: int) -> Iterator[Callable[[], None]]:
     yield lambda: None
 
 
-def run_study(study: Study, run_dir: Path, *, command: str = "", progress: Progress = silent) -> Path:
+def run_study(
+    study: Study,
+    run_dir: Path,
+    *,
+    command: str = "",
+    reason: str | None = "",
+    language: Language = "en",
+    progress: Progress = silent,
+) -> Path:
     """Run every stage, each only where its inputs have changed, and return the path of the report.
 
     Args:
         study: The resolved study.
         run_dir: The run folder; made when it is missing, resumed when it is not.
-        command: The command line, for the lock file.
+        command: The command line, for the lock file and the ledger.
+        reason: Why the test set is opened, as :func:`evaluate` asks for it.
+        language: Of the report.
         progress: How to show long steps.
 
     Raises:
         InputError: With every mistake of the cohort table.
-        RunError: Where the folder holds another study.
+        RunError: Where the folder holds another study, or the test set would be opened again without a reason.
     """
     remove_leftovers(run_dir)
     cohort, split = open_cohort(study, run_dir, command=command)
     prepare(study, cohort, run_dir, progress=progress)
     fit(study, cohort, split, run_dir, progress=progress)
-    evaluate(study, cohort, split, run_dir)
-    return report(run_dir)
+    evaluate(study, cohort, split, run_dir, reason=reason)
+    return report(run_dir, language)
 
 
 def load_inputs(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
@@ -97,15 +111,41 @@ def open_cohort(study: Study, run_dir: Path, *, command: str = "") -> tuple[Coho
 
 
 def prepare(study: Study, cohort: Cohort, run_dir: Path, *, progress: Progress = silent) -> Prepared:
-    """Read and check every scan and keep each arm's region; a faulty scan becomes a finding and the others go on."""
-    from nephrograde.sample.prepare import prepare_cohort
+    """Read and check every scan and keep each arm's region; a faulty scan becomes a finding and the others go on.
 
+    Where radiomics is among the baselines, its features are computed as well.
+
+    Raises:
+        InputError: Where radiomics is asked for and cannot be had.
+    """
+    from nephrograde.sample.prepare import prepare_cohort
+    from nephrograde.sample.radiomics import choose_phase
+
+    wants_radiomics = "radiomics" in study.evaluate.baselines
+    if wants_radiomics:
+        choose_phase(cohort)  # says what is lacking before anything is computed
     scans = sum(len(case.scans) for case in cohort.cases)
     with progress("Preparing scans", scans) as advance:
         prepared = prepare_cohort(cohort, study, volumes_dir=run_dir / "volumes", advance=advance)
     lock = read_lock(run_dir)
     table = str(study.cohort.table)
     write_lock(study, run_dir, inputs={table: lock["inputs"][table], **prepared.inputs}, command=lock["command"])
+    return _add_radiomics(study, cohort, prepared, run_dir=run_dir, progress=progress) if wants_radiomics else prepared
+
+
+def _add_radiomics(study: Study, cohort: Cohort, prepared: Prepared, *, run_dir: Path, progress: Progress) -> Prepared:
+    """Compute the radiomic features and put what could not be computed among the findings."""
+    from nephrograde.sample.radiomics import choose_phase, radiomics_features
+    from nephrograde.volume.check import write_findings
+
+    phase = choose_phase(cohort)
+    scans = sum(phase in case.scans and case.scans[phase].mask_path is not None for case in cohort.cases)
+    with progress(f"Computing radiomic features, phase {phase}", scans) as advance:
+        findings = radiomics_features(
+            cohort, study, inputs=prepared.inputs, radiomics_dir=run_dir / "radiomics", advance=advance
+        )
+    prepared = replace(prepared, findings=(*prepared.findings, *findings))
+    write_findings(prepared.findings, run_dir / "volumes" / "findings.csv")
     return prepared
 
 
@@ -122,67 +162,135 @@ def fit(study: Study, cohort: Cohort, split: Split, run_dir: Path, *, progress: 
             fit_planned(one, study, split, is_high=is_high, run_dir=run_dir, advance=advance)
 
 
-def evaluate(study: Study, cohort: Cohort, split: Split, run_dir: Path) -> None:
-    """Gather the scores of all models and baselines, and compute estimates and comparisons."""
-    from nephrograde.evaluate.baseline import baseline_values, fit_baseline
+def evaluate(study: Study, cohort: Cohort, split: Split, run_dir: Path, *, reason: str | None = "") -> None:
+    """Gather the scores of all models and baselines, and compute everything of ``statistics/``.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Which of them test.
+        run_dir: The run folder; the models are fitted.
+        reason: Why the test set is opened, for the ledger; may be empty the first time. None leaves it closed, and
+            only out-of-fold scores are read.
+
+    Raises:
+        RunError: The test set was opened before, something has changed since, and there is no reason.
+    """
+    from nephrograde.evaluate.baseline import fit_baseline
     from nephrograde.evaluate.collect import collect_scores, write_members
     from nephrograde.evaluate.scores import Scores
-    from nephrograde.sample.prepare import read_prepared
 
     models_dir = run_dir / "models"
     fold_dirs = [models_dir / model / f"fold-{fold}" for model, *_ in study.models() for fold in range(split.folds)]
     predictions = [fold_dir / "predictions.csv" for fold_dir in fold_dirs]
 
-    def make() -> None:
+    def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
         rows, members = collect_scores([path for path in predictions if path.exists()])
         for name in study.evaluate.baselines:
-            values = baseline_values(name, cohort, read_prepared(run_dir / "volumes").regions)
-            rows += fit_baseline(values, is_high, split, model=name) if values else ()
+            predictors = _predictors(name, study, cohort, run_dir)
+            rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
+        if reason is None:
+            rows, members = [row for row in rows if row.split == "oof"], []
+        else:
+            _open_test_set(run_dir, reason=reason, inputs=inputs)
         write_members(members, run_dir / "scores" / "members.csv")
-        _write_evaluation(Scores(tuple(rows)), study.evaluate, run_dir)
+        _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run_dir)
 
-    inputs = [run_dir / "cohort", run_dir / "volumes" / "regions.csv", *predictions]
-    _unless_current("evaluate", run_dir, inputs=inputs, settings=study.evaluate.model_dump(mode="json"), make=make)
+    measured = [run_dir / "volumes" / "regions.csv", run_dir / "radiomics" / "features.csv"]
+    inputs = [run_dir / "cohort", *measured, *predictions]
+    settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
+    _unless_current("evaluate", run_dir, inputs=inputs, settings=settings, make=make)
 
 
-def evaluate_table(scores_path: Path, run_dir: Path, *, command: str = "") -> Path:
-    """Evaluate a score table of any origin, with no images and no torch, and return the path of the report.
+def _predictors(name: str, study: Study, cohort: Cohort, run_dir: Path) -> Predictors:
+    """What a baseline reads: the table, the measures of the masks, or the radiomic features."""
+    from nephrograde.evaluate.baseline import clinical_predictors, measured_predictors, radiomics_predictors
+    from nephrograde.sample.prepare import read_prepared
+    from nephrograde.sample.radiomics import read_features
+
+    if name == "clinical":
+        return clinical_predictors(cohort, study.evaluate.clinical)
+    if name == "radiomics":
+        return radiomics_predictors(read_features(run_dir / "radiomics"))
+    return measured_predictors(
+        "size" if name == "size" else "volume", cohort, read_prepared(run_dir / "volumes").regions
+    )
+
+
+def evaluate_table(
+    scores_path: Path, run_dir: Path, *, settings: EvaluateSettings, command: str = "", reason: str | None = ""
+) -> None:
+    """Evaluate a score table of any origin, with no images and no torch.
 
     Raises:
         ScoresError: Where the table cannot be evaluated.
     """
-    from nephrograde.evaluate.scores import read_scores
-    from nephrograde.study import EvaluateSettings
+    from nephrograde.evaluate.lesions import LESION_COLUMN, parse_lesions
+    from nephrograde.evaluate.scores import Scores, open_scores, parse_groups, parse_scores
 
-    scores = read_scores(scores_path)
+    sheet = open_scores(scores_path)
+    lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
+    scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
     if (run_dir / "models").exists():
         raise RunError(f"{run_dir} holds the run of a study. Name another folder with --out.")
-    write_lock(None, run_dir, inputs={str(scores_path): sha256_of(scores_path)}, command=command)
-    _write_evaluation(scores, EvaluateSettings(), run_dir)
-    return report(run_dir)
+    digest = sha256_of(scores_path)
+    write_lock(settings, run_dir, inputs={str(scores_path): digest}, command=command)
+    if reason is None:
+        scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
+        lesions = None if lesions is None else lesions.out_of_fold()
+    elif any(row.split == "test" for row in scores.rows):
+        inputs = fingerprint([digest, settings.model_dump(mode="json")])
+        _open_test_set(run_dir, reason=reason or f"evaluation of {scores_path.name}", inputs=inputs)
+    _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run_dir, lesions=lesions)
 
 
-def report(run_dir: Path) -> Path:
+def report(run_dir: Path, language: Language = "en") -> Path:
     """Write the report from the files of the run folder, and return its path."""
-    from nephrograde.report.document import write_report
+    from nephrograde.report.document import report_path_of, write_report
 
-    report_path = run_dir / "report" / "report.html"
-    names = ("cohort", "scores", "statistics", "volumes/findings.csv", "volumes/regions.csv", LOCK_NAME)
+    report_path = report_path_of(run_dir, language)
+    names = ("cohort", "scores", "statistics", "volumes/findings.csv", "volumes/regions.csv", "ledger.csv", LOCK_NAME)
     cards = sorted(run_dir.glob("models/*/fold-*/*.[cj]s*"))
     inputs = [run_dir / name for name in names] + cards
-    _unless_current("report", run_dir, inputs=inputs, settings=__version__, make=lambda: write_report(run_dir))
+    stage = report_path.stem  # one record a language
+    _unless_current(stage, run_dir, inputs=inputs, settings=__version__, make=lambda _: write_report(run_dir, language))
     return report_path
 
 
-def _write_evaluation(scores: Scores, settings: EvaluateSettings, run_dir: Path) -> None:
-    from nephrograde.evaluate.evaluation import evaluate_scores, write_comparisons, write_estimates
+def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
+    """The columns by which patients are parted, where the table has them."""
+    return {
+        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
+        for column in study.evaluate.subgroups
+        if any(column in case.clinical for case in cohort.cases)
+    }
+
+
+def _open_test_set(run_dir: Path, *, reason: str, inputs: str) -> None:
+    from nephrograde.evaluate.ledger import open_test_set
+
+    lock = read_json(run_dir / LOCK_NAME)
+    study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
+    open_test_set(run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
+
+
+def _write_evaluation(
+    scores: Scores,
+    settings: EvaluateSettings,
+    groups: dict[str, dict[str, str]],
+    run_dir: Path,
+    *,
+    lesions: Lesions | None = None,
+) -> None:
+    from nephrograde.evaluate.evaluation import evaluate_scores, write_statistics
     from nephrograde.evaluate.scores import write_scores
 
-    evaluation = evaluate_scores(scores, settings)
+    evaluation = evaluate_scores(scores, settings, groups)
+    if lesions is not None:
+        evaluation = lesions.beside(evaluation, confidence=settings.confidence)
     write_scores(scores, run_dir / "scores" / "scores.csv")
-    write_estimates(evaluation.estimates, run_dir / "statistics" / "estimates.csv")
-    write_comparisons(evaluation.comparisons, run_dir / "statistics" / "comparisons.csv")
+    write_statistics(evaluation, run_dir / "statistics")
 
 
 def _check_same_split(study: Study, cohort: Cohort, run_dir: Path) -> None:
@@ -202,13 +310,16 @@ def _check_same_split(study: Study, cohort: Cohort, run_dir: Path) -> None:
 
 
 def _unless_current(
-    stage: str, run_dir: Path, *, inputs: Iterable[Path], settings: object, make: Callable[[], object]
+    stage: str, run_dir: Path, *, inputs: Iterable[Path], settings: object, make: Callable[[str], object]
 ) -> None:
-    """Run a stage unless it has run on the very same inputs and its record says that it came to its end."""
+    """Run a stage unless it has run on the very same inputs and its record says that it came to its end.
+
+    ``make`` is given the fingerprint of the inputs.
+    """
     found = {str(path.relative_to(run_dir)): sha256_of(path) for path in inputs if path.exists()}
     key = fingerprint([found, settings])
     record_path = run_dir / "stages" / f"{stage}.json"
     if record_path.exists() and read_json(record_path).get("inputs") == key:
         return
-    make()
+    make(key)
     write_json(record_path, {"inputs": key})

@@ -30,7 +30,7 @@ def test_kits_shape(shared_data, tmp_path):
     ratios = [volume / stated_ml[case["patient_id"]] for volume, case in zip(volume_ml, cases, strict=True)]
     assert np.median(ratios) == pytest.approx(1.0, abs=0.05)
     models = {row["model"] for row in read_rows(tmp_path / "scores" / "scores.csv")}
-    assert models == {"weak-1-cmp", "weak-3-cmp", "strong-cmp", "size", "volume"}
+    assert models == {"weak-1-cmp", "weak-3-cmp", "strong-cmp", "size", "volume", "clinical"}
     assert "kits_shape" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
 
 

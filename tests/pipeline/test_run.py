@@ -7,7 +7,8 @@ import pytest
 
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_rows, write_rows
-from nephrograde.pipeline import evaluate_table, load_inputs, run_study
+from nephrograde.pipeline import evaluate_table, load_inputs, report, run_study
+from nephrograde.study import EvaluateSettings
 
 MODELS = {"weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"}
 
@@ -32,7 +33,7 @@ def test_the_run_folder_holds_what_is_promised(tiny_run_dir):
 def test_every_patient_is_scored_once_a_model_and_split(tiny_run_dir):
     split = {row["patient_id"]: row for row in read_rows(tiny_run_dir / "cohort" / "split.csv")}
     rows = read_rows(tiny_run_dir / "scores" / "scores.csv")
-    assert {row["model"] for row in rows} == MODELS | {"size", "volume"}
+    assert {row["model"] for row in rows} == MODELS | {"size", "volume", "clinical"}
     for model in MODELS:
         scored = {row["patient_id"]: row for row in rows if row["model"] == model}
         assert scored.keys() == split.keys()
@@ -143,8 +144,8 @@ def test_a_foreign_score_table_needs_no_images(tmp_path):
     table = tmp_path / "评分.csv"
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     table.write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="gb18030")
-    report_path = evaluate_table(table, tmp_path / "out")
-    assert report_path.exists()
+    evaluate_table(table, tmp_path / "out", settings=EvaluateSettings())
+    assert report(tmp_path / "out").exists()
     estimates = read_rows(tmp_path / "out" / "statistics" / "estimates.csv")
     assert [float(r["value"]) for r in estimates if r["measure"] == "auc"] == [1.0]
 
@@ -153,4 +154,4 @@ def test_a_foreign_table_is_kept_out_of_a_studys_run(tiny_run_dir, tmp_path):
     table = tmp_path / "scores.csv"
     table.write_text("patient_id,model,is_high,p_high\nA,m,1,0.9\nB,m,0,0.2\n", encoding="utf-8")
     with pytest.raises(RunError, match="--out"):
-        evaluate_table(table, tiny_run_dir)
+        evaluate_table(table, tiny_run_dir, settings=EvaluateSettings())

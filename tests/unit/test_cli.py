@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nephrograde import cli, pipeline
+from nephrograde import cli, pipeline, terminal
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 
@@ -157,7 +157,7 @@ def test_version(nephrograde):
 
 def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with cli._progress("Fitting models", 2) as advance:
+    with terminal.progress("Fitting models", 2) as advance:
         advance()
         advance()
     printed = capsys.readouterr().err

@@ -202,7 +202,7 @@ def test_several_gzip_members_and_padding_are_read(
     ("content", "code"),
     [
         (b"not an image " * 50, "file-unreadable"),
-        (gzip.compress(b"not an image " * 50), "file-unreadable"),
+        (gzip.compress(b"not an image " * 50, mtime=0), "file-unreadable"),
         (b"\x1f\x8b" + b"x" * 400, "file-corrupt"),
     ],
 )

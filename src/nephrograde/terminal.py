@@ -1,0 +1,103 @@
+"""What a person sees while a command runs and when it has ended: progress, findings, tables."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def print_findings(run_dir: Path) -> None:
+    """Name the scans that were left out, with their remedies, and count the warnings."""
+    from nephrograde.volume.check import read_findings
+
+    findings = read_findings(run_dir / "volumes" / "findings.csv")
+    fatal = [finding for finding in findings if finding.severity == "fatal"]
+    for finding in fatal[:20]:
+        place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
+        typer.echo(f"Left out: {place}: {finding.message} {finding.remedy}", err=True)
+    if len(fatal) > 20:
+        typer.echo(f"… and {len(fatal) - 20} more in {run_dir / 'volumes' / 'findings.csv'}", err=True)
+    if len(findings) > len(fatal):
+        typer.echo(f"{len(findings) - len(fatal)} warnings in {run_dir / 'volumes' / 'findings.csv'}", err=True)
+
+
+def print_table(run_dir: Path) -> None:
+    """Print the paper's table of a run: the test set, or out of fold where there are no test rows."""
+    from nephrograde.evaluate.tables import read_estimates
+    from nephrograde.report.tables import paper_table
+
+    estimates = read_estimates(run_dir / "statistics" / "estimates.csv")
+    has_test = any(split == "test" for _, split, _ in estimates)
+    headings, rows = paper_table(estimates, "test" if has_test else "oof")
+    print_rows(headings, rows, "Test set" if has_test else "Out-of-fold scores")
+
+
+def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:
+    """Print a table of texts, in full where the output is no terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*headings, title=title or None, caption=RESEARCH_USE_ONLY)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=160).print(table)
+
+
+@contextmanager
+def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar with the time left on a terminal; elsewhere a plain line for every tenth part."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_progress(name, total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _plain_progress(name: str, total: int) -> Callable[[], None]:
+    import time
+    from threading import Lock
+
+    start = time.monotonic()
+    lock = Lock()
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        with lock:
+            done += 1
+            if done == total or done * 10 // total > (done - 1) * 10 // total:
+                passed = time.monotonic() - start
+                left = passed / done * (total - done)
+                typer.echo(f"{name}: {done} of {total}, {passed:.0f} s passed, {left:.0f} s left", err=True)
+
+    return advance

@@ -1,0 +1,108 @@
+"""``nephrograde audit``: options, tables, JSON, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nephrograde import cli
+
+WEAK = ("--name", "weak", "--accuracy", "0.859", "--sensitivity", "0.857", "--specificity", "0.860", "--auc", "0.907")
+DOCS = Path(__file__).parents[2] / "docs"
+STRONG = "name=strong,accuracy=0.848,sensitivity=0.854,specificity=0.843,auc=0.922"
+
+
+@pytest.fixture
+def audit(monkeypatch, capsys):
+    """Run ``nephrograde audit`` in this process: (exit code, standard output, standard error)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["nephrograde", "audit", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+def test_one_model(audit):
+    code, out, err = audit("--n", 90, *WEAK)
+    assert (code, err) == (0, "")
+    assert out.startswith("weak: 90 patients, accuracy 0.859, sensitivity 0.857, specificity 0.860, AUC 0.907\n")
+    assert "No table of whole numbers prints these values, however they are rounded." in out
+    assert "92 (positives 35, 42, 49)" in out
+    assert "Research use only" in out
+
+
+def test_two_models(audit):
+    code, out, _ = audit("--n", 92, *WEAK, "--against", STRONG)
+    assert code == 0
+    assert "42 positive, 50 negative: tp 36, fn 6, tn 43, fp 7 (half up, half to even)" in out
+    assert "Nearest: 42 (weak), 41 (strong), 1 patient apart." in out
+    assert "correlation 0.5: -0.076 to 0.046; detectable 0.087" in out
+
+
+def test_json(audit):
+    code, out, _ = audit("--n", 92, *WEAK, "--against", STRONG, "--json")
+    assert code == 0
+    (group,) = json.loads(out)["groups"]
+    assert [len(model["tables"]) for model in group["models"]] == [3, 1]
+    assert group["models"][0]["printed"]["specificity"] == "0.860"
+    assert group["shared_test_set"]["common_positives"]["half_up"] == []
+    assert group["auc_differences"][0]["differences"][0]["correlation"] == 0.0
+
+
+def test_a_table_of_models(audit, tmp_path):
+    path = tmp_path / "已发表.csv"
+    path.write_text(
+        "name,group,n,accuracy,sensitivity,specificity,positives\n"
+        "弱监督,皮髓质期,92,0.859,0.857,0.860,\n强监督,皮髓质期,92,0.848,0.854,0.843,41\n另一,,20,50%,,,10\n",
+        encoding="gb18030",
+    )
+    code, out, _ = audit(path)
+    assert code == 0
+    assert "Group 皮髓质期\n弱监督: 92 patients" in out
+    assert "42 (弱监督), 41 (强监督)" in out
+    assert "另一: 20 patients, 10 positive, accuracy 50%" in out
+
+
+def test_all_mistakes_end_with_code_2(audit):
+    code, out, err = audit("--n", 0, "--accuracy", "85.9", "--auc", "high")
+    assert (code, out) == (2, "")
+    assert err.startswith("nephrograde: 3 problems:")
+    code, _, err = audit()
+    assert code == 2
+    assert "options: nothing is printed" in err
+
+
+def test_the_audit_imports_nothing_heavy():
+    heavy = "torch monai SimpleITK matplotlib sklearn statsmodels pandas"
+    code = (
+        "import sys; sys.argv = 'nephrograde audit --n 90 --accuracy 0.859 --auc 0.9'.split()\n"
+        "from nephrograde.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("page", ["explanation/audit-of-the-paper.md", "reference/audit.md"])
+def test_the_documentation_shows_what_the_command_prints(audit, page, tmp_path, monkeypatch):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name, table in re.findall(r"`([\w-]+\.csv)`:\n\n```csv\n(.*?)```", text, re.DOTALL):
+        Path(name).write_text(table, encoding="utf-8")
+    blocks = re.findall(r"```console\n\$ nephrograde audit (.*?[^\\])\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for command, shown in blocks:
+        _, out, err = audit(*shlex.split(command.replace("\\\n", " ")))
+        assert out + err == shown

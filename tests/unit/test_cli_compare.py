@@ -1,0 +1,68 @@
+"""The command that sets two runs side by side."""
+
+import sys
+
+import pytest
+
+from nephrograde import cli
+from nephrograde.evaluate.evaluation import evaluate_scores
+from nephrograde.evaluate.scores import Score, Scores, write_scores
+from nephrograde.evaluate.tables import write_estimates
+from nephrograde.study import EvaluateSettings
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Two evaluated score tables, in the current folder."""
+    for name, shift in (("第一", 0), ("second", 3)):
+        rows = tuple(
+            Score(f"P{k}", "weak-1-cmp", "test", None, k % 3 == 0, (k * (7 + shift)) % 19 / 20) for k in range(18)
+        )
+        write_scores(Scores(rows), tmp_path / name / "scores" / "scores.csv")
+        evaluation = evaluate_scores(Scores(rows), EvaluateSettings(bootstraps=100))
+        write_estimates(evaluation.estimates, tmp_path / name / "statistics" / "estimates.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch, capsys, *words):
+    monkeypatch.setattr(sys, "argv", ["nephrograde", "compare", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    return ended.value.code or 0, printed.out, printed.err
+
+
+def test_table_and_page(runs, monkeypatch, capsys):
+    code, out, err = run(monkeypatch, capsys, "第一", "second/")
+    assert (code, err) == (0, "")
+    for part in ("weak-1-cmp", "A − B", "Research use only", "Both runs were tested on the same 18 patients."):
+        assert part in out
+    assert (runs / "compare-第一-second" / "compare.html").exists()
+    assert (runs / "compare-第一-second" / "compare.csv").exists()
+
+
+def test_chinese_page_in_a_folder_of_ones_own(runs, monkeypatch, capsys):
+    code, out, _ = run(monkeypatch, capsys, "第一", "second", "--out", "两者", "--lang", "zh")
+    assert code == 0
+    assert "两次运行的测试集为相同的18例患者。" in out
+    assert (runs / "两者" / "compare.zh.html").exists()
+
+
+def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
+    rows = (
+        (runs / "second" / "scores" / "scores.csv")
+        .read_text(encoding="utf-8")
+        .replace("P3,weak-1-cmp,test,,1", "P3,weak-1-cmp,test,,0")
+    )
+    (runs / "second" / "scores" / "scores.csv").write_text(rows, encoding="utf-8")
+    code, out, err = run(monkeypatch, capsys, "第一", "second")
+    assert code == 0
+    assert "1 of 18 common ids have another truth" in err
+    assert "No difference is tested." in out
+
+
+def test_no_run_ends_with_a_message(runs, monkeypatch, capsys):
+    code, _, err = run(monkeypatch, capsys, "第一", "nowhere")
+    assert code == 2
+    assert err == "nephrograde: nowhere is not a folder. Give the folder of a run, like runs/study.\n"
