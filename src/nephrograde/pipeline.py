@@ -239,7 +239,7 @@ def evaluate_table(
     if reason is None:
         scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
         lesions = None if lesions is None else lesions.out_of_fold()
-    elif any(row.split == "test" for row in scores.rows):
+    elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
         _open_test_set(run_dir, reason=reason or f"evaluation of {scores_path.name}", inputs=inputs)
     _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run_dir, lesions=lesions)

@@ -112,7 +112,7 @@ def evaluate_scores(
                 made.insert(1, bootstrapped[split][model])
                 made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
                 estimates += [(model, split, estimate) for estimate in made]
-    reported: SplitName = "test" if any(row.split == "test" for row in scores.rows) else "oof"
+    reported: SplitName = "test" if scores.has_test else "oof"
     models = {model: scores.of(model, reported) for model in scores.models}
     values = {model: threshold.value for model, threshold in thresholds.items()}
     calibration, net_benefit = _draw_curves(models, reported, settings)

@@ -93,7 +93,7 @@ class Lesions:
 
         On the test rows, or out of fold where there are none.
         """
-        split: SplitName = "test" if any(row.split == "test" for row in self.scores.rows) else "oof"
+        split: SplitName = "test" if self.scores.has_test else "oof"
         rows: list[Comparison] = []
         for a, b in combinations(self.scores.models, 2):
             rows_a, rows_b = self.scores.of(a, split), self.scores.of(b, split)

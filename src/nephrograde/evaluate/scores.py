@@ -107,6 +107,11 @@ class Scores:
         """Every model id, in order of appearance."""
         return tuple(dict.fromkeys(model for model, _ in self._groups))
 
+    @property
+    def has_test(self) -> bool:
+        """Whether any model has test rows."""
+        return any(split == "test" for _, split in self._groups)
+
     def of(self, model: str, split: SplitName) -> ModelScores:
         """Take the patients of one model in one split, sorted by id, so that the order of rows changes nothing.
 

@@ -93,7 +93,7 @@ class Record:
     @property
     def split(self) -> SplitName:
         """The predictions that the report is about: those of the test set, or out of fold where there is none."""
-        return "test" if any(row.split == "test" for row in self.scores.rows) else "oof"
+        return "test" if self.scores.has_test else "oof"
 
     @property
     def split_words(self) -> str:
