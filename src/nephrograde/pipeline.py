@@ -247,10 +247,11 @@ def evaluate_table(
 
 def report(run_dir: Path, language: Language = "en") -> Path:
     """Write the report from the files of the run folder, and return its path."""
+    from nephrograde.evaluate.ledger import LEDGER_NAME
     from nephrograde.report.document import report_path_of, write_report
 
     report_path = report_path_of(run_dir, language)
-    names = ("cohort", "scores", "statistics", "volumes/findings.csv", "volumes/regions.csv", "ledger.csv", LOCK_NAME)
+    names = ("cohort", "scores", "statistics", "volumes/findings.csv", "volumes/regions.csv", LEDGER_NAME, LOCK_NAME)
     cards = sorted(run_dir.glob("models/*/fold-*/*.[cj]s*"))
     inputs = [run_dir / name for name in names] + cards
     stage = report_path.stem  # one record a language

@@ -123,19 +123,7 @@ def evaluate_scores(
         compare_equivalence(models, margin=settings.margin, split=reported),
         calibration,
         net_benefit,
-        tuple(
-            chain.from_iterable(
-                estimate_subgroups(
-                    patients,
-                    groups or {},
-                    model=model,
-                    split=reported,
-                    confidence=settings.confidence,
-                    columns=[column for column in settings.subgroups if column in (groups or {})],
-                )
-                for model, patients in models.items()
-            )
-        ),
+        _part(models, groups or {}, reported, settings),
     )
 
 
@@ -183,6 +171,22 @@ def _draw_curves(
             calibration += calibration_curve(*both, model=model, split=split, confidence=settings.confidence)
             net_benefit += net_benefit_curve(*both, model=model, split=split, low=low, high=high)
     return tuple(calibration), tuple(net_benefit)
+
+
+def _part(
+    models: Mapping[str, ModelScores],
+    groups: Mapping[str, Mapping[str, str]],
+    split: SplitName,
+    settings: EvaluateSettings,
+) -> tuple[SubgroupEstimate, ...]:
+    """The subgroups of every model."""
+    parts = (
+        estimate_subgroups(
+            patients, groups, model=model, split=split, confidence=settings.confidence, columns=settings.subgroups
+        )
+        for model, patients in models.items()
+    )
+    return tuple(chain.from_iterable(parts))
 
 
 def _threshold_row(threshold: Threshold, n_high: int) -> Estimate:
