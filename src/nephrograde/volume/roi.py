@@ -222,17 +222,20 @@ def _sample(
     """Linear samples at ``start + i · step`` along every axis, and which of them lie inside the array.
 
     Blurring and linear sampling both work axis by axis, so that each axis is one sparse matrix, and what is blurred is
-    only what is kept. z comes first: the largest step leaves the least to do for the others.
+    only what is kept. One plane is made after the other: what lies between stays in the processor's cache.
     """
-    spans, weights, insides = zip(
+    spans, (along_x, along_y, along_z), insides = zip(
         *(_axis_weights(*axis, antialias=antialias) for axis in zip(values.shape, start, step, counts, strict=True)),
         strict=True,
     )
-    sampled = values[spans].transpose(2, 1, 0).astype(np.float32, order="C")
-    for along in weights[::-1]:  # each turn samples the first axis, z y x, and puts it last: y x z, x z y, z y x
-        _, *others = sampled.shape
-        sampled = (along @ sampled.reshape(len(sampled), -1)).reshape(-1, *others)
-        sampled = np.ascontiguousarray(np.moveaxis(sampled, 0, -1))
+    stored = values[spans].transpose(2, 1, 0)
+    sampled = np.empty(tuple(counts)[::-1], dtype=np.float32)
+    for k, plane in enumerate(sampled):
+        row = slice(*along_z.indptr[k : k + 2])
+        blended = np.zeros(stored.shape[1:], dtype=np.float32)
+        for neighbour, share in zip(along_z.indices[row], along_z.data[row], strict=True):
+            blended += stored[neighbour].astype(np.float32) * share
+        plane[:] = (along_x @ (along_y @ blended).T).T
     inside = insides[2][:, None, None] & insides[1][:, None] & insides[0]
     return sampled.transpose(2, 1, 0), inside.transpose(2, 1, 0)
 

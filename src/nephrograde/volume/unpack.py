@@ -28,7 +28,7 @@ LARGEST_RATIO = 1032
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
 _PIECE_BYTES = 1 << 19
 _FIRST_BYTES = 1 << 12  # the header is in it, and may be all that is asked for
-_CHUNK_BYTES = 1 << 22
+_LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 1 << 22, 1 << 25
 
 
 def read_pieces(image_path: Path) -> Iterator[bytes]:
@@ -104,7 +104,8 @@ def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
     >>> print(read_at_once(image_path, 8))
     None
     """
-    if threading.current_thread() is not threading.main_thread() or (os.cpu_count() or 1) == 1:
+    processors = os.cpu_count() or 1
+    if threading.current_thread() is not threading.main_thread() or processors == 1:
         return None
     with image_path.open("rb") as stream:
         is_gzip = stream.read(4)[:2] == GZIP
@@ -113,9 +114,12 @@ def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
             return None
     from rapidgzip import RapidgzipFile
 
+    # Equal shares: a chunk more than there are processors would keep one of them at work alone.
+    share = -(-image_path.stat().st_size // processors)
+    chunk_bytes = min(max(share, _LEAST_CHUNK_BYTES), _MOST_CHUNK_BYTES)
     content = np.empty(size, dtype=np.uint8)
     try:
-        with RapidgzipFile(str(image_path), parallelization=os.cpu_count(), chunk_size=_CHUNK_BYTES) as archive:
+        with RapidgzipFile(str(image_path), parallelization=processors, chunk_size=chunk_bytes) as archive:
             filled = archive.readinto(content)
             is_whole = filled == size and not archive.read(1)  # the checksum is compared at the end
     except (ValueError, RuntimeError):

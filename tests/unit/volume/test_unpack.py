@@ -92,7 +92,7 @@ def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_processors")
 def test_at_once_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "_CHUNK_BYTES", 1 << 17)  # several chunks, whose borders fall anywhere
+    monkeypatch.setattr(unpack, "_MOST_CHUNK_BYTES", 1 << 17)  # several chunks, whose borders fall anywhere
     content = np.random.default_rng(8).integers(0, 30, 2_000_000).astype(np.uint8)
     path = tmp_path / "扫描.nii.gz"
     path.write_bytes(gzip.compress(content.tobytes()))
