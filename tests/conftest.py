@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nephrograde.sources.phantom import PhantomSettings, write_cohort
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 TINY_STUDY = """
 name = "tiny (synthetic)"

@@ -105,7 +105,7 @@ def demo(
 ) -> None:
     """Run the whole study on a synthetic cohort that is made on the spot."""
     from nephrograde.sources.demo import write_demo
-    from nephrograde.sources.phantom import PhantomSettings
+    from nephrograde.sources.synthetic.phantom import PhantomSettings
 
     with progress("Writing the synthetic cohort", patients) as advance:
         study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)

@@ -11,7 +11,7 @@ from nephrograde.evaluate.metrics import auc
 from nephrograde.evaluate.scores import read_scores
 from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, run_study
-from nephrograde.sources.phantom import PhantomSettings, write_cohort
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 STUDY = """
 name = "learning (synthetic)"

@@ -6,13 +6,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.files import replaced
-from nephrograde.sources.phantom import write_cohort
+from nephrograde.sources.synthetic.phantom import write_cohort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nephrograde.sources.phantom import PhantomSettings
+    from nephrograde.sources.synthetic.phantom import PhantomSettings
 
 
 def write_demo(target_dir: Path, settings: PhantomSettings, *, advance: Callable[[], None] = lambda: None) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom import is_dicom_file, read_series
+from nephrograde.volume.dicom.series import is_dicom_file, read_series
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
 
@@ -33,7 +33,7 @@ def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
 
     Raises:
         VolumeError: With code "file-missing", "file-empty", "file-kind", "file-unreadable", or one of those of
-            :func:`~nephrograde.volume.nifti.read_nifti` and :func:`~nephrograde.volume.dicom.read_series`.
+            :func:`~nephrograde.volume.nifti.read_nifti` and :func:`~nephrograde.volume.dicom.series.read_series`.
     """
     try:
         if image_path.is_dir():

@@ -8,14 +8,14 @@ import pydicom
 import pytest
 import SimpleITK
 
-from nephrograde.sources.phantom import PhantomSettings, cohort_patients
-from nephrograde.sources.scan_files import synthetic_uid, write_dicom, write_nifti, write_nifti_mask
-from nephrograde.sources.scanner import SyntheticScan, draw_body, scan_patient
+from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
+from nephrograde.sources.synthetic.scan_files import synthetic_uid, write_dicom, write_nifti, write_nifti_mask
+from nephrograde.sources.synthetic.scanner import SyntheticScan, draw_body, scan_patient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.sources.patients import Patient
+    from nephrograde.sources.synthetic.patients import Patient
 
 PATIENT: Patient = cohort_patients(PhantomSettings(patients=2, seed=7))[0]
 

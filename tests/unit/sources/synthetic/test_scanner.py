@@ -13,12 +13,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nephrograde.sources.phantom import PhantomSettings, cohort_patients
-from nephrograde.sources.scanner import Body, SyntheticScan, draw_body, scan_patient
-from nephrograde.sources.tissue import PHASES
+from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
+from nephrograde.sources.synthetic.scanner import Body, SyntheticScan, draw_body, scan_patient
+from nephrograde.sources.synthetic.tissue import PHASES
 
 if TYPE_CHECKING:
-    from nephrograde.sources.patients import Patient
+    from nephrograde.sources.synthetic.patients import Patient
 
 SEED = 20260415
 MARGIN_MM = 12.0

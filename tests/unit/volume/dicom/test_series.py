@@ -14,7 +14,7 @@ import pytest
 from pydicom.uid import MediaStorageDirectoryStorage, RLELossless, generate_uid
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom import read_series
+from nephrograde.volume.dicom.series import read_series
 
 Array = npt.NDArray[Any]
 Writer = Callable[..., list[Path]]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nephrograde.sources.canvas import (
+from nephrograde.sources.synthetic.canvas import (
     LATTICE,
     Canvas,
     Grid,

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.anatomy import draw_anatomy, paint_abdomen, paint_back
-from nephrograde.sources.canvas import Grid, blank
-from nephrograde.sources.kidney import draw_kidney, paint_kidney, paint_perirenal_fat
-from nephrograde.sources.lesion import draw_lesion, paint_halo, paint_lesion
-from nephrograde.sources.tissue import PHASES, look_of
+from nephrograde.sources.synthetic.anatomy import draw_anatomy, paint_abdomen, paint_back
+from nephrograde.sources.synthetic.canvas import Grid, blank
+from nephrograde.sources.synthetic.kidney import draw_kidney, paint_kidney, paint_perirenal_fat
+from nephrograde.sources.synthetic.lesion import draw_lesion, paint_halo, paint_lesion
+from nephrograde.sources.synthetic.tissue import PHASES, look_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nephrograde.sources.anatomy import Anatomy
-    from nephrograde.sources.canvas import Canvas, Floats
-    from nephrograde.sources.kidney import Kidney
-    from nephrograde.sources.lesion import Lesion
-    from nephrograde.sources.patients import Patient
+    from nephrograde.sources.synthetic.anatomy import Anatomy
+    from nephrograde.sources.synthetic.canvas import Canvas, Floats
+    from nephrograde.sources.synthetic.kidney import Kidney
+    from nephrograde.sources.synthetic.lesion import Lesion
+    from nephrograde.sources.synthetic.patients import Patient
     from nephrograde.vocabulary import Triple
 
 HU_RANGE = (-1024, 3071)
@@ -113,7 +113,7 @@ def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, se
     Returns:
         The scan.
 
-    >>> from nephrograde.sources.phantom import PhantomSettings, cohort_patients
+    >>> from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
     >>> patient = cohort_patients(PhantomSettings(patients=2, seed=1))[0]
     >>> scan = scan_patient(patient, draw_body(patient, seed=1), phase="cmp", matrix_px=48, seed=1)
     >>> scan.values_hu.dtype.name, scan.values_hu.shape[1:], bool(scan.mask.any())

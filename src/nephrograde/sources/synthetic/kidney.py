@@ -1,6 +1,6 @@
 """The synthetic kidneys: cortex, pyramids, sinus with its fat and collecting system, and the vessels to them.
 
-Dimensions are those of an ordinary adult kidney, our choice; CT numbers come from :mod:`nephrograde.sources.tissue`.
+Dimensions are those of an ordinary adult kidney, our choice; CT numbers come from :mod:`nephrograde.sources.synthetic.tissue`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import clipped, cover, edge, ellipsoid, paint, window_around
-from nephrograde.sources.tissue import PLAIN_HU
+from nephrograde.sources.synthetic.canvas import clipped, cover, edge, ellipsoid, paint, window_around
+from nephrograde.sources.synthetic.tissue import PLAIN_HU
 
 if TYPE_CHECKING:
-    from nephrograde.sources.anatomy import Anatomy
-    from nephrograde.sources.canvas import Canvas, Floats, Window
+    from nephrograde.sources.synthetic.anatomy import Anatomy
+    from nephrograde.sources.synthetic.canvas import Canvas, Floats, Window
     from nephrograde.vocabulary import Triple
 
 CORTEX_MM = 7.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nephrograde.sources.tissue import PHASES, SIGNALS, TISSUE_HU, look_of
+from nephrograde.sources.synthetic.tissue import PHASES, SIGNALS, TISSUE_HU, look_of
 
 
 def test_the_phases_differ_as_the_cited_measurements_do() -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from pydicom import Dataset
 
-    from nephrograde.sources.patients import Patient
-    from nephrograde.sources.scanner import SyntheticScan
+    from nephrograde.sources.synthetic.patients import Patient
+    from nephrograde.sources.synthetic.scanner import SyntheticScan
 
 COMMENT = "SYNTHETIC image made by nephrograde; shows no real patient. Research use only."
 

@@ -1,7 +1,7 @@
 """The synthetic abdomen around the kidneys: how one patient is built, and how it is painted.
 
 Nothing in this module knows the tumour's severity, so nothing outside the tumour can give it away. Dimensions are
-those of an ordinary adult; all of them are our choice. CT numbers come from :mod:`nephrograde.sources.tissue`.
+those of an ordinary adult; all of them are our choice. CT numbers come from :mod:`nephrograde.sources.synthetic.tissue`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import LATTICE, Stack, clipped, column, cover, edge, ellipsoid, paint, smooth_noise
-from nephrograde.sources.tissue import PLAIN_HU, TISSUE_HU
+from nephrograde.sources.synthetic.canvas import (
+    LATTICE,
+    Stack,
+    clipped,
+    column,
+    cover,
+    edge,
+    ellipsoid,
+    paint,
+    smooth_noise,
+)
+from nephrograde.sources.synthetic.tissue import PLAIN_HU, TISSUE_HU
 
 if TYPE_CHECKING:
-    from nephrograde.sources.canvas import Canvas, Floats, Window
+    from nephrograde.sources.synthetic.canvas import Canvas, Floats, Window
     from nephrograde.vocabulary import Triple
 
 
@@ -127,7 +137,7 @@ def depth_from_wall(canvas: Canvas, anatomy: Anatomy) -> Floats:
     Returns:
         The depth, ``"y x"``; 0 in the middle of the abdomen, above 2 in the air.
 
-    >>> from nephrograde.sources.canvas import Grid, blank
+    >>> from nephrograde.sources.synthetic.canvas import Grid, blank
     >>> canvas = blank(Grid((3, 1, 1), (155.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
     >>> body = draw_anatomy(np.random.default_rng(1), field_of_view_mm=360.0)
     >>> [round(float(depth), 1) for depth in depth_from_wall(canvas, body)[0]]

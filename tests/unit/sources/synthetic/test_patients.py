@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from nephrograde.sources.patients import Patient, draw_patients
+from nephrograde.sources.synthetic.patients import Patient, draw_patients
 
 PHASES = ("cmp", "np", "up")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from nephrograde.sources.anatomy import draw_anatomy, paint_abdomen
-from nephrograde.sources.canvas import Canvas, Floats, Grid, blank
-from nephrograde.sources.kidney import draw_kidney
-from nephrograde.sources.lesion import REACH_MM, Lesion, draw_lesion, paint_lesion
-from nephrograde.sources.tissue import Look
+from nephrograde.sources.synthetic.anatomy import draw_anatomy, paint_abdomen
+from nephrograde.sources.synthetic.canvas import Canvas, Floats, Grid, blank
+from nephrograde.sources.synthetic.kidney import draw_kidney
+from nephrograde.sources.synthetic.lesion import REACH_MM, Lesion, draw_lesion, paint_lesion
+from nephrograde.sources.synthetic.tissue import Look
 
 LOOK = Look(solid_hu=150.0, texture_hu=10.0, necrosis=0.3, roughness=0.05, capsule=0.5)
 

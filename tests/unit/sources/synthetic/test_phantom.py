@@ -12,8 +12,8 @@ import pytest
 import SimpleITK
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.sources import phantom
-from nephrograde.sources.phantom import PhantomSettings, write_cohort
+from nephrograde.sources.synthetic import phantom
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 SMALL = PhantomSettings(patients=4, seed=11, phases=("cmp", "up"), matrix_px=40)
 

@@ -1,7 +1,7 @@
 """The synthetic tumour: where it sits, and how it is painted at a given look.
 
 Place and size are drawn without the severity (the size itself is correlated with it, see
-:mod:`nephrograde.sources.patients`); the severity enters through :class:`nephrograde.sources.tissue.Look` alone, and
+:mod:`nephrograde.sources.synthetic.patients`); the severity enters through :class:`nephrograde.sources.synthetic.tissue.Look` alone, and
 only inside the tumour.
 """
 
@@ -13,16 +13,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.canvas import LATTICE, clipped, cover, edge, ellipsoid, paint, smooth_noise, window_around
-from nephrograde.sources.tissue import PLAIN_HU, TISSUE_HU
+from nephrograde.sources.synthetic.canvas import (
+    LATTICE,
+    clipped,
+    cover,
+    edge,
+    ellipsoid,
+    paint,
+    smooth_noise,
+    window_around,
+)
+from nephrograde.sources.synthetic.tissue import PLAIN_HU, TISSUE_HU
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nephrograde.sources.anatomy import Anatomy
-    from nephrograde.sources.canvas import Canvas, Floats
-    from nephrograde.sources.kidney import Kidney
-    from nephrograde.sources.tissue import Look
+    from nephrograde.sources.synthetic.anatomy import Anatomy
+    from nephrograde.sources.synthetic.canvas import Canvas, Floats
+    from nephrograde.sources.synthetic.kidney import Kidney
+    from nephrograde.sources.synthetic.tissue import Look
     from nephrograde.vocabulary import Triple
 
 CAPSULE_MM = 2.0
@@ -94,7 +103,7 @@ def paint_halo(canvas: Canvas, lesion: Lesion, *, depth: Floats) -> None:
     Args:
         canvas: Where, before the kidney is painted.
         lesion: The tumour.
-        depth: Depth of each pixel, from :func:`nephrograde.sources.anatomy.paint_abdomen`.
+        depth: Depth of each pixel, from :func:`nephrograde.sources.synthetic.anatomy.paint_abdomen`.
     """
     grown = (lesion.half_mm[0] + 5.0, lesion.half_mm[1] + 5.0, lesion.half_mm[2] + 5.0)
     window, share = cover(canvas, ellipsoid(canvas, lesion.centre_mm, half_mm=grown, turn_rad=lesion.turn_rad))

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import fingerprint, read_json, replaced, replaced_folder, write_json, write_rows
-from nephrograde.sources.patients import draw_patients
-from nephrograde.sources.scan_files import write_dicom, write_nifti, write_nifti_mask
-from nephrograde.sources.scanner import draw_body, scan_patient
-from nephrograde.sources.tissue import PHASES
+from nephrograde.sources.synthetic.patients import draw_patients
+from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
+from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
+from nephrograde.sources.synthetic.tissue import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nephrograde.sources.patients import Patient
+    from nephrograde.sources.synthetic.patients import Patient
 
 GENERATOR = 1
 """Raised whenever the same settings would give other images, so that an old cohort is not taken for a new one."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.sources.tissue import SIGNALS
+from nephrograde.sources.synthetic.tissue import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
