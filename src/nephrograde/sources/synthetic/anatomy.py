@@ -1,7 +1,8 @@
 """The synthetic abdomen around the kidneys: how one patient is built, and how it is painted.
 
 Nothing in this module knows the tumour's severity, so nothing outside the tumour can give it away. Dimensions are
-those of an ordinary adult; all of them are our choice. CT numbers come from :mod:`nephrograde.sources.synthetic.tissue`.
+those of an ordinary adult; all of them are our choice. CT numbers come from
+:mod:`nephrograde.sources.synthetic.tissue`.
 """
 
 from __future__ import annotations

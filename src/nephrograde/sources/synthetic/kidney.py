@@ -1,6 +1,7 @@
 """The synthetic kidneys: cortex, pyramids, sinus with its fat and collecting system, and the vessels to them.
 
-Dimensions are those of an ordinary adult kidney, our choice; CT numbers come from :mod:`nephrograde.sources.synthetic.tissue`.
+Dimensions are those of an ordinary adult kidney, our choice; CT numbers come from
+:mod:`nephrograde.sources.synthetic.tissue`.
 """
 
 from __future__ import annotations

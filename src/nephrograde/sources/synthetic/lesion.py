@@ -1,8 +1,8 @@
 """The synthetic tumour: where it sits, and how it is painted at a given look.
 
 Place and size are drawn without the severity (the size itself is correlated with it, see
-:mod:`nephrograde.sources.synthetic.patients`); the severity enters through :class:`nephrograde.sources.synthetic.tissue.Look` alone, and
-only inside the tumour.
+:mod:`nephrograde.sources.synthetic.patients`); the severity enters through
+:class:`nephrograde.sources.synthetic.tissue.Look` alone, and only inside the tumour.
 """
 
 from __future__ import annotations
