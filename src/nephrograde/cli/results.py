@@ -1,0 +1,102 @@
+"""Commands on results: two runs, printed values, a new patient."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nephrograde.cli.shared import Lang
+from nephrograde.terminal import print_rows
+
+commands = typer.Typer()
+
+
+PrintedValue = Annotated[str, typer.Option(metavar="TEXT", help="As printed, like 0.860 or 86.0%.", show_default=False)]
+
+
+@commands.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run or of an evaluated score table.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the page goes [default: compare-<RUN_A>-<RUN_B>].")
+    ] = None,
+    lang: Lang = "en",
+) -> None:
+    """Set two runs side by side: what differs in them, and whether their results do on the patients of both."""
+    from nephrograde.report.language import speaking
+    from nephrograde.report.side_by_side import compare_runs
+    from nephrograde.report.side_by_side_page import auc_table, summary, warnings, write_side_by_side
+
+    side = compare_runs(run_a, run_b)
+    with speaking(lang):
+        page_path = write_side_by_side(side, out or Path(f"compare-{run_a.resolve().name}-{run_b.resolve().name}"))
+        for sentence in warnings(side):
+            typer.echo(sentence, err=True)
+        print_rows(*auc_table(side))
+        for sentence in summary(side):
+            typer.echo(sentence)
+    typer.echo(f"Page: {page_path}")
+
+
+@commands.command()
+def audit(
+    models_path: Annotated[
+        Path | None, typer.Argument(metavar="MODELS.csv", help="Printed values, a row a model; instead of options.")
+    ] = None,
+    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Test patients.")] = "",
+    accuracy: PrintedValue = "",
+    sensitivity: PrintedValue = "",
+    specificity: PrintedValue = "",
+    ppv: PrintedValue = "",
+    npv: PrintedValue = "",
+    auc: PrintedValue = "",
+    positives: Annotated[str, typer.Option("--positives", metavar="COUNT", help="How many are positive.")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = "",
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find the confusion tables that print like a paper's values, and what models can share a test set."""
+    from nephrograde.evaluate.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.evaluate.printed import models_of
+
+    shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
+    cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
+    audits = audit_all(models_of(models_path, cells, against or ()))
+    typer.echo(json.dumps(audits_as_dict(audits), indent=2, ensure_ascii=False) if as_json else audits_as_text(audits))
+
+
+@commands.command()
+def predict(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    image: Annotated[Path, typer.Argument(help="The scan: an image file or a folder with one DICOM series.")],
+    model: Annotated[str, typer.Option("--model", help="Which model grades, like weak-1-cmp.")],
+    mask: Annotated[Path | None, typer.Option(help="The delineated tumour.")] = None,
+    box: Annotated[str | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
+    point: Annotated[str | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
+    slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Grade one scan with the fold ensemble of a finished run."""
+    from nephrograde.cohort.place import parse_box, parse_point, parse_slice
+    from nephrograde.cohort.table import Scan
+    from nephrograde.predict.grader import grade_scan
+
+    scan = Scan(
+        phase="",
+        image_path=image,
+        mask_path=mask,
+        point=parse_point(point) if point else None,
+        box=parse_box(box) if box else None,
+        slice_place=parse_slice(slice_) if slice_ else None,
+    )
+    grading = grade_scan(run_dir, model, scan)
+    typer.echo(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else grading.as_text())
