@@ -124,6 +124,7 @@ def _series_header(scan: SyntheticScan, patient: Patient, *, phase: str, seed: i
     header.SeriesDescription = f"SYNTHETIC {phase_name(phase).capitalize()} {scan.spacing_mm[2]:g}mm"
     header.PatientName = f"SYNTHETIC^{patient.number:04d}"
     header.PatientID = patient.patient_id
+    header.PatientIdentityRemoved, header.DeidentificationMethod = "YES", "SYNTHETIC: there is no patient"
     header.PatientSex = patient.sex
     header.PatientAge = f"{patient.age_years:03d}Y"
     header.ImageComments = COMMENT
