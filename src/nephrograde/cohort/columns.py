@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CLINICAL_NUMBERS = ("age_years", "size_cm", "volume_ml")
 """Clinical columns that the baselines and the report read as numbers."""
 
-_SCAN_KINDS = ("image", "mask", "point", "box", "slice")
+_SCAN_KINDS = ("image", "mask", "point", "box", "slice", "pixel_mm")
 _KEPT_NAMES = ("is_high", "grade")
 _SHOWN = 20  # columns listed in a message, our choice
 
@@ -146,7 +146,7 @@ def _misspelt(table_name: str, heading_of: Mapping[str, str], phases: Iterable[s
     absent = [name for name in known if name not in heading_of and not name.endswith("_image")]
     problems = []
     for name, heading in heading_of.items():
-        is_other_phase = f"{name.rpartition('_')[0]}_image" in heading_of
+        is_other_phase = any(f"{name.removesuffix(f'_{kind}')}_image" in heading_of for kind in _SCAN_KINDS)
         near = difflib.get_close_matches(name.casefold(), absent, n=1, cutoff=0.85)
         if near and name not in known and not (is_other_phase and name.endswith(_SCAN_KINDS)):
             remedy = f"Did you mean '{near[0]}'? Rename it, one way or the other."

@@ -41,12 +41,17 @@ if TYPE_CHECKING:
 P = TypeVar("P", Point, Box, SlicePlace)
 
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_LARGEST_PIXEL_MM = 10.0  # our choice; no exported slice is coarser
 _MOST_GROUPS = 10  # different numbers in a column to stratify by, our choice
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One phase of one patient: where its image lies, and what a person gave for it."""
+    """One phase of one patient: where its image lies, and what a person gave for it.
+
+    Where the image is several exported pictures, ``further_paths`` names those after the first; ``pixel_mm`` is the
+    size of their pixels where a person gave it.
+    """
 
     phase: str
     image_path: Path
@@ -54,6 +59,13 @@ class Scan:
     point: Point | None
     box: Box | None
     slice_place: SlicePlace | None
+    further_paths: tuple[Path, ...] = ()
+    pixel_mm: float | None = None
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """The image: one path, or the pictures."""
+        return (self.image_path, *self.further_paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +191,11 @@ def write_cases(cohort: Cohort, cases_path: Path) -> None:
     """
 
     def image_of(case: Case, phase: str) -> str:
-        if phase not in case.scans:
-            return ""
-        path = case.scans[phase].image_path
-        return (path.relative_to(cohort.base_dir) if path.is_relative_to(cohort.base_dir) else path).as_posix()
+        paths = case.scans[phase].image_paths if phase in case.scans else ()
+        return ";".join(
+            (path.relative_to(cohort.base_dir) if path.is_relative_to(cohort.base_dir) else path).as_posix()
+            for path in paths
+        )
 
     headings = ["patient_id", "is_high", "grade", *cohort.clinical_columns, *(f"{p}_image" for p in cohort.phases)]
     rows = (
@@ -210,8 +223,9 @@ def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -
             column = next(f"{p}_image" for p in settings.phases if f"{p}_image" in faults.columns.heading_of)
             what = f" has no image in any phase ({', '.join(settings.phases)})"
             faults.add(row, column, what=what, remedy="Fill in an image, or take the row out.")
-        for phase, scan in scans[row.label].items():
-            image_path = Path(os.path.normpath(scan.image_path))
+        images = [(phase, path) for phase, scan in scans[row.label].items() for path in scan.image_paths]
+        for phase, path in images:
+            image_path = Path(os.path.normpath(path))
             owner, owner_phase = first_use.setdefault(image_path, (row.label, phase))
             if (owner, owner_phase) != (row.label, phase):
                 what = f": this image is that of patient {owner}, phase {owner_phase}, too"
@@ -225,11 +239,14 @@ def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan 
     point = _read_place(row, f"{phase}_point", parse=parse_point, rule=POINT_RULE, faults=faults)
     box = _read_place(row, f"{phase}_box", parse=parse_box, rule=BOX_RULE, faults=faults)
     slice_place = _read_place(row, f"{phase}_slice", parse=parse_slice, rule=SLICE_RULE, faults=faults)
-    if image:
+    pixel_mm = _read_pixel_size(row, f"{phase}_pixel_mm", faults)
+    image_paths = [_as_path(text, base_dir) for text in image.split(";") if text.strip()]
+    if image_paths:
         mask_path = _as_path(mask, base_dir) if mask else None
-        return Scan(phase, _as_path(image, base_dir), mask_path, point, box, slice_place)
+        further_paths = tuple(image_paths[1:])
+        return Scan(phase, image_paths[0], mask_path, point, box, slice_place, further_paths, pixel_mm)
     if f"{phase}_image" in faults.columns.heading_of:
-        for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice")):
+        for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice", "pixel_mm")):
             if row.cell(column):
                 what = f": '{row.cell(column)}' is given, but {phase}_image is empty"
                 faults.add(row, column, what=what, remedy="Fill in the image, or empty this cell.")
@@ -247,8 +264,19 @@ def _read_place(row: Row, column: str, *, parse: Callable[[str], P], rule: str, 
     return None
 
 
+def _read_pixel_size(row: Row, column: str, faults: Faults) -> float | None:
+    text = unicodedata.normalize("NFKC", row.cell(column))
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text) or not 0 < float(text) <= _LARGEST_PIXEL_MM:
+        remedy = f"Write the width of a pixel in mm, at most {_LARGEST_PIXEL_MM:g}, or leave the cell empty."
+        faults.add(row, column, what=f": '{text}' is no size of a pixel", remedy=remedy)
+        return None
+    return float(text)
+
+
 def _as_path(text: str, base_dir: Path) -> Path:
-    return base_dir / text.strip("\"'").replace("\\", "/")
+    return base_dir / text.strip("\"' ").replace("\\", "/")
 
 
 def _read_clinical(rows: list[Row], columns: tuple[str, ...], faults: Faults) -> dict[str, dict[str, str | float]]:

@@ -344,3 +344,34 @@ def test_cases_of_a_binary_outcome_have_no_grade(tmp_path: Path) -> None:
     rows[0]["cmp_image"] = "0.nii.gz"
     write_cases(read(tmp_path, rows), tmp_path / "cases.csv")
     assert [row["grade"] for row in read_table(tmp_path / "cases.csv")] == [""] * 20
+
+
+def test_an_image_may_be_several_pictures_with_the_size_of_their_pixels(tmp_path: Path) -> None:
+    rows = [f"P{i},{i % 4 + 1},a{i}.png; b{i}.png,{'0.78' if i else ''}" for i in range(40)]
+    table_path = tmp_path / "cohort.csv"
+    table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image,cmp_pixel_mm", *rows]), encoding="utf-8")
+    cohort, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
+    assert cohort is not None, problems
+    scans = [case.scans["cmp"] for case in cohort.cases]
+    assert scans[3].image_paths == (tmp_path / "a3.png", tmp_path / "b3.png")
+    assert (scans[0].pixel_mm, scans[3].pixel_mm) == (None, 0.78)
+    assert cohort.clinical_columns == ()
+    write_cases(cohort, tmp_path / "cases.csv")
+    assert read_table(tmp_path / "cases.csv")[3]["cmp_image"] == "a3.png;b3.png"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "0.8 mm", "nan?", "50"])
+def test_a_pixel_size_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    rows = [f"P{i},{i % 4 + 1},a{i}.png,{text}" for i in range(40)]
+    table_path = tmp_path / "cohort.csv"
+    table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image,cmp_pixel_mm", *rows]), encoding="utf-8")
+    _, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
+    assert problems[0].what == f"patient P0: '{text}' is no size of a pixel"
+
+
+def test_a_picture_of_two_patients_is_named(tmp_path: Path) -> None:
+    rows = [f"P{i},{i % 4 + 1},a{i}.png;b{i // 2}.png" for i in range(40)]
+    table_path = tmp_path / "cohort.csv"
+    table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
+    _, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
+    assert "this image is that of patient P0, phase cmp, too" in problems[0].what

@@ -1,0 +1,139 @@
+"""The weak arm's view of exported pictures: the crop around the tumour, or the whole picture.
+
+With the size of a pixel a picture is cropped at a fixed size in mm, as a slice of a scan is. Without it, a box gives
+the crop (``BOX_MARGIN`` times its longer edge), and then the tumour's size is lost to the network; with neither, the
+whole picture is the view.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.cohort.place import Box, SlicePlace
+from nephrograde.errors import VolumeError
+from nephrograde.sample.slices import choose_slices
+from nephrograde.study import Window
+from nephrograde.vocabulary import Supervision
+from nephrograde.volume.pictures import find_pictures, read_picture
+from nephrograde.volume.roi import apply_window, cut_slice
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nephrograde.cohort.table import Scan
+    from nephrograde.study import Arm, ImageSettings, Study
+    from nephrograde.volume.pictures import Picture
+
+BOX_MARGIN = 2.0
+"""How many times the longer edge of a box a crop shows where the size of a pixel is not known (our choice)."""
+_GREYS = Window(low=0.0, high=1.0)
+
+
+def cut_pictures(
+    scan: Scan, *, arm: Arm, study: Study
+) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
+    """Cut what a weak arm sees out of exported pictures.
+
+    Args:
+        scan: Its image is one or several pictures. Places count pixels: ``i,j,k vox``, k being the picture, from 0. A
+            box that spans several pictures holds on each of them.
+        arm: A weak arm. It sees so many of the pictures as it asks for slices, chosen as slices of a scan are.
+        study: The size of a crop; a DICOM slice of a CT goes through the window of its phase, greys do not.
+
+    Returns:
+        Float16 in [0, 1], ``(picture, 1, y, x)``, the numbers of the pictures, and the middle of the crop on the first
+        of them (mm from its corner; pixels where their size is not known).
+
+    Raises:
+        VolumeError: With code "picture-not-volume" for an arm that needs a scan, "annotation-missing" at the level
+            mask, "annotation-outside", "picture-place-mm", or as in reading a picture.
+
+    Source: Our choice.
+    """
+    paths = find_pictures(scan.image_paths)
+    _require_weak(scan, arm)
+    middle, annotated = _find_place(scan, len(paths))
+    chosen = choose_slices(0, len(paths) - 1, annotated=annotated, count=arm.slices or 1)
+    views, centers = [], []
+    for k in chosen:
+        picture = read_picture(paths[k])
+        view, center = _cut_view(picture, scan, middle, image=study.image)
+        views.append(apply_window(view, study.window_of(scan.phase) if picture.is_hu else _GREYS))
+        centers.append(center)
+    return np.stack(views)[:, None].astype(np.float16), chosen, (*centers[0], float(chosen[0]))
+
+
+def _require_weak(scan: Scan, arm: Arm) -> None:
+    if not arm.slices:
+        raise VolumeError(
+            "picture-not-volume",
+            f"{scan.image_path}: is an exported picture, and a strong arm needs the whole scan.",
+            "Name the scan's series in the table, or leave the strong arm out.",
+        )
+    if arm.supervision is Supervision.MASK:
+        raise VolumeError(
+            "annotation-missing",
+            f"{scan.image_path}: a mask cannot be laid over an exported picture.",
+            'Use an arm at the level "box" or "point".',
+        )
+
+
+def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int]:
+    """The annotated place in pixels, if there is one, and the annotated picture, else the middle one."""
+    annotation = scan.box or scan.point or scan.slice_place
+    if annotation is None:
+        return None, count // 2
+    if annotation.unit == "mm":
+        raise VolumeError(
+            "picture-place-mm",
+            f"{scan.image_path}: a place in mm means nothing on an exported picture.",
+            'Write it in pixels, "i,j,k vox", where k is the number of the picture, from 0.',
+        )
+    middle = None
+    if isinstance(annotation, SlicePlace):
+        z = annotation.coordinate
+    else:
+        corners = (annotation.corner_a, annotation.corner_b) if isinstance(annotation, Box) else (annotation.position,)
+        x, y, z = (float(value) for value in np.mean(corners, axis=0))
+        middle = (x, y)
+    if not 0 <= round(z) < count:
+        raise VolumeError(
+            "annotation-outside",
+            f"{scan.image_path}: the annotation is on picture {round(z)}, and there are {count}, counted from 0.",
+            "Correct the third coordinate.",
+        )
+    return middle, round(z)
+
+
+def _cut_view(
+    picture: Picture, scan: Scan, middle: tuple[float, float] | None, *, image: ImageSettings
+) -> tuple[npt.NDArray[np.float32], tuple[float, float]]:
+    width, height = picture.values.shape
+    if middle is not None and not (0 <= middle[0] <= width - 1 and 0 <= middle[1] <= height - 1):
+        raise VolumeError(
+            "annotation-outside",
+            f"{scan.image_path}: the annotation at {middle[0]:g}, {middle[1]:g} lies outside a picture of {width} × "
+            f"{height} pixels.",
+            "Check that it was made on this picture.",
+        )
+    pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm
+    size = image.slice_mm
+    if pixel_mm is None:
+        pixel_mm = (1.0, 1.0)
+        if scan.box is not None:
+            size = BOX_MARGIN * float(max(np.subtract(scan.box.corner_b, scan.box.corner_a)[:2]))
+        else:
+            middle, size = None, float(max(width, height))
+    x, y = middle or ((width - 1) / 2, (height - 1) / 2)
+    center = (x * pixel_mm[0], y * pixel_mm[1])
+    view = cut_slice(
+        picture.as_volume(pixel_mm),
+        0,
+        center_mm=(*center, 0.0),
+        size_mm=size,
+        pixels=image.slice_px,
+        antialias=image.antialias,
+    )
+    return view, center

@@ -1,0 +1,224 @@
+"""Exported pictures in place of a scan: single slices as PNG, TIFF, JPEG, BMP or DICOM, for arms that look at slices.
+
+A picture has been windowed by whoever exported it, so its greys are no HU; only a DICOM slice of a CT still has them.
+What was burnt into the pixels (names, scales, arrows) cannot be seen by a program and is not looked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.series import is_dicom_file
+from nephrograde.volume.volume import make_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    from nephrograde.volume.volume import Volume
+
+KINDS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+FEWEST_PIXELS = 16
+MOST_PIXELS = 100_000_000
+"""A picture of more is not opened: no slice is that large, and a small file can claim any size (our choice)."""
+GREY_WITHIN = 2
+"""How far apart red, green and blue of a grey picture may lie; rounding in JPEG (our choice)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One exported slice.
+
+    Attributes:
+        values: ``"x y"``, x to the right of the picture and y down; HU, or 0–1 from black to white.
+        is_hu: Whether ``values`` are HU.
+        pixel_mm: Width and height of a pixel as the file states them; only a DICOM slice does.
+    """
+
+    values: npt.NDArray[np.float32]
+    is_hu: bool
+    pixel_mm: tuple[float, float] | None
+
+    def as_volume(self, pixel_mm: tuple[float, float]) -> Volume:
+        """The picture as a volume of one slice, whose first pixel lies at 0, 0, 0 mm.
+
+        Args:
+            pixel_mm: Width and height of a pixel.
+        """
+        return make_volume(self.values[:, :, None], spacing_mm=(*pixel_mm, 1.0))
+
+
+def find_pictures(image_paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures that a table's cell names: some files, or a folder of them; nothing where it names a scan.
+
+    Args:
+        image_paths: One file or folder, or several files.
+
+    Returns:
+        The files, those of a folder in the order of their names. Empty where the one path is a scan: an image file of
+        several slices, or a folder that holds anything but pictures. Several paths are always pictures.
+
+    Source: Our choice.
+
+    >>> import pathlib
+    >>> find_pictures([pathlib.Path("P1.png")]), find_pictures([pathlib.Path("P1.nii.gz")])
+    ((PosixPath('P1.png'),), ())
+    """
+    path = image_paths[0]
+    if len(image_paths) > 1 or path.suffix.lower() in KINDS:
+        return tuple(image_paths)
+    if path.is_dir():
+        files = sorted(one for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
+        return tuple(files) if all(one.suffix.lower() in KINDS for one in files) else ()
+    return (path,) if path.is_file() and _is_dicom_slice(path) else ()
+
+
+def read_picture(picture_path: Path) -> Picture:
+    """Read one exported slice.
+
+    Greys of 8 or 16 bits are divided by the largest number of their type. A resolution that a PNG, TIFF or JPEG states
+    is that of paper or screen, and is not used.
+
+    Args:
+        picture_path: PNG, TIFF, JPEG, BMP, or one DICOM slice.
+
+    Raises:
+        VolumeError: With code "file-missing", "file-unreadable", "picture-kind", "picture-colour", "picture-transparent",
+            "picture-several", "picture-small", "picture-large" or "picture-range".
+
+    Source: Our choice.
+
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> picture_path = pathlib.Path(tempfile.mkdtemp()) / "肿瘤.png"
+    >>> Image.fromarray(np.full((30, 20), 51, dtype=np.uint8)).save(picture_path)
+    >>> picture = read_picture(picture_path)
+    >>> picture.values.shape, round(float(picture.values[0, 0]), 3), picture.is_hu
+    ((20, 30), 0.2, False)
+    """
+    if not picture_path.is_file():
+        raise VolumeError("file-missing", f"{picture_path}: no such picture.", "Correct the path in the cohort table.")
+    if picture_path.suffix.lower() in KINDS:
+        pixels, is_hu, pixel_mm = _decode(picture_path), False, None
+    elif is_dicom_file(picture_path):
+        pixels, is_hu, pixel_mm = _read_dicom_slice(picture_path)
+    else:
+        raise VolumeError(
+            "picture-kind",
+            f"{picture_path}: is no picture.",
+            "Name PNG, TIFF, JPEG or BMP files or DICOM slices, or one scan.",
+        )
+    if min(pixels.shape[:2]) < FEWEST_PIXELS:
+        raise VolumeError(
+            "picture-small",
+            f"{picture_path}: has only {pixels.shape[1]} × {pixels.shape[0]} pixels.",
+            "Export the slice at its full size.",
+        )
+    grey = _as_grey(pixels, picture_path)
+    if grey.dtype.kind == "f" and not is_hu:
+        raise VolumeError(
+            "picture-range", f"{picture_path}: holds fractions.", "Export the slice in greys of 8 or 16 bits."
+        )
+    values = grey.T.astype(np.float32)
+    if not is_hu:
+        values /= 1.0 if grey.dtype == bool else np.iinfo(grey.dtype).max
+    return Picture(np.ascontiguousarray(values), is_hu, pixel_mm)
+
+
+def _decode(picture_path: Path) -> npt.NDArray[Any]:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(picture_path) as image:
+            _require_one_of_sane_size(image, picture_path)
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(upright.convert("RGBA") if upright.mode in {"P", "PA", "CMYK", "YCbCr"} else upright)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(picture_path) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise VolumeError(
+            "file-unreadable",
+            f"{picture_path}: is damaged, cut short or not what its name says ({type(error).__name__}).",
+            "Export the slice again.",
+        ) from None
+
+
+def _require_one_of_sane_size(image: Image, picture_path: Path) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(picture_path)
+    if getattr(image, "n_frames", 1) > 1:
+        raise VolumeError(
+            "picture-several",
+            f"{picture_path}: holds several pictures.",
+            "Save one slice a file, and name the files in the table, parted by semicolons.",
+        )
+
+
+def _too_large(picture_path: Path) -> VolumeError:
+    return VolumeError(
+        "picture-large", f"{picture_path}: is far larger than any slice.", "Export the slice at its own size."
+    )
+
+
+def _as_grey(pixels: npt.NDArray[Any], picture_path: Path) -> npt.NDArray[Any]:
+    """One number a pixel, where the picture shows greys only."""
+    if pixels.ndim == 2:
+        return pixels if pixels.dtype.kind in "bui" and pixels.dtype.itemsize < 4 else _narrowed(pixels)
+    channels = pixels.shape[2]
+    if channels in {2, 4} and (pixels[:, :, -1] < np.iinfo(pixels.dtype).max).any():
+        raise VolumeError(
+            "picture-transparent", f"{picture_path}: is transparent in places.", "Export the slice without a mask."
+        )
+    if channels <= 2:
+        return np.asarray(pixels[:, :, 0])
+    colours = pixels[:, :, :3].astype(np.int32)
+    if (colours.max(axis=2) - colours.min(axis=2)).max() > GREY_WITHIN:
+        raise VolumeError(
+            "picture-colour",
+            f"{picture_path}: is in colour.",
+            "Export the slice in grey, without coloured marks, overlays or a colour map.",
+        )
+    return np.asarray(pixels[:, :, 1])
+
+
+def _narrowed(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers of 32 bits, as Pillow gives some files of 16; CT numbers of a DICOM slice stay as they are."""
+    is_short = pixels.dtype.kind in "ui" and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max
+    return pixels.astype(np.uint16) if is_short else pixels
+
+
+def _is_dicom_slice(path: Path) -> bool:
+    if not is_dicom_file(path):
+        return False
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return True  # reading it says what is wrong
+    return len(reader.GetSize()) < 3 or reader.GetSize()[2] == 1
+
+
+def _read_dicom_slice(path: Path) -> tuple[npt.NDArray[Any], bool, tuple[float, float] | None]:
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise VolumeError(
+            "file-unreadable",
+            f"{path}: is damaged or no DICOM slice ({str(error).strip().splitlines()[-1]}).",
+            "Export the slice again.",
+        ) from None
+    pixels = SimpleITK.GetArrayFromImage(image)
+    is_hu = reader.HasMetaDataKey("0008|0060") and reader.GetMetaData("0008|0060").strip() == "CT"
+    has_size = reader.HasMetaDataKey("0028|0030")
+    return pixels[0], is_hu, (image.GetSpacing()[0], image.GetSpacing()[1]) if has_size else None
