@@ -76,11 +76,17 @@ def audit(
 @commands.command()
 def predict(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
-    image: Annotated[Path, typer.Argument(help="The scan: an image file or a folder with one DICOM series.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE…", help="The scan: an image file or a folder with one DICOM series; or exported pictures."
+        ),
+    ],
     model: Annotated[str, typer.Option("--model", help="Which model grades, like weak-1-cmp.")],
     mask: Annotated[Path | None, typer.Option(help="The delineated tumour.")] = None,
     box: Annotated[str | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
     point: Annotated[str | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
+    pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Size of a pixel of exported pictures.")] = None,
     slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -92,11 +98,13 @@ def predict(
 
     scan = Scan(
         phase="",
-        image_path=image,
+        image_path=images[0],
         mask_path=mask,
         point=parse_point(point) if point else None,
         box=parse_box(box) if box else None,
         slice_place=parse_slice(slice_) if slice_ else None,
+        further_paths=tuple(images[1:]),
+        pixel_mm=pixel_mm,
     )
     grading = grade_scan(run_dir, model, scan)
     typer.echo(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else grading.as_text())

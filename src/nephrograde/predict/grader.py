@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 from nephrograde.provenance import read_lock
+from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
 from nephrograde.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 from nephrograde.volume.check import check_volume
+from nephrograde.volume.pictures import find_pictures, read_picture
 from nephrograde.volume.volume import read_mask, read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from nephrograde.cohort.table import Scan
     from nephrograde.study import Arm, Study
@@ -29,7 +34,8 @@ class Grading:
     """The answer for one scan: the probability of high grade, the call, and what was read.
 
     ``p_high`` is the mean of the folds' networks; ``p_high_of_folds`` shows their spread. ``call`` compares it with
-    the threshold that the run froze on out-of-fold training scores.
+    the threshold that the run froze on out-of-fold training scores. Of exported pictures there is no ``spacing_mm``,
+    ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
     """
 
     model: str
@@ -41,7 +47,7 @@ class Grading:
     threshold_rule: str
     image: str
     size: tuple[int, int, int]
-    spacing_mm: Triple
+    spacing_mm: Triple | None
     center_mm: Triple
     slices: tuple[int, ...]
     warnings: tuple[str, ...]
@@ -56,17 +62,26 @@ class Grading:
         """Everything, for people."""
         low, high = min(self.p_high_of_folds), max(self.p_high_of_folds)
         trained = " (trained on SYNTHETIC data)" if self.synthetic else ""
-        region = f"slices {', '.join(map(str, self.slices))}" if self.slices else "a box"
         lines = [
             f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
             f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}",
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
-            f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm",
-            f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)",
+            *self._seen(),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
         ]
         return "\n".join(lines)
+
+    def _seen(self) -> list[str]:
+        numbers = ", ".join(map(str, self.slices))
+        if self.spacing_mm is None:
+            width, height, count = self.size
+            return [f"{count} exported pictures, the first of {width} × {height} pixels; number {numbers} was shown"]
+        region = f"slices {numbers}" if self.slices else "a box"
+        return [
+            f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm",
+            f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)",
+        ]
 
 
 def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
@@ -84,13 +99,11 @@ def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
     study = restore_study(read_lock(run_dir)["study"])
     arm, phase = _find_model(study, model)
     scan = replace(scan, phase=phase)
-    volume = read_volume(scan.image_path)
-    mask = read_mask(scan.mask_path, volume) if scan.mask_path is not None else None
-    pictures, slices, center_mm = cut_region(volume, scan, mask, arm=arm, study=study)
+    seen = _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study)
 
     from nephrograde.fit.folds import grade_pictures  # torch is needed from here on
 
-    of_folds = grade_pictures(run_dir / "models" / model, pictures, settings=study.fit_of(arm))
+    of_folds = grade_pictures(run_dir / "models" / model, seen.region, settings=study.fit_of(arm))
     p_high = fmean(of_folds)
     threshold, rule = _threshold(run_dir, model)
     return Grading(
@@ -102,13 +115,40 @@ def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
         threshold=threshold,
         threshold_rule=rule,
         image=str(scan.image_path),
-        size=volume.values.shape,
-        spacing_mm=volume.spacing_mm,
-        center_mm=center_mm,
-        slices=slices,
-        warnings=tuple(f"{fault.message} {fault.remedy}" for fault in check_volume(volume)),
+        size=seen.size,
+        spacing_mm=seen.spacing_mm,
+        center_mm=seen.center_mm,
+        slices=seen.slices,
+        warnings=seen.warnings,
         synthetic=study.synthetic,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the network is shown of one scan, and what the answer says of it."""
+
+    region: npt.NDArray[np.float16]
+    slices: tuple[int, ...]
+    center_mm: Triple
+    size: tuple[int, int, int]
+    spacing_mm: Triple | None
+    warnings: tuple[str, ...]
+
+
+def _see_scan(scan: Scan, arm: Arm, study: Study) -> _Seen:
+    volume = read_volume(scan.image_path)
+    mask = read_mask(scan.mask_path, volume) if scan.mask_path is not None else None
+    region, slices, center_mm = cut_region(volume, scan, mask, arm=arm, study=study)
+    warnings = tuple(f"{fault.message} {fault.remedy}" for fault in check_volume(volume))
+    return _Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, warnings)
+
+
+def _see_pictures(scan: Scan, arm: Arm, study: Study) -> _Seen:
+    region, numbers, center = cut_pictures(scan, arm=arm, study=study)
+    paths = find_pictures(scan.image_paths)
+    width, height = read_picture(paths[numbers[0]]).values.shape
+    return _Seen(region, numbers, center, (width, height, len(paths)), None, ())
 
 
 def _times(values: Iterable[float], form: str) -> str:
