@@ -1,0 +1,106 @@
+"""All looks at the series of a study together: naive Bayes over the phases, and an answer that may be "unknown"."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, Evidence, PhaseAnswer
+from nephrograde.volume.phase.order import PRIOR, judge_order
+from nephrograde.volume.phase.timing import judge_timing
+from nephrograde.volume.phase.words import judge_words, reason_not_a_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.volume.dicom.header import SeriesHeader
+
+NAMED_FROM = 0.80
+"""A phase is named where it is at least this probable; else the answer is "unknown". Our choice."""
+
+LEAST_LIKELIHOOD = 1e-6
+NOTHING_SEEN: Final[Mapping[str, Evidence]] = MappingProxyType({})
+
+
+def recognise_phases(
+    study: Sequence[SeriesHeader], seen: Mapping[str, Evidence] = NOTHING_SEEN
+) -> dict[str, PhaseAnswer]:
+    """Recognise the phase of every series of one study.
+
+    Looked at are, in this order: the time since the injection and the tags on contrast, the words of the series and
+    of its study, its place among the other series, and the image where it was measured. The looks are taken to be
+    independent given the phase (naive Bayes); a series of several looks that contradict each other stays unknown.
+
+    Args:
+        study: All series of one study of one patient; those of other studies would break the order.
+        seen: What the image says, by ``SeriesHeader.key``, where it was looked at.
+
+    Returns:
+        The answer for each series by ``SeriesHeader.key``. Localisers, bolus tracking, dose sheets and other
+        modalities than CT are unknown, whatever else is said of them.
+
+    **Source:** our choice of method, prior and threshold; measured in ``docs/reference/phases.md``.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> study = [SeriesHeader(series_uid="1.2", description="Faza tętnicza"),
+    ...          SeriesHeader(series_uid="1.3", description="CAP 5.0")]
+    >>> [answer.phase for answer in recognise_phases(study).values()]
+    ['cmp', '']
+    """
+    own: dict[str, tuple[Evidence, ...]] = {}
+    for header in study:
+        timing = judge_timing(header)
+        own[header.key] = (*((timing,) if timing else ()), *judge_words(header))
+    images = {header.key: seen[header.key] for header in study if header.key in seen}
+    known = {}
+    for key, evidence in own.items():
+        likelihood = _together((*evidence, *((images[key],) if key in images else ())))
+        if max(likelihood.values()) > min(likelihood.values()):
+            known[key] = likelihood
+    order = judge_order(study, known)
+    answers = {}
+    for header in study:
+        key = header.key
+        evidence = (*own[key], *((order[key],) if key in order else ()), *((images[key],) if key in images else ()))
+        answers[key] = _answer(evidence, is_scan=not reason_not_a_scan(header))
+    return answers
+
+
+def probabilities(evidence: Sequence[Evidence]) -> dict[str, float]:
+    """Turn all looks at one series into the probability of each phase.
+
+    Args:
+        evidence: The looks, in any order; none at all leaves the prior.
+
+    Returns:
+        Probability by phase; they add up to 1.
+
+    **Source:** Bayes' rule with looks that are independent given the phase; prior: our choice.
+
+    >>> probabilities([])["np"]
+    0.3
+    """
+    likelihood = _together(evidence)
+    weights = {phase: PRIOR[phase] * likelihood[phase] for phase in PHASES}
+    total = sum(weights.values())
+    return {phase: weight / total for phase, weight in weights.items()}
+
+
+def _answer(evidence: Sequence[Evidence], *, is_scan: bool) -> PhaseAnswer:
+    if not is_scan:
+        return PhaseAnswer(UNKNOWN, max(PRIOR.values()), tuple(evidence))
+    by_phase = probabilities(evidence)
+    best = max(PHASES, key=by_phase.__getitem__)
+    return PhaseAnswer(best if by_phase[best] >= NAMED_FROM else UNKNOWN, by_phase[best], tuple(evidence))
+
+
+def _together(evidence: Sequence[Evidence]) -> dict[str, float]:
+    """Multiply the likelihoods, each brought to a best of 1; none is 0, so that no look can forbid a phase."""
+    together = dict.fromkeys(PHASES, 1.0)
+    for one in evidence:
+        best = max(one.likelihood.values())
+        for phase in PHASES:
+            together[phase] *= max(one.likelihood[phase] / best, LEAST_LIKELIHOOD)
+    best = max(together.values())
+    return {phase: max(share / best, math.ulp(0.0)) for phase, share in together.items()}
