@@ -1,0 +1,302 @@
+"""A folder of DICOM files written anew, so that nobody can tell who the patients are."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import InputError, Problem
+from nephrograde.files import remove_leftovers, replaced, write_rows
+from nephrograde.sources.deidentify.found import Content, SetAside, contents_below
+from nephrograde.sources.deidentify.header import Cleaner, identity_of
+from nephrograde.sources.deidentify.identity import Identity
+from nephrograde.sources.deidentify.journal import Journal, Outcome
+from nephrograde.sources.deidentify.key import Key, write_private
+from nephrograde.sources.deidentify.suspects import judge
+from nephrograde.sources.deidentify.values import damages, silent_pydicom, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydicom import Dataset
+
+REPORT_NAME = "deidentified.csv"
+_REPORT_COLUMNS = ["patient_id", "series", "files", "flagged", "set_aside", "reason"]
+_BYTE_ORDERS = {
+    (True, True): "1.2.840.10008.1.2",
+    (False, True): "1.2.840.10008.1.2.1",
+    (False, False): "1.2.840.10008.1.2.2",
+}
+_NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORECASE)
+_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidentifySettings:
+    """What is kept.
+
+    Attributes:
+        keep_descriptions: Keep the descriptions of studies, series, segments and the like, without the patient's names,
+            ids, birth date and long numbers. The phases are recognised by them.
+        keep_characteristics: Keep sex, age (below 90), size and weight.
+        write_suspects: Write images into which text may be burnt, too; a person has looked at them.
+    """
+
+    keep_descriptions: bool = True
+    keep_characteristics: bool = True
+    write_suspects: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deidentified:
+    """What a run has done.
+
+    Attributes:
+        n_patients: Patients of the output folder.
+        n_written: Files written by this run.
+        n_kept: Files that an earlier run had written.
+        n_flagged: Images with text perhaps burnt in, written or not.
+        set_aside: Files that were not written, by reason.
+        report_path: ``deidentified.csv`` in the output folder; names no original.
+        names_path: Which files were set aside, by their original names; beside the key, for its owner only.
+    """
+
+    n_patients: int
+    n_written: int
+    n_kept: int
+    n_flagged: int
+    set_aside: dict[str, int]
+    report_path: Path
+    names_path: Path
+
+
+@dataclass(slots=True)
+class _Run:
+    out_dir: Path
+    key: Key
+    journal: Journal
+    settings: DeidentifySettings
+    seen: list[Outcome] = field(default_factory=list)
+    set_aside: list[list[str]] = field(default_factory=list)
+    identities: dict[str, Identity] = field(default_factory=dict)
+    n_written: int = 0
+
+    def take(self, found: Content) -> None:
+        """Write one file anew, or note why not; nothing is done where an earlier run has."""
+        source = self.key.digest(f"path {found.name}")
+        version = self.key.digest(f"{found.stamp} {self.settings}")
+        outcome = past = self.journal.by_source.get(source)
+        is_done = past is not None and past.version == version
+        if outcome is None or not is_done or (outcome.file and not (self.out_dir / outcome.file).is_file()):
+            outcome = self._outcome(found, Outcome(source=source, version=version))
+            if past is not None and past.file and past.file != outcome.file:  # written once, and not wanted any more
+                (self.out_dir / past.file).unlink(missing_ok=True)
+            self.journal.add(outcome)
+            self.n_written += bool(outcome.file)
+        self.seen.append(outcome)
+        if not outcome.file:
+            self.set_aside.append([found.name, outcome.patient_id, outcome.reason])
+
+    def _outcome(self, found: Content, outcome: Outcome) -> Outcome:
+        try:
+            content = found.read()
+        except SetAside as refused:
+            return replace(outcome, reason=str(refused))
+        if not _is_dicom(content):
+            return replace(outcome, reason="empty" if not content else "not DICOM")
+        with silent_pydicom():
+            try:
+                return self._object(_parse(content), outcome)
+            except SetAside as refused:
+                return replace(outcome, reason=str(refused))
+            except damages() as error:  # its message may hold what the header says
+                return replace(outcome, reason=f"damaged or cut short ({type(error).__name__})")
+
+    def _object(self, source: Dataset, outcome: Outcome) -> Outcome:
+        verdict = judge(source)
+        if verdict.reason and not verdict.is_suspect:
+            return replace(outcome, reason=verdict.reason)
+        original_id = _original_id(source)
+        subject = self.key.subject(original_id)
+        _require_uids(source, original_id, outcome.source)
+        cleaner = Cleaner(
+            subject,
+            self.key.uid,
+            self._identity(subject.patient_id, source),
+            keep_descriptions=self.settings.keep_descriptions,
+            keep_characteristics=self.settings.keep_characteristics,
+        )
+        target = cleaner.cleaned(source)
+        study_uid, series_uid = str(target.StudyInstanceUID), str(target.SeriesInstanceUID)
+        outcome = replace(
+            outcome,
+            patient_id=subject.patient_id,
+            series=self.journal.place(subject.patient_id, study_uid, series_uid),
+            study_uid=study_uid,
+            series_uid=series_uid,
+            sop_uid=str(target.SOPInstanceUID),
+            reason=verdict.reason,
+            is_suspect=verdict.is_suspect,
+        )
+        if verdict.is_suspect and not self.settings.write_suspects:
+            return outcome
+        return self._written(target, outcome)
+
+    def _identity(self, patient_id: str, source: Dataset) -> Identity:
+        """Names and numbers of a patient in all files so far: one of them may lack or misspell what another has."""
+        known = self.identities.get(patient_id, Identity()).joined(identity_of(source))
+        self.identities[patient_id] = known
+        return known
+
+    def _written(self, target: Dataset, outcome: Outcome) -> Outcome:
+        from pydicom import dcmwrite
+
+        earlier = self.journal.by_sop.get(outcome.sop_uid)
+        if earlier is not None and earlier.source != outcome.source:
+            return replace(outcome, reason="has the SOP Instance UID of a file that is already written")
+        content = io.BytesIO()
+        dcmwrite(content, target, enforce_file_format=True)
+        file = earlier.file if earlier else self.journal.next_file(outcome.patient_id, outcome.series)
+        with replaced(self.out_dir / file) as temporary_path:
+            temporary_path.write_bytes(content.getvalue())
+        return replace(outcome, file=file)
+
+
+def deidentify_folder(
+    folder: Path,
+    out_dir: Path,
+    *,
+    key_path: Path,
+    settings: DeidentifySettings | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Deidentified:
+    """Write the images and masks of a folder anew, as ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
+
+    Headers follow the basic application level confidentiality profile with cleaned descriptors, patient
+    characteristics and modified dates retained: every date of a patient moves by the same number of days, times of day
+    stay, and so do the intervals. UIDs are replaced, the same ones by the same ones, so that masks still find their
+    series. Private attributes, overlays, icons, reports and documents are not carried over; images into which text may
+    be burnt are flagged and not written unless asked for. Pixels are not looked at, and a face can be recognised in a
+    scan of the head. A run that was stopped goes on; files that are already written are passed over.
+
+    Args:
+        folder: Any tree, with zip archives; what is not DICOM is not copied.
+        out_dir: New, empty or that of an earlier run.
+        key_path: The key file; begun or continued. Must lie outside ``out_dir``.
+        settings: What is kept; by default descriptions and characteristics, and no suspects.
+        progress: Called after each file with 1.
+
+    Returns:
+        What was done. Its report holds no original name; those of files that were set aside stand beside the key.
+
+    Raises:
+        InputError: Where the folders or the key do not fit together.
+
+    **Source:** DICOM PS3.15 Annex E, with its options 113105, 113107 and 113108.
+    """
+    _require_apart(folder, out_dir, key_path)
+    key = Key(key_path)
+    with Journal(out_dir, key) as journal:
+        remove_leftovers(out_dir)
+        run = _Run(out_dir, key, journal, settings or DeidentifySettings())
+        for content in contents_below(
+            folder.resolve(), leave_out=(key_path.resolve(), _names_path(key_path.resolve()))
+        ):
+            run.take(content)
+            progress(1)
+    return _concluded(run, key_path)
+
+
+def _concluded(run: _Run, key_path: Path) -> Deidentified:
+    names_path, report_path = _names_path(key_path), run.out_dir / REPORT_NAME
+    write_private(names_path, [["path", "patient_id", "reason"], *run.set_aside])
+    outcomes = run.journal.by_source.values()
+    counts: dict[tuple[str, str, str], Counter[str]] = {}
+    for one in outcomes:
+        count = counts.setdefault((one.patient_id, one.series, one.reason), Counter())
+        count["files"] += bool(one.file)
+        count["set_aside"] += not one.file
+        count["flagged"] += one.is_suspect
+    rows = [
+        {"patient_id": place[0], "series": place[1], "reason": place[2]}
+        | {column: count[column] for column in ("files", "flagged", "set_aside")}
+        for place, count in sorted(counts.items())
+    ]
+    write_rows(report_path, _REPORT_COLUMNS, rows)
+    n_files = sum(bool(one.file) for one in run.seen)
+    return Deidentified(
+        n_patients=len({one.patient_id for one in outcomes if one.file}),
+        n_written=run.n_written,
+        n_kept=n_files - run.n_written,
+        n_flagged=sum(one.is_suspect for one in run.seen),
+        set_aside=dict(Counter(reason for _, _, reason in run.set_aside).most_common()),
+        report_path=report_path,
+        names_path=names_path,
+    )
+
+
+def _names_path(key_path: Path) -> Path:
+    return key_path.with_name(f"{key_path.stem}.set-aside.csv")
+
+
+def _require_apart(folder: Path, out_dir: Path, key_path: Path) -> None:
+    problems = []
+    if not folder.is_dir():
+        problems.append(Problem(str(folder), "is not a folder", "Name the folder with the DICOM files."))
+    inside, outside = folder.resolve(), out_dir.resolve()
+    if inside == outside or inside in outside.parents or outside in inside.parents:
+        what = "lies in the folder that is read, or the other way round"
+        problems.append(Problem(str(out_dir), what, "Name an output folder apart from it."))
+    if outside in key_path.resolve().parents:
+        what = "the key file lies in the output folder, which is to be given away"
+        problems.append(Problem(str(key_path), what, "Name a place for it apart, where only you can read it."))
+    if problems:
+        raise InputError(problems)
+
+
+def _is_dicom(content: bytes) -> bool:
+    """By its content: the mark after the preamble, or a data set that begins at once with a group of its own."""
+    return content[128:132] == b"DICM" or content[:2] in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}
+
+
+def _parse(content: bytes) -> Dataset:
+    import pydicom
+    from pydicom.dataset import FileMetaDataset
+
+    source = pydicom.dcmread(io.BytesIO(content), force=True)
+    meta = getattr(source, "file_meta", None) or FileMetaDataset()
+    if str(meta.get("MediaStorageSOPClassUID", "")) == _MEDIA_DIRECTORY:
+        raise SetAside("a DICOMDIR, which only lists files")
+    if not source:
+        raise SetAside("damaged: nothing in it")
+    if "TransferSyntaxUID" not in meta:
+        meta.TransferSyntaxUID = _BYTE_ORDERS[source.original_encoding]  # type: ignore[index]
+    if "SOPClassUID" not in source and "MediaStorageSOPClassUID" in meta:
+        source.SOPClassUID = meta.MediaStorageSOPClassUID
+    source.file_meta = meta
+    return source
+
+
+def _original_id(source: Dataset) -> str:
+    """What tells patients apart: the id; with birth date and name where everyone has the same id, or none."""
+    patient_id = text_of(source, "PatientID")
+    if patient_id and not _NOBODYS_ID.fullmatch(patient_id):
+        return patient_id
+    person = [text for text in (text_of(source, "PatientBirthDate"), text_of(source, "PatientName")) if text]
+    return " | ".join([*([patient_id] if patient_id else []), *(person or [text_of(source, "StudyInstanceUID")])])
+
+
+def _require_uids(source: Dataset, original_id: str, path_digest: str) -> None:
+    """Give an object the UIDs that it lacks, the same ones on each run."""
+    from pydicom import DataElement
+    from pydicom.config import IGNORE
+
+    study_uid = text_of(source, "StudyInstanceUID") or f"study of {original_id}"
+    series_uid = text_of(source, "SeriesInstanceUID") or f"series of {study_uid}"
+    sop_uid = text_of(source, "SOPInstanceUID") or f"object at {path_digest}"
+    for tag, uid in ((0x0020000D, study_uid), (0x0020000E, series_uid), (0x00080018, sop_uid)):
+        source[tag] = DataElement(tag, "UI", uid, validation_mode=IGNORE)

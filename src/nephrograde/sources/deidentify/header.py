@@ -1,0 +1,236 @@
+"""The header of an object written anew: nothing is carried over that is not treated by name or by kind."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.sources.deidentify.identity import Identity
+from nephrograde.sources.deidentify.pixels import clean_pixels
+from nephrograde.sources.deidentify.profile import Treatment, treatment
+from nephrograde.sources.deidentify.values import (
+    bytes_element,
+    charsets_of,
+    number_element,
+    text_element,
+    texts_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydicom import DataElement, Dataset
+
+    from nephrograde.sources.deidentify.key import Subject
+
+REMOVED = "REMOVED"
+METHOD = "nephrograde: basic profile, descriptors cleaned, dates shifted"
+_METHOD_CODES = {
+    "113100": "Basic Application Confidentiality Profile",
+    "113105": "Clean Descriptors Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+}
+_DEEPEST = 16  # sequences inside sequences, our choice
+_CODED = re.compile(r"[\w .+/^*:-]{0,32}")
+_TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
+_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
+_DATE_TIME = re.compile(r"(\d{8})(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
+
+
+def identity_of(source: Dataset) -> Identity:
+    """Who the patient is, and who else is named, by the top of a header.
+
+    Args:
+        source: As read.
+    """
+    charsets = charsets_of(source, ())
+    found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
+    kinds = {
+        "numbers": (
+            "PatientID",
+            "OtherPatientIDs",
+            "AccessionNumber",
+            "AdmissionID",
+            "StudyID",
+            "MedicalRecordLocator",
+        ),
+        "birth_dates": ("PatientBirthDate",),
+        "places": ("InstitutionName", "InstitutionAddress", "PatientAddress", "InstitutionalDepartmentName"),
+    }
+    by_tag = {_tag_of(name): kind for kind, names in kinds.items() for name in names}
+    for tag in source.keys():  # noqa: SIM118 - a Dataset iterates over its elements
+        kind = by_tag.get(int(tag), "names" if _is_name(int(tag)) else "")
+        if kind:
+            found[kind] += [text for text in texts_of(source, int(tag), charsets) if text]
+    return Identity(**{kind: tuple(dict.fromkeys(texts)) for kind, texts in found.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaner:
+    """Writes the headers of one patient anew.
+
+    Attributes:
+        subject: The patient's pseudonym and days.
+        new_uid: Gives the UID that stands for another one.
+        identity: What the object says about who the patient is.
+        keep_descriptions: Keep descriptions, cleaned.
+        keep_characteristics: Keep sex, age, size and weight.
+    """
+
+    subject: Subject
+    new_uid: Callable[[str], str]
+    identity: Identity
+    keep_descriptions: bool = True
+    keep_characteristics: bool = True
+
+    def cleaned(self, source: Dataset) -> Dataset:
+        """The object with a header of its own, ready to be written in the transfer syntax that it has.
+
+        Args:
+            source: As read, with its file meta information.
+
+        Returns:
+            A new object with new file meta information, texts in UTF-8, and a statement of what was done to it.
+
+        Raises:
+            ValueError: Or another of ``damages()``, where the object makes no sense.
+
+        **Source:** DICOM PS3.15 E.1.1 and E.2; PS3.10 7.1.
+        """
+        from pydicom.uid import UID
+
+        syntax = UID(str(source.file_meta.TransferSyntaxUID))
+        target = self._cleaned_items(source, (), depth=0)
+        target.SpecificCharacterSet = "ISO_IR 192"
+        self._clean_pixels(source, target, syntax)
+        self._state_method(target)
+        target.file_meta = _file_meta(target, syntax)
+        target.preamble = b"\0" * 128
+        return target
+
+    def _cleaned_items(self, source: Dataset, outer_charsets: tuple[str, ...], *, depth: int) -> Dataset:
+        from pydicom import Dataset
+
+        target = Dataset()
+        charsets = charsets_of(source, outer_charsets)
+        for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118
+            way = treatment(
+                tag, keep_descriptions=self.keep_descriptions, keep_characteristics=self.keep_characteristics
+            )
+            element = None
+            if way is Treatment.ITEMS:
+                element = self._sequence(source, tag, charsets, depth)
+            elif way is Treatment.NUMBER:
+                element = number_element(source, tag, charsets)
+            elif way is Treatment.PIXELS:
+                element = bytes_element(source, tag)
+            elif way is not Treatment.DROP:
+                element = text_element(tag, self._new_texts(way, source, tag, charsets))
+            if element is not None:
+                target.add(element)
+        return target
+
+    def _new_texts(self, way: Treatment, source: Dataset, tag: int, charsets: tuple[str, ...]) -> list[str]:
+        if way is Treatment.EMPTY:
+            return []
+        if way is Treatment.PSEUDONYM:
+            return [self.subject.patient_id]
+        if way is Treatment.DUMMY:
+            return [REMOVED]
+        change = {
+            Treatment.CLEAN: self.identity.removed_from,
+            Treatment.CODED: self._coded,
+            Treatment.AGE: _age,
+            Treatment.SHIFT: self._shifted,
+            Treatment.TIME: lambda text: text if _TIME.fullmatch(text) else "",
+            Treatment.UID: self.new_uid,
+        }[way]
+        return [change(text) for text in texts_of(source, tag, charsets)]
+
+    def _coded(self, text: str) -> str:
+        return self.identity.removed_from(text) if _CODED.fullmatch(text) else ""
+
+    def _shifted(self, text: str) -> str:
+        moment = _DATE_TIME.fullmatch(text)
+        parts = _DATE.fullmatch(text)
+        try:
+            if parts:
+                day = datetime(int(parts[1]), int(parts[2]), int(parts[3]))
+            elif moment:
+                day = datetime.strptime(moment[1], "%Y%m%d")
+            else:
+                return ""
+            shifted = day + timedelta(days=self.subject.days_shifted)
+        except (ValueError, OverflowError):
+            return ""
+        return f"{shifted.year:04d}{shifted.month:02d}{shifted.day:02d}" + (moment[2] if moment and not parts else "")
+
+    def _sequence(self, source: Dataset, tag: int, charsets: tuple[str, ...], depth: int) -> DataElement | None:
+        from pydicom import DataElement, Dataset
+
+        items = source[tag].value
+        if depth >= _DEEPEST or not all(isinstance(item, Dataset) for item in items or ()):
+            return None
+        return DataElement(tag, "SQ", [self._cleaned_items(item, charsets, depth=depth + 1) for item in items or ()])
+
+    def _clean_pixels(self, source: Dataset, target: Dataset, syntax: Any) -> None:
+        if "PixelData" not in target:
+            return
+        element = target["PixelData"]
+        element.is_undefined_length = syntax.is_encapsulated
+        element.value = clean_pixels(
+            element.value, source, is_encapsulated=syntax.is_encapsulated, is_little_endian=syntax.is_little_endian
+        )
+
+    def _state_method(self, target: Dataset) -> None:
+        from pydicom import Dataset
+
+        codes = [
+            code
+            for code in _METHOD_CODES
+            if not (code == "113105" and not self.keep_descriptions)
+            and not (code == "113108" and not self.keep_characteristics)
+        ]
+        target.PatientIdentityRemoved = "YES"
+        target.DeidentificationMethod = METHOD
+        target.LongitudinalTemporalInformationModified = "MODIFIED"
+        target.DeidentificationMethodCodeSequence = []
+        for code in codes:
+            item = Dataset()
+            item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", _METHOD_CODES[code]
+            target.DeidentificationMethodCodeSequence.append(item)
+
+
+def _file_meta(target: Dataset, syntax: Any) -> Any:
+    from pydicom.dataset import FileMetaDataset
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = target.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = target.SOPInstanceUID
+    meta.TransferSyntaxUID = syntax
+    return meta
+
+
+def _tag_of(name: str) -> int:
+    from pydicom.datadict import tag_for_keyword
+
+    return tag_for_keyword(name) or 0
+
+
+def _is_name(tag: int) -> bool:
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return not (tag >> 16) % 2 and dictionary_VR(tag) == "PN"
+    except KeyError:
+        return False
+
+
+def _age(text: str) -> str:
+    """An age; from 90 years on it is said only that it is so (as under 45 CFR 164.514)."""
+    if not re.fullmatch(r"\d{1,3}[DWMY]", text):
+        return ""
+    return "090Y" if text[-1] == "Y" and int(text[:-1]) > 90 else text.rjust(4, "0")

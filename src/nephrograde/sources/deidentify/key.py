@@ -1,0 +1,184 @@
+"""The key: who is who, by how many days each patient's dates were shifted, and the secret behind the new UIDs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import io
+import os
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_COLUMNS = ["patient_id", "original_id", "days_shifted"]
+_SECRET_ROW = "(secret)"  # noqa: S105 - the name of the row, not what stands in it
+_SHIFT_FROM_DAYS, _SHIFT_TO_DAYS = 30, 3650
+_OURS = re.compile(r"P(\d{4,})")
+_WELL_KNOWN = re.compile(
+    r"1\.2\.840\.10008(\.\d{1,9}){1,12}"
+)  # what DICOM itself has named: kinds of objects, transfer syntaxes
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One patient of the key.
+
+    Attributes:
+        patient_id: The pseudonym, "P0001".
+        days_shifted: Days added to every date, a negative number.
+    """
+
+    patient_id: str
+    days_shifted: int
+
+
+class Key:
+    """An open key file. It is written before any file of a patient is, so that a killed run loses nobody.
+
+    The file is a CSV with the columns ``patient_id, original_id, days_shifted``, readable by its owner only; a row
+    named "(secret)" holds the secret. A key that another step has begun (without days, without a secret) is continued.
+    """
+
+    def __init__(self, key_path: Path) -> None:
+        """Open a key file, or begin one.
+
+        Args:
+            key_path: The file; its folder is made where it is missing.
+
+        Raises:
+            InputError: Where the file is not a key.
+        """
+        self._path = key_path
+        self._subjects: dict[str, Subject] = {}
+        rows = _read_rows(key_path)
+        secret = next((row["original_id"] for row in rows if row["patient_id"] == _SECRET_ROW), "")
+        self._secret = _secret_of(secret, key_path) if secret else secrets.token_bytes(32)
+        for row in rows:
+            if row["patient_id"] != _SECRET_ROW:
+                days = _days_of(row.get("days_shifted") or "", key_path)
+                self._subjects[row["original_id"]] = Subject(row["patient_id"], days)
+        numbers = (int(match[1]) for one in self._subjects.values() if (match := _OURS.fullmatch(one.patient_id)))
+        self._last = max(numbers, default=0)
+        known = [[one.patient_id, original, one.days_shifted] for original, one in self._subjects.items()]
+        write_private(key_path, [_COLUMNS, [_SECRET_ROW, self._secret.hex(), ""], *known])
+
+    def subject(self, original_id: str) -> Subject:
+        """The patient of an original id; one not met before gets the next number and days of their own.
+
+        Args:
+            original_id: As it stands in the header.
+
+        **Source:** Our choice: 30 to 3,650 days back, drawn once a patient, so that intervals within a patient hold.
+        """
+        if original_id not in self._subjects:
+            self._last += 1
+            one = Subject(f"P{self._last:04d}", _random_days())
+            _append_private(self._path, [one.patient_id, original_id, one.days_shifted])
+            self._subjects[original_id] = one
+        return self._subjects[original_id]
+
+    def uid(self, original_uid: str) -> str:
+        """The UID that stands for another one; the same each time, and not to be turned back without the key.
+
+        Args:
+            original_uid: Any text. What DICOM itself has named, and nothing at all, stays as it is.
+
+        Returns:
+            A UID of 2.25 and a UUID, made of an HMAC-SHA-256.
+
+        **Source:** DICOM PS3.5 B.2 (UUID derived UID); FIPS 198-1 (HMAC).
+        """
+        if not original_uid or _WELL_KNOWN.fullmatch(original_uid):
+            return original_uid
+        drawn = hmac.digest(self._secret, f"uid {original_uid}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return f"2.25.{uuid.UUID(bytes=drawn[:16], version=4).int}"
+
+    def digest(self, text: str) -> str:
+        """A word that stands for a text (a path, say) and does not give it away without the key."""
+        drawn = hmac.digest(self._secret, f"text {text}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return drawn.hex()[:32]
+
+
+def _random_days() -> int:
+    return -_SHIFT_FROM_DAYS - secrets.randbelow(_SHIFT_TO_DAYS - _SHIFT_FROM_DAYS + 1)
+
+
+def _read_rows(key_path: Path) -> list[dict[str, str]]:
+    try:
+        text = key_path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return []
+    except (UnicodeDecodeError, OSError) as error:
+        raise _not_a_key(key_path, f"cannot be read ({type(error).__name__})") from None
+    whole, _, _ = text.rpartition(
+        "\n"
+    )  # a run that was killed may have left half a line, whose patient has no file yet
+    reader = csv.DictReader(io.StringIO(whole))
+    if not {"patient_id", "original_id"} <= set(reader.fieldnames or ()):
+        raise _not_a_key(key_path, "lacks the columns patient_id and original_id")
+    rows = list(reader)
+    if any(not row["patient_id"] or row["original_id"] is None for row in rows):
+        raise _not_a_key(key_path, "has a row without an id")
+    if len({row["original_id"] for row in rows}) < len(rows):
+        raise _not_a_key(key_path, "has a patient in two rows")
+    return rows
+
+
+def _secret_of(text: str, key_path: Path) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise _not_a_key(key_path, "has a secret that is not hexadecimal") from None
+
+
+def _days_of(text: str, key_path: Path) -> int:
+    try:
+        return int(text) if text else _random_days()
+    except ValueError:
+        raise _not_a_key(key_path, "has days_shifted that are no whole number") from None
+
+
+def _not_a_key(key_path: Path, what: str) -> InputError:
+    remedy = "Name the key file of an earlier run, or a new file."
+    return InputError([Problem(str(key_path), f"the key file {what}", remedy)])
+
+
+def write_private(csv_path: Path, rows: Sequence[Sequence[object]]) -> None:
+    """Write a CSV whole, readable by its owner only.
+
+    Args:
+        csv_path: The file; its folder is made where it is missing.
+        rows: Its rows, the headings first.
+    """
+    csv_path.parent.mkdir(parents=True, exist_ok=True)
+    temporary_path = csv_path.with_name(f".{csv_path.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(_csv_bytes(rows))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary_path.replace(csv_path)
+    finally:
+        temporary_path.unlink(missing_ok=True)
+
+
+def _append_private(key_path: Path, row: Sequence[object]) -> None:
+    with key_path.open("ab") as stream:
+        stream.write(_csv_bytes([row]))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _csv_bytes(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")

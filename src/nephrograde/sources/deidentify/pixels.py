@@ -1,0 +1,68 @@
+"""The bytes of an image without what may hide beside it: bytes after the last pixel, overlays in unused bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_little_endian: bool) -> bytes:
+    """The pixels of an image, and nothing but them.
+
+    Compressed pixels are passed on as they are; comments inside a JPEG stream are not looked for.
+
+    Args:
+        stored: The value of PixelData.
+        header: Of the image, with its size and bits.
+        is_encapsulated: The transfer syntax compresses pixels.
+        is_little_endian: The byte order of the file.
+
+    Returns:
+        Exactly as many bytes as the pixels need (and a zero to an even number). Where the header describes an overlay
+        inside the pixels, bits that are no part of them are cleared (set to the sign of signed values).
+
+    Raises:
+        ValueError: Where there are fewer bytes than pixels.
+
+    **Source:** DICOM PS3.5 8.1.1 and 8.1.2; PS3.15 E.3.3 asks for such overlays to go.
+
+    >>> from pydicom import Dataset
+    >>> header = Dataset()
+    >>> header.Rows, header.Columns, header.BitsAllocated = 1, 1, 16
+    >>> clean_pixels(b"12 and a name", header, is_encapsulated=False, is_little_endian=True)
+    b'12'
+    """
+    if is_encapsulated or int(header.get("SamplesPerPixel") or 1) > 1:  # colour is stored in too many ways to count on
+        return stored
+    bits = int(header.get("BitsAllocated") or 16)
+    count = int(header.Rows) * int(header.Columns) * int(header.get("NumberOfFrames") or 1)
+    needed = (count * bits + 7) // 8
+    if len(stored) < needed:
+        raise ValueError("fewer bytes than pixels")
+    pixels = stored[:needed]
+    if bits == 16 and _has_embedded_overlay(header):
+        pixels = _without_unused_bits(pixels, header, order="<" if is_little_endian else ">")
+    return pixels + b"\0" * (needed % 2)
+
+
+def _has_embedded_overlay(header: Dataset) -> bool:
+    """OverlayBitPosition is another than 0, or an overlay has no data of its own."""
+    groups = {tag.group for tag in header.keys() if tag.group & 0xFF00 == 0x6000}  # noqa: SIM118 - tags, not elements
+    return any((group, 0x3000) not in header or header.get_item((group, 0x0102)) is not None for group in groups)
+
+
+def _without_unused_bits(pixels: bytes, header: Dataset, *, order: str) -> bytes:
+    stored_bits = int(header.get("BitsStored") or 16)
+    lowest = int(header.get("HighBit") or stored_bits - 1) - stored_bits + 1
+    if not 0 < stored_bits <= 16 - lowest or lowest < 0:
+        raise ValueError("bits outside of a pixel")
+    values = np.frombuffer(pixels, f"{order}u2").astype(np.uint16)
+    used = (values >> lowest) & np.uint16((1 << stored_bits) - 1)
+    if int(header.get("PixelRepresentation") or 0) == 1:
+        negative = used >> (stored_bits - 1) == 1
+        used[negative] |= np.uint16(0xFFFF & ~((1 << stored_bits) - 1))
+    return (used << lowest).astype(f"{order}u2").tobytes()

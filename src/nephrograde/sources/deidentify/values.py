@@ -1,0 +1,149 @@
+"""The values of elements, whatever a file claims their types to be, and elements made of values."""
+
+from __future__ import annotations
+
+import logging
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import MutableSequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.volume.dicom.text import decode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom import DataElement, Dataset
+
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
+_WHOLE = {"IS", "US", "SS", "UL", "SL", "SV", "UV"}
+_BINARY_VRS = {"US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT"}
+
+
+def damages() -> tuple[type[Exception], ...]:
+    """What pydicom raises where the bytes of a header make no sense."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    of_python = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError, OSError)
+    return (*of_python, MemoryError, struct.error, zlib.error, BytesLengthException, InvalidDicomError)
+
+
+@contextmanager
+def silent_pydicom() -> Iterator[None]:
+    """Keep pydicom from warning and from logging: its messages quote what headers say."""
+    log = logging.getLogger("pydicom")
+    was_disabled = log.disabled
+    log.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = was_disabled
+
+
+def text_of(source: Dataset, name: str) -> str:
+    """The decoded text of an element at the top of a header, several values parted by a backslash.
+
+    Args:
+        source: As read.
+        name: Keyword of the element.
+
+    Returns:
+        The text; empty where the element is missing.
+    """
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(name)
+    return "" if tag is None else "\\".join(texts_of(source, tag, charsets_of(source, ())))
+
+
+def charsets_of(source: Dataset, outer: tuple[str, ...]) -> tuple[str, ...]:
+    """The character sets that a header, or an item of a sequence, declares; else those of what it stands in."""
+    texts = texts_of(source, 0x00080005, ())
+    return tuple(texts) or outer
+
+
+def texts_of(source: Dataset, tag: int, charsets: tuple[str, ...]) -> list[str]:
+    """The values of an element as texts, whatever type the file gives it; none where there are none.
+
+    Args:
+        source: As read.
+        tag: Group and element as one number.
+        charsets: Those declared.
+    """
+    from pydicom.datadict import dictionary_VR
+
+    item = source.get_item(tag)
+    value = None if item is None else item.value
+    if value is None:
+        return []
+    if isinstance(value, bytes) and (item.VR or dictionary_VR(tag)) in {*_BINARY_VRS, "US or SS"}:
+        value = source[tag].value
+    if isinstance(value, bytes):
+        text = decode_text(value, charsets)
+        return (
+            [text]
+            if dictionary_VR(tag) in {"LT", "ST", "UT", "UR"}
+            else [part.strip(" \0") for part in text.split("\\")]
+        )
+    values = list(value) if isinstance(value, MutableSequence) else [value]  # a PersonName is one, though it iterates
+    return [str(one).strip(" \0") for one in values]
+
+
+def text_element(tag: int, texts: list[str]) -> DataElement:
+    """An element of DICOM's own type for the tag; without a value where the texts are empty."""
+    from pydicom import DataElement
+    from pydicom.config import IGNORE
+    from pydicom.datadict import dictionary_VR
+
+    vr = dictionary_VR(tag)
+    if vr == "SQ":
+        return DataElement(tag, vr, [])
+    if not any(texts):
+        return DataElement(tag, vr.split(" or ")[0], None)
+    return DataElement(tag, vr, texts[0] if len(texts) == 1 else texts, validation_mode=IGNORE)
+
+
+def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> DataElement | None:
+    """A number in the type that it should have; a text that is none is left out."""
+    from pydicom import DataElement
+    from pydicom.config import IGNORE
+    from pydicom.datadict import dictionary_VR
+
+    vr = dictionary_VR(tag)
+    item = source.get_item(tag)
+    if item.VR in _BINARY_VRS and vr in {item.VR, "US or SS"}:
+        return DataElement(tag, item.VR, source[tag].value)
+    if vr in {"US or SS", "AT"} or (item.VR is None and vr in _BINARY_VRS):
+        value = source[tag].value
+        if isinstance(value, bytes) and len(value) > 6:  # a look-up table's three numbers at most
+            return None
+        return DataElement(tag, vr, value)
+    texts = [text.replace(",", ".") for text in texts_of(source, tag, charsets)]
+    if not any(texts):
+        return DataElement(tag, vr, None)
+    if not all(_NUMBER.fullmatch(text) for text in texts):
+        return None
+    values: list[Any] = list(texts)
+    if vr in _WHOLE:
+        values = [int(float(text)) for text in texts]
+    elif vr != "DS":
+        values = [float(text) for text in texts]
+    return DataElement(tag, vr, values[0] if len(values) == 1 else values, validation_mode=IGNORE)
+
+
+def bytes_element(source: Dataset, tag: int) -> DataElement | None:
+    """The bytes of an image or of a look-up table as they stand in the file."""
+    from pydicom import DataElement
+    from pydicom.datadict import dictionary_VR
+
+    item = source.get_item(tag)
+    if not isinstance(item.value, bytes):
+        return None
+    known = dictionary_VR(tag)
+    vr = item.VR if item.VR in known.split(" or ") else known
+    return DataElement(tag, vr, item.value)
