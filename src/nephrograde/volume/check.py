@@ -60,7 +60,8 @@ def check_volume(volume: Volume) -> list[Fault]:
         volume: An image as read.
 
     Returns:
-        Faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu" or "no-orientation" (warning).
+        What was noticed in reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
+        or "no-orientation" (warning).
 
     Source: Our choice. HU are negative in fat and air, so an image without a negative value is no CT in HU.
 
@@ -69,7 +70,7 @@ def check_volume(volume: Volume) -> list[Fault]:
     ['too-few-slices', 'constant']
     """
     name = volume.image_path or "image"
-    faults: list[Fault] = []
+    faults = list(volume.faults)
     if volume.values.shape[2] < FEWEST_SLICES:
         faults.append(
             Fault(

@@ -91,8 +91,8 @@ def read_picture(picture_path: Path) -> Picture:
         picture_path: PNG, TIFF, JPEG, BMP, or one DICOM slice.
 
     Raises:
-        VolumeError: With code "file-missing", "file-unreadable", "picture-kind", "picture-colour", "picture-transparent",
-            "picture-several", "picture-small", "picture-large" or "picture-range".
+        VolumeError: With code "file-missing", "file-unreadable", "picture-kind", "picture-colour",
+            "picture-transparent", "picture-several", "picture-small", "picture-large" or "picture-range".
 
     Source: Our choice.
 

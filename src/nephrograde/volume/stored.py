@@ -1,4 +1,4 @@
-"""Any of the accepted files, or a DICOM folder, to its numbers and its grid, in the order they are stored."""
+"""Any of the accepted files, or a DICOM series, to its numbers and its grid, in the order they are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom.series import is_dicom_file, read_series
+from nephrograde.files import is_series_list
+from nephrograde.volume.dicom.series import Series, is_dicom_file, read_listed_series, read_multiframe, read_series
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
 
@@ -19,17 +20,36 @@ if TYPE_CHECKING:
 
 _NIFTI = (".nii", ".nii.gz")
 _THROUGH_SIMPLEITK = (".nrrd", ".nhdr", ".mha", ".mhd")
-ACCEPTED = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd) or a folder with one DICOM series"
+ACCEPTED = (
+    "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd), a folder with one DICOM series, a list of its files "
+    "(.series) or one multi-frame DICOM object"
+)
 
 
 def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
     """Read an image as it is stored, images and masks alike.
 
     Args:
-        image_path: A file, or the folder of one DICOM series.
+        image_path: A file, or the folder or list of one DICOM series.
 
     Returns:
         The values, three axes in stored order, and the grid they lie on.
+
+    Raises:
+        VolumeError: As of :func:`read_stored_series`.
+    """
+    values, grid, _ = read_stored_series(image_path)
+    return values, grid
+
+
+def read_stored_series(image_path: Path) -> Series:
+    """Read an image as it is stored, with what was put right on the way.
+
+    Args:
+        image_path: A file, or the folder or list of one DICOM series.
+
+    Returns:
+        The values, three axes in stored order, the grid they lie on, and warnings.
 
     Raises:
         VolumeError: With code "file-missing", "file-empty", "file-kind", "file-unreadable", or one of those of
@@ -38,17 +58,17 @@ def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
     try:
         if image_path.is_dir():
             return read_series(image_path)
+        if is_series_list(image_path):
+            return read_listed_series(image_path)
         if image_path.stat().st_size == 0:
             raise VolumeError("file-empty", f"{image_path}: is empty (0 bytes).", "Copy or export the file again.")
         name = image_path.name.lower()
         if name.endswith(_NIFTI):
-            return read_nifti(image_path)
+            return Series(*read_nifti(image_path), [])
         if name.endswith(_THROUGH_SIMPLEITK):
-            return _read_other(image_path)
+            return Series(*_read_other(image_path), [])
         if is_dicom_file(image_path):
-            raise VolumeError(
-                "dicom-single-file", f"{image_path}: is one DICOM file.", "Name the folder that holds its whole series."
-            )
+            return read_multiframe(image_path)
     except FileNotFoundError:
         raise VolumeError(
             "file-missing", f"{image_path}: no such file or folder.", "Correct the path in the cohort table."

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import check_volume
+from nephrograde.volume.check import Fault, check_volume
 from nephrograde.volume.grid import Grid, Index, Matrix
-from nephrograde.volume.overlay import bring_over
-from nephrograde.volume.stored import read_stored
+from nephrograde.volume.masks.read import read_mask as read_mask  # noqa: PLC0414
+from nephrograde.volume.stored import read_stored_series
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.cohort.place import Box, Point, SlicePlace
-    from nephrograde.vocabulary import MaskArray, Triple, VolumeArray
+    from nephrograde.vocabulary import Triple, VolumeArray
 
 _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
@@ -39,6 +39,7 @@ class Volume:
     direction: Matrix
     native: Grid
     image_path: Path | None = None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def grid(self) -> Grid:
@@ -115,43 +116,12 @@ def read_volume(image_path: Path) -> Volume:
     >>> volume.values.dtype.name, volume.values.shape, round(volume.spacing_mm[2], 4), int(volume.values[4, 3, 2])
     ('int16', (5, 4, 3), 2.0, 59)
     """
-    volume = _oriented(*read_stored(image_path), image_path)
+    stored = read_stored_series(image_path)
+    volume = replace(_oriented(stored.values, stored.grid, image_path), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
             raise VolumeError(fault.code, fault.message, fault.remedy)
     return volume
-
-
-def read_mask(mask_path: Path, volume: Volume) -> MaskArray:
-    """Read a tumour mask onto the grid of its image.
-
-    Any integer label above 0 is tumour, in a mask of fractions anything above 0.5. A mask on another grid is brought
-    over by world coordinates, each voxel of the image taking the mask's nearest one.
-
-    Args:
-        mask_path: Anything :func:`read_volume` reads.
-        volume: The image.
-
-    Returns:
-        True where there is tumour, the shape of ``volume.values``.
-
-    Raises:
-        VolumeError: As in reading an image; "mask-empty" where nothing is marked, "mask-outside" where what is marked
-            lies wholly outside the image.
-
-    Source: Our choice.
-    """
-    values, grid = read_stored(mask_path)
-    stored = _oriented(_is_tumour(values), grid)
-    if not stored.values.any():
-        raise VolumeError(
-            "mask-empty",
-            f"{mask_path}: no voxel is marked.",
-            "Delineate the tumour, or take the mask out of the table.",
-        )
-    mask = bring_over(stored.values, stored.grid, volume.grid, mask_path=mask_path)
-    mask.flags.writeable = False
-    return mask
 
 
 def resolve_point(place: Point, volume: Volume) -> Triple:
@@ -276,7 +246,3 @@ def _oriented(values: VolumeArray, native: Grid, image_path: Path | None = None)
     turned.flags.writeable = False
     grid = native.reoriented()
     return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native, image_path)
-
-
-def _is_tumour(values: VolumeArray) -> MaskArray:
-    return values > 0 if values.dtype.kind in "iub" else values > 0.5

@@ -14,7 +14,8 @@ class SeriesHeader:
     """One series of one patient. What is not known is empty, None or 0; nothing is guessed here.
 
     Texts are decoded (GB18030, ISO 2022, UTF-8 …) and stripped. A series of several acquisitions that cover the same
-    place has one header for each, with ``part`` "1", "2", …; else ``part`` is empty.
+    place, or of objects of different kind, size or plane, has one header for each, with ``part`` "1", "2", …; else
+    ``part`` is empty.
 
     Attributes:
         patient_id: PatientID as it stands in the header. Not for logs or reports.

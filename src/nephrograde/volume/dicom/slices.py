@@ -1,0 +1,303 @@
+"""Which slices the files of a series hold, by their headers: one a file, or one a frame of a multi-frame object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.elements import DAMAGED, Elements, NonsenseError, begins_as_dicom, quiet, read_elements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+UNCOMPRESSED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
+_NOT_SCANS = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG"}
+_SLICE_CLASSES = {f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128")}
+_MOST_FRAMES = 100_000
+_MOST_PIXELS = 1 << 28
+_FARTHEST_MM = 1e5
+
+_GROUPS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "FrameAcquisitionNumber": "FrameContentSequence",
+    "StackID": "FrameContentSequence",
+    "TemporalPositionIndex": "FrameContentSequence",
+}
+"""In which functional group of an enhanced object an entry stands."""
+_KEYWORDS = [
+    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
+    *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
+    *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
+    *("RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that may hold slices: where it lies, and what messages call it, at length and beside its folder's name.
+
+    A wanted file (of a list) has to be DICOM; of a folder, others are passed over.
+    """
+
+    path: Path
+    place: str
+    name: str
+    is_wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelForm:
+    """How the pixels of an object are stored.
+
+    Attributes:
+        padding: Stored values, lowest and highest, that fill the image where nothing was measured.
+        is_inverted: MONOCHROME1.
+    """
+
+    syntax: str
+    rows: int
+    columns: int
+    frames: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    is_colour: bool
+    is_inverted: bool
+    is_ct: bool
+    padding: tuple[int, int] | None
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of one uncompressed frame of one number a pixel."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Slice:
+    """One slice: where it lies in the patient (LPS, mm), and where its pixels are."""
+
+    file: SourceFile
+    frame: int
+    form: PixelForm
+    sop_uid: str
+    series_uid: str
+    series_name: str
+    acquisition: str
+    pixel_mm: tuple[float, float]
+    orientation: npt.NDArray[np.float64]
+    position_mm: npt.NDArray[np.float64]
+    rescale: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """What a message about its series calls it."""
+        return self.file.name if self.form.frames == 1 else f"{self.file.name} frame {self.frame + 1}"
+
+
+def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
+    """Read the headers of files and list the slices in them.
+
+    Args:
+        files: In any order; what is no DICOM and what is no slice is passed over.
+        place: What a message calls them together.
+
+    Returns:
+        At least one slice, in the order of the files.
+
+    Raises:
+        VolumeError: With code "dicom-none", "dicom-multiframe", "dicom-header", "file-truncated" or "file-unreadable".
+
+    Source: DICOM PS3.3 C.7.6.2, C.7.6.16.
+    """
+    slices: list[Slice] = []
+    multiframe: list[SourceFile] = []
+    without_place = 0
+    for file in files:
+        with quiet():
+            elements, syntax, sop_class = _opened(file) or (None, "", "")
+            if elements is None or elements.text("Modality") in _NOT_SCANS:
+                continue
+            if "Rows" not in elements:
+                if sop_class in {"", *_SLICE_CLASSES}:
+                    raise _cut_short(file, "its header breaks off")
+                continue
+            found = _slices_of(file, elements, syntax)
+        if found:
+            slices += found
+        elif elements.text("NumberOfFrames") in {"", "0", "1"}:
+            without_place += 1
+        else:
+            multiframe.append(file)
+    if slices:
+        return slices
+    if multiframe:
+        raise VolumeError(
+            "dicom-multiframe",
+            f"{multiframe[0].place}: holds several images in one object, and does not say where each lies.",
+            "Export the series as enhanced CT or as one file a slice, or convert it to NIfTI (dcm2niix).",
+        )
+    if without_place:
+        raise VolumeError(
+            "dicom-header",
+            f"{place}: its {without_place} DICOM images do not say where in the patient they lie "
+            "(ImagePositionPatient is missing).",
+            "Export the series again without removing the geometry; screen captures cannot be used.",
+        )
+    raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
+
+
+def _opened(file: SourceFile) -> tuple[Elements, str, str] | None:
+    """The header; nothing where the file is no DICOM and need not be."""
+    with file.path.open("rb") as stream:
+        is_dicom = begins_as_dicom(stream.read(132))
+    if not is_dicom and not file.is_wanted:
+        return None
+    try:
+        if is_dicom:
+            return read_elements(file.path, _KEYWORDS)
+    except DAMAGED:
+        pass
+    what = "the DICOM header is damaged" if is_dicom else "is no DICOM file"
+    raise VolumeError("file-unreadable", f"{file.place}: {what}.", "Copy the series again from its source.")
+
+
+def _slices_of(file: SourceFile, elements: Elements, syntax: str) -> list[Slice]:
+    try:
+        form = _form_of(elements, syntax)
+        frames = elements.items("PerFrameFunctionalGroupsSequence")
+        if frames:
+            shared = elements.items("SharedFunctionalGroupsSequence")[:1]
+            groups = [[frame, *shared] for frame in frames[: form.frames]]
+            if len(groups) != form.frames:
+                raise NonsenseError(f"it describes {len(groups)} of {form.frames} frames")
+        elif form.frames > 1 or not {"ImagePositionPatient", "ImageOrientationPatient"} <= {
+            keyword for keyword in _KEYWORDS if keyword in elements
+        }:
+            return []
+        else:
+            groups = [[]]
+        found = [_as_slice(file, k, form, _Entries(elements, group)) for k, group in enumerate(groups)]
+    except VolumeError:
+        raise
+    except DAMAGED as error:
+        said = f" ({error})" if isinstance(error, NonsenseError) else ""
+        raise VolumeError(
+            "dicom-header",
+            f"{file.place}: the DICOM header lacks a needed entry or gives nonsense{said}.",
+            "Export the series again.",
+        ) from None
+    size = file.path.stat().st_size
+    pixel_bytes = form.frame_bytes * form.frames
+    if syntax in UNCOMPRESSED and size < pixel_bytes:
+        raise _cut_short(file, f"has {size} bytes where its pixels alone need {pixel_bytes}")
+    return found
+
+
+class _Entries:
+    """The entries of one frame: of its own functional groups, else of the shared ones, else of the object itself."""
+
+    def __init__(self, whole: Elements, groups: list[Elements]) -> None:
+        self.whole = whole
+        self._groups = groups
+
+    def holding(self, keyword: str) -> Elements:
+        for group in self._groups:
+            for item in group.items(_GROUPS[keyword]):
+                if keyword in item:
+                    return item
+        return self.whole
+
+    def numbers(self, keyword: str, count: int) -> list[float]:
+        return self.holding(keyword).numbers(keyword, count)
+
+    def number(self, keyword: str, default: float) -> float:
+        return self.holding(keyword).number(keyword, default)
+
+    def acquisition(self) -> str:
+        if not self._groups:
+            return self.whole.text("AcquisitionNumber")
+        keywords = ("FrameAcquisitionNumber", "StackID", "TemporalPositionIndex")
+        return "/".join(filter(None, (self.holding(keyword).text(keyword) for keyword in keywords)))
+
+
+def _form_of(elements: Elements, syntax: str) -> PixelForm:
+    rows, columns = (int(elements.numbers(keyword, 1)[0]) for keyword in ("Rows", "Columns"))
+    frames = max(1, int(elements.number("NumberOfFrames", 1)))
+    if not (0 < rows * columns < _MOST_PIXELS and rows > 0 and frames < _MOST_FRAMES):
+        raise NonsenseError(f"{frames} frames of {columns} × {rows} pixels")
+    bits_allocated = int(elements.number("BitsAllocated", 16))
+    bits_stored = int(elements.number("BitsStored", bits_allocated))
+    high_bit = int(elements.number("HighBit", bits_stored - 1))
+    photometric = elements.text("PhotometricInterpretation").upper()
+    is_colour = elements.number("SamplesPerPixel", 1) > 1 or photometric == "PALETTE COLOR"
+    if not (is_colour or 0 < bits_stored <= high_bit + 1 <= bits_allocated):
+        raise NonsenseError(f"{bits_stored} bits up to bit {high_bit} of {bits_allocated}")
+    return PixelForm(
+        syntax=syntax,
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=high_bit,
+        is_signed=elements.number("PixelRepresentation", 0) == 1,
+        is_colour=is_colour,
+        is_inverted=photometric == "MONOCHROME1",
+        is_ct=elements.text("Modality") == "CT",
+        padding=_padding(elements),
+    )
+
+
+def _padding(elements: Elements) -> tuple[int, int] | None:
+    try:
+        first = int(elements.numbers("PixelPaddingValue", 1)[0])
+        last = int(elements.number("PixelPaddingRangeLimit", first))
+    except ValueError:  # missing, or nonsense: then nothing is known to be padding
+        return None
+    within = max(abs(first), abs(last)) <= 1 << 32
+    return (min(first, last), max(first, last)) if within else None
+
+
+def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) -> Slice:
+    elements, pixel_mm = entries.whole, entries.numbers("PixelSpacing", 2)
+    if min(pixel_mm) <= 0:
+        raise NonsenseError("PixelSpacing is not above 0")
+    orientation = np.array(entries.numbers("ImageOrientationPatient", 6))
+    lengths = np.linalg.norm(np.clip(orientation, -9, 9).reshape(2, 3), axis=1)
+    if lengths.min() < 0.5 or lengths.max() > 2:
+        raise NonsenseError("ImageOrientationPatient gives no directions")
+    position_mm = np.array(entries.numbers("ImagePositionPatient", 3))
+    if np.abs(position_mm).max() > _FARTHEST_MM:
+        raise NonsenseError("ImagePositionPatient lies outside every scanner")
+    series_uid = elements.text("SeriesInstanceUID")
+    if not series_uid:
+        raise NonsenseError("SeriesInstanceUID is missing")
+    return Slice(
+        file=file,
+        frame=frame,
+        form=form,
+        sop_uid=elements.text("SOPInstanceUID"),
+        series_uid=series_uid,
+        series_name=f"{elements.text('SeriesNumber')} '{elements.text('SeriesDescription')}'".strip(),
+        acquisition=entries.acquisition(),
+        pixel_mm=(pixel_mm[0], pixel_mm[1]),
+        orientation=orientation,
+        position_mm=position_mm,
+        rescale=(entries.number("RescaleSlope", 1) or 1.0, entries.number("RescaleIntercept", 0)),
+    )
+
+
+def _cut_short(file: SourceFile, how: str) -> VolumeError:
+    return VolumeError("file-truncated", f"{file.place}: {how}.", "Copy the series again from its source.")

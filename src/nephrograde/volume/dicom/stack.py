@@ -1,0 +1,258 @@
+"""How the slices of a series lie: which belong to one stack, in which order, and how far apart.
+
+The slice distance comes from the positions of the slices, never from ``SliceThickness``, which is another number
+wherever slices overlap or leave gaps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.check import FEWEST_SLICES, Fault
+from nephrograde.volume.grid import ORTHONORMAL_WITHIN, Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from nephrograde.volume.dicom.slices import Slice
+
+UNEVEN_FROM = 0.1
+"""Two slices are a gap (or an overlap) where their distance differs by this fraction from the usual one; rounding of
+positions to 0.1 mm is let through (our choice)."""
+TILT_FROM_PIXELS = 0.5
+"""How far slices may be shifted sideways over the whole stack before it counts as sheared (our choice)."""
+MOST_TILT_DEGREES = 45.0
+"""A gantry tilts by 30° at most; beyond this the positions are not those of a stack (our choice)."""
+_SAME_PLACE_MM = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Slices in order, the grid that the first of them begins, and how far each is shifted on that grid.
+
+    Attributes:
+        shifts_px: Per slice, columns and rows; None where the stack is straight.
+        faults: What was left out or put right.
+    """
+
+    slices: list[Slice]
+    grid: Grid
+    shifts_px: npt.NDArray[np.float64] | None
+    faults: list[Fault]
+
+
+def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
+    """Order slices along their stack: from feet to head, of a coronal series towards the back, of a sagittal one left.
+
+    Args:
+        slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
+            that covers no volume, as those that wait for the contrast agent.
+        place: What a message calls them together.
+
+    Returns:
+        The stack; a sheared one (gantry tilt) with its shifts.
+
+    Raises:
+        VolumeError: With code "dicom-several-series", "dicom-mixed", "dicom-duplicate", "dicom-gap", "dicom-tilt",
+            "not-scalar", "too-few-slices", "affine-sheared" or "spacing-invalid".
+
+    Source: DICOM PS3.3 C.7.6.2 (image plane); our choice of ``UNEVEN_FROM``, ``TILT_FROM_PIXELS``,
+        ``MOST_TILT_DEGREES``.
+    """
+    _require_one_series(slices, place)
+    kept, faults = _without_copies(slices, place)
+    _require_uniform(kept, place)
+    rows, columns = kept[0].orientation[:3], kept[0].orientation[3:]
+    normal = np.cross(rows, columns)
+    normal *= np.sign(normal[np.abs(normal).argmax()]) or 1.0
+    kept, left_out = _one_acquisition(kept, normal, place)
+    kept = sorted(kept, key=lambda one: float(one.position_mm @ normal))
+    along_mm, sideways_mm = _places(kept, normal)
+    _require_distinct(kept, along_mm, place)
+    form, pixel_mm = kept[0].form, kept[0].pixel_mm
+    # PixelSpacing gives the distance of rows first, which is the step along a column.
+    shifts_px = sideways_mm @ np.stack([rows, columns], axis=1) / (pixel_mm[1], pixel_mm[0])
+    is_sheared = np.linalg.norm(sideways_mm, axis=1).max() > TILT_FROM_PIXELS * min(pixel_mm)
+    if is_sheared:
+        faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows), place))
+    origin = kept[0].position_mm
+    grid = Grid(
+        (form.columns, form.rows, len(kept)),
+        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm, place)),
+        (float(origin[0]), float(origin[1]), float(origin[2])),
+        np.stack([rows, columns, normal], axis=1) + 0.0,
+        source="dicom",
+    ).require_sound(Path(place))
+    return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out)
+
+
+def _require_one_series(slices: Sequence[Slice], place: str) -> None:
+    counts = Counter(one.series_uid for one in slices)
+    if len(counts) > 1:
+        names = {one.series_uid: one.series_name for one in slices}
+        listed = "; ".join(f"series {names[uid]}, {n} images" for uid, n in counts.most_common(8))
+        raise VolumeError(
+            "dicom-several-series",
+            f"{place}: the folder holds {len(counts)} series ({listed}).",
+            "Put each series into a folder of its own and name that folder in the table, or let `nephrograde scan` "
+            "find them.",
+        )
+    if len(slices) < 2:
+        raise VolumeError("too-few-slices", f"{place}: holds one DICOM slice only.", "Export the whole series.")
+
+
+def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], list[Fault]]:
+    """One of each: the same object at the same place is a copy, and of copies the longest file is whole."""
+    largest: dict[object, Slice] = {}
+    for one in slices:
+        key = (one.sop_uid, one.frame, one.position_mm.tobytes()) if one.sop_uid else id(one)
+        other = largest.get(key)
+        if other is None or other.file.path.stat().st_size < one.file.path.stat().st_size:
+            largest[key] = one
+    copies = len(slices) - len(largest)
+    if not copies:
+        return list(slices), []
+    message = f"{place}: {copies} of {len(slices)} images are copies of others by their SOPInstanceUID and left out."
+    return list(largest.values()), [Fault("dicom-copies", "warning", message, "Nothing, or remove the copies.")]
+
+
+def _require_uniform(slices: list[Slice], place: str) -> None:
+    """All slices of one size, one pixel size and one orientation; a scout image among them differs."""
+    kinds = {
+        "size": [(one.form.rows, one.form.columns) for one in slices],
+        "pixel size": [one.pixel_mm for one in slices],
+        "orientation": [one.orientation for one in slices],
+    }
+    for what, per_slice in kinds.items():
+        numbers = np.array(per_slice, dtype=np.float64)
+        apart = np.abs(numbers - np.median(numbers, axis=0)).max(axis=1)
+        odd = [one.name for one, distance in zip(slices, apart, strict=True) if distance > ORTHONORMAL_WITHIN]
+        if odd:
+            raise VolumeError(
+                "dicom-mixed",
+                f"{place}: {len(odd)} of {len(slices)} images have another {what} than the rest ({_some(odd)}).",
+                "Move images that are not slices of the stack (scouts, reformats) out of the folder.",
+            )
+    if slices[0].form.is_colour:
+        raise VolumeError(
+            "not-scalar",
+            f"{place}: the images are in colour.",
+            "Export the original series, one number a pixel, not screen captures.",
+        )
+
+
+def _one_acquisition(
+    slices: list[Slice], normal: npt.NDArray[np.float64], place: str
+) -> tuple[list[Slice], list[Fault]]:
+    """Where images share a place: those of the one acquisition that covers a volume, if just one does."""
+    heights = {id(one): round(float(one.position_mm @ normal) / _SAME_PLACE_MM) for one in slices}
+    if len(set(heights.values())) == len(slices):
+        return slices, []
+    groups: dict[str, list[Slice]] = defaultdict(list)
+    for one in slices:
+        groups[one.acquisition].append(one)
+    volumes = [group for group in groups.values() if len({heights[id(one)] for one in group}) >= FEWEST_SLICES]
+    if len(volumes) != 1 or 2 * len({heights[id(one)] for one in volumes[0]}) < len(set(heights.values())):
+        return slices, []
+    out = len(slices) - len(volumes[0])
+    message = (
+        f"{place}: {out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
+        f"(number {_counted(groups)})."
+    )
+    remedy = "Nothing, if these are the images that wait for the contrast agent."
+    return volumes[0], [Fault("dicom-acquisition", "warning", message, remedy)] if out else []
+
+
+def _places(
+    slices: list[Slice], normal: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How far each slice lies from the first, mm: along the normal, and sideways as vectors."""
+    away = np.array([one.position_mm - slices[0].position_mm for one in slices])
+    along = away @ normal
+    return along, away - along[:, None] * normal
+
+
+def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> None:
+    twice = np.flatnonzero(np.diff(along_mm) < _SAME_PLACE_MM)
+    if not twice.size:
+        return
+    groups: dict[str, list[Slice]] = defaultdict(list)
+    for one in slices:
+        groups[one.acquisition].append(one)
+    remedy = "Remove the copies, or re-export the series."
+    if len(groups) > 1:
+        remedy = (
+            f"It holds several acquisitions (number {_counted(groups)}); keep one of them in the folder, or let "
+            "`nephrograde scan` write a list for each."
+        )
+    raise VolumeError(
+        "dicom-duplicate",
+        f"{place}: {twice.size} slices lie where another one lies; the first are {slices[twice[0]].name} and "
+        f"{slices[twice[0] + 1].name}.",
+        remedy,
+    )
+
+
+def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> float:
+    """The one distance between neighbouring slices in mm, if there is one."""
+    steps = np.diff(along_mm)
+    usual = float(np.median(steps))
+    uneven = np.flatnonzero(np.abs(steps - usual) > max(0.1, UNEVEN_FROM * usual))
+    if uneven.size:
+        k = int(uneven[0])
+        further = f" ({uneven.size} such places)" if uneven.size > 1 else ""
+        raise VolumeError(
+            "dicom-gap",
+            f"{place}: slices {k} and {k + 1} are {steps[k]:.1f} mm apart, the others {usual:.1f} mm{further}. "
+            f"They are {slices[k].name} and {slices[k + 1].name}.",
+            "Re-export the series with all its slices, or drop the phase.",
+        )
+    mean = float(along_mm[-1] / (len(slices) - 1))
+    drift = float(np.abs(along_mm - mean * np.arange(len(slices))).max())
+    if drift > mean / 2:
+        raise VolumeError(
+            "dicom-gap",
+            f"{place}: the distance between slices changes along the stack, from {steps.min():.2f} to "
+            f"{steps.max():.2f} mm.",
+            "Export the series in one slice distance, or drop the phase.",
+        )
+    return mean
+
+
+def _tilt(
+    along_mm: npt.NDArray[np.float64],
+    sideways_mm: npt.NDArray[np.float64],
+    is_beyond: npt.NDArray[np.bool_],
+    place: str,
+) -> Fault:
+    """The warning for a sheared stack; one that no gantry makes, or that moves beyond its own width, is refused."""
+    shifts_mm = np.linalg.norm(sideways_mm, axis=1)
+    angle = float(np.degrees(np.arctan2(shifts_mm[1:], along_mm[1:]).max()))
+    what = (
+        f"{place}: the slices are shifted sideways against each other by up to {shifts_mm.max():.1f} mm (as with a "
+        f"gantry tilt of {angle:.1f}°), so the stack is sheared"
+    )
+    if angle > MOST_TILT_DEGREES or is_beyond.any():
+        raise VolumeError("dicom-tilt", f"{what}, by more than a gantry tilts.", "Export the series again.")
+    return Fault(
+        "dicom-tilt",
+        "warning",
+        f"{what}. It was straightened: each slice was moved back in its plane by linear interpolation.",
+        "Nothing; places in voxels (vox) count on the straightened image, places in mm stay as they are.",
+    )
+
+
+def _counted(groups: dict[str, list[Slice]]) -> str:
+    return ", ".join(f"{name or '(none)'}: {len(group)} images" for name, group in sorted(groups.items()))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

@@ -1,0 +1,73 @@
+"""What one mask file marks, before it is known which tumour counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import VolumeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.grid import Grid
+    from nephrograde.volume.masks.labels import Label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """The marked voxels ``"x y z"`` on a grid, and the marked points.
+
+    ``mask`` is None where there are points only. ``present`` are all labels of the file, ``used`` those that
+    count; of points ``seeds_mm`` (LPS) holds those of the labels that count.
+    """
+
+    mask: MaskArray | None
+    grid: Grid
+    present: tuple[Label, ...]
+    used: tuple[Label, ...]
+    seeds_mm: tuple[Triple, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some labels of the file are left out."""
+        return self.used != self.present
+
+
+def nothing_marked(mask_path: Path, label: str = "") -> VolumeError:
+    """What to raise where a mask holds no voxel, or none with the label that was asked for.
+
+    Args:
+        mask_path: The file.
+        label: The number or name that was asked for.
+
+    >>> from pathlib import Path
+    >>> nothing_marked(Path("m.nii.gz")).message
+    'm.nii.gz: no voxel is marked.'
+    """
+    of_label = f" with label '{label}'" if label else ""
+    return VolumeError(
+        "mask-empty",
+        f"{mask_path}: no voxel is marked{of_label}.",
+        "Delineate the tumour, or take the mask out of the table.",
+    )
+
+
+def turn(mask: MaskArray, native: Grid) -> tuple[MaskArray, Grid]:
+    """Put the axes of a stored mask into the order x, y, z, growing with them, without copying.
+
+    Args:
+        mask: In stored order.
+        native: Its grid.
+
+    >>> import numpy as np
+    >>> from nephrograde.volume.grid import Grid
+    >>> stored = np.zeros((4, 5, 6), dtype=bool)
+    >>> downwards = Grid((4, 5, 6), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), np.diag([1.0, 1.0, -1.0]), source="file")
+    >>> turn(stored, downwards)[1].origin_mm
+    (0.0, 0.0, -10.0)
+    """
+    order, flips = native.axes()
+    flipped = tuple(slice(None, None, -1 if flip else 1) for flip in flips)
+    return mask.transpose(order)[flipped], native.reoriented()

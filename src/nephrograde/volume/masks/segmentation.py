@@ -1,0 +1,166 @@
+"""DICOM segmentations (SEG): frames of one segment each, put back into a stack.
+
+Frames of slices where a segment is empty are often left out, and frames stand in any order; where a frame lies is
+taken from its position alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.grid import Grid
+from nephrograde.volume.masks.dicom_object import declared_sets, open_object, text_of
+from nephrograde.volume.masks.labels import Label, choose_labels
+from nephrograde.volume.masks.marks import Marks, nothing_marked, turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pydicom
+
+_OFF_PLANE = 0.1  # how far a frame may lie beside its place in the stack, in slice distances; our choice
+_MOST_PLANES = 10_000  # a damaged position must not ask for a stack that no memory holds
+
+
+def read_segmentation(seg_path: Path, label: str = "") -> Marks:
+    """Read a DICOM segmentation: binary, fractional (above one half is marked) or a label map.
+
+    Args:
+        seg_path: The file.
+        label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty where all
+            segments count.
+
+    Returns:
+        The marks on the segmentation's own grid, its axes turned to x, y, z.
+
+    Raises:
+        VolumeError: With code "file-unreadable", "seg-geometry" where the frames are no stack of slices,
+            "label-missing" or "mask-empty".
+
+    Source: DICOM PS3.3 A.51 and C.8.20; our choice of the tolerance.
+    """
+    with open_object(seg_path) as dataset:
+        segments = _segments(dataset)
+        wanted = {one.number for one in choose_labels(segments, label, mask_path=seg_path)}
+        frames = np.atleast_3d(dataset.pixel_array) if "PixelData" in dataset else np.zeros((0, 1, 1), np.uint8)
+        frames = frames.reshape(-1, int(dataset.Rows), int(dataset.Columns))
+        groups = [_Frame(dataset, number) for number in range(len(frames))]
+        if not groups:
+            raise nothing_marked(seg_path, label)
+        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)), seg_path=seg_path)
+        least = _least_marked(dataset)
+        stack = np.zeros((grid.size[2], grid.size[1], grid.size[0]), dtype=bool)
+        found: set[int] = set()
+        for group, plane, frame in zip(groups, planes, frames, strict=True):
+            numbers = [int(n) for n in np.unique(frame) if n] if least is None else [group.segment()]
+            for number in numbers:
+                own = frame == number if least is None else frame >= least
+                if own.any():
+                    found.add(number)
+                    if number in wanted:
+                        stack[plane] |= own
+    if not stack.any():
+        raise nothing_marked(seg_path, label)
+    present = tuple(one for one in segments if one.number in found)
+    return Marks(*turn(stack.T, grid), present, tuple(one for one in present if one.number in wanted))
+
+
+class _Frame:
+    """The functional groups of one frame: its own, else those that all frames share."""
+
+    def __init__(self, dataset: pydicom.Dataset, number: int) -> None:
+        own = dataset.get("PerFrameFunctionalGroupsSequence") or []
+        shared = dataset.get("SharedFunctionalGroupsSequence") or []
+        self._places = [*own[number : number + 1], *shared[:1]]
+
+    def _group(self, keyword: str) -> Any:
+        for place in self._places:
+            if place.get(keyword):
+                return place[keyword].value[0]
+        raise KeyError(keyword)
+
+    def numbers(self, group: str, keyword: str) -> npt.NDArray[np.float64]:
+        """The numbers of an entry; a group that is missing is damage of the file."""
+        return np.asarray([float(value) for value in self._group(group)[keyword].value])
+
+    def distances_mm(self) -> list[float]:
+        """What the headers say of the slice distance, if anything."""
+        measures = self._group("PixelMeasuresSequence")
+        said = [measures.get(keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
+        return [abs(float(value)) for value in said if value]
+
+    def segment(self) -> int:
+        return int(self._group("SegmentIdentificationSequence").ReferencedSegmentNumber)
+
+
+def _segments(dataset: pydicom.Dataset) -> list[Label]:
+    sets = declared_sets(dataset)
+    segments = []
+    for item in dataset.SegmentSequence:
+        codes = item.get("SegmentedPropertyTypeCodeSequence") or []
+        names = [text_of(item, "SegmentLabel", sets), *(text_of(code, "CodeMeaning", sets) for code in codes[:1])]
+        segments.append(Label(int(item.SegmentNumber), tuple(dict.fromkeys(name for name in names if name))))
+    return segments
+
+
+def _least_marked(dataset: pydicom.Dataset) -> float | None:
+    """The lowest value of a frame that is marked; None for a label map, where values are segment numbers."""
+    kind = str(dataset.get("SegmentationType", "BINARY"))
+    if kind == "LABELMAP":
+        return None
+    return int(dataset.MaximumFractionalValue) / 2 + 1e-6 if kind == "FRACTIONAL" else 1
+
+
+def _stack_grid(
+    frames: Sequence[_Frame], *, size: tuple[int, int], seg_path: Path
+) -> tuple[Grid, npt.NDArray[np.intp]]:
+    """The grid that holds all frames, and which of its planes each frame is."""
+    orientations = np.array([one.numbers("PlaneOrientationSequence", "ImageOrientationPatient") for one in frames])
+    pixels_mm = np.array([one.numbers("PixelMeasuresSequence", "PixelSpacing") for one in frames])
+    positions_mm = np.array([one.numbers("PlanePositionSequence", "ImagePositionPatient") for one in frames])
+    if not (
+        np.isfinite(positions_mm).all() and np.ptp(orientations, axis=0).max() + np.ptp(pixels_mm, axis=0).max() < 1e-3
+    ):
+        raise _no_stack(seg_path, "its frames differ in orientation or pixel size")
+    rows, columns = orientations[0, :3], orientations[0, 3:]
+    normal = np.cross(rows, columns)
+    along = positions_mm @ normal
+    first = positions_mm[along.argmin()]
+    away = positions_mm - first
+    if np.abs(away - (away @ normal)[:, None] * normal).max() > pixels_mm.min() / 2:
+        raise _no_stack(seg_path, "its frames are shifted sideways against each other")
+    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm(), seg_path)
+    grid = Grid(
+        (*size, int(planes.max()) + 1),
+        (float(pixels_mm[0, 1]), float(pixels_mm[0, 0]), step_mm),
+        (float(first[0]), float(first[1]), float(first[2])),
+        np.stack([rows, columns, normal], axis=1),
+        source="dicom",
+    )
+    return grid.require_sound(seg_path), planes
+
+
+def _slice_step(
+    along_mm: npt.NDArray[np.float64], said_mm: list[float], seg_path: Path
+) -> tuple[float, npt.NDArray[np.intp]]:
+    """The slice distance and the plane of each frame: as the header says, where the positions agree; else the least."""
+    apart = np.diff(np.unique(np.round(along_mm, 3)))
+    steps = [*said_mm[:1], *([float(apart.min())] if apart.size else said_mm)]
+    for step_mm in (step for step in steps if 1e-3 < step < np.inf):
+        planes = np.round(along_mm / step_mm)
+        if np.abs(along_mm / step_mm - planes).max() <= _OFF_PLANE and planes.max() < _MOST_PLANES:
+            return step_mm, planes.astype(np.intp)
+    raise _no_stack(seg_path, "its frames do not lie at equal distances")
+
+
+def _no_stack(seg_path: Path, why: str) -> VolumeError:
+    return VolumeError(
+        "seg-geometry",
+        f"{seg_path}: is no stack of parallel slices: {why}.",
+        "Save the segmentation as NIfTI or NRRD in the program it was drawn with.",
+    )

@@ -1,0 +1,120 @@
+"""DICOM structure sets (RTSTRUCT): closed contours become a mask on the image's grid, points become seeds.
+
+In the CPTAC annotations each tumour has two structure sets, one with its contours and one with a seed point in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.masks.contours import fill_contours
+from nephrograde.volume.masks.dicom_object import declared_sets, open_object, text_of
+from nephrograde.volume.masks.labels import Label, choose_labels
+from nephrograde.volume.masks.marks import Marks, nothing_marked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pydicom
+
+    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.grid import Grid
+
+_CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Structure:
+    label: Label
+    contours_mm: tuple[npt.NDArray[np.float64], ...]
+    points_mm: tuple[Triple, ...]
+
+
+def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Marks:
+    """Read a structure set onto the grid of an image.
+
+    Open contours mark nothing.
+
+    Args:
+        contours_path: The file.
+        grid: The image's, axes x, y, z.
+        label: The number or name of a structure (ROI), or what its observation calls it; empty where all count.
+
+    Returns:
+        The marks on ``grid``, and the seed points.
+
+    Raises:
+        VolumeError: With code "file-unreadable", "contours-oblique", "label-missing"; "mask-empty" where there is
+            neither a contour nor a point, "mask-outside" where all contours lie outside the image.
+
+    Source: DICOM PS3.3 C.8.8.5 and C.8.8.6.
+    """
+    with open_object(contours_path) as dataset:
+        structures = list(_structures(dataset))
+    used = choose_labels([one.label for one in structures], label, mask_path=contours_path)
+    chosen = [one for one in structures if one.label in used]
+    seeds_mm = tuple(point for one in chosen for point in one.points_mm)
+    outlined = [one for one in chosen if one.contours_mm]
+    if not outlined and not seeds_mm:
+        raise nothing_marked(contours_path, label)
+    mask: MaskArray | None = None
+    for one in outlined:
+        filled = fill_contours(one.contours_mm, grid, contours_path=contours_path)
+        mask = filled if mask is None else mask | filled
+    if mask is not None and not mask.any():
+        raise _outside(outlined, grid, contours_path)
+    present = tuple(one.label for one in structures if (one.contours_mm if outlined else one.points_mm))
+    return Marks(mask, grid, present, tuple(one for one in present if one in used), seeds_mm)
+
+
+def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
+    sets = declared_sets(dataset)
+    names = {int(item.ROINumber): [text_of(item, "ROIName", sets)] for item in dataset.StructureSetROISequence}
+    for item in dataset.get("RTROIObservationsSequence") or []:
+        names.setdefault(int(item.ReferencedROINumber), []).append(text_of(item, "ROIObservationLabel", sets))
+    for item in dataset.get("ROIContourSequence") or []:
+        number = int(item.ReferencedROINumber)
+        contours, points = [], []
+        for contour in item.get("ContourSequence") or []:
+            places_mm = _places(contour)
+            kind = str(contour.get("ContourGeometricType", "")).strip()
+            if kind == "POINT" or (kind in _CLOSED and len(places_mm) == 1):
+                points += [(float(x), float(y), float(z)) for x, y, z in places_mm]
+            elif kind in _CLOSED and len(places_mm) > 2:
+                contours.append(places_mm)
+        label = Label(number, tuple(dict.fromkeys(name for name in names.get(number, []) if name)))
+        yield _Structure(label, tuple(contours), tuple(points))
+
+
+def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
+    """The points of a contour; read from the text at once, as decimal strings one by one take seconds."""
+    raw = contour.get_item("ContourData").value
+    numbers = raw.strip(b" \0").split(b"\\") if isinstance(raw, bytes) else list(raw)
+    places_mm = np.array([float(number) for number in numbers], dtype=np.float64).reshape(-1, 3)
+    if not np.isfinite(places_mm).all():
+        raise ValueError("a contour with a point that is no number")
+    return places_mm
+
+
+def _outside(outlined: list[_Structure], grid: Grid, contours_path: Path) -> VolumeError:
+    points_mm = np.concatenate([contour for one in outlined for contour in one.contours_mm])
+    indices = (points_mm - grid.origin_mm) @ np.linalg.inv(grid.direction).T / grid.spacing_mm
+    if ((indices > -0.5) & (indices < np.array(grid.size) - 0.5)).all(axis=1).any():
+        return VolumeError(
+            "mask-empty",
+            f"{contours_path}: the contours are so small that they fall between the voxels of the image.",
+            "Check that they were drawn on this series.",
+        )
+    low, high = points_mm.min(axis=0), points_mm.max(axis=0)
+    spans = ", ".join(f"{axis} {a:.0f} to {b:.0f}" for axis, a, b in zip("xyz", low, high, strict=True))
+    return VolumeError(
+        "mask-outside",
+        f"{contours_path}: the contours lie wholly outside the image; they span {spans} mm.",
+        "Check that they were drawn on this series.",
+    )

@@ -1,0 +1,25 @@
+"""Changes to DICOM files that others have written, for the tests of this room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pydicom
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+@pytest.fixture
+def rewrite() -> Callable[..., None]:
+    """Read each file, let a function change its dataset, and save it in its place."""
+
+    def change(paths: Iterable[Path], how: Callable[[pydicom.Dataset, int], None]) -> None:
+        for k, path in enumerate(paths):
+            dataset = pydicom.dcmread(path)
+            how(dataset, k)
+            dataset.save_as(path)
+
+    return change
