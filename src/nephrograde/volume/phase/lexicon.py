@@ -80,7 +80,7 @@ _ANGIOGRAPHY = (rf"\bcta\b|\bangio(?!my){_TAIL}",)
 _NEPHROGRAPHIC = (
     rf"{_LATER}\b(?:portal|porto){_TAIL}(?:\s?-?\s?ven{_TAIL})?(?:\s?-?\s?ph[a-z]*)?|\bpv[pi]?\b|\bp\.\s?v\b|\bvp\b",
     rf"{_LATER}\bven(?!tr|til|ol|a\b){_TAIL}(?:\s?-?\s?ph[a-z]*)?",
-    rf"\bne(?:ph|f)ro(?!st|li|lo|ur|pa|sc|pe|bl|s\b){_TAIL}|\bneph\b",
+    rf"\bne(?:ph|f)ro(?!st|li|lo|ur|pa|sc|pe|bl|grade|s\b){_TAIL}|\bneph\b",
     rf"\bparen[ck]?h{_TAIL}|\bparanch{_TAIL}|\bmiazsz{_TAIL}|\bnp\b(?! ?\d)",
     rf"{_LATER}\b(?:zyln|wrotn){_TAIL}",
     r"门静?脉[期相]?|静脉(?!注|肾盂|团|尿路|造影|通道)[期相]?|肾?实质[期相]?|(?<![皮髓])髓质[期相]|jingmai",
