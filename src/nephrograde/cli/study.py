@@ -18,6 +18,7 @@ from nephrograde.cli.shared import (
     command_line,
     default_run,
     open_study,
+    page_path_of,
     print_report,
 )
 from nephrograde.terminal import print_findings, print_table, progress
@@ -55,16 +56,24 @@ def run(
 
 
 @commands.command()
-def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
-    """Check the study file, the table and every scan, and say what each arm can use."""
+def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, lang: Lang = "en") -> None:
+    """Check the study file, the table and every scan, look the scans over, and say what each arm can use."""
     from nephrograde import pipeline
+    from nephrograde.report.quality_page import write_quality_page
+    from nephrograde.volume.quality.cohort_quality import quality_lines
+    from nephrograde.volume.quality.survey import check_quality
 
     run_dir = out or default_run(study_path)
     study, cohort, _ = open_study(study_path, run_dir, tuple(overrides or ()))
-    prepared = pipeline.prepare(study, cohort, run_dir, progress=progress)
+    pipeline.prepare(study, cohort, run_dir, progress=progress)
     print_findings(run_dir)
-    for model, arm, phase in study.models():
-        typer.echo(f"{model}: {len(prepared.files(arm.name, phase))} of {len(cohort.cases)} patients")
+    quality_dir = run_dir / "quality"
+    with progress("Looking scans over", sum(len(case.scans) for case in cohort.cases)) as advance:
+        quality = check_quality(cohort, study, quality_dir, advance=advance)
+    for line in quality_lines(quality):
+        typer.echo(line)
+    page_path = page_path_of(quality_dir / "quality.csv", lang)
+    typer.echo(f"Page: {write_quality_page(quality_dir, page_path, lang)}")
 
 
 @commands.command()

@@ -1,0 +1,227 @@
+"""What is odd about the numbers of a CT: metal, tissue cut off at the edge, and fat or air inside a tumour mask."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nephrograde.volume.check import Fault
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from nephrograde.vocabulary import MaskArray
+    from nephrograde.volume.volume import Volume
+
+METAL_ABOVE_HU = 3000.0
+"""Dense cortical bone stays below 2000 HU; 3071 HU is the highest number of 12 bits, where metal ends up."""
+METAL_FROM_ML = 0.1
+FAT_BELOW_HU = -30.0
+"""Fat lies between −120 and −60 HU; −30 leaves room for noise."""
+AIR_BELOW_HU = -300.0
+FAT_SHARE = 0.15
+AIR_SHARE = 0.01
+
+_BODY_ABOVE_HU = -250.0
+_LOOKED_AT_PX = 128
+_LOOKED_AT_SLICES = 40
+_CIRCLE_RADIUS = (0.95, 1.06)
+"""The circle of a reconstruction reaches the middles of the array's sides; its radius in halves of a side."""
+_CIRCLE_SHARE = 0.6
+"""Of the circle's rim that must hold an image for it to be one."""
+TOUCHING_MM = 20.0
+TRUNCATED_SHARE = 0.1
+"""Of the slices on which the body touches the edge over ``TOUCHING_MM``; fewer are let through."""
+CROPPED_SHARE = 0.8
+"""Of all four edges of the image, and of its slices, that tissue fills in a crop."""
+
+
+class Edge(NamedTuple):
+    """Where the body meets the edge of the image.
+
+    Attributes:
+        share: Of the slices looked at, that on which it does over ``TOUCHING_MM`` or more.
+        sides: "right", "left", "front", "back": where.
+        is_crop: Whether the image is a piece cut out of a scan, with tissue on all sides.
+    """
+
+    share: float
+    sides: tuple[str, ...]
+    is_crop: bool
+
+
+def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
+    """Look for metal, whose streaks spoil the slices it lies on.
+
+    Args:
+        volume: A CT in HU.
+        mask: The tumour; the message then tells on how many of its slices there is metal.
+
+    Returns:
+        A warning "metal", or nothing.
+
+    Source: Our choice of ``METAL_ABOVE_HU`` and ``METAL_FROM_ML``.
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> values = np.full((50, 50, 20), -50)
+    >>> values[20:30, 20:30, 4:6] = 3071
+    >>> print(check_metal(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)))[0].message)
+    image: holds 0.2 ml above 3000 HU (metal) on 2 of 20 slices.
+    """
+    counts = np.array([np.count_nonzero(plane > METAL_ABOVE_HU) for plane in np.moveaxis(volume.values, 2, 0)])
+    voxel_ml = math.prod(volume.spacing_mm) / 1000
+    if counts.sum() * voxel_ml < METAL_FROM_ML:
+        return []
+    on_tumour = ""
+    if mask is not None:
+        of_tumour = mask.any(axis=(0, 1))
+        shared = int((of_tumour & (counts > 0)).sum())
+        on_tumour = f", and on {shared} of the tumour's {int(of_tumour.sum())}"
+    return [
+        Fault(
+            "metal",
+            "warning",
+            f"{volume.image_path or 'image'}: holds {counts.sum() * voxel_ml:.1f} ml above {METAL_ABOVE_HU:.0f} HU "
+            f"(metal) on {int((counts > 0).sum())} of {len(counts)} slices{on_tumour}.",
+            "See whether streaks cross the tumour; leave the scan out if they do.",
+        )
+    ]
+
+
+def find_edge(volume: Volume) -> Edge:
+    """Find where the body meets the edge of what was reconstructed.
+
+    The body is the largest piece of tissue on a slice after thin things such as the table have been eroded away. The
+    edge is that of the array, and the circle of the reconstruction where all beyond it is filled with one number.
+
+    Args:
+        volume: A CT in HU.
+
+    Source: Our choice.
+    """
+    size = volume.values.shape
+    # From the first pixel to the last, both among them: what touches the edge does so on those.
+    looked_at = [
+        np.linspace(0, n - 1, min(n, most)).round().astype(int)
+        for n, most in zip(size, (_LOOKED_AT_PX, _LOOKED_AT_PX, _LOOKED_AT_SLICES), strict=True)
+    ]
+    planes = np.moveaxis(volume.values[np.ix_(*looked_at)], 2, 0)
+    edge = _edge_pixels(planes)
+    touched = np.stack([_body(plane > _BODY_ABOVE_HU) & edge for plane in planes])
+    x, y = touched.shape[1:]
+    pixel_mm = float(np.mean([volume.spacing_mm[axis] * size[axis] / (x, y)[axis] for axis in (0, 1)]))
+    is_touching = touched.sum(axis=(1, 2)) * pixel_mm >= TOUCHING_MM
+    border = np.stack(
+        [t.mean(axis=1) for t in (touched[:, 0], touched[:, -1], touched[:, :, 0], touched[:, :, -1])], axis=1
+    )
+    is_crop = float((border.min(axis=1) >= CROPPED_SHARE).mean()) >= CROPPED_SHARE
+    parts = {
+        "right": touched[:, : x // 4],
+        "left": touched[:, -(x // 4) :],
+        "front": touched[:, x // 4 : -(x // 4), : y // 4],
+        "back": touched[:, x // 4 : -(x // 4), -(y // 4) :],
+    }
+    sides = tuple(side for side, part in parts.items() if part[is_touching].any())
+    return Edge(float(is_touching.mean()), sides, is_crop)
+
+
+def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
+    """Say where the image cuts the body off.
+
+    Args:
+        volume: A CT in HU.
+        edge: From :func:`find_edge`.
+
+    Returns:
+        A warning "truncated", or "cropped" for an image with tissue on all sides, or nothing.
+
+    Source: Our choice of ``TRUNCATED_SHARE`` and ``CROPPED_SHARE``.
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> values = np.full((100, 100, 20), -1000)
+    >>> values[:80, 20:80] = 40
+    >>> volume = make_volume(values, spacing_mm=(3.0, 3.0, 5.0))
+    >>> print(check_field_of_view(volume, find_edge(volume))[0].message)
+    image: the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
+    """
+    name = volume.image_path or "image"
+    if edge.is_crop:
+        message = f"{name}: tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
+        return [Fault("cropped", "warning", message, "If it was cut out on purpose, see that the tumour is whole.")]
+    if edge.share < TRUNCATED_SHARE:
+        return []
+    return [
+        Fault(
+            "truncated",
+            "warning",
+            f"{name}: the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
+            f"{100 * edge.share:.0f} % of the slices; what lies beyond is missing.",
+            "See that the tumour and what surrounds it are inside; ask for a larger field of view.",
+        )
+    ]
+
+
+def check_mask_spill(volume: Volume, mask: MaskArray) -> list[Fault]:
+    """Look for fat and air inside a tumour mask, which is then shifted, drawn too wide, or made for another scan.
+
+    Args:
+        volume: A CT in HU.
+        mask: The tumour on the same grid; at least one voxel.
+
+    Returns:
+        Warnings with code "mask-fat" or "mask-air".
+
+    Source: Our choice of the shares and limits.
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> values = np.full((10, 10, 10), 40.0)
+    >>> values[:, :, :5] = -90.0
+    >>> mask = np.zeros((10, 10, 10), dtype=bool)
+    >>> mask[3:6, 3:6, 3:7] = True
+    >>> print(check_mask_spill(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)), mask)[0].message)
+    image: 50 % of the tumour mask is fat (below -30 HU).
+    """
+    name = volume.image_path or "image"
+    inside = volume.values[mask]
+    air, fat = float((inside < AIR_BELOW_HU).mean()), float((inside < FAT_BELOW_HU).mean())
+    faults = []
+    if air > AIR_SHARE:
+        message = f"{name}: {100 * air:.0f} % of the tumour mask is air (below {AIR_BELOW_HU:.0f} HU)."
+        remedy = "See that the mask was drawn on this scan; it reaches into bowel, lung or out of the body."
+        faults.append(Fault("mask-air", "warning", message, remedy))
+    if fat - air > FAT_SHARE:
+        message = f"{name}: {100 * (fat - air):.0f} % of the tumour mask is fat (below {FAT_BELOW_HU:.0f} HU)."
+        remedy = "See that the mask was drawn on this scan and follows the tumour; it reaches into the fat around."
+        faults.append(Fault("mask-fat", "warning", message, remedy))
+    return faults
+
+
+def _body(is_tissue: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest piece that is thicker than two pixels; erosion does not begin at the edge of the image."""
+    from scipy import ndimage
+
+    thick = ndimage.binary_erosion(is_tissue, border_value=1)
+    labels, count = ndimage.label(thick)
+    if count == 0:
+        return np.zeros_like(is_tissue)
+    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return np.asarray(ndimage.binary_dilation(largest), dtype=bool) & is_tissue
+
+
+def _edge_pixels(planes: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """The border of the array and, where there is one, the inside of the reconstruction's circle."""
+    _, x, y = planes.shape
+    edge = np.ones((x, y), dtype=bool)
+    edge[1:-1, 1:-1] = False
+    distance = np.hypot(np.arange(x)[:, None] - (x - 1) / 2, np.arange(y)[None, :] - (y - 1) / 2)
+    fill = planes[:, 0, 0]
+    is_filled = planes == fill[:, None, None]
+    radius = float(distance[~is_filled.all(axis=0)].max(initial=0.0))
+    circle = (distance <= radius) & (distance > radius - 2)
+    low, high = (share * min(x, y) / 2 for share in _CIRCLE_RADIUS)
+    # Else the corners hold an image, or the air around the body was filled as well, up to the skin.
+    if low <= radius <= high and (~is_filled[:, circle]).mean() >= _CIRCLE_SHARE:
+        edge |= circle
+    return edge
