@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from nephrograde.sources.scan.tally import ScanResult
+
+
+_SECONDS_A_LINE = 10.0
 
 
 def print_findings(run_dir: Path) -> None:
@@ -27,6 +32,19 @@ def print_findings(run_dir: Path) -> None:
         typer.echo(f"… and {len(fatal) - 20} more in {run_dir / 'volumes' / 'findings.csv'}", err=True)
     if len(findings) > len(fatal):
         typer.echo(f"{len(findings) - len(fatal)} warnings in {run_dir / 'volumes' / 'findings.csv'}", err=True)
+
+
+def print_scan(result: ScanResult) -> None:
+    """Say what a scan found, chose, set aside and passed over; paths are not named, as they may name a patient."""
+    typer.echo(f"{result.n_patients} patients, {result.n_series} series in {result.n_files} files")
+    for phase, count in result.n_scans.items():
+        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients")
+    for reason, count in result.reasons.items():
+        typer.echo(f"not chosen: {count} × {reason}")
+    for skipped in result.skipped:
+        typer.echo(f"passed over: {skipped.count} × {skipped.reason}", err=True)
+    for note in result.notes:
+        typer.echo(note, err=True)
 
 
 def print_table(run_dir: Path) -> None:
@@ -81,6 +99,49 @@ def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(name, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far a command is whose steps follow on each other: what is being done, how much is done, of how much.
+
+    A total of 0 is one that is not known. Where the output is no terminal, a line comes every ten seconds.
+    """
+    import time
+
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    start = time.monotonic()
+    last_line = start
+
+    def text(name: str, done: int, total: int) -> str:
+        return f"{name}: {done}{f' of {total}' if total else ''}, {time.monotonic() - start:.0f} s"
+
+    if console.is_terminal:
+        with console.status("") as status:
+            yield lambda name, done, total: status.update(text(name, done, total))
+        return
+
+    def line(name: str, done: int, total: int) -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line >= _SECONDS_A_LINE:
+            last_line = time.monotonic()
+            typer.echo(text(name, done, total), err=True)
+
+    yield line
+
+
+def tallied(progress: Callable[[str, int, int], None], name: str) -> Callable[[int], None]:
+    """Give what to call with each further amount of one step."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(name, done, 0)
+
+    return advance
 
 
 def _plain_progress(name: str, total: int) -> Callable[[], None]:

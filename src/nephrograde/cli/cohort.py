@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from nephrograde.terminal import progress
+from nephrograde.cli.shared import Lang, page_path_of
+from nephrograde.errors import InputError, Problem
+from nephrograde.terminal import counting, print_scan, progress, tallied
+
+Look: TypeAlias = Literal["uncertain", "all", "never"]
 
 commands = typer.Typer()
 
@@ -38,3 +42,78 @@ def demo(
     with progress("Writing the synthetic cohort", patients) as advance:
         study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
     run(study_path, out=study_path.parent.with_name(study_path.parent.name.replace("cohort", "run")))
+
+
+@commands.command()
+def scan(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="The DICOM export: any tree, archives included.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The cohort table to write; with --index a folder.", show_default=False)
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option("--index", metavar="FILE.csv", help="Plan from a table of series, without images.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="Grades, dates of surgery and other columns to join, by patient_id.")
+    ] = None,
+    look: Annotated[Look, typer.Option("--look", help="Which images are looked at to tell their phase.")] = "uncertain",
+    organs: Annotated[
+        Path | None, typer.Option("--organs", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None,
+    lang: Lang = "en",
+    *,
+    keep_ids: Annotated[
+        bool, typer.Option("--keep-ids", help="Keep the PatientID of the export instead of P0001, P0002, …")
+    ] = False,
+) -> None:
+    """Find the scans of a DICOM export, tell their phases, choose the best of each, and write a cohort table."""
+    from nephrograde.report.series_page import write_series_page
+    from nephrograde.sources.scan.index import plan_index
+    from nephrograde.sources.scan.scan import ScanSettings, scan_folder
+
+    if (folder is None) == (index is None):
+        raise InputError([Problem("scan", "needs a folder or --index, one of them", "See nephrograde scan --help.")])
+    if index is not None:
+        result = plan_index(index, out or Path("plan"), grades_path=table)
+    elif folder is not None:
+        settings = ScanSettings(look=look, keep_ids=keep_ids, workers=workers, grades_path=table, organs_dir=organs)
+        with counting() as progress:
+            result = scan_folder(folder, out or Path("cohort.csv"), settings=settings, progress=progress)
+    page_path = write_series_page(result.series_path, result.thumbs_dir, page_path_of(result.series_path, lang), lang)
+    print_scan(result)
+    typer.echo(f"Table: {result.table_path}\nSeries: {result.series_path}\nPage: {page_path}")
+
+
+@commands.command()
+def deidentify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The DICOM export.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the files without identity go.")],
+    key: Annotated[Path, typer.Option("--key", metavar="KEY.csv", help="Who is who; keep it apart from the files.")],
+    *,
+    descriptions: Annotated[
+        bool, typer.Option("--descriptions/--no-descriptions", help="Keep the names of studies and series, cleaned.")
+    ] = True,
+    characteristics: Annotated[
+        bool, typer.Option("--characteristics/--no-characteristics", help="Keep sex, age, size and weight.")
+    ] = True,
+    write_suspects: Annotated[
+        bool, typer.Option("--write-suspects", help="Write images that may have text burnt in, too.")
+    ] = False,
+) -> None:
+    """Write a DICOM export anew without its patients' identity (basic profile of DICOM PS3.15, dates shifted)."""
+    from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
+
+    settings = DeidentifySettings(
+        keep_descriptions=descriptions, keep_characteristics=characteristics, write_suspects=write_suspects
+    )
+    with counting() as progress:
+        done = deidentify_folder(folder, out, key_path=key, settings=settings, progress=tallied(progress, "Files"))
+    typer.echo(f"{done.n_patients} patients; {done.n_written} files written, {done.n_kept} written before")
+    for reason, count in done.set_aside.items():
+        typer.echo(f"set aside: {count} × {reason}")
+    if done.n_flagged:
+        typer.echo(f"{done.n_flagged} images may have text burnt in; look at them before you pass anything on.")
+    typer.echo(f"Report: {done.report_path}\nKey, not to be passed on: {key}, {done.names_path}")

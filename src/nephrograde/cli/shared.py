@@ -37,6 +37,11 @@ def default_run(source_path: Path) -> Path:
     return Path("runs") / source_path.stem
 
 
+def page_path_of(table_path: Path, language: Language) -> Path:
+    """Where the page stands that shows a table."""
+    return table_path.with_suffix(".html" if language == "en" else f".{language}.html")
+
+
 def command_line() -> str:
     """The command as it was typed, for the lock file."""
     return shlex.join(["nephrograde", *sys.argv[1:]])

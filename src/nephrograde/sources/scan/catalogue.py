@@ -1,0 +1,327 @@
+"""Every DICOM file below a folder, its header read in parallel and kept, so that a scan can be broken off and goes on.
+
+The tree is walked in this process, headers are read in others, and what they find is written down here. Only so many
+files are under way that memory does not grow with the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import zipfile
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process
+from typing import TYPE_CHECKING, NamedTuple
+
+from nephrograde.errors import InputError, Problem
+from nephrograde.sources.scan.archive import (
+    BROKEN_ARCHIVE,
+    MEMBER_SEPARATOR,
+    UNLISTABLE,
+    Looked,
+    count_members,
+    is_listable,
+    is_zip,
+    look_into,
+)
+from nephrograde.sources.scan.headers import Refused, read_header
+from nephrograde.sources.scan.stacks import describe_stack, part_stacks
+from nephrograde.sources.scan.store import Skipped, Store
+from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import IO, Self
+
+    from nephrograde.volume.dicom.header import SeriesHeader
+
+__all__ = ["Catalogue", "Skipped", "catalogue"]
+
+_CHUNK_FILES = 200
+_CHUNK_MEMBERS = 2000
+"""Of an archive: larger, as each piece reads the archive's directory anew."""
+_MEMBERS_AT_ONCE = 50
+"""An archive of more than this becomes pieces of work of its own, so that no answer grows large."""
+_COMMIT_EVERY_S = 1.0
+_READ_BYTES = 16 * 2**10
+"""As much as most headers need, so that a file is read once."""
+
+
+class Catalogue:
+    """What a folder holds. Close it, or use it in a ``with`` block.
+
+    Attributes:
+        n_files: Files and members of archives, those passed over among them.
+    """
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+        self.n_files = store.count_files()
+
+    def studies(self) -> Iterator[list[SeriesHeader]]:
+        """Go through the studies, ordered by patient and study; one is held at a time.
+
+        Yields:
+            The series of one study, ordered by SeriesInstanceUID; objects that are no images among them, with 0 rows.
+            Patients without PatientID are "" all of them: only the study tells them apart.
+
+        Source: DICOM PS3.3 A.1.2 (patient, study, series).
+        """
+        for patient_id, study_uid in self._store.studies():
+            headers = []
+            for series_uid, instances in self._store.instances(patient_id, study_uid).items():
+                stacks = part_stacks(instances)
+                for number, stack in enumerate(stacks, start=1):
+                    part = str(number) if len(stacks) > 1 else ""
+                    headers.append(describe_stack((patient_id, study_uid, series_uid), stack, part))
+            yield headers
+
+    def files(self, header: SeriesHeader) -> list[str]:
+        """Name the files of a series, or of its part, as the lines of a series list.
+
+        Args:
+            header: As :meth:`studies` gives it.
+
+        Returns:
+            Absolute paths with ``/`` between folders, ordered along the normal of the slices, copies left out; a
+            member of an archive is ``archive.zip//member``. They may tell who the patient is: not for logs or reports.
+
+        Source: Our choice.
+        """
+        held = self._store.instances(header.patient_id, header.study_uid, header.series_uid)
+        stacks = part_stacks(held.get(header.series_uid, []))
+        lines = []
+        for instance in stacks[int(header.part or 1) - 1]:
+            file, member = instance.place
+            path = (self._folder / self._store.path_of(file)).as_posix()
+            lines.append(f"{path}{MEMBER_SEPARATOR}{member}" if member else path)
+        return lines
+
+    def skipped(self) -> list[Skipped]:
+        """Say what was passed over and why, the commonest reason first."""
+        return self._store.skipped()
+
+    def close(self) -> None:
+        """Let go of the catalogue's file."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def catalogue(
+    folder: Path, catalogue_path: Path, *, workers: int | None = None, advance: Callable[[int], None] = lambda _: None
+) -> Catalogue:
+    """Read the header of every DICOM file below a folder, in zip archives too, whatever the files are called.
+
+    Args:
+        folder: The top of the tree; nothing in it is changed.
+        catalogue_path: A SQLite file that keeps what was read. Where it is there already, only files whose size or
+            time has changed are read, and what a broken-off scan had read is kept. It holds what the headers say of
+            the patients.
+        workers: Processes that read; as many as there are processors where it is None. A script that asks for more than
+            one needs the guard ``if __name__ == "__main__"``, as for all processes of Python; without it, this
+            process reads alone.
+        advance: Is told how many files more are done, members of archives counted as one file.
+
+    Returns:
+        The catalogue, open.
+
+    Raises:
+        InputError: Where ``folder`` is no folder, or ``catalogue_path`` is something else or in use.
+
+    Source: Our choice.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "README").write_text("no image")
+    >>> with catalogue(folder, folder / "scan.sqlite") as held:
+    ...     held.n_files, held.skipped(), list(held.studies())
+    (1, [Skipped(reason='not a DICOM file', count=1, examples=('README',))], [])
+    """
+    if not folder.is_dir():
+        raise InputError([Problem(str(folder), "is no folder", "Name the folder that holds the DICOM files.")])
+    folder, catalogue_path = folder.absolute(), catalogue_path.absolute()
+    store = Store(catalogue_path, folder)
+    try:
+        own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
+        found = walk_files(folder, leave_out=own)
+        _Reading(store, folder, advance).run(found, workers or os.cpu_count() or 1)
+        store.forget_unseen()
+    except BaseException:
+        store.close()  # what was read so far is kept, after Ctrl-C too
+        raise
+    return Catalogue(store, folder)
+
+
+class _Piece(NamedTuple):
+    """Work for another process: one file, or some members of an archive (all of them where ``stop`` is None)."""
+
+    file: int
+    path: str
+    n_bytes: int
+    first: int = 0
+    stop: int | None = None
+
+
+class _Answer(NamedTuple):
+    """What became of a piece; ``n_members`` above 0 asks for it to be given again in smaller pieces."""
+
+    piece: _Piece
+    looked: list[Looked]
+    n_members: int = 0
+
+
+class _Reading:
+    """One scan under way."""
+
+    def __init__(self, store: Store, folder: Path, advance: Callable[[int], None]) -> None:
+        self.store = store
+        self.folder = os.fspath(folder)
+        self.advance = advance
+        self.members: deque[list[_Piece]] = deque()
+        self.pieces_left: dict[int, int] = {}
+        self.committed_s = time.monotonic()
+
+    def run(self, found: Iterator[FoundFile], workers: int) -> None:
+        """Read what is new, a little more at a time than there are workers."""
+        chunks = self.chunks(found)
+        with _pool(workers) as submit:
+            under_way: dict[Future[list[_Answer]], list[_Piece]] = {}
+            chunk = next(chunks, None)
+            while chunk is not None or under_way or self.members:
+                while (self.members or chunk is not None) and len(under_way) < 2 * workers:
+                    pieces = self.members.popleft() if self.members else chunk or []
+                    if pieces is chunk:
+                        chunk = next(chunks, None)
+                    under_way[submit(self.folder, pieces)] = pieces
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    self.keep(self.answers(future, under_way.pop(future)))
+
+    def answers(self, future: Future[list[_Answer]], pieces: list[_Piece]) -> list[_Answer]:
+        """What a worker found; where workers die (killed for memory, or a script without guard), it is found here."""
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            return _read_pieces(self.folder, pieces)
+
+    def chunks(self, found: Iterator[FoundFile]) -> Iterator[list[_Piece]]:
+        """Gather the files that have to be read; those that are known or cannot be read are dealt with here."""
+        chunk: list[_Piece] = []
+        for one in found:
+            if not one.reason and self.store.keeps(one):
+                self.advance(1)
+                continue
+            file = self.store.begin_file(one)
+            reason = one.reason or ("" if is_listable(one.path) else UNLISTABLE)
+            if reason:
+                self.store.add(file, [Looked("", Refused(reason))])
+                self.store.finish_file(file)
+                self.advance(1)
+                continue
+            chunk.append(_Piece(file, one.path, one.n_bytes))
+            if len(chunk) == _CHUNK_FILES:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def keep(self, answers: list[_Answer]) -> None:
+        """Write answers down; a file is finished with the last of its pieces."""
+        for piece, looked, n_members in answers:
+            if n_members:
+                bounds = range(0, n_members, _CHUNK_MEMBERS)
+                self.members += [[piece._replace(first=k, stop=k + _CHUNK_MEMBERS)] for k in bounds]
+                self.pieces_left[piece.file] = len(bounds)
+                continue
+            self.store.add(piece.file, looked)
+            self.pieces_left[piece.file] = self.pieces_left.get(piece.file, 1) - 1
+            if not self.pieces_left[piece.file]:
+                del self.pieces_left[piece.file]
+                self.store.finish_file(piece.file)
+                self.advance(1)
+        if time.monotonic() - self.committed_s > _COMMIT_EVERY_S:
+            self.store.commit()
+            self.committed_s = time.monotonic()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Callable[[str, list[_Piece]], Future[list[_Answer]]]]:
+    """Processes that start with the first large chunk: a small folder is read before they would be there."""
+    pool: ProcessPoolExecutor | None = None
+
+    def submit(folder: str, pieces: list[_Piece]) -> Future[list[_Answer]]:
+        nonlocal pool
+        if workers > 1 and (pool or len(pieces) == _CHUNK_FILES or pieces[0].stop is not None):
+            # Forked processes would inherit the locks of threads that they do not have.
+            pool = pool or ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
+            with suppress(BrokenProcessPool):
+                return pool.submit(_read_pieces, folder, pieces)
+        done: Future[list[_Answer]] = Future()
+        done.set_result(_read_pieces(folder, pieces))
+        return done
+
+    try:
+        yield submit
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def _read_pieces(folder: str, pieces: list[_Piece]) -> list[_Answer]:
+    """Read headers, in a process that may be another one."""
+    return [_read_piece(os.path.join(folder, piece.path), piece) for piece in pieces]  # noqa: PTH118 (undecodable names)
+
+
+def _read_piece(path: str, piece: _Piece) -> _Answer:
+    try:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 (undecodable names; quicker)
+            return _look_at(stream, piece)
+    except OSError:
+        return _Answer(piece, [Looked("", Refused(UNREADABLE))])
+    except zipfile.BadZipFile:
+        return _Answer(piece, [Looked("", Refused(BROKEN_ARCHIVE))])
+
+
+def _look_at(stream: IO[bytes], piece: _Piece) -> _Answer:
+    head = b""
+
+    def prefix_of(n_bytes: int) -> bytes:
+        nonlocal head
+        while len(head) < n_bytes and (more := stream.read(max(n_bytes - len(head), _READ_BYTES))):
+            head += more
+        return head[:n_bytes]
+
+    if not is_zip(prefix_of(4)):
+        return _Answer(piece, [Looked("", read_header(prefix_of, piece.n_bytes))])
+    if piece.stop is None:
+        n_members = count_members(stream)
+        if n_members > _MEMBERS_AT_ONCE:
+            return _Answer(piece, [], n_members)
+    return _Answer(piece, list(look_into(stream, read_header, first=piece.first, stop=piece.stop)))

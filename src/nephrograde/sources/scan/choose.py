@@ -1,0 +1,284 @@
+"""Which series of a patient become the scans of the study, and why the others do not.
+
+Pure functions over what headers say, so that a folder of files and a public index are chosen from in the same way. A
+series is first set aside for what it is (``kinds.py``); what is left competes within one visit
+of the patient, phase by phase.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from nephrograde.sources.scan.kinds import Kernel, kernel_of, set_aside, step_of
+from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nephrograde.volume.dicom.header import SeriesHeader
+    from nephrograde.volume.phase.evidence import PhaseAnswer
+
+KIDNEYS_NEEDED = 0.5
+"""A series that covers less of the height of the kidneys is set aside: it shows one pole. Our choice."""
+
+_BEST_STEP_MM = (1.0, 3.0)
+_ENOUGH_MM = 250.0
+_EXTENT_STEP_MM = 50.0
+_KERNEL_ORDER: dict[Kernel, int] = {"soft": 0, "unknown": 1, "medium": 2, "sharp": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One series, what it is, and whether it is taken.
+
+    Attributes:
+        header: The series.
+        answer: Its phase.
+        chosen: It is the scan of its patient in its phase.
+        reason: Why, for people: a kind, and where there is one, a detail after a colon. Names nobody.
+    """
+
+    header: SeriesHeader
+    answer: PhaseAnswer
+    chosen: bool
+    reason: str
+
+
+def choose_series(
+    series: Iterable[tuple[SeriesHeader, PhaseAnswer]],
+    *,
+    surgery: Mapping[str, date] | None = None,
+    kidneys: Mapping[str, tuple[float, float]] | None = None,
+    unreadable: Mapping[str, str] | None = None,
+) -> list[Choice]:
+    """Choose the best series of each phase for every patient, all of them from one visit.
+
+    A visit is all studies of one day, as many hospitals book the plain and the enhanced scan as two; a study without a
+    date is a visit of its own. Where the day of surgery is known, the last visit up to that day is taken; else the one
+    with the most phases, and of several the latest. Within the visit the series of a phase compete in this order:
+    share of the kidneys covered (where their place is known), certainty of the phase, soft kernel, original before
+    derived, length in steps of 50 mm up to 250 mm, slices nearest to 1–3 mm apart, number of images, and last the
+    lowest series number.
+
+    Args:
+        series: Every series with its phase, of any number of patients, who are told apart by ``patient_id``.
+        surgery: The day of surgery by patient, where it is known.
+        kidneys: Lowest and highest place of the kidneys along the slices' normal, mm, by key of the series in which
+            they were found; they count for the other series of the same study too.
+        unreadable: By key, why a series whose files were tried cannot be read.
+
+    Returns:
+        A choice for every series, in the order given.
+
+    Source:
+        Our choice. Slices: thinner ones are mostly noise at the dose of an abdomen, thicker ones blur small tumours.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> from nephrograde.volume.phase.evidence import PhaseAnswer
+    >>> arterial = PhaseAnswer("cmp", 0.95, ())
+    >>> thick, thin, scout = (
+    ...     SeriesHeader(series_uid=str(n), modality="CT", description=text, n_images=n, step_mm=step)
+    ...     for text, n, step in [("arterial", 40, 5.0), ("arterial", 150, 1.25), ("SCOUT", 2, None)]
+    ... )
+    >>> for choice in choose_series([(thick, arterial), (thin, arterial), (scout, PhaseAnswer("", 0.25, ()))]):
+    ...     print(choice.chosen, "|", choice.reason)
+    False | a better series: slices nearer to 1–3 mm (1.25 mm apart)
+    True | best of 2: slices nearer to 1–3 mm (1.25 mm apart)
+    False | localiser
+    """
+    pairs = list(series)
+    choices: dict[int, Choice] = {}
+    indices = sorted(range(len(pairs)), key=lambda i: pairs[i][0].patient_id)
+    for patient, members in groupby(indices, key=lambda i: pairs[i][0].patient_id):
+        numbers = list(members)
+        day = (surgery or {}).get(patient)
+        extents = _kidneys_by_study([pairs[i][0] for i in numbers], kidneys or {})
+        one_patient = _choose_patient([pairs[i] for i in numbers], day, extents, unreadable or {})
+        choices.update(zip(numbers, one_patient, strict=True))
+    return [choices[i] for i in range(len(pairs))]
+
+
+def study_day(header: SeriesHeader) -> date | None:
+    """Read the day of a study; None where it is missing or no date.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> study_day(SeriesHeader(series_uid="1", study_date="20190314"))
+    datetime.date(2019, 3, 14)
+    """
+    digits = header.study_date.replace("-", "").replace(".", "")[:8]
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date() if len(digits) == 8 else None
+    except ValueError:
+        return None
+
+
+def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> float:
+    """Tell how much of the height of the kidneys a series covers.
+
+    Args:
+        header: The series.
+        kidneys_mm: Lowest and highest place of the kidneys; None where it is not known.
+
+    Returns:
+        0 to 1; 1 where either place is not known, as nothing then speaks against the series.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> kidney_share(SeriesHeader(series_uid="1", extent_mm=(-100.0, 50.0)), (0.0, 100.0))
+    0.5
+    """
+    if header.extent_mm is None or kidneys_mm is None or header.orientation not in {"", "axial"}:
+        return 1.0
+    low, high = kidneys_mm
+    covered = min(high, header.extent_mm[1]) - max(low, header.extent_mm[0])
+    return max(0.0, min(1.0, covered / (high - low))) if high > low else 1.0
+
+
+def _kidneys_by_study(
+    headers: Sequence[SeriesHeader], kidneys: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Where the kidneys of a study lie."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for header in headers:
+        if header.key in kidneys:
+            found.setdefault(header.study_uid, []).append(kidneys[header.key])
+    # The longest of them: a series that cuts the kidneys off shows them shorter than they are.
+    return {study: max(extents, key=lambda extent: extent[1] - extent[0]) for study, extents in found.items()}
+
+
+def _choose_patient(
+    pairs: Sequence[tuple[SeriesHeader, PhaseAnswer]],
+    surgery: date | None,
+    kidneys: Mapping[str, tuple[float, float]],
+    unreadable: Mapping[str, str],
+) -> list[Choice]:
+    reasons = [
+        set_aside(header, has_kidneys=header.study_uid in kidneys)
+        or _kidney_reason(header, kidneys.get(header.study_uid))
+        or (f"cannot be read: {unreadable[header.key]}" if header.key in unreadable else "")
+        or ("phase unknown" if answer.phase == UNKNOWN else "")
+        for header, answer in pairs
+    ]
+    candidates = [i for i, reason in enumerate(reasons) if not reason]
+    visits: dict[str, list[int]] = {}
+    for i in candidates:
+        visits.setdefault(_visit(pairs[i][0]), []).append(i)
+    taken, why_not = _choose_visit({visit: [pairs[i] for i in members] for visit, members in visits.items()}, surgery)
+    for visit, members in visits.items():
+        if visit != taken:
+            for i in members:
+                reasons[i] = why_not[visit]
+    chosen: set[int] = set()
+    for phase in PHASES:
+        rivals = [i for i in visits.get(taken, []) if pairs[i][1].phase == phase]
+        if rivals:
+            chosen.add(_contest(rivals, pairs, kidneys, reasons))
+    return [Choice(header, answer, i in chosen, reasons[i]) for i, (header, answer) in enumerate(pairs)]
+
+
+def _kidney_reason(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> str:
+    share = kidney_share(header, kidneys_mm)
+    return "" if share >= KIDNEYS_NEEDED else f"kidneys not in view: {share:.0%} of their height"
+
+
+def _visit(header: SeriesHeader) -> str:
+    day = study_day(header)
+    return f"study {header.study_uid}" if day is None else day.isoformat()
+
+
+def _choose_visit(
+    visits: Mapping[str, Sequence[tuple[SeriesHeader, PhaseAnswer]]], surgery: date | None
+) -> tuple[str, dict[str, str]]:
+    """The visit that is taken, empty where none can be, and for each of the others the reason why not."""
+    day_of = {visit: study_day(members[0][0]) for visit, members in visits.items()}
+    why_not: dict[str, str] = {}
+    open_visits = list(visits)
+    if surgery is not None:
+        late = [visit for visit in visits if (day := day_of[visit]) is not None and day > surgery]
+        why_not |= dict.fromkeys(late, "after surgery")
+        open_visits = [visit for visit in visits if visit not in late]
+    if not open_visits:
+        return "", why_not
+
+    def rank(visit: str) -> tuple[int, date, int, str]:
+        n_phases = len({answer.phase for _, answer in visits[visit]})
+        by_phases = n_phases if surgery is None else 0
+        return by_phases, day_of[visit] or date.min, n_phases, visit
+
+    taken = max(open_visits, key=rank)
+    if surgery is not None:
+        reason = "another visit: nearer to surgery"
+    else:
+        n_phases = rank(taken)[2]
+        reason = f"another visit: {n_phases} phases" if n_phases > 1 else "another visit: later"
+    for visit in open_visits:
+        if visit != taken:
+            is_equal = surgery is None and rank(visit)[0] == rank(taken)[0]
+            why_not[visit] = "another visit: later" if is_equal else reason
+    return taken, why_not
+
+
+def _contest(
+    rivals: Sequence[int],
+    pairs: Sequence[tuple[SeriesHeader, PhaseAnswer]],
+    kidneys: Mapping[str, tuple[float, float]],
+    reasons: list[str],
+) -> int:
+    """Find the best of the rivals, and write the reasons of all of them."""
+    merits = {i: _merits(*pairs[i], kidneys.get(pairs[i][0].study_uid)) for i in rivals}
+    best, *others = sorted(rivals, key=lambda i: [value for value, _ in merits[i]])
+    won_by: list[str] = []
+    for other in others:
+        place = next((n for n, pair in enumerate(zip(merits[best], merits[other], strict=True)) if _differ(pair)), None)
+        word = "the same in all that is known" if place is None else merits[best][place][1]
+        reasons[other] = f"a better series: {word}"
+        won_by.append(word)
+    reasons[best] = (
+        f"best of {len(rivals)}: {', '.join(dict.fromkeys(won_by))}" if others else "only series of its phase"
+    )
+    return best
+
+
+def _differ(pair: tuple[tuple[float | str, str], tuple[float | str, str]]) -> bool:
+    return pair[0][0] != pair[1][0]
+
+
+def _merits(
+    header: SeriesHeader, answer: PhaseAnswer, kidneys_mm: tuple[float, float] | None
+) -> list[tuple[float | str, str]]:
+    """What speaks for a series, the weightiest first: a number, lower is better, and how it reads where it decides."""
+    step_mm, kernel = step_of(header), kernel_of(header)
+    share = math.floor(20 * kidney_share(header, kidneys_mm) + 0.5) / 20
+    extent_mm = _extent(header)
+    length_steps = math.floor(min(extent_mm, _ENOUGH_MM) / _EXTENT_STEP_MM)
+    certainty = 2 - (answer.probability >= 0.7) - (answer.probability >= 0.9)
+    words = "slices at an unknown distance" if step_mm is None else f"slices nearer to 1–3 mm ({step_mm:g} mm apart)"
+    number = math.inf if header.series_number is None else header.series_number
+    return [
+        (-share, f"more of the kidneys ({share:.0%})"),
+        (certainty, f"surer of its phase ({answer.probability:.2f})"),
+        (_KERNEL_ORDER[kernel], f"{kernel} kernel"),
+        (header.image_type.upper().startswith("DERIVED"), "original images"),
+        (-length_steps, f"longer ({extent_mm:.0f} mm)"),
+        (_step_distance(step_mm), words),
+        (-header.n_images, f"more images ({header.n_images})"),
+        (number, "lower series number"),
+        (header.key, "first by UID"),
+    ]
+
+
+def _extent(header: SeriesHeader) -> float:
+    if header.extent_mm is not None:
+        return header.extent_mm[1] - header.extent_mm[0]
+    step_mm = step_of(header)
+    return 0.0 if step_mm is None else (header.n_images - 1) * step_mm
+
+
+def _step_distance(step_mm: float | None) -> float:
+    """How far, in doublings, a slice distance lies outside the best; an unknown one counts as 5 mm does."""
+    low, high = _BEST_STEP_MM
+    step_mm = 5.0 if step_mm is None else step_mm
+    return round(max(math.log2(low / step_mm), math.log2(step_mm / high), 0.0) * 4) / 4

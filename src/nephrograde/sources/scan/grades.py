@@ -1,0 +1,181 @@
+"""The table that the hospital keeps of its patients, joined to their scans by the id that stands in both."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.sheet import open_sheet
+from nephrograde.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_SYNONYMS = {
+    "patient_id": {"patient_id", "patientid", "id", "病案号", "病历号", "住院号", "患者编号", "患者id", "病人id"},
+    "isup_grade": {
+        "isup_grade",
+        "isup",
+        "grade",
+        "who/isup",
+        "who/isup_grade",
+        "isup分级",
+        "who/isup分级",
+        "分级",
+        "核分级",
+    },
+    "surgery_date": {
+        "surgery_date",
+        "date_of_surgery",
+        "operation_date",
+        "手术日期",
+        "手术时间",
+        "data_operacji",
+        "op_datum",
+    },
+}
+_IDENTIFYING = re.compile(
+    r"name|surname|birth|dob|address|phone|mobile|accession|passport|ssn|mrn|姓名|名字|出生|生日|身份证|电话|手机|地址|住址"
+    r"|病案号|病历号|住院号|检查号|影像号|nazwisko|imię|imie|urodzenia|pesel|adres|telefon|geburt|vorname|anschrift"
+)
+_DAY = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?(?:[ T].*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """What a table says of patients, by the id that their scans carry.
+
+    Attributes:
+        name: The table's file name.
+        rows: Row number on the screen and the cells to carry over, by id as it is compared.
+        columns: The columns to carry over, ``isup_grade`` first.
+        surgery: Day of surgery, by id as it is compared.
+        left_out: Headings that would tell who a patient is, or when the surgery was; they are not carried over.
+    """
+
+    name: str
+    rows: Mapping[str, tuple[int, Mapping[str, str]]]
+    columns: tuple[str, ...]
+    surgery: Mapping[str, date]
+    left_out: tuple[str, ...]
+
+    def find(self, original_id: str) -> str | None:
+        """Find the id under which the table knows a patient; None where it does not.
+
+        Args:
+            original_id: As in the headers. Leading zeros, which spreadsheets drop, need not be there.
+        """
+        exact = _compared(original_id)
+        if exact in self.rows:
+            return exact
+        alike = [known for known in self.rows if known.lstrip("0") == exact.lstrip("0") != ""]
+        return alike[0] if len(alike) == 1 else None
+
+
+NO_GRADES = Grades("", {}, ("isup_grade",), {}, ())
+"""Where no table is joined: the column stands there empty, to be filled in."""
+
+
+def read_grades(grades_path: Path) -> Grades:
+    """Read a table of patients to join to a scan.
+
+    Args:
+        grades_path: CSV or XLSX. Columns: ``patient_id`` (the id in the headers of the scans), ``isup_grade``,
+            ``surgery_date`` (year first) and any others; the first three also under their usual Chinese headings.
+
+    Returns:
+        The rows. Columns that hold ids, names, births, addresses or the day of surgery are left out of what is
+        carried over.
+
+    Raises:
+        InputError: Where it is no table, has no column of ids, an id twice, or a day of surgery that cannot be read.
+            The message names rows, not patients.
+
+    Source:
+        Our choice.
+
+    >>> import pathlib, tempfile
+    >>> grades_path = pathlib.Path(tempfile.mkdtemp()) / "grades.csv"
+    >>> lines = ["病案号,姓名,分级,手术日期,age_years", "0012,张三,3,2020年3月5日,61"]
+    >>> _ = grades_path.write_text(chr(10).join(lines), encoding="utf-8")
+    >>> grades = read_grades(grades_path)
+    >>> grades.columns, grades.left_out, grades.rows["0012"][1]["isup_grade"], grades.surgery["0012"].isoformat()
+    (('isup_grade', 'age_years'), ('病案号', '姓名', '手术日期'), '3', '2020-03-05')
+    >>> grades.find("12"), grades.find("13")
+    ('0012', None)
+    """
+    sheet, problems = open_sheet(grades_path)
+    if sheet is None or problems:
+        raise InputError(problems)
+    name_of = _known_names(sheet.headings)
+    id_heading = next((heading for heading, name in name_of.items() if name == "patient_id"), None)
+    if id_heading is None:
+        what = f"no column holds the ids of the patients (the table has {', '.join(sheet.headings[:20])})"
+        raise InputError([Problem(sheet.name, what, "Name it patient_id.")])
+    holds_ids = {
+        heading
+        for _, cells in sheet.rows
+        for heading in cells
+        if cells[heading] and cells[heading] == cells[id_heading]
+    }
+    day_heading = next((heading for heading, name in name_of.items() if name == "surgery_date"), None)
+    left_out = tuple(
+        heading
+        for heading in sheet.headings
+        if heading in holds_ids
+        or heading == day_heading
+        or _IDENTIFYING.search(heading.casefold())
+        or heading.endswith("_image")
+    )
+    kept = {heading: name for heading, name in name_of.items() if heading not in left_out}
+    rows: dict[str, tuple[int, dict[str, str]]] = {}
+    surgery: dict[str, date] = {}
+    for number, cells in sheet.rows:
+        patient = _compared(cells[id_heading])
+        place = f"{sheet.name} row {number}"
+        if not patient or patient in rows:
+            what = f"has the id of row {rows[patient][0]} too" if patient else "has no id"
+            problems.append(Problem(place, what, "Give every patient one row, with the id that the scans carry."))
+            continue
+        rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
+        if day_heading and cells[day_heading]:
+            day = read_day(cells[day_heading])
+            if day is None:
+                problems.append(Problem(place, f"column {day_heading} holds no day", "Write it as 2020-03-05."))
+            else:
+                surgery[patient] = day
+    if problems:
+        raise InputError(problems)
+    others = [name for name in kept.values() if name != "isup_grade"]
+    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out)
+
+
+def read_day(text: str) -> date | None:
+    """Read a day that is written with the year first; None for anything else, as 03/04 may be April or March.
+
+    >>> read_day("2020年3月5日"), read_day("20200305"), read_day("03/04/2020")
+    (datetime.date(2020, 3, 5), datetime.date(2020, 3, 5), None)
+    """
+    match = _DAY.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
+
+
+def _known_names(headings: Sequence[str]) -> dict[str, str]:
+    """Our name for every heading; where two headings mean the same, the second keeps its own."""
+    names: dict[str, str] = {}
+    for heading in headings:
+        folded = heading.casefold().replace(" ", "_")
+        known = next((name for name, synonyms in _SYNONYMS.items() if folded in synonyms), heading)
+        names[heading] = heading if known in names.values() else known
+    return names
+
+
+def _compared(patient_id: str) -> str:
+    return unicodedata.normalize("NFKC", patient_id).strip().casefold()

@@ -1,0 +1,215 @@
+"""A cohort planned from a table of series metadata, before any image is there."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.table import read_table
+from nephrograde.errors import InputError, Problem
+from nephrograde.sources.scan.choose import choose_series
+from nephrograde.sources.scan.grades import NO_GRADES, read_grades
+from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_tables
+from nephrograde.sources.scan.tally import Tally
+from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.phase.recognise import recognise_phases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from nephrograde.sources.scan.tally import ScanResult
+    from nephrograde.volume.phase.evidence import PhaseAnswer
+
+NEEDED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription")
+"""Columns without which nothing can be planned; all others may be missing."""
+
+_UID = re.compile(r"\w(?:[\w-]|\.(?!\.)){0,63}")
+_NOTHING = {"", "nan", "none", "null", "<na>"}
+
+
+def plan_index(
+    index_path: Path, out_dir: Path, *, grades_path: Path | None = None, keep_ids: bool = True
+) -> ScanResult:
+    """Plan a cohort from a table of series, such as one taken from the Imaging Data Commons.
+
+    Writes ``cohort.csv``, whose images are ``images/<SeriesInstanceUID>``, to be filled by a download, and
+    ``series.csv``.
+
+    Args:
+        index_path: CSV or XLSX, UTF-8 or GB18030, a row a series, with the DICOM keywords as headings: ``PatientID,
+            StudyInstanceUID, SeriesInstanceUID, SeriesDescription`` and, where known, ``SeriesNumber,
+            StudyDescription, Modality, Manufacturer, instanceCount, StudyDate, ImageType, ConvolutionKernel,
+            SliceThickness, BodyPartExamined`` and others.
+        out_dir: Where the tables go; made when missing.
+        grades_path: A table to join, as for a folder.
+        keep_ids: Ids stay as they are, as those of a public index identify nobody. Else they become pseudonyms.
+
+    Returns:
+        What was planned.
+
+    Raises:
+        InputError: Where a column is missing, or a series stands in two rows.
+        RunError: Where ``cohort.csv`` is of another origin, or was edited since.
+
+    Source:
+        Column names: Imaging Data Commons index; else our choice.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "index.csv").write_text(
+    ...     "PatientID,StudyInstanceUID,SeriesInstanceUID,SeriesDescription,Modality,instanceCount" + chr(10)
+    ...     + "KiTS-00000,1.2,1.2.3,SCOUT,CT,2",
+    ...     encoding="utf-8",
+    ... )
+    >>> dict(plan_index(folder / "index.csv", folder / "plan").reasons)
+    {'localiser': 1}
+    """
+    paths = ScanPaths(out_dir / "cohort.csv")
+    headers = read_index(index_path)
+    claim_table(paths)
+    grades = read_grades(grades_path) if grades_path else NO_GRADES
+    names = Pseudonyms(paths.beside("key.csv"))
+    tally = Tally(grades)
+    for person in name_persons([headers], names, keep_ids=keep_ids):
+        known = grades.find(person.original_id)
+        day = grades.surgery.get(known) if known else None
+        surgery = {person.headers[0].patient_id: day} if day else {}
+        choices = choose_series(recognise_series(person.headers), surgery=surgery)
+        images = {choice.header.key: f"images/{choice.header.series_uid}" for choice in choices if choice.chosen}
+        tally.add(person, choices, images)
+    names.write()
+    write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
+    return tally.result(paths)
+
+
+def recognise_series(headers: Iterable[SeriesHeader]) -> list[tuple[SeriesHeader, PhaseAnswer]]:
+    """Name the phase of every series, study by study.
+
+    Args:
+        headers: Series of any number of patients and studies.
+
+    Returns:
+        Each series with its phase, those of a study together.
+
+    >>> [answer.phase for _, answer in recognise_series([SeriesHeader(series_uid="1", modality="OT")])]
+    ['']
+    """
+
+    def study_of(header: SeriesHeader) -> tuple[str, str]:
+        return header.patient_id, header.study_uid
+
+    pairs: list[tuple[SeriesHeader, PhaseAnswer]] = []
+    for _, members in groupby(sorted(headers, key=study_of), key=study_of):
+        study = list(members)
+        answers = recognise_phases(study)
+        pairs += [(header, answers[header.key]) for header in study]
+    return pairs
+
+
+def read_index(index_path: Path) -> list[SeriesHeader]:
+    """Read a table of series.
+
+    Args:
+        index_path: As for :func:`plan_index`.
+
+    Returns:
+        A header a series, ordered by patient and study.
+
+    Raises:
+        InputError: Where a column of ``NEEDED`` is missing, a row lacks a UID, or a series stands in two rows.
+    """
+    rows = read_table(index_path)
+    missing = [name for name in NEEDED if name.casefold() not in {heading.casefold() for heading in rows[0]}]
+    if missing:
+        raise InputError(
+            [
+                Problem(f"{index_path.name}, column {name}", "is missing", "Export the index with it.")
+                for name in missing
+            ]
+        )
+    headers = [header_of_row(row) for row in rows]
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for number, header in enumerate(headers, start=1):
+        is_uid = _UID.fullmatch(header.series_uid) is not None
+        if not is_uid or header.series_uid in seen:
+            what = "stands in two rows" if is_uid else "has no SeriesInstanceUID that could name a folder"
+            problems.append(Problem(f"{index_path.name}, series {number}", what, "Keep one row a series."))
+        seen.add(header.series_uid)
+    if problems:
+        raise InputError(problems)
+    return sorted(headers, key=lambda header: (header.patient_id, header.study_uid))
+
+
+def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
+    r"""Make a series header from a row of an index.
+
+    Args:
+        row: Values by DICOM keyword, in any case; ``instanceCount`` is the number of images. None and NaN count as
+            unknown, and so does a number that cannot be read.
+
+    >>> header = header_of_row({"SeriesInstanceUID": "1.2", "SeriesDescription": "动脉期", "instanceCount": "120",
+    ...                         "ImageType": "['ORIGINAL', 'PRIMARY', 'AXIAL']", "StudyDate": "2003-06-29"})
+    >>> header.description, header.n_images, header.image_type, header.study_date
+    ('动脉期', 120, 'ORIGINAL\\PRIMARY\\AXIAL', '20030629')
+    """
+    cells = {name.casefold(): _text(value) for name, value in row.items()}
+
+    def cell(*names: str) -> str:
+        return next((text for name in names if (text := cells.get(name.casefold(), ""))), "")
+
+    number = _number(cell("SeriesNumber"))
+    study_date = cell("StudyDate").replace("-", "").replace("/", "")[:8]
+    return SeriesHeader(
+        series_uid=cell("SeriesInstanceUID"),
+        study_uid=cell("StudyInstanceUID"),
+        patient_id=cell("PatientID"),
+        sex=cell("PatientSex"),
+        is_deidentified=cell("PatientIdentityRemoved").upper() == "YES",
+        study_date=study_date,
+        study_description=cell("StudyDescription"),
+        series_number=None if number is None else int(number),
+        description=cell("SeriesDescription"),
+        protocol=cell("ProtocolName"),
+        modality=cell("Modality").upper(),
+        manufacturer=cell("Manufacturer"),
+        kernel=cell("ConvolutionKernel"),
+        image_type=_values(cell("ImageType")),
+        sop_class=cell("SOPClassUID"),
+        body_part=cell("BodyPartExamined"),
+        acquired_at=_moment(study_date, cell("AcquisitionTime", "SeriesTime")),
+        bolus_agent=cell("ContrastBolusAgent"),
+        n_images=int(_number(cell("instanceCount", "NumberOfSeriesRelatedInstances")) or 0),
+        thickness_mm=_number(cell("SliceThickness")),
+    )
+
+
+def _text(value: object) -> str:
+    text = str(value).strip()
+    return "" if text.casefold() in _NOTHING else text
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) < float("1e9") else None
+
+
+def _values(text: str) -> str:
+    """ImageType as DICOM writes it, from whatever a table made of its list."""
+    parts = text.strip("[]()").replace("\\", ",").replace("/", ",").split(",")
+    return "\\".join(part.strip(" '\"") for part in parts if part.strip(" '\""))
+
+
+def _moment(day: str, time: str) -> datetime | None:
+    digits = time.replace(":", "").partition(".")[0].zfill(6)
+    try:
+        return datetime.strptime(f"{day}{digits}", "%Y%m%d%H%M%S") if day and time else None
+    except ValueError:
+        return None

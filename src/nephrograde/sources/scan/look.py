@@ -1,0 +1,158 @@
+"""A look at the pixels of one series: its kidneys, what they say of the phase, and two small pictures for people."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import RunError, VolumeError
+from nephrograde.files import fingerprint, read_json, write_json
+from nephrograde.sources.scan.tables import list_key, write_list
+from nephrograde.volume.phase.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.volume.phase.enhancement import Enhancement
+    from nephrograde.volume.volume import Volume
+
+LOOK = 1
+"""Raised whenever the same files would give another look, so that looks kept from before are not taken for it."""
+
+THUMBNAIL_PX = 144
+_SURE_OF_KIDNEYS = 0.5
+"""From this quality on, the place of the kidneys counts against other series. Our choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLook:
+    """What was seen in one series.
+
+    Attributes:
+        evidence: What the enhancement says of the phase; None where no kidney was found.
+        kidneys_mm: Lowest and highest place of the kidneys, where they were found beyond doubt.
+        fault: Code of the reason why the series cannot be read, else empty.
+        pictures: PNG by view, "axial" at the height of the kidneys and "coronal" through their middle.
+    """
+
+    evidence: Evidence | None
+    kidneys_mm: tuple[float, float] | None
+    fault: str
+    pictures: Mapping[str, bytes]
+
+
+def look_at_series(
+    files: Mapping[str, Sequence[str]], looks_dir: Path, *, workers: int = 1, organs: Mapping[str, Path] | None = None
+) -> dict[str, SeriesLook]:
+    """Look at several series, those that were not looked at before.
+
+    Args:
+        files: Lines of a series list, by key of the series.
+        looks_dir: Where looks are kept, under names that come from the files' places, sizes and times.
+        workers: Series that are read at the same time; each holds one scan in memory.
+        organs: By key, where a label map of TotalSegmentator lies.
+
+    Returns:
+        The looks by key. A series that cannot be read has its ``fault`` set.
+
+    Raises:
+        VolumeError: Where a label map of organs cannot be used.
+
+    Source:
+        Our choice.
+    """
+    given = organs or {}
+    with ThreadPoolExecutor(workers) as pool:
+        pending = {key: pool.submit(_look_once, list(lines), looks_dir, given.get(key)) for key, lines in files.items()}
+        return {key: one.result() for key, one in pending.items()}
+
+
+def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None) -> SeriesLook:
+    stamp = None if organs_path is None else [str(organs_path), organs_path.stat().st_mtime_ns]
+    look_path = looks_dir / f"{fingerprint([LOOK, list_key(files), stamp])}.json"
+    if look_path.exists():
+        try:
+            return _from_json(read_json(look_path))
+        except (RunError, KeyError, TypeError, ValueError):
+            look_path.unlink()  # half a file, or one of another version: look again
+    look = _look(files, organs_path)
+    write_json(look_path, _to_json(look))
+    return look
+
+
+def _look(files: list[str], organs_path: Path | None) -> SeriesLook:
+    from nephrograde.volume.phase.enhancement import judge_enhancement, measure_enhancement
+    from nephrograde.volume.phase.kidneys import read_organs
+    from nephrograde.volume.volume import read_volume
+
+    with tempfile.TemporaryDirectory(prefix="nephrograde-") as folder:
+        list_path = Path(folder) / "list" / "one.series"
+        try:
+            write_list(list_path, files)
+            volume = read_volume(list_path)
+        except VolumeError as error:
+            return SeriesLook(None, None, error.code, {})
+        organs = None if organs_path is None else read_organs(organs_path, volume)
+        enhancement = measure_enhancement(volume, organs)
+        pictures = draw_pictures(volume, enhancement)
+    if enhancement is None:
+        return SeriesLook(None, None, "", pictures)
+    is_sure = enhancement.quality >= _SURE_OF_KIDNEYS
+    extent = enhancement.kidney_extent_mm if is_sure else None
+    return SeriesLook(judge_enhancement(enhancement), extent, "", pictures)
+
+
+def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, bytes]:
+    """Draw an axial and a coronal plane through the middle of the kidneys, or of the scan where none were found.
+
+    Args:
+        volume: The scan.
+        enhancement: Where the kidneys are, None where they were not found.
+
+    Returns:
+        PNG by view; the coronal one has the head up.
+
+    Source:
+        Our choice.
+    """
+    from nephrograde.volume.quality.thumbnail import thumbnail_png
+
+    shape = volume.values.shape
+    _, y, z = (length // 2 for length in shape)
+    if enhancement is not None and enhancement.centers_mm:
+        centers = [volume.to_index(center) for center in enhancement.centers_mm]
+        y, z = (
+            min(max(round(sum(center[axis] for center in centers) / len(centers)), 0), shape[axis] - 1)
+            for axis in (1, 2)
+        )
+    step_x, step_y, step_z = volume.spacing_mm
+    axial = volume.values[:, :, z].T
+    coronal = volume.values[:, y, ::-1].T
+    return {
+        "axial": thumbnail_png(axial, pixel_mm=(step_y, step_x), width_px=THUMBNAIL_PX),
+        "coronal": thumbnail_png(coronal, pixel_mm=(step_z, step_x), width_px=THUMBNAIL_PX),
+    }
+
+
+def _to_json(look: SeriesLook) -> dict[str, Any]:
+    evidence = look.evidence
+    return {
+        "evidence": None if evidence is None else {"text": evidence.text, "likelihood": dict(evidence.likelihood)},
+        "kidneys_mm": look.kidneys_mm,
+        "fault": look.fault,
+        "pictures": {view: base64.b64encode(png).decode("ascii") for view, png in look.pictures.items()},
+    }
+
+
+def _from_json(content: Mapping[str, Any]) -> SeriesLook:
+    seen, extent = content["evidence"], content["kidneys_mm"]
+    return SeriesLook(
+        None if seen is None else Evidence("image", seen["text"], seen["likelihood"]),
+        None if extent is None else (float(extent[0]), float(extent[1])),
+        content["fault"],
+        {view: base64.b64decode(png) for view, png in content["pictures"].items()},
+    )

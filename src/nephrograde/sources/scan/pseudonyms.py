@@ -1,0 +1,199 @@
+"""Names for patients that say nothing of them, and the key that leads back; the key is kept apart."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import chain, groupby
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.table import read_table
+from nephrograde.errors import InputError, Problem
+from nephrograde.files import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from nephrograde.volume.dicom.header import SeriesHeader
+
+_COLUMNS = ("patient_id", "original_id")
+_OURS = re.compile(r"P(\d{4,})")
+_FILE_SAFE = re.compile(r"\w[\w.+=-]{0,63}")
+
+
+class Pseudonyms:
+    """The names P0001, P0002, … of the patients of one cohort, in the order in which they were first asked for.
+
+    An existing key is continued, so that a patient keeps the name in every later scan.
+
+    >>> import pathlib, tempfile
+    >>> key_path = pathlib.Path(tempfile.mkdtemp()) / "cohort.key.csv"
+    >>> names = Pseudonyms(key_path)
+    >>> names.name("0012345"), names.name("0054321"), names.name("0012345")
+    ('P0001', 'P0002', 'P0001')
+    >>> names.write()
+    >>> Pseudonyms(key_path).name("0054321")
+    'P0002'
+    """
+
+    def __init__(self, key_path: Path) -> None:
+        """Read the key where there is one.
+
+        Args:
+            key_path: ``patient_id, original_id``; UTF-8.
+
+        Raises:
+            InputError: Where the file is no such key, or names two patients alike. No id is in the message.
+        """
+        self._key_path = key_path
+        self._names: dict[str, str] = {}
+        if key_path.exists():
+            self._names = _read_key(key_path)
+        self._is_new = False
+        numbers = (int(match[1]) for name in self._names.values() if (match := _OURS.fullmatch(name)))
+        self._last = max(numbers, default=0)
+
+    def name(self, original_id: str) -> str:
+        """Give the name of a patient; a new one where the key has none."""
+        if original_id not in self._names:
+            self._last += 1
+            self._names[original_id] = f"P{self._last:04d}"
+            self._is_new = True
+        return self._names[original_id]
+
+    def write(self) -> None:
+        """Write the key, readable by its owner alone; nothing where no patient was named anew."""
+        if not self._is_new:
+            return
+        with replaced(self._key_path) as temporary_path:
+            temporary_path.touch(mode=0o600)
+            with temporary_path.open("w", encoding="utf-8", newline="") as stream:
+                writer = csv.writer(stream, lineterminator="\n")
+                writer.writerow(_COLUMNS)
+                writer.writerows((name, original_id) for original_id, name in self._names.items())
+        self._is_new = False
+
+
+def keeps_its_id(patient_id: str) -> bool:
+    """Tell whether an id can stand in tables and file names as it is.
+
+    Use it for ids that identify nobody: of data that say they are de-identified, or that the user asked to keep.
+
+    Args:
+        patient_id: As in the header.
+
+    Returns:
+        False for an id that is empty, cannot be part of a file name, or looks like one of our own names.
+
+    Source:
+        Our choice.
+
+    >>> [keeps_its_id(text) for text in ("TCGA-B0-4710", "病例12", "P0001", "a/b", "")]
+    [True, True, False, False, False]
+    """
+    return bool(_FILE_SAFE.fullmatch(patient_id)) and not _OURS.fullmatch(patient_id)
+
+
+def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:
+    """Part the series of one PatientID into persons.
+
+    Exports that were made anonymous by hand often give every patient the same id, or none. Series under one id are of
+    two persons where both the name and the day of birth differ; either alone is often written in two ways.
+
+    Args:
+        headers: All series with one ``patient_id``, which may be empty.
+
+    Returns:
+        The series by original id: the PatientID itself, or where that does not do, the PatientID with the day of birth
+        and the name, or with the study where nothing else is known. Not for logs or reports.
+
+    Source:
+        Our choice.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> people = [("ANON", "A", "19500101"), ("ANON", "A^B", "19500101"), ("ANON", "C", "19600101")]
+    >>> parted = part_persons([
+    ...     SeriesHeader(series_uid=str(n), patient_id=i, patient_name=name, birth_date=birth)
+    ...     for n, (i, name, birth) in enumerate(people)
+    ... ])
+    >>> [(name, len(series)) for name, series in parted.items()]
+    [('ANON | 19500101 | A', 2), ('ANON | 19600101 | C', 1)]
+    """
+    persons: list[list[SeriesHeader]] = []
+    for header in headers:
+        known = next((person for person in persons if not _differ(person[0], header)), None)
+        if known is None:
+            persons.append([header])
+        else:
+            known.append(header)
+    if len(persons) == 1 and persons[0][0].patient_id:
+        return {persons[0][0].patient_id: persons[0]}
+    named: dict[str, list[SeriesHeader]] = {}
+    for person in persons:
+        named.setdefault(_long_id(person[0]), []).extend(person)
+    return named
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One patient of a folder.
+
+    Attributes:
+        patient_id: The name in our tables.
+        original_id: The name in the hospital's. Not for logs or reports.
+        headers: All series.
+        shares_id: Someone else has the same PatientID.
+    """
+
+    patient_id: str
+    original_id: str
+    headers: tuple[SeriesHeader, ...]
+    shares_id: bool
+
+
+def name_persons(
+    studies: Iterable[Sequence[SeriesHeader]], names: Pseudonyms, *, keep_ids: bool = False
+) -> Iterator[Person]:
+    """Give one patient after the other a name, holding no more than one PatientID in memory.
+
+    Args:
+        studies: The series of each study, those of one ``patient_id`` together.
+        names: The key; new patients are added to it.
+        keep_ids: Keep the id where it can be part of a file name. Else only ids of data that say they are
+            de-identified are kept.
+    """
+    series = chain.from_iterable(studies)
+    for _, members in groupby(series, key=lambda header: header.patient_id):
+        parted = part_persons(list(members))
+        for original_id, headers in parted.items():
+            is_open = keep_ids or all(header.is_deidentified for header in headers)
+            keeps = is_open and keeps_its_id(original_id)
+            patient_id = original_id if keeps else names.name(original_id)
+            yield Person(patient_id, original_id, tuple(headers), shares_id=len(parted) > 1)
+
+
+def _differ(one: SeriesHeader, other: SeriesHeader) -> bool:
+    births, names = {one.birth_date, other.birth_date} - {""}, {one.patient_name, other.patient_name} - {""}
+    if not one.patient_id and not (births and names):
+        return one.study_uid != other.study_uid
+    return len(births) == 2 and len(names) == 2
+
+
+def _long_id(header: SeriesHeader) -> str:
+    parts = [header.patient_id, header.birth_date, header.patient_name]
+    if not header.birth_date and not header.patient_name:
+        parts.append(header.study_uid)
+    return " | ".join(part for part in parts if part)
+
+
+def _read_key(key_path: Path) -> dict[str, str]:
+    rows = read_table(key_path)
+    remedy = "Put the key back as it was, or give another name for the table."
+    if any(not row.get("patient_id") or not row.get("original_id") for row in rows):
+        raise InputError([Problem(str(key_path), f"lacks a cell of {' and '.join(_COLUMNS)}", remedy)])
+    names = {row["original_id"]: row["patient_id"] for row in rows}
+    if len(names) < len(rows) or len(set(names.values())) < len(rows):
+        raise InputError([Problem(str(key_path), "names a patient twice", remedy)])
+    return names

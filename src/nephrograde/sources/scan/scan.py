@@ -1,0 +1,228 @@
+"""From a hospital's folder to a cohort table: read headers, name phases, choose series, write tables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.files import replaced
+from nephrograde.sources.scan.catalogue import Catalogue, catalogue
+from nephrograde.sources.scan.choose import Choice, choose_series
+from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
+from nephrograde.sources.scan.kinds import set_aside
+from nephrograde.sources.scan.look import SeriesLook, look_at_series
+from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_tables
+from nephrograde.sources.scan.tally import ScanResult, Tally
+from nephrograde.volume.phase.evidence import UNKNOWN, PhaseAnswer
+from nephrograde.volume.phase.recognise import recognise_phases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nephrograde.volume.dicom.header import SeriesHeader
+
+When: TypeAlias = Literal["uncertain", "all", "never"]
+
+CERTAIN = 0.9
+"""Below this probability the headers leave a phase uncertain, and the image is looked at. Our choice."""
+_MOST_READERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """How a folder is scanned.
+
+    Attributes:
+        look: Which series are read to look at their kidneys: those whose headers leave the phase "uncertain" and those
+            that are chosen, "all" that could be chosen, or "never" any; then there are no pictures either.
+        keep_ids: Keep PatientID in the tables, where it can be part of a file name. Else only ids of data that say
+            they are de-identified are kept.
+        workers: Processes that read headers; as many as there are processors when None.
+        grades_path: A table to join: ``patient_id`` as in the scans, ``isup_grade``, ``surgery_date`` and others.
+        organs_dir: Label maps of TotalSegmentator, ``<SeriesInstanceUID>.nii.gz`` or a folder of that name.
+    """
+
+    look: When = "uncertain"
+    keep_ids: bool = False
+    workers: int | None = None
+    grades_path: Path | None = None
+    organs_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What every step of one scan needs."""
+
+    found: Catalogue
+    paths: ScanPaths
+    settings: ScanSettings
+    grades: Grades
+
+
+def scan_folder(
+    folder: Path,
+    table_path: Path,
+    *,
+    settings: ScanSettings | None = None,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> ScanResult:
+    """Scan a folder and write a cohort table, with all that is needed to look the choice over.
+
+    Beside ``cohort.csv`` come ``series.csv``, ``cohort.series/`` (the files of each chosen scan), ``cohort.thumbs/``,
+    ``cohort.key.csv`` (who is who; keep it apart), ``cohort.catalogue.sqlite`` and ``cohort.looks/`` (what was read,
+    so that a second scan reads only what is new). No image is copied.
+
+    Args:
+        folder: Any tree with DICOM files in it.
+        table_path: The cohort table to write.
+        settings: How; the defaults where None.
+        progress: Called with what is being done, how much is done and how much there is, 0 where that is not known.
+
+    Returns:
+        What was found and written.
+
+    Raises:
+        InputError: Where the folder holds no DICOM file, or a joined table or the key is not sound.
+        RunError: Where the table exists and was not written by a scan, or was edited since.
+
+    Source:
+        Our choice.
+    """
+    settings = settings or ScanSettings()
+    paths = ScanPaths(table_path)
+    claim_table(paths)
+    grades = read_grades(settings.grades_path) if settings.grades_path else NO_GRADES
+    names = Pseudonyms(paths.beside("key.csv"))
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("Reading headers", done, 0)
+
+    catalogue_path = paths.beside("catalogue.sqlite")
+    with catalogue(folder, catalogue_path, workers=settings.workers, advance=advance) as found:
+        n_patients = sum(1 for _ in name_persons(found.studies(), names, keep_ids=settings.keep_ids))
+        if not n_patients:
+            raise _nothing_found(folder, found)
+        names.write()
+        scan = _Scan(found, paths, settings, grades)
+        tally = Tally(grades)
+        pictures: set[str] = set()
+        persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
+        for number, person in enumerate(persons, start=1):
+            choices, images, looks = _scan_person(person, scan)
+            pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
+            tally.add(person, choices, images)
+            progress("Choosing series", number, n_patients)
+        write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
+        _sweep(paths.beside("series"), {Path(cell).name for cell in tally.cells})
+        _sweep(paths.beside("thumbs"), pictures)
+        return tally.result(paths, n_files=found.n_files, skipped=found.skipped())
+
+
+def _nothing_found(folder: Path, found: Catalogue) -> InputError:
+    counts = ", ".join(f"{skipped.count} {skipped.reason}" for skipped in found.skipped()[:5])
+    what = f"holds no DICOM file ({found.n_files} files looked into{f'; {counts}' if counts else ''})"
+    return InputError([Problem(str(folder), what, "Give the folder of the export, and see that it may be read.")])
+
+
+def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, str], dict[str, SeriesLook]]:
+    """Name the phases and choose; look at the images that matter, and again until no look changes the choice."""
+    known = scan.grades.find(person.original_id)
+    day = scan.grades.surgery.get(known) if known else None
+    patient = person.headers[0].patient_id
+    looks: dict[str, SeriesLook] = {}
+    unreadable: dict[str, str] = {}
+    while True:
+        answers = _recognise(person.headers, looks)
+        choices = choose_series(
+            [(header, answers[header.key]) for header in person.headers],
+            surgery={patient: day} if day else {},
+            kidneys={key: look.kidneys_mm for key, look in looks.items() if look.kidneys_mm},
+            unreadable=unreadable,
+        )
+        wanted = [choice.header for choice in choices if choice.header.key not in looks and _is_wanted(choice, scan)]
+        if wanted:
+            looks |= _look_at(wanted, scan)
+            unreadable |= {key: look.fault for key, look in looks.items() if look.fault}
+            continue
+        images, faults = _write_lists(person, choices, scan)
+        if not faults:
+            return choices, images, looks
+        unreadable |= faults
+
+
+def _recognise(headers: Sequence[SeriesHeader], looks: Mapping[str, SeriesLook]) -> dict[str, PhaseAnswer]:
+    seen = {key: look.evidence for key, look in looks.items() if look.evidence is not None}
+    answers: dict[str, PhaseAnswer] = {}
+    for _, study in groupby(sorted(headers, key=lambda header: header.study_uid), key=lambda header: header.study_uid):
+        answers |= recognise_phases(list(study), seen)
+    return answers
+
+
+def _is_wanted(choice: Choice, scan: _Scan) -> bool:
+    """Whether the image is worth reading."""
+    if scan.settings.look == "never" or choice.reason == "after surgery":
+        return False
+    if choice.chosen:
+        return True
+    if set_aside(choice.header):
+        return False
+    is_uncertain = choice.answer.phase == UNKNOWN or choice.answer.probability < CERTAIN
+    return scan.settings.look == "all" or is_uncertain
+
+
+def _look_at(headers: Sequence[SeriesHeader], scan: _Scan) -> dict[str, SeriesLook]:
+    readers = min(scan.settings.workers or os.cpu_count() or 1, _MOST_READERS)
+    organs: dict[str, Path] = {}
+    if scan.settings.organs_dir is not None:
+        for header in headers:
+            places = [scan.settings.organs_dir / f"{header.series_uid}{ending}" for ending in (".nii.gz", ".nii", "")]
+            if found := [place for place in places if place.exists()]:
+                organs[header.key] = found[0]
+    files = {header.key: scan.found.files(header) for header in headers}
+    return look_at_series(files, scan.paths.beside("looks"), workers=readers, organs=organs)
+
+
+def _write_lists(person: Person, choices: Sequence[Choice], scan: _Scan) -> tuple[dict[str, str], dict[str, str]]:
+    """Write the list of each chosen series; the image cells, and the faults, by key."""
+    images: dict[str, str] = {}
+    faults: dict[str, str] = {}
+    for choice in choices:
+        if choice.chosen:
+            list_path = scan.paths.beside("series") / f"{person.patient_id}-{choice.answer.phase}.series"
+            try:
+                write_list(list_path, scan.found.files(choice.header))
+            except VolumeError as error:
+                faults[choice.header.key] = error.code
+            images[choice.header.key] = f"{list_path.parent.name}/{list_path.name}"
+    return images, faults
+
+
+def _write_pictures(
+    person: Person, choices: Sequence[Choice], looks: Mapping[str, SeriesLook], thumbs_dir: Path
+) -> set[str]:
+    """Write the pictures of the chosen series; the names of their files."""
+    written: set[str] = set()
+    for choice in choices:
+        if choice.chosen and choice.header.key in looks:
+            for view, png in looks[choice.header.key].pictures.items():
+                picture_path = thumbs_dir / f"{person.patient_id}-{choice.answer.phase}-{view}.png"
+                if not (picture_path.exists() and picture_path.read_bytes() == png):
+                    with replaced(picture_path) as temporary_path:
+                        temporary_path.write_bytes(png)
+                written.add(picture_path.name)
+    return written
+
+
+def _sweep(folder: Path, kept: set[str]) -> None:
+    """Remove what an earlier scan chose and this one does not."""
+    for path in sorted(folder.glob("*-*.*")) if folder.is_dir() else ():
+        if path.suffix in {".series", ".png"} and path.name not in kept:
+            path.unlink()

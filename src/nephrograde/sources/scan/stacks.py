@@ -1,0 +1,161 @@
+"""The objects of one series: which of them make one stack of slices, in which order, and what the stack is like."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nephrograde.sources.scan.headers import moment_of
+from nephrograde.volume.check import FEWEST_SLICES
+from nephrograde.volume.dicom.header import SeriesHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SAME_PLACE_MM = 0.01
+_EVEN_WITHIN = 0.1
+"""As much as distances of slices may differ before a series counts as uneven when it is read."""
+_COVERS_FROM = 0.5
+"""Two acquisitions show the same place where the shorter lies in the other by half of its length (our choice): the
+slabs of a step-and-shoot scan, and chest and abdomen of one breath-hold each, overlap by less."""
+
+
+class Instance(NamedTuple):
+    """One object of a series, as the catalogue holds it.
+
+    Attributes:
+        place: Where the catalogue finds its file: number of the file, name of the member.
+        says: The texts, sizes and flags of its series; the same mapping for slices that say the same.
+    """
+
+    place: tuple[int, str]
+    sop_uid: str
+    acquisition: str
+    number: int
+    n_images: int
+    low_mm: float | None
+    high_mm: float | None
+    step_mm: float | None
+    acquired: str
+    says: Mapping[str, Any]
+
+
+def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
+    """Part the objects of a series into stacks of slices, each ordered along its normal.
+
+    Copies (equal SOPInstanceUID, place and numbers) count once. Objects of another kind, size or plane, such as a
+    scout kept in the series it was planned for, make a stack of their own, and so do acquisitions that cover the
+    same place.
+
+    Args:
+        instances: All of one series.
+
+    Returns:
+        The stacks, the one with most images first; acquisitions in the order of time.
+
+    Source: Our choice.
+
+    >>> slices = [Instance((k, ""), f"1.{k}", "7", k, 1, 5.0 * k, 5.0 * k, None, "", {}) for k in (2, 0, 1)]
+    >>> [one.low_mm for one in part_stacks([*slices, *slices])[0]]
+    [0.0, 5.0, 10.0]
+    """
+    kinds: dict[tuple[object, ...], list[Instance]] = defaultdict(list)
+    copies = set()
+    for one in sorted(instances, key=_along_normal):
+        # Exports with one UID for all images exist, so the UID alone does not make a copy.
+        identity = (one.sop_uid, one.low_mm, one.number, one.acquisition)
+        if one.sop_uid and identity in copies:
+            continue
+        copies.add(identity)
+        kinds[tuple(one.says.get(name) for name in ("sop_class", "rows", "columns", "orientation"))].append(one)
+    if max(map(_count, kinds.values()), default=0) < FEWEST_SLICES:  # a scout from the front and from the side
+        return [sorted((one for kind in kinds.values() for one in kind), key=_along_normal)]
+    ordered = sorted(kinds.values(), key=_count, reverse=True)
+    return [stack for kind in ordered for stack in _part_acquisitions(kind)]
+
+
+def _part_acquisitions(kind: list[Instance]) -> list[list[Instance]]:
+    """Lay acquisitions one after the other into the first stack whose slices they do not cover."""
+    groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+    for one in kind:
+        groups[one.acquisition, one.sop_uid if one.n_images > 1 else ""].append(one)
+    # The frames of a bolus tracker, one an acquisition, are no stacks.
+    large = [group for group in groups.values() if _count(group) >= FEWEST_SLICES and group[0].low_mm is not None]
+    if len(large) < 2 or _is_even(kind):
+        return [kind]
+    large.sort(key=lambda group: (min(one.acquired for one in group), min(one.number for one in group)))
+    layers: list[list[list[Instance]]] = []
+    for group in large:
+        free = [layer for layer in layers if not any(_covers(group, other) for other in layer)]
+        if free:
+            free[0].append(group)
+        else:
+            layers.append([group])
+    layers[0] += [group for group in groups.values() if not any(group is one for one in large)]
+    return [sorted((one for group in layer for one in group), key=_along_normal) for layer in layers]
+
+
+def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: str) -> SeriesHeader:
+    """Say what a stack of a series is like.
+
+    Args:
+        ids: PatientID, StudyInstanceUID and SeriesInstanceUID.
+        stack: At least one object, ordered.
+        part: Which stack of the series it is; empty where there is one only.
+
+    Returns:
+        Its header. Texts are those of most of its objects, times the earliest.
+
+    Source: Our choice.
+    """
+    by_saying = {id(one.says): one.says for one in stack}
+    commonest = Counter(id(one.says) for one in stack).most_common(1)[0][0]
+    says = dict(by_saying[commonest])
+    acquired = min((one.acquired for one in stack if one.acquired), default="")
+    places = [one.low_mm for one in stack if one.low_mm is not None]
+    tops = [one.high_mm for one in stack if one.high_mm is not None]
+    steps = [after - before for before, after in pairwise(sorted(places)) if after - before > _SAME_PLACE_MM]
+    inner_steps = [one.step_mm for one in stack if one.step_mm]
+    bolus_time = says.pop("bolus_time", "")
+    says["pixel_mm"] = tuple(says["pixel_mm"]) if says.get("pixel_mm") else None
+    says["is_deidentified"] = all(one.get("is_deidentified") for one in by_saying.values())
+    says["burnt_in"] = any(one.get("burnt_in") for one in by_saying.values())
+    return SeriesHeader(
+        patient_id=ids[0],
+        study_uid=ids[1],
+        series_uid=ids[2],
+        part=part,
+        acquired_at=datetime.fromisoformat(acquired) if acquired else None,
+        bolus_started_at=moment_of(acquired[:10], bolus_time) if acquired else None,
+        n_images=_count(stack),
+        step_mm=round(median(inner_steps or steps), 4) if inner_steps or steps else None,
+        extent_mm=(min(places), max(tops)) if places and tops else None,
+        **says,
+    )
+
+
+def _along_normal(one: Instance) -> tuple[object, ...]:
+    return (one.low_mm is None, one.low_mm or 0.0, one.number, one.acquisition, one.sop_uid, one.place)
+
+
+def _count(stack: Sequence[Instance]) -> int:
+    return sum(one.n_images for one in stack)
+
+
+def _is_even(kind: Sequence[Instance]) -> bool:
+    """Whether all slices together are one stack without gaps, however they are spread over acquisitions."""
+    places = sorted(one.low_mm for one in kind if one.low_mm is not None)
+    steps = [after - before for before, after in pairwise(places)]
+    usual = median(steps)
+    return max(one.n_images for one in kind) == 1 and all(abs(step - usual) <= _EVEN_WITHIN * usual for step in steps)
+
+
+def _covers(group: Sequence[Instance], other: Sequence[Instance]) -> bool:
+    spans = [
+        (min(one.low_mm or 0.0 for one in stack), max(one.high_mm or 0.0 for one in stack)) for stack in (group, other)
+    ]
+    shared = min(high for _, high in spans) - max(low for low, _ in spans)
+    return shared >= _COVERS_FROM * min(high - low for low, high in spans)

@@ -1,0 +1,213 @@
+"""The SQLite file in which a scan keeps what it has read, so that the next one reads only what is new or changed.
+
+It holds what the headers say of the patients: keep it where the key file is kept, and delete it when the cohort stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import InputError, Problem
+from nephrograde.sources.scan.headers import InstanceHeader, Refused
+from nephrograde.sources.scan.stacks import Instance
+from nephrograde.sources.scan.tree import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from nephrograde.sources.scan.archive import Looked
+    from nephrograde.sources.scan.tree import FoundFile
+
+VERSION = 1
+"""Raised when headers are read otherwise: an older file is then read anew."""
+COPY = "copy of another file of its series (same SOPInstanceUID)"
+_OURS = 0x6E656772  # "negr" as the application's number in the head of the file
+_UNFINISHED = -1
+_TABLES = """
+CREATE TABLE scan (version INTEGER, folder BLOB, number INTEGER);
+CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB UNIQUE, n_bytes INTEGER, changed_ns INTEGER, number INTEGER);
+CREATE TABLE refused (file INTEGER, member TEXT, reason TEXT);
+CREATE TABLE says (id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE instance (
+    file INTEGER, member TEXT, patient_id TEXT, study_uid TEXT, series_uid TEXT, sop_uid TEXT, acquisition TEXT,
+    number INTEGER, n_images INTEGER, low_mm REAL, high_mm REAL, step_mm REAL, acquired TEXT, says INTEGER);
+CREATE INDEX refused_file ON refused (file);
+CREATE INDEX instance_file ON instance (file);
+CREATE INDEX instance_series ON instance (patient_id, study_uid, series_uid);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Files that were passed over for one reason.
+
+    Attributes:
+        reason: In words.
+        count: How many.
+        examples: Up to three paths below the scanned folder. They may tell who the patient is: not for logs or reports.
+    """
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+class Store:
+    """The file, open; one scan at a time writes to it."""
+
+    def __init__(self, catalogue_path: Path, folder: Path) -> None:
+        self._texts = lru_cache(maxsize=4096)(self._text)
+        self._says = lru_cache(maxsize=4096)(self._says_id)
+        catalogue_path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(catalogue_path, timeout=1.0)
+        try:
+            self.number = self._begin(os.fsencode(folder))
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            what = "is in use by another scan" if "locked" in str(error) else "is no catalogue of a scan, or is damaged"
+            remedy = "Wait for it to end." if "locked" in str(error) else "Delete it, or give another name."
+            raise InputError([Problem(str(catalogue_path), what, remedy)]) from None
+        catalogue_path.chmod(0o600)
+
+    def _begin(self, folder: bytes) -> int:
+        """Make the tables where they are missing, of another folder or version; give this scan its number."""
+        connection = self._connection
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and connection.execute("PRAGMA application_id").fetchone()[0] != _OURS:
+            raise sqlite3.DatabaseError("another program's")
+        known = connection.execute("SELECT version, folder, number FROM scan").fetchone() if "scan" in tables else None
+        if known is None or known[:2] != (VERSION, folder):
+            for table in tables:
+                connection.execute(f"DROP TABLE {table}")
+            connection.executescript(f"PRAGMA application_id = {_OURS}; {_TABLES}")
+            connection.execute("INSERT INTO scan VALUES (?, ?, 0)", (VERSION, folder))
+        connection.execute("UPDATE scan SET number = number + 1")
+        connection.commit()
+        return int(connection.execute("SELECT number FROM scan").fetchone()[0])
+
+    def keeps(self, found: FoundFile) -> bool:
+        """Whether a file is known and has not changed; it then counts as seen. One that cannot be read never is."""
+        seen = self._connection.execute(
+            "UPDATE file SET number = ? WHERE path = ? AND n_bytes = ? AND changed_ns = ? AND number != ? "
+            "AND NOT EXISTS (SELECT 1 FROM refused WHERE refused.file = file.id AND reason = ?)",
+            (self.number, os.fsencode(found.path), found.n_bytes, found.changed_ns, _UNFINISHED, UNREADABLE),
+        )
+        return seen.rowcount > 0
+
+    def begin_file(self, found: FoundFile) -> int:
+        """Forget what a file held, and give it a number; until it is finished the next scan reads it again."""
+        path = os.fsencode(found.path)
+        old = self._connection.execute("SELECT id FROM file WHERE path = ?", (path,)).fetchone()
+        if old:
+            self._forget("= ?", old)
+        added = self._connection.execute(
+            "INSERT INTO file (path, n_bytes, changed_ns, number) VALUES (?, ?, ?, ?)",
+            (path, found.n_bytes, found.changed_ns, _UNFINISHED),
+        )
+        return int(added.lastrowid or 0)
+
+    def add(self, file: int, outcomes: Iterable[Looked]) -> None:
+        """Keep what was found in a file, or in some members of an archive."""
+        for member, outcome in outcomes:
+            if isinstance(outcome, Refused):
+                self._connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (file, member, outcome.reason))
+                continue
+            self._connection.execute(
+                "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                _row(file, member, outcome, self._says),
+            )
+
+    def finish_file(self, file: int) -> None:
+        """Note that all of a file has been read."""
+        self._connection.execute("UPDATE file SET number = ? WHERE id = ?", (self.number, file))
+
+    def commit(self) -> None:
+        """Make what was added last, whatever becomes of the process."""
+        self._connection.commit()
+
+    def forget_unseen(self) -> None:
+        """Drop the files that are no longer there; only after all of the folder was walked."""
+        self._forget("IN (SELECT id FROM file WHERE number != ?)", (self.number,))
+        self._connection.execute("DELETE FROM says WHERE id NOT IN (SELECT says FROM instance)")
+        self._says.cache_clear()
+        self.commit()
+
+    def _forget(self, which: str, values: tuple[Any, ...]) -> None:
+        for table, column in (("instance", "file"), ("refused", "file"), ("file", "id")):
+            self._connection.execute(f"DELETE FROM {table} WHERE {column} {which}", values)  # noqa: S608 (our names)
+
+    def count_files(self) -> int:
+        """Count files and members, those passed over among them."""
+        counts = "SELECT (SELECT COUNT(*) FROM instance) + (SELECT COUNT(*) FROM refused)"
+        return int(self._connection.execute(counts).fetchone()[0])
+
+    def studies(self) -> Iterator[tuple[str, str]]:
+        """PatientID and StudyInstanceUID of every study, in their order."""
+        with closing(self._connection.cursor()) as cursor:
+            yield from cursor.execute("SELECT DISTINCT patient_id, study_uid FROM instance ORDER BY 1, 2")
+
+    def instances(self, patient_id: str, study_uid: str, series_uid: str = "") -> dict[str, list[Instance]]:
+        """The objects of a study, or of one series of it, by SeriesInstanceUID in the order of the UIDs."""
+        listed: dict[str, list[Instance]] = {}
+        rows = self._connection.execute(
+            "SELECT series_uid, file, member, sop_uid, acquisition, number, n_images, low_mm, high_mm, step_mm, "
+            "acquired, says FROM instance WHERE patient_id = ?1 AND study_uid = ?2 AND (?3 = '' OR series_uid = ?3) "
+            "ORDER BY series_uid, file, member",
+            (patient_id, study_uid, series_uid),
+        )
+        for series, file, member, *rest, says in rows:
+            listed.setdefault(series, []).append(Instance._make(((file, member), *rest, self._texts(says))))
+        return listed
+
+    def path_of(self, file: int) -> str:
+        """The path of a file below the folder."""
+        return os.fsdecode(self._connection.execute("SELECT path FROM file WHERE id = ?", (file,)).fetchone()[0])
+
+    def skipped(self) -> list[Skipped]:
+        """What was passed over, by reason, the commonest first."""
+        counts = "SELECT reason, COUNT(*) FROM refused GROUP BY reason ORDER BY 2 DESC, 1"
+        examples = (
+            "SELECT path, member FROM refused JOIN file ON file = id WHERE reason = ? ORDER BY path, member LIMIT 3"
+        )
+        listed = [
+            Skipped(reason, n, tuple(_name(*found) for found in self._connection.execute(examples, (reason,))))
+            for reason, n in self._connection.execute(counts).fetchall()
+        ]
+        copies = self._connection.execute(
+            "SELECT SUM(n - 1) FROM (SELECT COUNT(*) AS n FROM instance WHERE sop_uid != '' "
+            "GROUP BY patient_id, study_uid, series_uid, sop_uid, low_mm, number, acquisition HAVING n > 1)"
+        ).fetchone()[0]
+        return listed + ([Skipped(COPY, copies, ())] if copies else [])
+
+    def close(self) -> None:
+        """Keep what was added, and let go of the file."""
+        self._connection.commit()
+        self._connection.close()
+
+    def _says_id(self, text: str) -> int:
+        self._connection.execute("INSERT OR IGNORE INTO says (text) VALUES (?)", (text,))
+        return int(self._connection.execute("SELECT id FROM says WHERE text = ?", (text,)).fetchone()[0])
+
+    def _text(self, says: int) -> dict[str, Any]:
+        text = self._connection.execute("SELECT text FROM says WHERE id = ?", (says,)).fetchone()[0]
+        return dict(json.loads(text))
+
+
+def _row(file: int, member: str, header: InstanceHeader, says: Any) -> tuple[Any, ...]:
+    return (
+        *(file, member, header.patient_id, header.study_uid, header.series_uid, header.sop_uid, header.acquisition),
+        *(header.number, header.n_images, header.low_mm, header.high_mm, header.step_mm, header.acquired),
+        says(header.series),
+    )
+
+
+def _name(path: bytes, member: str) -> str:
+    return f"{os.fsdecode(path)}//{member}" if member else os.fsdecode(path)

@@ -1,0 +1,207 @@
+"""What a scan writes: the cohort table, the table of all series, and the lists of the chosen files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError, VolumeError
+from nephrograde.files import SERIES_LIST_HEADING, fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.volume.phase.evidence import PHASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nephrograde.sources.scan.choose import Choice
+
+SERIES_COLUMNS = (
+    *("patient_id", "study_uid", "series_uid", "description", "phase", "probability", "evidence", "chosen", "reason"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPaths:
+    """Where a scan writes: all beside its table, under the table's name."""
+
+    table_path: Path
+
+    def beside(self, ending: str) -> Path:
+        """Name a file or folder beside the table.
+
+        >>> ScanPaths(Path("out/cohort.csv")).beside("series").as_posix()
+        'out/cohort.series'
+        """
+        return self.table_path.with_name(f"{self.table_path.stem}.{ending}")
+
+    @property
+    def series_path(self) -> Path:
+        """The table of all series: ``series.csv`` beside ``cohort.csv``, else with the table's name before it.
+
+        >>> [ScanPaths(Path(name)).series_path.name for name in ("cohort.csv", "zhongshan.csv")]
+        ['series.csv', 'zhongshan.series.csv']
+        """
+        stem = self.table_path.stem
+        return self.table_path.with_name("series.csv" if stem == "cohort" else f"{stem}.series.csv")
+
+
+def claim_table(paths: ScanPaths) -> None:
+    """Make sure that the tables may be written: they are not there, or a scan wrote them and nobody changed them.
+
+    Args:
+        paths: Where the scan writes.
+
+    Raises:
+        RunError: Where a table is of another origin, or was edited since.
+
+    Source:
+        Our choice.
+    """
+    state_path = paths.beside("scan.json")
+    written = read_json(state_path) if state_path.exists() else {}
+    for path in (paths.table_path, paths.series_path):
+        if path.exists() and written.get(path.name) != sha256_of(path):
+            raise RunError(
+                f"{path} was edited since it was scanned, or comes from elsewhere; it would be overwritten. Move it "
+                "away, or give another name for the new table."
+            )
+
+
+def cohort_row(
+    patient_id: str, choices: Sequence[Choice], *, images: Mapping[str, str], carried: Mapping[str, str]
+) -> dict[str, str] | None:
+    """Make the row of a patient in the cohort table; None where no series was chosen.
+
+    Args:
+        patient_id: The pseudonym.
+        choices: All series of the patient.
+        images: The image cell by key of the chosen series.
+        carried: Cells of a joined table.
+    """
+    found = {choice.answer.phase: images[choice.header.key] for choice in choices if choice.chosen}
+    if not found:
+        return None
+    row = {"patient_id": patient_id, "isup_grade": "", **carried}
+    return row | {f"{phase}_image": found.get(phase, "") for phase in PHASES}
+
+
+def series_row(patient_id: str, choice: Choice) -> dict[str, str]:
+    """Make the row of a series in the table of all series; a part of a series is named in the description.
+
+    Args:
+        patient_id: The pseudonym.
+        choice: The series.
+    """
+    header, answer = choice.header, choice.answer
+    part = f" [part {header.part}]" if header.part else ""
+    return {
+        "patient_id": patient_id,
+        "study_uid": header.study_uid,
+        "series_uid": header.series_uid,
+        "description": f"{header.description}{part}".strip(),
+        "phase": answer.phase,
+        "probability": f"{answer.probability:.3f}",
+        "evidence": answer.text,
+        "chosen": "yes" if choice.chosen else "no",
+        "reason": choice.reason,
+    }
+
+
+def write_tables(
+    paths: ScanPaths,
+    cohort_rows: Iterable[Mapping[str, str]],
+    series_rows: Iterable[Mapping[str, str]],
+    *,
+    carried: Sequence[str] = ("isup_grade",),
+) -> None:
+    """Write the cohort table and the table of all series, and note what was written.
+
+    Args:
+        paths: Where to.
+        cohort_rows: From :func:`cohort_row`.
+        series_rows: From :func:`series_row`.
+        carried: The columns between ``patient_id`` and the images.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> paths = ScanPaths(Path(tempfile.mkdtemp()) / "cohort.csv")
+    >>> write_tables(paths, [{"patient_id": "P0001", "np_image": "cohort.series/P0001-np.series"}], [])
+    >>> print(paths.table_path.read_text(encoding="utf-8").splitlines()[0])
+    patient_id,isup_grade,up_image,cmp_image,np_image,ep_image
+    >>> claim_table(paths)
+    """
+    columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES))
+    write_rows(paths.series_path, SERIES_COLUMNS, series_rows)
+    write_rows(paths.table_path, columns, cohort_rows)
+    written = {path.name: sha256_of(path) for path in (paths.table_path, paths.series_path)}
+    write_json(paths.beside("scan.json"), written)
+
+
+def write_list(list_path: Path, files: Iterable[str]) -> None:
+    """Write a series list, the image of a series whose files lie among others.
+
+    Args:
+        list_path: Ends in ``.series``. A file below the folder of the table is named relative to the list, so that
+            both can be moved together; another one in full.
+        files: Absolute paths with ``/``; a member of an archive as ``archive.zip//member``.
+
+    Raises:
+        VolumeError: With code "path-encoding" where a file's name cannot be written as text.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write_list(folder / "cohort.series" / "P0001-np.series", [f"{folder.as_posix()}/IM/1", "/else/a.zip//IM 2"])
+    >>> print((folder / "cohort.series" / "P0001-np.series").read_text(encoding="utf-8"), end="")
+    # nephrograde series 1
+    ../IM/1
+    /else/a.zip//IM 2
+    """
+    home_dir = list_path.absolute().parent.parent
+    text = "\n".join([SERIES_LIST_HEADING, *(_as_listed(line, list_path.parent, home_dir) for line in files), ""])
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise VolumeError(
+            "path-encoding",
+            f"{list_path}: the name of one of its files is not text in any known encoding.",
+            "Rename the folders and files of the export, and scan again.",
+        ) from None
+    if list_path.exists() and list_path.read_bytes() == content:
+        return
+    with replaced(list_path) as temporary_path:
+        temporary_path.write_bytes(content)
+
+
+def _as_listed(line: str, list_dir: Path, home_dir: Path) -> str:
+    start = 2 if line.startswith("//") else 0  # a Windows share begins with two strokes
+    file, *members = line[start:].split("//")
+    path = Path(line[:start] + file)
+    if path.is_relative_to(home_dir):
+        path = Path(os.path.relpath(path, list_dir.absolute()))
+    return "//".join([path.as_posix(), *members])
+
+
+def list_key(files: Sequence[str]) -> str:
+    """Name what a series list would hold, its files with their sizes and times, without naming a patient.
+
+    Args:
+        files: As for :func:`write_list`.
+
+    >>> list_key(["/nowhere/1"]) == list_key(["/nowhere/1"]) != list_key(["/nowhere/2"])
+    True
+    """
+    outer_of = {line: line[:2] + line[2:].partition("//")[0] for line in files}
+    stamps: dict[str, tuple[int, int]] = {}
+    for outer in dict.fromkeys(outer_of.values()):
+        try:
+            status = Path(outer).stat()
+            stamps[outer] = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            stamps[outer] = (-1, -1)
+    return fingerprint([[os.fsencode(line).hex(), stamps[outer_of[line]]] for line in files])

@@ -1,0 +1,173 @@
+"""What comes together while the patients of a folder go by, and what a person is told at the end."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nephrograde.sources.scan.tables import cohort_row, series_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from nephrograde.sources.scan.catalogue import Skipped
+    from nephrograde.sources.scan.choose import Choice
+    from nephrograde.sources.scan.grades import Grades
+    from nephrograde.sources.scan.pseudonyms import Person
+    from nephrograde.sources.scan.tables import ScanPaths
+
+_NAMED = 20
+"""So many patients or rows are named in a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found and wrote.
+
+    Attributes:
+        table_path: The cohort table.
+        series_path: The table of all series.
+        thumbs_dir: Pictures of the chosen series, ``<patient_id>-<phase>-axial.png`` and ``-coronal.png``.
+        n_files: Files that were looked into.
+        n_series: Series found, CT or not.
+        n_patients: Patients found.
+        n_scans: Chosen series by phase.
+        reasons: Series that were not chosen, by the kind of the reason, the commonest first.
+        skipped: What was passed over. Its examples are paths, which may tell who a patient is.
+        notes: What a person should know, in sentences that name nobody but by pseudonym.
+    """
+
+    table_path: Path
+    series_path: Path
+    thumbs_dir: Path
+    n_files: int
+    n_series: int
+    n_patients: int
+    n_scans: Mapping[str, int]
+    reasons: Mapping[str, int]
+    skipped: Sequence[Skipped] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """The rows of both tables, and the counts.
+
+    Attributes:
+        grades: The joined table.
+        cohort_rows: Patients with at least one chosen series.
+        series_rows: All series.
+        cells: The image cells of the chosen series.
+    """
+
+    grades: Grades
+    cohort_rows: list[dict[str, str]] = field(default_factory=list)
+    series_rows: list[dict[str, str]] = field(default_factory=list)
+    cells: set[str] = field(default_factory=set)
+    _scans: Counter[str] = field(default_factory=Counter)
+    _reasons: Counter[str] = field(default_factory=Counter)
+    _joined: set[str] = field(default_factory=set)
+    _listed: dict[str, list[str]] = field(default_factory=dict)
+    _n_patients: int = 0
+
+    def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str]) -> None:
+        """Take a patient in.
+
+        Args:
+            person: The patient.
+            choices: All series.
+            images: The image cell by key of the chosen series.
+        """
+        self._n_patients += 1
+        self.series_rows += [series_row(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
+        self.cells |= set(images.values())
+        self._scans.update(choice.answer.phase for choice in choices if choice.chosen)
+        self._reasons.update(choice.reason.partition(":")[0] for choice in choices if not choice.chosen)
+        known = self.grades.find(person.original_id)
+        carried: Mapping[str, str] = {}
+        if known is not None:
+            self._joined.add(known)
+            carried = self.grades.rows[known][1]
+        row = cohort_row(person.patient_id, choices, images=images, carried=carried)
+        if row is not None:
+            self.cohort_rows.append({**dict.fromkeys(self.grades.columns, ""), **row})
+        self._note_person(person, is_chosen=row is not None, is_joined=known is not None)
+
+    def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool) -> None:
+        has_ct = any(header.modality in {"CT", ""} for header in person.headers)
+        births = {header.birth_date for header in person.headers} - {""}
+        told = {
+            "no CT": not has_ct,
+            "no series": has_ct and not is_chosen,
+            "not joined": bool(self.grades.name) and not is_joined,
+            "shared id": person.shares_id,
+            "births": len(births) > 1,
+        }
+        for what, is_so in told.items():
+            if is_so:
+                self._listed.setdefault(what, []).append(person.patient_id)
+
+    def result(self, paths: ScanPaths, *, n_files: int = 0, skipped: Sequence[Skipped] = ()) -> ScanResult:
+        """Say what was found.
+
+        Args:
+            paths: Where it was written.
+            n_files: Files that were looked into.
+            skipped: What was passed over.
+        """
+        return ScanResult(
+            table_path=paths.table_path,
+            series_path=paths.series_path,
+            thumbs_dir=paths.beside("thumbs"),
+            n_files=n_files,
+            n_series=len(self.series_rows),
+            n_patients=self._n_patients,
+            n_scans=dict(self._scans),
+            reasons=dict(self._reasons.most_common()),
+            skipped=tuple(skipped),
+            notes=tuple(self._notes(paths)),
+        )
+
+    def _notes(self, paths: ScanPaths) -> list[str]:
+        name = self.grades.name
+        sentences = {
+            "no CT": "{n} without any CT, left out of the cohort table: {who}.",
+            "no series": "No series could be chosen for {n}; {series} says why: {who}.",
+            "not joined": "{name} has no row for {n}; their grade is empty: {who}.",
+            "shared id": "One PatientID stands for several people, told apart by name and day of birth: {who}.",
+            "births": "Series under one PatientID carry several days of birth. See whether they are one person: {who}.",
+        }
+        notes = [
+            sentence.format(n=_people(len(who)), who=_first(who), name=name, series=paths.series_path.name)
+            for what, sentence in sentences.items()
+            if (who := self._listed.get(what))
+        ]
+        without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
+        if without:
+            notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")
+        if self.grades.left_out:
+            headings = ", ".join(self.grades.left_out)
+            notes.append(f"Not carried over from {name}, as they may tell who a patient is: {headings}.")
+        key_path = paths.beside("key.csv")
+        if key_path.exists():
+            notes.append(f"{key_path.name} tells who is who: keep it apart from everything else.")
+        return notes
+
+
+def _by_time(choice: Choice) -> tuple[str, str, float, str]:
+    header = choice.header
+    number = math.inf if header.series_number is None else header.series_number
+    return header.study_date, header.study_uid, number, header.key
+
+
+def _people(count: int) -> str:
+    return "1 patient" if count == 1 else f"{count} patients"
+
+
+def _first(names: Sequence[str] | map[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more

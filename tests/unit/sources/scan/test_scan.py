@@ -1,0 +1,253 @@
+"""From a folder of files to a cohort table, with the real catalogue; looks are faked where pixels do not matter."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from nephrograde.errors import InputError, RunError
+from nephrograde.files import SeriesList, read_rows
+from nephrograde.sources.scan import look
+from nephrograde.sources.scan.look import SeriesLook, look_at_series
+from nephrograde.sources.scan.scan import ScanSettings, scan_folder
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+from nephrograde.volume.phase.evidence import PHASES, Evidence
+from nephrograde.volume.volume import read_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEVER = ScanSettings(look="never", workers=1)
+HEIGHTS = range(0, 100, 5)
+PLANTED = ("PLANTED", "19510203")
+
+
+@pytest.fixture
+def export_dir(tmp_path: Path, write_stack: Callable[..., None]) -> Path:
+    """Two patients in one flat folder, with other files mixed in."""
+    folder = tmp_path / "导出"
+    one = {"PatientID": "PLANTED-007", "PatientName": "PLANTED^ZHANG", "PatientBirthDate": "19510203"}
+    two = {"PatientID": "PLANTED-008", "PatientName": "PLANTED^LI", "StudyInstanceUID": "1.2.8"}
+    for number, (uid, text, person) in enumerate(
+        [
+            ("1.2.7.1", "平扫", one),
+            ("1.2.7.2", "皮髓质期", one),
+            ("1.2.7.3", "皮髓质期 肺窗", one | {"ConvolutionKernel": "B70f"}),
+            ("1.2.7.4", "Topogram", one),
+            ("1.2.8.1", "abdomen", two),
+        ]
+    ):
+        heights = range(2) if text == "Topogram" else HEIGHTS
+        write_stack(folder, heights, uid=uid, name=f"{number}{{:03d}}", SeriesDescription=text, **person)
+    (folder / "readme.txt").write_text("hello", encoding="utf-8")
+    (folder / "empty").write_bytes(b"")
+    return folder
+
+
+class FakeLooks:
+    """Stands in for reading the pixels; says what it is told about each series, and counts."""
+
+    def __init__(self) -> None:
+        self.says: dict[int, SeriesLook] = {}
+        self.read: list[int] = []
+        self.organs: dict[int, str] = {}
+
+    def __call__(self, files: list[str], organs_path: Path | None) -> SeriesLook:
+        number = int(Path(files[0]).name[0])
+        self.read.append(number)
+        if organs_path is not None:
+            self.organs[number] = organs_path.name
+        return self.says.get(number, SeriesLook(None, None, "", {"axial": b"A", "coronal": b"C"}))
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> FakeLooks:
+    fake = FakeLooks()
+    monkeypatch.setattr(look, "_look", fake)
+    return fake
+
+
+def by_uid(table_path: Path) -> dict[str, dict[str, str]]:
+    return {row["series_uid"]: row for row in read_rows(table_path.with_name("series.csv"))}
+
+
+def seen_as(phase: str, **known: Any) -> SeriesLook:
+    likelihood = {one: 1.0 if one == phase else 1e-4 for one in PHASES}
+    known = {"kidneys_mm": None, "fault": "", "pictures": {"axial": b"A"}} | known
+    return SeriesLook(Evidence("image", f"looks {phase}", likelihood), **known)
+
+
+def test_folder_becomes_a_table(export_dir: Path, tmp_path: Path) -> None:
+    stages: dict[str, tuple[int, int]] = {}
+    result = scan_folder(
+        export_dir,
+        tmp_path / "cohort.csv",
+        settings=NEVER,
+        progress=lambda stage, done, of: stages.update({stage: (done, of)}),
+    )
+    assert (result.n_patients, result.n_series, dict(result.n_scans)) == (2, 5, {"up": 1, "cmp": 1})
+    assert stages["Choosing series"] == (2, 2)
+    assert stages["Reading headers"][0] >= 80
+    assert {skipped.count for skipped in result.skipped} == {1}
+    (row,) = read_rows(result.table_path)
+    assert row == {
+        "patient_id": "P0001",
+        "isup_grade": "",
+        "up_image": "cohort.series/P0001-up.series",
+        "cmp_image": "cohort.series/P0001-cmp.series",
+        "np_image": "",
+        "ep_image": "",
+    }
+    with SeriesList(tmp_path / row["cmp_image"]) as listed:
+        assert len(listed) == len(HEIGHTS)
+    series = by_uid(result.table_path)
+    assert len(series) == 5
+    assert series["1.2.7.3"]["reason"] == "sharp kernel"
+    assert series["1.2.7.4"]["reason"] == "localiser"
+    assert series["1.2.8.1"]["patient_id"] == "P0002"
+    assert series["1.2.8.1"]["reason"] == "phase unknown"
+    assert "No series could be chosen for 1 patient; series.csv says why: P0002." in result.notes
+
+
+def test_nothing_but_the_key_and_the_catalogue_says_who(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    out_dir = tmp_path / "out"
+    result = scan_folder(export_dir, out_dir / "cohort.csv", settings=ScanSettings(workers=1))
+    told = [path.name for path in out_dir.rglob("*") if path.is_file() and holds(path, PLANTED)]
+    assert sorted(told) == ["cohort.catalogue.sqlite", "cohort.key.csv"]
+    names = " ".join(str(path.relative_to(out_dir)) for path in out_dir.rglob("*"))
+    assert not any(word in names + str(result.notes) for word in PLANTED)
+    assert read_rows(out_dir / "cohort.key.csv")[0] == {"patient_id": "P0001", "original_id": "PLANTED-007"}
+
+
+def holds(path: Path, words: tuple[str, ...]) -> bool:
+    content = path.read_bytes()
+    return any(word.encode() in content for word in words)
+
+
+def test_image_is_looked_at_where_the_words_leave_it_open(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    looks.says[4] = seen_as("ep", pictures={"axial": b"A", "coronal": b"C"})
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    assert sorted(looks.read) == [0, 1, 4]
+    series = by_uid(result.table_path)
+    assert (series["1.2.8.1"]["phase"], series["1.2.8.1"]["chosen"]) == ("ep", "yes")
+    assert "image: looks ep" in series["1.2.8.1"]["evidence"]
+    pictures = sorted(path.name for path in result.thumbs_dir.iterdir())
+    assert pictures == [f"P000{who}-{view}.png" for who in ("1-cmp", "1-up", "2-ep") for view in ("axial", "coronal")]
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    assert len(looks.read) == 3
+
+
+def test_image_may_be_looked_at_always_or_never(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    scan_folder(export_dir, tmp_path / "a" / "cohort.csv", settings=NEVER)
+    assert looks.read == []
+    scan_folder(export_dir, tmp_path / "b" / "cohort.csv", settings=ScanSettings(look="all", workers=1))
+    assert sorted(looks.read) == [0, 1, 4]
+
+
+def test_series_that_cannot_be_read_gives_way(
+    export_dir: Path, tmp_path: Path, looks: FakeLooks, write_stack: Callable[..., None]
+) -> None:
+    known = {"PatientID": "PLANTED-007", "SeriesDescription": "皮髓质期", "ConvolutionKernel": "B50f"}
+    write_stack(export_dir, HEIGHTS, uid="1.2.7.5", name="5{:03d}", **known)
+    table_path = tmp_path / "cohort.csv"
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    assert by_uid(table_path)["1.2.7.5"]["reason"] == "a better series: soft kernel"
+    shutil.rmtree(tmp_path / "cohort.looks")
+    looks.says[1] = SeriesLook(None, None, "gap", {})
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    assert by_uid(table_path)["1.2.7.2"]["reason"] == "cannot be read: gap"
+    assert by_uid(table_path)["1.2.7.5"]["reason"] == "only series of its phase"
+
+
+def test_kidneys_found_in_one_series_count_for_the_others(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    looks.says[0] = seen_as("up", kidneys_mm=(200.0, 320.0))
+    looks.says[1] = seen_as("cmp")
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    assert by_uid(tmp_path / "cohort.csv")["1.2.7.2"]["reason"] == "kidneys not in view: 0% of their height"
+
+
+def test_what_an_earlier_scan_chose_is_cleared_away(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    table_path = tmp_path / "cohort.csv"
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    for path in export_dir.glob("1*"):
+        path.unlink()
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    assert [path.name for path in (tmp_path / "cohort.series").iterdir()] == ["P0001-up.series"]
+    assert {path.name[:8] for path in (tmp_path / "cohort.thumbs").iterdir()} == {"P0001-up"}
+
+
+def test_grades_are_joined_and_who_was_not_is_said(export_dir: Path, tmp_path: Path) -> None:
+    grades_path = tmp_path / "grades.csv"
+    text = "patient_id,isup_grade,surgery_date,size_cm\nPLANTED-007,3,2024-02-01,4.2\nPLANTED-009,1,,2\n"
+    grades_path.write_text(text, encoding="utf-8")
+    settings = ScanSettings(look="never", workers=1, grades_path=grades_path)
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings)
+    (row,) = read_rows(result.table_path)
+    assert (row["isup_grade"], row["size_cm"]) == ("3", "4.2")
+    assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
+    notes = " ".join(result.notes)
+    assert "grades.csv has no row for 1 patient; their grade is empty: P0002." in notes
+    assert "grades.csv has 1 rows without scans: row 3." in notes
+    assert "Not carried over from grades.csv, as they may tell who a patient is: patient_id, surgery_date." in notes
+    grades_path.write_text(text.replace("2024-02-01", "2020-02-01"), encoding="utf-8")
+    assert read_rows(scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings).table_path) == []
+
+
+def test_organs_of_the_user_are_taken(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    (tmp_path / "organs" / "1.2.7.1").mkdir(parents=True)
+    (tmp_path / "organs" / "1.2.7.2.nii.gz").write_bytes(b"")
+    settings = ScanSettings(workers=1, organs_dir=tmp_path / "organs")
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings)
+    assert looks.organs == {0: "1.2.7.1", 1: "1.2.7.2.nii.gz"}
+
+
+def test_folder_without_dicom_is_said(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "readme.txt").write_text("hello", encoding="utf-8")
+    with pytest.raises(InputError, match="holds no DICOM file"):
+        scan_folder(tmp_path / "in", tmp_path / "cohort.csv", settings=NEVER)
+    assert not (tmp_path / "cohort.csv").exists()
+
+
+def test_edited_table_is_kept(export_dir: Path, tmp_path: Path) -> None:
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
+    edited = result.table_path.read_text(encoding="utf-8").replace("P0001,,", "P0001,3,")
+    result.table_path.write_text(edited, encoding="utf-8")
+    with pytest.raises(RunError):
+        scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
+    assert result.table_path.read_text(encoding="utf-8") == edited
+
+
+def test_damaged_look_is_taken_again(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    files = {"1": [f"{export_dir}/1001"]}
+    looks.says[1] = seen_as("np", kidneys_mm=(1.0, 2.0))
+    first = look_at_series(files, tmp_path / "looks")
+    assert look_at_series(files, tmp_path / "looks") == first
+    (look_path,) = (tmp_path / "looks").iterdir()
+    look_path.write_text("{", encoding="utf-8")
+    assert look_at_series(files, tmp_path / "looks") == first
+    assert looks.read == [1, 1]
+
+
+def test_phantom_is_found_again_among_shuffled_files(tmp_path: Path) -> None:
+    """Real pixels: the list gives the volume of the folder it was shuffled from, and pictures are drawn."""
+    settings = PhantomSettings(patients=2, phases=("up", "cmp"), dicom=True, matrix_px=64)
+    made = read_rows(write_cohort(tmp_path / "made", settings))
+    flat_dir = tmp_path / "flat"
+    flat_dir.mkdir()
+    files = sorted((tmp_path / "made").rglob("*.dcm"))
+    for number, path in zip(np.random.default_rng(3).permutation(len(files)), files, strict=True):
+        path.rename(flat_dir / f"{number:05d}")
+    result = scan_folder(flat_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    rows = read_rows(result.table_path)
+    assert [row["patient_id"] for row in rows] == [row["patient_id"] for row in made]
+    assert dict(result.n_scans) == {"up": 2, "cmp": 2}
+    assert len(list(result.thumbs_dir.glob("*.png"))) == 8
+    volume = read_volume(tmp_path / rows[0]["cmp_image"])
+    mask = read_volume(tmp_path / "made" / made[0]["cmp_mask"])
+    assert volume.values.shape == mask.values.shape
+    assert np.median(volume.values[mask.values > 0]) > 60

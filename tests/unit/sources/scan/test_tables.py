@@ -1,0 +1,159 @@
+"""The tables that a scan writes, the lists of files, and the hospital's table that is joined."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.errors import InputError, RunError, VolumeError
+from nephrograde.files import SeriesList, read_rows
+from nephrograde.sources.scan.choose import Choice
+from nephrograde.sources.scan.grades import read_day, read_grades
+from nephrograde.sources.scan.tables import (
+    SERIES_COLUMNS,
+    ScanPaths,
+    claim_table,
+    cohort_row,
+    list_key,
+    series_row,
+    write_list,
+    write_tables,
+)
+from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEEN = Evidence("words", '"动脉期" in the series description', {"up": 0.1, "cmp": 1.0, "np": 0.1, "ep": 0.1})
+ARTERIAL = Choice(
+    SeriesHeader(series_uid="1.2", study_uid="1", description="动脉期 1mm"),
+    PhaseAnswer("cmp", 0.9512, (SEEN,)),
+    chosen=True,
+    reason="only series of its phase",
+)
+SCOUT = Choice(SeriesHeader(series_uid="1.3", part="2"), PhaseAnswer("", 0.25, ()), chosen=False, reason="localiser")
+
+
+def test_series_table_holds_every_series() -> None:
+    assert tuple(series_row("P0001", ARTERIAL)) == SERIES_COLUMNS
+    assert series_row("P0001", ARTERIAL) == {
+        "patient_id": "P0001",
+        "study_uid": "1",
+        "series_uid": "1.2",
+        "description": "动脉期 1mm",
+        "phase": "cmp",
+        "probability": "0.951",
+        "evidence": 'words: "动脉期" in the series description',
+        "chosen": "yes",
+        "reason": "only series of its phase",
+    }
+    assert series_row("P0001", SCOUT)["description"] == "[part 2]"
+    assert series_row("P0001", SCOUT)["chosen"] == "no"
+
+
+def test_cohort_table_holds_the_chosen(tmp_path: Path) -> None:
+    row = cohort_row("P0001", [ARTERIAL, SCOUT], images={"1.2": "x/a.series"}, carried={"isup_grade": "3", "age": "61"})
+    assert row is not None
+    assert cohort_row("P0002", [SCOUT], images={}, carried={}) is None
+    paths = ScanPaths(tmp_path / "cohort.csv")
+    write_tables(paths, [row], [series_row("P0001", ARTERIAL)], carried=("isup_grade", "age"))
+    text = paths.table_path.read_text(encoding="utf-8")
+    assert text == ("patient_id,isup_grade,age,up_image,cmp_image,np_image,ep_image\nP0001,3,61,,x/a.series,,\n")
+    assert read_rows(tmp_path / "series.csv")[0]["description"] == "动脉期 1mm"
+
+
+def test_edited_or_foreign_tables_are_not_overwritten(tmp_path: Path) -> None:
+    paths = ScanPaths(tmp_path / "cohort.csv")
+    claim_table(paths)
+    write_tables(paths, [], [])
+    claim_table(paths)
+    paths.table_path.write_text("patient_id\nmine\n", encoding="utf-8")
+    with pytest.raises(RunError, match="edited"):
+        claim_table(paths)
+    foreign = ScanPaths(tmp_path / "other.csv")
+    foreign.table_path.write_text("x", encoding="utf-8")
+    with pytest.raises(RunError, match="elsewhere"):
+        claim_table(foreign)
+
+
+def test_lists_move_with_the_images_below_the_table(tmp_path: Path) -> None:
+    (tmp_path / "导出").mkdir()
+    (tmp_path / "导出" / "IM 1").write_bytes(b"slice")
+    list_path = tmp_path / "cohort.series" / "P0001-cmp.series"
+    write_list(list_path, [f"{tmp_path.as_posix()}/导出/IM 1"])
+    moved_dir = tmp_path.with_name(f"{tmp_path.name}-moved")
+    tmp_path.rename(moved_dir)
+    with SeriesList(moved_dir / "cohort.series" / "P0001-cmp.series") as listed, listed.open(0) as stream:
+        assert stream.read() == b"slice"
+    moved_dir.rename(tmp_path)
+
+
+def test_name_that_is_no_text_is_a_finding(tmp_path: Path) -> None:
+    with pytest.raises(VolumeError) as caught:
+        write_list(tmp_path / "s" / "a.series", ["/data/\udcff\udcfe"])
+    assert caught.value.code == "path-encoding"
+    assert len(list_key(["/data/\udcff\udcfe"])) == 64
+
+
+def test_key_of_a_list_follows_its_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"1")
+    lines = [f"{path}//b", f"{path}//c"]
+    before = list_key(lines)
+    assert before == list_key(lines) != list_key(lines[:1])
+    path.write_bytes(b"22")
+    assert list_key(lines) != before
+
+
+def grades_of(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "grades.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+def test_hospital_table_is_joined_by_the_id_of_the_scans(tmp_path: Path) -> None:
+    text = "住院号,姓名,ISUP分级,手术日期,size_cm,影像号\n0012,张三,3,2020/3/5,4.1,77\n0013,李四,1,,2.2,78\n"
+    grades = read_grades(grades_of(tmp_path, text, "gb18030"))
+    assert grades.columns == ("isup_grade", "size_cm")
+    assert grades.left_out == ("住院号", "姓名", "手术日期", "影像号")
+    assert grades.rows["0012"] == (2, {"isup_grade": "3", "size_cm": "4.1"})
+    assert grades.surgery == {"0012": date(2020, 3, 5)}
+    assert [grades.find(text) for text in ("0012", " 0012", "12", "００１３", "14", "")] == [
+        *("0012", "0012", "0012", "0013"),
+        *(None, None),
+    ]
+
+
+def test_column_that_repeats_the_ids_is_left_out(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,remark,isup_grade,grade\nA7,A7,2,low\nA8,,3,high\n"))
+    assert grades.left_out == ("patient_id", "remark")
+    assert grades.columns == ("isup_grade", "grade")
+
+
+def test_ambiguous_zeros_are_not_joined(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,isup_grade\n012,2\n0012,3\n"))
+    assert [grades.find(text) for text in ("12", "012", "0012")] == [None, "012", "0012"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("number,isup_grade\nA7,2\n", "no column holds the ids"),
+        ("patient_id,isup_grade\nSECRET,2\nsecret,3\n", "row 3: has the id of row 2 too"),
+        ("patient_id,surgery_date\nSECRET,03/04/2020\n", "row 2: column surgery_date holds no day"),
+        ("patient_id,surgery_date\nSECRET,2020-02-30\n", "row 2: column surgery_date holds no day"),
+    ],
+)
+def test_unsound_table_is_named_by_row_not_by_patient(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(InputError, match=what) as caught:
+        read_grades(grades_of(tmp_path, text))
+    assert "secret" not in str(caught.value).lower()
+
+
+def test_days_are_read_with_the_year_first() -> None:
+    texts = ("2020-03-05", "2020/3/5", "20200305", "2020年3月5日", "2020-03-05 08:30:00")
+    assert {read_day(text) for text in texts} == {date(2020, 3, 5)}
+    assert read_day("5.3.2020") is None
