@@ -159,6 +159,19 @@ class Arm(Section):
         return supervision
 
 
+class MaskSettings(Section):
+    """``[masks]``: which marks of a mask file are the tumour, and what a phase without a mask does.
+
+    ``label`` is the number or name of the tumour's label; empty, all labels count. Of several tumours the "largest"
+    counts, or "all" as one. A phase without a mask takes that of the patient's first phase that has one: by its
+    "position" in the patient, moved after a "rigid" registration of the region, or not at all ("off").
+    """
+
+    label: str = ""
+    tumours: Literal["largest", "all"] = "largest"
+    carry: Literal["position", "rigid", "off"] = "position"
+
+
 class EvaluateSettings(Section):
     """``[evaluate]``: what is computed from the scores, and by which rules.
 
@@ -200,6 +213,7 @@ class Study(Section):
     arm: Annotated[tuple[Arm, ...], Field(min_length=1)]
     image: ImageSettings = ImageSettings()
     window: dict[str, Window] = {}
+    masks: MaskSettings = MaskSettings()
     augment: AugmentSettings = AugmentSettings()
     fit: FitSettings = FitSettings()
     evaluate: EvaluateSettings = EvaluateSettings()

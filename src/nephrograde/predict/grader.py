@@ -11,11 +11,13 @@ from nephrograde.files import read_rows
 from nephrograde.provenance import read_lock
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
+from nephrograde.sample.scanned import Scanned, annotated
 from nephrograde.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 from nephrograde.volume.check import check_volume
+from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.pictures import find_pictures, read_picture
-from nephrograde.volume.volume import read_mask, read_volume
+from nephrograde.volume.volume import read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,9 +140,12 @@ class _Seen:
 
 def _see_scan(scan: Scan, arm: Arm, study: Study) -> _Seen:
     volume = read_volume(scan.image_path)
-    mask = read_mask(scan.mask_path, volume) if scan.mask_path is not None else None
-    region, slices, center_mm = cut_region(volume, scan, mask, arm=arm, study=study)
-    warnings = tuple(f"{fault.message} {fault.remedy}" for fault in check_volume(volume))
+    scanned, faults = Scanned(volume, scan), check_volume(volume)
+    if scan.mask_path is not None:
+        delineation = delineate(scan.mask_path, volume, study.masks)
+        scanned, faults = annotated(volume, scan, delineation), [*faults, *delineation.faults]
+    region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
+    warnings = tuple(f"{fault.message} {fault.remedy}" for fault in faults)
     return _Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, warnings)
 
 

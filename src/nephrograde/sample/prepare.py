@@ -12,13 +12,15 @@ import numpy as np
 
 from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.sample.pictures import cut_pictures
+from nephrograde.sample.scanned import find_lender, read_scan
 from nephrograde.sample.slices import cut_slices
-from nephrograde.sample.target import find_target
+from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Finding, check_mask, check_volume, read_findings, write_findings
-from nephrograde.volume.roi import measure_tumour
-from nephrograde.volume.volume import read_mask, read_volume
+from nephrograde.volume.check import Finding, read_findings, write_findings
+from nephrograde.volume.masks.labels import find_names_file
+from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,13 +29,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.table import Case, Cohort, Scan
+    from nephrograde.sample.scanned import Scanned
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import MaskArray
-    from nephrograde.volume.roi import Tumour
     from nephrograde.volume.volume import Volume
 
 LAYOUT = 1
-"""Raised whenever the same inputs would give another region, so that no old cache is read."""
+"""Raised whenever the same inputs would give another region, so that no old cache is read.
+
+What only some scans are cut by (one tumour of several, a label, a mask of another phase) stands in the names of their
+regions alone, so that all other regions, and the networks fitted on them, are kept.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Region:
     """One arm's prepared region of one scan; ``file`` lies in the run's ``volumes`` folder.
 
     ``slices`` and ``center_mm`` (LPS) are text as in ``regions.csv``: ``12;17;20`` and ``x,y,z``. The tumour's
-    volume (ml) and largest axial diameter (mm) are known only where there is a mask.
+    volume (ml) and largest axial diameter (mm) are known only where a mask was drawn on this very scan.
     """
 
     patient_id: str
@@ -74,8 +80,9 @@ def prepare_cohort(
 ) -> Prepared:
     """Prepare every scan of a cohort, in parallel; a scan that is already there is not read again.
 
-    A scan with a fatal finding is left out and the others go on. Writes ``regions.csv`` and ``findings.csv``, and
-    removes regions that no scan of this study refers to any more.
+    A scan with a fatal finding is left out and the others go on. Writes ``regions.csv``, ``findings.csv`` and
+    ``tumours.csv`` (every tumour of every drawn mask), and removes regions that no scan of this study refers to any
+    more.
 
     Args:
         cohort: The patients with their scans.
@@ -86,7 +93,7 @@ def prepare_cohort(
     volumes_dir.mkdir(parents=True, exist_ok=True)
 
     def one(case: Case, scan: Scan) -> dict[str, Any]:
-        record = _prepare_scan(case.patient_id, scan, study, volumes_dir)
+        record = _prepare_scan(case, scan, study, volumes_dir)
         advance()
         return record
 
@@ -103,6 +110,7 @@ def prepare_cohort(
         inputs={name: digest for record in records for name, digest in record["inputs"].items()},
     )
     _write_index(prepared, volumes_dir)
+    write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), volumes_dir / "tumours.csv")
     _remove_stale(volumes_dir, keep={record["sidecar"] for record in records} | {r.file for r in prepared.regions})
     return prepared
 
@@ -162,83 +170,77 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
     }
 
 
-def _prepare_scan(patient_id: str, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
+def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
-    safe_id = re.sub(r"[^\w.-]+", "_", patient_id)[:40]
-    inputs = {str(path): sha256_of(path) for path in (scan.image_path, scan.mask_path) if path and path.exists()}
-    identity = [patient_id, scan.phase, sorted(inputs.values()), repr((scan.point, scan.box, scan.slice_place))]
-    names = {
-        arm.name: f"{safe_id}-{scan.phase}-{arm.name}."
-        f"{fingerprint([identity, region_settings(arm, scan.phase, study)])[:16]}.npy"
-        for arm in study.arm
-    }
-    sidecar_path = volumes_dir / f"{safe_id}-{scan.phase}.{fingerprint([identity, names])[:16]}.json"
+    safe_id = re.sub(r"[^\w.-]+", "_", case.patient_id)[:40]
+    own = _digests(scan)
+    names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
+    inputs = own | ({str(names_path): sha256_of(names_path)} if names_path else {})
+    lender = find_lender(case, scan, study)
+    lent = sorted(_digests(lender).values()) if lender else []
+    identity: list[object] = [
+        case.patient_id,
+        scan.phase,
+        sorted(own.values()),
+        repr((scan.point, scan.box, scan.slice_place)),
+    ]
+    if scan.further_paths or scan.pixel_mm:  # of several pictures, places say which by its number
+        identity.append([list(own.values()), scan.pixel_mm])
+    settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
+    shaping = [identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent]
+    sidecar_path = volumes_dir / f"{safe_id}-{scan.phase}.{fingerprint(shaping)[:16]}.json"
     if sidecar_path.exists():
-        record = read_json(sidecar_path)
-        if all((volumes_dir / region["file"]).exists() for region in record["regions"]):
-            return record | {"inputs": inputs}  # the same content may lie elsewhere by now
-    scanned, findings = _read_scan(patient_id, scan)
-    regions: list[Region] = []
-    if scanned is not None:
-        for arm in study.arm:
-            region_path = volumes_dir / names[arm.name]
-            try:
-                regions.append(_cut_arm(patient_id, scan, scanned, arm=arm, study=study, region_path=region_path))
-            except VolumeError as error:
-                if scan.mask_path is None or scanned.mask is not None:  # else the broken mask has been named already
-                    findings.append(_finding(patient_id, scan.phase, error, f"arm {arm.name}: "))
-    record = {
+        kept = read_json(sidecar_path)
+        if all((volumes_dir / region["file"]).exists() for region in kept["regions"]):
+            return kept | {"inputs": inputs}  # the same content may lie elsewhere by now
+    scanned, faults = read_scan(scan, lender, study)
+    record: dict[str, Any] = {
         "sidecar": sidecar_path.name,
         "inputs": inputs,
-        "regions": [asdict(region) for region in regions],
-        "findings": [asdict(finding) for finding in findings],
+        "regions": [],
+        "findings": [asdict(Finding(case.patient_id, scan.phase, *fault)) for fault in faults],
+        "tumours": [],
     }
+    if scanned is not None:
+        record["tumours"] = [asdict(row) for row in tumour_rows(case.patient_id, scan.phase, scanned.pieces)]
+        for arm in study.arm:
+            shape = [identity, settings[arm.name]]
+            if scanned.choice and uses_mask(scan, arm.supervision):
+                shape.append([scanned.choice, lent])
+            region_path = volumes_dir / f"{safe_id}-{scan.phase}-{arm.name}.{fingerprint(shape)[:16]}.npy"
+            try:
+                region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=region_path)
+                record["regions"].append(asdict(region))
+            except VolumeError as error:
+                if not scanned.lacks_mask:  # else the broken mask has been named already
+                    message = f"arm {arm.name}: {error.message}"
+                    finding = Finding(case.patient_id, scan.phase, error.code, "fatal", message, error.remedy)
+                    record["findings"].append(asdict(finding))
     write_json(sidecar_path, record)
     return record
 
 
-@dataclass(frozen=True, slots=True)
-class _Scanned:
-    volume: Volume
-    mask: MaskArray | None
-    tumour: Tumour | None
+def _digests(scan: Scan) -> dict[str, str]:
+    return {str(path): sha256_of(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
 
 
-def _finding(patient_id: str, phase: str, error: VolumeError, prefix: str = "") -> Finding:
-    return Finding(patient_id, phase, error.code, "fatal", prefix + error.message, error.remedy)
-
-
-def _read_scan(patient_id: str, scan: Scan) -> tuple[_Scanned | None, list[Finding]]:
-    try:
-        volume = read_volume(scan.image_path)
-        findings = [Finding(patient_id, scan.phase, *problem) for problem in check_volume(volume)]
-    except VolumeError as error:
-        return None, [_finding(patient_id, scan.phase, error)]
-    if scan.mask_path is None:
-        return _Scanned(volume, None, None), findings
-    try:
-        mask = read_mask(scan.mask_path, volume)
-        findings += [
-            Finding(patient_id, scan.phase, *problem) for problem in check_mask(mask, mask_path=scan.mask_path)
-        ]
-    except VolumeError as error:
-        return _Scanned(volume, None, None), [*findings, _finding(patient_id, scan.phase, error)]
-    return _Scanned(volume, mask, measure_tumour(mask, volume)), findings
-
-
-def _cut_arm(patient_id: str, scan: Scan, scanned: _Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:
-    pictures, slices, center_mm = cut_region(scanned.volume, scan, scanned.mask, arm=arm, study=study)
+def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:
+    if scanned.volume is None:
+        pictures, slices, center_mm = cut_pictures(scanned.scan, arm=arm, study=study)
+    else:
+        pictures, slices, center_mm = cut_region(scanned.volume, scanned.scan, scanned.mask, arm=arm, study=study)
     with replaced(region_path) as temporary_path:
         np.save(temporary_path, pictures)
+    volume_ml, diameter_mm = scanned.size or (None, None)
     return Region(
         patient_id=patient_id,
-        phase=scan.phase,
+        phase=scanned.scan.phase,
         arm=arm.name,
         file=region_path.name,
         slices=";".join(map(str, slices)),
         center_mm=",".join(f"{value:.2f}" for value in center_mm),
-        tumour_volume_ml=scanned.tumour.volume_ml if scanned.tumour else None,
-        tumour_diameter_mm=scanned.tumour.diameter_mm if scanned.tumour else None,
+        tumour_volume_ml=volume_ml,
+        tumour_diameter_mm=diameter_mm,
     )
 
 
@@ -251,7 +253,7 @@ def _write_index(prepared: Prepared, volumes_dir: Path) -> None:
 
 
 def _remove_stale(volumes_dir: Path, keep: Iterable[str]) -> None:
-    kept = {*keep, "regions.csv", "findings.csv", "inputs.json"}
+    kept = {*keep, "regions.csv", "findings.csv", "tumours.csv", "inputs.json"}
     for path in volumes_dir.iterdir():
         if path.name not in kept:
             path.unlink()

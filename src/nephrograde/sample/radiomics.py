@@ -20,8 +20,9 @@ import numpy as np
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
 from nephrograde.volume.check import Finding
+from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.roi import cut_box, measure_tumour
-from nephrograde.volume.volume import read_mask, read_volume
+from nephrograde.volume.volume import read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -122,8 +123,7 @@ def radiomics_features(
     for patient_id, scan in _delineated(cohort, phase).items():
         digests = [inputs.get(str(path)) for path in (scan.image_path, scan.mask_path)]
         if None not in digests:
-            window = study.window_of(phase)
-            records.append(_measure_scan(patient_id, scan, digests, window=window, radiomics_dir=radiomics_dir))
+            records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=radiomics_dir))
         advance()
     names = list(dict.fromkeys(name for record in records for name in record["features"]))
     rows = ({"patient_id": r["patient_id"], "phase": phase} | r["features"] for r in records if r["features"])
@@ -244,10 +244,12 @@ def _delineated(cohort: Cohort, phase: str) -> dict[str, Scan]:
 
 
 def _measure_scan(
-    patient_id: str, scan: Scan, digests: list[str | None], *, window: Window, radiomics_dir: Path
+    patient_id: str, scan: Scan, digests: list[str | None], *, study: Study, radiomics_dir: Path
 ) -> dict[str, Any]:
     """One scan's record, from the sidecar where nothing has changed."""
-    identity = [patient_id, scan.phase, digests, window.model_dump(mode="json")]
+    window = study.window_of(scan.phase)
+    masks = study.masks.model_dump(mode="json")
+    identity = [patient_id, scan.phase, digests, window.model_dump(mode="json"), masks]
     method = [LAYOUT, VOXEL_MM, MARGIN_MM, BINS, FAMILIES, NOT_SHAPE, importlib.metadata.version("mirp")]
     safe_id = re.sub(r"[^\w.-]+", "_", patient_id)[:40]
     sidecar_path = radiomics_dir / f"{safe_id}-{scan.phase}.{fingerprint([identity, method])[:16]}.json"
@@ -256,7 +258,7 @@ def _measure_scan(
     record: dict[str, Any] = {"sidecar": sidecar_path.name, "patient_id": patient_id, "features": {}, "finding": None}
     try:
         volume = read_volume(scan.image_path)
-        mask = read_mask(scan.mask_path, volume) if scan.mask_path else None
+        mask = delineate(scan.mask_path, volume, study.masks).mask if scan.mask_path else None
     except VolumeError:  # is a finding of the prepare stage already
         mask = None
     if mask is not None:

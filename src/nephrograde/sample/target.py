@@ -37,6 +37,17 @@ class Target:
         return self.slice_centers_mm.get(k, self.center_mm)
 
 
+def uses_mask(scan: Scan, supervision: Supervision) -> bool:
+    """Whether a supervision level reads the tumour's mask on this scan, because nothing cheaper was given.
+
+    Args:
+        scan: The scan's row of the table, with its annotations.
+        supervision: The arm's level: point, box or mask.
+    """
+    has_point = scan.point is not None and supervision is Supervision.POINT
+    return supervision is Supervision.MASK or not (has_point or scan.box is not None)
+
+
 def find_target(
     volume: Volume, scan: Scan, mask: MaskArray | None, *, supervision: Supervision, assumed_tumour_mm: float
 ) -> Target:

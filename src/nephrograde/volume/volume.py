@@ -11,7 +11,6 @@ import SimpleITK
 from nephrograde.errors import VolumeError
 from nephrograde.volume.check import Fault, check_volume
 from nephrograde.volume.grid import Grid, Index, Matrix
-from nephrograde.volume.masks.read import read_mask as read_mask  # noqa: PLC0414
 from nephrograde.volume.stored import read_stored_series
 
 if TYPE_CHECKING:

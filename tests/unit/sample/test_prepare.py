@@ -7,7 +7,7 @@ import pytest
 
 from nephrograde.cohort.table import Case, Cohort, Scan
 from nephrograde.errors import RunError
-from nephrograde.sample import prepare
+from nephrograde.sample import scanned
 from nephrograde.sample.prepare import prepare_cohort, read_prepared
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import Supervision
@@ -63,7 +63,7 @@ def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
 def test_a_prepared_scan_is_not_read_again(tmp_path, monkeypatch):
     patients = cohort(a=write_scan(tmp_path, "a"), b=write_scan(tmp_path, "b"))
     first = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
-    monkeypatch.setattr(prepare, "read_volume", lambda path: pytest.fail(f"{path.name} was read again"))
+    monkeypatch.setattr(scanned, "read_volume", lambda path: pytest.fail(f"{path.name} was read again"))
     assert prepare_cohort(patients, study(), volumes_dir=tmp_path / "v") == first
 
 
@@ -132,7 +132,7 @@ def test_an_interrupt_stops_at_once(tmp_path, monkeypatch):
     def interrupt(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepare, "read_volume", interrupt)
+    monkeypatch.setattr(scanned, "read_volume", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), volumes_dir=tmp_path / "v")
     assert not (tmp_path / "v" / "regions.csv").exists()

@@ -18,7 +18,8 @@ from nephrograde.sample import radiomics
 from nephrograde.sample.radiomics import choose_phase, measure_features, radiomics_features, read_features
 from nephrograde.study import Window
 from nephrograde.volume.check import read_findings
-from nephrograde.volume.volume import make_volume, read_mask, read_volume, write_image
+from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.volume import make_volume, read_volume, write_image
 
 HU = Window(low=-200.0, high=300.0)
 

@@ -8,7 +8,7 @@ import pytest
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.cohort.table import Scan
 from nephrograde.errors import VolumeError
-from nephrograde.sample.target import find_target
+from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.volume import make_volume
 
@@ -109,3 +109,16 @@ def test_a_place_outside_the_image_is_named(annotations):
     with pytest.raises(VolumeError, match="unit") as caught:
         target("point", **annotations)
     assert caught.value.code == "annotation-outside"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "readers"),
+    [
+        ({}, ["point", "box", "mask"]),
+        ({"point": "20,20,8 vox"}, ["box", "mask"]),
+        ({"box": "2,2,12;4,4,14 vox"}, ["mask"]),
+    ],
+)
+def test_a_mask_is_read_where_nothing_cheaper_is_given(annotations, readers):
+    levels = [level for level in ("point", "box", "mask") if uses_mask(scan(**annotations), Supervision(level))]
+    assert levels == readers

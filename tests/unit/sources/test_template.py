@@ -18,6 +18,7 @@ from nephrograde.study import (
     EvaluateSettings,
     FitSettings,
     ImageSettings,
+    MaskSettings,
     Section,
     SplitSettings,
     Study,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, type[Section]] = {
     "split": SplitSettings,
     "image": ImageSettings,
     "augment": AugmentSettings,
+    "masks": MaskSettings,
     "fit": FitSettings,
     "evaluate": EvaluateSettings,
 }

@@ -13,10 +13,10 @@ import pytest
 
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import VolumeError
+from nephrograde.volume.masks.read import read_mask
 from nephrograde.volume.volume import (
     Volume,
     make_volume,
-    read_mask,
     read_volume,
     resolve_box,
     resolve_point,

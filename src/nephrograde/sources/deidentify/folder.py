@@ -16,7 +16,8 @@ from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.sources.deidentify.values import damages, silent_pydicom, text_of
+from nephrograde.sources.deidentify.values import damages, text_of
+from nephrograde.volume.dicom.elements import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ class _Run:
             return replace(outcome, reason=str(refused))
         if not _is_dicom(content):
             return replace(outcome, reason="empty" if not content else "not DICOM")
-        with silent_pydicom():
+        with quiet():
             try:
                 return self._object(_parse(content), outcome)
             except SetAside as refused:

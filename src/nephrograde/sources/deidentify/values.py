@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import struct
-import warnings
 import zlib
 from collections.abc import MutableSequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from pydicom import DataElement, Dataset
 
@@ -29,20 +25,6 @@ def damages() -> tuple[type[Exception], ...]:
 
     of_python = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError, OSError)
     return (*of_python, MemoryError, struct.error, zlib.error, BytesLengthException, InvalidDicomError)
-
-
-@contextmanager
-def silent_pydicom() -> Iterator[None]:
-    """Keep pydicom from warning and from logging: its messages quote what headers say."""
-    log = logging.getLogger("pydicom")
-    was_disabled = log.disabled
-    log.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.disabled = was_disabled
 
 
 def text_of(source: Dataset, name: str) -> str:

@@ -6,6 +6,7 @@ other way round, under the wrong VR or none. Whatever the bytes are, the errors 
 
 from __future__ import annotations
 
+import logging
 import struct
 import threading
 import warnings
@@ -47,7 +48,7 @@ DAMAGED = (
 _FORMS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "US or SS": "H", "OW": "H"}
 _GROUPS = {b"\x02\x00", b"\x08\x00"}
 _HIGHEST_FIRST_ELEMENT = 0x20
-_quiet_lock = threading.Lock()
+_quiet_lock = threading.RLock()
 
 
 class NonsenseError(ValueError):
@@ -175,10 +176,18 @@ def begins_as_dicom(head: bytes) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings back while it reads what others wrote; one thread at a time, as filters are global."""
+    """Keep pydicom from warning and from logging while it reads what others wrote: its messages quote headers.
+
+    One thread at a time, as filters are global.
+    """
+    log = logging.getLogger("pydicom")
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        was_disabled, log.disabled = log.disabled, True
+        try:
+            yield
+        finally:
+            log.disabled = was_disabled
 
 
 def _unpacked(value: bytes, form: str) -> list[float]:

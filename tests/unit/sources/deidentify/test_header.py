@@ -21,13 +21,13 @@ from nephrograde.sources.deidentify.header import Cleaner, identity_of
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.sources.deidentify.values import silent_pydicom
+from nephrograde.volume.dicom.elements import quiet
 
 
 def cleaned(source, **settings):
     source.file_meta = getattr(source, "file_meta", None) or pydicom.dataset.FileMetaDataset()
     source.file_meta.TransferSyntaxUID = source.file_meta.get("TransferSyntaxUID", ExplicitVRLittleEndian)
-    with silent_pydicom():
+    with quiet():
         return Cleaner(Subject("P0001", -100), "2.25.{}".format, identity_of(source), **settings).cleaned(source)
 
 

@@ -1,0 +1,140 @@
+"""One scan as read: the image with the tumour on it, drawn on this phase or carried over from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.place import Point
+from nephrograde.errors import VolumeError
+from nephrograde.sample.target import uses_mask
+from nephrograde.volume.check import Fault, check_mask, check_volume
+from nephrograde.volume.masks.carry import carry_mask
+from nephrograde.volume.masks.delineation import Delineation, delineate
+from nephrograde.volume.pictures import find_pictures
+from nephrograde.volume.roi import measure_tumour
+from nephrograde.volume.volume import read_volume
+
+if TYPE_CHECKING:
+    from nephrograde.cohort.table import Case, Scan
+    from nephrograde.study import MaskSettings, Study
+    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.masks.tumours import Piece
+    from nephrograde.volume.volume import Volume
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scanned:
+    """An image, the tumour's mask on its grid, and the scan's row with the seed point that its mask file may hold.
+
+    ``volume`` is None where the image is exported pictures, which are read as they are cut.
+    ``size`` is the tumour's volume (ml) and largest axial diameter (mm), and ``pieces`` are all tumours, where the mask
+    was drawn on this scan. ``choice`` says how ``mask`` differs from all that the scan's own mask file marks.
+    ``lacks_mask`` is true where a mask should be here and could not be had.
+    """
+
+    volume: Volume | None
+    scan: Scan
+    mask: MaskArray | None = None
+    size: tuple[float, float] | None = None
+    pieces: tuple[Piece, ...] = ()
+    choice: str = ""
+    lacks_mask: bool = False
+
+
+def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
+    """Find the scan of the same patient whose mask this scan takes over.
+
+    Args:
+        case: The patient.
+        scan: A scan with a mask of its own or without; exported pictures neither borrow nor lend.
+        study: Its ``[masks]`` may say that none is carried; its arms say whether one is needed.
+
+    Returns:
+        The first phase of the study that has a mask; None where the scan has its own, no arm reads one, or no phase
+        has one.
+
+    Source: Our choice.
+    """
+    if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
+        return None
+    if not any(uses_mask(scan, arm.supervision) for arm in study.arm):
+        return None
+    others = (case.scans[phase] for phase in study.cohort.phases if phase in case.scans and phase != scan.phase)
+    drawn = (other for other in others if other.mask_path is not None and not find_pictures(other.image_paths))
+    return next(drawn, None)
+
+
+def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | None, list[Fault]]:
+    """Read a scan and its tumour, and say what is wrong with them.
+
+    Args:
+        scan: The scan's row of the table.
+        lender: Whose mask it takes over, as :func:`find_lender` says.
+        study: Its ``[masks]`` say which tumour counts.
+
+    Returns:
+        The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them.
+
+    Source: Our choice.
+    """
+    if find_pictures(scan.image_paths):
+        return Scanned(None, scan), []
+    try:
+        volume = read_volume(scan.image_path)
+        faults = check_volume(volume)
+    except VolumeError as error:
+        return None, [_fatal(error)]
+    try:
+        if scan.mask_path is not None:
+            delineation = delineate(scan.mask_path, volume, study.masks)
+            faults += delineation.faults
+            return annotated(volume, scan, delineation), faults
+        if lender is not None:
+            scanned, carried_faults = _borrow(volume, scan, lender, study.masks)
+            return scanned, [*faults, *carried_faults]
+    except VolumeError as error:
+        return Scanned(volume, scan, lacks_mask=True), [*faults, _fatal(error)]
+    return Scanned(volume, scan), faults
+
+
+def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
+    """Put what a scan's own mask file says beside the image.
+
+    Args:
+        volume: The image.
+        scan: The scan's row of the table; a point in it goes before a seed point of the file.
+        delineation: As :func:`~nephrograde.volume.masks.delineation.delineate` gives it.
+    """
+    mask, pieces = delineation.mask, delineation.pieces
+    if mask is None:
+        return Scanned(volume, _with_seed(scan, delineation.seed_mm), choice=delineation.choice)
+    used = [piece for piece in pieces if piece.used]
+    whole = used[0] if len(used) == 1 else measure_tumour(mask, volume)
+    return Scanned(volume, scan, mask, (whole.volume_ml, whole.diameter_mm), pieces, delineation.choice)
+
+
+def _borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
+    """Take over the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
+    if lender.mask_path is None or settings.carry == "off":
+        return Scanned(volume, scan), []
+    try:
+        source = read_volume(lender.image_path)
+        drawn = delineate(lender.mask_path, source, settings)
+    except VolumeError as error:
+        message = f"has no mask, and that of phase {lender.phase} cannot be carried over: {error.message}"
+        raise VolumeError("mask-not-carried", message, error.remedy) from None
+    choice = f"{settings.carry} from {lender.phase}; {drawn.choice}"
+    if drawn.mask is None:
+        return Scanned(volume, _with_seed(scan, drawn.seed_mm), choice=choice), []
+    carried = carry_mask(drawn.mask, source, volume, how=settings.carry, mask_path=lender.mask_path)
+    faults = [carried.fault, *check_mask(carried.mask, mask_path=lender.mask_path)]
+    return Scanned(volume, scan, carried.mask, choice=choice), faults
+
+
+def _with_seed(scan: Scan, seed_mm: Triple | None) -> Scan:
+    return scan if seed_mm is None or scan.point is not None else replace(scan, point=Point(seed_mm, "mm"))
+
+
+def _fatal(error: VolumeError) -> Fault:
+    return Fault(error.code, "fatal", error.message, error.remedy)
