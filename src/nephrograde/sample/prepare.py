@@ -18,7 +18,7 @@ from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Finding, read_findings, write_findings
+from nephrograde.volume.check import Fault, Finding, as_finding, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
@@ -198,7 +198,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
         "sidecar": sidecar_path.name,
         "inputs": inputs,
         "regions": [],
-        "findings": [asdict(Finding(case.patient_id, scan.phase, *fault)) for fault in faults],
+        "findings": [asdict(as_finding(fault, case.patient_id, scan, lender)) for fault in faults],
         "tumours": [],
     }
     if scanned is not None:
@@ -214,7 +214,8 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
             except VolumeError as error:
                 if not scanned.lacks_mask:  # else the broken mask has been named already
                     message = f"arm {arm.name}: {error.message}"
-                    finding = Finding(case.patient_id, scan.phase, error.code, "fatal", message, error.remedy)
+                    fault = Fault(error.code, "fatal", message, error.remedy)
+                    finding = as_finding(fault, case.patient_id, scan, lender)
                     record["findings"].append(asdict(finding))
     write_json(sidecar_path, record)
     return record

@@ -19,7 +19,7 @@ import numpy as np
 
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
-from nephrograde.volume.check import Finding
+from nephrograde.volume.check import Fault, Finding, as_finding
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.roi import cut_box, measure_tumour
 from nephrograde.volume.volume import read_volume
@@ -265,7 +265,7 @@ def _measure_scan(
         try:
             record["features"] = measure_features(volume, mask, window=window)
         except VolumeError as error:
-            finding = Finding(patient_id, scan.phase, error.code, "warning", error.message, error.remedy)
+            finding = as_finding(Fault(error.code, "warning", error.message, error.remedy), patient_id, scan)
             record["finding"] = asdict(finding)
     write_json(sidecar_path, record)
     return record

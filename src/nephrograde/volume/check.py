@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nephrograde.cohort.table import Scan
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
@@ -48,6 +49,29 @@ class Finding:
     severity: Severity
     message: str
     remedy: str
+
+
+def as_finding(fault: Fault, patient_id: str, scan: Scan, lender: Scan | None = None) -> Finding:
+    """Make a fault of a scan a finding, in which files are named by their column: a path may say who the patient is.
+
+    Args:
+        fault: As found.
+        patient_id: Whose scan it is.
+        scan: The scan.
+        lender: The scan whose mask it takes over.
+
+    >>> from pathlib import Path
+    >>> from nephrograde.cohort.table import Scan
+    >>> scan = Scan("np", Path("Zhang Wei/np.nii"), None, None, None, None)
+    >>> as_finding(Fault("constant", "fatal", "Zhang Wei/np.nii: is empty.", "Export it again."), "P1", scan).message
+    'np_image: is empty.'
+    """
+    message = fault.message
+    for one in (scan, lender) if lender else (scan,):
+        files = [(path, f"{one.phase}_image") for path in one.image_paths]
+        for path, column in [*files, (one.mask_path, f"{one.phase}_mask")]:
+            message = message.replace(str(path), column) if path else message
+    return Finding(patient_id, scan.phase, fault.code, fault.severity, message, fault.remedy)
 
 
 def check_volume(volume: Volume) -> list[Fault]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
-
     from pydicom import DataElement, Dataset
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")

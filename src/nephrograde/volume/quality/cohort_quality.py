@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Finding
+from nephrograde.volume.check import Finding, as_finding
 from nephrograde.volume.quality.marks import PersonMarks, shared_slices
 
 if TYPE_CHECKING:
@@ -82,9 +82,8 @@ def examine_cohort(
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
-    findings = [
-        Finding(patient, phase, *fault) for patient, phase in keys for fault in qualities[patient, phase].faults
-    ]
+    scans = {(case.patient_id, phase): scan for case in cohort.cases for phase, scan in case.scans.items()}
+    findings = [as_finding(fault, key[0], scans[key]) for key in keys for fault in qualities[key].faults]
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
     for case in cohort.cases:
