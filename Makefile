@@ -14,7 +14,7 @@ $(BIN)/nephrograde: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/nephrograde
-	$(PIP) --editable '.[test,pdf,radiomics]'
+	$(PIP) --editable '.[test,pdf,public,radiomics]'
 	touch $@
 
 demo: $(BIN)/nephrograde

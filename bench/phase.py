@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import idc_index_data
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
@@ -128,7 +129,7 @@ def main() -> int:
     chosen = parser.parse_args()
     with chosen.labels.open(encoding="utf-8") as file:
         truth = {row["series_uid"]: row["phase"] for row in csv.DictReader(file)}
-    index = pd.read_parquet(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
+    index = duckdb.read_parquet(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH)).df()
     kits = index[(index.collection_id == "c4kc_kits") & (index.Modality == "CT")]
     kits_truth = dict(zip(kits.SeriesInstanceUID, kits.SeriesDescription.str.lower().str.split().str[0], strict=True))
     is_fine = True

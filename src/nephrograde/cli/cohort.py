@@ -116,4 +116,44 @@ def deidentify(
         typer.echo(f"set aside: {count} × {reason}")
     if done.n_flagged:
         typer.echo(f"{done.n_flagged} images may have text burnt in; look at them before you pass anything on.")
+    if not done.n_patients:
+        typer.echo("No DICOM image could be written. Is this the folder of the export?", err=True)
+        raise typer.Exit(2)
     typer.echo(f"Report: {done.report_path}\nKey, not to be passed on: {key}, {done.names_path}")
+
+
+@commands.command()
+def cohort(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="c4kc-kits, kits23, tcga-kirc, cptac-ccrcc; several become one cohort."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the cohort.")],
+    grades: Annotated[Path | None, typer.Option("--grades", help="Grades of your own, by patient_id.")] = None,
+    *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Write the tables and SOURCES.md, and download nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
+) -> None:
+    """Choose, grade and download a public cohort; its size and licence are said first."""
+    from nephrograde.sources.public.download import download_cohort, open_plan, write_plan
+    from nephrograde.sources.public.plan import plan_lines
+
+    planned = open_plan(names, out, grades_path=grades)
+    for line in plan_lines(planned):
+        typer.echo(line)
+    if plan:
+        typer.echo(f"Table: {write_plan(planned, out).table_path}")
+        return
+    if not yes:
+        typer.confirm("Download it?", abort=True)
+    with counting() as progress:
+        done = download_cohort(
+            planned, out, progress=lambda came, total: progress("Megabytes", came // 10**6, total // 10**6)
+        )
+    for fault in done.failed:
+        typer.echo(f"Not there: {fault}", err=True)
+    typer.echo(f"{done.n_whole} of {len(planned.parts)} series and files are whole. Table: {done.table_path}")
+    if done.failed:
+        raise typer.Exit(1)

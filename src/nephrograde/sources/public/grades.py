@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.files import replaced
-from nephrograde.sources.public.collections import COHORTS, KITS_REPOSITORY
+from nephrograde.sources.public.cohorts import KITS_REPOSITORY
 from nephrograde.sources.public.fetch import read_url
 from nephrograde.sources.scan.grades import read_grades
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nephrograde.sources.public.collections import Hosts, PublicCohort
+    from nephrograde.sources.public.cohorts import Hosts, PublicCohort
 
 _GDC_FIELDS = ("submitter_id", "tumor_grade", "primary_diagnosis", "classification_of_tumor")
 _GDC_MOST = 5000
@@ -68,7 +68,7 @@ def grades_url(cohort: PublicCohort, hosts: Hosts) -> str:
 
     **Source:** KiTS: https://github.com/neheller/kits23; TCGA and CPTAC: https://docs.gdc.cancer.gov/API.
 
-    >>> from nephrograde.sources.public.collections import Hosts
+    >>> from nephrograde.sources.public.cohorts import COHORTS, Hosts
     >>> grades_url(COHORTS["c4kc-kits"], Hosts())
     'https://raw.githubusercontent.com/neheller/kits23/main/dataset/kits23.json'
     """
@@ -151,12 +151,14 @@ def kits_patient(case: int) -> str:
 def _parse_json(content: bytes, cohort: PublicCohort, place: str) -> PublicGrades:
     try:
         found = json.loads(content)
-        if cohort.gdc_project:
-            return PublicGrades(cohort.grade_column, _read_gdc(found), f"Genomic Data Commons, {cohort.gdc_project}")
-        return PublicGrades(cohort.grade_column, _read_kits(found), "kits23.json, https://github.com/neheller/kits23")
+        rows = _read_gdc(found) if cohort.gdc_project else _read_kits(found)
     except (ValueError, KeyError, TypeError, AttributeError):
+        rows = {}
+    if not rows:
         what = f"is not the table of grades of {cohort.title}"
-        raise InputError([Problem(place, what, "Fetch it again, or give a table of your own with --grades.")]) from None
+        raise InputError([Problem(place, what, "Fetch it again, or give a table of your own with --grades.")])
+    kits, gdc = "kits23.json, https://github.com/neheller/kits23", f"Genomic Data Commons, {cohort.gdc_project}"
+    return PublicGrades(cohort.grade_column, rows, gdc if cohort.gdc_project else kits)
 
 
 def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
@@ -178,7 +180,7 @@ def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
 
 
 def _read_gdc(answer: Mapping[str, Any]) -> dict[str, PublicGrade]:
-    """The cases of a project. A diagnosis that names no other histology counts as clear cell, as the projects took in."""
+    """The cases of a project; whoever is not said to have another histology counts as clear cell, as enrolled."""
     hits = answer["data"]["hits"]
     if answer["data"]["pagination"]["total"] > len(hits):
         raise ValueError("the answer is not whole")

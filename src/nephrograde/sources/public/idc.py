@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.sources.public.collections import Part
+from nephrograde.sources.public.cohorts import Part
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.index import header_of_row
 from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
@@ -176,7 +176,9 @@ def choose_collection(collection: Collection) -> list[Choice]:
     for study in studies.values():
         answers = recognise_phases(study, seen)
         for header in study:
-            is_late = collection.rows[header.series_uid]["collection_id"] == "c4kc_kits" and header.description == "late"
+            is_late = (
+                collection.rows[header.series_uid]["collection_id"] == "c4kc_kits" and header.description == "late"
+            )
             pairs.append((header, _late() if is_late else answers[header.key]))
     return choose_series(pairs)
 
@@ -213,5 +215,3 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
 def _late() -> PhaseAnswer:
     text = '"late" in the series description, the third phase of C4KC-KiTS'
     return PhaseAnswer("np", max(NAMED_FROM, _LATE["np"]), (Evidence("words", text, _LATE),))
-
-

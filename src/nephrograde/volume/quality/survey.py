@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.quality.cohort_quality import CohortQuality, ScanKey
     from nephrograde.volume.volume import Volume
 
-CHECKS = 1
+CHECKS = 2
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each holds a scan and its copies in memory (our choice)."""

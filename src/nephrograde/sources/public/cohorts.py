@@ -29,7 +29,7 @@ class PublicCohort:
         grade_column: The heading of its grades, which says what system they follow.
         gdc_project: Where the Genomic Data Commons has its grades; empty where they stand in ``kits23.json``.
         gdc_filters: What its cases are told by there, besides the project.
-        mask_label: What ``masks.label`` must name, so that the tumour alone counts; empty where all of a mask is tumour.
+        mask_label: What ``masks.label`` must name, so that the tumour alone counts; empty where a mask holds no more.
     """
 
     name: str
@@ -46,7 +46,9 @@ COHORTS = {
     for cohort in (
         PublicCohort("c4kc-kits", "C4KC-KiTS", "c4kc_kits", "isup_grade", mask_label="the tumour's label"),
         PublicCohort("kits23", "KiTS23", "", "isup_grade", mask_label="2"),
-        PublicCohort("tcga-kirc", "TCGA-KIRC", "tcga_kirc", "fuhrman_grade", "TCGA-KIRC", mask_label="the mass's label"),
+        PublicCohort(
+            "tcga-kirc", "TCGA-KIRC", "tcga_kirc", "fuhrman_grade", "TCGA-KIRC", mask_label="the mass's label"
+        ),
         PublicCohort(
             "cptac-ccrcc", "CPTAC-CCRCC", "cptac_ccrcc", "tumor_grade", "CPTAC-3", (("primary_site", "Kidney"),)
         ),
@@ -68,6 +70,7 @@ CITATIONS = {
 }
 """What to cite, by the DOI that the index names as the source of a series."""
 
+GRADE_COLUMNS = tuple(dict.fromkeys(cohort.grade_column for cohort in COHORTS.values()))
 KITS_DOI = "10.48550/arxiv.2307.01984"
 KITS_LICENCE = "CC BY-NC-SA 4.0"
 
