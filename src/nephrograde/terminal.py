@@ -35,14 +35,17 @@ def print_findings(run_dir: Path) -> None:
 
 
 def print_scan(result: ScanResult) -> None:
-    """Say what a scan found, chose, set aside and passed over; paths are not named, as they may name a patient."""
+    """Say what a scan found, chose, set aside and passed over; files are not named, as they may name a patient."""
     typer.echo(f"{result.n_patients} patients, {result.n_series} series in {result.n_files} files")
     for phase, count in result.n_scans.items():
-        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients")
+        masks = f", {result.n_masks[phase]} of them with a mask" if phase in result.n_masks else ""
+        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{masks}")
     for reason, count in result.reasons.items():
         typer.echo(f"not chosen: {count} × {reason}")
     for skipped in result.skipped:
         typer.echo(f"passed over: {skipped.count} × {skipped.reason}", err=True)
+    if result.skipped_path is not None:
+        typer.echo(f"Every file that was passed over stands in {result.skipped_path}; keep it apart.", err=True)
     for note in result.notes:
         typer.echo(note, err=True)
 

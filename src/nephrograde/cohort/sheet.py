@@ -110,11 +110,7 @@ def _near_files(table_path: Path) -> str:
     if not folder.is_dir():
         return f"There is no folder {folder} either; correct the path."
     near = difflib.get_close_matches(table_path.name, sorted(entry.name for entry in folder.iterdir()), n=1)
-    return (
-        f"Did you mean '{near[0]}'?"
-        if near
-        else "Correct the path; in a study file it starts from its folder."
-    )
+    return f"Did you mean '{near[0]}'?" if near else "Correct the path; in a study file it starts from its folder."
 
 
 def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, list[Problem]]:

@@ -16,7 +16,7 @@ from nephrograde.report.svg import SYNTHETIC
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.report.language import Language
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PHASE_ORDER = ("up", "cmp", "np", "ep")
 UNSURE = 0.9
 """A chosen series whose phase is less probable is to be looked at first. Our choice."""
+MASK = "mask of a chosen series"
+"""How the reason of a mask that was taken begins."""
 _NEEDED = {"patient_id", "series_uid", "description", "phase", "probability", "evidence", "chosen", "reason"}
 
 
@@ -39,15 +41,20 @@ class SeriesLine:
     detail: str
     is_chosen: bool
     is_unsure: bool
+    is_mask: bool
     pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PatientBlock:
-    """One patient: the chosen series in the order of the phases, and the others in the order of the table."""
+    """One patient: the chosen series in the order of the phases, and the others in the order of the table.
+
+    ``masks`` holds the mask that was taken with a chosen series, by phase.
+    """
 
     patient_id: str
     chosen: tuple[SeriesLine, ...]
+    masks: Mapping[str, SeriesLine]
     others: tuple[SeriesLine, ...]
     missing: tuple[str, ...]
     is_first: bool
@@ -116,14 +123,16 @@ def _patient(row: dict[str, str]) -> str:
 def _block(patient_id: str, rows: Sequence[dict[str, str]], thumbs_dir: Path) -> PatientBlock:
     lines = [_line(row, thumbs_dir) for row in rows]
     chosen = sorted(
-        (line for line in lines if line.is_chosen),
+        (line for line in lines if line.is_chosen and not line.is_mask),
         key=lambda line: PHASE_ORDER.index(line.phase) if line.phase in PHASE_ORDER else len(PHASE_ORDER),
     )
     missing = tuple(phase for phase in PHASE_ORDER[:3] if phase not in {line.phase for line in chosen})
-    has_ct = any(not row["reason"].startswith("not CT") for row in rows)  # else there was nothing to choose from
+    # Else there was nothing to choose from.
+    has_ct = any(not row["reason"].startswith(("not CT", "mask of")) for row in rows)
     is_first = has_ct and (not chosen or any(line.is_unsure for line in chosen))
     others = tuple(line for line in lines if not line.is_chosen)
-    return PatientBlock(patient_id, tuple(chosen), others, missing, is_first)
+    masks = {line.phase: line for line in lines if line.is_chosen and line.is_mask}
+    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, is_first)
 
 
 def _line(row: dict[str, str], thumbs_dir: Path) -> SeriesLine:
@@ -140,6 +149,7 @@ def _line(row: dict[str, str], thumbs_dir: Path) -> SeriesLine:
         kind=_kinds().get(kind, _best_of(kind)),
         detail=detail,
         is_chosen=is_chosen,
+        is_mask=kind == MASK,
         is_unsure=is_chosen and _number(row["probability"]) < UNSURE,
         pictures=tuple(_as_uri(path) for path in paths if path.parent == thumbs_dir and path.exists()),
     )
@@ -198,4 +208,9 @@ def _kinds() -> dict[str, str]:
         "after surgery": t("after surgery"),
         "a better series": t("a better series"),
         "only series of its phase": t("only series of its phase"),
+        "mask of a chosen series": t("mask of a chosen series"),
+        "another mask was taken": t("another mask was taken"),
+        "mask of a series not chosen": t("mask of a series not chosen"),
+        "mask of another organ": t("mask of another organ"),
+        "mask of an unknown series": t("mask of an unknown series"),
     }

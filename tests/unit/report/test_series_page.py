@@ -145,3 +145,20 @@ def test_empty_and_damaged_tables(tmp_path: Path) -> None:
         write_series_page(tmp_path / "series.csv", tmp_path, tmp_path / "x.html")
     with pytest.raises(RunError, match="missing"):
         write_series_page(tmp_path / "none.csv", tmp_path, tmp_path / "x.html")
+
+
+def test_mask_stands_with_its_scan_and_is_not_counted_as_one(tmp_path: Path) -> None:
+    mask = row("P0001", "Tumor <1>", phase="cmp", reason="mask of a chosen series: 1.2; not taken: 1.9")
+    other = row("P0001", "Liver", reason="mask of another organ")
+    html = page_of(tmp_path, [*ROWS[:2], mask | {"chosen": "yes"}, other])
+    block = blocks(html)["P0001"]
+    assert block.count("Tumor") == 1
+    assert "<b>Mask</b> <span>Tumor &lt;1&gt;</span>" in block
+    assert block.index("<b>CMP</b>") < block.index("<b>Mask</b>")
+    assert "mask of a chosen series: <span>1.2; not taken: 1.9</span>" in block
+    assert block.count("<img ") == 2
+    assert "Series not chosen: 1" in block
+    assert 'corticomedullary (cmp)</th><td class="num">1<' in html
+    assert "掩膜" in page_of(tmp_path, [ROWS[0], mask | {"chosen": "yes"}], "zh")
+    alone = row("P0005", "Tumor", reason="mask of an unknown series")
+    assert "Look at these first" not in page_of(tmp_path, [*ROWS[:2], alone])

@@ -109,6 +109,19 @@ class Catalogue:
         """Say what was passed over and why, the commonest reason first."""
         return self._store.skipped()
 
+    def skipped_files(self) -> Iterator[tuple[str, str]]:
+        """Name everything that was passed over, copies of other files too; one is held at a time.
+
+        Yields:
+            The reason, and where it lies, as :meth:`files` writes it. It may tell who the patient is: not for logs or
+            reports.
+
+        Source: Our choice.
+        """
+        top = self._folder.as_posix().rstrip("/")
+        for reason, path in self._store.skipped_files():
+            yield reason, f"{top}/{path}"
+
     def close(self) -> None:
         """Let go of the catalogue's file."""
         self._store.close()

@@ -49,11 +49,14 @@ class Wanted(NamedTuple):
         tags: Elements whose bytes are kept.
         sequences: Sequences whose items are read; in an item, wanted elements of any depth are gathered.
         stop: The first tag that is of no interest any more; elements stand in the order of their tags.
+        gathered: Elements of which an item keeps all that the items in it hold, parted by a backslash; of others the
+            last one.
     """
 
     tags: Collection[int]
     sequences: Collection[int]
     stop: int
+    gathered: Collection[int] = ()
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -201,7 +204,7 @@ class _Reader:
             item: Found = {}
             at = self.item(at + 8, item_length, item, depth=depth if is_wanted else -depth)
             if is_wanted:
-                listed.append(_flat(item))
+                listed.append(_flat(item, self.wanted.gathered))
         else:
             raise DamagedError
         if is_wanted:
@@ -219,13 +222,11 @@ class _Reader:
         return self.elements(at, item, stop=0xFFFE0000, end=at + length, depth=depth)
 
 
-def _flat(item: Found) -> dict[int, bytes]:
+def _flat(item: Found, gathered: Collection[int]) -> dict[int, bytes]:
     """An item and what the items in it hold, as one."""
     flat: dict[int, bytes] = {}
     for tag, value in item.items():
-        if isinstance(value, bytes):
-            flat[tag] = value
-        else:
-            for inner in value:
-                flat |= inner
+        for inner in [{tag: value}] if isinstance(value, bytes) else value:
+            both = {held: flat[held] + b"\\" + inner[held] for held in gathered if held in flat and held in inner}
+            flat |= inner | both
     return flat

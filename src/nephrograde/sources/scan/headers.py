@@ -50,9 +50,11 @@ _MEDIA_CLASS, _MODALITY, _FRAMES, _BITS = 0x00020002, 0x00080060, 0x00280008, 0x
 _NUMBER, _ACQUISITION, _TEMPORAL, _SERIES_NUMBER = 0x00200013, 0x00200012, 0x00200100, 0x00200011
 _POSITION, _ORIENTATION, _PIXEL_MM, _THICKNESS = 0x00200032, 0x00200037, 0x00280030, 0x00180050
 _ACQUISITION_MOMENT, _KERNEL, _IMAGE_TYPE, _BOLUS_TIME = 0x0008002A, 0x00181210, 0x00080008, 0x00181042
-_IDENTITY_REMOVED, _BURNT_IN = 0x00120062, 0x00280301
-_DAYS_AND_TIMES = ((0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031))
-"""Of the acquisition, the content, the series."""
+_IDENTITY_REMOVED, _BURNT_IN, _FRAME = 0x00120062, 0x00280301, 0x00200052
+_DAYS_AND_TIMES = (
+    *((0x30060008, 0x30060009), (0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031)),
+)
+"""Of the structure set, the acquisition, the content, the series."""
 _TEXTS = {
     "study_date": 0x00080020,
     "manufacturer": 0x00080070,
@@ -68,6 +70,7 @@ _TEXTS = {
     "modality": _MODALITY,
     "sop_class": _SOP_CLASS,
     "image_type": _IMAGE_TYPE,
+    "frame_uid": _FRAME,
     "bolus_time": _BOLUS_TIME,
 }
 _TAGS = frozenset(
@@ -81,6 +84,19 @@ _FRAME_PARTS = frozenset({_SHARED_GROUPS, _FRAME_GROUPS, 0x00209113, 0x00209116,
 """Plane position and orientation, pixel measures, and reconstruction of an enhanced object's frames."""
 _WANTED = Wanted(_TAGS, frozenset(), _BURNT_IN + 1)
 _WANTED_OF_FRAMES = Wanted(_TAGS, _FRAME_PARTS, _FRAME_GROUPS + 1)
+_REFERENCED_SERIES = 0x00081115
+_REFERENCED_FRAMES = 0x30060010
+_REFERENCED_PARTS = frozenset({_REFERENCED_FRAMES, 0x30060012, 0x30060014})
+"""Frames of reference of a structure set, the studies in them, and their series."""
+_WANTED_OF_SEGMENTATION = Wanted(_TAGS, frozenset({_REFERENCED_SERIES}), _BURNT_IN + 1, frozenset({_SERIES_UID}))
+_WANTED_OF_STRUCTURES = Wanted(_TAGS, _REFERENCED_PARTS, _REFERENCED_FRAMES + 1, frozenset({_SERIES_UID}))
+_WANTED_OF_MASKS = {
+    "1.2.840.10008.5.1.4.1.1.66.4": _WANTED_OF_SEGMENTATION,
+    "1.2.840.10008.5.1.4.1.1.66.7": _WANTED_OF_SEGMENTATION,
+    "1.2.840.10008.5.1.4.1.1.481.3": _WANTED_OF_STRUCTURES,
+}
+MASK_CLASSES = frozenset(_WANTED_OF_MASKS)
+"""SOP classes of the objects that can be read as a mask: segmentations, and structure sets of radiotherapy."""
 _DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 _UNCOMPRESSED = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
 _NOT_IMAGES = {"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "REG", "FID", "DOC"}
@@ -98,7 +114,7 @@ class InstanceHeader:
         high_mm: Of the highest frame.
         step_mm: Median distance of neighbouring frames.
         acquired: The time of acquisition as ISO 8601; empty where it is not known.
-        series: What it says of its series, as JSON: the texts, sizes and flags of a
+        series: What it says of its series, as JSON: the texts, sizes, flags and references of a
             :class:`~nephrograde.volume.dicom.header.SeriesHeader`, and ``bolus_time``.
     """
 
@@ -133,7 +149,8 @@ def read_header(prefix_of: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     Returns:
         The header, or why there is none; damaged bytes raise nothing.
 
-    Source: DICOM PS3.3 C.7.6 (images), C.7.6.16 (frames of enhanced objects); our choice of what is passed over.
+    Source: DICOM PS3.3 C.7.6 (images), C.7.6.16 (frames of enhanced objects), C.8.20 (segmentations), C.8.8.5
+    (structure sets); our choice of what is passed over.
 
     >>> read_header(lambda n: b"patient_id,isup_grade"[:n], 21)
     Refused(reason='not a DICOM file')
@@ -146,8 +163,11 @@ def read_header(prefix_of: Callable[[int], bytes], n_bytes: int) -> InstanceHead
         values, head = _elements(head, prefix_of, n_bytes, _WANTED)
         header = _Values(values)
         n_frames = max(header.whole(_FRAMES) or 1, 1)
-        if n_frames > 1 and header.word(_MODALITY) not in _NOT_IMAGES and _POSITION not in values:
-            values, head = _elements(head, prefix_of, n_bytes, _WANTED_OF_FRAMES)
+        more = _WANTED_OF_MASKS.get(header.word(_SOP_CLASS))
+        if more is None and n_frames > 1 and header.is_image and _POSITION not in values:
+            more = _WANTED_OF_FRAMES
+        if more is not None:
+            values, head = _elements(head, prefix_of, n_bytes, more)
             header = _Values(values)
         reason = _objection(header, n_frames, n_bytes)
     except DamagedError:
@@ -191,7 +211,7 @@ def _elements(
 
 
 def _describe(header: _Values, n_frames: int) -> InstanceHeader:
-    is_image = header.word(_MODALITY) not in _NOT_IMAGES and (header.whole(_ROWS) or 0) > 0
+    is_image = header.is_image and (header.whole(_ROWS) or 0) > 0
     shared, frames = header.frames()
     first = _Values({**header.values, **shared, **(frames[0] if frames else {})}, header.sets)
     normal = _normal(first.numbers(_ORIENTATION, 6)) if is_image else None
@@ -200,7 +220,7 @@ def _describe(header: _Values, n_frames: int) -> InstanceHeader:
     steps = [after - before for before, after in pairwise(heights) if after - before > 0.001]
     pixel_mm = first.numbers(_PIXEL_MM, 2)
     thickness = first.numbers(_THICKNESS, 1)
-    series = {name: header.text(tag) for name, tag in _TEXTS.items()} | {
+    series: dict[str, Any] = {name: header.text(tag) for name, tag in _TEXTS.items()} | {
         "kernel": first.text(_KERNEL),
         "series_number": header.whole_text(_SERIES_NUMBER),
         "is_deidentified": header.word(_IDENTITY_REMOVED).upper() == "YES",
@@ -212,6 +232,9 @@ def _describe(header: _Values, n_frames: int) -> InstanceHeader:
         "thickness_mm": thickness[0] if thickness and thickness[0] > 0 else None,
         "orientation": _plane(normal),
     }
+    if header.word(_SOP_CLASS) in MASK_CLASSES:
+        frame_uid, refers_to = header.references()
+        series |= {"frame_uid": series["frame_uid"] or frame_uid, "refers_to": refers_to}
     acquisition, temporal = header.word(_ACQUISITION), header.word(_TEMPORAL)
     return InstanceHeader(
         patient_id=header.text(_PATIENT_ID),
@@ -281,6 +304,19 @@ class _Values:
                 return None
             found = struct.unpack(f"<{count}d", raw)
         return found if len(found) == count and all(math.isfinite(one) for one in found) else None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an object of pixels that show the patient."""
+        return self.word(_MODALITY) not in _NOT_IMAGES and self.word(_SOP_CLASS) not in MASK_CLASSES
+
+    def references(self) -> tuple[str, list[str]]:
+        """The frame of reference that a structure set names, and the series to which it or a segmentation refers."""
+        listed = [self.values.get(tag, []) for tag in (_REFERENCED_SERIES, _REFERENCED_FRAMES)]
+        items = [_Values(item) for one in listed if isinstance(one, list) for item in one]
+        uids = [uid.strip(" \0") for item in items for uid in item.word(_SERIES_UID).split("\\")]
+        frame_uid = next((uid for item in items if (uid := item.word(_FRAME))), "")
+        return frame_uid, [uid for uid in dict.fromkeys(uids) if uid]
 
     def frames(self) -> tuple[Mapping[int, bytes], list[Mapping[int, bytes]]]:
         """What the frames of an enhanced object share, and what each says of itself."""

@@ -27,6 +27,8 @@ KINDS = (
     *("derived image", "intervention", "not axial", "too few slices", "too short", "slices too thick", "burnt-in text"),
     *("sharp kernel", "other body part", "kidneys not in view", "cannot be read", "phase unknown"),
     *("another visit", "after surgery", "a better series", "best of", "only series of its phase"),
+    *("mask of a chosen series", "another mask was taken", "mask of a series not chosen", "mask of another organ"),
+    *("mask of an unknown series",),
 )
 """How every reason of a choice begins; what follows a colon is the detail."""
 

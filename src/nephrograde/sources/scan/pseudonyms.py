@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("patient_id", "original_id")
 _OURS = re.compile(r"P(\d{4,})")
 _FILE_SAFE = re.compile(r"\w[\w.+=-]{0,63}")
+_NOBODY = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
+"""What stands for the name where a name was taken out: it makes nobody the same person as somebody else."""
 
 
 class Pseudonyms:
@@ -100,14 +102,15 @@ def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader
     """Part the series of one PatientID into persons.
 
     Exports that were made anonymous by hand often give every patient the same id, or none. Series under one id are of
-    two persons where both the name and the day of birth differ; either alone is often written in two ways.
+    two persons where both the name and the day of birth differ; either alone is often written in two ways. Without an
+    id, only series of one study, or with the same name and the same day of birth, are of one person.
 
     Args:
         headers: All series with one ``patient_id``, which may be empty.
 
     Returns:
         The series by original id: the PatientID itself, or where that does not do, the PatientID with the day of birth
-        and the name, or with the study where nothing else is known. Not for logs or reports.
+        and the name, or with the study where one of them is not known. Not for logs or reports.
 
     Source:
         Our choice.
@@ -121,19 +124,18 @@ def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader
     >>> [(name, len(series)) for name, series in parted.items()]
     [('ANON | 19500101 | A', 2), ('ANON | 19600101 | C', 1)]
     """
-    persons: list[list[SeriesHeader]] = []
-    for header in headers:
-        known = next((person for person in persons if not _differ(person[0], header)), None)
-        if known is None:
-            persons.append([header])
-        else:
-            known.append(header)
-    if len(persons) == 1 and persons[0][0].patient_id:
-        return {persons[0][0].patient_id: persons[0]}
-    named: dict[str, list[SeriesHeader]] = {}
-    for person in persons:
-        named.setdefault(_long_id(person[0]), []).extend(person)
-    return named
+    known = {header.study_uid: header for header in reversed(headers) if header.study_uid and _is_known(header)}
+    # A series that does not say whose it is, such as a mask, goes with those of its study.
+    speakers = [header if _is_known(header) else known.get(header.study_uid, header) for header in headers]
+    if all(not header.patient_id for header in headers):
+        return _gather(headers, speakers)
+    people: list[SeriesHeader] = []
+    for speaker in sorted(speakers, key=lambda header: not _is_known(header)):
+        if all(_differ(one, speaker) for one in people):
+            people.append(speaker)
+    if len(people) == 1:
+        return {people[0].patient_id: list(headers)}
+    return _gather(headers, [next(one for one in people if not _differ(one, speaker)) for speaker in speakers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +176,26 @@ def name_persons(
             yield Person(patient_id, original_id, tuple(headers), shares_id=len(parted) > 1)
 
 
+def _gather(headers: Sequence[SeriesHeader], people: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:
+    named: dict[str, list[SeriesHeader]] = {}
+    for header, person in zip(headers, people, strict=True):
+        named.setdefault(_long_id(person), []).append(header)
+    return named
+
+
+def _is_known(header: SeriesHeader) -> bool:
+    return bool(header.birth_date and header.patient_name) and not _NOBODY.fullmatch(header.patient_name)
+
+
 def _differ(one: SeriesHeader, other: SeriesHeader) -> bool:
     births, names = {one.birth_date, other.birth_date} - {""}, {one.patient_name, other.patient_name} - {""}
-    if not one.patient_id and not (births and names):
-        return one.study_uid != other.study_uid
     return len(births) == 2 and len(names) == 2
 
 
 def _long_id(header: SeriesHeader) -> str:
     parts = [header.patient_id, header.birth_date, header.patient_name]
-    if not header.birth_date and not header.patient_name:
-        parts.append(header.study_uid)
+    if not _is_known(header):
+        parts.append(header.study_uid or header.series_uid)
     return " | ".join(part for part in parts if part)
 
 

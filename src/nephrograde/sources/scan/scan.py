@@ -15,8 +15,9 @@ from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.kinds import set_aside
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
+from nephrograde.sources.scan.masks import choose_masks, is_mask
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_tables
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
 from nephrograde.volume.phase.evidence import UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
@@ -73,9 +74,10 @@ def scan_folder(
 ) -> ScanResult:
     """Scan a folder and write a cohort table, with all that is needed to look the choice over.
 
-    Beside ``cohort.csv`` come ``series.csv``, ``cohort.series/`` (the files of each chosen scan), ``cohort.thumbs/``,
-    ``cohort.key.csv`` (who is who; keep it apart), ``cohort.catalogue.sqlite`` and ``cohort.looks/`` (what was read,
-    so that a second scan reads only what is new). No image is copied.
+    Beside ``cohort.csv`` come ``series.csv``, ``cohort.series/`` (the files of each chosen scan, and of the mask that
+    was drawn on it), ``cohort.thumbs/``, ``cohort.key.csv`` (who is who) and ``cohort.skipped.csv`` (every file that
+    was passed over), both to be kept apart, ``cohort.catalogue.sqlite`` and ``cohort.looks/`` (what was read, so that
+    a second scan reads only what is new). No image is copied.
 
     Args:
         folder: Any tree with DICOM files in it.
@@ -107,9 +109,10 @@ def scan_folder(
 
     catalogue_path = paths.beside("catalogue.sqlite")
     with catalogue(folder, catalogue_path, workers=settings.workers, advance=advance) as found:
+        skipped_path = write_skipped(paths.beside("skipped.csv"), found.skipped_files())
         n_patients = sum(1 for _ in name_persons(found.studies(), names, keep_ids=settings.keep_ids))
         if not n_patients:
-            raise _nothing_found(folder, found)
+            raise _nothing_found(folder, found, skipped_path)
         names.write()
         scan = _Scan(found, paths, settings, grades)
         tally = Tally(grades)
@@ -123,13 +126,15 @@ def scan_folder(
         write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
         _sweep(paths.beside("series"), {Path(cell).name for cell in tally.cells})
         _sweep(paths.beside("thumbs"), pictures)
-        return tally.result(paths, n_files=found.n_files, skipped=found.skipped())
+        return tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
 
 
-def _nothing_found(folder: Path, found: Catalogue) -> InputError:
+def _nothing_found(folder: Path, found: Catalogue, skipped_path: Path | None) -> InputError:
     counts = ", ".join(f"{skipped.count} {skipped.reason}" for skipped in found.skipped()[:5])
     what = f"holds no DICOM file ({found.n_files} files looked into{f'; {counts}' if counts else ''})"
-    return InputError([Problem(str(folder), what, "Give the folder of the export, and see that it may be read.")])
+    remedy = "Give the folder of the export, and see that it may be read."
+    named = "" if skipped_path is None else f" {skipped_path} names what was passed over."
+    return InputError([Problem(str(folder), what, f"{remedy}{named}")])
 
 
 def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, str], dict[str, SeriesLook]]:
@@ -152,6 +157,7 @@ def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, s
             looks |= _look_at(wanted, scan)
             unreadable |= {key: look.fault for key, look in looks.items() if look.fault}
             continue
+        choices = choose_masks(choices, unreadable=unreadable)
         images, faults = _write_lists(person, choices, scan)
         if not faults:
             return choices, images, looks
@@ -191,12 +197,13 @@ def _look_at(headers: Sequence[SeriesHeader], scan: _Scan) -> dict[str, SeriesLo
 
 
 def _write_lists(person: Person, choices: Sequence[Choice], scan: _Scan) -> tuple[dict[str, str], dict[str, str]]:
-    """Write the list of each chosen series; the image cells, and the faults, by key."""
+    """Write the list of each chosen series and of its mask; the cells, and the faults, by key."""
     images: dict[str, str] = {}
     faults: dict[str, str] = {}
     for choice in choices:
         if choice.chosen:
-            list_path = scan.paths.beside("series") / f"{person.patient_id}-{choice.answer.phase}.series"
+            stem = f"{person.patient_id}-{choice.answer.phase}{'-mask' if is_mask(choice.header) else ''}"
+            list_path = scan.paths.beside("series") / f"{stem}.series"
             try:
                 write_list(list_path, scan.found.files(choice.header))
             except VolumeError as error:

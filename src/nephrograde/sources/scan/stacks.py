@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nephrograde.sources.scan.headers import moment_of
+from nephrograde.sources.scan.headers import MASK_CLASSES, moment_of
 from nephrograde.volume.check import FEWEST_SLICES
 from nephrograde.volume.dicom.header import SeriesHeader
 
@@ -48,7 +48,7 @@ def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
 
     Copies (equal SOPInstanceUID, place and numbers) count once. Objects of another kind, size or plane, such as a
     scout kept in the series it was planned for, make a stack of their own, and so do acquisitions that cover the
-    same place.
+    same place, and every segmentation or structure set.
 
     Args:
         instances: All of one series.
@@ -71,6 +71,8 @@ def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
             continue
         copies.add(identity)
         kinds[tuple(one.says.get(name) for name in ("sop_class", "rows", "columns", "orientation"))].append(one)
+    if kinds and all(one.says.get("sop_class") in MASK_CLASSES for kind in kinds.values() for one in kind):
+        return [[one] for one in sorted((one for kind in kinds.values() for one in kind), key=_along_normal)]
     if max(map(_count, kinds.values()), default=0) < FEWEST_SLICES:  # a scout from the front and from the side
         return [sorted((one for kind in kinds.values() for one in kind), key=_along_normal)]
     ordered = sorted(kinds.values(), key=_count, reverse=True)
@@ -120,6 +122,7 @@ def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: s
     steps = [after - before for before, after in pairwise(sorted(places)) if after - before > _SAME_PLACE_MM]
     inner_steps = [one.step_mm for one in stack if one.step_mm]
     bolus_time = says.pop("bolus_time", "")
+    says["refers_to"] = tuple(says.get("refers_to", ()))
     says["pixel_mm"] = tuple(says["pixel_mm"]) if says.get("pixel_mm") else None
     says["is_deidentified"] = all(one.get("is_deidentified") for one in by_saying.values())
     says["burnt_in"] = any(one.get("burnt_in") for one in by_saying.values())

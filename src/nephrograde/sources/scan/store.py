@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.archive import Looked
     from nephrograde.sources.scan.tree import FoundFile
 
-VERSION = 1
+VERSION = 2
 """Raised when headers are read otherwise: an older file is then read anew."""
 COPY = "copy of another file of its series (same SOPInstanceUID)"
 _OURS = 0x6E656772  # "negr" as the application's number in the head of the file
@@ -170,6 +170,18 @@ class Store:
     def path_of(self, file: int) -> str:
         """The path of a file below the folder."""
         return os.fsdecode(self._connection.execute("SELECT path FROM file WHERE id = ?", (file,)).fetchone()[0])
+
+    def skipped_files(self) -> Iterator[tuple[str, str]]:
+        """The reason and the path below the folder of everything that was passed over; none of it is held."""
+        listed = (
+            "SELECT reason, path, member FROM refused JOIN file ON file = id UNION ALL "
+            "SELECT ?, path, member FROM (SELECT file, member, ROW_NUMBER() OVER (PARTITION BY patient_id, study_uid, "
+            "series_uid, sop_uid, low_mm, number, acquisition ORDER BY file, member) AS n FROM instance "
+            "WHERE sop_uid != '') JOIN file ON file = id WHERE n > 1 ORDER BY 1, 2, 3"
+        )
+        with closing(self._connection.cursor()) as cursor:
+            for reason, path, member in cursor.execute(listed, (COPY,)):
+                yield reason, _name(path, member)
 
     def skipped(self) -> list[Skipped]:
         """What was passed over, by reason, the commonest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import SERIES_LIST_HEADING, fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.sources.scan.masks import is_mask
 from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
@@ -76,14 +78,17 @@ def cohort_row(
     Args:
         patient_id: The pseudonym.
         choices: All series of the patient.
-        images: The image cell by key of the chosen series.
-        carried: Cells of a joined table.
+        images: The cell by key of the chosen series and masks.
+        carried: Cells of a joined table; a mask that it names comes before one that was found.
     """
-    found = {choice.answer.phase: images[choice.header.key] for choice in choices if choice.chosen}
+    chosen = [choice for choice in choices if choice.chosen]
+    found = {choice.answer.phase: images[choice.header.key] for choice in chosen if not is_mask(choice.header)}
+    masks = {f"{choice.answer.phase}_mask": images[choice.header.key] for choice in chosen if is_mask(choice.header)}
     if not found:
         return None
     row = {"patient_id": patient_id, "isup_grade": "", **carried}
-    return row | {f"{phase}_image": found.get(phase, "") for phase in PHASES}
+    row |= {f"{phase}_image": found.get(phase, "") for phase in PHASES}
+    return row | {column: row.get(column) or cell for column, cell in masks.items()}
 
 
 def series_row(patient_id: str, choice: Choice) -> dict[str, str]:
@@ -121,7 +126,7 @@ def write_tables(
         paths: Where to.
         cohort_rows: From :func:`cohort_row`.
         series_rows: From :func:`series_row`.
-        carried: The columns between ``patient_id`` and the images.
+        carried: The columns between ``patient_id`` and the images. Those of masks follow, for phases that have any.
 
     Source:
         Our choice.
@@ -133,11 +138,42 @@ def write_tables(
     patient_id,isup_grade,up_image,cmp_image,np_image,ep_image
     >>> claim_table(paths)
     """
-    columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES))
+    rows = list(cohort_rows)
+    masks = [column for column in (f"{phase}_mask" for phase in PHASES) if any(column in row for row in rows)]
+    columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES), *masks)
     write_rows(paths.series_path, SERIES_COLUMNS, series_rows)
-    write_rows(paths.table_path, columns, cohort_rows)
+    write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
     written = {path.name: sha256_of(path) for path in (paths.table_path, paths.series_path)}
     write_json(paths.beside("scan.json"), written)
+
+
+def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Path | None:
+    """Write the table of everything that was passed over: ``reason, path``, readable by its owner alone.
+
+    Args:
+        skipped_path: Where to. An older table is removed where nothing was passed over.
+        skipped: Reasons and paths, one held at a time. Bytes of a name that are no text are written as escapes.
+
+    Returns:
+        ``skipped_path``, or None where nothing was passed over. Names of files may tell who a patient is: it is not for
+        passing on.
+
+    Source:
+        Our choice.
+    """
+    n_skipped = 0
+    with replaced(skipped_path) as temporary_path:
+        temporary_path.touch(mode=0o600)
+        with temporary_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(("reason", "path"))
+            for row in skipped:
+                writer.writerow(row)
+                n_skipped += 1
+    if n_skipped:
+        return skipped_path
+    skipped_path.unlink()
+    return None
 
 
 def write_list(list_path: Path, files: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nephrograde.sources.scan.masks import is_mask
 from nephrograde.sources.scan.tables import cohort_row, series_row
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class ScanResult:
         n_patients: Patients found.
         n_scans: Chosen series by phase.
         reasons: Series that were not chosen, by the kind of the reason, the commonest first.
+        n_masks: Chosen series that have a mask, by phase.
         skipped: What was passed over. Its examples are paths, which may tell who a patient is.
+        skipped_path: The table that names every file that was passed over; None where there is none.
         notes: What a person should know, in sentences that name nobody but by pseudonym.
     """
 
@@ -48,7 +51,9 @@ class ScanResult:
     n_patients: int
     n_scans: Mapping[str, int]
     reasons: Mapping[str, int]
+    n_masks: Mapping[str, int] = field(default_factory=dict)
     skipped: Sequence[Skipped] = ()
+    skipped_path: Path | None = None
     notes: Sequence[str] = ()
 
 
@@ -60,7 +65,7 @@ class Tally:
         grades: The joined table.
         cohort_rows: Patients with at least one chosen series.
         series_rows: All series.
-        cells: The image cells of the chosen series.
+        cells: The cells of the chosen series and masks.
     """
 
     grades: Grades
@@ -68,6 +73,7 @@ class Tally:
     series_rows: list[dict[str, str]] = field(default_factory=list)
     cells: set[str] = field(default_factory=set)
     _scans: Counter[str] = field(default_factory=Counter)
+    _masks: Counter[str] = field(default_factory=Counter)
     _reasons: Counter[str] = field(default_factory=Counter)
     _joined: set[str] = field(default_factory=set)
     _listed: dict[str, list[str]] = field(default_factory=dict)
@@ -79,12 +85,14 @@ class Tally:
         Args:
             person: The patient.
             choices: All series.
-            images: The image cell by key of the chosen series.
+            images: The cell by key of the chosen series and masks.
         """
         self._n_patients += 1
         self.series_rows += [series_row(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
         self.cells |= set(images.values())
-        self._scans.update(choice.answer.phase for choice in choices if choice.chosen)
+        for choice in choices:
+            if choice.chosen:
+                (self._masks if is_mask(choice.header) else self._scans)[choice.answer.phase] += 1
         self._reasons.update(choice.reason.partition(":")[0] for choice in choices if not choice.chosen)
         known = self.grades.find(person.original_id)
         carried: Mapping[str, str] = {}
@@ -94,29 +102,40 @@ class Tally:
         row = cohort_row(person.patient_id, choices, images=images, carried=carried)
         if row is not None:
             self.cohort_rows.append({**dict.fromkeys(self.grades.columns, ""), **row})
-        self._note_person(person, is_chosen=row is not None, is_joined=known is not None)
+        has_mask = any(choice.chosen and is_mask(choice.header) for choice in choices)
+        self._note_person(person, is_chosen=row is not None, is_joined=known is not None, has_mask=has_mask)
 
-    def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool) -> None:
+    def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool, has_mask: bool) -> None:
         has_ct = any(header.modality in {"CT", ""} for header in person.headers)
         births = {header.birth_date for header in person.headers} - {""}
         told = {
             "no CT": not has_ct,
             "no series": has_ct and not is_chosen,
             "not joined": bool(self.grades.name) and not is_joined,
-            "shared id": person.shares_id,
+            "no id": not person.headers[0].patient_id,
+            "shared id": person.shares_id and bool(person.headers[0].patient_id),
             "births": len(births) > 1,
+            "mask": has_mask,
         }
         for what, is_so in told.items():
             if is_so:
                 self._listed.setdefault(what, []).append(person.patient_id)
 
-    def result(self, paths: ScanPaths, *, n_files: int = 0, skipped: Sequence[Skipped] = ()) -> ScanResult:
+    def result(
+        self,
+        paths: ScanPaths,
+        *,
+        n_files: int = 0,
+        skipped: Sequence[Skipped] = (),
+        skipped_path: Path | None = None,
+    ) -> ScanResult:
         """Say what was found.
 
         Args:
             paths: Where it was written.
             n_files: Files that were looked into.
             skipped: What was passed over.
+            skipped_path: The table that names it all.
         """
         return ScanResult(
             table_path=paths.table_path,
@@ -127,7 +146,9 @@ class Tally:
             n_patients=self._n_patients,
             n_scans=dict(self._scans),
             reasons=dict(self._reasons.most_common()),
+            n_masks=dict(self._masks),
             skipped=tuple(skipped),
+            skipped_path=skipped_path,
             notes=tuple(self._notes(paths)),
         )
 
@@ -137,8 +158,11 @@ class Tally:
             "no CT": "{n} without any CT, left out of the cohort table: {who}.",
             "no series": "No series could be chosen for {n}; {series} says why: {who}.",
             "not joined": "{name} has no row for {n}; their grade is empty: {who}.",
+            "no id": "Without PatientID, {n}: each study counts as one, or all of one name and day of birth: {who}.",
             "shared id": "One PatientID stands for several people, told apart by name and day of birth: {who}.",
             "births": "Series under one PatientID carry several days of birth. See whether they are one person: {who}.",
+            "mask": "A mask came with the files of {n}. See that it marks the tumour, or name the tumour's label under "
+            "[masks] in the study: {who}.",
         }
         notes = [
             sentence.format(n=_people(len(who)), who=_first(who), name=name, series=paths.series_path.name)

@@ -32,6 +32,8 @@ class SeriesHeader:
         extent_mm: Lowest and highest slice position along the normal of the slices, towards the head for axial ones.
         n_images: Files; of a multi-frame object, frames.
         burnt_in: BurnedInAnnotation is YES.
+        frame_uid: FrameOfReferenceUID; images with the same one share their coordinates.
+        refers_to: Of a segmentation or structure set, the SeriesInstanceUIDs of the images on which it was drawn.
     """
 
     series_uid: str
@@ -67,6 +69,8 @@ class SeriesHeader:
     orientation: str = ""
     extent_mm: tuple[float, float] | None = None
     burnt_in: bool = False
+    frame_uid: str = ""
+    refers_to: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -102,8 +102,8 @@ def _inside(polygons: Sequence[npt.NDArray[np.float64]], shape: tuple[int, ...])
     counts = upper - lower
     edge = np.repeat(np.arange(len(start)), counts)
     row = lower[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
-    slope = (stop[edge, 0] - start[edge, 0]) / (stop[edge, 1] - start[edge, 1])
-    crossing = start[edge, 0] + (row - start[edge, 1]) * slope
+    along = (row - start[edge, 1]) / (stop[edge, 1] - start[edge, 1])
+    crossing = start[edge, 0] + along * (stop[edge, 0] - start[edge, 0])
     flips = np.zeros((shape[0] + 1, shape[1]), dtype=np.int32)
     np.add.at(flips, (np.clip(np.ceil(crossing), 0, shape[0]).astype(int), row), 1)
     return np.asarray(np.cumsum(flips, axis=0)[:-1] % 2 == 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-import warnings
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from contextlib import ExitStack, contextmanager
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import VolumeError
+from nephrograde.files import SeriesList, is_series_list
+from nephrograde.volume.dicom.elements import quiet
 from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
     """Find out whether a mask is a DICOM segmentation or structure set.
 
     Args:
-        mask_path: A file, or a folder that holds one such file and no other DICOM object of this kind.
+        mask_path: A file, a series list that names one file, or a folder that holds one such file and no other DICOM
+            object of this kind.
 
     Returns:
         The file and what it is; None for anything else, an image series among them.
 
     Raises:
-        VolumeError: With code "mask-several" where a folder holds several.
+        VolumeError: With code "mask-several" where a folder holds several; those of a series list.
 
     Source: DICOM PS3.4 B.5 for the SOP classes.
     """
@@ -60,17 +62,26 @@ def _kind_of(path: Path) -> Kind | None:
 
     if not path.is_file():
         return None
-    with path.open("rb") as stream:
-        has_preamble = stream.read(132)[128:] == b"DICM"
-    if not has_preamble and path.suffix.lower() != ".dcm":
-        return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        with quiet(), _opened(path) as stream:
+            has_preamble = stream.read(132)[128:] == b"DICM"
+            if not has_preamble and path.suffix.lower() not in {".dcm", ".series"}:
+                return None
+            stream.seek(0)
+            header = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
             return _KINDS.get(str(header.get("SOPClassUID", "")).strip(" \0"))
     except (InvalidDicomError, BytesLengthException, *_DAMAGE):
         return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file, or of the first one that a series list names."""
+    with ExitStack() as held:
+        if is_series_list(path):
+            yield held.enter_context(held.enter_context(SeriesList(path)).open(0))
+        else:
+            yield held.enter_context(path.open("rb"))
 
 
 @contextmanager
@@ -78,18 +89,17 @@ def open_object(path: Path) -> Iterator[pydicom.Dataset]:
     """Open a DICOM object; whatever breaks while it is read is named as damage of this file.
 
     Args:
-        path: The file.
+        path: The file, or a series list that names it.
 
     Raises:
-        VolumeError: With code "file-unreadable", from within the block too.
+        VolumeError: Those of a series list; with code "file-unreadable", from within the block too.
     """
     import pydicom
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield pydicom.dcmread(path, force=True)
+        with quiet(), _opened(path) as stream:
+            yield pydicom.dcmread(stream, force=True)
     except (InvalidDicomError, BytesLengthException, *_DAMAGE) as error:
         raise VolumeError(
             "file-unreadable",

@@ -3,6 +3,7 @@
 import io
 import warnings
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,39 @@ def write_stack(dicom_bytes):
             (folder / name.format(number)).write_bytes(dicom_bytes(**changes))
 
     return partial(write)
+
+
+@pytest.fixture(scope="session")
+def mask_bytes(dicom_bytes):
+    """Write a segmentation, or the structure set of a radiotherapist, that refers to series; a header, no marks."""
+    from pydicom import Dataset
+
+    def items(name, listed):
+        made = []
+        for value in listed:
+            item = Dataset()
+            setattr(item, name, value)
+            made.append(item)
+        return made
+
+    def write(refers_to=(), *, structures=False, syntax=None, **changes):
+        series = items("SeriesInstanceUID", refers_to)
+        known: dict[str, Any] = {"ConvolutionKernel": None, "AcquisitionDate": None, "AcquisitionTime": None}
+        if structures:
+            pixels = ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+            known |= dict.fromkeys((*pixels, "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
+            known |= {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.3", "Modality": "RTSTRUCT"}
+            for one in series:  # what a structure set holds beside the UID that is looked for
+                one.ContourImageSequence = items("ReferencedSOPInstanceUID", ["1.2.3.4.5"] * 3)
+            known["ReferencedFrameOfReferenceSequence"] = items("FrameOfReferenceUID", ["7.7"])
+            frame = known["ReferencedFrameOfReferenceSequence"][0]
+            frame.RTReferencedStudySequence = items("ReferencedSOPInstanceUID", ["1.2.3"])
+            frame.RTReferencedStudySequence[0].RTReferencedSeriesSequence = series
+        else:
+            known |= {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4", "Modality": "SEG", "FrameOfReferenceUID": "7.7"}
+            for one in series:
+                one.ReferencedInstanceSequence = items("ReferencedSOPInstanceUID", ["1.2.3.4.5"] * 3)
+            known["ReferencedSeriesSequence"] = series
+        return dicom_bytes(*([syntax] if syntax else []), **(known | changes))
+
+    return write

@@ -1,5 +1,6 @@
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -208,3 +209,24 @@ def test_a_real_series_is_read(shared_data, tmp_path):
         ((header,),) = held.studies()
         assert (header.n_images, header.orientation, header.step_mm, header.extent_mm) == (41, "axial", 5, (-375, -175))
         assert len(held.files(header)) == 41
+
+
+def test_everything_that_was_passed_over_is_named(export_dir, tmp_path):
+    with catalogue(export_dir, tmp_path / "held.sqlite") as held:
+        named = list(held.skipped_files())
+        assert len(named) == sum(one.count for one in held.skipped())
+        top = export_dir.as_posix()
+        assert [path for reason, path in named if reason == COPY] == [f"{top}/again/IM{k}" for k in (1, 2, 3)]
+        listed = {line for study in held.studies() for header in study for line in held.files(header)}
+        assert not listed & {path for _, path in named}
+        assert (headers.NOT_DICOM, f"{top}/report.pdf") in named
+
+
+def test_a_catalogue_of_an_older_version_is_read_anew(tmp_path, write_stack, read_paths):
+    write_stack(tmp_path / "x", [0, 5, 10])
+    catalogue(tmp_path / "x", tmp_path / "held.sqlite").close()
+    with sqlite3.connect(tmp_path / "held.sqlite") as connection:
+        connection.execute("UPDATE scan SET version = version - 1")
+    connection.close()
+    catalogue(tmp_path / "x", tmp_path / "held.sqlite").close()
+    assert read_paths == ["1", "2", "3"] * 2

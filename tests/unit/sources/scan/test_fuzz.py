@@ -22,7 +22,7 @@ MUTANTS = 4000
 
 
 @pytest.fixture(scope="module")
-def seeds(dicom_bytes):
+def seeds(dicom_bytes, mask_bytes):
     frame = Dataset()
     frame.PlanePositionSequence = [Dataset()]
     frame.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 1]
@@ -34,6 +34,8 @@ def seeds(dicom_bytes):
         dicom_bytes(DeflatedExplicitVRLittleEndian),
         dicom_bytes(ImplicitVRLittleEndian, bare=True),
         dicom_bytes(PixelData=bytes(144), **frames),
+        mask_bytes(["1.2.3.9", "1.2.3.8"]),
+        mask_bytes(["1.2.3.9", "1.2.3.8"], structures=True),
         dicom_bytes(SpecificCharacterSet="\\ISO 2022 IR 58", PatientName="Zhang^X=张^小东"),
         Path(str(get_testdata_file("reportsi.dcm"))).read_bytes()[:4000],
     ]

@@ -215,3 +215,28 @@ def test_the_time_is_the_best_that_is_there(dicom_bytes):
     assert moment_of("20240131", "246060") is None
     assert moment_of("", "08") is None
     assert moment_of("20240131", "235959.123456789") == datetime(2024, 1, 31, 23, 59, 59, 123456)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("structures", [False, True])
+def test_a_mask_says_to_which_series_it_refers(mask_bytes, syntax, structures):
+    said = says(mask_bytes(["1.2.3.11", "1.2.3.12", "1.2.3.11"], structures=structures, syntax=syntax))
+    assert (said["refers_to"], said["frame_uid"], said["rows"]) == (["1.2.3.11", "1.2.3.12"], "7.7", 0)
+    assert says(mask_bytes(structures=structures, syntax=syntax))["refers_to"] == []
+
+
+def test_a_mask_of_unknown_lengths_is_read_too(mask_bytes):
+    data = mask_bytes(["1.2.3.11"], structures=True)
+    for tag in (b"\x06\x30\x10\x00", b"\x06\x30\x12\x00", b"\x06\x30\x14\x00"):
+        at = data.index(tag + b"SQ")
+        end = at + 12 + struct.unpack("<L", data[at + 8 : at + 12])[0]
+        whole, closed = data[at + 12 : end], b"\xfe\xff\xdd\xe0" + bytes(4)
+        whole = whole[:4] + b"\xff" * 4 + whole[8:] + b"\xfe\xff\x0d\xe0" + bytes(4)
+        data = data[: at + 8] + b"\xff" * 4 + whole + closed + data[end:]
+    assert says(data)["refers_to"] == ["1.2.3.11"]
+
+
+def test_the_time_of_a_mask_is_when_it_was_drawn(mask_bytes):
+    drawn = {"StructureSetDate": "20250203", "StructureSetTime": "1200", "SeriesDate": "20240131", "SeriesTime": "09"}
+    assert read(mask_bytes(structures=True, **drawn)).acquired == "2025-02-03T12:00:00"
+    assert read(mask_bytes(ContentDate="20250204", ContentTime="13")).acquired == "2025-02-04T13:00:00"

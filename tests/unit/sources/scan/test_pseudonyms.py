@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def person(patient_id: str, **known: Any) -> SeriesHeader:
-    return SeriesHeader(series_uid="1", patient_id=patient_id, **known)
+    return SeriesHeader(**({"series_uid": "1", "patient_id": patient_id} | known))
 
 
 def test_key_is_continued(tmp_path: Path) -> None:
@@ -83,3 +83,38 @@ def test_without_id_the_study_tells() -> None:
     assert len(part_persons([person("", study_uid="1"), person("", study_uid="2"), person("", study_uid="1")])) == 2
     named = [person("", patient_name="A", birth_date="19500101", study_uid=uid) for uid in "12"]
     assert list(part_persons(named)) == ["19500101 | A"]
+
+
+KNOWN = {"patient_name": "A", "birth_date": "19500101"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {}),
+        (KNOWN, {}),
+        ({}, KNOWN),
+        ({"patient_name": "A"}, {"patient_name": "A"}),
+        ({"birth_date": "19500101"}, {"birth_date": "19500101"}),
+        ({"patient_name": "A"}, {"birth_date": "19500101"}),
+        (KNOWN, KNOWN | {"birth_date": "19510101"}),
+        (KNOWN, KNOWN | {"patient_name": "B"}),
+        (KNOWN | {"patient_name": "Anonymous"}, KNOWN | {"patient_name": "Anonymous"}),
+    ],
+)
+def test_studies_without_id_are_never_one_patient_unless_name_and_birth_agree(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    headers = [person("", study_uid="1", **one), person("", study_uid="2", **other)]
+    assert [len(series) for series in part_persons(headers).values()] == [1, 1]
+
+
+def test_series_that_name_nobody_go_with_their_study() -> None:
+    bare = [person(number, study_uid="2") for number in ("", "0")]
+    others = [{"patient_name": "B", "birth_date": "19600101"}, KNOWN]
+    for one in bare:
+        known = [person(one.patient_id, study_uid=uid, **who) for uid, who in zip("12", others, strict=True)]
+        assert [series for name, series in part_persons([one, *known]).items() if name.endswith("A")] == [
+            [one, known[1]]
+        ]
+    assert len(part_persons([person("", series_uid=uid) for uid in "12"])) == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import SeriesList, read_rows
@@ -15,6 +17,7 @@ from nephrograde.sources.scan import look
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+from nephrograde.terminal import print_scan
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.volume import read_volume
 
@@ -118,6 +121,7 @@ def test_nothing_but_the_key_and_the_catalogue_says_who(export_dir: Path, tmp_pa
     result = scan_folder(export_dir, out_dir / "cohort.csv", settings=ScanSettings(workers=1))
     told = [path.name for path in out_dir.rglob("*") if path.is_file() and holds(path, PLANTED)]
     assert sorted(told) == ["cohort.catalogue.sqlite", "cohort.key.csv"]
+    assert (out_dir / "cohort.skipped.csv").exists()
     names = " ".join(str(path.relative_to(out_dir)) for path in out_dir.rglob("*"))
     assert not any(word in names + str(result.notes) for word in PLANTED)
     assert read_rows(out_dir / "cohort.key.csv")[0] == {"patient_id": "P0001", "original_id": "PLANTED-007"}
@@ -251,3 +255,64 @@ def test_phantom_is_found_again_among_shuffled_files(tmp_path: Path) -> None:
     mask = read_volume(tmp_path / "made" / made[0]["cmp_mask"])
     assert volume.values.shape == mask.values.shape
     assert np.median(volume.values[mask.values > 0]) > 60
+
+
+def test_masks_are_found_and_listed_beside_their_scans(
+    export_dir: Path, tmp_path: Path, mask_bytes: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"PatientID": "PLANTED-007", "SeriesInstanceUID": "1.2.7.20", "SeriesDescription": "Tumor"}
+    (export_dir / "PLANTED-007 seg").write_bytes(mask_bytes(["1.2.7.2"], SOPInstanceUID="20.1", **own))
+    with zipfile.ZipFile(export_dir / "rt.zip", "w") as archive:
+        archive.writestr("RT/1", mask_bytes(["1.2.7.1"], structures=True, **(own | {"SeriesInstanceUID": "1.2.7.21"})))
+        archive.writestr("RT/2", mask_bytes(["1.2.7.3"], **(own | {"SeriesInstanceUID": "1.2.7.22"})))
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
+    (row,) = read_rows(result.table_path)
+    assert (row["up_mask"], row["cmp_mask"]) == (
+        "cohort.series/P0001-up-mask.series",
+        "cohort.series/P0001-cmp-mask.series",
+    )
+    for column, uid in (("up_mask", "1.2.7.21"), ("cmp_mask", "1.2.7.20")):
+        with SeriesList(tmp_path / row[column]) as listed, listed.open(0) as stream:
+            assert len(listed) == 1
+            assert dcmread(stream).SeriesInstanceUID == uid
+    series = by_uid(result.table_path)
+    assert (series["1.2.7.20"]["chosen"], series["1.2.7.20"]["phase"]) == ("yes", "cmp")
+    assert series["1.2.7.20"]["reason"] == "mask of a chosen series: 1.2.7.2"
+    assert series["1.2.7.22"]["reason"] == "mask of a series not chosen: 1.2.7.3"
+    assert (dict(result.n_scans), dict(result.n_masks)) == ({"up": 1, "cmp": 1}, {"up": 1, "cmp": 1})
+    assert any(note.startswith("A mask came with the files of 1 patient.") for note in result.notes)
+    assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
+    print_scan(result)
+    assert "cmp (corticomedullary): 1 patients, 1 of them with a mask" in capsys.readouterr().out
+    (export_dir / "rt.zip").unlink()
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
+    assert not (tmp_path / "cohort.series" / "P0001-up-mask.series").exists()
+
+
+def test_every_file_that_was_passed_over_is_named(
+    export_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        (export_dir / f"note {number}").write_text("hello", encoding="utf-8")
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
+    assert result.skipped_path == tmp_path / "cohort.skipped.csv"
+    named = read_rows(result.skipped_path)
+    names = ["empty", *(f"note {number}" for number in range(5)), "readme.txt"]
+    assert [row["path"] for row in named] == [f"{export_dir.as_posix()}/{name}" for name in names]
+    print_scan(result)
+    told = capsys.readouterr().err
+    assert str(result.skipped_path) in told
+    assert "note 0" not in told
+    for name in names:
+        (export_dir / name).unlink()
+    assert scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER).skipped_path is None
+    assert not (tmp_path / "cohort.skipped.csv").exists()
+
+
+def test_patients_without_id_are_not_merged(tmp_path: Path, write_stack: Callable[..., None]) -> None:
+    for number in range(3):
+        known = {"PatientID": "", "PatientName": "", "StudyInstanceUID": f"1.{number}", "SeriesDescription": "平扫"}
+        write_stack(tmp_path / "in", HEIGHTS, uid=f"1.{number}.1", name=f"{number}{{:03d}}", **known)
+    result = scan_folder(tmp_path / "in", tmp_path / "cohort.csv", settings=NEVER)
+    assert [row["patient_id"] for row in read_rows(result.table_path)] == ["P0001", "P0002", "P0003"]
+    assert any(note.startswith("Without PatientID, 3 patients: each study") for note in result.notes)

@@ -91,3 +91,11 @@ def test_objects_without_a_place_have_no_extent(n):
     stack = [one._replace(low_mm=None, high_mm=None) for one in slices(range(n))]
     header = describe_stack(("P", "1", "1.2"), part_stacks(stack)[0], "")
     assert (header.n_images, header.step_mm, header.extent_mm, header.key) == (n, None, None, "1.2")
+
+
+def test_every_segmentation_of_a_series_stands_alone():
+    says = {"sop_class": "1.2.840.10008.5.1.4.1.1.66.4", "refers_to": ["1.7"], "frame_uid": "7"}
+    masks = [one._replace(low_mm=None, high_mm=None) for one in slices(range(3), says=says)]
+    stacks = part_stacks([*masks, masks[0]])
+    assert [len(stack) for stack in stacks] == [1, 1, 1]
+    assert describe_stack(("P", "1", "1.8"), stacks[1], "2").refers_to == ("1.7",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import sys
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from nephrograde.sources.scan.tables import (
     list_key,
     series_row,
     write_list,
+    write_skipped,
     write_tables,
 )
 from nephrograde.volume.dicom.header import SeriesHeader
@@ -157,3 +160,30 @@ def test_days_are_read_with_the_year_first() -> None:
     texts = ("2020-03-05", "2020/3/5", "20200305", "2020年3月5日", "2020-03-05 08:30:00")
     assert {read_day(text) for text in texts} == {date(2020, 3, 5)}
     assert read_day("5.3.2020") is None
+
+
+def test_masks_have_columns_where_there_are_any(tmp_path: Path) -> None:
+    drawn = SeriesHeader(series_uid="1.9", sop_class="1.2.840.10008.5.1.4.1.1.66.4")
+    mask = Choice(drawn, PhaseAnswer("cmp", 0.9512, ()), chosen=True, reason="mask of a chosen series: 1.2")
+    cells = {"1.2": "x/a.series", "1.9": "x/a-mask.series"}
+    row = cohort_row("P0001", [ARTERIAL, mask], images=cells, carried={})
+    assert row is not None
+    assert (row["cmp_image"], row["cmp_mask"]) == ("x/a.series", "x/a-mask.series")
+    named = cohort_row("P0002", [ARTERIAL, mask], images=cells, carried={"cmp_mask": "mine.nii.gz"})
+    assert named is not None
+    assert named["cmp_mask"] == "mine.nii.gz"
+    assert cohort_row("P0003", [mask], images=cells, carried={}) is None
+    paths = ScanPaths(tmp_path / "cohort.csv")
+    write_tables(paths, [row, {"patient_id": "P0004", "np_image": "x/b.series"}], [])
+    assert list(read_rows(paths.table_path)[1]) == [
+        *("patient_id", "isup_grade", "up_image", "cmp_image", "np_image", "ep_image", "cmp_mask"),
+    ]
+
+
+def test_table_of_what_was_passed_over_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.skipped.csv"
+    assert write_skipped(path, iter([("empty file", "/x/a,b\n"), ("not a DICOM file", "/x/\udcc6")])) == path
+    assert [row["path"] for row in read_rows(path)] == ["/x/a,b\n", "/x/\\udcc6"]
+    assert sys.platform == "win32" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert write_skipped(path, iter([])) is None
+    assert not path.exists()

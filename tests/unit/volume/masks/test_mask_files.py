@@ -1,12 +1,14 @@
 """Masks in the files of 3D Slicer, ITK-SNAP and DICOM come back voxel by voxel, by number and by name."""
 
 import contextlib
+import zipfile
 
 import numpy as np
 import pytest
 import SimpleITK
 
 from nephrograde.errors import VolumeError
+from nephrograde.files import SERIES_LIST_HEADING
 from nephrograde.volume.masks.read import read_marks, read_mask
 from nephrograde.volume.volume import make_volume, read_volume, write_image
 
@@ -107,6 +109,16 @@ def test_a_dicom_segmentation_comes_back_exactly(tmp_path, volume, blob, save_se
     path = save_seg(tmp_path / "seg", {"tumour": blob}, volume, kind=kind, spacing_entry=spacing_entry)
     np.testing.assert_array_equal(read_mask(path, volume), blob)
     np.testing.assert_array_equal(read_mask(tmp_path, volume), blob)
+
+
+def test_a_segmentation_is_read_through_a_series_list_and_an_archive(tmp_path, volume, blob, save_seg):
+    path = save_seg(tmp_path / "seg", {"tumour": blob}, volume)
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(path, "病人/SEG1")
+    path.unlink()
+    list_path = tmp_path / "P0001-cmp-mask.series"
+    list_path.write_text(f"{SERIES_LIST_HEADING}\nexport.zip//病人/SEG1\n", encoding="utf-8")
+    np.testing.assert_array_equal(read_mask(list_path, volume), blob)
 
 
 @pytest.mark.parametrize("label", ["2", "肿瘤"])

@@ -1,0 +1,122 @@
+"""Masks among the files: which segmentation or structure set marks the tumour on which chosen series."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from nephrograde.sources.scan.headers import MASK_CLASSES
+from nephrograde.sources.scan.kinds import plain
+from nephrograde.volume.phase.evidence import PHASES, PhaseAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.sources.scan.choose import Choice
+    from nephrograde.volume.dicom.header import SeriesHeader
+
+# What people call their structures: in CPTAC they are "RIGHT KIDNEY - 1", "LIVER - 1", "LEFT ADRENAL - 1 - SEED POINT".
+_SEED = re.compile(r"\bseeds?\b|种子")
+_KIDNEY = re.compile(r"\b(?:kidneys?|renal|c?c?rcc|nieren?|ner(?:k\w*|ek))\b|肾(?!上腺)")
+_OTHER_ORGAN = re.compile(
+    r"\b(?:(?:supra|ad)renals?|liver|hepatic|lungs?|lymph|nodes?|bones?|pancreas|spleen|bladder|leber|nebennieren?"
+    r"|watrob\w*|wątrob\w*|nadnercz\w*)\b|肝|肾上腺|肺|淋巴|骨|胰|脾|膀胱"
+)
+
+
+def is_mask(header: SeriesHeader) -> bool:
+    """Whether a series is an object that can be read as a mask.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> is_mask(SeriesHeader(series_uid="1", modality="SEG", sop_class="1.2.840.10008.5.1.4.1.1.66.4"))
+    True
+    """
+    return header.sop_class in MASK_CLASSES
+
+
+def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | None = None) -> list[Choice]:
+    """Give each chosen series of a patient the mask that was drawn on it.
+
+    A mask belongs to the series to which it refers; one that refers to none, to the only chosen series of its frame of
+    reference. One that refers to several is taken for the first of them that was chosen, and where both parts of a
+    series were chosen, for that of the earlier phase. Of several masks of one series, areas come before seed points,
+    then the newest counts by day and time, series number and UID. A mask that is named after another organ, and not
+    after the kidney, is never taken.
+
+    Args:
+        choices: All series of one patient, chosen; masks among them.
+        unreadable: By key, why a mask cannot be used.
+
+    Returns:
+        The choices in the same order; of masks with the reason why they were taken or not, those taken with the phase
+        of their series.
+
+    Source:
+        DICOM PS3.3 C.8.20.2 and C.8.8.5 (references); order and words: our choice.
+
+    >>> from nephrograde.sources.scan.choose import Choice
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> scan = Choice(SeriesHeader(series_uid="1.7"), PhaseAnswer("np", 0.97, ()), chosen=True, reason="")
+    >>> drawn = SeriesHeader(series_uid="1.8", sop_class="1.2.840.10008.5.1.4.1.1.66.4", refers_to=("1.7",))
+    >>> found = choose_masks([scan, Choice(drawn, PhaseAnswer("", 0.25, ()), chosen=False, reason="not CT: SEG")])
+    >>> found[1].answer.phase, found[1].chosen, found[1].reason
+    ('np', True, 'mask of a chosen series: 1.7')
+    """
+    series = [choice for choice in choices if not is_mask(choice.header)]
+    series.sort(key=lambda choice: PHASES.index(choice.answer.phase) if choice.chosen else len(PHASES))
+    scans: dict[str, Choice] = {}
+    for choice in series:
+        scans.setdefault(choice.header.series_uid, choice)
+    rivals: dict[str, list[Choice]] = defaultdict(list)
+    answered: dict[str, Choice] = {}
+    for choice in choices:
+        if is_mask(choice.header):
+            scan = _drawn_on(choice.header, scans)
+            reason = _set_aside(choice.header, scan, unreadable or {})
+            answered[choice.header.key] = replace(choice, chosen=False, reason=reason)
+            if scan is not None and not reason:
+                rivals[scan.header.series_uid].append(choice)
+    for uid, masks in rivals.items():
+        answered |= _contest(scans[uid], masks)
+    return [answered.get(choice.header.key, choice) for choice in choices]
+
+
+def _drawn_on(header: SeriesHeader, scans: Mapping[str, Choice]) -> Choice | None:
+    """The series that a mask marks; where it refers to several, a chosen one before others."""
+    if header.refers_to:
+        found = [scans[uid] for uid in header.refers_to if uid in scans]
+        return min(found, key=lambda scan: not scan.chosen, default=None)
+    same = [scan for scan in scans.values() if scan.chosen and scan.header.frame_uid == header.frame_uid]
+    return same[0] if header.frame_uid and len(same) == 1 else None
+
+
+def _set_aside(header: SeriesHeader, scan: Choice | None, unreadable: Mapping[str, str]) -> str:
+    """Why a mask cannot be the one of a scan; empty where it can."""
+    if header.key in unreadable:
+        return f"cannot be read: {unreadable[header.key]}"
+    if scan is None:
+        return "mask of an unknown series"
+    text = plain(header.description)
+    if _OTHER_ORGAN.search(text) and not _KIDNEY.search(text):
+        return "mask of another organ"
+    return "" if scan.chosen else f"mask of a series not chosen: {scan.header.series_uid}"
+
+
+def _contest(scan: Choice, masks: Sequence[Choice]) -> dict[str, Choice]:
+    """The choices of all masks of one scan, by key."""
+    best, *others = sorted(masks, key=lambda mask: _rank(mask.header), reverse=True)
+    uid = scan.header.series_uid
+    not_taken = f"; not taken: {', '.join(other.header.key for other in others)}" if others else ""
+    reason = f"mask of a chosen series: {uid}{not_taken}"
+    answer = PhaseAnswer(scan.answer.phase, scan.answer.probability, ())
+    told = {other.header.key: replace(other, reason=f"another mask was taken: {best.header.key}") for other in others}
+    return told | {best.header.key: replace(best, answer=answer, chosen=True, reason=reason)}
+
+
+def _rank(header: SeriesHeader) -> tuple[bool, datetime, int, str]:
+    is_area = not _SEED.search(plain(header.description))
+    number = -1 if header.series_number is None else header.series_number
+    return is_area, header.acquired_at or datetime.min, number, header.key
