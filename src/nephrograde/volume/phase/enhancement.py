@@ -210,7 +210,7 @@ said of the inside (unenhanced: stones) are our choice.
 WEIGHT = 0.6
 """The measures say in part the same, so that their logarithms are added with less than full weight (our choice)."""
 
-EXCRETED_EARLY = 0.15
+EXCRETED_EARLY = 0.05
 """Share of nephrographic scans in which the collecting system is bright already: late ones, and those after a test
 bolus or an earlier injection (our choice, made after the one real portal-venous scan at hand showed it)."""
 
