@@ -34,6 +34,8 @@ bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
 	$(BIN)/python bench/prepare.py
 	$(BIN)/python bench/input_pipeline.py
+	$(BIN)/python bench/scan_headers.py
+	$(BIN)/python bench/phase_images.py
 
 clean:
 	rm -rf $(VENV) demo

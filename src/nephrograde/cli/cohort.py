@@ -58,6 +58,10 @@ def scan(
     table: Annotated[
         Path | None, typer.Option("--table", help="Grades, dates of surgery and other columns to join, by patient_id.")
     ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option("--corrections", help="series_uid and phase of series that a person has looked at."),
+    ] = None,
     look: Annotated[Look, typer.Option("--look", help="Which images are looked at to tell their phase.")] = "uncertain",
     organs: Annotated[
         Path | None, typer.Option("--organs", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID.")
@@ -79,7 +83,14 @@ def scan(
     if index is not None:
         result = plan_index(index, out or Path("plan"), grades_path=table)
     elif folder is not None:
-        settings = ScanSettings(look=look, keep_ids=keep_ids, workers=workers, grades_path=table, organs_dir=organs)
+        settings = ScanSettings(
+            look=look,
+            keep_ids=keep_ids,
+            workers=workers,
+            grades_path=table,
+            corrections_path=corrections,
+            organs_dir=organs,
+        )
         with counting() as progress:
             result = scan_folder(folder, out or Path("cohort.csv"), settings=settings, progress=progress)
     page_path = write_series_page(result.series_path, result.thumbs_dir, page_path_of(result.series_path, lang), lang)

@@ -213,4 +213,7 @@ def _kinds() -> dict[str, str]:
         "mask of a series not chosen": t("mask of a series not chosen"),
         "mask of another organ": t("mask of another organ"),
         "mask of an unknown series": t("mask of an unknown series"),
+        "chosen by a person": t("chosen by a person"),
+        "left out by a person": t("left out by a person"),
+        "another was chosen by a person": t("another was chosen by a person"),
     }

@@ -62,20 +62,26 @@ example rows. Your own headings may stay: say in the study file which is which, 
 - `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `G3`, `III` and `3级` are the same); 3 and 4 are high.
   Another column of grades, or of 0 and 1, may be named as `cohort.outcome`.
   病理 WHO/ISUP 核分级 1–4，3–4 级为高级别；也可在 cohort.outcome 中指定其他分级列或 0/1 列。
-- `<phase>_image`, for each of `cohort.phases` (`cmp_image`, `np_image`, `up_image`): the scan, as NIfTI, NRRD, MHA or a
-  folder with one DICOM series. Paths start from the table's folder. A patient without a phase takes part in the others.
-  各期相图像：NIfTI、NRRD、MHA 文件或只含一个序列的 DICOM 文件夹；相对路径以表格所在文件夹为准；缺某一期可留空。
+- `<phase>_image`, for each of `cohort.phases` (`cmp_image`, `np_image`, `up_image`): the scan, as NIfTI, NRRD, MHA, a
+  folder with one DICOM series, or a list that `nephrograde scan` wrote; for weak arms also exported pictures, parted by
+  `;`. Paths start from the table's folder. A patient without a phase takes part in the others.
+  各期相图像：NIfTI、NRRD、MHA 文件、只含一个序列的 DICOM 文件夹或 scan 生成的列表；弱监督也可用导出的图片，以分号隔开；
+  相对路径以表格所在文件夹为准；缺某一期可留空。
 
 ## What a person gave for a scan, as far as the arms of the study need it
 
-- `<phase>_mask`: the delineated tumour, 1 inside and 0 outside; it may lie on another grid than the image.
-  肿瘤三维勾画掩膜，肿瘤为 1，其余为 0；网格可与图像不同。
+- `<phase>_mask`: the delineated tumour as NIfTI, NRRD, MHA, DICOM SEG or RTSTRUCT; it may lie on another grid than the
+  image. `[masks]` in the study file says which label is the tumour.
+  肿瘤三维勾画：NIfTI、NRRD、MHA、DICOM SEG 或 RTSTRUCT；网格可与图像不同；标签在研究文件 [masks] 中指定。
 - `<phase>_box`: two opposite corners of a rectangle on one slice or of a box, `200,210,41;260,275,41 vox`.
   肿瘤外接框的两个对角点，用分号隔开，并注明单位。
 - `<phase>_point`: one click in the tumour, `-62.5,48.0,-312.5 mm` or `230,242,41 vox`.
   肿瘤内任意一点，并注明单位。
 - `<phase>_slice`: one axial slice through the tumour, `-312.5 mm` or `41 vox`.
   经过肿瘤的一个横断层面，并注明单位。
+
+- `<phase>_pixel_mm`: the size of a pixel of exported pictures in mm, where it is known.
+  导出图片的像素大小（毫米），可留空。
 
 Every place has its unit: `mm` is the patient's coordinate system of DICOM (LPS); `vox` counts the voxels of that
 phase's image from 0 (columns, rows, slices from feet to head for DICOM; array order for other files). In a CSV file

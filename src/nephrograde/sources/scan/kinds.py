@@ -28,7 +28,7 @@ KINDS = (
     *("sharp kernel", "other body part", "kidneys not in view", "cannot be read", "phase unknown"),
     *("another visit", "after surgery", "a better series", "best of", "only series of its phase"),
     *("mask of a chosen series", "another mask was taken", "mask of a series not chosen", "mask of another organ"),
-    *("mask of an unknown series",),
+    *("mask of an unknown series", "chosen by a person", "left out by a person", "another was chosen by a person"),
 )
 """How every reason of a choice begins; what follows a colon is the detail."""
 

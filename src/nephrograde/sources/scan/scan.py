@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -12,6 +12,7 @@ from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import replaced
 from nephrograde.sources.scan.catalogue import Catalogue, catalogue
 from nephrograde.sources.scan.choose import Choice, choose_series
+from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.kinds import set_aside
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
@@ -45,6 +46,7 @@ class ScanSettings:
             they are de-identified are kept.
         workers: Processes that read headers; as many as there are processors when None.
         grades_path: A table to join: ``patient_id`` as in the scans, ``isup_grade``, ``surgery_date`` and others.
+        corrections_path: A table of series whose phase a person has looked at; see ``corrections.py``.
         organs_dir: Label maps of TotalSegmentator, ``<SeriesInstanceUID>.nii.gz`` or a folder of that name.
     """
 
@@ -53,6 +55,7 @@ class ScanSettings:
     workers: int | None = None
     grades_path: Path | None = None
     organs_dir: Path | None = None
+    corrections_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class _Scan:
     paths: ScanPaths
     settings: ScanSettings
     grades: Grades
+    corrections: Corrections
 
 
 def scan_folder(
@@ -99,6 +103,7 @@ def scan_folder(
     paths = ScanPaths(table_path)
     claim_table(paths)
     grades = read_grades(settings.grades_path) if settings.grades_path else NO_GRADES
+    corrections = read_corrections(settings.corrections_path) if settings.corrections_path else NO_CORRECTIONS
     names = Pseudonyms(paths.beside("key.csv"))
     done = 0
 
@@ -114,7 +119,7 @@ def scan_folder(
         if not n_patients:
             raise _nothing_found(folder, found, skipped_path)
         names.write()
-        scan = _Scan(found, paths, settings, grades)
+        scan = _Scan(found, paths, settings, grades, corrections)
         tally = Tally(grades)
         pictures: set[str] = set()
         persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
@@ -126,7 +131,12 @@ def scan_folder(
         write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
         _sweep(paths.beside("series"), {Path(cell).name for cell in tally.cells})
         _sweep(paths.beside("thumbs"), pictures)
-        return tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
+        result = tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
+    absent = sorted(set(corrections.phases) - {row["series_uid"] for row in tally.series_rows})
+    if absent:
+        note = f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}."
+        return replace(result, notes=(*result.notes, note))
+    return result
 
 
 def _nothing_found(folder: Path, found: Catalogue, skipped_path: Path | None) -> InputError:
@@ -144,14 +154,16 @@ def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, s
     patient = person.headers[0].patient_id
     looks: dict[str, SeriesLook] = {}
     unreadable: dict[str, str] = {}
+    uids = {header.key: header.series_uid for header in person.headers}
     while True:
-        answers = _recognise(person.headers, looks)
+        answers = scan.corrections.of_answers(_recognise(person.headers, looks), uids)
         choices = choose_series(
             [(header, answers[header.key]) for header in person.headers],
             surgery={patient: day} if day else {},
             kidneys={key: look.kidneys_mm for key, look in looks.items() if look.kidneys_mm},
             unreadable=unreadable,
         )
+        choices = scan.corrections.of_choices(choices, unreadable)
         wanted = [choice.header for choice in choices if choice.header.key not in looks and _is_wanted(choice, scan)]
         if wanted:
             looks |= _look_at(wanted, scan)

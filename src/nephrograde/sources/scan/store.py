@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -151,8 +150,7 @@ class Store:
 
     def studies(self) -> Iterator[tuple[str, str]]:
         """PatientID and StudyInstanceUID of every study, in their order."""
-        with closing(self._connection.cursor()) as cursor:
-            yield from cursor.execute("SELECT DISTINCT patient_id, study_uid FROM instance ORDER BY 1, 2")
+        yield from self._connection.execute("SELECT DISTINCT patient_id, study_uid FROM instance ORDER BY 1, 2")
 
     def instances(self, patient_id: str, study_uid: str, series_uid: str = "") -> dict[str, list[Instance]]:
         """The objects of a study, or of one series of it, by SeriesInstanceUID in the order of the UIDs."""
@@ -179,9 +177,8 @@ class Store:
             "series_uid, sop_uid, low_mm, number, acquisition ORDER BY file, member) AS n FROM instance "
             "WHERE sop_uid != '') JOIN file ON file = id WHERE n > 1 ORDER BY 1, 2, 3"
         )
-        with closing(self._connection.cursor()) as cursor:
-            for reason, path, member in cursor.execute(listed, (COPY,)):
-                yield reason, _name(path, member)
+        for reason, path, member in self._connection.execute(listed, (COPY,)):
+            yield reason, _name(path, member)
 
     def skipped(self) -> list[Skipped]:
         """What was passed over, by reason, the commonest first."""

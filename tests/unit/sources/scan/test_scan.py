@@ -316,3 +316,42 @@ def test_patients_without_id_are_not_merged(tmp_path: Path, write_stack: Callabl
     result = scan_folder(tmp_path / "in", tmp_path / "cohort.csv", settings=NEVER)
     assert [row["patient_id"] for row in read_rows(result.table_path)] == ["P0001", "P0002", "P0003"]
     assert any(note.startswith("Without PatientID, 3 patients: each study") for note in result.notes)
+
+
+def _corrected(export_dir: Path, tmp_path: Path, *rows: str) -> tuple[dict[str, str], list[dict[str, str]], list[str]]:
+    corrections_path = tmp_path / "corrections.csv"
+    corrections_path.write_text("\n".join(["series_uid,phase,description", *rows]), encoding="utf-8")
+    settings = ScanSettings(look="never", workers=1, corrections_path=corrections_path)
+    result = scan_folder(export_dir, tmp_path / "work" / "cohort.csv", settings=settings)
+    reasons = {row["series_uid"]: row["reason"] for row in read_rows(result.series_path)}
+    return reasons, read_rows(result.table_path), list(result.notes)
+
+
+def test_a_person_names_a_phase_that_the_headers_leave_open(export_dir: Path, tmp_path: Path) -> None:
+    reasons, cohort, _ = _corrected(export_dir, tmp_path, "1.2.8.1,np,abdomen")
+    assert reasons["1.2.8.1"] == "chosen by a person"
+    assert [row["np_image"] for row in cohort] == ["", "cohort.series/P0002-np.series"]
+
+
+def test_a_person_chooses_another_series_of_the_phase(export_dir: Path, tmp_path: Path) -> None:
+    reasons, cohort, _ = _corrected(export_dir, tmp_path, "1.2.7.3,CMP,lung kernel after all")
+    assert (reasons["1.2.7.2"], reasons["1.2.7.3"]) == ("another was chosen by a person", "chosen by a person")
+    with SeriesList(tmp_path / "work" / cohort[0]["cmp_image"]) as listed:
+        assert {Path(str(listed.path(k))).name[0] for k in range(len(listed))} == {"2"}
+
+
+def test_a_person_leaves_a_series_out(export_dir: Path, tmp_path: Path) -> None:
+    reasons, cohort, notes = _corrected(export_dir, tmp_path, "1.2.7.2,,", "9.9.9,np,not here")
+    assert reasons["1.2.7.2"] == "left out by a person"
+    assert cohort[0]["up_image"]
+    assert not cohort[0].get("cmp_image")
+    assert any("9.9.9" in note for note in notes)
+
+
+def test_corrections_that_make_no_sense_are_named_together(export_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        _corrected(export_dir, tmp_path, "1.2.7.2,arterial,", "1.2.7.1,up,", "1.2.7.1,np,")
+    assert [problem.place for problem in caught.value.problems] == ["corrections.csv row 2", "corrections.csv row 4"]
+    (tmp_path / "other.csv").write_text("uid\n1\n", encoding="utf-8")
+    with pytest.raises(InputError, match="column series_uid: is missing"):
+        scan_folder(export_dir, tmp_path / "x.csv", settings=ScanSettings(corrections_path=tmp_path / "other.csv"))

@@ -1,0 +1,106 @@
+"""What a person says of single series after looking a choice over: which phase it is, or that it is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.sheet import open_sheet
+from nephrograde.errors import InputError, Problem
+from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from nephrograde.sources.scan.choose import Choice
+    from nephrograde.volume.phase.evidence import PhaseAnswer
+
+CHOSEN, LEFT_OUT, OUTDONE = "chosen by a person", "left out by a person", "another was chosen by a person"
+_COLUMNS = ("series_uid", "phase")
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """The phase by SeriesInstanceUID; empty where the series is left out."""
+
+    phases: Mapping[str, str] = field(default_factory=dict)
+
+    def of_answers(self, answers: Mapping[str, PhaseAnswer], uids: Mapping[str, str]) -> dict[str, PhaseAnswer]:
+        """Put what the person says in place of what was recognised.
+
+        Args:
+            answers: By key of the series.
+            uids: SeriesInstanceUID by key.
+        """
+        return {
+            key: answer
+            if (phase := self.phases.get(uids[key])) is None
+            else replace(answer, phase=phase or UNKNOWN, probability=1.0 if phase else answer.probability)
+            for key, answer in answers.items()
+        }
+
+    def of_choices(self, choices: Iterable[Choice], unreadable: Mapping[str, str]) -> list[Choice]:
+        """Take what the person has chosen in place of what would be chosen in the same phase.
+
+        Args:
+            choices: All series of one patient, chosen from the answers as corrected.
+            unreadable: By key, why a series cannot be read; it is not taken, whoever chose it.
+        """
+        corrected = list(choices)
+        named = [
+            n
+            for n, choice in enumerate(corrected)
+            if self.phases.get(choice.header.series_uid) and choice.header.key not in unreadable
+        ]
+        taken = {self.phases[corrected[n].header.series_uid]: n for n in reversed(named)}  # of several the first
+        for n, choice in enumerate(corrected):
+            if taken.get(choice.answer.phase) == n:
+                corrected[n] = replace(choice, chosen=True, reason=CHOSEN)
+            elif choice.chosen and choice.answer.phase in taken:
+                corrected[n] = replace(choice, chosen=False, reason=OUTDONE)
+            elif self.phases.get(choice.header.series_uid) == UNKNOWN:
+                corrected[n] = replace(choice, chosen=False, reason=LEFT_OUT)
+        return corrected
+
+
+NO_CORRECTIONS = Corrections()
+
+
+def read_corrections(corrections_path: Path) -> Corrections:
+    r"""Read a table of corrections.
+
+    Args:
+        corrections_path: CSV or XLSX with ``series_uid`` and ``phase`` (one of ``PHASES``, or empty to leave the series
+            out); rows copied from ``series.csv`` will do, as other columns are passed over.
+
+    Raises:
+        InputError: With every mistake.
+
+    Source: Our choice.
+
+    >>> import pathlib, tempfile
+    >>> corrections_path = pathlib.Path(tempfile.mkdtemp()) / "corrections.csv"
+    >>> _ = corrections_path.write_text("series_uid,phase\n1.2.3,np\n1.2.4,\n", encoding="utf-8")
+    >>> read_corrections(corrections_path).phases
+    {'1.2.3': 'np', '1.2.4': ''}
+    """
+    sheet, problems = open_sheet(corrections_path)
+    if sheet is None or problems:
+        raise InputError(problems)
+    missing = [name for name in _COLUMNS if name not in sheet.headings]
+    if missing:
+        remedy = "Copy the rows to correct from series.csv, and change their phase."
+        raise InputError([Problem(f"{sheet.name}, column {name}", "is missing", remedy) for name in missing])
+    phases: dict[str, str] = {}
+    for number, cells in sheet.rows:
+        uid, phase = cells["series_uid"], cells["phase"].casefold()
+        place = f"{sheet.name} row {number}"
+        if phase not in {*PHASES, UNKNOWN}:
+            remedy = f"Write one of {', '.join(PHASES)}, or leave it empty to leave the series out."
+            problems.append(Problem(place, f"'{phase}' is not a phase", remedy))
+        elif phases.setdefault(uid, phase) != phase:
+            problems.append(Problem(place, "names a series twice, with two phases", "Keep one of the rows."))
+    if problems:
+        raise InputError(problems)
+    return Corrections(phases)
