@@ -143,7 +143,7 @@ def test_empty_workbook_is_named(tmp_path: Path) -> None:
 def test_missing_file_names_the_near_one(tmp_path: Path) -> None:
     (tmp_path / "cohort.csv").write_text("a\n1\n", encoding="utf-8")
     assert problem_of(tmp_path / "cohrt.csv") == ("no such file", "Did you mean 'cohort.csv'?")
-    assert "study file's folder" in problem_of(tmp_path / "xyz.txt")[1]
+    assert "in a study file it starts" in problem_of(tmp_path / "xyz.txt")[1]
     assert "There is no folder" in problem_of(tmp_path / "gone" / "cohort.csv")[1]
 
 
