@@ -36,7 +36,8 @@ def print_findings(run_dir: Path) -> None:
 
 def print_scan(result: ScanResult) -> None:
     """Say what a scan found, chose, set aside and passed over; files are not named, as they may name a patient."""
-    typer.echo(f"{result.n_patients} patients, {result.n_series} series in {result.n_files} files")
+    files = f" in {result.n_files} files" if result.n_files else ""
+    typer.echo(f"{result.n_patients} patients, {result.n_series} series{files}")
     for phase, count in result.n_scans.items():
         masks = f", {result.n_masks[phase]} of them with a mask" if phase in result.n_masks else ""
         typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{masks}")
