@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nephrograde.cohort.table import Scan
 from nephrograde.errors import RunError, VolumeError
@@ -54,3 +55,17 @@ def test_what_is_missing_is_named(tiny_run_dir, tiny_cohort_dir, tmp_path):
         grade_scan(tiny_run_dir, "weak-1-cmp", bare)
     with pytest.raises(VolumeError, match="mask"):
         grade_scan(tiny_run_dir, "strong-cmp", bare)
+
+
+def test_exported_pictures_are_graded_without_a_size(tiny_run_dir, tmp_path):
+    paths = [tmp_path / f"{k}.png" for k in range(3)]
+    for k, path in enumerate(paths):
+        Image.fromarray(np.full((40, 60), 60 * k, dtype=np.uint8)).save(path)
+    scan = Scan("", paths[0], None, None, None, None, tuple(paths[1:]))
+    grading = grade_scan(tiny_run_dir, "weak-1-cmp", scan)
+    assert 0 <= grading.p_high <= 1
+    assert (grading.size, grading.spacing_mm, grading.slices) == ((60, 40, 3), None, (1,))
+    assert "3 exported pictures, the first of 60 × 40 pixels; number 1 was shown" in grading.as_text()
+    assert "warning: Greys of exported pictures are no HU" in grading.as_text()
+    with pytest.raises(VolumeError, match="strong arm needs the whole scan"):
+        grade_scan(tiny_run_dir, "strong-cmp", scan)

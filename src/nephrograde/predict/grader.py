@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import Triple
 
 
+_GREYS = "Greys of exported pictures are no HU: use only a model that was fitted on pictures exported in the same way."
+
+
 @dataclass(frozen=True, slots=True)
 class Grading:
     """The answer for one scan: the probability of high grade, the call, and what was read.
@@ -152,8 +155,10 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> _Seen:
 def _see_pictures(scan: Scan, arm: Arm, study: Study) -> _Seen:
     region, numbers, center = cut_pictures(scan, arm=arm, study=study)
     paths = find_pictures(scan.image_paths)
-    width, height = read_picture(paths[numbers[0]]).values.shape
-    return _Seen(region, numbers, center, (width, height, len(paths)), None, ())
+    first = read_picture(paths[numbers[0]])
+    width, height = first.values.shape
+    warnings = () if first.is_hu else (_GREYS,)
+    return _Seen(region, numbers, center, (width, height, len(paths)), None, warnings)
 
 
 def _times(values: Iterable[float], form: str) -> str:
