@@ -136,7 +136,7 @@ def prepare(study: Study, cohort: Cohort, run_dir: Path, *, progress: Progress =
 def _add_radiomics(study: Study, cohort: Cohort, prepared: Prepared, *, run_dir: Path, progress: Progress) -> Prepared:
     """Compute the radiomic features and put what could not be computed among the findings."""
     from nephrograde.sample.radiomics import choose_phase, radiomics_features
-    from nephrograde.volume.check import write_findings
+    from nephrograde.volume.finding import write_findings
 
     phase = choose_phase(cohort)
     scans = sum(phase in case.scans and case.scans[phase].mask_path is not None for case in cohort.cases)

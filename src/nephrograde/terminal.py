@@ -21,7 +21,7 @@ _SECONDS_A_LINE = 10.0
 
 def print_findings(run_dir: Path) -> None:
     """Name the scans that were left out, with their remedies, and count the warnings."""
-    from nephrograde.volume.check import read_findings
+    from nephrograde.volume.finding import read_findings
 
     findings = read_findings(run_dir / "volumes" / "findings.csv")
     fatal = [finding for finding in findings if finding.severity == "fatal"]

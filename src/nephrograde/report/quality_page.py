@@ -12,14 +12,14 @@ from nephrograde.report.document import page_environment
 from nephrograde.report.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
 from nephrograde.report.numbers import NOTHING, counted
 from nephrograde.report.svg import SYNTHETIC
-from nephrograde.volume.check import read_findings
+from nephrograde.volume.finding import read_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.report.language import Language
-    from nephrograde.volume.check import Finding
+    from nephrograde.volume.finding import Finding
 
     Row = Mapping[str, str]
 

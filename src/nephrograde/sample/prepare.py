@@ -18,7 +18,7 @@ from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Fault, Finding, as_finding, read_findings, write_findings
+from nephrograde.volume.finding import Fault, Finding, as_finding, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
-from nephrograde.volume.check import Fault, Finding, as_finding
+from nephrograde.volume.finding import Fault, Finding, as_finding
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.roi import cut_box, measure_tumour
 from nephrograde.volume.volume import read_volume

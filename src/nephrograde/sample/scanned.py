@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nephrograde.cohort.place import Point
 from nephrograde.errors import VolumeError
 from nephrograde.sample.target import uses_mask
-from nephrograde.volume.check import Fault, check_mask, check_volume
+from nephrograde.volume.check import check_mask, check_volume
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.masks.carry import carry_mask
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures

@@ -1,4 +1,4 @@
-"""What is wrong with a scan: checks of images and masks, and the table of findings.
+"""What is wrong with a scan: checks of images and masks.
 
 Every check looks at the numbers in their stored type and makes no copy of the image, so that checking costs a few
 milliseconds beside the second that reading takes.
@@ -6,72 +6,18 @@ milliseconds beside the second that reading takes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.files import read_rows, write_rows
+from nephrograde.volume.finding import Fault
+from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from nephrograde.cohort.table import Scan
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
-
-Severity: TypeAlias = Literal["fatal", "warning"]
-
-FEWEST_SLICES = 3
-"""The paper's weak arm reads three slices and more."""
-
-
-class Fault(NamedTuple):
-    """Something wrong with one image or mask, before it is known whose it is."""
-
-    code: str
-    severity: Severity
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong with one scan of one patient; a row of ``findings.csv``.
-
-    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not.
-    """
-
-    patient_id: str
-    phase: str
-    code: str
-    severity: Severity
-    message: str
-    remedy: str
-
-
-def as_finding(fault: Fault, patient_id: str, scan: Scan, lender: Scan | None = None) -> Finding:
-    """Make a fault of a scan a finding, in which files are named by their column: a path may say who the patient is.
-
-    Args:
-        fault: As found.
-        patient_id: Whose scan it is.
-        scan: The scan.
-        lender: The scan whose mask it takes over.
-
-    >>> from pathlib import Path
-    >>> from nephrograde.cohort.table import Scan
-    >>> scan = Scan("np", Path("Zhang Wei/np.nii"), None, None, None, None)
-    >>> as_finding(Fault("constant", "fatal", "Zhang Wei/np.nii: is empty.", "Export it again."), "P1", scan).message
-    'np_image: is empty.'
-    """
-    message = fault.message
-    for one in (scan, lender) if lender else (scan,):
-        files = [(path, f"{one.phase}_image") for path in one.image_paths]
-        for path, column in [*files, (one.mask_path, f"{one.phase}_mask")]:
-            message = message.replace(str(path), column) if path else message
-    return Finding(patient_id, scan.phase, fault.code, fault.severity, message, fault.remedy)
 
 
 def check_volume(volume: Volume) -> list[Fault]:
@@ -190,43 +136,4 @@ def check_mask(mask: MaskArray, *, mask_path: Path | None = None) -> list[Fault]
             f"{name}: the tumour touches the {' and the '.join(touched)} of the image.",
             "See that the scan holds the whole tumour.",
         )
-    ]
-
-
-def write_findings(findings: Iterable[Finding], csv_path: Path) -> None:
-    """Write ``findings.csv``: patient_id, phase, code, severity, message, remedy.
-
-    Args:
-        findings: In the order of the rows.
-        csv_path: Replaced as a whole.
-
-    >>> import pathlib, tempfile
-    >>> csv_path = pathlib.Path(tempfile.mkdtemp()) / "findings.csv"
-    >>> finding = Finding("P017", "np", "mask-empty", "fatal", "np.nii.gz: no voxel is marked.", "Drop the mask.")
-    >>> write_findings([finding], csv_path)
-    >>> read_findings(csv_path) == [finding]
-    True
-    """
-    write_rows(csv_path, [field.name for field in fields(Finding)], (asdict(finding) for finding in findings))
-
-
-def read_findings(csv_path: Path) -> list[Finding]:
-    """Read ``findings.csv`` back.
-
-    Args:
-        csv_path: As written by :func:`write_findings`.
-
-    Raises:
-        RunError: Where the file is missing.
-    """
-    return [
-        Finding(
-            row["patient_id"],
-            row["phase"],
-            row["code"],
-            cast("Severity", row["severity"]),
-            row["message"],
-            row["remedy"],
-        )
-        for row in read_rows(csv_path)
     ]

@@ -21,6 +21,8 @@ Matrix: TypeAlias = Annotated[npt.NDArray[np.float64], "row column"]
 Index: TypeAlias = Annotated[npt.ArrayLike, "x y z"]
 Source: TypeAlias = Literal["dicom", "file", "memory"]
 
+FEWEST_SLICES = 3
+"""The paper's weak arm reads three slices and more."""
 ORTHONORMAL_WITHIN = 1e-3
 """Largest tolerated entry of DᵀD − 1: half a voxel of 0.8 mm over 400 mm (our choice)."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import Fault, check_volume
+from nephrograde.volume.check import check_volume
 from nephrograde.volume.grid import Grid, Index, Matrix
 from nephrograde.volume.stored import read_stored_series
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.place import Box, Point, SlicePlace
     from nephrograde.vocabulary import Triple, VolumeArray
+    from nephrograde.volume.finding import Fault
 
 _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 

@@ -13,7 +13,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import write_json, write_rows
 from nephrograde.report.quality_page import write_quality_page
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
-from nephrograde.volume.check import Finding, write_findings
+from nephrograde.volume.finding import Finding, write_findings
 from nephrograde.volume.quality.survey import COUNT_COLUMNS, SCAN_COLUMNS
 from nephrograde.volume.quality.thumbnail import thumbnail_png
 

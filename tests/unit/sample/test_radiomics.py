@@ -17,7 +17,7 @@ from nephrograde.files import read_rows, sha256_of, write_rows
 from nephrograde.sample import radiomics
 from nephrograde.sample.radiomics import choose_phase, measure_features, radiomics_features, read_features
 from nephrograde.study import Window
-from nephrograde.volume.check import read_findings
+from nephrograde.volume.finding import read_findings
 from nephrograde.volume.masks.read import read_mask
 from nephrograde.volume.volume import make_volume, read_volume, write_image
 

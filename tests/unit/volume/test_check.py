@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.volume.check import Finding, check_mask, check_volume, read_findings, write_findings
+from nephrograde.volume.check import check_mask, check_volume
+from nephrograde.volume.finding import Finding, read_findings, write_findings
 from nephrograde.volume.volume import make_volume, read_volume, write_image
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nephrograde.sources.scan.headers import MASK_CLASSES, moment_of
-from nephrograde.volume.check import FEWEST_SLICES
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

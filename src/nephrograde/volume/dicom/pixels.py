@@ -22,9 +22,9 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import Fault
 from nephrograde.volume.dicom.codestream import require_sound_stream
 from nephrograde.volume.dicom.elements import DAMAGED, NonsenseError, quiet
+from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.vocabulary import VolumeArray
-    from nephrograde.volume.check import Fault
     from nephrograde.volume.dicom.slices import Slice
+    from nephrograde.volume.finding import Fault
     from nephrograde.volume.grid import Grid
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import FEWEST_SLICES, Fault
-from nephrograde.volume.grid import ORTHONORMAL_WITHIN, Grid
+from nephrograde.volume.finding import Fault
+from nephrograde.volume.grid import FEWEST_SLICES, ORTHONORMAL_WITHIN, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

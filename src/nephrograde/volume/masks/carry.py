@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.registration import Motion, find_height, register_region
 from nephrograde.volume.overlay import bounding_box, bring_over

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.volume.check import Fault, check_mask
+from nephrograde.volume.check import check_mask
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.masks.labels import several_labels
 from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.masks.tumours import pick_tumours, several_tumours

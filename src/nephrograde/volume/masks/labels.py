@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.files import write_rows
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.overlay import bounding_box
 from nephrograde.volume.roi import measure_tumour
 from nephrograde.volume.volume import make_volume

@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
 from nephrograde.files import SeriesList, is_series_list
-from nephrograde.volume.check import Fault
 from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.quality.marks import PersonMarks, keyed_mark
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Finding, as_finding
+from nephrograde.volume.finding import Finding, as_finding
 from nephrograde.volume.quality.marks import PersonMarks, shared_slices
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume

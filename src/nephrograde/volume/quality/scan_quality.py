@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
 from nephrograde.vocabulary import phase_name
-from nephrograde.volume.check import Fault, check_mask, check_volume
+from nephrograde.volume.check import check_mask, check_volume
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.pictures import read_picture
 from nephrograde.volume.quality.acquisition import Acquisition, check_acquisition

@@ -16,7 +16,7 @@ import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
-from nephrograde.volume.check import Fault, write_findings
+from nephrograde.volume.finding import Fault, write_findings
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.quality.acquisition import read_acquisition, read_person_marks

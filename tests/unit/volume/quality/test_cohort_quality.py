@@ -10,7 +10,7 @@ import pytest
 from nephrograde.cohort.table import Case, Cohort, Scan
 from nephrograde.study import Arm, CohortSettings, MaskSettings, Study
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import Fault
+from nephrograde.volume.finding import Fault
 from nephrograde.volume.quality.cohort_quality import CohortQuality, examine_cohort, quality_lines
 from nephrograde.volume.quality.marks import PersonMarks
 from nephrograde.volume.quality.scan_quality import ScanQuality

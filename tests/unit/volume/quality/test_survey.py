@@ -18,7 +18,7 @@ from nephrograde.files import read_rows
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.study import Arm, CohortSettings, Study
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.check import read_findings
+from nephrograde.volume.finding import read_findings
 from nephrograde.volume.quality import scan_quality, survey
 from nephrograde.volume.quality.survey import check_quality
 
