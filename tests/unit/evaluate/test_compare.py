@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import math
 import time
 
@@ -109,14 +110,17 @@ def test_six_models_of_100_000_patients_are_compared_in_under_2_seconds() -> Non
         for k in range(6)
     }
     assert models["m0"].patient_ids[0] is not models["m1"].patient_ids[0]
-    passed: list[float] = []
-    while min(passed, default=2.0) >= 2.0 and len(passed) < 3:  # a busy machine only ever adds time
+    gc.collect()
+    gc.freeze()  # what other tests of this process have left behind is not searched for garbage meanwhile
+    try:
         started = time.process_time()
         rows = compare_models(models, dict.fromkeys(models, 0.3))
-        passed.append(time.process_time() - started)
+        passed = time.process_time() - started
+    finally:
+        gc.unfreeze()
     assert len(rows) == 4 * 15
     assert all(0 <= row.p_value <= row.p_adjusted <= 1 for row in rows)
-    assert min(passed) < 2.0
+    assert passed < 2.0
 
 
 def test_holm_works_within_each_measure() -> None:
