@@ -13,7 +13,7 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.files import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.volume.dicom.header import SeriesHeader
@@ -28,7 +28,8 @@ _NOBODY = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[
 class Pseudonyms:
     """The names P0001, P0002, … of the patients of one cohort, in the order in which they were first asked for.
 
-    An existing key is continued, so that a patient keeps the name in every later scan.
+    An existing key is continued, so that a patient keeps the name in every later scan; what other steps keep in it,
+    shifted days and a secret, stays as it is.
 
     >>> import pathlib, tempfile
     >>> key_path = pathlib.Path(tempfile.mkdtemp()) / "cohort.key.csv"
@@ -50,9 +51,8 @@ class Pseudonyms:
             InputError: Where the file is no such key, or names two patients alike. No id is in the message.
         """
         self._key_path = key_path
-        self._names: dict[str, str] = {}
-        if key_path.exists():
-            self._names = _read_key(key_path)
+        self._rows = _read_key(key_path) if key_path.exists() else []
+        self._names = _names_of(self._rows)
         self._is_new = False
         numbers = (int(match[1]) for name in self._names.values() if (match := _OURS.fullmatch(name)))
         self._last = max(numbers, default=0)
@@ -62,6 +62,7 @@ class Pseudonyms:
         if original_id not in self._names:
             self._last += 1
             self._names[original_id] = f"P{self._last:04d}"
+            self._rows.append({"patient_id": self._names[original_id], "original_id": original_id})
             self._is_new = True
         return self._names[original_id]
 
@@ -72,9 +73,10 @@ class Pseudonyms:
         with replaced(self._key_path) as temporary_path:
             temporary_path.touch(mode=0o600)
             with temporary_path.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream, lineterminator="\n")
-                writer.writerow(_COLUMNS)
-                writer.writerows((name, original_id) for original_id, name in self._names.items())
+                columns = dict.fromkeys([*_COLUMNS, *self._rows[0]])
+                writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(self._rows)
         self._is_new = False
 
 
@@ -199,12 +201,17 @@ def _long_id(header: SeriesHeader) -> str:
     return " | ".join(part for part in parts if part)
 
 
-def _read_key(key_path: Path) -> dict[str, str]:
+def _read_key(key_path: Path) -> list[dict[str, str]]:
     rows = read_table(key_path)
     remedy = "Put the key back as it was, or give another name for the table."
     if any(not row.get("patient_id") or not row.get("original_id") for row in rows):
         raise InputError([Problem(str(key_path), f"lacks a cell of {' and '.join(_COLUMNS)}", remedy)])
-    names = {row["original_id"]: row["patient_id"] for row in rows}
-    if len(names) < len(rows) or len(set(names.values())) < len(rows):
-        raise InputError([Problem(str(key_path), "names a patient twice", remedy)])
-    return names
+    for name in _COLUMNS:
+        if len({row[name] for row in rows}) < len(rows):
+            raise InputError([Problem(str(key_path), "names a patient twice", remedy)])
+    return rows
+
+
+def _names_of(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The names by original id; a row whose name stands in brackets is no patient's."""
+    return {row["original_id"]: row["patient_id"] for row in rows if not row["patient_id"].startswith("(")}

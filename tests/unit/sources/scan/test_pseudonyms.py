@@ -10,6 +10,7 @@ import pytest
 
 from nephrograde.errors import InputError
 from nephrograde.files import read_rows
+from nephrograde.sources.deidentify.key import Key
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, keeps_its_id, name_persons, part_persons
 from nephrograde.volume.dicom.header import SeriesHeader
 
@@ -31,6 +32,18 @@ def test_key_is_continued(tmp_path: Path) -> None:
     later.write()
     rows = [("P0001", "张三/1"), ("P0002", "0017"), ("P0003", "0099")]
     assert [(row["patient_id"], row["original_id"]) for row in read_rows(key_path)] == rows
+
+
+def test_a_key_of_deidentified_files_keeps_its_secret_and_its_days(tmp_path: Path) -> None:
+    key_path = tmp_path / "cohort.key.csv"
+    subject = Key(key_path).subject("0017")
+    uid = Key(key_path).uid("1.2.3")
+    names = Pseudonyms(key_path)
+    assert (names.name("0017"), names.name("0099")) == ("P0001", "P0002")
+    names.write()
+    assert Key(key_path).subject("0017") == subject
+    assert Key(key_path).uid("1.2.3") == uid
+    assert Key(key_path).subject("0099").patient_id == "P0002"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights of files are another matter there")
