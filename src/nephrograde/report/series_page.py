@@ -13,7 +13,7 @@ from nephrograde.files import read_rows, replaced
 from nephrograde.report.document import page_environment
 from nephrograde.report.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
 from nephrograde.report.svg import SYNTHETIC
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.vocabulary import KNOWN_PHASES, RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nephrograde.report.language import Language
 
-PHASE_ORDER = ("up", "cmp", "np", "ep")
+PHASE_ORDER = tuple(KNOWN_PHASES)
 UNSURE = 0.9
 """A chosen series whose phase is less probable is to be looked at first. Our choice."""
 MASK = "mask of a chosen series"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK
 
-from nephrograde.vocabulary import phase_name
+from nephrograde.vocabulary import KNOWN_PHASES, phase_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ COMMENT = "SYNTHETIC image made by nephrograde; shows no real patient. Research 
 
 RESCALE_INTERCEPT = -1024
 
-_PHASE_ORDER = ("up", "cmp", "np", "ep")
 _PHASE_TIME = {"up": "090000", "cmp": "090205", "np": "090300", "ep": "090700"}
 
 
@@ -138,7 +137,7 @@ def _series_header(scan: SyntheticScan, patient: Patient, *, phase: str, seed: i
     header.FrameOfReferenceUID = synthetic_uid(*identity, "frame")
     header.PositionReferenceIndicator = ""
     header.StudyID = "1"
-    header.SeriesNumber = _PHASE_ORDER.index(phase) + 1
+    header.SeriesNumber = list(KNOWN_PHASES).index(phase) + 1
     header.AcquisitionNumber = header.SeriesNumber
     header.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
     header.SliceThickness = f"{scan.spacing_mm[2]:g}"

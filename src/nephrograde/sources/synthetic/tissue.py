@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from nephrograde.vocabulary import KNOWN_PHASES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PHASES = ("up", "cmp", "np", "ep")
+PHASES = tuple(KNOWN_PHASES)
 """The phases that can be synthesised."""
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from nephrograde.vocabulary import KNOWN_PHASES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Look: TypeAlias = Literal["timing", "words", "order", "image"]
-PHASES = ("up", "cmp", "np", "ep")
+PHASES = tuple(KNOWN_PHASES)
 UNKNOWN = ""
 """The phase of a series of which too little is known to name one."""
 
