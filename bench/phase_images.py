@@ -15,11 +15,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
-from nephrograde.volume.phase.enhancement import judge_enhancement, measure_enhancement
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
 from nephrograde.volume.phase.recognise import NAMED_FROM, probabilities
-from nephrograde.volume.volume import read_volume
+from nephrograde.volume.read import read_volume
 
 MOST_WRONG = 0.05
 

@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box
-from nephrograde.volume.volume import read_volume, write_image
+from nephrograde.volume.volume import write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import fingerprint, read_json, remove_leftovers, sha256_of, write_json
-from nephrograde.provenance import LOCK_NAME, read_lock, write_lock
+from nephrograde.run.provenance import LOCK_NAME, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.cohort.table import Cohort
     from nephrograde.evaluate.baseline import Predictors
     from nephrograde.evaluate.lesions import Lesions
     from nephrograde.evaluate.scores import Scores
-    from nephrograde.report.language import Language
+    from nephrograde.report.text.language import Language
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import EvaluateSettings, Study
 
@@ -248,7 +248,7 @@ def evaluate_table(
 def report(run_dir: Path, language: Language = "en") -> Path:
     """Write the report from the files of the run folder, and return its path."""
     from nephrograde.evaluate.ledger import LEDGER_NAME
-    from nephrograde.report.document import report_path_of, write_report
+    from nephrograde.report.pages.study_page import report_path_of, write_report
 
     report_path = report_path_of(run_dir, language)
     names = ("cohort", "scores", "statistics", "volumes/findings.csv", "volumes/regions.csv", LEDGER_NAME, LOCK_NAME)

@@ -54,7 +54,7 @@ def print_scan(result: ScanResult) -> None:
 def print_table(run_dir: Path) -> None:
     """Print the paper's table of a run: the test set, or out of fold where there are no test rows."""
     from nephrograde.evaluate.tables import read_estimates
-    from nephrograde.report.tables import paper_table
+    from nephrograde.report.tables.paper import paper_table
 
     estimates = read_estimates(run_dir / "statistics" / "estimates.csv")
     has_test = any(split == "test" for _, split, _ in estimates)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nephrograde.cohort.table import Scan
+from nephrograde.cohort.case import Scan
 from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import read_rows
 from nephrograde.predict.grader import grade_scan

@@ -9,11 +9,11 @@ import pytest
 
 from nephrograde import pipeline
 from nephrograde.cli.shared import page_path_of
-from nephrograde.report.quality_page import write_quality_page
-from nephrograde.report.series_page import write_series_page
+from nephrograde.quality.survey import check_quality
+from nephrograde.report.pages.quality_page import write_quality_page
+from nephrograde.report.pages.series_page import write_series_page
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
-from nephrograde.volume.quality.survey import check_quality
 
 PATIENTS = 20
 PRIVATE = (".key.csv", ".catalogue.sqlite", ".skipped.csv", ".series")

@@ -74,7 +74,7 @@ def scan(
     ] = False,
 ) -> None:
     """Find the scans of a DICOM export, tell their phases, choose the best of each, and write a cohort table."""
-    from nephrograde.report.series_page import write_series_page
+    from nephrograde.report.pages.series_page import write_series_page
     from nephrograde.sources.scan.index import plan_index
     from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 

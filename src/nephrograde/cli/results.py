@@ -27,9 +27,9 @@ def compare(
     lang: Lang = "en",
 ) -> None:
     """Set two runs side by side: what differs in them, and whether their results do on the patients of both."""
-    from nephrograde.report.language import speaking
-    from nephrograde.report.side_by_side import compare_runs
-    from nephrograde.report.side_by_side_page import auc_table, summary, warnings, write_side_by_side
+    from nephrograde.report.pages.side_by_side import compare_runs
+    from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side
+    from nephrograde.report.text.language import speaking
 
     side = compare_runs(run_a, run_b)
     with speaking(lang):
@@ -64,8 +64,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the confusion tables that print like a paper's values, and what models can share a test set."""
-    from nephrograde.evaluate.audit import audit_all, audits_as_dict, audits_as_text
-    from nephrograde.evaluate.printed import models_of
+    from nephrograde.audit.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.audit.printed import models_of
 
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
@@ -92,8 +92,8 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Grade one scan with the fold ensemble of a finished run."""
+    from nephrograde.cohort.case import Scan
     from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-    from nephrograde.cohort.table import Scan
     from nephrograde.predict.grader import grade_scan
 
     scan = Scan(

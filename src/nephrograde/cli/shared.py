@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.report.language import Language
+from nephrograde.report.text.language import Language
 
 if TYPE_CHECKING:
+    from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.cohort.table import Cohort
     from nephrograde.study import Study
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
@@ -60,6 +60,6 @@ def print_report(report_path: Path, *, as_pdf: bool) -> None:
     """Say where the report lies, and write it as PDF where that is wished."""
     typer.echo(f"Report: {report_path}")
     if as_pdf:
-        from nephrograde.report.pdf import write_pdf
+        from nephrograde.report.pages.pdf import write_pdf
 
         typer.echo(f"PDF: {write_pdf(report_path)}")

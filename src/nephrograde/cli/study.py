@@ -59,9 +59,9 @@ def run(
 def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, lang: Lang = "en") -> None:
     """Check the study file, the table and every scan, look the scans over, and say what each arm can use."""
     from nephrograde import pipeline
-    from nephrograde.report.quality_page import write_quality_page
-    from nephrograde.volume.quality.cohort_quality import quality_lines
-    from nephrograde.volume.quality.survey import check_quality
+    from nephrograde.quality.cohort_quality import quality_lines
+    from nephrograde.quality.survey import check_quality
+    from nephrograde.report.pages.quality_page import write_quality_page
 
     run_dir = out or default_run(study_path)
     study, cohort, _ = open_study(study_path, run_dir, tuple(overrides or ()))

@@ -6,13 +6,13 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.sheet import clean_heading
 from nephrograde.errors import Problem
+from nephrograde.sheet import clean_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from nephrograde.cohort.sheet import Sheet
+    from nephrograde.sheet import Sheet
     from nephrograde.study import CohortSettings, SplitSettings
 
 CLINICAL_NUMBERS = ("age_years", "size_cm", "volume_ml")
@@ -63,7 +63,7 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
         Our choice.
 
     >>> from pathlib import Path
-    >>> from nephrograde.cohort.sheet import Sheet
+    >>> from nephrograde.sheet import Sheet
     >>> from nephrograde.study import CohortSettings, SplitSettings
     >>> sheet = Sheet("cohort.csv", ("Patient_ID", "isup_grade", "cmp_image"), ())
     >>> columns, problems = name_columns(sheet, CohortSettings(table=Path(), phases=("cmp",)), SplitSettings())

@@ -13,15 +13,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from nephrograde.cohort.sheet import clean_heading, open_sheet
 from nephrograde.errors import Problem, RunError
 from nephrograde.files import write_rows
+from nephrograde.sheet import clean_heading, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from nephrograde.cohort.table import Case, Cohort
+    from nephrograde.cohort.case import Case, Cohort
     from nephrograde.study import SplitSettings
 
 SplitName: TypeAlias = Literal["train", "test"]
@@ -127,7 +127,7 @@ def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
     Source:
         The paper's 7:3; stratification, folds and the way of drawing are our choice.
 
-    >>> from nephrograde.cohort.table import Case, Cohort
+    >>> from nephrograde.cohort.case import Case, Cohort
     >>> from nephrograde.study import SplitSettings
     >>> cases = tuple(Case(f"P{i:03}", i % 2 == 0, None, {}, {}) for i in range(300))
     >>> split = draw_split(Cohort(cases, (), (), None), SplitSettings())

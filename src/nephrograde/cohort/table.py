@@ -10,10 +10,10 @@ import dataclasses
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.columns import CLINICAL_NUMBERS, name_columns
 from nephrograde.cohort.place import (
     BOX_RULE,
@@ -27,10 +27,10 @@ from nephrograde.cohort.place import (
     parse_slice,
 )
 from nephrograde.cohort.rows import Faults, Row, check_ids, read_outcomes
-from nephrograde.cohort.sheet import open_sheet
 from nephrograde.cohort.split import CLASS_WORDS, split_problems
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.files import write_rows
+from nephrograde.sheet import open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,54 +43,6 @@ P = TypeVar("P", Point, Box, SlicePlace)
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _LARGEST_PIXEL_MM = 10.0  # our choice; no exported slice is coarser
 _MOST_GROUPS = 10  # different numbers in a column to stratify by, our choice
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One phase of one patient: where its image lies, and what a person gave for it.
-
-    Where the image is several exported pictures, ``further_paths`` names those after the first; ``pixel_mm`` is the
-    size of their pixels where a person gave it.
-    """
-
-    phase: str
-    image_path: Path
-    mask_path: Path | None
-    point: Point | None
-    box: Box | None
-    slice_place: SlicePlace | None
-    further_paths: tuple[Path, ...] = ()
-    pixel_mm: float | None = None
-
-    @property
-    def image_paths(self) -> tuple[Path, ...]:
-        """The image: one path, or the pictures."""
-        return (self.image_path, *self.further_paths)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One patient: the truth, the scans by phase, and the clinical values that are known.
-
-    ``grade`` is None where the outcome is 0/1. A column of ``clinical`` holds numbers throughout or texts throughout.
-    """
-
-    patient_id: str
-    is_high: bool
-    grade: int | None
-    scans: Mapping[str, Scan]
-    clinical: Mapping[str, str | float]
-
-
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """All patients in the order of the table; ``base_dir`` is the folder that its relative paths start from."""
-
-    cases: tuple[Case, ...]
-    phases: tuple[str, ...]
-    clinical_columns: tuple[str, ...]
-    split_column: Mapping[str, str] | None
-    base_dir: Path = Path()
 
 
 def read_table(table_path: Path) -> list[dict[str, str]]:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nephrograde.cohort.sheet import clean_heading
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.scores import Score
+from nephrograde.sheet import clean_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.cohort.table import Cohort
     from nephrograde.sample.prepare import Region
 
 FEATURES_KEPT = 10
@@ -105,7 +105,7 @@ def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
     Source:
         The kinds of preparation and C: our choice.
 
-    >>> from nephrograde.cohort.table import Case, Cohort
+    >>> from nephrograde.cohort.case import Case, Cohort
     >>> cases = (Case("A", True, 3, {}, {"sex": "male", "size_cm": 1.0}), Case("B", False, 1, {}, {"sex": "female"}))
     >>> clinical_predictors(Cohort(cases, (), ("sex", "size_cm"), None), ["size_cm", "sex", "centre"]).values
     {'A': (0.0, 'male'), 'B': (nan, 'female')}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.cohort.sheet import Sheet
 from nephrograde.evaluate.benefit import BenefitPoint
 from nephrograde.evaluate.calibration import CalibrationPoint
 from nephrograde.evaluate.compare import Comparison
@@ -17,6 +16,7 @@ from nephrograde.evaluate.evaluation import evaluate_scores
 from nephrograde.evaluate.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluate.scores import parse_groups, parse_scores
 from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:

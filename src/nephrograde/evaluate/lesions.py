@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.sheet import Sheet
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluate.compare import Comparison, holm
 from nephrograde.evaluate.scores import SPLITS, Score, Scores, SplitName, parse_scores
+from nephrograde.sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

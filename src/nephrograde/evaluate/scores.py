@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from nephrograde.cohort.sheet import Sheet, open_sheet
 from nephrograde.errors import ScoresError
 from nephrograde.files import write_rows
+from nephrograde.sheet import Sheet, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json
-from nephrograde.provenance import versions
+from nephrograde.run.provenance import versions
 from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
-from nephrograde.provenance import read_lock
+from nephrograde.run.provenance import read_lock
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
 from nephrograde.sample.scanned import Scanned, annotated
@@ -17,7 +17,7 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.pictures import find_pictures, read_picture
-from nephrograde.volume.volume import read_volume
+from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nephrograde.cohort.table import Scan
+    from nephrograde.cohort.case import Scan
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import Triple
 

@@ -22,7 +22,7 @@ from nephrograde.volume.roi import apply_window, cut_slice
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nephrograde.cohort.table import Scan
+    from nephrograde.cohort.case import Scan
     from nephrograde.study import Arm, ImageSettings, Study
     from nephrograde.volume.pictures import Picture
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.cohort.table import Case, Cohort, Scan
+    from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.sample.scanned import Scanned
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import MaskArray

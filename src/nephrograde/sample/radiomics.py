@@ -21,14 +21,14 @@ from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
 from nephrograde.volume.finding import Fault, Finding, as_finding
 from nephrograde.volume.masks.delineation import delineate
+from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
-from nephrograde.volume.volume import read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from nephrograde.cohort.table import Cohort, Scan
+    from nephrograde.cohort.case import Cohort, Scan
     from nephrograde.study import Study, Window
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume

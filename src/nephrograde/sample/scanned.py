@@ -13,11 +13,11 @@ from nephrograde.volume.finding import Fault
 from nephrograde.volume.masks.carry import carry_mask
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
+from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import measure_tumour
-from nephrograde.volume.volume import read_volume
 
 if TYPE_CHECKING:
-    from nephrograde.cohort.table import Case, Scan
+    from nephrograde.cohort.case import Case, Scan
     from nephrograde.study import MaskSettings, Study
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.masks.tumours import Piece

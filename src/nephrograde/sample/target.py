@@ -14,7 +14,7 @@ from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nephrograde.cohort.table import Scan
+    from nephrograde.cohort.case import Scan
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def check_volume(volume: Volume) -> list[Fault]:
     """Look for what makes an image useless (fatal) or suspect (warning).
 
-    :func:`~nephrograde.volume.volume.read_volume` raises the fatal ones itself, so that after it only warnings are
+    :func:`~nephrograde.volume.read.read_volume` raises the fatal ones itself, so that after it only warnings are
     left to collect.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nephrograde.cohort.table import Scan
+    from nephrograde.cohort.case import Scan
 
 Severity: TypeAlias = Literal["fatal", "warning"]
 
@@ -50,7 +50,7 @@ def as_finding(fault: Fault, patient_id: str, scan: Scan, lender: Scan | None = 
         lender: The scan whose mask it takes over.
 
     >>> from pathlib import Path
-    >>> from nephrograde.cohort.table import Scan
+    >>> from nephrograde.cohort.case import Scan
     >>> scan = Scan("np", Path("Zhang Wei/np.nii"), None, None, None, None)
     >>> as_finding(Fault("constant", "fatal", "Zhang Wei/np.nii: is empty.", "Export it again."), "P1", scan).message
     'np_image: is empty.'

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import check_volume
 from nephrograde.volume.grid import Grid, Index, Matrix
-from nephrograde.volume.stored import read_stored_series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,40 +86,7 @@ def make_volume(
     """
     x, y, z = values.shape
     matrix = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
-    return _oriented(values, Grid((x, y, z), spacing_mm, origin_mm, matrix, source="memory"))
-
-
-def read_volume(image_path: Path) -> Volume:
-    """Read an image and make sure that it can be used.
-
-    Numbers are HU for CT (slope and intercept applied). The axes are reordered and flipped by views, without copying.
-
-    Args:
-        image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
-
-    Returns:
-        The image. What is suspect but no reason to stop, :func:`~nephrograde.volume.check.check_volume` tells.
-
-    Raises:
-        VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
-            sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
-            not finite, or one value only. ``code`` names which.
-
-    Source: Our choice; DICOM PS3.3 C.7.6.2.1.1 for the axes.
-
-    >>> import pathlib, tempfile
-    >>> image_path = pathlib.Path(tempfile.mkdtemp()) / "np.nii.gz"
-    >>> write_image(np.arange(60, dtype=np.int16).reshape(5, 4, 3), image_path, spacing_mm=(0.8, 0.8, 2.0))
-    >>> volume = read_volume(image_path)
-    >>> volume.values.dtype.name, volume.values.shape, round(volume.spacing_mm[2], 4), int(volume.values[4, 3, 2])
-    ('int16', (5, 4, 3), 2.0, 59)
-    """
-    stored = read_stored_series(image_path)
-    volume = replace(_oriented(stored.values, stored.grid, image_path), faults=tuple(stored.faults))
-    for fault in check_volume(volume):
-        if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy)
-    return volume
+    return orient(values, Grid((x, y, z), spacing_mm, origin_mm, matrix, source="memory"))
 
 
 def resolve_point(place: Point, volume: Volume) -> Triple:
@@ -240,7 +205,14 @@ def write_image(
             temporary_path.unlink()
 
 
-def _oriented(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
+def orient(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
+    """See an image as it is stored on axes that run to the left, the back and the head, without copying it.
+
+    Args:
+        values: Three axes in stored order.
+        native: The grid they lie on.
+        image_path: The file they came from.
+    """
     order, flips = native.axes()
     turned = values.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     turned.flags.writeable = False

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.split import (
     Assignment,
     Split,
@@ -20,7 +21,6 @@ from nephrograde.cohort.split import (
     split_problems,
     write_split,
 )
-from nephrograde.cohort.table import Case, Cohort, Scan
 from nephrograde.errors import RunError
 from nephrograde.study import SplitSettings
 

@@ -9,10 +9,11 @@ import openpyxl
 import pytest
 
 from nephrograde.cohort.place import BOX_RULE, POINT_RULE, Box, Point, SlicePlace
-from nephrograde.cohort.table import Cohort, read_cohort, read_table, write_cases
+from nephrograde.cohort.table import read_cohort, read_table, write_cases
 from nephrograde.study import CohortSettings, SplitSettings
 
 if TYPE_CHECKING:
+    from nephrograde.cohort.case import Cohort
     from nephrograde.errors import Problem
 
 Rows = list[dict[str, str]]

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import Assignment, Split
-from nephrograde.cohort.table import Case, Cohort
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.baseline import (
     Predictors,

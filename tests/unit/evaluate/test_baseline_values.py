@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nephrograde.cohort.table import Case, Cohort
+from nephrograde.cohort.case import Case, Cohort
 from nephrograde.evaluate.baseline import clinical_predictors, measured_predictors, radiomics_predictors
 from nephrograde.sample.prepare import Region
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nephrograde.cohort.sheet import Sheet
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluate.frames import evaluate_frame
@@ -16,6 +15,7 @@ from nephrograde.evaluate.lesions import MEASURE, parse_lesions
 from nephrograde.evaluate.tables import read_estimates
 from nephrograde.files import read_rows
 from nephrograde.pipeline import evaluate_table, report
+from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.cohort.table import Scan
 from nephrograde.errors import VolumeError
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nephrograde.cohort.table import Case, Cohort, Scan
+from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.errors import RunError
 from nephrograde.sample import scanned
 from nephrograde.sample.prepare import prepare_cohort, read_prepared

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nephrograde import pipeline
-from nephrograde.cohort.table import Case, Cohort, Scan
+from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.errors import InputError, RunError, VolumeError
 from nephrograde.files import read_rows, sha256_of, write_rows
 from nephrograde.sample import radiomics
@@ -19,7 +19,8 @@ from nephrograde.sample.radiomics import choose_phase, measure_features, radiomi
 from nephrograde.study import Window
 from nephrograde.volume.finding import read_findings
 from nephrograde.volume.masks.read import read_mask
-from nephrograde.volume.volume import make_volume, read_volume, write_image
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import make_volume, write_image
 
 HU = Window(low=-200.0, high=300.0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_box
-from nephrograde.cohort.table import Case, Cohort, Scan
 from nephrograde.files import fingerprint, read_rows, sha256_of
 from nephrograde.sample.prepare import prepare_cohort, region_settings
 from nephrograde.study import Arm, CohortSettings, ImageSettings, MaskSettings, Study

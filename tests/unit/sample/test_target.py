@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.cohort.table import Scan
 from nephrograde.errors import VolumeError
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.vocabulary import Supervision

@@ -12,7 +12,8 @@ import pytest
 from nephrograde.errors import RunError
 from nephrograde.volume.check import check_mask, check_volume
 from nephrograde.volume.finding import Finding, read_findings, write_findings
-from nephrograde.volume.volume import make_volume, read_volume, write_image
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import make_volume, write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

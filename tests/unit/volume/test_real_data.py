@@ -13,8 +13,9 @@ import pytest
 from nephrograde.cohort.place import Point
 from nephrograde.volume.check import check_mask, check_volume
 from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
-from nephrograde.volume.volume import read_volume, resolve_point
+from nephrograde.volume.volume import resolve_point
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,15 +14,8 @@ import pytest
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import VolumeError
 from nephrograde.volume.masks.read import read_mask
-from nephrograde.volume.volume import (
-    Volume,
-    make_volume,
-    read_volume,
-    resolve_box,
-    resolve_point,
-    resolve_slice,
-    write_image,
-)
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import Volume, make_volume, resolve_box, resolve_point, resolve_slice, write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable

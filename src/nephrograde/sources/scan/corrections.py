@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.sheet import open_sheet
 from nephrograde.errors import InputError, Problem
+from nephrograde.sheet import open_sheet
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.sheet import open_sheet
 from nephrograde.errors import InputError, Problem
+from nephrograde.sheet import open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

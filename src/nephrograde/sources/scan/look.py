@@ -17,7 +17,7 @@ from nephrograde.volume.phase.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nephrograde.volume.phase.enhancement import Enhancement
+    from nephrograde.organs.enhancement import Enhancement
     from nephrograde.volume.volume import Volume
 
 LOOK = 1
@@ -85,9 +85,9 @@ def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None) -> S
 
 
 def _look(files: list[str], organs_path: Path | None) -> SeriesLook:
-    from nephrograde.volume.phase.enhancement import judge_enhancement, measure_enhancement
-    from nephrograde.volume.phase.kidneys import read_organs
-    from nephrograde.volume.volume import read_volume
+    from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
+    from nephrograde.organs.kidneys import read_organs
+    from nephrograde.volume.read import read_volume
 
     with tempfile.TemporaryDirectory(prefix="nephrograde-") as folder:
         list_path = Path(folder) / "list" / "one.series"
@@ -119,7 +119,7 @@ def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, 
     Source:
         Our choice.
     """
-    from nephrograde.volume.quality.thumbnail import thumbnail_png
+    from nephrograde.quality.thumbnail import thumbnail_png
 
     shape = volume.values.shape
     _, y, z = (length // 2 for length in shape)

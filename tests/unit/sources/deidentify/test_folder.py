@@ -10,7 +10,7 @@ from tests.unit.sources.deidentify.conftest import PLANTED, ROOT, ct_slice, save
 
 from nephrograde.errors import InputError
 from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
-from nephrograde.volume.volume import read_volume
+from nephrograde.volume.read import read_volume
 
 
 def run(export_dir, tmp_path, **settings):

@@ -14,7 +14,7 @@ from nephrograde.files import read_rows
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.volume.masks.read import read_mask
-from nephrograde.volume.volume import read_volume
+from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.terminal import print_scan
 from nephrograde.volume.phase.evidence import PHASES, Evidence
-from nephrograde.volume.volume import read_volume
+from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable

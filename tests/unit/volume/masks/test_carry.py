@@ -9,7 +9,8 @@ import SimpleITK
 from nephrograde.errors import VolumeError
 from nephrograde.volume.masks.carry import carry_mask
 from nephrograde.volume.masks.read import read_mask
-from nephrograde.volume.volume import make_volume, read_volume
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import make_volume
 
 PATH = Path("cmp_mask.nii.gz")
 

@@ -10,7 +10,8 @@ import SimpleITK
 from nephrograde.errors import VolumeError
 from nephrograde.files import SERIES_LIST_HEADING
 from nephrograde.volume.masks.read import read_marks, read_mask
-from nephrograde.volume.volume import make_volume, read_volume, write_image
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import make_volume, write_image
 
 ORIGIN = (-20.0, -30.0, 100.0)
 SPACING = (0.8, 0.9, 3.0)

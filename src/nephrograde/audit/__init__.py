@@ -1,0 +1,1 @@
+"""Whether printed numbers can be true."""

@@ -1,0 +1,60 @@
+"""A patient of the cohort: the truth, the scans by phase, and the clinical values that are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nephrograde.cohort.place import Box, Point, SlicePlace
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One phase of one patient: where its image lies, and what a person gave for it.
+
+    Where the image is several exported pictures, ``further_paths`` names those after the first; ``pixel_mm`` is the
+    size of their pixels where a person gave it.
+    """
+
+    phase: str
+    image_path: Path
+    mask_path: Path | None
+    point: Point | None
+    box: Box | None
+    slice_place: SlicePlace | None
+    further_paths: tuple[Path, ...] = ()
+    pixel_mm: float | None = None
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """The image: one path, or the pictures."""
+        return (self.image_path, *self.further_paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient: the truth, the scans by phase, and the clinical values that are known.
+
+    ``grade`` is None where the outcome is 0/1. A column of ``clinical`` holds numbers throughout or texts throughout.
+    """
+
+    patient_id: str
+    is_high: bool
+    grade: int | None
+    scans: Mapping[str, Scan]
+    clinical: Mapping[str, str | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """All patients in the order of the table; ``base_dir`` is the folder that its relative paths start from."""
+
+    cases: tuple[Case, ...]
+    phases: tuple[str, ...]
+    clinical_columns: tuple[str, ...]
+    split_column: Mapping[str, str] | None
+    base_dir: Path = Path()

@@ -1,0 +1,1 @@
+"""Where the kidneys are, and how they enhance."""

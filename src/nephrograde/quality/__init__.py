@@ -1,0 +1,1 @@
+"""Whether a cohort is sound: duplicate, exchanged, truncated or unusable scans."""

@@ -1,0 +1,200 @@
+"""How a DICOM series was reconstructed, and who is on it, from the headers of some of its files."""
+
+from __future__ import annotations
+
+import math
+import struct
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from nephrograde.errors import VolumeError
+from nephrograde.files import SeriesList, is_series_list
+from nephrograde.quality.marks import PersonMarks, keyed_mark
+from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.finding import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+LOOKED_AT_FILES = 30
+"""Evenly chosen over the names of a series; a kernel that changes within it changes for many slices (our choice)."""
+TILT_FROM_DEG = 0.5
+_NOT_DICOM = (".gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_TAGS = {
+    "SpecificCharacterSet": 0x00080005,
+    "SliceThickness": 0x00180050,
+    "GantryDetectorTilt": 0x00181120,
+    "ConvolutionKernel": 0x00181210,
+    "StudyInstanceUID": 0x0020000D,
+    "FrameOfReferenceUID": 0x00200052,
+    "PatientName": 0x00100010,
+    "PatientBirthDate": 0x00100030,
+    "PatientSex": 0x00100040,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """How one series was made, as far as its headers say.
+
+    Attributes:
+        kernels: Every ConvolutionKernel among its files.
+        thickness_mm: Every SliceThickness.
+        tilt_deg: The largest GantryDetectorTilt, without sign; 0 where there is none.
+    """
+
+    kernels: tuple[str, ...] = ()
+    thickness_mm: tuple[float, ...] = ()
+    tilt_deg: float = 0.0
+
+
+def read_acquisition(image_path: Path) -> Acquisition:
+    """Read how the series of an image was made.
+
+    Args:
+        image_path: A folder, a series list or one DICOM file; anything else says nothing.
+
+    Returns:
+        What the headers say; a file that is not DICOM, or damaged, is passed over.
+
+    Source: DICOM PS3.3 C.8.2.1 (CT image).
+
+    >>> from pathlib import Path
+    >>> read_acquisition(Path("np.nii.gz"))
+    Acquisition(kernels=(), thickness_mm=(), tilt_deg=0.0)
+    """
+    kernels: set[str] = set()
+    thickness_mm: set[float] = set()
+    tilt_deg = 0.0
+    for header in _headers(image_path, LOOKED_AT_FILES):
+        kernels |= {header["ConvolutionKernel"].replace("\\", "/")} - {""}
+        thickness_mm |= {thickness for thickness in (_number(header["SliceThickness"]),) if thickness}
+        tilt_deg = max(tilt_deg, abs(_number(header["GantryDetectorTilt"])))
+    return Acquisition(tuple(sorted(kernels)), tuple(sorted(thickness_mm)), tilt_deg)
+
+
+def read_person_marks(image_path: Path) -> PersonMarks:
+    """Read by what the person and the examination of an image are known again, without keeping who it is.
+
+    Args:
+        image_path: As for :func:`read_acquisition`.
+
+    Returns:
+        Marks that hold within this process only; empty ones where no header can be read.
+
+    Source: Our choice.
+    """
+    for header in _headers(image_path, 1):
+        name, birth_date, sex = header["PatientName"], header["PatientBirthDate"], header["PatientSex"]
+        return PersonMarks(
+            study=keyed_mark(header["StudyInstanceUID"]),
+            frame=keyed_mark(header["FrameOfReferenceUID"]),
+            person=keyed_mark(name, birth_date, sex or "?"),
+            born=keyed_mark(birth_date, sex or "?"),
+        )
+    return PersonMarks()
+
+
+def check_acquisition(acquisition: Acquisition, image_path: Path | None) -> list[Fault]:
+    """Look for a series that was not made in one way, or with a tilted gantry.
+
+    Args:
+        acquisition: From :func:`read_acquisition`.
+        image_path: For the messages.
+
+    Returns:
+        Warnings with code "mixed-kernel" or "gantry-tilt".
+
+    Source: Our choice.
+
+    >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")), None)[0].message)
+    image: its slices were reconstructed with several kernels (B30f, B70f).
+    """
+    name = image_path or "image"
+    faults = []
+    if len(acquisition.kernels) > 1:
+        message = f"{name}: its slices were reconstructed with several kernels ({', '.join(acquisition.kernels)})."
+        faults.append(Fault("mixed-kernel", "warning", message, "Export each reconstruction as a series of its own."))
+    if acquisition.tilt_deg >= TILT_FROM_DEG:
+        message = f"{name}: was scanned with the gantry tilted by {acquisition.tilt_deg:g}°, so its slices lie askew."
+        remedy = "See that the sizes are right; use another reconstruction if there is one."
+        faults.append(Fault("gantry-tilt", "warning", message, remedy))
+    return faults
+
+
+def _headers(image_path: Path, count: int) -> Iterator[dict[str, str]]:
+    """The texts of up to ``count`` headers; where one is enough, the first that can be read."""
+    streams = _listed_streams(image_path, count) if is_series_list(image_path) else _streams(image_path, count)
+    with closing(streams):
+        found = 0
+        for stream in streams:
+            with stream:
+                header = _read_header(stream)
+            if header is not None:
+                yield header
+                found += 1
+                if found == count:
+                    return
+
+
+def _streams(image_path: Path, count: int) -> Generator[IO[bytes]]:
+    if image_path.is_dir():
+        paths = sorted(path for path in image_path.iterdir() if path.is_file())
+    else:
+        paths = [image_path] if image_path.is_file() and not image_path.name.lower().endswith(_NOT_DICOM) else []
+    for path in paths[:: _every(len(paths), count)]:
+        with suppress(OSError):
+            yield path.open("rb")
+
+
+def _listed_streams(list_path: Path, count: int) -> Generator[IO[bytes]]:
+    with suppress(VolumeError), SeriesList(list_path) as listed:
+        for k in range(0, len(listed), _every(len(listed), count)):
+            with suppress(VolumeError):
+                yield listed.open(k)
+
+
+def _every(n_files: int, count: int) -> int:
+    return 1 if count == 1 else max(1, math.ceil(n_files / count))
+
+
+def _read_header(stream: IO[bytes]) -> dict[str, str] | None:
+    import pydicom
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    try:
+        dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
+        raw = {name: dataset.get_item(tag).value for name, tag in _TAGS.items() if tag in dataset}
+    except (
+        *(
+            InvalidDicomError,
+            BytesLengthException,
+            EOFError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            TypeError,
+            IndexError,
+            OverflowError,
+        ),
+        *(struct.error, OSError, NotImplementedError, UserWarning),
+    ):
+        return None
+    sets = _as_text(raw.pop("SpecificCharacterSet", ""), "")
+    return dict.fromkeys(_TAGS, "") | {name: _as_text(value, sets) for name, value in raw.items()}
+
+
+def _as_text(value: object, character_sets: str) -> str:
+    if isinstance(value, bytes):
+        return decode_text(value, character_sets)
+    return "" if value is None else "\\".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text.split("\\", maxsplit=1)[0].replace(",", "."))
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0

@@ -1,0 +1,240 @@
+"""What only the whole cohort shows: images and patients that appear twice, and what each arm of the study can use."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from nephrograde.quality.marks import PersonMarks, shared_slices
+from nephrograde.vocabulary import Supervision
+from nephrograde.volume.finding import Finding, as_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nephrograde.cohort.case import Case, Cohort
+    from nephrograde.quality.scan_quality import ScanQuality
+    from nephrograde.study import Arm, Study
+
+ScanKey: TypeAlias = tuple[str, str]
+"""Patient id and phase."""
+
+SHARED_SLICES = 3
+"""So many equal slices make two scans copies of each other, in whole or in part (our choice)."""
+PLACEHOLDER_FROM = 6
+"""A UID, or a name with birth date, that so many patients share is a placeholder of a de-identification."""
+MIXED_THICKNESS_FROM = 2.0
+_GRADES = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many patients something holds for; a row of ``counts.csv``.
+
+    Attributes:
+        what: "patients", "images" (in the table), "readable", "every phase" or "usable" (by a model).
+        name: The phase or the model; empty where all are meant.
+        n: Patients.
+        low: Of them low grade.
+        high: Of them high grade.
+        grades: Of them with grade 1, 2, 3 and 4; None where the outcome is 0/1.
+    """
+
+    what: str
+    name: str
+    n: int
+    low: int
+    high: int
+    grades: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CohortQuality:
+    """All findings, scans first and then patients, in the order of the table; counts; and the scans by key."""
+
+    findings: tuple[Finding, ...]
+    counts: tuple[Count, ...]
+    scans: Mapping[ScanKey, ScanQuality]
+
+
+def examine_cohort(
+    cohort: Cohort,
+    study: Study,
+    qualities: Mapping[ScanKey, ScanQuality],
+    *,
+    marks: Mapping[ScanKey, PersonMarks] | None = None,
+) -> CohortQuality:
+    """Look a cohort over for doubles and mixtures, and count what each arm can use.
+
+    Args:
+        cohort: As read from the table.
+        study: Which arms on which phases.
+        qualities: What :func:`~nephrograde.quality.scan_quality.examine_scan` found, by patient and phase.
+        marks: Who the headers name; without them only pixels are compared.
+
+    Returns:
+        The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
+        to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel" and
+        "mixed-thickness" (warnings).
+
+    Source: Our choice.
+    """
+    order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
+    keys = [key for key in order if key in qualities]
+    scans = {(case.patient_id, phase): scan for case in cohort.cases for phase, scan in case.scans.items()}
+    findings = [as_finding(fault, key[0], scans[key]) for key in keys for fault in qualities[key].faults]
+    findings += _duplicated_images(keys, qualities)
+    findings += _patients_twice(keys, marks or {})
+    for case in cohort.cases:
+        own = {phase: qualities[case.patient_id, phase] for phase in cohort.phases if (case.patient_id, phase) in keys}
+        findings += _mixed_scans(case.patient_id, own)
+    return CohortQuality(
+        tuple(findings), tuple(_counts(cohort, study, qualities)), {key: qualities[key] for key in keys}
+    )
+
+
+def quality_lines(quality: CohortQuality) -> list[str]:
+    """Say in a few lines what was found, for a terminal.
+
+    Args:
+        quality: From :func:`examine_cohort`.
+
+    Returns:
+        Lines with patients and grades, phases, what each model can use, and the findings by code with an example of
+        each, fatal ones first.
+
+    Source: Our choice.
+    """
+    lines = [_count_line(count) for count in quality.counts]
+    for severity, title in (("fatal", "Must be mended"), ("warning", "Look at")):
+        found = [finding for finding in quality.findings if finding.severity == severity]
+        for code, number in Counter(finding.code for finding in found).most_common():
+            first = next(finding for finding in found if finding.code == code)
+            place = f"{first.patient_id} {first.phase}".strip()
+            lines.append(f"{title}: {code}, {number} ×, first {place}: {first.message} {first.remedy}")
+    return lines if quality.findings else [*lines, "Nothing odd was found."]
+
+
+def _count_line(count: Count) -> str:
+    of_grade = "" if count.grades is None else f"; grade 1 to 4: {', '.join(map(str, count.grades))}"
+    subject = {
+        "patients": "Patients",
+        "images": f"Phase {count.name}, images in the table",
+        "readable": f"Phase {count.name}, images that can be read",
+        "every phase": "Patients with every phase",
+        "usable": f"Model {count.name} can use",
+    }[count.what]
+    return f"{subject}: {count.n} ({count.low} low, {count.high} high{of_grade})"
+
+
+def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Finding]:
+    """Each scan that shares slices with an earlier one is named once, with the one it shares most with."""
+    holders: dict[str, ScanKey] = {}
+    for key in keys:
+        own = qualities[key].marks
+        earlier = Counter(holders[mark] for mark in set(own) - {""} if mark in holders)
+        for mark in own:
+            holders.setdefault(mark, key)
+        if not earlier:
+            continue
+        other = earlier.most_common(1)[0][0]
+        shared = shared_slices(own, qualities[other].marks)
+        if shared < min(SHARED_SLICES, len(own)):
+            continue
+        is_same_patient = other[0] == key[0]
+        whose = f"this patient's phase {other[1]}" if is_same_patient else f"patient {other[0]}, phase {other[1]}"
+        yield Finding(
+            *key,
+            "duplicate-phase" if is_same_patient else "duplicate-image",
+            "fatal",
+            f"{shared} of {len(own)} slices hold the same pixels as {whose}.",
+            "Name the right series for this phase."
+            if is_same_patient
+            else "Find out whose image it is; one person under two ids would leak from training to test.",
+        )
+
+
+def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks]) -> Iterator[Finding]:
+    """Ids that share a study, a frame of reference or a person; and rows in which two persons meet."""
+    kinds = {"study": "StudyInstanceUID", "frame": "FrameOfReferenceUID", "person": "name, birth date and sex"}
+    named: set[tuple[str, str]] = set()
+    for kind, words in kinds.items():
+        patients_of: dict[str, list[str]] = defaultdict(list)
+        for patient, mark in dict.fromkeys((key[0], getattr(marks[key], kind)) for key in keys if key in marks):
+            if mark:
+                patients_of[mark].append(patient)
+        for patients in patients_of.values():
+            first, *others = patients
+            if len(patients) >= PLACEHOLDER_FROM:
+                message = f"{len(patients)} patients share one {words}, so it tells nobody apart."
+                yield Finding(first, "", "uid-placeholder", "warning", message, "See how the export was de-identified.")
+                continue
+            for patient in others:
+                if (first, patient) not in named:
+                    named.add((first, patient))
+                    message = f"the DICOM headers give the same {words} as those of patient {first}."
+                    remedy = "If they are one person, keep one row; else the two leak from training to test."
+                    yield Finding(patient, "", "patient-twice", "warning", message, remedy)
+    for patient in dict.fromkeys(key[0] for key in keys):
+        born = {marks[key].born for key in keys if key[0] == patient and key in marks} - {""}
+        if len(born) > 1:
+            message = "the DICOM headers of this row's phases give different birth dates or sexes."
+            remedy = "See that all phases of the row are of one person."
+            yield Finding(patient, "", "patient-mixed", "warning", message, remedy)
+
+
+def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Finding]:
+    """Phases of one patient that were reconstructed in different ways."""
+    kernels = {phase: "/".join(quality.kernels) for phase, quality in own.items() if quality.kernels}
+    if len(set(kernels.values())) > 1:
+        listed = ", ".join(f"{phase} {kernel}" for phase, kernel in kernels.items())
+        message = f"the phases were reconstructed with different kernels ({listed})."
+        remedy = "Choose series of one kernel, the soft one, if there are such."
+        yield Finding(patient_id, "", "mixed-kernel", "warning", message, remedy)
+    steps_mm = {p: quality.spacing_mm[2] for p, quality in own.items() if quality.is_readable and quality.is_volume}
+    if steps_mm and max(steps_mm.values()) >= MIXED_THICKNESS_FROM * min(steps_mm.values()):
+        listed = ", ".join(f"{phase} {step:g} mm" for phase, step in steps_mm.items())
+        message = f"the slices of the phases lie differently far apart ({listed})."
+        remedy = "Choose series of like slice distance, if there are such."
+        yield Finding(patient_id, "", "mixed-thickness", "warning", message, remedy)
+
+
+def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Count]:
+    cases, phases = cohort.cases, cohort.phases
+    readable = {key for key, quality in qualities.items() if quality.is_readable}
+    yield _count("patients", "", cases)
+    for phase in phases:
+        yield _count("images", phase, [case for case in cases if phase in case.scans])
+        yield _count("readable", phase, [case for case in cases if (case.patient_id, phase) in readable])
+    yield _count("every phase", "", [case for case in cases if all((case.patient_id, p) in readable for p in phases)])
+    for model, arm, phase in study.models():
+        usable = []
+        for case in cases:
+            quality = qualities.get((case.patient_id, phase))
+            others = [qualities[key] for p in phases if (key := (case.patient_id, p)) in qualities]
+            is_carried = study.masks.carry != "off" and any("mask" in other.supervision for other in others)
+            if quality is not None and _is_usable(quality, arm, is_carried=is_carried):
+                usable.append(case)
+        yield _count("usable", model, usable)
+
+
+def _is_usable(quality: ScanQuality, arm: Arm, *, is_carried: bool) -> bool:
+    """Whether a scan has an annotation of the arm's level or a dearer one, from which it can be derived.
+
+    A mask of another phase counts where the study carries masks over; whether it fits is seen when that is done.
+    Exported pictures serve arms on slices, with or without a place, unless these ask for a mask.
+    """
+    if not quality.is_volume:
+        return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK
+    given = [Supervision.NONE, *map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])]
+    return quality.is_readable and any(level.cost >= arm.supervision.cost for level in given)
+
+
+def _count(what: str, name: str, cases: Iterable[Case]) -> Count:
+    found = list(cases)
+    high = sum(case.is_high for case in found)
+    grades = None
+    if any(case.grade is not None for case in found):
+        grades = tuple(sum(case.grade == grade for case in found) for grade in _GRADES)
+    return Count(what, name, len(found), len(found) - high, high, grades)

@@ -1,0 +1,225 @@
+"""Everything that is odd about one scan, with what the checks of the whole cohort need to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import VolumeError
+from nephrograde.quality.acquisition import Acquisition, check_acquisition
+from nephrograde.quality.content import check_field_of_view, check_mask_spill, check_metal, find_edge
+from nephrograde.quality.geometry import check_geometry
+from nephrograde.quality.marks import slice_marks
+from nephrograde.vocabulary import phase_name
+from nephrograde.volume.check import check_mask, check_volume
+from nephrograde.volume.finding import Fault
+from nephrograde.volume.phase.evidence import PHASES
+from nephrograde.volume.pictures import read_picture
+from nephrograde.volume.volume import make_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nephrograde.organs.enhancement import Enhancement
+    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.pictures import Picture
+    from nephrograde.volume.volume import Volume
+
+_GREYS = 65535
+"""Of a picture of 16 bits; two pictures that differ in one grey have other marks."""
+KIDNEY_FREE_MM = 4.0
+"""The kidneys are found on a lattice about as coarse."""
+TABLE_IS_RIGHT = 0.95
+"""How probable it is beforehand that the table names the right phase; the others share the rest alike (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanQuality:
+    """What was found out about one scan.
+
+    Attributes:
+        phase: The phase that the table names.
+        faults: In the order of the checks.
+        size: Voxels along x, y and z; zeros where the image cannot be read.
+        spacing_mm: Along x, y and z.
+        marks: Hashes of its slices, from feet to head.
+        kernels: Of its reconstruction, where the image is DICOM.
+        kidney_level: Index of the slice in the middle of the kidneys, where they were found.
+        supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
+        is_volume: False for exported pictures, which arms on slices alone can use.
+    """
+
+    phase: str
+    faults: tuple[Fault, ...]
+    size: tuple[int, int, int] = (0, 0, 0)
+    spacing_mm: Triple = (0.0, 0.0, 0.0)
+    marks: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+    kidney_level: int | None = None
+    supervision: tuple[str, ...] = ()
+    is_volume: bool = True
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the image can be used at all."""
+        return self.size[2] > 0
+
+
+def examine_scan(
+    volume: Volume, mask: MaskArray | None = None, *, phase: str, acquisition: Acquisition | None = None
+) -> ScanQuality:
+    """Look one scan over: geometry, position, numbers, metal, field of view, phase, and its tumour mask.
+
+    What needs HU is left out where the numbers are no HU. A crop, with tissue on all sides, is not asked for its
+    height.
+
+    Args:
+        volume: The scan, as read.
+        mask: The tumour on its grid; at least one voxel.
+        phase: What the table says, such as "cmp"; names that the phase recognition does not know are not compared.
+        acquisition: How the series was made, where the image is DICOM.
+
+    Returns:
+        The scan's faults and figures.
+
+    Source: Our choice; the limits stand in the modules of this room.
+
+    >>> import numpy as np
+    >>> from nephrograde.volume.volume import make_volume
+    >>> quality = examine_scan(make_volume(np.arange(32).reshape(4, 4, 2), spacing_mm=(3, 3, 5)), phase="pet")
+    >>> [fault.code for fault in quality.faults]
+    ['too-few-slices', 'not-hu', 'pixel-size', 'few-slices', 'short-coverage']
+    """
+    faults = check_volume(volume)
+    is_hu = all(fault.code not in {"not-hu", "not-finite", "constant"} for fault in faults)
+    faults += check_geometry(volume)
+    if acquisition is not None:
+        faults += check_acquisition(acquisition, volume.image_path)
+    enhancement = None
+    if is_hu:
+        edge = find_edge(volume)
+        if edge.is_crop:
+            faults = [fault for fault in faults if fault.code != "short-coverage"]
+        faults += check_field_of_view(volume, edge) + check_metal(volume, mask)
+        enhancement = _measure(volume)
+        if enhancement is not None:
+            faults += check_phase(volume, enhancement, phase=phase) + check_kidneys(volume, enhancement)
+    if mask is not None:
+        faults += check_mask(mask)
+        faults += check_mask_spill(volume, mask) if is_hu else []
+    return ScanQuality(
+        phase=phase,
+        faults=tuple(faults),
+        size=volume.grid.size,
+        spacing_mm=volume.spacing_mm,
+        marks=slice_marks(volume),
+        kernels=acquisition.kernels if acquisition else (),
+        kidney_level=None if enhancement is None else _level(volume, enhancement),
+    )
+
+
+def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[ScanQuality, Picture | None]:
+    """Look exported pictures over, which stand in for a scan in arms on slices.
+
+    Their greys are no HU, so that nothing is said of metal, edges or phases.
+
+    Args:
+        picture_paths: At least one.
+        phase: What the table says.
+
+    Returns:
+        Faults, size and marks; and the middle picture, None where none can be read.
+
+    Source: Our choice.
+    """
+    pictures, faults = [], []
+    for path in picture_paths:
+        try:
+            pictures.append(read_picture(path))
+        except VolumeError as error:
+            faults.append(Fault(error.code, "fatal", error.message, error.remedy))
+    if not pictures:
+        return ScanQuality(phase, tuple(faults), is_volume=False), None
+    x, y = pictures[0].values.shape
+    marks = [
+        mark
+        for picture in pictures
+        for mark in slice_marks(
+            make_volume(picture.values[:, :, None] * (1 if picture.is_hu else _GREYS), spacing_mm=(1.0, 1.0, 1.0))
+        )
+    ]
+    quality = ScanQuality(phase, tuple(faults), (x, y, len(pictures)), marks=tuple(marks), is_volume=False)
+    return quality, pictures[len(pictures) // 2]
+
+
+def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list[Fault]:
+    """Compare the contrast medium in kidneys and aorta with the phase that the table names.
+
+    Args:
+        volume: The scan, for the message.
+        enhancement: What the kidneys and the aorta look like.
+        phase: What the table says.
+
+    Returns:
+        A warning "phase-suspect" where the phase that the table names is less probable than the others together,
+        though it is taken to be right beforehand with ``TABLE_IS_RIGHT``.
+
+    Source: Bayes' rule; our choice of ``TABLE_IS_RIGHT``.
+    """
+    from nephrograde.organs.enhancement import judge_enhancement
+
+    if phase not in PHASES:
+        return []
+    evidence = judge_enhancement(enhancement)
+    others = (1 - TABLE_IS_RIGHT) / (len(PHASES) - 1)
+    weight = {one: evidence.likelihood[one] * (TABLE_IS_RIGHT if one == phase else others) for one in PHASES}
+    probability = {one: weight[one] / sum(weight.values()) for one in PHASES}
+    seen = max((one for one in PHASES if one != phase), key=lambda one: probability[one])
+    if probability[phase] >= 0.5:
+        return []
+    return [
+        Fault(
+            "phase-suspect",
+            "warning",
+            f"{volume.image_path or 'image'}: looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
+            f"where the table says {phase_name(phase)} ({phase}): {evidence.text}.",
+            "See that the table names the right series in each column; two phases may have been exchanged.",
+        )
+    ]
+
+
+def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
+    """Say where the stack of slices ends inside a kidney.
+
+    Args:
+        volume: The scan.
+        enhancement: Where its kidneys were found.
+
+    Returns:
+        A warning "kidney-cut", or nothing.
+
+    Source: Our choice of ``KIDNEY_FREE_MM``.
+    """
+    first_mm, last_mm = (volume.to_mm((0, 0, k))[2] for k in (0, volume.grid.size[2] - 1))
+    low_mm, high_mm = enhancement.kidney_extent_mm
+    free_mm = max(KIDNEY_FREE_MM, volume.spacing_mm[2])
+    ends = [end for end, gap_mm in (("first", low_mm - first_mm), ("last", last_mm - high_mm)) if gap_mm < free_mm]
+    if not ends:
+        return []
+    message = (
+        f"{volume.image_path or 'image'}: a kidney reaches the {' and the '.join(ends)} slice, and may be cut off."
+    )
+    return [Fault("kidney-cut", "warning", message, "See that the whole tumour is in the scan.")]
+
+
+def _measure(volume: Volume) -> Enhancement | None:
+    from nephrograde.organs.enhancement import measure_enhancement
+
+    return measure_enhancement(volume)
+
+
+def _level(volume: Volume, enhancement: Enhancement) -> int:
+    x, y, _ = volume.to_mm([(n - 1) / 2 for n in volume.values.shape])
+    level = volume.to_index((x, y, sum(enhancement.kidney_extent_mm) / 2))[2]
+    return min(max(round(level), 0), volume.grid.size[2] - 1)

@@ -1,0 +1,263 @@
+"""All scans of a cohort looked over, each once: findings, counts and a small picture of every scan, as files.
+
+``quality.csv`` has the columns of ``findings.csv``, ``counts.csv`` the patients behind every phase and model,
+``scans.csv`` one row a scan with its picture in ``thumbs/``, and ``quality.json`` what the page says at its top. What
+was found on a scan is kept in ``cache/`` under a hash of its files, so that a second look takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.errors import VolumeError
+from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.quality.acquisition import read_acquisition, read_person_marks
+from nephrograde.quality.cohort_quality import examine_cohort
+from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
+from nephrograde.quality.thumbnail import thumbnail_png
+from nephrograde.volume.finding import Fault, write_findings
+from nephrograde.volume.masks.delineation import Delineation, delineate
+from nephrograde.volume.pictures import find_pictures
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from nephrograde.cohort.case import Cohort, Scan
+    from nephrograde.quality.cohort_quality import CohortQuality, ScanKey
+    from nephrograde.study import MaskSettings, Study
+    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.volume import Volume
+
+CHECKS = 2
+"""Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
+MOST_THREADS = 8
+"""Each holds a scan and its copies in memory (our choice)."""
+SCAN_COLUMNS = ("patient_id", "phase", "grade", "is_high", "size", "spacing_mm", "kernel", "supervision", "thumb")
+COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grade_3", "grade_4")
+
+
+def check_quality(
+    cohort: Cohort, study: Study, quality_dir: Path, *, advance: Callable[[], None] = lambda: None
+) -> CohortQuality:
+    """Look all scans of a cohort over, in parallel, and write what was found.
+
+    A scan that cannot be read becomes a finding and the others go on. What the headers say of a person is compared in
+    memory, and neither written nor kept.
+
+    Args:
+        cohort: The patients with their scans.
+        study: Which arms on which phases.
+        quality_dir: Where to; made when it is missing.
+        advance: Called once a scan.
+
+    Returns:
+        Findings and counts, as they were written.
+
+    Source: Our choice.
+    """
+    scans = {
+        (case.patient_id, phase): case.scans[phase]
+        for case in cohort.cases
+        for phase in cohort.phases
+        if phase in case.scans
+    }
+
+    def one(scan: Scan) -> tuple[str, ScanQuality]:
+        found = _look_over(scan, study.masks, quality_dir)
+        advance()
+        return found
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
+        futures = {key: pool.submit(one, scan) for key, scan in scans.items()}
+        try:
+            found = {key: future.result() for key, future in futures.items()}
+        finally:  # after Ctrl-C the scans that have not been begun are let go
+            pool.shutdown(cancel_futures=True)
+    quality = examine_cohort(
+        cohort,
+        study,
+        {key: one_quality for key, (_, one_quality) in found.items()},
+        marks={key: read_person_marks(scan.image_path) for key, scan in scans.items()},
+    )
+    names = {key: name for key, (name, _) in found.items()}
+    _write(quality, cohort, study, names=names, quality_dir=quality_dir)
+    _remove_stale(quality_dir, keep=set(names.values()))
+    return quality
+
+
+def _look_over(scan: Scan, masks: MaskSettings, quality_dir: Path) -> tuple[str, ScanQuality]:
+    """The name of a scan's record, and the record: kept from before where nothing has changed."""
+    paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
+    contents = [sha256_of(path) if path.exists() else "" for path in paths]
+    places = repr((scan.point, scan.box, scan.slice_place))
+    name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, masks.model_dump()])[:20]
+    record_path = quality_dir / "cache" / f"{name}.json"
+    picture_path = quality_dir / "thumbs" / f"{name}.png"
+    if record_path.exists():
+        quality = _from_record(read_json(record_path))
+        if picture_path.exists() or not quality.is_readable:
+            return name, quality
+    quality, picture = _examine(scan, masks)
+    if picture:
+        with replaced(picture_path) as temporary_path:
+            temporary_path.write_bytes(picture)
+    write_json(record_path, asdict(quality))
+    return name, quality
+
+
+def _examine(scan: Scan, masks: MaskSettings) -> tuple[ScanQuality, bytes]:
+    if picture_paths := find_pictures(scan.image_paths):
+        return _examine_pictures(picture_paths, scan.phase)
+    try:
+        volume = read_volume(scan.image_path)
+    except VolumeError as error:
+        return ScanQuality(scan.phase, (_fatal(error),)), b""
+    tumour, faults = _delineated(scan, volume, masks)
+    quality = examine_scan(volume, tumour.mask, phase=scan.phase, acquisition=read_acquisition(scan.image_path))
+    places = _place_indices(scan, volume)
+    outside = [kind for kind, index in places.items() if not _is_inside(index, volume)]
+    given = [kind for kind in places if kind not in outside]
+    given += ["mask"] if tumour.mask is not None else ["point"] if tumour.seed_mm is not None else []
+    known = {fault.code for fault in quality.faults}
+    quality = replace(
+        quality,
+        faults=(*quality.faults, *(fault for fault in faults if fault.code not in known), *map(_outside, outside)),
+        supervision=tuple(dict.fromkeys(given)),
+    )
+    k = _slice_shown(places, volume, tumour.mask, quality)
+    picture = thumbnail_png(
+        volume.values[:, :, k].T,
+        pixel_mm=(volume.spacing_mm[1], volume.spacing_mm[0]),
+        outline=None if tumour.mask is None else tumour.mask[:, :, k].T,
+    )
+    return quality, picture
+
+
+def _examine_pictures(picture_paths: Sequence[Path], phase: str) -> tuple[ScanQuality, bytes]:
+    quality, shown = examine_pictures(picture_paths, phase=phase)
+    if shown is None:
+        return quality, b""
+    height_mm, width_mm = (shown.pixel_mm[1], shown.pixel_mm[0]) if shown.pixel_mm else (1.0, 1.0)
+    if shown.is_hu:
+        return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm))
+    return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm), low_hu=0.0, high_hu=1.0)
+
+
+def _delineated(scan: Scan, volume: Volume, masks: MaskSettings) -> tuple[Delineation, list[Fault]]:
+    if scan.mask_path is None:
+        return Delineation(None), []
+    try:
+        tumour = delineate(scan.mask_path, volume, masks)
+    except VolumeError as error:
+        return Delineation(None), [_fatal(error)]
+    return tumour, list(tumour.faults)
+
+
+def _fatal(error: VolumeError) -> Fault:
+    return Fault(error.code, "fatal", error.message, error.remedy)
+
+
+def _outside(kind: str) -> Fault:
+    return Fault(
+        "annotation-outside",
+        "fatal",
+        f"the {kind} that the table gives lies outside the image.",
+        "Check its unit (mm or vox) and that it was made on this series.",
+    )
+
+
+def _is_inside(index: Triple, volume: Volume) -> bool:
+    return all(-0.5 <= i <= n - 0.5 for i, n in zip(index, volume.grid.size, strict=True))
+
+
+def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
+    """The middle of each place in the table, as an index."""
+    found = {}
+    middle = [(n - 1) / 2 for n in volume.grid.size]
+    if scan.slice_place is not None:
+        found["slice"] = (middle[0], middle[1], float(round(resolve_slice(scan.slice_place, volume))))
+    if scan.point is not None:
+        found["point"] = volume.to_index(resolve_point(scan.point, volume))
+    if scan.box is not None:
+        x, y, z = np.mean([volume.to_index(corner) for corner in resolve_box(scan.box, volume)], axis=0)
+        found["box"] = (float(x), float(y), float(z))
+    return found
+
+
+def _slice_shown(places: dict[str, Triple], volume: Volume, mask: MaskArray | None, quality: ScanQuality) -> int:
+    """The slice with most tumour, else the one that the table names, else one through the kidneys or the middle."""
+    if mask is not None:
+        return int(mask.sum(axis=(0, 1)).argmax())
+    for kind in ("slice", "box", "point"):
+        if kind in places and kind in quality.supervision:
+            return int(np.clip(round(places[kind][2]), 0, volume.grid.size[2] - 1))
+    return volume.grid.size[2] // 2 if quality.kidney_level is None else quality.kidney_level
+
+
+def _from_record(record: dict[str, Any]) -> ScanQuality:
+    x, y, z = record["size"]
+    x_mm, y_mm, z_mm = record["spacing_mm"]
+    return ScanQuality(
+        phase=record["phase"],
+        faults=tuple(Fault(*fault) for fault in record["faults"]),
+        size=(x, y, z),
+        spacing_mm=(x_mm, y_mm, z_mm),
+        marks=tuple(record["marks"]),
+        kernels=tuple(record["kernels"]),
+        kidney_level=record["kidney_level"],
+        supervision=tuple(record["supervision"]),
+        is_volume=record["is_volume"],
+    )
+
+
+def _write(
+    quality: CohortQuality, cohort: Cohort, study: Study, *, names: dict[ScanKey, str], quality_dir: Path
+) -> None:
+    cases = {case.patient_id: case for case in cohort.cases}
+    write_findings(quality.findings, quality_dir / "quality.csv")
+    write_rows(
+        quality_dir / "counts.csv",
+        COUNT_COLUMNS,
+        (
+            {"what": count.what, "name": count.name, "n": count.n, "low": count.low, "high": count.high}
+            | {f"grade_{grade}": number for grade, number in enumerate(count.grades or (), start=1)}
+            for count in quality.counts
+        ),
+    )
+    write_rows(
+        quality_dir / "scans.csv",
+        SCAN_COLUMNS,
+        (
+            {
+                "patient_id": key[0],
+                "phase": key[1],
+                "grade": cases[key[0]].grade,
+                "is_high": int(cases[key[0]].is_high),
+                "size": " × ".join(map(str, one.size)) if one.is_readable else "",
+                "spacing_mm": " × ".join(f"{step:.2f}" for step in one.spacing_mm) if any(one.spacing_mm) else "",
+                "kernel": "/".join(one.kernels),
+                "supervision": ";".join(one.supervision),
+                "thumb": f"thumbs/{names[key]}.png" if one.is_readable else "",
+            }
+            for key, one in quality.scans.items()
+        ),
+    )
+    write_json(
+        quality_dir / "quality.json",
+        {"study": study.name, "synthetic": study.synthetic, "phases": cohort.phases, "patients": len(cohort.cases)},
+    )
+
+
+def _remove_stale(quality_dir: Path, keep: set[str]) -> None:
+    for folder, suffix in (("cache", ".json"), ("thumbs", ".png")):
+        for path in (quality_dir / folder).glob(f"*{suffix}"):
+            if path.stem not in keep:
+                path.unlink()

@@ -1,0 +1,229 @@
+"""The figures of the evidence: calibration curves and decision curves, one panel a phase, baselines in grey in each.
+
+Colours and dashes are those of :mod:`nephrograde.report.figures.study_figures`, so that a model looks the same in every
+figure. Each figure carries the rows that it was drawn from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
+from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, printable, y_label
+from nephrograde.report.record import BASELINES
+from nephrograde.report.tables.pairs import phase_words, value_of
+from nephrograde.report.tables.wording import split_words
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nephrograde.evaluate.benefit import BenefitPoint
+    from nephrograde.evaluate.calibration import CalibrationPoint
+    from nephrograde.report.figures.svg import Drawing
+    from nephrograde.report.record import Record
+    from nephrograde.report.tables.evidence import Evidence
+
+GREY = "#6e7781"
+PANELS_ACROSS = 3
+PANEL_IN, LONE_PANEL_IN = 3.33, 4.4
+"""Width in inches of one of several panels (three make the width of the page), and of one that stands alone."""
+LABEL_LETTERS = 18
+BELOW_ZERO = 0.15
+"""How far a decision curve is drawn below 0, as a share of the height above: far below it no model is of use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A model in a panel: what it is called there, and how it is drawn, as in the ROC curves."""
+
+    model: str
+    words: str
+    style: dict[str, Any]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is a baseline, which is drawn in grey and without a band."""
+        return self.model in BASELINES
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The networks of one phase, and every baseline."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def draw_evidence_figures(record: Record, evidence: Evidence) -> dict[str, Drawing]:
+    """Draw the calibration and the decision curves, by name: ``calibration``, ``benefit``.
+
+    Args:
+        record: The run folder.
+        evidence: Its further tables; a figure without a point to draw is left out.
+
+    Returns:
+        The drawings, each with the rows behind it.
+
+    Source:
+        Smoothed curves: Van Calster 2019 (BMC Med 17:230); decision curves: Vickers 2006 (Med Decis Making 26:565).
+        Layout: our choice.
+    """
+    with house_style():
+        drawings = [_calibration_figure(record, evidence.calibration), _benefit_figure(record, evidence.benefit)]
+    return {drawing.name: drawing for drawing in drawings if drawing is not None}
+
+
+def _calibration_figure(record: Record, points: Iterable[CalibrationPoint]) -> Drawing | None:
+    curves: dict[str, list[CalibrationPoint]] = {}
+    for point in sorted(points, key=lambda point: point.predicted):
+        if point.split == record.split and math.isfinite(point.observed):
+            curves.setdefault(point.model, []).append(point)
+    panels = _panels(record, curves)
+    if not panels:
+        return None
+    figure, all_axes = _figure(panels, t("Predicted probability of high"), t("Share that is high"))
+    for axes, panel in zip(all_axes, panels, strict=True):
+        axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, zorder=0)
+        for line in panel.lines:
+            _draw_calibration(axes, line, curves[line.model])
+        axes.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+        _name_lines(axes)
+    slopes = {name: value_of(record.estimate(name, record.split, "calibration_slope")) for name in _drawn(panels)}
+    words = t(
+        "{where}. Smoothed calibration curves. Calibration slope: {slopes}.",
+        where=split_words(record),
+        slopes=", ".join(f"{name} {decimal(slope)}" for name, slope in slopes.items()),
+    )
+    rows = [asdict(point) for name in slopes for point in curves[name]]
+    return finish(figure, "calibration", words, is_synthetic=record.is_synthetic, data=rows)
+
+
+def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]) -> None:
+    predicted, observed, low, high = np.array([[p.predicted, p.observed, p.low, p.high] for p in points]).T
+    if not line.is_baseline:
+        axes.fill_between(predicted, low, high, color=line.style["color"], alpha=0.11, linewidth=0, zorder=1)
+    axes.plot(predicted, observed, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
+
+
+def _benefit_figure(record: Record, points: Iterable[BenefitPoint]) -> Drawing | None:
+    curves: dict[str, list[BenefitPoint]] = {}
+    for point in sorted(points, key=lambda point: point.threshold):
+        if point.split == record.split and math.isfinite(point.net_benefit):
+            curves.setdefault(point.model, []).append(point)
+    panels = _panels(record, curves)
+    if not panels:
+        return None
+    drawn = {name: curves[name] for name in _drawn(panels)}
+    top = max(max(point.net_benefit, point.treat_all, 0.01) for curve in drawn.values() for point in curve)
+    figure, all_axes = _figure(panels, t("Threshold probability"), t("Net benefit per patient"))
+    for axes, panel in zip(all_axes, panels, strict=True):
+        _draw_references(axes, curves[panel.lines[0].model])
+        for line in panel.lines:
+            curve = np.array([[point.threshold, point.net_benefit] for point in curves[line.model]])
+            axes.plot(*curve.T, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
+        axes.set(ylim=(-BELOW_ZERO * top, 1.08 * top), box_aspect=1)
+        axes.locator_params(axis="both", nbins=5)
+        _name_lines(axes)
+    middles = {name: curve[len(curve) // 2] for name, curve in drawn.items()}
+    words = t(
+        "{where}. Decision curves. Net benefit in the middle of the range: {benefits}.",
+        where=split_words(record),
+        benefits=", ".join(
+            f"{name} {decimal(middle.net_benefit)} ({decimal(middle.threshold, 2)})" for name, middle in middles.items()
+        ),
+    )
+    rows = [asdict(point) for curve in drawn.values() for point in curve]
+    return finish(figure, "benefit", words, is_synthetic=record.is_synthetic, data=rows)
+
+
+def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:
+    """What is gained by calling all patients of a curve high, and by calling none high."""
+    thresholds = [point.threshold for point in curve]
+    axes.plot(thresholds, [point.treat_all for point in curve], color=INK, linewidth=1.1, label=t("Treat all"))
+    axes.axhline(0, color=INK, linewidth=1.1, linestyle=DASHES[2], label=t("Treat none"))
+
+
+def _panels(record: Record, drawable: Collection[str]) -> list[Panel]:
+    """One panel a phase; more networks than a panel can hold go on in the next, as in the ROC curves."""
+    baselines = [model.name for model in record.models if model.name in BASELINES]
+    grey = tuple(
+        Line(
+            name,
+            t("{model} only", model=name),
+            {"color": GREY, "linewidth": 0.9, "linestyle": BASELINE_DASHES[k % len(BASELINE_DASHES)]},
+        )
+        for k, name in enumerate(baselines)
+        if name in drawable
+    )
+    networks = [model for model in record.models if model.name not in BASELINES]
+    panels = []
+    for phase in dict.fromkeys(model.phase for model in networks):
+        members = [model for model in networks if model.phase == phase]
+        title = phase_words(phase) if phase else split_words(record)
+        for start in range(0, len(members), PANEL_MODELS):
+            lines = tuple(
+                Line(model.name, _short(model.arm or model.name), {"color": COLOURS[k], "linestyle": DASHES[k]})
+                for k, model in enumerate(members[start : start + PANEL_MODELS])
+                if model.name in drawable
+            )
+            if lines:
+                panels.append(Panel(title, (*lines, *grey)))
+    return panels or ([Panel(split_words(record), grey)] if grey else [])
+
+
+def _drawn(panels: Iterable[Panel]) -> list[str]:
+    return list(dict.fromkeys(line.model for panel in panels for line in panel.lines))
+
+
+def _figure(panels: Sequence[Panel], x_words: str, y_words: str) -> tuple[Figure, list[Axes]]:
+    """Lay the panels out in rows of three."""
+    columns = min(len(panels), PANELS_ACROSS)
+    rows = -(-len(panels) // columns)
+    named = max(len(panel.lines) for panel in panels)
+    width_in = PANEL_IN if columns > 1 else LONE_PANEL_IN
+    figure = new_figure(width_in * columns, (width_in + 0.25 + 0.09 * named) * rows)
+    all_axes = []
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.set_title(printable(panel.title))
+        axes.set_xlabel(x_words)
+        if place % columns == 0:
+            y_label(axes, y_words)
+        all_axes.append(axes)
+    return figure, all_axes
+
+
+def _name_lines(axes: Axes) -> None:
+    """Name the lines below the panel, where no curve can run into them."""
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.17),
+        ncols=2,
+        frameon=False,
+        fontsize=7.5,
+        handlelength=2.6,
+        columnspacing=1.2,
+        borderaxespad=0,
+        labelcolor=MUTED,
+    )
+
+
+def _short(name: str) -> str:
+    """Cut a name that would run out of its column.
+
+    >>> _short("weak-1"), _short("a radiologist of twenty years")
+    ('weak-1', 'a radiolog…y years')
+    """
+    cut = name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 8]}…{name[-7:]}"
+    return printable(cut)

@@ -1,0 +1,217 @@
+"""Figures as SVG for a page: text stays text, and the same run gives the same bytes.
+
+matplotlib is used through its objects, without its global state. The numbers behind a figure go with it, as rows.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.files import replaced, write_rows
+from nephrograde.report.text.language import spoken, t
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, RULE, ALARM = "#1c2128", "#59636e", "#c9d1d9", "#b3261e"
+SYNTHETIC = "SYNTHETIC DATA"
+MARK_IN = 0.2
+"""Height in inches of the strip at the top that the mark stands in."""
+CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "WenQuanYi Micro Hei")
+FONTS = f"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, {', '.join(map(repr, CHINESE_FONTS))}, sans-serif"
+"""What the reader's machine draws the text with: the first that it has."""
+CHINESE_FILES = ("NotoSansCJK", "NotoSansSC", "SourceHanSans", "msyh.", "PingFang", "wqy-microhei")
+"""How the files of these fonts begin; any of them measures Chinese, every sign of which is a square."""
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "nephrograde",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure: a file name without ending, the SVG, and words for those who cannot see it.
+
+    ``data`` are the numbers that were drawn, one row a point, each with the same columns; synthetic ones say so in the
+    column ``data``.
+    """
+
+    name: str
+    svg: str
+    description: str
+    width_px: int
+    data: tuple[Mapping[str, object], ...] = ()
+
+    @property
+    def inline(self) -> str:
+        """The SVG for use inside a page: no prologue, and names that do not clash with another figure's."""
+        body = self.svg[self.svg.index("<svg") :]
+        body = re.sub(r"<title>.*?</title>", "", body, flags=re.DOTALL)
+        body = re.sub(r'\s(?:xmlns(?::xlink)?|version)="[^"]*"', "", body)
+        body = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{self.name}-", body)
+        return body.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw everything inside the block in the style of the report, whatever a person's own matplotlibrc says.
+
+    Text is measured with DejaVu Sans, which comes with matplotlib and has no Chinese; that is measured with a font of
+    this machine. Where there is none, it is taken for narrower than it is, so the figures leave room around it.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        mpl.rcParams["font.family"] = [*STYLE["font.family"], *_chinese_font()]
+        yield
+
+
+@cache
+def _chinese_font() -> tuple[str, ...]:
+    """Find the first of ``CHINESE_FILES`` here and make it known to matplotlib, whose own list of fonts may be old.
+
+    It is entered in both weights, whichever it has: its signs are as wide in either.
+    """
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    found = sorted(findSystemFonts(), key=lambda path: ("Regular" not in path, path))
+    for start in CHINESE_FILES:
+        for path in found:
+            if Path(path).name.startswith(start):
+                known = len(fontManager.ttflist)
+                fontManager.addfont(path)
+                entry = fontManager.ttflist[known]
+                fontManager.ttflist += [replace(entry, weight=weight) for weight in (400, 700)]
+                return (entry.name,)
+    return ()
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """Make a figure that lays itself out and has no canvas of a screen."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_in, height_in), layout="compressed")
+
+
+def finish(
+    figure: Figure, name: str, description: str, *, is_synthetic: bool, data: Iterable[Mapping[str, object]] = ()
+) -> Drawing:
+    """Write a figure as SVG, marked where the data are synthetic.
+
+    Args:
+        figure: Drawn inside :func:`house_style`.
+        name: The file name without ending.
+        description: What the figure shows, for those who cannot see it.
+        is_synthetic: Whether the data were made by code.
+        data: The numbers that were drawn, one row a point; NaN is an empty cell.
+    """
+    rows = tuple({**row, "data": "synthetic"} if is_synthetic else dict(row) for row in data)
+    if is_synthetic:
+        mark = t("SYNTHETIC DATA")
+        figure.set_figheight(figure.get_figheight() + MARK_IN)
+        strip = MARK_IN / figure.get_figheight()
+        figure.text(0.995, 1 - strip / 2, mark, ha="right", va="center", fontsize=8, fontweight="bold", color=ALARM)
+        figure.set_layout_engine("compressed", rect=(0, 0, 1, 1 - strip))
+        description = t("{mark}. {description}", mark=mark, description=description)
+    description = printable(description)
+    stream = io.StringIO()
+    with warnings.catch_warnings():
+        # A script that no font of this machine has is measured by its missing glyphs; the reader's font draws it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(
+            stream,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None, "Title": description},
+        )
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, stream.getvalue())
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return Drawing(name, svg, description, round(figure.get_figwidth() * 96), rows)
+
+
+def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Path]:
+    """Write each figure as ``NAME.svg`` (``NAME.zh.svg`` in Chinese) and the numbers behind it as ``NAME.csv``.
+
+    The numbers are the same in every language, and so is their file; NaN is an empty cell, and floats keep every digit.
+
+    Args:
+        drawings: The figures by name.
+        figures_dir: Where to; made when it is missing.
+
+    Returns:
+        The paths, in the order written.
+
+    Source:
+        Our choice.
+
+    >>> import tempfile, pathlib
+    >>> bare = Drawing("loss", "<svg/>", "No line.", 10, ({"epoch": 1, "loss": math.nan},))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_figures({"loss": bare}, pathlib.Path(folder))]
+    ...     pathlib.Path(folder, "loss.csv").read_text().split()
+    ['loss.svg', 'loss.csv']
+    ['epoch,loss', '1,']
+    """
+    ending = "svg" if spoken() == "en" else f"{spoken()}.svg"
+    written = []
+    for drawing in drawings.values():
+        svg_path = figures_dir / f"{drawing.name}.{ending}"
+        with replaced(svg_path) as temporary_path:
+            temporary_path.write_text(drawing.svg, encoding="utf-8")
+        written.append(svg_path)
+        if drawing.data:
+            csv_path = figures_dir / f"{drawing.name}.csv"
+            rows = [{column: _cell(value) for column, value in row.items()} for row in drawing.data]
+            write_rows(csv_path, list(dict.fromkeys(column for row in rows for column in row)), rows)
+            written.append(csv_path)
+    return written
+
+
+def _cell(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def y_label(axes: Axes, text: str, **style: Any) -> None:
+    """Label the vertical axis so that the text stays centred whatever font the reader has."""
+    axes.set_ylabel(text, rotation_mode="anchor", **style)
+
+
+def printable(text: str) -> str:
+    r"""Replace what XML cannot hold.
+
+    >>> printable("model\x00 透明")
+    'model� 透明'
+    """
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

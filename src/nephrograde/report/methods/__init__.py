@@ -1,0 +1,1 @@
+"""Methods paragraphs, checklists and model cards."""

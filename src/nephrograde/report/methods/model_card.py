@@ -1,0 +1,255 @@
+"""Model cards: one Markdown file a model, under the headings of Mitchell 2019.
+
+Markdown, and not a page: a card is to travel with the weights, and that is what model archives show and what two
+versions can be compared in line by line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.files import fingerprint, replaced, sha256_of
+from nephrograde.report.methods import design_methods as design
+from nephrograde.report.methods import paragraph
+from nephrograde.report.methods import statistical_methods as statistics
+from nephrograde.report.tables.wording import level_words, split_words
+from nephrograde.report.text.language import spoken, t
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.report.record import Record
+
+COUNTS = ("tp", "fp", "tn", "fn")
+
+
+def write_model_cards(record: Record) -> tuple[Path, ...]:
+    """Write the card of every model that has scores.
+
+    Args:
+        record: What the run folder holds.
+
+    Returns:
+        The paths of the cards, in the order of the models.
+    """
+    return tuple(write_model_card(record, model.name) for model in record.models)
+
+
+def write_model_card(record: Record, model: str) -> Path:
+    """Write ``report/model-cards/<model>.md``, or ``<model>.zh.md`` where the page is Chinese.
+
+    Says what the run folder knows of the model and no more; what only its makers can say is named as missing.
+
+    Args:
+        record: What the run folder holds.
+        model: The model id.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        RunError: The run has no scores of such a model.
+
+    Source:
+        Mitchell 2019, "Model cards for model reporting" (FAT* 2019:220), for the headings; contents: our choice.
+    """
+    if model not in record.scores.models:
+        known = ", ".join(record.scores.models)
+        raise RunError(f"The run has no scores of a model “{model}”. Its models are: {known}.")
+    ending = ".zh.md" if spoken() == "zh" else ".md"
+    card_path = record.run_dir / "report" / "model-cards" / f"{_file_name(model)}{ending}"
+    with replaced(card_path) as temporary_path:
+        temporary_path.write_text(card_text(record, model), encoding="utf-8")
+    return card_path
+
+
+def card_text(record: Record, model: str) -> str:
+    """Compose a card in the language of the page."""
+    own = _narrowed(record, model)
+    sections = (
+        (t("Model details"), _details(own, model)),
+        (t("Intended use"), _intended_use(own)),
+        (t("Factors"), _factors(own, model)),
+        (t("Metrics"), [statistics.measures(own), statistics.thresholds(own), statistics.calibration(own)]),
+        (t("Evaluation data"), _evaluation_data(own)),
+        (t("Training data"), _training_data(own)),
+        (t("Quantitative analyses"), _analyses(own, model)),
+        (t("Ethical considerations"), _ethics(own)),
+        (t("Caveats and recommendations"), _caveats(own)),
+        (t("Provenance"), _provenance(own, model)),
+    )
+    title = f"# {t('Model card: {model}', model=_plain(model))}"
+    blocks = [title, *_said([paragraph.caution(own)])]
+    for heading, lines in sections:
+        blocks += [f"## {heading}", *(_said(lines) or [t("Not known from the run.")])]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _said(lines: Iterable[str]) -> list[str]:
+    return [line for line in lines if line]
+
+
+def _file_name(model: str) -> str:
+    safe = re.sub(r"[^\w.-]+", "_", model)[:60]
+    return safe if safe == model else f"{safe}-{fingerprint(model)[:8]}"
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown does not take for markup."""
+    return re.sub(r"([\\`*_\[\]<>|#$])", r"\\\1", text) if re.search(r"[\\`*\[\]<>|#$]", text) else text
+
+
+def _narrowed(record: Record, model: str) -> Record:
+    """The same run, as if it had had this one model."""
+    found = [(arm, phase) for name, arm, phase in (record.study.models() if record.study else []) if name == model]
+    study = record.study
+    if study is not None and found:
+        arm, phase = found[0]
+        study = study.model_copy(
+            update={
+                "arm": (arm.model_copy(update={"fit": {}}),),
+                "fit": study.fit_of(arm),
+                "cohort": study.cohort.model_copy(update={"phases": (phase,)}),
+            }
+        )
+    return replace(
+        record,
+        study=study,
+        fits=tuple(fit for fit in record.fits if fit.model == model),
+        estimates=tuple(row for row in record.estimates if row[0] == model),
+    )
+
+
+def _details(own: Record, model: str) -> list[str]:
+    created = own.lock.get("created")
+    made = t("The run was started on {created}.", created=created) if created else ""
+    if not _is_network(own, model):
+        name = model if own.study is not None and model in statistics.BASELINE_NAMES else ""
+        told = {
+            "": t("The scores were made elsewhere; what the model is, the run does not know."),
+            "size": t("A logistic regression on the logarithm of the tumour’s size."),
+            "volume": t("A logistic regression on the logarithm of the tumour’s volume."),
+            "clinical": t("A logistic regression on clinical columns of the cohort table."),
+            "radiomics": t("A baseline on radiomic features of the delineated tumour."),
+        }
+        return [told[name], made]
+    return [
+        design.networks(own),
+        design.ensemble(own),
+        design.field_of_view(own),
+        design.windowing(own),
+        design.resampling(own),
+        made,
+    ]
+
+
+def _is_network(own: Record, model: str) -> bool:
+    return own.study is not None and model in [name for name, *_ in own.study.models()]
+
+
+def _intended_use(own: Record) -> list[str]:
+    lines = [t("Made for research on how well the grade can be read from images, by people who do such research.")]
+    if own.study is not None:
+        lines += [design.phases(own), design.annotation(own)]
+    return [*lines, t("Not meant for any decision about a patient, nor for other images than those named here.")]
+
+
+def _factors(own: Record, model: str) -> list[str]:
+    rows = _subgroups(own, model)
+    if not rows:
+        return [t("The run has no estimates in subgroups.")]
+    columns = listed(list(dict.fromkeys(row.column for row in rows)))
+    return [t("Estimated in subgroups by {columns}; the numbers stand below.", columns=columns)]
+
+
+def _subgroups(own: Record, model: str) -> list[SubgroupEstimate]:
+    rows = statistics.read_statistics(own, SubgroupEstimate, "subgroups.csv")
+    return [row for row in rows if (row.model, row.split) == (model, own.split)]
+
+
+def _evaluation_data(own: Record) -> list[str]:
+    part = split_words(own)
+    counts = {(estimate.n, estimate.n_high) for _, estimate in statistics.computed(own).get("auc", [])}
+    lines = [
+        t("{part}: {n} patients, {n_high} of them {high}.", part=part, n=n, n_high=n_high, high=level_words(own)[1])
+        for n, n_high in sorted(counts)
+    ]
+    return [*lines, design.outcome(own), design.split_method(own), statistics.openings(own)]
+
+
+def _training_data(own: Record) -> list[str]:
+    if own.study is None:
+        return []
+    shared = [design.patients(own), design.partition(own), design.missing_scans(own)]
+    if not own.fits:
+        return shared
+    return [*shared, design.initial_weights(own), design.learning(own), design.stopping(own), design.augmentation(own)]
+
+
+def _analyses(own: Record, model: str) -> list[str]:
+    splits: tuple[SplitName, ...] = ("test", "oof")
+    names = {"test": t("Test set"), "oof": t("Out-of-fold training predictions")}
+    blocks = []
+    for split in splits:
+        rows = [
+            (
+                statistics.measure_text(estimate.measure),
+                decimal(estimate.value, 0 if estimate.measure in COUNTS else 3),
+                _interval(estimate.low, estimate.high),
+                str(estimate.n),
+            )
+            for _, part, estimate in own.estimates
+            if part == split
+        ]
+        if rows:
+            headings = (t("Measure"), t("Value"), t("{percent}% interval", percent=own.confidence_percent), "n")
+            blocks += [f"**{names[split]}**", _table(headings, rows)]
+    groups = [
+        (row.column, row.group, decimal(row.auc), _interval(row.low, row.high), f"{row.n} ({row.n_high})")
+        for row in _subgroups(own, model)
+    ]
+    if groups:
+        headings = (t("Column"), t("Subgroup"), "AUC", t("{percent}% interval", percent=own.confidence_percent))
+        blocks += [f"**{t('Subgroups')}**", _table((*headings, t("n (high)")), groups)]
+    return blocks
+
+
+def _interval(low: float, high: float) -> str:
+    return bounds(low, high).strip("[]") or NOTHING
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *([_plain(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _ethics(own: Record) -> list[str]:
+    if own.is_synthetic:
+        return [t("No person’s data were used: the cohort was made by code.")]
+    return [t("Approval, consent and de-identification are not in a run folder; the authors have to state them.")]
+
+
+def _caveats(own: Record) -> list[str]:
+    return [
+        design.exclusions(own),
+        t("The intervals say how far chance may have moved a number, not how the model does in another hospital."),
+        t("Whether the model holds on other scanners, protocols and readers has to be tested there."),
+    ]
+
+
+def _provenance(own: Record, model: str) -> list[str]:
+    rows = []
+    for fit in own.fits:
+        weights_path = own.run_dir / "models" / model / f"fold-{fit.fold}" / "weights.safetensors"
+        digest = sha256_of(weights_path) if weights_path.exists() else NOTHING
+        kept, precision = fit.card.get("best_epoch", NOTHING), fit.card.get("precision", NOTHING)
+        rows.append((str(fit.fold), digest, str(kept), str(precision)))
+    headings = (t("Fold"), t("SHA-256 of the weights"), t("Epoch kept"), t("Precision"))
+    return [_table(headings, rows) if rows else "", paragraph.software(own), paragraph.seeds(own)]

@@ -1,0 +1,225 @@
+"""Sentences on how the models were evaluated, told from the tables that the evaluation has left."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+from nephrograde.evaluate.benefit import BenefitPoint
+from nephrograde.evaluate.equivalence import Equivalence
+from nephrograde.evaluate.ledger import read_ledger
+from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluate.tables import read_table
+from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import decimal, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.report.record import Record
+
+RowKind = TypeVar("RowKind")
+PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+BASELINE_NAMES = ("size", "volume", "clinical", "radiomics")
+CALIBRATION = ("brier", "calibration_intercept", "calibration_slope", "ece")
+
+
+def read_statistics(record: Record, kind: type[RowKind], name: str) -> tuple[RowKind, ...]:
+    """Read a table of ``statistics/``; none of its rows where the run has no such table."""
+    table_path = record.run_dir / "statistics" / name
+    return read_table(kind, table_path) if table_path.exists() else ()
+
+
+def computed(record: Record) -> dict[str, list[tuple[str, Estimate]]]:
+    """The estimates of the reported predictions that could be computed: model and estimate, by measure."""
+    found: dict[str, list[tuple[str, Estimate]]] = {}
+    for model, split, estimate in record.estimates:
+        if split == record.split and not math.isnan(estimate.value):
+            found.setdefault(estimate.measure, []).append((model, estimate))
+    return found
+
+
+def measure_text(measure: str) -> str:
+    """The name of a measure in the language of the page; another one's is left as it is.
+
+    >>> measure_text("ppv"), measure_text("f1")
+    ('positive predictive value', 'f1')
+    """
+    known = {
+        "auc": t("area under the ROC curve (AUC)"),
+        "auc_bootstrap": t("AUC, bootstrap interval"),
+        "accuracy": t("accuracy"),
+        "sensitivity": t("sensitivity"),
+        "specificity": t("specificity"),
+        "ppv": t("positive predictive value"),
+        "npv": t("negative predictive value"),
+        "brier": t("Brier score"),
+        "calibration_intercept": t("calibration intercept"),
+        "calibration_slope": t("calibration slope"),
+        "ece": t("expected calibration error"),
+        "tp": t("rightly called high"),
+        "fp": t("wrongly called high"),
+        "tn": t("rightly called low"),
+        "fn": t("wrongly called low"),
+        "threshold": t("threshold"),
+    }
+    return known.get(measure, measure)
+
+
+def baselines(record: Record) -> str:
+    """Which baselines stand beside the networks."""
+    if record.study is None:
+        return ""
+    words = {
+        "size": t("tumour size (logistic regression)"),
+        "volume": t("tumour volume (logistic regression)"),
+        "clinical": t("clinical columns (logistic regression)"),
+        "radiomics": t("radiomic features"),
+    }
+    scored = [text for name, text in words.items() if name in record.scores.models]
+    if not scored:
+        return ""
+    return t("Baselines, fitted in the same folds and read on the same test patients: {names}.", names=listed(scored))
+
+
+def thresholds(record: Record) -> str:
+    """How the threshold of each model was found."""
+    rules: dict[str, list[str]] = {}
+    for model, estimate in computed(record).get("threshold", []):
+        rule = _rule(estimate.method.partition(": ")[0])
+        rules.setdefault(rule, []).append(t("{model} {value}", model=model, value=decimal(estimate.value)))
+    if not rules:
+        return ""
+    shown = [t("{rule} ({models})", rule=rule, models=listed(models)) for rule, models in rules.items()]
+    return t(
+        "A patient was called high at or above the model’s threshold, chosen without the test patients: {rules}.",
+        rules=in_turn(shown),
+    )
+
+
+def _rule(rule: str) -> str:
+    """Write the rule of a threshold, as the estimates hold it, for people; another one is left as it is."""
+    name, _, rest = rule.partition(" ")
+    number = rest.rpartition(" ")[2]
+    known = {
+        "youden": t("the greatest Youden index on out-of-fold training predictions"),
+        "fixed": t("a constant, as there were no out-of-fold predictions of both classes to choose it on"),
+        "sensitivity": t("a sensitivity of at least {target} on out-of-fold training predictions", target=number),
+        "specificity": t("a specificity of at least {target} on out-of-fold training predictions", target=number),
+        "cost,": t(
+            "the least cost on out-of-fold training predictions, missed high to false alarm {ratio}", ratio=number
+        ),
+    }
+    return known.get(name, t("rule “{rule}”", rule=rule))
+
+
+def measures(record: Record) -> str:
+    """Which measures were computed, with which intervals."""
+    found = computed(record)
+    parts = []
+    if "auc" in found:
+        parts.append(t("area under the ROC curve (AUC) with DeLong’s interval"))
+    if "auc_bootstrap" in found:
+        parts.append(_bootstrap(found["auc_bootstrap"]))
+    if shares := [measure_text(measure) for measure in PROPORTIONS if measure in found]:
+        parts.append(t("{shares} with Wilson’s score interval", shares=listed(shares)))
+    if not parts:
+        return ""
+    return t("Measures, with {percent}% intervals: {parts}.", percent=record.confidence_percent, parts=in_turn(parts))
+
+
+def _bootstrap(estimates: Iterable[tuple[str, Estimate]]) -> str:
+    drawn = {int(found[1]) for _, e in estimates if (found := re.search(r"(\d+) replicates", e.method))}
+    if not drawn:
+        return t("AUC with an interval from a bootstrap over patients, stratified by class")
+    times = listed([str(count) for count in sorted(drawn)])
+    return t("AUC with an interval from a bootstrap over patients, stratified by class, of {n} replicates", n=times)
+
+
+def calibration(record: Record) -> str:
+    """How calibration was measured."""
+    found = computed(record)
+    names = [measure_text(measure) for measure in CALIBRATION if measure in found]
+    if (record.run_dir / "statistics" / "calibration.csv").exists():
+        names.append(t("a smoothed calibration curve"))
+    return t("Calibration was described by {names}.", names=listed(names)) if names else ""
+
+
+def net_benefit(record: Record) -> str:
+    """Over which threshold probabilities the net benefit was computed."""
+    points = read_statistics(record, BenefitPoint, "net_benefit.csv")
+    if not points:
+        return ""
+    return t(
+        "Net benefit (decision curve) was computed for threshold probabilities from {low} to {high}, against calling "
+        "everyone and calling no one high.",
+        low=f"{min(point.threshold for point in points):g}",
+        high=f"{max(point.threshold for point in points):g}",
+    )
+
+
+def comparisons(record: Record) -> str:
+    """Which tests compare two models."""
+    compared = dict.fromkeys(pair.measure for pair in record.comparisons if not math.isnan(pair.p_value))
+    if not compared:
+        return ""
+    tests = [t("AUC by DeLong’s paired test")] if "auc" in compared else []
+    if calls := [measure_text(measure) for measure in PROPORTIONS if measure in compared]:
+        tests.append(t("{calls} by McNemar’s exact test", calls=listed(calls)))
+    return t(
+        "Models were compared in pairs on the patients that both had scored: {tests}; P values were adjusted after "
+        "Holm within each measure.",
+        tests=in_turn(tests),
+    )
+
+
+def equivalence(record: Record) -> str:
+    """By which margin two models were called equivalent or not worse."""
+    pairs = read_statistics(record, Equivalence, "equivalence.csv")
+    margins = sorted({pair.margin for pair in pairs})
+    if not margins:
+        return ""
+    return t(
+        "Non-inferiority and equivalence of AUCs (two one-sided tests, TOST, each at 5%) were tested with a margin of "
+        "{margin}.",
+        margin=listed([f"{margin:g}" for margin in margins]),
+    )
+
+
+def detectable_differences(record: Record) -> str:
+    """How small a difference the patients at hand could have shown."""
+    pairs = [
+        pair for pair in read_statistics(record, Equivalence, "equivalence.csv") if not math.isnan(pair.detectable)
+    ]
+    if not pairs:
+        return ""
+    return t(
+        "The run computed no sample size beforehand. With the patients at hand, the smallest difference in AUC found "
+        "with 80% power lies between {low} and {high}, depending on the pair of models.",
+        low=decimal(min(pair.detectable for pair in pairs)),
+        high=decimal(max(pair.detectable for pair in pairs)),
+    )
+
+
+def subgroups(record: Record) -> str:
+    """By which columns patients were parted."""
+    rows = read_statistics(record, SubgroupEstimate, "subgroups.csv")
+    columns = list(dict.fromkeys(row.column for row in rows))
+    if not columns:
+        return ""
+    first = t("The AUC was also estimated in subgroups by {columns}.", columns=listed(columns))
+    is_tested = any(not math.isnan(row.p_interaction) for row in rows)
+    return as_text([first, t("Whether it differs between them was tested.") if is_tested else ""])
+
+
+def openings(record: Record) -> str:
+    """How often the test set was opened."""
+    count = len(read_ledger(record.run_dir))
+    if not count:
+        return ""
+    if count == 1:
+        return t("The test set was opened once (ledger.csv).")
+    return t("The test set was opened {n} times; each time and its reason are written down in ledger.csv.", n=count)

@@ -1,0 +1,356 @@
+"""Tables for a manuscript: LaTeX with booktabs, and HTML that Word keeps on paste.
+
+Both are written from one small table of text, whose cells are those of the report. A cell may hold two lines, the
+value above its interval, as journals set them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from nephrograde.files import replaced
+from nephrograde.report.figures.svg import printable
+from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
+from nephrograde.report.tables.patients import cohort_table
+from nephrograde.report.tables.wording import level_words
+from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
+from nephrograde.report.text.numbers import NOTHING, enumerated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nephrograde.report.record import Record
+    from nephrograde.report.tables.paper import Cell, PaperRow
+
+PAGE_LINES = 45
+"""A LaTeX table of more lines than a page holds is broken over pages."""
+MANY_COLUMNS = 7
+"""A table with more columns is set smaller."""
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "_": r"\_",
+    "%": r"\%",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"\textbar{}",
+    "\N{MINUS SIGN}": r"$-$",
+    "\N{EN DASH}": r"\textendash{}",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{NO-BREAK SPACE}": "~",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "∞": r"$\infty$",
+}
+"""What LaTeX would take for a command, or draw as another sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table: its cells, whether it belongs below a heading, and whether a rule parts it from those above.
+
+    A line break within a cell begins a second line of that cell.
+    """
+
+    cells: tuple[str, ...]
+    is_part: bool = False
+    is_after_rule: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for a manuscript, as text; the first columns, ``names`` in number, are set left, the others right."""
+
+    name: str
+    caption: str
+    headings: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+    names: int = 1
+
+
+def write_tables(record: Record) -> list[Path]:
+    """Write every table of the run that a manuscript prints, each as ``NAME.tex`` and ``NAME.doc.html``.
+
+    The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons`` and ``cohort``; one without data is left
+    out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
+
+    Args:
+        record: The run.
+
+    Returns:
+        The paths, in ``report/tables`` of the run folder.
+
+    Source:
+        Cells: those of the report; the layout is our choice.
+    """
+    language = "" if spoken() == "en" else f".{spoken()}"
+    written = []
+    for table in manuscript_tables(record):
+        for ending, text in (("tex", as_latex(table)), ("doc.html", as_word_html(table))):
+            path = record.run_dir / "report" / "tables" / f"{table.name}{language}.{ending}"
+            with replaced(path) as temporary_path:
+                temporary_path.write_text(text, encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def manuscript_tables(record: Record) -> list[Table]:
+    """Lay out every table of the run that has data, in the language of the page.
+
+    Args:
+        record: The run.
+
+    Source:
+        Cells: those of the report.
+    """
+    tables = [_results(record, "results"), _comparisons(record), _cohort(record)]
+    if record.split == "test":
+        tables.insert(1, _results(record, "out_of_fold"))
+    return [table for table in tables if table is not None]
+
+
+def as_latex(table: Table) -> str:
+    r"""Write a table as LaTeX with the rules of booktabs, ready for ``\input``.
+
+    Args:
+        table: Of any length; one that is longer than a page becomes a ``longtable``.
+
+    Source:
+        Our choice.
+
+    >>> small = Table("small", "One model.", ("Model", "AUC"), (Line(("weak_1", "0.907\n[0.842–0.972]")),), ())
+    >>> print("\n".join(as_latex(small).splitlines()[6:11]))
+    \toprule
+    Model & AUC \\
+    \midrule
+    weak\_1 & 0.907 \\*
+     & [0.842\textendash{}0.972] \\
+    """
+    columns = f"@{{}}{'l' * table.names}{'r' * (len(table.headings) - table.names)}@{{}}"
+    named = rf"\caption{{{latex_text(table.caption)}}}\label{{tab:{table.name}}}"
+    heading = ["\\toprule", *_latex_line(Line(table.headings)), "\\midrule"]
+    body = [text for line in table.lines for text in _latex_line(line)]
+    notes = ["\\par\\medskip\\raggedright\\footnotesize", *(rf"{latex_text(note)}\par" for note in table.notes)]
+    size = rf"\{'scriptsize' if len(table.headings) > MANY_COLUMNS else 'footnotesize'}\setlength{{\tabcolsep}}{{3pt}}"
+    is_long = len(body) > PAGE_LINES
+    if is_long:
+        rows = ["\\begingroup", size, rf"\begin{{longtable}}{{{columns}}}", rf"{named} \\", *heading, "\\endhead"]
+        rows += ["\\bottomrule", "\\endlastfoot", *body, "\\end{longtable}", *notes, "\\endgroup"]
+    else:
+        rows = ["\\begin{table}", named, "\\centering", size, rf"\begin{{tabular}}{{{columns}}}", *heading, *body]
+        rows += ["\\bottomrule", "\\end{tabular}", *notes, "\\end{table}"]
+    needs = "booktabs,longtable" if is_long else "booktabs"
+    preamble = [rf"% In the preamble: \usepackage{{{needs}}}"]
+    if re.search(r"[\u2e80-\u9fff\uf900-\uffef]", "".join(rows)):
+        preamble.append(r"% The table holds Chinese: \usepackage{ctex}, and compile with xelatex or lualatex.")
+    return "\n".join([*preamble, *rows, ""])
+
+
+def latex_text(text: str) -> str:
+    r"""Write any text so that LaTeX prints it as it is; Chinese and accents stay as they are.
+
+    >>> latex_text("P < 0.05 & 50% of a_b: −0.1–0.2 透明")
+    'P $<$ 0.05 \\& 50\\% of a\\_b: $-$0.1\\textendash{}0.2 透明'
+    """
+    escaped = "".join(LATEX.get(letter, letter) for letter in printable_line(text))
+    return re.sub(r"(?<=[-',])(?=[-',])", "{}", escaped)  # two in a row would melt into one sign
+
+
+def printable_line(text: str) -> str:
+    r"""Replace what no document can hold; a no-break space stays.
+
+    >>> printable_line("a\x00b\N{NO-BREAK SPACE}c") == "a\N{REPLACEMENT CHARACTER}b\N{NO-BREAK SPACE}c"
+    True
+    """
+    return "\N{NO-BREAK SPACE}".join(printable(part) for part in text.split("\N{NO-BREAK SPACE}"))
+
+
+def _latex_line(line: Line) -> list[str]:
+    """A row of the table as one or more rows of LaTeX, which no page break may part."""
+    columns = [cell.split("\n") for cell in line.cells]
+    rows: list[str] = []
+    for cells in zip_longest(*columns, fillvalue=""):
+        first, *others = (latex_text(cell) for cell in cells)
+        indent = r"\quad " if line.is_part and not rows else ""
+        guard = "{}" if first.startswith(("[", "*")) else ""  # else it would belong to the line break before it
+        rows.append(" & ".join([f"{indent}{guard}{first}", *others]))
+    rule = ["\\midrule"] if line.is_after_rule else []
+    return [*rule, *(f"{row} \\\\*" for row in rows[:-1]), f"{rows[-1]} \\\\"]
+
+
+def as_word_html(table: Table) -> str:
+    r"""Write a table as HTML that stands alone and that Word keeps on paste: rules and type stand in each cell.
+
+    Args:
+        table: Of any length.
+
+    Source:
+        Our choice; three rules as in medical journals.
+
+    >>> small = Table("small", "One model.", ("Model", "AUC"), (Line(("a<b", "0.907\n[0.842–0.972]")),), ())
+    >>> [text in as_word_html(small) for text in ("a&lt;b", "0.907<br>[0.842–0.972]", "class=")]
+    [True, True, False]
+    """
+    kind = "font-family:'Times New Roman',SimSun,serif"
+    rules = "border-top:1.5pt solid black;border-bottom:0.75pt solid black;font-weight:bold"
+    heading = "".join(
+        _word_cell("th", cell, is_name=place < table.names, style=rules) for place, cell in enumerate(table.headings)
+    )
+    body = []
+    for number, line in enumerate(table.lines, start=1):
+        style = "border-top:0.75pt solid black;" if line.is_after_rule else ""
+        style += "border-bottom:1.5pt solid black;" if number == len(table.lines) else ""
+        indent = "padding-left:14pt;" if line.is_part else ""
+        cells = [
+            _word_cell("td", cell, is_name=place < table.names, style=f"{style}{indent}" if place == 0 else style)
+            for place, cell in enumerate(line.cells)
+        ]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    notes = [f'<p style="{kind};font-size:9pt;margin:4pt 0">{_html_text(note)}</p>' for note in table.notes]
+    caption = _html_text(table.caption)
+    page = [
+        "<!DOCTYPE html>",
+        f'<html lang="{HTML_LANGUAGES[spoken()]}">',
+        f'<head><meta charset="utf-8"><title>{caption}</title></head>',
+        "<body>",
+        f'<p style="{kind};font-size:10.5pt;margin:4pt 0">{caption}</p>',
+        f'<table style="border-collapse:collapse;{kind};font-size:9pt">',
+        f"<thead><tr>{heading}</tr></thead>",
+        f"<tbody>{''.join(body)}</tbody>",
+        "</table>",
+        *notes,
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join([*page, ""])
+
+
+def _word_cell(tag: str, text: str, *, is_name: bool, style: str) -> str:
+    side = "left" if is_name else "right"
+    style = f"text-align:{side};vertical-align:top;padding:2pt 5pt;{style}"
+    return f'<{tag} style="{style}">{_html_text(text)}</{tag}>'
+
+
+def _html_text(text: str) -> str:
+    return "<br>".join(html.escape(printable_line(part)) for part in text.split("\n"))
+
+
+def _results(record: Record, name: str) -> Table | None:
+    """The paper's table on the reported predictions, or out of fold on the training patients."""
+    split = "oof" if name == "out_of_fold" else record.split
+    rows = paper_rows(record.estimates, split)
+    if not rows:
+        return None
+    confidence = record.confidence_percent
+    if split == "test":
+        caption = t("Results of each model on the test set.")
+    else:
+        caption = t("Results of each model out of fold, on the training patients.")
+    interval = t("[{confidence}% CI]", confidence=confidence)
+    counted = t("[{confidence}% CI] (n/N)", confidence=confidence)
+    notes = [
+        t("Patients scored: {sizes}.", sizes=_sizes(record, rows)),
+        t("Intervals: DeLong’s method for AUC, Wilson’s score for proportions; {confidence}%.", confidence=confidence),
+        t("AUC: area under the ROC curve. CI: confidence interval."),
+    ]
+    if split == "oof":
+        notes.append(t("The threshold was chosen on these patients, so the proportions are optimistic."))
+    notes += [f"{row.model}: {row.note}" for row in rows if row.note]
+    first = next((place for place, row in enumerate(rows) if row.is_baseline), 0)
+    lines = [
+        Line(
+            (_label(row), *(_stacked(cell) for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity))),
+            is_after_rule=place == first > 0,
+        )
+        for place, row in enumerate(rows)
+    ]
+    headings = (
+        t("Model"),
+        f"AUC\n{interval}",
+        *(f"{measure_in_words(measure)}\n{counted}" for measure in MEASURES[1:]),
+    )
+    return Table(name, _marked(record, caption), headings, tuple(lines), tuple(notes))
+
+
+def _sizes(record: Record, rows: Sequence[PaperRow]) -> str:
+    """How many patients were scored, and by which models where that differs."""
+    models: dict[tuple[int, int], list[str]] = {}
+    for row in rows:
+        models.setdefault((row.n, row.n_high), []).append(row.model)
+    high = level_words(record)[1]
+    texts = {size: t("{n} ({n_high} {high})", n=size[0], n_high=size[1], high=high) for size in models}
+    if len(models) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{enumerated(names)}: {texts[size]}" for size, names in models.items())
+
+
+def _label(row: PaperRow) -> str:
+    return t("{model} only", model=row.model) if row.is_baseline else row.model
+
+
+def _stacked(cell: Cell) -> str:
+    """The value above its interval and counts."""
+    value, _, rest = cell.text.partition(" ")
+    return f"{value}\n{rest}" if rest else value
+
+
+def _comparisons(record: Record) -> Table | None:
+    pairs = pair_table(record)
+    if not pairs.rows:
+        return None
+    lines = []
+    for row in pairs.rows:
+        cells = [row.model_a, row.model_b]
+        for cell in row.cells:
+            adjusted = "" if cell.p_adjusted == NOTHING else f"\n({cell.p_adjusted})"
+            cells += [f"{cell.difference}\n{cell.bounds}".rstrip(), f"{cell.p}{adjusted}"]
+        lines.append(Line((*cells, row.n)))
+    notes = [
+        t("Differences are model A minus model B on the patients that both have scored; n counts them by measure."),
+        t(
+            "AUC: paired DeLong test with its {confidence}% CI. Proportions: exact McNemar test.",
+            confidence=record.confidence_percent,
+        ),
+        t("P in brackets is adjusted after Holm within each measure."),
+        t("A large P does not show that two models are equal."),
+    ]
+    notes += [f"{row.model_a} – {row.model_b}: {'; '.join(row.remarks)}." for row in pairs.rows if row.remarks]
+    headings = [t("Model A"), t("Model B")]
+    for measure in pairs.measures:
+        headings += [f"{measure}\nA − B", t("P") + "\n" + t("(Holm)")]
+    caption = (
+        t("Paired comparisons of the models on the test set.")
+        if record.split == "test"
+        else t("Paired comparisons of the models out of fold.")
+    )
+    return Table("comparisons", _marked(record, caption), (*headings, "n"), tuple(lines), tuple(notes), names=2)
+
+
+def _cohort(record: Record) -> Table | None:
+    cohort = cohort_table(record)
+    if cohort is None:
+        return None
+    blank = ("",) * len(cohort.columns)
+    lines = tuple(Line((row.label, *(row.cells or blank)), is_part=row.is_part) for row in cohort.rows)
+    headings = ("", *(f"{name}\n(n = {n})" for name, n in cohort.columns))
+    notes = (t("Number (%), unless the line says otherwise. Missing values are counted, not filled in."),)
+    return Table("cohort", _marked(record, t("Patients by split.")), headings, lines, notes)
+
+
+def _marked(record: Record, caption: str) -> str:
+    return t("Synthetic data. {caption}", caption=caption) if record.is_synthetic else caption

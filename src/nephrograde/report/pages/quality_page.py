@@ -1,0 +1,234 @@
+"""The page on which a cohort is looked over: counts, findings, and a small picture of every scan."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.files import read_json, read_rows, replaced
+from nephrograde.report.figures.svg import SYNTHETIC
+from nephrograde.report.pages.study_page import page_environment
+from nephrograde.report.text.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
+from nephrograde.report.text.numbers import NOTHING, counted
+from nephrograde.volume.finding import read_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from nephrograde.report.text.language import Language
+    from nephrograde.volume.finding import Finding
+
+    Row = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One scan of a patient; ``data_uri`` is empty where the image cannot be read."""
+
+    phase: str
+    data_uri: str
+    figures: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientEntry:
+    """One patient: where on the page, the pictures by phase, and the findings, fatal ones first."""
+
+    anchor: str
+    patient_id: str
+    grade: str
+    pictures: tuple[Picture, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether something must be mended."""
+        return any(finding.severity == "fatal" for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Findings of one kind: what they mean, how many, and the patients who have them."""
+
+    code: str
+    meaning: str
+    is_fatal: bool
+    count: int
+    patients: tuple[PatientEntry, ...]
+
+
+def write_quality_page(quality_dir: Path, page_path: Path, language: Language = "en") -> Path:
+    """Write one self-contained page from the files of a quality check.
+
+    Patients with something that must be mended come first, then those with warnings, then all others, each with a
+    picture of every scan and the outline of its tumour mask. Nothing is fetched when the page is opened.
+
+    Args:
+        quality_dir: Holds ``quality.csv``, ``counts.csv``, ``scans.csv``, ``quality.json`` and ``thumbs/``.
+        page_path: Where to.
+        language: Of the page; messages of findings stay English.
+
+    Returns:
+        ``page_path``.
+
+    Raises:
+        RunError: Where one of the files is missing or damaged.
+
+    Source: Our choice.
+    """
+    about = read_json(quality_dir / "quality.json")
+    findings = read_findings(quality_dir / "quality.csv")
+    scans = read_rows(quality_dir / "scans.csv")
+    counts = read_rows(quality_dir / "counts.csv")
+    with speaking(language):
+        patients = _patients(scans, findings, quality_dir)
+        page = (
+            page_environment()
+            .get_template("quality.html.j2")
+            .render(
+                about=about,
+                language=spoken(),
+                html_language=HTML_LANGUAGES[spoken()],
+                synthetic=t(SYNTHETIC) if about.get("synthetic") else "",
+                summary=_summary(about, scans, findings),
+                counts=[_count_row(row) for row in counts],
+                has_grades=any(row["grade_1"] for row in counts),
+                kinds=_kinds(findings, patients),
+                odd=[patient for patient in patients if patient.findings],
+                sound=[patient for patient in patients if not patient.findings],
+            )
+        )
+    with replaced(page_path) as temporary_path:
+        temporary_path.write_text(page, encoding="utf-8")
+    return page_path
+
+
+def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[Finding]) -> list[str]:
+    fatal = sum(finding.severity == "fatal" for finding in findings)
+    seen = t(
+        "{patients} with {scans} were looked over.",
+        patients=counted(int(about["patients"]), "patient"),
+        scans=counted(len(scans), "scan"),
+    )
+    if not findings:
+        return [seen, t("Nothing odd was found.")]
+    return [
+        seen,
+        t(
+            "{findings} must be mended, {warnings} are worth a look.",
+            findings=counted(fatal, "finding"),
+            warnings=counted(len(findings) - fatal, "warning"),
+        ),
+    ]
+
+
+def _patients(scans: Sequence[Row], findings: Sequence[Finding], quality_dir: Path) -> list[PatientEntry]:
+    """All patients, those with fatal findings first, then those with warnings; else in the order of the table."""
+    rows: dict[str, list[Row]] = {}
+    for row in scans:
+        rows.setdefault(row["patient_id"], []).append(row)
+    entries = [
+        PatientEntry(
+            anchor=f"patient-{number}",
+            patient_id=patient_id,
+            grade=_grade(own[0]),
+            pictures=tuple(_picture(row, quality_dir) for row in own),
+            findings=tuple(
+                sorted((one for one in findings if one.patient_id == patient_id), key=lambda one: one.severity)
+            ),
+        )
+        for number, (patient_id, own) in enumerate(rows.items(), start=1)
+    ]
+    return sorted(entries, key=lambda entry: (not entry.is_fatal, not entry.findings))
+
+
+def _grade(row: Row) -> str:
+    if row["grade"]:
+        return t("grade {grade}", grade=row["grade"])
+    return t("high grade") if row["is_high"] == "1" else t("low grade")
+
+
+def _picture(row: Row, quality_dir: Path) -> Picture:
+    thumb_path = quality_dir / row["thumb"]
+    data_uri = ""
+    if row["thumb"] and thumb_path.is_file():
+        data_uri = "data:image/png;base64," + base64.b64encode(thumb_path.read_bytes()).decode("ascii")
+    figures = [row["size"], t("{spacing} mm", spacing=row["spacing_mm"]) if row["spacing_mm"] else "", row["kernel"]]
+    return Picture(row["phase"], data_uri, " · ".join(filter(None, figures)))
+
+
+def _count_row(row: Row) -> dict[str, object]:
+    phase = t("{name} ({code})", name=phase_in_words(row["name"]), code=row["name"])
+    words = {
+        "patients": t("Patients in the table"),
+        "images": t("With an image: {phase}", phase=phase),
+        "readable": t("With an image that can be read: {phase}", phase=phase),
+        "every phase": t("With every phase"),
+        "usable": t("Can be used by the model {model}", model=row["name"]),
+    }
+    return {
+        "label": words.get(row["what"], row["what"]),
+        "is_part": row["what"] == "readable",
+        "cells": [row["n"], row["low"], row["high"]],
+        "grades": [row[f"grade_{grade}"] or NOTHING for grade in range(1, 5)],
+    }
+
+
+def _kinds(findings: Sequence[Finding], patients: Iterable[PatientEntry]) -> list[Kind]:
+    entries = list(patients)
+    number = Counter((finding.severity != "fatal", finding.code) for finding in findings)
+    return [
+        Kind(
+            code,
+            _meaning(code),
+            not is_warning,
+            count,
+            tuple(entry for entry in entries if any(one.code == code for one in entry.findings)),
+        )
+        for (is_warning, code), count in sorted(number.items(), key=lambda item: (item[0][0], -item[1]))
+    ]
+
+
+def _meaning(code: str) -> str:
+    """What a kind of finding means, in the language of the page; the code where it is one of reading a file."""
+    return {
+        "anisotropic": t("voxels much longer one way than another"),
+        "annotation-outside": t("a place in the table lies outside the image"),
+        "constant": t("an image of one value"),
+        "cropped": t("a piece cut out of a scan"),
+        "dicom-gap": t("slices are missing or unevenly spaced"),
+        "dicom-tilt": t("a stack sheared by a tilted gantry"),
+        "duplicate-image": t("an image that another patient has too"),
+        "duplicate-phase": t("one image in two phases"),
+        "few-slices": t("few slices"),
+        "file-empty": t("an empty file"),
+        "file-missing": t("a file that is not there"),
+        "file-unreadable": t("a damaged file"),
+        "gantry-tilt": t("scanned with a tilted gantry"),
+        "kidney-cut": t("slices that end inside a kidney"),
+        "mask-air": t("air inside the tumour mask"),
+        "mask-border": t("a tumour mask that touches the edge of the image"),
+        "mask-empty": t("an empty tumour mask"),
+        "mask-fat": t("fat inside the tumour mask"),
+        "mask-outside": t("a tumour mask outside the image"),
+        "metal": t("metal"),
+        "mixed-kernel": t("several reconstruction kernels"),
+        "mixed-thickness": t("phases of different slice distance"),
+        "no-orientation": t("an image that does not say how it lies"),
+        "not-axial": t("a coronal or sagittal series"),
+        "not-hu": t("values that are not HU"),
+        "oblique": t("a scan that lies askew"),
+        "patient-mixed": t("two persons in one row"),
+        "patient-twice": t("one person under two ids"),
+        "phase-suspect": t("looks like another phase"),
+        "pixel-not-square": t("pixels that are not square"),
+        "pixel-size": t("an odd pixel size"),
+        "short-coverage": t("a scan lower than a kidney"),
+        "thick-slices": t("slices far apart"),
+        "too-few-slices": t("fewer than three slices"),
+        "truncated": t("a body cut off by the field of view"),
+        "uid-placeholder": t("identifiers that many patients share"),
+    }.get(code, "")

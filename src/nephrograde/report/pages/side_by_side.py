@@ -1,0 +1,316 @@
+"""Two runs side by side: what differs in how they were made, in their patients, and in what they found.
+
+A difference between two runs is tested only where both scored the same patients: matched by patient id, with the same
+truth. Everything else stands side by side without a test, and the page says why.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import RunError
+from nephrograde.evaluate.compare import compare_models, holm
+from nephrograde.evaluate.ledger import read_ledger
+from nephrograde.report.record import read_record
+from nephrograde.report.tables.paper import MEASURES, paper_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from nephrograde.evaluate.compare import Comparison
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.report.record import Record
+
+FOREIGN_TRUTHS = 0.05
+"""Where more of the common ids than this have another truth, the ids do not name the same patients (our choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that the two runs do not agree on; a text is empty where a run does not have the key."""
+
+    key: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Which patients the runs share, as counts; ``truths_differ`` names those with another truth in each.
+
+    Test patients are those that some model of the run was tested on; ``moved`` counts the ones that the other run has
+    learnt from.
+    """
+
+    a: int
+    b: int
+    both: int
+    truths_differ: tuple[str, ...]
+    test_a: int
+    test_b: int
+    test_both: int
+    moved: int
+
+    @property
+    def has_same_test(self) -> bool:
+        """Whether both runs were tested on the very same patients."""
+        return self.test_a == self.test_b == self.test_both > 0
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether the common ids may be taken for the same patients.
+
+        >>> Overlap(9, 9, 9, ("P1", "P2", "P3"), 3, 3, 3, 0).is_plausible
+        False
+        """
+        return len(self.truths_differ) <= FOREIGN_TRUTHS * self.both
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """One measure of a model of that name in both runs, each on all its own patients, and the paired difference.
+
+    ``comparison`` is run A minus run B on the patients that both scored; where there is none, ``untested`` says why.
+    """
+
+    model: str
+    measure: str
+    a: Estimate | None
+    b: Estimate | None
+    text_a: str
+    text_b: str
+    comparison: Comparison | None
+    untested: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Everything that the page about two runs is made of.
+
+    ``same_settings`` counts the keys of the study that agree and ``same_inputs`` the input files.
+    """
+
+    a: Record
+    b: Record
+    split: SplitName
+    settings: tuple[Difference, ...]
+    same_settings: int
+    provenance: tuple[Difference, ...]
+    same_inputs: int
+    overlap: Overlap
+    rows: tuple[MeasureRow, ...]
+
+    @property
+    def runs(self) -> tuple[tuple[str, Record], ...]:
+        """Both runs with the letters that they go by."""
+        return ("A", self.a), ("B", self.b)
+
+    @property
+    def tested_n(self) -> tuple[int, ...]:
+        """How many patients the tested differences in AUC rest on, each number once."""
+        tested = {row.comparison.n for row in self.rows if row.comparison is not None and row.measure == "auc"}
+        return tuple(sorted(tested))
+
+
+def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
+    """Read two run folders and set them side by side.
+
+    Args:
+        run_a: The folder of a run or of an evaluated score table.
+        run_b: Another one.
+
+    Returns:
+        What differs, and the estimates of every model with the paired difference where both runs scored the same
+        patients. The test sets are compared, or the out-of-fold predictions where one of the runs has no test set.
+
+    Raises:
+        RunError: A folder is not that of an evaluated run, or both are the same folder.
+
+    Source:
+        Paired tests: DeLong 1988, McNemar 1947, Holm 1979 over the models; what is set side by side: our choice.
+    """
+    for run_dir in (run_a, run_b):
+        _check_run(run_dir)
+    if run_a.resolve() == run_b.resolve():
+        raise RunError(f"{run_a} and {run_b} are the same folder. Name two runs.")
+    a, b = read_record(run_a), read_record(run_b)
+    split: SplitName = "test" if a.split == b.split == "test" else "oof"
+    overlap = _overlap(a, b)
+    settings_a, settings_b = flat(a.lock.get("study", {})), flat(b.lock.get("study", {}))
+    inputs_a, inputs_b = (set(record.lock.get("inputs", {}).values()) for record in (a, b))
+    return SideBySide(
+        a,
+        b,
+        split,
+        settings=differences(settings_a, settings_b),
+        same_settings=len(settings_a.items() & settings_b.items()),
+        provenance=differences(_provenance(a), _provenance(b)),
+        same_inputs=len(inputs_a & inputs_b),
+        overlap=overlap,
+        rows=tuple(_rows(a, b, split=split, reason=_reason(a, b, overlap))),
+    )
+
+
+def _check_run(run_dir: Path) -> None:
+    if not run_dir.is_dir():
+        raise RunError(f"{run_dir} is not a folder. Give the folder of a run, like runs/study.")
+    if not (run_dir / "scores" / "scores.csv").exists():
+        raise RunError(
+            f"{run_dir} is not the folder of an evaluated run: scores/scores.csv is missing. "
+            "Give the folder that `nephrograde run` or `nephrograde evaluate` has written."
+        )
+
+
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Write nested tables as one, with dotted keys; the arms of a study go by their names, not by their order.
+
+    >>> flat({"split": {"seed": 1}, "arm": [{"name": "weak-1", "slices": 1}]})
+    {'split.seed': '1', 'arm.weak-1.slices': '1'}
+    """
+    found: dict[str, str] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(part, dict) and "name" in part for part in value):
+            for part in value:
+                rest = {name: inner for name, inner in part.items() if name != "name"}
+                found |= flat(rest, f"{prefix}{key}.{part['name']}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            found[f"{prefix}{key}"] = text
+    return found
+
+
+def differences(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference, ...]:
+    """List the keys that differ, in the order of their first mention.
+
+    >>> differences({"seed": "1", "folds": "5"}, {"seed": "2", "folds": "5"})
+    (Difference(key='seed', a='1', b='2'),)
+    """
+    keys = [key for key in dict.fromkeys([*a, *b]) if a.get(key) != b.get(key)]
+    return tuple(Difference(key, a.get(key, ""), b.get(key, "")) for key in keys)
+
+
+def _provenance(record: Record) -> dict[str, str]:
+    lock = record.lock
+    facts = {key: lock.get(key) for key in ("created", "command", "git_commit", "machine")}
+    texts = {key: str(value) for key, value in facts.items() if value}
+    texts |= flat({"seed": lock.get("seed", {}), "versions": lock.get("versions", {})})
+    if lock.get("inputs"):
+        texts["inputs"] = str(len(lock["inputs"]))
+    openings = len(read_ledger(record.run_dir))
+    return texts | ({"ledger.csv": str(openings)} if openings else {})
+
+
+def _overlap(a: Record, b: Record) -> Overlap:
+    truth_a, truth_b = _truths(a), _truths(b)
+    both = truth_a.keys() & truth_b.keys()
+    test_a, test_b = _scored(a, "test"), _scored(b, "test")
+    moved = (test_a & _scored(b, "oof")) | (test_b & _scored(a, "oof"))
+    return Overlap(
+        len(truth_a),
+        len(truth_b),
+        len(both),
+        tuple(sorted(patient for patient in both if truth_a[patient] != truth_b[patient])),
+        len(test_a),
+        len(test_b),
+        len(test_a & test_b),
+        len(moved),
+    )
+
+
+def _truths(record: Record) -> dict[str, bool]:
+    """The truth of every patient: of the cohort table, where there is one, and of the scores."""
+    listed = {row["patient_id"]: row["is_high"] == "1" for row in record.cases}
+    return listed | record.truths
+
+
+def _scored(record: Record, split: SplitName) -> set[str]:
+    return {row.patient_id for row in record.scores.rows if row.split == split}
+
+
+def _reason(a: Record, b: Record, overlap: Overlap) -> str:
+    """Why no model at all can be tested, or nothing."""
+    if a.study is not None and b.study is not None and a.is_synthetic != b.is_synthetic:
+        return "one run is synthetic"
+    return "" if overlap.is_plausible else "the same ids have other truths"
+
+
+def _rows(a: Record, b: Record, *, split: SplitName, reason: str) -> list[MeasureRow]:
+    rows = []
+    for model in dict.fromkeys(model.name for model in (*a.models, *b.models)):
+        in_a, in_b = (model in record.scores.models for record in (a, b))
+        untested = reason if in_a and in_b else f"only in run {'A' if in_a else 'B'}"
+        found: dict[str, Comparison] = {}
+        if not untested:
+            found = {pair.measure: pair for pair in _paired(a, b, model, split=split)}
+            untested = "" if found else "no patient was scored in both"
+        texts_a, texts_b = _texts(a, model, split=split), _texts(b, model, split=split)
+        for measure in MEASURES:
+            pair = found.get(measure)
+            rows.append(
+                MeasureRow(
+                    model,
+                    measure,
+                    a.estimate(model, split, measure),
+                    b.estimate(model, split, measure),
+                    texts_a.get(measure, ""),
+                    texts_b.get(measure, ""),
+                    pair,
+                    "" if pair else untested or "a threshold is missing",
+                )
+            )
+    return _adjusted(rows)
+
+
+def _texts(record: Record, model: str, *, split: SplitName) -> dict[str, str]:
+    """The cells of a model as the report prints them, by measure."""
+    for row in paper_rows(record.estimates, split):
+        if row.model == model:
+            return {measure: getattr(row, measure).text for measure in MEASURES}
+    return {}
+
+
+def _paired(a: Record, b: Record, model: str, *, split: SplitName) -> Sequence[Comparison]:
+    """Run A minus run B for one model, on the patients whom both scored and gave the same truth."""
+    scores_a, scores_b = a.scores.of(model, split), b.scores.of(model, split)
+    truth_b = dict(zip(scores_b.patient_ids, scores_b.is_high.tolist(), strict=True))
+    truths_a = zip(scores_a.patient_ids, scores_a.is_high.tolist(), strict=True)
+    common = tuple(patient for patient, is_high in truths_a if truth_b.get(patient) == is_high)
+    if not common:
+        return ()
+    found = [record.estimate(model, split, "threshold") for record in (a, b)]
+    at_a, at_b = (math.nan if threshold is None else threshold.value for threshold in found)
+    name_a, name_b = f"A: {model}", f"B: {model}"
+    pairs = compare_models(
+        {name_a: scores_a.select(common), name_b: scores_b.select(common)},
+        {name_a: at_a, name_b: at_b},
+        split=split,
+        confidence=a.settings.confidence,
+    )
+    without = (len(scores_a) - len(common), len(scores_b) - len(common))
+    remark = f"; {without[0]} patients of run A and {without[1]} of run B are not in both" if any(without) else ""
+    kept = [pair for pair in pairs if pair.measure == "auc" or not math.isnan(at_a + at_b)]
+    return [replace(pair, method=f"{pair.method}{remark}") for pair in kept]
+
+
+def _adjusted(rows: Sequence[MeasureRow]) -> list[MeasureRow]:
+    """Adjust P after Holm over the models, within each measure."""
+    adjusted = [math.nan] * len(rows)
+    for measure in MEASURES:
+        family = [k for k, row in enumerate(rows) if row.measure == measure and row.comparison is not None]
+        for k, p in zip(family, holm([_p(rows[k].comparison) for k in family]), strict=True):
+            adjusted[k] = p
+    return [
+        row if row.comparison is None else replace(row, comparison=replace(row.comparison, p_adjusted=p))
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _p(comparison: Comparison | None) -> float:
+    return math.nan if comparison is None else comparison.p_value

@@ -1,0 +1,213 @@
+"""The page about two runs, its numbers as CSV, and the same rows for a terminal."""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from nephrograde.files import replaced, write_rows
+from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS
+from nephrograde.report.tables.paper import measure_in_words
+from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.report.pages.side_by_side import MeasureRow, SideBySide
+
+NAMED = 10
+"""So many patients are named in a warning."""
+CSV_COLUMNS = (
+    *("model", "split", "measure", "a_value", "a_low", "a_high", "a_n", "b_value", "b_low", "b_high", "b_n"),
+    *("difference", "difference_low", "difference_high", "p_value", "p_adjusted", "paired_n", "method"),
+    *("a_synthetic", "b_synthetic"),
+)
+
+
+def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
+    """Write the page ``compare.html`` (``compare.zh.html`` in Chinese) and its numbers, ``compare.csv``.
+
+    Args:
+        side: From :func:`compare_runs`.
+        out_dir: Where to; made when it is missing.
+
+    Returns:
+        The path of the page, which holds all that it shows.
+
+    Source:
+        Our choice.
+    """
+    write_rows(out_dir / "compare.csv", CSV_COLUMNS, (_csv_row(row, side) for row in side.rows))
+    html_path = out_dir / ("compare.html" if spoken() == "en" else f"compare.{spoken()}.html")
+    with replaced(html_path) as temporary_path:
+        temporary_path.write_text(_render(side), encoding="utf-8")
+    return html_path
+
+
+def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:
+    cells: dict[str, object] = {"model": row.model, "split": side.split, "measure": row.measure}
+    for name, found in (("a", row.a), ("b", row.b)):
+        if found is not None:
+            cells |= {f"{name}_value": found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            cells[f"{name}_n"] = found.n
+    if (pair := row.comparison) is not None:
+        cells |= {"difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high}
+        cells |= {"p_value": pair.p_value, "p_adjusted": pair.p_adjusted, "paired_n": pair.n, "method": pair.method}
+    else:
+        cells["method"] = f"not tested: {row.untested}"
+    cells |= {"a_synthetic": int(side.a.is_synthetic), "b_synthetic": int(side.b.is_synthetic)}
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in cells.items()}
+
+
+def _render(side: SideBySide) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nephrograde.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(t=t)
+    return environment.get_template("compare.html.j2").render(
+        side=side,
+        language=HTML_LANGUAGES[spoken()],
+        synthetic=t("SYNTHETIC DATA") if side.a.is_synthetic or side.b.is_synthetic else "",
+        runs=[(name, record.study.name if record.study else "", record) for name, record in side.runs],
+        warnings=warnings(side),
+        summary=summary(side),
+        parts=[list(rows) for _, rows in groupby(map(_printed, side.rows), key=lambda row: row["model"])],
+        reasons=_reasons(side),
+        nothing=NOTHING,
+    )
+
+
+def _printed(row: MeasureRow) -> dict[str, str]:
+    """The cells of a row, as a page or a terminal prints them."""
+    pair = row.comparison
+    return {
+        "model": row.model,
+        "measure": measure_in_words(row.measure),
+        "a": row.text_a or NOTHING,
+        "b": row.text_b or NOTHING,
+        "difference": NOTHING if pair is None else decimal(pair.difference),
+        "bounds": "" if pair is None else bounds(pair.low, pair.high),
+        "p": NOTHING if pair is None else p_value(pair.p_value),
+        "p_adjusted": NOTHING if pair is None else p_value(pair.p_adjusted),
+        "n": NOTHING if pair is None else str(pair.n),
+    }
+
+
+def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Write the AUCs of both runs as text, for a terminal: the headings, and a row a model.
+
+    Args:
+        side: From :func:`compare_runs`.
+
+    Source:
+        Our choice.
+    """
+    headings = (t("Model"), t("AUC, run A"), t("AUC, run B"), "A − B", "P", t("P (Holm)"), "n")
+    rows: list[tuple[str, ...]] = []
+    for row in (_printed(row) for row in side.rows if row.measure == "auc"):
+        difference = f"{row['difference']} {row['bounds']}".rstrip()
+        rows.append((row["model"], row["a"], row["b"], difference, row["p"], row["p_adjusted"], row["n"]))
+    return headings, rows
+
+
+def summary(side: SideBySide) -> list[str]:
+    """Say on whom the two runs were compared: first of the test sets, then of the tests.
+
+    Args:
+        side: From :func:`compare_runs`.
+
+    Source:
+        Our choice.
+    """
+    over = side.overlap
+    if side.split == "oof":
+        first = t("Out-of-fold predictions of the training patients are compared: not both runs have a test set.")
+    elif over.has_same_test:
+        first = t("Both runs were tested on the same {n} patients.", n=over.test_a)
+    else:
+        first = t(
+            "The test sets differ: {a} patients in run A, {b} in run B, {both} of them in both.",
+            a=over.test_a,
+            b=over.test_b,
+            both=over.test_both,
+        )
+    if side.tested_n:
+        n = "–".join(str(size) for size in dict.fromkeys((side.tested_n[0], side.tested_n[-1])))
+        second = t(
+            "Differences are tested on the patients whom both runs scored under one id and with one truth (n = {n}); "
+            "the estimates beside them are those of each run on all its own patients.",
+            n=n,
+        )
+    else:
+        second = t("No difference is tested.")
+    return [first, second]
+
+
+def warnings(side: SideBySide) -> list[str]:
+    """List what a reader of the comparison must not overlook; nothing where there is nothing.
+
+    Args:
+        side: From :func:`compare_runs`.
+
+    Source:
+        Our choice.
+    """
+    over = side.overlap
+    found = []
+    if side.a.is_synthetic != side.b.is_synthetic:
+        made, other = ("A", "B") if side.a.is_synthetic else ("B", "A")
+        found.append(
+            t(
+                "Run {made} is of synthetic data and run {other} is not marked as such: no number of one says anything "
+                "about the other.",
+                made=made,
+                other=other,
+            )
+        )
+    if over.truths_differ:
+        found.append(
+            t(
+                "{n} of {both} common ids have another truth in each run ({ids}). These patients are left out of every "
+                "test.",
+                n=len(over.truths_differ),
+                both=over.both,
+                ids=enumerated(list(over.truths_differ[:NAMED])) + (" …" if len(over.truths_differ) > NAMED else ""),
+            )
+        )
+    if over.moved:
+        found.append(t("{n} test patients of one run are training patients of the other.", n=over.moved))
+    return found
+
+
+def _reasons(side: SideBySide) -> list[str]:
+    """Why a difference was not tested, with the models that it holds for; one sentence a reason."""
+    words = {
+        "only in run A": t("only run A has the model"),
+        "only in run B": t("only run B has the model"),
+        "no patient was scored in both": t("no patient was scored in both runs"),
+        "one run is synthetic": t("one run is of synthetic data, so its patients are not those of the other"),
+        "the same ids have other truths": t(
+            "more than {percent} of the common ids have another truth in each run, so they name other patients",
+            percent=f"{FOREIGN_TRUTHS:.0%}",
+        ),
+        "a threshold is missing": t("a threshold is missing, so calls cannot be compared"),
+    }
+    models: dict[str, list[str]] = {}
+    for row in side.rows:
+        if row.untested:
+            models.setdefault(words[row.untested], []).append(row.model)
+        elif row.comparison is not None and math.isnan(row.comparison.p_value):
+            models.setdefault(row.comparison.method, []).append(row.model)
+    return [
+        t("Not tested for {models}: {reason}.", models=enumerated(list(dict.fromkeys(names))), reason=reason)
+        for reason, names in models.items()
+    ]

@@ -1,0 +1,305 @@
+"""What a reviewer asks for beside the paper's table, as rows of text.
+
+Every number comes from a file of ``statistics/`` or from ``ledger.csv``. A file that is not there leaves its section
+out, and a number that was not computed is a dash with its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from nephrograde.evaluate.benefit import BenefitPoint
+from nephrograde.evaluate.calibration import CalibrationPoint
+from nephrograde.evaluate.equivalence import Equivalence
+from nephrograde.evaluate.ledger import read_ledger
+from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluate.tables import read_table
+from nephrograde.report.record import BASELINES
+from nephrograde.report.tables.pairs import (
+    equivalence_table,
+    gain,
+    slice_rows,
+    value_of,
+)
+from nephrograde.report.tables.paper import Cell
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import p_value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from nephrograde.evaluate.ledger import Opening
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.report.record import Model, Record
+    from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
+
+Row = TypeVar("Row")
+
+
+def section_titles() -> tuple[tuple[str, str], ...]:
+    """Anchor and title of every section, in the order of the page and the language that is spoken."""
+    return (
+        ("evidence-images", t("What the images add")),
+        ("slices", t("One slice against several")),
+        ("equivalence", t("Not worse, equivalent or undecided")),
+        ("calibration", t("Calibration")),
+        ("benefit", t("Decision curves")),
+        ("opinions", t("Second opinions")),
+        ("subgroups", t("Subgroups")),
+        ("ledger", t("Test-set ledger")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The tables that the record does not hold; empty where the run folder has no such file."""
+
+    equivalences: tuple[Equivalence, ...] = ()
+    calibration: tuple[CalibrationPoint, ...] = ()
+    benefit: tuple[BenefitPoint, ...] = ()
+    subgroups: tuple[SubgroupEstimate, ...] = ()
+    openings: tuple[Opening, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model with a cell for each of several measures; ``notes`` say what is missing or not to be trusted."""
+
+    model: str
+    is_baseline: bool
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupRow:
+    """One part of the patients."""
+
+    group: str
+    n: int
+    n_high: int
+    auc: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupBlock:
+    """The parts by one column for one model, with the test of whether they differ."""
+
+    model: str
+    is_baseline: bool
+    column: str
+    p_interaction: str
+    rows: tuple[SubgroupRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """The blocks on the page, those that are folded away, and why a number is missing."""
+
+    shown: tuple[SubgroupBlock, ...]
+    others: tuple[SubgroupBlock, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One opening of the test set."""
+
+    opened: str
+    reason: str
+    command: str
+    study: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How often the test set was opened, in a sentence, and every opening."""
+
+    sentence: str
+    is_clean: bool
+    rows: tuple[LedgerRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSections:
+    """Everything that ``evidence.html.j2`` prints; what has no data is None or empty."""
+
+    gain: Gain | None
+    slices: tuple[SliceRow, ...]
+    equivalence: EquivalenceTable | None
+    calibration: tuple[ModelRow, ...]
+    opinions: tuple[ModelRow, ...]
+    lesions: tuple[ModelRow, ...]
+    subgroups: Subgroups | None
+    ledger: Ledger
+
+    def contents(self, figures: Collection[str]) -> list[tuple[str, str]]:
+        """List the sections that the page has, for its table of contents.
+
+        Args:
+            figures: The names of the figures that were drawn.
+
+        Returns:
+            Anchor and title, in the order of the page.
+        """
+        there = {
+            "evidence-images": self.gain,
+            "slices": self.slices,
+            "equivalence": self.equivalence,
+            "calibration": self.calibration or "calibration" in figures,
+            "benefit": "benefit" in figures,
+            "opinions": self.opinions,
+            "subgroups": self.subgroups,
+            "ledger": self.ledger,
+        }
+        return [(anchor, title) for anchor, title in section_titles() if there[anchor]]
+
+
+def read_evidence(run_dir: Path) -> Evidence:
+    """Read the tables of a run folder that the record does not hold.
+
+    Args:
+        run_dir: The run folder.
+
+    Returns:
+        The tables; one that is missing is empty, as in a folder of an earlier version.
+
+    Raises:
+        RunError: A file is damaged.
+    """
+
+    def rows(kind: type[Row], name: str) -> tuple[Row, ...]:
+        table_path = run_dir / "statistics" / name
+        return read_table(kind, table_path) if table_path.exists() else ()
+
+    return Evidence(
+        rows(Equivalence, "equivalence.csv"),
+        rows(CalibrationPoint, "calibration.csv"),
+        rows(BenefitPoint, "net_benefit.csv"),
+        rows(SubgroupEstimate, "subgroups.csv"),
+        read_ledger(run_dir),
+    )
+
+
+def evidence_sections(record: Record, evidence: Evidence) -> EvidenceSections:
+    """Lay the evidence out for the page, in the language that is being spoken.
+
+    Args:
+        record: The run folder.
+        evidence: Its further tables.
+
+    Source:
+        Which tables: our choice, after TRIPOD+AI (BMJ 2024;385:e078378) and Van Calster 2019 (BMC Med 17:230).
+    """
+    return EvidenceSections(
+        gain=gain(record),
+        slices=slice_rows(record),
+        equivalence=equivalence_table(record, evidence.equivalences),
+        calibration=_model_rows(record, ("brier", "calibration_intercept", "calibration_slope", "ece")),
+        opinions=_model_rows(record, ("auc", "auc_bootstrap", "ppv", "npv")),
+        lesions=_model_rows(record, ("auc", "auc_lesions")),
+        subgroups=_subgroups(record, evidence),
+        ledger=_ledger(record, evidence),
+    )
+
+
+def _model_rows(record: Record, measures: Sequence[str]) -> tuple[ModelRow, ...]:
+    """One row a model, the baselines last; none where no measure but the AUC was computed."""
+    models = sorted(record.models, key=lambda model: model.is_baseline)
+    found = {
+        model.name: [record.estimate(model.name, record.split, measure) for measure in measures] for model in models
+    }
+    present = {row.measure for rows in found.values() for row in rows if row is not None}
+    if not present - {"auc"}:
+        return ()
+    return tuple(_model_row(record, model, found[model.name]) for model in models if any(found[model.name]))
+
+
+def _model_row(record: Record, model: Model, found: Sequence[Estimate | None]) -> ModelRow:
+    notes = [
+        row.method if math.isnan(row.value) else row.note
+        for row in found
+        if row is not None and (math.isnan(row.value) or (row.note and row.measure not in {"ppv", "npv", "ece"}))
+    ]
+    cells = tuple(_cell(record, model.name, row) for row in found)
+    return ModelRow(model.name, model.is_baseline, cells, tuple(dict.fromkeys(notes)))
+
+
+def _cell(record: Record, model: str, row: Estimate | None) -> Cell:
+    if row is None:
+        return Cell(math.nan, math.nan, math.nan)
+    right, wrong = {"ppv": ("tp", "fp"), "npv": ("tn", "fn")}.get(row.measure, ("", ""))
+    counts = [value_of(record.estimate(model, record.split, name)) for name in (right, wrong) if name]
+    if not counts or any(math.isnan(count) for count in counts):
+        return Cell(row.value, row.low, row.high)
+    return Cell(row.value, row.low, row.high, round(counts[0]), round(sum(counts)))
+
+
+def _subgroups(record: Record, evidence: Evidence) -> Subgroups | None:
+    by_block: dict[tuple[str, str], list[SubgroupEstimate]] = {}
+    for row in evidence.subgroups:
+        if row.split == record.split:
+            by_block.setdefault((row.column, row.model), []).append(row)
+    if not by_block:
+        return None
+    chosen = record.chosen_network
+    columns = list(dict.fromkeys(column for column, _ in by_block))
+    shown: list[SubgroupBlock] = []
+    others: list[SubgroupBlock] = []
+    for column, model in sorted(by_block, key=lambda key: (columns.index(key[0]), key[1] in BASELINES)):
+        rows = by_block[column, model]
+        is_shown = chosen is None or model == chosen or model in BASELINES
+        block = SubgroupBlock(
+            model,
+            model in BASELINES,
+            column,
+            p_value(rows[0].p_interaction),
+            tuple(SubgroupRow(row.group, row.n, row.n_high, Cell(row.auc, row.low, row.high)) for row in rows),
+        )
+        (shown if is_shown else others).append(block)
+    remarks = dict.fromkeys(text for rows in by_block.values() for row in rows for text in _subgroup_remarks(row))
+    return Subgroups(tuple(shown), tuple(others), tuple(remarks))
+
+
+def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
+    """Why a number is missing or not to be trusted; what holds for every model does not name one."""
+    how, _, interaction = row.method.partition("; interaction ")
+    remarks = []
+    if math.isnan(row.auc):
+        remarks.append(f"{row.column} {row.group}: {how}")
+    elif "unreliable" in how:
+        remarks.append(f"{row.model}, {row.column} {row.group}: {how}")
+    if math.isnan(row.p_interaction) and interaction:
+        remarks.append(f"{row.column}: interaction {interaction}")
+    return remarks
+
+
+def _ledger(record: Record, evidence: Evidence) -> Ledger:
+    count = len(evidence.openings)
+    if record.split == "oof" and not count:
+        sentence = t("The test set was not opened: every number on this page comes from out-of-fold predictions.")
+    elif record.split == "oof":
+        sentence = t(
+            "Every number on this page comes from out-of-fold predictions; the ledger counts {n} openings of the test "
+            "set.",
+            n=count,
+        )
+    elif not count:
+        sentence = t("The run folder has no ledger: how often this test set was looked at is not known.")
+    elif count == 1:
+        sentence = t("The test set was opened once in this run folder.")
+    else:
+        sentence = t(
+            "The test set was opened {n} times in this run folder. Each opening after the first, with other models or "
+            "other rules, turns it a little more into a training set: read the results as those of a test set that was "
+            "seen before.",
+            n=count,
+        )
+    rows = tuple(
+        LedgerRow(one.opened.replace("T", " ").replace("+00:00", " UTC"), one.reason, one.command, one.study[:12])
+        for one in evidence.openings
+    )
+    return Ledger(sentence, count == 1 or (record.split == "oof" and not count), rows)

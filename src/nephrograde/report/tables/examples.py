@@ -1,0 +1,148 @@
+"""Slices that a weak model called right and wrong, with the greatest confidence."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.report.tables.wording import level_words
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from nephrograde.evaluate.scores import Score
+    from nephrograde.report.record import Model, Record, Row
+
+PER_GROUP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test patient's slice as a PNG data URI, with what the model said and what is true."""
+
+    patient_id: str
+    data_uri: str
+    p_high: str
+    truth: str
+    slice_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleGroup:
+    """The most confident calls of one kind; ``count`` is how many such calls there are in all."""
+
+    heading: str
+    is_right: bool
+    count: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The four kinds of calls of one weak model on the test set."""
+
+    model: str
+    threshold: str
+    width_mm: float
+    groups: tuple[ExampleGroup, ...]
+
+
+def pick_examples(record: Record) -> Examples | None:
+    """Pick the most confident right and wrong calls of a weak model, and draw what the network saw.
+
+    The model is the weak one with the greatest out-of-fold AUC, so that the test set has no say in the choice.
+
+    Returns:
+        The slices, or None where no weak model has prepared slices, a threshold and test scores.
+    """
+    model = _chosen(record)
+    if model is None or record.study is None:
+        return None
+    threshold = record.estimate(model.name, record.split, "threshold")
+    files = {row["patient_id"]: row for row in record.regions if (row["arm"], row["phase"]) == (model.arm, model.phase)}
+    rows = [row for row in record.scores.rows if row.model == model.name and row.split == record.split]
+    if threshold is None or not rows:
+        return None
+    low, high = level_words(record)
+    groups = []
+    for is_high, called_high in ((True, True), (False, False), (False, True), (True, False)):
+        members = [row for row in rows if row.is_high == is_high and (row.p_high >= threshold.value) == called_high]
+        ordered = sorted(members, key=lambda row: (-row.p_high if called_high else row.p_high, row.patient_id))
+        said, true = (high if called_high else low), (high if is_high else low)
+        is_right = is_high == called_high
+        heading = (
+            t("called {said}, rightly", said=said) if is_right else t("called {said}, but {true}", said=said, true=true)
+        )
+        shown = _draw(record, ordered, files)
+        groups.append(ExampleGroup(heading, is_right, len(members), shown))
+    if not any(group.examples for group in groups):
+        return None
+    return Examples(model.name, decimal(threshold.value), record.study.image.slice_mm, tuple(groups))
+
+
+def _chosen(record: Record) -> Model | None:
+    weak_arms = {arm.name for arm in record.study.arm if arm.slices} if record.study else set()
+    prepared = {(row["arm"], row["phase"]) for row in record.regions}
+    weak = [model for model in record.models if model.arm in weak_arms and (model.arm, model.phase) in prepared]
+
+    def out_of_fold_auc(model: Model) -> float:
+        found = record.estimate(model.name, "oof", "auc")
+        return found.value if found is not None else 0.0
+
+    return max(weak, key=out_of_fold_auc, default=None)
+
+
+def _draw(record: Record, rows: Sequence[Score], files: dict[str, Row]) -> tuple[Example, ...]:
+    grades = {case["patient_id"]: case.get("grade", "") for case in record.cases}
+    low, high = level_words(record)
+    drawn = []
+    for row in rows:
+        region = files.get(row.patient_id)
+        picture = _middle_slice(record.run_dir / "volumes" / region["file"]) if region else None
+        if region is None or picture is None:
+            continue
+        numbers = region["slices"].split(";")
+        grade = grades.get(row.patient_id)
+        drawn.append(
+            Example(
+                row.patient_id,
+                png_data_uri(picture),
+                decimal(row.p_high, 2),
+                t("grade {grade}", grade=grade) if grade else (high if row.is_high else low),
+                numbers[len(numbers) // 2],
+            )
+        )
+        if len(drawn) == PER_GROUP:
+            break
+    return tuple(drawn)
+
+
+def _middle_slice(region_path: Path) -> npt.NDArray[np.float32] | None:
+    """The middle of the slices a network saw, or None where the file is gone or holds no slices."""
+    if not region_path.exists():
+        return None
+    slices = np.load(region_path)
+    return slices[len(slices) // 2, 0].astype(np.float32) if slices.ndim == 4 else None
+
+
+def png_data_uri(picture: npt.NDArray[np.float32]) -> str:
+    """Write a grey picture with values in [0, 1] as a PNG that a page can hold.
+
+    >>> png_data_uri(np.zeros((2, 2), dtype=np.float32))[:26]
+    'data:image/png;base64,iVBO'
+    """
+    from PIL import Image
+
+    grey = np.clip(np.nan_to_num(picture) * 255, 0, 255).round().astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(grey).save(stream, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,0 +1,309 @@
+"""Pairs of models on the page: what the images add, whether slices help, and which models are equivalent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nephrograde.evaluate.compare import holm
+from nephrograde.report.record import BASELINES
+from nephrograde.report.tables.paper import PairCell
+from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
+from nephrograde.vocabulary import Supervision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nephrograde.evaluate.compare import Comparison
+    from nephrograde.evaluate.equivalence import Equivalence
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.report.record import Record
+    from nephrograde.study import Arm
+
+LEVEL = 0.05
+"""One-sided level of the tests against the margin, which their 90 % intervals stand for."""
+SEVERAL = 3
+"""From so many slices on an arm sees "several": the paper sets one slice against three or more."""
+FEW_PAIRS = 12
+"""So many pairs stand on the page where the study names no arms to pick by; more are folded away."""
+
+
+@dataclass(frozen=True, slots=True)
+class GainRow:
+    """One network against each baseline, AUC of the network minus that of the baseline."""
+
+    model: str
+    is_chosen: bool
+    cells: tuple[PairCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What the images add to the baselines; ``sentence`` says it of the network that was chosen out of fold."""
+
+    baselines: tuple[str, ...]
+    rows: tuple[GainRow, ...]
+    sentence: str
+    n: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """Two weak arms on one phase that differ in the number of slices: several minus one."""
+
+    phase: str
+    several: str
+    one: str
+    cell: PairCell
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class EquivalenceRow:
+    """One pair of models against the margin; ``remark`` says what could not be computed."""
+
+    model_a: str
+    model_b: str
+    is_key: bool
+    difference: str
+    bounds: str
+    p_not_worse: str
+    p_equivalent: str
+    verdict: str
+    detectable: str
+    needed: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class EquivalenceTable:
+    """The pairs that the study asks about, and all others; n counts the patients behind them."""
+
+    margin: str
+    n: str
+    asked: tuple[EquivalenceRow, ...]
+    others: tuple[EquivalenceRow, ...]
+
+
+def value_of(estimate: Estimate | None) -> float:
+    """Take the value of an estimate; NaN where there is none."""
+    return math.nan if estimate is None else estimate.value
+
+
+def _pair_cell(pair: Comparison | None) -> PairCell:
+    if pair is None:
+        return PairCell(NOTHING, "", NOTHING, NOTHING)
+    return PairCell(
+        decimal(pair.difference), bounds(pair.low, pair.high), p_value(pair.p_value), p_value(pair.p_adjusted)
+    )
+
+
+def gain(record: Record) -> Gain | None:
+    """Set every network against every baseline; None where the run has not both.
+
+    Args:
+        record: The run folder.
+
+    Source:
+        A baseline without images in every comparison: our choice, after CLEAR (Kocak 2023, Insights Imaging 14:75).
+    """
+    names = [model.name for model in record.models]
+    baselines = [name for name in BASELINES if name in names]
+    networks = [name for name in names if name not in BASELINES]
+    pairs = {(a, b): record.auc_difference(a, b) for a in networks for b in baselines}
+    found = [pair for pair in pairs.values() if pair is not None]
+    if not found:
+        return None
+    chosen = record.chosen_network
+    rows = [GainRow(a, a == chosen, tuple(_pair_cell(pairs[a, b]) for b in baselines)) for a in networks]
+    remarks = [
+        f"{pair.model_a} − {pair.model_b}: {pair.method}"
+        for pair in found
+        if math.isnan(pair.p_value) or "unreliable" in pair.method
+    ]
+    best = max(baselines, key=lambda name: _rank(value_of(record.estimate(name, record.split, "auc"))))
+    sentence = _gain_sentence(pairs.get((chosen or "", best)), record)
+    return Gain(tuple(baselines), tuple(rows), sentence, _range(pair.n for pair in found), tuple(remarks))
+
+
+def _rank(value: float) -> float:
+    return -1.0 if math.isnan(value) else value
+
+
+def _gain_sentence(pair: Comparison | None, record: Record) -> str:
+    """Say what the chosen network adds to the best baseline; nothing where that was not computed."""
+    if pair is None or math.isnan(pair.low):
+        return ""
+    numbers = {
+        "difference": decimal(pair.difference),
+        "bounds": bounds(pair.low, pair.high),
+        "p": p_sentence(pair.p_value),
+        "p_adjusted": p_sentence(pair.p_adjusted),
+    }
+    chosen = t(
+        "{model} has the greatest out-of-fold AUC of the networks. Its AUC minus that of {baseline}, the best of the "
+        "baselines, is {difference} {bounds} ({p}; {p_adjusted} after Holm’s adjustment).",
+        model=pair.model_a,
+        baseline=pair.model_b,
+        **numbers,
+    )
+    if pair.low > 0:
+        shown = t("The interval lies above 0.")
+    elif pair.high < 0:
+        shown = t("The interval lies below 0: the images do worse than the baseline.")
+    else:
+        shown = t("The interval holds 0: these patients do not show that the images add to the baseline.")
+    optimistic = t("The network was chosen on these same patients, and so the difference is optimistic.")
+    return _sentences(chosen, shown, "" if record.split == "test" else optimistic)
+
+
+def _sentences(*texts: str) -> str:
+    """Put sentences behind each other; Chinese ones, which end in a wide stop, without a space."""
+    return " ".join(text for text in texts if text).replace("。 ", "。")
+
+
+def _range(counts: Iterable[int]) -> str:
+    different = sorted(set(counts))
+    return f"{different[0]}–{different[-1]}" if len(different) > 1 else str(different[0])
+
+
+def _arms(record: Record) -> dict[str, tuple[Arm, str]]:
+    """Arm and phase of every scored model of the study."""
+    scored = record.scores.models
+    return {
+        name: (arm, phase) for name, arm, phase in (record.study.models() if record.study else []) if name in scored
+    }
+
+
+def slice_rows(record: Record) -> tuple[SliceRow, ...]:
+    """Set weak arms on several slices against those on one, same phase and same supervision.
+
+    Args:
+        record: The run folder.
+
+    Returns:
+        The pairs in the study's order, with P adjusted after Holm within these pairs only.
+
+    Source:
+        The paper's arms; the family of the adjustment: our choice.
+    """
+    arms = _arms(record)
+    pairs: list[tuple[str, Comparison]] = []
+    for several, (arm, phase) in arms.items():
+        for one, (other, same) in arms.items():
+            is_asked = (arm.slices or 0) >= SEVERAL and other.slices == 1 and phase == same
+            if is_asked and arm.supervision is other.supervision:
+                pair = record.auc_difference(several, one)
+                pairs += [(phase, pair)] if pair is not None else []
+    adjusted = holm([pair.p_value for _, pair in pairs])
+    return tuple(
+        SliceRow(phase_words(phase), pair.model_a, pair.model_b, _pair_cell(replace(pair, p_adjusted=p)), pair.n)
+        for (phase, pair), p in zip(pairs, adjusted, strict=True)
+    )
+
+
+def phase_words(phase: str) -> str:
+    """Spell a phase out in the language of the page, for a heading.
+
+    >>> phase_words("cmp"), phase_words("pet")
+    ('Corticomedullary', 'pet')
+    """
+    words = phase_in_words(phase)
+    return phase if words == phase else f"{words[0].upper()}{words[1:]}"
+
+
+def equivalence_table(record: Record, equivalences: Sequence[Equivalence]) -> EquivalenceTable | None:
+    """Part the pairs into those the study asks about, two arms on one phase, and all others.
+
+    A weak arm against the strong one is turned so that weak is a and comes first: whether weak is not worse is the
+    question.
+
+    Args:
+        record: The run folder.
+        equivalences: The rows of ``statistics/equivalence.csv``.
+
+    Returns:
+        The tables; None where there is no row.
+
+    Source:
+        Our choice.
+    """
+    if not equivalences:
+        return None
+    arms = _arms(record)
+    asked: list[EquivalenceRow] = []
+    others: list[EquivalenceRow] = []
+    for row in equivalences:
+        a, b = arms.get(row.model_a), arms.get(row.model_b)
+        if a is None or b is None or a[1] != b[1]:
+            others.append(_equivalence_row(row, is_key=False))
+        elif _is_strong(a[0]) and not _is_strong(b[0]):
+            asked.append(_equivalence_row(_reversed(row), is_key=True))
+        else:
+            asked.append(_equivalence_row(row, is_key=_is_strong(b[0]) and not _is_strong(a[0])))
+    if not arms and len(others) <= FEW_PAIRS:
+        asked, others = others, []
+    asked.sort(key=lambda row: not row.is_key)
+    margins = dict.fromkeys(f"{row.margin:g}" for row in equivalences)
+    n = _range(row.n for row in equivalences)
+    return EquivalenceTable(", ".join(margins), n, tuple(asked), tuple(others))
+
+
+def _is_strong(arm: Arm) -> bool:
+    return arm.slices is None and arm.supervision is Supervision.MASK
+
+
+def _reversed(row: Equivalence) -> Equivalence:
+    return replace(
+        row,
+        model_a=row.model_b,
+        model_b=row.model_a,
+        difference=-row.difference,
+        low=-row.high,
+        high=-row.low,
+        p_a_not_worse=row.p_b_not_worse,
+        p_b_not_worse=row.p_a_not_worse,
+    )
+
+
+def _equivalence_row(row: Equivalence, *, is_key: bool) -> EquivalenceRow:
+    is_missing = math.isnan(row.p_a_not_worse)
+    return EquivalenceRow(
+        row.model_a,
+        row.model_b,
+        is_key,
+        decimal(row.difference),
+        bounds(row.low, row.high),
+        p_value(row.p_a_not_worse),
+        p_value(row.p_equivalent),
+        NOTHING if is_missing else verdict(row),
+        decimal(row.detectable),
+        f"{row.patients_needed:,}" if row.patients_needed else NOTHING,
+        row.method if is_missing or "unreliable" in row.method else "",
+    )
+
+
+def verdict(row: Equivalence) -> str:
+    """Say in a word what the interval of a pair shows about the margin.
+
+    "Worse" asks for the whole interval to lie below the margin, just as "not worse" asks for it to lie above; all else
+    is undecided, however large P is.
+
+    Args:
+        row: A pair whose tests were computed.
+
+    Source:
+        Piaggio 2012, CONSORT for non-inferiority and equivalence trials (JAMA 308:2594), figure 1.
+
+    >>> from nephrograde.evaluate.equivalence import Equivalence
+    >>> verdict(Equivalence("a", "b", 0.05, 0.01, -0.03, 0.09, 0.01, 0.2, 0.2, 0.08, 300, 90, 41, "paired DeLong"))
+    'not worse'
+    """
+    if row.p_equivalent < LEVEL:
+        return t("equivalent")
+    if row.p_a_not_worse < LEVEL:
+        return t("not worse")
+    return t("worse") if row.high < -row.margin else t("undecided")

@@ -1,0 +1,386 @@
+"""The tables of the report, as rows of text that a page or a terminal can print."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from nephrograde.report.record import BASELINES
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
+from nephrograde.report.text.published import PRINTED_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nephrograde.evaluate.compare import Comparison
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.report.record import Model, Record
+    from nephrograde.report.text.published import PrintedRow
+
+MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One estimate: the value with its interval and, for a proportion, the counts it comes from."""
+
+    value: float
+    low: float
+    high: float
+    part: int | None = None
+    whole: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The cell on one line.
+
+        >>> Cell(0.859, 0.771, 0.917, 77, 90).text
+        '0.859 [0.77–0.92] (77/90)'
+        >>> Cell(0.907, 0.8423, 0.9718).text
+        '0.907 [0.842–0.972]'
+        """
+        return " ".join(part for part in (decimal(self.value), self.bounds, self.counts and f"({self.counts})") if part)
+
+    @property
+    def bounds(self) -> str:
+        """The interval: three decimals for an AUC, two for a proportion, whose step is about a hundredth."""
+        return bounds(self.low, self.high, 3 if self.whole is None else 2)
+
+    @property
+    def counts(self) -> str:
+        """The counts as ``77/90``; empty for an AUC."""
+        return "" if self.whole is None else f"{self.part}/{self.whole}"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """One model's line of the paper's table; ``note`` says why a number is missing or not to be trusted."""
+
+    model: str
+    is_baseline: bool
+    n: int
+    n_high: int
+    auc: Cell
+    accuracy: Cell
+    sensitivity: Cell
+    specificity: Cell
+    note: str
+
+
+def paper_rows(estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test") -> list[PaperRow]:
+    """Lay the paper's table out: one row a model, the baselines last.
+
+    The report and the command line print these same digits.
+
+    Args:
+        estimates: Model, split and estimate, as ``read_estimates`` gives them.
+        split: ``test`` for the paper's table; ``oof`` for the out-of-fold training predictions.
+
+    Returns:
+        The rows, in the order of the models in ``estimates``.
+
+    Source:
+        The paper's table; intervals and counts are added (our choice).
+    """
+    by_model: dict[str, dict[str, Estimate]] = {}
+    for model, part, estimate in estimates:
+        if part == split:
+            by_model.setdefault(model, {})[estimate.measure] = estimate
+    ordered = sorted(by_model, key=lambda model: model in BASELINES)
+    return [_paper_row(model, by_model[model]) for model in ordered if "auc" in by_model[model]]
+
+
+def paper_table(
+    estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test"
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Write the paper's table as text, for a terminal: the headings, and the rows of :func:`paper_rows`.
+
+    Args:
+        estimates: Model, split and estimate, as ``read_estimates`` gives them.
+        split: ``test``, or ``oof`` for the out-of-fold training predictions.
+
+    Source:
+        The paper's table; intervals and counts are added (our choice).
+
+    >>> from nephrograde.evaluate.metrics import Estimate
+    >>> paper_table([("size", "test", Estimate("auc", 0.744, 0.640, 0.848, 90, 41, "DeLong"))])[1]
+    [('size only', '0.744 [0.640–0.848]', '–', '–', '–')]
+    """
+    proportions = [t("{measure} [CI] (n/N)", measure=measure_in_words(measure)) for measure in MEASURES[1:]]
+    headings = (t("Model"), t("AUC [CI]"), *proportions)
+    rows = [
+        (
+            t("{model} only", model=row.model) if row.is_baseline else row.model,
+            *(cell.text for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity)),
+        )
+        for row in paper_rows(estimates, split)
+    ]
+    return headings, rows
+
+
+def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
+    counts = {name: round(found[name].value) for name in ("tp", "fp", "tn", "fn") if name in found}
+    parts = {}
+    if len(counts) == 4:
+        tp, fp, tn, fn = counts["tp"], counts["fp"], counts["tn"], counts["fn"]
+        parts = {"accuracy": (tp + tn, tp + fp + tn + fn), "sensitivity": (tp, tp + fn), "specificity": (tn, tn + fp)}
+
+    def cell(measure: str) -> Cell:
+        estimate = found.get(measure)
+        if estimate is None:
+            return Cell(math.nan, math.nan, math.nan)
+        return Cell(estimate.value, estimate.low, estimate.high, *parts.get(measure, (None, None)))
+
+    cells = {measure: cell(measure) for measure in MEASURES}
+    ranked = found["auc"]
+    note = ranked.method if math.isnan(ranked.value) else ranked.note
+    return PaperRow(model, model in BASELINES, ranked.n, ranked.n_high, **cells, note=note)
+
+
+@dataclass(frozen=True, slots=True)
+class BesideRow:
+    """The printed row of the paper, or the row of this run that stands below it."""
+
+    label: str
+    printed: PrintedRow | None
+    ours: PaperRow | None
+
+
+def beside_table(record: Record) -> list[BesideRow]:
+    """Put each printed row of the paper above its counterpart in this run; printed rows without one are left out."""
+    rows: list[BesideRow] = []
+    ours = {row.model: row for row in paper_rows(record.estimates, record.split)}
+    for printed in PRINTED_ROWS:
+        names = [
+            name
+            for name, arm, phase in (record.study.models() if record.study else [])
+            if name in ours and printed.is_matched_by(arm, phase)
+        ]
+        if names:
+            rows.append(BesideRow(printed.label, printed, None))
+            rows += [BesideRow(name, None, ours[name]) for name in names]
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class PairCell:
+    """One measure of a pair of models: the difference, its interval where there is one, and P before and after Holm."""
+
+    difference: str
+    bounds: str
+    p: str
+    p_adjusted: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two models on the patients both have scored; ``is_key`` marks two arms on one phase, the paper's own question.
+
+    ``n`` counts the patients behind each measure, and ``remarks`` says what was dropped or could not be computed.
+    """
+
+    model_a: str
+    model_b: str
+    is_key: bool
+    cells: tuple[PairCell, ...]
+    n: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTable:
+    """Every pair of models as a row, every measure as a group of columns."""
+
+    measures: tuple[str, ...]
+    rows: tuple[PairRow, ...]
+
+
+def pair_table(record: Record) -> PairTable:
+    """Lay the paired comparisons out: a row for each pair, measures side by side."""
+    phases = {model.name: model.phase for model in record.models if model.phase is not None}
+    measures = tuple(dict.fromkeys(pair.measure for pair in record.comparisons))
+    found = {(pair.model_a, pair.model_b, pair.measure): pair for pair in record.comparisons}
+    rows = []
+    for a, b in dict.fromkeys((pair.model_a, pair.model_b) for pair in record.comparisons):
+        pairs = [found.get((a, b, measure)) for measure in measures]
+        given = [pair for pair in pairs if pair is not None]
+        rows.append(
+            PairRow(
+                a,
+                b,
+                a in phases and phases.get(a) == phases.get(b),
+                tuple(_pair_cell(pair) for pair in pairs),
+                "/".join(str(pair.n) for pair in given),
+                tuple(f"{measure_in_words(pair.measure)}: {pair.method}" for pair in given if _is_remarkable(pair)),
+            )
+        )
+    return PairTable(tuple(measure_in_words(measure) for measure in measures), tuple(rows))
+
+
+def measure_in_words(measure: str) -> str:
+    """Name a measure for a heading; an unknown one stays as it is.
+
+    >>> measure_in_words("auc"), measure_in_words("sensitivity")
+    ('AUC', 'Sensitivity')
+    """
+    known = {
+        "auc": "AUC",
+        "auc_lesions": t("AUC by lesion"),
+        "accuracy": t("Accuracy"),
+        "sensitivity": t("Sensitivity"),
+        "specificity": t("Specificity"),
+    }
+    return known.get(measure, measure)
+
+
+def _pair_cell(pair: Comparison | None) -> PairCell:
+    if pair is None:
+        return PairCell(NOTHING, "", NOTHING, NOTHING)
+    return PairCell(
+        decimal(pair.difference), bounds(pair.low, pair.high), p_value(pair.p_value), p_value(pair.p_adjusted)
+    )
+
+
+def _is_remarkable(pair: Comparison) -> bool:
+    is_first = pair.measure == "auc"
+    return math.isnan(pair.p_value) or (is_first and ("dropped" in pair.method or "unreliable" in pair.method))
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCount:
+    """How often the image checks warned of one thing."""
+
+    code: str
+    scans: int
+    patients: int
+    example: str
+
+
+def fatal_findings(record: Record) -> list[dict[str, str]]:
+    """The findings that took a scan out, by patient and phase."""
+    return sorted(
+        (row for row in record.findings if row["severity"] == "fatal"),
+        key=lambda row: (row["patient_id"], row["phase"]),
+    )
+
+
+def warning_counts(record: Record) -> list[FindingCount]:
+    """Count the warnings by code, the most frequent first."""
+    warnings = [row for row in record.findings if row["severity"] != "fatal"]
+    counts = Counter(row["code"] for row in warnings)
+    return [
+        FindingCount(
+            code,
+            count,
+            len({row["patient_id"] for row in warnings if row["code"] == code}),
+            next(row["message"] for row in warnings if row["code"] == code),
+        )
+        for code, count in counts.most_common()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """A model's operating point and where it comes from."""
+
+    model: str
+    is_baseline: bool
+    value: str
+    method: str
+    n: int
+    n_high: int
+
+
+def threshold_table(record: Record) -> list[ThresholdRow]:
+    """List the threshold of each model, as it was applied to the test set."""
+    rows = []
+    for model in record.models:
+        found = record.estimate(model.name, record.split, "threshold")
+        if found is not None:
+            rows.append(
+                ThresholdRow(
+                    model.name, model.is_baseline, decimal(found.value), _rule(found.method), found.n, found.n_high
+                )
+            )
+    return rows
+
+
+def _rule(method: str) -> str:
+    """Write the rule of a threshold for people; what is not known is left as it is."""
+    rule, _, where = method.partition(": ")
+    places = {
+        "out-of-fold predictions": t("out-of-fold predictions"),
+        "no out-of-fold rows": t("no out-of-fold rows"),
+        "out-of-fold rows of one grade only": t("out-of-fold rows of one grade only"),
+    }
+    source = places.get(where, where)
+    kind, _, terms = rule.partition(" ")
+    rules = {
+        "youden": t("Youden’s index on {source}", source=source),
+        "sensitivity": t("sensitivity {target} on {source}", target=terms, source=source),
+        "specificity": t("specificity {target} on {source}", target=terms, source=source),
+        "cost,": t("least cost (missed : false alarm {ratio}) on {source}", ratio=terms.split(" ")[-1], source=source),
+        "fixed": t("fixed ({source})", source=source),
+    }
+    return rules.get(kind, method)
+
+
+@dataclass(frozen=True, slots=True)
+class FitRow:
+    """How the networks of one model were fitted; ``refits`` says why a fold was fitted again."""
+
+    model: str
+    folds: int
+    best_epochs: str
+    epochs: str
+    precision: str
+    device: str
+    time: str
+    refits: tuple[str, ...]
+
+
+def fit_table(record: Record) -> list[FitRow]:
+    """Sum the folds of each model up."""
+    rows = []
+    for model in _fitted(record):
+        fits = [fit for fit in record.fits if fit.model == model.name]
+        best = [int(fit.card["best_epoch"]) for fit in fits if fit.card.get("best_epoch") is not None]
+        seconds = [float(fit.card["seconds"]) for fit in fits if fit.card.get("seconds") is not None]
+        rows.append(
+            FitRow(
+                model.name,
+                len(fits),
+                _spread(best),
+                _spread([len(fit.epochs) for fit in fits]),
+                _different(fit.card.get("precision") for fit in fits),
+                _different(fit.card.get("device") for fit in fits),
+                duration(sum(seconds)) if seconds else "",
+                tuple(
+                    t("fold {fold}: {reason}", fold=fit.fold, reason=reason)
+                    for fit in fits
+                    if (reason := fit.card.get("refit_reason"))
+                ),
+            )
+        )
+    return rows
+
+
+def _fitted(record: Record) -> list[Model]:
+    names = {fit.model for fit in record.fits}
+    return [model for model in record.models if model.name in names]
+
+
+def _spread(values: Sequence[int]) -> str:
+    if not values:
+        return ""
+    middle = f"{median(values):g}"
+    return middle if min(values) == max(values) else f"{middle} ({min(values)}–{max(values)})"
+
+
+def _different(values: Iterable[object]) -> str:
+    return enumerated(list(dict.fromkeys(str(value) for value in values if value is not None)))

@@ -1,0 +1,277 @@
+"""Sentences of the report, made from the run's own numbers: facts only."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from nephrograde.report.tables.paper import paper_rows
+from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
+from nephrograde.report.text.published import window_text
+from nephrograde.vocabulary import Supervision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nephrograde.report.record import Record
+    from nephrograde.report.tables.paper import PaperRow
+    from nephrograde.study import Arm, Study
+
+SIZE = "size"
+"""The baseline that the summary sets the networks against: the size of the tumour alone."""
+
+
+def level_words(record: Record) -> tuple[str, str]:
+    """Call the two classes by name: grades where there are grades, else the outcome's own column."""
+    if record.level_words == ("low grade", "high grade"):
+        return t("low grade"), t("high grade")
+    return record.level_words
+
+
+def split_words(record: Record) -> str:
+    """Say which predictions are reported."""
+    return t("Test set") if record.split == "test" else t("Out-of-fold training predictions")
+
+
+def given_words(supervision: Supervision) -> str:
+    """Say what a person had to give for a patient besides the grade.
+
+    >>> given_words(Supervision.POINT)
+    'one click in the tumour'
+    """
+    return {
+        Supervision.NONE: t("nothing beside the outcome"),
+        Supervision.SLICE: t("the number of one axial slice through the tumour"),
+        Supervision.POINT: t("one click in the tumour"),
+        Supervision.BOX: t("a rectangle around the tumour on one slice or on several"),
+        Supervision.MASK: t("the tumour delineated in 3D"),
+    }[supervision]
+
+
+def summary(record: Record) -> list[str]:
+    """Sum the run up in a few sentences.
+
+    Leads with what the images add over the size of the tumour: the AUC of one network, chosen out of fold so that the
+    test set had no say, minus that of the size baseline. Then names the greatest AUC and says that choosing it on the
+    test set flatters it, puts the best baseline beside it, and gives the difference between a weak and a strong arm
+    with its interval. What the run does not have is left out.
+    """
+    rows = [row for row in paper_rows(record.estimates, record.split) if not math.isnan(row.auc.value)]
+    networks = [row for row in rows if not row.is_baseline]
+    baselines = [row for row in rows if row.is_baseline]
+    sentences = [_beyond_size(record), _who(record)]
+    if networks:
+        sentences.append(_best_network(networks, record))
+    if baselines:
+        sentences[-1] = _following(sentences[-1], _best_baseline(baselines, has_networks=bool(networks)))
+    if networks:
+        sentences.append(_weak_against_strong(record))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _following(first: str, second: str) -> str:
+    """Put one sentence behind another."""
+    return t("{first} {second}", first=first, second=second)
+
+
+def _beyond_size(record: Record) -> str:
+    """Say what the images add over the size of the tumour; nothing where that cannot be said fairly."""
+    chosen = record.chosen_network
+    if chosen is None or record.split != "test":
+        return ""
+    pair = record.auc_difference(chosen, SIZE)
+    if pair is None or math.isnan(pair.low):
+        return ""
+    return t(
+        "What the images add over the size of the tumour: on the test set the AUC of {model} minus that of "
+        "size alone is {difference}, {confidence}% CI {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
+        "adjustment). {model} was chosen by its out-of-fold AUC, the greatest of {networks}; the test set had "
+        "no say in it.",
+        model=chosen,
+        difference=decimal(pair.difference),
+        confidence=record.confidence_percent,
+        bounds=bounds(pair.low, pair.high).strip("[]"),
+        p=p_sentence(pair.p_value),
+        p_adjusted=p_sentence(pair.p_adjusted),
+        networks=counted(sum(not model.is_baseline for model in record.models), "network"),
+    )
+
+
+def _who(record: Record) -> str:
+    truth = record.truths
+    test = {row.patient_id for row in record.scores.rows if row.split == "test"}
+    low, high = level_words(record)
+    n_high = sum(truth.values())
+    numbers = {"n": f"{len(truth):,}", "n_low": len(truth) - n_high, "low": low, "n_high": n_high, "high": high}
+    if record.is_synthetic:
+        who = t("{n} synthetic patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
+    else:
+        who = t("{n} patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
+    learnt = len(truth.keys() - test)
+    if learnt and test:
+        who = t("{who}, {learnt} of them for training and {test} for testing", who=who, learnt=learnt, test=len(test))
+    networks = [model for model in record.models if not model.is_baseline]
+    if record.study is None:
+        return t("{who} by {models}.", who=who, models=counted(len(record.models), "model"))
+    arms = dict.fromkeys(model.arm for model in networks if model.arm)
+    phases = dict.fromkeys(model.phase for model in networks if model.phase)
+    return t(
+        "{who}, by {models}: {arms} of supervision on {phases}, each the mean of {folds} folds.",
+        who=who,
+        models=counted(len(networks), "model"),
+        arms=counted(len(arms), "arm"),
+        phases=counted(len(phases), "phase"),
+        folds=record.study.split.folds,
+    )
+
+
+def _best_network(rows: Sequence[PaperRow], record: Record) -> str:
+    best = max(rows, key=lambda row: row.auc.value)
+    words = {
+        "where": t("On the test set") if record.split == "test" else t("Out of fold"),
+        "model": best.model,
+        "auc": t(
+            "{value}, {confidence}% CI {interval}",
+            value=decimal(best.auc.value),
+            confidence=record.confidence_percent,
+            interval=bounds(best.auc.low, best.auc.high).strip("[]"),
+        ),
+        "patients": t("n = {n}, {n_high} {high}", n=best.n, n_high=best.n_high, high=level_words(record)[1]),
+    }
+    if len(rows) == 1:
+        return t("{where} {model} has an AUC of {auc} ({patients}).", **words)
+    return t(
+        "{where} {model} has the greatest AUC, {auc} ({patients}); it is the greatest of {models} on the same "
+        "patients, and so optimistic.",
+        models=len(rows),
+        **words,
+    )
+
+
+def _best_baseline(rows: Sequence[PaperRow], *, has_networks: bool) -> str:
+    best = max(rows, key=lambda row: row.auc.value)
+    if has_networks:
+        return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
+    return t("Of the baselines, {model} alone has the greatest AUC, {auc}.", model=best.model, auc=best.auc.text)
+
+
+def _weak_against_strong(record: Record) -> str:
+    """The paper's own question, answered on the first phase that has both arms."""
+    dimensions = {name: arm.dimensions for name, arm, _ in (record.study.models() if record.study else [])}
+    phases = {model.name: model.phase for model in record.models if model.phase is not None}
+    for pair in record.comparisons:
+        a, b = pair.model_a, pair.model_b
+        is_asked = phases.get(a, a) == phases.get(b, b) and dimensions.get(a) == 2 and dimensions.get(b) == 3
+        if is_asked and pair.measure == "auc" and not math.isnan(pair.low):
+            return t(
+                "In AUC, {a} minus {b} is {difference} {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
+                "adjustment).",
+                a=a,
+                b=b,
+                difference=decimal(pair.difference),
+                bounds=bounds(pair.low, pair.high),
+                p=p_sentence(pair.p_value),
+                p_adjusted=p_sentence(pair.p_adjusted),
+            )
+    return ""
+
+
+def what_was_run(record: Record) -> list[tuple[str, str]]:
+    """Describe the run as terms with their meaning: arms with what was annotated, phases, split, learning."""
+    study = record.study
+    if study is None:
+        return []
+    terms = [(t("Arm {arm}", arm=arm.name), _arm_words(arm, study)) for arm in study.arm]
+    names = [(phase, phase_in_words(phase)) for phase in study.cohort.phases]
+    phases = [name if name == phase else t("{name} ({code})", name=name, code=phase) for phase, name in names]
+    is_graded = record.level_words == ("low grade", "high grade")
+    outcome = t("WHO/ISUP grade 3–4 (high) against 1–2 (low)") if is_graded else record.level_words[1]
+    return [
+        *terms,
+        (t("Phases"), listed(phases)),
+        (t("Outcome"), t("{outcome}; column “{column}”", outcome=outcome, column=study.cohort.outcome)),
+        (t("Split"), _split_words(record, study)),
+        (t("Windows"), _window_words(study)),
+        (t("Learning"), _learning_words(study)),
+    ]
+
+
+def _arm_words(arm: Arm, study: Study) -> str:
+    given = t("{given} (level “{level}”)", given=given_words(arm.supervision), level=arm.supervision)
+    image = study.image
+    if arm.slices:
+        return t(
+            "weak: 2D ResNet-18 on {slices} a patient, {slice_mm} mm wide at {slice_px}×{slice_px} pixels. "
+            "Annotation: {given}.",
+            slices=t("one axial slice") if arm.slices == 1 else t("{n} axial slices", n=arm.slices),
+            slice_mm=f"{image.slice_mm:g}",
+            slice_px=image.slice_px,
+            given=given,
+        )
+    has_mask = arm.supervision is Supervision.MASK
+    return t(
+        "{kind}: 3D ResNet-18 on {channels}, a box of {box_mm} mm at {voxels} voxels. Annotation: {given}.",
+        kind=t("strong") if has_mask else t("weak"),
+        channels=t("image and mask") if has_mask else t("the image"),
+        box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
+        voxels="×".join(str(count) for count in image.box_voxels),
+        given=given,
+    )
+
+
+def _split_words(record: Record, study: Study) -> str:
+    split = study.split
+    if split.column:
+        drawn = t("given by the column “{column}” of the cohort table", column=split.column)
+    else:
+        drawn = t(
+            "by patient, {train} training, {test} test, stratified by {strata}, drawn once with seed {seed}",
+            train=f"{1 - split.test_fraction:.0%}",
+            test=f"{split.test_fraction:.0%}",
+            strata=listed([t("the outcome"), *split.stratify]),
+            seed=split.seed,
+        )
+    return t(
+        "{drawn}; {folds} within training. A test patient is scored by the mean of all folds.",
+        drawn=drawn,
+        folds=_fold_words(record, split.folds),
+    )
+
+
+def _fold_words(record: Record, folds: int) -> str:
+    names = {fold for _, fold in record.assignments.values() if fold}
+    sizes = [sum(fold == name for _, fold in record.assignments.values()) for name in names]
+    if not sizes:
+        return t("{folds} folds", folds=folds)
+    if min(sizes) == max(sizes):
+        return t("{folds} folds of {n} patients", folds=folds, n=sizes[0])
+    return t("{folds} folds of {low}–{high} patients", folds=folds, low=min(sizes), high=max(sizes))
+
+
+def _window_words(study: Study) -> str:
+    texts: dict[str, list[str]] = {}
+    for phase in study.cohort.phases:
+        texts.setdefault(window_text(study.window_of(phase), phase), []).append(phase)
+    if len(texts) == 1:
+        return t("{window}, all phases", window=next(iter(texts)))
+    return t("; ").join(f"{listed(phases)} {text}" for text, phases in texts.items())
+
+
+def _learning_words(study: Study) -> str:
+    fit = study.fit
+    own = [arm.name for arm in study.arm if arm.fit]
+    given = (("2D", fit.weights_2d), ("3D", fit.weights_3d))
+    weights = [dimensions for dimensions, weights in given if weights]
+    words = t(
+        "AdamW, learning rate {rate} with {warmup} of warm-up and cosine decay, at most {epochs}, batches of {batch}, "
+        "{classes}; slices pooled by {pooling}; initial weights: {weights}.",
+        rate=f"{fit.learning_rate:g}",
+        warmup=counted(fit.warmup_epochs, "epoch"),
+        epochs=counted(fit.epochs, "epoch"),
+        batch=fit.batch_size,
+        classes=t("classes balanced") if fit.balanced else t("classes as they come"),
+        pooling=fit.pooling,
+        weights=t("{dimensions} from file", dimensions=listed(weights)) if weights else t("random"),
+    )
+    return _following(words, t("Own settings: {arms}.", arms=listed(own))) if own else words

@@ -1,0 +1,120 @@
+"""The lock file: what exactly was run, on what, with which versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde import __version__
+from nephrograde.errors import RunError
+from nephrograde.files import read_json, write_json
+from nephrograde.study import EvaluateSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nephrograde.study import Study
+
+LOCK_NAME = "study.lock.json"
+_PACKAGES = (
+    "torch",
+    "monai",
+    "lightning-fabric",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "SimpleITK",
+    "pydicom",
+    "mirp",  # an extra
+)
+
+
+def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
+    """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
+
+    The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
+    the file as it was.
+
+    Args:
+        study: The resolved study; the settings alone for a score table of another program.
+        run_dir: The run folder.
+        inputs: Path to SHA-256 of the table, the images and the masks.
+        command: The command line, as a person could repeat it.
+    """
+    lock: dict[str, Any] = {
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "command": command,
+        "machine": machine(),
+        "inputs": dict(sorted(inputs.items())),
+    }
+    if isinstance(study, EvaluateSettings):
+        lock["evaluate"] = study.model_dump(mode="json")
+    else:
+        lock["study"] = study.model_dump(mode="json")
+        lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
+    lock_path = run_dir / LOCK_NAME
+    earlier = read_json(lock_path) if lock_path.exists() else {}
+    if {key: earlier.get(key) for key in lock} != lock:
+        write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})
+
+
+def read_lock(run_dir: Path) -> dict[str, Any]:
+    """Read the lock file of a study's run.
+
+    Raises:
+        RunError: Where the folder is not that of a study's run.
+    """
+    lock = read_json(run_dir / LOCK_NAME)
+    if "study" not in lock:
+        raise RunError(f"{run_dir} holds the evaluation of a score table, not the run of a study.")
+    return lock
+
+
+def versions() -> dict[str, str]:
+    """Versions of nephrograde, Python and the packages that shape a number."""
+    found = {"nephrograde": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def machine() -> str:
+    """The machine in words: processor, cores, system."""
+    cpu_path = Path("/proc/cpuinfo")
+    names = [
+        line.partition(":")[2].strip()
+        for line in (cpu_path.read_text(encoding="utf-8").splitlines() if cpu_path.exists() else ())
+        if line.startswith("model name")
+    ]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that nephrograde runs from; None when it was installed from a package."""
+    package_dir = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(  # noqa: S603
+            ["git", "-C", str(package_dir), *words],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        return git("rev-parse", "HEAD") + (" with uncommitted changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

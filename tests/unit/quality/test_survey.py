@@ -1,0 +1,222 @@
+"""A whole cohort looked over: planted faults are found, files written, and records kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from nephrograde.cohort.case import Case, Cohort, Scan
+from nephrograde.cohort.place import parse_box, parse_point
+from nephrograde.files import read_rows
+from nephrograde.quality import scan_quality, survey
+from nephrograde.quality.survey import check_quality
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+from nephrograde.study import Arm, CohortSettings, Study
+from nephrograde.vocabulary import Supervision
+from nephrograde.volume.finding import read_findings
+
+if TYPE_CHECKING:
+    from nephrograde.quality.cohort_quality import CohortQuality
+
+PHASES = ("cmp", "up")
+STUDY = Study(
+    cohort=CohortSettings(table=Path("cohort.csv"), phases=PHASES),
+    arm=(Arm(name="weak-1", supervision=Supervision.BOX, slices=1), Arm(name="strong", supervision=Supervision.MASK)),
+)
+
+
+def _edit(image_path: Path, change: Any) -> None:
+    image = SimpleITK.ReadImage(str(image_path))
+    edited = SimpleITK.GetImageFromArray(change(SimpleITK.GetArrayFromImage(image)))
+    edited.SetOrigin(image.GetOrigin())
+    edited.SetSpacing(image.GetSpacing())
+    edited.SetDirection(image.GetDirection())
+    SimpleITK.WriteImage(edited, str(image_path))
+
+
+def _with_metal(values: Any) -> Any:
+    values[10:13, 48:54, 40:44] = 3071
+    return values
+
+
+def _cut(values: Any) -> Any:
+    return np.ascontiguousarray(values[:, :, 30:])
+
+
+def _case(images_dir: Path, patient: str, grade: int) -> Case:
+    scans = {
+        phase: Scan(phase, images_dir / f"{phase}.nii.gz", images_dir / f"{phase}_mask.nii.gz", None, None, None)
+        for phase in PHASES
+    }
+    return Case(patient, grade > 2, grade, scans, {})
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Five synthetic patients: one each with metal, exchanged phases, a shifted mask and a narrow field of view, and
+    one who is the copy of another."""
+    folder = tmp_path_factory.mktemp("quality")
+    write_cohort(folder, PhantomSettings(patients=4, phases=PHASES, matrix_px=96, seed=3))
+    images = folder / "images"
+    cases = {name: _case(images / name, name, grade) for name, grade in zip(_names(4), (1, 2, 3, 4), strict=True)}
+    shutil.copytree(images / "SYN-0004", images / "copy")
+    cases["SYN-0005"] = _case(images / "copy", "SYN-0005", 4)
+    _edit(images / "SYN-0001" / "cmp.nii.gz", _with_metal)
+    swapped = cases["SYN-0002"].scans
+    cases["SYN-0002"] = replace(
+        cases["SYN-0002"],
+        scans={
+            "cmp": replace(swapped["up"], phase="cmp"),
+            "up": replace(swapped["cmp"], phase="up"),
+        },
+    )
+    _edit(images / "SYN-0003" / "cmp_mask.nii.gz", lambda mask: np.roll(mask, 25, axis=1))
+    for name in ("up.nii.gz", "up_mask.nii.gz"):
+        _edit(images / "SYN-0003" / name, _cut)
+    (images / "SYN-0004" / "up.nii.gz").write_bytes(b"")
+    return Cohort(tuple(cases.values()), PHASES, (), None, folder)
+
+
+def _names(count: int) -> list[str]:
+    return [f"SYN-{number:04d}" for number in range(1, count + 1)]
+
+
+@pytest.fixture(scope="module")
+def quality_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("found")
+
+
+@pytest.fixture(scope="module")
+def quality(cohort: Cohort, quality_dir: Path) -> CohortQuality:
+    return check_quality(cohort, STUDY, quality_dir)
+
+
+def test_planted_faults_are_found_and_nothing_else(quality: CohortQuality) -> None:
+    found = defaultdict(set)
+    for finding in quality.findings:
+        if finding.code != "pixel-size":  # 96 pixels over a whole body are coarse
+            found[finding.patient_id, finding.phase].add(finding.code)
+    assert found.pop(("SYN-0003", "cmp")) & {"mask-fat", "mask-air"}
+    assert found == {
+        ("SYN-0001", "cmp"): {"metal"},
+        ("SYN-0002", "cmp"): {"phase-suspect"},
+        ("SYN-0002", "up"): {"phase-suspect"},
+        ("SYN-0003", "up"): {"truncated"},
+        ("SYN-0004", "up"): {"file-empty"},
+        ("SYN-0005", "cmp"): {"duplicate-image"},
+    }
+
+
+def test_files_hold_what_was_found(quality: CohortQuality, quality_dir: Path) -> None:
+    assert tuple(read_findings(quality_dir / "quality.csv")) == quality.findings
+    scans = read_rows(quality_dir / "scans.csv")
+    assert [(row["patient_id"], row["phase"]) for row in scans] == [(name, p) for name in _names(5) for p in PHASES]
+    pictures = [quality_dir / row["thumb"] for row in scans if row["thumb"]]
+    assert len(set(pictures)) == 9
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    assert next(row for row in scans if not row["thumb"])["patient_id"] == "SYN-0004"
+    counts = {(row["what"], row["name"]): row for row in read_rows(quality_dir / "counts.csv")}
+    assert counts["readable", "up"]["n"] == "4"
+    assert counts["usable", "strong-up"]["grade_4"] == "1"
+
+
+def test_a_second_look_reads_no_scan_again(
+    cohort: Cohort, quality: CohortQuality, quality_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a scan is examined again")
+
+    monkeypatch.setattr(survey, "_examine", refuse)
+    calls: list[int] = []
+    again = check_quality(cohort, STUDY, quality_dir, advance=lambda: calls.append(1))
+    assert again == quality
+    assert len(calls) == 10
+
+
+@pytest.fixture
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does without the kidneys, whose search takes the longest."""
+    monkeypatch.setattr(scan_quality, "_measure", lambda _: None)
+
+
+def _one_scan(cohort: Cohort, **changes: Any) -> Cohort:
+    case = cohort.cases[0]
+    return replace(cohort, cases=(replace(case, scans={"up": replace(case.scans["up"], **changes)}),))
+
+
+@pytest.mark.usefixtures("blind")
+def test_places_outside_the_image_are_named_and_not_counted(cohort: Cohort, tmp_path: Path) -> None:
+    one = _one_scan(cohort, mask_path=None, point=parse_point("900,0,0 mm"), box=parse_box("30,30,5;40,40,9 vox"))
+    quality = check_quality(one, STUDY, tmp_path)
+    assert [finding.code for finding in quality.findings if finding.severity == "fatal"] == ["annotation-outside"]
+    assert quality.scans["SYN-0001", "up"].supervision == ("box",)
+    assert {one.name: one.n for one in quality.counts if one.what == "usable" and one.n} == {"weak-1-up": 1}
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_mask_that_cannot_be_read_leaves_the_image(cohort: Cohort, tmp_path: Path) -> None:
+    quality = check_quality(_one_scan(cohort, mask_path=tmp_path / "gone.nii.gz"), STUDY, tmp_path)
+    assert "file-missing" in {finding.code for finding in quality.findings}
+    assert quality.scans["SYN-0001", "up"].is_readable
+    assert quality.scans["SYN-0001", "up"].supervision == ()
+
+
+@pytest.mark.usefixtures("blind")
+def test_what_no_scan_refers_to_any_more_is_removed(cohort: Cohort, tmp_path: Path) -> None:
+    check_quality(_one_scan(cohort), STUDY, tmp_path)
+    before = set(tmp_path.rglob("*.png"))
+    check_quality(_one_scan(cohort, box=parse_box("30,30,5;40,40,9 vox")), STUDY, tmp_path)
+    after = set(tmp_path.rglob("*.png"))
+    assert len(before) == len(after) == 1
+    assert before != after
+    next(iter(after)).unlink()
+    check_quality(_one_scan(cohort, box=parse_box("30,30,5;40,40,9 vox")), STUDY, tmp_path)
+    assert set(tmp_path.rglob("*.png")) == after
+
+
+def test_pictures_serve_arms_on_slices(cohort: Cohort, tmp_path: Path) -> None:
+    from PIL import Image
+
+    grey = np.random.default_rng(0).integers(0, 255, (60, 80)).astype(np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(grey).save(tmp_path / name)
+    (tmp_path / "c.png").write_bytes(b"\x89PNG")
+    cases = tuple(
+        replace(cohort.cases[k], scans={"up": Scan("up", tmp_path / name, None, None, None, None)})
+        for k, name in enumerate(("a.png", "b.png", "c.png"))
+    )
+    quality = check_quality(replace(cohort, cases=cases), STUDY, tmp_path / "quality")
+    found = [(finding.patient_id, finding.code) for finding in quality.findings]
+    assert found == [("SYN-0003", "file-unreadable"), ("SYN-0002", "duplicate-image")]
+    assert {one.name: one.n for one in quality.counts if one.what == "usable" and one.n} == {"weak-1-up": 2}
+    assert len(list((tmp_path / "quality" / "thumbs").iterdir())) == 2
+    both = _one_scan(cohort, image_path=tmp_path / "a.png", further_paths=(tmp_path / "b.png",), mask_path=None)
+    found_both = check_quality(both, STUDY, tmp_path / "both")
+    assert found_both.findings == ()
+    assert found_both.scans["SYN-0001", "up"].size == (80, 60, 2)
+
+
+@pytest.mark.usefixtures("blind")
+def test_nothing_of_a_person_is_written(tmp_path: Path, write_series: Any) -> None:
+    values = np.random.default_rng(0).integers(0, 2000, (32, 32, 6)).astype(np.int16)
+    secrets = {"PatientName": "Geheim^Gerda", "PatientBirthDate": "19431224", "PatientID": "HOSP-778899"}
+    for name in ("a", "b"):
+        positions = [(0.0, 0.0, 5.0 * k) for k in range(6)]
+        write_series(tmp_path / name, values=values[::-1] if name == "a" else values, positions_mm=positions, **secrets)
+    cases = tuple(
+        Case(patient, False, 1, {"up": Scan("up", tmp_path / name, None, None, None, None)}, {})
+        for patient, name in (("P1", "a"), ("P2", "b"))
+    )
+    quality = check_quality(Cohort(cases, PHASES, (), None), STUDY, tmp_path / "quality")
+    twice = [finding for finding in quality.findings if finding.code == "patient-twice"]
+    assert [(finding.patient_id, "name, birth date and sex" in finding.message) for finding in twice] == [("P2", True)]
+    for path in (tmp_path / "quality").rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not any(secret in content for secret in (b"Geheim", b"Gerda", b"19431224", b"HOSP-778899"))

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.evaluate.benefit import BenefitPoint
+from nephrograde.evaluate.calibration import CalibrationPoint
+from nephrograde.evaluate.scores import Score, Scores
+from nephrograde.report.figures.curves import draw_evidence_figures
+from nephrograde.report.figures.study_figures import COLOURS
+from nephrograde.report.record import Record, read_record
+from nephrograde.report.tables.evidence import Evidence
+from nephrograde.report.text.language import speaking
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAN = math.nan
+
+
+@pytest.fixture(scope="module")
+def record(whole_run: Path) -> Record:
+    return read_record(whole_run)
+
+
+def calibration(*models: str, split: str = "test", low: float = 0.1) -> tuple[CalibrationPoint, ...]:
+    return tuple(
+        CalibrationPoint(model, split, predicted, 0.9 * predicted, low, 0.95)
+        for model in models
+        for predicted in (0.8, 0.2, 0.5)
+    )
+
+
+def benefit(*models: str, split: str = "test", net_benefit: float = 0.3) -> tuple[BenefitPoint, ...]:
+    return tuple(
+        BenefitPoint(model, split, threshold, net_benefit - threshold / 4, 0.4 - threshold, 12, 5)
+        for model in models
+        for threshold in (0.6, 0.1, 0.3)
+    )
+
+
+def test_each_phase_has_its_panel_and_every_line_its_name(record: Record) -> None:
+    models = ("weak-1-cmp", "strong-cmp", "weak-1-np", "size")
+    drawings = draw_evidence_figures(record, Evidence(calibration=calibration(*models), benefit=benefit(*models)))
+    assert list(drawings) == ["calibration", "benefit"]
+    for drawing in drawings.values():
+        ET.fromstring(drawing.svg)  # noqa: S314 (our own SVG)
+        assert [drawing.svg.count(f">{phase}</text>") for phase in ("Corticomedullary", "Nephrographic")] == [1, 1]
+        assert [drawing.svg.count(f">{name}</text>") for name in ("weak-1", "strong", "size only")] == [2, 1, 2]
+        assert "SYNTHETIC DATA" in drawing.svg
+    assert drawings["benefit"].svg.count(">Treat all</text>") == 2
+    assert ">Treat all</text>" not in drawings["calibration"].svg
+
+
+def test_a_model_has_the_colour_of_its_roc_curve_even_where_others_are_missing(record: Record) -> None:
+    svg = draw_evidence_figures(record, Evidence(benefit=benefit("strong-cmp")))["benefit"].svg
+    assert COLOURS[2] in svg
+    assert COLOURS[0] not in svg
+
+
+def test_rows_behind_a_figure_go_with_it_in_order(record: Record) -> None:
+    points = (*calibration("size", "weak-1-cmp"), *calibration("size", split="oof"))
+    drawing = draw_evidence_figures(record, Evidence(calibration=points))["calibration"]
+    assert [(row["model"], row["predicted"]) for row in drawing.data] == [
+        (model, predicted) for model in ("weak-1-cmp", "size") for predicted in (0.2, 0.5, 0.8)
+    ]
+    assert {row["split"] for row in drawing.data} == {"test"}
+    assert {row["data"] for row in drawing.data} == {"synthetic"}
+    real = dataclasses.replace(record, study=None)
+    drawing = draw_evidence_figures(real, Evidence(benefit=benefit("size")))["benefit"]
+    assert set(drawing.data[0]) == {"model", "split", "threshold", "net_benefit", "treat_all", "n", "n_high"}
+    assert "SYNTHETIC DATA" not in drawing.svg
+
+
+def test_nothing_to_draw_is_no_figure(record: Record) -> None:
+    assert draw_evidence_figures(record, Evidence()) == {}
+    nowhere = (CalibrationPoint("size", "test", 0.5, NAN, NAN, NAN),)
+    elsewhere = benefit("size", split="oof")
+    assert draw_evidence_figures(record, Evidence(calibration=nowhere, benefit=elsewhere)) == {}
+    assert draw_evidence_figures(record, Evidence(benefit=benefit("size", net_benefit=NAN))) == {}
+    assert draw_evidence_figures(record, Evidence(benefit=benefit("a model without scores"))) == {}
+
+
+def test_curve_without_a_band_is_drawn_without_it(record: Record) -> None:
+    points = calibration("weak-1-cmp", low=NAN)
+    assert ">weak-1</text>" in draw_evidence_figures(record, Evidence(calibration=points))["calibration"].svg
+
+
+def test_baselines_alone_fill_one_panel_and_losses_are_drawn(record: Record) -> None:
+    drawing = draw_evidence_figures(record, Evidence(benefit=benefit("volume", net_benefit=-0.5)))["benefit"]
+    assert f">{record.split_words}</text>" in drawing.svg
+    assert ">volume only</text>" in drawing.svg
+
+
+def test_words_say_what_the_curves_show(record: Record) -> None:
+    evidence = Evidence(calibration=calibration("weak-1-cmp"), benefit=benefit("weak-1-cmp"))
+    bare = dataclasses.replace(record, estimates=())
+    drawings = draw_evidence_figures(bare, evidence)
+    assert drawings["calibration"].description.endswith("Calibration slope: weak-1-cmp –.")
+    assert drawings["benefit"].description.endswith("weak-1-cmp 0.225 (0.30).")
+    with speaking("zh"):
+        drawings = draw_evidence_figures(bare, evidence)
+    assert ">阈值概率</text>" in drawings["benefit"].svg
+    assert ">皮髓质期</text>" in drawings["calibration"].svg
+    assert "校准斜率" in drawings["calibration"].description
+
+
+def test_more_networks_than_a_panel_holds_go_on_in_the_next(record: Record) -> None:
+    names = [f"radiologist number {k} of twenty" for k in range(8)]
+    rows = tuple(Score(f"P{k}", name, "test", None, k % 2 == 0, 0.5) for name in names for k in range(4))
+    foreign = dataclasses.replace(record, scores=Scores(rows), study=None, estimates=())
+    drawing = draw_evidence_figures(foreign, Evidence(calibration=calibration(*names)))["calibration"]
+    assert drawing.svg.count(f">{foreign.split_words}</text>") == 2
+    assert drawing.svg.count(">radiologis… twenty</text>") == 8
+    assert names[7] in drawing.description

@@ -1,0 +1,222 @@
+"""The checklists: as published, and filled in with what the run knows."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.evaluate.equivalence import Equivalence
+from nephrograde.evaluate.ledger import open_test_set
+from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluate.tables import write_table
+from nephrograde.report.methods.checklist import ANSWERS, LISTS, Checklist, fill_checklists, read_list
+from nephrograde.report.methods.design_methods import as_text
+from nephrograde.report.methods.paragraph import methods_paragraph
+from nephrograde.report.pages.study_page import Numbering
+from nephrograde.report.record import FoldFit, Record, read_record
+from nephrograde.report.text.language import catalogue, speaking, t
+from nephrograde.report.text.numbers import counted, decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nephrograde.study import Study
+
+
+@pytest.fixture
+def record(whole_run: Path) -> Record:
+    return read_record(whole_run)
+
+
+@pytest.fixture
+def complete(whole_run: Path, tmp_path: Path) -> Record:
+    """A run that can answer everything: with further statistics, a ledger, and cards that count patients."""
+    pair = Equivalence("a", "b", 0.05, 0.01, -0.02, 0.04, 0.01, 0.02, 0.02, 0.081, 300, 12, 6, "paired DeLong")
+    write_table([pair], Equivalence, tmp_path / "statistics" / "equivalence.csv")
+    part = SubgroupEstimate("a", "test", "sex", "male", 6, 3, 0.8, 0.6, 1.0, 0.3, "DeLong")
+    write_table([part], SubgroupEstimate, tmp_path / "statistics" / "subgroups.csv")
+    (tmp_path / "statistics" / "calibration.csv").write_text("model\n")
+    (tmp_path / "statistics" / "net_benefit.csv").write_text(
+        "model,split,threshold,net_benefit,treat_all,n,n_high\na,test,0.05,0.2,0.1,12,6\n"
+    )
+    open_test_set(tmp_path, study="s", inputs="1", reason="", command="nephrograde run")
+    found = read_record(whole_run)
+    fits = tuple(
+        FoldFit(fit.model, fit.fold, fit.epochs, {**fit.card, "n_learn": 14 + fit.fold, "n_stop": 4, "n_held_out": 9})
+        for fit in found.fits
+    )
+    return dataclasses.replace(found, run_dir=tmp_path, fits=fits)
+
+
+def answer(checklists: tuple[Checklist, ...], key: str, number: str) -> str:
+    chosen = next(filled for filled in checklists if filled.key == key)
+    return next(item.answer for item in chosen.items if item.number == number)
+
+
+@pytest.mark.parametrize(
+    ("key", "numbers"),
+    [("clear", [str(k) for k in range(1, 59)]), ("claim", [str(k) for k in range(1, 45)])],
+)
+def test_plain_lists_hold_every_published_number(key: str, numbers: list[str]) -> None:
+    assert [item["number"] for item in read_list(key)["items"]] == numbers
+    assert read_list(key)["published"] == len(numbers)
+
+
+def test_tripod_ai_holds_27_items_in_52_parts() -> None:
+    numbers = [item["number"] for item in read_list("tripod-ai")["items"]]
+    parts = {"3": "abc", "5": "ab", "6": "abc", "8": "abc", "9": "abc", "12": "abcdefg", "18": "abcdef"}
+    parts |= {"20": "abc", "23": "ab", "27": "abc"}
+    assert numbers == [f"{k}{part}" for k in range(1, 28) for part in parts.get(str(k), [""])]
+    assert len(numbers) == 52
+
+
+def test_every_answer_is_used_and_every_list_is_there() -> None:
+    used = {name for key in LISTS for item in read_list(key)["items"] for name in item["answers"]}
+    assert used == set(ANSWERS)
+    folder = resources.files("nephrograde.report") / "checklists"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{key}.json" for key in LISTS)
+
+
+def test_every_list_says_where_it_was_read() -> None:
+    for key in LISTS:
+        content = read_list(key)
+        assert "doi:10." in content["citation"]
+        assert "read" in content["read"]
+
+
+def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Record) -> None:
+    for filled in fill_checklists(complete):
+        for item, source in zip(filled.items, read_list(filled.key)["items"], strict=True):
+            assert item.number == source["number"]
+            assert item.filled_by == ("run" if source["answers"] else "author"), (filled.key, item.number)
+            assert bool(item.where) == (item.filled_by == "run")
+            assert item.answer.endswith("The rest of the item is for the author.") == source["partly"]
+        for name, (_, tell) in ANSWERS.items():
+            assert tell(complete).endswith("."), name
+
+
+def test_facts_are_those_of_the_run(complete: Record) -> None:
+    checklists = fill_checklists(complete)
+    assert "Synthetic: every patient" in answer(checklists, "claim", "7")
+    assert "seed 20260415" in answer(checklists, "clear", "15")
+    assert "Patients with an empty cell, by column: age_years 1 and size_cm 2." in answer(checklists, "claim", "12")
+    assert "learnt from 14–16 patients, was stopped by 4 and scored 9 held out." in answer(
+        checklists, "tripod-ai", "21"
+    )
+    assert "between 0.081 and 0.081" in answer(checklists, "tripod-ai", "10")
+    assert "The weights of 27 networks" in answer(checklists, "clear", "57")
+    assert "Machine: a processor, 2 cores, Linux." in answer(checklists, "claim", "23")
+    assert "The command: nephrograde run study.toml --set fit.epochs=4." in answer(checklists, "clear", "56")
+    assert answer(checklists, "clear", "8") == "For the author."
+
+
+def test_errors_and_performance_come_from_the_estimates(complete: Record) -> None:
+    checklists = fill_checklists(complete)
+    counts = {measure: complete.estimate("weak-1-cmp", "test", measure) for measure in ("fp", "fn", "auc")}
+    wrong, auc = answer(checklists, "claim", "39"), counts["auc"]
+    assert counts["fp"] is not None
+    assert counts["fn"] is not None
+    assert auc is not None
+    assert f"weak-1-cmp {counts['fp'].value:.0f} and {counts['fn'].value:.0f};" in wrong
+    told = answer(checklists, "claim", "37")
+    assert told.startswith("AUC on the test set (95% interval): ")
+    assert f"weak-1-cmp {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in told
+
+
+def test_without_a_test_set_the_numbers_are_called_out_of_fold(record: Record) -> None:
+    rows = tuple(row for row in record.scores.rows if row.split == "oof")
+    changed = dataclasses.replace(record, scores=dataclasses.replace(record.scores, rows=rows))
+    assert answer(fill_checklists(changed), "claim", "37").startswith("AUC on out-of-fold training predictions")
+
+
+def test_a_foreign_score_table_leaves_the_rest_to_the_author(foreign_run: Path) -> None:
+    checklists = fill_checklists(read_record(foreign_run))
+    filled = {(c.key, item.number): item for c in checklists for item in c.items}
+    for place in (("clear", "13"), ("claim", "22"), ("claim", "24"), ("tripod-ai", "12c"), ("tripod-ai", "18f")):
+        expected = "run" if place == ("claim", "22") else "author"  # that a model gives a probability is known
+        assert filled[place].filled_by == expected, place
+    assert filled["claim", "37"].filled_by == "run"
+    assert filled["claim", "28"].filled_by == "run"
+    for word in ("ResNet", "AdamW", "seed", "synthetic"):
+        assert not any(word in item.answer for item in filled.values())
+    assert [c.n_run for c in checklists] == [sum(i.filled_by == "run" for i in c.items) for c in checklists]
+
+
+def test_real_patients_come_from_their_table(record: Record, make_study: Callable[..., Study]) -> None:
+    real = dataclasses.replace(record, study=make_study(synthetic=False))
+    assert "those of the table cohort.csv" in answer(fill_checklists(real), "claim", "7")
+
+
+def test_a_named_test_set_is_not_called_internal(record: Record, make_study: Callable[..., Study]) -> None:
+    named = dataclasses.replace(record, study=make_study(split={"folds": 3, "column": "site"}))
+    assert "Internal" in answer(fill_checklists(record), "claim", "32")
+    assert "Internal" not in answer(fill_checklists(named), "claim", "32")
+
+
+def test_unknown_facts_are_not_told(record: Record) -> None:
+    full = tuple({name: value or "1" for name, value in case.items()} for case in record.cases)
+    no_gap = dataclasses.replace(record, cases=full)
+    assert "No cell of the cohort table was empty" in answer(fill_checklists(no_gap), "claim", "12")
+    bare = dataclasses.replace(record, lock={}, estimates=(), fits=(), assignments={}, cases=())
+    for name in ("performance", "wrong_calls", "fitted_patients", "code", "machine", "model_files", "disjoint"):
+        assert ANSWERS[name][1](bare) == "", name
+    only_high = tuple(row for row in record.estimates if row[2].measure != "fn")
+    assert ANSWERS["wrong_calls"][1](dataclasses.replace(record, estimates=only_high)) == ""
+    installed = dataclasses.replace(record, lock={"versions": {"nephrograde": "1"}})
+    assert ANSWERS["code"][1](installed) == "The analysis was run by nephrograde 1."
+
+
+def test_sections_keep_the_order_of_the_list(record: Record) -> None:
+    for filled in fill_checklists(record):
+        assert [item for _, items in filled.sections for item in items] == list(filled.items)
+
+
+def test_every_topic_and_section_is_known_in_chinese() -> None:
+    known = catalogue("zh")
+    for key in LISTS:
+        content = read_list(key)
+        texts = [content["read"], *filter(None, [content["left_out"]])]
+        texts += [item[field] for item in content["items"] for field in ("section", "topic")]
+        assert not [text for text in texts if text not in known]
+
+
+def test_chinese_answers_have_no_english_sentence(complete: Record) -> None:
+    with speaking("zh"):
+        checklists = fill_checklists(complete)
+    for filled in checklists:
+        for item in filled.items:
+            plain = item.answer.replace("nephrograde run study.toml --set", "")
+            assert re.search(r"[一-龥]", item.answer), item
+            assert not re.search(r"(?:[A-Za-z]{2,} ){3}", plain), item
+
+
+@pytest.fixture
+def render() -> Callable[..., str]:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nephrograde.report", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters.update(decimal=decimal, counted=counted)
+    environment.globals.update(t=t, numbering=Numbering(tables=4), language="en", synthetic="SYNTHETIC DATA")
+    return environment.get_template("checklists.html.j2").render
+
+
+def test_page_numbers_on_and_escapes(render: Callable[..., str], foreign_run: Path) -> None:
+    record = read_record(foreign_run)
+    page = render(checklists=fill_checklists(record), methods_text=as_text(methods_paragraph(record)))
+    assert re.findall(r"<b>Table (\d)", page) == ["5", "6", "7"]
+    assert page.count('<tr><th scope="row">') == 58 + 52 + 44
+    assert "radiologist &lt;b&gt;$x_1$&lt;/b&gt;" in page
+    assert "<b>$x_1$" not in page
+    assert 'id="methods"' in page
+    assert "its text was not read." in page
+
+
+def test_page_without_lists_has_no_section(render: Callable[..., str]) -> None:
+    assert "<section" not in render()

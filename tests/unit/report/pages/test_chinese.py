@@ -1,0 +1,150 @@
+"""The page in Chinese: no English sentence is left, and every number is the same."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from jinja2 import ChoiceLoader, DictLoader, Environment
+
+from nephrograde.report.pages import study_page
+from nephrograde.report.pages.study_page import write_report
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nephrograde.study import Study
+
+VOID = {"meta", "img", "br", "line", "path", "circle", "use", "rect", "link", "hr", "input"}
+DATA = ("three-phase CT, nine models", "a processor, 2 cores, Linux", "radiologist <b>$x_1$</b>", "et al. ")
+"""What people and machines have named, and publications, which stand as they are in every language."""
+ENGLISH = re.compile(r"[A-Za-z][A-Za-z’'-]+(?:[ ,;:.()]+[A-Za-z][A-Za-z’'-]+){6,}")
+
+
+class Page(HTMLParser):
+    """Texts and alternative texts, except in styles, code and what is marked as English."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[tuple[str, bool]] = []
+        self.texts: list[str] = []
+        self.language = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "html":
+            self.language = given["lang"]
+        if not self.is_left_out:
+            self.texts += [given[name] for name in ("aria-label", "alt") if name in given]
+        if tag not in VOID:
+            self.open.append((tag, tag in {"style", "code"} or (tag != "html" and given.get("lang") == "en")))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.is_left_out and data.strip():
+            self.texts.append(re.sub(r"\s+", " ", data))
+
+    @property
+    def is_left_out(self) -> bool:
+        return any(is_out for _, is_out in self.open)
+
+
+def english(page: Page) -> list[str]:
+    return [text for text in page.texts if ENGLISH.search(text) and not any(data in text for data in DATA)]
+
+
+@pytest.fixture(scope="module")
+def pages(
+    tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> dict[str, str]:
+    run_dir = make_run(tmp_path_factory.mktemp("zh") / "run", make_study())
+    written = [write_report(run_dir), write_report(run_dir, "zh")]
+    assert [path.name for path in written] == ["report.html", "report.zh.html"]
+    return {path.name: path.read_text(encoding="utf-8") for path in written}
+
+
+def test_no_english_sentence_is_left(pages: dict[str, str]) -> None:
+    page = Page(pages["report.zh.html"])
+    assert page.language == "zh-Hans"
+    assert page.open == []
+    assert english(page) == []
+    text = " ".join(page.texts)
+    for words in ("仅供研究使用", "透明细胞肾细胞癌", "皮髓质期", "灵敏度", "合成数据", "折外", "3个监督组，3个期相"):
+        assert words in text
+    assert "正文" not in text
+
+
+def test_english_would_be_seen(pages: dict[str, str]) -> None:
+    page = Page(pages["report.html"])
+    assert page.language == "en"
+    assert len(english(page)) > 20
+    assert RESEARCH_USE_ONLY in page.texts
+    assert not any(re.search("[\u4e00-\u9fff]", text) and "折" in text for text in page.texts)
+
+
+def test_page_says_what_stays_english(pages: dict[str, str]) -> None:
+    assert "图像检查的信息" in pages["report.zh.html"]
+    assert '<td class="wide" lang="en">images/0_np: slices 41 and 42' in pages["report.zh.html"]
+    assert 'lang="en"' not in pages["report.html"].replace('<html lang="en">', "")
+
+
+def test_numbers_of_the_tables_are_the_same(pages: dict[str, str]) -> None:
+    cells = [re.findall(r'<td class="num.*?</td>', html, flags=re.DOTALL) for html in pages.values()]
+    texts = [[unescape(re.sub(r"<[^>]*>", " ", cell)) for cell in part] for part in cells]
+    numbers = [[re.findall(r"\d+(?:\.\d+)?", text) for text in part] for part in texts]
+    assert len(numbers[0]) == len(numbers[1]) > 500
+    differing = [(a, b) for a, b in zip(*numbers, strict=True) if sorted(a) != sorted(b)]
+    assert differing == []
+
+
+def test_foreign_scores_are_told_in_chinese(foreign_run: Path) -> None:
+    page = Page(write_report(foreign_run, "zh").read_text(encoding="utf-8"))
+    text = " ".join(page.texts)
+    assert english(page) == []
+    assert "评分表的评价" in text
+    assert "训练好的网络（models/）" in text
+    assert "固定值（没有折外预测）" in text
+
+
+def test_sections_of_others_share_pieces_and_numbering(
+    tmp_path: Path,
+    make_run: Callable[..., Path],
+    make_study: Callable[..., Study],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    section = (
+        '{% import "pieces.html.j2" as pieces with context %}<table>{{ pieces.caption("of {name}") }}</table>'
+        '{% call pieces.figure("roc") %}again{% endcall %}{% if absent_value is defined %}never{% endif %}'
+    )
+    make = study_page.page_environment
+
+    def with_sections() -> Environment:
+        environment = make()
+        assert environment.loader is not None
+        further = {f"{name}.html.j2": section.replace("{name}", name) for name in ("evidence", "checklists")}
+        environment.loader = ChoiceLoader([DictLoader(further), environment.loader])
+        return environment
+
+    monkeypatch.setattr(study_page, "page_environment", with_sections)
+    html = write_report(make_run(tmp_path / "run", make_study())).read_text(encoding="utf-8")
+    tables = [int(n) for n in re.findall(r"<b>Table (\d+)\.</b>", html)]
+    figures = [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", html)]
+    assert tables == list(range(1, len(tables) + 1))
+    assert figures == list(range(1, len(figures) + 1))
+    own = {name: int(n) for n, name in re.findall(r"<b>Table (\d+)\.</b> of (\w+)", html)}
+    assert 1 < own["evidence"] < own["checklists"] < len(tables)
+    assert html.index("of evidence") < html.index('id="paper"')
+    assert html.index("of checklists") < html.index('id="provenance"')

@@ -1,0 +1,174 @@
+"""Tables as hospitals export them: every encoding, delimiter and quirk gives the same rows."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from nephrograde.cohort.table import read_table
+from nephrograde.errors import InputError
+from nephrograde.sheet import clean_heading, open_sheet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = [
+    {"病案号": "1001", "分级": "3", "图像": "影像/甲 乙.nii.gz"},
+    {"病案号": "1002", "分级": "2", "图像": "b,c.nii.gz"},
+]
+
+
+def as_text(delimiter: str) -> str:
+    rows = [list(ROWS[0]), *(list(row.values()) for row in ROWS)]
+    return "\r\n".join(delimiter.join(f'"{cell}"' if delimiter in cell else cell for cell in row) for row in rows)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "gbk", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_text_in_any_encoding_and_delimiter(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    table_path = tmp_path / "队列 表.csv"
+    table_path.write_bytes(as_text(delimiter).encode(encoding))
+    assert read_table(table_path) == ROWS
+
+
+def test_separator_hint_of_excel_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("sep=;\r\npatient_id;note, long, and longer\r\nP1;x\r\n", encoding="utf-8")
+    assert read_table(tmp_path / "a.csv") == [{"patient_id": "P1", "note, long, and longer": "x"}]
+
+
+def test_stray_spaces_blank_rows_and_unnamed_columns(tmp_path: Path) -> None:
+    text = '\n , ,,\n" patient_id\n ",\u3000size\n(cm),,\nP1\u200b,  3.2\xa0,,a note\n,,,\n\nP2,4,,\n,,,\n'
+    (tmp_path / "a.csv").write_text(text.replace("\u3000size\n(cm)", '"\u3000size\n(cm)"'), encoding="utf-8")
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert problems == []
+    assert sheet is not None
+    assert sheet.headings == ("patient_id", "size (cm)")
+    assert sheet.rows == (
+        (4, {"patient_id": "P1", "size (cm)": "3.2"}),
+        (7, {"patient_id": "P2", "size (cm)": "4"}),
+    )
+
+
+def test_short_rows_are_filled_up(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("a\tb\tc\n1\n", encoding="utf-8")
+    assert read_table(tmp_path / "a.tsv") == [{"a": "1", "b": "", "c": ""}]
+
+
+def workbook_at(table_path: Path, rows: list[list[object]]) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.title = "空"
+    hidden = workbook.create_sheet("隐藏")
+    hidden.append(["wrong"])
+    hidden.sheet_state = "hidden"
+    data = workbook.create_sheet("数据")
+    for row in rows:
+        data.append(row)
+    data["A4"].number_format = "000000"
+    workbook.save(table_path)
+
+
+def test_workbook_cells_look_as_on_the_screen(tmp_path: Path) -> None:
+    table_path = tmp_path / "队列.xlsx"
+    workbook_at(
+        table_path,
+        [
+            [" 病案\n号 ", "size_cm", "date", "is_male", "note", None, None],
+            [1001.0, 0.1 + 0.2, datetime.datetime(2021, 3, 4), True, "  甲 ", None, None],
+            [None, None, None, None, None, None, None],
+            [1234, 4.25, datetime.datetime(2021, 3, 4, 5, 6), False, None, None, "beside the table"],
+            ["A-7", 1e16, datetime.date(2020, 1, 2), None, "x", None, None],
+            [None, "   ", None, None, None, None, None],
+        ],
+    )
+    sheet, problems = open_sheet(table_path)
+    assert problems == []
+    assert sheet is not None
+    keys = ("病案号", "size_cm", "date", "is_male", "note")
+    assert sheet.rows == (
+        (2, dict(zip(keys, ("1001", "0.3", "2021-03-04", "TRUE", "甲"), strict=True))),
+        (4, dict(zip(keys, ("001234", "4.25", "2021-03-04 05:06:00", "FALSE", ""), strict=True))),
+        (5, dict(zip(keys, ("A-7", "10000000000000000", "2020-01-02", "", "x"), strict=True))),
+    )
+
+
+def test_kind_is_told_by_content_not_by_name(tmp_path: Path) -> None:
+    (tmp_path / "export.xls").write_text("patient_id\tgrade\nP1\t3\n", encoding="utf-8")
+    assert read_table(tmp_path / "export.xls") == [{"patient_id": "P1", "grade": "3"}]
+
+
+def problem_of(table_path: Path) -> tuple[str, str]:
+    with pytest.raises(InputError) as caught:
+        read_table(table_path)
+    (problem,) = caught.value.problems
+    assert table_path.name in problem.place
+    return problem.what, problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what", "remedy"),
+    [
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "old .xls", "save it as .xlsx"),
+        ("a.xls", b"\n<html><table></table></html>", "web page", "save it as .xlsx"),
+        ("a.xlsx", b"PK\x03\x04broken", "not a readable .xlsx", "save it as .xlsx"),
+        ("a.csv", b"\xff\x00\x81\x00", "neither a workbook nor text", "CSV UTF-8"),
+        ("a.csv", b"\xff\xfeabc", "neither a workbook nor text", "CSV UTF-8"),
+        ("a.csv", b"a,b\n1,\x81\x20\xff\n", "neither a workbook nor text", "CSV UTF-8"),
+        ("a.csv", b'a,b\n"1,2\n', "misplaced quote near line 2", "CSV UTF-8"),
+        ("a.csv", b"", "the table is empty", "row of headings"),
+        ("a.csv", b" ,,\n\n", "the table is empty", "row of headings"),
+        ("a.csv", b"a,b\n,\n", "headings but no rows", "a row a patient"),
+        ("a.csv", b"a,b,a\n1,2,3\n", "'a' stands over 2 columns", "all but one"),
+        ("a.csv", b"a,b\n1,10,20,30 mm\n", "has 4 cells under 2 headings", "in quotes; '20' is left over"),
+    ],
+)
+def test_unreadable_table_is_named(tmp_path: Path, name: str, content: bytes, what: str, remedy: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    found_what, found_remedy = problem_of(tmp_path / name)
+    assert what in found_what
+    assert remedy in found_remedy
+
+
+def test_empty_workbook_is_named(tmp_path: Path) -> None:
+    openpyxl.Workbook().save(tmp_path / "a.xlsx")
+    assert problem_of(tmp_path / "a.xlsx")[0] == "the table is empty"
+
+
+def test_missing_file_names_the_near_one(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text("a\n1\n", encoding="utf-8")
+    assert problem_of(tmp_path / "cohrt.csv") == ("no such file", "Did you mean 'cohort.csv'?")
+    assert "in a study file it starts" in problem_of(tmp_path / "xyz.txt")[1]
+    assert "There is no folder" in problem_of(tmp_path / "gone" / "cohort.csv")[1]
+
+
+def test_a_folder_is_not_a_table(tmp_path: Path) -> None:
+    assert "cannot be read" in problem_of(tmp_path)[0]
+
+
+def test_row_numbers_stay_right_around_several_lines_in_one_cell(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('a,b\n1,"two\nlines"\n\n3,x\n', encoding="utf-8")
+    sheet, _ = open_sheet(tmp_path / "a.csv")
+    assert sheet is not None
+    assert [number for number, _ in sheet.rows] == [2, 4]
+
+
+def test_heading_is_compared_half_width() -> None:
+    assert clean_heading("肿瘤 大小（ｃｍ）\ufeff") == "肿瘤大小(cm)"
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=60) | st.text(alphabet="a1\"'=,;\t\r\n病\u2028 ", max_size=60).map(str.encode))
+@example(b"sep=\r\n\r\na,b")
+@example(b'sep="\r\na,b')
+@example(b"a" * 140_000 + b",b\n1,2\n")
+@example(b"PK\x03\x04")
+def test_no_content_breaks_the_reader(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert problems or (sheet is not None and sheet.rows)
