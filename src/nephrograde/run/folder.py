@@ -1,0 +1,267 @@
+"""The folder of a run: the name of every file in it, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where each file of a run lies; nothing is read and nothing is made.
+
+    Every other room asks this class for a path, so that the layout is known here alone.
+
+    >>> run = RunFolder(Path("runs/first"))
+    >>> run.scores_path.as_posix()
+    'runs/first/scores/scores.csv'
+    >>> run.fold("weak-1-cmp", 0).weights_path.as_posix()
+    'runs/first/models/weak-1-cmp/fold-0/weights.safetensors'
+    """
+
+    run_dir: Path
+
+    @classmethod
+    def open(cls, run_dir: str | Path) -> RunFolder:
+        """Name the files of a run that exists.
+
+        Args:
+            run_dir: The folder of a study's run or of an evaluated score table.
+
+        Raises:
+            RunError: Where it is not the folder of a run.
+        """
+        folder = cls(Path(run_dir))
+        if not folder.is_run():
+            raise RunError(
+                f"{run_dir} is not the folder of a run: it has no {folder.study_lock_path.name}. "
+                "Name the folder that `nephrograde run` or `nephrograde evaluate` wrote with --out."
+            )
+        return folder
+
+    def is_run(self) -> bool:
+        """Whether the folder holds a run."""
+        return self.study_lock_path.is_file()
+
+    # The whole run
+    @property
+    def study_lock_path(self) -> Path:
+        """The resolved study, or the settings of an evaluation, with versions and the SHA-256 of every input."""
+        return self.run_dir / "study.lock.json"
+
+    @property
+    def ledger_path(self) -> Path:
+        """Every opening of the test set."""
+        return self.run_dir / "ledger.csv"
+
+    def stage_path(self, stage: str) -> Path:
+        """The record of a stage that came to its end."""
+        return self.run_dir / "stages" / f"{stage}.json"
+
+    # Who
+    @property
+    def cohort_dir(self) -> Path:
+        """Cases and split."""
+        return self.run_dir / "cohort"
+
+    @property
+    def cases_path(self) -> Path:
+        """What the study took from the cohort table."""
+        return self.cohort_dir / "cases.csv"
+
+    @property
+    def split_path(self) -> Path:
+        """Who tests and who is in which fold."""
+        return self.cohort_dir / "split.csv"
+
+    # What was scanned
+    @property
+    def volumes_dir(self) -> Path:
+        """The prepared regions with their index."""
+        return self.run_dir / "volumes"
+
+    @property
+    def findings_path(self) -> Path:
+        """What is wrong with the scans."""
+        return self.volumes_dir / "findings.csv"
+
+    @property
+    def regions_path(self) -> Path:
+        """The prepared regions."""
+        return self.volumes_dir / "regions.csv"
+
+    @property
+    def tumours_path(self) -> Path:
+        """Every tumour of every delineation."""
+        return self.volumes_dir / "tumours.csv"
+
+    @property
+    def image_inputs_path(self) -> Path:
+        """The SHA-256 of every image and mask."""
+        return self.volumes_dir / "inputs.json"
+
+    @property
+    def radiomics_dir(self) -> Path:
+        """The radiomic features."""
+        return self.run_dir / "radiomics"
+
+    @property
+    def features_path(self) -> Path:
+        """The radiomic features of every scan, one row each."""
+        return self.radiomics_dir / "features.csv"
+
+    @property
+    def quality_dir(self) -> Path:
+        """What ``nephrograde check`` found."""
+        return self.run_dir / "quality"
+
+    # What was learnt
+    @property
+    def models_dir(self) -> Path:
+        """The fitted networks."""
+        return self.run_dir / "models"
+
+    def fold(self, model: str, fold: int) -> FoldFolder:
+        """The folder of one fitted network.
+
+        Args:
+            model: Like ``weak-1-cmp``.
+            fold: Counted from 0.
+        """
+        return FoldFolder(self.models_dir / model / f"fold-{fold}")
+
+    def folds(self, model: str | None = None) -> Iterator[FoldFolder]:
+        """The folders of the fitted networks that are there, by model and fold.
+
+        Args:
+            model: Like ``weak-1-cmp``; None for all models.
+        """
+        found = [FoldFolder(path) for path in self.models_dir.glob(f"{model or '*'}/fold-*") if path.is_dir()]
+        yield from sorted((one for one in found if one.is_named_well()), key=lambda one: (one.model, one.number))
+
+    # What it is worth
+    @property
+    def scores_path(self) -> Path:
+        """Every patient's probability from every model."""
+        return self.run_dir / "scores" / "scores.csv"
+
+    @property
+    def members_path(self) -> Path:
+        """The test scores of every fold's own network."""
+        return self.run_dir / "scores" / "members.csv"
+
+    @property
+    def statistics_dir(self) -> Path:
+        """Everything that is computed from the scores."""
+        return self.run_dir / "statistics"
+
+    @property
+    def estimates_path(self) -> Path:
+        """Each model's measures with their intervals."""
+        return self.statistics_dir / "estimates.csv"
+
+    @property
+    def comparisons_path(self) -> Path:
+        """Differences between models."""
+        return self.statistics_dir / "comparisons.csv"
+
+    @property
+    def equivalence_path(self) -> Path:
+        """Non-inferiority and equivalence."""
+        return self.statistics_dir / "equivalence.csv"
+
+    @property
+    def calibration_path(self) -> Path:
+        """The smoothed calibration curves."""
+        return self.statistics_dir / "calibration.csv"
+
+    @property
+    def net_benefit_path(self) -> Path:
+        """The decision curves."""
+        return self.statistics_dir / "net_benefit.csv"
+
+    @property
+    def subgroups_path(self) -> Path:
+        """The AUC within subgroups."""
+        return self.statistics_dir / "subgroups.csv"
+
+    # On paper
+    @property
+    def report_dir(self) -> Path:
+        """The report with its figures, tables and model cards."""
+        return self.run_dir / "report"
+
+    def report_path(self, language: str = "en") -> Path:
+        """The page of the report in a language.
+
+        Args:
+            language: Like ``zh``.
+        """
+        return self.report_dir / ("report.html" if language == "en" else f"report.{language}.html")
+
+    @property
+    def figures_dir(self) -> Path:
+        """Every figure as SVG, with its data."""
+        return self.report_dir / "figures"
+
+    @property
+    def tables_dir(self) -> Path:
+        """The tables as LaTeX and for Word."""
+        return self.report_dir / "tables"
+
+    @property
+    def model_cards_dir(self) -> Path:
+        """A card for each model."""
+        return self.report_dir / "model-cards"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFolder:
+    """Where each file of one fitted network lies.
+
+    >>> fold = FoldFolder(Path("models/weak-1-cmp/fold-2"))
+    >>> fold.model, fold.number
+    ('weak-1-cmp', 2)
+    """
+
+    fold_dir: Path
+
+    @property
+    def model(self) -> str:
+        """The model, like ``weak-1-cmp``."""
+        return self.fold_dir.parent.name
+
+    @property
+    def number(self) -> int:
+        """The fold, counted from 0."""
+        return int(self.fold_dir.name.removeprefix("fold-"))
+
+    def is_named_well(self) -> bool:
+        """Whether the folder is called ``fold-<number>``."""
+        return self.fold_dir.name.removeprefix("fold-").isdecimal()
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights of the network."""
+        return self.fold_dir / "weights.safetensors"
+
+    @property
+    def card_path(self) -> Path:
+        """What the network is and how it came about."""
+        return self.fold_dir / "card.json"
+
+    @property
+    def history_path(self) -> Path:
+        """The learning curve."""
+        return self.fold_dir / "history.csv"
+
+    @property
+    def predictions_path(self) -> Path:
+        """What the network says of patients it has not learnt from."""
+        return self.fold_dir / "predictions.csv"
