@@ -1,4 +1,4 @@
-"""Images written by code, byte by byte where the byte matters, for the tests of this room."""
+"""Images written by code, byte by byte where the byte matters, for the tests of every room."""
 
 from __future__ import annotations
 
