@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from nephrograde import __version__
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import fingerprint, read_json, remove_leftovers, sha256_of, write_json
 from nephrograde.run.provenance import LOCK_NAME, read_lock, write_lock
 from nephrograde.study_file import salvage_study
+from nephrograde.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from html import escape
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,28 @@ class GroupAudit:
             yield from pair.as_text(n[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Audits:
+    """The audits of all groups of models; printing it gives the text of the command line."""
+
+    groups: tuple[GroupAudit, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give ``groups`` as JSON has them, and the note that goes with everything nephrograde writes."""
+        return {"note": RESEARCH_USE_ONLY, "groups": [audit.as_dict() for audit in self.groups]}
+
+    def as_text(self) -> str:
+        """Write all audits for the terminal, with an empty line between groups."""
+        closing = f"An audit shows which numbers fit together; it cannot say why others do not. {RESEARCH_USE_ONLY}"
+        return "\n\n".join([*(audit.as_text() for audit in self.groups), closing])
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.as_text())}</pre>"
+
+
 def audit_model(printed: Printed) -> Audit:
     """Find every confusion table that prints as a paper does, or what would explain that there is none.
 
@@ -286,45 +309,18 @@ def audit_group(models: Sequence[Printed], *, name: str = "") -> GroupAudit:
     return GroupAudit(name, audits, shared, nearby, tuple(differences))
 
 
-def audit_all(models: Sequence[Printed]) -> tuple[GroupAudit, ...]:
-    """Audit printed models group by group, in the order in which the groups first stand.
+def audit_all(models: Sequence[Printed]) -> Audits:
+    """Audit printed models group by group, in the order in which the groups first appear.
 
     Args:
         models: As read from a table or the command line.
 
     Returns:
-        An audit a group; models without a group make one together.
-
-    Source:
-        Our choice.
+        One audit per group; models without a group form one together.
     """
     names = dict.fromkeys(printed.group for printed in models)
-    return tuple(audit_group([printed for printed in models if printed.group == name], name=name) for name in names)
-
-
-def audits_as_dict(audits: Sequence[GroupAudit]) -> dict[str, Any]:
-    """Give all audits as JSON has them.
-
-    Args:
-        audits: A group each.
-
-    Returns:
-        ``groups`` and the note that goes with everything nephrograde writes.
-    """
-    return {"note": RESEARCH_USE_ONLY, "groups": [audit.as_dict() for audit in audits]}
-
-
-def audits_as_text(audits: Sequence[GroupAudit]) -> str:
-    """Write all audits for the terminal.
-
-    Args:
-        audits: A group each.
-
-    Returns:
-        The text, an empty line between groups.
-    """
-    closing = f"An audit shows which numbers fit together; it cannot say why others do not. {RESEARCH_USE_ONLY}"
-    return "\n\n".join([*(audit.as_text() for audit in audits), closing])
+    groups = (audit_group([printed for printed in models if printed.group == name], name=name) for name in names)
+    return Audits(tuple(groups))
 
 
 def _share(models: Sequence[Printed]) -> SharedTestSet:

@@ -64,13 +64,13 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the confusion tables that print like a paper's values, and what models can share a test set."""
-    from nephrograde.audit.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.audit.audit import audit_all
     from nephrograde.audit.printed import models_of
 
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
     audits = audit_all(models_of(models_path, cells, against or ()))
-    typer.echo(json.dumps(audits_as_dict(audits), indent=2, ensure_ascii=False) if as_json else audits_as_text(audits))
+    typer.echo(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
 
 
 @commands.command()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Volume:
     """An image in the patient.
 
@@ -29,6 +29,9 @@ class Volume:
     left, y to the back, z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and column
     ``a`` of ``direction`` says how axis ``a`` runs (LPS). ``native`` is the grid in stored order, to which ``vox``
     places refer.
+
+    >>> make_volume(np.zeros((4, 4, 3), np.int16), spacing_mm=(0.8, 0.8, 2.0))
+    Volume(4 × 4 × 3 voxels of 0.80 × 0.80 × 2.00 mm, int16)
     """
 
     values: VolumeArray
@@ -38,6 +41,11 @@ class Volume:
     native: Grid
     image_path: Path | None = None
     faults: tuple[Fault, ...] = ()
+
+    def __repr__(self) -> str:
+        size = " × ".join(map(str, self.values.shape))
+        spacing = " × ".join(f"{step:.2f}" for step in self.spacing_mm)
+        return f"Volume({size} voxels of {spacing} mm, {self.values.dtype})"
 
     @property
     def grid(self) -> Grid:

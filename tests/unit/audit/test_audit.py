@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nephrograde.audit.audit import audit_all, audit_group, audit_model, audits_as_dict, audits_as_text
+from nephrograde.audit.audit import audit_all, audit_group, audit_model
 from nephrograde.audit.confusion_tables import find_tables
 from nephrograde.audit.printed import SHARES, Printed, Rounding, parse_printed
 from nephrograde.audit.printed_auc import CORRELATIONS, choose_positives
@@ -335,8 +335,8 @@ def test_groups_are_audited_apart():
         printed({**STRONG, "name": "twin"}, 92, group="cmp"),
     ]
     audits = audit_all(models)
-    assert [(audit.name, len(audit.models)) for audit in audits] == [("cmp", 2), ("np", 1)]
-    data = audits_as_dict(audits)
+    assert [(audit.name, len(audit.models)) for audit in audits.groups] == [("cmp", 2), ("np", 1)]
+    data = audits.as_dict()
     assert data["note"].startswith("Research use only")
     assert [group["group"] for group in data["groups"]] == ["cmp", "np"]
     assert data["groups"][0]["models"][0]["tables"][1] == {
@@ -348,7 +348,7 @@ def test_groups_are_audited_apart():
         "fn": 6,
         "roundings": ["half_up", "half_even", "ties_either"],
     }
-    text = audits_as_text(audits)
+    text = audits.as_text()
     assert "Group cmp\nweak: 92 patients" in text
     assert "One test set for all models" not in text[text.index("Group np") :]
     assert text.endswith("no clinical decision may rest on it.")
