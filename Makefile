@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 $(BIN)/nephrograde: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -17,10 +17,14 @@ $(VENV)/.test: $(BIN)/nephrograde
 	$(PIP) --editable '.[test,pdf,public,radiomics]'
 	touch $@
 
+$(VENV)/.docs: $(BIN)/nephrograde
+	$(PIP) --editable '.[docs]'
+	touch $@
+
 demo: $(BIN)/nephrograde
 	$(BIN)/nephrograde demo
 
-check: $(VENV)/.test
+check: $(VENV)/.test docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -30,6 +34,11 @@ check: $(VENV)/.test
 
 test: check
 
+# Warnings are errors, a broken link or a failing notebook among them; the site needs no network, built or opened.
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -M html docs build/docs --fresh-env --nitpicky --fail-on-warning --keep-going --quiet
+	$(BIN)/python docs/check_site.py build/docs/html
+
 bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
 	$(BIN)/python bench/prepare.py
@@ -38,4 +47,4 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/phase_images.py
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build/docs
