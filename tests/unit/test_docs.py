@@ -1,8 +1,9 @@
 """The documentation: Chinese pages keep the commands of the English ones; the check of the site finds its faults."""
 
-import importlib.util
 import re
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,10 +15,7 @@ NOTICE = "<p>Research use only 仅供科研使用</p>"
 
 @pytest.fixture
 def check_site():
-    spec = importlib.util.spec_from_file_location("check_site", ROOT / "docs" / "check_site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "check_site.py")))
 
 
 def commands(page_path):
