@@ -10,7 +10,7 @@ import torch
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, replaced_folder, write_rows
 from nephrograde.model.card import ModelCard, read_card, write_card
-from nephrograde.model.resnet import Network, build_network
+from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
 
 if TYPE_CHECKING:

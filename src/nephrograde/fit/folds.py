@@ -122,8 +122,8 @@ def grade_pictures(model_dir: Path, pictures: npt.NDArray[np.float16], *, settin
         RunError: Where the model has not been fitted.
     """
     from nephrograde.fit.folder import load_network
+    from nephrograde.model.network import score
     from nephrograde.model.pooling import pool
-    from nephrograde.model.resnet import score
 
     fold_dirs = sorted(model_dir.glob("fold-*"), key=lambda path: int(path.name.removeprefix("fold-")))
     if not fold_dirs:

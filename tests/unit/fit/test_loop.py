@@ -17,8 +17,8 @@ from nephrograde.errors import FitError, RunError, WeightsError
 from nephrograde.files import sha256_of
 from nephrograde.fit import learner, loop
 from nephrograde.fit.loop import fit_fold
+from nephrograde.model.network import build_network, score
 from nephrograde.model.pooling import pool
-from nephrograde.model.resnet import build_network, score
 from nephrograde.sample.dataset import SampleSet
 from nephrograde.study import AugmentSettings, InitialWeights
 
