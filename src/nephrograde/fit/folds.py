@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, FitSettings, Study
 
 CARD = "card.json"
-_SHAPING = ("nephrograde", "torch", "monai")
+_SHAPING = ("nephrograde", "torch")
 
 
 @dataclass(frozen=True, slots=True)

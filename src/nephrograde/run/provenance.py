@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 LOCK_NAME = "study.lock.json"
 _PACKAGES = (
     "torch",
-    "monai",
     "lightning-fabric",
     "numpy",
     "scipy",

@@ -83,7 +83,7 @@ def _write_lock(run_dir: Path, study: Study) -> None:
     lock = {
         "created": "2026-05-04T09:30:00+00:00",
         "study": study.model_dump(mode="json"),
-        "versions": {"nephrograde": "0.1.0", "torch": "2.13.0", "monai": "1.6.0"},
+        "versions": {"nephrograde": "0.1.0", "torch": "2.13.0"},
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "seed": {"split": 20260415, "fit": 20260415},
         "command": "nephrograde run study.toml --set fit.epochs=4",
