@@ -45,6 +45,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/input_pipeline.py
 	$(BIN)/python bench/scan_headers.py
 	$(BIN)/python bench/phase_images.py
+	$(BIN)/python bench/start.py
 
 clean:
 	rm -rf $(VENV) demo build/docs
