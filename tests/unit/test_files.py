@@ -1,13 +1,9 @@
 """Whole-file writing: a reader sees the old file or the new one, never a half."""
 
-import zipfile
-
 import pytest
 
-from nephrograde.errors import RunError, VolumeError
+from nephrograde.errors import RunError
 from nephrograde.files import (
-    SERIES_LIST_HEADING,
-    SeriesList,
     fingerprint,
     read_json,
     read_rows,
@@ -96,34 +92,6 @@ def test_a_folders_hash_follows_names_and_contents(tmp_path):
     (folder / "2.dcm").write_bytes(b"b")
     assert len({first, second, sha256_of(folder)}) == 3
     assert sha256_of(folder / "2.dcm") == "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
-
-
-def test_a_series_lists_hash_follows_the_contents_it_names(tmp_path):
-    list_path = tmp_path / "np.series"
-    list_path.write_text(f"{SERIES_LIST_HEADING}\r\n1.dcm\r\na.zip//2.dcm\r\n", encoding="utf-8")
-    (tmp_path / "1.dcm").write_bytes(b"a")
-    hashes = [sha256_of(list_path)]  # the archive is missing
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("2.dcm", b"b")
-    hashes.append(sha256_of(list_path))
-    (tmp_path / "1.dcm").write_bytes(b"c")
-    hashes.append(sha256_of(list_path))
-    assert len(set(hashes)) == 3
-    (tmp_path / "1.dcm").rename(tmp_path / "other.dcm")
-    list_path.write_text(f"{SERIES_LIST_HEADING}\nother.dcm\na.zip//2.dcm\n", encoding="utf-8")
-    assert sha256_of(list_path) == hashes[2]
-    list_path.write_text("no list")
-    assert sha256_of(list_path) not in hashes
-
-
-def test_a_member_that_claims_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(5000))
-    (tmp_path / "a.series").write_text(f"{SERIES_LIST_HEADING}\nbomb.zip//zeros\n", encoding="utf-8")
-    monkeypatch.setattr("nephrograde.files.LARGEST_MEMBER_BYTES", 4999)
-    with SeriesList(tmp_path / "a.series") as listed, pytest.raises(VolumeError, match="file 1 of the list") as caught:
-        listed.open(0)
-    assert caught.value.code == "archive-too-large"
 
 
 def test_fingerprint_sees_values():

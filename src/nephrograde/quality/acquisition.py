@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList, is_series_list
 from nephrograde.quality.marks import PersonMarks, keyed_mark
+from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
 from nephrograde.volume.dicom.text import decode_text
 from nephrograde.volume.finding import Fault
 

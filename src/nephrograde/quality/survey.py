@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import fingerprint, read_json, replaced, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
 from nephrograde.quality.thumbnail import thumbnail_png
+from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, write_findings
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
@@ -96,7 +97,7 @@ def check_quality(
 def _look_over(scan: Scan, masks: MaskSettings, quality_dir: Path) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
     paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
-    contents = [sha256_of(path) if path.exists() else "" for path in paths]
+    contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place))
     name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, masks.model_dump()])[:20]
     record_path = quality_dir / "cache" / f"{name}.json"

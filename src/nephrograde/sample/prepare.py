@@ -18,6 +18,7 @@ from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
+from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, Finding, as_finding, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
@@ -222,7 +223,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
 
 
 def _digests(scan: Scan) -> dict[str, str]:
-    return {str(path): sha256_of(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
+    return {str(path): sha256_of_image(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
 
 
 def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:

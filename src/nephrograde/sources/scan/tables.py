@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import SERIES_LIST_HEADING, fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
 from nephrograde.sources.scan.masks import is_mask
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList
 from nephrograde.volume.dicom.elements import begins_as_dicom
 from nephrograde.volume.dicom.pixels import AIR_HU, decode
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.dicom.slices import SourceFile, find_slices
 from nephrograde.volume.dicom.stack import stack_slices
 from nephrograde.volume.dicom.tilt import straighten
@@ -69,7 +69,7 @@ def read_series(series_dir: Path) -> Series:
 
 
 def read_listed_series(list_path: Path) -> Series:
-    """Read the DICOM series whose files a list names (:class:`~nephrograde.files.SeriesList`).
+    """Read the DICOM series whose files a list names (:class:`~nephrograde.volume.dicom.series_list.SeriesList`).
 
     Files in archives are unpacked to a temporary folder meanwhile.
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList, is_series_list
 from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
 from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:

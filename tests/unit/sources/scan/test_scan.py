@@ -12,12 +12,13 @@ import pytest
 from pydicom import dcmread
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import SeriesList, read_rows
+from nephrograde.files import read_rows
 from nephrograde.sources.scan import look
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.terminal import print_scan
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.read import read_volume
 

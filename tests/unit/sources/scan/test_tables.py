@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import InputError, RunError, VolumeError
-from nephrograde.files import SeriesList, read_rows
+from nephrograde.files import read_rows
 from nephrograde.sources.scan.choose import Choice
 from nephrograde.sources.scan.grades import read_day, read_grades
 from nephrograde.sources.scan.tables import (
@@ -25,6 +25,7 @@ from nephrograde.sources.scan.tables import (
     write_tables,
 )
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
 
 if TYPE_CHECKING:

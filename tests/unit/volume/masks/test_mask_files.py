@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SERIES_LIST_HEADING
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.masks.read import read_marks, read_mask
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import make_volume, write_image
