@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.profile import Treatment, treatment
-from nephrograde.sources.deidentify.values import (
-    bytes_element,
-    charsets_of,
-    number_element,
-    text_element,
-    texts_of,
-)
+from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
+from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +41,7 @@ def identity_of(source: Dataset) -> Identity:
     Args:
         source: As read.
     """
-    charsets = charsets_of(source, ())
+    charsets = character_sets_of(source)
     found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
     kinds = {
         "numbers": (
@@ -96,7 +91,7 @@ class Cleaner:
             A new object with new file meta information, texts in UTF-8, and a statement of what was done to it.
 
         Raises:
-            ValueError: Or another of ``damages()``, where the object makes no sense.
+            ValueError: Or another of ``PYDICOM_ERRORS``, where the object makes no sense.
 
         **Source:** DICOM PS3.15 E.1.1 and E.2; PS3.10 7.1.
         """
@@ -115,7 +110,7 @@ class Cleaner:
         from pydicom import Dataset
 
         target = Dataset()
-        charsets = charsets_of(source, outer_charsets)
+        charsets = character_sets_of(source, outer_charsets)
         for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118
             way = treatment(
                 tag, keep_descriptions=self.keep_descriptions, keep_characteristics=self.keep_characteristics

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.scan.headers import MASK_CLASSES
 from nephrograde.sources.scan.kinds import plain
+from nephrograde.volume.dicom.dictionary import MASK_CLASSES
 from nephrograde.volume.phase.evidence import PHASES, PhaseAnswer
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nephrograde.sources.scan.headers import MASK_CLASSES, moment_of
+from nephrograde.sources.scan.headers import moment_of
+from nephrograde.volume.dicom.dictionary import MASK_CLASSES
 from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.grid import FEWEST_SLICES
 

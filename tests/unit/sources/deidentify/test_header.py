@@ -21,7 +21,7 @@ from nephrograde.sources.deidentify.header import Cleaner, identity_of
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.datasets import quiet
 
 
 def cleaned(source, **settings):
