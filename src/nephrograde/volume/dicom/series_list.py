@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import zipfile
-import zlib
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, sha256_of, sha256_of_stream
+from nephrograde.volume.dicom.archive import (
+    BOMB,
+    LARGEST_INNER_BYTES,
+    MEMBER_SEPARATOR,
+    TOO_LARGE_MEMBER,
+    ArchiveRefused,
+    open_archive,
+    unpack_member,
+)
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
 SERIES_LIST_HEADING = "# nephrograde series 1"
-LARGEST_MEMBER_BYTES = 4 * 2**30
-"""A file in an archive that says it is larger is not unpacked; an enhanced CT of 2000 slices has 1 GB (our choice)."""
+_TOO_LARGE = {BOMB, TOO_LARGE_MEMBER}
 
 
 def sha256_of_image(path: Path) -> str:
@@ -60,7 +65,7 @@ class SeriesList:
     ``outer.zip//inner.zip//name`` one in an archive in an archive. Messages count the files and do not name them, as
     file names often say who the patient is.
 
-    >>> import pathlib
+    >>> import pathlib, tempfile, zipfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> with zipfile.ZipFile(folder / "export.zip", "w") as archive:
     ...     archive.writestr("CT/1", b"a slice")
@@ -144,11 +149,13 @@ class SeriesList:
             raise VolumeError(
                 "file-unreadable", f"{self.name(k)} cannot be read ({error.strerror}).", "Check its permissions."
             ) from None
-        except _LargeMemberError as error:
-            raise VolumeError(
-                "archive-too-large", f"{self.name(k)} unpacks to {error} bytes.", "Unpack it, and scan again."
-            ) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        except ArchiveRefused as refused:
+            if str(refused) in _TOO_LARGE:
+                raise VolumeError(
+                    "archive-too-large",
+                    f"{self.name(k)} lies in an archive and unpacks to too many bytes.",
+                    "Unpack it, and scan again.",
+                ) from None
             raise VolumeError(
                 "archive-damaged",
                 f"{self.name(k)} lies in an archive that is damaged or encrypted.",
@@ -157,7 +164,7 @@ class SeriesList:
 
     def _parts(self, k: int) -> tuple[Path, list[str]]:
         start = 2 if self._lines[k].startswith("//") else 0  # a Windows share begins with two strokes
-        first, *members = self._lines[k][start:].split("//")
+        first, *members = self._lines[k][start:].split(MEMBER_SEPARATOR)
         return self._list_path.parent / f"{self._lines[k][:start]}{first}", members
 
     def _missing(self, k: int) -> VolumeError:
@@ -168,28 +175,12 @@ class SeriesList:
         for depth, member in enumerate(members[:-1], start=1):
             key = (str(path), *members[:depth])
             if key not in self._archives:
-                self._archive(key, self._held.enter_context(_unpacked(archive, member)))
+                unpacked = unpack_member(archive, member, largest_bytes=LARGEST_INNER_BYTES)
+                self._archive(key, self._held.enter_context(unpacked))
             archive = self._archives[key]
-        return _unpacked(archive, members[-1])
+        return unpack_member(archive, members[-1])
 
     def _archive(self, key: tuple[str, ...], content: Path | IO[bytes]) -> zipfile.ZipFile:
         if key not in self._archives:
-            self._archives[key] = self._held.enter_context(zipfile.ZipFile(content))
+            self._archives[key] = self._held.enter_context(open_archive(content))
         return self._archives[key]
-
-
-class _LargeMemberError(Exception):
-    """A member of an archive says that it is larger than ``LARGEST_MEMBER_BYTES``."""
-
-
-def _unpacked(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
-    """A member as a file of its own that can be searched; whole, as its checksum is compared at its end."""
-    entry = archive.getinfo(member)
-    if entry.file_size > LARGEST_MEMBER_BYTES:
-        raise _LargeMemberError(f"{entry.file_size:,}")
-    with ExitStack() as on_error, archive.open(entry) as stream:
-        unpacked: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
-        shutil.copyfileobj(stream, unpacked)
-        unpacked.seek(0)
-        on_error.pop_all()
-    return unpacked
