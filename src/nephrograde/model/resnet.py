@@ -72,7 +72,8 @@ class Subsample(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Subsample ``(n, channel, …)``."""
         n_axes = images.ndim - 2
-        kept = images.detach()[(..., *[slice(None, None, self.stride)] * n_axes)]
+        every = slice(None, None, self.stride)
+        kept = images.detach()[(slice(None), slice(None), *(every for _ in range(n_axes)))]
         return nn.functional.pad(kept, [0, 0] * n_axes + [0, self.outputs - images.shape[1]])
 
 
