@@ -82,7 +82,7 @@ def plan_index(
         images = {choice.header.key: f"images/{choice.header.series_uid}" for choice in choices if choice.chosen}
         tally.add(person, choices, images)
     names.write()
-    write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
+    write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
     return tally.result(paths)
 
 

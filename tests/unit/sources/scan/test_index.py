@@ -52,8 +52,8 @@ def test_plan_names_the_folders_of_the_download(index_path: Path, tmp_path: Path
     series = {row["series_uid"]: row for row in read_rows(result.series_path)}
     assert len(series) == 7
     assert series["1.1.9"]["reason"] == "localiser"
-    assert series["1.1.4"]["reason"] == "not CT: SEG"
-    assert series["1.1.2"]["reason"].startswith("a better series")
+    assert series["1.1.4"]["reason"] == "not-ct:modality=SEG"
+    assert series["1.1.2"]["reason"].startswith("better-series")
     assert series["1.1.3"]["chosen"] == "yes"
     assert result.notes == ("1 patient without any CT, left out of the cohort table: KiTS-00002.",)
     assert not (tmp_path / "plan" / "cohort.key.csv").exists()
