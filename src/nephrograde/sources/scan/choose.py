@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.sources.scan.kinds import Kernel, kernel_of, set_aside, step_of
+from nephrograde.volume.dicom.moment import read_day
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
 from nephrograde.volume.statement import Statement, write_statements
 
@@ -115,20 +116,6 @@ def choose_series(
     return [choices[i] for i in range(len(pairs))]
 
 
-def study_day(header: SeriesHeader) -> date | None:
-    """Read the day of a study; None where it is missing or no date.
-
-    >>> from nephrograde.volume.dicom.header import SeriesHeader
-    >>> study_day(SeriesHeader(series_uid="1", study_date="20190314"))
-    datetime.date(2019, 3, 14)
-    """
-    digits = header.study_date.replace("-", "").replace(".", "")[:8]
-    try:
-        return datetime.strptime(digits, "%Y%m%d").date() if len(digits) == 8 else None
-    except ValueError:
-        return None
-
-
 def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> float:
     """Tell how much of the height of the kidneys a series covers.
 
@@ -205,7 +192,7 @@ def _kidney_reason(header: SeriesHeader, kidneys_mm: tuple[float, float] | None)
 
 
 def _visit(header: SeriesHeader) -> str:
-    day = study_day(header)
+    day = read_day(header.study_date)
     return f"study {header.study_uid}" if day is None else day.isoformat()
 
 
@@ -213,7 +200,7 @@ def _choose_visit(
     visits: Mapping[str, Sequence[tuple[SeriesHeader, PhaseAnswer]]], surgery: date | None
 ) -> tuple[str, dict[str, Reasons]]:
     """The visit that is taken, empty where none can be, and for each of the others the reason why not."""
-    day_of = {visit: study_day(members[0][0]) for visit, members in visits.items()}
+    day_of = {visit: read_day(members[0][0].study_date) for visit, members in visits.items()}
     why_not: dict[str, Reasons] = {}
     open_visits = list(visits)
     if surgery is not None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nephrograde.sources.scan.choose import choose_series, kidney_share, study_day
+from nephrograde.sources.scan.choose import choose_series, kidney_share
 from nephrograde.sources.scan.kinds import kernel_of, set_aside, step_of
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.moment import read_day
 from nephrograde.volume.phase.evidence import PHASES, PhaseAnswer
 from nephrograde.volume.statement import REASONS, Statement
 
@@ -240,12 +241,6 @@ def test_without_surgery_most_phases_then_latest() -> None:
     assert reasons(late)["3"] == "another-visit | visit.later"
 
 
-def test_days_are_read_or_left_open() -> None:
-    assert study_day(series("1", study_date="2019-03-14")) == date(2019, 3, 14)
-    assert study_day(series("1", study_date="20190230")) is None
-    assert study_day(series("1", study_date="2019")) is None
-
-
 def test_parts_of_a_series_compete_as_series() -> None:
     parts = [series("1", part=part, n_images=n) for part, n in (("1", 50), ("2", 70))]
     assert taken(choose_series([(part, sure("np")) for part in parts])) == {"1.2"}
@@ -276,7 +271,7 @@ def test_at_most_one_series_a_phase_from_one_visit_whatever_the_order(pairs: Any
         phases = [choice.answer.phase for choice in chosen]
         assert len(set(phases)) == len(phases)
         assert "" not in phases
-        days = {study_day(choice.header) or choice.header.study_uid for choice in chosen}
+        days = {read_day(choice.header.study_date) or choice.header.study_uid for choice in chosen}
         assert len(days) <= 1
     assert all(one.is_listed for choice in choices for one in (choice.reason, *choice.grounds))
     assert all(choice.chosen == (choice.reason.code in {"best-of", "only-series"}) for choice in choices)

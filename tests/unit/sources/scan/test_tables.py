@@ -12,7 +12,7 @@ import pytest
 from nephrograde.errors import InputError, RunError, VolumeError
 from nephrograde.files import read_json, read_rows, sha256_of, write_json
 from nephrograde.sources.scan.choose import Choice
-from nephrograde.sources.scan.grades import read_day, read_grades
+from nephrograde.sources.scan.grades import read_grades
 from nephrograde.sources.scan.tables import (
     ScanPaths,
     claim_table,
@@ -178,12 +178,6 @@ def test_unsound_table_is_named_by_row_not_by_patient(tmp_path: Path, text: str,
     with pytest.raises(InputError, match=what) as caught:
         read_grades(grades_of(tmp_path, text))
     assert "secret" not in str(caught.value).lower()
-
-
-def test_days_are_read_with_the_year_first() -> None:
-    texts = ("2020-03-05", "2020/3/5", "20200305", "2020年3月5日", "2020-03-05 08:30:00")
-    assert {read_day(text) for text in texts} == {date(2020, 3, 5)}
-    assert read_day("5.3.2020") is None
 
 
 def test_masks_have_columns_where_there_are_any(tmp_path: Path) -> None:
