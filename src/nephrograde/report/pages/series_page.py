@@ -13,7 +13,8 @@ from nephrograde.report.figures.svg import SYNTHETIC
 from nephrograde.report.pages.study_page import page_environment
 from nephrograde.report.text.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
-from nephrograde.vocabulary import KNOWN_PHASES, RESEARCH_USE_ONLY
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import read_series
 from nephrograde.volume.statement import MASK_CODES
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
     from nephrograde.volume.series_table import SeriesEntry
 
-PHASE_ORDER = tuple(KNOWN_PHASES)
 UNSURE = 0.9
 """A chosen series whose phase is less probable is to be looked at first. Our choice."""
 
@@ -104,7 +104,7 @@ def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
             blocks=blocks,
             first=[block for block in blocks if block.is_first],
             n_series=len(entries),
-            counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASE_ORDER],
+            counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
             reasons=reasons.most_common(),
         )
     )
@@ -118,9 +118,9 @@ def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) ->
     lines = [_line(entry, thumbs_dir) for entry in entries]
     chosen = sorted(
         (line for line in lines if line.is_chosen and not line.is_mask),
-        key=lambda line: PHASE_ORDER.index(line.phase) if line.phase in PHASE_ORDER else len(PHASE_ORDER),
+        key=lambda line: PHASES.index(line.phase) if line.phase in PHASES else len(PHASES),
     )
-    missing = tuple(phase for phase in PHASE_ORDER[:3] if phase not in {line.phase for line in chosen})
+    missing = tuple(phase for phase in PHASES[:3] if phase not in {line.phase for line in chosen})
     # Else there was nothing to choose from.
     has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
     is_first = has_ct and (not chosen or any(line.is_unsure for line in chosen))

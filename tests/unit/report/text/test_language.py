@@ -16,6 +16,7 @@ from jinja2 import Environment, nodes
 
 from nephrograde.report.text.language import LANGUAGES, catalogue, phase_in_words, speaking, spoken, t, translated
 from nephrograde.report.text.numbers import bounds, counted, decimal, duration, enumerated, listed, p_sentence
+from nephrograde.vocabulary import KNOWN_PHASES
 from nephrograde.volume.statement import GROUNDS, REASONS, SIGHTS, TERMS, wording_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def scan() -> Scan:
     for sentence in series_sentences():
         if re.sub(r"\{\w+\}", "", sentence):
             found.say(sentence, "statement.py")
+    for name in KNOWN_PHASES.values():
+        found.say(name, "vocabulary.py")
     return found
 
 
