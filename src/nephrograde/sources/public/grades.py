@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from nephrograde.cohort.grade import read_grade
 from nephrograde.errors import InputError, Problem
 from nephrograde.files import replaced
 from nephrograde.sources.public.cohorts import KITS_REPOSITORY
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _GDC_FIELDS = ("submitter_id", "tumor_grade", "primary_diagnosis", "classification_of_tumor")
 _GDC_MOST = 5000
-_GRADE = re.compile(r"G?([1-4])", re.IGNORECASE)
 _NOT_CLEAR_CELL = re.compile(
     "papillary|chromophobe|oncocyt|urothel|transitional|collecting duct|sarcoma|angiomyolip|medullary|cystic|wilms"
     "|nephroblastoma|translocation|squamous|neuroendocrine"
@@ -123,11 +123,10 @@ def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
     table = read_grades(grades_path)
     rows = {}
     for patient_id, (_, cells) in table.rows.items():
-        match = _GRADE.fullmatch(cells.get("isup_grade", ""))
+        grade = read_grade(cells.get("isup_grade", ""))
         clinical = {heading: cell for heading, cell in cells.items() if heading != "isup_grade"}
-        rows[patient_id.casefold()] = PublicGrade(
-            match[1] if match else "", None if match else Statement.of("no-grade"), clinical
-        )
+        why_not = None if grade else Statement.of("no-grade")
+        rows[patient_id.casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
     return PublicGrades("isup_grade", rows, grades_path.name)
 
 
@@ -169,16 +168,16 @@ def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
     for case in cases:
         number = int(str(case["case_id"]).removeprefix("case_"))
         histology = str(case["tumor_histologic_subtype"] or "unknown")
-        match = _GRADE.fullmatch(str(case["tumor_isup_grade"]))
+        grade = read_grade(_text(case["tumor_isup_grade"]))
         clinical = {
             "age_years": _text(case.get("age_at_nephrectomy")),
             "sex": _text(case.get("gender")),
             "size_cm": _text(case.get("radiographic_size")),
         }
-        why_not = None if match else Statement.of("no-grade")
+        why_not = None if grade else Statement.of("no-grade")
         if histology != "clear_cell_rcc":
             why_not = Statement.of("not-clear-cell", histology=histology)
-        rows[kits_patient(number).casefold()] = PublicGrade(match[1] if match else "", why_not, clinical)
+        rows[kits_patient(number).casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
     return rows
 
 
@@ -196,8 +195,8 @@ def _read_gdc(answer: Mapping[str, Any]) -> dict[str, PublicGrade]:
         ]
         texts = sorted({str(diagnosis.get("primary_diagnosis") or "") for diagnosis in own})
         other = [text for text in texts if _NOT_CLEAR_CELL.search(text.lower())]
-        matches = (_GRADE.fullmatch(str(diagnosis.get("tumor_grade"))) for diagnosis in own)
-        grades = sorted({match[1] for match in matches if match})
+        found = (read_grade(_text(diagnosis.get("tumor_grade"))) for diagnosis in own)
+        grades = sorted({str(grade) for grade in found if grade})
         why_not = None if len(grades) == 1 else Statement.of("no-grade")
         if len(grades) > 1:
             why_not = Statement.of("several-grades", grades=", ".join(grades))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem
+from nephrograde.sheet import is_nothing
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, read_grades
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
@@ -29,7 +30,6 @@ NEEDED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescripti
 
 _TIMES = ("AcquisitionTime", "SeriesTime")
 _UID = re.compile(r"\w(?:[\w-]|\.(?!\.)){0,63}")
-_NOTHING = {"", "nan", "none", "null", "<na>"}
 
 
 def plan_index(
@@ -202,7 +202,7 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
 
 def _text(value: object) -> str:
     text = str(value).strip()
-    return "" if text.casefold() in _NOTHING else text
+    return "" if is_nothing(text) else text
 
 
 def _number(text: str) -> float | None:

@@ -126,3 +126,10 @@ def test_a_table_of_the_user_is_taken_as_it_is(tmp_path):
     assert find_grade(grades, "TCGA-1").grade == "3"
     assert find_grade(grades, "TCGA-1").clinical == {"age_years": "60"}
     assert find_grade(grades, "B").why_not == Statement.of("no-grade")
+
+
+@pytest.mark.parametrize("text", ["3.0", "III", "Ⅲ级", "Grade 3", "ISUP 3", "３"])
+def test_a_grade_of_the_user_may_be_written_as_in_a_cohort_table(tmp_path, text):
+    (tmp_path / "grades.csv").write_text(f"patient_id,isup_grade\na,{text}\n", encoding="utf-8")
+    grades = read_public_grades(tmp_path / "grades.csv", COHORTS["tcga-kirc"])
+    assert (find_grade(grades, "a").grade, find_grade(grades, "a").why_not) == ("3", None)
