@@ -57,7 +57,7 @@ class Choice:
     grounds: tuple[Statement, ...] = ()
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The reason and its grounds as they stand in ``series.csv``."""
         return write_statements((self.reason, *self.grounds))
 
@@ -99,7 +99,7 @@ def choose_series(
     ...     for text, n, step in [("arterial", 40, 5.0), ("arterial", 150, 1.25), ("SCOUT", 2, None)]
     ... )
     >>> for choice in choose_series([(thick, arterial), (thin, arterial), (scout, PhaseAnswer("", 0.25, ()))]):
-    ...     print(choice.chosen, choice.words)
+    ...     print(choice.chosen, choice.text)
     False better-series | by.step:step_mm=1.25
     True best-of:n=2 | by.step:step_mm=1.25
     False localiser

@@ -65,7 +65,7 @@ def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | N
     >>> drawn = SeriesHeader(series_uid="1.8", sop_class="1.2.840.10008.5.1.4.1.1.66.4", refers_to=("1.7",))
     >>> reason = Statement.of("not-ct", modality="SEG")
     >>> found = choose_masks([scan, Choice(drawn, PhaseAnswer("", 0.25, ()), chosen=False, reason=reason)])
-    >>> found[1].answer.phase, found[1].chosen, found[1].words
+    >>> found[1].answer.phase, found[1].chosen, found[1].text
     ('np', True, 'mask-taken:series=1.7')
     """
     series = [choice for choice in choices if not is_mask(choice.header)]

@@ -30,7 +30,7 @@ def sure(phase: str, probability: float = 0.95) -> PhaseAnswer:
 
 
 def reasons(choices: list[Choice]) -> dict[str, str]:
-    return {choice.header.key: choice.words for choice in choices}
+    return {choice.header.key: choice.text for choice in choices}
 
 
 def taken(choices: list[Choice]) -> set[str]:

@@ -33,7 +33,7 @@ def told(*masks: Choice, **known: Any) -> list[tuple[bool, str, str]]:
     found = choose_masks([*SCANS, *masks], **known)
     assert found[: len(SCANS)] == SCANS
     assert all(choice.reason.is_listed for choice in found[len(SCANS) :])
-    return [(choice.chosen, choice.answer.phase, choice.words) for choice in found[len(SCANS) :]]
+    return [(choice.chosen, choice.answer.phase, choice.text) for choice in found[len(SCANS) :]]
 
 
 def test_a_mask_has_the_phase_of_the_chosen_series_on_which_it_was_drawn() -> None:
@@ -65,10 +65,10 @@ def test_of_several_masks_the_newest_counts_and_areas_before_points(
 
 
 def test_frame_of_reference_stands_in_where_it_leaves_no_choice() -> None:
-    found = [choose_masks([*scans, mask("8", frame_uid="f")])[-1].words for scans in (SCANS, SCANS[:1], SCANS[2:])]
+    found = [choose_masks([*scans, mask("8", frame_uid="f")])[-1].text for scans in (SCANS, SCANS[:1], SCANS[2:])]
     unknown = "mask-of-unknown"
     assert found == [unknown, "mask-taken:series=7", unknown]
-    assert choose_masks([scan("7", "np"), mask("8")])[-1].words == unknown
+    assert choose_masks([scan("7", "np"), mask("8")])[-1].text == unknown
 
 
 @pytest.mark.parametrize("name", ["LIVER - 1", "Pre-Dose, LEFT ADRENAL - 1", "右肾上腺"])
@@ -88,4 +88,4 @@ def test_a_mask_that_cannot_be_used_gives_way() -> None:
 
 def test_other_segmentations_stay_what_they_are() -> None:
     surface = "1.2.840.10008.5.1.4.1.1.66.5"
-    assert choose_masks([*SCANS, mask("8", "7", sop_class=surface)])[-1].words == "not-ct:modality=SEG"
+    assert choose_masks([*SCANS, mask("8", "7", sop_class=surface)])[-1].text == "not-ct:modality=SEG"
