@@ -36,13 +36,15 @@ def print_findings(run_dir: Path) -> None:
 
 def print_scan(result: ScanResult) -> None:
     """Say what a scan found, chose, set aside and passed over; files are not named, as they may name a patient."""
+    from nephrograde.volume.statement import wording_of
+
     files = f" in {result.n_files} files" if result.n_files else ""
     typer.echo(f"{result.n_patients} patients, {result.n_series} series{files}")
     for phase, count in result.n_scans.items():
         masks = f", {result.n_masks[phase]} of them with a mask" if phase in result.n_masks else ""
         typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{masks}")
-    for reason, count in result.reasons.items():
-        typer.echo(f"not chosen: {count} × {reason}")
+    for code, count in result.reasons.items():
+        typer.echo(f"not chosen: {count} × {wording_of(code)[0]}")
     for skipped in result.skipped:
         typer.echo(f"passed over: {skipped.count} × {skipped.reason}", err=True)
     if result.skipped_path is not None:

@@ -143,7 +143,7 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     """
     paths = ScanPaths(out_dir / "cohort.csv")
     claim_table(paths)
-    write_tables(paths, plan.rows, plan.series_rows, carried=plan.columns)
+    write_tables(paths, plan.rows, plan.series, carried=plan.columns)
     return Downloaded(
         table_path=paths.table_path,
         series_path=paths.series_path,

@@ -9,7 +9,6 @@ import json
 import math
 import sys
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,6 +23,7 @@ from nephrograde.volume.dicom.dictionary import (
 )
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import FIRST_BYTES, read_entries, want
+from nephrograde.volume.dicom.moment import read_date_time, read_moment
 from nephrograde.volume.dicom.signature import is_dicom
 
 if TYPE_CHECKING:
@@ -265,35 +265,7 @@ def _plane(normal: Point | None) -> str:
 
 def _acquired(header: Entries) -> str:
     """The earliest thing known of when the image was taken, as ISO 8601 without zone."""
-    whole = header.word("AcquisitionDateTime")
-    moment = moment_of(whole[:8], whole[8:])
+    moment = read_date_time(header.word("AcquisitionDateTime"))
     for day, time in _DAYS_AND_TIMES:
-        moment = moment or moment_of(header.word(day) or header.word("StudyDate"), header.word(time))
+        moment = moment or read_moment(header.word(day) or header.word("StudyDate"), header.word(time))
     return moment.isoformat() if moment else ""
-
-
-def moment_of(day: str, time: str) -> datetime | None:
-    """Put a DICOM date and time together.
-
-    Args:
-        day: ``YYYYMMDD``; dots and dashes are let through.
-        time: ``HHMMSS.FFFFFF`` or its beginning; a zone after it is left out.
-
-    Returns:
-        The moment, or None where either says nothing.
-
-    Source: DICOM PS3.5 6.2 (DA, TM, DT), with the forms of its older editions.
-
-    >>> moment_of("20240131", "101500.5"), moment_of("2024.01.31", "10:15"), moment_of("20240131", "")
-    (datetime.datetime(2024, 1, 31, 10, 15, 0, 500000), datetime.datetime(2024, 1, 31, 10, 15), None)
-    """
-    day = day.replace(".", "").replace("-", "")
-    time = time.replace(":", "").split("+")[0].split("-")[0].strip()
-    whole, _, fraction = time.partition(".")
-    if len(day) != 8 or len(whole) not in {2, 4, 6} or not f"{day}{whole}{fraction}".isdecimal():
-        return None
-    try:
-        moment = datetime.strptime(f"{day}{whole.ljust(6, '0')}", "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0") or 0))

@@ -13,6 +13,7 @@ from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import fingerprint, read_json, write_json
 from nephrograde.sources.scan.tables import list_key, write_list
 from nephrograde.volume.phase.evidence import Evidence
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.organs.enhancement import Enhancement
     from nephrograde.volume.volume import Volume
 
-LOOK = 1
+LOOK = 2
 """Raised whenever the same files would give another look, so that looks kept from before are not taken for it."""
 
 THUMBNAIL_PX = 144
@@ -141,7 +142,7 @@ def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, 
 def _to_json(look: SeriesLook) -> dict[str, Any]:
     evidence = look.evidence
     return {
-        "evidence": None if evidence is None else {"text": evidence.text, "likelihood": dict(evidence.likelihood)},
+        "evidence": None if evidence is None else {"seen": evidence.seen.text, "likelihood": dict(evidence.likelihood)},
         "kidneys_mm": look.kidneys_mm,
         "fault": look.fault,
         "pictures": {view: base64.b64encode(png).decode("ascii") for view, png in look.pictures.items()},
@@ -151,7 +152,7 @@ def _to_json(look: SeriesLook) -> dict[str, Any]:
 def _from_json(content: Mapping[str, Any]) -> SeriesLook:
     seen, extent = content["evidence"], content["kidneys_mm"]
     return SeriesLook(
-        None if seen is None else Evidence("image", seen["text"], seen["likelihood"]),
+        None if seen is None else Evidence(Statement.parse(seen["seen"]), seen["likelihood"]),
         None if extent is None else (float(extent[0]), float(extent[1])),
         content["fault"],
         {view: base64.b64decode(png) for view, png in content["pictures"].items()},

@@ -128,11 +128,11 @@ def scan_folder(
             pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
             tally.add(person, choices, images)
             progress("Choosing series", number, n_patients)
-        write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
+        write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
         _sweep(paths.beside("series"), {Path(cell).name for cell in tally.cells})
         _sweep(paths.beside("thumbs"), pictures)
         result = tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
-    absent = sorted(set(corrections.phases) - {row["series_uid"] for row in tally.series_rows})
+    absent = sorted(set(corrections.phases) - {entry.series_uid for entry in tally.entries})
     if absent:
         note = f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}."
         return replace(result, notes=(*result.notes, note))
@@ -186,7 +186,7 @@ def _recognise(headers: Sequence[SeriesHeader], looks: Mapping[str, SeriesLook])
 
 def _is_wanted(choice: Choice, scan: _Scan) -> bool:
     """Whether the image is worth reading."""
-    if scan.settings.look == "never" or choice.reason == "after surgery":
+    if scan.settings.look == "never" or choice.reason.code == "after-surgery":
         return False
     if choice.chosen:
         return True

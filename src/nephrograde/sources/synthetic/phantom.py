@@ -21,7 +21,7 @@ from nephrograde.files import fingerprint, read_json, replaced, replaced_folder,
 from nephrograde.sources.synthetic.patients import draw_patients
 from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
-from nephrograde.sources.synthetic.tissue import PHASES
+from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

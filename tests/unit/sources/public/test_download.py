@@ -31,7 +31,7 @@ def plan(public):
     return CohortPlan(
         names=("c4kc-kits",),
         rows=(row | {"cmp_mask": "masks/1.9.dcm"},),
-        series_rows=(),
+        series=(),
         parts=parts,
         index_version="25.0",
         grade_sources=("a table",),
