@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from nephrograde.report.tables.examples import png_data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nephrograde.study import Study
 
@@ -161,7 +161,20 @@ def test_nothing_is_fetched(weasyprint: Any, tmp_path: Path) -> None:
     assert asked == [pixel]
 
 
-def test_letter_that_no_font_has_is_named(weasyprint: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def one_font(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fonts but the one that comes with matplotlib, whatever is installed on this machine."""
+    import matplotlib
+
+    config_dir = tmp_path_factory.mktemp("fontconfig")
+    (config_dir / "fonts").mkdir()
+    shutil.copy(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", config_dir / "fonts")
+    config = f"<fontconfig><dir>{config_dir / 'fonts'}</dir><cachedir>{config_dir / 'cache'}</cachedir></fontconfig>"
+    (config_dir / "fonts.conf").write_text(f'<?xml version="1.0"?>{config}', encoding="utf-8")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(config_dir / "fonts.conf"))
+
+
+def test_letter_that_no_font_has_is_named(weasyprint: Any, one_font: None, tmp_path: Path) -> None:
     html_path = page_at(tmp_path / "report.html", "<p>P\ue123\ue124</p>")
     with pytest.raises(NephrogradeError, match=r"U\+E123.*U\+E124.*fonts-noto-cjk"):
         write_pdf(html_path)
