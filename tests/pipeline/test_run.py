@@ -1,7 +1,6 @@
 """The study end to end on a small synthetic cohort: files, numbers that lead back to scores, resuming."""
 
 import json
-import math
 
 import pytest
 
@@ -43,28 +42,50 @@ def test_every_patient_is_scored_once_a_model_and_split(tiny_run_dir):
             assert 0 < float(row["p_high"]) < 1
 
 
-def test_an_estimate_leads_back_to_the_scores(tiny_run_dir):
-    rows = [
-        r
-        for r in read_rows(tiny_run_dir / "scores" / "scores.csv")
-        if (r["model"], r["split"]) == ("strong-cmp", "test")
-    ]
-    estimates = {
-        r["measure"]: float(r["value"])
-        for r in read_rows(tiny_run_dir / "statistics" / "estimates.csv")
-        if (r["model"], r["split"]) == ("strong-cmp", "test")
+def require_estimates_of_scores(run_dir, model):
+    """Compute the estimates of the test set by hand; one that nobody counts towards has no value."""
+    scores = read_rows(run_dir / "scores" / "scores.csv")
+    rows = [row for row in scores if (row["model"], row["split"]) == (model, "test")]
+    high = [float(row["p_high"]) for row in rows if row["is_high"] == "1"]
+    low = [float(row["p_high"]) for row in rows if row["is_high"] == "0"]
+    table = read_rows(run_dir / "statistics" / "estimates.csv")
+    found = {row["measure"]: row["value"] for row in table if (row["model"], row["split"]) == (model, "test")}
+    threshold = float(found["threshold"])
+    tp = sum(p >= threshold for p in high)
+    fp = sum(p >= threshold for p in low)
+    assert {name: float(found[name]) for name in ("tp", "fp", "tn", "fn")} == {
+        "tp": tp,
+        "fp": fp,
+        "tn": len(low) - fp,
+        "fn": len(high) - tp,
     }
-    high = [float(r["p_high"]) for r in rows if r["is_high"] == "1"]
-    low = [float(r["p_high"]) for r in rows if r["is_high"] == "0"]
-    pairs = [(a > b) + (a == b) / 2 for a in high for b in low]
-    assert math.isclose(estimates["auc"], sum(pairs) / len(pairs))
-    threshold = next(
-        float(r["value"])
-        for r in read_rows(tiny_run_dir / "statistics" / "estimates.csv")
-        if r["model"] == "strong-cmp" and r["measure"] == "threshold"
-    )
-    assert estimates["tp"] == sum(p >= threshold for p in high)
-    assert math.isclose(estimates["specificity"], sum(p < threshold for p in low) / len(low))
+    parts = {
+        "auc": (sum((a > b) + (a == b) / 2 for a in high for b in low), len(high) * len(low)),
+        "sensitivity": (tp, len(high)),
+        "specificity": (len(low) - fp, len(low)),
+        "ppv": (tp, tp + fp),
+        "npv": (len(low) - fp, len(rows) - tp - fp),
+    }
+    for measure, (part, whole) in parts.items():
+        if whole == 0:
+            assert found[measure] == "", measure
+        else:
+            assert float(found[measure]) == pytest.approx(part / whole), measure
+    return tp + fp
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_an_estimate_leads_back_to_the_scores(tiny_run_dir, model):
+    require_estimates_of_scores(tiny_run_dir, model)
+
+
+def test_an_estimate_that_nobody_counts_towards_leads_back_too(tmp_path):
+    rows = [f"P{i},A,oof,{i % 2},{0.3 + 0.4 * (i % 2)}" for i in range(20)]
+    rows += [f"Q{i},A,test,{i % 2},{0.1 + 0.01 * i}" for i in range(9)]
+    table = tmp_path / "scores.csv"
+    table.write_text("\n".join(["patient_id,model,split,is_high,p_high", *rows]), encoding="utf-8")
+    evaluate_table(table, tmp_path / "out", settings=EvaluateSettings())
+    assert require_estimates_of_scores(tmp_path / "out", "A") == 0
 
 
 def test_running_again_changes_nothing(tiny_run_dir, tiny_study_path):
