@@ -53,15 +53,17 @@ ARMS = {
 
 
 @pytest.fixture(scope="session")
-def learning_dir(tmp_path_factory):
+def learning_dir(make_once):
     """200 synthetic patients in one phase, with a second table whose grades are shuffled."""
-    cohort_dir = tmp_path_factory.mktemp("learning")
+    return make_once("learning", write_learning_cohort)
+
+
+def write_learning_cohort(cohort_dir):
     write_cohort(cohort_dir, PhantomSettings(patients=200, phases=("cmp",), matrix_px=160))
     rows = read_rows(cohort_dir / "cohort.csv")
     grades = np.random.default_rng(7).permutation([row["isup_grade"] for row in rows]).tolist()
     shuffled = [{**row, "isup_grade": grade} for row, grade in zip(rows, grades, strict=True)]
     write_rows(cohort_dir / "shuffled.csv", list(rows[0]), shuffled)
-    return cohort_dir
 
 
 SHORTER = {"strong": ("arm.strong.fit.epochs=8",)}

@@ -88,10 +88,10 @@ def test_an_estimate_that_nobody_counts_towards_leads_back_too(tmp_path):
     assert require_estimates_of_scores(tmp_path / "out", "A") == 0
 
 
-def test_running_again_changes_nothing(tiny_run_dir, tiny_study_path):
-    before = files_of(tiny_run_dir)
-    run_study(load_inputs(tiny_study_path), tiny_run_dir, command="nephrograde run study.toml")
-    after = files_of(tiny_run_dir)
+def test_running_again_changes_nothing(tiny_run_copy, tiny_study_path):
+    before = files_of(tiny_run_copy)
+    run_study(load_inputs(tiny_study_path), tiny_run_copy, command="nephrograde run study.toml")
+    after = files_of(tiny_run_copy)
     kept = {path for path in before if path.parts[0] in {"models", "scores", "statistics", "report", "stages"}}
     assert kept
     assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
@@ -135,18 +135,18 @@ def test_a_patient_without_a_phase_takes_part_in_the_other(tiny_cohort_dir, tiny
     assert "up_image: no such file or folder" in report
 
 
-def test_a_folder_of_another_split_is_refused(tiny_run_dir, tiny_study_path):
+def test_a_folder_of_another_split_is_refused(tiny_run_copy, tiny_study_path):
     with pytest.raises(RunError, match=r"other rules.*--out"):
-        run_study(load_inputs(tiny_study_path, ("split.seed=1",)), tiny_run_dir)
+        run_study(load_inputs(tiny_study_path, ("split.seed=1",)), tiny_run_copy)
 
 
-def test_a_folder_of_other_patients_is_refused(tiny_run_dir, tiny_cohort_dir, tiny_study_path, tmp_path):
+def test_a_folder_of_other_patients_is_refused(tiny_run_copy, tiny_cohort_dir, tiny_study_path, tmp_path):
     lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
     shorter = tiny_cohort_dir / "shorter.csv"
     shorter.write_text("\n".join(lines[:-1]), encoding="utf-8")
     study = load_inputs(tiny_study_path, (f"cohort.table='{shorter.name}'",))
     with pytest.raises(RunError, match="0 are new, 1 have gone"):
-        run_study(study, tiny_run_dir)
+        run_study(study, tiny_run_copy)
 
 
 def test_mistakes_of_study_and_table_come_together(tiny_cohort_dir, tiny_study_path):
@@ -171,8 +171,8 @@ def test_a_foreign_score_table_needs_no_images(tmp_path):
     assert [float(r["value"]) for r in estimates if r["measure"] == "auc"] == [1.0]
 
 
-def test_a_foreign_table_is_kept_out_of_a_studys_run(tiny_run_dir, tmp_path):
+def test_a_foreign_table_is_kept_out_of_a_studys_run(tiny_run_copy, tmp_path):
     table = tmp_path / "scores.csv"
     table.write_text("patient_id,model,is_high,p_high\nA,m,1,0.9\nB,m,0,0.2\n", encoding="utf-8")
     with pytest.raises(RunError, match="--out"):
-        evaluate_table(table, tiny_run_dir, settings=EvaluateSettings())
+        evaluate_table(table, tiny_run_copy, settings=EvaluateSettings())

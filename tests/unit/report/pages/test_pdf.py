@@ -28,14 +28,14 @@ LONG = "weak_with_a_very_long_name_that_no_column_was_made_for"
 
 
 @pytest.fixture(scope="module")
-def weasyprint(absent: Callable[[str], None]) -> Any:
+def weasyprint(absent: Callable[[str, str], None]) -> Any:
     """WeasyPrint with its libraries and a Chinese font."""
     try:
         import weasyprint
 
         require_cjk_font()
     except (ImportError, OSError, NephrogradeError) as error:
-        absent(f"no PDF can be made here: {error}")
+        absent("pdf", f"no PDF can be made here: {error}")
     return weasyprint
 
 
@@ -90,9 +90,8 @@ def test_chinese_font_is_embedded_and_no_glyph_is_missing(printed: tuple[Path, A
     assert any(b"/FontFile" in unpacked(stream) for stream in streams)
 
 
+@pytest.mark.needs(programs=["pdftotext"])
 def test_text_comes_out_and_pages_are_numbered(printed: tuple[Path, Any]) -> None:
-    if shutil.which("pdftotext") is None:
-        pytest.skip("pdftotext is not installed")
     text = subprocess.run(["pdftotext", printed[0], "-"], capture_output=True, check=True).stdout.decode("utf-8")
     n = len(printed[1].pages)
     for words in ("仅供研究使用", "合成数据", "灵敏度", "张伟-01", "皮髓质期", f"1 / {n}", f"{n} / {n}"):

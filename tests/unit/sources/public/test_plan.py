@@ -11,8 +11,7 @@ from nephrograde.sources.public.idc import find_marks, read_collection
 from nephrograde.sources.public.plan import fold_plans, plan_cohort, plan_lines
 from nephrograde.volume.phase.evidence import PHASES
 
-pytest.importorskip("duckdb")
-pytest.importorskip("idc_index_data")
+pytestmark = pytest.mark.needs("duckdb", "idc_index_data")
 
 
 @pytest.fixture(scope="module")
