@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nephrograde.errors import NephrogradeError, RunError
+from nephrograde.errors import NephrogradeError, RunError, VolumeError
 from nephrograde.report.pages import pdf
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.examples import png_data_uri
+from nephrograde.volume.pictures import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +30,14 @@ LONG = "weak_with_a_very_long_name_that_no_column_was_made_for"
 
 
 @pytest.fixture(scope="module")
-def weasyprint(absent: Callable[[str, str], None]) -> Any:
+def weasyprint(absent: Callable[[str, str], None], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """WeasyPrint with its libraries and a Chinese font."""
     try:
-        import weasyprint
-
-        require_cjk_font()
-    except (ImportError, OSError, NephrogradeError) as error:
+        write_pdf(page_at(tmp_path_factory.mktemp("pdf") / "page.html", "<p>张伟</p>"))
+    except NephrogradeError as error:
         absent("pdf", f"no PDF can be made here: {error}")
+    import weasyprint
+
     return weasyprint
 
 
@@ -251,6 +253,15 @@ def test_page_without_chinese_asks_for_no_chinese_font(
     write_pdf(page_at(tmp_path / "plain.html", "<p>P001</p>"))
     with pytest.raises(NephrogradeError, match="no font"):
         write_pdf(page_at(tmp_path / "ids.html", "<p>P001, 张伟</p>"))
+
+
+def test_pictures_that_are_cut_short_are_still_refused_afterwards(weasyprint: Any, tmp_path: Path) -> None:
+    picture_path = tmp_path / "slice.png"
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (64, 1))).save(picture_path)
+    picture_path.write_bytes(picture_path.read_bytes()[:-20])
+    with pytest.raises(VolumeError) as caught:
+        read_picture(picture_path)
+    assert caught.value.code == "file-unreadable"
 
 
 def test_chinese_is_found_in_text_and_not_in_styles() -> None:
