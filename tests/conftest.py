@@ -37,6 +37,7 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
+SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "printed"}
 
 
 def end_without(name, reason):
@@ -54,6 +55,14 @@ def end_without(name, reason):
 def absent():
     """End a test that needs what is absent, by a name and a reason."""
     return end_without
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests as slow that ask for a fixture that takes many seconds to make."""
+    for item in items:
+        if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -67,7 +67,6 @@ def kill_when(process, run_dir, pattern):
     return process.exitcode
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL on this system")
 def test_a_run_killed_in_every_stage_ends_with_the_same_scores(start, tiny_run_dir, tmp_path):
     run_dir = tmp_path / "run"

@@ -112,6 +112,7 @@ def test_one_phase_alone_gives_the_same_scores_as_among_others(tiny_run_dir, tin
     assert alone == among
 
 
+@pytest.mark.slow
 def test_a_patient_without_a_phase_takes_part_in_the_other(tiny_cohort_dir, tiny_study_path, tmp_path):
     rows = read_rows(tiny_cohort_dir / "cohort.csv")
     rows[0] |= {"up_image": "", "up_mask": ""}  # was not scanned

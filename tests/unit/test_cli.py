@@ -49,6 +49,7 @@ def test_init_check_and_a_second_init(nephrograde, tmp_path):
     assert "nephrograde:" in err
 
 
+@pytest.mark.slow
 def test_a_run_prints_the_table_and_the_report(nephrograde, tiny_study_path, tmp_path):
     code, out, err = nephrograde(
         "run", tiny_study_path, "--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]'
@@ -63,6 +64,7 @@ def test_a_run_prints_the_table_and_the_report(nephrograde, tiny_study_path, tmp
     assert "--set fit.epochs=1" in lock["command"]
 
 
+@pytest.mark.slow
 def test_stages_run_alone(nephrograde, tiny_study_path, tmp_path):
     words = ("--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]')
     code, _, err = nephrograde("fit", tiny_study_path, *words)
@@ -131,6 +133,7 @@ def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_coh
     assert "vox" in err
 
 
+@pytest.mark.slow
 def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp_path):
     seen: dict[str, Any] = {}
 
