@@ -1,27 +1,34 @@
-# Each target works on a fresh clone, by itself. It needs Python 3.11 or newer and make.
-PYTHON ?= python3
+# Each target works on a fresh clone, by itself. It needs Python 3.11 or newer and make; on Windows, run it from Git Bash.
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+SHELL := bash
+PYTHON ?= python
+BIN := $(VENV)/Scripts
+else
+PYTHON ?= python3
 BIN := $(VENV)/bin
+endif
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test quick check docs bench clean
 
-$(BIN)/nephrograde: pyproject.toml constraints.txt
+$(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test: $(BIN)/nephrograde
+$(VENV)/.test: $(VENV)/.run
 	$(PIP) --editable '.[test,pdf,public,radiomics]'
 	touch $@
 
-$(VENV)/.docs: $(BIN)/nephrograde
+$(VENV)/.docs: $(VENV)/.run
 	$(PIP) --editable '.[docs]'
 	touch $@
 
-demo: $(BIN)/nephrograde
+demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
 check: $(VENV)/.test docs
@@ -30,7 +37,10 @@ check: $(VENV)/.test docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+	$(PYTEST) --cov --cov-report term
+
+quick: $(VENV)/.test
+	$(PYTEST) -m "not slow"
 
 test: check
 

@@ -91,6 +91,7 @@ def found_in(folder: Path, *, needles: list[bytes]) -> list[str]:
     return hits
 
 
+@pytest.mark.slow
 def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_dir, tmp_path, caplog):
     work_dir = tmp_path / "work"
     result = scan_folder(

@@ -1,7 +1,5 @@
 """The locked test set: each opening is written down, and development can go on without looking."""
 
-import shutil
-
 import pytest
 
 from nephrograde.errors import RunError
@@ -14,8 +12,8 @@ OTHER_RULES = ("evaluate.margin=0.1",)
 
 
 @pytest.fixture
-def run_dir(tiny_run_dir, tmp_path):
-    return shutil.copytree(tiny_run_dir, tmp_path / "run")
+def run_dir(tiny_run_copy):
+    return tiny_run_copy
 
 
 def splits_of(run_dir):

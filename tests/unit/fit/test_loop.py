@@ -39,6 +39,7 @@ def count(calls: list[int]) -> Any:
     return lambda: calls.append(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "epochs"), [((32, 32), 3), ((16, 16, 16), 2)])
 def test_learns_and_repeats_itself_to_the_digit(make_job: MakeJob, shape: tuple[int, ...], epochs: int) -> None:
     job = make_job(shape=shape, epochs=epochs)

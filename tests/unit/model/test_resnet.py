@@ -46,6 +46,7 @@ def seeded(seed: int, build: Callable[[], Any]) -> Any:
         return build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dimensions", "channels", "shortcut"), EVERY_KIND)
 def test_equals_monai_s_network(
     of_monai: Callable[..., Any], dimensions: Literal[2, 3], channels: int, shortcut: Shortcut

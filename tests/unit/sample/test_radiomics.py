@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import math
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ HU = Window(low=-200.0, high=300.0)
 def mirp(absent):
     """The extra "radiomics"."""
     if importlib.util.find_spec("mirp") is None:
-        absent('mirp is not installed: pip install "nephrograde[radiomics]"')
+        absent("mirp", 'mirp is not installed: pip install "nephrograde[radiomics]"')
 
 
 @pytest.fixture
@@ -111,11 +110,11 @@ def test_shape_is_in_mm_whatever_the_voxels(mirp):
     assert anisotropic["cm_inv_var_d1_3d_v_mrg_fbs_w25.0"] is None  # one grey level: undefined, and not a number
 
 
-def test_a_few_voxels_that_stand_out_take_no_longer(mirp):
+def test_a_few_voxels_that_stand_out_are_measured(mirp):
     spots = np.where(np.random.default_rng(0).random((24, 24, 24)) > 0.99, 100.0, 0.0)
-    started = time.monotonic()
-    assert measured(ball(7), spots)["stat_max"] == pytest.approx(100.0)
-    assert time.monotonic() - started < 60  # under a second here; not done in ten minutes where Moran's I is estimated
+    features = measured(ball(7), spots)
+    assert features["stat_max"] == pytest.approx(100.0)
+    assert not [name for name in features if "moran" in name or "geary" in name]  # on such a tumour, they take minutes
 
 
 def test_what_lies_outside_the_window_does_not_count(mirp):

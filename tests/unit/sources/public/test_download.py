@@ -148,8 +148,8 @@ def test_kits_comes_from_two_hosts(public, tmp_path):
     assert len(download_cohort(plan, tmp_path, hosts=public.hosts).failed) == 1
 
 
+@pytest.mark.needs("duckdb", "idc_index_data")
 def test_two_cohorts_are_opened_as_one_with_one_grade_table(public, tmp_path):
-    pytest.importorskip("idc_index_data")
     case = {"tumor_histologic_subtype": "clear_cell_rcc", "tumor_isup_grade": "2", "gender": "male"}
     cases = [case | {"case_id": f"case_{n:05d}"} for n in (0, 450)]
     public.files["/neheller/kits23/main/dataset/kits23.json"] = json.dumps(cases).encode()

@@ -12,8 +12,7 @@ from nephrograde.sources.public.plan import fold_plans, plan_cohort, plan_lines
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.statement import Statement
 
-pytest.importorskip("duckdb")
-pytest.importorskip("idc_index_data")
+pytestmark = pytest.mark.needs("duckdb", "idc_index_data")
 
 
 @pytest.fixture(scope="module")
