@@ -55,7 +55,7 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_scores(tiny_study_path, 
     assert process.returncode == 0, errors.decode()
     for name in ("scores/scores.csv", "statistics/estimates.csv", "statistics/comparisons.csv", "cohort/split.csv"):
         assert (run_dir / name).read_bytes() == (tiny_run_dir / name).read_bytes(), name
-    left = [path.name for path in run_dir.rglob("*") if ".tmp" in path.name]
+    left = [path.name for path in run_dir.rglob("*") if path.name.startswith(".nephrograde-")]
     assert left == []
 
 
@@ -66,11 +66,11 @@ def test_a_half_written_file_is_never_read(tiny_study_path, tiny_run_dir, tmp_pa
     run_dir = tmp_path / "run"
     shutil.copytree(tiny_run_dir, run_dir)
     (run_dir / "models" / "weak-1-cmp" / "fold-1" / "card.json").unlink()
-    (run_dir / "models" / "weak-1-cmp" / ".fold-0.123.tmp").mkdir()
-    (run_dir / "scores" / ".scores.csv.123.tmp.csv").write_text("half", encoding="utf-8")
-    (run_dir / "volumes" / ".half.npy.123.tmp.npy").write_bytes(b"half")
+    (run_dir / "models" / "weak-1-cmp" / ".nephrograde-123-fold-0").mkdir()
+    (run_dir / "scores" / ".nephrograde-123-scores.csv").write_text("half", encoding="utf-8")
+    (run_dir / "volumes" / ".nephrograde-123-half.npy").write_bytes(b"half")
     next((run_dir / "volumes").glob("*.npy")).unlink()
     shutil.rmtree(run_dir / "stages")
     run_study(load_inputs(tiny_study_path), run_dir)
     assert (run_dir / "scores" / "scores.csv").read_bytes() == (tiny_run_dir / "scores" / "scores.csv").read_bytes()
-    assert not list(run_dir.rglob(".*.tmp*"))
+    assert not list(run_dir.rglob(".nephrograde-*"))

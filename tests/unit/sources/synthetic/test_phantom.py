@@ -86,7 +86,7 @@ def test_an_interrupted_cohort_is_completed(cohort_dir: Path, finished: Path) ->
     (cohort_dir / "cohort.csv").unlink()
     shutil.rmtree(cohort_dir / "images/SYN-0002")
     (cohort_dir / "images/SYN-0003/up_mask.nii.gz").unlink()
-    stale_dir = cohort_dir / "images/.SYN-0002.99.tmp"
+    stale_dir = cohort_dir / "images/.nephrograde-99-SYN-0002"
     stale_dir.mkdir()
     (stale_dir / "cmp.nii.gz").write_bytes(b"half")
     write_cohort(cohort_dir, SMALL)
