@@ -1,6 +1,7 @@
 """SIGKILL in every stage, and the same scores in the end."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,24 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_scores(tiny_study_path, 
         assert (run_dir / name).read_bytes() == (tiny_run_dir / name).read_bytes(), name
     left = [path.name for path in run_dir.rglob("*") if path.name.startswith(".nephrograde-")]
     assert left == []
+
+
+def test_of_two_runs_at_once_the_second_is_refused(tiny_study_path, tiny_run_dir, tmp_path):
+    run_dir = tmp_path / "run"
+    first = start(tiny_study_path, run_dir)
+    deadline = time.monotonic() + 60
+    while not (run_dir / "study.lock.json").exists():  # the first is at work
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    second = start(tiny_study_path, run_dir)
+    refusal = second.communicate(timeout=60)[1].decode()
+    assert (first.poll(), second.returncode) == (None, 2)
+    assert f"process {first.pid} on {platform.node()}" in refusal
+    errors = first.communicate(timeout=180)[1]
+    assert first.returncode == 0, errors.decode()
+    for name in ("scores/scores.csv", "statistics/estimates.csv"):
+        assert (run_dir / name).read_bytes() == (tiny_run_dir / name).read_bytes(), name
 
 
 def test_a_half_written_file_is_never_read(tiny_study_path, tiny_run_dir, tmp_path):

@@ -167,12 +167,15 @@ def test_a_scan_is_read_once_and_a_changed_one_again(counted, study, tmp_path):
     assert before["A"]["morph_n"] == ball(4).sum()
     assert math.isnan(before["A"]["stat_cov"])
     write_image(ball(6), tmp_path / "A_mask.nii.gz", spacing_mm=(1.0, 1.0, 1.0))
+    (run.radiomics_dir / "notes.txt").write_text("mine")
     radiomics_features(cohort, study, inputs=hashes(cohort), run=run)
     after = read_features(run.features_path)
     assert len(counted) == 3
     assert after["A"]["morph_n"] == ball(6).sum()
     assert after["B"] == before["B"]
-    assert len(list(run.radiomics_dir.iterdir())) == 3  # two scans and the table: the old record has gone
+    records = [path for path in run.radiomics_dir.iterdir() if path.suffix == ".json"]
+    assert len(records) == 2  # the old one has gone
+    assert (run.radiomics_dir / "notes.txt").exists()
 
 
 def test_a_killed_run_goes_on_with_the_next_scan(counted, study, tmp_path):
