@@ -102,7 +102,7 @@ def remove_ours(folder: Path, is_ours: Callable[[str], object], *, keep: Collect
     """Remove files and folders that the program itself named; everything else in the folder stays.
 
     Symbolic links are not followed: nothing is removed from a folder that is one, and one in it is removed itself. A
-    folder is removed once it is empty.
+    folder is removed once it is empty. Temporary names stay, as another process of the same fit may be writing there.
 
     Args:
         folder: Where to look; may be missing.
@@ -120,14 +120,14 @@ def remove_ours(folder: Path, is_ours: Callable[[str], object], *, keep: Collect
     if folder.is_symlink() or not folder.is_dir():
         return
     for path in list(folder.iterdir()):
-        if path.name in keep or not is_ours(path.name):
+        if path.name in keep or _TEMPORARY.fullmatch(path.name) or not is_ours(path.name):
             continue
         if path.is_dir() and not path.is_symlink():
             remove_ours(path, is_ours)
             if not any(path.iterdir()):
                 path.rmdir()
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda _: True) -> None:

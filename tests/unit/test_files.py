@@ -88,18 +88,31 @@ def test_a_link_in_place_of_a_folder_is_replaced_and_what_it_points_to_stays(tmp
     assert (tmp_path / "fold-0" / "weights").read_text() == "new"
 
 
-@pytest.mark.parametrize("remove", [remove_leftovers, lambda folder: remove_ours(folder, lambda _: True)])
-def test_nothing_behind_a_link_is_removed(tmp_path, remove):
+@pytest.mark.parametrize(
+    ("remove", "names"),
+    [
+        (remove_leftovers, [".nephrograde-2-b", ".nephrograde-3-c.csv"]),
+        (lambda folder: remove_ours(folder, lambda _: True), ["b", "c.csv"]),
+    ],
+)
+def test_nothing_behind_a_link_is_removed(tmp_path, remove, names):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / ".nephrograde-1-a.csv").touch()
     (tmp_path / "run").mkdir()
-    for name in (".nephrograde-2-b", ".nephrograde-3-c.csv"):
+    for name in names:
         (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     remove(tmp_path / "link")
     remove(tmp_path / "run")
     assert list((tmp_path / "run").iterdir()) == []
     assert (tmp_path / "elsewhere" / ".nephrograde-1-a.csv").exists()
+
+
+def test_what_another_process_is_writing_is_not_stale(tmp_path):
+    for name in ("a.npy", ".nephrograde-12-a.npy"):
+        (tmp_path / name).touch()
+    remove_ours(tmp_path, lambda name: name.endswith(".npy"))
+    assert [path.name for path in tmp_path.iterdir()] == [".nephrograde-12-a.npy"]
 
 
 def test_only_names_that_the_program_gives_are_leftovers(tmp_path):
