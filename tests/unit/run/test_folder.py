@@ -32,9 +32,9 @@ def typed_by_hand(source):
     """Where a program names a file of a run, or joins the name of a folder of a run to a path."""
     files, dirs = layout()
     tree = ast.parse(source)
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    found = {node.lineno for node in texts if node.value.rpartition("/")[2] in files}
-    found |= {node.lineno for node in texts if node.value.startswith("fold-")}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
+    found = {line for line, text in texts if text.rpartition("/")[2] in files or text.startswith("fold-")}
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
             found |= {node.lineno} if node.right.value in dirs else set()

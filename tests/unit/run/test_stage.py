@@ -35,7 +35,7 @@ def test_a_failure_leaves_no_record(tmp_path):
 
 
 def test_a_stage_runs_again_when_an_input_a_setting_or_its_record_changes(run):
-    keys = []
+    keys: list[str] = []
 
     def go(settings="a"):
         run_stage("evaluate", run, inputs=[run.cohort_dir, run.scores_path], settings=settings, make=keys.append)
@@ -58,7 +58,7 @@ def test_an_interrupted_stage_runs_again(run):
 
     with pytest.raises(KeyboardInterrupt):
         run_stage("evaluate", run, inputs=[], settings=None, make=interrupt)
-    keys = []
+    keys: list[str] = []
     run_stage("evaluate", run, inputs=[], settings=None, make=keys.append)
     assert len(keys) == 1
 

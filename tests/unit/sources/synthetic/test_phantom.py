@@ -129,8 +129,8 @@ def test_files_of_others_among_the_images_stay(cohort_dir: Path, tmp_path: Path)
     for path in mine:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    for changed in ({"seed": 12}, {"seed": 13, "dicom": True}):
-        write_cohort(cohort_dir, replace(SMALL, **changed))
+    for settings in (replace(SMALL, seed=12), replace(SMALL, seed=13, dicom=True)):
+        write_cohort(cohort_dir, settings)
         assert [path.read_text() for path in mine] == ["mine"] * 3
         assert (tmp_path / "elsewhere/cmp.nii.gz").read_text() == "mine"
 
