@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -13,8 +14,21 @@ from typing import IO, TYPE_CHECKING, Any
 from nephrograde.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+_TEMPORARY = re.compile(r"\.nephrograde-[0-9]+-(?P<target>.+)", re.DOTALL)
+"""The program's name and the process's id come before the name that the file is going to have."""
+
+
+def temporary_beside(target_path: Path) -> Path:
+    """The name under which this process writes a file or folder until it is whole; it ends as the target does.
+
+    Args:
+        target_path: Where the file is going to be.
+    """
+    return target_path.with_name(f".nephrograde-{os.getpid()}-{target_path.name}")
 
 
 @contextmanager
@@ -31,7 +45,7 @@ def replaced(target_path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     target_path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = target_path.with_name(f".{target_path.name}.{os.getpid()}.tmp{target_path.suffix}")
+    temporary_path = temporary_beside(target_path)
     try:
         yield temporary_path
         temporary_path.replace(target_path)
@@ -40,29 +54,98 @@ def replaced(target_path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replaced_folder(target_dir: Path) -> Iterator[Path]:
+def replaced_folder(target_dir: Path, *, is_ours: Callable[[str], object]) -> Iterator[Path]:
     """Give a temporary folder to fill, and rename it to ``target_dir`` when the block ends well.
 
-    A folder of that name from before is removed first; what a killed process left behind is removed too.
+    Of a folder of that name from before, what the program wrote is removed first. Files that somebody else put there
+    stay; the new files then join them one by one. A symbolic link of that name is replaced, and what it points to is
+    left alone.
+
+    Args:
+        target_dir: The folder.
+        is_ours: Whether the program writes files or folders of that name into it, at any depth.
     """
     target_dir.parent.mkdir(parents=True, exist_ok=True)
-    for stale_dir in target_dir.parent.glob(f".{target_dir.name}.*.tmp"):
-        shutil.rmtree(stale_dir)
-    temporary_dir = target_dir.with_name(f".{target_dir.name}.{os.getpid()}.tmp")
+    temporary_dir = temporary_beside(target_dir)
     temporary_dir.mkdir()
     try:
         yield temporary_dir
-        if target_dir.exists():
-            shutil.rmtree(target_dir)
-        temporary_dir.replace(target_dir)
+        if target_dir.is_symlink():
+            target_dir.unlink()
+        elif target_dir.is_dir():
+            remove_ours(target_dir, is_ours)
+            if not any(target_dir.iterdir()):
+                target_dir.rmdir()
+        _move(temporary_dir, target_dir)
     finally:
         shutil.rmtree(temporary_dir, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process left under temporary names, anywhere below a folder."""
-    for path in sorted(folder.rglob(".*.tmp*")):
-        if path.is_dir():
+def _move(source: Path, target: Path) -> None:
+    """Rename a file or folder; where both are folders, move what is in the one into the other."""
+    if source.is_dir() and target.is_dir() and not target.is_symlink():
+        for part in source.iterdir():
+            _move(part, target / part.name)
+    else:
+        source.replace(target)
+
+
+def remove_ours(folder: Path, is_ours: Callable[[str], object], *, keep: Collection[str] = ()) -> None:
+    """Remove files and folders that the program itself named; everything else in the folder stays.
+
+    Symbolic links are not followed: nothing is removed from a folder that is one, and one in it is removed itself. A
+    folder is removed once it is empty. Temporary names stay, as another process of the same fit may be writing there.
+
+    Args:
+        folder: Where to look; may be missing.
+        is_ours: Whether the program gives that name, at any depth.
+        keep: Names that stay.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("a.npy", "b.npy", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> remove_ours(folder, lambda name: name.endswith(".npy"), keep={"b.npy"})
+    >>> sorted(path.name for path in folder.iterdir())
+    ['b.npy', 'notes.txt']
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        if path.name in keep or _TEMPORARY.fullmatch(path.name) or not is_ours(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            remove_ours(path, is_ours)
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda _: True) -> None:
+    """Remove what a killed process left in a folder under a temporary name; call it where no other process writes.
+
+    Folders below are not searched and symbolic links are not followed.
+
+    Args:
+        folder: Where to look; may be missing.
+        is_ours: Whether the program writes files or folders of that name there.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in (".nephrograde-17-scores.csv", ".vimrc.tmpl"):
+    ...     (folder / name).touch()
+    >>> remove_leftovers(folder)
+    >>> [path.name for path in folder.iterdir()]
+    ['.vimrc.tmpl']
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is None or not is_ours(found["target"]):
+            continue
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import shutil
 import signal
 import time
@@ -80,8 +81,28 @@ def test_a_run_killed_in_every_stage_ends_with_the_same_scores(start, tiny_run_d
     assert process.exitcode == 0, (tmp_path / "errors.txt").read_text(encoding="utf-8")
     for name in ("scores/scores.csv", "statistics/estimates.csv", "statistics/comparisons.csv", "cohort/split.csv"):
         assert (run_dir / name).read_bytes() == (tiny_run_dir / name).read_bytes(), name
-    left = [path.name for path in run_dir.rglob("*") if ".tmp" in path.name]
+    left = [path.name for path in run_dir.rglob("*") if path.name.startswith(".nephrograde-")]
     assert left == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_of_two_runs_at_once_the_second_is_refused(start, tiny_run_dir, tmp_path):
+    run_dir = tmp_path / "run"
+    first = start(run_dir)
+    deadline = time.monotonic() + GIVE_UP_S
+    while not (run_dir / "study.lock.json").exists():  # the first is at work
+        assert first.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    second = start(run_dir)
+    second.join()
+    refusal = (tmp_path / "errors.txt").read_text(encoding="utf-8")
+    assert (first.is_alive(), second.exitcode) == (True, 2)
+    assert f"process {first.pid} on {platform.node()}" in refusal
+    first.join()
+    assert first.exitcode == 0
+    for name in ("scores/scores.csv", "statistics/estimates.csv"):
+        assert (run_dir / name).read_bytes() == (tiny_run_dir / name).read_bytes(), name
 
 
 def test_a_half_written_file_is_never_read(tiny_study_path, tiny_run_dir, tiny_run_copy):
@@ -90,11 +111,11 @@ def test_a_half_written_file_is_never_read(tiny_study_path, tiny_run_dir, tiny_r
 
     run_dir = tiny_run_copy
     (run_dir / "models" / "weak-1-cmp" / "fold-1" / "card.json").unlink()
-    (run_dir / "models" / "weak-1-cmp" / ".fold-0.123.tmp").mkdir()
-    (run_dir / "scores" / ".scores.csv.123.tmp.csv").write_text("half", encoding="utf-8")
-    (run_dir / "volumes" / ".half.npy.123.tmp.npy").write_bytes(b"half")
+    (run_dir / "models" / "weak-1-cmp" / ".nephrograde-123-fold-0").mkdir()
+    (run_dir / "scores" / ".nephrograde-123-scores.csv").write_text("half", encoding="utf-8")
+    (run_dir / "volumes" / ".nephrograde-123-half.npy").write_bytes(b"half")
     next((run_dir / "volumes").glob("*.npy")).unlink()
     shutil.rmtree(run_dir / "stages")
     run_study(load_inputs(tiny_study_path), run_dir)
     assert (run_dir / "scores" / "scores.csv").read_bytes() == (tiny_run_dir / "scores" / "scores.csv").read_bytes()
-    assert not list(run_dir.rglob(".*.tmp*"))
+    assert not list(run_dir.rglob(".nephrograde-*"))

@@ -6,7 +6,7 @@ import pytest
 
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_rows, write_rows
-from nephrograde.pipeline import evaluate_table, load_inputs, report, run_study
+from nephrograde.pipeline import evaluate_table, load_inputs, report_study, run_study
 from nephrograde.study import EvaluateSettings
 
 MODELS = {"weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"}
@@ -167,7 +167,7 @@ def test_a_foreign_score_table_needs_no_images(tmp_path):
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     table.write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="gb18030")
     evaluate_table(table, tmp_path / "out", settings=EvaluateSettings())
-    assert report(tmp_path / "out").exists()
+    assert report_study(tmp_path / "out").exists()
     estimates = read_rows(tmp_path / "out" / "statistics" / "estimates.csv")
     assert [float(r["value"]) for r in estimates if r["measure"] == "auc"] == [1.0]
 

@@ -146,7 +146,7 @@ def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp
     assert (code, "stop here" in err) == (2, True)
     assert seen["study"].synthetic
     assert len(read_rows(seen["study"].cohort.table)) == 20
-    assert seen["run_dir"] == tmp_path / "run-20-20260415-dicom"
+    assert seen["run_dir"].run_dir == tmp_path / "run-20-20260415-dicom"
     assert (tmp_path / "cohort-20-20260415-dicom" / "images" / "SYN-0001" / "cmp").is_dir()
 
 

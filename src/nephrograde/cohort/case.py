@@ -58,3 +58,8 @@ class Cohort:
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
     base_dir: Path = Path()
+
+    @property
+    def n_scans(self) -> int:
+        """How many scans the table names, over all patients and phases."""
+        return sum(len(case.scans) for case in self.cases)

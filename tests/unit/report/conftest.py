@@ -14,6 +14,7 @@ import pytest
 
 from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluate.scores import Score, Scores, write_scores
+from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: 
 
 def store_evaluation(run_dir: Path, scores: Scores) -> None:
     write_scores(scores, run_dir / "scores" / "scores.csv")
-    write_statistics(_evaluate(scores.rows), run_dir / "statistics")
+    write_statistics(_evaluate(scores.rows), RunFolder(run_dir))
 
 
 @cache

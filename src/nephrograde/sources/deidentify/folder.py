@@ -202,7 +202,7 @@ def deidentify_folder(
     _require_apart(folder, out_dir, key_path)
     key = Key(key_path)
     with Journal(out_dir, key) as journal:
-        remove_leftovers(out_dir)
+        _remove_interrupted(out_dir)
         run = _Run(out_dir, key, journal, settings or DeidentifySettings())
         for content in contents_below(
             folder.resolve(), leave_out=(key_path.resolve(), _names_path(key_path.resolve()))
@@ -210,6 +210,14 @@ def deidentify_folder(
             run.take(content)
             progress(1)
     return _concluded(run, key_path)
+
+
+def _remove_interrupted(out_dir: Path) -> None:
+    """Remove what a killed process left in the folders of series, and nothing behind a symbolic link."""
+    remove_leftovers(out_dir, is_ours={REPORT_NAME}.__contains__)
+    for series_dir in out_dir.glob("*/study-*/series-*"):
+        if series_dir.resolve() == out_dir.resolve() / series_dir.relative_to(out_dir):
+            remove_leftovers(series_dir)
 
 
 def _concluded(run: _Run, key_path: Path) -> Deidentified:

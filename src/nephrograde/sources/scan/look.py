@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import fingerprint, read_json, write_json
+from nephrograde.errors import VolumeError
+from nephrograde.files import fingerprint
+from nephrograde.run.stage import kept_record
 from nephrograde.sources.scan.tables import list_key, write_list
 from nephrograde.volume.phase.evidence import Evidence
 from nephrograde.volume.statement import Statement
@@ -75,14 +76,12 @@ def look_at_series(
 def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None) -> SeriesLook:
     stamp = None if organs_path is None else [str(organs_path), organs_path.stat().st_mtime_ns]
     look_path = looks_dir / f"{fingerprint([LOOK, list_key(files), stamp])}.json"
-    if look_path.exists():
-        try:
-            return _from_json(read_json(look_path))
-        except (RunError, KeyError, TypeError, ValueError):
-            look_path.unlink()  # half a file, or one of another version: look again
-    look = _look(files, organs_path)
-    write_json(look_path, _to_json(look))
-    return look
+    return _from_json(kept_record(look_path, lambda: _to_json(_look(files, organs_path)), is_current=_is_look))
+
+
+def _is_look(content: Mapping[str, Any]) -> bool:
+    """Whether a look can be read back; reading one of another version raises."""
+    return isinstance(_from_json(content), SeriesLook)
 
 
 def _look(files: list[str], organs_path: Path | None) -> SeriesLook:

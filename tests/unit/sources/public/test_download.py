@@ -79,6 +79,19 @@ def test_what_is_whole_is_not_asked_for_again(plan, public, tmp_path):
     assert asked_files(public) == ["/bucket/uuid-1.2/2.dcm"]
 
 
+def test_files_of_others_in_a_series_are_set_aside(plan, public, tmp_path):
+    download_cohort(plan, tmp_path, hosts=public.hosts)
+    (tmp_path / "images" / "1.2.part").mkdir()
+    for folder in ("1.2", "1.2.part"):
+        (tmp_path / "images" / folder / "notes.txt").write_text(folder)
+    (tmp_path / "images" / "1.2.part" / "2.dcm.part").write_bytes(b"half")
+    assert download_cohort(plan, tmp_path, hosts=public.hosts).failed == ()
+    names = {path.relative_to(tmp_path / "images").as_posix() for path in (tmp_path / "images").rglob("*.txt*")}
+    assert names == {"1.2.others/notes.txt", "1.2.others/notes.txt.1"}
+    assert sorted(path.name for path in (tmp_path / "images" / "1.2").iterdir()) == [f"{n}.dcm" for n in range(4)]
+    assert not (tmp_path / "images" / "1.2.part").exists()
+
+
 def test_a_broken_series_stays_unnamed_and_goes_on_the_next_time(plan, public, tmp_path):
     public.answers["/bucket/uuid-1.2/2.dcm"] = [404]
     done = download_cohort(plan, tmp_path, hosts=public.hosts, workers=1)
