@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluate.scores import Score
 from nephrograde.files import read_rows, write_rows
+from nephrograde.run.folder import FoldFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,13 +30,13 @@ def collect_scores(predictions_paths: Iterable[Path]) -> tuple[list[Score], list
     held_out: list[Score] = []
     members: list[Score] = []
     for path in predictions_paths:
-        model, fold = path.parent.parent.name, int(path.parent.name.removeprefix("fold-"))
+        folder = FoldFolder(path.parent)
         for row in read_rows(path):
             score = Score(
                 patient_id=row["patient_id"],
-                model=model,
+                model=folder.model,
                 split="oof" if row["split"] == "oof" else "test",
-                fold=fold,
+                fold=folder.number,
                 is_high=row["is_high"] == "1",
                 p_high=float(row["p_high"]),
             )
