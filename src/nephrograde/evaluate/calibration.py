@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import normal_quantile
-from nephrograde.evaluate.logistic import fit_logistic
+from nephrograde.evaluate.logistic import fit_intercept, fit_logistic
 from nephrograde.evaluate.metrics import Estimate
 from nephrograde.evaluate.remarks import Caution, Reason
 from nephrograde.evaluate.scores import paired_vectors
 
 if TYPE_CHECKING:
-    from nephrograde.evaluate.logistic import LogisticFit
+    from nephrograde.evaluate.logistic import Columns
     from nephrograde.vocabulary import BoolVector, FloatVector
-
-Columns: TypeAlias = Annotated[npt.NDArray[np.float64], "patient term"]
 
 CLIP = 1e-6
 """How far probabilities of exactly 0 and 1 (or nearer to them than this) are moved inwards for log odds; our choice."""
@@ -167,7 +165,7 @@ def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, conf
     name = "calibration_intercept"
     if truths.all() or not truths.any():
         return _not_computed(name, truths, Reason.ONE_GRADE)
-    fit = _fit_intercept(_log_odds(probabilities), truths)
+    fit = fit_intercept(_log_odds(probabilities), truths)
     if fit is None:
         return _not_computed(name, truths, Reason.NOT_CONVERGED)
     method = f"logistic model with the log odds as offset, Wald {100 * confidence:g} % CI"
@@ -329,20 +327,6 @@ def _draw_curve(
     variance = np.einsum("pi,ij,pj->p", placed, fit.covariance, placed)
     reach = normal_quantile(confidence) * np.sqrt(variance)
     return np.stack([value, value - reach, value + reach])
-
-
-def _fit_intercept(log_odds: FloatVector, truths: BoolVector) -> LogisticFit | None:
-    from scipy.optimize import brentq
-    from scipy.special import expit, logit
-
-    def excess(shift: float) -> float:
-        return float(expit(log_odds + shift).sum() - truths.sum())
-
-    # Calls like 0 and 1 throw the usual start of the fit off its way; the place of the estimate is known beforehand.
-    middle = float(logit(truths.mean()))
-    least, most = middle - float(log_odds.max()), middle - float(log_odds.min())
-    start = brentq(excess, least - 1.0, most + 1.0)
-    return fit_logistic(np.ones((truths.size, 1)), truths, offset=log_odds, start=start)
 
 
 def _spline(values: FloatVector, knots: npt.NDArray[np.float64]) -> Columns:

@@ -67,3 +67,26 @@ def fit_logistic(
     if not (np.isfinite(covariance).all() and np.abs(score).max() <= _SOLVED * truths.size):
         return None
     return LogisticFit(coefficients, covariance)
+
+
+def fit_intercept(log_odds: FloatVector, truths: BoolVector) -> LogisticFit | None:
+    """Fit the one coefficient that is added to given log odds.
+
+    Args:
+        log_odds: The offset of each patient.
+        truths: The outcomes of the same patients, in the same order; both are there.
+
+    Returns:
+        The fit; None where it does not converge.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    def excess(shift: float) -> float:
+        return float(expit(log_odds + shift).sum() - truths.sum())
+
+    # Calls like 0 and 1 throw the usual start of the fit off its way; the place of the estimate is known beforehand.
+    middle = float(logit(truths.mean()))
+    least, most = middle - float(log_odds.max()), middle - float(log_odds.min())
+    start = brentq(excess, least - 1.0, most + 1.0)
+    return fit_logistic(np.ones((truths.size, 1)), truths, offset=log_odds, start=start)
