@@ -15,7 +15,7 @@ from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import fingerprint, read_json, remove_leftovers, sha256_of, write_json
-from nephrograde.run.provenance import LOCK_NAME, read_lock, write_lock
+from nephrograde.run.provenance import FORMAT, LOCK_NAME, mark_format, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
@@ -292,6 +292,7 @@ def _write_evaluation(
         evaluation = lesions.beside(evaluation, confidence=settings.confidence)
     write_scores(scores, run_dir / "scores" / "scores.csv")
     write_statistics(evaluation, run_dir / "statistics")
+    mark_format(run_dir)
 
 
 def _check_same_split(study: Study, cohort: Cohort, run_dir: Path) -> None:
@@ -320,7 +321,8 @@ def _unless_current(
     found = {str(path.relative_to(run_dir)): sha256_of(path) for path in inputs if path.exists()}
     key = fingerprint([found, settings])
     record_path = run_dir / "stages" / f"{stage}.json"
-    if record_path.exists() and read_json(record_path).get("inputs") == key:
+    done = {"inputs": key, "format": FORMAT}
+    if record_path.exists() and read_json(record_path) == done:
         return
     make(key)
-    write_json(record_path, {"inputs": key})
+    write_json(record_path, done)

@@ -198,7 +198,7 @@ def _threshold_row(threshold: Threshold, n_high: int) -> Estimate:
         math.nan,
         threshold.n,
         n_high,
-        method=f"{threshold.rule_text}: {threshold.source}",
+        method=threshold.how,
         rule=threshold.rule,
         rule_value=threshold.rule_value,
         caution=threshold.caution,

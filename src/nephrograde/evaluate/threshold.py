@@ -66,6 +66,11 @@ class Threshold:
         return str(self.rule)
 
     @property
+    def how(self) -> str:
+        """The rule and what it was applied to, in English, as the tables hold it."""
+        return f"{self.rule_text}: {self.source}"
+
+    @property
     def source(self) -> str:
         """What it was chosen on, in English, as the tables hold it."""
         if self.caution is Caution.NO_OUT_OF_FOLD:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import read_rows, replaced
-from nephrograde.report.figures.svg import SYNTHETIC
-from nephrograde.report.pages.study_page import page_environment
-from nephrograde.report.text.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
-from nephrograde.vocabulary import KNOWN_PHASES, RESEARCH_USE_ONLY
+from nephrograde.files import read_rows
+from nephrograde.report.pages.page import picture_uri, render, write_page
+from nephrograde.report.text.language import phase_in_words, speaking, t
+from nephrograde.vocabulary import KNOWN_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,9 +85,7 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
         raise RunError(f"{series_csv_path} lacks the columns {', '.join(missing)}. Scan the folder again.")
     with speaking(language):
         html = _render(rows, thumbs_dir)
-    with replaced(page_path) as temporary_path:
-        temporary_path.write_text(html, encoding="utf-8")
-    return page_path
+    return write_page(html, page_path)
 
 
 def _render(rows: Sequence[dict[str, str]], thumbs_dir: Path) -> str:
@@ -99,20 +95,14 @@ def _render(rows: Sequence[dict[str, str]], thumbs_dir: Path) -> str:
     is_synthetic = any("SYNTHETIC" in row["description"] for row in rows)
     counts = Counter(line.phase for block in blocks for line in block.chosen)
     reasons = Counter(line.kind for block in blocks for line in block.others)
-    return (
-        page_environment()
-        .get_template("series.html.j2")
-        .render(
-            html_language=HTML_LANGUAGES[spoken()],
-            language=spoken(),
-            synthetic=t(SYNTHETIC) if is_synthetic else "",
-            research_use_only=t(RESEARCH_USE_ONLY),
-            blocks=blocks,
-            first=[block for block in blocks if block.is_first],
-            n_series=len(rows),
-            counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASE_ORDER],
-            reasons=reasons.most_common(),
-        )
+    return render(
+        "series.html.j2",
+        is_synthetic=is_synthetic,
+        blocks=blocks,
+        first=[block for block in blocks if block.is_first],
+        n_series=len(rows),
+        counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASE_ORDER],
+        reasons=reasons.most_common(),
     )
 
 
@@ -151,7 +141,7 @@ def _line(row: dict[str, str], thumbs_dir: Path) -> SeriesLine:
         is_chosen=is_chosen,
         is_mask=kind == MASK,
         is_unsure=is_chosen and _number(row["probability"]) < UNSURE,
-        pictures=tuple(_as_uri(path) for path in paths if path.parent == thumbs_dir and path.exists()),
+        pictures=tuple(picture_uri(path.read_bytes()) for path in paths if path.parent == thumbs_dir and path.exists()),
     )
 
 
@@ -170,10 +160,6 @@ def _percent(text: str) -> str:
     """
     percent = 100 * _number(text)
     return ">99%" if percent > 99 else f"{int(percent)}%"
-
-
-def _as_uri(picture_path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture_path.read_bytes()).decode("ascii")
 
 
 def _best_of(kind: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 REPORT = PACKAGE / "report"
-LOOKS_UP = {"language.py", "numbers.py", "document.py"}
+LOOKS_UP = {"language.py", "numbers.py", "page.py"}
 """The only modules that may ask the catalogue for a sentence that is no constant."""
 
 
