@@ -174,7 +174,7 @@ def test_folder_without_the_files_has_its_comparisons_and_the_ledger(record: Res
 def test_one_model_alone_is_rendered(measured: Results, evidence: dict[str, Any]) -> None:
     rows = tuple(row for row in measured.scores.rows if row.model == "strong-cmp")
     alone = dataclasses.replace(measured, scores=Scores(rows), comparisons=(), study=None)
-    page = Fragment(render(alone, dataclasses.replace(evidence, equivalences=())))
+    page = Fragment(render(alone, {**evidence, "equivalences": ()}))
     assert page.open == []
     assert {"calibration", "benefit", "subgroups", "ledger"} <= set(page.ids)
     assert not {"evidence-images", "slices", "equivalence"} & set(page.ids)
