@@ -73,7 +73,14 @@ class WeightsError(NephrogradeError):
 
 
 class ScoresError(NephrogradeError):
-    """A score table cannot be evaluated in its present form."""
+    """A score table cannot be evaluated in its present form.
+
+    Where only one measure cannot be computed, ``reason`` is its code (:class:`nephrograde.evaluate.remarks.Reason`).
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class RunError(NephrogradeError):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nephrograde.vocabulary import Supervision, model_id
+from nephrograde.vocabulary import BaselineName, Supervision, model_id
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -192,7 +192,7 @@ class EvaluateSettings(Section):
     benefit_range: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=0, lt=1)]] = (0.05, 0.6)
     seed: Annotated[int, Field(ge=0)] = 20260415
     subgroups: tuple[str, ...] = ("size_cm", "age_years", "sex", "centre")
-    baselines: tuple[Literal["size", "volume", "clinical", "radiomics"], ...] = ("size", "volume", "clinical")
+    baselines: tuple[BaselineName, ...] = ("size", "volume", "clinical")
     clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
 
     @model_validator(mode="after")

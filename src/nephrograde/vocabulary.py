@@ -10,7 +10,7 @@ and z to the head) or ``"channel y x"`` for a slice; the axis order is converted
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,11 @@ KNOWN_PHASES = {
     "ep": "excretory",
 }
 """Phase codes that the reports spell out; a study may also use other names."""
+
+
+BaselineName: TypeAlias = Literal["size", "volume", "clinical", "radiomics"]
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
+"""Model ids of the logistic regressions that no image model is shown without."""
 
 
 class Supervision(StrEnum):
