@@ -24,7 +24,7 @@ from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.paragraph import caution, methods_paragraph, software
 from nephrograde.report.text.language import speaking
-from nephrograde.results import Part, Results
+from nephrograde.results import Results, RunPart
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_missing_and_complete_scans(record: Results) -> None:
 
 def test_no_fatal_finding_is_said_and_no_check_is_not(record: Results) -> None:
     assert design.exclusions(dataclasses.replace(record, findings=())).endswith("no scan was left out.")
-    unknown = dataclasses.replace(record, absent=frozenset({Part.FINDINGS}))
+    unknown = dataclasses.replace(record, absent=frozenset({RunPart.FINDINGS}))
     assert design.exclusions(unknown) == ""
 
 
@@ -233,7 +233,7 @@ def test_what_was_not_computed_is_not_told(record: Results) -> None:
     bare = dataclasses.replace(
         record,
         estimates=(("m", "test", empty),),
-        absent=frozenset({Part.CALIBRATION}),
+        absent=frozenset({RunPart.CALIBRATION}),
         comparisons=(),
         equivalences=(),
         net_benefit=(),
