@@ -14,15 +14,15 @@ from pydantic import ValidationError
 
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.compare import Comparison
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening, read_ledger
-from nephrograde.evaluate.scores import Scores, read_scores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import ModelEstimate, read_estimates, read_table
-from nephrograde.evaluate.threshold import Threshold
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.scores import Scores, read_scores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
+from nephrograde.evaluation.threshold import Threshold
 from nephrograde.files import read_json, read_rows
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.run.folder import RunFolder
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.scores import SplitName
 
 Row: TypeAlias = dict[str, str]
 RowKind = TypeVar("RowKind")

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from nephrograde import cli
-from nephrograde.evaluate.evaluation import evaluate_scores
-from nephrograde.evaluate.scores import Score, Scores, write_scores
-from nephrograde.evaluate.tables import write_estimates
+from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.tables import write_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import write_lock
 from nephrograde.study import EvaluateSettings

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
-from nephrograde.evaluate.scores import Score, Scores, write_scores
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT, write_lock
 from nephrograde.study import EvaluateSettings, Study

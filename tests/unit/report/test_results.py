@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.remarks import Rule
+from nephrograde.evaluation.remarks import Rule
 from nephrograde.results import Results, RunPart
 from nephrograde.run.provenance import FORMAT
 

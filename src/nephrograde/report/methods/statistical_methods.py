@@ -16,7 +16,7 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluation.metrics import Estimate
     from nephrograde.results import Results
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")

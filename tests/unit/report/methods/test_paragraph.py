@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.split import Split
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening
-from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.remarks import Reason
-from nephrograde.evaluate.scores import ModelScores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.threshold import choose_threshold
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening
+from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.threshold import choose_threshold
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.paragraph import caution, methods_paragraph, software

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.scores import Score, Scores
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE
 from nephrograde.run.provenance import FORMAT
