@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nephrograde.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nephrograde.api import *
+    from nephrograde.api import *  # noqa: F403
 
 
 def __getattr__(name: str) -> object:

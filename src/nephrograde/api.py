@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nephrograde.audit.audit import Audits, audit_all
-from nephrograde.audit.printed import COLUMNS, parse_printed, read_printed
 from nephrograde.errors import InputError, NephrogradeError, Problem
-from nephrograde.evaluate.compare import Comparison, compare_models
-from nephrograde.evaluate.frames import Evaluated, evaluate_frame
-from nephrograde.evaluate.metrics import Estimate, auc
-from nephrograde.evaluate.scores import ModelScores, open_scores, paired_vectors
+from nephrograde.evaluation.compare import Comparison, compare_models
+from nephrograde.evaluation.frames import Evaluated, evaluate_frame
+from nephrograde.evaluation.metrics import Estimate, auc
+from nephrograde.evaluation.scores import ModelScores, open_scores, paired_vectors
+from nephrograde.printed.audit import Audits, audit_all
+from nephrograde.printed.values import COLUMNS, parse_printed, read_printed
 from nephrograde.study import (
     Arm,
     AugmentSettings,

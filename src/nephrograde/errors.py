@@ -3,10 +3,10 @@
 ::
 
     NephrogradeError            anything a user can cause, shown without a traceback (exit code 2)
-    ├── InputError              a list of problems in the study file or the cohort table, all at once
-    ├── PlaceError              a place that is not written as "x,y,z mm" or "i,j,k vox"
-    ├── VolumeError             one scan cannot be read or used; carries the patient-free part of a finding
-    ├── FitError                training broke down or cannot start
+    ├── InputError              all problems in the study file or the cohort table at once
+    ├── PlaceError              a position that is not written as "x,y,z mm" or "i,j,k vox"
+    ├── VolumeError             one scan cannot be read or used; has the part of a finding that names no patient
+    ├── FitError                training failed or cannot start
     ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
     ├── ScoresError             a score table that cannot be evaluated
     └── RunError                a run folder that lacks what a later stage needs
@@ -34,7 +34,7 @@ class Problem:
 
 
 class NephrogradeError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of every error that a user can cause and fix."""
 
 
 class InputError(NephrogradeError):
@@ -51,7 +51,7 @@ class InputError(NephrogradeError):
 
 
 class PlaceError(NephrogradeError):
-    """A point, box or slice that is not written with its unit as the rule asks."""
+    """A point, box or slice that is not written with its unit as required."""
 
 
 class VolumeError(NephrogradeError):
@@ -73,7 +73,14 @@ class WeightsError(NephrogradeError):
 
 
 class ScoresError(NephrogradeError):
-    """A score table cannot be evaluated as it stands."""
+    """A score table cannot be evaluated in its present form.
+
+    Where only one measure cannot be computed, ``reason`` is its code (:class:`nephrograde.evaluation.remarks.Reason`).
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class RunError(NephrogradeError):

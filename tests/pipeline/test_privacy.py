@@ -8,11 +8,7 @@ import pydicom
 import pytest
 
 from nephrograde import pipeline
-from nephrograde.cli.shared import page_path_of
-from nephrograde.quality.survey import check_quality
-from nephrograde.report.pages.quality_page import write_quality_page
-from nephrograde.report.pages.series_page import write_series_page
-from nephrograde.sources.scan.scan import ScanSettings, scan_folder
+from nephrograde.sources.scan.scan import ScanSettings
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 PATIENTS = 20
@@ -91,15 +87,15 @@ def found_in(folder: Path, *, needles: list[bytes]) -> list[str]:
     return hits
 
 
+@pytest.mark.slow
 def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_dir, tmp_path, caplog):
     work_dir = tmp_path / "work"
-    result = scan_folder(
+    result, _ = pipeline.scan_cohort(
         export_dir,
         work_dir / "cohort.csv",
         settings=ScanSettings(look="never", workers=1, grades_path=export_dir / "分级.csv"),
     )
     assert result.n_scans == {"cmp": PATIENTS}
-    write_series_page(result.series_path, result.thumbs_dir, page_path_of(result.series_path, "en"))
     needles = [
         text.encode(encoding)
         for k in range(PATIENTS)
@@ -115,9 +111,7 @@ def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_d
     study_path.write_text(STUDY.format(table=(work_dir / "cohort.csv").as_posix()), encoding="utf-8")
     study = pipeline.load_inputs(study_path)
     run_dir = work_dir / "run"
-    cohort, _ = pipeline.open_cohort(study, run_dir)
-    check_quality(cohort, study, run_dir / "quality")
-    write_quality_page(run_dir / "quality", run_dir / "quality" / "quality.html")
+    pipeline.check_study(study, run_dir)
     pipeline.run_study(study, run_dir, command="nephrograde run study.toml")
     findings = (run_dir / "volumes" / "findings.csv").read_text(encoding="utf-8")
     assert "file-missing" in findings

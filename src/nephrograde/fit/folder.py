@@ -9,29 +9,17 @@ import torch
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, replaced_folder, write_rows
+from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, read_card, write_card
-from nephrograde.model.resnet import Network, build_network
+from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
+from nephrograde.run.folder import FoldFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-WEIGHTS, CARD, HISTORY, PREDICTIONS = "weights.safetensors", "card.json", "history.csv", "predictions.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of the learning curve; ``learning_rate`` is that of the epoch's last step.
-
-    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients that early stopping watches, None
-    where there are none.
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    stop_loss: float | None
+    from nephrograde.fit.history import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +45,19 @@ class FoldFit:
 def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
     """Write ``weights.safetensors``, ``card.json``, ``history.csv`` and ``predictions.csv``.
 
-    The folder is filled under a temporary name and then renamed; an older one of that name is replaced. Where several
+    The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. Where several
     processes fit together, the first writes and the others wait for it.
     """
+    names = {path.name for path in FoldFolder(target_dir).paths}
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     if not joined or torch.distributed.get_rank() == 0:
-        with replaced_folder(target_dir) as temporary_dir:
-            save_weights(fold_fit.weights, temporary_dir / WEIGHTS)
-            write_card(fold_fit.card, temporary_dir / CARD)
+        with replaced_folder(target_dir, is_ours=names.__contains__) as temporary_dir:
+            written = FoldFolder(temporary_dir)
+            save_weights(fold_fit.weights, written.weights_path)
+            write_card(fold_fit.card, written.card_path)
+            write_history(fold_fit.history, written.history_path)
             write_rows(
-                temporary_dir / HISTORY,
-                ("epoch", "learning_rate", "train_loss", "stop_loss"),
-                (
-                    {
-                        "epoch": row.epoch,
-                        "learning_rate": row.learning_rate,
-                        "train_loss": row.train_loss,
-                        "stop_loss": row.stop_loss,
-                    }
-                    for row in fold_fit.history
-                ),
-            )
-            write_rows(
-                temporary_dir / PREDICTIONS,
+                written.predictions_path,
                 ("patient_id", "split", "is_high", "p_high"),
                 (
                     {"patient_id": p.patient_id, "split": p.split, "is_high": int(p.is_high), "p_high": p.p_high}
@@ -97,16 +75,9 @@ def read_fold(fold_dir: Path) -> FoldFit:
         RunError: Where a file is missing, damaged, or of another version.
     """
     network, card = load_network(fold_dir)
+    fold = FoldFolder(fold_dir)
+    history = read_history(fold.history_path)
     try:
-        history = tuple(
-            Epoch(
-                int(row["epoch"]),
-                float(row["learning_rate"]),
-                float(row["train_loss"]),
-                float(row["stop_loss"]) if row["stop_loss"] else None,
-            )
-            for row in read_rows(fold_dir / HISTORY)
-        )
         predictions = tuple(
             Prediction(
                 row["patient_id"],
@@ -114,7 +85,7 @@ def read_fold(fold_dir: Path) -> FoldFit:
                 row["is_high"] == "1",
                 float(row["p_high"]),
             )
-            for row in read_rows(fold_dir / PREDICTIONS)
+            for row in read_rows(fold.predictions_path)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
@@ -127,10 +98,11 @@ def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
     Raises:
         RunError: Where the folder is not complete, damaged, or of another version.
     """
-    missing = [name for name in (WEIGHTS, CARD, HISTORY, PREDICTIONS) if not (fold_dir / name).is_file()]
+    fold = FoldFolder(fold_dir)
+    missing = [path.name for path in fold.paths if not path.is_file()]
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
-    card = read_card(fold_dir / CARD)
+    card = read_card(fold.card_path)
     network = build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
-    load_weights(network, fold_dir / WEIGHTS)
+    load_weights(network, fold.weights_path)
     return network.eval(), card

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nephrograde.evaluate.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluate.scores import Score, Scores, write_scores
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import FORMAT, write_lock
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
@@ -74,16 +77,25 @@ def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: 
 
 
 def store_evaluation(run_dir: Path, scores: Scores) -> None:
-    evaluation = evaluate_scores(scores, EvaluateSettings())
-    write_scores(scores, run_dir / "scores" / "scores.csv")
-    write_statistics(evaluation, run_dir / "statistics")
+    run = RunFolder(run_dir)
+    if not run.is_run():
+        write_lock(EvaluateSettings(), run, inputs={}, command="")
+    write_scores(scores, run.scores_path)
+    write_statistics(_evaluate(scores.rows), run)
+
+
+@cache
+def _evaluate(rows: tuple[Score, ...]) -> Evaluation:
+    """Fake runs of one size have the same scores; two seconds are saved for each but the first."""
+    return evaluate_scores(Scores(rows), EvaluateSettings())
 
 
 def _write_lock(run_dir: Path, study: Study) -> None:
     lock = {
+        "format": FORMAT,
         "created": "2026-05-04T09:30:00+00:00",
         "study": study.model_dump(mode="json"),
-        "versions": {"nephrograde": "0.1.0", "torch": "2.13.0", "monai": "1.6.0"},
+        "versions": {"nephrograde": "0.1.0", "torch": "2.13.0"},
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "seed": {"split": 20260415, "fit": 20260415},
         "command": "nephrograde run study.toml --set fit.epochs=4",
@@ -259,8 +271,10 @@ def foreign_run(tmp_path: Path) -> Path:
         for model, gain in (("radiologist <b>$x_1$</b>", 0.5), ("模型 B", 0.2))
         for k, noise in enumerate(stream.normal(0, 0.2, 24))
     ]
-    store_evaluation(tmp_path / "foreign", Scores(tuple(rows)))
-    return tmp_path / "foreign"
+    run_dir = tmp_path / "foreign"
+    store_evaluation(run_dir, Scores(tuple(rows)))
+    (run_dir / "study.lock.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+    return run_dir
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A folder of DICOM files written anew, so that nobody can tell who the patients are."""
+"""A de-identified copy of a folder of DICOM files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.sources.deidentify.values import damages, text_of
-from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
+from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, EXPLICIT, IMPLICIT, MEDIA_DIRECTORY_CLASS
+from nephrograde.volume.dicom.signature import is_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,23 +29,22 @@ if TYPE_CHECKING:
 REPORT_NAME = "deidentified.csv"
 _REPORT_COLUMNS = ["patient_id", "series", "files", "flagged", "set_aside", "reason"]
 _BYTE_ORDERS = {
-    (True, True): "1.2.840.10008.1.2",
-    (False, True): "1.2.840.10008.1.2.1",
-    (False, False): "1.2.840.10008.1.2.2",
+    (True, True): IMPLICIT,
+    (False, True): EXPLICIT,
+    (False, False): BIG_ENDIAN,
 }
 _NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORECASE)
-_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeidentifySettings:
-    """What is kept.
+    """What a de-identified copy retains.
 
     Attributes:
         keep_descriptions: Keep the descriptions of studies, series, segments and the like, without the patient's names,
-            ids, birth date and long numbers. The phases are recognised by them.
+            ids, birth date and long numbers. Phase recognition relies on them.
         keep_characteristics: Keep sex, age (below 90), size and weight.
-        write_suspects: Write images into which text may be burnt, too; a person has looked at them.
+        write_suspects: Also write images that may contain burned-in text, because a person has checked them.
     """
 
     keep_descriptions: bool = True
@@ -54,16 +54,17 @@ class DeidentifySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deidentified:
-    """What a run has done.
+    """The result of a run.
 
     Attributes:
-        n_patients: Patients of the output folder.
+        n_patients: Patients in the output folder.
         n_written: Files written by this run.
-        n_kept: Files that an earlier run had written.
-        n_flagged: Images with text perhaps burnt in, written or not.
-        set_aside: Files that were not written, by reason.
-        report_path: ``deidentified.csv`` in the output folder; names no original.
-        names_path: Which files were set aside, by their original names; beside the key, for its owner only.
+        n_kept: Files written by an earlier run.
+        n_flagged: Images that may contain burned-in text, written or not.
+        set_aside: Number of files that were not written, by reason.
+        report_path: ``deidentified.csv`` in the output folder; contains no original names.
+        names_path: List of the files that were set aside, with their original names; next to the key, readable by its
+            owner only.
     """
 
     n_patients: int
@@ -87,14 +88,14 @@ class _Run:
     n_written: int = 0
 
     def take(self, found: Content) -> None:
-        """Write one file anew, or note why not; nothing is done where an earlier run has."""
+        """Write a de-identified copy of one file, or record why not, unless an earlier run has done so."""
         source = self.key.digest(f"path {found.name}")
         version = self.key.digest(f"{found.stamp} {self.settings}")
         outcome = past = self.journal.by_source.get(source)
         is_done = past is not None and past.version == version
         if outcome is None or not is_done or (outcome.file and not (self.out_dir / outcome.file).is_file()):
             outcome = self._outcome(found, Outcome(source=source, version=version))
-            if past is not None and past.file and past.file != outcome.file:  # written once, and not wanted any more
+            if past is not None and past.file and past.file != outcome.file:  # written earlier, no longer wanted
                 (self.out_dir / past.file).unlink(missing_ok=True)
             self.journal.add(outcome)
             self.n_written += bool(outcome.file)
@@ -107,14 +108,14 @@ class _Run:
             content = found.read()
         except SetAside as refused:
             return replace(outcome, reason=str(refused))
-        if not _is_dicom(content):
+        if not is_dicom(content):
             return replace(outcome, reason="empty" if not content else "not DICOM")
         with quiet():
             try:
                 return self._object(_parse(content), outcome)
             except SetAside as refused:
                 return replace(outcome, reason=str(refused))
-            except damages() as error:  # its message may hold what the header says
+            except PYDICOM_ERRORS as error:  # its message may quote the header
                 return replace(outcome, reason=f"damaged or cut short ({type(error).__name__})")
 
     def _object(self, source: Dataset, outcome: Outcome) -> Outcome:
@@ -148,7 +149,7 @@ class _Run:
         return self._written(target, outcome)
 
     def _identity(self, patient_id: str, source: Dataset) -> Identity:
-        """Names and numbers of a patient in all files so far: one of them may lack or misspell what another has."""
+        """Merge a patient's names and numbers from all files so far: one may lack or misspell what another has."""
         known = self.identities.get(patient_id, Identity()).joined(identity_of(source))
         self.identities[patient_id] = known
         return known
@@ -175,34 +176,34 @@ def deidentify_folder(
     settings: DeidentifySettings | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Deidentified:
-    """Write the images and masks of a folder anew, as ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
+    """Write de-identified copies of the images and masks of a folder to ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
 
     Headers follow the basic application level confidentiality profile with cleaned descriptors, patient
-    characteristics and modified dates retained: every date of a patient moves by the same number of days, times of day
-    stay, and so do the intervals. UIDs are replaced, the same ones by the same ones, so that masks still find their
-    series. Private attributes, overlays, icons, reports and documents are not carried over; images into which text may
-    be burnt are flagged and not written unless asked for. Pixels are not looked at, and a face can be recognised in a
-    scan of the head. A run that was stopped goes on; files that are already written are passed over.
+    characteristics and modified dates retained: every date of a patient is shifted by the same number of days, so times
+    of day and intervals are preserved. UIDs are replaced consistently, so masks still refer to their series. Private
+    attributes, overlays, icons, reports and documents are dropped; images that may contain burned-in text are flagged,
+    and written only on request. Pixels are not inspected, and a scan of the head may show a recognisable face. An
+    interrupted run resumes and skips the files that are already written.
 
     Args:
-        folder: Any tree, with zip archives; what is not DICOM is not copied.
-        out_dir: New, empty or that of an earlier run.
-        key_path: The key file; begun or continued. Must lie outside ``out_dir``.
-        settings: What is kept; by default descriptions and characteristics, and no suspects.
+        folder: Any folder tree, which may contain zip archives; files that are not DICOM are not copied.
+        out_dir: A new or empty folder, or that of an earlier run.
+        key_path: The key file, created if missing. It must be outside ``out_dir``.
+        settings: What to retain; by default descriptions and characteristics, but no suspects.
         progress: Called after each file with 1.
 
     Returns:
-        What was done. Its report holds no original name; those of files that were set aside stand beside the key.
+        A summary. Its report contains no original names; those of files that were set aside are listed next to the key.
 
     Raises:
-        InputError: Where the folders or the key do not fit together.
+        InputError: If the folders or the key do not fit together.
 
     **Source:** DICOM PS3.15 Annex E, with its options 113105, 113107 and 113108.
     """
     _require_apart(folder, out_dir, key_path)
     key = Key(key_path)
     with Journal(out_dir, key) as journal:
-        remove_leftovers(out_dir)
+        _remove_interrupted(out_dir)
         run = _Run(out_dir, key, journal, settings or DeidentifySettings())
         for content in contents_below(
             folder.resolve(), leave_out=(key_path.resolve(), _names_path(key_path.resolve()))
@@ -210,6 +211,14 @@ def deidentify_folder(
             run.take(content)
             progress(1)
     return _concluded(run, key_path)
+
+
+def _remove_interrupted(out_dir: Path) -> None:
+    """Remove what a killed process left in the folders of series, and nothing behind a symbolic link."""
+    remove_leftovers(out_dir, is_ours={REPORT_NAME}.__contains__)
+    for series_dir in out_dir.glob("*/study-*/series-*"):
+        if series_dir.resolve() == out_dir.resolve() / series_dir.relative_to(out_dir):
+            remove_leftovers(series_dir)
 
 
 def _concluded(run: _Run, key_path: Path) -> Deidentified:
@@ -250,18 +259,13 @@ def _require_apart(folder: Path, out_dir: Path, key_path: Path) -> None:
         problems.append(Problem(str(folder), "is not a folder", "Name the folder with the DICOM files."))
     inside, outside = folder.resolve(), out_dir.resolve()
     if inside == outside or inside in outside.parents or outside in inside.parents:
-        what = "lies in the folder that is read, or the other way round"
-        problems.append(Problem(str(out_dir), what, "Name an output folder apart from it."))
+        what = "is inside the input folder, or contains it"
+        problems.append(Problem(str(out_dir), what, "Name a separate output folder."))
     if outside in key_path.resolve().parents:
-        what = "the key file lies in the output folder, which is to be given away"
-        problems.append(Problem(str(key_path), what, "Name a place for it apart, where only you can read it."))
+        what = "the key file is in the output folder, which is meant to be shared"
+        problems.append(Problem(str(key_path), what, "Name a separate location that only you can read."))
     if problems:
         raise InputError(problems)
-
-
-def _is_dicom(content: bytes) -> bool:
-    """By its content: the mark after the preamble, or a data set that begins at once with a group of its own."""
-    return content[128:132] == b"DICM" or content[:2] in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}
 
 
 def _parse(content: bytes) -> Dataset:
@@ -270,7 +274,7 @@ def _parse(content: bytes) -> Dataset:
 
     source = pydicom.dcmread(io.BytesIO(content), force=True)
     meta = getattr(source, "file_meta", None) or FileMetaDataset()
-    if str(meta.get("MediaStorageSOPClassUID", "")) == _MEDIA_DIRECTORY:
+    if str(meta.get("MediaStorageSOPClassUID", "")) == MEDIA_DIRECTORY_CLASS:
         raise SetAside("a DICOMDIR, which only lists files")
     if not source:
         raise SetAside("damaged: nothing in it")
@@ -283,7 +287,7 @@ def _parse(content: bytes) -> Dataset:
 
 
 def _original_id(source: Dataset) -> str:
-    """What tells patients apart: the id; with birth date and name where everyone has the same id, or none."""
+    """Identify the patient: by id, together with birth date and name, as all patients may share one id or have none."""
     patient_id = text_of(source, "PatientID")
     if patient_id and not _NOBODYS_ID.fullmatch(patient_id):
         return patient_id
@@ -292,7 +296,7 @@ def _original_id(source: Dataset) -> str:
 
 
 def _require_uids(source: Dataset, original_id: str, path_digest: str) -> None:
-    """Give an object the UIDs that it lacks, the same ones on each run."""
+    """Add missing UIDs to an object, the same ones on each run."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
 

@@ -1,22 +1,18 @@
-"""The header of an object written anew: nothing is carried over that is not treated by name or by kind."""
+"""A de-identified header: an attribute is carried over only if a rule for its name or its type allows it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.profile import Treatment, treatment
-from nephrograde.sources.deidentify.values import (
-    bytes_element,
-    charsets_of,
-    number_element,
-    text_element,
-    texts_of,
-)
+from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
+from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
+from nephrograde.volume.dicom.moment import read_day, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,20 +29,19 @@ _METHOD_CODES = {
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
 }
-_DEEPEST = 16  # sequences inside sequences, our choice
+_DEEPEST = 16  # levels of nested sequences
 _CODED = re.compile(r"[\w .+/^*:-]{0,32}")
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
-_DATE_TIME = re.compile(r"(\d{8})(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
+_DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
 
 
 def identity_of(source: Dataset) -> Identity:
-    """Who the patient is, and who else is named, by the top of a header.
+    """Collect what identifies the patient, and everyone else who is named, from the top level of a header.
 
     Args:
-        source: As read.
+        source: The data set as read.
     """
-    charsets = charsets_of(source, ())
+    charsets = character_sets_of(source)
     found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
     kinds = {
         "numbers": (
@@ -70,12 +65,12 @@ def identity_of(source: Dataset) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Cleaner:
-    """Writes the headers of one patient anew.
+    """Builds de-identified headers for one patient.
 
     Attributes:
-        subject: The patient's pseudonym and days.
-        new_uid: Gives the UID that stands for another one.
-        identity: What the object says about who the patient is.
+        subject: The patient's pseudonym and date shift.
+        new_uid: Maps a UID to its replacement.
+        identity: What the object reveals about the patient's identity.
         keep_descriptions: Keep descriptions, cleaned.
         keep_characteristics: Keep sex, age, size and weight.
     """
@@ -87,16 +82,17 @@ class Cleaner:
     keep_characteristics: bool = True
 
     def cleaned(self, source: Dataset) -> Dataset:
-        """The object with a header of its own, ready to be written in the transfer syntax that it has.
+        """Build the object with a de-identified header, ready to be written in its transfer syntax.
 
         Args:
-            source: As read, with its file meta information.
+            source: The object as read, with its file meta information.
 
         Returns:
-            A new object with new file meta information, texts in UTF-8, and a statement of what was done to it.
+            A new object with new file meta information, texts in UTF-8, and the attributes that state the
+            de-identification method.
 
         Raises:
-            ValueError: Or another of ``damages()``, where the object makes no sense.
+            ValueError: Or another of ``PYDICOM_ERRORS``, if the object is malformed.
 
         **Source:** DICOM PS3.15 E.1.1 and E.2; PS3.10 7.1.
         """
@@ -115,7 +111,7 @@ class Cleaner:
         from pydicom import Dataset
 
         target = Dataset()
-        charsets = charsets_of(source, outer_charsets)
+        charsets = character_sets_of(source, outer_charsets)
         for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118
             way = treatment(
                 tag, keep_descriptions=self.keep_descriptions, keep_characteristics=self.keep_characteristics
@@ -145,7 +141,7 @@ class Cleaner:
             Treatment.CODED: self._coded,
             Treatment.AGE: _age,
             Treatment.SHIFT: self._shifted,
-            Treatment.TIME: lambda text: text if _TIME.fullmatch(text) else "",
+            Treatment.TIME: _time,
             Treatment.UID: self.new_uid,
         }[way]
         return [change(text) for text in texts_of(source, tag, charsets)]
@@ -154,19 +150,15 @@ class Cleaner:
         return self.identity.removed_from(text) if _CODED.fullmatch(text) else ""
 
     def _shifted(self, text: str) -> str:
-        moment = _DATE_TIME.fullmatch(text)
-        parts = _DATE.fullmatch(text)
-        try:
-            if parts:
-                day = datetime(int(parts[1]), int(parts[2]), int(parts[3]))
-            elif moment:
-                day = datetime.strptime(moment[1], "%Y%m%d")
-            else:
-                return ""
-            shifted = day + timedelta(days=self.subject.days_shifted)
-        except (ValueError, OverflowError):
+        day = read_day(text)
+        if day is None:
             return ""
-        return f"{shifted.year:04d}{shifted.month:02d}{shifted.day:02d}" + (moment[2] if moment and not parts else "")
+        try:
+            shifted = day + timedelta(days=self.subject.days_shifted)
+        except OverflowError:
+            return ""
+        time = _DATE_TIME.fullmatch(text)
+        return f"{shifted.year:04d}{shifted.month:02d}{shifted.day:02d}" + (time[1] if time else "")
 
     def _sequence(self, source: Dataset, tag: int, charsets: tuple[str, ...], depth: int) -> DataElement | None:
         from pydicom import DataElement, Dataset
@@ -229,8 +221,16 @@ def _is_name(tag: int) -> bool:
         return False
 
 
+def _time(text: str) -> str:
+    """Return a time as written if it is a valid TM; otherwise convert it to a TM."""
+    time = read_time(text)
+    if time is None or _TIME.fullmatch(text):
+        return text if time else ""
+    return f"{time:%H%M%S}"
+
+
 def _age(text: str) -> str:
-    """An age; from 90 years on it is said only that it is so (as under 45 CFR 164.514)."""
+    """Format an age; ages of 90 years and over are reported as one category (as under 45 CFR 164.514)."""
     if not re.fullmatch(r"\d{1,3}[DWMY]", text):
         return ""
     return "090Y" if text[-1] == "Y" and int(text[:-1]) > 90 else text.rjust(4, "0")

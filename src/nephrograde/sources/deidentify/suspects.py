@@ -1,4 +1,4 @@
-"""Which objects are written at all: images and masks, but nothing that may carry a name in its pixels or its text."""
+"""Which objects are written: images and masks, but nothing that may contain a name in its pixels or text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.values import text_of
+from nephrograde.volume.dicom.datasets import text_of
+from nephrograde.volume.dicom.dictionary import SECONDARY_CAPTURE_CLASS, SEGMENTATION_CLASSES, STRUCTURE_SET_CLASS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-_RTSTRUCT, _SEGMENTATION = f"{_STORAGE}481.3", f"{_STORAGE}66.4"
-_SECONDARY_CAPTURES = f"{_STORAGE}7"
 _TEXT_MODALITIES = {"OT", "SC", "DOC", "US", "XC", "ES", "GM", "HC"}
 _WORDS_OF_PAGES = re.compile(
     r"dose.?(report|sheet|info|summary|record|page)|dosis.?protokoll|patient.?protocol|screen.?(save|shot|capture)"
@@ -27,8 +26,8 @@ class Verdict:
     """Whether an object is written.
 
     Attributes:
-        reason: Why it is set aside, or empty where nothing speaks against it.
-        is_suspect: Text may be burnt into its pixels, so a person must look; else it is never written.
+        reason: Why the object is set aside; empty if it may be written.
+        is_suspect: Whether it may contain burned-in text, so that a person must decide; otherwise it is never written.
     """
 
     reason: str = ""
@@ -36,17 +35,17 @@ class Verdict:
 
 
 def judge(header: Dataset) -> Verdict:
-    """Whether an object may be written without a person looking at it.
+    """Decide whether an object may be written without a person checking it.
 
-    Reports, encapsulated documents, presentation states and anything else that is neither image, nor DICOM SEG, nor
-    RTSTRUCT is never written. An image is a burnt-in suspect where the header says so, or where it is of a kind that
-    often carries text: secondary captures, dose sheets, screens, colour, 8 bits a pixel, ultrasound. The pixels
-    themselves are not read for text.
+    Reports, encapsulated documents, presentation states and everything else that is not an image, DICOM SEG or RTSTRUCT
+    are never written. An image is suspected of burned-in text if the header says so, or if it is of a kind that often
+    contains text: secondary captures, dose sheets, screenshots, colour images, 8 bits per pixel, ultrasound. The pixels
+    are not searched for text.
 
     Args:
         header: The object's header.
 
-    **Source:** DICOM PS3.3 C.7.6.1.1.7 (BurnedInAnnotation), A.8 (secondary capture); the list of kinds is our choice.
+    **Source:** DICOM PS3.3 C.7.6.1.1.7 (BurnedInAnnotation), A.8 (secondary capture).
 
     >>> from pydicom import Dataset
     >>> image = Dataset()
@@ -58,7 +57,7 @@ def judge(header: Dataset) -> Verdict:
     Verdict(reason='the header says that text is burnt in', is_suspect=True)
     """
     sop_class = text_of(header, "SOPClassUID")
-    if sop_class == _RTSTRUCT:
+    if sop_class == STRUCTURE_SET_CLASS:
         return Verdict()
     if not sop_class.startswith(_STORAGE):
         return Verdict(
@@ -70,7 +69,7 @@ def judge(header: Dataset) -> Verdict:
         return Verdict("not an image: report, document or other object")
     if text_of(header, "BurnedInAnnotation").upper() == "YES":
         return Verdict("the header says that text is burnt in", is_suspect=True)
-    if sop_class == _SEGMENTATION:
+    if sop_class in SEGMENTATION_CLASSES:
         return Verdict()
     return _suspect_kind(header, sop_class)
 
@@ -78,8 +77,8 @@ def judge(header: Dataset) -> Verdict:
 def _suspect_kind(header: Dataset, sop_class: str) -> Verdict:
     words = " ".join(text_of(header, name) for name in ("ImageType", "SeriesDescription", "StudyDescription"))
     kinds = {
-        "a secondary capture": sop_class == _SECONDARY_CAPTURES
-        or sop_class.startswith(f"{_SECONDARY_CAPTURES}.")
+        "a secondary capture": sop_class == SECONDARY_CAPTURE_CLASS
+        or sop_class.startswith(f"{SECONDARY_CAPTURE_CLASS}.")
         or "ConversionType" in header,
         "of a modality whose images often carry text": text_of(header, "Modality").upper() in _TEXT_MODALITIES,
         "a dose sheet or screen": bool(_WORDS_OF_PAGES.search(words)),

@@ -1,82 +1,21 @@
-"""The values of elements, whatever a file claims their types to be, and elements made of values."""
+"""Values of elements, whatever type the file claims for them, and elements built from values."""
 
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.datasets import BINARY_VRS, texts_of
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = {"IS", "US", "SS", "UL", "SL", "SV", "UV"}
-_BINARY_VRS = {"US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT"}
-
-
-def damages() -> tuple[type[Exception], ...]:
-    """What pydicom raises where the bytes of a header make no sense."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
-    of_python = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError, OSError)
-    return (*of_python, MemoryError, struct.error, zlib.error, BytesLengthException, InvalidDicomError)
-
-
-def text_of(source: Dataset, name: str) -> str:
-    """The decoded text of an element at the top of a header, several values parted by a backslash.
-
-    Args:
-        source: As read.
-        name: Keyword of the element.
-
-    Returns:
-        The text; empty where the element is missing.
-    """
-    from pydicom.datadict import tag_for_keyword
-
-    tag = tag_for_keyword(name)
-    return "" if tag is None else "\\".join(texts_of(source, tag, charsets_of(source, ())))
-
-
-def charsets_of(source: Dataset, outer: tuple[str, ...]) -> tuple[str, ...]:
-    """The character sets that a header, or an item of a sequence, declares; else those of what it stands in."""
-    texts = texts_of(source, 0x00080005, ())
-    return tuple(texts) or outer
-
-
-def texts_of(source: Dataset, tag: int, charsets: tuple[str, ...]) -> list[str]:
-    """The values of an element as texts, whatever type the file gives it; none where there are none.
-
-    Args:
-        source: As read.
-        tag: Group and element as one number.
-        charsets: Those declared.
-    """
-    from pydicom.datadict import dictionary_VR
-
-    item = source.get_item(tag)
-    value = None if item is None else item.value
-    if value is None:
-        return []
-    if isinstance(value, bytes) and (item.VR or dictionary_VR(tag)) in {*_BINARY_VRS, "US or SS"}:
-        value = source[tag].value
-    if isinstance(value, bytes):
-        text = decode_text(value, charsets)
-        return (
-            [text]
-            if dictionary_VR(tag) in {"LT", "ST", "UT", "UR"}
-            else [part.strip(" \0") for part in text.split("\\")]
-        )
-    values = list(value) if isinstance(value, MutableSequence) else [value]  # a PersonName is one, though it iterates
-    return [str(one).strip(" \0") for one in values]
 
 
 def text_element(tag: int, texts: list[str]) -> DataElement:
-    """An element of DICOM's own type for the tag; without a value where the texts are empty."""
+    """Build an element of the type that DICOM defines for the tag; it has no value if the texts are empty."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
     from pydicom.datadict import dictionary_VR
@@ -90,18 +29,18 @@ def text_element(tag: int, texts: list[str]) -> DataElement:
 
 
 def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> DataElement | None:
-    """A number in the type that it should have; a text that is none is left out."""
+    """Build a numeric element of the type that DICOM defines; None if the text is not a number."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
     from pydicom.datadict import dictionary_VR
 
     vr = dictionary_VR(tag)
     item = source.get_item(tag)
-    if item.VR in _BINARY_VRS and vr in {item.VR, "US or SS"}:
+    if item.VR in BINARY_VRS and vr in {item.VR, "US or SS"}:
         return DataElement(tag, item.VR, source[tag].value)
-    if vr in {"US or SS", "AT"} or (item.VR is None and vr in _BINARY_VRS):
+    if vr in {"US or SS", "AT"} or (item.VR is None and vr in BINARY_VRS):
         value = source[tag].value
-        if isinstance(value, bytes) and len(value) > 6:  # a look-up table's three numbers at most
+        if isinstance(value, bytes) and len(value) > 6:  # at most the three numbers of a lookup table
             return None
         return DataElement(tag, vr, value)
     texts = [text.replace(",", ".") for text in texts_of(source, tag, charsets)]
@@ -118,7 +57,7 @@ def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> Data
 
 
 def bytes_element(source: Dataset, tag: int) -> DataElement | None:
-    """The bytes of an image or of a look-up table as they stand in the file."""
+    """Copy the bytes of an image or of a lookup table as they are in the file."""
     from pydicom import DataElement
     from pydicom.datadict import dictionary_VR
 

@@ -1,4 +1,4 @@
-"""What a public cohort would be: its patients, scans, masks and grades, and what has to be downloaded for it."""
+"""The plan of a public cohort: its patients, scans, masks and grades, and the files to download."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from nephrograde.sources.public.cohorts import (
 )
 from nephrograde.sources.public.grades import find_grade, kits_patient
 from nephrograde.sources.public.idc import choose_collection, part_of_series, read_collection
-from nephrograde.sources.scan.tables import series_row
+from nephrograde.sources.scan.tables import series_entry
 from nephrograde.volume.phase.evidence import PHASES
+from nephrograde.volume.series_table import SeriesEntry
+from nephrograde.volume.statement import Statement, wording_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,18 +42,18 @@ class CohortPlan:
     """A cohort that can be downloaded.
 
     Attributes:
-        names: Of the cohorts that are in it.
-        rows: Of ``cohort.csv``; paths are below its folder.
-        series_rows: Of ``series.csv``.
-        parts: What has to be downloaded, each path once.
-        index_version: Of idc-index-data; empty where it was not needed.
-        grade_sources: Where the grades are from.
-        notes: What a person should know, in sentences.
+        names: Names of its cohorts.
+        rows: Rows of ``cohort.csv``; paths are relative to its folder.
+        series: The series in ``series.csv``.
+        parts: What to download, each path once.
+        index_version: Version of idc-index-data; empty if it was not needed.
+        grade_sources: Where the grades come from.
+        notes: What the user should know, in sentences.
     """
 
     names: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
-    series_rows: tuple[Mapping[str, str], ...]
+    series: tuple[SeriesEntry, ...]
     parts: tuple[Part, ...]
     index_version: str
     grade_sources: tuple[str, ...]
@@ -59,12 +61,12 @@ class CohortPlan:
 
     @property
     def size_bytes(self) -> int:
-        """How much there is to download when nothing is there yet."""
+        """Size of the complete download in bytes."""
         return sum(part.size_bytes for part in self.parts)
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the size is a guess, as a host that is not in the index gives no sizes beforehand."""
+        """Whether the size is an estimate, because hosts outside the index give no sizes in advance."""
         return any(part.host != "idc" for part in self.parts)
 
     @property
@@ -78,21 +80,19 @@ class CohortPlan:
 
 
 def plan_cohort(name: str, *, grades: PublicGrades | None = None) -> CohortPlan:
-    """Choose the scans of a public cohort and join its grades; nothing is asked for over the network.
+    """Choose the scans of a public cohort and join its grades, without using the network.
 
     Args:
         name: One of ``COHORTS``.
-        grades: From :func:`~nephrograde.sources.public.grades.fetch_grades`. With them, the patients without a clear
-            cell carcinoma and one grade are left out, and nothing is downloaded for them; without, everybody is
-            planned, and the grades stay empty.
+        grades: Grades from :func:`~nephrograde.sources.public.grades.fetch_grades`. With them, patients without clear
+            cell carcinoma or without a single grade are excluded, and nothing is downloaded for them. Without them, all
+            patients are planned, and the grades stay empty.
 
     Returns:
         The plan.
 
     Raises:
-        InputError: For another name, or where the extra ``public`` is not installed.
-
-    **Source:** our choice.
+        InputError: If the name is unknown, or the extra ``public`` is not installed.
 
     >>> plan = plan_cohort("kits23")
     >>> len(plan.rows), plan.rows[0]["patient_id"], plan.rows[0]["cmp_image"]
@@ -105,19 +105,18 @@ def plan_cohort(name: str, *, grades: PublicGrades | None = None) -> CohortPlan:
 
 
 def fold_plans(plans: Sequence[CohortPlan]) -> CohortPlan:
-    """Make one cohort of several: a patient who is in two of them stands there once.
+    """Merge several cohorts into one; a patient who is in two of them appears once.
 
-    All scans of a patient are those of the plan that has the most phases of it, as the same scan need not lie in the
-    same place in two formats: the NIfTI files of KiTS do not carry the patient's position, and a mask could not be
-    brought from one phase to another. C4KC-KiTS and KiTS share 210 patients, whose arterial scans are the same.
+    All scans of a patient come from the plan that has the most phases of that patient, because the same scan may have
+    different coordinates in two formats: the NIfTI files of KiTS do not contain the patient's position, so a mask could
+    not be transferred from one phase to another. C4KC-KiTS and KiTS share 210 patients, whose arterial scans are the
+    same.
 
     Args:
-        plans: One or more, the preferred first where both have as many phases.
+        plans: One or more plans; for patients with equally many phases, earlier plans are preferred.
 
     Returns:
-        The cohort of all. Nothing is downloaded that no row of it names.
-
-    **Source:** our choice.
+        The merged cohort. Only files that its rows name are downloaded.
 
     >>> first = plan_cohort("kits23")
     >>> len(fold_plans([first, first]).rows)
@@ -136,19 +135,19 @@ def fold_plans(plans: Sequence[CohortPlan]) -> CohortPlan:
     return CohortPlan(
         names=tuple(dict.fromkeys(name for plan in plans for name in plan.names)),
         rows=tuple(rows[patient] for patient in sorted(rows)),
-        series_rows=_fold_series(plans, used),
+        series=_fold_series(plans, used),
         parts=tuple(parts.values()),
         index_version=next((plan.index_version for plan in plans if plan.index_version), ""),
         grade_sources=tuple(dict.fromkeys(source for plan in plans for source in plan.grade_sources)),
         notes=(
             *dict.fromkeys(note for plan in plans for note in plan.notes),
-            f"{shared} patients are in more than one of the cohorts; each stands in the table once.",
+            f"{shared} patients are in more than one of the cohorts; each appears in the table once.",
         ),
     )
 
 
 def plan_lines(plan: CohortPlan) -> list[str]:
-    """Say what a plan holds, how large it is and under which licences, before anything is downloaded.
+    """Describe the content, size and licences of a plan before anything is downloaded.
 
     >>> for line in plan_lines(plan_cohort("kits23"))[:3]:
     ...     print(line)
@@ -173,7 +172,7 @@ def plan_lines(plan: CohortPlan) -> list[str]:
 
 
 def cite(doi: str) -> str:
-    """Say whom to cite for a source.
+    """Return the citation of a source.
 
     >>> cite("10.1/x")
     'https://doi.org/10.1/x'
@@ -189,25 +188,25 @@ def _plan_collection(cohort: PublicCohort, grades: PublicGrades | None) -> Cohor
     for choice in choices:
         by_patient.setdefault(choice.header.patient_id, []).append(choice)
     rows: list[dict[str, str]] = []
-    series_rows: list[dict[str, str]] = []
+    series: list[SeriesEntry] = []
     parts: dict[str, Part] = {}
     left_out: Counter[str] = Counter()
     for patient, own in sorted(by_patient.items()):
         grade = find_grade(grades, patient) if grades else None
-        why_not = grade.why_not if grade else ""
+        why_not = grade.why_not if grade else None
         chosen = [choice for choice in own if choice.chosen]
         if why_not or not chosen:
-            left_out[why_not.partition(":")[0] or "no series whose phase is known"] += 1
+            left_out[why_not.code if why_not else "no-known-series"] += 1
         else:
             column = grades.column if grades else cohort.grade_column
             row = _first_cells(patient, column, grade, collection.rows[chosen[0].header.series_uid])
             rows.append(row | _scan_cells(collection, chosen, parts))
-        listed = [replace(one, chosen=False, reason=f"patient left out: {why_not}") for one in own] if why_not else own
-        series_rows += [series_row(patient, choice) for choice in listed]
+        entries = [series_entry(patient, choice) for choice in own]
+        series += [_left_out(entry, why_not) for entry in entries] if why_not else entries
     return CohortPlan(
         names=(cohort.name,),
         rows=tuple(rows),
-        series_rows=tuple(series_rows),
+        series=tuple(series),
         parts=tuple(parts.values()),
         index_version=collection.version,
         grade_sources=(grades.source,) if grades else (),
@@ -215,10 +214,14 @@ def _plan_collection(cohort: PublicCohort, grades: PublicGrades | None) -> Cohor
     )
 
 
+def _left_out(entry: SeriesEntry, why_not: Statement) -> SeriesEntry:
+    return replace(entry, is_chosen=False, reason=Statement.of("patient-left-out"), grounds=(why_not,))
+
+
 def _first_cells(
     patient: str, column: str, grade: PublicGrade | None, index_row: Mapping[str, object]
 ) -> dict[str, str]:
-    """Id, grade and clinical cells; age and sex are those of the scan's header where the grade table has none."""
+    """Return id, grade and clinical cells; age and sex come from the scan's header if the grade table has none."""
     age = str(index_row.get("PatientAge") or "").removesuffix("Y").lstrip("0")
     cells = {
         "patient_id": patient,
@@ -245,7 +248,7 @@ def _scan_cells(collection: Collection, chosen: Iterable[Choice], parts: dict[st
 
 def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
     rows: list[dict[str, str]] = []
-    series_rows: list[dict[str, str]] = []
+    series: list[SeriesEntry] = []
     parts: list[Part] = []
     left_out: Counter[str] = Counter()
     for case in KITS_CASES:
@@ -253,23 +256,22 @@ def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
         is_late = case >= KITS_FIRST_NEPHROGRAPHIC
         phase = "np" if is_late else "cmp"
         grade = find_grade(grades, patient) if grades else None
-        why_not = grade.why_not if grade else ""
-        bound = f"cases from {KITS_FIRST_NEPHROGRAPHIC} on" if is_late else f"cases below {KITS_FIRST_NEPHROGRAPHIC}"
-        series_rows.append(
-            {
-                "patient_id": patient,
-                "study_uid": "",
-                "series_uid": name,
-                "description": f"{name}.nii.gz",
-                "phase": phase,
-                "probability": "1.000",
-                "evidence": f"words: {bound} are {'nephrographic' if is_late else 'corticomedullary'}, say the authors",
-                "chosen": "no" if why_not else "yes",
-                "reason": f"patient left out: {why_not}" if why_not else "only series of its phase",
-            }
+        why_not = grade.why_not if grade else None
+        told = "words.cases-from" if is_late else "words.cases-below"
+        entry = SeriesEntry(
+            patient_id=patient,
+            study_uid="",
+            series_uid=name,
+            description=f"{name}.nii.gz",
+            phase=phase,
+            probability=1.0,
+            evidence=(Statement.of(told, case=KITS_FIRST_NEPHROGRAPHIC, phase=phase),),
+            is_chosen=True,
+            reason=Statement.of("only-series"),
         )
+        series.append(_left_out(entry, why_not) if why_not else entry)
         if why_not:
-            left_out[why_not.partition(":")[0]] += 1
+            left_out[why_not.code] += 1
             continue
         own = _kits_parts(name)
         column = grades.column if grades else cohort.grade_column
@@ -280,7 +282,7 @@ def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
     return CohortPlan(
         names=(cohort.name,),
         rows=tuple(rows),
-        series_rows=tuple(series_rows),
+        series=tuple(series),
         parts=tuple(parts),
         index_version="",
         grade_sources=(grades.source,) if grades else (),
@@ -309,23 +311,25 @@ def _kits_parts(name: str) -> tuple[Part, Part]:
 
 
 def _notes(cohort: PublicCohort, left_out: Counter[str], grades: PublicGrades | None) -> tuple[str, ...]:
-    notes = [f"{cohort.title}: {n} patients left out, {reason}." for reason, n in left_out.most_common()]
+    notes = [f"{cohort.title}: {n} patients left out, {wording_of(code)[0]}." for code, n in left_out.most_common()]
     if grades is None:
         notes.append(f"{cohort.title}: no grades were joined; patients without clear cell carcinoma are among them.")
     if (grades.column if grades else cohort.grade_column) == "fuhrman_grade":
-        notes.append(f"{cohort.title} is graded after Fuhrman, not WHO/ISUP: cohort.outcome = 'fuhrman_grade'.")
+        notes.append(f"{cohort.title} uses Fuhrman grades, not WHO/ISUP: set cohort.outcome = 'fuhrman_grade'.")
     if (grades.column if grades else cohort.grade_column) == "tumor_grade":
-        notes.append(f"{cohort.title} does not say after which system it is graded: cohort.outcome = 'tumor_grade'.")
+        notes.append(f"{cohort.title} does not state its grading system: set cohort.outcome = 'tumor_grade'.")
     if cohort.mask_label:
         what = (
-            "numbers the tumour 2" if cohort.mask_label == "2" else "holds kidney and tumour: `check` lists its labels"
+            "labels the tumour 2"
+            if cohort.mask_label == "2"
+            else "contains kidney and tumour: `check` lists its labels"
         )
-        notes.append(f"{cohort.title}: a mask {what}; name {cohort.mask_label} in masks.label.")
+        notes.append(f"{cohort.title}: a mask {what}; set masks.label to {cohort.mask_label}.")
     return tuple(notes)
 
 
 def _fold_rows(same: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """One row of several of a patient: the scans of the one with the most phases, the other cells where it has none."""
+    """Merge a patient's rows: scans from the row with the most phases, other cells from any row that has them."""
     best = max(same, key=lambda row: sum(bool(row.get(f"{phase}_image")) for phase in PHASES))
     folded = dict(best)
     for row in same:
@@ -335,14 +339,15 @@ def _fold_rows(same: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return folded
 
 
-def _fold_series(plans: Sequence[CohortPlan], used: set[str]) -> tuple[Mapping[str, str], ...]:
-    """All series of all plans; one that another plan's scan stands for is no longer chosen."""
-    folded: dict[tuple[str, str], Mapping[str, str]] = {}
+def _fold_series(plans: Sequence[CohortPlan], used: set[str]) -> tuple[SeriesEntry, ...]:
+    """Merge the series of all plans; a series is no longer chosen if another plan's scans of the patient are used."""
+    lost = Statement.of("another-cohort")
+    folded: dict[tuple[str, str], SeriesEntry] = {}
     for plan in plans:
-        for row in plan.series_rows:
-            uid = row["series_uid"]
+        for entry in plan.series:
+            uid = entry.series_uid
             is_used = not used.isdisjoint({f"images/{uid}", f"images/{uid}.dcm", f"images/{uid}.nii.gz"})
-            is_lost = row["chosen"] == "yes" and not is_used
-            told = {"chosen": "no", "reason": "another cohort has more phases of the patient"} if is_lost else {}
-            folded.setdefault((row["patient_id"], uid), {**row, **told})
+            is_lost = entry.is_chosen and not is_used
+            told = replace(entry, is_chosen=False, reason=lost, grounds=()) if is_lost else entry
+            folded.setdefault((entry.patient_id, uid), told)
     return tuple(folded[key] for key in sorted(folded))

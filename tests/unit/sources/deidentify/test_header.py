@@ -1,4 +1,4 @@
-"""Headers as they come: wrong types, undeclared character sets, every byte order, no preamble, hidden overlays."""
+"""Headers found in practice: wrong types, undeclared character sets, any byte order, no preamble, hidden overlays."""
 
 import io
 
@@ -21,7 +21,7 @@ from nephrograde.sources.deidentify.header import Cleaner, identity_of
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.datasets import quiet
 
 
 def cleaned(source, **settings):
@@ -32,7 +32,7 @@ def cleaned(source, **settings):
 
 
 def with_raw(name, vr, raw):
-    """A CT slice as read from a file in which an element has bytes and a type of our choice."""
+    """A CT slice as read from a file in which one element has the given bytes and type."""
     content = io.BytesIO()
     image = ct_slice(1)
     image.file_meta = pydicom.dataset.FileMetaDataset()
@@ -63,6 +63,7 @@ def put_raw(source, name, vr, raw):
         ("StudyDate", "DA", b"00010101", ""),
         ("StudyTime", "TM", b"10:15:00", "10:15:00"),
         ("StudyTime", "TM", b"Kowalska", ""),
+        ("StudyTime", "TM", b"91500", "091500"),
         ("Modality", "CS", b"PESEL44051401458 and more than a word of code", ""),
         ("PatientAge", "AS", b"093Y", "090Y"),
         ("PatientAge", "AS", b"Kowa", ""),

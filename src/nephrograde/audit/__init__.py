@@ -1,1 +1,0 @@
-"""Whether printed numbers can be true."""

@@ -1,0 +1,1 @@
+"""Checks whether the numbers printed in a paper are consistent."""
