@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nephrograde.errors import InputError, NephrogradeError, Problem
+from nephrograde.errors import InputError, NephrogradeError, Problem, RunError
 from nephrograde.evaluation.compare import Comparison, compare_models
-from nephrograde.evaluation.frames import Evaluated, evaluate_frame
+from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
 from nephrograde.evaluation.scores import ModelScores, open_scores, paired_vectors
+from nephrograde.predict.grader import Grader, load_grader
+from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits, audit_all
 from nephrograde.printed.values import COLUMNS, parse_printed, read_printed
+from nephrograde.results import Results
 from nephrograde.study import (
     Arm,
     AugmentSettings,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from nephrograde.sources.deidentify.folder import Deidentified
     from nephrograde.sources.scan.tally import ScanResult
@@ -54,10 +58,13 @@ __all__ = [
     "EvaluateSettings",
     "Evaluated",
     "FitSettings",
+    "Grader",
+    "Grading",
     "ImageSettings",
     "InputError",
     "MaskSettings",
     "NephrogradeError",
+    "Run",
     "SplitSettings",
     "Study",
     "Volume",
@@ -67,10 +74,89 @@ __all__ = [
     "compare",
     "deidentify",
     "evaluate",
+    "load_grader",
     "load_study",
+    "open_run",
     "read_volume",
+    "run_study",
     "scan_folder",
 ]
+
+
+class Run(Results):
+    """A run: everything it found, typed, with its tables as DataFrames and its figures.
+
+    Made by :func:`open_run` and :func:`run_study`. ``estimate("weak-1-cmp", "auc")``, ``threshold("weak-1-cmp")``,
+    ``scores`` and ``findings`` are read from the folder once.
+    """
+
+    __slots__ = ()
+
+    def tables(self) -> Evaluated:
+        """Give the statistics as DataFrames, as :func:`evaluate` does."""
+        return as_frames(self.evaluation)
+
+    def figure(self, name: str) -> Figure:
+        """Draw a figure of the report with matplotlib.
+
+        Args:
+            name: ``roc``, ``confusion``, ``learning``, ``calibration`` or ``benefit``.
+
+        Raises:
+            RunError: There is no such figure, or the run has no data for it.
+        """
+        from nephrograde.report.figures.curves import EVIDENCE_FIGURES
+        from nephrograde.report.figures.study_figures import STUDY_FIGURES
+
+        known = {**STUDY_FIGURES, **EVIDENCE_FIGURES}
+        if name not in known:
+            raise RunError(f"There is no figure '{name}'. There are: {', '.join(known)}.")
+        drawing = known[name](self)
+        if drawing is None or drawing.figure is None:
+            raise RunError(f"{self.run_dir} has no data for the figure '{name}'.")
+        return drawing.figure
+
+    def _repr_html_(self) -> str:
+        mark = "<p><b>SYNTHETIC DATA</b></p>" if self.is_synthetic else ""
+        return f"{mark}{self.tables()._repr_html_()}"
+
+
+def open_run(run_dir: str | Path) -> Run:
+    """Open the folder that ``nephrograde run`` or ``nephrograde evaluate`` wrote.
+
+    Args:
+        run_dir: The folder.
+
+    Raises:
+        RunError: It is not the folder of a run, was evaluated by another version, or holds a damaged file.
+    """
+    return Run.read(run_dir)
+
+
+def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, reason: str | None = "") -> Run:
+    """Run a study from the cohort table to the report, and go on where an earlier run stopped.
+
+    Args:
+        study: The study, or the path of its TOML file.
+        run_dir: The run folder; ``runs/<name of the study>`` when None.
+        reason: Why the test set is opened; may be empty the first time. None leaves it closed.
+
+    Returns:
+        The run; the report is in ``run.folder.report_path()``.
+
+    Raises:
+        InputError: With every mistake of the study file and the cohort table.
+        RunError: Another process writes into the folder, it holds another study, or the test set would be opened again
+            without a reason.
+        FitError: A model cannot be fitted.
+    """
+    from nephrograde import pipeline
+
+    resolved = study if isinstance(study, Study) else pipeline.load_inputs(Path(study))
+    name = resolved.name if isinstance(study, Study) else Path(study).stem
+    folder = Path("runs", name) if run_dir is None else Path(run_dir)
+    pipeline.run_study(resolved, folder, command=f"nephrograde.run_study({name!r})", reason=reason)
+    return open_run(folder)
 
 
 def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:

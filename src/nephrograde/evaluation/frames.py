@@ -12,7 +12,7 @@ from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
-from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.scores import parse_groups, parse_scores
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHOWN = 8
 """Models that a repr names."""
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
-ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))
+ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate) if field.init)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -106,6 +106,15 @@ def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | No
         result = lesions.beside(result, confidence=settings.confidence)
     else:
         result = evaluate_scores(parse_scores(sheet), settings, groups)
+    return as_frames(result)
+
+
+def as_frames(result: Evaluation) -> Evaluated:
+    """Give the tables of an evaluation as DataFrames.
+
+    Args:
+        result: The evaluation.
+    """
     return Evaluated(
         estimates=_frame({"model": model, "split": split, **asdict(made)} for model, split, made in result.estimates),
         comparisons=_frame_of(result.comparisons, Comparison),
