@@ -92,8 +92,13 @@ def read_fold(fold_dir: Path) -> FoldFit:
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
+def load_network(fold_dir: Path, *, into: Network | None = None) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
+
+    Args:
+        fold_dir: The folder of the fold.
+        into: A network of the same make that takes the weights; a new one when None, which takes longer to build than
+            its weights to read.
 
     Raises:
         RunError: Where the folder is not complete, damaged, or of another version.
@@ -103,6 +108,6 @@ def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
     card = read_card(fold.card_path)
-    network = build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
+    network = into or build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
     load_weights(network, fold.weights_path)
     return network.eval(), card
