@@ -47,7 +47,7 @@ def read(data):
 
 
 def mutant(seeds, chance):
-    """A seed with bytes changed, cut out, doubled or put in where headers are sensitive."""
+    """A seed with bytes changed, cut out, duplicated or inserted where headers are sensitive."""
     data = bytearray(chance.choice(seeds))
     for _ in range(chance.choice((1, 1, 2, 5, 30))):
         at = chance.randrange(len(data))
