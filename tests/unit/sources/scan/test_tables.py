@@ -172,7 +172,7 @@ def test_ambiguous_zeros_are_not_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("number,isup_grade\nA7,2\n", "no column holds the ids"),
+        ("number,isup_grade\nA7,2\n", "has no column with patient ids"),
         ("patient_id,isup_grade\nSECRET,2\nsecret,3\n", "row 3: repeats the id of row 2"),
         ("patient_id,surgery_date\nSECRET,03/04/2020\n", "row 2: column surgery_date is not a date"),
         ("patient_id,surgery_date\nSECRET,2020-02-30\n", "row 2: column surgery_date is not a date"),
