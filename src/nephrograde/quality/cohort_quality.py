@@ -21,24 +21,24 @@ ScanKey: TypeAlias = tuple[str, str]
 """Patient id and phase."""
 
 SHARED_SLICES = 3
-"""So many equal slices make two scans copies of each other, in whole or in part (our choice)."""
+"""Number of equal slices from which two scans count as copies of each other, in whole or in part."""
 PLACEHOLDER_FROM = 6
-"""A UID, or a name with birth date, that so many patients share is a placeholder of a de-identification."""
+"""A UID, or a name with birth date, shared by this many patients is a placeholder from de-identification."""
 MIXED_THICKNESS_FROM = 2.0
 _GRADES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many patients something holds for; a row of ``counts.csv``.
+    """Number of patients for whom something holds; a row of ``counts.csv``.
 
     Attributes:
         what: "patients", "images" (in the table), "readable", "every phase" or "usable" (by a model).
-        name: The phase or the model; empty where all are meant.
-        n: Patients.
-        low: Of them low grade.
-        high: Of them high grade.
-        grades: Of them with grade 1, 2, 3 and 4; None where the outcome is 0/1.
+        name: The phase or the model; empty if all are meant.
+        n: Number of patients.
+        low: Of these, low grade.
+        high: Of these, high grade.
+        grades: Of these, with grade 1, 2, 3 and 4; None if the outcome is 0/1.
     """
 
     what: str
@@ -51,7 +51,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class CohortQuality:
-    """All findings, scans first and then patients, in the order of the table; counts; and the scans by key."""
+    """All findings, scans first and then patients, in table order; counts; and the scans by key."""
 
     findings: tuple[Finding, ...]
     counts: tuple[Count, ...]
@@ -65,20 +65,18 @@ def examine_cohort(
     *,
     marks: Mapping[ScanKey, PersonMarks] | None = None,
 ) -> CohortQuality:
-    """Look a cohort over for doubles and mixtures, and count what each arm can use.
+    """Check a cohort for duplicate and inconsistent scans, and count what each arm can use.
 
     Args:
         cohort: As read from the table.
-        study: Which arms on which phases.
-        qualities: What :func:`~nephrograde.quality.scan_quality.examine_scan` found, by patient and phase.
-        marks: Who the headers name; without them only pixels are compared.
+        study: Its arms and phases.
+        qualities: Results of :func:`~nephrograde.quality.scan_quality.examine_scan`, by patient and phase.
+        marks: Whom the headers name; without them, only pixels are compared.
 
     Returns:
         The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
         to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel" and
         "mixed-thickness" (warnings).
-
-    Source: Our choice.
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
@@ -95,7 +93,7 @@ def examine_cohort(
 
 
 def quality_lines(quality: CohortQuality) -> list[str]:
-    """Say in a few lines what was found, for a terminal.
+    """Summarize the findings in a few lines, for a terminal.
 
     Args:
         quality: From :func:`examine_cohort`.
@@ -103,11 +101,9 @@ def quality_lines(quality: CohortQuality) -> list[str]:
     Returns:
         Lines with patients and grades, phases, what each model can use, and the findings by code with an example of
         each, fatal ones first.
-
-    Source: Our choice.
     """
     lines = [_count_line(count) for count in quality.counts]
-    for severity, title in (("fatal", "Must be mended"), ("warning", "Look at")):
+    for severity, title in (("fatal", "Must be fixed"), ("warning", "Check")):
         found = [finding for finding in quality.findings if finding.severity == severity]
         for code, number in Counter(finding.code for finding in found).most_common():
             first = next(finding for finding in found if finding.code == code)
@@ -129,7 +125,7 @@ def _count_line(count: Count) -> str:
 
 
 def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Finding]:
-    """Each scan that shares slices with an earlier one is named once, with the one it shares most with."""
+    """Report each scan that shares slices with an earlier one once, with the scan it shares most slices with."""
     holders: dict[str, ScanKey] = {}
     for key in keys:
         own = qualities[key].marks
@@ -156,7 +152,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
 
 
 def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks]) -> Iterator[Finding]:
-    """Ids that share a study, a frame of reference or a person; and rows in which two persons meet."""
+    """Report ids that share a study, a frame of reference or a person, and rows that combine two persons."""
     kinds = {"study": "StudyInstanceUID", "frame": "FrameOfReferenceUID", "person": "name, birth date and sex"}
     named: set[tuple[str, str]] = set()
     for kind, words in kinds.items():
@@ -185,7 +181,7 @@ def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks
 
 
 def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Finding]:
-    """Phases of one patient that were reconstructed in different ways."""
+    """Report phases of one patient that were reconstructed in different ways."""
     kernels = {phase: "/".join(quality.kernels) for phase, quality in own.items() if quality.kernels}
     if len(set(kernels.values())) > 1:
         listed = ", ".join(f"{phase} {kernel}" for phase, kernel in kernels.items())
@@ -220,10 +216,10 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
 
 
 def _is_usable(quality: ScanQuality, arm: Arm, *, is_carried: bool) -> bool:
-    """Whether a scan has an annotation of the arm's level or a dearer one, from which it can be derived.
+    """Whether a scan has an annotation of the arm's level, or a more expensive one from which it can be derived.
 
-    A mask of another phase counts where the study carries masks over; whether it fits is seen when that is done.
-    Exported pictures serve arms on slices, with or without a place, unless these ask for a mask.
+    A mask of another phase counts if the study transfers masks; whether it fits is determined when that is done.
+    Exported pictures can be used by arms on slices, with or without a position, unless the arm requires a mask.
     """
     if not quality.is_volume:
         return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK

@@ -1,4 +1,4 @@
-"""What is odd about the lattice of a scan: voxel size, slices, height, and how it lies in the patient."""
+"""Suspect geometry of a scan: voxel size, slices, height, and orientation in the patient."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SHORT_FROM_MM = 100.0
 """An adult's kidney is about 110 mm long."""
 OBLIQUE_FROM_DEG = 5.0
 COARSER_BY = 1.5
-"""The axis along which slices were made is taken to be the one that is coarser than the others by this factor."""
+"""The axis whose spacing exceeds the others by this factor is taken to be the slice axis."""
 
 
 def check_geometry(volume: Volume) -> list[Fault]:
-    """Look for a lattice on which sizes, slices or crops would not mean what they should.
+    """Check for a geometry in which sizes, slices or crops would not mean what they should.
 
-    Gaps, doubled slices, shear and impossible spacings stop the reading of a scan and are no matter here. Of a series
-    that is not axial the voxels are not judged.
+    Gaps, duplicated slices, shear and impossible spacings already stop a scan from being read and are not checked here.
+    If a series is not axial, its voxels are not judged.
 
     Args:
         volume: A scan as read.
@@ -37,8 +37,6 @@ def check_geometry(volume: Volume) -> list[Fault]:
     Returns:
         Warnings with code "pixel-size", "pixel-not-square", "thick-slices", "anisotropic", "few-slices",
         "short-coverage", "oblique" or "not-axial".
-
-    Source: Our choice of every limit; each stands beside its name in this module.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> volume = make_volume(np.zeros((512, 512, 9)), spacing_mm=(0.7, 0.7, 5.0))
@@ -50,15 +48,13 @@ def check_geometry(volume: Volume) -> list[Fault]:
 
 
 def slice_axis(volume: Volume) -> int:
-    """Along which axis of the volume its slices were stacked: 0, 1 or 2 for x, y and z.
+    """Return the axis of the volume along which its slices were stacked: 0, 1 or 2 for x, y and z.
 
     Args:
         volume: A scan as read.
 
     Returns:
-        Of a DICOM series the axis of the stack; of another file the axis that is clearly the coarsest, else z.
-
-    Source: Our choice of ``COARSER_BY``.
+        For a DICOM series, the axis of the stack; for another file, the axis that is clearly the coarsest, else z.
     """
     if volume.native.source == "dicom":
         return volume.native.axes()[0].index(2)

@@ -1,8 +1,8 @@
-"""All scans of a cohort looked over, each once: findings, counts and a small picture of every scan, as files.
+"""Checks all scans of a cohort, each once: findings, counts and a thumbnail of every scan, as files.
 
-``quality.csv`` has the columns of ``findings.csv``, ``counts.csv`` the patients behind every phase and model,
-``scans.csv`` one row a scan with its picture in ``thumbs/``, and ``quality.json`` what the page says at its top. What
-was found on a scan is kept in ``cache/`` under a hash of its files, so that a second look takes seconds.
+``quality.csv`` has the columns of ``findings.csv``, ``counts.csv`` the patients available for every phase and model,
+``scans.csv`` one row per scan with its picture in ``thumbs/``, and ``quality.json`` what the page says at its top. The
+results for a scan are kept in ``cache/`` under a hash of its files, so that a second check takes seconds.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 CHECKS = 2
-"""Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
+"""Increase whenever the same scan would give other faults or another picture, so that no old record is reused."""
 MOST_THREADS = 8
-"""Each holds a scan and its copies in memory (our choice)."""
+"""Each thread holds a scan and its copies in memory."""
 SCAN_COLUMNS = ("patient_id", "phase", "grade", "is_high", "size", "spacing_mm", "kernel", "supervision", "thumb")
 _KEPT = re.compile(r"[0-9a-f]{20}\.(json|png)")
 COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grade_3", "grade_4")
@@ -52,21 +52,19 @@ COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grad
 def check_quality(
     cohort: Cohort, study: Study, quality_dir: Path, *, advance: Callable[[], None] = lambda: None
 ) -> CohortQuality:
-    """Look all scans of a cohort over, in parallel, and write what was found.
+    """Check all scans of a cohort, in parallel, and write the results.
 
-    A scan that cannot be read becomes a finding and the others go on. What the headers say of a person is compared in
-    memory, and neither written nor kept.
+    A scan that cannot be read becomes a finding and the others continue. What the headers say about a person is
+    compared in memory, and neither written nor kept.
 
     Args:
         cohort: The patients with their scans.
-        study: Which arms on which phases.
-        quality_dir: Where to; made when it is missing.
-        advance: Called once a scan.
+        study: Its arms and phases.
+        quality_dir: Where to write; created if missing.
+        advance: Called once per scan.
 
     Returns:
-        Findings and counts, as they were written.
-
-    Source: Our choice.
+        Findings and counts, as written.
     """
     folder = QualityFolder(quality_dir)
     scans = {
@@ -85,7 +83,7 @@ def check_quality(
         futures = {key: pool.submit(one, scan) for key, scan in scans.items()}
         try:
             found = {key: future.result() for key, future in futures.items()}
-        finally:  # after Ctrl-C the scans that have not been begun are let go
+        finally:  # after Ctrl-C, scans that have not started are cancelled
             pool.shutdown(cancel_futures=True)
     quality = examine_cohort(
         cohort,
@@ -101,7 +99,7 @@ def check_quality(
 
 
 def _look_over(scan: Scan, masks: MaskSettings, folder: QualityFolder) -> tuple[str, ScanQuality]:
-    """The name of a scan's record, and the record: kept from before where nothing has changed."""
+    """Return the name of a scan's record, and the record: from the cache if nothing has changed."""
     paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place))
@@ -187,7 +185,7 @@ def _is_inside(index: Triple, volume: Volume) -> bool:
 
 
 def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
-    """The middle of each place in the table, as an index."""
+    """Return the middle of each position in the table, as an index."""
     found = {}
     middle = [(n - 1) / 2 for n in volume.grid.size]
     if scan.slice_place is not None:
@@ -201,7 +199,7 @@ def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
 
 
 def _slice_shown(places: dict[str, Triple], volume: Volume, mask: MaskArray | None, quality: ScanQuality) -> int:
-    """The slice with most tumour, else the one that the table names, else one through the kidneys or the middle."""
+    """Return the slice with most tumour, else the one named in the table, else one through the kidneys or middle."""
     if mask is not None:
         return int(mask.sum(axis=(0, 1)).argmax())
     for kind in ("slice", "box", "point"):

@@ -1,8 +1,8 @@
-"""The weak arm's view of exported pictures: the crop around the tumour, or the whole picture.
+"""The weak arm's view of exported pictures: a crop around the tumour, or the whole picture.
 
-With the size of a pixel a picture is cropped at a fixed size in mm, as a slice of a scan is. Without it, a box gives
-the crop (``BOX_MARGIN`` times its longer edge), and then the tumour's size is lost to the network; with neither, the
-whole picture is the view.
+If the pixel size is known, a picture is cropped at a fixed size in mm, like a slice of a scan. Otherwise a box defines
+the crop (``BOX_MARGIN`` times its longer edge), so the network does not see the tumour's size; without a box, the whole
+picture is the view.
 """
 
 from __future__ import annotations
@@ -27,30 +27,28 @@ if TYPE_CHECKING:
     from nephrograde.volume.pictures import Picture
 
 BOX_MARGIN = 2.0
-"""How many times the longer edge of a box a crop shows where the size of a pixel is not known (our choice)."""
+"""Edge of a crop as a multiple of the longer edge of the box, used if the pixel size is unknown."""
 _GREYS = Window(low=0.0, high=1.0)
 
 
 def cut_pictures(
     scan: Scan, *, arm: Arm, study: Study
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
-    """Cut what a weak arm sees out of exported pictures.
+    """Cut the crops for a weak arm out of exported pictures.
 
     Args:
-        scan: Its image is one or several pictures. Places count pixels: ``i,j,k vox``, k being the picture, from 0. A
-            box that spans several pictures holds on each of them.
-        arm: A weak arm. It sees so many of the pictures as it asks for slices, chosen as slices of a scan are.
-        study: The size of a crop; a DICOM slice of a CT goes through the window of its phase, greys do not.
+        scan: Its image is one or more pictures. Positions are in pixels: ``i,j,k vox``, where k is the index of the
+            picture, from 0. A box that spans several pictures applies to each of them.
+        arm: A weak arm. It sees as many pictures as it asks for slices, chosen like the slices of a scan.
+        study: The size of a crop; a DICOM slice of a CT passes through the window of its phase, grey values do not.
 
     Returns:
-        Float16 in [0, 1], ``(picture, 1, y, x)``, the numbers of the pictures, and the middle of the crop on the first
-        of them (mm from its corner; pixels where their size is not known).
+        Float16 in [0, 1], ``(picture, 1, y, x)``, the picture numbers, and the middle of the crop on the first of them
+        (mm from its corner; pixels if their size is unknown).
 
     Raises:
         VolumeError: With code "picture-not-volume" for an arm that needs a scan, "annotation-missing" at the level
             mask, "annotation-outside", "picture-place-mm", or as in reading a picture.
-
-    Source: Our choice.
     """
     paths = find_pictures(scan.image_paths)
     _require_weak(scan, arm)
@@ -81,7 +79,7 @@ def _require_weak(scan: Scan, arm: Arm) -> None:
 
 
 def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int]:
-    """The annotated place in pixels, if there is one, and the annotated picture, else the middle one."""
+    """Find the annotated position in pixels, if any, and the annotated picture, else the middle one."""
     annotation = scan.box or scan.point or scan.slice_place
     if annotation is None:
         return None, count // 2

@@ -1,4 +1,4 @@
-"""Prepare every scan once: read, check, cut each arm's region, and keep it under a name made from its content."""
+"""Prepare every scan once: read it, check it, cut each arm's region, and cache it under a hash of its content."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 LAYOUT = 1
-"""Raised whenever the same inputs would give another region, so that no old cache is read.
+"""Increase whenever the same inputs would give another region, so that no old cache is reused.
 
-What only some scans are cut by (one tumour of several, a label, a mask of another phase) stands in the names of their
-regions alone, so that all other regions, and the networks fitted on them, are kept.
+Settings that affect only some scans (one of several tumours, a label, a mask of another phase) are part of the names of
+those regions only, so that all other regions, and the networks fitted on them, remain valid.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One arm's prepared region of one scan; ``file`` lies in the run's ``volumes`` folder.
+    """One arm's prepared region of one scan; ``file`` is in the run's ``volumes`` folder.
 
     ``slices`` and ``center_mm`` (LPS) are text as in ``regions.csv``: ``12;17;20`` and ``x,y,z``. The tumour's
-    volume (ml) and largest axial diameter (mm) are known only where a mask was drawn on this very scan.
+    volume (ml) and largest axial diameter (mm) are known only if a mask was drawn on this very scan.
     """
 
     patient_id: str
@@ -64,14 +64,14 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask."""
+    """The result of the prepare stage: the regions, the findings, and the SHA-256 of every image and mask."""
 
     regions: tuple[Region, ...]
     findings: tuple[Finding, ...]
     inputs: Mapping[str, str]
 
     def files(self, arm: str, phase: str) -> dict[str, str]:
-        """Patient id to region file, for one model."""
+        """Return the region file by patient id, for one model."""
         return {
             region.patient_id: region.file for region in self.regions if region.arm == arm and region.phase == phase
         }
@@ -80,17 +80,17 @@ class Prepared:
 def prepare_cohort(
     cohort: Cohort, study: Study, *, run: RunFolder, advance: Callable[[], None] = lambda: None
 ) -> Prepared:
-    """Prepare every scan of a cohort, in parallel; a scan that is already there is not read again.
+    """Prepare every scan of a cohort, in parallel; scans already in the cache are not read again.
 
-    A scan with a fatal finding is left out and the others go on. Writes ``regions.csv``, ``findings.csv`` and
-    ``tumours.csv`` (every tumour of every drawn mask), and removes regions that no scan of this study refers to any
+    A scan with a fatal finding is excluded and the others continue. Writes ``regions.csv``, ``findings.csv`` and
+    ``tumours.csv`` (every tumour in every drawn mask), and removes regions that no scan of this study refers to any
     more.
 
     Args:
         cohort: The patients with their scans.
-        study: Which arms, which fields of view, which windows.
+        study: The arms, fields of view and windows.
         run: The run folder.
-        advance: Called once a scan.
+        advance: Called once per scan.
     """
     run.volumes_dir.mkdir(parents=True, exist_ok=True)
 
@@ -104,7 +104,7 @@ def prepare_cohort(
         futures = [pool.submit(one, case, scan) for case, scan in scans]
         try:
             records = [future.result() for future in futures]
-        finally:  # after Ctrl-C the scans that have not been begun are let go
+        finally:  # after Ctrl-C, scans that have not started are cancelled
             pool.shutdown(cancel_futures=True)
     prepared = Prepared(
         regions=tuple(Region(**region) for record in records for region in record["regions"]),
@@ -118,10 +118,10 @@ def prepare_cohort(
 
 
 def read_prepared(run: RunFolder) -> Prepared:
-    """Read the index that :func:`prepare_cohort` left.
+    """Read the index written by :func:`prepare_cohort`.
 
     Raises:
-        RunError: Where the prepare stage has not run.
+        RunError: If the prepare stage has not run.
     """
     regions = [
         Region(
@@ -141,14 +141,14 @@ def read_prepared(run: RunFolder) -> Prepared:
 def cut_region(
     volume: Volume, scan: Scan, mask: MaskArray | None, *, arm: Arm, study: Study
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
-    """Cut the region one arm sees out of one scan; the study and a new patient go through here alike.
+    """Cut the region that one arm sees out of one scan; used for the study and for new patients alike.
 
     Returns:
-        Float16 ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, the slice numbers (empty for a box), and the
-        middle of the tumour in mm (LPS).
+        Float16 ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, the slice numbers (empty for a box), and the middle
+        of the tumour in mm (LPS).
 
     Raises:
-        VolumeError: Where the annotation is missing or outside.
+        VolumeError: If the annotation is missing or outside.
     """
     target = find_target(
         volume, scan, mask, supervision=arm.supervision, assumed_tumour_mm=study.image.assumed_tumour_mm
@@ -162,7 +162,7 @@ def cut_region(
 
 
 def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
-    """Everything of the study that shapes an arm's region on one phase."""
+    """Return every setting of the study that shapes an arm's region on one phase."""
     return {
         "layout": LAYOUT,
         "supervision": arm.supervision,
@@ -173,7 +173,7 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
 
 
 def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
-    """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
+    """Return one scan's record (regions, findings and input hashes), from the sidecar if nothing has changed."""
     own = _digests(scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
     inputs = own | ({str(names_path): sha256_of(names_path)} if names_path else {})
@@ -185,7 +185,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
         sorted(own.values()),
         repr((scan.point, scan.box, scan.slice_place)),
     ]
-    if scan.further_paths or scan.pixel_mm:  # of several pictures, places say which by its number
+    if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
         identity.append([list(own.values()), scan.pixel_mm])
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
     shaping = [identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent]
@@ -212,7 +212,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
                 region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=volumes_dir / file)
                 record["regions"].append(asdict(region))
             except VolumeError as error:
-                if not scanned.lacks_mask:  # else the broken mask has been named already
+                if not scanned.lacks_mask:  # otherwise the broken mask has already been reported
                     fault = Fault(error.code, "fatal", f"arm {arm.name}: {error.message}", error.remedy)
                     record["findings"].append(asdict(as_finding(fault, case.patient_id, scan, lender)))
         return record
@@ -221,7 +221,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
         return all((volumes_dir / region["file"]).exists() for region in record["regions"])
 
     record = kept_record(volumes_dir / sidecar, make, is_current=is_current)
-    return record | {"inputs": inputs}  # the same content may lie elsewhere by now
+    return record | {"inputs": inputs}  # the same content may have moved since
 
 
 def _digests(scan: Scan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One scan as read: the image with the tumour on it, drawn on this phase or carried over from another."""
+"""One scan as read: the image with its tumour, drawn on this phase or transferred from another."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scanned:
-    """An image, the tumour's mask on its grid, and the scan's row with the seed point that its mask file may hold.
+    """An image, the tumour's mask on its grid, and the scan's row with the seed point that its mask file may contain.
 
-    ``volume`` is None where the image is exported pictures, which are read as they are cut.
-    ``size`` is the tumour's volume (ml) and largest axial diameter (mm), and ``pieces`` are all tumours, where the mask
-    was drawn on this scan. ``choice`` says how ``mask`` differs from all that the scan's own mask file marks.
-    ``lacks_mask`` is true where a mask should be here and could not be had.
+    ``volume`` is None if the image is exported pictures, which are read when they are cut.
+    ``size`` is the tumour's volume (ml) and largest axial diameter (mm), and ``pieces`` are all tumours, if the mask
+    was drawn on this scan. ``choice`` says how ``mask`` differs from everything the scan's own mask file marks.
+    ``lacks_mask`` is true if a mask was expected but could not be obtained.
     """
 
     volume: Volume | None
@@ -44,18 +44,16 @@ class Scanned:
 
 
 def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
-    """Find the scan of the same patient whose mask this scan takes over.
+    """Find the scan of the same patient whose mask this scan borrows.
 
     Args:
         case: The patient.
-        scan: A scan with a mask of its own or without; exported pictures neither borrow nor lend.
-        study: Its ``[masks]`` may say that none is carried; its arms say whether one is needed.
+        scan: A scan with or without a mask of its own; exported pictures neither borrow nor lend.
+        study: Its ``[masks]`` may forbid transferring masks; its arms determine whether one is needed.
 
     Returns:
-        The first phase of the study that has a mask; None where the scan has its own, no arm reads one, or no phase
+        The first phase of the study that has a mask; None if the scan has its own, no arm reads one, or no phase
         has one.
-
-    Source: Our choice.
     """
     if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
         return None
@@ -67,17 +65,15 @@ def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
 
 
 def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | None, list[Fault]]:
-    """Read a scan and its tumour, and say what is wrong with them.
+    """Read a scan and its tumour, and report what is wrong with them.
 
     Args:
         scan: The scan's row of the table.
-        lender: Whose mask it takes over, as :func:`find_lender` says.
-        study: Its ``[masks]`` say which tumour counts.
+        lender: The scan whose mask it borrows, from :func:`find_lender`.
+        study: Its ``[masks]`` select the tumour that counts.
 
     Returns:
-        The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them.
-
-    Source: Our choice.
+        The scan, None if the image cannot be used; and the faults, including fatal ones of the mask.
     """
     if find_pictures(scan.image_paths):
         return Scanned(None, scan), []
@@ -100,12 +96,12 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
 
 
 def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
-    """Put what a scan's own mask file says beside the image.
+    """Combine an image with what its scan's own mask file says.
 
     Args:
         volume: The image.
-        scan: The scan's row of the table; a point in it goes before a seed point of the file.
-        delineation: As :func:`~nephrograde.volume.masks.delineation.delineate` gives it.
+        scan: The scan's row of the table; a point given there takes precedence over a seed point in the file.
+        delineation: As returned by :func:`~nephrograde.volume.masks.delineation.delineate`.
     """
     mask, pieces = delineation.mask, delineation.pieces
     if mask is None:
@@ -116,7 +112,7 @@ def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
 
 
 def _borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
-    """Take over the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
+    """Borrow the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
     if lender.mask_path is None or settings.carry == "off":
         return Scanned(volume, scan), []
     try:

@@ -1,4 +1,4 @@
-"""Where the tumour is, as far as a supervision level tells; a cheaper level is derived from a dearer one."""
+"""Where the tumour is, as far as a supervision level allows; a cheaper level is derived from a more expensive one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Target:
     """The middle of the tumour in mm (LPS) and its extent over the slices of its scan.
 
-    ``slice_centers_mm`` holds the middle of the rectangle on single slices where the annotation gives one per slice.
+    ``slice_centers_mm`` holds the middle of the rectangle on single slices if the annotation has one per slice.
     """
 
     center_mm: Triple
@@ -33,12 +33,12 @@ class Target:
     slice_centers_mm: Mapping[int, Triple] = field(default_factory=dict)
 
     def center_on(self, k: int) -> Triple:
-        """Where to centre the crop of slice ``k``."""
+        """Return the centre of the crop of slice ``k``."""
         return self.slice_centers_mm.get(k, self.center_mm)
 
 
 def uses_mask(scan: Scan, supervision: Supervision) -> bool:
-    """Whether a supervision level reads the tumour's mask on this scan, because nothing cheaper was given.
+    """Whether a supervision level reads the tumour's mask on this scan, because nothing cheaper is given.
 
     Args:
         scan: The scan's row of the table, with its annotations.
@@ -53,18 +53,18 @@ def find_target(
 ) -> Target:
     """Locate the tumour with what the supervision level allows and no more.
 
-    The annotation of the level itself is used where the table has it; else it is derived from a dearer one. A slice
-    named in the table replaces the derived one.
+    If the table has an annotation of this level, it is used; otherwise one is derived from a more expensive level. A
+    slice named in the table replaces the derived one.
 
     Args:
         volume: The scan's image.
         scan: The scan's row of the table, with its annotations.
-        mask: The delineated tumour on the image's grid, where there is one.
+        mask: The delineated tumour on the image's grid, if there is one.
         supervision: The arm's level: point, box or mask.
-        assumed_tumour_mm: The tumour's extent where only a point was given.
+        assumed_tumour_mm: The tumour's assumed extent if only a point is given.
 
     Raises:
-        VolumeError: Where no annotation of this level or a dearer one exists, or it lies outside the image.
+        VolumeError: If no annotation of this or a more expensive level exists, or it lies outside the image.
     """
     if supervision is Supervision.POINT and scan.point is not None:
         target = _around(volume, resolve_point(scan.point, volume), assumed_tumour_mm)
@@ -96,7 +96,7 @@ def _in_box(volume: Volume, low_mm: Triple, high_mm: Triple) -> Target:
     corners = np.array([volume.to_index(low_mm), volume.to_index(high_mm)])
     extent_voxels = np.abs(corners[1] - corners[0])
     half = extent_voxels[2] / 2
-    if half < 0.5:  # a rectangle on one slice: the tumour is taken to be as high as it is wide (our choice)
+    if half < 0.5:  # a rectangle on one slice: the tumour is assumed to be as high as it is wide
         half = float(np.mean(extent_voxels[:2] * volume.spacing_mm[:2])) / 2 / volume.spacing_mm[2]
     return _spanning(volume, _middle(low_mm, high_mm), half)
 
@@ -140,7 +140,7 @@ def _rectangle_middle(mask: MaskArray, k: int) -> Triple:
 
 
 def _click_in(volume: Volume, mask: MaskArray, k: int) -> Triple:
-    """The voxel of the tumour nearest to the middle of its area on a slice, where a person would click."""
+    """Return the tumour voxel nearest to the middle of its area on a slice, where a reader would click."""
     voxels = np.argwhere(mask[:, :, k])
     distances = ((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1)
     i, j = voxels[distances.argmin()]

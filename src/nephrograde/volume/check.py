@@ -1,7 +1,7 @@
 """What is wrong with a scan: checks of images and masks.
 
-Every check looks at the numbers in their stored type and makes no copy of the image, so that checking costs a few
-milliseconds beside the second that reading takes.
+Every check works on the stored type without copying the image, so that checking adds a few milliseconds to the second
+that reading takes.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 def check_volume(volume: Volume) -> list[Fault]:
-    """Look for what makes an image useless (fatal) or suspect (warning).
+    """Check an image for what makes it unusable (fatal) or suspect (warning).
 
-    :func:`~nephrograde.volume.read.read_volume` raises the fatal ones itself, so that after it only warnings are
-    left to collect.
+    :func:`~nephrograde.volume.read.read_volume` itself raises the fatal ones, so that only warnings remain after
+    it.
 
     Args:
         volume: An image as read.
 
     Returns:
-        What was noticed in reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
+        What was noticed on reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
         or "no-orientation" (warning).
 
-    Source: Our choice. HU are negative in fat and air, so an image without a negative value is no CT in HU.
+    "not-hu" means that no value is negative: HU are negative in fat and air.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> [fault.code for fault in check_volume(make_volume(np.zeros((8, 8, 2)), spacing_mm=(1, 1, 5)))]
@@ -97,16 +97,14 @@ def _not_finite(volume: Volume, name: str) -> Fault:
 
 
 def check_mask(mask: MaskArray, *, mask_path: Path | None = None) -> list[Fault]:
-    """Look for what makes a tumour mask useless (fatal) or suspect (warning).
+    """Check a tumour mask for what makes it unusable (fatal) or suspect (warning).
 
     Args:
         mask: On the grid of its image.
-        mask_path: The file it came from, for the message.
+        mask_path: The file it came from, for messages.
 
     Returns:
         Faults with code "mask-empty" (fatal) or "mask-border" (warning: the tumour may be cut off).
-
-    Source: Our choice.
 
     >>> mask = np.zeros((8, 8, 4), dtype=bool)
     >>> check_mask(mask)[0].code

@@ -1,4 +1,4 @@
-"""A fault of a scan, and the table of findings: which patient's, which phase's, what to do."""
+"""Faults of scans, and the table of findings: patient, phase, what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Severity: TypeAlias = Literal["fatal", "warning"]
 
 
 class Fault(NamedTuple):
-    """Something wrong with one image or mask, before it is known whose it is."""
+    """Something wrong with one image or mask, before it is assigned to a patient."""
 
     code: str
     severity: Severity
@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 class Finding:
     """Something wrong with one scan of one patient; a row of ``findings.csv``.
 
-    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not.
+    A "fatal" finding excludes the scan (or the arms that need the mask), a "warning" does not.
     """
 
     patient_id: str
@@ -87,7 +87,7 @@ def read_findings(csv_path: Path) -> list[Finding]:
         csv_path: As written by :func:`write_findings`.
 
     Raises:
-        RunError: Where the file is missing.
+        RunError: If the file is missing.
     """
     return [
         Finding(

@@ -1,7 +1,7 @@
-"""Exported pictures in place of a scan: single slices as PNG, TIFF, JPEG, BMP or DICOM, for arms that look at slices.
+"""Exported pictures instead of a scan: single slices as PNG, TIFF, JPEG, BMP or DICOM, for arms that use slices.
 
-A picture has been windowed by whoever exported it, so its greys are no HU; only a DICOM slice of a CT still has them.
-What was burnt into the pixels (names, scales, arrows) cannot be seen by a program and is not looked for.
+Whoever exported a picture has windowed it, so its grey values are not HU; only a DICOM slice of a CT still has them.
+Text burnt into the pixels (names, scales, arrows) cannot be recognised by a program and is not looked for.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 KINDS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 FEWEST_PIXELS = 16
 MOST_PIXELS = 100_000_000
-"""A picture of more is not opened: no slice is that large, and a small file can claim any size (our choice)."""
+"""Larger pictures are not opened: no slice is that large, and a small file can claim any size."""
 GREY_WITHIN = 2
-"""How far apart red, green and blue of a grey picture may lie; rounding in JPEG (our choice)."""
+"""How much red, green and blue of a grey picture may differ, because of rounding in JPEG."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Picture:
     Attributes:
         values: ``"x y"``, x to the right of the picture and y down; HU, or 0–1 from black to white.
         is_hu: Whether ``values`` are HU.
-        pixel_mm: Width and height of a pixel as the file states them; only a DICOM slice does.
+        pixel_mm: Width and height of a pixel as stated in the file; only a DICOM slice has them.
     """
 
     values: npt.NDArray[np.float32] = field(repr=False)
@@ -48,7 +48,7 @@ class Picture:
     pixel_mm: tuple[float, float] | None
 
     def as_volume(self, pixel_mm: tuple[float, float]) -> Volume:
-        """The picture as a volume of one slice, whose first pixel lies at 0, 0, 0 mm.
+        """Return the picture as a volume of one slice, whose first pixel lies at 0, 0, 0 mm.
 
         Args:
             pixel_mm: Width and height of a pixel.
@@ -57,16 +57,14 @@ class Picture:
 
 
 def find_pictures(image_paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures that a table's cell names: some files, or a folder of them; nothing where it names a scan.
+    """Find the pictures that a table cell names: some files, or a folder of them; none if it names a scan.
 
     Args:
         image_paths: One file or folder, or several files.
 
     Returns:
-        The files, those of a folder in the order of their names. Empty where the one path is a scan: an image file of
-        several slices, or a folder that holds anything but pictures. Several paths are always pictures.
-
-    Source: Our choice.
+        The files, those of a folder ordered by name. Empty if the one path is a scan: an image file with several
+        slices, or a folder that contains anything but pictures. Several paths are always pictures.
 
     >>> import pathlib
     >>> find_pictures([pathlib.Path("P1.png")]), find_pictures([pathlib.Path("P1.nii.gz")])
@@ -84,8 +82,8 @@ def find_pictures(image_paths: Sequence[Path]) -> tuple[Path, ...]:
 def read_picture(picture_path: Path) -> Picture:
     """Read one exported slice.
 
-    Greys of 8 or 16 bits are divided by the largest number of their type. A resolution that a PNG, TIFF or JPEG states
-    is that of paper or screen, and is not used.
+    Grey values of 8 or 16 bits are divided by the maximum of their type. The resolution stated in a PNG, TIFF or JPEG
+    refers to paper or screen, and is not used.
 
     Args:
         picture_path: PNG, TIFF, JPEG, BMP, or one DICOM slice.
@@ -93,8 +91,6 @@ def read_picture(picture_path: Path) -> Picture:
     Raises:
         VolumeError: With code "file-missing", "file-unreadable", "picture-kind", "picture-colour",
             "picture-transparent", "picture-several", "picture-small", "picture-large" or "picture-range".
-
-    Source: Our choice.
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -169,7 +165,7 @@ def _too_large(picture_path: Path) -> VolumeError:
 
 
 def _as_grey(pixels: npt.NDArray[Any], picture_path: Path) -> npt.NDArray[Any]:
-    """One number a pixel, where the picture shows greys only."""
+    """Reduce pixels to one channel if the picture shows only greys."""
     if pixels.ndim == 2:
         return pixels if pixels.dtype.kind in "bui" and pixels.dtype.itemsize < 4 else _narrowed(pixels)
     channels = pixels.shape[2]
@@ -190,7 +186,7 @@ def _as_grey(pixels: npt.NDArray[Any], picture_path: Path) -> npt.NDArray[Any]:
 
 
 def _narrowed(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Numbers of 32 bits, as Pillow gives some files of 16; CT numbers of a DICOM slice stay as they are."""
+    """Narrow the 32-bit numbers that Pillow returns for some 16-bit files; HU of a DICOM slice are unchanged."""
     is_short = pixels.dtype.kind in "ui" and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max
     return pixels.astype(np.uint16) if is_short else pixels
 
@@ -203,7 +199,7 @@ def _is_dicom_slice(path: Path) -> bool:
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return True  # reading it says what is wrong
+        return True  # reading it reports what is wrong
     return len(reader.GetSize()) < 3 or reader.GetSize()[2] == 1
 
 

@@ -1,4 +1,4 @@
-"""Any of the accepted files, or a DICOM series, to a volume that can be used."""
+"""Any of the accepted files, or a DICOM series, to a usable volume."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def read_volume(image_path: str | Path) -> Volume:
-    """Read an image and make sure that it can be used.
+    """Read an image and check that it can be used.
 
-    Numbers are HU for CT (slope and intercept applied). The axes are reordered and flipped by views, without copying.
+    Values are HU for CT (slope and intercept applied). Axes are reordered and flipped as views, without copying.
 
     Args:
         image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
@@ -27,11 +27,11 @@ def read_volume(image_path: str | Path) -> Volume:
         The image. ``nephrograde.volume.check.check_volume`` lists what is suspect but does not prevent its use.
 
     Raises:
-        VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
-            sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
-            not finite, or one value only. ``code`` names which.
+        VolumeError: If the file is missing, empty, truncated, damaged or of another kind; if its geometry is sheared or
+            has gaps; if it is not one 3-D image; if it has fewer than three slices, non-finite values, or a single
+            value only. ``code`` says which.
 
-    Source: Our choice; DICOM PS3.3 C.7.6.2.1.1 for the axes.
+    Source: DICOM PS3.3 C.7.6.2.1.1 for the axes.
 
     >>> import pathlib, tempfile
     >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Any of the accepted files, or a DICOM series, to its numbers and its grid, in the order they are stored."""
+"""Any of the accepted files, or a DICOM series, to its values and its grid, in stored order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACCEPTED = (
 
 
 def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
-    """Read an image as it is stored, images and masks alike.
+    """Read an image as it is stored; works for images and masks.
 
     Args:
         image_path: A file, or the folder or list of one DICOM series.
@@ -37,14 +37,14 @@ def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
         The values, three axes in stored order, and the grid they lie on.
 
     Raises:
-        VolumeError: As of :func:`read_stored_series`.
+        VolumeError: As for :func:`read_stored_series`.
     """
     values, grid, _ = read_stored_series(image_path)
     return values, grid
 
 
 def read_stored_series(image_path: Path) -> Series:
-    """Read an image as it is stored, with what was put right on the way.
+    """Read an image as it is stored, with warnings about what was corrected.
 
     Args:
         image_path: A file, or the folder or list of one DICOM series.

@@ -28,7 +28,8 @@ LARGEST_RATIO = 1032
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
 _PIECE_BYTES = 1 << 19
 _FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
-_LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 1 << 22, 1 << 25
+_LEAST_CHUNK_BYTES = 1 << 22
+_MOST_CHUNK_BYTES = 1 << 25
 
 
 def read_pieces(image_path: Path) -> Iterator[bytes]:

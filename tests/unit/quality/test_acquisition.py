@@ -1,4 +1,4 @@
-"""Headers of a series: kernel, thickness, tilt, and who is on it."""
+"""Headers of a series: kernel, thickness, tilt, and the person."""
 
 from __future__ import annotations
 

@@ -166,7 +166,10 @@ def test_counts_say_what_each_model_can_use() -> None:
 def test_a_mask_that_is_carried_over_counts() -> None:
     quality = _examine({("P3", "cmp"): {"supervision": ()}})
     assert {(one.name, one.n) for one in quality.counts if one.what == "usable"} == {
-        *(("weak-1-cmp", 4), ("weak-1-up", 4), ("strong-cmp", 4), ("strong-up", 4))
+        ("weak-1-cmp", 4),
+        ("weak-1-up", 4),
+        ("strong-cmp", 4),
+        ("strong-up", 4),
     }
 
 
@@ -182,5 +185,5 @@ def test_lines_for_the_terminal_name_fatal_kinds_first() -> None:
     changed[("P2", "up")] = {"marks": _marks("P2cmp")}
     lines = quality_lines(_examine(changed))
     assert lines[0] == "Patients: 4 (2 low, 2 high; grade 1 to 4: 1, 1, 1, 1)"
-    assert lines[-2].startswith("Must be mended: duplicate-phase, 1 ×, first P2 up: 20 of 20 slices")
-    assert lines[-1] == "Look at: metal, 2 ×, first P1 cmp: holds metal. See."
+    assert lines[-2].startswith("Must be fixed: duplicate-phase, 1 ×, first P2 up: 20 of 20 slices")
+    assert lines[-1] == "Check: metal, 2 ×, first P1 cmp: holds metal. See."

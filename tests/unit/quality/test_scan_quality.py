@@ -1,4 +1,4 @@
-"""One scan looked over, with the phase that its kidneys show."""
+"""Checks of one scan, including the phase that its kidneys show."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _codes(values: Array, mask: Array | None = None, phase: str = "cmp", **how: 
 
 @pytest.fixture
 def likelihood(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """What the image says of the phase, to be changed by the test."""
+    """What the image says about the phase, to be changed by the test."""
     found = {"up": 1.0, "cmp": 1.0, "np": 1.0, "ep": 1.0}
     monkeypatch.setattr(scan_quality, "_measure", lambda _: SEEN)
     kidneys = Statement.of("image.kidneys-only", cortex_hu=180, medulla_hu=61, inside_hu=190)

@@ -1,4 +1,4 @@
-"""Every scan once, faulty ones by name, nothing half-written, nothing prepared twice."""
+"""Every scan once, faulty ones reported by name, nothing half-written, nothing prepared twice."""
 
 from pathlib import Path
 

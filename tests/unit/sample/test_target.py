@@ -1,4 +1,4 @@
-"""Where the tumour is, by supervision level, on volumes whose answer can be worked out by hand."""
+"""Where the tumour is, by supervision level, on volumes whose answer can be computed by hand."""
 
 from pathlib import Path
 

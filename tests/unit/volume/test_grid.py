@@ -1,4 +1,4 @@
-"""Lattices in the patient."""
+"""Grids in patient coordinates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real scans load with the geometry that their headers state, and real masks lie on tumour."""
+"""Real scans load with the geometry stated in their headers, and real masks lie on the tumour."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_dicom_series_has_the_geometry_of_its_headers(shared_data: Path) -> None
     for k in (0, 20, 40):
         stored = headers[k].pixel_array.astype(np.float64)
         hu = stored * float(headers[k].RescaleSlope) + float(headers[k].RescaleIntercept)
-        np.testing.assert_array_equal(volume.values[:, :, k].T, np.maximum(hu, -1024))  # padding is made air
+        np.testing.assert_array_equal(volume.values[:, :, k].T, np.maximum(hu, -1024))  # padding becomes air
     assert resolve_point(Point((256, 256, 40), "vox"), volume)[2] == heights[-1]
     assert check_volume(volume) == []
 

@@ -1,4 +1,4 @@
-"""Every accepted kind of file, and each way one can be unusable."""
+"""Every accepted kind of file, and each way in which one can be unusable."""
 
 from __future__ import annotations
 

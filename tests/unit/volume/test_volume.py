@@ -27,7 +27,7 @@ ORIGIN = (-10.0, 20.0, -300.0)
 
 
 def _stored(values: Array, order: tuple[int, ...], signs: tuple[int, ...]) -> tuple[Array, dict[str, Any]]:
-    """The array of an upright scan in another stored order, and the geometry that keeps every voxel in its place."""
+    """The array of an upright scan in another stored order, and the geometry that leaves every voxel in place."""
     flips = tuple(slice(None, None, sign) for sign in signs)
     first = [0 if sign > 0 else n - 1 for sign, n in zip(signs, values.shape, strict=True)]
     return values[flips].transpose(order), {

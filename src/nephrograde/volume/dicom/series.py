@@ -1,4 +1,4 @@
-"""One DICOM series to its numbers and its grid: a folder of files, a list of files, or one multi-frame object."""
+"""One DICOM series to its values and its grid: a folder of files, a list of files, or one multi-frame object."""
 
 from __future__ import annotations
 
@@ -32,17 +32,16 @@ class Series(NamedTuple):
 
 
 def read_series(series_dir: Path) -> Series:
-    """Read the one DICOM series of a folder, whatever its files are called.
+    """Read the single DICOM series in a folder, whatever its files are called.
 
-    Files that are not DICOM, and DICOM objects that are not slices (segmentations, reports, dose screens), are passed
-    over. Slices are ordered along the stack: from feet to head, of a coronal series towards the back, of a sagittal
-    one towards the left.
+    Files that are not DICOM, and DICOM objects that are not slices (segmentations, reports, dose screens), are skipped.
+    Slices are ordered along the stack: axial from feet to head, coronal towards the back, sagittal towards the left.
 
     Args:
-        series_dir: The folder; folders in it are not searched.
+        series_dir: The folder; subfolders are not searched.
 
     Returns:
-        The series; its warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened),
+        The series; possible warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened),
         "dicom-inverted" and "dicom-lossy".
 
     Raises:
@@ -70,19 +69,17 @@ def read_series(series_dir: Path) -> Series:
 def read_listed_series(list_path: Path) -> Series:
     """Read the DICOM series whose files a list names (:class:`~nephrograde.volume.dicom.series_list.SeriesList`).
 
-    Files in archives are unpacked to a temporary folder meanwhile.
+    Files in archives are unpacked to a temporary folder during reading.
 
     Args:
         list_path: The list, ``*.series``.
 
     Returns:
-        As :func:`read_series`; messages name the files by their number in the list.
+        As for :func:`read_series`; messages refer to files by their number in the list.
 
     Raises:
-        VolumeError: As of :func:`read_series`, and with code "series-list", "file-missing", "archive-damaged" or
+        VolumeError: As for :func:`read_series`, and with code "series-list", "file-missing", "archive-damaged" or
             "archive-too-large".
-
-    Source: Our choice.
     """
     with SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
         files = []
@@ -97,16 +94,16 @@ def read_listed_series(list_path: Path) -> Series:
 
 
 def read_multiframe(dicom_path: Path) -> Series:
-    """Read one multi-frame object that holds a whole series (enhanced CT).
+    """Read one multi-frame object that contains a whole series (enhanced CT).
 
     Args:
         dicom_path: The file.
 
     Returns:
-        As :func:`read_series`.
+        As for :func:`read_series`.
 
     Raises:
-        VolumeError: As of :func:`read_series`, and with code "dicom-single-file" where it is one slice.
+        VolumeError: As for :func:`read_series`, and with code "dicom-single-file" if it is one slice.
 
     Source: DICOM PS3.3 A.38 (enhanced CT), C.7.6.16.
     """

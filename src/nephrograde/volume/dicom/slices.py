@@ -1,4 +1,4 @@
-"""Which slices the files of a series hold, by their headers: one a file, or one a frame of a multi-frame object."""
+"""Which slices the files of a series contain, by their headers: one per file, or one per frame of a multiframe file."""
 
 from __future__ import annotations
 
@@ -23,17 +23,42 @@ _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
 
 _GROUPS = (
-    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence"),
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
     "FrameContentSequence",
 )
-"""The functional groups of an enhanced object that say where a frame is and what its values mean."""
+"""The functional groups of an enhanced object that give a frame's position and the meaning of its values."""
 _WANTED = want(
     (
-        *("MediaStorageSOPClassUID", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
-        *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
-        *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
-        *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
-        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex"),
+        "MediaStorageSOPClassUID",
+        "SOPClassUID",
+        "SOPInstanceUID",
+        "Modality",
+        "SeriesInstanceUID",
+        "SeriesNumber",
+        "SeriesDescription",
+        "AcquisitionNumber",
+        "NumberOfFrames",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "PixelPaddingValue",
+        "PixelPaddingRangeLimit",
+        "PixelSpacing",
+        "ImageOrientationPatient",
+        "ImagePositionPatient",
+        "RescaleSlope",
+        "RescaleIntercept",
+        "FrameAcquisitionNumber",
+        "StackID",
+        "TemporalPositionIndex",
     ),
     ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
 )
@@ -41,9 +66,9 @@ _WANTED = want(
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may hold slices: where it lies, and what messages call it, at length and beside its folder's name.
+    """A file that may contain slices: its path, and its name in messages, in full and relative to its folder.
 
-    A wanted file (of a list) has to be DICOM; of a folder, others are passed over.
+    A file from a list must be DICOM; in a folder, other files are skipped.
     """
 
     path: Path
@@ -57,7 +82,7 @@ class PixelForm:
     """How the pixels of an object are stored.
 
     Attributes:
-        padding: Stored values, lowest and highest, that fill the image where nothing was measured.
+        padding: Lowest and highest stored value that fill the image where nothing was measured.
         is_inverted: MONOCHROME1.
     """
 
@@ -76,13 +101,13 @@ class PixelForm:
 
     @property
     def frame_bytes(self) -> int:
-        """Size of one uncompressed frame of one number a pixel."""
+        """Size of one uncompressed single-channel frame."""
         return self.rows * self.columns * self.bits_allocated // 8
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Slice:
-    """One slice: where it lies in the patient (LPS, mm), and where its pixels are."""
+    """One slice: its position in the patient (LPS, mm), and where its pixels are stored."""
 
     file: SourceFile
     frame: int
@@ -106,11 +131,11 @@ def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
     """Read the headers of files and list the slices in them.
 
     Args:
-        files: In any order; what is no DICOM and what is no slice is passed over.
-        place: What a message calls them together.
+        files: In any order; files that are not DICOM and objects that are not slices are skipped.
+        place: What a message calls them as a whole.
 
     Returns:
-        At least one slice, in the order of the files.
+        At least one slice, in file order.
 
     Raises:
         VolumeError: With code "dicom-none", "dicom-multiframe", "dicom-header", "file-truncated" or "file-unreadable".
@@ -155,7 +180,7 @@ def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
 
 
 def _opened(file: SourceFile) -> Entries | None:
-    """The header, as far as it goes; nothing where the file is no DICOM and need not be."""
+    """Return the header, as far as it goes; None if the file is not DICOM and need not be."""
     what = "is no DICOM file"
     try:
         with file.path.open("rb") as stream:
@@ -189,9 +214,9 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
 
 
 def _frames_of(entries: Entries, form: PixelForm) -> list[Entries]:
-    """The entries of each frame: of its own functional groups, else of the shared ones, else of the object itself.
+    """Return the entries of each frame: from its own functional groups, else the shared ones, else the object itself.
 
-    None where the object does not say where its frames are.
+    Empty if the object does not say where its frames are.
     """
     frames = entries.items("PerFrameFunctionalGroupsSequence")
     if not frames:
@@ -244,7 +269,7 @@ def _padding(entries: Entries) -> tuple[int, int] | None:
     try:
         first = int(entries.numbers("PixelPaddingValue", 1)[0])
         last = int(entries.number("PixelPaddingRangeLimit", first))
-    except ValueError:  # missing, or nonsense: then nothing is known to be padding
+    except ValueError:  # missing or invalid: then no value is known to be padding
         return None
     within = max(abs(first), abs(last)) <= 1 << 32
     return (min(first, last), max(first, last)) if within else None

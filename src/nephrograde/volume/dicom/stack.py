@@ -1,7 +1,7 @@
-"""How the slices of a series lie: which belong to one stack, in which order, and how far apart.
+"""The geometry of a series: which slices form one stack, in which order, and how far apart.
 
-The slice distance comes from the positions of the slices, never from ``SliceThickness``, which is another number
-wherever slices overlap or leave gaps.
+The slice distance is taken from the slice positions, never from ``SliceThickness``, which differs from it wherever
+slices overlap or leave gaps.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.slices import Slice
 
 UNEVEN_FROM = 0.1
-"""Two slices are a gap (or an overlap) where their distance differs by this fraction from the usual one; rounding of
-positions to 0.1 mm is let through (our choice)."""
+"""A slice distance that differs from the usual one by more than this fraction is a gap or an overlap; positions
+rounded to 0.1 mm pass."""
 TILT_FROM_PIXELS = 0.5
-"""How far slices may be shifted sideways over the whole stack before it counts as sheared (our choice)."""
+"""Sideways shift of slices over the whole stack from which it counts as sheared."""
 MOST_TILT_DEGREES = 45.0
-"""A gantry tilts by 30° at most; beyond this the positions are not those of a stack (our choice)."""
+"""Gantries tilt by 30° at most; beyond this limit, the positions are not those of a stack."""
 _SAME_PLACE_MM = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Slices in order, the grid that the first of them begins, and how far each is shifted on that grid.
+    """Slices in order, the grid defined by the first, and how far each is shifted on that grid.
 
     Attributes:
-        shifts_px: Per slice, columns and rows; None where the stack is straight.
-        faults: What was left out or put right.
+        shifts_px: Columns and rows for each slice; None if the stack is straight.
+        faults: What was omitted or corrected.
     """
 
     slices: list[Slice]
@@ -50,22 +50,21 @@ class Stack:
 
 
 def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
-    """Order slices along their stack: from feet to head, of a coronal series towards the back, of a sagittal one left.
+    """Order slices along their stack: axial from feet to head, coronal towards the back, sagittal towards the left.
 
     Args:
-        slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
-            that covers no volume, as those that wait for the contrast agent.
-        place: What a message calls them together.
+        slices: From one series, in any order. Duplicate slices are omitted, and so are images of a further acquisition
+            that covers no volume, such as those that wait for the contrast agent.
+        place: What a message calls them as a whole.
 
     Returns:
-        The stack; a sheared one (gantry tilt) with its shifts.
+        The stack; for a sheared one (gantry tilt), with its shifts.
 
     Raises:
         VolumeError: With code "dicom-several-series", "dicom-mixed", "dicom-duplicate", "dicom-gap", "dicom-tilt",
             "not-scalar", "too-few-slices", "affine-sheared" or "spacing-invalid".
 
-    Source: DICOM PS3.3 C.7.6.2 (image plane); our choice of ``UNEVEN_FROM``, ``TILT_FROM_PIXELS``,
-        ``MOST_TILT_DEGREES``.
+    Source: DICOM PS3.3 C.7.6.2 (image plane).
     """
     _require_one_series(slices, place)
     kept, faults = _without_copies(slices, place)
@@ -78,7 +77,7 @@ def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
     along_mm, sideways_mm = _places(kept, normal)
     _require_distinct(kept, along_mm, place)
     form, pixel_mm = kept[0].form, kept[0].pixel_mm
-    # PixelSpacing gives the distance of rows first, which is the step along a column.
+    # PixelSpacing gives the distance between rows first, which is the step along a column.
     shifts_px = sideways_mm @ np.stack([rows, columns], axis=1) / (pixel_mm[1], pixel_mm[0])
     is_sheared = np.linalg.norm(sideways_mm, axis=1).max() > TILT_FROM_PIXELS * min(pixel_mm)
     if is_sheared:
@@ -110,7 +109,7 @@ def _require_one_series(slices: Sequence[Slice], place: str) -> None:
 
 
 def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], list[Fault]]:
-    """One of each: the same object at the same place is a copy, and of copies the longest file is whole."""
+    """Keep one of each: equal objects at one position are duplicates, and the longest file is the complete one."""
     largest: dict[object, Slice] = {}
     for one in slices:
         key = (one.sop_uid, one.frame, one.position_mm.tobytes()) if one.sop_uid else id(one)
@@ -125,7 +124,7 @@ def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], l
 
 
 def _require_uniform(slices: list[Slice], place: str) -> None:
-    """All slices of one size, one pixel size and one orientation; a scout image among them differs."""
+    """Require one size, one pixel size and one orientation; a scout image among the slices differs."""
     kinds = {
         "size": [(one.form.rows, one.form.columns) for one in slices],
         "pixel size": [one.pixel_mm for one in slices],
@@ -152,7 +151,7 @@ def _require_uniform(slices: list[Slice], place: str) -> None:
 def _one_acquisition(
     slices: list[Slice], normal: npt.NDArray[np.float64], place: str
 ) -> tuple[list[Slice], list[Fault]]:
-    """Where images share a place: those of the one acquisition that covers a volume, if just one does."""
+    """If images share a position, keep those of the acquisition that covers a volume, if exactly one does."""
     heights = {id(one): round(float(one.position_mm @ normal) / _SAME_PLACE_MM) for one in slices}
     if len(set(heights.values())) == len(slices):
         return slices, []
@@ -174,7 +173,7 @@ def _one_acquisition(
 def _places(
     slices: list[Slice], normal: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """How far each slice lies from the first, mm: along the normal, and sideways as vectors."""
+    """Return how far each slice lies from the first in mm: along the normal, and sideways as vectors."""
     away = np.array([one.position_mm - slices[0].position_mm for one in slices])
     along = away @ normal
     return along, away - along[:, None] * normal
@@ -202,7 +201,7 @@ def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], pl
 
 
 def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> float:
-    """The one distance between neighbouring slices in mm, if there is one."""
+    """Return the single distance between neighbouring slices in mm, if there is one."""
     steps = np.diff(along_mm)
     usual = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - usual) > max(0.1, UNEVEN_FROM * usual))
@@ -233,7 +232,7 @@ def _tilt(
     is_beyond: npt.NDArray[np.bool_],
     place: str,
 ) -> Fault:
-    """The warning for a sheared stack; one that no gantry makes, or that moves beyond its own width, is refused."""
+    """Return the warning for a sheared stack; refuse a tilt that is impossible or exceeds the stack's own width."""
     shifts_mm = np.linalg.norm(sideways_mm, axis=1)
     angle = float(np.degrees(np.arctan2(shifts_mm[1:], along_mm[1:]).max()))
     what = (

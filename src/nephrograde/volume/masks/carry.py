@@ -1,7 +1,7 @@
-"""A mask drawn on one phase, carried to another scan of the same patient, and how well it fits there.
+"""A mask drawn on one phase, transferred to another scan of the same patient, and how well it fits there.
 
-The scans of one examination share the patient's coordinates, so that a mask can be taken over by position alone; only
-breathing and a turn of the body come between. Where they do, the region round the tumour is registered rigidly first.
+The scans of one examination share the patient's coordinates, so a mask can be transferred by position alone; only
+breathing and rotation of the body interfere. If they do, the region around the tumour is first registered rigidly.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ MOST_FAT_GAINED = 0.10
 MOST_LOST = 0.05
 MOST_HEIGHT_MM = 10.0
 MOST_HEIGHT_SHARE = 0.25
-"""From so much more fat or air under the carried mask than under the drawn one, so much of it cut off by the edge of
-the image, or a shift up or down so large, in mm or against the tumour's own height, it counts as not fitting (our
-choice)."""
+"""The mask counts as poorly fitting from these limits on: additional fat or air under the transferred mask compared
+with the drawn one, fraction of it cut off by the edge of the image, or shift up or down in mm or relative to the
+tumour's own height."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """A mask on the grid of the other scan, with one fault that says how well it fits, and how far it was moved."""
+    """A mask on the grid of the other scan, with a fault stating how well it fits, and how far it was moved."""
 
     mask: MaskArray = field(repr=False)
     fault: Fault
@@ -46,24 +46,24 @@ class Carried:
 
 
 def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mask_path: Path) -> Carried:
-    """Carry a mask from the scan it was drawn on to another scan of the patient.
+    """Transfer a mask from the scan it was drawn on to another scan of the patient.
 
     Args:
         mask: The tumour, on the grid of ``source``.
         source: The scan it was drawn on.
         target: The other scan.
-        how: "position" by the patient's coordinates, "rigid" after registering the region.
+        how: "position" uses the patient's coordinates, "rigid" registers the region first.
         mask_path: The file, for messages.
 
     Returns:
-        The mask on the grid of ``target``. The fault, a warning, has code "mask-carried"; "mask-carried-poorly" where
-        much more fat or air lies under it than under the drawn one, where the image cuts it off, or where the scans
+        The mask on the grid of ``target``. The fault, a warning, has code "mask-carried", or "mask-carried-poorly" if
+        there is much more fat or air under it than under the drawn mask, if the image cuts it off, or if the scans
         agree better at another height.
 
     Raises:
-        VolumeError: With code "mask-carried-outside" where it lies outside the other scan.
+        VolumeError: With code "mask-carried-outside" if it lies outside the other scan.
 
-    Source: Our choice of the measures; fat lies below −30 HU and air below −300 HU.
+    Fat is taken as below −30 HU and air as below −300 HU.
 
     >>> from pathlib import Path
     >>> from nephrograde.volume.volume import make_volume
@@ -92,7 +92,7 @@ def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mas
 
 
 def _moved(grid: Grid, motion: Motion) -> Grid:
-    """The grid of the drawn mask after the patient has moved to where the other scan found it."""
+    """Return the grid of the drawn mask after the patient moved to the position in the other scan."""
     return Grid(
         grid.size,
         grid.spacing_mm,
@@ -130,7 +130,7 @@ def _cut_note(lost: float, brought: MaskArray) -> list[str]:
 
 
 def _judge(drawn_hu: VolumeArray, carried_hu: VolumeArray, what: str, notes: list[str]) -> Fault:
-    """The fault that says how well a carried mask fits; each note is a reason to think that it does not."""
+    """Return the fault stating how well a transferred mask fits; each note is a reason to doubt the fit."""
     fat, fat_drawn = ((values < FAT_BELOW_HU).mean() for values in (carried_hu, drawn_hu))
     air, air_drawn = ((values < AIR_BELOW_HU).mean() for values in (carried_hu, drawn_hu))
     measures = (

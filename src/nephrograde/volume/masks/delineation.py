@@ -1,4 +1,4 @@
-"""The tumour that a study grades, out of everything that a mask file marks."""
+"""The tumour that a study grades, selected from everything that a mask file marks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Delineation:
     """The tumour on one scan: its mask on the grid of the image, or only a seed point in it (LPS, mm).
 
-    ``pieces`` are all tumours of the mask, ``faults`` what is suspect about it. ``choice`` says how it differs from all
-    that the file marks, and is empty where it does not; a region cut with it has another name then.
+    ``pieces`` are all tumours of the mask, ``faults`` what is suspect about it. ``choice`` says how it differs from
+    everything the file marks, and is empty if it does not; a region cut with it gets another name.
     """
 
     mask: MaskArray | None = field(repr=False)
@@ -36,7 +36,7 @@ class Delineation:
 
 
 def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Delineation:
-    """Read a mask and decide what of it is the tumour.
+    """Read a mask and decide which part of it is the tumour.
 
     Args:
         mask_path: As in :func:`~nephrograde.volume.masks.read.read_marks`.
@@ -48,8 +48,6 @@ def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Deline
 
     Raises:
         VolumeError: As in :func:`~nephrograde.volume.masks.read.read_marks`.
-
-    Source: Our choice.
 
     >>> import pathlib, tempfile
     >>> import numpy as np

@@ -1,7 +1,7 @@
-"""DICOM segmentations (SEG): frames of one segment each, put back into a stack.
+"""DICOM segmentations (SEG): frames of one segment each, reassembled into a stack.
 
-Frames of slices where a segment is empty are often left out, and frames stand in any order; where a frame lies is
-taken from its position alone.
+Frames of slices in which a segment is empty are often omitted, and frames may be in any order; the position of a frame
+is taken from its header alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pydicom
 
-_OFF_PLANE = 0.1  # how far a frame may lie beside its place in the stack, in slice distances; our choice
-_MOST_PLANES = 10_000  # a damaged position must not ask for a stack that no memory holds
+_OFF_PLANE = 0.1  # how far a frame may deviate from its place in the stack, in slice distances
+_MOST_PLANES = 10_000  # a damaged position must not request a stack that exceeds memory
 
 
 def read_segmentation(seg_path: Path, label: str = "") -> Marks:
@@ -33,17 +33,17 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
 
     Args:
         seg_path: The file.
-        label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty where all
+        label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty if all
             segments count.
 
     Returns:
-        The marks on the segmentation's own grid, its axes turned to x, y, z.
+        The marks on the segmentation's own grid, with axes reordered to x, y, z.
 
     Raises:
-        VolumeError: With code "file-unreadable", "seg-geometry" where the frames are no stack of slices,
+        VolumeError: With code "file-unreadable", "seg-geometry" if the frames do not form a stack of slices,
             "label-missing" or "mask-empty".
 
-    Source: DICOM PS3.3 A.51 and C.8.20; our choice of the tolerance.
+    Source: DICOM PS3.3 A.51 and C.8.20; the tolerance is ours.
     """
     with open_object(seg_path) as dataset:
         segments = _segments(dataset)
@@ -72,7 +72,7 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
 
 
 class _Frame:
-    """The functional groups of one frame: its own, else those that all frames share."""
+    """The functional groups of one frame: its own, otherwise those shared by all frames."""
 
     def __init__(self, dataset: pydicom.Dataset, number: int) -> None:
         own = dataset.get("PerFrameFunctionalGroupsSequence") or []
@@ -86,11 +86,11 @@ class _Frame:
         raise KeyError(keyword)
 
     def numbers(self, group: str, keyword: str) -> npt.NDArray[np.float64]:
-        """The numbers of an entry; a group that is missing is damage of the file."""
+        """Return the numbers of an entry; a missing group counts as damage to the file."""
         return np.asarray([float(value) for value in self._group(group)[keyword].value])
 
     def distances_mm(self) -> list[float]:
-        """What the headers say of the slice distance, if anything."""
+        """Return what the headers say about the slice distance, if anything."""
         measures = self._group("PixelMeasuresSequence")
         said = [measures.get(keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
         return [abs(float(value)) for value in said if value]
@@ -110,7 +110,7 @@ def _segments(dataset: pydicom.Dataset) -> list[Label]:
 
 
 def _least_marked(dataset: pydicom.Dataset) -> float | None:
-    """The lowest value of a frame that is marked; None for a label map, where values are segment numbers."""
+    """Return the lowest frame value that is marked; None for a label map, where values are segment numbers."""
     kind = str(dataset.get("SegmentationType", "BINARY"))
     if kind == "LABELMAP":
         return None
@@ -120,7 +120,7 @@ def _least_marked(dataset: pydicom.Dataset) -> float | None:
 def _stack_grid(
     frames: Sequence[_Frame], *, size: tuple[int, int], seg_path: Path
 ) -> tuple[Grid, npt.NDArray[np.intp]]:
-    """The grid that holds all frames, and which of its planes each frame is."""
+    """Return the grid that contains all frames, and the plane of each frame in it."""
     orientations = np.array([one.numbers("PlaneOrientationSequence", "ImageOrientationPatient") for one in frames])
     pixels_mm = np.array([one.numbers("PixelMeasuresSequence", "PixelSpacing") for one in frames])
     positions_mm = np.array([one.numbers("PlanePositionSequence", "ImagePositionPatient") for one in frames])
@@ -149,7 +149,7 @@ def _stack_grid(
 def _slice_step(
     along_mm: npt.NDArray[np.float64], said_mm: list[float], seg_path: Path
 ) -> tuple[float, npt.NDArray[np.intp]]:
-    """The slice distance and the plane of each frame: as the header says, where the positions agree; else the least."""
+    """Return slice distance and plane of each frame: from the header if the positions agree, else the smallest step."""
     apart = np.diff(np.unique(np.round(along_mm, 3)))
     steps = [*said_mm[:1], *([float(apart.min())] if apart.size else said_mm)]
     for step_mm in (step for step in steps if 1e-3 < step < np.inf):

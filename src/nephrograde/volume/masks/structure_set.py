@@ -1,6 +1,6 @@
 """DICOM structure sets (RTSTRUCT): closed contours become a mask on the image's grid, points become seeds.
 
-In the CPTAC annotations each tumour has two structure sets, one with its contours and one with a seed point in it.
+In the CPTAC annotations, each tumour has two structure sets, one with its contours and one with a seed point in it.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Mark
 
     Args:
         contours_path: The file.
-        grid: The image's, axes x, y, z.
-        label: The number or name of a structure (ROI), or what its observation calls it; empty where all count.
+        grid: Grid of the image, with axes x, y, z.
+        label: The number or name of a structure (ROI), or what its observation calls it; empty if all count.
 
     Returns:
         The marks on ``grid``, and the seed points.
 
     Raises:
-        VolumeError: With code "file-unreadable", "contours-oblique", "label-missing"; "mask-empty" where there is
-            neither a contour nor a point, "mask-outside" where all contours lie outside the image.
+        VolumeError: With code "file-unreadable", "contours-oblique", "label-missing"; "mask-empty" if there is neither
+            a contour nor a point, "mask-outside" if all contours lie outside the image.
 
     Source: DICOM PS3.3 C.8.8.5 and C.8.8.6.
     """
@@ -95,7 +95,7 @@ def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
 
 
 def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
-    """The points of a contour; read from the text at once, as decimal strings one by one take seconds."""
+    """Return the points of a contour, parsed from the text at once: single decimal strings would take seconds."""
     raw = contour.get_item("ContourData").value
     numbers = parse_numbers(raw) if isinstance(raw, bytes) else [float(number) for number in raw]
     places_mm = np.array(numbers, dtype=np.float64).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""A segmentation that lies in an export, by way of the scan's tables, is the mask of the series it was drawn on."""
+"""A segmentation in an export becomes, through the scan's tables, the mask of the series it was drawn on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of damaged series: each reads, or says why not; nothing else ever happens."""
+"""Thousands of damaged series: each is read or refused with a reason; nothing else ever happens."""
 
 from __future__ import annotations
 

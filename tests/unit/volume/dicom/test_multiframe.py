@@ -1,4 +1,4 @@
-"""Enhanced CT: one object a volume, with its geometry in functional groups."""
+"""Enhanced CT: one object per volume, with its geometry in functional groups."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_one_object_is_a_volume(tmp_path: Path, stored: Array, shared: bool) -> 
     np.testing.assert_array_equal(values, _hu(stored))
     assert grid.spacing_mm == (0.7, 0.9, 5.0)
     assert grid.origin_mm == (-10.0, 20.0, 0.0)
-    assert read_series(tmp_path).grid.size == (5, 6, 4)  # in a folder of its own it is the same
+    assert read_series(tmp_path).grid.size == (5, 6, 4)  # the same in a folder of its own
 
 
 def test_its_frames_may_be_compressed(tmp_path: Path, stored: Array) -> None:

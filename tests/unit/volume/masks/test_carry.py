@@ -1,4 +1,4 @@
-"""A mask on another scan of the patient: where it lands, and whether the finding tells a good fit from a bad one."""
+"""A mask on another scan of the patient: where it lands, and whether the finding distinguishes good and bad fits."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def patient(tiny_cohort_dir):
 
 
 def moved(volume, values, *, shift_mm, turn_deg, outside):
-    """The numbers of a volume as if the patient had moved."""
+    """The values of a volume as if the patient had moved."""
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.T).astype(np.float32))
     image.SetSpacing(volume.spacing_mm)
     image.SetOrigin(volume.origin_mm)
