@@ -69,4 +69,4 @@ def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
 def test_no_run_ends_with_a_message(runs, monkeypatch, capsys):
     code, _, err = run(monkeypatch, capsys, "第一", "nowhere")
     assert code == 2
-    assert err.startswith("nephrograde: nowhere is not the folder of a run")
+    assert err.startswith("nephrograde: nowhere is not a run folder")

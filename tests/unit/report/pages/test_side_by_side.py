@@ -306,10 +306,10 @@ def test_names_are_shown_as_text(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
     a = store(tmp_path / "a", made_scores(1))
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(a, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(tmp_path / "empty", a)
     (a / "scores" / "scores.csv").rename(tmp_path / "empty" / "scores.csv")
     with pytest.raises(RunError, match=r"scores\.csv is missing"):
