@@ -152,7 +152,7 @@ def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda 
 
 
 def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file (UTF-8, comma); None becomes an empty cell and floats keep all digits."""
+    """Write a CSV file atomically (UTF-8, comma); None becomes an empty cell and floats keep all digits."""
     with replaced(csv_path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
         writer.writeheader()
@@ -173,7 +173,7 @@ def read_rows(csv_path: Path) -> list[dict[str, str]]:
 
 
 def write_json(json_path: Path, content: object) -> None:
-    """Write a JSON file (UTF-8, indented, keys in the given order)."""
+    """Write a JSON file atomically (UTF-8, indented, keys in the given order)."""
     with replaced(json_path) as temporary_path:
         temporary_path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

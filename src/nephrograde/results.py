@@ -132,7 +132,7 @@ class Results:
         """Read a run folder.
 
         Args:
-            run_dir: The folder of a study's run or of an evaluated score table, or its names.
+            run_dir: The folder of a study's run or of an evaluated score table, or its ``RunFolder``.
 
         Returns:
             Its contents. Missing parts are listed in ``absent``.
@@ -275,7 +275,7 @@ class Results:
 
     @property
     def evaluation(self) -> Evaluation:
-        """The statistics alone, as they were computed from the scores."""
+        """Only the statistics, as computed from the scores."""
         thresholds = {model: found for model in self.scores.models if (found := self.threshold(model)) is not None}
         return Evaluation(
             estimates=self.estimates,

@@ -62,7 +62,7 @@ def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
     (runs / "second" / "scores" / "scores.csv").write_text(rows, encoding="utf-8")
     code, out, err = run(monkeypatch, capsys, "第一", "second")
     assert code == 0
-    assert "1 of 18 common ids have another truth" in err
+    assert "1 of 18 common ids have different truths" in err
     assert "No difference is tested." in out
 
 

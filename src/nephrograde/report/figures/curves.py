@@ -82,7 +82,7 @@ def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
 
 @house_style()
 def draw_calibration(run: Results) -> Drawing | None:
-    """Smoothed calibration curves, one panel a phase."""
+    """Smoothed calibration curves, one panel per phase."""
     curves: dict[str, list[CalibrationPoint]] = {}
     for point in sorted(run.calibration, key=lambda point: point.predicted):
         if point.split == run.reported and math.isfinite(point.observed):
@@ -118,7 +118,7 @@ def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]
 
 @house_style()
 def draw_benefit(run: Results) -> Drawing | None:
-    """Decision curves, one panel a phase."""
+    """Decision curves, one panel per phase."""
     curves: dict[str, list[BenefitPoint]] = {}
     for point in sorted(run.net_benefit, key=lambda point: point.threshold):
         if point.split == run.reported and math.isfinite(point.net_benefit):
@@ -235,4 +235,4 @@ EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
     "calibration": draw_calibration,
     "benefit": draw_benefit,
 }
-"""The figures by name, in the order of the report; None where the run has no data for one."""
+"""The figures by name, in the order of the report; None if the run has no data for one."""
