@@ -1,4 +1,4 @@
-"""The evaluate stage: from the predictions of a study, or from a score table of any origin, to the statistics."""
+"""The evaluate stage: from the predictions of a study, or from any score table, to the statistics."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None = "") -> None:
-    """Gather the scores of all models and baselines, and compute everything of ``statistics/``.
+    """Collect the scores of all models and baselines, and compute everything in ``statistics/``.
 
     Args:
         study: The resolved study.
         cohort: Its patients.
-        split: Which of them test.
-        run: The run folder; the models are fitted.
-        reason: Why the test set is opened, for the ledger; may be empty the first time. None leaves it closed, and
-            only out-of-fold scores are read.
+        split: Their test set and folds.
+        run: The run folder; its models have been fitted.
+        reason: Why the test set is opened, for the ledger; may be empty the first time. With None it stays closed,
+            and only out-of-fold scores are used.
 
     Raises:
-        RunError: The test set was opened before, something has changed since, and there is no reason.
+        RunError: The test set was opened before, something has changed since, and no reason is given.
     """
     folds = [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
 
@@ -64,18 +64,18 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
 def evaluate_score_table(
     scores_path: Path, run: RunFolder, *, settings: EvaluateSettings, command: str = "", reason: str | None = ""
 ) -> None:
-    """Evaluate a score table of any origin, with no images and no torch.
+    """Evaluate a score table from any source, without images or torch.
 
     Args:
         scores_path: The table.
         run: The run folder; must not be that of a study.
-        settings: The rules, ``[evaluate]`` of a study.
+        settings: ``[evaluate]`` of a study.
         command: The command line, for the lock file and the ledger.
-        reason: Why the test set is opened, as :func:`evaluate_models` asks for it.
+        reason: Why the test set is opened, as for :func:`evaluate_models`.
 
     Raises:
-        ScoresError: Where the table cannot be evaluated.
-        RunError: Where the folder holds the run of a study, or the test set would be opened again without a reason.
+        ScoresError: The table cannot be evaluated.
+        RunError: The folder holds the run of a study, or the test set would be opened again without a reason.
     """
     sheet = open_scores(scores_path)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
@@ -94,7 +94,7 @@ def evaluate_score_table(
 
 
 def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
-    """What a baseline reads: the table, the measures of the masks, or the radiomic features."""
+    """The predictors of a baseline: clinical columns, mask measurements or radiomic features."""
     from nephrograde.sample.prepare import read_prepared
     from nephrograde.sample.radiomics import read_features
 
@@ -106,7 +106,7 @@ def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Pred
 
 
 def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
-    """The columns that define subgroups, where the table has them."""
+    """The columns that define subgroups, as far as the table has them."""
     return {
         column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
         for column in study.evaluate.subgroups

@@ -146,7 +146,7 @@ def test_same_run_differs_by_nothing(two_runs: tuple[Path, Path], tmp_path: Path
     assert summary(side)[0] == "Both runs were tested on the same 15 patients."
     assert warnings(side) == []
     page = write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
-    assert "Nothing that was recorded differs." in page
+    assert "None: all recorded entries are equal." in page
     assert "Nothing: all " in page
 
 
@@ -175,7 +175,7 @@ def test_patients_with_another_truth_are_left_out_and_named(tmp_path: Path) -> N
     assert found.n == 14
     assert side.overlap.truths_differ == ("P05",)
     assert warnings(side) == [
-        "1 of 30 common ids have another truth in each run (P05). These patients are left out of every test."
+        "1 of 30 common ids have different truths in the two runs (P05). These patients are excluded from all tests."
     ]
 
 
@@ -306,10 +306,10 @@ def test_names_are_shown_as_text(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
     a = store(tmp_path / "a", made_scores(1))
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(a, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(tmp_path / "empty", a)
     (a / "scores" / "scores.csv").rename(tmp_path / "empty" / "scores.csv")
     with pytest.raises(RunError, match=r"scores\.csv is missing"):

@@ -149,7 +149,7 @@ def test_synthetic_data_are_called_so_everywhere(whole_run: Path, html: str, pag
     captions = re.findall(r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", html, flags=re.DOTALL)
     assert len(captions) >= 14
     assert all("SYNTHETIC DATA" in caption for caption in captions)
-    assert "Every patient, image and grade was made by code" in page.text
+    assert "All patients, images and grades are synthetic" in page.text
     for svg_path in (whole_run / "report" / "figures").glob("*.svg"):
         assert "SYNTHETIC DATA</text>" in svg_path.read_text(encoding="utf-8")
 
@@ -282,7 +282,7 @@ def test_study_without_the_papers_phase_has_nothing_beside_it(
     found = Page(write_report(run_dir).read_text(encoding="utf-8"))
     assert "This run has no counterpart of either" in found.text
     assert IMPOSSIBLE not in found.text
-    assert "Another question is asked of these data." in found.text
+    assert "This study predicts another outcome." in found.text
 
 
 @pytest.mark.parametrize("relative", ["scores/scores.csv", "statistics/estimates.csv"])
