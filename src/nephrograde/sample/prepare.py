@@ -18,7 +18,7 @@ from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.finding import Fault, Finding, as_finding, read_findings, write_findings
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
+RECORD = 1
+"""Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 LAYOUT = 1
 """Raised whenever the same inputs would give another region, so that no old cache is read.
 
@@ -187,7 +189,8 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     if scan.further_paths or scan.pixel_mm:  # of several pictures, places say which by its number
         identity.append([list(own.values()), scan.pixel_mm])
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
-    shaping = [identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent]
+    lent_by = [lender.phase, *lent] if lender else []
+    shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
     sidecar_path = volumes_dir / f"{safe_id}-{scan.phase}.{fingerprint(shaping)[:16]}.json"
     if sidecar_path.exists():
         kept = read_json(sidecar_path)
@@ -198,7 +201,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
         "sidecar": sidecar_path.name,
         "inputs": inputs,
         "regions": [],
-        "findings": [asdict(as_finding(fault, case.patient_id, scan, lender)) for fault in faults],
+        "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
         "tumours": [],
     }
     if scanned is not None:
@@ -213,10 +216,9 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
                 record["regions"].append(asdict(region))
             except VolumeError as error:
                 if not scanned.lacks_mask:  # else the broken mask has been named already
-                    message = f"arm {arm.name}: {error.message}"
-                    fault = Fault(error.code, "fatal", message, error.remedy)
-                    finding = as_finding(fault, case.patient_id, scan, lender)
-                    record["findings"].append(asdict(finding))
+                    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
+                    faults = in_column([fault], f"{scan.phase}_image") if scanned.volume is None else [fault]
+                    record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in faults]
     write_json(sidecar_path, record)
     return record
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
-from nephrograde.volume.finding import Fault, Finding, as_finding
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever the same scan would give other features, so that no old cache is read."""
 
 VOXEL_MM = 1.0
@@ -196,13 +196,13 @@ def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict
     if not window.percentiles:
         grey = grey[(grey >= window.low) & (grey <= window.high)]
     if not grey.size:
-        raise _fault(volume, f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
+        raise _fault(f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
     try:
         found = _extract(values, inside, base_feature_families=list(FAMILIES), **_grey_levels(window))
         # Shape is taken from an image that is the same everywhere, so that nothing of NOT_SHAPE has to be estimated.
         shape = _extract(np.ones_like(values), inside, base_feature_families=["morphological"])
     except _MIRP_FAULTS as error:
-        raise _fault(volume, " ".join(str(error).split())[:200] or type(error).__name__) from None
+        raise _fault(" ".join(str(error).split())[:200] or type(error).__name__) from None
     found |= {name: value for name, value in shape.items() if name not in NOT_SHAPE}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
@@ -219,10 +219,10 @@ def _extract(values: VolumeArray, mask: MaskArray | None, **settings: Any) -> di
     return {name: float(table[name].iloc[0]) for name in table if name.startswith(_PREFIXES)}
 
 
-def _fault(volume: Volume, reason: str) -> VolumeError:
+def _fault(reason: str) -> VolumeError:
     return VolumeError(
         "radiomics",
-        f"{volume.image_path or 'image'}: the radiomic features could not be computed ({reason}).",
+        f"the radiomic features could not be computed ({reason}).",
         "The radiomics baseline leaves the patient out; the networks do not. Check the mask and the window.",
     )
 
@@ -265,8 +265,8 @@ def _measure_scan(
         try:
             record["features"] = measure_features(volume, mask, window=window)
         except VolumeError as error:
-            finding = as_finding(Fault(error.code, "warning", error.message, error.remedy), patient_id, scan)
-            record["finding"] = asdict(finding)
+            [fault] = in_column([as_fault(error, "warning")], f"{scan.phase}_image")
+            record["finding"] = asdict(as_finding(fault, patient_id, scan.phase))
     write_json(sidecar_path, record)
     return record
 

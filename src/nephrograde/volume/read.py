@@ -30,7 +30,7 @@ def read_volume(image_path: Path) -> Volume:
     Raises:
         VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
             sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
-            not finite, or one value only. ``code`` names which.
+            not finite, or one value only. ``code`` names which, and ``path`` is the image's.
 
     Source: Our choice; DICOM PS3.3 C.7.6.2.1.1 for the axes.
 
@@ -47,5 +47,5 @@ def read_volume(image_path: Path) -> Volume:
     volume = replace(orient(stored.values, stored.grid, image_path), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy)
+            raise VolumeError(fault.code, fault.message, fault.remedy, path=image_path)
     return volume

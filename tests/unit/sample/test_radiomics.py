@@ -18,7 +18,7 @@ from nephrograde.sample import radiomics
 from nephrograde.sample.radiomics import choose_phase, measure_features, radiomics_features, read_features
 from nephrograde.study import Window
 from nephrograde.volume.finding import read_findings
-from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import make_volume, write_image
 
@@ -89,7 +89,7 @@ def study(tiny_study_path):
 def test_a_scan_of_the_synthetic_cohort_gives_all_families_and_the_same_again(mirp, tiny_cohort_dir):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     volume = read_volume(tiny_cohort_dir / row["cmp_image"])
-    mask = read_mask(tiny_cohort_dir / row["cmp_mask"], volume)
+    mask = read_marks(tiny_cohort_dir / row["cmp_mask"], volume).mask
     features = measure_features(volume, mask, window=HU)
     assert {name.partition("_")[0] for name in features} == {"stat", "morph", "cm"}
     assert len(features) == 64

@@ -36,6 +36,7 @@ _GROUPS = {
 """In which functional group of an enhanced object an entry stands."""
 _KEYWORDS = [
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
+    "InstanceNumber",
     *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
     *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
@@ -45,13 +46,12 @@ _KEYWORDS = [
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may hold slices: where it lies, and what messages call it, at length and beside its folder's name.
+    """A file that may hold slices: where it lies, and what messages call it, which is never its own name.
 
     A wanted file (of a list) has to be DICOM; of a folder, others are passed over.
     """
 
     path: Path
-    place: str
     name: str
     is_wanted: bool = False
 
@@ -86,10 +86,11 @@ class PixelForm:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Slice:
-    """One slice: where it lies in the patient (LPS, mm), and where its pixels are."""
+    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber."""
 
     file: SourceFile
     frame: int
+    number: str
     form: PixelForm
     sop_uid: str
     series_uid: str
@@ -103,15 +104,16 @@ class Slice:
     @property
     def name(self) -> str:
         """What a message about its series calls it."""
-        return self.file.name if self.form.frames == 1 else f"{self.file.name} frame {self.frame + 1}"
+        if self.form.frames > 1:
+            return f"{self.file.name}, frame {self.frame + 1}"
+        return f"{self.file.name} (instance {self.number})" if self.number else self.file.name
 
 
-def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
+def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     """Read the headers of files and list the slices in them.
 
     Args:
         files: In any order; what is no DICOM and what is no slice is passed over.
-        place: What a message calls them together.
 
     Returns:
         At least one slice, in the order of the files.
@@ -145,17 +147,17 @@ def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
     if multiframe:
         raise VolumeError(
             "dicom-multiframe",
-            f"{multiframe[0].place}: holds several images in one object, and does not say where each lies.",
+            f"{multiframe[0].name} holds several images in one object, and does not say where each lies.",
             "Export the series as enhanced CT or as one file a slice, or convert it to NIfTI (dcm2niix).",
         )
     if without_place:
         raise VolumeError(
             "dicom-header",
-            f"{place}: its {without_place} DICOM images do not say where in the patient they lie "
+            f"its {without_place} DICOM images do not say where in the patient they lie "
             "(ImagePositionPatient is missing).",
             "Export the series again without removing the geometry; screen captures cannot be used.",
         )
-    raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
+    raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
 def _opened(file: SourceFile) -> tuple[Elements, str, str] | None:
@@ -170,7 +172,7 @@ def _opened(file: SourceFile) -> tuple[Elements, str, str] | None:
     except DAMAGED:
         pass
     what = "the DICOM header is damaged" if is_dicom else "is no DICOM file"
-    raise VolumeError("file-unreadable", f"{file.place}: {what}.", "Copy the series again from its source.")
+    raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
 def _slices_of(file: SourceFile, elements: Elements, syntax: str) -> list[Slice]:
@@ -195,7 +197,7 @@ def _slices_of(file: SourceFile, elements: Elements, syntax: str) -> list[Slice]
         said = f" ({error})" if isinstance(error, NonsenseError) else ""
         raise VolumeError(
             "dicom-header",
-            f"{file.place}: the DICOM header lacks a needed entry or gives nonsense{said}.",
+            f"{file.name}: the DICOM header lacks a needed entry or gives nonsense{said}.",
             "Export the series again.",
         ) from None
     size = file.path.stat().st_size
@@ -287,6 +289,7 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) 
     return Slice(
         file=file,
         frame=frame,
+        number=_instance_number(elements),
         form=form,
         sop_uid=elements.text("SOPInstanceUID"),
         series_uid=series_uid,
@@ -299,5 +302,10 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) 
     )
 
 
+def _instance_number(elements: Elements) -> str:
+    text = elements.text("InstanceNumber")
+    return text if text.isdecimal() else ""
+
+
 def _cut_short(file: SourceFile, how: str) -> VolumeError:
-    return VolumeError("file-truncated", f"{file.place}: {how}.", "Copy the series again from its source.")
+    return VolumeError("file-truncated", f"{file.name}: {how}.", "Copy the series again from its source.")
