@@ -30,7 +30,7 @@ def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
     """Write the page ``compare.html`` (``compare.zh.html`` in Chinese) and its numbers, ``compare.csv``.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
         out_dir: Where to; made when it is missing.
 
     Returns:
@@ -106,7 +106,7 @@ def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     """Write the AUCs of both runs as text, for a terminal: the headings, and a row a model.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.
@@ -123,7 +123,7 @@ def summary(side: SideBySide) -> list[str]:
     """Say on whom the two runs were compared: first of the test sets, then of the tests.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.
@@ -156,7 +156,7 @@ def warnings(side: SideBySide) -> list[str]:
     """List what a reader of the comparison must not overlook; nothing where there is nothing.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.

@@ -88,7 +88,7 @@ class Catalogue:
         """Name the files of a series, or of its part, as the lines of a series list.
 
         Args:
-            header: As :meth:`studies` gives it.
+            header: As :meth:`Catalogue.studies` gives it.
 
         Returns:
             Absolute paths with ``/`` between folders, ordered along the normal of the slices, copies left out; a
@@ -113,8 +113,8 @@ class Catalogue:
         """Name everything that was passed over, copies of other files too; one is held at a time.
 
         Yields:
-            The reason, and where it lies, as :meth:`files` writes it. It may tell who the patient is: not for logs or
-            reports.
+            The reason, and where it lies, as :meth:`Catalogue.files` writes it. It may tell who the patient is: not
+            for logs or reports.
 
         Source: Our choice.
         """
