@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.quality.marks import PersonMarks, shared_slices
+from nephrograde.sample.scanned import find_lender
+from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.finding import Finding, as_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nephrograde.cohort.case import Case, Cohort
+    from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.quality.scan_quality import ScanQuality
     from nephrograde.study import Arm, Study
 
@@ -215,23 +217,26 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
         usable = []
         for case in cases:
             quality = qualities.get((case.patient_id, phase))
-            others = [qualities[key] for p in phases if (key := (case.patient_id, p)) in qualities]
-            is_carried = study.masks.carry != "off" and any("mask" in other.supervision for other in others)
-            if quality is not None and _is_usable(quality, arm, is_carried=is_carried):
+            if quality is None:
+                continue
+            lender = find_lender(case, case.scans[phase], study)
+            lent = qualities.get((case.patient_id, lender.phase)) if lender else None
+            is_carried = lent is not None and Supervision.MASK in lent.supervision
+            if _is_usable(quality, case.scans[phase], arm, is_carried=is_carried):
                 usable.append(case)
         yield _count("usable", model, usable)
 
 
-def _is_usable(quality: ScanQuality, arm: Arm, *, is_carried: bool) -> bool:
-    """Whether a scan has an annotation of the arm's level or a dearer one, from which it can be derived.
+def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) -> bool:
+    """Whether the annotation that an arm is given of this scan can be used.
 
     A mask of another phase counts where the study carries masks over; whether it fits is seen when that is done.
     Exported pictures serve arms on slices, with or without a place, unless these ask for a mask.
     """
     if not quality.is_volume:
         return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK
-    given = [Supervision.NONE, *map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])]
-    return quality.is_readable and any(level.cost >= arm.supervision.cost for level in given)
+    sound = {*map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])}
+    return quality.is_readable and arm.supervision.choose(sound | places_given(scan)) in sound
 
 
 def _count(what: str, name: str, cases: Iterable[Case]) -> Count:
