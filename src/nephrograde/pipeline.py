@@ -15,7 +15,7 @@ from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import fingerprint, read_json, remove_leftovers, sha256_of, write_json
-from nephrograde.run.provenance import LOCK_NAME, read_lock, write_lock
+from nephrograde.run.provenance import COHORT_TABLE, LOCK_NAME, SCORE_TABLE, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
@@ -101,9 +101,7 @@ def open_cohort(study: Study, run_dir: Path, *, command: str = "") -> tuple[Coho
     if split_path.exists():
         _check_same_split(study, cohort, run_dir)
     earlier = read_lock(run_dir)["inputs"] if (run_dir / LOCK_NAME).exists() else {}
-    write_lock(
-        study, run_dir, inputs={**earlier, str(study.cohort.table): sha256_of(study.cohort.table)}, command=command
-    )
+    write_lock(study, run_dir, inputs={**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}, command=command)
     write_cases(cohort, run_dir / "cohort" / "cases.csv")
     if not split_path.exists():
         write_split(draw_split(cohort, study.split), split_path)
@@ -128,8 +126,8 @@ def prepare(study: Study, cohort: Cohort, run_dir: Path, *, progress: Progress =
     with progress("Preparing scans", scans) as advance:
         prepared = prepare_cohort(cohort, study, volumes_dir=run_dir / "volumes", advance=advance)
     lock = read_lock(run_dir)
-    table = str(study.cohort.table)
-    write_lock(study, run_dir, inputs={table: lock["inputs"][table], **prepared.inputs}, command=lock["command"])
+    inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}
+    write_lock(study, run_dir, inputs=inputs, command=lock["command"])
     return _add_radiomics(study, cohort, prepared, run_dir=run_dir, progress=progress) if wants_radiomics else prepared
 
 
@@ -235,7 +233,7 @@ def evaluate_table(
     if (run_dir / "models").exists():
         raise RunError(f"{run_dir} holds the run of a study. Name another folder with --out.")
     digest = sha256_of(scores_path)
-    write_lock(settings, run_dir, inputs={str(scores_path): digest}, command=command)
+    write_lock(settings, run_dir, inputs={SCORE_TABLE: digest}, command=command)
     if reason is None:
         scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
         lesions = None if lesions is None else lesions.out_of_fold()

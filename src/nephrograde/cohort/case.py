@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nephrograde.cohort.place import Box, Point, SlicePlace
 
@@ -51,10 +51,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """All patients in the order of the table; ``base_dir`` is the folder that its relative paths start from."""
+    """All patients in the order of the table."""
 
     cases: tuple[Case, ...]
     phases: tuple[str, ...]
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
-    base_dir: Path = Path()

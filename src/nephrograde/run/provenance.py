@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 LOCK_NAME = "study.lock.json"
+COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
+"""What the lock file calls these inputs. Paths stay out of it: they may say who the patients are."""
 _PACKAGES = (
     "torch",
     "monai",
@@ -45,7 +47,7 @@ def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mappin
     Args:
         study: The resolved study; the settings alone for a score table of another program.
         run_dir: The run folder.
-        inputs: Path to SHA-256 of the table, the images and the masks.
+        inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
     """
     lock: dict[str, Any] = {

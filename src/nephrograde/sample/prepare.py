@@ -64,7 +64,10 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask."""
+    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask.
+
+    The files go by :func:`input_name`, as in the lock file.
+    """
 
     regions: tuple[Region, ...]
     findings: tuple[Finding, ...]
@@ -175,11 +178,11 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
 def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
     safe_id = re.sub(r"[^\w.-]+", "_", case.patient_id)[:40]
-    own = _digests(scan)
+    own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
-    inputs = own | ({str(names_path): sha256_of(names_path)} if names_path else {})
+    inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
     lender = find_lender(case, scan, study)
-    lent = sorted(_digests(lender).values()) if lender else []
+    lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
     identity: list[object] = [
         case.patient_id,
         scan.phase,
@@ -195,7 +198,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     if sidecar_path.exists():
         kept = read_json(sidecar_path)
         if all((volumes_dir / region["file"]).exists() for region in kept["regions"]):
-            return kept | {"inputs": inputs}  # the same content may lie elsewhere by now
+            return kept | {"inputs": inputs}
     scanned, faults = read_scan(scan, lender, study)
     record: dict[str, Any] = {
         "sidecar": sidecar_path.name,
@@ -223,8 +226,26 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     return record
 
 
-def _digests(scan: Scan) -> dict[str, str]:
-    return {str(path): sha256_of(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
+def input_name(column: str, patient_id: str) -> str:
+    """What the lock file calls an image or mask: column and patient, not its path, which may say who the patient is.
+
+    Args:
+        column: Of the cohort table, like ``np_image``.
+        patient_id: Whose it is.
+
+    >>> input_name("np_mask", "P017")
+    'np_mask P017'
+    """
+    return f"{column} {patient_id}"
+
+
+def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
+    """SHA-256 of a scan's files that are there, by their names in the lock file; further pictures are numbered."""
+    image = input_name(f"{scan.phase}_image", patient_id)
+    files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
+    if scan.mask_path is not None:
+        files[input_name(f"{scan.phase}_mask", patient_id)] = scan.mask_path
+    return {name: sha256_of(path) for name, path in files.items() if path.exists()}
 
 
 def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:

@@ -19,6 +19,7 @@ import numpy as np
 
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
+from nephrograde.sample.prepare import input_name
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume
@@ -105,7 +106,7 @@ def radiomics_features(
     Args:
         cohort: The patients with their scans; :func:`choose_phase` says which phase is read.
         study: Its window gives the grey levels.
-        inputs: SHA-256 of every image and mask by path, as the prepare stage found them.
+        inputs: SHA-256 of every image and mask, as the prepare stage found them.
         radiomics_dir: The run's ``radiomics`` folder.
         advance: Called once a scan.
 
@@ -121,7 +122,7 @@ def radiomics_features(
     phase = choose_phase(cohort)
     records: list[dict[str, Any]] = []
     for patient_id, scan in _delineated(cohort, phase).items():
-        digests = [inputs.get(str(path)) for path in (scan.image_path, scan.mask_path)]
+        digests = [inputs.get(input_name(f"{phase}_{kind}", patient_id)) for kind in ("image", "mask")]
         if None not in digests:
             records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=radiomics_dir))
         advance()

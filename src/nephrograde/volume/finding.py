@@ -121,7 +121,7 @@ def read_findings(csv_path: Path) -> list[Finding]:
         Finding(
             row["patient_id"],
             row["phase"],
-            row["column"],
+            row.get("column", ""),  # a run of an older version has none
             row["code"],
             cast("Severity", row["severity"]),
             row["message"],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nephrograde.files import replaced
+from nephrograde.files import fingerprint, replaced
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import SYNTHETIC, write_figures
@@ -33,6 +35,7 @@ from nephrograde.report.tables.wording import level_words, split_words, summary,
 from nephrograde.report.text.language import HTML_LANGUAGES, speaking, spoken, t, translated
 from nephrograde.report.text.numbers import NOTHING, counted, decimal, duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
+from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -241,7 +244,7 @@ def _background(record: Record) -> dict[str, Any]:
         "methods_text": as_text(methods_paragraph(record)),
         "checklists": fill_checklists(record),
         "provenance": _provenance(record),
-        "inputs": sorted(record.lock.get("inputs", {}).items()),
+        "inputs": _inputs(record.lock.get("inputs", {})),
     }
 
 
@@ -287,6 +290,24 @@ def _provenance(record: Record) -> list[Origin]:
         Origin(t("Time spent fitting"), duration(seconds) if seconds else ""),
     ]
     return [line for line in lines if line.value]
+
+
+class InputGroup(NamedTuple):
+    """The input files of one kind: how many, and one SHA-256 over those of all of them."""
+
+    kind: str
+    count: int
+    digest: str
+
+
+def _inputs(digests: Mapping[str, str]) -> list[InputGroup]:
+    """The inputs by column of the cohort table; which file is whose says the lock file alone."""
+    known = {COHORT_TABLE: t("cohort table"), SCORE_TABLE: t("score table")}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, digest in digests.items():
+        column = re.match(r"\w+_(?:image|mask)(?= )", name)
+        groups[known.get(name) or (column[0] if column else t("other files"))].append(digest)
+    return [InputGroup(kind, len(group), fingerprint(sorted(group))) for kind, group in groups.items()]
 
 
 def _moment(text: object) -> str:
