@@ -1,34 +1,53 @@
-# Each target works on a fresh clone, by itself. It needs Python 3.11 or newer and make.
-PYTHON ?= python3
+# Each target works on a fresh clone, by itself. It needs Python 3.11 or newer and make; on Windows, run it from Git Bash.
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+SHELL := bash
+PYTHON ?= python
+BIN := $(VENV)/Scripts
+else
+PYTHON ?= python3
 BIN := $(VENV)/bin
+endif
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-.PHONY: demo test check bench clean
+.PHONY: demo test quick check docs bench clean
 
-$(BIN)/nephrograde: pyproject.toml constraints.txt
+$(VENV)/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test: $(BIN)/nephrograde
+$(VENV)/.test: $(VENV)/.run
 	$(PIP) --editable '.[test,pdf,public,radiomics]'
 	touch $@
 
-demo: $(BIN)/nephrograde
+$(VENV)/.docs: $(VENV)/.run
+	$(PIP) --editable '.[docs]'
+	touch $@
+
+demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
-check: $(VENV)/.test
+check: $(VENV)/.test docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+	$(PYTEST) --cov --cov-report term
+
+quick: $(VENV)/.test
+	$(PYTEST) -m "not slow"
 
 test: check
+
+# Warnings are errors, a broken link or a failing notebook among them; the site needs no network, built or opened.
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -M html docs build/docs --fresh-env --nitpicky --fail-on-warning --keep-going --quiet
+	$(BIN)/python docs/check_site.py build/docs/html
 
 bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
@@ -36,6 +55,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/input_pipeline.py
 	$(BIN)/python bench/scan_headers.py
 	$(BIN)/python bench/phase_images.py
+	$(BIN)/python bench/start.py
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build/docs

@@ -82,7 +82,8 @@ def name_all(studies: Iterable[Sequence[SeriesHeader]], truth: Mapping[str, str]
             if header.key in truth:
                 by_phase = probabilities(answer.evidence)
                 best = max(by_phase, key=by_phase.__getitem__)
-                text = f"{header.description}: {answer.text}"
+                seen = "; ".join(one.seen.english for one in answer.evidence)
+                text = f"{header.description}: {seen}"
                 named.append(Named(truth[header.key], answer.phase, best, answer.probability, text))
     return named
 

@@ -29,9 +29,10 @@ def answer(image_path: Path) -> tuple[str, float, str]:
     enhancement = measure_enhancement(read_volume(image_path))
     if enhancement is None:
         return UNKNOWN, 0.0, "no kidney found"
-    chances = probabilities([judge_enhancement(enhancement)])
+    evidence = judge_enhancement(enhancement)
+    chances = probabilities([evidence])
     best = max(PHASES, key=lambda phase: chances[phase])
-    return best if chances[best] >= NAMED_FROM else UNKNOWN, chances[best], enhancement.text
+    return best if chances[best] >= NAMED_FROM else UNKNOWN, chances[best], evidence.seen.english
 
 
 def main() -> int:

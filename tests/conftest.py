@@ -1,9 +1,12 @@
 """What many tests share: a small synthetic study, written by code, and the folders of real data where they are."""
 
+import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
@@ -34,45 +37,112 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
+SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "printed"}
+
+
+def end_without(name, reason):
+    """End a test that needs what is absent: it skips on a user's machine and fails where CI promises it.
+
+    Under ``CI=true`` everything counts as promised, but for the names in ``TESTS_WITHOUT``, separated by commas.
+    """
+    allowed = os.environ.get("TESTS_WITHOUT", "").split(",")
+    if os.environ.get("CI") == "true" and name not in allowed:
+        pytest.fail(f"{reason}. CI=true promises it; TESTS_WITHOUT={name} would skip the test.", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
-def tiny_cohort_dir(tmp_path_factory):
-    """A synthetic cohort of 24 patients in two phases; read it, do not change it."""
-    cohort_dir = tmp_path_factory.mktemp("队列")
-    write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp", "up"), matrix_px=96))
-    return cohort_dir
+def absent():
+    """End a test that needs what is absent, by a name and a reason."""
+    return end_without
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests as slow that ask for a fixture that takes many seconds to make."""
+    for item in items:
+        if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Look for what the mark ``needs`` names: packages, and programs of the system."""
+    for mark in item.iter_markers("needs"):
+        for package in mark.args:
+            if importlib.util.find_spec(package) is None:
+                end_without(package, f"{package} is not installed")
+        for program in mark.kwargs.get("programs", ()):
+            if shutil.which(program) is None:
+                end_without(program, f"the program {program} is not installed")
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory):
+    """Make a folder of one name once for all processes of a test run; whoever comes second waits."""
+    base_dir = tmp_path_factory.getbasetemp()
+    shared_dir = (base_dir.parent if "PYTEST_XDIST_WORKER" in os.environ else base_dir) / "shared"
+    shared_dir.mkdir(exist_ok=True)
+
+    def make(name, write):
+        folder, done = shared_dir / name, shared_dir / f"{name}.done"
+        with FileLock(shared_dir / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                write(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort_dir(make_once):
+    """A synthetic cohort of 24 patients in two phases, and a study of it; read them, do not change them."""
+
+    def write(cohort_dir):
+        write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp", "up"), matrix_px=96))
+        (cohort_dir / "study.toml").write_text(TINY_STUDY, encoding="utf-8")
+
+    return make_once("队列", write)
 
 
 @pytest.fixture(scope="session")
 def tiny_study_path(tiny_cohort_dir):
     """A study of two arms and two phases on the synthetic cohort, seconds long."""
-    study_path = tiny_cohort_dir / "study.toml"
-    study_path.write_text(TINY_STUDY, encoding="utf-8")
-    return study_path
+    return tiny_cohort_dir / "study.toml"
 
 
 @pytest.fixture(scope="session")
-def tiny_run_dir(tiny_study_path, tmp_path_factory):
+def tiny_run_dir(tiny_study_path, make_once):
     """The finished run of the tiny study; read it, do not change it."""
-    from nephrograde.pipeline import load_inputs, run_study
 
-    run_dir = tmp_path_factory.mktemp("run")
-    run_study(load_inputs(tiny_study_path), run_dir, command="nephrograde run study.toml")
-    return run_dir
+    def write(run_dir):
+        from nephrograde.pipeline import load_inputs, run_study
+
+        run_study(load_inputs(tiny_study_path), run_dir, command="nephrograde run study.toml")
+
+    return make_once("run", write)
 
 
-@pytest.fixture(scope="session")
-def absent():
-    """Ends a test that needs what is not here: it skips on a user's machine, and fails where CI promises it."""
-    return pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+@pytest.fixture
+def tiny_run_copy(tiny_run_dir, tmp_path):
+    """A copy of the finished run, for a test that writes into it.
+
+    The weights, 670 MB of them, are hard links: a run replaces them and never writes into them.
+    """
+
+    def copy(source, target):
+        (os.link if source.endswith(".safetensors") else shutil.copy2)(source, target)
+
+    return shutil.copytree(tiny_run_dir, tmp_path / "copy", copy_function=copy)
 
 
 def _beside_the_checkout(name, absent):
     """A folder of data that is never copied into the project."""
     folder = Path(__file__).resolve().parents[2] / "shared" / name
     if not folder.is_dir():
-        absent(f"../shared/{name} is not beside the checkout")
+        absent(f"shared-{name}", f"../shared/{name} is not beside the checkout")
     return folder
 
 

@@ -28,6 +28,28 @@ if TYPE_CHECKING:
 
 SAVE_AS = "Open it in Excel and save it as .xlsx, or as CSV UTF-8."
 
+_BLANK = frozenset(
+    {
+        "",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "<na>",
+        "nan",
+        "nat",
+        "null",
+        "-",
+        "--",
+        "–",
+        "—",
+        "——",
+        "/",
+        "\\",
+    }
+)
+_NONE = frozenset({"none", "无"})
+
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
@@ -103,6 +125,24 @@ def clean_heading(text: str) -> str:
     """
     plain = " ".join(_strip(unicodedata.normalize("NFKC", text)).split())
     return re.sub(rf"(?<=[{_HAN}]) (?=[{_HAN}])", "", plain.replace(" _", "_").replace("_ ", "_"))
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a cell says that nothing was entered; "none" and 无, which answer a question, are not blank.
+
+    >>> [text for text in ("N/A", "—", "<NA>", "无", "0") if is_blank(text)]
+    ['N/A', '—', '<NA>']
+    """
+    return unicodedata.normalize("NFKC", text).strip().casefold() in _BLANK
+
+
+def is_nothing(text: str) -> bool:
+    """Tell whether a cell names nothing: it is blank, or says that there is none. For files, places and numbers.
+
+    >>> [text for text in ("N/A", "None", "无", "0") if is_nothing(text)]
+    ['N/A', 'None', '无']
+    """
+    return is_blank(text) or unicodedata.normalize("NFKC", text).strip().casefold() in _NONE
 
 
 def _near_files(table_path: Path) -> str:

@@ -11,38 +11,40 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
 
 
 _SECONDS_A_LINE = 10.0
 
 
-def print_findings(run_dir: Path) -> None:
+def print_findings(run: RunFolder) -> None:
     """Name the scans that were left out, with their remedies, and count the warnings."""
     from nephrograde.volume.finding import read_findings
 
-    findings = read_findings(run_dir / "volumes" / "findings.csv")
+    findings = read_findings(run.findings_path)
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     for finding in fatal[:20]:
         place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
         typer.echo(f"Left out: {place}: {finding.text} {finding.remedy}", err=True)
     if len(fatal) > 20:
-        typer.echo(f"… and {len(fatal) - 20} more in {run_dir / 'volumes' / 'findings.csv'}", err=True)
+        typer.echo(f"… and {len(fatal) - 20} more in {run.findings_path}", err=True)
     if len(findings) > len(fatal):
-        typer.echo(f"{len(findings) - len(fatal)} warnings in {run_dir / 'volumes' / 'findings.csv'}", err=True)
+        typer.echo(f"{len(findings) - len(fatal)} warnings in {run.findings_path}", err=True)
 
 
 def print_scan(result: ScanResult) -> None:
     """Say what a scan found, chose, set aside and passed over; files are not named, as they may name a patient."""
+    from nephrograde.volume.statement import wording_of
+
     files = f" in {result.n_files} files" if result.n_files else ""
     typer.echo(f"{result.n_patients} patients, {result.n_series} series{files}")
     for phase, count in result.n_scans.items():
         masks = f", {result.n_masks[phase]} of them with a mask" if phase in result.n_masks else ""
         typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{masks}")
-    for reason, count in result.reasons.items():
-        typer.echo(f"not chosen: {count} × {reason}")
+    for code, count in result.reasons.items():
+        typer.echo(f"not chosen: {count} × {wording_of(code)[0]}")
     for skipped in result.skipped:
         typer.echo(f"passed over: {skipped.count} × {skipped.reason}", err=True)
     if result.skipped_path is not None:
@@ -51,12 +53,12 @@ def print_scan(result: ScanResult) -> None:
         typer.echo(note, err=True)
 
 
-def print_table(run_dir: Path) -> None:
+def print_table(run: RunFolder) -> None:
     """Print the paper's table of a run: the test set, or out of fold where there are no test rows."""
     from nephrograde.evaluate.tables import read_estimates
     from nephrograde.report.tables.paper import paper_table
 
-    estimates = read_estimates(run_dir / "statistics" / "estimates.csv")
+    estimates = read_estimates(run.estimates_path)
     has_test = any(split == "test" for _, split, _ in estimates)
     headings, rows = paper_table(estimates, "test" if has_test else "oof")
     print_rows(headings, rows, "Test set" if has_test else "Out-of-fold scores")

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nephrograde import pipeline
+from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 from nephrograde.fit import folder, loop
 from nephrograde.fit.job import check_job
+from nephrograde.fit.stage import fit_models
+from nephrograde.run.folder import RunFolder
 from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.stage import prepare_scans
 
 SETS = ("learn", "stop", "held_out", "test")
 
@@ -22,10 +25,11 @@ def planned(tiny_study_path, tmp_path, monkeypatch):
     jobs = []
     monkeypatch.setattr(loop, "fit_fold", lambda job, **_: jobs.append(job))
     monkeypatch.setattr(folder, "write_fold", lambda *_: None)
-    study = pipeline.load_inputs(tiny_study_path, ("fit.patience=2", "split.folds=3"))
-    cohort, split = pipeline.open_cohort(study, tmp_path)
-    pipeline.prepare(study, cohort, tmp_path)
-    pipeline.fit(study, cohort, split, tmp_path)
+    study = load_inputs(tiny_study_path, ("fit.patience=2", "split.folds=3"))
+    run = RunFolder(tmp_path)
+    cohort, split = open_cohort(study, run)
+    prepare_scans(study, cohort, run)
+    fit_models(study, cohort, split, run)
     return jobs, {row["patient_id"]: row for row in read_rows(tmp_path / "cohort" / "split.csv")}
 
 

@@ -10,13 +10,9 @@ import pydicom
 import pytest
 
 from nephrograde import pipeline
-from nephrograde.cli.shared import page_path_of
 from nephrograde.quality.cohort_quality import quality_lines
-from nephrograde.quality.survey import check_quality
-from nephrograde.report.pages.quality_page import write_quality_page
-from nephrograde.report.pages.series_page import write_series_page
-from nephrograde.report.pages.study_page import write_report
-from nephrograde.sources.scan.scan import ScanSettings, scan_folder
+from nephrograde.run.folder import RunFolder
+from nephrograde.sources.scan.scan import ScanSettings
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.terminal import print_findings
 from nephrograde.volume.finding import read_findings
@@ -106,15 +102,15 @@ def found_in(folder: Path, *, needles: list[bytes]) -> list[str]:
     return hits
 
 
+@pytest.mark.slow
 def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_dir, tmp_path, caplog):
     work_dir = tmp_path / "work"
-    result = scan_folder(
+    result, _ = pipeline.scan_cohort(
         export_dir,
         work_dir / "cohort.csv",
         settings=ScanSettings(look="never", workers=1, grades_path=export_dir / "分级.csv"),
     )
     assert result.n_scans == {"cmp": PATIENTS}
-    write_series_page(result.series_path, result.thumbs_dir, page_path_of(result.series_path, "en"))
     private = [path for path in work_dir.iterdir() if path.name.endswith(PRIVATE) and path.is_file()]
     assert private
     assert any(needle in path.read_bytes() for path in private for needle in NEEDLES)  # the search finds what is there
@@ -124,9 +120,7 @@ def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_d
     study_path.write_text(STUDY.format(table=(work_dir / "cohort.csv").as_posix()), encoding="utf-8")
     study = pipeline.load_inputs(study_path)
     run_dir = work_dir / "run"
-    cohort, _ = pipeline.open_cohort(study, run_dir)
-    check_quality(cohort, study, run_dir / "quality")
-    write_quality_page(run_dir / "quality", run_dir / "quality" / "quality.html")
+    pipeline.check_study(study, run_dir)
     pipeline.run_study(study, run_dir, command="nephrograde run study.toml")
     findings = (run_dir / "volumes" / "findings.csv").read_text(encoding="utf-8")
     assert "file-missing" in findings
@@ -210,13 +204,10 @@ def test_paths_that_say_who_the_patients_are_stay_in_the_table(hand_made_table, 
     study_path.write_text(text, encoding="utf-8")
     study = pipeline.load_inputs(study_path)
     run_dir = tmp_path / "run"
-    cohort, _ = pipeline.open_cohort(study, run_dir)
-    quality = check_quality(cohort, study, run_dir / "quality")
     for language in ("en", "zh"):
-        write_quality_page(run_dir / "quality", run_dir / "quality" / f"quality.{language}.html", language)
-    pipeline.run_study(study, run_dir, command="nephrograde run study.toml")
-    write_report(run_dir, "zh")
-    print_findings(run_dir)
+        quality, _ = pipeline.check_study(study, run_dir, language=language)
+        pipeline.run_study(study, run_dir, command="nephrograde run study.toml", language=language)
+    print_findings(RunFolder(run_dir))
     for csv_path in (run_dir / "volumes" / "findings.csv", run_dir / "quality" / "quality.csv"):
         fatal = [finding for finding in read_findings(csv_path) if finding.severity == "fatal"]
         assert expected <= {(finding.patient_id, finding.column, finding.code) for finding in fatal}

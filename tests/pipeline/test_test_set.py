@@ -1,21 +1,19 @@
 """The locked test set: each opening is written down, and development can go on without looking."""
 
-import shutil
-
 import pytest
 
 from nephrograde.errors import RunError
 from nephrograde.evaluate.ledger import read_ledger
 from nephrograde.files import fingerprint, read_json, read_rows
-from nephrograde.pipeline import evaluate_table, load_inputs, report, run_study
+from nephrograde.pipeline import evaluate_table, load_inputs, report_study, run_study
 from nephrograde.study import EvaluateSettings
 
 OTHER_RULES = ("evaluate.margin=0.1",)
 
 
 @pytest.fixture
-def run_dir(tiny_run_dir, tmp_path):
-    return shutil.copytree(tiny_run_dir, tmp_path / "run")
+def run_dir(tiny_run_copy):
+    return tiny_run_copy
 
 
 def splits_of(run_dir):
@@ -55,7 +53,7 @@ def test_development_without_a_look(run_dir, tiny_study_path):
     for name in ("estimates", "calibration", "net_benefit", "subgroups"):
         assert {row["split"] for row in read_rows(run_dir / "statistics" / f"{name}.csv")} <= {"oof"}
     assert read_ledger(run_dir) == ()
-    assert "Test set, n =" not in report(run_dir).read_text(encoding="utf-8")
+    assert "Test set, n =" not in report_study(run_dir).read_text(encoding="utf-8")
     run_study(load_inputs(tiny_study_path, OTHER_RULES), run_dir)
     assert splits_of(run_dir) == {"oof", "test"}
     assert len(read_ledger(run_dir)) == 1

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ def nephrograde(monkeypatch, capsys):
     return run
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy():
-    heavy = "torch monai SimpleITK matplotlib pydantic sklearn"
+def test_help_imports_nothing_heavy():
+    heavy = "torch monai lightning_fabric SimpleITK matplotlib pydantic pydicom sklearn scipy pandas"
     code = (
         "import sys; sys.argv = ['nephrograde', '--help']\n"
         "from nephrograde.cli import main\n"
@@ -36,12 +35,9 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
         "except SystemExit: pass\n"
         f"print([name for name in '{heavy}'.split() if name in sys.modules])"
     )
-    started = time.perf_counter()
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    passed = time.perf_counter() - started
     assert printed.splitlines()[-1] == "[]"
     assert "Research use only" in " ".join(printed.split())
-    assert passed < 2.5  # 0.15 s on a quiet machine; a heavy import would take longer than this on any
 
 
 def test_init_check_and_a_second_init(nephrograde, tmp_path):
@@ -53,6 +49,7 @@ def test_init_check_and_a_second_init(nephrograde, tmp_path):
     assert "nephrograde:" in err
 
 
+@pytest.mark.slow
 def test_a_run_prints_the_table_and_the_report(nephrograde, tiny_study_path, tmp_path):
     code, out, err = nephrograde(
         "run", tiny_study_path, "--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]'
@@ -67,6 +64,7 @@ def test_a_run_prints_the_table_and_the_report(nephrograde, tiny_study_path, tmp
     assert "--set fit.epochs=1" in lock["command"]
 
 
+@pytest.mark.slow
 def test_stages_run_alone(nephrograde, tiny_study_path, tmp_path):
     words = ("--out", tmp_path / "run", "--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]')
     code, _, err = nephrograde("fit", tiny_study_path, *words)
@@ -135,6 +133,7 @@ def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_coh
     assert "vox" in err
 
 
+@pytest.mark.slow
 def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp_path):
     seen: dict[str, Any] = {}
 
@@ -147,7 +146,7 @@ def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp
     assert (code, "stop here" in err) == (2, True)
     assert seen["study"].synthetic
     assert len(read_rows(seen["study"].cohort.table)) == 20
-    assert seen["run_dir"] == tmp_path / "run-20-20260415-dicom"
+    assert seen["run_dir"].run_dir == tmp_path / "run-20-20260415-dicom"
     assert (tmp_path / "cohort-20-20260415-dicom" / "images" / "SYN-0001" / "cmp").is_dir()
 
 

@@ -1,16 +1,14 @@
 """Whole-file writing: a reader sees the old file or the new one, never a half."""
 
-import zipfile
-
 import pytest
 
-from nephrograde.errors import RunError, VolumeError
+from nephrograde.errors import RunError
 from nephrograde.files import (
-    SERIES_LIST_HEADING,
-    SeriesList,
     fingerprint,
     read_json,
     read_rows,
+    remove_leftovers,
+    remove_ours,
     replaced,
     replaced_folder,
     sha256_of,
@@ -36,14 +34,16 @@ def test_a_temporary_file_keeps_the_suffix_that_writers_look_at(tmp_path):
     assert (tmp_path / "a.npy").exists()
 
 
-def test_a_folder_is_replaced_whole_and_the_rest_of_a_killed_process_goes(tmp_path):
+OURS = {"weights", "card"}.__contains__
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
     target_dir = tmp_path / "fold-0"
     target_dir.mkdir()
-    (target_dir / "stale").touch()
-    (tmp_path / ".fold-0.1.tmp").mkdir()
-    with replaced_folder(target_dir) as temporary_dir:
+    (target_dir / "card").touch()
+    with replaced_folder(target_dir, is_ours=OURS) as temporary_dir:
         (temporary_dir / "weights").write_text("w")
-        assert (target_dir / "stale").exists()
+        assert (target_dir / "card").exists()
     assert [entry.name for entry in target_dir.iterdir()] == ["weights"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["fold-0"]
 
@@ -51,11 +51,84 @@ def test_a_folder_is_replaced_whole_and_the_rest_of_a_killed_process_goes(tmp_pa
 def test_a_failed_folder_leaves_the_old_one(tmp_path):
     target_dir = tmp_path / "fold-0"
     target_dir.mkdir()
-    (target_dir / "whole").touch()
-    with pytest.raises(KeyboardInterrupt), replaced_folder(target_dir):
+    (target_dir / "card").touch()
+    with pytest.raises(KeyboardInterrupt), replaced_folder(target_dir, is_ours=OURS):
         raise KeyboardInterrupt
-    assert (target_dir / "whole").exists()
+    assert (target_dir / "card").exists()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_files_of_others_stay_in_a_folder_that_is_replaced(tmp_path):
+    target_dir = tmp_path / "fold-0"
+    (target_dir / "figures").mkdir(parents=True)
+    (target_dir / "figures" / "mine.png").touch()
+    for name in ("notes.txt", "weights", "card"):
+        (target_dir / name).write_text("old")
+    with replaced_folder(target_dir, is_ours=OURS) as temporary_dir:
+        (temporary_dir / "weights").write_text("new")
+    assert {str(path.relative_to(target_dir)) for path in target_dir.rglob("*") if path.is_file()} == {
+        "figures/mine.png",
+        "notes.txt",
+        "weights",
+    }
+    assert (target_dir / "weights").read_text() == "new"
+
+
+def test_a_link_in_place_of_a_folder_is_replaced_and_what_it_points_to_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "weights").write_text("old")
+    (tmp_path / "fold-0").symlink_to(tmp_path / "elsewhere")
+    with replaced_folder(tmp_path / "fold-0", is_ours=OURS) as temporary_dir:
+        (temporary_dir / "weights").write_text("new")
+    assert (tmp_path / "elsewhere" / "weights").read_text() == "old"
+    assert (tmp_path / "fold-0" / "weights").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("remove", "names"),
+    [
+        (remove_leftovers, [".nephrograde-2-b", ".nephrograde-3-c.csv"]),
+        (lambda folder: remove_ours(folder, lambda _: True), ["b", "c.csv"]),
+    ],
+)
+def test_nothing_behind_a_link_is_removed(tmp_path, remove, names):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / ".nephrograde-1-a.csv").touch()
+    (tmp_path / "run").mkdir()
+    for name in names:
+        (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    remove(tmp_path / "link")
+    remove(tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+    assert (tmp_path / "elsewhere" / ".nephrograde-1-a.csv").exists()
+
+
+def test_what_another_process_is_writing_is_not_stale(tmp_path):
+    for name in ("a.npy", ".nephrograde-12-a.npy"):
+        (tmp_path / name).touch()
+    remove_ours(tmp_path, lambda name: name.endswith(".npy"))
+    assert [path.name for path in tmp_path.iterdir()] == [".nephrograde-12-a.npy"]
+
+
+def test_only_names_that_the_program_gives_are_leftovers(tmp_path):
+    kept = [
+        ".vimrc.tmpl",
+        ".a.csv.123.tmp.csv",
+        "nephrograde-1-a",
+        ".nephrograde-x-a",
+        ".nephrograde-1-",
+        ".nephrograde",
+    ]
+    for name in (*kept, ".nephrograde-12-a.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / ".thesis.tmp").mkdir()
+    (tmp_path / ".nephrograde-12-fold-0").mkdir()
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / ".nephrograde-12-a.csv").touch()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, ".thesis.tmp", "below"}
+    assert (tmp_path / "below" / ".nephrograde-12-a.csv").exists()
 
 
 def test_rows_come_back_with_every_digit_and_none_is_empty(tmp_path):
@@ -96,34 +169,6 @@ def test_a_folders_hash_follows_names_and_contents(tmp_path):
     (folder / "2.dcm").write_bytes(b"b")
     assert len({first, second, sha256_of(folder)}) == 3
     assert sha256_of(folder / "2.dcm") == "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
-
-
-def test_a_series_lists_hash_follows_the_contents_it_names(tmp_path):
-    list_path = tmp_path / "np.series"
-    list_path.write_text(f"{SERIES_LIST_HEADING}\r\n1.dcm\r\na.zip//2.dcm\r\n", encoding="utf-8")
-    (tmp_path / "1.dcm").write_bytes(b"a")
-    hashes = [sha256_of(list_path)]  # the archive is missing
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("2.dcm", b"b")
-    hashes.append(sha256_of(list_path))
-    (tmp_path / "1.dcm").write_bytes(b"c")
-    hashes.append(sha256_of(list_path))
-    assert len(set(hashes)) == 3
-    (tmp_path / "1.dcm").rename(tmp_path / "other.dcm")
-    list_path.write_text(f"{SERIES_LIST_HEADING}\nother.dcm\na.zip//2.dcm\n", encoding="utf-8")
-    assert sha256_of(list_path) == hashes[2]
-    list_path.write_text("no list")
-    assert sha256_of(list_path) not in hashes
-
-
-def test_a_member_that_claims_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("zeros", bytes(5000))
-    (tmp_path / "a.series").write_text(f"{SERIES_LIST_HEADING}\nbomb.zip//zeros\n", encoding="utf-8")
-    monkeypatch.setattr("nephrograde.files.LARGEST_MEMBER_BYTES", 4999)
-    with SeriesList(tmp_path / "a.series") as listed, pytest.raises(VolumeError, match="file 1 of the list") as caught:
-        listed.open(0)
-    assert caught.value.code == "archive-too-large"
 
 
 def test_fingerprint_sees_values():

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from nephrograde.cli.shared import Lang, page_path_of
+from nephrograde.cli.shared import Lang, StudyOptions
 from nephrograde.errors import InputError, Problem
 from nephrograde.terminal import counting, print_scan, progress, tallied
 
@@ -35,13 +35,14 @@ def demo(
     dicom: Annotated[bool, typer.Option("--dicom", help="Write the scans as DICOM series instead of NIfTI.")] = False,
 ) -> None:
     """Run the whole study on a synthetic cohort that is made on the spot."""
-    from nephrograde.cli.study import run
+    from nephrograde.cli.study import run_and_print
     from nephrograde.sources.demo import write_demo
     from nephrograde.sources.synthetic.phantom import PhantomSettings
 
     with progress("Writing the synthetic cohort", patients) as advance:
         study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
-    run(study_path, out=study_path.parent.with_name(study_path.parent.name.replace("cohort", "run")))
+    run_dir = study_path.parent.with_name(study_path.parent.name.replace("cohort", "run"))
+    run_and_print(study_path, StudyOptions(out=run_dir))
 
 
 @commands.command()
@@ -74,14 +75,13 @@ def scan(
     ] = False,
 ) -> None:
     """Find the scans of a DICOM export, tell their phases, choose the best of each, and write a cohort table."""
-    from nephrograde.report.pages.series_page import write_series_page
-    from nephrograde.sources.scan.index import plan_index
-    from nephrograde.sources.scan.scan import ScanSettings, scan_folder
+    from nephrograde import pipeline
+    from nephrograde.sources.scan.scan import ScanSettings
 
     if (folder is None) == (index is None):
         raise InputError([Problem("scan", "needs a folder or --index, one of them", "See nephrograde scan --help.")])
     if index is not None:
-        result = plan_index(index, out or Path("plan"), grades_path=table)
+        result, page_path = pipeline.plan_cohort(index, out or Path("plan"), grades_path=table, language=lang)
     elif folder is not None:
         settings = ScanSettings(
             look=look,
@@ -92,8 +92,9 @@ def scan(
             organs_dir=organs,
         )
         with counting() as progress:
-            result = scan_folder(folder, out or Path("cohort.csv"), settings=settings, progress=progress)
-    page_path = write_series_page(result.series_path, result.thumbs_dir, page_path_of(result.series_path, lang), lang)
+            result, page_path = pipeline.scan_cohort(
+                folder, out or Path("cohort.csv"), settings=settings, language=lang, progress=progress
+            )
     print_scan(result)
     typer.echo(f"Table: {result.table_path}\nSeries: {result.series_path}\nPage: {page_path}")
 

@@ -11,15 +11,14 @@ from nephrograde.cli.shared import (
     AsPdf,
     Lang,
     Overrides,
-    PeekFree,
-    Reason,
     RunDir,
+    StudyOptions,
     StudyPath,
     command_line,
-    default_run,
-    open_study,
-    page_path_of,
+    load_study,
     print_report,
+    run_of,
+    with_options,
 )
 from nephrograde.terminal import print_findings, print_table, progress
 
@@ -27,32 +26,22 @@ commands = typer.Typer()
 
 
 @commands.command()
-def run(
-    study_path: StudyPath,
-    out: RunDir = None,
-    overrides: Overrides = None,
-    reason: Reason = "",
-    lang: Lang = "en",
-    *,
-    pdf: AsPdf = False,
-    peek_free: PeekFree = False,
-) -> None:
+@with_options(StudyOptions)
+def run(study_path: StudyPath, options: StudyOptions) -> None:
     """Run the study from the cohort table to the report, and go on where an earlier run stopped."""
+    run_and_print(study_path, options)
+
+
+def run_and_print(study_path: Path, options: StudyOptions) -> None:
+    """Run a study, and print what was left out, the table and where the report is."""
     from nephrograde import pipeline
 
-    run_dir = out or default_run(study_path)
-    study = pipeline.load_inputs(study_path, tuple(overrides or ()))
-    report_path = pipeline.run_study(
-        study,
-        run_dir,
-        command=command_line(),
-        reason=None if peek_free else reason,
-        language=lang,
-        progress=progress,
-    )
-    print_findings(run_dir)
-    print_table(run_dir)
-    print_report(report_path, as_pdf=pdf)
+    run = options.run_of(study_path)
+    study = load_study(study_path, options.overrides)
+    report_path = pipeline.run_study(study, run, progress=progress, **options.evaluation)
+    print_findings(run)
+    print_table(run)
+    print_report(report_path, as_pdf=options.pdf)
 
 
 @commands.command()
@@ -60,20 +49,14 @@ def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None
     """Check the study file, the table and every scan, look the scans over, and say what each arm can use."""
     from nephrograde import pipeline
     from nephrograde.quality.cohort_quality import quality_lines
-    from nephrograde.quality.survey import check_quality
-    from nephrograde.report.pages.quality_page import write_quality_page
 
-    run_dir = out or default_run(study_path)
-    study, cohort, _ = open_study(study_path, run_dir, tuple(overrides or ()))
-    pipeline.prepare(study, cohort, run_dir, progress=progress)
-    print_findings(run_dir)
-    quality_dir = run_dir / "quality"
-    with progress("Looking scans over", sum(len(case.scans) for case in cohort.cases)) as advance:
-        quality = check_quality(cohort, study, quality_dir, advance=advance)
+    run = run_of(study_path, out)
+    study = load_study(study_path, overrides)
+    quality, page_path = pipeline.check_study(study, run, command=command_line(), language=lang, progress=progress)
+    print_findings(run)
     for line in quality_lines(quality):
         typer.echo(line)
-    page_path = page_path_of(quality_dir / "quality.csv", lang)
-    typer.echo(f"Page: {write_quality_page(quality_dir, page_path, lang)}")
+    typer.echo(f"Page: {page_path}")
 
 
 @commands.command()
@@ -81,11 +64,11 @@ def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = No
     """Prepare the scans only."""
     from nephrograde import pipeline
 
-    run_dir = out or default_run(study_path)
-    study, cohort, _ = open_study(study_path, run_dir, tuple(overrides or ()))
-    prepared = pipeline.prepare(study, cohort, run_dir, progress=progress)
-    print_findings(run_dir)
-    typer.echo(f"Prepared {len(prepared.regions)} regions in {run_dir / 'volumes'}.")
+    run = run_of(study_path, out)
+    study = load_study(study_path, overrides)
+    prepared = pipeline.prepare_study(study, run, command=command_line(), progress=progress)
+    print_findings(run)
+    typer.echo(f"Prepared {len(prepared.regions)} regions in {run.volumes_dir}.")
 
 
 @commands.command()
@@ -93,39 +76,32 @@ def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) 
     """Fit the models only; the scans must have been prepared."""
     from nephrograde import pipeline
 
-    run_dir = out or default_run(study_path)
-    study, cohort, split = open_study(study_path, run_dir, tuple(overrides or ()))
-    pipeline.fit(study, cohort, split, run_dir, progress=progress)
-    typer.echo(f"The models are in {run_dir / 'models'}.")
+    run = run_of(study_path, out)
+    study = load_study(study_path, overrides)
+    pipeline.fit_study(study, run, command=command_line(), progress=progress)
+    typer.echo(f"The models are in {run.models_dir}.")
 
 
 @commands.command()
+@with_options(StudyOptions)
 def evaluate(
     source: Annotated[Path, typer.Argument(metavar="STUDY.toml|SCORES.csv", help="A study, or scores of any origin.")],
-    out: RunDir = None,
-    overrides: Overrides = None,
-    reason: Reason = "",
-    lang: Lang = "en",
-    *,
-    pdf: AsPdf = False,
-    peek_free: PeekFree = False,
+    options: StudyOptions,
 ) -> None:
     """Evaluate the fitted models of a study, or a score table of any origin."""
     from nephrograde import pipeline
 
-    run_dir = out or default_run(source)
+    run = options.run_of(source)
     if source.suffix.lower() == ".toml":
-        study, cohort, split = open_study(source, run_dir, tuple(overrides or ()))
-        pipeline.evaluate(study, cohort, split, run_dir, reason=None if peek_free else reason)
+        study = load_study(source, options.overrides)
+        report_path = pipeline.evaluate_study(study, run, **options.evaluation)
     else:
         from nephrograde.study_file import evaluate_settings
 
-        settings = evaluate_settings(tuple(overrides or ()))
-        pipeline.evaluate_table(
-            source, run_dir, settings=settings, command=command_line(), reason=None if peek_free else reason
-        )
-    print_table(run_dir)
-    print_report(pipeline.report(run_dir, lang), as_pdf=pdf)
+        settings = evaluate_settings(tuple(options.overrides or ()))
+        report_path = pipeline.evaluate_table(source, run, settings=settings, **options.evaluation)
+    print_table(run)
+    print_report(report_path, as_pdf=options.pdf)
 
 
 @commands.command()
@@ -133,4 +109,4 @@ def report(study_path: StudyPath, out: RunDir = None, lang: Lang = "en", *, pdf:
     """Write the report of a run again from its files."""
     from nephrograde import pipeline
 
-    print_report(pipeline.report(out or default_run(study_path), lang), as_pdf=pdf)
+    print_report(pipeline.report_study(run_of(study_path, out), lang), as_pdf=pdf)

@@ -57,3 +57,8 @@ class Cohort:
     phases: tuple[str, ...]
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
+
+    @property
+    def n_scans(self) -> int:
+        """How many scans the table names, over all patients and phases."""
+        return sum(len(case.scans) for case in self.cases)

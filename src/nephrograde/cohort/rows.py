@@ -7,15 +7,15 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.grade import read_grade
 from nephrograde.errors import Problem
+from nephrograde.sheet import is_blank, is_nothing
 
 if TYPE_CHECKING:
     from nephrograde.cohort.columns import Columns
 
 _LISTED = 10  # rows listed one by one of the same mistake, our choice
-_EMPTY = {"", "nan", "nat", "na", "n/a", "#n/a", "null", "-", "--", "—", "——", "/", "\\"}
-_GRADE = re.compile(r"(?:GRADE|G)?(\d{1,3}(?:\.0*)?|I{1,3}|IV|[一二三四])级?")
-_NUMERALS = {"I": 1, "II": 2, "III": 3, "IV": 4, "一": 1, "二": 2, "三": 3, "四": 4}
+_WHOLE = re.compile(r"(\d{1,3})(?:[.,]0*)?")
 _GRADE_REMEDY = "Write a WHO/ISUP grade 1, 2, 3 or 4; or 0 and 1 in the whole column."
 
 
@@ -39,7 +39,12 @@ class Row:
     def cell(self, column: str) -> str:
         """The text of a cell; empty where the column is missing or the cell says that there is nothing."""
         text = self.cells.get(column, "")
-        return "" if text.casefold() in _EMPTY else text
+        return "" if is_nothing(text) else text
+
+    def answer(self, column: str) -> str:
+        """The text of a clinical cell, where "none" and 无 answer a question; empty where nothing was entered."""
+        text = self.cells.get(column, "")
+        return "" if is_blank(text) else text
 
 
 @dataclass(slots=True)
@@ -108,7 +113,8 @@ def check_ids(rows: list[Row], faults: Faults) -> None:
 def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[str, tuple[bool, int | None]]:
     """Read the truth of every patient: a WHO/ISUP grade, of which 3 and 4 are high, or 0 and 1.
 
-    A grade may be written as 3, 3.0, G3, III, Ⅲ, 三级 or 3级. A column with 0 and without 2, 3 and 4 is read as 0/1.
+    How a grade may be written, see :func:`~nephrograde.cohort.grade.read_grade`. A column with 0 and without 2, 3 and 4
+    is read as 0/1.
 
     Args:
         rows: The table.
@@ -128,7 +134,7 @@ def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[
     """
     if outcome is None:
         return {}
-    values = {row.number: _as_grade(row.cell(outcome)) for row in rows}
+    values = {row.number: _as_number(row.cell(outcome)) for row in rows}
     is_binary = 0 in values.values() and not {2, 3, 4} & set(values.values())
     truths: dict[str, tuple[bool, int | None]] = {}
     for row in rows:
@@ -148,8 +154,7 @@ def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[
     return truths
 
 
-def _as_grade(text: str) -> int | None:
-    match = _GRADE.fullmatch("".join(unicodedata.normalize("NFKC", text).upper().split()))
-    if match is None:
-        return None
-    return _NUMERALS.get(match[1]) or int(match[1].partition(".")[0])
+def _as_number(text: str) -> int | None:
+    """A grade; else a whole number, which may be the 0 of a column of 0 and 1."""
+    match = _WHOLE.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    return read_grade(text) or (int(match[1]) if match else None)

@@ -30,7 +30,7 @@ from nephrograde.cohort.rows import Faults, Row, check_ids, read_outcomes
 from nephrograde.cohort.split import CLASS_WORDS, split_problems
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.files import write_rows
-from nephrograde.sheet import open_sheet
+from nephrograde.sheet import is_nothing, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -227,11 +227,14 @@ def _as_path(text: str, base_dir: Path) -> Path:
 def _read_clinical(rows: list[Row], columns: tuple[str, ...], faults: Faults) -> dict[str, dict[str, str | float]]:
     clinical: dict[str, dict[str, str | float]] = {row.label: {} for row in rows}
     for column in columns:
-        texts = [(row, unicodedata.normalize("NFKC", row.cell(column))) for row in rows if row.cell(column)]
-        is_number = column in CLINICAL_NUMBERS or all(_NUMBER.fullmatch(text) for _, text in texts)
+        texts = [(row, unicodedata.normalize("NFKC", row.answer(column))) for row in rows if row.answer(column)]
+        given = [text for _, text in texts if not is_nothing(text)]
+        is_number = column in CLINICAL_NUMBERS or (bool(given) and all(map(_NUMBER.fullmatch, given)))
         for row, text in texts:
             if not is_number:
-                clinical[row.label][column] = row.cell(column)
+                clinical[row.label][column] = row.answer(column)
+            elif is_nothing(text):
+                continue
             elif _NUMBER.fullmatch(text):
                 clinical[row.label][column] = float(text)
             else:

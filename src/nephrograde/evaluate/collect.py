@@ -13,29 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from nephrograde.run.folder import FoldFolder
 
-def collect_scores(predictions_paths: Iterable[Path]) -> tuple[list[Score], list[Score]]:
+
+def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score]]:
     """Read the folds' predictions: out-of-fold rows as they are, test rows averaged over the folds.
 
     Every training patient is held out by one fold, which gives the out-of-fold score. A test patient is scored by
     every fold's network, and the mean of their probabilities is the ensemble's (our choice).
 
     Args:
-        predictions_paths: ``models/<model>/fold-<k>/predictions.csv``.
+        folds: The fitted networks.
 
     Returns:
         The rows of ``scores.csv``, and the folds' own test scores.
     """
     held_out: list[Score] = []
     members: list[Score] = []
-    for path in predictions_paths:
-        model, fold = path.parent.parent.name, int(path.parent.name.removeprefix("fold-"))
-        for row in read_rows(path):
+    for fold in folds:
+        for row in read_rows(fold.predictions_path):
             score = Score(
                 patient_id=row["patient_id"],
-                model=model,
+                model=fold.model,
                 split="oof" if row["split"] == "oof" else "test",
-                fold=fold,
+                fold=fold.number,
                 is_high=row["is_high"] == "1",
                 p_high=float(row["p_high"]),
             )

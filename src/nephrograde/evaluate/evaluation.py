@@ -43,9 +43,9 @@ from nephrograde.evaluate.threshold import Threshold, choose_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from nephrograde.evaluate.tables import ModelEstimate
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
 
 
@@ -127,22 +127,19 @@ def evaluate_scores(
     )
 
 
-def write_statistics(evaluation: Evaluation, statistics_dir: Path) -> None:
+def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
     """Write every table of ``statistics/``, each whole.
 
     Args:
         evaluation: What :func:`evaluate_scores` has computed.
-        statistics_dir: The folder; made when it is missing.
+        run: The run folder; made when it is missing.
     """
-    write_estimates(evaluation.estimates, statistics_dir / "estimates.csv")
-    for name, kind, rows in (
-        ("comparisons", Comparison, evaluation.comparisons),
-        ("equivalence", Equivalence, evaluation.equivalences),
-        ("calibration", CalibrationPoint, evaluation.calibration),
-        ("net_benefit", BenefitPoint, evaluation.net_benefit),
-        ("subgroups", SubgroupEstimate, evaluation.subgroups),
-    ):
-        write_table(rows, kind, statistics_dir / f"{name}.csv")
+    write_estimates(evaluation.estimates, run.estimates_path)
+    write_table(evaluation.comparisons, Comparison, run.comparisons_path)
+    write_table(evaluation.equivalences, Equivalence, run.equivalence_path)
+    write_table(evaluation.calibration, CalibrationPoint, run.calibration_path)
+    write_table(evaluation.net_benefit, BenefitPoint, run.net_benefit_path)
+    write_table(evaluation.subgroups, SubgroupEstimate, run.subgroups_path)
 
 
 def _require_both_grades(scores: Scores) -> None:

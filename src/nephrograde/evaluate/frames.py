@@ -54,7 +54,7 @@ def evaluate_frame(scores: pd.DataFrame, settings: EvaluateSettings | None = Non
         ScoresError: A column is missing, a probability lies outside 0 to 1, a patient is there twice in one model, a
             truth differs between models, a patient is in both splits: all problems at once.
 
-    Source: As :func:`nephrograde.evaluate.evaluation.evaluate_scores`.
+    Source: As ``nephrograde.evaluate.evaluation.evaluate_scores``.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame(

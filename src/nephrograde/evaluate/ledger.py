@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
 from nephrograde.evaluate.tables import read_table, write_table
+from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEDGER_NAME = "ledger.csv"
 FIRST_REASON = "first evaluation"
 
 
@@ -37,7 +37,7 @@ class Opening:
 
 def read_ledger(run_dir: Path) -> tuple[Opening, ...]:
     """Read every opening of a run's test set, the first one first; none where it was never opened."""
-    ledger_path = run_dir / LEDGER_NAME
+    ledger_path = RunFolder(run_dir).ledger_path
     return read_table(Opening, ledger_path) if ledger_path.exists() else ()
 
 
@@ -78,4 +78,4 @@ def open_test_set(run_dir: Path, *, study: str, inputs: str, reason: str, comman
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     opening = Opening(now, study, reason.strip() or FIRST_REASON, command, inputs)
-    write_table([*openings, opening], Opening, run_dir / LEDGER_NAME)
+    write_table([*openings, opening], Opening, RunFolder(run_dir).ledger_path)

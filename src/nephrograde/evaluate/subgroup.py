@@ -16,6 +16,7 @@ import numpy as np
 from nephrograde.evaluate.delong import place
 from nephrograde.evaluate.metrics import auc
 from nephrograde.evaluate.scores import paired_vectors
+from nephrograde.sheet import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,8 +34,6 @@ MOST_VALUES = 8
 
 UNKNOWN = "unknown"
 """The part of patients without a value; it does not enter the test of interaction."""
-
-_EMPTY = {"", "-", "na", "n/a", "nan", "none", "null", UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,8 @@ def _part(column: str, texts: Sequence[str]) -> dict[str, BoolVector]:
         parts = {f"≤ {cut:g} {unit}": numbers <= cut, f"> {cut:g} {unit}": numbers > cut}
         unknown = np.isnan(numbers)
     else:
-        cells = np.array([UNKNOWN if text.strip().casefold() in _EMPTY else text.strip() for text in texts])
+        stripped = [text.strip() for text in texts]
+        cells = np.array([UNKNOWN if is_blank(text) or text.casefold() == UNKNOWN else text for text in stripped])
         unknown = cells == UNKNOWN
         parts = {str(value): cells == value for value in np.unique(cells[~unknown])}
     return parts | {UNKNOWN: unknown} if unknown.any() else parts

@@ -10,14 +10,13 @@ import torch
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, replaced_folder, write_rows
 from nephrograde.model.card import ModelCard, read_card, write_card
-from nephrograde.model.resnet import Network, build_network
+from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
+from nephrograde.run.folder import FoldFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-WEIGHTS, CARD, HISTORY, PREDICTIONS = "weights.safetensors", "card.json", "history.csv", "predictions.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,18 @@ class FoldFit:
 def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
     """Write ``weights.safetensors``, ``card.json``, ``history.csv`` and ``predictions.csv``.
 
-    The folder is filled under a temporary name and then renamed; an older one of that name is replaced. Where several
+    The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. Where several
     processes fit together, the first writes and the others wait for it.
     """
+    names = {path.name for path in FoldFolder(target_dir).paths}
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     if not joined or torch.distributed.get_rank() == 0:
-        with replaced_folder(target_dir) as temporary_dir:
-            save_weights(fold_fit.weights, temporary_dir / WEIGHTS)
-            write_card(fold_fit.card, temporary_dir / CARD)
+        with replaced_folder(target_dir, is_ours=names.__contains__) as temporary_dir:
+            written = FoldFolder(temporary_dir)
+            save_weights(fold_fit.weights, written.weights_path)
+            write_card(fold_fit.card, written.card_path)
             write_rows(
-                temporary_dir / HISTORY,
+                written.history_path,
                 ("epoch", "learning_rate", "train_loss", "stop_loss"),
                 (
                     {
@@ -79,7 +80,7 @@ def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
                 ),
             )
             write_rows(
-                temporary_dir / PREDICTIONS,
+                written.predictions_path,
                 ("patient_id", "split", "is_high", "p_high"),
                 (
                     {"patient_id": p.patient_id, "split": p.split, "is_high": int(p.is_high), "p_high": p.p_high}
@@ -97,6 +98,7 @@ def read_fold(fold_dir: Path) -> FoldFit:
         RunError: Where a file is missing, damaged, or of another version.
     """
     network, card = load_network(fold_dir)
+    fold = FoldFolder(fold_dir)
     try:
         history = tuple(
             Epoch(
@@ -105,7 +107,7 @@ def read_fold(fold_dir: Path) -> FoldFit:
                 float(row["train_loss"]),
                 float(row["stop_loss"]) if row["stop_loss"] else None,
             )
-            for row in read_rows(fold_dir / HISTORY)
+            for row in read_rows(fold.history_path)
         )
         predictions = tuple(
             Prediction(
@@ -114,7 +116,7 @@ def read_fold(fold_dir: Path) -> FoldFit:
                 row["is_high"] == "1",
                 float(row["p_high"]),
             )
-            for row in read_rows(fold_dir / PREDICTIONS)
+            for row in read_rows(fold.predictions_path)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
@@ -127,10 +129,11 @@ def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
     Raises:
         RunError: Where the folder is not complete, damaged, or of another version.
     """
-    missing = [name for name in (WEIGHTS, CARD, HISTORY, PREDICTIONS) if not (fold_dir / name).is_file()]
+    fold = FoldFolder(fold_dir)
+    missing = [path.name for path in fold.paths if not path.is_file()]
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
-    card = read_card(fold_dir / CARD)
+    card = read_card(fold.card_path)
     network = build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
-    load_weights(network, fold_dir / WEIGHTS)
+    load_weights(network, fold.weights_path)
     return network.eval(), card

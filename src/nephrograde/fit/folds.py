@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
-from nephrograde.files import fingerprint, read_json
+from nephrograde.files import fingerprint
 from nephrograde.run.provenance import versions
+from nephrograde.run.stage import current_record
 from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
+    from nephrograde.run.folder import FoldFolder, RunFolder
     from nephrograde.sample.dataset import Sample
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import Arm, FitSettings, Study
 
-CARD = "card.json"
-_SHAPING = ("nephrograde", "torch", "monai")
+_SHAPING = ("nephrograde", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Fit:
 
 
 def plan_fits(
-    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run_dir: Path
+    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run: RunFolder
 ) -> list[Fit]:
     """List the fits that are to be done; a fold in ``models/<model>/fold-<k>`` whose inputs are unchanged is not.
 
@@ -55,7 +56,7 @@ def plan_fits(
         split: Who is tested, and who is in which fold.
         prepared: The prepared regions.
         is_high: The true grade by patient id.
-        run_dir: The run folder.
+        run: The run folder.
 
     Raises:
         RunError: Where a model has no scans at all.
@@ -78,16 +79,22 @@ def plan_fits(
             "augment": study.augment.model_dump(mode="json"),
             "versions": {name: number for name, number in versions().items() if name in _SHAPING},
         }
-        files = {patient: run_dir / "volumes" / name for patient, name in names.items()}
+        files = {patient: run.volumes_dir / name for patient, name in names.items()}
         for fold in range(split.folds):
             key = fingerprint([model, fold, everyone])
-            if not _holds(_fold_dir(run_dir, model, fold), key):
+            if not _holds(run.fold(model, fold), key):
                 fits.append(Fit(model, arm, phase, fold, files, settings.epochs, key))
     return fits
 
 
 def fit_planned(
-    planned: Fit, study: Study, split: Split, *, is_high: Mapping[str, bool], run_dir: Path, advance: Callable[[], None]
+    planned: Fit,
+    study: Study,
+    split: Split,
+    *,
+    is_high: Mapping[str, bool],
+    run: RunFolder,
+    advance: Callable[[], None],
 ) -> None:
     """Fit one model on one fold and write its folder whole.
 
@@ -96,7 +103,7 @@ def fit_planned(
         study: The resolved study.
         split: Who is tested, and who is in which fold.
         is_high: The true grade by patient id.
-        run_dir: The run folder.
+        run: The run folder.
         advance: Called once an epoch.
 
     Raises:
@@ -107,14 +114,17 @@ def fit_planned(
     from nephrograde.fit.loop import fit_fold
 
     job = _job(planned, study, split, read_samples(planned.files, is_high))
-    write_fold(fit_fold(job, advance=advance), _fold_dir(run_dir, planned.model, planned.fold))
+    write_fold(fit_fold(job, advance=advance), run.fold(planned.model, planned.fold).fold_dir)
 
 
-def grade_pictures(model_dir: Path, pictures: npt.NDArray[np.float16], *, settings: FitSettings) -> tuple[float, ...]:
+def grade_pictures(
+    run: RunFolder, model: str, pictures: npt.NDArray[np.float16], *, settings: FitSettings
+) -> tuple[float, ...]:
     """Probability of high grade from each fold's network, pooled over the pictures of one patient.
 
     Args:
-        model_dir: ``models/<model>`` of a run.
+        run: The run folder.
+        model: Like ``weak-1-cmp``.
         pictures: The patient's region, ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``.
         settings: The arm's fit settings, for the pooling rule.
 
@@ -122,21 +132,18 @@ def grade_pictures(model_dir: Path, pictures: npt.NDArray[np.float16], *, settin
         RunError: Where the model has not been fitted.
     """
     from nephrograde.fit.folder import load_network
+    from nephrograde.model.network import score
     from nephrograde.model.pooling import pool
-    from nephrograde.model.resnet import score
 
-    fold_dirs = sorted(model_dir.glob("fold-*"), key=lambda path: int(path.name.removeprefix("fold-")))
-    if not fold_dirs:
-        raise RunError(f"{model_dir} holds no fitted network. Run `nephrograde fit` first.")
-    return tuple(pool(score(load_network(path)[0], pictures), settings.pooling) for path in fold_dirs)
-
-
-def _fold_dir(run_dir: Path, model: str, fold: int) -> Path:
-    return run_dir / "models" / model / f"fold-{fold}"
+    folds = list(run.folds(model))
+    if not folds:
+        raise RunError(f"{run.models_dir / model} holds no fitted network. Run `nephrograde fit` first.")
+    return tuple(pool(score(load_network(fold.fold_dir)[0], pictures), settings.pooling) for fold in folds)
 
 
-def _holds(fold_dir: Path, key: str) -> bool:
-    return (fold_dir / CARD).exists() and read_json(fold_dir / CARD).get("inputs_sha256") == key
+def _holds(fold: FoldFolder, key: str) -> bool:
+    card = current_record(fold.card_path, lambda card: card["inputs_sha256"] == key)
+    return card is not None and fold.is_whole()
 
 
 def _job(planned: Fit, study: Study, split: Split, samples: list[Sample]) -> FitJob:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
+from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import pool
-from nephrograde.model.resnet import Network, SlicedMaxPool3d, build_network, score
+from nephrograde.model.resnet import SlicedMaxPool3d
 from nephrograde.model.weights import load_initial, shortcut_of
 
 if TYPE_CHECKING:

@@ -1,59 +1,31 @@
-"""The network: ResNet-18 in 2D and 3D, one logit a picture, and how a picture is scored with it."""
+"""ResNet-18 in 2D and 3D, in plain torch, with the parameter names of torchvision's and MedicalNet's files.
+
+Read from the bottom: ``ResNet18`` is a stem, four stages of two ``Block``s each, and a linear head. Each block adds a
+shortcut to two convolutions. Where the size changes, the shortcut is a convolution of size 1 (type B) or ``Subsample``
+(type A), which has no weights.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
-    from nephrograde.vocabulary import FloatVector
+class _Layers(NamedTuple):
+    """The layers of one number of dimensions."""
 
-CENTRE = 0.5
-SPREAD = 0.25
-"""Grey values in [0, 1] enter the network as (value − 0.5) / 0.25: zero mean and unit variance, roughly.
-
-ImageNet's grey values have mean 0.45 and standard deviation 0.225, so torchvision's weights find what they were
-trained on; MedicalNet's were trained on zero mean and unit variance. Our choice.
-"""
-ROWS_AT_ONCE = 8
-"""Pictures scored in one pass, always exactly so many: see ``score``."""
+    conv: type[nn.Conv2d | nn.Conv3d]
+    norm: type[nn.BatchNorm2d | nn.BatchNorm3d]
+    max_pool: type[nn.MaxPool2d | nn.MaxPool3d]
+    mean_pool: type[nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d]
 
 
-class Network(nn.Module):
-    """ResNet-18 behind the scaling of the grey values: ``(n, channel, …)`` in [0, 1] to ``(n,)`` logits.
-
-    Only the image channel is scaled; a mask channel stays 0 and 1, so that what is padded reads "not tumour". The
-    weights are kept channels-last, in which training is faster on a CPU and on a tensor-core GPU.
-    """
-
-    centre: torch.Tensor
-    spread: torch.Tensor
-
-    def __init__(
-        self, resnet: nn.Module, *, dimensions: Literal[2, 3], channels: int, shortcut: Literal["A", "B"]
-    ) -> None:
-        super().__init__()
-        self.dimensions = dimensions
-        self.channels = channels
-        self.shortcut = shortcut
-        self.memory_format = torch.channels_last if dimensions == 2 else torch.channels_last_3d
-        self.resnet = resnet.to(memory_format=self.memory_format)  # type: ignore[call-overload]
-        shape = (1, channels, *(1 for _ in range(dimensions)))
-        centre, spread = torch.zeros(shape), torch.ones(shape)
-        centre[:, 0], spread[:, 0] = CENTRE, SPREAD
-        self.register_buffer("centre", centre, persistent=False)
-        self.register_buffer("spread", spread, persistent=False)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logit of high grade for every picture of a batch."""
-        scaled = (images - self.centre) / self.spread
-        logits: torch.Tensor = self.resnet(scaled.contiguous(memory_format=self.memory_format))
-        return logits.squeeze(1)
+_LAYERS = {
+    2: _Layers(nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
+    3: _Layers(nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AdaptiveAvgPool3d),
+}
 
 
 class SlicedMaxPool3d(nn.Module):
@@ -80,61 +52,108 @@ class SlicedMaxPool3d(nn.Module):
         return images
 
 
-def build_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
-    """Build MONAI's ResNet-18 with the strides of the published one and a single logit.
+class Subsample(nn.Module):
+    """Shortcut A: every ``stride``-th voxel along each axis, and zeros in the added channels.
 
-    MONAI's own first convolution has stride 1, which makes 3D about ten times dearer and fits no published weights;
-    its downsampling convolutions have a bias, which the batch norm behind them cancels and no published file holds.
-    The weights are drawn from torch's global generator.
-
-    Args:
-        dimensions: 2 for slices, 3 for boxes.
-        channels: 1 for the image, 2 for image and mask.
-        shortcut: "B", a convolution where the size changes (He 2016; torchvision), or "A", subsampling and zeros (the
-            18-layer network of MedicalNet).
+    No gradient flows back through it, as in MedicalNet, whose files this network loads, and in MONAI.
 
     Source:
-        He 2016, arXiv:1512.03385, table 1; Chen 2019, arXiv:1904.00625 (MedicalNet). The paper says "ResNet-18".
+        He 2016, section 3.3, option A (there with a gradient); MedicalNet, ``models/resnet.py``.
 
-    >>> network = build_network(2, channels=1).eval()
-    >>> network(torch.zeros(2, 1, 32, 32)).shape
-    torch.Size([2])
+    >>> Subsample(outputs=3, stride=2)(torch.ones(1, 2, 5, 5)).sum(dim=(2, 3))
+    tensor([[9., 9., 0.]])
     """
-    from monai.networks.nets.resnet import resnet18
 
-    resnet = resnet18(
-        spatial_dims=dimensions,
-        n_input_channels=channels,
-        num_classes=1,
-        conv1_t_stride=2,
-        shortcut_type=shortcut,
-        bias_downsample=False,
-    )
-    return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+    def __init__(self, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.stride = stride
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Subsample ``(n, channel, …)``."""
+        n_axes = images.ndim - 2
+        every = slice(None, None, self.stride)
+        kept = images.detach()[(slice(None), slice(None), *(every for _ in range(n_axes)))]
+        return nn.functional.pad(kept, [0, 0] * n_axes + [0, self.outputs - images.shape[1]])
 
 
-def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:
-    """Probability of high grade for every picture, in fp32 and as the network is when it does not learn.
+class Block(nn.Module):
+    """Two convolutions of size 3, each with a batch norm, and the shortcut that is added to them."""
 
-    The pictures pass in groups of exactly ``ROWS_AT_ONCE``, the last one filled up with zeros: the shapes are always
-    the same, and so a patient's probability does not hang on who is scored alongside, to the last digit.
+    def __init__(
+        self, inputs: int, outputs: int, *, stride: int, layers: _Layers, downsample: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.conv1 = layers.conv(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.bn1 = layers.norm(outputs)
+        self.conv2 = layers.conv(outputs, outputs, kernel_size=3, padding=1, bias=False)
+        self.bn2 = layers.norm(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = downsample
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Pass ``(n, channel, …)`` through the block."""
+        shortcut = images if self.downsample is None else self.downsample(images)
+        features = self.relu(self.bn1(self.conv1(images)))
+        features = self.bn2(self.conv2(features))
+        features += shortcut
+        activated: torch.Tensor = self.relu(features)
+        return activated
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 for single images: ``(n, channel, …)`` to ``(n, 1)`` logits.
+
+    The weights are drawn from torch's global generator, layer by layer in the order of construction and then once more
+    for the convolutions: the same numbers, from the same seed, as MONAI's ``resnet18`` draws.
 
     Args:
-        network: On whatever device it is.
-        images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)`` in [0, 1]; may be memory-mapped.
+        dimensions: 2 for ``(n, channel, y, x)``, 3 for ``(n, channel, x, y, z)``.
+        channels: Input channels.
+        shortcut: "B", a convolution where the size changes, or "A", subsampling and zeros.
 
-    >>> score(build_network(2, channels=1), np.zeros((3, 1, 32, 32), np.float16)).shape
-    (3,)
+    Source:
+        He 2016, arXiv:1512.03385, table 1; Chen 2019, arXiv:1904.00625 (MedicalNet). Initial weights: He 2015,
+        arXiv:1502.01852, for the number of outputs, as in torchvision. The paper says "ResNet-18" and no more.
+
+    >>> ResNet18(3, channels=2, shortcut="A").eval()(torch.zeros(1, 2, 32, 32, 16)).shape
+    torch.Size([1, 1])
     """
-    p_high = np.empty(len(images))
-    learning = network.training
-    network.eval()
-    with torch.inference_mode():
-        for start in range(0, len(images), ROWS_AT_ONCE):
-            rows = images[start : start + ROWS_AT_ONCE]
-            group = np.zeros((ROWS_AT_ONCE, *images.shape[1:]), np.float32)
-            group[: len(rows)] = rows
-            logits = network(torch.from_numpy(group).to(network.centre.device)).cpu().double()
-            p_high[start : start + len(rows)] = torch.sigmoid(logits).numpy()[: len(rows)]
-    network.train(learning)
-    return p_high
+
+    def __init__(self, dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"]) -> None:
+        super().__init__()
+        layers = _LAYERS[dimensions]
+        self.conv1 = layers.conv(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = layers.norm(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool: nn.Module = layers.max_pool(kernel_size=3, stride=2, padding=1)
+        self.layer1 = _stage(64, 64, stride=1, layers=layers, shortcut=shortcut)
+        self.layer2 = _stage(64, 128, stride=2, layers=layers, shortcut=shortcut)
+        self.layer3 = _stage(128, 256, stride=2, layers=layers, shortcut=shortcut)
+        self.layer4 = _stage(256, 512, stride=2, layers=layers, shortcut=shortcut)
+        self.avgpool = layers.mean_pool(1)
+        self.fc = nn.Linear(512, 1)
+        for module in self.modules():
+            if isinstance(module, layers.conv):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of a batch."""
+        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
+        logits: torch.Tensor = self.fc(self.avgpool(features).flatten(1))
+        return logits
+
+
+def _stage(inputs: int, outputs: int, *, stride: int, layers: _Layers, shortcut: Literal["A", "B"]) -> nn.Sequential:
+    downsample: nn.Module | None = None
+    if stride > 1 and shortcut == "A":
+        downsample = Subsample(outputs, stride)
+    elif stride > 1:
+        convolution = layers.conv(inputs, outputs, kernel_size=1, stride=stride, bias=False)
+        downsample = nn.Sequential(convolution, layers.norm(outputs))
+    return nn.Sequential(
+        Block(inputs, outputs, stride=stride, layers=layers, downsample=downsample),
+        Block(outputs, outputs, stride=1, layers=layers, downsample=None),
+    )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.model.resnet import Network
+    from nephrograde.model.network import Network
     from nephrograde.study import InitialWeights
 
 HEADS = ("fc.", "conv_seg.")

@@ -13,6 +13,7 @@ from scipy import ndimage
 from nephrograde.organs.kidneys import AORTA, LEFT, RIGHT, find_organs
 from nephrograde.organs.landmarks import FAT_HU, coarse_grid, shrink
 from nephrograde.volume.phase.evidence import PHASES, Evidence
+from nephrograde.volume.statement import Statement
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
@@ -63,15 +64,6 @@ class Enhancement:
     centers_mm: tuple[Triple, ...]
     kidney_extent_mm: tuple[float, float]
     quality: float
-
-    @property
-    def text(self) -> str:
-        """The HU in words, as in ``series.csv``."""
-        aorta = "aorta not found" if self.aorta_hu is None else f"aorta {self.aorta_hu:.0f} HU"
-        return (
-            f"cortex {self.cortex_hu:.0f} HU, medulla {self.medulla_hu:.0f} HU, "
-            f"inside up to {self.collecting_hu:.0f} HU, {aorta}"
-        )
 
 
 class _Kidney(NamedTuple):
@@ -231,7 +223,7 @@ def judge_enhancement(enhancement: Enhancement) -> Evidence:
 
     >>> arterial = Enhancement(210.0, 95.0, 240.0, 290.0, ((-60.0, 0.0, 0.0),), (-50.0, 50.0), 0.9)
     >>> evidence = judge_enhancement(arterial)
-    >>> evidence.text
+    >>> evidence.seen.english
     'cortex 210 HU, medulla 95 HU, inside up to 240 HU, aorta 290 HU'
     >>> max(evidence.likelihood, key=evidence.likelihood.get)
     'cmp'
@@ -250,8 +242,19 @@ def judge_enhancement(enhancement: Enhancement) -> Evidence:
     trust = WEIGHT * min(1.0, max(0.0, enhancement.quality) / 0.6)
     highest = max(total.values())
     return Evidence(
-        "image", enhancement.text, {phase: math.exp(trust * (value - highest)) for phase, value in total.items()}
+        _statement(enhancement), {phase: math.exp(trust * (value - highest)) for phase, value in total.items()}
     )
+
+
+def _statement(enhancement: Enhancement) -> Statement:
+    kidneys_hu = {
+        "cortex_hu": f"{enhancement.cortex_hu:.0f}",
+        "medulla_hu": f"{enhancement.medulla_hu:.0f}",
+        "inside_hu": f"{enhancement.collecting_hu:.0f}",
+    }
+    if enhancement.aorta_hu is None:
+        return Statement.of("image.kidneys-only", **kidneys_hu)
+    return Statement.of("image.kidneys", **kidneys_hu, aorta_hu=f"{enhancement.aorta_hu:.0f}")
 
 
 def _likelihood(name: str, phase: str, value_hu: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import read_lock
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
@@ -89,7 +90,7 @@ class Grading:
         ]
 
 
-def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
+def grade_scan(run_dir: str | Path, model: str, scan: Scan) -> Grading:
     """Grade one scan.
 
     Args:
@@ -101,16 +102,17 @@ def grade_scan(run_dir: Path, model: str, scan: Scan) -> Grading:
         RunError: Where the run has no such model, or has not been evaluated.
         VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
     """
-    study = restore_study(read_lock(run_dir)["study"])
+    run = RunFolder.open(run_dir)
+    study = restore_study(read_lock(run)["study"])
     arm, phase = _find_model(study, model)
     scan = replace(scan, phase=phase)
     seen = _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study)
 
     from nephrograde.fit.folds import grade_pictures  # torch is needed from here on
 
-    of_folds = grade_pictures(run_dir / "models" / model, seen.region, settings=study.fit_of(arm))
+    of_folds = grade_pictures(run, model, seen.region, settings=study.fit_of(arm))
     p_high = fmean(of_folds)
-    threshold, rule = _threshold(run_dir, model)
+    threshold, rule = _threshold(run, model)
     return Grading(
         model=model,
         phase=phase,
@@ -173,8 +175,8 @@ def _find_model(study: Study, model: str) -> tuple[Arm, str]:
     return found[model]
 
 
-def _threshold(run_dir: Path, model: str) -> tuple[float, str]:
-    for row in read_rows(run_dir / "statistics" / "estimates.csv"):
+def _threshold(run: RunFolder, model: str) -> tuple[float, str]:
+    for row in read_rows(run.estimates_path):
         if row["model"] == model and row["measure"] == "threshold":
             return float(row["value"]), row["method"]
-    raise RunError(f"{run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
+    raise RunError(f"{run.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import math
-import struct
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList, is_series_list
 from nephrograde.quality.marks import PersonMarks, keyed_mark
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.elements import CutShortError, DamagedError
+from nephrograde.volume.dicom.entries import read_stream, want
+from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
 from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from nephrograde.volume.dicom.entries import Entries
+
 LOOKED_AT_FILES = 30
 """Evenly chosen over the names of a series; a kernel that changes within it changes for many slices (our choice)."""
 TILT_FROM_DEG = 0.5
 _NOT_DICOM = (".gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-_TAGS = {
-    "SpecificCharacterSet": 0x00080005,
-    "SliceThickness": 0x00180050,
-    "GantryDetectorTilt": 0x00181120,
-    "ConvolutionKernel": 0x00181210,
-    "StudyInstanceUID": 0x0020000D,
-    "FrameOfReferenceUID": 0x00200052,
-    "PatientName": 0x00100010,
-    "PatientBirthDate": 0x00100030,
-    "PatientSex": 0x00100040,
-}
+_PERSON = ("PatientName", "PatientBirthDate", "PatientSex")
+_MADE = ("SliceThickness", "GantryDetectorTilt", "ConvolutionKernel", "StudyInstanceUID", "FrameOfReferenceUID")
+_WANTED = want((*_MADE, *_PERSON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +63,9 @@ def read_acquisition(image_path: Path) -> Acquisition:
     thickness_mm: set[float] = set()
     tilt_deg = 0.0
     for header in _headers(image_path, LOOKED_AT_FILES):
-        kernels |= {header["ConvolutionKernel"].replace("\\", "/")} - {""}
-        thickness_mm |= {thickness for thickness in (_number(header["SliceThickness"]),) if thickness}
-        tilt_deg = max(tilt_deg, abs(_number(header["GantryDetectorTilt"])))
+        kernels |= {header.text("ConvolutionKernel").replace("\\", "/")} - {""}
+        thickness_mm |= {_number(header, "SliceThickness")} - {0.0}
+        tilt_deg = max(tilt_deg, abs(_number(header, "GantryDetectorTilt")))
     return Acquisition(tuple(sorted(kernels)), tuple(sorted(thickness_mm)), tilt_deg)
 
 
@@ -87,10 +81,10 @@ def read_person_marks(image_path: Path) -> PersonMarks:
     Source: Our choice.
     """
     for header in _headers(image_path, 1):
-        name, birth_date, sex = header["PatientName"], header["PatientBirthDate"], header["PatientSex"]
+        name, birth_date, sex = (header.text(keyword) for keyword in _PERSON)
         return PersonMarks(
-            study=keyed_mark(header["StudyInstanceUID"]),
-            frame=keyed_mark(header["FrameOfReferenceUID"]),
+            study=keyed_mark(header.word("StudyInstanceUID")),
+            frame=keyed_mark(header.word("FrameOfReferenceUID")),
             person=keyed_mark(name, birth_date, sex or "?"),
             born=keyed_mark(birth_date, sex or "?"),
         )
@@ -122,7 +116,7 @@ def check_acquisition(acquisition: Acquisition) -> list[Fault]:
     return faults
 
 
-def _headers(image_path: Path, count: int) -> Iterator[dict[str, str]]:
+def _headers(image_path: Path, count: int) -> Iterator[Entries]:
     """The texts of up to ``count`` headers; where one is enough, the first that can be read."""
     streams = _listed_streams(image_path, count) if is_series_list(image_path) else _streams(image_path, count)
     with closing(streams):
@@ -158,41 +152,16 @@ def _every(n_files: int, count: int) -> int:
     return 1 if count == 1 else max(1, math.ceil(n_files / count))
 
 
-def _read_header(stream: IO[bytes]) -> dict[str, str] | None:
-    import pydicom
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
+def _read_header(stream: IO[bytes]) -> Entries | None:
     try:
-        dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
-        raw = {name: dataset.get_item(tag).value for name, tag in _TAGS.items() if tag in dataset}
-    except (
-        *(
-            InvalidDicomError,
-            BytesLengthException,
-            EOFError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            TypeError,
-            IndexError,
-            OverflowError,
-        ),
-        *(struct.error, OSError, NotImplementedError, UserWarning),
-    ):
+        header = read_stream(stream, _WANTED)
+    except (OSError, CutShortError, DamagedError):
         return None
-    sets = _as_text(raw.pop("SpecificCharacterSet", ""), "")
-    return dict.fromkeys(_TAGS, "") | {name: _as_text(value, sets) for name, value in raw.items()}
+    says_anything = header is not None and any(keyword in header for keyword in (*_MADE, *_PERSON))
+    return header if says_anything else None
 
 
-def _as_text(value: object, character_sets: str) -> str:
-    if isinstance(value, bytes):
-        return decode_text(value, character_sets)
-    return "" if value is None else "\\".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text.split("\\", maxsplit=1)[0].replace(",", "."))
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0
+def _number(header: Entries, keyword: str) -> float:
+    """The number of an entry; 0 where there is none."""
+    numbers = header.find_numbers(keyword, 1)
+    return numbers[0] if numbers else 0.0

@@ -184,7 +184,7 @@ def check_phase(enhancement: Enhancement, *, phase: str) -> list[Fault]:
             "phase-suspect",
             "warning",
             f"looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
-            f"where the table says {phase_name(phase)} ({phase}): {evidence.text}.",
+            f"where the table says {phase_name(phase)} ({phase}): {evidence.seen.english}.",
             "See that the table names the right series in each column; two phases may have been exchanged.",
         )
     ]

@@ -8,18 +8,22 @@ was found on a scan is kept in ``cache/`` under a hash of its files, so that a s
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import fingerprint, remove_ours, replaced, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
 from nephrograde.quality.thumbnail import thumbnail_png
+from nephrograde.run.folder import QualityFolder
+from nephrograde.run.stage import kept_record
 from nephrograde.sample.scanned import read_scan
+from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, write_findings
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
@@ -39,6 +43,7 @@ CHECKS = 3
 MOST_THREADS = 8
 """Each holds a scan and its copies in memory (our choice)."""
 SCAN_COLUMNS = ("patient_id", "phase", "grade", "is_high", "size", "spacing_mm", "kernel", "supervision", "thumb")
+_KEPT = re.compile(r"[0-9a-f]{20}\.(json|png)")
 COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grade_3", "grade_4")
 
 
@@ -61,6 +66,7 @@ def check_quality(
 
     Source: Our choice.
     """
+    folder = QualityFolder(quality_dir)
     scans = {
         (case.patient_id, phase): case.scans[phase]
         for case in cohort.cases
@@ -69,7 +75,7 @@ def check_quality(
     }
 
     def one(scan: Scan) -> tuple[str, ScanQuality]:
-        found = _look_over(scan, study, quality_dir)
+        found = _look_over(scan, study, folder)
         advance()
         return found
 
@@ -86,29 +92,31 @@ def check_quality(
         marks={key: read_person_marks(scan.image_path) for key, scan in scans.items()},
     )
     names = {key: name for key, (name, _) in found.items()}
-    _write(quality, cohort, study, names=names, quality_dir=quality_dir)
-    _remove_stale(quality_dir, keep=set(names.values()))
+    _write(quality, cohort, study, names=names, folder=folder)
+    for kept_dir, suffix in ((folder.cache_dir, ".json"), (folder.thumbs_dir, ".png")):
+        remove_ours(kept_dir, _KEPT.fullmatch, keep={f"{name}{suffix}" for name in names.values()})
     return quality
 
 
-def _look_over(scan: Scan, study: Study, quality_dir: Path) -> tuple[str, ScanQuality]:
+def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
     paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
-    contents = [sha256_of(path) if path.exists() else "" for path in paths]
+    contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place))
     name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, study.masks.model_dump()])[:20]
-    record_path = quality_dir / "cache" / f"{name}.json"
-    picture_path = quality_dir / "thumbs" / f"{name}.png"
-    if record_path.exists():
-        quality = _from_record(read_json(record_path))
-        if picture_path.exists() or not quality.is_readable:
-            return name, quality
-    quality, picture = _examine(scan, study)
-    if picture:
-        with replaced(picture_path) as temporary_path:
-            temporary_path.write_bytes(picture)
-    write_json(record_path, asdict(quality))
-    return name, quality
+    picture_path = folder.thumbs_dir / f"{name}.png"
+
+    def make() -> dict[str, Any]:
+        quality, picture = _examine(scan, study)
+        if picture:
+            with replaced(picture_path) as temporary_path:
+                temporary_path.write_bytes(picture)
+        return asdict(quality)
+
+    def is_current(record: dict[str, Any]) -> bool:
+        return picture_path.exists() or not _from_record(record).is_readable
+
+    return name, _from_record(kept_record(folder.cache_dir / f"{name}.json", make, is_current=is_current))
 
 
 def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
@@ -200,12 +208,12 @@ def _from_record(record: dict[str, Any]) -> ScanQuality:
 
 
 def _write(
-    quality: CohortQuality, cohort: Cohort, study: Study, *, names: dict[ScanKey, str], quality_dir: Path
+    quality: CohortQuality, cohort: Cohort, study: Study, *, names: dict[ScanKey, str], folder: QualityFolder
 ) -> None:
     cases = {case.patient_id: case for case in cohort.cases}
-    write_findings(quality.findings, quality_dir / "quality.csv")
+    write_findings(quality.findings, folder.findings_path)
     write_rows(
-        quality_dir / "counts.csv",
+        folder.counts_path,
         COUNT_COLUMNS,
         (
             {"what": count.what, "name": count.name, "n": count.n, "low": count.low, "high": count.high}
@@ -214,7 +222,7 @@ def _write(
         ),
     )
     write_rows(
-        quality_dir / "scans.csv",
+        folder.scans_path,
         SCAN_COLUMNS,
         (
             {
@@ -226,19 +234,12 @@ def _write(
                 "spacing_mm": " × ".join(f"{step:.2f}" for step in one.spacing_mm) if any(one.spacing_mm) else "",
                 "kernel": "/".join(one.kernels),
                 "supervision": ";".join(one.supervision),
-                "thumb": f"thumbs/{names[key]}.png" if one.is_readable else "",
+                "thumb": f"{folder.thumbs_dir.name}/{names[key]}.png" if one.is_readable else "",
             }
             for key, one in quality.scans.items()
         ),
     )
     write_json(
-        quality_dir / "quality.json",
+        folder.summary_path,
         {"study": study.name, "synthetic": study.synthetic, "phases": cohort.phases, "patients": len(cohort.cases)},
     )
-
-
-def _remove_stale(quality_dir: Path, keep: set[str]) -> None:
-    for folder, suffix in (("cache", ".json"), ("thumbs", ".png")):
-        for path in (quality_dir / folder).glob(f"*{suffix}"):
-            if path.stem not in keep:
-                path.unlink()

@@ -28,19 +28,28 @@ class RunFolder:
     run_dir: Path
 
     @classmethod
-    def open(cls, run_dir: str | Path) -> RunFolder:
+    def at(cls, run: RunFolder | str | Path) -> RunFolder:
+        """Name the files of a run that may not exist yet.
+
+        Args:
+            run: The folder, or its names already.
+        """
+        return run if isinstance(run, RunFolder) else cls(Path(run))
+
+    @classmethod
+    def open(cls, run: RunFolder | str | Path) -> RunFolder:
         """Name the files of a run that exists.
 
         Args:
-            run_dir: The folder of a study's run or of an evaluated score table.
+            run: The folder of a study's run or of an evaluated score table, or its names already.
 
         Raises:
             RunError: Where it is not the folder of a run.
         """
-        folder = cls(Path(run_dir))
+        folder = cls.at(run)
         if not folder.is_run():
             raise RunError(
-                f"{run_dir} is not the folder of a run: it has no {folder.study_lock_path.name}. "
+                f"{folder.run_dir} is not the folder of a run: it has no {folder.study_lock_path.name}. "
                 "Name the folder that `nephrograde run` or `nephrograde evaluate` wrote with --out."
             )
         return folder
@@ -56,13 +65,23 @@ class RunFolder:
         return self.run_dir / "study.lock.json"
 
     @property
+    def writer_path(self) -> Path:
+        """The file that the process that writes into the run holds locked; never removed."""
+        return self.run_dir / ".nephrograde.lock"
+
+    @property
     def ledger_path(self) -> Path:
         """Every opening of the test set."""
         return self.run_dir / "ledger.csv"
 
+    @property
+    def stages_dir(self) -> Path:
+        """The records of the stages."""
+        return self.run_dir / "stages"
+
     def stage_path(self, stage: str) -> Path:
         """The record of a stage that came to its end."""
-        return self.run_dir / "stages" / f"{stage}.json"
+        return self.stages_dir / f"{stage}.json"
 
     # Who
     @property
@@ -117,9 +136,9 @@ class RunFolder:
         return self.radiomics_dir / "features.csv"
 
     @property
-    def quality_dir(self) -> Path:
+    def quality(self) -> QualityFolder:
         """What ``nephrograde check`` found."""
-        return self.run_dir / "quality"
+        return QualityFolder(self.run_dir / "quality")
 
     # What was learnt
     @property
@@ -147,14 +166,19 @@ class RunFolder:
 
     # What it is worth
     @property
+    def scores_dir(self) -> Path:
+        """What every model says of every patient."""
+        return self.run_dir / "scores"
+
+    @property
     def scores_path(self) -> Path:
         """Every patient's probability from every model."""
-        return self.run_dir / "scores" / "scores.csv"
+        return self.scores_dir / "scores.csv"
 
     @property
     def members_path(self) -> Path:
         """The test scores of every fold's own network."""
-        return self.run_dir / "scores" / "members.csv"
+        return self.scores_dir / "members.csv"
 
     @property
     def statistics_dir(self) -> Path:
@@ -220,6 +244,21 @@ class RunFolder:
         """A card for each model."""
         return self.report_dir / "model-cards"
 
+    def real_dirs(self) -> Iterator[Path]:
+        """The folders that are there and hold files of the run; those behind a symbolic link are left out."""
+        report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.model_cards_dir)
+        quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
+        made = (self.stages_dir, self.cohort_dir, self.volumes_dir, self.radiomics_dir, self.models_dir)
+        yield self.run_dir
+        for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
+            if folder.is_dir() and self._is_real(folder):
+                yield folder
+                if folder == self.models_dir:
+                    yield from (one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink())
+
+    def _is_real(self, folder: Path) -> bool:
+        return folder.resolve() == self.run_dir.resolve() / folder.relative_to(self.run_dir)
+
 
 @dataclass(frozen=True, slots=True)
 class FoldFolder:
@@ -231,6 +270,15 @@ class FoldFolder:
     """
 
     fold_dir: Path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file of a fitted network."""
+        return (self.weights_path, self.card_path, self.history_path, self.predictions_path)
+
+    def is_whole(self) -> bool:
+        """Whether every file is there."""
+        return all(path.is_file() for path in self.paths)
 
     @property
     def model(self) -> str:
@@ -265,3 +313,61 @@ class FoldFolder:
     def predictions_path(self) -> Path:
         """What the network says of patients it has not learnt from."""
         return self.fold_dir / "predictions.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityFolder:
+    """Where each file of a look at the scans of a cohort lies."""
+
+    quality_dir: Path
+
+    @property
+    def findings_path(self) -> Path:
+        """What is wrong with the scans, or unusual."""
+        return self.quality_dir / "quality.csv"
+
+    @property
+    def counts_path(self) -> Path:
+        """The patients behind every phase and model."""
+        return self.quality_dir / "counts.csv"
+
+    @property
+    def scans_path(self) -> Path:
+        """Every scan with its picture."""
+        return self.quality_dir / "scans.csv"
+
+    @property
+    def summary_path(self) -> Path:
+        """Which study was looked at."""
+        return self.quality_dir / "quality.json"
+
+    @property
+    def cache_dir(self) -> Path:
+        """What was found on each scan, by its content."""
+        return self.quality_dir / "cache"
+
+    @property
+    def thumbs_dir(self) -> Path:
+        """A small picture of each scan."""
+        return self.quality_dir / "thumbs"
+
+    def page_path(self, language: str = "en") -> Path:
+        """The page in a language.
+
+        Args:
+            language: Like ``zh``.
+        """
+        return page_path_of(self.findings_path, language)
+
+
+def page_path_of(table_path: Path, language: str = "en") -> Path:
+    """Where the page is written that shows a table.
+
+    Args:
+        table_path: The table.
+        language: Of the page, like ``zh``.
+
+    >>> page_path_of(Path("export/series.csv"), "zh").name
+    'series.zh.html'
+    """
+    return table_path.with_suffix(".html" if language == "en" else f".{language}.html")

@@ -19,14 +19,13 @@ from nephrograde.study import EvaluateSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
 
-LOCK_NAME = "study.lock.json"
 COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
 """What the lock file calls these inputs. Paths stay out of it: they may say who the patients are."""
 _PACKAGES = (
     "torch",
-    "monai",
     "lightning-fabric",
     "numpy",
     "scipy",
@@ -38,7 +37,7 @@ _PACKAGES = (
 )
 
 
-def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mapping[str, str], command: str) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
@@ -46,7 +45,7 @@ def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mappin
 
     Args:
         study: The resolved study; the settings alone for a score table of another program.
-        run_dir: The run folder.
+        run: The run folder.
         inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
     """
@@ -62,21 +61,21 @@ def write_lock(study: Study | EvaluateSettings, run_dir: Path, *, inputs: Mappin
     else:
         lock["study"] = study.model_dump(mode="json")
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
-    lock_path = run_dir / LOCK_NAME
+    lock_path = run.study_lock_path
     earlier = read_json(lock_path) if lock_path.exists() else {}
     if {key: earlier.get(key) for key in lock} != lock:
         write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})
 
 
-def read_lock(run_dir: Path) -> dict[str, Any]:
+def read_lock(run: RunFolder) -> dict[str, Any]:
     """Read the lock file of a study's run.
 
     Raises:
         RunError: Where the folder is not that of a study's run.
     """
-    lock = read_json(run_dir / LOCK_NAME)
+    lock = read_json(run.study_lock_path)
     if "study" not in lock:
-        raise RunError(f"{run_dir} holds the evaluation of a score table, not the run of a study.")
+        raise RunError(f"{run.run_dir} holds the evaluation of a score table, not the run of a study.")
     return lock
 
 

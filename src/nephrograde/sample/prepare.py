@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,24 +10,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import fingerprint, read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.run.stage import kept_name, kept_record, remove_stale
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.scanned import find_lender, read_scan
 from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
+from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Case, Cohort, Scan
+    from nephrograde.run.folder import RunFolder
     from nephrograde.sample.scanned import Scanned
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import MaskArray
@@ -81,7 +83,7 @@ class Prepared:
 
 
 def prepare_cohort(
-    cohort: Cohort, study: Study, *, volumes_dir: Path, advance: Callable[[], None] = lambda: None
+    cohort: Cohort, study: Study, *, run: RunFolder, advance: Callable[[], None] = lambda: None
 ) -> Prepared:
     """Prepare every scan of a cohort, in parallel; a scan that is already there is not read again.
 
@@ -92,13 +94,13 @@ def prepare_cohort(
     Args:
         cohort: The patients with their scans.
         study: Which arms, which fields of view, which windows.
-        volumes_dir: The run's ``volumes`` folder.
+        run: The run folder.
         advance: Called once a scan.
     """
-    volumes_dir.mkdir(parents=True, exist_ok=True)
+    run.volumes_dir.mkdir(parents=True, exist_ok=True)
 
     def one(case: Case, scan: Scan) -> dict[str, Any]:
-        record = _prepare_scan(case, scan, study, volumes_dir)
+        record = _prepare_scan(case, scan, study, run.volumes_dir)
         advance()
         return record
 
@@ -114,13 +116,13 @@ def prepare_cohort(
         findings=tuple(Finding(**finding) for record in records for finding in record["findings"]),
         inputs={name: digest for record in records for name, digest in record["inputs"].items()},
     )
-    _write_index(prepared, volumes_dir)
-    write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), volumes_dir / "tumours.csv")
-    _remove_stale(volumes_dir, keep={record["sidecar"] for record in records} | {r.file for r in prepared.regions})
+    _write_index(prepared, run)
+    write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
+    remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
     return prepared
 
 
-def read_prepared(volumes_dir: Path) -> Prepared:
+def read_prepared(run: RunFolder) -> Prepared:
     """Read the index that :func:`prepare_cohort` left.
 
     Raises:
@@ -132,13 +134,13 @@ def read_prepared(volumes_dir: Path) -> Prepared:
             tumour_volume_ml=float(row["tumour_volume_ml"]) if row["tumour_volume_ml"] else None,
             tumour_diameter_mm=float(row["tumour_diameter_mm"]) if row["tumour_diameter_mm"] else None,
         )
-        for row in read_rows(volumes_dir / "regions.csv")
+        for row in read_rows(run.regions_path)
     ]
-    missing = next((region.file for region in regions if not (volumes_dir / region.file).exists()), None)
+    missing = next((region.file for region in regions if not (run.volumes_dir / region.file).exists()), None)
     if missing is not None:
-        raise RunError(f"{volumes_dir / missing} is missing. Run `nephrograde prepare` again.")
-    findings = read_findings(volumes_dir / "findings.csv")
-    return Prepared(tuple(regions), tuple(findings), read_json(volumes_dir / "inputs.json"))
+        raise RunError(f"{run.volumes_dir / missing} is missing. Run `nephrograde prepare` again.")
+    findings = read_findings(run.findings_path)
+    return Prepared(tuple(regions), tuple(findings), read_json(run.image_inputs_path))
 
 
 def cut_region(
@@ -177,7 +179,6 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
 
 def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
-    safe_id = re.sub(r"[^\w.-]+", "_", case.patient_id)[:40]
     own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
     inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
@@ -194,36 +195,40 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
-    sidecar_path = volumes_dir / f"{safe_id}-{scan.phase}.{fingerprint(shaping)[:16]}.json"
-    if sidecar_path.exists():
-        kept = read_json(sidecar_path)
-        if all((volumes_dir / region["file"]).exists() for region in kept["regions"]):
-            return kept | {"inputs": inputs}
-    scanned, faults = read_scan(scan, lender, study)
-    record: dict[str, Any] = {
-        "sidecar": sidecar_path.name,
-        "inputs": inputs,
-        "regions": [],
-        "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
-        "tumours": [],
-    }
-    if scanned is not None:
+    sidecar = kept_name(case.patient_id, scan.phase, shaping, ".json")
+
+    def make() -> dict[str, Any]:
+        scanned, faults = read_scan(scan, lender, study)
+        record: dict[str, Any] = {
+            "sidecar": sidecar,
+            "inputs": inputs,
+            "regions": [],
+            "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
+            "tumours": [],
+        }
+        if scanned is None:
+            return record
         record["tumours"] = [asdict(row) for row in tumour_rows(case.patient_id, scan.phase, scanned.pieces)]
         for arm in study.arm:
             shape = [identity, settings[arm.name]]
             if scanned.choice and uses_mask(scan, arm.supervision):
                 shape.append([scanned.choice, lent])
-            region_path = volumes_dir / f"{safe_id}-{scan.phase}-{arm.name}.{fingerprint(shape)[:16]}.npy"
+            file = kept_name(case.patient_id, f"{scan.phase}-{arm.name}", shape, ".npy")
             try:
-                region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=region_path)
+                region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=volumes_dir / file)
                 record["regions"].append(asdict(region))
             except VolumeError as error:
                 if not scanned.lacks_mask:  # else the broken mask has been named already
                     fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
                     faults = in_column([fault], f"{scan.phase}_image") if scanned.volume is None else [fault]
                     record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in faults]
-    write_json(sidecar_path, record)
-    return record
+        return record
+
+    def is_current(record: dict[str, Any]) -> bool:
+        return all((volumes_dir / region["file"]).exists() for region in record["regions"])
+
+    record = kept_record(volumes_dir / sidecar, make, is_current=is_current)
+    return record | {"inputs": inputs}
 
 
 def input_name(column: str, patient_id: str) -> str:
@@ -245,7 +250,7 @@ def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
     files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
     if scan.mask_path is not None:
         files[input_name(f"{scan.phase}_mask", patient_id)] = scan.mask_path
-    return {name: sha256_of(path) for name, path in files.items() if path.exists()}
+    return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
 
 
 def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:
@@ -268,16 +273,7 @@ def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, regio
     )
 
 
-def _write_index(prepared: Prepared, volumes_dir: Path) -> None:
-    write_rows(
-        volumes_dir / "regions.csv", list(Region.__dataclass_fields__), (asdict(region) for region in prepared.regions)
-    )
-    write_findings(prepared.findings, volumes_dir / "findings.csv")
-    write_json(volumes_dir / "inputs.json", dict(prepared.inputs))
-
-
-def _remove_stale(volumes_dir: Path, keep: Iterable[str]) -> None:
-    kept = {*keep, "regions.csv", "findings.csv", "tumours.csv", "inputs.json"}
-    for path in volumes_dir.iterdir():
-        if path.name not in kept:
-            path.unlink()
+def _write_index(prepared: Prepared, run: RunFolder) -> None:
+    write_rows(run.regions_path, list(Region.__dataclass_fields__), (asdict(region) for region in prepared.regions))
+    write_findings(prepared.findings, run.findings_path)
+    write_json(run.image_inputs_path, dict(prepared.inputs))

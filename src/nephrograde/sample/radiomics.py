@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import math
-import re
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.files import fingerprint, read_json, read_rows, write_json, write_rows
+from nephrograde.files import read_rows, write_rows
+from nephrograde.run.stage import kept_name, kept_record, remove_stale
 from nephrograde.sample.prepare import input_name
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort, Scan
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study, Window
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
@@ -54,7 +55,6 @@ NOT_SHAPE = ("morph_com", "morph_integ_int", "morph_moran_i", "morph_geary_c")
 until they are steady, which takes longer than ten minutes where a few voxels stand out."""
 
 _PREFIXES = ("stat_", "morph_", "cm_")
-_TABLE = "features.csv"
 _MIRP_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
@@ -95,7 +95,7 @@ def radiomics_features(
     study: Study,
     *,
     inputs: Mapping[str, str],
-    radiomics_dir: Path,
+    run: RunFolder,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Finding, ...]:
     """Compute the features of every delineated scan of one phase; a scan that is already there is not read again.
@@ -107,7 +107,7 @@ def radiomics_features(
         cohort: The patients with their scans; :func:`choose_phase` says which phase is read.
         study: Its window gives the grey levels.
         inputs: SHA-256 of every image and mask, as the prepare stage found them.
-        radiomics_dir: The run's ``radiomics`` folder.
+        run: The run folder.
         advance: Called once a scan.
 
     Returns:
@@ -124,20 +124,20 @@ def radiomics_features(
     for patient_id, scan in _delineated(cohort, phase).items():
         digests = [inputs.get(input_name(f"{phase}_{kind}", patient_id)) for kind in ("image", "mask")]
         if None not in digests:
-            records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=radiomics_dir))
+            records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=run.radiomics_dir))
         advance()
     names = list(dict.fromkeys(name for record in records for name in record["features"]))
     rows = ({"patient_id": r["patient_id"], "phase": phase} | r["features"] for r in records if r["features"])
-    write_rows(radiomics_dir / _TABLE, ["patient_id", "phase", *names], rows)
-    kept = {record["sidecar"] for record in records} | {_TABLE}
-    for path in radiomics_dir.iterdir():
-        if path.name not in kept:
-            path.unlink()
+    write_rows(run.features_path, ["patient_id", "phase", *names], rows)
+    remove_stale(run.radiomics_dir, {record["sidecar"] for record in records})
     return tuple(Finding(**record["finding"]) for record in records if record["finding"])
 
 
-def read_features(radiomics_dir: Path) -> dict[str, dict[str, float]]:
+def read_features(features_path: Path) -> dict[str, dict[str, float]]:
     r"""Read the table that :func:`radiomics_features` left.
+
+    Args:
+        features_path: ``radiomics/features.csv`` of a run.
 
     Returns:
         Values by feature name, by patient id; NaN where a feature is undefined.
@@ -148,15 +148,15 @@ def read_features(radiomics_dir: Path) -> dict[str, dict[str, float]]:
     >>> import tempfile
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "features.csv").write_text("patient_id,phase,stat_mean,stat_cov\nP1,cmp,40.5,\n")
-    ...     read_features(Path(folder))
+    ...     _ = Path(folder, "f.csv").write_text("patient_id,phase,stat_mean,stat_cov\nP1,cmp,40.5,\n")
+    ...     read_features(Path(folder, "f.csv"))
     {'P1': {'stat_mean': 40.5, 'stat_cov': nan}}
     """
     return {
         row["patient_id"]: {
             name: float(text) if text else math.nan for name, text in row.items() if name not in {"patient_id", "phase"}
         }
-        for row in read_rows(radiomics_dir / _TABLE)
+        for row in read_rows(features_path)
     }
 
 
@@ -252,24 +252,24 @@ def _measure_scan(
     masks = study.masks.model_dump(mode="json")
     identity = [patient_id, scan.phase, digests, window.model_dump(mode="json"), masks]
     method = [LAYOUT, VOXEL_MM, MARGIN_MM, BINS, FAMILIES, NOT_SHAPE, importlib.metadata.version("mirp")]
-    safe_id = re.sub(r"[^\w.-]+", "_", patient_id)[:40]
-    sidecar_path = radiomics_dir / f"{safe_id}-{scan.phase}.{fingerprint([identity, method])[:16]}.json"
-    if sidecar_path.exists():
-        return read_json(sidecar_path)
-    record: dict[str, Any] = {"sidecar": sidecar_path.name, "patient_id": patient_id, "features": {}, "finding": None}
-    try:
-        volume = read_volume(scan.image_path)
-        mask = delineate(scan.mask_path, volume, study.masks).mask if scan.mask_path else None
-    except VolumeError:  # is a finding of the prepare stage already
-        mask = None
-    if mask is not None:
+    sidecar = kept_name(patient_id, scan.phase, [identity, method], ".json")
+
+    def make() -> dict[str, Any]:
+        record: dict[str, Any] = {"sidecar": sidecar, "patient_id": patient_id, "features": {}, "finding": None}
         try:
-            record["features"] = measure_features(volume, mask, window=window)
-        except VolumeError as error:
-            [fault] = in_column([as_fault(error, "warning")], f"{scan.phase}_image")
-            record["finding"] = asdict(as_finding(fault, patient_id, scan.phase))
-    write_json(sidecar_path, record)
-    return record
+            volume = read_volume(scan.image_path)
+            mask = delineate(scan.mask_path, volume, study.masks).mask if scan.mask_path else None
+        except VolumeError:  # is a finding of the prepare stage already
+            mask = None
+        if mask is not None:
+            try:
+                record["features"] = measure_features(volume, mask, window=window)
+            except VolumeError as error:
+                [fault] = in_column([as_fault(error, "warning")], f"{scan.phase}_image")
+                record["finding"] = asdict(as_finding(fault, patient_id, scan.phase))
+        return record
+
+    return kept_record(radiomics_dir / sidecar, make)
 
 
 @contextmanager

@@ -51,7 +51,8 @@ _COLUMNS = """\
 
 One row a patient, in the first sheet of an XLSX file or in a CSV or TSV file (UTF-8 or GB18030). Replace the two
 example rows. Your own headings may stay: say in the study file which is which, for instance
-`columns = { patient_id = "病案号" }`. An empty cell, `NA` or `-` means that there is nothing.
+`columns = { patient_id = "病案号" }`. An empty cell, `NA`, `null` or `-` means that there is
+nothing. So do `none` and `无` in a cell for a file, a place or a number; in other clinical columns they are answers.
 
 每行一名患者；可用 XLSX、CSV 或 TSV。自己的表头可以保留，在 study.toml 的 columns 中注明对应关系即可。
 
@@ -59,7 +60,8 @@ example rows. Your own headings may stay: say in the study file which is which, 
 
 - `patient_id`: any text that is the patient's alone. Use a pseudonym, not the name or the hospital number.
   患者编号，不得重复；请使用脱敏编号，不要用姓名或病案号。
-- `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `G3`, `III` and `3级` are the same); 3 and 4 are high.
+- `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `3.0`, `G3`, `III`, `ISUP 3` and `3级` are the
+  same); 3 and 4 are high.
   Another column of grades, or of 0 and 1, may be named as `cohort.outcome`.
   病理 WHO/ISUP 核分级 1–4，3–4 级为高级别；也可在 cohort.outcome 中指定其他分级列或 0/1 列。
 - `<phase>_image`, for each of `cohort.phases` (`cmp_image`, `np_image`, `up_image`): the scan, as NIfTI, NRRD, MHA, a

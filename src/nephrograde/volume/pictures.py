@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
-from nephrograde.volume.dicom.series import is_dicom_file
+from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def read_volume(image_path: Path) -> Volume:
         image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
 
     Returns:
-        The image. What is suspect but no reason to stop, :func:`~nephrograde.volume.check.check_volume` tells.
+        The image. ``nephrograde.volume.check.check_volume`` lists what is suspect but does not prevent its use.
 
     Raises:
         VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is

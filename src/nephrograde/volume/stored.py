@@ -8,8 +8,9 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
-from nephrograde.files import is_series_list
-from nephrograde.volume.dicom.series import Series, is_dicom_file, read_listed_series, read_multiframe, read_series
+from nephrograde.volume.dicom.series import Series, read_listed_series, read_multiframe, read_series
+from nephrograde.volume.dicom.series_list import is_series_list
+from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
 

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
+from nephrograde.files import temporary_beside
 from nephrograde.volume.grid import Grid, Index, Matrix
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def write_image(
     image.SetSpacing(spacing_mm)
     image.SetOrigin(origin_mm)
     image.SetDirection((np.eye(3) if direction is None else direction).ravel().tolist())
-    temporary_path = image_path.with_name(f".{image_path.name}.tmp{suffix}")
+    temporary_path = temporary_beside(image_path)
     try:
         image_path.parent.mkdir(parents=True, exist_ok=True)
         SimpleITK.WriteImage(image, str(temporary_path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from itertools import product
 from typing import TYPE_CHECKING
@@ -210,10 +209,8 @@ def assert_found(table, rounding, decimals, wanted, as_percent):
         assert sum(rounding in roundings for roundings in found.values()) == fits.counts[rounding]
 
 
-def test_many_patients_are_searched_fast():
-    started = time.perf_counter()
-    audit = audit_model(printed(WEAK, 5000))
-    assert time.perf_counter() - started < 1.0  # 0.05 s on a quiet machine
+def test_many_patients_are_searched():
+    audit = audit_model(printed(WEAK, 5000))  # trying every table of 5,000 patients would take hours
     assert audit.fits is not None
     assert len(audit.fits.tables) > 8000
 

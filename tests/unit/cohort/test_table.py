@@ -376,3 +376,15 @@ def test_a_picture_of_two_patients_is_named(tmp_path: Path) -> None:
     table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
     _, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
     assert "this image is that of patient P0, phase cmp, too" in problems[0].what
+
+
+@pytest.mark.parametrize("nothing", ["无", "None", "<NA>", "NULL", "－", "Ｎ／Ａ", "–"])
+def test_a_cell_may_say_in_many_ways_that_there_is_nothing(tmp_path: Path, nothing: str) -> None:
+    rows = rows_of()
+    rows[0] |= {"cmp_mask": nothing, "size_cm": nothing, "necrosis": "有"}
+    for row in rows[1:]:
+        row |= {"cmp_mask": "m.nii.gz", "size_cm": "4", "necrosis": "无"}
+    cases = read(tmp_path, rows).cases
+    assert cases[0].scans["cmp"].mask_path is None
+    assert "size_cm" not in cases[0].clinical
+    assert [case.clinical["necrosis"] for case in cases[:2]] == ["有", "无"]

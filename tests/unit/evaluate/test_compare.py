@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import gc
 import math
-import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -101,26 +100,20 @@ def test_two_models_that_never_disagree_have_p_1() -> None:
         assert (row.difference, row.p_value) == (0.0, 1.0)
 
 
-def test_six_models_of_100_000_patients_are_compared_in_under_2_seconds() -> None:
+def test_six_models_of_20_000_patients_need_no_matrix_of_patients_by_patients() -> None:
     chance = np.random.default_rng(7)
-    truths = chance.random(100_000) < 0.4
-    ids = [f"P{k:06}" for k in range(100_000)]
-    models = {
-        f"m{k}": ModelScores(tuple(map(str.upper, ids)), truths, chance.random(100_000) / 2 + truths * 0.1)
-        for k in range(6)
-    }
-    assert models["m0"].patient_ids[0] is not models["m1"].patient_ids[0]
-    gc.collect()
-    gc.freeze()  # what other tests of this process have left behind is not searched for garbage meanwhile
+    truths = chance.random(20_000) < 0.4
+    ids = tuple(f"P{k:06}" for k in range(20_000))
+    models = {f"m{k}": ModelScores(ids, truths, chance.random(20_000) / 2 + truths * 0.1) for k in range(6)}
+    tracemalloc.start()
     try:
-        started = time.process_time()
         rows = compare_models(models, dict.fromkeys(models, 0.3))
-        passed = time.process_time() - started
+        peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
-        gc.unfreeze()
+        tracemalloc.stop()
     assert len(rows) == 4 * 15
     assert all(0 <= row.p_value <= row.p_adjusted <= 1 for row in rows)
-    assert passed < 2.0
+    assert peak_bytes < 20_000 * 8_000  # high by low patients would be 8,000 × 12,000, one byte each or more
 
 
 def test_holm_works_within_each_measure() -> None:

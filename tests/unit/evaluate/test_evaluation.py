@@ -12,6 +12,7 @@ from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_s
 from nephrograde.evaluate.scores import Score, Scores, SplitName
 from nephrograde.evaluate.tables import read_estimates, read_table
 from nephrograde.evaluate.threshold import Threshold, youden_threshold
+from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -154,13 +155,13 @@ def test_tables_come_back_digit_for_digit_and_are_written_alike_twice(tmp_path: 
     scores = Scores(tuple(row for row in table().rows if row.model == "size" or row.split == "oof" or not row.is_high))
     evaluation = evaluate_scores(scores, SETTINGS)
     texts = []
-    for run in ("one", "two"):
-        write_statistics(evaluation, tmp_path / run)
-        estimates = read_estimates(tmp_path / run / "estimates.csv")
-        comparisons = read_table(Comparison, tmp_path / run / "comparisons.csv")
+    for run in (RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two")):
+        write_statistics(evaluation, run)
+        estimates = read_estimates(run.estimates_path)
+        comparisons = read_table(Comparison, run.comparisons_path)
         assert repr(estimates) == repr(evaluation.estimates)
         assert repr(comparisons) == repr(evaluation.comparisons)
-        texts.append([(tmp_path / run / name).read_bytes() for name in ("estimates.csv", "comparisons.csv")])
+        texts.append([path.read_bytes() for path in (run.estimates_path, run.comparisons_path)])
         evaluation = evaluate_scores(scores, SETTINGS)
     assert texts[0] == texts[1]
     header, *lines = texts[0][0].decode().splitlines()

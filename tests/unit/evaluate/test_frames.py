@@ -12,6 +12,7 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluate.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluate.frames import evaluate_frame
 from nephrograde.evaluate.scores import read_scores
+from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def test_frames_hold_the_digits_of_the_files(scores: pd.DataFrame, tmp_path: Pat
     frames = evaluate_frame(scores, SETTINGS)
     scores.to_csv(tmp_path / "scores.csv", index=False)
     groups = {"sex": dict(zip(scores["patient_id"], scores["sex"], strict=True))}
-    write_statistics(evaluate_scores(read_scores(tmp_path / "scores.csv"), SETTINGS, groups), tmp_path)
+    write_statistics(evaluate_scores(read_scores(tmp_path / "scores.csv"), SETTINGS, groups), RunFolder(tmp_path))
     for name in ("comparisons", "equivalence", "calibration", "net_benefit", "subgroups"):
-        written = pd.read_csv(tmp_path / f"{name}.csv")
+        written = pd.read_csv(RunFolder(tmp_path).statistics_dir / f"{name}.csv")
         assert len(written)
         pd.testing.assert_frame_equal(getattr(frames, name), written, check_dtype=False, check_exact=True)
-    written = pd.read_csv(tmp_path / "estimates.csv")
+    written = pd.read_csv(RunFolder(tmp_path).estimates_path)
     ours = frames.estimates[["model", "split", "measure", "value", "low", "high", "n", "n_high"]]
     pd.testing.assert_frame_equal(ours, written[ours.columns], check_exact=True)
 

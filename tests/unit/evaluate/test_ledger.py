@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.ledger import FIRST_REASON, LEDGER_NAME, open_test_set, read_ledger
+from nephrograde.evaluate.ledger import FIRST_REASON, open_test_set, read_ledger
+from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +31,9 @@ def test_the_first_opening_needs_no_reason(tmp_path: Path) -> None:
 
 def test_the_same_evaluation_again_is_no_new_opening(tmp_path: Path) -> None:
     _open(tmp_path, "1")
-    before = (tmp_path / LEDGER_NAME).read_bytes()
+    before = (RunFolder(tmp_path).ledger_path).read_bytes()
     _open(tmp_path, "1", "ignored")
-    assert (tmp_path / LEDGER_NAME).read_bytes() == before
+    assert (RunFolder(tmp_path).ledger_path).read_bytes() == before
 
 
 @pytest.mark.parametrize("reason", ["", "  "])

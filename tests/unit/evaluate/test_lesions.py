@@ -14,7 +14,7 @@ from nephrograde.evaluate.frames import evaluate_frame
 from nephrograde.evaluate.lesions import MEASURE, parse_lesions
 from nephrograde.evaluate.tables import read_estimates
 from nephrograde.files import read_rows
-from nephrograde.pipeline import evaluate_table, report
+from nephrograde.pipeline import evaluate_table, report_study
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
 
@@ -94,8 +94,8 @@ def test_the_command_takes_such_a_table(table: pd.DataFrame, tmp_path: Path) -> 
     assert {(model, split) for model, split, made in estimates if made.measure == MEASURE} == {
         (model, split) for model in "ab" for split in ("oof", "test")
     }
-    assert "clustered variance" in report(tmp_path / "run").read_text(encoding="utf-8")
-    assert "Obuchowski聚类方差" in report(tmp_path / "run", "zh").read_text(encoding="utf-8")
+    assert "clustered variance" in report_study(tmp_path / "run").read_text(encoding="utf-8")
+    assert "Obuchowski聚类方差" in report_study(tmp_path / "run", "zh").read_text(encoding="utf-8")
     evaluate_table(tmp_path / "病灶.csv", tmp_path / "closed", settings=SETTINGS, reason=None)
     assert {row["split"] for row in read_rows(tmp_path / "closed" / "statistics" / "estimates.csv")} == {"oof"}
     assert len(read_rows(tmp_path / "closed" / "statistics" / "comparisons.csv")) == 5

@@ -173,3 +173,11 @@ def test_a_prediction_that_is_no_number_is_refused() -> None:
     patients = ModelScores(("A", "B"), np.array([True, False]), np.array([0.5, math.nan]))
     with pytest.raises(ScoresError, match="Prediction 2 is nan"):
         estimated(patients, {"sex": ["F", "F"]})
+
+
+def test_words_for_nothing_are_unknown_and_none_is_an_answer() -> None:
+    patients = drawn(8)
+    rows = estimated(patients, {"necrosis": ["有", "无", "NaN", "#N/A", "—", "／", "", "null"]}, columns=("necrosis",))
+    assert [(row.group, row.n) for row in rows] == [("无", 1), ("有", 1), ("unknown", 6)]
+    rows = estimated(patients, {"necrosis": ["present", "none"] * 4}, columns=("necrosis",))
+    assert [(row.group, row.n) for row in rows] == [("none", 4), ("present", 4)]

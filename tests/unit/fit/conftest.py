@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nephrograde.fit.job import FitJob
-from nephrograde.model.resnet import Network
+from nephrograde.model.network import Network
 from nephrograde.sample.dataset import SampleSet
 from nephrograde.study import AugmentSettings, FitSettings
 

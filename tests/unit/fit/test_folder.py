@@ -49,11 +49,14 @@ def test_numbers_keep_every_digit(fold_fit: FoldFit, tmp_path: Path) -> None:
     assert read_rows(tmp_path / "fold-2" / "history.csv")[1]["stop_loss"] == ""
 
 
-def test_an_older_folder_is_replaced_as_a_whole(fold_fit: FoldFit, tmp_path: Path) -> None:
-    (tmp_path / "fold-2").mkdir()
-    (tmp_path / "fold-2" / "older.txt").write_text("old")
+def test_an_older_fit_is_replaced_and_files_of_others_stay(fold_fit: FoldFit, tmp_path: Path) -> None:
     write_fold(fold_fit, tmp_path / "fold-2")
-    assert not (tmp_path / "fold-2" / "older.txt").exists()
+    (tmp_path / "fold-2" / "notes.txt").write_text("mine")
+    (tmp_path / "fold-2" / "history.csv").write_text("old")
+    write_fold(fold_fit, tmp_path / "fold-2")
+    assert (tmp_path / "fold-2" / "notes.txt").read_text() == "mine"
+    assert read_fold(tmp_path / "fold-2").history == fold_fit.history
+    assert [path.name for path in tmp_path.iterdir()] == ["fold-2"]
 
 
 def test_network_is_ready_to_score(fold_fit: FoldFit, tmp_path: Path) -> None:

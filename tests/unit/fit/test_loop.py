@@ -17,8 +17,8 @@ from nephrograde.errors import FitError, RunError, WeightsError
 from nephrograde.files import sha256_of
 from nephrograde.fit import learner, loop
 from nephrograde.fit.loop import fit_fold
+from nephrograde.model.network import build_network, score
 from nephrograde.model.pooling import pool
-from nephrograde.model.resnet import build_network, score
 from nephrograde.sample.dataset import SampleSet
 from nephrograde.study import AugmentSettings, InitialWeights
 
@@ -39,6 +39,7 @@ def count(calls: list[int]) -> Any:
     return lambda: calls.append(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "epochs"), [((32, 32), 3), ((16, 16, 16), 2)])
 def test_learns_and_repeats_itself_to_the_digit(make_job: MakeJob, shape: tuple[int, ...], epochs: int) -> None:
     job = make_job(shape=shape, epochs=epochs)

@@ -142,6 +142,7 @@ def test_settings_come_back_even_after_an_error(
 
 def test_srun_advice_is_not_passed_on(monkeypatch: pytest.MonkeyPatch, no_gpu: None) -> None:
     which: Callable[[str], str] = lambda name: f"/usr/bin/{name}"  # noqa: E731
-    slurm = pytest.importorskip("lightning_fabric.plugins.environments.slurm")
+    from lightning_fabric.plugins.environments import slurm
+
     monkeypatch.setattr(slurm, "shutil", SimpleNamespace(which=which))
     assert find_machine(FitSettings()).kind == "cpu"  # warnings are errors here

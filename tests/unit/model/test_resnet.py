@@ -1,85 +1,131 @@
-"""The network has the published strides, scales grey values in one place, and scores rows one by one."""
+"""The ResNet-18 has the published strides and names, and is MONAI's network to the last weight."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pytest
 import torch
 
-from nephrograde.model.resnet import Network, SlicedMaxPool3d, build_network, score
+from nephrograde.model.network import build_network, score
+from nephrograde.model.resnet import ResNet18, SlicedMaxPool3d
+from nephrograde.model.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Shortcut = Literal["A", "B"]
+EVERY_KIND = [(d, c, s) for d in (2, 3) for c in (1, 2) for s in ("A", "B")]
 
 
-@pytest.fixture(scope="module")
-def slice_network() -> Network:
+@pytest.fixture
+def of_monai(absent: Callable[[str], None]) -> Callable[..., Any]:
+    """MONAI's ResNet-18 with the strides and shortcuts of the published one."""
+    try:
+        from monai.networks.nets.resnet import resnet18
+    except ImportError:
+        absent('MONAI is not installed: pip install "nephrograde[test]"')
+
+    def build(dimensions: Literal[2, 3], channels: int, shortcut: Shortcut) -> Any:
+        return resnet18(
+            spatial_dims=dimensions,
+            n_input_channels=channels,
+            num_classes=1,
+            conv1_t_stride=2,
+            shortcut_type=shortcut,
+            bias_downsample=False,
+        )
+
+    return build
+
+
+def seeded(seed: int, build: Callable[[], Any]) -> Any:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return build_network(2, channels=1).eval()
+        torch.manual_seed(seed)
+        return build()
 
 
-def pictures(n: int, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
-    return np.random.default_rng(seed).random((n, 1, 32, 32)).astype(np.float16)
+@pytest.mark.slow
+@pytest.mark.parametrize(("dimensions", "channels", "shortcut"), EVERY_KIND)
+def test_equals_monai_s_network(
+    of_monai: Callable[..., Any], dimensions: Literal[2, 3], channels: int, shortcut: Shortcut
+) -> None:
+    ours = seeded(7, lambda: ResNet18(dimensions, channels=channels, shortcut=shortcut))
+    theirs = seeded(7, lambda: of_monai(dimensions, channels, shortcut))
+    given = theirs.state_dict()
+    assert list(ours.state_dict()) == list(given)
+    assert [name for name, tensor in ours.state_dict().items() if not torch.equal(tensor, given[name])] == []
+
+    shape = (67, 75) if dimensions == 2 else (35, 19, 17)
+    images = seeded(8, lambda: torch.rand(3, channels, *shape, dtype=torch.float64))
+    answers = []
+    for network in (ours.double(), theirs.double()):
+        pixels = images.clone().requires_grad_()
+        logits = network(pixels)
+        logits.square().sum().backward()
+        answers.append((logits.detach(), pixels.grad, *(weight.grad for weight in network.parameters())))
+        answers[-1] += (network.eval()(images).detach(),)
+    torch.testing.assert_close(*answers, rtol=1e-6, atol=1e-9)
+
+
+def test_a_run_folder_of_monai_s_network_still_scores(of_monai: Callable[..., Any], tmp_path: Path) -> None:
+    network = seeded(1, lambda: build_network(3, channels=2))
+    seeded(2, lambda: load_weights(network, _saved(of_monai(3, 2, "B").state_dict(), tmp_path)))
+    theirs = seeded(2, lambda: of_monai(3, 2, "B")).eval()
+    images = seeded(3, lambda: torch.rand(2, 2, 16, 16, 16)).half()
+    with torch.no_grad():
+        scaled = torch.stack([(images[:, 0].float() - 0.5) / 0.25, images[:, 1].float()], dim=1)
+        expected = torch.sigmoid(theirs(scaled)[:, 0])
+    torch.testing.assert_close(torch.from_numpy(score(network, images.numpy())).float(), expected, rtol=1e-5, atol=1e-6)
+
+
+def _saved(weights: dict[str, torch.Tensor], folder: Path) -> Path:
+    save_weights(weights, folder / "weights.safetensors")
+    return folder / "weights.safetensors"
+
+
+def test_names_are_torchvision_s() -> None:
+    def norm(name: str) -> list[str]:
+        return [f"{name}.{part}" for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")]
+
+    names = ["conv1.weight", *norm("bn1")]
+    for stage in (1, 2, 3, 4):
+        for block in (0, 1):
+            top = f"layer{stage}.{block}"
+            names += [f"{top}.conv1.weight", *norm(f"{top}.bn1"), f"{top}.conv2.weight", *norm(f"{top}.bn2")]
+            if stage > 1 and block == 0:
+                names += [f"{top}.downsample.0.weight", *norm(f"{top}.downsample.1")]
+    names += ["fc.weight", "fc.bias"]
+    assert list(ResNet18(2, channels=1, shortcut="B").state_dict()) == names
+    without = [name for name in names if "downsample" not in name]
+    assert list(ResNet18(3, channels=1, shortcut="A").state_dict()) == without
 
 
 @pytest.mark.parametrize(("dimensions", "channels", "shape"), [(2, 1, (64, 64)), (3, 2, (32, 48, 24))])
 def test_strides_are_those_of_resnet_18(dimensions: Literal[2, 3], channels: int, shape: tuple[int, ...]) -> None:
-    network = build_network(dimensions, channels=channels).eval()
+    network = ResNet18(dimensions, channels=channels, shortcut="B").eval()
     sizes: list[tuple[int, ...]] = []
-    network.resnet.get_submodule("layer1").register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[2:]))
-    network.resnet.get_submodule("layer4").register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[2:]))
+    network.get_submodule("layer1").register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[2:]))
+    network.get_submodule("layer4").register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[2:]))
     with torch.no_grad():
         logits = network(torch.rand(2, channels, *shape))
-    assert logits.shape == (2,)
+    assert logits.shape == (2, 1)
     assert sizes == [tuple(s // 4 for s in shape), tuple(-(-s // 32) for s in shape)]
 
 
 def test_has_as_many_weights_as_torchvision_s_less_two_colours_and_the_head() -> None:
     # torchvision's resnet18 has 11,689,512 parameters: two of three stem channels less (2 · 64 · 49), and a head with
     # one output of 512 + 1 in place of 1000 outputs.
-    n_weights = sum(weight.numel() for weight in build_network(2, channels=1).parameters())
+    n_weights = sum(weight.numel() for weight in ResNet18(2, channels=1, shortcut="B").parameters())
     assert n_weights == 11_689_512 - 2 * 64 * 49 - 1000 * 513 + 513
 
 
 def test_shortcut_a_has_no_weights() -> None:
-    network = build_network(3, channels=1, shortcut="A").eval()
+    network = ResNet18(3, channels=1, shortcut="A").eval()
     assert not [name for name, _ in network.named_parameters() if "downsample" in name]
     with torch.no_grad():
-        assert network(torch.rand(1, 1, 32, 32, 32)).shape == (1,)
-
-
-def test_only_the_image_channel_is_scaled() -> None:
-    network = Network(torch.nn.Flatten(), dimensions=3, channels=2, shortcut="B")
-    images = torch.tensor([0.5, 1.0]).reshape(1, 2, 1, 1, 1)
-    assert network(images).flatten().tolist() == [0.0, 1.0]
-
-
-def test_the_saved_weights_are_those_of_the_resnet_alone(slice_network: Network) -> None:
-    assert all(name.startswith("resnet.") for name in slice_network.state_dict())
-
-
-def test_a_score_does_not_hang_on_who_is_scored_alongside(slice_network: Network) -> None:
-    images = pictures(11)
-    together = score(slice_network, images)
-    alone = np.concatenate([score(slice_network, images[row : row + 1]) for row in range(11)])
-    assert together.tolist() == alone.tolist()
-    assert together.dtype == np.float64
-    assert ((together > 0) & (together < 1)).all()
-
-
-def test_scoring_leaves_the_network_as_it_was(slice_network: Network) -> None:
-    before = {name: tensor.clone() for name, tensor in slice_network.state_dict().items()}
-    slice_network.train()
-    score(slice_network, pictures(3))
-    assert slice_network.training
-    slice_network.eval()
-    score(slice_network, pictures(3))
-    assert not slice_network.training
-    assert all(torch.equal(tensor, before[name]) for name, tensor in slice_network.state_dict().items())
-
-
-def test_nobody_to_score(slice_network: Network) -> None:
-    assert score(slice_network, np.zeros((0, 1, 1, 1), np.float16)).shape == (0,)
+        assert network(torch.rand(1, 1, 32, 32, 32)).shape == (1, 1)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 8), (7, 6, 5), (3, 1, 2)])

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError
 from nephrograde.files import sha256_of
-from nephrograde.model.resnet import Network, build_network
+from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_initial, load_weights, save_weights, shortcut_of
 from nephrograde.study import InitialWeights
 

@@ -172,7 +172,7 @@ def test_likelihoods_are_above_zero_and_at_most_one(
     cortex: float, medulla: float, collecting: float, aorta: float | None, quality: float
 ) -> None:
     evidence = judge_enhancement(replace(enhancement_of(cortex, medulla, collecting, aorta), quality=quality))
-    assert evidence.look == "image"
+    assert evidence.seen.code.startswith("image.")
     assert tuple(evidence.likelihood) == PHASES
     assert max(evidence.likelihood.values()) == 1.0
     assert min(evidence.likelihood.values()) > 0.0
@@ -187,7 +187,7 @@ def test_the_lower_the_quality_the_flatter_the_answer() -> None:
     assert shares == sorted(shares)
 
 
-def test_the_text_says_the_hu() -> None:
-    text = judge_enhancement(enhancement_of(182.4, 61.2, 190, None)).text
+def test_the_evidence_says_the_hu() -> None:
+    text = judge_enhancement(enhancement_of(182.4, 61.2, 190, None)).seen.english
     assert text == "cortex 182 HU, medulla 61 HU, inside up to 190 HU, aorta not found"
     assert re.fullmatch(r"[a-z0-9 ,-]+", text.replace("HU", "hu"))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nephrograde.files import SERIES_LIST_HEADING
 from nephrograde.quality.acquisition import (
     Acquisition,
     check_acquisition,
@@ -16,6 +15,7 @@ from nephrograde.quality.acquisition import (
     read_person_marks,
 )
 from nephrograde.quality.marks import PersonMarks
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,7 @@ from nephrograde.quality.acquisition import Acquisition
 from nephrograde.quality.scan_quality import check_kidneys, check_phase, examine_scan
 from nephrograde.volume.phase.evidence import Evidence
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.statement import Statement
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def likelihood(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What the image says of the phase, to be changed by the test."""
     found = {"up": 1.0, "cmp": 1.0, "np": 1.0, "ep": 1.0}
     monkeypatch.setattr(scan_quality, "_measure", lambda _: SEEN)
-    monkeypatch.setattr(enhancement, "judge_enhancement", lambda _: Evidence("image", "cortex 180 HU", found))
+    kidneys = Statement.of("image.kidneys-only", cortex_hu=180, medulla_hu=61, inside_hu=190)
+    monkeypatch.setattr(enhancement, "judge_enhancement", lambda _: Evidence(kidneys, found))
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.errors import RunError
+from nephrograde.run.folder import RunFolder
 from nephrograde.sample import scanned
 from nephrograde.sample.prepare import prepare_cohort, read_prepared
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
@@ -46,54 +47,54 @@ def cohort(**scans):
 def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
     done = []
     prepared = prepare_cohort(
-        cohort(患者一=write_scan(tmp_path, "a")), study(), volumes_dir=tmp_path / "v", advance=lambda: done.append(1)
+        cohort(患者一=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path), advance=lambda: done.append(1)
     )
     weak, strong = prepared.regions
     assert (weak.arm, weak.slices, strong.slices) == ("weak-3", "3;6;8", "")
     assert weak.tumour_volume_ml == pytest.approx(10 * 10 * 6 * 2 * 2 * 5 / 1000)
-    assert np.load(tmp_path / "v" / weak.file).shape == (3, 1, 32, 32)
-    box = np.load(tmp_path / "v" / strong.file)
+    assert np.load(tmp_path / "volumes" / weak.file).shape == (3, 1, 32, 32)
+    box = np.load(tmp_path / "volumes" / strong.file)
     assert box.shape == (1, 2, 16, 16, 8)
     assert box[0, 0][box[0, 1] == 1].max() == pytest.approx((150 + 200) / 500, abs=0.01)  # the edge is smoothed
     assert box[0, 0][box[0, 1] == 0].mean() == pytest.approx(200 / 500, abs=0.05)
     assert done == [1]
-    assert read_prepared(tmp_path / "v") == prepared
+    assert read_prepared(RunFolder(tmp_path)) == prepared
 
 
 def test_a_prepared_scan_is_not_read_again(tmp_path, monkeypatch):
     patients = cohort(a=write_scan(tmp_path, "a"), b=write_scan(tmp_path, "b"))
-    first = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    first = prepare_cohort(patients, study(), run=RunFolder(tmp_path))
     monkeypatch.setattr(scanned, "read_volume", lambda path: pytest.fail(f"{path.name} was read again"))
-    assert prepare_cohort(patients, study(), volumes_dir=tmp_path / "v") == first
+    assert prepare_cohort(patients, study(), run=RunFolder(tmp_path)) == first
 
 
 def test_a_change_prepares_again_and_the_old_region_goes(tmp_path):
     patients = cohort(a=write_scan(tmp_path, "a"))
-    before = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
-    after = prepare_cohort(patients, study(slice_px=48), volumes_dir=tmp_path / "v")
+    before = prepare_cohort(patients, study(), run=RunFolder(tmp_path))
+    after = prepare_cohort(patients, study(slice_px=48), run=RunFolder(tmp_path))
     assert before.regions[0].file != after.regions[0].file
-    assert not (tmp_path / "v" / before.regions[0].file).exists()
+    assert not (tmp_path / "volumes" / before.regions[0].file).exists()
     write_scan(tmp_path, "a", tumour=False)
-    assert [finding.code for finding in prepare_cohort(patients, study(), volumes_dir=tmp_path / "v").findings] == [
+    assert [finding.code for finding in prepare_cohort(patients, study(), run=RunFolder(tmp_path)).findings] == [
         "mask-empty"
     ]
 
 
 def test_adding_an_arm_leaves_the_others_names(tmp_path):
     patients = cohort(a=write_scan(tmp_path, "a"))
-    before = prepare_cohort(patients, study(WEAK), volumes_dir=tmp_path / "v")
-    after = prepare_cohort(patients, study(WEAK, STRONG), volumes_dir=tmp_path / "v")
+    before = prepare_cohort(patients, study(WEAK), run=RunFolder(tmp_path))
+    after = prepare_cohort(patients, study(WEAK, STRONG), run=RunFolder(tmp_path))
     assert before.files("weak-3", "cmp") == after.files("weak-3", "cmp")
 
 
 def test_a_lost_region_is_cut_again(tmp_path):
     patients = cohort(a=write_scan(tmp_path, "a"))
-    first = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
-    (tmp_path / "v" / first.regions[0].file).unlink()
+    first = prepare_cohort(patients, study(), run=RunFolder(tmp_path))
+    (tmp_path / "volumes" / first.regions[0].file).unlink()
     with pytest.raises(RunError, match="nephrograde prepare"):
-        read_prepared(tmp_path / "v")
-    prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
-    assert read_prepared(tmp_path / "v") == first
+        read_prepared(RunFolder(tmp_path))
+    prepare_cohort(patients, study(), run=RunFolder(tmp_path))
+    assert read_prepared(RunFolder(tmp_path)) == first
 
 
 def test_faulty_scans_are_named_and_the_others_go_on(tmp_path):
@@ -108,7 +109,7 @@ def test_faulty_scans_are_named_and_the_others_go_on(tmp_path):
         empty=write_scan(tmp_path, "empty", tumour=False),
         bare=Scan("cmp", bare.image_path, None, None, None, None),
     )
-    prepared = prepare_cohort(patients, study(), volumes_dir=tmp_path / "v")
+    prepared = prepare_cohort(patients, study(), run=RunFolder(tmp_path))
     assert {region.patient_id for region in prepared.regions} == {"good"}
     assert [(f.patient_id, f.code) for f in prepared.findings if f.severity == "fatal"] == [
         ("broken", "file-truncated"),
@@ -118,14 +119,14 @@ def test_faulty_scans_are_named_and_the_others_go_on(tmp_path):
         ("bare", "annotation-missing"),
     ]
     assert all(finding.remedy for finding in prepared.findings)
-    head = (tmp_path / "v" / "findings.csv").read_text(encoding="utf-8").splitlines()[0]
+    head = (tmp_path / "volumes" / "findings.csv").read_text(encoding="utf-8").splitlines()[0]
     assert head == "patient_id,phase,column,code,severity,message,remedy"
 
 
 def test_a_point_arm_sees_no_mask(tmp_path):
     point = Arm(name="point-3d", supervision=Supervision.POINT)
-    prepared = prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(point), volumes_dir=tmp_path / "v")
-    assert np.load(tmp_path / "v" / prepared.regions[0].file).shape == (1, 1, 16, 16, 8)
+    prepared = prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(point), run=RunFolder(tmp_path))
+    assert np.load(tmp_path / "volumes" / prepared.regions[0].file).shape == (1, 1, 16, 16, 8)
 
 
 def test_an_interrupt_stops_at_once(tmp_path, monkeypatch):
@@ -134,5 +135,5 @@ def test_an_interrupt_stops_at_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scanned, "read_volume", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), volumes_dir=tmp_path / "v")
-    assert not (tmp_path / "v" / "regions.csv").exists()
+        prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path))
+    assert not (tmp_path / "volumes" / "regions.csv").exists()

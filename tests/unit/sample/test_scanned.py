@@ -9,6 +9,7 @@ import pytest
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_box
 from nephrograde.files import fingerprint, read_rows, sha256_of
+from nephrograde.run.folder import RunFolder
 from nephrograde.sample.prepare import prepare_cohort, region_settings
 from nephrograde.study import Arm, CohortSettings, ImageSettings, MaskSettings, Study
 from nephrograde.vocabulary import Supervision
@@ -47,7 +48,7 @@ def cohort(*scans):
 
 
 def prepare(folder, plan, *scans):
-    return prepare_cohort(cohort(*scans), plan, volumes_dir=folder / "v")
+    return prepare_cohort(cohort(*scans), plan, run=RunFolder(folder))
 
 
 def test_names_are_those_of_before_where_the_mask_holds_one_tumour(tmp_path):
@@ -63,7 +64,7 @@ def test_names_are_those_of_before_where_the_mask_holds_one_tumour(tmp_path):
 def test_one_of_two_tumours_is_cut_under_a_name_of_its_own(tmp_path):
     scan = write_phase(tmp_path, "cmp", tumours=2)
     largest = prepare(tmp_path, study(), scan)
-    rows = read_rows(tmp_path / "v" / "tumours.csv")
+    rows = read_rows(tmp_path / "volumes" / "tumours.csv")
     assert [(row["patient_id"], row["phase"], row["tumour"], row["used"]) for row in rows] == [
         ("P1", "cmp", "1", "1"),
         ("P1", "cmp", "2", "0"),
@@ -83,10 +84,10 @@ def test_a_phase_without_a_mask_takes_that_of_another(tmp_path):
         *[("np", "weak-1"), ("np", "strong")],
     ]
     own, taken = prepared.regions[1], prepared.regions[3]
-    np.testing.assert_array_equal(*(np.load(tmp_path / "v" / region.file) for region in (own, taken)))
+    np.testing.assert_array_equal(*(np.load(tmp_path / "volumes" / region.file) for region in (own, taken)))
     assert taken.tumour_volume_ml is None  # a copy measures nothing new
     assert [(finding.phase, finding.code) for finding in prepared.findings] == [("np", "mask-carried")]
-    assert {row["phase"] for row in read_rows(tmp_path / "v" / "tumours.csv")} == {"cmp"}
+    assert {row["phase"] for row in read_rows(tmp_path / "volumes" / "tumours.csv")} == {"cmp"}
 
 
 def test_a_change_of_the_lent_mask_cuts_the_borrower_again(tmp_path):
@@ -164,7 +165,7 @@ def test_exported_pictures_are_cut_beside_scans(tmp_path):
     prepared = prepare(tmp_path, study(), drawn, shown)
     [region] = [region for region in prepared.regions if region.phase == "np"]
     assert (region.arm, region.slices) == ("weak-1", "1")
-    assert np.load(tmp_path / "v" / region.file).mean() == pytest.approx(0.4, abs=1e-3)
+    assert np.load(tmp_path / "volumes" / region.file).mean() == pytest.approx(0.4, abs=1e-3)
     assert [(finding.phase, finding.code) for finding in prepared.findings] == [("np", "picture-not-volume")]
     turned = replace(shown, image_path=paths[1], further_paths=(paths[0],))
     assert prepare(tmp_path, study(), drawn, turned).files("weak-1", "np") != {"P1": region.file}

@@ -15,9 +15,9 @@ import numpy as np
 from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
 from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, printable, y_label
 from nephrograde.report.record import BASELINES
-from nephrograde.report.tables.pairs import phase_words, value_of
+from nephrograde.report.tables.pairs import value_of
 from nephrograde.report.tables.wording import split_words
-from nephrograde.report.text.language import t
+from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import decimal
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _panels(record: Record, drawable: Collection[str]) -> list[Panel]:
     panels = []
     for phase in dict.fromkeys(model.phase for model in networks):
         members = [model for model in networks if model.phase == phase]
-        title = phase_words(phase) if phase else split_words(record)
+        title = phase_heading(phase) if phase else split_words(record)
         for start in range(0, len(members), PANEL_MODELS):
             lines = tuple(
                 Line(model.name, _short(model.arm or model.name), {"color": COLOURS[k], "linestyle": DASHES[k]})

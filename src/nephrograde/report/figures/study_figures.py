@@ -13,7 +13,7 @@ import numpy as np
 from nephrograde.report.figures.roc import GRID, roc_band, roc_points
 from nephrograde.report.figures.svg import RULE, finish, house_style, new_figure, printable, y_label
 from nephrograde.report.tables.wording import split_words
-from nephrograde.report.text.language import t
+from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import bounds, decimal, enumerated
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _panels(record: Record, models: Sequence[Model]) -> list[tuple[str, Sequence
     panels: list[tuple[str, Sequence[Model]]] = []
     for phase in dict.fromkeys(model.phase for model in models):
         members = [model for model in models if model.phase == phase]
-        title = _phase_title(phase) if phase else split_words(record)
+        title = printable(phase_heading(phase)) if phase else split_words(record)
         panels += [(title, members[start : start + PANEL_MODELS]) for start in range(0, len(members), PANEL_MODELS)]
     return panels or [(split_words(record), [])]
 
@@ -297,13 +297,3 @@ def _label(model: Model) -> str:
 def _short(name: str) -> str:
     """Cut a name that would run into the numbers beside it."""
     return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 7]}…{name[-6:]}"
-
-
-def _phase_title(phase: str) -> str:
-    known = {
-        "up": t("Unenhanced"),
-        "cmp": t("Corticomedullary"),
-        "np": t("Nephrographic"),
-        "ep": t("Excretory"),
-    }
-    return printable(known.get(phase, phase))

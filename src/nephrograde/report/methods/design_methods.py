@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.report.tables.wording import given_words, level_words
-from nephrograde.report.text.language import spoken, t
+from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
 from nephrograde.vocabulary import Supervision
@@ -129,13 +129,8 @@ def phase_text(phase: str) -> str:
     >>> phase_text("cmp"), phase_text("pet")
     ('corticomedullary phase (cmp)', 'pet')
     """
-    known = {
-        "up": t("unenhanced phase (up)"),
-        "cmp": t("corticomedullary phase (cmp)"),
-        "np": t("nephrographic phase (np)"),
-        "ep": t("excretory phase (ep)"),
-    }
-    return known.get(phase, phase)
+    name = phase_in_words(phase)
+    return phase if name == phase else t("{phase} phase ({code})", phase=name, code=phase)
 
 
 def phases(record: Record) -> str:

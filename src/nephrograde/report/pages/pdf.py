@@ -116,7 +116,7 @@ def require_cjk_font() -> None:
 
 def _weasyprint() -> Any:
     try:
-        with _quiet():
+        with _quiet(), _strict_pillow():
             import weasyprint
     except ImportError:
         raise NephrogradeError(
@@ -143,6 +143,18 @@ def _require_glyphs(document: Any, html_path: Path) -> None:
     if letters:
         shown = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in letters[:10])
         raise NephrogradeError(f"No font of this machine has these letters of {html_path}: {shown}. {FONT_REMEDY}")
+
+
+@contextmanager
+def _strict_pillow() -> Iterator[None]:
+    """Undo what importing WeasyPrint does to the whole process: Pillow would read pictures that are cut short."""
+    from PIL import ImageFile
+
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 @contextmanager

@@ -296,7 +296,7 @@ class InputGroup(NamedTuple):
     """The input files of one kind: how many, and one SHA-256 over those of all of them."""
 
     kind: str
-    count: int
+    files: int
     digest: str
 
 

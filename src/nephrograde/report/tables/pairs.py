@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluate.compare import holm
 from nephrograde.report.record import BASELINES
 from nephrograde.report.tables.paper import PairCell
-from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
 from nephrograde.vocabulary import Supervision
 
@@ -200,19 +200,9 @@ def slice_rows(record: Record) -> tuple[SliceRow, ...]:
                 pairs += [(phase, pair)] if pair is not None else []
     adjusted = holm([pair.p_value for _, pair in pairs])
     return tuple(
-        SliceRow(phase_words(phase), pair.model_a, pair.model_b, _pair_cell(replace(pair, p_adjusted=p)), pair.n)
+        SliceRow(phase_heading(phase), pair.model_a, pair.model_b, _pair_cell(replace(pair, p_adjusted=p)), pair.n)
         for (phase, pair), p in zip(pairs, adjusted, strict=True)
     )
-
-
-def phase_words(phase: str) -> str:
-    """Spell a phase out in the language of the page, for a heading.
-
-    >>> phase_words("cmp"), phase_words("pet")
-    ('Corticomedullary', 'pet')
-    """
-    words = phase_in_words(phase)
-    return phase if words == phase else f"{words[0].upper()}{words[1:]}"
 
 
 def equivalence_table(record: Record, equivalences: Sequence[Equivalence]) -> EquivalenceTable | None:

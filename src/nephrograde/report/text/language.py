@@ -9,6 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from nephrograde.vocabulary import phase_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -79,8 +81,17 @@ def phase_in_words(phase: str) -> str:
     >>> phase_in_words("cmp"), phase_in_words("pet")
     ('corticomedullary', 'pet')
     """
-    known = {"up": t("unenhanced"), "cmp": t("corticomedullary"), "np": t("nephrographic"), "ep": t("excretory")}
-    return known.get(phase, phase)
+    return translated(phase_name(phase))
+
+
+def phase_heading(phase: str) -> str:
+    """Spell a phase out in the language of the page, for a heading.
+
+    >>> phase_heading("cmp"), phase_heading("pet")
+    ('Corticomedullary', 'pet')
+    """
+    words = phase_in_words(phase)
+    return phase if words == phase else f"{words[0].upper()}{words[1:]}"
 
 
 @cache

@@ -16,8 +16,9 @@ from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.sources.deidentify.values import damages, text_of
-from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
+from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, EXPLICIT, IMPLICIT, MEDIA_DIRECTORY_CLASS
+from nephrograde.volume.dicom.signature import is_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,11 @@ if TYPE_CHECKING:
 REPORT_NAME = "deidentified.csv"
 _REPORT_COLUMNS = ["patient_id", "series", "files", "flagged", "set_aside", "reason"]
 _BYTE_ORDERS = {
-    (True, True): "1.2.840.10008.1.2",
-    (False, True): "1.2.840.10008.1.2.1",
-    (False, False): "1.2.840.10008.1.2.2",
+    (True, True): IMPLICIT,
+    (False, True): EXPLICIT,
+    (False, False): BIG_ENDIAN,
 }
 _NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORECASE)
-_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +107,14 @@ class _Run:
             content = found.read()
         except SetAside as refused:
             return replace(outcome, reason=str(refused))
-        if not _is_dicom(content):
+        if not is_dicom(content):
             return replace(outcome, reason="empty" if not content else "not DICOM")
         with quiet():
             try:
                 return self._object(_parse(content), outcome)
             except SetAside as refused:
                 return replace(outcome, reason=str(refused))
-            except damages() as error:  # its message may hold what the header says
+            except PYDICOM_ERRORS as error:  # its message may hold what the header says
                 return replace(outcome, reason=f"damaged or cut short ({type(error).__name__})")
 
     def _object(self, source: Dataset, outcome: Outcome) -> Outcome:
@@ -202,7 +202,7 @@ def deidentify_folder(
     _require_apart(folder, out_dir, key_path)
     key = Key(key_path)
     with Journal(out_dir, key) as journal:
-        remove_leftovers(out_dir)
+        _remove_interrupted(out_dir)
         run = _Run(out_dir, key, journal, settings or DeidentifySettings())
         for content in contents_below(
             folder.resolve(), leave_out=(key_path.resolve(), _names_path(key_path.resolve()))
@@ -210,6 +210,14 @@ def deidentify_folder(
             run.take(content)
             progress(1)
     return _concluded(run, key_path)
+
+
+def _remove_interrupted(out_dir: Path) -> None:
+    """Remove what a killed process left in the folders of series, and nothing behind a symbolic link."""
+    remove_leftovers(out_dir, is_ours={REPORT_NAME}.__contains__)
+    for series_dir in out_dir.glob("*/study-*/series-*"):
+        if series_dir.resolve() == out_dir.resolve() / series_dir.relative_to(out_dir):
+            remove_leftovers(series_dir)
 
 
 def _concluded(run: _Run, key_path: Path) -> Deidentified:
@@ -259,18 +267,13 @@ def _require_apart(folder: Path, out_dir: Path, key_path: Path) -> None:
         raise InputError(problems)
 
 
-def _is_dicom(content: bytes) -> bool:
-    """By its content: the mark after the preamble, or a data set that begins at once with a group of its own."""
-    return content[128:132] == b"DICM" or content[:2] in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}
-
-
 def _parse(content: bytes) -> Dataset:
     import pydicom
     from pydicom.dataset import FileMetaDataset
 
     source = pydicom.dcmread(io.BytesIO(content), force=True)
     meta = getattr(source, "file_meta", None) or FileMetaDataset()
-    if str(meta.get("MediaStorageSOPClassUID", "")) == _MEDIA_DIRECTORY:
+    if str(meta.get("MediaStorageSOPClassUID", "")) == MEDIA_DIRECTORY_CLASS:
         raise SetAside("a DICOMDIR, which only lists files")
     if not source:
         raise SetAside("damaged: nothing in it")

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from nephrograde.sources.scan.archive import (
-    BROKEN_ARCHIVE,
-    BROKEN_MEMBER,
-    LEADS_OUT,
-    MEMBER_SEPARATOR,
-    TOO_DEEP,
-    is_zip,
-)
 from nephrograde.sources.scan.tree import UNREADABLE, walk_files
+from nephrograde.volume.dicom.archive import MEMBER_SEPARATOR, ArchiveRefused, Member, is_zip, walk_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
-
-LARGEST_MEMBER_BYTES = 4 * 2**30
-"""Members of archives that unpack to more are not read (our choice; an enhanced CT of 1,000 slices has 0.5 GiB)."""
-LARGEST_RATIO = 200
-"""Nor are members that unpack to more times their packed size (our choice; CT packs to a third or so)."""
-BOMB = "zip bomb: unpacks to many times its size"
-LOCKED = "encrypted or packed by an unknown method in its zip archive"
-_CHUNK_BYTES = 2**20
 
 
 class SetAside(Exception):  # noqa: N818 - nothing went wrong; the file is just not written
@@ -63,12 +44,14 @@ def contents_below(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterato
         leave_out: Files that are passed over.
 
     Yields:
-        Files in order of their paths; one that cannot be read says so when it is.
+        Files in order of their paths, members in the order of their archive; one that cannot be read says so when it
+        is. Members are to be read before the next one is asked for.
 
     **Source:** Our choice.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> import zipfile
     >>> with zipfile.ZipFile(folder / "export", "w") as archive:
     ...     archive.writestr("IM1", b"DICM")
     >>> [(content.name, content.read()) for content in contents_below(folder)]
@@ -80,7 +63,7 @@ def contents_below(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterato
         if found.reason:
             yield Content(found.path, stamp, partial(_refuse, found.reason))
         elif _begins_as_zip(path):
-            yield from _members(path, found.path, stamp, is_inner=False)
+            yield from _members(path, found.path, stamp)
         else:
             yield Content(found.path, stamp, partial(_read, path))
 
@@ -93,43 +76,13 @@ def _begins_as_zip(path: Path) -> bool:
         return False  # said when it is read
 
 
-def _members(archive_file: Path | IO[bytes], name: str, stamp: str, *, is_inner: bool) -> Iterator[Content]:
+def _members(archive_path: Path, name: str, stamp: str) -> Iterator[Content]:
     try:
-        archive = zipfile.ZipFile(archive_file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, IndexError, OverflowError):
-        yield Content(name, stamp, partial(_refuse, BROKEN_ARCHIVE))
-        return
-    with archive:
-        for member in sorted(archive.infolist(), key=lambda member: member.filename):
-            if member.is_dir():
-                continue
-            read = partial(_read_member, archive, member)
-            content = Content(
-                f"{name}{MEMBER_SEPARATOR}{member.filename}", f"{stamp} {member.file_size} {member.CRC}", read
-            )
-            if not _is_inner_zip(archive, member):
-                yield content
-            elif is_inner:
-                yield Content(content.name, content.stamp, partial(_refuse, TOO_DEEP))
-            else:
-                yield from _inner(content)
-
-
-def _inner(content: Content) -> Iterator[Content]:
-    try:
-        inner = io.BytesIO(content.read())
-    except SetAside as refused:
-        yield Content(content.name, content.stamp, partial(_refuse, str(refused)))
-        return
-    yield from _members(inner, content.name, content.stamp, is_inner=True)
-
-
-def _is_inner_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    try:
-        with archive.open(member) as stream:
-            return is_zip(stream.read(4))
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error):
-        return False  # said when it is read
+        for member in walk_members(archive_path):
+            place = f"{name}{MEMBER_SEPARATOR}{member.name}"
+            yield Content(place, f"{stamp} {member.n_bytes} {member.checksum}", partial(_read_member, member))
+    except ArchiveRefused as refused:
+        yield Content(name, stamp, partial(_refuse, str(refused)))
 
 
 def _read(path: Path) -> bytes:
@@ -139,23 +92,11 @@ def _read(path: Path) -> bytes:
         raise SetAside(UNREADABLE) from None
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    parts = re.split(r"[\\/]", member.filename)
-    if ".." in parts or not parts[0] or parts[0].endswith(":"):
-        raise SetAside(LEADS_OUT)
-    largest = min(LARGEST_MEMBER_BYTES, LARGEST_RATIO * max(member.compress_size, 1024))
-    content = bytearray()
+def _read_member(member: Member) -> bytes:
     try:
-        with archive.open(member) as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                content += chunk
-                if len(content) > largest:
-                    raise SetAside(BOMB)
-    except (NotImplementedError, RuntimeError):
-        raise SetAside(LOCKED) from None
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error):
-        raise SetAside(BROKEN_MEMBER) from None
-    return bytes(content)
+        return member.read()
+    except ArchiveRefused as refused:
+        raise SetAside(str(refused)) from None
 
 
 def _refuse(reason: str) -> bytes:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.profile import Treatment, treatment
-from nephrograde.sources.deidentify.values import (
-    bytes_element,
-    charsets_of,
-    number_element,
-    text_element,
-    texts_of,
-)
+from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
+from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
+from nephrograde.volume.dicom.moment import read_day, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +32,7 @@ _METHOD_CODES = {
 _DEEPEST = 16  # sequences inside sequences, our choice
 _CODED = re.compile(r"[\w .+/^*:-]{0,32}")
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
-_DATE_TIME = re.compile(r"(\d{8})(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
+_DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
 
 
 def identity_of(source: Dataset) -> Identity:
@@ -46,7 +41,7 @@ def identity_of(source: Dataset) -> Identity:
     Args:
         source: As read.
     """
-    charsets = charsets_of(source, ())
+    charsets = character_sets_of(source)
     found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
     kinds = {
         "numbers": (
@@ -96,7 +91,7 @@ class Cleaner:
             A new object with new file meta information, texts in UTF-8, and a statement of what was done to it.
 
         Raises:
-            ValueError: Or another of ``damages()``, where the object makes no sense.
+            ValueError: Or another of ``PYDICOM_ERRORS``, where the object makes no sense.
 
         **Source:** DICOM PS3.15 E.1.1 and E.2; PS3.10 7.1.
         """
@@ -115,7 +110,7 @@ class Cleaner:
         from pydicom import Dataset
 
         target = Dataset()
-        charsets = charsets_of(source, outer_charsets)
+        charsets = character_sets_of(source, outer_charsets)
         for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118
             way = treatment(
                 tag, keep_descriptions=self.keep_descriptions, keep_characteristics=self.keep_characteristics
@@ -145,7 +140,7 @@ class Cleaner:
             Treatment.CODED: self._coded,
             Treatment.AGE: _age,
             Treatment.SHIFT: self._shifted,
-            Treatment.TIME: lambda text: text if _TIME.fullmatch(text) else "",
+            Treatment.TIME: _time,
             Treatment.UID: self.new_uid,
         }[way]
         return [change(text) for text in texts_of(source, tag, charsets)]
@@ -154,19 +149,15 @@ class Cleaner:
         return self.identity.removed_from(text) if _CODED.fullmatch(text) else ""
 
     def _shifted(self, text: str) -> str:
-        moment = _DATE_TIME.fullmatch(text)
-        parts = _DATE.fullmatch(text)
-        try:
-            if parts:
-                day = datetime(int(parts[1]), int(parts[2]), int(parts[3]))
-            elif moment:
-                day = datetime.strptime(moment[1], "%Y%m%d")
-            else:
-                return ""
-            shifted = day + timedelta(days=self.subject.days_shifted)
-        except (ValueError, OverflowError):
+        day = read_day(text)
+        if day is None:
             return ""
-        return f"{shifted.year:04d}{shifted.month:02d}{shifted.day:02d}" + (moment[2] if moment and not parts else "")
+        try:
+            shifted = day + timedelta(days=self.subject.days_shifted)
+        except OverflowError:
+            return ""
+        time = _DATE_TIME.fullmatch(text)
+        return f"{shifted.year:04d}{shifted.month:02d}{shifted.day:02d}" + (time[1] if time else "")
 
     def _sequence(self, source: Dataset, tag: int, charsets: tuple[str, ...], depth: int) -> DataElement | None:
         from pydicom import DataElement, Dataset
@@ -227,6 +218,14 @@ def _is_name(tag: int) -> bool:
         return not (tag >> 16) % 2 and dictionary_VR(tag) == "PN"
     except KeyError:
         return False
+
+
+def _time(text: str) -> str:
+    """A time as it is written; one that is not written as a TM, as one."""
+    time = read_time(text)
+    if time is None or _TIME.fullmatch(text):
+        return text if time else ""
+    return f"{time:%H%M%S}"
 
 
 def _age(text: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from nephrograde.volume.dicom.moment import read_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,9 +141,8 @@ def _alone(part: str) -> str:
 
 
 def _spelt_dates(birth_date: str) -> Iterable[str]:
-    try:
-        day = datetime.strptime(re.sub(r"\D", "", birth_date), "%Y%m%d")
-    except ValueError:
+    day = read_day(birth_date)
+    if day is None:
         return
     for written in _BIRTH_FORMATS:
         for mark in "-./ ":

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
+from nephrograde.files import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,7 @@ def write_private(csv_path: Path, rows: Sequence[Sequence[object]]) -> None:
         rows: Its rows, the headings first.
     """
     csv_path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = csv_path.with_name(f".{csv_path.name}.{os.getpid()}.tmp")
+    temporary_path = temporary_beside(csv_path)
     try:
         with os.fdopen(os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
             stream.write(_csv_bytes(rows))

@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.values import text_of
+from nephrograde.volume.dicom.datasets import text_of
+from nephrograde.volume.dicom.dictionary import SECONDARY_CAPTURE_CLASS, SEGMENTATION_CLASSES, STRUCTURE_SET_CLASS
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-_RTSTRUCT, _SEGMENTATION = f"{_STORAGE}481.3", f"{_STORAGE}66.4"
-_SECONDARY_CAPTURES = f"{_STORAGE}7"
 _TEXT_MODALITIES = {"OT", "SC", "DOC", "US", "XC", "ES", "GM", "HC"}
 _WORDS_OF_PAGES = re.compile(
     r"dose.?(report|sheet|info|summary|record|page)|dosis.?protokoll|patient.?protocol|screen.?(save|shot|capture)"
@@ -58,7 +57,7 @@ def judge(header: Dataset) -> Verdict:
     Verdict(reason='the header says that text is burnt in', is_suspect=True)
     """
     sop_class = text_of(header, "SOPClassUID")
-    if sop_class == _RTSTRUCT:
+    if sop_class == STRUCTURE_SET_CLASS:
         return Verdict()
     if not sop_class.startswith(_STORAGE):
         return Verdict(
@@ -70,7 +69,7 @@ def judge(header: Dataset) -> Verdict:
         return Verdict("not an image: report, document or other object")
     if text_of(header, "BurnedInAnnotation").upper() == "YES":
         return Verdict("the header says that text is burnt in", is_suspect=True)
-    if sop_class == _SEGMENTATION:
+    if sop_class in SEGMENTATION_CLASSES:
         return Verdict()
     return _suspect_kind(header, sop_class)
 
@@ -78,8 +77,8 @@ def judge(header: Dataset) -> Verdict:
 def _suspect_kind(header: Dataset, sop_class: str) -> Verdict:
     words = " ".join(text_of(header, name) for name in ("ImageType", "SeriesDescription", "StudyDescription"))
     kinds = {
-        "a secondary capture": sop_class == _SECONDARY_CAPTURES
-        or sop_class.startswith(f"{_SECONDARY_CAPTURES}.")
+        "a secondary capture": sop_class == SECONDARY_CAPTURE_CLASS
+        or sop_class.startswith(f"{SECONDARY_CAPTURE_CLASS}.")
         or "ConversionType" in header,
         "of a modality whose images often carry text": text_of(header, "Modality").upper() in _TEXT_MODALITIES,
         "a dose sheet or screen": bool(_WORDS_OF_PAGES.search(words)),

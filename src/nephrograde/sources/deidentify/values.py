@@ -3,76 +3,15 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.datasets import BINARY_VRS, texts_of
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = {"IS", "US", "SS", "UL", "SL", "SV", "UV"}
-_BINARY_VRS = {"US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT"}
-
-
-def damages() -> tuple[type[Exception], ...]:
-    """What pydicom raises where the bytes of a header make no sense."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
-    of_python = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, EOFError, OSError)
-    return (*of_python, MemoryError, struct.error, zlib.error, BytesLengthException, InvalidDicomError)
-
-
-def text_of(source: Dataset, name: str) -> str:
-    """The decoded text of an element at the top of a header, several values parted by a backslash.
-
-    Args:
-        source: As read.
-        name: Keyword of the element.
-
-    Returns:
-        The text; empty where the element is missing.
-    """
-    from pydicom.datadict import tag_for_keyword
-
-    tag = tag_for_keyword(name)
-    return "" if tag is None else "\\".join(texts_of(source, tag, charsets_of(source, ())))
-
-
-def charsets_of(source: Dataset, outer: tuple[str, ...]) -> tuple[str, ...]:
-    """The character sets that a header, or an item of a sequence, declares; else those of what it stands in."""
-    texts = texts_of(source, 0x00080005, ())
-    return tuple(texts) or outer
-
-
-def texts_of(source: Dataset, tag: int, charsets: tuple[str, ...]) -> list[str]:
-    """The values of an element as texts, whatever type the file gives it; none where there are none.
-
-    Args:
-        source: As read.
-        tag: Group and element as one number.
-        charsets: Those declared.
-    """
-    from pydicom.datadict import dictionary_VR
-
-    item = source.get_item(tag)
-    value = None if item is None else item.value
-    if value is None:
-        return []
-    if isinstance(value, bytes) and (item.VR or dictionary_VR(tag)) in {*_BINARY_VRS, "US or SS"}:
-        value = source[tag].value
-    if isinstance(value, bytes):
-        text = decode_text(value, charsets)
-        return (
-            [text]
-            if dictionary_VR(tag) in {"LT", "ST", "UT", "UR"}
-            else [part.strip(" \0") for part in text.split("\\")]
-        )
-    values = list(value) if isinstance(value, MutableSequence) else [value]  # a PersonName is one, though it iterates
-    return [str(one).strip(" \0") for one in values]
 
 
 def text_element(tag: int, texts: list[str]) -> DataElement:
@@ -97,9 +36,9 @@ def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> Data
 
     vr = dictionary_VR(tag)
     item = source.get_item(tag)
-    if item.VR in _BINARY_VRS and vr in {item.VR, "US or SS"}:
+    if item.VR in BINARY_VRS and vr in {item.VR, "US or SS"}:
         return DataElement(tag, item.VR, source[tag].value)
-    if vr in {"US or SS", "AT"} or (item.VR is None and vr in _BINARY_VRS):
+    if vr in {"US or SS", "AT"} or (item.VR is None and vr in BINARY_VRS):
         value = source[tag].value
         if isinstance(value, bytes) and len(value) > 6:  # a look-up table's three numbers at most
             return None

@@ -7,10 +7,11 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import DownloadError, InputError, Problem
-from nephrograde.files import replaced
+from nephrograde.files import remove_ours, replaced
 from nephrograde.sources.public.cohorts import COHORTS, KITS_REPOSITORY, Hosts, default_hosts
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
 from nephrograde.sources.public.grades import fetch_grades, read_public_grades
@@ -143,7 +144,7 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     """
     paths = ScanPaths(out_dir / "cohort.csv")
     claim_table(paths)
-    write_tables(paths, plan.rows, plan.series_rows, carried=plan.columns)
+    write_tables(paths, plan.rows, plan.series, carried=plan.columns)
     return Downloaded(
         table_path=paths.table_path,
         series_path=paths.series_path,
@@ -215,15 +216,34 @@ def _download_series(part: Part, target_path: Path, *, hosts: Hosts, tally: _Tal
         return
     # The folder gets its name when it is whole, so that half a series is never read as a short one.
     coming_dir = target_path.with_name(f"{target_path.name}.part")
+    others_dir = target_path.with_name(f"{target_path.name}.others")
+    names = {remote.name for remote in remotes}
     if target_path.exists():  # files were taken out of it, or put into it
-        shutil.rmtree(coming_dir, ignore_errors=True)
+        _set_others_aside(coming_dir, names, others_dir)
+        remove_ours(coming_dir, _with_parts(names).__contains__)
+        if coming_dir.is_dir():
+            coming_dir.rmdir()
         target_path.rename(coming_dir)
     for remote in remotes:
         path = coming_dir / remote.name
         fetch_file(remote, path, hosts=hosts, advance=tally.advance, stopped=tally.stop.is_set)
-    for stray in {path.name for path in coming_dir.iterdir()} - {remote.name for remote in remotes}:
-        (coming_dir / stray).unlink()
+    _set_others_aside(coming_dir, names, others_dir)
+    remove_ours(coming_dir, _with_parts(names).__contains__, keep=names)
     coming_dir.rename(target_path)
+
+
+def _with_parts(names: set[str]) -> set[str]:
+    """The names of the files of a series, and those that they have until they are whole."""
+    return names | {f"{name}.part" for name in names}
+
+
+def _set_others_aside(series_dir: Path, names: set[str], others_dir: Path) -> None:
+    """Move what does not belong to a series into a folder beside it, where it does not count as a slice."""
+    others = {path.name for path in series_dir.iterdir()} - _with_parts(names) if series_dir.is_dir() else set()
+    for name in sorted(others):
+        others_dir.mkdir(exist_ok=True)
+        free = (others_dir / (f"{name}.{k}" if k else name) for k in count())
+        (series_dir / name).rename(next(path for path in free if not path.exists()))
 
 
 def _find_file(part: Part, hosts: Hosts, images: Mapping[str, RemoteFile]) -> RemoteFile:

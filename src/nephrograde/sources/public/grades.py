@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from nephrograde.cohort.grade import read_grade
 from nephrograde.errors import InputError, Problem
 from nephrograde.files import replaced
 from nephrograde.sources.public.cohorts import KITS_REPOSITORY
 from nephrograde.sources.public.fetch import read_url
 from nephrograde.sources.scan.grades import read_grades
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 _GDC_FIELDS = ("submitter_id", "tumor_grade", "primary_diagnosis", "classification_of_tumor")
 _GDC_MOST = 5000
-_GRADE = re.compile(r"G?([1-4])", re.IGNORECASE)
 _NOT_CLEAR_CELL = re.compile(
     "papillary|chromophobe|oncocyt|urothel|transitional|collecting duct|sarcoma|angiomyolip|medullary|cystic|wilms"
     "|nephroblastoma|translocation|squamous|neuroendocrine"
@@ -35,12 +36,12 @@ class PublicGrade:
 
     Attributes:
         grade: "1" to "4"; empty where none is given.
-        why_not: Why the patient does not count: no clear cell carcinoma, or no one grade. Empty where it counts.
+        why_not: Why the patient does not count: no clear cell carcinoma, or no one grade. None where it counts.
         clinical: Further cells: ``age_years``, ``sex``, ``size_cm``.
     """
 
     grade: str
-    why_not: str
+    why_not: Statement | None
     clinical: Mapping[str, str]
 
 
@@ -122,19 +123,20 @@ def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
     table = read_grades(grades_path)
     rows = {}
     for patient_id, (_, cells) in table.rows.items():
-        match = _GRADE.fullmatch(cells.get("isup_grade", ""))
+        grade = read_grade(cells.get("isup_grade", ""))
         clinical = {heading: cell for heading, cell in cells.items() if heading != "isup_grade"}
-        rows[patient_id.casefold()] = PublicGrade(match[1] if match else "", "" if match else "no grade", clinical)
+        why_not = None if grade else Statement.of("no-grade")
+        rows[patient_id.casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
     return PublicGrades("isup_grade", rows, grades_path.name)
 
 
 def find_grade(grades: PublicGrades, patient_id: str) -> PublicGrade:
     """Find what is known of a patient; ids are compared without regard to capitals.
 
-    >>> find_grade(PublicGrades("isup_grade", {}, ""), "KiTS-00000").why_not
-    'not in the grade table'
+    >>> find_grade(PublicGrades("isup_grade", {}, ""), "KiTS-00000").why_not.code
+    'not-in-grade-table'
     """
-    return grades.rows.get(patient_id.casefold()) or PublicGrade("", "not in the grade table", {})
+    return grades.rows.get(patient_id.casefold()) or PublicGrade("", Statement.of("not-in-grade-table"), {})
 
 
 def kits_patient(case: int) -> str:
@@ -166,16 +168,16 @@ def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
     for case in cases:
         number = int(str(case["case_id"]).removeprefix("case_"))
         histology = str(case["tumor_histologic_subtype"] or "unknown")
-        match = _GRADE.fullmatch(str(case["tumor_isup_grade"]))
+        grade = read_grade(_text(case["tumor_isup_grade"]))
         clinical = {
             "age_years": _text(case.get("age_at_nephrectomy")),
             "sex": _text(case.get("gender")),
             "size_cm": _text(case.get("radiographic_size")),
         }
-        why_not = "" if match else "no grade"
+        why_not = None if grade else Statement.of("no-grade")
         if histology != "clear_cell_rcc":
-            why_not = f"not clear cell: {histology}"
-        rows[kits_patient(number).casefold()] = PublicGrade(match[1] if match else "", why_not, clinical)
+            why_not = Statement.of("not-clear-cell", histology=histology)
+        rows[kits_patient(number).casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
     return rows
 
 
@@ -193,11 +195,13 @@ def _read_gdc(answer: Mapping[str, Any]) -> dict[str, PublicGrade]:
         ]
         texts = sorted({str(diagnosis.get("primary_diagnosis") or "") for diagnosis in own})
         other = [text for text in texts if _NOT_CLEAR_CELL.search(text.lower())]
-        matches = (_GRADE.fullmatch(str(diagnosis.get("tumor_grade"))) for diagnosis in own)
-        grades = sorted({match[1] for match in matches if match})
-        why_not = "" if len(grades) == 1 else f"grades {', '.join(grades)}" if grades else "no grade"
+        found = (read_grade(_text(diagnosis.get("tumor_grade"))) for diagnosis in own)
+        grades = sorted({str(grade) for grade in found if grade})
+        why_not = None if len(grades) == 1 else Statement.of("no-grade")
+        if len(grades) > 1:
+            why_not = Statement.of("several-grades", grades=", ".join(grades))
         if other:
-            why_not = f"not clear cell: {other[0]}"
+            why_not = Statement.of("not-clear-cell", histology=other[0])
         rows[str(hit["submitter_id"]).casefold()] = PublicGrade(grades[0] if len(grades) == 1 else "", why_not, {})
     return rows
 

@@ -13,6 +13,7 @@ from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.index import header_of_row
 from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
 from nephrograde.volume.phase.recognise import NAMED_FROM, recognise_phases
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,7 +169,7 @@ def choose_collection(collection: Collection) -> list[Choice]:
             header = header_of_row(row)
             studies.setdefault((header.patient_id, header.study_uid), []).append(header)
     seen = {
-        uid: Evidence("image", f"{marks[0].read_as}, say the radiologists of RCC-AID", _READ_AS[marks[0].read_as])
+        uid: Evidence(Statement.of("image.read-as", read_as=marks[0].read_as), _READ_AS[marks[0].read_as])
         for uid, marks in collection.marks.items()
         if marks[0].read_as
     }
@@ -213,5 +214,5 @@ def _place(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _late() -> PhaseAnswer:
-    text = '"late" in the series description, the third phase of C4KC-KiTS'
-    return PhaseAnswer("np", max(NAMED_FROM, _LATE["np"]), (Evidence("words", text, _LATE),))
+    evidence = Evidence(Statement.of("words.third-of-c4kc"), _LATE)
+    return PhaseAnswer("np", max(NAMED_FROM, _LATE["np"]), (evidence,))

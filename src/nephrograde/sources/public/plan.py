@@ -20,8 +20,10 @@ from nephrograde.sources.public.cohorts import (
 )
 from nephrograde.sources.public.grades import find_grade, kits_patient
 from nephrograde.sources.public.idc import choose_collection, part_of_series, read_collection
-from nephrograde.sources.scan.tables import series_row
+from nephrograde.sources.scan.tables import series_entry
 from nephrograde.volume.phase.evidence import PHASES
+from nephrograde.volume.series_table import SeriesEntry
+from nephrograde.volume.statement import Statement, wording_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +44,7 @@ class CohortPlan:
     Attributes:
         names: Of the cohorts that are in it.
         rows: Of ``cohort.csv``; paths are below its folder.
-        series_rows: Of ``series.csv``.
+        series: Of ``series.csv``.
         parts: What has to be downloaded, each path once.
         index_version: Of idc-index-data; empty where it was not needed.
         grade_sources: Where the grades are from.
@@ -51,7 +53,7 @@ class CohortPlan:
 
     names: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
-    series_rows: tuple[Mapping[str, str], ...]
+    series: tuple[SeriesEntry, ...]
     parts: tuple[Part, ...]
     index_version: str
     grade_sources: tuple[str, ...]
@@ -136,7 +138,7 @@ def fold_plans(plans: Sequence[CohortPlan]) -> CohortPlan:
     return CohortPlan(
         names=tuple(dict.fromkeys(name for plan in plans for name in plan.names)),
         rows=tuple(rows[patient] for patient in sorted(rows)),
-        series_rows=_fold_series(plans, used),
+        series=_fold_series(plans, used),
         parts=tuple(parts.values()),
         index_version=next((plan.index_version for plan in plans if plan.index_version), ""),
         grade_sources=tuple(dict.fromkeys(source for plan in plans for source in plan.grade_sources)),
@@ -189,30 +191,34 @@ def _plan_collection(cohort: PublicCohort, grades: PublicGrades | None) -> Cohor
     for choice in choices:
         by_patient.setdefault(choice.header.patient_id, []).append(choice)
     rows: list[dict[str, str]] = []
-    series_rows: list[dict[str, str]] = []
+    series: list[SeriesEntry] = []
     parts: dict[str, Part] = {}
     left_out: Counter[str] = Counter()
     for patient, own in sorted(by_patient.items()):
         grade = find_grade(grades, patient) if grades else None
-        why_not = grade.why_not if grade else ""
+        why_not = grade.why_not if grade else None
         chosen = [choice for choice in own if choice.chosen]
         if why_not or not chosen:
-            left_out[why_not.partition(":")[0] or "no series whose phase is known"] += 1
+            left_out[why_not.code if why_not else "no-known-series"] += 1
         else:
             column = grades.column if grades else cohort.grade_column
             row = _first_cells(patient, column, grade, collection.rows[chosen[0].header.series_uid])
             rows.append(row | _scan_cells(collection, chosen, parts))
-        listed = [replace(one, chosen=False, reason=f"patient left out: {why_not}") for one in own] if why_not else own
-        series_rows += [series_row(patient, choice) for choice in listed]
+        entries = [series_entry(patient, choice) for choice in own]
+        series += [_left_out(entry, why_not) for entry in entries] if why_not else entries
     return CohortPlan(
         names=(cohort.name,),
         rows=tuple(rows),
-        series_rows=tuple(series_rows),
+        series=tuple(series),
         parts=tuple(parts.values()),
         index_version=collection.version,
         grade_sources=(grades.source,) if grades else (),
         notes=_notes(cohort, left_out, grades),
     )
+
+
+def _left_out(entry: SeriesEntry, why_not: Statement) -> SeriesEntry:
+    return replace(entry, is_chosen=False, reason=Statement.of("patient-left-out"), grounds=(why_not,))
 
 
 def _first_cells(
@@ -245,7 +251,7 @@ def _scan_cells(collection: Collection, chosen: Iterable[Choice], parts: dict[st
 
 def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
     rows: list[dict[str, str]] = []
-    series_rows: list[dict[str, str]] = []
+    series: list[SeriesEntry] = []
     parts: list[Part] = []
     left_out: Counter[str] = Counter()
     for case in KITS_CASES:
@@ -253,23 +259,22 @@ def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
         is_late = case >= KITS_FIRST_NEPHROGRAPHIC
         phase = "np" if is_late else "cmp"
         grade = find_grade(grades, patient) if grades else None
-        why_not = grade.why_not if grade else ""
-        bound = f"cases from {KITS_FIRST_NEPHROGRAPHIC} on" if is_late else f"cases below {KITS_FIRST_NEPHROGRAPHIC}"
-        series_rows.append(
-            {
-                "patient_id": patient,
-                "study_uid": "",
-                "series_uid": name,
-                "description": f"{name}.nii.gz",
-                "phase": phase,
-                "probability": "1.000",
-                "evidence": f"words: {bound} are {'nephrographic' if is_late else 'corticomedullary'}, say the authors",
-                "chosen": "no" if why_not else "yes",
-                "reason": f"patient left out: {why_not}" if why_not else "only series of its phase",
-            }
+        why_not = grade.why_not if grade else None
+        told = "words.cases-from" if is_late else "words.cases-below"
+        entry = SeriesEntry(
+            patient_id=patient,
+            study_uid="",
+            series_uid=name,
+            description=f"{name}.nii.gz",
+            phase=phase,
+            probability=1.0,
+            evidence=(Statement.of(told, case=KITS_FIRST_NEPHROGRAPHIC, phase=phase),),
+            is_chosen=True,
+            reason=Statement.of("only-series"),
         )
+        series.append(_left_out(entry, why_not) if why_not else entry)
         if why_not:
-            left_out[why_not.partition(":")[0]] += 1
+            left_out[why_not.code] += 1
             continue
         own = _kits_parts(name)
         column = grades.column if grades else cohort.grade_column
@@ -280,7 +285,7 @@ def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
     return CohortPlan(
         names=(cohort.name,),
         rows=tuple(rows),
-        series_rows=tuple(series_rows),
+        series=tuple(series),
         parts=tuple(parts),
         index_version="",
         grade_sources=(grades.source,) if grades else (),
@@ -309,7 +314,7 @@ def _kits_parts(name: str) -> tuple[Part, Part]:
 
 
 def _notes(cohort: PublicCohort, left_out: Counter[str], grades: PublicGrades | None) -> tuple[str, ...]:
-    notes = [f"{cohort.title}: {n} patients left out, {reason}." for reason, n in left_out.most_common()]
+    notes = [f"{cohort.title}: {n} patients left out, {wording_of(code)[0]}." for code, n in left_out.most_common()]
     if grades is None:
         notes.append(f"{cohort.title}: no grades were joined; patients without clear cell carcinoma are among them.")
     if (grades.column if grades else cohort.grade_column) == "fuhrman_grade":
@@ -335,14 +340,15 @@ def _fold_rows(same: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return folded
 
 
-def _fold_series(plans: Sequence[CohortPlan], used: set[str]) -> tuple[Mapping[str, str], ...]:
+def _fold_series(plans: Sequence[CohortPlan], used: set[str]) -> tuple[SeriesEntry, ...]:
     """All series of all plans; one that another plan's scan stands for is no longer chosen."""
-    folded: dict[tuple[str, str], Mapping[str, str]] = {}
+    lost = Statement.of("another-cohort")
+    folded: dict[tuple[str, str], SeriesEntry] = {}
     for plan in plans:
-        for row in plan.series_rows:
-            uid = row["series_uid"]
+        for entry in plan.series:
+            uid = entry.series_uid
             is_used = not used.isdisjoint({f"images/{uid}", f"images/{uid}.dcm", f"images/{uid}.nii.gz"})
-            is_lost = row["chosen"] == "yes" and not is_used
-            told = {"chosen": "no", "reason": "another cohort has more phases of the patient"} if is_lost else {}
-            folded.setdefault((row["patient_id"], uid), {**row, **told})
+            is_lost = entry.is_chosen and not is_used
+            told = replace(entry, is_chosen=False, reason=lost, grounds=()) if is_lost else entry
+            folded.setdefault((entry.patient_id, uid), told)
     return tuple(folded[key] for key in sorted(folded))

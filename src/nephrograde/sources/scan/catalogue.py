@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-import zipfile
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,20 +18,20 @@ from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.sources.scan.archive import (
-    BROKEN_ARCHIVE,
-    MEMBER_SEPARATOR,
-    UNLISTABLE,
-    Looked,
-    count_members,
-    is_listable,
-    is_zip,
-    look_into,
-)
+from nephrograde.sources.scan.archive import Looked, look_into
 from nephrograde.sources.scan.headers import Refused, read_header
 from nephrograde.sources.scan.stacks import describe_stack, part_stacks
 from nephrograde.sources.scan.store import Skipped, Store
 from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
+from nephrograde.volume.dicom.archive import (
+    MEMBER_SEPARATOR,
+    UNLISTABLE,
+    ArchiveRefused,
+    count_members,
+    is_listable,
+    is_zip,
+)
+from nephrograde.volume.dicom.entries import beginning_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +49,6 @@ _CHUNK_MEMBERS = 2000
 _MEMBERS_AT_ONCE = 50
 """An archive of more than this becomes pieces of work of its own, so that no answer grows large."""
 _COMMIT_EVERY_S = 1.0
-_READ_BYTES = 16 * 2**10
-"""As much as most headers need, so that a file is read once."""
 
 
 class Catalogue:
@@ -318,23 +315,16 @@ def _read_piece(path: str, piece: _Piece) -> _Answer:
             return _look_at(stream, piece)
     except OSError:
         return _Answer(piece, [Looked("", Refused(UNREADABLE))])
-    except zipfile.BadZipFile:
-        return _Answer(piece, [Looked("", Refused(BROKEN_ARCHIVE))])
+    except ArchiveRefused as refused:
+        return _Answer(piece, [Looked("", Refused(str(refused)))])
 
 
 def _look_at(stream: IO[bytes], piece: _Piece) -> _Answer:
-    head = b""
-
-    def prefix_of(n_bytes: int) -> bytes:
-        nonlocal head
-        while len(head) < n_bytes and (more := stream.read(max(n_bytes - len(head), _READ_BYTES))):
-            head += more
-        return head[:n_bytes]
-
-    if not is_zip(prefix_of(4)):
-        return _Answer(piece, [Looked("", read_header(prefix_of, piece.n_bytes))])
+    beginning = beginning_of(stream)
+    if not is_zip(beginning(4)):
+        return _Answer(piece, [Looked("", read_header(beginning, piece.n_bytes))])
     if piece.stop is None:
         n_members = count_members(stream)
         if n_members > _MEMBERS_AT_ONCE:
             return _Answer(piece, [], n_members)
-    return _Answer(piece, list(look_into(stream, read_header, first=piece.first, stop=piece.stop)))
+    return _Answer(piece, list(look_into(stream, first=piece.first, stop=piece.stop)))

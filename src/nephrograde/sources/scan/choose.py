@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.sources.scan.kinds import Kernel, kernel_of, set_aside, step_of
+from nephrograde.volume.dicom.moment import read_day
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
+from nephrograde.volume.statement import Statement, write_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nephrograde.volume.dicom.header import SeriesHeader
     from nephrograde.volume.phase.evidence import PhaseAnswer
+
+Reasons: TypeAlias = "tuple[Statement, ...]"
+"""A reason, and its grounds after it."""
+
+Merit: TypeAlias = "tuple[float | str, Statement]"
 
 KIDNEYS_NEEDED = 0.5
 """A series that covers less of the height of the kidneys is set aside: it shows one pole. Our choice."""
@@ -39,13 +46,20 @@ class Choice:
         header: The series.
         answer: Its phase.
         chosen: It is the scan of its patient in its phase.
-        reason: Why, for people: a kind, and where there is one, a detail after a colon. Names nobody.
+        reason: Why, one of ``REASONS``.
+        grounds: What decided, of ``GROUNDS``.
     """
 
     header: SeriesHeader
     answer: PhaseAnswer
     chosen: bool
-    reason: str
+    reason: Statement
+    grounds: tuple[Statement, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The reason and its grounds as they stand in ``series.csv``."""
+        return write_statements((self.reason, *self.grounds))
 
 
 def choose_series(
@@ -85,10 +99,10 @@ def choose_series(
     ...     for text, n, step in [("arterial", 40, 5.0), ("arterial", 150, 1.25), ("SCOUT", 2, None)]
     ... )
     >>> for choice in choose_series([(thick, arterial), (thin, arterial), (scout, PhaseAnswer("", 0.25, ()))]):
-    ...     print(choice.chosen, "|", choice.reason)
-    False | a better series: slices nearer to 1–3 mm (1.25 mm apart)
-    True | best of 2: slices nearer to 1–3 mm (1.25 mm apart)
-    False | localiser
+    ...     print(choice.chosen, choice.text)
+    False better-series | by.step:step_mm=1.25
+    True best-of:n=2 | by.step:step_mm=1.25
+    False localiser
     """
     pairs = list(series)
     choices: dict[int, Choice] = {}
@@ -100,20 +114,6 @@ def choose_series(
         one_patient = _choose_patient([pairs[i] for i in numbers], day, extents, unreadable or {})
         choices.update(zip(numbers, one_patient, strict=True))
     return [choices[i] for i in range(len(pairs))]
-
-
-def study_day(header: SeriesHeader) -> date | None:
-    """Read the day of a study; None where it is missing or no date.
-
-    >>> from nephrograde.volume.dicom.header import SeriesHeader
-    >>> study_day(SeriesHeader(series_uid="1", study_date="20190314"))
-    datetime.date(2019, 3, 14)
-    """
-    digits = header.study_date.replace("-", "").replace(".", "")[:8]
-    try:
-        return datetime.strptime(digits, "%Y%m%d").date() if len(digits) == 8 else None
-    except ValueError:
-        return None
 
 
 def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> float:
@@ -155,14 +155,17 @@ def _choose_patient(
     kidneys: Mapping[str, tuple[float, float]],
     unreadable: Mapping[str, str],
 ) -> list[Choice]:
-    reasons = [
-        set_aside(header, has_kidneys=header.study_uid in kidneys)
-        or _kidney_reason(header, kidneys.get(header.study_uid))
-        or (f"cannot be read: {unreadable[header.key]}" if header.key in unreadable else "")
-        or ("phase unknown" if answer.phase == UNKNOWN else "")
-        for header, answer in pairs
-    ]
-    candidates = [i for i, reason in enumerate(reasons) if not reason]
+    reasons: dict[int, Reasons] = {}
+    for i, (header, answer) in enumerate(pairs):
+        reason = (
+            set_aside(header, has_kidneys=header.study_uid in kidneys)
+            or _kidney_reason(header, kidneys.get(header.study_uid))
+            or (Statement.of("unreadable", fault=unreadable[header.key]) if header.key in unreadable else None)
+            or (Statement.of("phase-unknown") if answer.phase == UNKNOWN else None)
+        )
+        if reason:
+            reasons[i] = (reason,)
+    candidates = [i for i in range(len(pairs)) if i not in reasons]
     visits: dict[str, list[int]] = {}
     for i in candidates:
         visits.setdefault(_visit(pairs[i][0]), []).append(i)
@@ -176,29 +179,33 @@ def _choose_patient(
         rivals = [i for i in visits.get(taken, []) if pairs[i][1].phase == phase]
         if rivals:
             chosen.add(_contest(rivals, pairs, kidneys, reasons))
-    return [Choice(header, answer, i in chosen, reasons[i]) for i, (header, answer) in enumerate(pairs)]
+    return [
+        Choice(header, answer, i in chosen, reasons[i][0], reasons[i][1:]) for i, (header, answer) in enumerate(pairs)
+    ]
 
 
-def _kidney_reason(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> str:
+def _kidney_reason(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> Statement | None:
     share = kidney_share(header, kidneys_mm)
-    return "" if share >= KIDNEYS_NEEDED else f"kidneys not in view: {share:.0%} of their height"
+    if share >= KIDNEYS_NEEDED:
+        return None
+    return Statement.of("kidneys-not-in-view", share_percent=_percent(share))
 
 
 def _visit(header: SeriesHeader) -> str:
-    day = study_day(header)
+    day = read_day(header.study_date)
     return f"study {header.study_uid}" if day is None else day.isoformat()
 
 
 def _choose_visit(
     visits: Mapping[str, Sequence[tuple[SeriesHeader, PhaseAnswer]]], surgery: date | None
-) -> tuple[str, dict[str, str]]:
+) -> tuple[str, dict[str, Reasons]]:
     """The visit that is taken, empty where none can be, and for each of the others the reason why not."""
-    day_of = {visit: study_day(members[0][0]) for visit, members in visits.items()}
-    why_not: dict[str, str] = {}
+    day_of = {visit: read_day(members[0][0].study_date) for visit, members in visits.items()}
+    why_not: dict[str, Reasons] = {}
     open_visits = list(visits)
     if surgery is not None:
         late = [visit for visit in visits if (day := day_of[visit]) is not None and day > surgery]
-        why_not |= dict.fromkeys(late, "after surgery")
+        why_not |= dict.fromkeys(late, (Statement.of("after-surgery"),))
         open_visits = [visit for visit in visits if visit not in late]
     if not open_visits:
         return "", why_not
@@ -209,15 +216,17 @@ def _choose_visit(
         return by_phases, day_of[visit] or date.min, n_phases, visit
 
     taken = max(open_visits, key=rank)
-    if surgery is not None:
-        reason = "another visit: nearer to surgery"
-    else:
-        n_phases = rank(taken)[2]
-        reason = f"another visit: {n_phases} phases" if n_phases > 1 else "another visit: later"
+    n_phases = rank(taken)[2]
     for visit in open_visits:
-        if visit != taken:
-            is_equal = surgery is None and rank(visit)[0] == rank(taken)[0]
-            why_not[visit] = "another visit: later" if is_equal else reason
+        if visit == taken:
+            continue
+        if surgery is not None:
+            ground = Statement.of("visit.nearer-surgery")
+        elif rank(visit)[0] == n_phases:
+            ground = Statement.of("visit.later")
+        else:
+            ground = Statement.of("visit.more-phases", n=n_phases)
+        why_not[visit] = (Statement.of("another-visit"), ground)
     return taken, why_not
 
 
@@ -225,49 +234,52 @@ def _contest(
     rivals: Sequence[int],
     pairs: Sequence[tuple[SeriesHeader, PhaseAnswer]],
     kidneys: Mapping[str, tuple[float, float]],
-    reasons: list[str],
+    reasons: dict[int, Reasons],
 ) -> int:
     """Find the best of the rivals, and write the reasons of all of them."""
     merits = {i: _merits(*pairs[i], kidneys.get(pairs[i][0].study_uid)) for i in rivals}
     best, *others = sorted(rivals, key=lambda i: [value for value, _ in merits[i]])
-    won_by: list[str] = []
+    won_by: list[Statement] = []
     for other in others:
         place = next((n for n, pair in enumerate(zip(merits[best], merits[other], strict=True)) if _differ(pair)), None)
-        word = "the same in all that is known" if place is None else merits[best][place][1]
-        reasons[other] = f"a better series: {word}"
-        won_by.append(word)
-    reasons[best] = (
-        f"best of {len(rivals)}: {', '.join(dict.fromkeys(won_by))}" if others else "only series of its phase"
-    )
+        ground = Statement.of("by.nothing") if place is None else merits[best][place][1]
+        reasons[other] = (Statement.of("better-series"), ground)
+        won_by.append(ground)
+    if others:
+        reasons[best] = (Statement.of("best-of", n=len(rivals)), *dict.fromkeys(won_by))
+    else:
+        reasons[best] = (Statement.of("only-series"),)
     return best
 
 
-def _differ(pair: tuple[tuple[float | str, str], tuple[float | str, str]]) -> bool:
+def _differ(pair: tuple[Merit, Merit]) -> bool:
     return pair[0][0] != pair[1][0]
 
 
-def _merits(
-    header: SeriesHeader, answer: PhaseAnswer, kidneys_mm: tuple[float, float] | None
-) -> list[tuple[float | str, str]]:
-    """What speaks for a series, the weightiest first: a number, lower is better, and how it reads where it decides."""
+def _merits(header: SeriesHeader, answer: PhaseAnswer, kidneys_mm: tuple[float, float] | None) -> list[Merit]:
+    """What speaks for a series, the weightiest first: a number, lower is better, and what is said where it decides."""
     step_mm, kernel = step_of(header), kernel_of(header)
     share = math.floor(20 * kidney_share(header, kidneys_mm) + 0.5) / 20
     extent_mm = _extent(header)
     length_steps = math.floor(min(extent_mm, _ENOUGH_MM) / _EXTENT_STEP_MM)
     certainty = 2 - (answer.probability >= 0.7) - (answer.probability >= 0.9)
-    words = "slices at an unknown distance" if step_mm is None else f"slices nearer to 1–3 mm ({step_mm:g} mm apart)"
+    by_step = Statement.of("by.step-unknown") if step_mm is None else Statement.of("by.step", step_mm=f"{step_mm:g}")
     number = math.inf if header.series_number is None else header.series_number
     return [
-        (-share, f"more of the kidneys ({share:.0%})"),
-        (certainty, f"surer of its phase ({answer.probability:.2f})"),
-        (_KERNEL_ORDER[kernel], f"{kernel} kernel"),
-        (header.image_type.upper().startswith("DERIVED"), "original images"),
-        (-length_steps, f"longer ({extent_mm:.0f} mm)"),
-        (_step_distance(step_mm), words),
-        (-header.n_images, f"more images ({header.n_images})"),
-        (number, "lower series number"),
-        (header.key, "first by UID"),
+        (-share, Statement.of("by.kidneys", share_percent=_percent(share))),
+        (certainty, Statement.of("by.certainty", probability=f"{answer.probability:.2f}")),
+        (_KERNEL_ORDER[kernel], Statement.of("by.kernel", kernel=kernel)),
+        (header.image_type.upper().startswith("DERIVED"), Statement.of("by.original")),
+        (-length_steps, Statement.of("by.length", length_mm=f"{extent_mm:.0f}")),
+        (_step_distance(step_mm), by_step),
+        (-header.n_images, Statement.of("by.images", n=header.n_images)),
+        (number, Statement.of("by.number")),
+        (header.key, Statement.of("by.uid")),
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 def _extent(header: SeriesHeader) -> float:

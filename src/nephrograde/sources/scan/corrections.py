@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import open_sheet
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.volume.phase.evidence import PhaseAnswer
 
-CHOSEN, LEFT_OUT, OUTDONE = "chosen by a person", "left out by a person", "another was chosen by a person"
 _COLUMNS = ("series_uid", "phase")
 
 
@@ -56,11 +56,11 @@ class Corrections:
         taken = {self.phases[corrected[n].header.series_uid]: n for n in reversed(named)}  # of several the first
         for n, choice in enumerate(corrected):
             if taken.get(choice.answer.phase) == n:
-                corrected[n] = replace(choice, chosen=True, reason=CHOSEN)
+                corrected[n] = replace(choice, chosen=True, reason=Statement.of("chosen-by-person"), grounds=())
             elif choice.chosen and choice.answer.phase in taken:
-                corrected[n] = replace(choice, chosen=False, reason=OUTDONE)
+                corrected[n] = replace(choice, chosen=False, reason=Statement.of("outdone-by-person"), grounds=())
             elif self.phases.get(choice.header.series_uid) == UNKNOWN:
-                corrected[n] = replace(choice, chosen=False, reason=LEFT_OUT)
+                corrected[n] = replace(choice, chosen=False, reason=Statement.of("left-out-by-person"), grounds=())
         return corrected
 
 
@@ -72,7 +72,7 @@ def read_corrections(corrections_path: Path) -> Corrections:
 
     Args:
         corrections_path: CSV or XLSX with ``series_uid`` and ``phase`` (one of ``PHASES``, or empty to leave the series
-            out); rows copied from ``series.csv`` will do, as other columns are passed over.
+            out); rows copied from ``series.csv`` of any format will do, as other columns are passed over.
 
     Raises:
         InputError: With every mistake.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import open_sheet
+from nephrograde.volume.dicom.moment import read_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
 _SYNONYMS = {
@@ -42,7 +43,6 @@ _IDENTIFYING = re.compile(
     r"name|surname|birth|dob|address|phone|mobile|accession|passport|ssn|mrn|姓名|名字|出生|生日|身份证|电话|手机|地址|住址"
     r"|病案号|病历号|住院号|检查号|影像号|nazwisko|imię|imie|urodzenia|pesel|adres|telefon|geburt|vorname|anschrift"
 )
-_DAY = re.compile(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?(?:[ T].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +152,6 @@ def read_grades(grades_path: Path) -> Grades:
         raise InputError(problems)
     others = [name for name in kept.values() if name != "isup_grade"]
     return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out)
-
-
-def read_day(text: str) -> date | None:
-    """Read a day that is written with the year first; None for anything else, as 03/04 may be April or March.
-
-    >>> read_day("2020年3月5日"), read_day("20200305"), read_day("03/04/2020")
-    (datetime.date(2020, 3, 5), datetime.date(2020, 3, 5), None)
-    """
-    match = _DAY.fullmatch(unicodedata.normalize("NFKC", text).strip())
-    try:
-        return date(*map(int, match.groups())) if match else None
-    except ValueError:
-        return None
 
 
 def _known_names(headings: Sequence[str]) -> dict[str, str]:

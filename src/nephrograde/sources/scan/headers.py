@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 import sys
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nephrograde.sources.scan.elements import (
-    TRANSFER_SYNTAX,
-    CutShortError,
-    DamagedError,
-    Wanted,
-    find_elements,
-    looks_like_dicom,
+from nephrograde.volume.dicom.dictionary import (
+    MASK_CLASSES,
+    MEDIA_DIRECTORY_CLASS,
+    NOT_IMAGES,
+    SEGMENTATION_CLASSES,
+    STRUCTURE_SET_CLASS,
+    UNCOMPRESSED,
 )
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.elements import CutShortError, DamagedError
+from nephrograde.volume.dicom.entries import FIRST_BYTES, read_entries, want
+from nephrograde.volume.dicom.moment import read_date_time, read_moment
+from nephrograde.volume.dicom.signature import is_dicom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from nephrograde.volume.dicom.entries import Entries
 
     Point: TypeAlias = tuple[float, float, float]
 
@@ -37,69 +40,55 @@ CUT_SHORT = "cut short: fewer bytes than its header says"
 NO_SERIES = "does not say to which series it belongs (SeriesInstanceUID)"
 DICOMDIR = "DICOMDIR: its table is not relied on, the files are found by themselves"
 
-_FIRST_BYTES = 16 * 2**10
-_GROWTH = 8
-_LONGEST_HEADER = 64 * 2**20
-"""The tables of an enhanced object of some thousand frames take a few MiB."""
 _AXIS_FROM = math.cos(math.radians(30.5))
 """Gantries tilt by up to 30°; a slice within that of a plane of the body is named after the plane (our choice)."""
 
-_SETS, _PATIENT_ID, _SAMPLES, _ROWS, _COLUMNS = 0x00080005, 0x00100020, 0x00280002, 0x00280010, 0x00280011
-_SOP_CLASS, _SOP_UID, _STUDY_UID, _SERIES_UID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
-_MEDIA_CLASS, _MODALITY, _FRAMES, _BITS = 0x00020002, 0x00080060, 0x00280008, 0x00280100
-_NUMBER, _ACQUISITION, _TEMPORAL, _SERIES_NUMBER = 0x00200013, 0x00200012, 0x00200100, 0x00200011
-_POSITION, _ORIENTATION, _PIXEL_MM, _THICKNESS = 0x00200032, 0x00200037, 0x00280030, 0x00180050
-_ACQUISITION_MOMENT, _KERNEL, _IMAGE_TYPE, _BOLUS_TIME = 0x0008002A, 0x00181210, 0x00080008, 0x00181042
-_IDENTITY_REMOVED, _BURNT_IN, _FRAME = 0x00120062, 0x00280301, 0x00200052
 _DAYS_AND_TIMES = (
-    *((0x30060008, 0x30060009), (0x00080022, 0x00080032), (0x00080023, 0x00080033), (0x00080021, 0x00080031)),
+    ("StructureSetDate", "StructureSetTime"),
+    ("AcquisitionDate", "AcquisitionTime"),
+    ("ContentDate", "ContentTime"),
+    ("SeriesDate", "SeriesTime"),
 )
-"""Of the structure set, the acquisition, the content, the series."""
 _TEXTS = {
-    "study_date": 0x00080020,
-    "manufacturer": 0x00080070,
-    "study_description": 0x00081030,
-    "description": 0x0008103E,
-    "patient_name": 0x00100010,
-    "birth_date": 0x00100030,
-    "sex": 0x00100040,
-    "bolus_agent": 0x00180010,
-    "body_part": 0x00180015,
-    "protocol": 0x00181030,
-    "comments": 0x00204000,
-    "modality": _MODALITY,
-    "sop_class": _SOP_CLASS,
-    "image_type": _IMAGE_TYPE,
-    "frame_uid": _FRAME,
-    "bolus_time": _BOLUS_TIME,
+    "study_date": "StudyDate",
+    "manufacturer": "Manufacturer",
+    "study_description": "StudyDescription",
+    "description": "SeriesDescription",
+    "patient_name": "PatientName",
+    "birth_date": "PatientBirthDate",
+    "sex": "PatientSex",
+    "bolus_agent": "ContrastBolusAgent",
+    "body_part": "BodyPartExamined",
+    "protocol": "ProtocolName",
+    "comments": "ImageComments",
+    "modality": "Modality",
+    "sop_class": "SOPClassUID",
+    "image_type": "ImageType",
+    "frame_uid": "FrameOfReferenceUID",
+    "bolus_time": "ContrastBolusStartTime",
 }
-_TAGS = frozenset(
-    {TRANSFER_SYNTAX, _MEDIA_CLASS, _SETS, _PATIENT_ID, _SAMPLES, _ROWS, _COLUMNS, _SOP_UID, _STUDY_UID, _SERIES_UID}
-    | {_FRAMES, _BITS, _NUMBER, _ACQUISITION, _TEMPORAL, _SERIES_NUMBER, _POSITION, _ORIENTATION, _PIXEL_MM, _KERNEL}
-    | {_THICKNESS, _ACQUISITION_MOMENT, _IDENTITY_REMOVED, _BURNT_IN, *_TEXTS.values()}
-    | {tag for pair in _DAYS_AND_TIMES for tag in pair}
+_KEYWORDS = (
+    *("MediaStorageSOPClassUID", "PatientID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
+    *("SamplesPerPixel", "Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PixelSpacing", "SliceThickness"),
+    *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "SeriesNumber", "ConvolutionKernel"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PatientIdentityRemoved", "BurnedInAnnotation"),
+    *("AcquisitionDateTime", *_TEXTS.values(), *(keyword for pair in _DAYS_AND_TIMES[1:] for keyword in pair)),
 )
-_SHARED_GROUPS, _FRAME_GROUPS = 0x52009229, 0x52009230
-_FRAME_PARTS = frozenset({_SHARED_GROUPS, _FRAME_GROUPS, 0x00209113, 0x00209116, 0x00289110, 0x00189314})
-"""Plane position and orientation, pixel measures, and reconstruction of an enhanced object's frames."""
-_WANTED = Wanted(_TAGS, frozenset(), _BURNT_IN + 1)
-_WANTED_OF_FRAMES = Wanted(_TAGS, _FRAME_PARTS, _FRAME_GROUPS + 1)
-_REFERENCED_SERIES = 0x00081115
-_REFERENCED_FRAMES = 0x30060010
-_REFERENCED_PARTS = frozenset({_REFERENCED_FRAMES, 0x30060012, 0x30060014})
-"""Frames of reference of a structure set, the studies in them, and their series."""
-_WANTED_OF_SEGMENTATION = Wanted(_TAGS, frozenset({_REFERENCED_SERIES}), _BURNT_IN + 1, frozenset({_SERIES_UID}))
-_WANTED_OF_STRUCTURES = Wanted(_TAGS, _REFERENCED_PARTS, _REFERENCED_FRAMES + 1, frozenset({_SERIES_UID}))
+_FRAME_PARTS = (
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence"),
+    *("PlaneOrientationSequence", "PixelMeasuresSequence", "CTReconstructionSequence"),
+)
+_REFERENCED_PARTS = (
+    *("ReferencedFrameOfReferenceSequence", "RTReferencedStudySequence", "RTReferencedSeriesSequence"),
+)
+_WANTED = want(_KEYWORDS)
+_WANTED_OF_FRAMES = want(_KEYWORDS, _FRAME_PARTS)
+_WANTED_OF_SEGMENTATION = want(_KEYWORDS, ("ReferencedSeriesSequence",), gathered=("SeriesInstanceUID",))
+_WANTED_OF_STRUCTURES = want((*_KEYWORDS, *_DAYS_AND_TIMES[0]), _REFERENCED_PARTS, gathered=("SeriesInstanceUID",))
 _WANTED_OF_MASKS = {
-    "1.2.840.10008.5.1.4.1.1.66.4": _WANTED_OF_SEGMENTATION,
-    "1.2.840.10008.5.1.4.1.1.66.7": _WANTED_OF_SEGMENTATION,
-    "1.2.840.10008.5.1.4.1.1.481.3": _WANTED_OF_STRUCTURES,
+    **dict.fromkeys(SEGMENTATION_CLASSES, _WANTED_OF_SEGMENTATION),
+    STRUCTURE_SET_CLASS: _WANTED_OF_STRUCTURES,
 }
-MASK_CLASSES = frozenset(_WANTED_OF_MASKS)
-"""SOP classes of the objects that can be read as a mask: segmentations, and structure sets of radiotherapy."""
-_DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-_UNCOMPRESSED = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
-_NOT_IMAGES = {"SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "REG", "FID", "DOC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +128,11 @@ class Refused:
     reason: str
 
 
-def read_header(prefix_of: Callable[[int], bytes], n_bytes: int) -> InstanceHeader | Refused:
+def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHeader | Refused:
     """Read the header of one file, or of one member of an archive.
 
     Args:
-        prefix_of: Gives the first so many bytes; asked for more only where the header goes on.
+        beginning: Gives the first so many bytes; asked for more only where the header goes on.
         n_bytes: Size of the whole file.
 
     Returns:
@@ -155,20 +144,18 @@ def read_header(prefix_of: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     >>> read_header(lambda n: b"patient_id,isup_grade"[:n], 21)
     Refused(reason='not a DICOM file')
     """
-    head = prefix_of(_FIRST_BYTES) if n_bytes else b""
-    if not looks_like_dicom(head):
+    head = beginning(FIRST_BYTES) if n_bytes else b""
+    if not is_dicom(head):
         return Refused(NOT_DICOM if n_bytes else EMPTY)
     is_marked = head[128:132] == b"DICM"
     try:
-        values, head = _elements(head, prefix_of, n_bytes, _WANTED)
-        header = _Values(values)
-        n_frames = max(header.whole(_FRAMES) or 1, 1)
-        more = _WANTED_OF_MASKS.get(header.word(_SOP_CLASS))
-        if more is None and n_frames > 1 and header.is_image and _POSITION not in values:
+        header = read_entries(beginning, n_bytes, _WANTED)
+        n_frames = max(header.find_whole("NumberOfFrames") or 1, 1)
+        more = _WANTED_OF_MASKS.get(header.word("SOPClassUID"))
+        if more is None and n_frames > 1 and _is_image(header) and "ImagePositionPatient" not in header:
             more = _WANTED_OF_FRAMES
         if more is not None:
-            values, head = _elements(head, prefix_of, n_bytes, more)
-            header = _Values(values)
+            header = read_entries(beginning, n_bytes, more)
         reason = _objection(header, n_frames, n_bytes)
     except DamagedError:
         reason = DAMAGED
@@ -180,69 +167,56 @@ def read_header(prefix_of: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     return _describe(header, n_frames)
 
 
-def _objection(header: _Values, n_frames: int, n_bytes: int) -> str:
+def _objection(header: Entries, n_frames: int, n_bytes: int) -> str:
     """Why a file whose header can be read is passed over all the same; empty where it is not."""
-    if _DIRECTORY_CLASS in {header.word(_MEDIA_CLASS), header.word(_SOP_CLASS)}:
+    if MEDIA_DIRECTORY_CLASS in {header.word("MediaStorageSOPClassUID"), header.word("SOPClassUID")}:
         return DICOMDIR
-    if not header.word(_SERIES_UID):
+    if not header.word("SeriesInstanceUID"):
         return NO_SERIES
-    if header.word(TRANSFER_SYNTAX) not in _UNCOMPRESSED:
+    if header.syntax not in UNCOMPRESSED:
         return ""
-    samples = header.whole(_SAMPLES) or 1
+    samples = header.find_whole("SamplesPerPixel") or 1
     samples = 2 if samples == 3 else samples  # colours may be stored for every other pixel only
-    pixel_bits = math.prod(header.whole(tag) or 0 for tag in (_ROWS, _COLUMNS, _BITS)) * samples
-    return CUT_SHORT if pixel_bits * n_frames // 8 > n_bytes else ""
+    sizes = [header.find_whole(keyword) or 0 for keyword in ("Rows", "Columns", "BitsAllocated")]
+    return CUT_SHORT if math.prod(sizes) * samples * n_frames // 8 > n_bytes else ""
 
 
-def _elements(
-    head: bytes, prefix_of: Callable[[int], bytes], n_bytes: int, wanted: Wanted
-) -> tuple[Mapping[int, Any], bytes]:
-    """The wanted elements, and as much of the file as they took."""
-    while True:
-        try:
-            return find_elements(head, wanted, is_whole=len(head) >= n_bytes), head
-        except CutShortError:
-            if len(head) >= min(n_bytes, _LONGEST_HEADER):
-                raise
-            longer = prefix_of(min(len(head) * _GROWTH, _LONGEST_HEADER))
-            if len(longer) <= len(head):
-                raise
-            head = longer
-
-
-def _describe(header: _Values, n_frames: int) -> InstanceHeader:
-    is_image = header.is_image and (header.whole(_ROWS) or 0) > 0
-    shared, frames = header.frames()
-    first = _Values({**header.values, **shared, **(frames[0] if frames else {})}, header.sets)
-    normal = _normal(first.numbers(_ORIENTATION, 6)) if is_image else None
-    places = [_Values({**first.values, **frame}).numbers(_POSITION, 3) for frame in frames or [{}]]
+def _describe(header: Entries, n_frames: int) -> InstanceHeader:
+    n_rows = header.find_whole("Rows") or 0
+    is_image = _is_image(header) and n_rows > 0
+    frames = header.items("PerFrameFunctionalGroupsSequence")
+    first = header
+    for part in (*header.items("SharedFunctionalGroupsSequence")[:1], *frames[:1]):
+        first = part.over(first)
+    normal = _normal(first.find_numbers("ImageOrientationPatient", 6)) if is_image else None
+    places = [frame.over(first).find_numbers("ImagePositionPatient", 3) for frame in frames or [header]]
     heights = sorted(_height(place, normal) for place in places if place and normal)
     steps = [after - before for before, after in pairwise(heights) if after - before > 0.001]
-    pixel_mm = first.numbers(_PIXEL_MM, 2)
-    thickness = first.numbers(_THICKNESS, 1)
-    series: dict[str, Any] = {name: header.text(tag) for name, tag in _TEXTS.items()} | {
-        "kernel": first.text(_KERNEL),
-        "series_number": header.whole_text(_SERIES_NUMBER),
-        "is_deidentified": header.word(_IDENTITY_REMOVED).upper() == "YES",
-        "burnt_in": header.word(_BURNT_IN).upper() == "YES",
-        "rows": (header.whole(_ROWS) or 0) if is_image else 0,
-        "columns": (header.whole(_COLUMNS) or 0) if is_image else 0,
-        "samples": header.whole(_SAMPLES) or 1,
+    pixel_mm = first.find_numbers("PixelSpacing", 2)
+    thickness = first.find_numbers("SliceThickness", 1)
+    series: dict[str, Any] = {name: header.text(keyword) for name, keyword in _TEXTS.items()} | {
+        "kernel": first.text("ConvolutionKernel"),
+        "series_number": header.find_whole("SeriesNumber"),
+        "is_deidentified": header.word("PatientIdentityRemoved").upper() == "YES",
+        "burnt_in": header.word("BurnedInAnnotation").upper() == "YES",
+        "rows": n_rows if is_image else 0,
+        "columns": (header.find_whole("Columns") or 0) if is_image else 0,
+        "samples": header.find_whole("SamplesPerPixel") or 1,
         "pixel_mm": pixel_mm if pixel_mm and min(pixel_mm) > 0 else None,
         "thickness_mm": thickness[0] if thickness and thickness[0] > 0 else None,
         "orientation": _plane(normal),
     }
-    if header.word(_SOP_CLASS) in MASK_CLASSES:
-        frame_uid, refers_to = header.references()
+    if header.word("SOPClassUID") in MASK_CLASSES:
+        frame_uid, refers_to = _references(header)
         series |= {"frame_uid": series["frame_uid"] or frame_uid, "refers_to": refers_to}
-    acquisition, temporal = header.word(_ACQUISITION), header.word(_TEMPORAL)
+    acquisition, temporal = header.word("AcquisitionNumber"), header.word("TemporalPositionIdentifier")
     return InstanceHeader(
-        patient_id=header.text(_PATIENT_ID),
-        study_uid=header.word(_STUDY_UID),
-        series_uid=header.word(_SERIES_UID),
-        sop_uid=header.word(_SOP_UID),
+        patient_id=header.text("PatientID"),
+        study_uid=header.word("StudyInstanceUID"),
+        series_uid=header.word("SeriesInstanceUID"),
+        sop_uid=header.word("SOPInstanceUID"),
         acquisition=f"{acquisition}/{temporal}" if temporal else acquisition,
-        number=header.whole_text(_NUMBER) or 0,
+        number=header.find_whole("InstanceNumber") or 0,
         n_images=n_frames if is_image else 1,
         low_mm=heights[0] if heights else None,
         high_mm=heights[-1] if heights else None,
@@ -252,77 +226,17 @@ def _describe(header: _Values, n_frames: int) -> InstanceHeader:
     )
 
 
-class _Values:
-    """The values of a header's elements, read as far as they make sense: sloppy ones are mended, others left out."""
+def _is_image(header: Entries) -> bool:
+    """Whether it is an object of pixels that show the patient."""
+    return header.word("Modality") not in NOT_IMAGES and header.word("SOPClassUID") not in MASK_CLASSES
 
-    def __init__(self, values: Mapping[int, Any], sets: str | None = None) -> None:
-        self.values = values
-        self.sets = self.word(_SETS) if sets is None else sets
 
-    def raw(self, tag: int) -> bytes:
-        """The bytes of an element; none where it is missing."""
-        value = self.values.get(tag, b"")
-        return value if isinstance(value, bytes) else b""
-
-    def word(self, tag: int) -> str:
-        """A UID, code or number: letters of ASCII, whatever the character set."""
-        return self.raw(tag).decode("latin-1").strip(" \0")
-
-    def text(self, tag: int) -> str:
-        """A text in the character set of the header."""
-        raw = self.raw(tag)
-        return decode_text(raw, self.sets) if raw else ""
-
-    def whole(self, tag: int) -> int | None:
-        """A whole number, stored as two bytes, as four, or (a wrong VR) as digits."""
-        raw = self.raw(tag)
-        if tag != _FRAMES and len(raw) in {2, 4}:
-            return int.from_bytes(raw, "big" if self.is_big_endian else "little")
-        return self.whole_text(tag)
-
-    @property
-    def is_big_endian(self) -> bool:
-        """Whether BitsAllocated or SamplesPerPixel, which are small, has its small byte last."""
-        raw = self.raw(_BITS) or self.raw(_SAMPLES)
-        return len(raw) == 2 and raw[0] == 0 and raw[1] != 0
-
-    def whole_text(self, tag: int) -> int | None:
-        """A whole number written as digits; ``"3.0"`` and ``" 3"`` are let through."""
-        numbers = self.numbers(tag, 1)
-        return int(numbers[0]) if numbers and abs(numbers[0]) < 2**31 else None
-
-    def numbers(self, tag: int, count: int) -> tuple[float, ...] | None:
-        """So many finite numbers, written as text or (a wrong VR) as doubles; None where it is anything else."""
-        raw = self.raw(tag)
-        if not raw:
-            return None
-        try:
-            text = raw.decode("ascii").strip(" \0")
-            found = tuple(float(one.replace(",", ".")) for one in text.split("\\"))
-        except ValueError:
-            if len(raw) != 8 * count:
-                return None
-            found = struct.unpack(f"<{count}d", raw)
-        return found if len(found) == count and all(math.isfinite(one) for one in found) else None
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it is an object of pixels that show the patient."""
-        return self.word(_MODALITY) not in _NOT_IMAGES and self.word(_SOP_CLASS) not in MASK_CLASSES
-
-    def references(self) -> tuple[str, list[str]]:
-        """The frame of reference that a structure set names, and the series to which it or a segmentation refers."""
-        listed = [self.values.get(tag, []) for tag in (_REFERENCED_SERIES, _REFERENCED_FRAMES)]
-        items = [_Values(item) for one in listed if isinstance(one, list) for item in one]
-        uids = [uid.strip(" \0") for item in items for uid in item.word(_SERIES_UID).split("\\")]
-        frame_uid = next((uid for item in items if (uid := item.word(_FRAME))), "")
-        return frame_uid, [uid for uid in dict.fromkeys(uids) if uid]
-
-    def frames(self) -> tuple[Mapping[int, bytes], list[Mapping[int, bytes]]]:
-        """What the frames of an enhanced object share, and what each says of itself."""
-        shared = self.values.get(_SHARED_GROUPS, [])
-        each = self.values.get(_FRAME_GROUPS, [])
-        return (shared[0] if isinstance(shared, list) and shared else {}), (each if isinstance(each, list) else [])
+def _references(header: Entries) -> tuple[str, list[str]]:
+    """The frame of reference that a structure set names, and the series to which it or a segmentation refers."""
+    items = [*header.items("ReferencedSeriesSequence"), *header.items("ReferencedFrameOfReferenceSequence")]
+    uids = [uid.strip(" \0") for item in items for uid in item.word("SeriesInstanceUID").split("\\")]
+    frame_uid = next((uid for item in items if (uid := item.word("FrameOfReferenceUID"))), "")
+    return frame_uid, [uid for uid in dict.fromkeys(uids) if uid]
 
 
 def _normal(orientation: tuple[float, ...] | None) -> Point | None:
@@ -349,36 +263,9 @@ def _plane(normal: Point | None) -> str:
     return ("sagittal", "coronal", "axial")[along.index(max(along))] if max(along) >= _AXIS_FROM else "oblique"
 
 
-def _acquired(header: _Values) -> str:
+def _acquired(header: Entries) -> str:
     """The earliest thing known of when the image was taken, as ISO 8601 without zone."""
-    moment = moment_of(header.word(_ACQUISITION_MOMENT)[:8], header.word(_ACQUISITION_MOMENT)[8:])
-    for day_tag, time_tag in _DAYS_AND_TIMES:
-        moment = moment or moment_of(header.word(day_tag) or header.word(0x00080020), header.word(time_tag))
+    moment = read_date_time(header.word("AcquisitionDateTime"))
+    for day, time in _DAYS_AND_TIMES:
+        moment = moment or read_moment(header.word(day) or header.word("StudyDate"), header.word(time))
     return moment.isoformat() if moment else ""
-
-
-def moment_of(day: str, time: str) -> datetime | None:
-    """Put a DICOM date and time together.
-
-    Args:
-        day: ``YYYYMMDD``; dots and dashes are let through.
-        time: ``HHMMSS.FFFFFF`` or its beginning; a zone after it is left out.
-
-    Returns:
-        The moment, or None where either says nothing.
-
-    Source: DICOM PS3.5 6.2 (DA, TM, DT), with the forms of its older editions.
-
-    >>> moment_of("20240131", "101500.5"), moment_of("2024.01.31", "10:15"), moment_of("20240131", "")
-    (datetime.datetime(2024, 1, 31, 10, 15, 0, 500000), datetime.datetime(2024, 1, 31, 10, 15), None)
-    """
-    day = day.replace(".", "").replace("-", "")
-    time = time.replace(":", "").split("+")[0].split("-")[0].strip()
-    whole, _, fraction = time.partition(".")
-    if len(day) != 8 or len(whole) not in {2, 4, 6} or not f"{day}{whole}{fraction}".isdecimal():
-        return None
-    try:
-        moment = datetime.strptime(f"{day}{whole.ljust(6, '0')}", "%Y%m%d%H%M%S")
-    except ValueError:
-        return None
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0") or 0))

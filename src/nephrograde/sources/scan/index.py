@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem
+from nephrograde.sheet import is_nothing
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, read_grades
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_tables
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.moment import read_day, read_moment, restore_zeros
 from nephrograde.volume.phase.recognise import recognise_phases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.sources.scan.tally import ScanResult
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 NEEDED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription")
 """Columns without which nothing can be planned; all others may be missing."""
 
+_TIMES = ("AcquisitionTime", "SeriesTime")
 _UID = re.compile(r"\w(?:[\w-]|\.(?!\.)){0,63}")
-_NOTHING = {"", "nan", "none", "null", "<na>"}
 
 
 def plan_index(
@@ -82,7 +83,7 @@ def plan_index(
         images = {choice.header.key: f"images/{choice.header.series_uid}" for choice in choices if choice.chosen}
         tally.add(person, choices, images)
     names.write()
-    write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
+    write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
     return tally.result(paths)
 
 
@@ -131,7 +132,7 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
                 for name in missing
             ]
         )
-    headers = [header_of_row(row) for row in rows]
+    headers = [header_of_row(row) for row in _with_whole_times(rows)]
     problems: list[Problem] = []
     seen: set[str] = set()
     for number, header in enumerate(headers, start=1):
@@ -143,6 +144,16 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
     if problems:
         raise InputError(problems)
     return sorted(headers, key=lambda header: (header.patient_id, header.study_uid))
+
+
+def _with_whole_times(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows with the zeros that a spreadsheet dropped from their times."""
+    whole = [dict(row) for row in rows]
+    for heading in rows[0]:
+        if heading.casefold() in {name.casefold() for name in _TIMES}:
+            for row, time in zip(whole, restore_zeros([row[heading] for row in rows]), strict=True):
+                row[heading] = time
+    return whole
 
 
 def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
@@ -163,7 +174,8 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
         return next((text for name in names if (text := cells.get(name.casefold(), ""))), "")
 
     number = _number(cell("SeriesNumber"))
-    study_date = cell("StudyDate").replace("-", "").replace("/", "")[:8]
+    day = read_day(cell("StudyDate"))
+    study_date = "" if day is None else day.isoformat().replace("-", "")
     return SeriesHeader(
         series_uid=cell("SeriesInstanceUID"),
         study_uid=cell("StudyInstanceUID"),
@@ -181,7 +193,7 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
         image_type=_values(cell("ImageType")),
         sop_class=cell("SOPClassUID"),
         body_part=cell("BodyPartExamined"),
-        acquired_at=_moment(study_date, cell("AcquisitionTime", "SeriesTime")),
+        acquired_at=read_moment(study_date, cell(*_TIMES)),
         bolus_agent=cell("ContrastBolusAgent"),
         n_images=int(_number(cell("instanceCount", "NumberOfSeriesRelatedInstances")) or 0),
         thickness_mm=_number(cell("SliceThickness")),
@@ -190,7 +202,7 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
 
 def _text(value: object) -> str:
     text = str(value).strip()
-    return "" if text.casefold() in _NOTHING else text
+    return "" if is_nothing(text) else text
 
 
 def _number(text: str) -> float | None:
@@ -205,11 +217,3 @@ def _values(text: str) -> str:
     """ImageType as DICOM writes it, from whatever a table made of its list."""
     parts = text.strip("[]()").replace("\\", ",").replace("/", ",").split(",")
     return "\\".join(part.strip(" '\"") for part in parts if part.strip(" '\""))
-
-
-def _moment(day: str, time: str) -> datetime | None:
-    digits = time.replace(":", "").partition(".")[0].zfill(6)
-    try:
-        return datetime.strptime(f"{day}{digits}", "%Y%m%d%H%M%S") if day and time else None
-    except ValueError:
-        return None

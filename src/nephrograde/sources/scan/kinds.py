@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from nephrograde.volume.statement import Statement
+
 if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
 
@@ -21,16 +23,6 @@ THICKEST_MM = 7.5
 """Older protocols take 7 and 7.5 mm; of thicker slices a tumour of 2 cm fills hardly two. Our choice."""
 SHORTEST_MM = 50.0
 """Half the height of a kidney. Our choice."""
-
-KINDS = (
-    *("not CT", "dose sheet", "secondary capture", "localiser", "bolus tracking", "projection", "reformat"),
-    *("derived image", "intervention", "not axial", "too few slices", "too short", "slices too thick", "burnt-in text"),
-    *("sharp kernel", "other body part", "kidneys not in view", "cannot be read", "phase unknown"),
-    *("another visit", "after surgery", "a better series", "best of", "only series of its phase"),
-    *("mask of a chosen series", "another mask was taken", "mask of a series not chosen", "mask of another organ"),
-    *("mask of an unknown series", "chosen by a person", "left out by a person", "another was chosen by a person"),
-)
-"""How every reason of a choice begins; what follows a colon is the detail."""
 
 _THINNEST_MM = 0.05
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -64,6 +56,16 @@ _TILTED = _words(
     *("cor", "cors", "coro", "coronals?", "koronar(?:e)?", "czolow[aey]", "czołow[aey]", "sag", "sags", "sag+it+als?"),
     *("sagittale?", "strzalkow[aey]", "strzałkow[aey]", "obl", "obliques?", "冠状", "矢状", "冠矢", "斜位"),
 )
+_PLANES = {
+    "c": "coronal",
+    "k": "coronal",
+    "冠": "coronal",
+    "s": "sagittal",
+    "矢": "sagittal",
+    "o": "oblique",
+    "斜": "oblique",
+}
+"""The plane by the first letter of a word of ``_TILTED``."""
 _DERIVED = _words(
     *(
         "subtract(?:ion|ed)?",
@@ -203,31 +205,32 @@ _CANON = re.compile(r"\bfc(\d{2})\b")
 _WRITTEN_STEP = re.compile(r"(\d+(?:[.,]\d+)?) ?mm\b|(\d+\.\d+) +(?=[bihdq][rvlfpq]?\d{2}[a-z]?\b)")
 
 
-def set_aside(header: SeriesHeader, *, has_kidneys: bool = False) -> str:
-    """Say why a series is no candidate for any phase; empty where it is one.
+def set_aside(header: SeriesHeader, *, has_kidneys: bool = False) -> Statement | None:
+    """Say why a series is not a candidate for any phase; None where it is one.
 
     Args:
         header: The series.
         has_kidneys: Where the kidneys lie in its study is known, so that words about the body part are not needed.
 
     Returns:
-        One of ``KINDS``, and after a colon what was seen.
+        The reason.
 
     Source:
         ImageType: DICOM PS3.3 C.7.6.1.1.2 and C.8.2.1.1.1; words and limits: our choice.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> texts = ["Topogram  0.6  T20s", "MIP Chest", "Arterial  5.0  SPO cor", "CHEST", "Faza zylna  5.0  miekkie"]
-    >>> [set_aside(SeriesHeader(series_uid="1", modality="CT", n_images=80, description=text)) for text in texts]
-    ['localiser', 'projection', 'not axial', 'other body part', '']
+    >>> found = [set_aside(SeriesHeader(series_uid="1", modality="CT", n_images=80, description=one)) for one in texts]
+    >>> [reason and reason.text for reason in found]
+    ['localiser', 'projection', 'not-axial:plane=coronal', 'other-body-part', None]
     """
     return (
         _other_object(header)
         or _other_picture(header)
         or _other_shape(header)
-        or ("burnt-in text" if header.burnt_in else "")
-        or ("sharp kernel" if kernel_of(header) == "sharp" else "")
-        or ("" if has_kidneys and header.extent_mm is not None else _other_place(header))
+        or (Statement.of("burnt-in-text") if header.burnt_in else None)
+        or (Statement.of("sharp-kernel") if kernel_of(header) == "sharp" else None)
+        or (None if has_kidneys and header.extent_mm is not None else _other_place(header))
     )
 
 
@@ -297,58 +300,60 @@ def plain(text: str) -> str:
     return " ".join(parted.lower().split())
 
 
-def _other_object(header: SeriesHeader) -> str:
+def _other_object(header: SeriesHeader) -> Statement | None:
     """No CT image at all."""
     text = plain(header.description)
     if header.modality not in {"CT", ""}:
-        return "dose sheet" if header.modality == "SR" and "dose" in text else f"not CT: {header.modality}"
+        is_dose = header.modality == "SR" and "dose" in text
+        return Statement.of("dose-sheet") if is_dose else Statement.of("not-ct", modality=header.modality)
     if _DOSE.search(text):
-        return "dose sheet"
+        return Statement.of("dose-sheet")
     if header.sop_class.startswith(_SECONDARY_CAPTURE) or header.samples > 1:
-        return "secondary capture"
-    return ""
+        return Statement.of("secondary-capture")
+    return None
 
 
-def _other_picture(header: SeriesHeader) -> str:
+def _other_picture(header: SeriesHeader) -> Statement | None:
     """A CT image, but not of the slices as they were scanned."""
     text = plain(header.description)
     values = set(re.split(r"[\\_ ]", header.image_type.upper()))
     tags: tuple[tuple[str, set[str], re.Pattern[str]], ...] = (
         ("localiser", {"LOCALIZER", "SCOUT", "TOPOGRAM"}, _LOCALISER),
-        ("bolus tracking", {"MONITORING", "BOLUSTRACK"}, _BOLUS),
+        ("bolus-tracking", {"MONITORING", "BOLUSTRACK"}, _BOLUS),
         ("projection", {"MIP", "MINIP", "PROJECTION", "VRT"}, _PROJECTION),
         ("reformat", {"MPR", "REFORMATTED", "CPR", "CURVED"}, _REFORMAT),
-        ("derived image", {"SUBTRACTION", "PERFUSION", "SCREEN", "PASTED", "IODINE"}, _DERIVED),
+        ("derived-image", {"SUBTRACTION", "PERFUSION", "SCREEN", "PASTED", "IODINE"}, _DERIVED),
         ("intervention", {"BIOPSY"}, _INTERVENTION),
     )
-    for kind, named, words in tags:
+    for code, named, words in tags:
         if values & named or words.search(text):
-            return kind
-    return "derived image" if {"DERIVED", "SECONDARY"} <= values else ""
+            return Statement.of(code)
+    return Statement.of("derived-image") if {"DERIVED", "SECONDARY"} <= values else None
 
 
-def _other_shape(header: SeriesHeader) -> str:
+def _other_shape(header: SeriesHeader) -> Statement | None:
     """Too little to look at, or cut in another direction."""
     text = plain(header.description)
     step_mm = step_of(header)
     if header.orientation and header.orientation != "axial":
-        return f"not axial: {header.orientation}"
-    if not header.orientation and _TILTED.search(text) and not _AXIAL.search(text):
-        return "not axial"
+        return Statement.of("not-axial", plane=header.orientation)
+    tilted = None if header.orientation else _TILTED.search(text)
+    if tilted and not _AXIAL.search(text):
+        return Statement.of("not-axial", plane=_PLANES[tilted.group()[0]])
     if header.n_images < FEWEST_IMAGES:
-        return f"too few slices: {header.n_images}"
+        return Statement.of("too-few-slices", n=header.n_images)
     if step_mm is not None and step_mm > THICKEST_MM:
-        return f"slices too thick: {step_mm:g} mm apart"
+        return Statement.of("slices-too-thick", step_mm=f"{step_mm:g}")
     if header.extent_mm is not None and header.extent_mm[1] - header.extent_mm[0] < SHORTEST_MM:
-        return f"too short: {header.extent_mm[1] - header.extent_mm[0]:.0f} mm"
-    return ""
+        return Statement.of("too-short", length_mm=f"{header.extent_mm[1] - header.extent_mm[0]:.0f}")
+    return None
 
 
-def _other_place(header: SeriesHeader) -> str:
+def _other_place(header: SeriesHeader) -> Statement | None:
     """Chest, head or pelvis, by the words of the series; where it has none, of its body part and study."""
     for text in (plain(header.description), plain(f"{header.body_part} {header.study_description}")):
         if _ABDOMEN.search(text):
-            return ""
+            return None
         if _ELSEWHERE.search(text):
-            return "other body part"
-    return ""
+            return Statement.of("other-body-part")
+    return None

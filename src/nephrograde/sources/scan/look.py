@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import fingerprint, read_json, write_json
+from nephrograde.errors import VolumeError
+from nephrograde.files import fingerprint
+from nephrograde.run.stage import kept_record
 from nephrograde.sources.scan.tables import list_key, write_list
 from nephrograde.volume.phase.evidence import Evidence
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from nephrograde.organs.enhancement import Enhancement
     from nephrograde.volume.volume import Volume
 
-LOOK = 1
+LOOK = 2
 """Raised whenever the same files would give another look, so that looks kept from before are not taken for it."""
 
 THUMBNAIL_PX = 144
@@ -74,14 +76,12 @@ def look_at_series(
 def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None) -> SeriesLook:
     stamp = None if organs_path is None else [str(organs_path), organs_path.stat().st_mtime_ns]
     look_path = looks_dir / f"{fingerprint([LOOK, list_key(files), stamp])}.json"
-    if look_path.exists():
-        try:
-            return _from_json(read_json(look_path))
-        except (RunError, KeyError, TypeError, ValueError):
-            look_path.unlink()  # half a file, or one of another version: look again
-    look = _look(files, organs_path)
-    write_json(look_path, _to_json(look))
-    return look
+    return _from_json(kept_record(look_path, lambda: _to_json(_look(files, organs_path)), is_current=_is_look))
+
+
+def _is_look(content: Mapping[str, Any]) -> bool:
+    """Whether a look can be read back; reading one of another version raises."""
+    return isinstance(_from_json(content), SeriesLook)
 
 
 def _look(files: list[str], organs_path: Path | None) -> SeriesLook:
@@ -141,7 +141,7 @@ def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, 
 def _to_json(look: SeriesLook) -> dict[str, Any]:
     evidence = look.evidence
     return {
-        "evidence": None if evidence is None else {"text": evidence.text, "likelihood": dict(evidence.likelihood)},
+        "evidence": None if evidence is None else {"seen": evidence.seen.text, "likelihood": dict(evidence.likelihood)},
         "kidneys_mm": look.kidneys_mm,
         "fault": look.fault,
         "pictures": {view: base64.b64encode(png).decode("ascii") for view, png in look.pictures.items()},
@@ -151,7 +151,7 @@ def _to_json(look: SeriesLook) -> dict[str, Any]:
 def _from_json(content: Mapping[str, Any]) -> SeriesLook:
     seen, extent = content["evidence"], content["kidneys_mm"]
     return SeriesLook(
-        None if seen is None else Evidence("image", seen["text"], seen["likelihood"]),
+        None if seen is None else Evidence(Statement.parse(seen["seen"]), seen["likelihood"]),
         None if extent is None else (float(extent[0]), float(extent[1])),
         content["fault"],
         {view: base64.b64decode(png) for view, png in content["pictures"].items()},

@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.scan.headers import MASK_CLASSES
 from nephrograde.sources.scan.kinds import plain
+from nephrograde.volume.dicom.dictionary import MASK_CLASSES
 from nephrograde.volume.phase.evidence import PHASES, PhaseAnswer
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,11 +60,13 @@ def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | N
 
     >>> from nephrograde.sources.scan.choose import Choice
     >>> from nephrograde.volume.dicom.header import SeriesHeader
-    >>> scan = Choice(SeriesHeader(series_uid="1.7"), PhaseAnswer("np", 0.97, ()), chosen=True, reason="")
+    >>> scan = Choice(SeriesHeader(series_uid="1.7"), PhaseAnswer("np", 0.97, ()), chosen=True,
+    ...               reason=Statement.of("only-series"))
     >>> drawn = SeriesHeader(series_uid="1.8", sop_class="1.2.840.10008.5.1.4.1.1.66.4", refers_to=("1.7",))
-    >>> found = choose_masks([scan, Choice(drawn, PhaseAnswer("", 0.25, ()), chosen=False, reason="not CT: SEG")])
-    >>> found[1].answer.phase, found[1].chosen, found[1].reason
-    ('np', True, 'mask of a chosen series: 1.7')
+    >>> reason = Statement.of("not-ct", modality="SEG")
+    >>> found = choose_masks([scan, Choice(drawn, PhaseAnswer("", 0.25, ()), chosen=False, reason=reason)])
+    >>> found[1].answer.phase, found[1].chosen, found[1].text
+    ('np', True, 'mask-taken:series=1.7')
     """
     series = [choice for choice in choices if not is_mask(choice.header)]
     series.sort(key=lambda choice: PHASES.index(choice.answer.phase) if choice.chosen else len(PHASES))
@@ -76,8 +79,9 @@ def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | N
         if is_mask(choice.header):
             scan = _drawn_on(choice.header, scans)
             reason = _set_aside(choice.header, scan, unreadable or {})
-            answered[choice.header.key] = replace(choice, chosen=False, reason=reason)
-            if scan is not None and not reason:
+            if reason:
+                answered[choice.header.key] = replace(choice, chosen=False, reason=reason, grounds=())
+            elif scan is not None:
                 rivals[scan.header.series_uid].append(choice)
     for uid, masks in rivals.items():
         answered |= _contest(scans[uid], masks)
@@ -93,27 +97,34 @@ def _drawn_on(header: SeriesHeader, scans: Mapping[str, Choice]) -> Choice | Non
     return same[0] if header.frame_uid and len(same) == 1 else None
 
 
-def _set_aside(header: SeriesHeader, scan: Choice | None, unreadable: Mapping[str, str]) -> str:
-    """Why a mask cannot be the one of a scan; empty where it can."""
+def _set_aside(header: SeriesHeader, scan: Choice | None, unreadable: Mapping[str, str]) -> Statement | None:
+    """Why a mask cannot be the one of a scan; None where it can."""
     if header.key in unreadable:
-        return f"cannot be read: {unreadable[header.key]}"
+        return Statement.of("unreadable", fault=unreadable[header.key])
     if scan is None:
-        return "mask of an unknown series"
+        return Statement.of("mask-of-unknown")
     text = plain(header.description)
     if _OTHER_ORGAN.search(text) and not _KIDNEY.search(text):
-        return "mask of another organ"
-    return "" if scan.chosen else f"mask of a series not chosen: {scan.header.series_uid}"
+        return Statement.of("mask-of-other-organ")
+    return None if scan.chosen else Statement.of("mask-of-unchosen", series=scan.header.series_uid)
 
 
 def _contest(scan: Choice, masks: Sequence[Choice]) -> dict[str, Choice]:
     """The choices of all masks of one scan, by key."""
     best, *others = sorted(masks, key=lambda mask: _rank(mask.header), reverse=True)
-    uid = scan.header.series_uid
-    not_taken = f"; not taken: {', '.join(other.header.key for other in others)}" if others else ""
-    reason = f"mask of a chosen series: {uid}{not_taken}"
     answer = PhaseAnswer(scan.answer.phase, scan.answer.probability, ())
-    told = {other.header.key: replace(other, reason=f"another mask was taken: {best.header.key}") for other in others}
-    return told | {best.header.key: replace(best, answer=answer, chosen=True, reason=reason)}
+    taken = replace(
+        best,
+        answer=answer,
+        chosen=True,
+        reason=Statement.of("mask-taken", series=scan.header.series_uid),
+        grounds=(
+            (Statement.of("not-taken", series=", ".join(other.header.key for other in others)),) if others else ()
+        ),
+    )
+    outdone = Statement.of("mask-outdone", series=best.header.key)
+    told = {other.header.key: replace(other, chosen=False, reason=outdone, grounds=()) for other in others}
+    return told | {best.header.key: taken}
 
 
 def _rank(header: SeriesHeader) -> tuple[bool, datetime, int, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.files import replaced
+from nephrograde.files import remove_ours, replaced
 from nephrograde.sources.scan.catalogue import Catalogue, catalogue
 from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
@@ -20,7 +21,7 @@ from nephrograde.sources.scan.masks import choose_masks, is_mask
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
-from nephrograde.volume.phase.evidence import UNKNOWN, PhaseAnswer
+from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 When: TypeAlias = Literal["uncertain", "all", "never"]
 
+_LIST = re.compile(rf".+-({'|'.join(PHASES)})(-mask)?\.series")
+_PICTURE = re.compile(rf".+-({'|'.join(PHASES)})-(axial|coronal)\.png")
 CERTAIN = 0.9
 """Below this probability the headers leave a phase uncertain, and the image is looked at. Our choice."""
 _MOST_READERS = 4
@@ -128,11 +131,12 @@ def scan_folder(
             pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
             tally.add(person, choices, images)
             progress("Choosing series", number, n_patients)
-        write_tables(paths, tally.cohort_rows, tally.series_rows, carried=grades.columns)
-        _sweep(paths.beside("series"), {Path(cell).name for cell in tally.cells})
-        _sweep(paths.beside("thumbs"), pictures)
+        write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
+        # What an earlier scan chose and this one does not.
+        remove_ours(paths.beside("series"), _LIST.fullmatch, keep={Path(cell).name for cell in tally.cells})
+        remove_ours(paths.beside("thumbs"), _PICTURE.fullmatch, keep=pictures)
         result = tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
-    absent = sorted(set(corrections.phases) - {row["series_uid"] for row in tally.series_rows})
+    absent = sorted(set(corrections.phases) - {entry.series_uid for entry in tally.entries})
     if absent:
         note = f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}."
         return replace(result, notes=(*result.notes, note))
@@ -186,7 +190,7 @@ def _recognise(headers: Sequence[SeriesHeader], looks: Mapping[str, SeriesLook])
 
 def _is_wanted(choice: Choice, scan: _Scan) -> bool:
     """Whether the image is worth reading."""
-    if scan.settings.look == "never" or choice.reason == "after surgery":
+    if scan.settings.look == "never" or choice.reason.code == "after-surgery":
         return False
     if choice.chosen:
         return True
@@ -238,10 +242,3 @@ def _write_pictures(
                         temporary_path.write_bytes(png)
                 written.add(picture_path.name)
     return written
-
-
-def _sweep(folder: Path, kept: set[str]) -> None:
-    """Remove what an earlier scan chose and this one does not."""
-    for path in sorted(folder.glob("*-*.*")) if folder.is_dir() else ():
-        if path.suffix in {".series", ".png"} and path.name not in kept:
-            path.unlink()

@@ -8,8 +8,9 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nephrograde.sources.scan.headers import MASK_CLASSES, moment_of
+from nephrograde.volume.dicom.dictionary import MASK_CLASSES
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.moment import read_moment
 from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: s
         series_uid=ids[2],
         part=part,
         acquired_at=datetime.fromisoformat(acquired) if acquired else None,
-        bolus_started_at=moment_of(acquired[:10], bolus_time) if acquired else None,
+        bolus_started_at=read_moment(acquired[:10], bolus_time) if acquired else None,
         n_images=_count(stack),
         step_mm=round(median(inner_steps or steps), 4) if inner_steps or steps else None,
         extent_mm=(min(places), max(tops)) if places and tops else None,

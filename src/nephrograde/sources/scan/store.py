@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.archive import Looked
     from nephrograde.sources.scan.tree import FoundFile
 
-VERSION = 2
+VERSION = 3
 """Raised when headers are read otherwise: an older file is then read anew."""
 COPY = "copy of another file of its series (same SOPInstanceUID)"
 _OURS = 0x6E656772  # "negr" as the application's number in the head of the file

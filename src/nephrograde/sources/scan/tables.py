@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import SERIES_LIST_HEADING, fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
 from nephrograde.sources.scan.masks import is_mask
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.phase.evidence import PHASES
+from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nephrograde.sources.scan.choose import Choice
-
-SERIES_COLUMNS = (
-    *("patient_id", "study_uid", "series_uid", "description", "phase", "probability", "evidence", "chosen", "reason"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +49,21 @@ class ScanPaths:
 def claim_table(paths: ScanPaths) -> None:
     """Make sure that the tables may be written: they are not there, or a scan wrote them and nobody changed them.
 
+    Tables of an older format that nobody changed may be written again.
+
     Args:
         paths: Where the scan writes.
 
     Raises:
-        RunError: Where a table is of another origin, or was edited since.
-
-    Source:
-        Our choice.
+        RunError: Where a table is of another origin, was edited since, or is of a newer format.
     """
     state_path = paths.beside("scan.json")
     written = read_json(state_path) if state_path.exists() else {}
+    if isinstance(number := written.get("format", 1), int) and number > FORMAT:
+        raise RunError(
+            f"{state_path} is of format {number}, written by a newer nephrograde; this version writes {FORMAT}. Run: "
+            "pip install --upgrade nephrograde, or give another name for the new table."
+        )
     for path in (paths.table_path, paths.series_path):
         if path.exists() and written.get(path.name) != sha256_of(path):
             raise RunError(
@@ -91,8 +93,8 @@ def cohort_row(
     return row | {column: row.get(column) or cell for column, cell in masks.items()}
 
 
-def series_row(patient_id: str, choice: Choice) -> dict[str, str]:
-    """Make the row of a series in the table of all series; a part of a series is named in the description.
+def series_entry(patient_id: str, choice: Choice) -> SeriesEntry:
+    """Make the entry of a series in the table of all series; a part of a series is named in the description.
 
     Args:
         patient_id: The pseudonym.
@@ -100,23 +102,24 @@ def series_row(patient_id: str, choice: Choice) -> dict[str, str]:
     """
     header, answer = choice.header, choice.answer
     part = f" [part {header.part}]" if header.part else ""
-    return {
-        "patient_id": patient_id,
-        "study_uid": header.study_uid,
-        "series_uid": header.series_uid,
-        "description": f"{header.description}{part}".strip(),
-        "phase": answer.phase,
-        "probability": f"{answer.probability:.3f}",
-        "evidence": answer.text,
-        "chosen": "yes" if choice.chosen else "no",
-        "reason": choice.reason,
-    }
+    return SeriesEntry(
+        patient_id=patient_id,
+        study_uid=header.study_uid,
+        series_uid=header.series_uid,
+        description=f"{header.description}{part}".strip(),
+        phase=answer.phase,
+        probability=answer.probability,
+        evidence=tuple(evidence.seen for evidence in answer.evidence),
+        is_chosen=choice.chosen,
+        reason=choice.reason,
+        grounds=choice.grounds,
+    )
 
 
 def write_tables(
     paths: ScanPaths,
     cohort_rows: Iterable[Mapping[str, str]],
-    series_rows: Iterable[Mapping[str, str]],
+    entries: Iterable[SeriesEntry],
     *,
     carried: Sequence[str] = ("isup_grade",),
 ) -> None:
@@ -125,7 +128,7 @@ def write_tables(
     Args:
         paths: Where to.
         cohort_rows: From :func:`cohort_row`.
-        series_rows: From :func:`series_row`.
+        entries: From :func:`series_entry`.
         carried: The columns between ``patient_id`` and the images. Those of masks follow, for phases that have any.
 
     Source:
@@ -141,10 +144,10 @@ def write_tables(
     rows = list(cohort_rows)
     masks = [column for column in (f"{phase}_mask" for phase in PHASES) if any(column in row for row in rows)]
     columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES), *masks)
-    write_rows(paths.series_path, SERIES_COLUMNS, series_rows)
+    write_series(paths.series_path, entries)
     write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
     written = {path.name: sha256_of(path) for path in (paths.table_path, paths.series_path)}
-    write_json(paths.beside("scan.json"), written)
+    write_json(paths.beside("scan.json"), {"format": FORMAT, **written})
 
 
 def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Path | None:

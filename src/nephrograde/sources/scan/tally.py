@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.sources.scan.masks import is_mask
-from nephrograde.sources.scan.tables import cohort_row, series_row
+from nephrograde.sources.scan.tables import cohort_row, series_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.grades import Grades
     from nephrograde.sources.scan.pseudonyms import Person
     from nephrograde.sources.scan.tables import ScanPaths
+    from nephrograde.volume.series_table import SeriesEntry
 
 _NAMED = 20
 """So many patients or rows are named in a note."""
@@ -36,7 +37,7 @@ class ScanResult:
         n_series: Series found, CT or not.
         n_patients: Patients found.
         n_scans: Chosen series by phase.
-        reasons: Series that were not chosen, by the kind of the reason, the commonest first.
+        reasons: Series that were not chosen, by the code of the reason, the commonest first.
         n_masks: Chosen series that have a mask, by phase.
         skipped: What was passed over. Its examples are paths, which may tell who a patient is.
         skipped_path: The table that names every file that was passed over; None where there is none.
@@ -64,13 +65,13 @@ class Tally:
     Attributes:
         grades: The joined table.
         cohort_rows: Patients with at least one chosen series.
-        series_rows: All series.
+        entries: All series.
         cells: The cells of the chosen series and masks.
     """
 
     grades: Grades
     cohort_rows: list[dict[str, str]] = field(default_factory=list)
-    series_rows: list[dict[str, str]] = field(default_factory=list)
+    entries: list[SeriesEntry] = field(default_factory=list)
     cells: set[str] = field(default_factory=set)
     _scans: Counter[str] = field(default_factory=Counter)
     _masks: Counter[str] = field(default_factory=Counter)
@@ -88,12 +89,12 @@ class Tally:
             images: The cell by key of the chosen series and masks.
         """
         self._n_patients += 1
-        self.series_rows += [series_row(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
+        self.entries += [series_entry(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
         self.cells |= set(images.values())
         for choice in choices:
             if choice.chosen:
                 (self._masks if is_mask(choice.header) else self._scans)[choice.answer.phase] += 1
-        self._reasons.update(choice.reason.partition(":")[0] for choice in choices if not choice.chosen)
+        self._reasons.update(choice.reason.code for choice in choices if not choice.chosen)
         known = self.grades.find(person.original_id)
         carried: Mapping[str, str] = {}
         if known is not None:
@@ -142,7 +143,7 @@ class Tally:
             series_path=paths.series_path,
             thumbs_dir=paths.beside("thumbs"),
             n_files=n_files,
-            n_series=len(self.series_rows),
+            n_series=len(self.entries),
             n_patients=self._n_patients,
             n_scans=dict(self._scans),
             reasons=dict(self._reasons.most_common()),

@@ -163,7 +163,7 @@ def paint_abdomen(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> Floats:
     Args:
         canvas: Where; every voxel is set.
         anatomy: The patient's body.
-        phase: One of ``tissue.PHASES``.
+        phase: One of ``PHASES``.
 
     Returns:
         The depth of :func:`depth_from_wall`, for what is painted next.
@@ -272,7 +272,7 @@ def paint_back(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -
         canvas: Where, after :func:`paint_abdomen`.
         anatomy: The patient's body.
         depth: As returned by :func:`paint_abdomen`.
-        phase: One of ``tissue.PHASES``.
+        phase: One of ``PHASES``.
     """
     y, scale = anatomy.spine_y_mm, anatomy.scale
     muscle = anatomy.hu("muscle", phase)

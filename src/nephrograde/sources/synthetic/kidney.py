@@ -116,7 +116,7 @@ def paint_kidney(canvas: Canvas, kidney: Kidney, *, anatomy: Anatomy, phase: str
         canvas: Where, after the rest of the abdomen.
         kidney: Which.
         anatomy: The patient's body, for the uptake of contrast and the great vessels.
-        phase: One of ``tissue.PHASES``.
+        phase: One of ``PHASES``.
     """
     _paint_vessels(canvas, kidney, anatomy=anatomy, phase=phase)
     inside = _look_inside(canvas, kidney)

@@ -118,7 +118,7 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, *, look: Look, phase: str, dept
         canvas: Where.
         lesion: The tumour's place and shape.
         look: What its severity makes of it in this phase.
-        phase: One of ``tissue.PHASES``.
+        phase: One of ``PHASES``.
         depth: Depth of each pixel; a tumour does not grow through the abdominal wall.
 
     Returns:

@@ -10,18 +10,26 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem, RunError
-from nephrograde.files import fingerprint, read_json, replaced, replaced_folder, write_json, write_rows
+from nephrograde.files import (
+    fingerprint,
+    read_json,
+    remove_leftovers,
+    remove_ours,
+    replaced,
+    replaced_folder,
+    write_json,
+    write_rows,
+)
 from nephrograde.sources.synthetic.patients import draw_patients
 from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
-from nephrograde.sources.synthetic.tissue import PHASES
+from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +39,9 @@ if TYPE_CHECKING:
 
 GENERATOR = 1
 """Raised whenever the same settings would give other images, so that an old cohort is not taken for a new one."""
+
+_PATIENT = re.compile(r"SYN-\d{4,}")
+_SCAN = re.compile(rf"({'|'.join(PHASES)})((_mask)?\.nii\.gz)?|IM\d{{4,}}\.dcm")
 
 _README = """SYNTHETIC COHORT - no real patient
 
@@ -175,18 +186,31 @@ def _claim(target_dir: Path, settings: PhantomSettings) -> None:
     content = {"synthetic": True, "generator": GENERATOR, "settings": asdict(settings)}
     content["key"] = fingerprint(content)
     table_path = target_dir / "cohort.csv"
-    if state_path.exists():
-        if read_json(state_path).get("key") == content["key"]:
-            return
-    elif table_path.exists():
-        raise RunError(f"{table_path} is not a synthetic cohort. Give another folder; nothing was written.")
-    # In this order, so that whenever this is interrupted, no leftover is taken for a finished part.
-    table_path.unlink(missing_ok=True)
-    state_path.unlink(missing_ok=True)
-    for patient_dir in (target_dir / "images").glob("*SYN-*"):
-        if re.fullmatch(r"\.?SYN-\d{4,}(\..*)?", patient_dir.name):
-            shutil.rmtree(patient_dir)
-    write_json(state_path, content)
+    images_dir = target_dir / "images"
+    patient_dirs = [path for path in images_dir.glob("SYN-*") if _PATIENT.fullmatch(path.name)]
+    state = read_json(state_path) if state_path.exists() else {}
+    if not state.get("synthetic") and (state or table_path.exists() or patient_dirs):
+        raise RunError(f"{target_dir} is not a synthetic cohort. Give another folder; nothing was written.")
+    if state.get("key") != content["key"]:
+        if patient_dirs and images_dir.is_symlink():
+            raise RunError(f"{images_dir} is a symbolic link to other images. Remove it, or give another folder.")
+        # In this order, so that whenever this is interrupted, no leftover is taken for a finished part.
+        write_json(state_path, {"synthetic": True, "key": "being replaced"})
+        table_path.unlink(missing_ok=True)
+        for patient_dir in patient_dirs:
+            _remove_patient(patient_dir)
+        write_json(state_path, content)
+    remove_leftovers(images_dir, is_ours=_PATIENT.fullmatch)
+
+
+def _remove_patient(patient_dir: Path) -> None:
+    """Remove the scans of a patient; files that somebody else put there stay."""
+    if patient_dir.is_symlink():
+        patient_dir.unlink()
+        return
+    remove_ours(patient_dir, _SCAN.fullmatch)
+    if not any(patient_dir.iterdir()):
+        patient_dir.rmdir()
 
 
 def _places(patient: Patient, phase: str, *, settings: PhantomSettings) -> tuple[str, str]:
@@ -215,7 +239,7 @@ def _row(patient: Patient, settings: PhantomSettings) -> dict[str, object]:
 
 def _write_patient(target_dir: Path, settings: PhantomSettings, patient: Patient) -> None:
     body = draw_body(patient, seed=settings.seed)
-    with replaced_folder(target_dir / "images" / patient.patient_id) as patient_dir:
+    with replaced_folder(target_dir / "images" / patient.patient_id, is_ours=_SCAN.fullmatch) as patient_dir:
         for phase in settings.phases:
             scan = scan_patient(patient, body, phase=phase, matrix_px=settings.matrix_px, seed=settings.seed)
             if settings.dicom:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK
 
-from nephrograde.vocabulary import KNOWN_PHASES, phase_name
+from nephrograde.vocabulary import phase_name
+from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def write_dicom(scan: SyntheticScan, series_dir: Path, *, patient: Patient, phas
         scan: The scan; always stored in LPS order.
         series_dir: The folder; made here.
         patient: Who.
-        phase: One of ``tissue.PHASES``; spelt out in SeriesDescription.
+        phase: One of ``PHASES``; spelt out in SeriesDescription.
         seed: Seed of the cohort, from which the UIDs derive (root 2.25).
     """
     series_dir.mkdir(parents=True)
@@ -137,7 +138,7 @@ def _series_header(scan: SyntheticScan, patient: Patient, *, phase: str, seed: i
     header.FrameOfReferenceUID = synthetic_uid(*identity, "frame")
     header.PositionReferenceIndicator = ""
     header.StudyID = "1"
-    header.SeriesNumber = list(KNOWN_PHASES).index(phase) + 1
+    header.SeriesNumber = PHASES.index(phase) + 1
     header.AcquisitionNumber = header.SeriesNumber
     header.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
     header.SliceThickness = f"{scan.spacing_mm[2]:g}"

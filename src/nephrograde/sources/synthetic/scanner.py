@@ -16,7 +16,8 @@ from nephrograde.sources.synthetic.anatomy import draw_anatomy, paint_abdomen, p
 from nephrograde.sources.synthetic.canvas import Grid, blank
 from nephrograde.sources.synthetic.kidney import draw_kidney, paint_kidney, paint_perirenal_fat
 from nephrograde.sources.synthetic.lesion import draw_lesion, paint_halo, paint_lesion
-from nephrograde.sources.synthetic.tissue import PHASES, look_of
+from nephrograde.sources.synthetic.tissue import look_of
+from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,7 +107,7 @@ def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, se
     Args:
         patient: Who; the severity that the phase shows decides the look of the tumour, and of nothing else.
         body: As drawn by :func:`draw_body`.
-        phase: One of ``tissue.PHASES``.
+        phase: One of ``PHASES``.
         matrix_px: Pixels along x and y; 512 is the size of a real scan.
         seed: Seed of the cohort.
 

@@ -20,13 +20,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nephrograde.vocabulary import KNOWN_PHASES
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-PHASES = tuple(KNOWN_PHASES)
-"""The phases that can be synthesised."""
 
 
 def _row(up: float, cmp: float, np: float, ep: float) -> Mapping[str, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from nephrograde.volume.dicom.elements import NonsenseError
+from nephrograde.volume.dicom.entries import NonsenseError
 
 if TYPE_CHECKING:
     from nephrograde.volume.dicom.slices import PixelForm

@@ -1,209 +1,249 @@
-"""The entries of a DICOM header, read for what they say and not for how they are written.
+"""The wanted elements of a DICOM header, straight from its bytes.
 
-Numbers are taken from the raw bytes: with a comma or blanks in them, as text where the standard wants binary or the
-other way round, under the wrong VR or none. Whatever the bytes are, the errors are those of ``DAMAGED``.
+A scan reads a hundred thousand headers and wants thirty elements of each. pydicom builds every element of a header,
+which takes several times as long (``bench/scan_headers.py``); the tests compare this reader with it. It reads
+no values, only where they lie, and looks at each byte once, so that damaged files cost no more than sound ones.
 """
 
 from __future__ import annotations
 
-import logging
 import struct
-import threading
-import warnings
 import zlib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-import pydicom
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.sequence import Sequence as ItemSequence
-from pydicom.tag import Tag
-
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, TAGS
+from nephrograde.volume.dicom.signature import PREAMBLE_BYTES, names_its_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
 
-    from pydicom.dataset import Dataset
+Value: TypeAlias = tuple[bytes, bytes]
+"""The type (VR) that the file gives an element, empty where it gives none, and the bytes of its value."""
+Item: TypeAlias = "Mapping[int, Value]"
+"""What an item of a sequence, and the items in it, hold, by tag."""
+_Elements: TypeAlias = "dict[int, Value | list[Item]]"
 
-DAMAGED = (
-    *(
-        InvalidDicomError,
-        BytesLengthException,
-        OSError,
-        EOFError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        TypeError,
-        ArithmeticError,
-    ),
-    *(NotImplementedError, RecursionError, MemoryError, AssertionError, RuntimeError, struct.error, zlib.error),
+_LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_SHORT = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
+    | {b"ST", b"TM", b"UI", b"UL", b"US"}
 )
-"""What pydicom raises on bytes that are not what they say; OSError too, so open a file first to tell that it can be."""
-
-_FORMS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "US or SS": "H", "OW": "H"}
-_GROUPS = {b"\x02\x00", b"\x08\x00"}
-_HIGHEST_FIRST_ELEMENT = 0x20
-_quiet_lock = threading.RLock()
-
-
-class NonsenseError(ValueError):
-    """An entry does not say what it should; the message names it and does not repeat its value."""
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_DEEPEST = 16
+_MOST_ITEMS = 100_000
+_INFLATED_BYTES = 16 * 2**20
 
 
-class Elements:
-    """The entries of a dataset or of an item of a sequence in it."""
+class CutShortError(Exception):
+    """The header goes on after the bytes at hand.
 
-    def __init__(self, dataset: Dataset, character_sets: str | None = None) -> None:
-        self._dataset = dataset
-        self._character_sets = self.text("SpecificCharacterSet") if character_sets is None else character_sets
+    Attributes:
+        found: What came before it; None where not even the file meta group is whole.
+    """
 
-    def __contains__(self, keyword: str) -> bool:
-        return keyword in self._dataset
-
-    def text(self, keyword: str) -> str:
-        """An entry as text, decoded; empty where it is missing."""
-        value, form, _ = self._raw(keyword)
-        if value is None:
-            return ""
-        if isinstance(value, bytes) and form and len(value) % struct.calcsize(form) == 0:
-            return "\\".join(f"{number:g}" for number in _unpacked(value, form))
-        if isinstance(value, bytes):
-            return decode_text(value, getattr(self, "_character_sets", ""))
-        return "\\".join(map(str, value)) if isinstance(value, list | pydicom.multival.MultiValue) else str(value)
-
-    def numbers(self, keyword: str, count: int) -> list[float]:
-        """An entry as that many finite numbers.
-
-        Raises:
-            NonsenseError: Where it is something else.
-        """
-        value, *forms = self._raw(keyword)
-        for form in forms:
-            try:
-                numbers = _unpacked(value, form) if form and isinstance(value, bytes) else _parsed(value, count)
-            except (ValueError, struct.error):
-                continue
-            if len(numbers) == count and np.isfinite(numbers).all():
-                return numbers
-        raise NonsenseError(
-            f"{keyword} has something else where {count} {'number' if count == 1 else 'numbers'} should be"
-        )
-
-    def number(self, keyword: str, default: float) -> float:
-        """An entry as one finite number; the default where it is missing or empty.
-
-        Raises:
-            NonsenseError: Where it is something else.
-        """
-        return self.numbers(keyword, 1)[0] if self.text(keyword) else float(default)
-
-    def items(self, keyword: str) -> list[Elements]:
-        """The items of a sequence; none where it is missing or no sequence."""
-        if keyword not in self._dataset:
-            return []
-        value = self._dataset[keyword].value
-        return [Elements(item, self._character_sets) for item in value] if isinstance(value, ItemSequence) else []
-
-    def _raw(self, keyword: str) -> tuple[Any, str, str]:
-        """The value, undecoded where pydicom has not touched it, and how its bytes may have to be unpacked."""
-        tag = Tag(tag_for_keyword(keyword) or 0)
-        if tag not in self._dataset:
-            return None, "", ""
-        try:
-            element = self._dataset.get_item(tag)
-        except DAMAGED:  # an entry that cannot be read is as good as missing
-            return None, "", ""
-        order = "<" if getattr(element, "is_little_endian", True) else ">"
-        forms = [_FORMS.get(vr or "", "") for vr in (element.VR, dictionary_VR(tag))]
-        declared, usual = (order + form if form else "" for form in forms)
-        return element.value, usual if element.VR in {None, "UN", "OB"} else declared, usual
+    found: Found | None = None
 
 
-def read_elements(path: Path, keywords: Sequence[str]) -> tuple[Elements, str, str]:
-    """Read some entries of a file's header.
+class DamagedError(Exception):
+    """The bytes are no DICOM header, or one that leads astray."""
+
+
+class Found(NamedTuple):
+    """The wanted elements of a header.
+
+    Attributes:
+        elements: By tag, those of the file meta group too; of a sequence that was asked for, its items.
+        syntax: The transfer syntax; where the file does not say, the one that its bytes show.
+        is_big_endian: Numbers in binary have their small byte last.
+    """
+
+    elements: Mapping[int, Value | list[Item]]
+    syntax: str
+    is_big_endian: bool
+
+
+class Wanted(NamedTuple):
+    """What to look for.
+
+    Attributes:
+        tags: Elements whose bytes are kept.
+        sequences: Sequences whose items are read; in an item, wanted elements of any depth are gathered.
+        stop: The first tag that is of no interest any more; elements stand in the order of their tags.
+        gathered: Elements of which an item keeps all that the items in it hold, parted by a backslash; of others the
+            last one.
+    """
+
+    tags: Collection[int]
+    sequences: Collection[int]
+    stop: int
+    gathered: Collection[int] = ()
+
+
+def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
+    r"""Find the wanted elements at the beginning of a file.
 
     Args:
-        path: A DICOM file, with or without its preamble.
-        keywords: Which entries.
+        data: The file, or its first bytes.
+        wanted: Tags as numbers, ``0x00100020`` for (0010,0020).
+        is_whole: ``data`` is all of the file.
 
     Returns:
-        The entries, the transfer syntax and the SOP class of the file ("" where it does not say).
+        The elements, their values as they stand in the file; nothing is decoded.
 
     Raises:
-        OSError: Where the file cannot be read; one of ``DAMAGED`` where it is no sound DICOM.
+        CutShortError: Where the wanted part is longer than ``data``.
+        DamagedError: Where the bytes cannot be a header.
 
-    Source: DICOM PS3.5 7 and PS3.10 7.1.
+    Source: DICOM PS3.5 7 (elements and sequences), 10 and annex A (transfer syntaxes); PS3.10 7 (files). As pydicom
+    does, whether elements name their type is seen from the bytes and not believed of the transfer syntax.
+
+    >>> head = b"\x08\x00\x60\x00CS\x02\x00CT" + b"\x10\x00\x20\x00LO\x04\x00P017"
+    >>> found = find_elements(head, Wanted({0x00080060, 0x00100020}, (), 0x00280000), is_whole=True)
+    >>> found.elements, found.syntax
+    ({524384: (b'CS', b'CT'), 1048608: (b'LO', b'P017')}, '1.2.840.10008.1.2.1')
     """
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords), force=True)
-    syntax = dataset.file_meta.get("TransferSyntaxUID", "")
-    if not syntax:  # pydicom has looked at the bytes
-        implicit, little = dataset.original_encoding
-        syntax = "1.2.840.10008.1.2" + ("" if implicit else ".1" if little else ".2")
-    sop_class = dataset.file_meta.get("MediaStorageSOPClassUID", "") or Elements(dataset).text("SOPClassUID")
-    return Elements(dataset), str(syntax), str(sop_class)
+    at = PREAMBLE_BYTES if data[128:PREAMBLE_BYTES] == b"DICM" else 0
+    end = len(data) if is_whole else None
+    elements: _Elements = {}
+    if data[at : at + 2] == b"\x02\x00":
+        at = _Reader(data, wanted, at).elements(at, elements, stop=0x00030000, end=end)
+    kept = elements.get(TAGS["TransferSyntaxUID"])
+    syntax = kept[1].decode("latin-1").strip(" \0") if isinstance(kept, tuple) else ""
+    if syntax == DEFLATED:
+        data, is_all = _inflate(data[at:])
+        at, end = 0, len(data) if is_all else None
+    # Where no syntax is named, a tag that begins with a zero byte gives a big-endian file away.
+    is_big_endian = syntax == BIG_ENDIAN or (not syntax and data[at : at + 1] == b"\0")
+    shown = BIG_ENDIAN if is_big_endian else EXPLICIT if names_its_type(data[at : at + 8]) else IMPLICIT
+    found = Found(elements, syntax or shown, is_big_endian)
+    try:
+        _Reader(data, wanted, at, is_big_endian=is_big_endian).elements(at, elements, stop=wanted.stop, end=end)
+    except CutShortError as error:
+        if syntax == DEFLATED and len(data) >= _INFLATED_BYTES:
+            raise DamagedError from None  # more of the file would not be inflated either
+        error.found = found
+        raise
+    return found
 
 
-def begins_as_dicom(head: bytes) -> bool:
-    r"""Whether a file that begins so is DICOM: ``DICM`` after 128 bytes, or the first entries with no preamble.
-
-    Args:
-        head: The first 132 bytes or more.
-
-    Source: DICOM PS3.10 7.1; without a preamble the first element is one of group 0002 or 0008 (our choice).
-
-    >>> begins_as_dicom(bytes(128) + b"DICM"), begins_as_dicom(b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100")
-    (True, True)
-    >>> begins_as_dicom(b"PK\x03\x04" + bytes(200)), begins_as_dicom(b"")
-    (False, False)
-    """
-    if head[128:132] == b"DICM":
-        return True
-    if len(head) < 16:
-        return False
-    swapped = head[1::-1] in _GROUPS
-    element = int.from_bytes(head[2:4], "big" if swapped else "little")
-    if not (swapped or head[:2] in _GROUPS) or element > _HIGHEST_FIRST_ELEMENT:
-        return False
-    if head[4:6].isalpha() and head[4:6].isupper():
-        return True
-    return not swapped and int.from_bytes(head[4:8], "little") <= 64  # the length of a short first entry
+def _inflate(data: bytes) -> tuple[bytes, bool]:
+    """The first bytes of a deflated data set, never more than a header can need; and whether that is all of it."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data, _INFLATED_BYTES)
+    except zlib.error as error:
+        raise DamagedError from error
+    return inflated, inflater.eof
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom from warning and from logging while it reads what others wrote: its messages quote headers.
+class _Reader:
+    """Walks over elements; every method takes a place in ``data`` and gives the place after what it read."""
 
-    One thread at a time, as filters are global.
-    """
-    log = logging.getLogger("pydicom")
-    with _quiet_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        was_disabled, log.disabled = log.disabled, True
-        try:
-            yield
-        finally:
-            log.disabled = was_disabled
+    def __init__(self, data: bytes, wanted: Wanted, first: int, *, is_big_endian: bool = False) -> None:
+        order = ">" if is_big_endian else "<"
+        self.data = data
+        self.wanted = wanted
+        self.named = struct.Struct(order + "HH2sH").unpack_from
+        self.tag_length = struct.Struct(order + "HHL").unpack_from
+        self.long = struct.Struct(order + "L").unpack_from
+        # A length of an unnamed type may read like the name of one, so the first element decides for all.
+        self.is_named = names_its_type(data[first : first + 8])
+        self.short_types = _SHORT if self.is_named else frozenset[bytes]()
+        self.long_types = _LONG if self.is_named else frozenset[bytes]()
+
+    def elements(self, at: int, found: _Elements, *, stop: int, end: int | None, depth: int = 0) -> int:
+        """Read elements up to the tag ``stop``, the place ``end``, or the end of an item that has no length."""
+        tags, sequences = self.wanted.tags, self.wanted.sequences
+        limit = len(self.data) if end is None else end
+        while at < limit:
+            tag, kind, start, length = self.head(at, limit)
+            if tag >= stop:
+                return self.last(tag, at, is_inside=depth > 0)
+            if length == _UNDEFINED or tag in sequences:
+                at = self.items(start, length, (tag, found), depth + 1)
+                continue
+            at = start + length
+            if at > limit:
+                raise DamagedError if end is not None and depth else CutShortError
+            if tag in tags:
+                found[tag] = (kind, self.data[start:at])
+        if end is None:
+            raise CutShortError
+        return at
+
+    def head(self, at: int, limit: int) -> tuple[int, bytes, int, int]:
+        """The tag of the element at ``at``, its type, where its value starts, and how long that is."""
+        if at + 8 > limit:
+            raise CutShortError
+        group, number, kind, length = self.named(self.data, at)
+        if kind in self.short_types:
+            return group << 16 | number, kind, at + 8, length
+        if kind in self.long_types:
+            if at + 12 > limit:
+                raise CutShortError
+            return group << 16 | number, kind, at + 12, self.long(self.data, at + 8)[0]
+        if self.is_named and kind.isalpha() and kind.isupper():  # unknown, or misspelt: pydicom takes it for short
+            return group << 16 | number, kind, at + 8, length
+        return group << 16 | number, b"", at + 8, self.long(self.data, at + 4)[0]
+
+    def last(self, tag: int, at: int, *, is_inside: bool) -> int:
+        """Where reading ends: before the first tag of no interest, or after the end of an item."""
+        if not is_inside:
+            return at
+        if tag != _ITEM_END:
+            raise DamagedError
+        return at + 8
+
+    def items(self, at: int, length: int, into: tuple[int, _Elements], depth: int) -> int:
+        """Read, or pass over, the items of a sequence."""
+        tag, found = into
+        is_wanted = tag in self.wanted.sequences
+        end = None if length == _UNDEFINED else at + length
+        if depth > _DEEPEST:
+            raise DamagedError
+        listed: list[Item] = []
+        for _ in range(_MOST_ITEMS):
+            if end is not None and at >= end:
+                break
+            if at + 8 > len(self.data):
+                raise CutShortError
+            group, number, item_length = self.tag_length(self.data, at)
+            if group << 16 | number == _SEQUENCE_END and end is None:
+                at += 8
+                break
+            if group << 16 | number != _ITEM:
+                raise DamagedError
+            item: _Elements = {}
+            at = self.item(at + 8, item_length, item, depth=depth if is_wanted else -depth)
+            if is_wanted:
+                listed.append(_flat(item, self.wanted.gathered))
+        else:
+            raise DamagedError
+        if is_wanted:
+            found[tag] = listed
+        return at
+
+    def item(self, at: int, length: int, item: _Elements, *, depth: int) -> int:
+        """Read one item; one of an unwanted sequence (``depth`` below 0) is jumped over where its length allows."""
+        if length == _UNDEFINED:
+            return self.elements(at, item, stop=0xFFFE0000, end=None, depth=abs(depth))
+        if at + length > len(self.data):
+            raise CutShortError
+        if depth < 0:
+            return at + length
+        return self.elements(at, item, stop=0xFFFE0000, end=at + length, depth=depth)
 
 
-def _unpacked(value: bytes, form: str) -> list[float]:
-    size = struct.calcsize(form)
-    return [float(number) for number in struct.unpack(f"{form[0]}{len(value) // size}{form[1]}", value)]
-
-
-def _parsed(value: Any, count: int) -> list[float]:
-    if value is None:
-        return []
-    if not isinstance(value, bytes | str):
-        return [
-            float(number) for number in (value if isinstance(value, list | pydicom.multival.MultiValue) else [value])
-        ]
-    text = value.decode("ascii", errors="replace") if isinstance(value, bytes) else value
-    parts = text.strip(" \0").split("\\")
-    if len(parts) == 1 < count:
-        parts = text.strip(" \0").split(",")
-    return [float(part.strip(" \0").replace(",", ".")) for part in parts]
+def _flat(item: _Elements, gathered: Collection[int]) -> Item:
+    """An item and what the items in it hold, as one."""
+    flat: dict[int, Value] = {}
+    for tag, value in item.items():
+        for inner in [{tag: value}] if isinstance(value, tuple) else value:
+            both = {
+                held: (flat[held][0], flat[held][1] + b"\\" + inner[held][1])
+                for held in gathered
+                if held in flat and held in inner
+            }
+            flat |= {**inner, **both}
+    return flat

@@ -23,7 +23,8 @@ from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage, generate
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.codestream import require_sound_stream
-from nephrograde.volume.dicom.elements import DAMAGED, NonsenseError, quiet
+from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
+from nephrograde.volume.dicom.entries import NonsenseError
 from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _stored_frames(slices: list[Slice], numbers: list[int]) -> Iterator[tuple[in
         with quiet():
             dataset = pydicom.dcmread(whole, specific_tags=["PixelData"], force=True)
             content = bytes(dataset.get_item("PixelData").value)
-    except DAMAGED:
+    except PYDICOM_ERRORS:
         raise _undecodable(slices[0], "its header is damaged, or holds no pixels") from None
     syntax = UID(form.syntax, pydicom.config.IGNORE)
     if syntax.is_private or not syntax.is_transfer_syntax:
@@ -156,7 +157,7 @@ def _uncompressed(content: bytes, one: Slice, order: str) -> npt.NDArray[Any]:
 def _compressed_frames(content: bytes, one: Slice) -> list[bytes]:
     try:
         frames = list(generate_frames(content, number_of_frames=one.form.frames))
-    except DAMAGED:
+    except PYDICOM_ERRORS:
         frames = []
     if len(frames) < one.form.frames:
         raise _undecodable(one, f"it holds {len(frames)} of {one.form.frames} compressed images")
@@ -174,7 +175,7 @@ def _decompressed(frame: bytes, one: Slice) -> npt.NDArray[Any]:
                 values = np.asarray(pixel_array(_alone(frame, one.form), raw=True))
     except NonsenseError as error:
         raise _undecodable(one, str(error)) from None
-    except DAMAGED:
+    except PYDICOM_ERRORS:
         raise _undecodable(one, "its compressed pixels are damaged, or of a kind that is not read") from None
     if values.shape != (one.form.rows, one.form.columns):
         raise _undecodable(one, "its compressed pixels have another size than its header says")

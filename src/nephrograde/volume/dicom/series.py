@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList
-from nephrograde.volume.dicom.elements import begins_as_dicom
 from nephrograde.volume.dicom.pixels import AIR_HU, decode
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.dicom.slices import SourceFile, find_slices
 from nephrograde.volume.dicom.stack import stack_slices
 from nephrograde.volume.dicom.tilt import straighten
@@ -67,7 +66,7 @@ def read_series(series_dir: Path) -> Series:
 
 
 def read_listed_series(list_path: Path) -> Series:
-    """Read the DICOM series whose files a list names (:class:`~nephrograde.files.SeriesList`).
+    """Read the DICOM series whose files a list names (:class:`~nephrograde.volume.dicom.series_list.SeriesList`).
 
     Files in archives are unpacked to a temporary folder meanwhile.
 
@@ -113,12 +112,6 @@ def read_multiframe(dicom_path: Path) -> Series:
     if len(slices) == 1:
         raise VolumeError("dicom-single-file", "is one DICOM slice.", "Name the folder that holds its whole series.")
     return _assembled(slices)
-
-
-def is_dicom_file(image_path: Path) -> bool:
-    """Whether a file begins as DICOM files do: ``DICM`` after a preamble of 128 bytes, or its entries with none."""
-    with image_path.open("rb") as stream:
-        return begins_as_dicom(stream.read(132))
 
 
 def _assembled(slices: Sequence[Slice]) -> Series:

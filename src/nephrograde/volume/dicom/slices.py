@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom.elements import DAMAGED, Elements, NonsenseError, begins_as_dicom, quiet, read_elements
+from nephrograde.volume.dicom.dictionary import NOT_IMAGES, SLICE_CLASSES, UNCOMPRESSED
+from nephrograde.volume.dicom.elements import CutShortError, DamagedError
+from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,32 +18,25 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-UNCOMPRESSED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"}
-_NOT_SCANS = {"SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "REG"}
-_SLICE_CLASSES = {f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128")}
 _MOST_FRAMES = 100_000
 _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
 
-_GROUPS = {
-    "ImagePositionPatient": "PlanePositionSequence",
-    "ImageOrientationPatient": "PlaneOrientationSequence",
-    "PixelSpacing": "PixelMeasuresSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-    "FrameAcquisitionNumber": "FrameContentSequence",
-    "StackID": "FrameContentSequence",
-    "TemporalPositionIndex": "FrameContentSequence",
-}
-"""In which functional group of an enhanced object an entry stands."""
-_KEYWORDS = [
-    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
-    "InstanceNumber",
-    *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
-    *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
-    *("RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
-]
+_GROUPS = (
+    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence"),
+    "FrameContentSequence",
+)
+"""The functional groups of an enhanced object that say where a frame is and what its values mean."""
+_WANTED = want(
+    (
+        *("MediaStorageSOPClassUID", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
+        *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
+        *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
+        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex", "InstanceNumber"),
+    ),
+    ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +122,18 @@ def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     multiframe: list[SourceFile] = []
     without_place = 0
     for file in files:
-        with quiet():
-            elements, syntax, sop_class = _opened(file) or (None, "", "")
-            if elements is None or elements.text("Modality") in _NOT_SCANS:
-                continue
-            if "Rows" not in elements:
-                if sop_class in {"", *_SLICE_CLASSES}:
-                    raise _cut_short(file, "its header breaks off")
-                continue
-            found = _slices_of(file, elements, syntax)
+        entries = _opened(file)
+        if entries is None or entries.text("Modality") in NOT_IMAGES:
+            continue
+        if "Rows" not in entries:
+            sop_class = entries.word("MediaStorageSOPClassUID") or entries.word("SOPClassUID")
+            if sop_class in {"", *SLICE_CLASSES}:
+                raise _cut_short(file, "its header breaks off")
+            continue
+        found = _slices_of(file, entries)
         if found:
             slices += found
-        elif elements.text("NumberOfFrames") in {"", "0", "1"}:
+        elif entries.text("NumberOfFrames") in {"", "0", "1"}:
             without_place += 1
         else:
             multiframe.append(file)
@@ -160,120 +155,104 @@ def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
-def _opened(file: SourceFile) -> tuple[Elements, str, str] | None:
-    """The header; nothing where the file is no DICOM and need not be."""
-    with file.path.open("rb") as stream:
-        is_dicom = begins_as_dicom(stream.read(132))
-    if not is_dicom and not file.is_wanted:
-        return None
+def _opened(file: SourceFile) -> Entries | None:
+    """The header, as far as it goes; nothing where the file is no DICOM and need not be."""
+    what = "is no DICOM file"
     try:
-        if is_dicom:
-            return read_elements(file.path, _KEYWORDS)
-    except DAMAGED:
-        pass
-    what = "the DICOM header is damaged" if is_dicom else "is no DICOM file"
+        with file.path.open("rb") as stream:
+            entries = read_stream(stream, _WANTED)
+        if entries is not None or not file.is_wanted:
+            return entries
+    except CutShortError as error:
+        if error.found is None:
+            raise _cut_short(file, "its header breaks off") from None
+        return Entries(error.found)
+    except DamagedError:
+        what = "the DICOM header is damaged"
     raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
-def _slices_of(file: SourceFile, elements: Elements, syntax: str) -> list[Slice]:
+def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
     try:
-        form = _form_of(elements, syntax)
-        frames = elements.items("PerFrameFunctionalGroupsSequence")
-        if frames:
-            shared = elements.items("SharedFunctionalGroupsSequence")[:1]
-            groups = [[frame, *shared] for frame in frames[: form.frames]]
-            if len(groups) != form.frames:
-                raise NonsenseError(f"it describes {len(groups)} of {form.frames} frames")
-        elif form.frames > 1 or not {"ImagePositionPatient", "ImageOrientationPatient"} <= {
-            keyword for keyword in _KEYWORDS if keyword in elements
-        }:
-            return []
-        else:
-            groups = [[]]
-        found = [_as_slice(file, k, form, _Entries(elements, group)) for k, group in enumerate(groups)]
-    except VolumeError:
-        raise
-    except DAMAGED as error:
-        said = f" ({error})" if isinstance(error, NonsenseError) else ""
+        form = _form_of(entries)
+        found = [_as_slice(file, k, form, frame) for k, frame in enumerate(_frames_of(entries, form))]
+    except NonsenseError as error:
         raise VolumeError(
             "dicom-header",
-            f"{file.name}: the DICOM header lacks a needed entry or gives nonsense{said}.",
+            f"{file.name}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
             "Export the series again.",
         ) from None
     size = file.path.stat().st_size
     pixel_bytes = form.frame_bytes * form.frames
-    if syntax in UNCOMPRESSED and size < pixel_bytes:
+    if found and form.syntax in UNCOMPRESSED and size < pixel_bytes:
         raise _cut_short(file, f"has {size} bytes where its pixels alone need {pixel_bytes}")
     return found
 
 
-class _Entries:
-    """The entries of one frame: of its own functional groups, else of the shared ones, else of the object itself."""
+def _frames_of(entries: Entries, form: PixelForm) -> list[Entries]:
+    """The entries of each frame: of its own functional groups, else of the shared ones, else of the object itself.
 
-    def __init__(self, whole: Elements, groups: list[Elements]) -> None:
-        self.whole = whole
-        self._groups = groups
-
-    def holding(self, keyword: str) -> Elements:
-        for group in self._groups:
-            for item in group.items(_GROUPS[keyword]):
-                if keyword in item:
-                    return item
-        return self.whole
-
-    def numbers(self, keyword: str, count: int) -> list[float]:
-        return self.holding(keyword).numbers(keyword, count)
-
-    def number(self, keyword: str, default: float) -> float:
-        return self.holding(keyword).number(keyword, default)
-
-    def acquisition(self) -> str:
-        if not self._groups:
-            return self.whole.text("AcquisitionNumber")
-        keywords = ("FrameAcquisitionNumber", "StackID", "TemporalPositionIndex")
-        return "/".join(filter(None, (self.holding(keyword).text(keyword) for keyword in keywords)))
+    None where the object does not say where its frames are.
+    """
+    frames = entries.items("PerFrameFunctionalGroupsSequence")
+    if not frames:
+        is_placed = "ImagePositionPatient" in entries and "ImageOrientationPatient" in entries
+        return [entries] if form.frames == 1 and is_placed else []
+    if len(frames) < form.frames:
+        raise NonsenseError(f"it describes {len(frames)} of {form.frames} frames")
+    shared = entries
+    for group in entries.items("SharedFunctionalGroupsSequence")[:1]:
+        shared = group.over(entries)
+    return [frame.over(shared) for frame in frames[: form.frames]]
 
 
-def _form_of(elements: Elements, syntax: str) -> PixelForm:
-    rows, columns = (int(elements.numbers(keyword, 1)[0]) for keyword in ("Rows", "Columns"))
-    frames = max(1, int(elements.number("NumberOfFrames", 1)))
+def _acquisition(entries: Entries) -> str:
+    if "PerFrameFunctionalGroupsSequence" not in entries:
+        return entries.text("AcquisitionNumber")
+    keywords = ("FrameAcquisitionNumber", "StackID", "TemporalPositionIndex")
+    return "/".join(filter(None, (entries.text(keyword) for keyword in keywords)))
+
+
+def _form_of(entries: Entries) -> PixelForm:
+    rows, columns = (int(entries.numbers(keyword, 1)[0]) for keyword in ("Rows", "Columns"))
+    frames = max(1, int(entries.number("NumberOfFrames", 1)))
     if not (0 < rows * columns < _MOST_PIXELS and rows > 0 and frames < _MOST_FRAMES):
         raise NonsenseError(f"{frames} frames of {columns} × {rows} pixels")
-    bits_allocated = int(elements.number("BitsAllocated", 16))
-    bits_stored = int(elements.number("BitsStored", bits_allocated))
-    high_bit = int(elements.number("HighBit", bits_stored - 1))
-    photometric = elements.text("PhotometricInterpretation").upper()
-    is_colour = elements.number("SamplesPerPixel", 1) > 1 or photometric == "PALETTE COLOR"
+    bits_allocated = int(entries.number("BitsAllocated", 16))
+    bits_stored = int(entries.number("BitsStored", bits_allocated))
+    high_bit = int(entries.number("HighBit", bits_stored - 1))
+    photometric = entries.text("PhotometricInterpretation").upper()
+    is_colour = entries.number("SamplesPerPixel", 1) > 1 or photometric == "PALETTE COLOR"
     if not (is_colour or 0 < bits_stored <= high_bit + 1 <= bits_allocated):
         raise NonsenseError(f"{bits_stored} bits up to bit {high_bit} of {bits_allocated}")
     return PixelForm(
-        syntax=syntax,
+        syntax=entries.syntax,
         rows=rows,
         columns=columns,
         frames=frames,
         bits_allocated=bits_allocated,
         bits_stored=bits_stored,
         high_bit=high_bit,
-        is_signed=elements.number("PixelRepresentation", 0) == 1,
+        is_signed=entries.number("PixelRepresentation", 0) == 1,
         is_colour=is_colour,
         is_inverted=photometric == "MONOCHROME1",
-        is_ct=elements.text("Modality") == "CT",
-        padding=_padding(elements),
+        is_ct=entries.text("Modality") == "CT",
+        padding=_padding(entries),
     )
 
 
-def _padding(elements: Elements) -> tuple[int, int] | None:
+def _padding(entries: Entries) -> tuple[int, int] | None:
     try:
-        first = int(elements.numbers("PixelPaddingValue", 1)[0])
-        last = int(elements.number("PixelPaddingRangeLimit", first))
+        first = int(entries.numbers("PixelPaddingValue", 1)[0])
+        last = int(entries.number("PixelPaddingRangeLimit", first))
     except ValueError:  # missing, or nonsense: then nothing is known to be padding
         return None
     within = max(abs(first), abs(last)) <= 1 << 32
     return (min(first, last), max(first, last)) if within else None
 
 
-def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) -> Slice:
-    elements, pixel_mm = entries.whole, entries.numbers("PixelSpacing", 2)
+def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -> Slice:
+    pixel_mm = entries.numbers("PixelSpacing", 2)
     if min(pixel_mm) <= 0:
         raise NonsenseError("PixelSpacing is not above 0")
     orientation = np.array(entries.numbers("ImageOrientationPatient", 6))
@@ -283,18 +262,18 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) 
     position_mm = np.array(entries.numbers("ImagePositionPatient", 3))
     if np.abs(position_mm).max() > _FARTHEST_MM:
         raise NonsenseError("ImagePositionPatient lies outside every scanner")
-    series_uid = elements.text("SeriesInstanceUID")
+    series_uid = entries.text("SeriesInstanceUID")
     if not series_uid:
         raise NonsenseError("SeriesInstanceUID is missing")
     return Slice(
         file=file,
         frame=frame,
-        number=_instance_number(elements),
+        number=_instance_number(entries),
         form=form,
-        sop_uid=elements.text("SOPInstanceUID"),
+        sop_uid=entries.text("SOPInstanceUID"),
         series_uid=series_uid,
-        series_name=f"{elements.text('SeriesNumber')} '{elements.text('SeriesDescription')}'".strip(),
-        acquisition=entries.acquisition(),
+        series_name=f"{entries.text('SeriesNumber')} '{entries.text('SeriesDescription')}'".strip(),
+        acquisition=_acquisition(entries),
         pixel_mm=(pixel_mm[0], pixel_mm[1]),
         orientation=orientation,
         position_mm=position_mm,
@@ -302,8 +281,8 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: _Entries) 
     )
 
 
-def _instance_number(elements: Elements) -> str:
-    text = elements.text("InstanceNumber")
+def _instance_number(entries: Entries) -> str:
+    text = entries.text("InstanceNumber")
     return text if text.isdecimal() else ""
 
 

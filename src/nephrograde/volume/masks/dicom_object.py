@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SeriesList, is_series_list
-from nephrograde.volume.dicom.elements import quiet
-from nephrograde.volume.dicom.text import decode_text
+from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
+from nephrograde.volume.dicom.dictionary import SEGMENTATION_CLASSES, STRUCTURE_SET_CLASS
+from nephrograde.volume.dicom.elements import CutShortError, DamagedError
+from nephrograde.volume.dicom.entries import read_stream, want
+from nephrograde.volume.dicom.series_list import SeriesList, is_series_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pydicom
@@ -20,14 +21,10 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["segmentation", "structure set"]
 
 _KINDS: dict[str, Kind] = {
-    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",
-    "1.2.840.10008.5.1.4.1.1.66.7": "segmentation",  # label map segmentation, since 2024
-    "1.2.840.10008.5.1.4.1.1.481.3": "structure set",
+    **dict.fromkeys(SEGMENTATION_CLASSES, "segmentation"),
+    STRUCTURE_SET_CLASS: "structure set",
 }
-_DAMAGE = (
-    *(AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError),
-    *(TypeError, ValueError, ZeroDivisionError, struct.error, MemoryError),
-)
+_WANTED = want(["SOPClassUID"])
 
 
 def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
@@ -57,20 +54,13 @@ def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
 
 
 def _kind_of(path: Path) -> Kind | None:
-    import pydicom
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
     if not path.is_file():
         return None
     try:
-        with quiet(), _opened(path) as stream:
-            has_preamble = stream.read(132)[128:] == b"DICM"
-            if not has_preamble and path.suffix.lower() not in {".dcm", ".series"}:
-                return None
-            stream.seek(0)
-            header = pydicom.dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID"])
-            return _KINDS.get(str(header.get("SOPClassUID", "")).strip(" \0"))
-    except (InvalidDicomError, BytesLengthException, *_DAMAGE):
+        with _opened(path) as stream:
+            header = read_stream(stream, _WANTED)
+            return _KINDS.get(header.word("SOPClassUID")) if header else None
+    except (OSError, CutShortError, DamagedError):
         return None
 
 
@@ -95,38 +85,13 @@ def open_object(path: Path) -> Iterator[pydicom.Dataset]:
         VolumeError: Those of a series list; with code "file-unreadable", from within the block too.
     """
     import pydicom
-    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     try:
         with quiet(), _opened(path) as stream:
             yield pydicom.dcmread(stream, force=True)
-    except (InvalidDicomError, BytesLengthException, *_DAMAGE) as error:
+    except PYDICOM_ERRORS as error:
         raise VolumeError(
             "file-unreadable",
             f"is damaged, or lacks an entry that it must have ({type(error).__name__}).",
             "Export the segmentation again.",
         ) from None
-
-
-def declared_sets(dataset: pydicom.Dataset) -> list[str]:
-    """The character sets that an object says its texts are written in, for :func:`text_of`.
-
-    Args:
-        dataset: The whole object; the items of its sequences inherit them.
-    """
-    declared = dataset.get("SpecificCharacterSet") or []
-    return [str(one) for one in ([declared] if isinstance(declared, str) else declared)]
-
-
-def text_of(dataset: pydicom.Dataset, keyword: str, character_sets: Sequence[str]) -> str:
-    """The text of an entry, in whatever character set it was really written; empty where it is missing.
-
-    Args:
-        dataset: The object, or an item of a sequence in it.
-        keyword: The entry's name in the standard.
-        character_sets: As :func:`declared_sets` gives them.
-    """
-    if keyword not in dataset:
-        return ""
-    raw = dataset.get_item(keyword).value
-    return decode_text(raw, character_sets) if isinstance(raw, bytes) else str(raw or "").strip()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.datasets import character_sets_of, text_of
 from nephrograde.volume.grid import Grid
-from nephrograde.volume.masks.dicom_object import declared_sets, open_object, text_of
+from nephrograde.volume.masks.dicom_object import open_object
 from nephrograde.volume.masks.labels import Label, choose_labels
 from nephrograde.volume.masks.marks import Marks, nothing_marked, turn
 
@@ -99,7 +100,7 @@ class _Frame:
 
 
 def _segments(dataset: pydicom.Dataset) -> list[Label]:
-    sets = declared_sets(dataset)
+    sets = character_sets_of(dataset)
     segments = []
     for item in dataset.SegmentSequence:
         codes = item.get("SegmentedPropertyTypeCodeSequence") or []

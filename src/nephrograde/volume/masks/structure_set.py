@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.datasets import character_sets_of, text_of
+from nephrograde.volume.dicom.entries import parse_numbers
 from nephrograde.volume.masks.contours import fill_contours
-from nephrograde.volume.masks.dicom_object import declared_sets, open_object, text_of
+from nephrograde.volume.masks.dicom_object import open_object
 from nephrograde.volume.masks.labels import Label, choose_labels
 from nephrograde.volume.masks.marks import Marks, nothing_marked
 
@@ -74,7 +76,7 @@ def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Mark
 
 
 def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
-    sets = declared_sets(dataset)
+    sets = character_sets_of(dataset)
     names = {int(item.ROINumber): [text_of(item, "ROIName", sets)] for item in dataset.StructureSetROISequence}
     for item in dataset.get("RTROIObservationsSequence") or []:
         names.setdefault(int(item.ReferencedROINumber), []).append(text_of(item, "ROIObservationLabel", sets))
@@ -95,8 +97,8 @@ def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
 def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
     """The points of a contour; read from the text at once, as decimal strings one by one take seconds."""
     raw = contour.get_item("ContourData").value
-    numbers = raw.strip(b" \0").split(b"\\") if isinstance(raw, bytes) else list(raw)
-    places_mm = np.array([float(number) for number in numbers], dtype=np.float64).reshape(-1, 3)
+    numbers = parse_numbers(raw) if isinstance(raw, bytes) else [float(number) for number in raw]
+    places_mm = np.array(numbers, dtype=np.float64).reshape(-1, 3)
     if not np.isfinite(places_mm).all():
         raise ValueError("a contour with a point that is no number")
     return places_mm

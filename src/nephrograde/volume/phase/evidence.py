@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from nephrograde.vocabulary import KNOWN_PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Look: TypeAlias = Literal["timing", "words", "order", "image"]
+    from nephrograde.volume.statement import Statement
+
 PHASES = tuple(KNOWN_PHASES)
 UNKNOWN = ""
 """The phase of a series of which too little is known to name one."""
@@ -21,14 +22,11 @@ class Evidence:
     """What one look at a series says.
 
     Attributes:
-        look: What was looked at.
-        text: What was seen, for people: ``"动脉期" in the series description``, ``cortex 182 HU, medulla 61 HU``. Never
-            a name, date or id of a patient.
+        seen: What was seen, one of ``SIGHTS``: words in the series description, HU of the kidneys.
         likelihood: How likely this sight is in each of ``PHASES``, up to a common factor; all above 0.
     """
 
-    look: Look
-    text: str
+    seen: Statement
     likelihood: Mapping[str, float]
 
 
@@ -45,8 +43,3 @@ class PhaseAnswer:
     phase: str
     probability: float
     evidence: tuple[Evidence, ...]
-
-    @property
-    def text(self) -> str:
-        """The evidence in one line, as in ``series.csv``."""
-        return "; ".join(f"{one.look}: {one.text}" for one in self.evidence)

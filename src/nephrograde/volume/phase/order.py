@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.phase.words import normalise, reason_not_a_scan
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,18 +117,25 @@ def judge_order(study: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, 
     trust = TRUST_IN_TIMES if are_timed else TRUST_IN_NUMBERS
     evidence = {}
     for index, acquisition in enumerate(chain):
-        text = f"acquisition {index + 1} of {len(chain)} by {'time' if are_timed else 'series number'}"
-        if index and are_timed and acquisition.started_s is not None:
-            gap_s = acquisition.started_s - (chain[index - 1].started_s or 0.0)
-            text += f", {gap_s:.0f} s after the one before"
+        seen_at = _place_in(chain, index)
         for key in acquisition.keys:
             # A reconstruction without words of its own takes those of the others of its acquisition.
             says = around[index] if key in known else around[index] * seen[index]
             # What the chain expects holds how common each phase is, which the answer counts by itself.
             likely = says / [PRIOR[phase] for phase in PHASES]
             shares = trust * likely / likely.sum() + (1 - trust) / len(PHASES)
-            evidence[key] = Evidence("order", text, dict(zip(PHASES, shares.tolist(), strict=True)))
+            evidence[key] = Evidence(seen_at, dict(zip(PHASES, shares.tolist(), strict=True)))
     return evidence
+
+
+def _place_in(chain: Sequence[Acquisition], index: int) -> Statement:
+    started_s = chain[index].started_s
+    if started_s is None:
+        return Statement.of("order.by-number", number=index + 1, count=len(chain))
+    if not index:
+        return Statement.of("order.by-time", number=1, count=len(chain))
+    gap_s = started_s - (chain[index - 1].started_s or 0.0)
+    return Statement.of("order.by-time-after", number=index + 1, count=len(chain), gap_s=f"{gap_s:.0f}")
 
 
 def _arrange(scans: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, float]]) -> tuple[list[Acquisition], bool]:

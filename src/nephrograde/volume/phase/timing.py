@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from nephrograde.volume.phase.evidence import PHASES, Evidence
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
@@ -71,18 +72,18 @@ def judge_timing(header: SeriesHeader) -> Evidence | None:
     >>> from datetime import datetime
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> judge_timing(SeriesHeader(series_uid="1.2", acquired_at=datetime(2020, 1, 1, 9, 1, 30),
-    ...                           bolus_started_at=datetime(2020, 1, 1, 9, 0, 0))).text
-    'scanned 90 s after the injection began'
+    ...                           bolus_started_at=datetime(2020, 1, 1, 9, 0, 0))).seen.text
+    'timing.after-injection:seconds=90'
     """
     delay_s = delay_of(header)
     if delay_s is not None:
-        side = "after" if delay_s > 0 else "before"
-        return Evidence("timing", f"scanned {abs(delay_s):.0f} s {side} the injection began", likelihood_at(delay_s))
+        code = "timing.after-injection" if delay_s > 0 else "timing.before-injection"
+        return Evidence(Statement.of(code, seconds=f"{abs(delay_s):.0f}"), likelihood_at(delay_s))
     agent = header.bolus_agent.strip().casefold().rstrip(".")
     if agent in NO_AGENT:
-        return Evidence("timing", "the tag for the contrast agent says none", _by_phase(0.90, 0.10))
+        return Evidence(Statement.of("timing.no-agent"), _by_phase(0.90, 0.10))
     if agent and not agent.startswith(("oral", "po ", "rectal", "unknown", "doustn")):
-        return Evidence("timing", "the tag for the contrast agent is filled", _by_phase(0.45, 0.90))
+        return Evidence(Statement.of("timing.agent"), _by_phase(0.45, 0.90))
     return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.phase.lexicon import MEANINGS, NOT_A_SCAN, SPELLINGS, TRAPS, likelihood_of
 from nephrograde.volume.phase.timing import LONGEST_DELAY_S, likelihood_at
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,11 +192,13 @@ def judge_words(header: SeriesHeader) -> tuple[Evidence, ...]:
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> header = SeriesHeader(series_uid="1.2", description="Faza tętnicza 5.0", study_description="CT ABD W&WO")
-    >>> [evidence.text for evidence in judge_words(header)]
-    ['"tetnicza" in the series description', 'the study description speaks of several phases ("w&wo")']
+    >>> for evidence in judge_words(header):
+    ...     print(evidence.seen.text)
+    words.found:words=tetnicza;place=series description
+    words.several:words=w&wo;place=study description
     """
     if reason := reason_not_a_scan(header):
-        return (Evidence("words", reason, dict.fromkeys(PHASES, 1.0)),)
+        return (Evidence(reason, dict.fromkeys(PHASES, 1.0)),)
     description, own = normalise(header.description), read_words(header.description)
     judged = [_judge_text("series description", own, 1.0)]
     for place, text, strength in (
@@ -209,27 +212,27 @@ def judge_words(header: SeriesHeader) -> tuple[Evidence, ...]:
     return tuple(evidence for evidence in judged if evidence)
 
 
-def reason_not_a_scan(header: SeriesHeader) -> str:
+def reason_not_a_scan(header: SeriesHeader) -> Statement | None:
     """Say why a series comes in no phase: another modality, or a localiser, bolus tracking or dose sheet.
 
     Args:
         header: The series.
 
     Returns:
-        The reason in a few words; empty for a scan.
+        The reason; None for a scan.
 
     **Source:** ImageType value 3 LOCALIZER is DICOM PS3.3 C.8.2.1.1.1; the words are our choice.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
-    >>> reason_not_a_scan(SeriesHeader(series_uid="1.2", description="Topogram 0.6 T20s"))
-    '"topogram" names no scan of a phase'
+    >>> reason_not_a_scan(SeriesHeader(series_uid="1.2", description="Topogram 0.6 T20s")).text
+    'words.no-phase:words=topogram'
     """
     if header.modality not in ("", "CT"):
-        return f"modality {header.modality[:16]} is not CT"
+        return Statement.of("words.not-ct", modality=header.modality[:16])
     if "LOCALIZER" in header.image_type.upper().split("\\"):
-        return "the image type says localizer"
+        return Statement.of("words.localizer")
     reading = read_words(header.description)
-    return "" if reading.is_scan else f'"{reading.words[0]}" names no scan of a phase'
+    return None if reading.is_scan else Statement.of("words.no-phase", words=reading.words[0])
 
 
 def _beside(own: Reading, other: Reading) -> Reading:
@@ -246,13 +249,13 @@ def _beside(own: Reading, other: Reading) -> Reading:
 
 
 def _judge_text(place: str, reading: Reading, strength: float) -> Evidence | None:
-    quoted = ", ".join(f'"{word}"' for word in reading.words)
     if likelihood := weigh(reading):
-        return Evidence("words", f"{quoted} in the {place}", _temper(likelihood, strength))
+        seen = Statement.of("words.found", words=", ".join(reading.words), place=place)
+        return Evidence(seen, _temper(likelihood, strength))
     several = [word for meaning, word in reading.meanings if meaning == "several"]
     if several:
-        text = f'the {place} speaks of several phases ("{several[0]}")'
-        return Evidence("words", text, dict.fromkeys(PHASES, 1.0))
+        seen = Statement.of("words.several", words=several[0], place=place)
+        return Evidence(seen, dict.fromkeys(PHASES, 1.0))
     return None
 
 

@@ -6,20 +6,22 @@ import re
 import shutil
 import subprocess
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nephrograde.errors import NephrogradeError, RunError
+from nephrograde.errors import NephrogradeError, RunError, VolumeError
 from nephrograde.report.pages import pdf
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.examples import png_data_uri
+from nephrograde.volume.pictures import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nephrograde.study import Study
 
@@ -28,14 +30,14 @@ LONG = "weak_with_a_very_long_name_that_no_column_was_made_for"
 
 
 @pytest.fixture(scope="module")
-def weasyprint(absent: Callable[[str], None]) -> Any:
+def weasyprint(absent: Callable[[str, str], None], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """WeasyPrint with its libraries and a Chinese font."""
     try:
-        import weasyprint
+        write_pdf(page_at(tmp_path_factory.mktemp("pdf") / "page.html", "<p>张伟</p>"))
+    except NephrogradeError as error:
+        absent("pdf", f"no PDF can be made here: {error}")
+    import weasyprint
 
-        require_cjk_font()
-    except (ImportError, OSError, NephrogradeError) as error:
-        absent(f"no PDF can be made here: {error}")
     return weasyprint
 
 
@@ -90,9 +92,8 @@ def test_chinese_font_is_embedded_and_no_glyph_is_missing(printed: tuple[Path, A
     assert any(b"/FontFile" in unpacked(stream) for stream in streams)
 
 
+@pytest.mark.needs(programs=["pdftotext"])
 def test_text_comes_out_and_pages_are_numbered(printed: tuple[Path, Any]) -> None:
-    if shutil.which("pdftotext") is None:
-        pytest.skip("pdftotext is not installed")
     text = subprocess.run(["pdftotext", printed[0], "-"], capture_output=True, check=True).stdout.decode("utf-8")
     n = len(printed[1].pages)
     for words in ("仅供研究使用", "合成数据", "灵敏度", "张伟-01", "皮髓质期", f"1 / {n}", f"{n} / {n}"):
@@ -161,7 +162,20 @@ def test_nothing_is_fetched(weasyprint: Any, tmp_path: Path) -> None:
     assert asked == [pixel]
 
 
-def test_letter_that_no_font_has_is_named(weasyprint: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def one_font(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fonts but the one that comes with matplotlib, whatever is installed on this machine."""
+    import matplotlib
+
+    config_dir = tmp_path_factory.mktemp("fontconfig")
+    (config_dir / "fonts").mkdir()
+    shutil.copy(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", config_dir / "fonts")
+    config = f"<fontconfig><dir>{config_dir / 'fonts'}</dir><cachedir>{config_dir / 'cache'}</cachedir></fontconfig>"
+    (config_dir / "fonts.conf").write_text(f'<?xml version="1.0"?>{config}', encoding="utf-8")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(config_dir / "fonts.conf"))
+
+
+def test_letter_that_no_font_has_is_named(weasyprint: Any, one_font: None, tmp_path: Path) -> None:
     html_path = page_at(tmp_path / "report.html", "<p>P\ue123\ue124</p>")
     with pytest.raises(NephrogradeError, match=r"U\+E123.*U\+E124.*fonts-noto-cjk"):
         write_pdf(html_path)
@@ -239,6 +253,15 @@ def test_page_without_chinese_asks_for_no_chinese_font(
     write_pdf(page_at(tmp_path / "plain.html", "<p>P001</p>"))
     with pytest.raises(NephrogradeError, match="no font"):
         write_pdf(page_at(tmp_path / "ids.html", "<p>P001, 张伟</p>"))
+
+
+def test_pictures_that_are_cut_short_are_still_refused_afterwards(weasyprint: Any, tmp_path: Path) -> None:
+    picture_path = tmp_path / "slice.png"
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (64, 1))).save(picture_path)
+    picture_path.write_bytes(picture_path.read_bytes()[:-20])
+    with pytest.raises(VolumeError) as caught:
+        read_picture(picture_path)
+    assert caught.value.code == "file-unreadable"
 
 
 def test_chinese_is_found_in_text_and_not_in_styles() -> None:

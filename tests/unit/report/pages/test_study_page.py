@@ -175,7 +175,7 @@ def test_same_folder_gives_same_bytes(whole_run: Path, html: str) -> None:
     before = {path.name: path.read_bytes() for path in (whole_run / "report" / "figures").iterdir()}
     assert write_report(whole_run).read_text(encoding="utf-8") == html
     assert {path.name: path.read_bytes() for path in (whole_run / "report" / "figures").iterdir()} == before
-    assert not list((whole_run / "report").rglob("*.tmp*"))
+    assert not list((whole_run / "report").rglob(".nephrograde-*"))
 
 
 def test_names_are_shown_as_text_and_never_run(

@@ -18,8 +18,8 @@ from nephrograde.evaluate.subgroup import SubgroupEstimate
 from nephrograde.evaluate.tables import write_table
 from nephrograde.report.record import Record, read_record
 from nephrograde.report.tables.evidence import Evidence, evidence_sections, read_evidence, section_titles
-from nephrograde.report.tables.pairs import phase_words, verdict
-from nephrograde.report.text.language import speaking
+from nephrograde.report.tables.pairs import verdict
+from nephrograde.report.text.language import phase_heading, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -424,4 +424,9 @@ def test_ledger_says_how_often_the_test_set_was_opened(
 
 def test_phases_are_spelt_out_where_they_are_known() -> None:
     with speaking("zh"):
-        assert [phase_words(phase) for phase in ("cmp", "np", "up", "pet")] == ["皮髓质期", "肾实质期", "平扫期", "pet"]
+        assert [phase_heading(phase) for phase in ("cmp", "np", "up", "pet")] == [
+            "皮髓质期",
+            "肾实质期",
+            "平扫期",
+            "pet",
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import string
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,13 +16,15 @@ from jinja2 import Environment, nodes
 
 from nephrograde.report.text.language import LANGUAGES, catalogue, phase_in_words, speaking, spoken, t, translated
 from nephrograde.report.text.numbers import bounds, counted, decimal, duration, enumerated, listed, p_sentence
+from nephrograde.vocabulary import KNOWN_PHASES
+from nephrograde.volume.statement import GROUNDS, REASONS, SIGHTS, TERMS, wording_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 REPORT = PACKAGE / "report"
-LOOKS_UP = {"language.py", "numbers.py", "study_page.py"}
+LOOKS_UP = {"language.py", "numbers.py", "study_page.py", "series_words.py"}
 """The only modules that may ask the catalogue for a sentence that is no constant."""
 
 
@@ -102,6 +105,12 @@ def checklist_sentences() -> Iterator[str]:
             yield from (item["section"], item["topic"])
 
 
+def series_sentences() -> Iterator[str]:
+    """The English of reasons and evidence stands with their codes, below the reports."""
+    yield from filter(None, (part for code in (*REASONS, *GROUNDS, *SIGHTS) for part in wording_of(code)))
+    yield from (value for values in TERMS.values() for value in values)
+
+
 @pytest.fixture(scope="module")
 def scan() -> Scan:
     found = Scan()
@@ -113,6 +122,11 @@ def scan() -> Scan:
     found.faults = [fault for fault in found.faults if not fault.startswith("checklist.py")]
     for sentence in checklist_sentences():
         found.say(sentence, "checklists/*.json")
+    for sentence in series_sentences():
+        if re.sub(r"\{\w+\}", "", sentence):
+            found.say(sentence, "statement.py")
+    for name in KNOWN_PHASES.values():
+        found.say(name, "vocabulary.py")
     return found
 
 

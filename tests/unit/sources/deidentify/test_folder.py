@@ -2,6 +2,7 @@
 
 import csv
 import stat
+import zipfile
 
 import numpy as np
 import pydicom
@@ -10,6 +11,7 @@ from tests.unit.sources.deidentify.conftest import PLANTED, ROOT, ct_slice, save
 
 from nephrograde.errors import InputError
 from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
+from nephrograde.volume.dicom.archive import BOMB_BYTES
 from nephrograde.volume.read import read_volume
 
 
@@ -171,6 +173,8 @@ def test_pages_with_text_are_flagged_and_written_only_when_asked_for(export_dir,
 
 
 def test_what_cannot_be_read_is_counted_by_reason(export_dir, tmp_path):
+    with zipfile.ZipFile(export_dir / "bomb.dat", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(BOMB_BYTES + 1))
     reasons = run(export_dir, tmp_path).set_aside
     wanted = [
         "empty",

@@ -21,7 +21,7 @@ from nephrograde.sources.deidentify.header import Cleaner, identity_of
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
 from nephrograde.sources.deidentify.suspects import judge
-from nephrograde.volume.dicom.elements import quiet
+from nephrograde.volume.dicom.datasets import quiet
 
 
 def cleaned(source, **settings):
@@ -63,6 +63,7 @@ def put_raw(source, name, vr, raw):
         ("StudyDate", "DA", b"00010101", ""),
         ("StudyTime", "TM", b"10:15:00", "10:15:00"),
         ("StudyTime", "TM", b"Kowalska", ""),
+        ("StudyTime", "TM", b"91500", "091500"),
         ("Modality", "CS", b"PESEL44051401458 and more than a word of code", ""),
         ("PatientAge", "AS", b"093Y", "090Y"),
         ("PatientAge", "AS", b"Kowa", ""),

@@ -31,7 +31,7 @@ def plan(public):
     return CohortPlan(
         names=("c4kc-kits",),
         rows=(row | {"cmp_mask": "masks/1.9.dcm"},),
-        series_rows=(),
+        series=(),
         parts=parts,
         index_version="25.0",
         grade_sources=("a table",),
@@ -77,6 +77,19 @@ def test_what_is_whole_is_not_asked_for_again(plan, public, tmp_path):
     (tmp_path / "images" / "1.2" / "2.dcm").unlink()
     assert download_cohort(plan, tmp_path, hosts=public.hosts).failed == ()
     assert asked_files(public) == ["/bucket/uuid-1.2/2.dcm"]
+
+
+def test_files_of_others_in_a_series_are_set_aside(plan, public, tmp_path):
+    download_cohort(plan, tmp_path, hosts=public.hosts)
+    (tmp_path / "images" / "1.2.part").mkdir()
+    for folder in ("1.2", "1.2.part"):
+        (tmp_path / "images" / folder / "notes.txt").write_text(folder)
+    (tmp_path / "images" / "1.2.part" / "2.dcm.part").write_bytes(b"half")
+    assert download_cohort(plan, tmp_path, hosts=public.hosts).failed == ()
+    names = {path.relative_to(tmp_path / "images").as_posix() for path in (tmp_path / "images").rglob("*.txt*")}
+    assert names == {"1.2.others/notes.txt", "1.2.others/notes.txt.1"}
+    assert sorted(path.name for path in (tmp_path / "images" / "1.2").iterdir()) == [f"{n}.dcm" for n in range(4)]
+    assert not (tmp_path / "images" / "1.2.part").exists()
 
 
 def test_a_broken_series_stays_unnamed_and_goes_on_the_next_time(plan, public, tmp_path):
@@ -148,8 +161,8 @@ def test_kits_comes_from_two_hosts(public, tmp_path):
     assert len(download_cohort(plan, tmp_path, hosts=public.hosts).failed) == 1
 
 
+@pytest.mark.needs("duckdb", "idc_index_data")
 def test_two_cohorts_are_opened_as_one_with_one_grade_table(public, tmp_path):
-    pytest.importorskip("idc_index_data")
     case = {"tumor_histologic_subtype": "clear_cell_rcc", "tumor_isup_grade": "2", "gender": "male"}
     cases = [case | {"case_id": f"case_{n:05d}"} for n in (0, 450)]
     public.files["/neheller/kits23/main/dataset/kits23.json"] = json.dumps(cases).encode()

@@ -7,6 +7,7 @@ import pytest
 from nephrograde.errors import InputError
 from nephrograde.sources.public.cohorts import COHORTS, Hosts
 from nephrograde.sources.public.grades import fetch_grades, find_grade, grades_url, read_public_grades
+from nephrograde.volume.statement import Statement
 
 
 def kits_case(number, histology="clear_cell_rcc", grade="3"):
@@ -47,14 +48,14 @@ def test_kits_grades_are_those_of_clear_cell_carcinoma(tmp_path):
     grades = read_public_grades(tmp_path / "kits23.json", COHORTS["kits23"])
     assert grades.column == "isup_grade"
     first = find_grade(grades, "KiTS-00000")
-    assert (first.grade, first.why_not) == ("3", "")
+    assert (first.grade, first.why_not) == ("3", None)
     assert first.clinical == {"age_years": "49", "sex": "male", "size_cm": "2.4"}
     assert [find_grade(grades, f"KiTS-0000{n}").why_not for n in (1, 2, 3, 4, 5)] == [
-        "not clear cell: papillary_rcc",
-        "not clear cell: clear_cell_papillary_rcc",
-        "no grade",
-        "no grade",
-        "not in the grade table",
+        Statement.of("not-clear-cell", histology="papillary_rcc"),
+        Statement.of("not-clear-cell", histology="clear_cell_papillary_rcc"),
+        Statement.of("no-grade"),
+        Statement.of("no-grade"),
+        Statement.of("not-in-grade-table"),
     ]
     assert find_grade(grades, "KiTS-00588").grade == "1"
 
@@ -75,13 +76,13 @@ def test_tcga_is_fuhrman_and_the_diagnosis_of_the_tumour_counts(tmp_path):
     assert grades.column == "fuhrman_grade"
     found = {patient: find_grade(grades, patient) for patient in cases}
     assert [(one.grade, one.why_not) for one in found.values()] == [
-        ("2", ""),
-        ("4", ""),
-        ("3", f"not clear cell: {other}"),
-        ("", "no grade"),
-        ("", "grades 1, 3"),
-        ("1", ""),
-        ("", "no grade"),
+        ("2", None),
+        ("4", None),
+        ("3", Statement.of("not-clear-cell", histology=other)),
+        ("", Statement.of("no-grade")),
+        ("", Statement.of("several-grades", grades="1, 3")),
+        ("1", None),
+        ("", Statement.of("no-grade")),
     ]
 
 
@@ -124,4 +125,11 @@ def test_a_table_of_the_user_is_taken_as_it_is(tmp_path):
     assert grades.column == "isup_grade"
     assert find_grade(grades, "TCGA-1").grade == "3"
     assert find_grade(grades, "TCGA-1").clinical == {"age_years": "60"}
-    assert find_grade(grades, "B").why_not == "no grade"
+    assert find_grade(grades, "B").why_not == Statement.of("no-grade")
+
+
+@pytest.mark.parametrize("text", ["3.0", "III", "Ⅲ级", "Grade 3", "ISUP 3", "３"])
+def test_a_grade_of_the_user_may_be_written_as_in_a_cohort_table(tmp_path, text):
+    (tmp_path / "grades.csv").write_text(f"patient_id,isup_grade\na,{text}\n", encoding="utf-8")
+    grades = read_public_grades(tmp_path / "grades.csv", COHORTS["tcga-kirc"])
+    assert (find_grade(grades, "a").grade, find_grade(grades, "a").why_not) == ("3", None)

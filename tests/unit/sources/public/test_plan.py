@@ -10,9 +10,9 @@ from nephrograde.sources.public.grades import PublicGrade, PublicGrades, kits_pa
 from nephrograde.sources.public.idc import find_marks, read_collection
 from nephrograde.sources.public.plan import fold_plans, plan_cohort, plan_lines
 from nephrograde.volume.phase.evidence import PHASES
+from nephrograde.volume.statement import Statement
 
-pytest.importorskip("duckdb")
-pytest.importorskip("idc_index_data")
+pytestmark = pytest.mark.needs("duckdb", "idc_index_data")
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +62,13 @@ def test_the_other_collections_are_chosen_from_too(plans):
         plan = plans[name]
         assert patients / 2 < len(plan.rows) < patients
         assert set(images(plan)) == set(PHASES)
-        chosen = Counter((row["patient_id"], row["phase"]) for row in plan.series_rows if row["chosen"] == "yes")
+        chosen = Counter((entry.patient_id, entry.phase) for entry in plan.series if entry.is_chosen)
         assert set(chosen.values()) == {1}
         assert sum(chosen.values()) == sum(images(plan).values())
         assert len({part.path for part in plan.parts}) == len(plan.parts)
     # RCC-AID names the phase of series whose headers do not, and its masks come along.
     assert sum(bool(row.get("np_mask")) for row in plans["tcga-kirc"].rows) >= 25
-    assert any("say the radiologists of RCC-AID" in row["evidence"] for row in plans["tcga-kirc"].series_rows)
+    assert any(seen.code == "image.read-as" for entry in plans["tcga-kirc"].series for seen in entry.evidence)
 
 
 def test_every_path_of_a_table_is_downloaded_and_nothing_else(plans):
@@ -97,7 +97,7 @@ def test_the_shared_patients_of_kits_and_c4kc_stand_once(plans, kits_grades):
     assert first["patient_id"] == "KiTS-00000"
     assert not first["cmp_image"].endswith(".nii.gz")  # three phases of C4KC-KiTS rather than one of KiTS
     assert first["up_image"]
-    chosen = [row for row in both.series_rows if row["chosen"] == "yes"]
+    chosen = [entry for entry in both.series if entry.is_chosen]
     assert len(chosen) == sum(images(both).values())
     # That KiTS-00000 is case_00000 is said nowhere; ages and sexes of both tables say it of the patients shared.
     header = {row["patient_id"]: row for row in plans["c4kc-kits"].rows}
@@ -112,17 +112,19 @@ def test_grades_are_joined_and_who_has_none_is_left_out(kits_grades):
     assert len(plan.rows) == 96
     assert Counter(row["isup_grade"] for row in plan.rows) == {"1": 10, "2": 54, "3": 25, "4": 7}
     assert plan.size_bytes < 25e9
-    left_out = [row for row in plan.series_rows if row["reason"] == "patient left out: not in the grade table"]
-    assert len({row["patient_id"] for row in left_out}) == 114
-    assert all(row["chosen"] == "no" for row in left_out)
+    absent = Statement.of("not-in-grade-table")
+    left_out = [entry for entry in plan.series if entry.grounds == (absent,)]
+    assert len({entry.patient_id for entry in left_out}) == 114
+    assert {(entry.is_chosen, entry.reason.code) for entry in left_out} == {(False, "patient-left-out")}
     assert len(plan_cohort("kits23", grades=kits_grades).rows) == 199
 
 
 def test_not_clear_cell_is_left_out_with_the_reason():
-    grades = PublicGrades("isup_grade", {"kits-00000": PublicGrade("2", "not clear cell: papillary_rcc", {})}, "test")
+    why_not = Statement.of("not-clear-cell", histology="papillary_rcc")
+    grades = PublicGrades("isup_grade", {"kits-00000": PublicGrade("2", why_not, {})}, "test")
     plan = plan_cohort("kits23", grades=grades)
     assert plan.rows == ()
-    assert plan.series_rows[0]["reason"] == "patient left out: not clear cell: papillary_rcc"
+    assert plan.series[0].grounds == (why_not,)
     assert "KiTS23: 1 patients left out, not clear cell." in plan.notes
 
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nephrograde.sources.scan.choose import choose_series, kidney_share, study_day
-from nephrograde.sources.scan.kinds import KINDS, kernel_of, set_aside, step_of
+from nephrograde.sources.scan.choose import choose_series, kidney_share
+from nephrograde.sources.scan.kinds import kernel_of, set_aside, step_of
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.moment import read_day
 from nephrograde.volume.phase.evidence import PHASES, PhaseAnswer
+from nephrograde.volume.statement import REASONS, Statement
 
 if TYPE_CHECKING:
     from nephrograde.sources.scan.choose import Choice
@@ -28,7 +30,7 @@ def sure(phase: str, probability: float = 0.95) -> PhaseAnswer:
 
 
 def reasons(choices: list[Choice]) -> dict[str, str]:
-    return {choice.header.key: choice.reason for choice in choices}
+    return {choice.header.key: choice.text for choice in choices}
 
 
 def taken(choices: list[Choice]) -> set[str]:
@@ -47,44 +49,48 @@ def best_of(better: SeriesHeader, worse: SeriesHeader, **places: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("known", "kind"),
+    ("known", "reason"),
     [
-        ({"modality": "MR"}, "not CT: MR"),
-        ({"modality": "SEG", "rows": 0}, "not CT: SEG"),
-        ({"modality": "SR", "description": "Dose Report"}, "dose sheet"),
-        ({"description": "Patient Protocol"}, "dose sheet"),
-        ({"description": "剂量报告"}, "dose sheet"),
-        ({"sop_class": "1.2.840.10008.5.1.4.1.1.7"}, "secondary capture"),
-        ({"samples": 3}, "secondary capture"),
+        ({"modality": "MR"}, "not-ct:modality=MR"),
+        ({"modality": "SEG", "rows": 0}, "not-ct:modality=SEG"),
+        ({"modality": "SR", "description": "Dose Report"}, "dose-sheet"),
+        ({"description": "Patient Protocol"}, "dose-sheet"),
+        ({"description": "剂量报告"}, "dose-sheet"),
+        ({"sop_class": "1.2.840.10008.5.1.4.1.1.7"}, "secondary-capture"),
+        ({"samples": 3}, "secondary-capture"),
         ({"image_type": "ORIGINAL\\PRIMARY\\LOCALIZER"}, "localiser"),
         ({"description": "定位像"}, "localiser"),
         ({"description": "AP/LAT"}, "localiser"),
-        ({"description": "PreMonitoring  9.6  B30s"}, "bolus tracking"),
-        ({"description": "SmartPrep Series"}, "bolus tracking"),
+        ({"description": "PreMonitoring  9.6  B30s"}, "bolus-tracking"),
+        ({"description": "SmartPrep Series"}, "bolus-tracking"),
         ({"image_type": "DERIVED\\SECONDARY\\AXIAL\\CT_SOM5 MIP"}, "projection"),
         ({"description": "15X2 COR MIPS"}, "projection"),
         ({"image_type": "DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE"}, "reformat"),
         ({"description": "<MPR Thick Range[1]>"}, "reformat"),
-        ({"image_type": "DERIVED\\SECONDARY\\AXIAL"}, "derived image"),
-        ({"description": "动脉期减影"}, "derived image"),
+        ({"image_type": "DERIVED\\SECONDARY\\AXIAL"}, "derived-image"),
+        ({"description": "动脉期减影"}, "derived-image"),
         ({"description": "Biopsy Abd  2.4  B30s"}, "intervention"),
-        ({"orientation": "coronal"}, "not axial: coronal"),
-        ({"description": "腹部冠状位"}, "not axial"),
-        ({"description": "Arterial_Phase  5.0  B20f  cor"}, "not axial"),
-        ({"n_images": 9}, "too few slices: 9"),
-        ({"step_mm": 10.0}, "slices too thick: 10 mm apart"),
-        ({"extent_mm": (0.0, 40.0)}, "too short: 40 mm"),
-        ({"burnt_in": True}, "burnt-in text"),
-        ({"kernel": "B70f"}, "sharp kernel"),
-        ({"kernel": "LUNG"}, "sharp kernel"),
-        ({"description": "腹部 骨窗"}, "sharp kernel"),
-        ({"description": "CHEST & DELAY BLADDER"}, "other body part"),
-        ({"description": "5.0 mm", "study_description": "胸部平扫"}, "other body part"),
+        ({"orientation": "coronal"}, "not-axial:plane=coronal"),
+        ({"description": "腹部冠状位"}, "not-axial:plane=coronal"),
+        ({"description": "Arterial_Phase  5.0  B20f  cor"}, "not-axial:plane=coronal"),
+        ({"description": "SAG 3MM"}, "not-axial:plane=sagittal"),
+        ({"description": "斜位"}, "not-axial:plane=oblique"),
+        ({"n_images": 9}, "too-few-slices:n=9"),
+        ({"step_mm": 10.0}, "slices-too-thick:step_mm=10"),
+        ({"extent_mm": (0.0, 40.0)}, "too-short:length_mm=40"),
+        ({"burnt_in": True}, "burnt-in-text"),
+        ({"kernel": "B70f"}, "sharp-kernel"),
+        ({"kernel": "LUNG"}, "sharp-kernel"),
+        ({"description": "腹部 骨窗"}, "sharp-kernel"),
+        ({"description": "CHEST & DELAY BLADDER"}, "other-body-part"),
+        ({"description": "5.0 mm", "study_description": "胸部平扫"}, "other-body-part"),
     ],
 )
-def test_set_aside_with_the_reason(known: dict[str, Any], kind: str) -> None:
-    assert set_aside(series("1", **known)) == kind
-    assert kind.partition(":")[0] in KINDS
+def test_set_aside_with_the_reason(known: dict[str, Any], reason: str) -> None:
+    found = set_aside(series("1", **known))
+    assert found is not None
+    assert found.text == reason
+    assert found.code in REASONS
 
 
 @pytest.mark.parametrize(
@@ -105,13 +111,13 @@ def test_set_aside_with_the_reason(known: dict[str, Any], kind: str) -> None:
     ],
 )
 def test_scans_of_the_abdomen_stay(known: dict[str, Any]) -> None:
-    assert set_aside(series("1", **known)) == ""
+    assert set_aside(series("1", **known)) is None
 
 
 def test_kidneys_in_view_outweigh_the_words() -> None:
     chest = series("1", description="CHEST", extent_mm=(0.0, 400.0))
-    assert set_aside(chest) == "other body part"
-    assert set_aside(chest, has_kidneys=True) == ""
+    assert set_aside(chest) == Statement.of("other-body-part")
+    assert set_aside(chest, has_kidneys=True) is None
 
 
 @pytest.mark.parametrize(
@@ -145,29 +151,29 @@ def test_step_is_that_of_the_positions_before_the_thickness() -> None:
 
 def test_soft_kernel_wins() -> None:
     soft = series("2", kernel="B30f", step_mm=5.0)
-    assert best_of(soft, series("1", kernel="B50f", step_mm=1.5)) == "a better series: soft kernel"
+    assert best_of(soft, series("1", kernel="B50f", step_mm=1.5)) == "better-series | by.kernel:kernel=soft"
 
 
 @pytest.mark.parametrize(("better", "worse"), [(1.5, 5.0), (3.0, 5.0), (2.0, 0.5), (1.0, 0.625), (0.625, 7.0)])
 def test_slices_nearest_to_1_to_3_mm_win(better: float, worse: float) -> None:
     low, high = (series(str(step), step_mm=step, extent_mm=(0.0, 300.0)) for step in (better, worse))
-    assert best_of(low, high) == f"a better series: slices nearer to 1–3 mm ({better:g} mm apart)"
+    assert best_of(low, high) == f"better-series | by.step:step_mm={better:g}"
 
 
 def test_longest_wins_up_to_the_length_that_is_enough() -> None:
     whole, part = series("2", extent_mm=(0.0, 220.0), step_mm=5.0), series("1", extent_mm=(0.0, 120.0), step_mm=2.0)
-    assert best_of(whole, part) == "a better series: longer (220 mm)"
+    assert best_of(whole, part) == "better-series | by.length:length_mm=220"
     trunk = series("3", extent_mm=(0.0, 700.0), step_mm=5.0)
     abdomen = series("4", extent_mm=(0.0, 260.0), step_mm=2.0)
-    assert best_of(abdomen, trunk).startswith("a better series: slices nearer")
+    assert best_of(abdomen, trunk).startswith("better-series | by.step:")
 
 
 def test_original_then_most_images_then_lowest_number() -> None:
     original = series("2", image_type="ORIGINAL\\PRIMARY\\AXIAL")
-    assert best_of(original, series("1", image_type="DERIVED\\PRIMARY\\AXIAL")) == "a better series: original images"
-    assert best_of(series("2", n_images=61), series("1")) == "a better series: more images (61)"
-    assert best_of(series("2", series_number=3), series("1", series_number=4)) == "a better series: lower series number"
-    assert best_of(series("1"), series("2")) == "a better series: first by UID"
+    assert best_of(original, series("1", image_type="DERIVED\\PRIMARY\\AXIAL")) == "better-series | by.original"
+    assert best_of(series("2", n_images=61), series("1")) == "better-series | by.images:n=61"
+    assert best_of(series("2", series_number=3), series("1", series_number=4)) == "better-series | by.number"
+    assert best_of(series("1"), series("2")) == "better-series | by.uid"
 
 
 def test_surer_phase_wins() -> None:
@@ -175,8 +181,8 @@ def test_surer_phase_wins() -> None:
     choices = choose_series(pairs)
     assert taken(choices) == {"2"}
     assert reasons(choices) == {
-        "1": "a better series: surer of its phase (0.93)",
-        "2": "best of 2: surer of its phase (0.93)",
+        "1": "better-series | by.certainty:probability=0.93",
+        "2": "best-of:n=2 | by.certainty:probability=0.93",
     }
 
 
@@ -186,9 +192,9 @@ def test_place_of_the_kidneys_counts_for_all_series_of_the_study() -> None:
     kidneys = {"3": (0.0, 120.0)}
     choices = choose_series([(high, sure("cmp")), (low, sure("np")), (whole, sure("up"))], kidneys=kidneys)
     assert taken(choices) == {"2", "3"}
-    assert reasons(choices)["1"] == "kidneys not in view: 17% of their height"
+    assert reasons(choices)["1"] == "kidneys-not-in-view:share_percent=17"
     part = series("4", extent_mm=(20.0, 400.0), kernel="B30f")
-    assert best_of(low, part, kidneys={"2": (0.0, 120.0)}) == "a better series: more of the kidneys (100%)"
+    assert best_of(low, part, kidneys={"2": (0.0, 120.0)}) == "better-series | by.kidneys:share_percent=100"
     assert kidney_share(series("5"), (0.0, 120.0)) == 1.0
     assert kidney_share(series("5", extent_mm=(200.0, 300.0)), (0.0, 120.0)) == 0.0
 
@@ -199,9 +205,9 @@ def test_unknown_phase_and_unreadable_series_are_not_taken() -> None:
         unreadable={"2": "gap"},
     )
     assert reasons(choices) == {
-        "1": "phase unknown",
-        "2": "cannot be read: gap",
-        "3": "only series of its phase",
+        "1": "phase-unknown",
+        "2": "unreadable:fault=gap",
+        "3": "only-series",
     }
 
 
@@ -219,8 +225,8 @@ def visits() -> list[tuple[SeriesHeader, PhaseAnswer]]:
 def test_last_visit_before_surgery_is_taken() -> None:
     choices = choose_series(visits(), surgery={"A": date(2020, 1, 5)})
     assert taken(choices) == {"3"}
-    assert reasons(choices)["4"] == "after surgery"
-    assert reasons(choices)["1"] == "another visit: nearer to surgery"
+    assert reasons(choices)["4"] == "after-surgery"
+    assert reasons(choices)["1"] == "another-visit | visit.nearer-surgery"
     assert taken(choose_series(visits(), surgery={"A": date(2018, 1, 1)})) == {"5"}
     assert taken(choose_series(visits()[:4], surgery={"A": date(2018, 1, 1)})) == set()
     assert taken(choose_series(visits(), surgery={"B": date(2020, 1, 5)})) == {"1", "2"}
@@ -229,16 +235,10 @@ def test_last_visit_before_surgery_is_taken() -> None:
 def test_without_surgery_most_phases_then_latest() -> None:
     choices = choose_series(visits())
     assert taken(choices) == {"1", "2"}
-    assert reasons(choices)["4"] == "another visit: 2 phases"
+    assert reasons(choices)["4"] == "another-visit | visit.more-phases:n=2"
     late = choose_series(visits()[2:])
     assert taken(late) == {"4"}
-    assert reasons(late)["3"] == "another visit: later"
-
-
-def test_days_are_read_or_left_open() -> None:
-    assert study_day(series("1", study_date="2019-03-14")) == date(2019, 3, 14)
-    assert study_day(series("1", study_date="20190230")) is None
-    assert study_day(series("1", study_date="2019")) is None
+    assert reasons(late)["3"] == "another-visit | visit.later"
 
 
 def test_parts_of_a_series_compete_as_series() -> None:
@@ -271,10 +271,10 @@ def test_at_most_one_series_a_phase_from_one_visit_whatever_the_order(pairs: Any
         phases = [choice.answer.phase for choice in chosen]
         assert len(set(phases)) == len(phases)
         assert "" not in phases
-        days = {study_day(choice.header) or choice.header.study_uid for choice in chosen}
+        days = {read_day(choice.header.study_date) or choice.header.study_uid for choice in chosen}
         assert len(days) <= 1
-    assert all(any(choice.reason.startswith(kind) for kind in KINDS) for choice in choices)
-    assert all(choice.chosen == choice.reason.startswith(("best of", "only series")) for choice in choices)
+    assert all(one.is_listed for choice in choices for one in (choice.reason, *choice.grounds))
+    assert all(choice.chosen == (choice.reason.code in {"best-of", "only-series"}) for choice in choices)
     shuffled = list(pairs)
     random.shuffle(shuffled)
     assert reasons(choose_series(shuffled, surgery={"A": date(2020, 6, 1)})) == reasons(choices)

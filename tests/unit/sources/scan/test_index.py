@@ -52,8 +52,8 @@ def test_plan_names_the_folders_of_the_download(index_path: Path, tmp_path: Path
     series = {row["series_uid"]: row for row in read_rows(result.series_path)}
     assert len(series) == 7
     assert series["1.1.9"]["reason"] == "localiser"
-    assert series["1.1.4"]["reason"] == "not CT: SEG"
-    assert series["1.1.2"]["reason"].startswith("a better series")
+    assert series["1.1.4"]["reason"] == "not-ct:modality=SEG"
+    assert series["1.1.2"]["reason"].startswith("better-series")
     assert series["1.1.3"]["chosen"] == "yes"
     assert result.notes == ("1 patient without any CT, left out of the cohort table: KiTS-00002.",)
     assert not (tmp_path / "plan" / "cohort.key.csv").exists()
@@ -120,5 +120,27 @@ def test_rows_are_read_whatever_a_table_makes_of_them() -> None:
     assert (header.series_uid, header.series_number, header.n_images, header.body_part) == ("1.2", 4, 0, "")
     assert (header.thickness_mm, header.image_type) == (5.0, "ORIGINAL\\PRIMARY")
     assert header.acquired_at is not None
-    assert header.acquired_at.isoformat() == "2003-06-29T09:02:05"
+    assert header.acquired_at.isoformat() == "2003-06-29T09:02:05.500000"
     assert header_of_row({"SeriesNumber": "x", "SeriesTime": "soon", "StudyDate": "never"}).acquired_at is None
+
+
+def _times(folder: Path, *times: str) -> list[str]:
+    head = "PatientID,StudyInstanceUID,SeriesInstanceUID,SeriesDescription,StudyDate,SeriesTime"
+    rows = [f"A,1,1.{number},x,2024-01-31,{time}" for number, time in enumerate(times)]
+    found = read_index(index_of(folder, *rows, head=head))
+    return [header.acquired_at.strftime("%H:%M:%S.%f") if header.acquired_at else "" for header in found]
+
+
+def test_a_time_in_an_index_is_read_as_in_a_header(tmp_path: Path) -> None:
+    assert _times(tmp_path, "1015", "101500", "10:15", "10") == ["10:15:00.000000"] * 3 + ["10:00:00.000000"]
+
+
+def test_zeros_that_a_spreadsheet_dropped_are_put_back(tmp_path: Path) -> None:
+    assert _times(tmp_path, "91500", "1015", "101500.25") == ["09:15:00.000000", "00:10:15.000000", "10:15:00.250000"]
+    assert _times(tmp_path, "1015.5", "101500.5", "0.5") == ["00:10:15.500000", "10:15:00.500000", "00:00:00.500000"]
+
+
+def test_a_day_of_an_index_is_written_as_in_a_header() -> None:
+    texts = ("20030629", "2003-06-29", "2003/6/29", "2003.06.29", "20030629.0", "2003年6月29日", "2003-06-29 00:00:00")
+    assert {header_of_row({"StudyDate": text}).study_date for text in texts} == {"20030629"}
+    assert header_of_row({"StudyDate": "2003629"}).study_date == ""

@@ -12,14 +12,16 @@ import pytest
 from pydicom import dcmread
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import SeriesList, read_rows
+from nephrograde.files import read_rows
 from nephrograde.sources.scan import look
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.terminal import print_scan
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +83,7 @@ def by_uid(table_path: Path) -> dict[str, dict[str, str]]:
 def seen_as(phase: str, **known: Any) -> SeriesLook:
     likelihood = {one: 1.0 if one == phase else 1e-4 for one in PHASES}
     known = {"kidneys_mm": None, "fault": "", "pictures": {"axial": b"A"}} | known
-    return SeriesLook(Evidence("image", f"looks {phase}", likelihood), **known)
+    return SeriesLook(Evidence(Statement.of("image.read-as", read_as=phase), likelihood), **known)
 
 
 def test_folder_becomes_a_table(export_dir: Path, tmp_path: Path) -> None:
@@ -109,10 +111,10 @@ def test_folder_becomes_a_table(export_dir: Path, tmp_path: Path) -> None:
         assert len(listed) == len(HEIGHTS)
     series = by_uid(result.table_path)
     assert len(series) == 5
-    assert series["1.2.7.3"]["reason"] == "sharp kernel"
+    assert series["1.2.7.3"]["reason"] == "sharp-kernel"
     assert series["1.2.7.4"]["reason"] == "localiser"
     assert series["1.2.8.1"]["patient_id"] == "P0002"
-    assert series["1.2.8.1"]["reason"] == "phase unknown"
+    assert series["1.2.8.1"]["reason"] == "phase-unknown"
     assert "No series could be chosen for 1 patient; series.csv says why: P0002." in result.notes
 
 
@@ -138,7 +140,7 @@ def test_image_is_looked_at_where_the_words_leave_it_open(export_dir: Path, tmp_
     assert sorted(looks.read) == [0, 1, 4]
     series = by_uid(result.table_path)
     assert (series["1.2.8.1"]["phase"], series["1.2.8.1"]["chosen"]) == ("ep", "yes")
-    assert "image: looks ep" in series["1.2.8.1"]["evidence"]
+    assert "image.read-as:read_as=ep" in series["1.2.8.1"]["evidence"]
     pictures = sorted(path.name for path in result.thumbs_dir.iterdir())
     assert pictures == [f"P000{who}-{view}.png" for who in ("1-cmp", "1-up", "2-ep") for view in ("axial", "coronal")]
     scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
@@ -159,19 +161,19 @@ def test_series_that_cannot_be_read_gives_way(
     write_stack(export_dir, HEIGHTS, uid="1.2.7.5", name="5{:03d}", **known)
     table_path = tmp_path / "cohort.csv"
     scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
-    assert by_uid(table_path)["1.2.7.5"]["reason"] == "a better series: soft kernel"
+    assert by_uid(table_path)["1.2.7.5"]["reason"] == "better-series | by.kernel:kernel=soft"
     shutil.rmtree(tmp_path / "cohort.looks")
     looks.says[1] = SeriesLook(None, None, "gap", {})
     scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
-    assert by_uid(table_path)["1.2.7.2"]["reason"] == "cannot be read: gap"
-    assert by_uid(table_path)["1.2.7.5"]["reason"] == "only series of its phase"
+    assert by_uid(table_path)["1.2.7.2"]["reason"] == "unreadable:fault=gap"
+    assert by_uid(table_path)["1.2.7.5"]["reason"] == "only-series"
 
 
 def test_kidneys_found_in_one_series_count_for_the_others(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     looks.says[0] = seen_as("up", kidneys_mm=(200.0, 320.0))
     looks.says[1] = seen_as("cmp")
     scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
-    assert by_uid(tmp_path / "cohort.csv")["1.2.7.2"]["reason"] == "kidneys not in view: 0% of their height"
+    assert by_uid(tmp_path / "cohort.csv")["1.2.7.2"]["reason"] == "kidneys-not-in-view:share_percent=0"
 
 
 def test_what_an_earlier_scan_chose_is_cleared_away(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
@@ -277,8 +279,8 @@ def test_masks_are_found_and_listed_beside_their_scans(
             assert dcmread(stream).SeriesInstanceUID == uid
     series = by_uid(result.table_path)
     assert (series["1.2.7.20"]["chosen"], series["1.2.7.20"]["phase"]) == ("yes", "cmp")
-    assert series["1.2.7.20"]["reason"] == "mask of a chosen series: 1.2.7.2"
-    assert series["1.2.7.22"]["reason"] == "mask of a series not chosen: 1.2.7.3"
+    assert series["1.2.7.20"]["reason"] == "mask-taken:series=1.2.7.2"
+    assert series["1.2.7.22"]["reason"] == "mask-of-unchosen:series=1.2.7.3"
     assert (dict(result.n_scans), dict(result.n_masks)) == ({"up": 1, "cmp": 1}, {"up": 1, "cmp": 1})
     assert any(note.startswith("A mask came with the files of 1 patient.") for note in result.notes)
     assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
@@ -329,20 +331,32 @@ def _corrected(export_dir: Path, tmp_path: Path, *rows: str) -> tuple[dict[str, 
 
 def test_a_person_names_a_phase_that_the_headers_leave_open(export_dir: Path, tmp_path: Path) -> None:
     reasons, cohort, _ = _corrected(export_dir, tmp_path, "1.2.8.1,np,abdomen")
-    assert reasons["1.2.8.1"] == "chosen by a person"
+    assert reasons["1.2.8.1"] == "chosen-by-person"
     assert [row["np_image"] for row in cohort] == ["", "cohort.series/P0002-np.series"]
 
 
 def test_a_person_chooses_another_series_of_the_phase(export_dir: Path, tmp_path: Path) -> None:
     reasons, cohort, _ = _corrected(export_dir, tmp_path, "1.2.7.3,CMP,lung kernel after all")
-    assert (reasons["1.2.7.2"], reasons["1.2.7.3"]) == ("another was chosen by a person", "chosen by a person")
+    assert (reasons["1.2.7.2"], reasons["1.2.7.3"]) == ("outdone-by-person", "chosen-by-person")
     with SeriesList(tmp_path / "work" / cohort[0]["cmp_image"]) as listed:
         assert {Path(str(listed.path(k))).name[0] for k in range(len(listed))} == {"2"}
 
 
+def test_corrections_are_taken_from_a_series_table_of_an_older_format(export_dir: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.csv"
+    lines = [
+        "patient_id,study_uid,series_uid,description,phase,probability,evidence,chosen,reason",
+        'P0002,1.2.8,1.2.8.1,abdomen,np,0.300,"order: acquisition 1 of 2 by time",no,phase unknown',
+    ]
+    old.write_text("\n".join(lines), encoding="utf-8")
+    settings = ScanSettings(look="never", workers=1, corrections_path=old)
+    result = scan_folder(export_dir, tmp_path / "work" / "cohort.csv", settings=settings)
+    assert by_uid(result.table_path)["1.2.8.1"]["reason"] == "chosen-by-person"
+
+
 def test_a_person_leaves_a_series_out(export_dir: Path, tmp_path: Path) -> None:
     reasons, cohort, notes = _corrected(export_dir, tmp_path, "1.2.7.2,,", "9.9.9,np,not here")
-    assert reasons["1.2.7.2"] == "left out by a person"
+    assert reasons["1.2.7.2"] == "left-out-by-person"
     assert cohort[0]["up_image"]
     assert not cohort[0].get("cmp_image")
     assert any("9.9.9" in note for note in notes)

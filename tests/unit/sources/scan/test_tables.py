@@ -10,51 +10,60 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import InputError, RunError, VolumeError
-from nephrograde.files import SeriesList, read_rows
+from nephrograde.files import read_json, read_rows, sha256_of, write_json
 from nephrograde.sources.scan.choose import Choice
-from nephrograde.sources.scan.grades import read_day, read_grades
+from nephrograde.sources.scan.grades import read_grades
 from nephrograde.sources.scan.tables import (
-    SERIES_COLUMNS,
     ScanPaths,
     claim_table,
     cohort_row,
     list_key,
-    series_row,
+    series_entry,
     write_list,
     write_skipped,
     write_tables,
 )
 from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
+from nephrograde.volume.series_table import FORMAT, SERIES_COLUMNS, cells_of
+from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEN = Evidence("words", '"动脉期" in the series description', {"up": 0.1, "cmp": 1.0, "np": 0.1, "ep": 0.1})
+SEEN = Evidence(
+    Statement.of("words.found", words="动脉期", place="series description"),
+    {"up": 0.1, "cmp": 1.0, "np": 0.1, "ep": 0.1},
+)
 ARTERIAL = Choice(
     SeriesHeader(series_uid="1.2", study_uid="1", description="动脉期 1mm"),
     PhaseAnswer("cmp", 0.9512, (SEEN,)),
     chosen=True,
-    reason="only series of its phase",
+    reason=Statement.of("only-series"),
 )
-SCOUT = Choice(SeriesHeader(series_uid="1.3", part="2"), PhaseAnswer("", 0.25, ()), chosen=False, reason="localiser")
+SCOUT = Choice(
+    SeriesHeader(series_uid="1.3", part="2"), PhaseAnswer("", 0.25, ()), chosen=False, reason=Statement.of("localiser")
+)
 
 
 def test_series_table_holds_every_series() -> None:
-    assert tuple(series_row("P0001", ARTERIAL)) == SERIES_COLUMNS
-    assert series_row("P0001", ARTERIAL) == {
+    cells = cells_of(series_entry("P0001", ARTERIAL))
+    assert tuple(cells) == SERIES_COLUMNS
+    assert cells == {
         "patient_id": "P0001",
         "study_uid": "1",
         "series_uid": "1.2",
         "description": "动脉期 1mm",
         "phase": "cmp",
         "probability": "0.951",
-        "evidence": 'words: "动脉期" in the series description',
+        "evidence": "words.found:words=动脉期;place=series description",
         "chosen": "yes",
-        "reason": "only series of its phase",
+        "reason": "only-series",
+        "format": str(FORMAT),
     }
-    assert series_row("P0001", SCOUT)["description"] == "[part 2]"
-    assert series_row("P0001", SCOUT)["chosen"] == "no"
+    assert series_entry("P0001", SCOUT).description == "[part 2]"
+    assert not series_entry("P0001", SCOUT).is_chosen
 
 
 def test_cohort_table_holds_the_chosen(tmp_path: Path) -> None:
@@ -62,7 +71,7 @@ def test_cohort_table_holds_the_chosen(tmp_path: Path) -> None:
     assert row is not None
     assert cohort_row("P0002", [SCOUT], images={}, carried={}) is None
     paths = ScanPaths(tmp_path / "cohort.csv")
-    write_tables(paths, [row], [series_row("P0001", ARTERIAL)], carried=("isup_grade", "age"))
+    write_tables(paths, [row], [series_entry("P0001", ARTERIAL)], carried=("isup_grade", "age"))
     text = paths.table_path.read_text(encoding="utf-8")
     assert text == ("patient_id,isup_grade,age,up_image,cmp_image,np_image,ep_image\nP0001,3,61,,x/a.series,,\n")
     assert read_rows(tmp_path / "series.csv")[0]["description"] == "动脉期 1mm"
@@ -80,6 +89,21 @@ def test_edited_or_foreign_tables_are_not_overwritten(tmp_path: Path) -> None:
     foreign.table_path.write_text("x", encoding="utf-8")
     with pytest.raises(RunError, match="elsewhere"):
         claim_table(foreign)
+
+
+def test_tables_of_an_older_format_are_renewed_and_those_of_a_newer_one_kept(tmp_path: Path) -> None:
+    paths = ScanPaths(tmp_path / "cohort.csv")
+    paths.table_path.write_text("patient_id\nP0001\n", encoding="utf-8")
+    paths.series_path.write_text("patient_id,reason\nP0001,phase unknown\n", encoding="utf-8")
+    tables = (paths.table_path, paths.series_path)
+    state_path = tmp_path / "cohort.scan.json"
+    write_json(state_path, {path.name: sha256_of(path) for path in tables})
+    claim_table(paths)
+    write_tables(paths, [], [series_entry("P0001", SCOUT)])
+    assert read_json(state_path)["format"] == FORMAT
+    write_json(state_path, read_json(state_path) | {"format": FORMAT + 1})
+    with pytest.raises(RunError, match="pip install --upgrade"):
+        claim_table(paths)
 
 
 def test_lists_move_with_the_images_below_the_table(tmp_path: Path) -> None:
@@ -156,15 +180,9 @@ def test_unsound_table_is_named_by_row_not_by_patient(tmp_path: Path, text: str,
     assert "secret" not in str(caught.value).lower()
 
 
-def test_days_are_read_with_the_year_first() -> None:
-    texts = ("2020-03-05", "2020/3/5", "20200305", "2020年3月5日", "2020-03-05 08:30:00")
-    assert {read_day(text) for text in texts} == {date(2020, 3, 5)}
-    assert read_day("5.3.2020") is None
-
-
 def test_masks_have_columns_where_there_are_any(tmp_path: Path) -> None:
     drawn = SeriesHeader(series_uid="1.9", sop_class="1.2.840.10008.5.1.4.1.1.66.4")
-    mask = Choice(drawn, PhaseAnswer("cmp", 0.9512, ()), chosen=True, reason="mask of a chosen series: 1.2")
+    mask = Choice(drawn, PhaseAnswer("cmp", 0.9512, ()), chosen=True, reason=Statement.of("mask-taken", series="1.2"))
     cells = {"1.2": "x/a.series", "1.9": "x/a-mask.series"}
     row = cohort_row("P0001", [ARTERIAL, mask], images=cells, carried={})
     assert row is not None

@@ -86,7 +86,7 @@ def test_an_interrupted_cohort_is_completed(cohort_dir: Path, finished: Path) ->
     (cohort_dir / "cohort.csv").unlink()
     shutil.rmtree(cohort_dir / "images/SYN-0002")
     (cohort_dir / "images/SYN-0003/up_mask.nii.gz").unlink()
-    stale_dir = cohort_dir / "images/.SYN-0002.99.tmp"
+    stale_dir = cohort_dir / "images/.nephrograde-99-SYN-0002"
     stale_dir.mkdir()
     (stale_dir / "cmp.nii.gz").write_bytes(b"half")
     write_cohort(cohort_dir, SMALL)
@@ -117,6 +117,31 @@ def test_a_cohort_of_other_settings_is_replaced(cohort_dir: Path, tmp_path: Path
     write_cohort(cohort_dir, settings)
     write_cohort(tmp_path / "fresh", settings)
     assert contents_of(cohort_dir) == contents_of(tmp_path / "fresh")
+
+
+def test_files_of_others_among_the_images_stay(cohort_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/cmp.nii.gz").write_text("mine")
+    shutil.rmtree(cohort_dir / "images/SYN-0002")
+    (cohort_dir / "images/SYN-0002").symlink_to(tmp_path / "elsewhere")
+    mine = [cohort_dir / "images/SYN-0001/notes.txt", cohort_dir / "images/SYN-0001/.thesis.tmp/draft.txt"]
+    mine.append(cohort_dir / "images/.SYN-0003.tmp")
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    for settings in (replace(SMALL, seed=12), replace(SMALL, seed=13, dicom=True)):
+        write_cohort(cohort_dir, settings)
+        assert [path.read_text() for path in mine] == ["mine"] * 3
+        assert (tmp_path / "elsewhere/cmp.nii.gz").read_text() == "mine"
+
+
+def test_images_that_no_phantom_wrote_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "images/SYN-0001").mkdir(parents=True)
+    (tmp_path / "images/SYN-0001/cmp.nii.gz").write_text("mine")
+    with pytest.raises(RunError, match="not a synthetic cohort"):
+        write_cohort(tmp_path, SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+    assert (tmp_path / "images/SYN-0001/cmp.nii.gz").read_text() == "mine"
 
 
 def test_other_files_in_the_folder_are_left_alone(cohort_dir: Path) -> None:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
 from nephrograde.sources.synthetic.scanner import Body, SyntheticScan, draw_body, scan_patient
-from nephrograde.sources.synthetic.tissue import PHASES
+from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     from nephrograde.sources.synthetic.patients import Patient

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nephrograde.sources.synthetic.tissue import PHASES, SIGNALS, TISSUE_HU, look_of
+from nephrograde.sources.synthetic.tissue import SIGNALS, TISSUE_HU, look_of
+from nephrograde.volume.phase.evidence import PHASES
 
 
 def test_the_phases_differ_as_the_cited_measurements_do() -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SERIES_LIST_HEADING
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.stored import read_stored
 
 Array = npt.NDArray[Any]

@@ -18,7 +18,8 @@ from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom.series import is_dicom_file, read_series
+from nephrograde.volume.dicom.series import read_series
+from nephrograde.volume.dicom.signature import is_dicom_file
 
 Array = npt.NDArray[Any]
 Writer = Callable[..., list[Path]]

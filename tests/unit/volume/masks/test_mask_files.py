@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import SERIES_LIST_HEADING
+from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import make_volume, write_image
@@ -139,7 +139,7 @@ def test_a_segmentation_on_an_oblique_image_comes_back(tmp_path, blob, save_seg)
 
 
 def test_what_others_write_as_a_segmentation_comes_back(tmp_path, volume, blob, write_series):
-    highdicom = pytest.importorskip("highdicom")
+    import highdicom
     import pydicom
     from pydicom.sr.codedict import codes
 

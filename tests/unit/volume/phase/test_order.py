@@ -43,7 +43,7 @@ def test_before_a_known_arterial_scan_comes_the_unenhanced_one():
 def test_four_scans_spaced_as_usual_are_told_by_their_times_alone():
     evidence = judge_order(timed(a=0, b=150, c=200, d=440), {})
     assert [best(evidence[uid]) for uid in "abcd"] == ["up", "cmp", "np", "ep"]
-    assert evidence["c"].text == "acquisition 3 of 4 by time, 50 s after the one before"
+    assert evidence["c"].seen.text == "order.by-time-after:number=3;count=4;gap_s=50"
 
 
 def test_two_series_by_number_give_what_a_hand_computes():
@@ -65,7 +65,7 @@ def test_what_is_known_of_a_series_is_no_part_of_its_own_evidence():
 def test_a_reconstruction_without_words_takes_those_of_its_acquisition():
     evidence = judge_order(timed(a=0, thin=60, thick=61, c=300), {"thick": only("np")})
     assert best(evidence["thin"]) == "np"
-    assert evidence["thin"].text.startswith("acquisition 2 of 3")
+    assert evidence["thin"].seen.text.startswith("order.by-time-after:number=2;count=3;")
 
 
 def test_many_reconstructions_weigh_no_more_than_one():
@@ -73,7 +73,7 @@ def test_many_reconstructions_weigh_no_more_than_one():
     many = judge_order(timed(a=0, b=150, c=150, d=150), dict.fromkeys("bcd", only("cmp")))
     assert many["a"].likelihood == pytest.approx(one["a"].likelihood)
     same = judge_order(numbered("a", "b", "c", "d"), dict.fromkeys("bcd", only("cmp")))
-    assert same["a"].text == "acquisition 1 of 2 by series number"
+    assert same["a"].seen.text == "order.by-number:number=1;count=2"
 
 
 def test_a_reformat_made_later_starts_no_acquisition():
@@ -106,6 +106,6 @@ def test_numbers_count_where_a_time_is_missing_and_zones_may_differ():
         SeriesHeader(series_uid="a", series_number=1, acquired_at=NINE),
         SeriesHeader(series_uid="b", series_number=2),
     ]
-    assert judge_order(mixed, {"a": only("up")})["b"].text.endswith("by series number")
+    assert judge_order(mixed, {"a": only("up")})["b"].seen.code == "order.by-number"
     zoned = [*timed(a=0), SeriesHeader(series_uid="b", acquired_at=(NINE + timedelta(seconds=50)).replace(tzinfo=UTC))]
     assert best(judge_order(zoned, {"a": only("cmp")})["b"]) == "np"

@@ -8,12 +8,15 @@ from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, Evidence
 from nephrograde.volume.phase.order import PRIOR
 from nephrograde.volume.phase.recognise import NAMED_FROM, probabilities, recognise_phases
+from nephrograde.volume.statement import Statement
 
 NINE = datetime(2020, 1, 1, 9, 0, 0)
 
+KIDNEYS = Statement.of("image.kidneys-only", cortex_hu=182, medulla_hu=61, inside_hu=190)
+
 
 def image(phase, weight=50.0):
-    return Evidence("image", "cortex 182 HU", {one: weight if one == phase else 1.0 for one in PHASES})
+    return Evidence(KIDNEYS, {one: weight if one == phase else 1.0 for one in PHASES})
 
 
 def phases(study, seen=None):
@@ -42,7 +45,7 @@ def test_chinese_polish_and_german_studies_are_read_alike():
 
 def test_a_series_without_evidence_is_unknown_with_the_prior():
     (answer,) = recognise_phases(described("CAP 5.0")).values()
-    assert (answer.phase, answer.evidence, answer.text) == (UNKNOWN, (), "")
+    assert (answer.phase, answer.evidence) == (UNKNOWN, ())
     assert answer.probability == pytest.approx(max(PRIOR.values()))
 
 
@@ -61,7 +64,7 @@ def test_a_phase_is_named_from_the_threshold_on(weight):
 def test_an_image_that_contradicts_the_words_leaves_the_phase_unknown():
     (answer,) = recognise_phases(described("arterial"), {"1.1": image("np", 20.0)}).values()
     assert answer.phase == UNKNOWN
-    assert [one.look for one in answer.evidence] == ["words", "image"]
+    assert [one.seen.code for one in answer.evidence] == ["words.found", "image.kidneys-only"]
 
 
 def test_the_image_of_one_series_helps_its_neighbours():
@@ -85,8 +88,12 @@ def test_looks_stand_in_the_order_in_which_they_are_taken():
         for uid, text, after_s in (("a", "arterial", 35), ("b", "venous", 80))
     ]
     answer = recognise_phases(study, {"a": image("cmp")})["a"]
-    assert [one.look for one in answer.evidence] == ["timing", "words", "order", "image"]
-    assert answer.text.startswith('timing: scanned 35 s after the injection began; words: "arterial" in the series')
+    assert [one.seen.text for one in answer.evidence][:3] == [
+        "timing.after-injection:seconds=35",
+        "words.found:words=arterial;place=series description",
+        "order.by-time:number=1;count=2",
+    ]
+    assert answer.evidence[3].seen.code == "image.kidneys-only"
 
 
 def test_the_time_since_the_injection_decides_where_words_are_vague():
@@ -141,5 +148,5 @@ def test_any_study_is_answered_with_probabilities(rows):
 
 @given(st.lists(st.lists(st.floats(1e-9, 1e9), min_size=4, max_size=4), max_size=6))
 def test_probabilities_add_up_to_one(rows):
-    looks = [Evidence("image", "", dict(zip(PHASES, row, strict=True))) for row in rows]
+    looks = [Evidence(KIDNEYS, dict(zip(PHASES, row, strict=True))) for row in rows]
     assert sum(probabilities(looks).values()) == pytest.approx(1.0)

@@ -77,5 +77,5 @@ def test_the_tag_for_the_agent_is_weak_where_filled_and_strong_where_it_says_non
 
 
 def test_the_delay_counts_before_the_agent_and_names_no_time_of_day():
-    assert judged(scanned(90, bolus_agent="NONE")).text == "scanned 90 s after the injection began"
-    assert judged(scanned(-60)).text == "scanned 60 s before the injection began"
+    assert judged(scanned(90, bolus_agent="NONE")).seen.text == "timing.after-injection:seconds=90"
+    assert judged(scanned(-60)).seen.text == "timing.before-injection:seconds=60"

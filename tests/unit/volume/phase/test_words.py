@@ -204,7 +204,9 @@ def test_a_delay_is_read_in_seconds(text, delay_s):
 )
 def test_localisers_and_bolus_tracking_come_in_no_phase(text):
     header = SeriesHeader(series_uid="1", description=text)
-    assert text.split()[0].casefold()[:3] in reason_not_a_scan(header)
+    reason = reason_not_a_scan(header)
+    assert reason is not None
+    assert text.split()[0].casefold()[:3] in dict(reason.parameters)["words"]
     (evidence,) = judge_words(header)
     assert set(evidence.likelihood.values()) == {1.0}
 
@@ -236,15 +238,17 @@ def test_what_the_study_repeats_or_says_worse_is_no_second_witness():
     copied = SeriesHeader(series_uid="1", description="Arterial 5.0 B30f", protocol="Arterial")
     assert len(judge_words(copied)) == 1
     another = SeriesHeader(series_uid="1", description="ABD 5.0", protocol="Arterial")
-    assert [evidence.text for evidence in judge_words(another)] == ['"arterial" in the protocol']
+    assert [evidence.seen.text for evidence in judge_words(another)] == ["words.found:words=arterial;place=protocol"]
 
 
 def test_only_words_for_phases_are_quoted():
     header = SeriesHeader(
         series_uid="1", description="Kowalski Jan 动脉期王小明 tętnicza 19500101", study_description="王小明平扫"
     )
-    text = "; ".join(evidence.text for evidence in judge_words(header))
-    assert text == '"动脉期", "tetnicza" in the series description; "平扫" in the study description'
+    assert [dict(evidence.seen.parameters) for evidence in judge_words(header)] == [
+        {"words": "动脉期, tetnicza", "place": "series description"},
+        {"words": "平扫", "place": "study description"},
+    ]
 
 
 @given(st.sampled_from([text for text, _ in NAMED if text.isascii()]))

@@ -1,0 +1,126 @@
+"""How long does ``nephrograde predict`` take to start? The whole command against torch and the scan alone, in one run.
+
+A tiny synthetic study (one weak arm, one phase, one epoch) is written to a temporary folder and fitted. Then one of its
+scans is graded by the whole command, each time in a fresh process with the files in the system's cache, in turns with
+a process that only imports torch and reads the same scan. A third side imports MONAI's ResNet first, as the command did
+while its network was MONAI's. All sides pass once before the turns are timed; the table gives medians. The exit code
+is 1 where the command takes longer than 1.3 times torch and the scan, or where the two commands answer differently.
+
+Run: python bench/start.py [--turns 7] [--folds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from nephrograde.files import read_rows
+from nephrograde.pipeline import load_inputs, run_study
+from nephrograde.run.provenance import machine, versions
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+
+TARGET = 1.3
+MODEL = "weak-1-cmp"
+STUDY = """
+name = "start (synthetic)"
+synthetic = true
+[cohort]
+table = "cohort.csv"
+phases = ["cmp"]
+[split]
+folds = {folds}
+[[arm]]
+name = "weak-1"
+supervision = "box"
+slices = 1
+[image]
+slice_px = 32
+slice_mm = 140.0
+[fit]
+epochs = 1
+warmup_epochs = 0
+batch_size = 8
+patience = 0
+accelerator = "cpu"
+"""
+READ_ALONE = """
+import sys, torch
+from pathlib import Path
+from nephrograde.volume.read import read_volume
+read_volume(Path(sys.argv[1]))
+"""
+WITH_MONAI = """
+from monai.networks.nets.resnet import resnet18
+from nephrograde.cli import main
+main()
+"""
+
+
+def write_run(top: Path, *, folds: int) -> tuple[Path, Path]:
+    """Write a cohort and the finished run of a study on it; return the run's folder and one of the scans."""
+    cohort_dir, run_dir = top / "cohort", top / "run"
+    cohort_dir.mkdir()
+    write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp",), matrix_px=96))
+    study_path = cohort_dir / "study.toml"
+    study_path.write_text(STUDY.format(folds=folds), encoding="utf-8")
+    run_study(load_inputs(study_path), run_dir, command="python bench/start.py")
+    return run_dir, cohort_dir / read_rows(cohort_dir / "cohort.csv")[0]["cmp_image"]
+
+
+def timed(command: list[str]) -> tuple[float, str]:
+    """Run a command in a fresh process; the seconds it took, and what it printed."""
+    start_s = time.perf_counter()
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return time.perf_counter() - start_s, answer
+
+
+def main() -> int:
+    """Print the table; 1 where the limit is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--folds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir, image_path = write_run(Path(folder), folds=options.folds)
+        predict = ["predict", str(run_dir), str(image_path), "--model", MODEL, "--json"]
+        predict += ["--box", "20,20,10;60,60,12 vox"]
+        alone, now, before = "import torch, read the scan", "nephrograde predict", "the same, MONAI imported as before"
+        python = sys.executable
+        sides = {
+            alone: [python, "-c", READ_ALONE, str(image_path)],
+            now: [python, "-m", "nephrograde", *predict],
+            before: [python, "-c", WITH_MONAI, *predict],
+        }
+        if importlib.util.find_spec("monai") is None:
+            del sides[before]
+            print("MONAI is not installed: its side is left out.")
+        answers = {name: timed(command)[1] for name, command in sides.items()}
+        times_s: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(options.turns):
+            for name, command in sides.items():
+                times_s[name].append(timed(command)[0])
+    medians_s = {name: median(times) for name, times in times_s.items()}
+    print(f"{machine()}; Python {platform.python_version()}, torch {versions()['torch']}")
+    print(f"{options.folds} folds, medians of {options.turns} turns\n")
+    print(f"{'':38}{'seconds':>9}{'from':>8}{'to':>8}{'ratio':>8}")
+    for name, times in times_s.items():
+        ratio = medians_s[name] / medians_s[alone]
+        print(f"{name:38}{medians_s[name]:9.2f}{min(times):8.2f}{max(times):8.2f}{ratio:8.2f}")
+    found = medians_s[now] / medians_s[alone]
+    print(f"\nThe whole command: {found:.2f} times torch and the scan (at most {TARGET}).")
+    graded = {json.loads(answers[name])["p_high"] for name in sides if name != alone}
+    if len(graded) > 1:
+        print(f"The commands answer differently: {graded}")
+    return 0 if found <= TARGET and len(graded) == 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

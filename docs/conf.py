@@ -1,0 +1,100 @@
+"""Configuration of the documentation site: ``make docs`` builds it into ``build/docs/html``, without a network."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pygments.lexers.special import TextLexer
+
+import nephrograde
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "nephrograde"
+author = "The nephrograde authors"
+version = release = nephrograde.__version__
+project_copyright = "The nephrograde authors, Apache-2.0"
+language = "en"
+
+extensions = [
+    "myst_nb",  # Markdown, and Markdown files with code cells that run during the build
+    "sphinx_external_toc",  # the table of contents is _toc.yml, so that the pages stay plain Markdown
+    "sphinx_copybutton",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["README.md"]
+templates_path = ["_templates"]
+highlight_language = "none"  # most unlabelled blocks are commands and tables
+
+# Markdown ------------------------------------------------------------------------------------------------------------
+myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_inline"]
+
+# Notebooks: always run, since a cached output would hide that a change of the package broke one -----------------------
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_output_stderr = "warn"  # with warnings as errors, nothing may be printed to stderr
+
+# The kernels get a profile of their own: no history in the home folder, and no warning that they listen on loopback.
+ipython_dir = Path(tempfile.mkdtemp(prefix="nephrograde-docs-"))
+atexit.register(shutil.rmtree, ipython_dir, ignore_errors=True)
+(ipython_dir / "profile_default").mkdir()
+(ipython_dir / "profile_default" / "ipython_kernel_config.py").write_text('c.IPKernelApp.log_level = "ERROR"\n')
+os.environ["IPYTHONDIR"] = str(ipython_dir)
+
+# The API reference ---------------------------------------------------------------------------------------------------
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
+autosummary_generate = False
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_custom_sections = ["Source"]
+napoleon_use_rtype = False
+# Types of NumPy, pandas and the standard library have no page here; references into this package must lead somewhere.
+nitpick_ignore_regex = [("py:.*", r"(?!nephrograde\.).*")]
+
+# HTML ----------------------------------------------------------------------------------------------------------------
+html_theme = "pydata_sphinx_theme"
+html_title = "nephrograde"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_last_updated_fmt = None
+html_theme_options = {
+    "announcement": "Research use only: not a medical device. 仅供科研使用，不是医疗器械。",
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["research-use-only"],
+    "footer_end": ["copyright"],
+    "show_toc_level": 2,
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def set_page_language(_app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+    """Declare the Chinese pages as Chinese, so that browsers choose Chinese letter shapes and hyphenation."""
+    if pagename.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
+def setup(app: Sphinx) -> None:
+    """Register what the options above cannot express."""
+    app.connect("html-page-context", set_page_language)
+    app.add_lexer("csv", TextLexer)  # a language that GitHub knows and Pygments does not

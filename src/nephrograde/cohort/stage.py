@@ -1,0 +1,83 @@
+"""The cohort stage: read the study and its table, and draw the split once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.split import draw_split, read_split, write_split
+from nephrograde.cohort.table import read_cohort, write_cases
+from nephrograde.errors import InputError, RunError
+from nephrograde.files import sha256_of
+from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
+from nephrograde.study_file import salvage_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.split import Split
+    from nephrograde.run.folder import RunFolder
+    from nephrograde.study import Study
+
+
+def load_inputs(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
+    """Read the study file and check the cohort table in one pass.
+
+    Args:
+        study_path: The study file.
+        overrides: Keys to replace, like ``fit.epochs=2``.
+
+    Raises:
+        InputError: With every mistake of both at once.
+    """
+    study, problems = salvage_study(study_path, overrides)
+    if study is not None:
+        problems = [*problems, *read_cohort(study.cohort, study.split)[1]]
+    if problems or study is None:
+        raise InputError(problems)
+    return study
+
+
+def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Cohort, Split]:
+    """Read the table, write ``cases.csv`` and the lock file, and draw the split once or read the one drawn before.
+
+    Args:
+        study: The resolved study.
+        run: The run folder.
+        command: The command line, for the lock file.
+
+    Raises:
+        InputError: With every mistake of the table.
+        RunError: Where the split was drawn for other patients or by other rules.
+    """
+    cohort, problems = read_cohort(study.cohort, study.split)
+    if problems or cohort is None:
+        raise InputError(problems)
+    is_drawn = run.split_path.exists()
+    if is_drawn and not run.is_run():
+        raise RunError(f"{run.split_path} was not written by a run. Name another folder with --out.")
+    if is_drawn:
+        _check_same_split(study, cohort, run)
+    earlier = read_lock(run)["inputs"] if run.is_run() else {}
+    write_lock(study, run, inputs={**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}, command=command)
+    write_cases(cohort, run.cases_path)
+    if not is_drawn:
+        write_split(draw_split(cohort, study.split), run.split_path)
+    return cohort, read_split(run.split_path)
+
+
+def _check_same_split(study: Study, cohort: Cohort, run: RunFolder) -> None:
+    saved = set(read_split(run.split_path).assignments)
+    now = {case.patient_id for case in cohort.cases}
+    if saved != now:
+        raise RunError(
+            f"The split in {run.run_dir} was drawn for other patients ({len(now - saved)} are new, "
+            f"{len(saved - now)} have gone). Name another folder with --out, so that no test patient is ever "
+            "trained on."
+        )
+    drawn_by = read_lock(run)["study"]["split"]
+    if drawn_by != study.split.model_dump(mode="json"):
+        raise RunError(
+            f"The split in {run.run_dir} was drawn by other rules ([split] has changed since). "
+            "Change it back, or name another folder with --out."
+        )

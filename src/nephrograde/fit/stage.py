@@ -1,0 +1,38 @@
+"""The fit stage: every model on every fold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.fit.folds import fit_planned, plan_fits
+from nephrograde.run.progress import silent
+from nephrograde.sample.prepare import read_prepared
+
+if TYPE_CHECKING:
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.split import Split
+    from nephrograde.run.folder import RunFolder
+    from nephrograde.run.progress import Progress
+    from nephrograde.study import Study
+
+
+def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, progress: Progress = silent) -> None:
+    """Fit every model on every fold; a fold whose inputs are unchanged is kept.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Who is tested, and who is in which fold.
+        run: The run folder; the scans are prepared.
+        progress: How to show long steps.
+
+    Raises:
+        RunError: Where the scans are not prepared, or a model has none.
+        FitError: Where a model cannot be learnt.
+    """
+    prepared = read_prepared(run)
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    planned = plan_fits(study, split, prepared=prepared, is_high=is_high, run=run)
+    with progress("Fitting models", sum(one.epochs for one in planned)) as advance:
+        for one in planned:
+            fit_planned(one, study, split, is_high=is_high, run=run, advance=advance)

@@ -1,0 +1,38 @@
+"""The report stage: the page of a run, written again where anything it shows has changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde import __version__
+from nephrograde.report.pages.study_page import write_report
+from nephrograde.run.stage import run_stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.report.text.language import Language
+    from nephrograde.run.folder import RunFolder
+
+
+def report_run(run: RunFolder, language: Language = "en") -> Path:
+    """Write the report from the files of the run folder, and return its path.
+
+    Args:
+        run: The run folder; it has been evaluated.
+        language: Of the report.
+
+    Raises:
+        RunError: Where the run has not been evaluated.
+    """
+    results = (run.cohort_dir, run.scores_dir, run.statistics_dir, run.findings_path, run.regions_path)
+    fits = [path for fold in run.folds() for path in (fold.card_path, fold.history_path, fold.predictions_path)]
+    report_path = run.report_path(language)
+    run_stage(
+        report_path.stem,  # a record for each language
+        run,
+        inputs=[*results, run.ledger_path, run.study_lock_path, *fits],
+        settings=__version__,
+        make=lambda _: write_report(run.run_dir, language),
+    )
+    return report_path

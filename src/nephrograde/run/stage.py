@@ -1,0 +1,126 @@
+"""What is current: a record that was made from the same inputs is kept, anything else is made again.
+
+A record is a JSON object. One that belongs to a scan has a name made from everything that shaped it, so that other
+inputs give another name; one that belongs to a stage or a fitted network holds a fingerprint of its inputs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import RunError
+from nephrograde.files import fingerprint, read_json, remove_leftovers, remove_ours, sha256_of, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+    from nephrograde.run.folder import RunFolder
+
+_KEPT = re.compile(r".+\.[0-9a-f]{16}\.(json|npy)")
+
+
+def kept_record(
+    record_path: Path,
+    make: Callable[[], dict[str, Any]],
+    *,
+    is_current: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> dict[str, Any]:
+    """Give the record of an earlier run while it is current; else make it, write it and give that.
+
+    Args:
+        record_path: Where the record is kept.
+        make: Makes it; an exception leaves no record behind.
+        is_current: Whether a record from before may be used, for instance because the files it names are there.
+
+    >>> import pathlib, tempfile
+    >>> record_path = pathlib.Path(tempfile.mkdtemp()) / "P1-cmp.json"
+    >>> kept_record(record_path, lambda: {"faults": 1}), kept_record(record_path, lambda: {"faults": 2})
+    ({'faults': 1}, {'faults': 1})
+    >>> kept_record(record_path, lambda: {"faults": 3}, is_current=lambda record: record["faults"] == 3)
+    {'faults': 3}
+    """
+    record = current_record(record_path, is_current)
+    if record is None:
+        record = make()
+        write_json(record_path, record)
+    return record
+
+
+def current_record(record_path: Path, is_current: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    """Read a record that is there, whole and current; None for any other.
+
+    Args:
+        record_path: Where the record is kept.
+        is_current: Whether it may be used; a record in which it finds a key or a type wrong may not.
+    """
+    if not record_path.is_file():
+        return None
+    try:
+        record = read_json(record_path)
+        return record if is_current(record) else None
+    except (RunError, LookupError, TypeError, ValueError):  # damaged, or of another version
+        return None
+
+
+def run_stage(
+    stage: str, run: RunFolder, *, inputs: Iterable[Path], settings: object, make: Callable[[str], object]
+) -> None:
+    """Run a stage unless it has come to its end on the very same inputs.
+
+    Args:
+        stage: The name of its record.
+        run: The run folder.
+        inputs: Files and folders of the run that the stage reads; those that are missing count as such.
+        settings: What else shapes the result; anything that JSON can write.
+        make: Runs the stage; it is given the fingerprint of the inputs.
+    """
+    found = {str(path.relative_to(run.run_dir)): sha256_of(path) for path in inputs if path.exists()}
+    key = fingerprint([found, settings])
+
+    def record() -> dict[str, Any]:
+        make(key)
+        return {"inputs": key}
+
+    kept_record(run.stage_path(stage), record, is_current=lambda earlier: earlier["inputs"] == key)
+
+
+def kept_name(patient_id: str, what: str, content: object, suffix: str) -> str:
+    """Name a file of one scan after everything that shaped it.
+
+    Args:
+        patient_id: Whose scan; what a file name cannot hold is replaced.
+        what: The phase, and the arm where there is one.
+        content: Anything that JSON can write.
+        suffix: ``.json`` or ``.npy``.
+
+    >>> kept_name("张/1", "cmp", [1], ".json")
+    '张_1-cmp.080a9ed428559ef6.json'
+    """
+    safe_id = re.sub(r"[^\w.-]+", "_", patient_id)[:40]
+    return f"{safe_id}-{what}.{fingerprint(content)[:16]}{suffix}"
+
+
+def remove_stale(folder: Path, keep: Collection[str]) -> None:
+    """Remove the files that :func:`kept_name` named and that nothing refers to any more; all others stay.
+
+    Args:
+        folder: Where they lie.
+        keep: Names that stay.
+    """
+    remove_ours(folder, _KEPT.fullmatch, keep=keep)
+
+
+def remove_interrupted(run: RunFolder) -> None:
+    """Remove what a killed process left in a run under temporary names; only the one writer of the run may.
+
+    Nothing is removed from a folder that is not that of a run, and nothing behind a symbolic link.
+
+    Args:
+        run: The run folder.
+    """
+    if run.is_run():
+        in_run_dir = {run.study_lock_path.name, run.ledger_path.name}
+        for folder in run.real_dirs():
+            remove_leftovers(folder, is_ours=in_run_dir.__contains__ if folder == run.run_dir else lambda _: True)

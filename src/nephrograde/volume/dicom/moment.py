@@ -1,0 +1,129 @@
+"""Days and times, as DICOM writes them (DA, TM, DT) and as spreadsheets do."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DAY = re.compile(
+    r"(?:(\d{4})(\d\d)(\d\d)(?:(?:\d\d){0,3}(?:\.\d*)?(?:[+-]\d{4})?)?"
+    r"|(\d{4})(?P<mark>[-/. ])(\d{1,2})(?P=mark)(\d{1,2})"
+    r"|(\d{4})年(\d{1,2})月(\d{1,2})日?)"
+    r"(?:[ T].*)?"
+)
+_DATE_TIME = re.compile(r"(\d{8})((?:\d\d){1,3}(?:\.\d*)?)(?:[+-]\d{4})?")
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d*))?)?(?:[+-]\d{4})?")
+_DIGITS = re.compile(r"(\d{1,6})(?:[.,](\d*))?(?:[+-]\d{4})?")
+
+
+def read_day(text: str) -> date | None:
+    """Read a day that is written with the year first.
+
+    Args:
+        text: ``YYYYMMDD`` (DA), the same with dots as in ACR-NEMA, the beginning of a DT, or as spreadsheets write it:
+            with dashes, strokes or 年月日, single digits, and a time after it.
+
+    Returns:
+        The day; None for anything else: 03/04/2020 may be in April or March, 2020115 in January or November.
+
+    Source:
+        DICOM PS3.5 6.2 (DA, DT).
+
+    >>> read_day("20200305"), read_day("2020年3月5日"), read_day("03/04/2020")
+    (datetime.date(2020, 3, 5), datetime.date(2020, 3, 5), None)
+    """
+    match = _DAY.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if match is None:
+        return None
+    year, month, day = (int(part) for part in match.groups() if part and part.isdecimal())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def read_time(text: str) -> time | None:
+    """Read a time of day.
+
+    An even count of digits is a TM, whose end may be missing: ``1015`` is 10:15:00. A TM has no odd count, and a
+    fraction only after its seconds; such a number has lost its leading zeros in a spreadsheet: ``91500`` is 09:15:00,
+    and ``1015.5`` is half a second after 00:10:15. Of a whole column, see :func:`restore_zeros`.
+
+    Args:
+        text: ``HHMMSS.FFFFFF`` or its beginning, with or without colons; a zone after it is left out.
+
+    Returns:
+        The time; None for anything else.
+
+    Source:
+        DICOM PS3.5 6.2 (TM), with the colons of its older editions. A leap second becomes the one before it.
+
+    >>> [str(read_time(text)) for text in ("1015", "91500", "1015.5", "10:15", "2460")]
+    ['10:15:00', '09:15:00', '00:10:15.500000', '10:15:00', 'None']
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if clock := _CLOCK.fullmatch(plain):
+        hour, minute, second, fraction = clock.groups()
+    elif found := _DIGITS.fullmatch(plain):
+        digits, fraction = found.groups()
+        digits = digits.zfill(6) if _has_lost_zeros(plain) else digits.ljust(6, "0")
+        hour, minute, second = digits[:2], digits[2:4], digits[4:]
+    else:
+        return None
+    microsecond = int((fraction or "")[:6].ljust(6, "0"))
+    try:
+        return time(int(hour), int(minute), 59 if second == "60" else int(second or 0), microsecond)
+    except ValueError:
+        return None
+
+
+def read_moment(day: str, time: str) -> datetime | None:
+    """Put a day and a time together; None where either says nothing.
+
+    >>> read_moment("2024.01.31", "101500.5"), read_moment("20240131", "")
+    (datetime.datetime(2024, 1, 31, 10, 15, 0, 500000), None)
+    """
+    on, at = read_day(day), read_time(time)
+    return None if on is None or at is None else datetime.combine(on, at)
+
+
+def read_date_time(text: str) -> datetime | None:
+    """Read a DT with at least its hour; its zone is left out.
+
+    Source:
+        DICOM PS3.5 6.2 (DT).
+
+    >>> read_date_time("20240131101500.5+0800"), read_date_time("20240131")
+    (datetime.datetime(2024, 1, 31, 10, 15, 0, 500000), None)
+    """
+    match = _DATE_TIME.fullmatch(text.strip())
+    return None if match is None else read_moment(match[1], match[2])
+
+
+def restore_zeros(times: Sequence[str]) -> list[str]:
+    """Give the times of one column their leading zeros back, if some of them show that a spreadsheet dropped them.
+
+    Alone, ``1015`` is 10:15:00. In a column with ``91500`` the times are numbers, and it is 00:10:15.
+
+    Args:
+        times: The cells of the column.
+
+    Returns:
+        The cells; numbers with six digits before the point where zeros were dropped.
+
+    >>> restore_zeros(["91500", "1015"]), restore_zeros(["101500", "1015"])
+    (['091500', '001015'], ['101500', '1015'])
+    """
+    if not any(map(_has_lost_zeros, times)):
+        return list(times)
+    return [re.sub(r"^\d+", lambda found: found.group().zfill(6), cell) if ":" not in cell else cell for cell in times]
+
+
+def _has_lost_zeros(text: str) -> bool:
+    found = _DIGITS.fullmatch(text)
+    return found is not None and (len(found[1]) % 2 == 1 or (found[2] is not None and len(found[1]) < 6))

@@ -1,0 +1,187 @@
+"""Series lists: text files that name the files of one DICOM series, wherever they lie, in archives too."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING
+
+from nephrograde.errors import VolumeError
+from nephrograde.files import fingerprint, sha256_of, sha256_of_stream
+from nephrograde.volume.dicom.archive import (
+    BOMB,
+    LARGEST_INNER_BYTES,
+    MEMBER_SEPARATOR,
+    TOO_LARGE_MEMBER,
+    ArchiveRefused,
+    open_archive,
+    unpack_member,
+)
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+SERIES_LIST_HEADING = "# nephrograde series 1"
+_TOO_LARGE = {BOMB, TOO_LARGE_MEMBER}
+
+
+def sha256_of_image(path: Path) -> str:
+    """SHA-256 of an image file, of a folder's file names and contents, or of the files that a series list names.
+
+    A listed file that is missing or damaged counts as such, so that a list can be hashed before it is read.
+
+    Args:
+        path: Anything that :func:`~nephrograde.volume.read.read_volume` accepts, or a mask.
+    """
+    if is_series_list(path):
+        try:
+            with SeriesList(path) as listed:
+                return fingerprint([_sha256_listed(listed, k) for k in range(len(listed))])
+        except VolumeError:
+            pass  # not a list after all: its own bytes, and reading it says what is wrong
+    return sha256_of(path)
+
+
+def _sha256_listed(listed: SeriesList, k: int) -> str:
+    try:
+        with listed.open(k) as stream:
+            return sha256_of_stream(stream)
+    except VolumeError as error:
+        return error.code
+
+
+def is_series_list(path: Path) -> bool:
+    """Whether a path names a series list: a text file ``*.series`` that names the files of one DICOM series."""
+    return path.name.lower().endswith(".series") and path.is_file()
+
+
+class SeriesList:
+    r"""The files a series list names; archives among them are opened once and closed at the end of the block.
+
+    The list is UTF-8 text. Its first line is ``SERIES_LIST_HEADING``; every further line names one file, relative to
+    the list's folder or absolute, with ``/`` between folders. ``archive.zip//member/name`` is a file in an archive,
+    ``outer.zip//inner.zip//name`` one in an archive in an archive. Messages count the files and do not name them, as
+    file names often say who the patient is.
+
+    >>> import pathlib, tempfile, zipfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+    ...     archive.writestr("CT/1", b"a slice")
+    >>> _ = (folder / "np.series").write_text(f"{SERIES_LIST_HEADING}\nexport.zip//CT/1\n", encoding="utf-8")
+    >>> with SeriesList(folder / "np.series") as listed, listed.open(0) as stream:
+    ...     len(listed), stream.read()
+    (1, b'a slice')
+    """
+
+    def __init__(self, list_path: Path) -> None:
+        """Read the list, not yet its files.
+
+        Args:
+            list_path: The list.
+
+        Raises:
+            VolumeError: With code "series-list" where it is no such list.
+        """
+        try:
+            heading, *lines = list_path.read_text(encoding="utf-8-sig").split("\n")
+        except UnicodeDecodeError:
+            heading, lines = "", []
+        self._lines = [line for line in lines if line.strip()]
+        if heading.strip() != SERIES_LIST_HEADING or not self._lines:
+            raise VolumeError(
+                "series-list",
+                f"is no list of the files of a series (its first line is '{SERIES_LIST_HEADING}', then "
+                "one file a line, in UTF-8).",
+                "Write it again with `nephrograde scan`.",
+                path=list_path,
+            )
+        self._list_path = list_path
+        self._held = ExitStack()
+        self._archives: dict[tuple[str, ...], zipfile.ZipFile] = {}
+
+    def __enter__(self) -> SeriesList:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def name(self, k: int) -> str:
+        """What a message calls a file of the list, which does not say who the patient is."""
+        return f"file {k + 1} of the list"
+
+    def path(self, k: int) -> Path | None:
+        """Where a file of the list lies; None for one in an archive.
+
+        Args:
+            k: Its number, from 0.
+
+        Raises:
+            VolumeError: With code "file-missing".
+        """
+        path, members = self._parts(k)
+        if members:
+            return None
+        if not path.is_file():
+            raise self._missing(k)
+        return path
+
+    def open(self, k: int) -> IO[bytes]:
+        """Open a file of the list to be read.
+
+        Args:
+            k: Its number, from 0.
+
+        Raises:
+            VolumeError: With code "file-missing", "file-unreadable", "archive-damaged" or "archive-too-large".
+        """
+        path, members = self._parts(k)
+        try:
+            return self._open_member(path, members) if members else path.open("rb")
+        except (FileNotFoundError, KeyError):
+            raise self._missing(k) from None
+        except OSError as error:
+            raise VolumeError(
+                "file-unreadable", f"{self.name(k)} cannot be read ({error.strerror}).", "Check its permissions."
+            ) from None
+        except ArchiveRefused as refused:
+            if str(refused) in _TOO_LARGE:
+                raise VolumeError(
+                    "archive-too-large",
+                    f"{self.name(k)} lies in an archive and unpacks to too many bytes.",
+                    "Unpack it, and scan again.",
+                ) from None
+            raise VolumeError(
+                "archive-damaged",
+                f"{self.name(k)} lies in an archive that is damaged or encrypted.",
+                "Unpack it, and scan the folder again.",
+            ) from None
+
+    def _parts(self, k: int) -> tuple[Path, list[str]]:
+        start = 2 if self._lines[k].startswith("//") else 0  # a Windows share begins with two strokes
+        first, *members = self._lines[k][start:].split(MEMBER_SEPARATOR)
+        return self._list_path.parent / f"{self._lines[k][:start]}{first}", members
+
+    def _missing(self, k: int) -> VolumeError:
+        return VolumeError("file-missing", f"{self.name(k)} is not there.", "Put it back, or scan the folder again.")
+
+    def _open_member(self, path: Path, members: Sequence[str]) -> IO[bytes]:
+        archive = self._archive((str(path),), path)
+        for depth, member in enumerate(members[:-1], start=1):
+            key = (str(path), *members[:depth])
+            if key not in self._archives:
+                unpacked = unpack_member(archive, member, largest_bytes=LARGEST_INNER_BYTES)
+                self._archive(key, self._held.enter_context(unpacked))
+            archive = self._archives[key]
+        return unpack_member(archive, members[-1])
+
+    def _archive(self, key: tuple[str, ...], content: Path | IO[bytes]) -> zipfile.ZipFile:
+        if key not in self._archives:
+            self._archives[key] = self._held.enter_context(open_archive(content))
+        return self._archives[key]

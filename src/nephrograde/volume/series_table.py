@@ -1,0 +1,133 @@
+"""The table of all series, ``series.csv``: every series of a scan or plan, its phase, and why it was chosen or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows, write_rows
+from nephrograde.volume.statement import Statement, read_statements, write_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+FORMAT = 2
+"""Of ``series.csv`` and ``scan.json``. In format 1, which named no number, reasons were English sentences."""
+
+SERIES_COLUMNS = (
+    "patient_id",
+    "study_uid",
+    "series_uid",
+    "description",
+    "phase",
+    "probability",
+    "evidence",
+    "chosen",
+    "reason",
+    "format",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesEntry:
+    """One series, a row of ``series.csv``.
+
+    Attributes:
+        patient_id: The pseudonym.
+        study_uid: StudyInstanceUID.
+        series_uid: SeriesInstanceUID.
+        description: As in the header.
+        phase: Code of the phase; empty where it is unknown.
+        probability: Of the phase.
+        evidence: What speaks for the phase.
+        is_chosen: It is the scan of its patient in its phase, or the mask of one.
+        reason: Why.
+        grounds: What decided, if several could have been chosen.
+    """
+
+    patient_id: str
+    study_uid: str
+    series_uid: str
+    description: str
+    phase: str
+    probability: float
+    evidence: tuple[Statement, ...]
+    is_chosen: bool
+    reason: Statement
+    grounds: tuple[Statement, ...] = ()
+
+
+def write_series(series_path: Path, entries: Iterable[SeriesEntry]) -> None:
+    """Write the table of all series.
+
+    Args:
+        series_path: Where to.
+        entries: In the order of the rows.
+    """
+    write_rows(series_path, SERIES_COLUMNS, (cells_of(entry) for entry in entries))
+
+
+def cells_of(entry: SeriesEntry) -> dict[str, str]:
+    """Write a series as the cells of its row."""
+    return {
+        "patient_id": entry.patient_id,
+        "study_uid": entry.study_uid,
+        "series_uid": entry.series_uid,
+        "description": entry.description,
+        "phase": entry.phase,
+        "probability": f"{entry.probability:.3f}",
+        "evidence": write_statements(entry.evidence),
+        "chosen": "yes" if entry.is_chosen else "no",
+        "reason": write_statements((entry.reason, *entry.grounds)),
+        "format": str(FORMAT),
+    }
+
+
+def read_series(series_path: Path) -> list[SeriesEntry]:
+    """Read a table of all series.
+
+    Args:
+        series_path: ``series.csv``.
+
+    Returns:
+        The series. A reason that a person wrote into the table becomes a statement whose code is that text.
+
+    Raises:
+        RunError: Where the table is missing, of another format, or lacks a column.
+    """
+    rows = read_rows(series_path)
+    if rows and (others := {row.get("format") or "1" for row in rows} - {str(FORMAT)}):
+        raise RunError(
+            f"{series_path} is of format {', '.join(sorted(others))}, and this version reads {FORMAT}. Make it again "
+            "with the command that wrote it: nephrograde scan FOLDER --out cohort.csv, or nephrograde cohort NAME "
+            "--out FOLDER --plan. A table that was edited is not overwritten: give its corrections with --corrections."
+        )
+    missing = sorted(set(SERIES_COLUMNS) - set(rows[0])) if rows else []
+    if missing:
+        raise RunError(f"{series_path} lacks the columns {', '.join(missing)}. Scan the folder again.")
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Mapping[str, str]) -> SeriesEntry:
+    reason, *grounds = read_statements(row["reason"]) or (Statement(""),)
+    return SeriesEntry(
+        patient_id=row["patient_id"],
+        study_uid=row["study_uid"],
+        series_uid=row["series_uid"],
+        description=row["description"],
+        phase=row["phase"],
+        probability=_number(row["probability"]),
+        evidence=read_statements(row["evidence"]),
+        is_chosen=row["chosen"] == "yes",
+        reason=reason,
+        grounds=tuple(grounds),
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,76 @@
+"""One reading of a WHO/ISUP grade, for cohort tables, joined tables and public cohorts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nephrograde.cohort.grade import read_grade
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3",
+        " 3 ",
+        "03",
+        "3.0",
+        "3.",
+        "3,0",
+        "３",
+        "３．０",
+        "III",
+        "iii",
+        "Ⅲ",
+        "ⅲ",
+        "三",
+        "G3",
+        "g 3",
+        "GIII",
+        "Gr. 3",
+        "Grade 3",
+        "GRADE III",
+        "grade: 3",
+        "Grad 3",
+        "stopień 3",
+        "nuclear grade 3",
+        "ISUP 3",
+        "ISUP:3",
+        "ISUP grade 3",
+        "WHO/ISUP 3",
+        "WHO / ISUP Grade III",
+        "WHO-ISUP G3",
+        "3级",
+        "III级",
+        "三级",
+        "３级",
+        "核分级3级",
+        "WHO/ISUP核分级：Ⅲ级",
+        "ISUP分级 3",
+    ],
+)
+def test_spellings_of_grade_three(text: str) -> None:
+    assert read_grade(text) == 3
+
+
+@pytest.mark.parametrize("text", ["1", "G1", "I", "Ⅰ级", "一级"])
+def test_spellings_of_grade_one(text: str) -> None:
+    assert read_grade(text) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2-3", "2–3", "2/3", "2 3", "23", "G2-3", "G3/4", "II-III", "II/III", "2~3级", "1-2级"),
+        *("GX", "G", "GB", "x", "0", "5", "G5", "V", "IIII", "3.5", "3+", "-3", "≥3", ">2", "?3", "high", "高级别"),
+        *("Fuhrman 3", "pT3", "T3", "III期", "stage III", "Not Reported", "not_applicable", "None", "3e0", "9" * 5000),
+    ],
+)
+def test_what_may_be_another_grade_is_none(text: str) -> None:
+    assert read_grade(text) is None
+
+
+@given(st.text(max_size=20) | st.text(alphabet="0123IViv G.级-/WHOSUP", max_size=12))
+def test_any_text_is_a_grade_or_none(text: str) -> None:
+    assert read_grade(text) in {None, 1, 2, 3, 4}

@@ -1,0 +1,66 @@
+"""The documentation: Chinese pages keep the commands of the English ones; the check of the site finds its faults."""
+
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRANSLATED = sorted(path.relative_to(ROOT / "docs" / "zh") for path in (ROOT / "docs" / "zh").rglob("*.md"))
+GUIDES = [path for path in TRANSLATED if path.name != "index.md"]
+NOTICE = "<p>Research use only 仅供科研使用</p>"
+
+
+@pytest.fixture
+def check_site():
+    return SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "check_site.py")))
+
+
+def commands(page_path):
+    """The code blocks of a page without comments, which are translated."""
+    blocks = re.findall(r"^```(.*?)^```", page_path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [[re.sub(r"\s+#.*", "", line) for line in block.splitlines()] for block in blocks]
+
+
+def test_the_tutorial_and_every_how_to_guide_exist_in_chinese():
+    english = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs" / "how-to").glob("*.md")]
+    assert {Path("tutorial.md"), *english} - {Path("how-to/index.md")} == set(GUIDES)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=str)
+def test_a_chinese_page_has_the_commands_of_the_english_one(page):
+    assert commands(ROOT / "docs" / "zh" / page) == commands(ROOT / "docs" / page)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<link rel="stylesheet" href="//fonts.example/css">',
+        '<link rel="preconnect" href="https://fonts.example">',
+        '<img src="a.png" srcset="b.png 1x, https://img.example/b.png 2x">',
+        '<p style="background: url(https://img.example/b.png)">',
+        "<style>@import 'https://fonts.example/css';</style>",
+    ],
+)
+def test_what_a_page_loads_from_outside_is_found(check_site, tmp_path, element):
+    (tmp_path / "index.html").write_text(f"<html>{NOTICE}{element}</html>", encoding="utf-8")
+    assert len(check_site.site_problems(tmp_path)) == 1
+
+
+def test_a_link_that_a_reader_may_follow_is_allowed(check_site, tmp_path):
+    page = f'<html>{NOTICE}<a href="https://example.org">x</a><script src="_static/x.js"></script></html>'
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    assert check_site.site_problems(tmp_path) == []
+
+
+def test_a_page_without_the_notice_is_found(check_site, tmp_path):
+    (tmp_path / "index.html").write_text("<html></html>", encoding="utf-8")
+    assert len(check_site.site_problems(tmp_path)) == 2
+
+
+def test_a_broken_link_of_the_readme_is_found(check_site, tmp_path):
+    (tmp_path / "README.md").write_text("[a](docs/gone.md) [b](README.md) [c](https://example.org)", encoding="utf-8")
+    assert len(check_site.link_problems(tmp_path)) == 1
