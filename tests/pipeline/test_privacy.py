@@ -146,10 +146,16 @@ def hand_made_table(export_dir, tmp_path):
             "cmp_point": rows[id_of(k)]["cmp_point"],
             "cmp_mask": "",
             "np_image": "",
+            "np_point": "",
         }
         for k in kept
     }
     several, folders, prefix, mask, arm, series, gap = kept[:7]
+    for k in kept[7:]:  # every fold has patients of both grades in the second phase too
+        np_path = dirs[k] / f"{id_of(k)} np.nii.gz"
+        values = np.random.default_rng(k).normal(40, 60, (16, 16, 6)).astype(np.int16)
+        write_image(values, np_path, spacing_mm=(10.0, 10.0, 5.0))
+        cells[k] |= {"np_image": np_path.relative_to(source_dir).as_posix(), "np_point": "8,8,3 vox"}
     (dirs[several] / "CT").rename(dirs[several] / f"{name_of(several)} 动脉期")
     shutil.copytree(dirs[series] / "CT", dirs[several] / f"{name_of(several)} 静脉期")
     cells[several]["cmp_image"] = dirs[several].name  # a folder of series: the remedy spoke of the folders
