@@ -3,11 +3,11 @@
 ::
 
     NephrogradeError            anything a user can cause, shown without a traceback (exit code 2)
-    ├── InputError              a list of problems in the study file or the cohort table, all at once
-    ├── PlaceError              a place that is not written as "x,y,z mm" or "i,j,k vox"
-    ├── VolumeError             one scan cannot be read or used; names no file in what becomes a finding
-    ├── DownloadError           a file of a public cohort cannot be had
-    ├── FitError                training broke down or cannot start
+    ├── InputError              all problems in the study file or the cohort table at once
+    ├── PlaceError              a position that is not written as "x,y,z mm" or "i,j,k vox"
+    ├── VolumeError             one scan cannot be read or used; the part that becomes a finding names no file
+    ├── DownloadError           a file of a public cohort cannot be downloaded
+    ├── FitError                training failed or cannot start
     ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
     ├── ScoresError             a score table that cannot be evaluated
     └── RunError                a run folder that lacks what a later stage needs
@@ -41,7 +41,7 @@ class Problem:
 
 
 class NephrogradeError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base class of every error that a user can cause and fix."""
 
 
 class InputError(NephrogradeError):
@@ -58,7 +58,7 @@ class InputError(NephrogradeError):
 
 
 class PlaceError(NephrogradeError):
-    """A point, box or slice that is not written with its unit as the rule asks."""
+    """A point, box or slice that is not written with its unit as required."""
 
 
 class VolumeError(NephrogradeError):
@@ -122,7 +122,14 @@ class WeightsError(NephrogradeError):
 
 
 class ScoresError(NephrogradeError):
-    """A score table cannot be evaluated as it stands."""
+    """A score table cannot be evaluated in its present form.
+
+    Where only one measure cannot be computed, ``reason`` is its code (:class:`nephrograde.evaluate.remarks.Reason`).
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class RunError(NephrogradeError):

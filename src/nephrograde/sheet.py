@@ -1,7 +1,7 @@
-"""Tables as people save them: any of CSV, TSV and XLSX, in the encodings that Excel writes in China and elsewhere.
+"""Tables as users save them: CSV, TSV or XLSX, in the encodings that Excel writes in China and elsewhere.
 
-The kind of a file is told by its first bytes, not by its name: hospital systems name web pages and tab-separated text
-``.xls``. A row keeps the number it has on the screen, so that a message can say where to look.
+The file type is detected from the first bytes, not from the name: hospital systems name web pages and tab-separated
+text ``.xls``. A row keeps the number that Excel shows, so that a message can say where to look.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _HAN = "\u3400-\u9fff"
 
 
 class _UnreadableError(Exception):
-    """The bytes are not a table that can be read; the message says what they are."""
+    """The bytes are not a readable table; the message says what they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table as text: its file name, its headings, and per row its number on the screen and its cells.
+    """A table as text: its file name, its headings, and for each row its number in Excel and its cells.
 
     >>> Sheet("cohort.csv", ("patient_id",), ((2, {"patient_id": "P001"}),)).rows[0][1]["patient_id"]
     'P001'
@@ -74,20 +74,17 @@ class Sheet:
 
 
 def open_sheet(table_path: Path) -> tuple[Sheet | None, list[Problem]]:
-    """Read a table, and name everything that is wrong with it as a table.
+    """Read a table, and report everything that is wrong with its structure.
 
-    The first row that is not empty holds the headings. Empty rows and columns without a heading are left out. Of an
-    XLSX workbook the first visible sheet with data is read.
+    The first non-empty row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX
+    workbook, the first visible sheet with data is read.
 
     Args:
-        table_path: CSV or text parted by tabs or semicolons (UTF-8 with or without BOM, UTF-16 with BOM, GB18030),
+        table_path: CSV or text separated by tabs or semicolons (UTF-8 with or without BOM, UTF-16 with BOM, GB18030),
             or XLSX.
 
     Returns:
-        The sheet, None where it cannot be read at all, and the problems found.
-
-    Source:
-        Our choice.
+        The sheet, None if it cannot be read at all; and the problems.
 
     >>> from pathlib import Path
     >>> open_sheet(Path("nowhere.csv"))[1][0].what
@@ -99,26 +96,24 @@ def open_sheet(table_path: Path) -> tuple[Sheet | None, list[Problem]]:
     except FileNotFoundError:
         return None, [Problem(str(table_path), "no such file", _near_files(table_path))]
     except OSError as error:
-        return None, [Problem(str(table_path), f"cannot be read ({error.strerror})", "Check the path and its rights.")]
+        what = f"cannot be read ({error.strerror})"
+        return None, [Problem(str(table_path), what, "Check the path and its permissions.")]
     except _UnreadableError as error:
         return None, [Problem(str(table_path), str(error), SAVE_AS)]
     filled = [(number, cells) for number, cells in enumerate(grid, start=1) if any(cells)]
     if not filled:
-        return None, [Problem(str(table_path), "the table is empty", "Give it a row of headings and a row a patient.")]
+        return None, [Problem(str(table_path), "the table is empty", "Add a row of headings and one row per patient.")]
     return _as_sheet(table_path.name, filled)
 
 
 def clean_heading(text: str) -> str:
-    r"""Bring a heading into the form in which headings are compared: half-width, without stray spaces or newlines.
+    r"""Normalize a heading for comparison: half-width, without stray spaces or newlines.
 
     Args:
-        text: A heading as it stands in a table or in the study file.
+        text: A heading as written in a table or in the study file.
 
     Returns:
         The heading with single spaces, and none beside ``_`` or between Chinese characters.
-
-    Source:
-        Our choice.
 
     >>> clean_heading(" cmp_\nimage "), clean_heading("病案\n号"), clean_heading("size  (cm)")
     ('cmp_image', '病案号', 'size (cm)')
@@ -150,7 +145,9 @@ def _near_files(table_path: Path) -> str:
     if not folder.is_dir():
         return f"There is no folder {folder} either; correct the path."
     near = difflib.get_close_matches(table_path.name, sorted(entry.name for entry in folder.iterdir()), n=1)
-    return f"Did you mean '{near[0]}'?" if near else "Correct the path; in a study file it starts from its folder."
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return "Correct the path; relative paths in a study file start from its folder."
 
 
 def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, list[Problem]]:
@@ -158,19 +155,19 @@ def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, li
     headings = [clean_heading(cell) for cell in heading_cells]
     problems = []
     for heading in dict.fromkeys(heading for heading in headings if heading and headings.count(heading) > 1):
-        what = f"the heading '{heading}' stands over {headings.count(heading)} columns"
+        what = f"the heading '{heading}' is used for {headings.count(heading)} columns"
         problems.append(Problem(f"{name} row {heading_row}", what, "Rename or remove all but one."))
     rows = []
     for number, cells in filled[1:]:
         beyond = [cell for cell in cells[len(headings) :] if cell]
         if beyond:
             what = f"has {len(cells)} cells under {len(headings)} headings"
-            remedy = f"Put a cell that holds the separator, such as a place, in quotes; '{beyond[0]}' is left over."
+            remedy = f"Quote any cell that contains the separator, such as a position; '{beyond[0]}' is left over."
             problems.append(Problem(f"{name} row {number}", what, remedy))
         padded = [*cells, *[""] * len(headings)]
         rows.append((number, {heading: padded[i] for i, heading in enumerate(headings) if heading}))
     if not rows:
-        problems.append(Problem(name, "there are headings but no rows", "Give it a row a patient."))
+        problems.append(Problem(name, "there are headings but no rows", "Add one row per patient."))
     return Sheet(name, tuple(dict.fromkeys(filter(None, headings))), tuple(rows)), problems
 
 
@@ -180,10 +177,10 @@ def _strip(text: str) -> str:
 
 def _text_grid(raw: bytes) -> list[list[str]]:
     if raw.startswith(_OLD_OFFICE):
-        raise _UnreadableError("is an old .xls workbook, or one with a password")
+        raise _UnreadableError("is an old .xls workbook or is password-protected")
     text = _decode(raw)
     if re.match(r"\s*<(!doctype|html|\?xml|table|meta|head)", text, re.IGNORECASE):
-        raise _UnreadableError("is a web page, whatever its name says")
+        raise _UnreadableError("is a web page, despite its name")
     hint = re.match(r"sep=([,;\t])\r?\n", text)
     body = text[hint.end() :] if hint else text
     delimiter = hint[1] if hint else _delimiter_of(body)
@@ -207,7 +204,7 @@ def _decode(raw: bytes) -> str:
 
 
 def _delimiter_of(text: str) -> str:
-    """The delimiter that parts the headings into the most cells."""
+    """Return the delimiter that splits the headings into the most cells."""
     first_line = next((line for line in text.splitlines() if line.strip(" ,;\t\ufeff")), "")
     return max(",;\t", key=lambda delimiter: len(next(csv.reader([first_line[:100_000]], delimiter=delimiter), [])))
 
@@ -217,7 +214,7 @@ def _workbook_grid(raw: bytes) -> list[list[str]]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl's, of styles and filters that hold no data
+            warnings.simplefilter("ignore")  # openpyxl warns about styles and filters, which contain no data
             workbook = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
             return _first_grid(workbook)
     except (KeyError, TypeError, ValueError, OSError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
@@ -237,7 +234,7 @@ def _first_grid(workbook: Workbook) -> list[list[str]]:
 
 
 def _cell_text(value: object, number_format: str) -> str:
-    """The cell as it looks on the screen, where that matters: ids without ``.0`` and with their leading zeros."""
+    """Format a cell as Excel shows it where that matters: ids without ``.0`` and with their leading zeros."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool):

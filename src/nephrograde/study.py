@@ -1,7 +1,7 @@
 """The study: one frozen, typed description of everything that can change a result.
 
-Every key has a default or is required. ``studies/published.toml`` says line by line what the paper prints and what is
-our own choice; :mod:`nephrograde.study_file` reads such a file.
+Every key either has a default or is required. ``studies/published.toml`` states for each line whether the paper reports
+the value or it was chosen for this project; :mod:`nephrograde.study_file` reads such a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from nephrograde.vocabulary import Supervision, model_id
+from nephrograde.vocabulary import BaselineName, Supervision, model_id
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -23,15 +23,15 @@ S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
-    """A table of the study file: immutable, and closed to unknown keys."""
+    """A table of the study file: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class CohortSettings(Section):
-    """``[cohort]``: where the patients are listed, and under which headings.
+    """``[cohort]``: the table of patients and its headings.
 
-    ``columns`` maps our name to the heading in the table, for tables that have their own headings:
+    ``columns`` maps standard names to the headings of tables that use their own:
     ``columns = { patient_id = "病案号", isup_grade = "核分级" }``.
     """
 
@@ -59,9 +59,9 @@ class SplitSettings(Section):
 
 
 class ImageSettings(Section):
-    """``[image]``: the field of view of a sample, in mm, so that the tumour's size survives.
+    """``[image]``: the field of view of a sample, in mm, so that the tumour's size is preserved.
 
-    ``assumed_tumour_mm`` stands in for the tumour's extent where only a point, or a box on one slice, was given.
+    ``assumed_tumour_mm`` is used as the tumour's extent if only a point, or a box on one slice, was given.
     """
 
     slice_px: Annotated[int, Field(ge=16)] = 224
@@ -104,17 +104,17 @@ class AugmentSettings(Section):
 
 
 class InitialWeights(Section):
-    """Initial weights from a local file; the SHA-256 is compared before the file is read."""
+    """Initial weights from a local file; the SHA-256 is verified before the file is read."""
 
     path: Path
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class FitSettings(Section):
-    """``[fit]``: how a network learns. An arm may replace single keys: ``fit = { epochs = 30 }``.
+    """``[fit]``: how a network is trained. An arm may override individual keys: ``fit = { epochs = 30 }``.
 
-    ``patience`` 0 turns early stopping off, and the whole of the training folds is then learnt from.
-    ``precision`` "auto" is bf16 where it is sound and quick, else fp32.
+    ``patience`` 0 turns early stopping off, so that the training folds are used entirely for learning.
+    ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32.
     """
 
     epochs: Count = 60
@@ -138,7 +138,7 @@ class FitSettings(Section):
 class Arm(Section):
     """``[[arm]]``: one kind of supervision with its network.
 
-    With ``slices`` the arm is weak: a 2D network on so many axial slices. Without it, a 3D network on a box.
+    With ``slices``, the arm is weak: a 2D network on that many axial slices. Without it: a 3D network on a box.
     """
 
     name: Name
@@ -155,16 +155,17 @@ class Arm(Section):
     @classmethod
     def _built(cls, supervision: Supervision) -> Supervision:
         if supervision in {Supervision.NONE, Supervision.SLICE}:
-            raise ValueError(f'supervision "{supervision}" is not built yet; use "point", "box" or "mask"')
+            raise ValueError(f'supervision "{supervision}" is not implemented yet; use "point", "box" or "mask"')
         return supervision
 
 
 class MaskSettings(Section):
-    """``[masks]``: which marks of a mask file are the tumour, and what a phase without a mask does.
+    """``[masks]``: which labels of a mask file are the tumour, and how a phase without a mask is handled.
 
-    ``label`` is the number or name of the tumour's label; empty, all labels count. Of several tumours the "largest"
-    counts, or "all" as one. A phase without a mask takes that of the patient's first phase that has one: by its
-    "position" in the patient, moved after a "rigid" registration of the region, or not at all ("off").
+    ``label`` is the number or name of the tumour's label; if empty, all labels count. If there are several tumours, the
+    "largest" counts, or "all" of them as one. A phase without a mask uses the mask of the patient's first phase that
+    has one: at the same "position" in the patient, moved by a "rigid" registration of the region, or not at all
+    ("off").
     """
 
     label: str = ""
@@ -176,10 +177,10 @@ class EvaluateSettings(Section):
     """``[evaluate]``: what is computed from the scores, and by which rules.
 
     ``threshold`` is chosen on out-of-fold scores only: "youden", the highest with at least ``threshold_target``
-    "sensitivity", the lowest with at least that "specificity", or the least "cost", where a missed high grade costs
-    ``cost_ratio`` false alarms. ``margin`` is the difference in AUC that still counts as "not worse". ``clinical``
-    names the columns of the clinical-only baseline, ``subgroups`` those by which patients are parted; columns that the
-    table does not have are passed over.
+    "sensitivity", the lowest with at least that "specificity", or the lowest "cost", where a missed high grade costs
+    ``cost_ratio`` false positives. ``margin`` is the difference in AUC that still counts as "not worse". ``clinical``
+    lists the columns of the clinical-only baseline, ``subgroups`` those that define subgroups; columns that are not in
+    the table are ignored.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -191,7 +192,7 @@ class EvaluateSettings(Section):
     benefit_range: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=0, lt=1)]] = (0.05, 0.6)
     seed: Annotated[int, Field(ge=0)] = 20260415
     subgroups: tuple[str, ...] = ("size_cm", "age_years", "sex", "centre")
-    baselines: tuple[Literal["size", "volume", "clinical", "radiomics"], ...] = ("size", "volume", "clinical")
+    baselines: tuple[BaselineName, ...] = ("size", "volume", "clinical")
     clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
 
     @model_validator(mode="after")
@@ -204,7 +205,7 @@ class EvaluateSettings(Section):
 
 
 class Study(Section):
-    """The whole study file; what it cannot reach cannot change a result."""
+    """The complete study file; nothing outside it can change a result."""
 
     name: Annotated[str, Field(min_length=1)] = "study"
     synthetic: bool = False
@@ -220,7 +221,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        # Each of the first two has its place in `_cross_faults`, which also looks at files with other mistakes.
+        # `_cross_faults` repeats the first two checks for files with other mistakes, and locates the fault.
         if len({arm.name for arm in self.arm}) < len(self.arm):
             raise ValueError("two arms share a name")
         if not set(self.window) <= {"default", *self.cohort.phases}:
@@ -228,31 +229,31 @@ class Study(Section):
         models = [model for model, *_ in self.models()]
         twice = sorted({model for model in models if models.count(model) > 1})
         if twice:
-            raise ValueError(f"arm and phase make one name for two models: {', '.join(twice)}")
+            raise ValueError(f"arm and phase give two models the same name: {', '.join(twice)}")
         return self
 
     def window_of(self, phase: str) -> Window:
-        """The window of a phase: its own entry, else ``default``, else −200 to 300 HU (our choice)."""
+        """Return the window of a phase: its own entry, otherwise ``default``, otherwise −200 to 300 HU."""
         return self.window.get(phase) or self.window.get("default") or Window(low=-200.0, high=300.0)
 
     def fit_of(self, arm: Arm) -> FitSettings:
-        """The fit settings of an arm: those of ``[fit]`` with the arm's own keys in their place."""
+        """Return the fit settings of an arm: those of ``[fit]``, overridden by the arm's own keys."""
         return read_section(FitSettings, {**self.fit.model_dump(mode="json"), **arm.fit})
 
     def models(self) -> list[tuple[str, Arm, str]]:
-        """Every model of the study as (model id, arm, phase), arms outermost."""
+        """Return every model of the study as (model id, arm, phase), grouped by arm."""
         return [(model_id(arm.name, phase), arm, phase) for arm in self.arm for phase in self.cohort.phases]
 
 
 def restore_study(resolved: dict[str, Any]) -> Study:
-    """Read back the resolved study that a lock file holds."""
+    """Read back the resolved study in a lock file."""
     return read_section(Study, resolved)
 
 
 def read_section(kind: type[S], raw: dict[str, Any]) -> S:
-    """Check a table as TOML gives it, strictly: no text for a number, but a list may be a tuple and a text a path.
+    """Validate a table from TOML strictly: text is not accepted as a number, but lists become tuples, and texts paths.
 
     Raises:
-        pydantic.ValidationError: With every fault.
+        pydantic.ValidationError: If the table is invalid; the error lists all faults.
     """
     return kind.model_validate_json(json.dumps(raw, default=str), strict=True)

@@ -1,4 +1,4 @@
-"""The study file: TOML, read with all its mistakes at once, each with its place and the nearest right key."""
+"""The study file: TOML, with all mistakes reported at once, each with its location and the closest valid key."""
 
 from __future__ import annotations
 
@@ -43,20 +43,17 @@ _REMEDIES = {
 def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
     """Read a study file, apply ``key=value`` overrides and check every key.
 
-    Relative paths in the file are taken from the folder of the file.
+    Relative paths in the file start from the file's folder.
 
     Args:
         study_path: The TOML file (UTF-8).
         overrides: As given with ``--set``: ``fit.epochs=2``, ``arm.weak-1.slices=3``; values are TOML.
 
     Returns:
-        The study, with every key that the file leaves out at its default.
+        The study; keys that the file omits have their defaults.
 
     Raises:
-        InputError: With every mistake of the file and the overrides at once.
-
-    Source:
-        Our choice.
+        InputError: If the file or the overrides contain mistakes; the error lists all of them.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -73,20 +70,17 @@ def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
 
 
 def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[Study | None, list[Problem]]:
-    """Read as much of a study file as is sound, with the problems of the rest.
+    """Read the valid part of a study file, and report the problems in the rest.
 
-    Lets the cohort table be checked in the same pass as a faulty study file.
+    This allows the cohort table to be checked in the same pass as a faulty study file.
 
     Args:
         study_path: The TOML file (UTF-8).
         overrides: As given with ``--set``.
 
     Returns:
-        The study with stand-ins for what is faulty, so that it may be looked at but not run; None where it does not
-        say which table to read. And the problems, none where the study is sound.
-
-    Source:
-        Our choice.
+        The study with placeholders for faulty values, so that it can be inspected but not run; None if it does not name
+        a table. And the problems; none if the study is valid.
 
     >>> from pathlib import Path
     >>> salvage_study(Path("nowhere.toml"))[1][0].what
@@ -105,20 +99,20 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
 
 
 def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
-    """Make the settings for a score table, which has no study file: the defaults with ``--set evaluate.margin=0.1``.
+    """Build the settings for a score table, which has no study file: the defaults with overrides.
 
     Args:
-        overrides: As given with ``--set``; keys of ``[evaluate]``.
+        overrides: Keys of ``[evaluate]`` as given with ``--set``, such as ``evaluate.margin=0.1``.
 
     Raises:
-        InputError: With every mistake.
+        InputError: If there are mistakes; the error lists all of them.
 
     >>> evaluate_settings(("evaluate.margin=0.1",)).margin
     0.1
     """
     others = [text for text in overrides if not text.strip().startswith("evaluate.")]
     problems = [
-        Problem(text, "does not matter to a score table", "Set keys of [evaluate], like evaluate.margin=0.1.")
+        Problem(text, "does not apply to a score table", "Set keys of [evaluate], like evaluate.margin=0.1.")
         for text in others
     ]
     bare = {"cohort": {"table": ""}, "arm": [{"name": "any", "supervision": "mask"}]}
@@ -129,7 +123,7 @@ def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
 
 
 def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | None, list[Problem]]:
-    """The study of a raw table with overrides, as far as it is sound, and every problem; changes ``raw``."""
+    """Build the valid part of a study from a raw table with overrides, and list every problem; changes ``raw``."""
     problems = [problem for text in overrides if (problem := _apply_override(raw, text)) is not None]
     problems += _rename_unknown(raw)
     faults = _faults_of(raw)
@@ -142,7 +136,7 @@ def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | N
 
 
 def _anchored(study: Study, base_dir: Path) -> Study:
-    """The study with its relative paths taken from the folder of the file, on any system."""
+    """Resolve the study's relative paths from the file's folder, on any system."""
 
     def anchor(path: object) -> Path:
         return base_dir / str(path).replace("\\", "/")
@@ -160,10 +154,10 @@ def _anchored(study: Study, base_dir: Path) -> Study:
 
 
 def _faults_of(raw: dict[str, Any]) -> list[Fault]:
-    """Every fault of the file as (location, kind, message, value); the arms' own fit tables are looked into."""
+    """List the faults of the file as (location, kind, message, value), including the arms' own fit tables."""
     cross_faults = _cross_faults(raw)
     faults = [fault for fault in _faults_as(Study, raw, ()) if fault[0] or not cross_faults]
-    # A list whose items are all faulty is called too short as well, which it is not.
+    # A list whose items are all faulty is also reported as too short, which it is not.
     faults = [fault for fault in faults if not (fault[1] == "too_short" and fault[3])]
     for position, arm in enumerate(_tables(raw.get("arm"))):
         if isinstance(arm.get("fit"), dict):
@@ -180,12 +174,12 @@ def _faults_as(kind: type[Section], raw: dict[str, Any], above: Location) -> lis
 
 
 def _tables(arms: object) -> list[dict[str, Any]]:
-    """The arms, those that are no tables as empty ones so that the others keep their position."""
+    """Return the arms; those that are not tables become empty tables, so that the others keep their position."""
     return [arm if isinstance(arm, dict) else {} for arm in arms] if isinstance(arms, list) else []
 
 
 def _cross_faults(raw: dict[str, Any]) -> list[Fault]:
-    """What is wrong between two parts of the file, each of which may hold other mistakes."""
+    """List inconsistencies between two parts of the file, each of which may contain other mistakes."""
     faults: list[Fault] = []
     names = [arm.get("name") for arm in _tables(raw.get("arm"))]
     for position, name in enumerate(names):
@@ -201,7 +195,7 @@ def _cross_faults(raw: dict[str, Any]) -> list[Fault]:
 
 
 def _rename_unknown(raw: dict[str, Any]) -> list[Problem]:
-    """Name the unknown keys, and give each the nearest known name or take it out, to see what is behind it."""
+    """Report unknown keys, and rename each to the closest known key or remove it, so that its content is checked."""
     problems = []
     while unknown := [location for location, kind, *_ in _faults_of(raw) if kind == "extra_forbidden"]:
         for location in unknown:
@@ -218,7 +212,7 @@ def _rename_unknown(raw: dict[str, Any]) -> list[Problem]:
 
 
 def _replace_faulty(raw: dict[str, Any], location: Location) -> None:
-    """Let the default, or a stand-in, take the place of what is faulty; a missing table stays missing."""
+    """Replace a faulty value by its default or a placeholder; a missing table stays missing."""
     section = str(location[0]) if location else "arm"
     if section == "arm":
         raw["arm"] = [{"name": "salvaged", "supervision": "mask"}]
@@ -234,7 +228,7 @@ def _replace_faulty(raw: dict[str, Any], location: Location) -> None:
 
 
 def _place_of(raw: dict[str, Any], location: Location) -> str:
-    """``arm.weak-1.slices`` for a key; arms without a name, and the items of a list, are counted from 1."""
+    """Format a location as ``arm.weak-1.slices``; unnamed arms and list items are counted from 1."""
     parts = [part if isinstance(part, str) else f"item {part + 1}" for part in location]
     if len(location) > 1 and location[0] == "arm" and isinstance(location[1], int):
         name = _tables(raw.get("arm"))[location[1]].get("name")
@@ -251,7 +245,7 @@ def _as_problem(raw: dict[str, Any], fault: Fault) -> Problem:
     shown = "" if isinstance(value, dict) else f" (got {value!r})"
     remedy = _REMEDIES.get(kind, "Correct the value.")
     if location == ("arm",):
-        remedy = "Write [[arm]], in two brackets, above each arm."
+        remedy = "Write [[arm]], in double brackets, above each arm."
     elif location[-1:] == ("sha256",):
         remedy = "Write the 64 digits that `sha256sum FILE` prints."
     return Problem(place, message[0].lower() + message[1:] + shown, remedy)
@@ -290,9 +284,8 @@ def _apply_override(raw: dict[str, Any], text: str) -> Problem | None:
         elif isinstance(target, dict):
             target = target.setdefault(parent, {})
         if not isinstance(target, dict | list):
-            remedy = (
-                f"Keys start with {', '.join(sorted(Study.model_fields))}; arms go by name, like arm.weak-1.slices."
-            )
+            known = ", ".join(sorted(Study.model_fields))
+            remedy = f"Keys start with {known}; arms are addressed by name, like arm.weak-1.slices."
             return Problem(place, f"nothing in the study file is called '{parent}'", remedy)
     if not isinstance(target, dict):
         return Problem(place, "names a list", "Name the entry too, like --set arm.weak-1.slices=3.")

@@ -55,13 +55,12 @@ def print_scan(result: ScanResult) -> None:
 
 def print_table(run: RunFolder) -> None:
     """Print the paper's table of a run: the test set, or out of fold where there are no test rows."""
-    from nephrograde.evaluate.tables import read_estimates
     from nephrograde.report.tables.paper import paper_table
+    from nephrograde.results import Results
 
-    estimates = read_estimates(run.estimates_path)
-    has_test = any(split == "test" for _, split, _ in estimates)
-    headings, rows = paper_table(estimates, "test" if has_test else "oof")
-    print_rows(headings, rows, "Test set" if has_test else "Out-of-fold scores")
+    results = Results.read(run.run_dir)
+    headings, rows = paper_table(results.estimates, results.reported)
+    print_rows(headings, rows, "Test set" if results.reported == "test" else "Out-of-fold scores")
 
 
 def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:

@@ -1,16 +1,16 @@
-"""The words of the field, used the same way in every room.
+"""The terms of the field, used consistently in every room.
 
-``low`` is WHO/ISUP grade 1–2 and ``high`` is 3–4, the positive class. A *phase* is one CT acquisition and a *scan*
+``low`` is WHO/ISUP grade 1–2 and ``high`` is 3–4, the positive class. A *phase* is one CT acquisition, and a *scan* is
 one phase of one patient. An *arm* is a kind of supervision with its network; arm × phase is a *model*.
 
-Array shapes are written ``"x y z"`` (columns, rows, slices; LPS, so x grows to the patient's left, y to the back
+Array shapes are written ``"x y z"`` (columns, rows, slices; LPS, so x increases to the patient's left, y to the back
 and z to the head) or ``"channel y x"`` for a slice; the axis order is converted only where files are read.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +34,16 @@ KNOWN_PHASES = {
     "np": "nephrographic",
     "ep": "excretory",
 }
-"""Phase codes whose names the reports spell out; a study may use any other name as well."""
+"""Phase codes that the reports spell out; a study may also use other names."""
+
+
+BaselineName: TypeAlias = Literal["size", "volume", "clinical", "radiomics"]
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
+"""Model ids of the logistic regressions that no image model is shown without."""
 
 
 class Supervision(StrEnum):
-    """What a person had to give for a patient besides the grade, by rising cost.
+    """The annotation that a patient needs besides the grade, by increasing cost.
 
     >>> Supervision("box").cost, Supervision.MASK.value
     (3, 'mask')
@@ -83,7 +88,7 @@ def model_id(arm: str, phase: str) -> str:
 
 
 def phase_name(phase: str) -> str:
-    """Spell a phase code out, for people.
+    """Return the full name of a phase code.
 
     >>> phase_name("cmp"), phase_name("pet")
     ('corticomedullary', 'pet')

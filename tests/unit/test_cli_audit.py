@@ -1,4 +1,4 @@
-"""``nephrograde audit``: options, tables, JSON, and how it ends."""
+"""``nephrograde audit``: options, tables, JSON and exit codes."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from nephrograde import cli
 from nephrograde.evaluate.evaluation import evaluate_scores
 from nephrograde.evaluate.scores import Score, Scores, write_scores
 from nephrograde.evaluate.tables import write_estimates
+from nephrograde.run.provenance import write_lock
 from nephrograde.study import EvaluateSettings
 
 
@@ -21,6 +22,7 @@ def runs(tmp_path, monkeypatch):
         write_scores(Scores(rows), tmp_path / name / "scores" / "scores.csv")
         evaluation = evaluate_scores(Scores(rows), EvaluateSettings(bootstraps=100))
         write_estimates(evaluation.estimates, tmp_path / name / "statistics" / "estimates.csv")
+        write_lock(EvaluateSettings(), tmp_path / name, inputs={}, command="")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -65,4 +67,4 @@ def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
 def test_no_run_ends_with_a_message(runs, monkeypatch, capsys):
     code, _, err = run(monkeypatch, capsys, "第一", "nowhere")
     assert code == 2
-    assert err == "nephrograde: nowhere is not a folder. Give the folder of a run, like runs/study.\n"
+    assert err.startswith("nephrograde: nowhere is not the folder of a run")

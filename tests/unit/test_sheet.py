@@ -1,4 +1,4 @@
-"""Tables as hospitals export them: every encoding, delimiter and quirk gives the same rows."""
+"""Tables as hospitals export them: all encodings, delimiters and quirks give the same rows."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ def problem_of(table_path: Path) -> tuple[str, str]:
         ("a.csv", b'a,b\n"1,2\n', "misplaced quote near line 2", "CSV UTF-8"),
         ("a.csv", b"", "the table is empty", "row of headings"),
         ("a.csv", b" ,,\n\n", "the table is empty", "row of headings"),
-        ("a.csv", b"a,b\n,\n", "headings but no rows", "a row a patient"),
-        ("a.csv", b"a,b,a\n1,2,3\n", "'a' stands over 2 columns", "all but one"),
-        ("a.csv", b"a,b\n1,10,20,30 mm\n", "has 4 cells under 2 headings", "in quotes; '20' is left over"),
+        ("a.csv", b"a,b\n,\n", "headings but no rows", "one row per patient"),
+        ("a.csv", b"a,b,a\n1,2,3\n", "'a' is used for 2 columns", "all but one"),
+        ("a.csv", b"a,b\n1,10,20,30 mm\n", "has 4 cells under 2 headings", "'20' is left over"),
     ],
 )
 def test_unreadable_table_is_named(tmp_path: Path, name: str, content: bytes, what: str, remedy: str) -> None:
@@ -143,7 +143,7 @@ def test_empty_workbook_is_named(tmp_path: Path) -> None:
 def test_missing_file_names_the_near_one(tmp_path: Path) -> None:
     (tmp_path / "cohort.csv").write_text("a\n1\n", encoding="utf-8")
     assert problem_of(tmp_path / "cohrt.csv") == ("no such file", "Did you mean 'cohort.csv'?")
-    assert "in a study file it starts" in problem_of(tmp_path / "xyz.txt")[1]
+    assert "paths in a study file start" in problem_of(tmp_path / "xyz.txt")[1]
     assert "There is no folder" in problem_of(tmp_path / "gone" / "cohort.csv")[1]
 
 

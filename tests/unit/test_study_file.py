@@ -1,4 +1,4 @@
-"""The study file: what is read, and that every kind of mistake is named at once with its place and remedy."""
+"""The study file: what is read, and that all mistakes are reported at once with their location and remedy."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_override_of_an_arm_goes_by_its_name(tmp_path: Path) -> None:
     [
         ("fit.epochs", "is not key=value", "--set fit.epochs=2"),
         ("fit..epochs=2", "is not key=value", "--set fit.epochs=2"),
-        ("arm.weak-9.slices=3", "nothing in the study file is called 'weak-9'", "arms go by name"),
+        ("arm.weak-9.slices=3", "nothing in the study file is called 'weak-9'", "arms are addressed by name"),
         ("name.first=3", "nothing in the study file is called 'name'", "Keys start with"),
         ("arm.slices=3", "names a list", "arm.weak-1.slices=3"),
     ],
@@ -166,7 +166,7 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
         ("window.up={low=1, high=1}", "window.up", "low (1) must be below high (1)", "Correct"),
         ("window.up={low=-1, high=9, percentiles=true}", "window.up", "percentiles lie between 0 and 100", "Correct"),
         ("arm.strong.name='weak-1'", "arm.weak-1.name", "another arm has this name (got 'weak-1')", "Correct"),
-        ("arm.strong.supervision='none'", "arm.strong.supervision", "is not built yet", "Correct"),
+        ("arm.strong.supervision='none'", "arm.strong.supervision", "is not implemented yet", "Correct"),
         ("arm.strong.supervision='scribble'", "arm.strong.supervision", "'none', 'slice', 'point'", "Correct"),
         ("arm=3", "arm", "input should be a valid array (got 3)", "[[arm]]"),
         ("arm=['weak']", "arm.1", "object (got 'weak')", "Correct"),
@@ -266,7 +266,7 @@ def test_faulty_section_is_replaced(tmp_path: Path, override: str) -> None:
 def test_two_models_of_one_name(tmp_path: Path) -> None:
     overrides = ("cohort.phases=['cmp', '1-cmp']", "arm.strong.name='weak'")
     problem = problems_of(tmp_path, SOUND, *overrides)["study file"]
-    assert problem.what == "arm and phase make one name for two models: weak-1-cmp"
+    assert problem.what == "arm and phase give two models the same name: weak-1-cmp"
 
 
 def test_file_that_is_no_study(tmp_path: Path) -> None:

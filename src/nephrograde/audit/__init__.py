@@ -1,1 +1,1 @@
-"""Whether printed numbers can be true."""
+"""Checks whether the numbers printed in a paper are consistent."""

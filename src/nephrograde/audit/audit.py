@@ -1,8 +1,8 @@
-"""An audit of printed values: is there any confusion table that prints like this, and one test set for all models?
+"""An audit of printed values: can any confusion table yield them, and can all models share one test set?
 
-A paper prints accuracy, sensitivity and specificity of n patients, rounded. Behind them stand four whole numbers, so
-most triples of decimals cannot occur at all. Where one cannot, the audit names what would explain it: another number
-of patients, or one digit. It finds what does not fit together; it cannot say why.
+A paper prints the rounded accuracy, sensitivity and specificity of n patients. They derive from four whole numbers, so
+most triples of decimals cannot occur at all. If a triple cannot occur, the audit names what would explain it: another
+number of patients, or a single digit. It finds inconsistent numbers; it cannot say why they are inconsistent.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 NEIGHBOURHOOD = 5
-"""Other numbers of patients are tried this far above and below the printed one (our choice)."""
+"""Largest difference from the printed number of patients at which other numbers are tried."""
 
 _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One printed value with its last decimal changed by one, and what then fits."""
+    """One printed value with its last decimal changed by one, and the numbers of positives that then fit."""
 
     model: str
     measure: str
@@ -37,7 +37,7 @@ class Slip:
     positives: Mapping[Rounding, tuple[int, ...]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the slip as JSON has it."""
+        """Return the slip in its JSON form."""
         return {
             "model": self.model,
             "measure": self.measure,
@@ -54,10 +54,10 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What one printed model can be.
+    """The audit of one printed model.
 
-    ``fits`` is None where only an AUC is printed. ``nearby`` (other numbers of patients with a table) and ``slips``
-    are looked for only where no table fits.
+    ``fits`` is None if only an AUC is printed. ``nearby`` (other numbers of patients that have a table) and ``slips``
+    are searched for only if no table fits.
     """
 
     printed: Printed
@@ -68,7 +68,7 @@ class Audit:
     positives_from: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the audit as JSON has it."""
+        """Return the audit in its JSON form."""
         printed = self.printed
         return {
             "name": printed.name,
@@ -84,7 +84,7 @@ class Audit:
         }
 
     def as_text(self) -> list[str]:
-        """Write the audit as lines, the first one without an indent."""
+        """Write the audit as lines, the first of them not indented."""
         lines = [self.printed.as_text(), *(f"  {line}" for line in self._on_tables())]
         decimals = sorted({number.decimals for number in self.printed.shares.values()})
         if len(decimals) > 1:
@@ -97,7 +97,7 @@ class Audit:
 
     def _on_tables(self) -> list[str]:
         if self.fits is None:
-            return ["Only an AUC is printed, which does not bind a confusion table."]
+            return ["Only an AUC is printed, which does not constrain the confusion table."]
         if self.fits.exist:
             counts = ", ".join(f"{rounding.words} {count:,}" for rounding, count in self.fits.counts.items())
             lines = [f"Tables that print these values: {counts}."]
@@ -120,10 +120,11 @@ class SharedTestSet:
     """Whether models can have been scored on the same n patients.
 
     Attributes:
-        n: Test patients.
-        positives: Numbers of positives that fit all models, all values rounded in the same way.
-        nearest: Numbers of positives, one a model, that lie closest together; empty where a model has none.
-        slips: Single digits that would make a number of positives fit all; looked for only where none does.
+        n: Number of test patients.
+        positives: Numbers of positives that fit all models, with all values rounded in the same way.
+        nearest: Numbers of positives, one per model, that are closest together; empty if a model has none.
+        slips: Changes of a single digit that would let all models share a number of positives; searched for only if
+            they share none.
     """
 
     n: int
@@ -137,7 +138,7 @@ class SharedTestSet:
         return any(self.positives.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the answer as JSON has it."""
+        """Return the answer in its JSON form."""
         return {
             "n": self.n,
             "common_positives": _by_name(self.positives),
@@ -146,7 +147,7 @@ class SharedTestSet:
         }
 
     def as_text(self, names: Sequence[str]) -> list[str]:
-        """Write the answer as lines; ``names`` are those of the models."""
+        """Write the answer as lines; ``names`` are the models' names."""
         if self.is_possible:
             words = [f"{_some(found)} ({rounding.words})" for rounding, found in self.positives.items() if found]
             return [f"{self.n} patients: positives that fit all models: {'; '.join(words)}."]
@@ -171,10 +172,10 @@ class SharedTestSet:
 
 @dataclass(frozen=True, slots=True)
 class GroupAudit:
-    """Models that are said to be scored on the same patients.
+    """Models that are reported to be scored on the same patients.
 
-    ``shared`` is None for a single model, for other numbers of patients each, and where only AUCs are printed;
-    ``nearby`` holds other numbers of patients at which every model has a table, where none is shared at n.
+    ``shared`` is None for a single model, for models with different numbers of patients, and if only AUCs are printed.
+    ``nearby`` holds other numbers of patients at which every model has a table, if no table is shared at n.
     """
 
     name: str
@@ -184,7 +185,7 @@ class GroupAudit:
     differences: tuple[PairedAucs, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the audit as JSON has it."""
+        """Return the audit in its JSON form."""
         return {
             "group": self.name,
             "models": [audit.as_dict() for audit in self.models],
@@ -215,17 +216,17 @@ class GroupAudit:
 
 
 def audit_model(printed: Printed) -> Audit:
-    """Find every confusion table that prints as a paper does, or what would explain that there is none.
+    """Find every confusion table that yields a paper's printed values, or what would explain that there is none.
 
     Args:
         printed: The model.
 
     Returns:
-        The tables; without any, the numbers of patients near by that have some, and the single digits that would
-        mend it; and the interval of the AUC, where one is printed.
+        The tables; if there are none, nearby numbers of patients that have some, and the changes of a single digit that
+        would resolve the contradiction; and the interval of the AUC, if one is printed.
 
     Source:
-        Our choice; for the AUC Hanley & McNeil 1982.
+        Hanley & McNeil 1982 for the AUC.
 
     >>> from nephrograde.audit.printed import parse_printed
     >>> values = {"n": "90", "accuracy": "0.859", "sensitivity": "0.857", "specificity": "0.860"}
@@ -249,17 +250,17 @@ def audit_model(printed: Printed) -> Audit:
 
 
 def audit_group(models: Sequence[Printed], *, name: str = "") -> GroupAudit:
-    """Audit models that are said to be scored on the same patients, each alone and all together.
+    """Audit models that are reported to be scored on the same patients, individually and together.
 
     Args:
-        models: At least one; printed for the same number of patients, or nothing is shared.
+        models: At least one model. They share a test set only if they are printed for the same number of patients.
         name: The group's name.
 
     Returns:
-        The audit of every model, the numbers of positives they can share, and the differences of their AUCs.
+        The audit of every model, the numbers of positives that they can share, and the differences of their AUCs.
 
     Source:
-        Our choice; for the AUCs Hanley & McNeil 1982 and 1983.
+        Hanley & McNeil 1982 and 1983 for the AUCs.
 
     >>> from nephrograde.audit.printed import parse_options
     >>> weak = {"n": "92", "accuracy": "0.859", "sensitivity": "0.857", "specificity": "0.860"}
@@ -287,29 +288,26 @@ def audit_group(models: Sequence[Printed], *, name: str = "") -> GroupAudit:
 
 
 def audit_all(models: Sequence[Printed]) -> tuple[GroupAudit, ...]:
-    """Audit printed models group by group, in the order in which the groups first stand.
+    """Audit printed models group by group, in order of first appearance.
 
     Args:
-        models: As read from a table or the command line.
+        models: The models, as read from a table or the command line.
 
     Returns:
-        An audit a group; models without a group make one together.
-
-    Source:
-        Our choice.
+        One audit per group; models without a group form one group.
     """
     names = dict.fromkeys(printed.group for printed in models)
     return tuple(audit_group([printed for printed in models if printed.group == name], name=name) for name in names)
 
 
 def audits_as_dict(audits: Sequence[GroupAudit]) -> dict[str, Any]:
-    """Give all audits as JSON has them.
+    """Return all audits in their JSON form.
 
     Args:
-        audits: A group each.
+        audits: One audit per group.
 
     Returns:
-        ``groups`` and the note that goes with everything nephrograde writes.
+        ``groups`` and the notice that accompanies all output of nephrograde.
     """
     return {"note": RESEARCH_USE_ONLY, "groups": [audit.as_dict() for audit in audits]}
 
@@ -318,10 +316,10 @@ def audits_as_text(audits: Sequence[GroupAudit]) -> str:
     """Write all audits for the terminal.
 
     Args:
-        audits: A group each.
+        audits: One audit per group.
 
     Returns:
-        The text, an empty line between groups.
+        The text, with an empty line between groups.
     """
     closing = f"An audit shows which numbers fit together; it cannot say why others do not. {RESEARCH_USE_ONLY}"
     return "\n\n".join([*(audit.as_text() for audit in audits), closing])
@@ -352,7 +350,7 @@ def _common(found: Sequence[Mapping[Rounding, tuple[int, ...]]]) -> dict[Roundin
 
 
 def _nearest(found: Sequence[Mapping[Rounding, tuple[int, ...]]]) -> tuple[int, ...]:
-    """One number of positives a model, under one way of rounding, as close together as can be."""
+    """Choose one number of positives per model, all under one rounding rule, as close together as possible."""
     best: tuple[int, ...] = ()
     for rounding in Rounding:
         lists = [each[rounding] for each in found]
@@ -367,7 +365,7 @@ def _nearest(found: Sequence[Mapping[Rounding, tuple[int, ...]]]) -> tuple[int, 
 
 
 def _slips(printed: Printed) -> Iterator[Slip]:
-    """Every single digit that could be meant, with the numbers of positives it would allow."""
+    """Yield every change of a single digit that allows a table, with the numbers of positives that then fit."""
     for measure, number in printed.shares.items():
         for instead in number.neighbours():
             meant = replace(printed, values={**printed.values, measure: instead})
@@ -388,7 +386,7 @@ def _by_name(positives: Mapping[Rounding, tuple[int, ...]]) -> dict[str, list[in
 
 
 def _some(counts: Sequence[int]) -> str:
-    """Write a few numbers out, and of many the first ones.
+    """List the numbers; of many, list only the first.
 
     >>> _some((35, 42, 49)), _some(range(1, 100))
     ('35, 42, 49', '1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 89 more')

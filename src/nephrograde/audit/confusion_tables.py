@@ -1,8 +1,8 @@
-"""Every confusion table that prints like a paper's row, found by exact search over whole numbers.
+"""Every confusion table that yields the values in a paper's row, found by exact search over whole numbers.
 
-For a number of positives P the printed sensitivity leaves a short range of true positives, the specificity a range of
-true negatives, and the accuracy a range of their sum. Predictive values, given P and the true positives, leave a range
-of true negatives too. So the tables are runs: (P, tp, from tn to tn), counted without listing them.
+For a number of positives P, the printed sensitivity restricts the true positives to a short range, the specificity
+restricts the true negatives, and the accuracy their sum. Given P and the true positives, predictive values restrict the
+true negatives too. So the tables form runs (P, tp, lowest tn to highest tn), which are counted without listing them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LISTED_TABLES = 100_000
-"""Tables that are listed one by one; a row that prints little has millions, which are counted only."""
+"""Maximum number of tables that are listed; a row with few values has millions, which are only counted."""
 
-_PAIRS_AT_ONCE = 1_000_000  # 8 MB an array
+_PAIRS_AT_ONCE = 1_000_000  # 8 MB per array
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 Range: TypeAlias = tuple[Counts, Counts]
@@ -30,13 +30,13 @@ Range: TypeAlias = tuple[Counts, Counts]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One confusion table that prints as the paper does, and the ways of rounding by which it does."""
+    """One confusion table that yields the printed values, and the rounding rules under which it does."""
 
     counts: Confusion
     roundings: tuple[Rounding, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the table as JSON has it."""
+        """Return the table in its JSON form."""
         table = self.counts
         return {
             "positives": table.n_high,
@@ -55,7 +55,7 @@ class Fit:
         '42 positive, 50 negative: tp 36, fn 6, tn 43, fp 7 (half up)'
         """
         table = self.counts
-        # Ties to either side hold wherever a rounding to the nearest does; said alone, they matter.
+        # "Ties to either side" holds whenever a nearest rounding does, so it is shown only if it is the only rule.
         shown = self.roundings
         if {Rounding.HALF_UP, Rounding.HALF_EVEN} & set(shown):
             shown = tuple(rounding for rounding in shown if rounding is not Rounding.TIES_EITHER)
@@ -67,9 +67,9 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """All tables of n patients that print the values of one model.
+    """All tables of n patients that yield the printed values of one model.
 
-    ``counts`` and ``positives`` (numbers of positives that occur) are kept for each way of rounding and are complete;
+    ``counts`` and ``positives`` (the numbers of positives that occur) are complete and given per rounding rule;
     ``tables`` lists the first ``LISTED_TABLES``.
     """
 
@@ -80,15 +80,15 @@ class Fits:
 
     @property
     def exist(self) -> bool:
-        """Whether any way of rounding has a table."""
+        """Whether any rounding rule has a table."""
         return any(self.counts.values())
 
     def all_positives(self) -> tuple[int, ...]:
-        """Give the numbers of positives that occur under any way of rounding."""
+        """Return the numbers of positives that occur under any rounding rule."""
         return tuple(sorted(set().union(*self.positives.values())))
 
     def as_dict(self) -> dict[str, Any]:
-        """Give counts and positives as JSON has them; the tables are left to the caller."""
+        """Return counts and positives in their JSON form; the caller adds the tables."""
         return {
             "n": self.n,
             "n_tables": {rounding.value: count for rounding, count in self.counts.items()},
@@ -97,17 +97,17 @@ class Fits:
 
 
 def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
-    """Find all confusion tables that print exactly as a paper prints a model.
+    """Find all confusion tables that yield exactly the values that a paper prints for a model.
 
     Args:
-        printed: The model; its AUC is left aside, except that it needs both classes.
-        listed: How many tables to list at most.
+        printed: The model; its AUC is ignored, except that an AUC requires both classes.
+        listed: Maximum number of tables to list.
 
     Returns:
-        The tables. A measure whose denominator is 0 is not printed by a table.
+        The tables. A table with a denominator of 0 does not yield a value of that measure.
 
     Source:
-        Our choice, in the spirit of the GRIM test (Brown & Heathers 2017, Soc Psychol Personal Sci 8:363).
+        In the spirit of the GRIM test (Brown & Heathers 2017, Soc Psychol Personal Sci 8:363).
 
     >>> from nephrograde.audit.printed import parse_printed
     >>> values = {"accuracy": "0.848", "sensitivity": "0.854", "specificity": "0.843"}
@@ -131,7 +131,7 @@ def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
                 left -= 1
         counts[rounding] = count
         positives[rounding] = tuple(np.unique(np.concatenate(occurring)).tolist()) if occurring else ()
-    # The first tables of all ways together are among the first of each, so their roundings are complete.
+    # The first tables of all rules together are among the first of each rule, so their lists of rules are complete.
     fits = [
         Fit(Confusion(tp=tp, fp=printed.n - n_high - tn, tn=tn, fn=n_high - tp), tuple(roundings))
         for (n_high, tp, tn), roundings in sorted(tables.items())[:listed]
@@ -140,7 +140,7 @@ def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
 
 
 def _runs(printed: Printed, rounding: Rounding) -> Iterator[tuple[Counts, Counts, Counts, Counts]]:
-    """Yield runs (positives, tp, lowest tn, highest tn), ordered by positives and tp, in parts that fit in memory."""
+    """Yield runs (positives, tp, lowest tn, highest tn), ordered by positives and tp, in chunks that fit in memory."""
     windows = {measure: number.window(rounding) for measure, number in printed.shares.items()}
     n = printed.n
     n_high = np.arange(n + 1, dtype=np.int64) if printed.positives is None else np.array([printed.positives])
@@ -175,7 +175,7 @@ def _runs(printed: Printed, rounding: Rounding) -> Iterator[tuple[Counts, Counts
 
 
 def _parts(window: Window | None, whole: Counts) -> Range:
-    """The range of numerators over these denominators whose share lies in the window; empty over 0."""
+    """Return the range of numerators whose proportion of these denominators is in the window; empty for 0."""
     if window is None:
         return np.zeros_like(whole), whole
     one = 2 * window.scale
@@ -185,17 +185,20 @@ def _parts(window: Window | None, whole: Counts) -> Range:
 
 
 def _wholes(window: Window, part: Counts, most: int) -> Range:
-    """The range of denominators under these numerators whose share lies in the window, at least 1 and the numerator."""
+    """Return the range of denominators of which these numerators are a proportion in the window.
+
+    A denominator is at least 1 and at least the numerator.
+    """
     halves = 2 * window.scale * part
     low = np.maximum(part, 1)
     top = np.full_like(part, most)
     if window.high > 0:
         low = np.maximum(low, -(-halves // window.high) if window.has_high else halves // window.high + 1)
-    else:  # the window is a share of exactly 0
+    else:  # the window is a proportion of exactly 0
         low = np.where(part == 0, low, most + 1)
     if window.low > 0:
         top = np.minimum(top, halves // window.low if window.has_low else -(-halves // window.low) - 1)
-    elif window.low == 0 and not window.has_low:  # any share but 0
+    elif window.low == 0 and not window.has_low:  # any proportion but 0
         top = np.where(part > 0, top, 0)
     return low, top
 

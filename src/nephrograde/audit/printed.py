@@ -1,8 +1,8 @@
-"""Values as a paper prints them: exact decimals, and the shares that each way of rounding prints so.
+"""Values as a paper prints them: exact decimals, and the proportions that each rounding rule prints that way.
 
-"0.860" is not 0.86. The three decimals say that the share lay within half a thousandth of 0.860, and an audit lives on
-that. So printed values are read from text, kept as whole numbers of their last decimal, and compared in whole numbers:
-no floating point number is involved.
+"0.860" is not 0.86. The three decimals say that the proportion was within half a thousandth of 0.860, and an audit
+depends on that. So printed values are read from text, stored as integer multiples of their last decimal, and compared
+as integers, without floating-point numbers.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHARES = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
-"""Measures that are a count over a count, and so bind the confusion table."""
+"""Measures that are a ratio of two counts, and so constrain the confusion table."""
 
 COLUMNS = ("name", "group", "n", "positives", *SHARES, "auc")
 MAX_PATIENTS = 10_000
-"""With more patients almost any three decimals are the share of some table, and an audit says nothing."""
+"""With more patients, almost any three decimals match some table, and an audit is uninformative."""
 MAX_DECIMALS = 12
 
 
 class Rounding(StrEnum):
-    """How software turns a share into decimals; the values of one model are all turned the same way.
+    """How software rounds a proportion to decimals; the same rule applies to all values of a model.
 
-    ``TIES_EITHER`` rounds to the nearest and a tie to any side, value by value. Software does so that prints binary
-    floating-point numbers: it writes 1/80 as 0.013, but 23/80 as 0.287.
+    ``TIES_EITHER`` rounds to the nearest, and each tie to either side. Software that prints binary floating-point
+    numbers does this: it writes 1/80 as 0.013, but 23/80 as 0.287.
     """
 
     HALF_UP = "half_up"
@@ -44,7 +44,7 @@ class Rounding(StrEnum):
 
     @property
     def words(self) -> str:
-        """The rule, for people.
+        """The rule in words.
 
         >>> Rounding.HALF_EVEN.words
         'half to even'
@@ -59,9 +59,9 @@ class Rounding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The shares that print as one number: from ``low`` to ``high``, in units of ``1 / (2 · scale)``.
+    """The proportions that print as one number: from ``low`` to ``high``, in units of ``1 / (2 · scale)``.
 
-    The end points themselves belong to the window where ``has_low`` and ``has_high`` say so.
+    ``has_low`` and ``has_high`` say whether the window includes its end points.
     """
 
     low: int
@@ -71,14 +71,14 @@ class Window:
     has_high: bool
 
     def complement(self) -> Window:
-        """Give the window of one minus the share."""
+        """Return the window of one minus the proportion."""
         whole = 2 * self.scale
         return Window(whole - self.high, whole - self.low, self.scale, has_low=self.has_high, has_high=self.has_low)
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedNumber:
-    """A share as printed: ``units`` of the last decimal out of ``scale``.
+    """A proportion as printed: ``units`` of the last decimal out of ``scale``.
 
     >>> PrintedNumber.of("85.9%")
     PrintedNumber(units=859, decimals=3, as_percent=True)
@@ -90,44 +90,41 @@ class PrintedNumber:
 
     @classmethod
     def of(cls, text: str) -> PrintedNumber:
-        """Read a share from its printed text.
+        """Read a proportion from its printed text.
 
-        Full-width signs, a raised decimal point (0·859) and a missing leading zero (.859) are read as well.
+        Full-width characters, a raised decimal point (0·859) and a missing leading zero (.859) are accepted.
 
         Args:
-            text: A share between 0 and 1, or a percentage with its sign.
+            text: A proportion between 0 and 1, or a percentage with its sign.
 
         Returns:
             The number with its decimals.
 
         Raises:
-            ValueError: The text is no number, lies outside 0 to 1, or has too many decimals; the message goes on
-                from "is".
-
-        Source:
-            Our choice.
+            ValueError: The text is not a number, is outside 0 to 1, or has too many decimals; the message continues a
+                sentence that ends in "is".
         """
         plain = unicodedata.normalize("NFKC", text).strip().replace("·", ".").replace("∙", ".")
         found = re.fullmatch(r"(\d*)(?:\.(\d*))?\s*(%?)", plain, re.ASCII)
         if not found or not (found[1] or found[2]):
-            raise ValueError("no number; write it as it is printed, like 0.859 or 85.9%")
+            raise ValueError("not a number; write it as printed, like 0.859 or 85.9%")
         fraction, as_percent = found[2] or "", found[3] == "%"
         number = cls(int(found[1] + fraction), len(fraction) + 2 * as_percent, as_percent)
         if number.decimals > MAX_DECIMALS:
             raise ValueError(f"printed with more than {MAX_DECIMALS} decimals; give those of the paper")
         if number.units > number.scale:
             hint = "" if as_percent else "; a percentage needs its sign, like 85.9%"
-            raise ValueError(f"more than 1, and no share can be{hint}")
+            raise ValueError(f"more than 1, which a proportion cannot be{hint}")
         return number
 
     @property
     def scale(self) -> int:
-        """The units of the last decimal that make 1."""
+        """The number of units of the last decimal in 1."""
         return int(10**self.decimals)
 
     @property
     def value(self) -> float:
-        """The number itself; for an AUC, which is not audited digit by digit."""
+        """The number as a float; for an AUC, which is not audited digit by digit."""
         return self.units / self.scale
 
     def __str__(self) -> str:
@@ -137,7 +134,7 @@ class PrintedNumber:
         return f"{text}%" if self.as_percent else text
 
     def neighbours(self) -> tuple[PrintedNumber, ...]:
-        """Give the numbers one unit of the last decimal below and above.
+        """Return the numbers one unit of the last decimal below and above.
 
         >>> [str(number) for number in PrintedNumber.of("85.9%").neighbours()]
         ['85.8%', '86.0%']
@@ -146,7 +143,7 @@ class PrintedNumber:
         return tuple(PrintedNumber(u, self.decimals, self.as_percent) for u in near if 0 <= u <= self.scale)
 
     def window(self, rounding: Rounding) -> Window:
-        """Find the shares that a way of rounding prints as this number.
+        """Find the proportions that a rounding rule prints as this number.
 
         >>> PrintedNumber.of("0.86").window(Rounding.HALF_UP)
         Window(low=171, high=173, scale=100, has_low=True, has_high=False)
@@ -165,14 +162,14 @@ class PrintedNumber:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What a paper prints of one model on one test set.
+    """What a paper prints about one model on one test set.
 
     Attributes:
         name: The model.
-        n: Test patients.
+        n: Number of test patients.
         values: Measure to number: any of accuracy, sensitivity, specificity, ppv, npv and auc.
-        positives: Test patients of the positive class, where the paper says so.
-        group: Models of one group are said to be scored on the same patients.
+        positives: Number of test patients in the positive class, if the paper states it.
+        group: Models of one group are reported to be scored on the same patients.
     """
 
     name: str
@@ -183,31 +180,28 @@ class Printed:
 
     @property
     def shares(self) -> dict[str, PrintedNumber]:
-        """The values that bind the confusion table."""
+        """The values that constrain the confusion table."""
         return {measure: self.values[measure] for measure in SHARES if measure in self.values}
 
     def as_text(self) -> str:
-        """Write the model as a paper's row, on one line."""
+        """Write the printed values of the model on one line."""
         words = [f"{'AUC' if measure == 'auc' else measure} {number}" for measure, number in self.values.items()]
         given = [f"{self.positives} positive"] if self.positives is not None else []
         return f"{self.name}: {', '.join([_patients(self.n), *given, *words])}"
 
 
 def parse_printed(cells: Mapping[str, str], *, name: str = "model 1") -> Printed:
-    """Read one model from its printed texts.
+    """Read one model from its printed values.
 
     Args:
         cells: Column (see ``COLUMNS``) to text; empty text means "not printed".
-        name: The name, where ``cells`` has none.
+        name: The name to use if ``cells`` has none.
 
     Returns:
         The model.
 
     Raises:
-        InputError: Some texts cannot be what a paper prints; all of them are listed.
-
-    Source:
-        Our choice.
+        InputError: Some texts are not valid printed values; all of them are listed.
 
     >>> parse_printed({"n": "92", "accuracy": "0.859", "sensitivity": "0.857"}).as_text()
     'model 1: 92 patients, accuracy 0.859, sensitivity 0.857'
@@ -216,12 +210,12 @@ def parse_printed(cells: Mapping[str, str], *, name: str = "model 1") -> Printed
 
 
 def models_of(models_path: Path | None, cells: Mapping[str, str], against: Sequence[str]) -> tuple[Printed, ...]:
-    """Read the models of an audit, from a table or else from options.
+    """Read the models of an audit from a table or from command-line options.
 
     Args:
         models_path: A table; see ``read_printed``.
-        cells: Column to text of a single model, where there is no table.
-        against: The models it is to be audited against; see ``parse_options``.
+        cells: Column to text of a single model, if there is no table.
+        against: The models to audit it against; see ``parse_options``.
 
     Returns:
         The models.
@@ -232,26 +226,23 @@ def models_of(models_path: Path | None, cells: Mapping[str, str], against: Seque
     if models_path is None:
         return parse_options(cells, against)
     if any(cells.values()) or against:
-        problem = Problem(str(models_path), "values are given beside the table", "Put them into the table.")
+        problem = Problem(str(models_path), "values are given in addition to the table", "Put them into the table.")
         raise InputError([problem])
     return read_printed(models_path)
 
 
 def parse_options(cells: Mapping[str, str], against: Sequence[str]) -> tuple[Printed, ...]:
-    """Read a model and those it is to be audited against, as the command line has them.
+    """Read a model and those to audit it against from command-line options.
 
     Args:
         cells: Column to text of the first model.
-        against: Each of the others as "key=value,key=value"; n is the first model's where it is missing.
+        against: Each of the others as "key=value,key=value"; n defaults to that of the first model.
 
     Returns:
         All models, in one group.
 
     Raises:
-        InputError: Some texts cannot be what a paper prints; all of them are listed.
-
-    Source:
-        Our choice.
+        InputError: Some texts are not valid printed values; all of them are listed.
 
     >>> [m.n for m in parse_options({"n": "90", "auc": "0.907"}, ["name=strong,auc=0.922"])]
     [90, 90]
@@ -264,7 +255,7 @@ def parse_options(cells: Mapping[str, str], against: Sequence[str]) -> tuple[Pri
         problems = [Problem(place, f"'{key}' has no value", "Write key=value.") for key, sign, _ in parts if not sign]
         problems += _unknown(others, place, [column for column in COLUMNS if column != "group"])
         if len(others) < len(parts):
-            problems.append(Problem(place, "a key stands there twice", "Remove one."))
+            problems.append(Problem(place, "a key is given twice", "Remove one."))
         model, faults = _parse({"n": cells.get("n", ""), **others}, _place_after(place), f"model {k}")
         read.append((model, problems + faults))
     return _all_or_problems(read)
@@ -274,18 +265,15 @@ def read_printed(models_path: Path) -> tuple[Printed, ...]:
     """Read the printed values of many models from a table.
 
     Args:
-        models_path: CSV, text parted by tabs or semicolons, or XLSX, in any encoding of ``sheet.open_sheet``; a row a
-            model, with the columns n, any of the measures, and name, group and positives where wanted. In XLSX the
-            values must be text, as a numeric cell loses its trailing zeros.
+        models_path: CSV, text separated by tabs or semicolons, or XLSX, in any encoding that ``sheet.open_sheet``
+            reads; one row per model, with the columns n, any of the measures, and optionally name, group and positives.
+            In XLSX, format the values as text, because a numeric cell loses its trailing zeros.
 
     Returns:
         The models, in the order of the rows.
 
     Raises:
         InputError: The table cannot be read or has mistakes; all of them are listed.
-
-    Source:
-        Our choice.
     """
     sheet, problems = open_sheet(models_path)
     if sheet is None or problems:
@@ -294,7 +282,7 @@ def read_printed(models_path: Path) -> tuple[Printed, ...]:
     place = f"{sheet.name}, headings"
     problems = _unknown(known.values(), place)
     if len(set(known.values())) < len(known):
-        problems.append(Problem(place, "two differ in capitals only", "Rename or remove one."))
+        problems.append(Problem(place, "two of them differ only in capitalization", "Rename or remove one."))
     read: list[tuple[Printed | None, list[Problem]]] = [(None, problems)] if problems else []
     for number, row in sheet.rows:
         cells = {known[heading]: text for heading, text in row.items()}
@@ -324,7 +312,7 @@ def _unknown(columns: Iterable[str], place: str, known: Sequence[str] = COLUMNS)
 
 
 def _parse(cells: Mapping[str, str], place: Callable[[str], str], name: str) -> tuple[Printed | None, list[Problem]]:
-    """Read one model, or say all that is wrong with it; unknown columns are the caller's."""
+    """Read one model, or list all its mistakes; the caller handles unknown columns."""
     problems: list[Problem] = []
     values: dict[str, PrintedNumber] = {}
     for measure in (*SHARES, "auc"):
@@ -345,7 +333,7 @@ def _parse(cells: Mapping[str, str], place: Callable[[str], str], name: str) -> 
             counts[column] = int(text)
         elif text or column == "n":
             problems.append(
-                Problem(place(column), f"'{text}' is no whole number" if text else "is missing", f"Give {what}.")
+                Problem(place(column), f"'{text}' is not a whole number" if text else "is missing", f"Give {what}.")
             )
     problems += _wrong_counts(counts, place, has_auc="auc" in values)
     if problems:
@@ -361,7 +349,7 @@ def _wrong_counts(counts: Mapping[str, int], place: Callable[[str], str], *, has
     if n < 1:
         return [Problem(place("n"), f"is {n}", "Give at least 1 test patient.")]
     if n > MAX_PATIENTS:
-        remedy = f"Above {MAX_PATIENTS} almost any decimals have a table, and an audit says nothing."
+        remedy = f"Above {MAX_PATIENTS} almost any decimals match some table, and an audit is uninformative."
         return [Problem(place("n"), f"is {n}", remedy)]
     if positives is not None and positives > n:
         return [Problem(place("positives"), f"is {positives}, more than n = {n}", "Give at most n.")]

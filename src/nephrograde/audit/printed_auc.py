@@ -1,7 +1,7 @@
-"""What a printed AUC leaves open: the interval it would have, and what "P > 0.05" between two of them can hide.
+"""The uncertainty of printed AUCs: the interval of one, and what "P > 0.05" between two of them can hide.
 
-Without the scores neither interval can be computed. They can be modelled from the AUC and the patients of each class
-(Hanley & McNeil), and for a paired difference over a range of correlations between the two AUCs.
+Without the scores, neither interval can be computed. Both can be modelled from the AUC and the number of patients in
+each class (Hanley & McNeil); for a paired difference, over a range of correlations between the two AUCs.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from nephrograde.audit.printed import Printed
 
 CORRELATIONS = (0.0, 0.3, 0.5, 0.7)
-"""Between the AUCs of two models on the same patients; two readings of the same scans lie in between (our choice)."""
+"""Correlations between the AUCs of two models on the same patients; two readings of the same scans are in between."""
 
 MOST_POSITIVES = 20
-"""So many numbers of positives are each given an interval; of more, the smallest, the middle and the largest."""
+"""Up to this many numbers of positives each get an interval; of more, only the smallest, the middle and the largest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Positives:
-    """Numbers of positives at which a printed AUC is looked at, and where they come from."""
+    """Numbers of positives for which a printed AUC is examined, and where they come from."""
 
     counts: tuple[int, ...]
     source: str
@@ -35,7 +35,7 @@ class Positives:
 
 @dataclass(frozen=True, slots=True)
 class AucInterval:
-    """The 95 % interval that a printed AUC would have with so many positives."""
+    """The 95 % interval that a printed AUC would have with a given number of positives."""
 
     positives: int
     n: int
@@ -43,17 +43,17 @@ class AucInterval:
     high: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the interval as JSON has it."""
+        """Return the interval in its JSON form."""
         return {"positives": self.positives, "low": self.low, "high": self.high}
 
     def as_text(self) -> str:
-        """Write the interval with the patients it rests on."""
+        """Write the interval with the numbers of patients that it assumes."""
         return f"{self.low:.3f} to {self.high:.3f} with {self.positives} of {self.n} positive"
 
 
 @dataclass(frozen=True, slots=True)
 class AucDifference:
-    """The 95 % interval of the difference of two printed AUCs, if they were correlated so.
+    """The 95 % interval of the difference of two printed AUCs, for an assumed correlation.
 
     ``detectable`` is the smallest true difference that a two-sided test at 5 % finds with 80 % power.
     """
@@ -71,7 +71,7 @@ class AucDifference:
         return self.low <= 0 <= self.high
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the difference as JSON has it."""
+        """Return the difference in its JSON form."""
         return {
             "positives": self.positives,
             "correlation": self.correlation,
@@ -92,7 +92,7 @@ class AucDifference:
 
 @dataclass(frozen=True, slots=True)
 class PairedAucs:
-    """Two printed AUCs beside each other, at several numbers of positives and correlations."""
+    """Two printed AUCs compared at several numbers of positives and correlations."""
 
     first: str
     second: str
@@ -100,12 +100,12 @@ class PairedAucs:
     differences: tuple[AucDifference, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the pair as JSON has it."""
+        """Return the pair in its JSON form."""
         rows = [row.as_dict() for row in self.differences]
         return {"first": self.first, "second": self.second, "positives_from": self.source, "differences": rows}
 
     def as_text(self, n: int) -> list[str]:
-        """Write the pair as lines; n are the patients."""
+        """Write the pair as lines; ``n`` is the number of patients."""
         difference = self.differences[0].difference
         lines = [f"AUC of {self.first} minus that of {self.second}: {difference:.3f}; 95 % CI (Hanley & McNeil 1982)"]
         for positives in dict.fromkeys(row.positives for row in self.differences):
@@ -120,18 +120,16 @@ class PairedAucs:
 
 
 def choose_positives(given: int | None, fitting: Sequence[int], n: int) -> Positives:
-    """Choose the numbers of positives at which to look at a printed AUC.
+    """Choose the numbers of positives for which to examine a printed AUC.
 
     Args:
-        given: As the paper prints it, None where it does not.
-        fitting: Those of the tables that print as the paper does; 0 and n do not occur.
-        n: Test patients, at least 2.
+        given: The number that the paper prints; None if it prints none.
+        fitting: The numbers in the tables that yield the printed values; 0 and n do not occur.
+        n: Number of test patients, at least 2.
 
     Returns:
-        The given number; else the fitting ones, thinned where they are many; else half of n.
-
-    Source:
-        Our choice; half of n gives the shortest interval or nearly so, which favours the paper.
+        The given number; otherwise the fitting ones, thinned out if there are many; otherwise half of n, which gives
+        nearly the shortest interval and so favours the paper.
 
     >>> choose_positives(None, (35, 42, 49), 92)
     Positives(counts=(35, 42, 49), source='from the tables that fit')
@@ -151,10 +149,10 @@ def auc_intervals(printed: Printed, positives: Positives) -> tuple[AucInterval, 
 
     Args:
         printed: The model, with an AUC.
-        positives: At which numbers of positives.
+        positives: The numbers of positives to assume.
 
     Returns:
-        AUC ± 1.96 standard errors, cut to [0, 1]; an AUC of exactly 0 or 1 gets an interval of no width.
+        AUC ± 1.96 standard errors, clipped to [0, 1]; an AUC of exactly 0 or 1 gets an interval of zero width.
 
     Source:
         Hanley & McNeil 1982, Radiology 143:29.
@@ -174,18 +172,18 @@ def auc_differences(first: Printed, second: Printed, positives: Positives) -> Pa
     """Compute what the difference of two printed AUCs could be, over a range of correlations.
 
     Args:
-        first: The model that is subtracted from, with an AUC.
-        second: The model that is subtracted, with an AUC, of as many patients.
-        positives: At which numbers of positives.
+        first: The model whose AUC is the minuend.
+        second: The model whose AUC is subtracted, with the same number of patients.
+        positives: The numbers of positives to assume.
 
     Returns:
-        An interval for every number of positives and every correlation.
+        One interval per number of positives and correlation.
 
     Source:
         Hanley & McNeil 1982 for the variances and 1983, Radiology 148:839, for the correlation.
     """
     areas = [model.values["auc"].value for model in (first, second)]
-    # From the printed units, so that 0.907 - 0.922 is -0.015 in JSON as well.
+    # Rounded to the printed decimals, so that 0.907 - 0.922 is -0.015 in JSON as well.
     difference = round(areas[0] - areas[1], max(model.values["auc"].decimals for model in (first, second)))
     rows = []
     for count in positives.counts:

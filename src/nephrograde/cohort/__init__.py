@@ -1,1 +1,1 @@
-"""WHO is in the study: the table of patients, where things lie, and the split."""
+"""WHO is in the study: the table of patients, positions in the patient, and the split."""

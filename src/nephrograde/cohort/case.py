@@ -1,4 +1,4 @@
-"""A patient of the cohort: the truth, the scans by phase, and the clinical values that are known."""
+"""A patient of the cohort: the true class, the scans by phase, and the known clinical values."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One phase of one patient: where its image lies, and what a person gave for it.
+    """One phase of one patient: the path of its image, and its annotations.
 
-    Where the image is several exported pictures, ``further_paths`` names those after the first; ``pixel_mm`` is the
-    size of their pixels where a person gave it.
+    If the image consists of several exported pictures, ``further_paths`` lists those after the first; ``pixel_mm`` is
+    their pixel size, if given.
     """
 
     phase: str
@@ -37,9 +37,9 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One patient: the truth, the scans by phase, and the clinical values that are known.
+    """One patient: the true class, the scans by phase, and the known clinical values.
 
-    ``grade`` is None where the outcome is 0/1. A column of ``clinical`` holds numbers throughout or texts throughout.
+    ``grade`` is None if the outcome is 0/1. A column of ``clinical`` contains either only numbers or only texts.
     """
 
     patient_id: str

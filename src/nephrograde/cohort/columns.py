@@ -1,4 +1,4 @@
-"""Which column of a cohort table is what: our names, the user's headings, and what is missing or misspelt."""
+"""The columns of a cohort table: standard names, the user's headings, and missing or misspelt columns."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CLINICAL_NUMBERS = ("age_years", "size_cm", "volume_ml")
 
 _SCAN_KINDS = ("image", "mask", "point", "box", "slice", "pixel_mm")
 _KEPT_NAMES = ("is_high", "grade")
-_SHOWN = 20  # columns listed in a message, our choice
+_SHOWN = 20  # columns listed in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of one table by our names; ``outcome`` and ``split`` are None where the table lacks them.
+    """The columns of one table by standard name; ``outcome`` and ``split`` are None if the table lacks them.
 
     >>> columns = Columns("cohort.csv", {"patient_id": "病案号"}, None, None, (), ())
     >>> columns.heading("patient_id"), columns.rename({"病案号": "1001", "备注": ""})
@@ -40,27 +40,24 @@ class Columns:
     clinical: tuple[str, ...]
 
     def heading(self, column: str) -> str:
-        """The heading of a column as it stands in the table."""
+        """Return the heading of a column as written in the table."""
         return self.heading_of.get(column, column)
 
     def rename(self, cells: Mapping[str, str]) -> dict[str, str]:
-        """The cells of a row by our names."""
+        """Return the cells of a row by standard name."""
         return {name: cells[heading] for name, heading in self.heading_of.items()}
 
 
 def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -> tuple[Columns, list[Problem]]:
-    """Find out which column is what, and name every column that is missing, doubly used or misspelt.
+    """Identify the columns, and report every column that is missing, used twice or misspelt.
 
     Args:
         sheet: The table.
         settings: The ``[cohort]`` section with the phases, the outcome and the user's headings.
-        split: The ``[split]`` section, which may name columns too.
+        split: The ``[split]`` section, which may also name columns.
 
     Returns:
-        The columns that could be found, and the problems.
-
-    Source:
-        Our choice.
+        The columns that were found, and the problems.
 
     >>> from pathlib import Path
     >>> from nephrograde.sheet import Sheet
@@ -89,7 +86,7 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
     problems += _split_column_problems(sheet, split_name, stratify, heading_of=heading_of, clinical=clinical)
     problems += _misspelt(sheet.name, heading_of, settings.phases)
     for name in (name for name in _KEPT_NAMES if name in clinical):
-        what = f"is our own name for what is read from column {heading_of.get(outcome, outcome)}"
+        what = f"is the standard name of what is read from column {heading_of.get(outcome, outcome)}"
         problems.append(Problem(f"{sheet.name}, column {heading_of[name]}", what, "Rename or remove this column."))
     columns = Columns(
         table_name=sheet.name,
@@ -103,7 +100,7 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
 
 
 def _map_headings(sheet: Sheet, settings: CohortSettings) -> tuple[dict[str, str], list[Problem]]:
-    """Our name → heading for every column: those that ``cohort.columns`` names first, the others by themselves."""
+    """Map standard names to headings: first those in ``cohort.columns``, then headings that are standard names."""
     problems = []
     heading_of: dict[str, str] = {}
     name_of: dict[str, str] = {}
@@ -115,7 +112,7 @@ def _map_headings(sheet: Sheet, settings: CohortSettings) -> tuple[dict[str, str
             problems.append(Problem(place, f"{sheet.name} has no column '{heading}'", remedy))
         elif heading in name_of:
             what = f"names the column '{heading}', as cohort.columns.{name_of[heading]} does"
-            problems.append(Problem(place, what, "Give each name a column of its own."))
+            problems.append(Problem(place, what, "Map each name to a different column."))
         else:
             heading_of[name], name_of[heading] = heading, name
     heading_of |= {heading: heading for heading in sheet.headings if heading not in name_of and heading not in mapped}
@@ -135,13 +132,13 @@ def _split_column_problems(
             problems.append(Problem("split.stratify", f"{sheet.name} has no column '{name}'", remedy))
         elif name not in clinical:
             what = f"'{name}' is not a clinical column"
-            remedy = "Take it out; the split is stratified by the outcome in any case."
+            remedy = "Remove it; the split is always stratified by the outcome."
             problems.append(Problem("split.stratify", what, remedy))
     return problems
 
 
 def _misspelt(table_name: str, heading_of: Mapping[str, str], phases: Iterable[str]) -> list[Problem]:
-    """Columns that look like a mask, point, box or slice of a phase that has none, and belong to no other phase."""
+    """Report columns that resemble a mask, point, box or slice of a phase without one and match no other phase."""
     known = [f"{phase}_{kind}" for phase in phases for kind in _SCAN_KINDS]
     absent = [name for name in known if name not in heading_of and not name.endswith("_image")]
     problems = []
@@ -149,8 +146,8 @@ def _misspelt(table_name: str, heading_of: Mapping[str, str], phases: Iterable[s
         is_other_phase = any(f"{name.removesuffix(f'_{kind}')}_image" in heading_of for kind in _SCAN_KINDS)
         near = difflib.get_close_matches(name.casefold(), absent, n=1, cutoff=0.85)
         if near and name not in known and not (is_other_phase and name.endswith(_SCAN_KINDS)):
-            remedy = f"Did you mean '{near[0]}'? Rename it, one way or the other."
-            problems.append(Problem(f"{table_name}, column {heading}", "is not a column we know", remedy))
+            remedy = f"Did you mean '{near[0]}'? Rename it in either case."
+            problems.append(Problem(f"{table_name}, column {heading}", "is not a known column", remedy))
     return problems
 
 

@@ -1,4 +1,4 @@
-"""A WHO/ISUP grade, as pathologists and tables write it."""
+"""WHO/ISUP grades as written by pathologists and in tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def read_grade(text: str) -> int | None:
 
     Args:
         text: ``3``, ``3.0``, ``III``, ``Ⅲ``, ``G3``, ``Grade 3``, ``ISUP 3``, ``WHO/ISUP grade III``, ``3级``,
-            ``三级``, ``核分级3级``, with full-width digits, blanks and capitals as they come.
+            ``三级``, ``核分级3级``, in any letter case, with or without blanks and full-width digits.
 
     Returns:
-        1 to 4; None for anything else: several grades (``2-3``), none (``GX``), or one of another system.
+        1 to 4; None for anything else: several grades (``2-3``), no grade (``GX``), or a grade of another system.
 
     >>> [read_grade(text) for text in ("3", "3.0", "III级", "WHO/ISUP 3", "2-3", "GX", "Fuhrman 3")]
     [3, 3, 3, 3, None, None, None]

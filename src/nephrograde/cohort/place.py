@@ -1,8 +1,8 @@
-"""Places in the patient as people write them: a point, a box, a slice, each with its unit.
+"""Positions in the patient as written in a table: a point, a box or a slice, each with its unit.
 
-``mm`` is the patient's coordinate system of DICOM (LPS); ``vox`` counts the voxels of that phase's image from 0
-(columns, rows, slices from feet to head for DICOM, array order for other files). A number without a unit is refused,
-because a wrong guess would silently show the network another part of the body.
+``mm`` is the DICOM patient coordinate system (LPS); ``vox`` counts the voxels of that phase's image from 0 (columns,
+rows, slices from feet to head for DICOM, array order for other files). A number without a unit is rejected, because a
+wrong guess would silently show the network a different part of the body.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ BOX_RULE = f'Write a box as two opposite corners, "x,y,z;x,y,z mm" or "i,j,k;i,j
 SLICE_RULE = f'Write a slice as one coordinate, "-312.5 mm" or "41 vox": {_UNIT_RULE}'
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")
-# What NFKC leaves as it is: the Chinese list comma, and the dashes that stand in for a minus sign.
+# Characters that NFKC does not change: the Chinese list comma, and dashes used as a minus sign.
 _PUNCTUATION = str.maketrans({"、": ",", "−": "-", "–": "-", "—": "-", "﹣": "-"})
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place in the patient, for instance a click in the tumour.
+    """One position in the patient, for example a click in the tumour.
 
     >>> Point((10.0, 20.0, 30.0), "mm").unit
     'mm'
@@ -46,7 +46,7 @@ class Point:
 class Box:
     """Two opposite corners, sorted so that ``corner_a`` is the lower one on every axis.
 
-    A box that has no extent along one axis lies on one slice.
+    A box without extent along one axis is on one slice.
     """
 
     corner_a: Triple
@@ -56,7 +56,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class SlicePlace:
-    """One axial slice by its coordinate: the third one of a point in the same unit."""
+    """One axial slice by its coordinate, which is the third coordinate of a point in the same unit."""
 
     coordinate: float
     unit: Unit
@@ -65,19 +65,19 @@ class SlicePlace:
 def parse_point(text: str) -> Point:
     """Read a point such as ``-12.5,30,-312 mm`` or ``256,240,41 vox``.
 
-    Full-width punctuation and stray spaces are tolerated, as Chinese input methods leave them.
+    Full-width punctuation and stray spaces, which Chinese input methods produce, are accepted.
 
     Args:
-        text: Three numbers parted by commas, and the unit.
+        text: Three numbers separated by commas, and the unit.
 
     Returns:
-        The point in the unit it was written in.
+        The point in the unit in which it was written.
 
     Raises:
-        PlaceError: Stating the rule, where the text does not follow it.
+        PlaceError: If the text does not follow the rule; the message states the rule.
 
     Source:
-        Our choice; LPS is DICOM PS3.3 C.7.6.2.1.1.
+        DICOM PS3.3 C.7.6.2.1.1 for LPS.
 
     >>> parse_point("－12.5，30，-312 mm")
     Point(position=(-12.5, 30.0, -312.0), unit='mm')
@@ -93,19 +93,16 @@ def parse_point(text: str) -> Point:
 def parse_box(text: str) -> Box:
     """Read a box such as ``200,210,41;260,275,41 vox`` from two opposite corners in any order.
 
-    The unit stands at the end; it may stand after each corner as well.
+    The unit is written at the end, or after each corner.
 
     Args:
-        text: Two points parted by a semicolon, and the unit.
+        text: Two points separated by a semicolon, and the unit.
 
     Returns:
         The box with its corners sorted along every axis.
 
     Raises:
-        PlaceError: Stating the rule, where the text does not follow it or the box is a line or a point.
-
-    Source:
-        Our choice.
+        PlaceError: If the text does not follow the rule, or the box is a line or a point; the message states the rule.
 
     >>> parse_box("40,50,30;10,20,30 vox")
     Box(corner_a=(10.0, 20.0, 30.0), corner_b=(40.0, 50.0, 30.0), unit='vox')
@@ -125,13 +122,10 @@ def parse_slice(text: str) -> SlicePlace:
         text: One number and the unit.
 
     Returns:
-        The slice in the unit it was written in.
+        The slice in the unit in which it was written.
 
     Raises:
-        PlaceError: Stating the rule, where the text does not follow it.
-
-    Source:
-        Our choice.
+        PlaceError: If the text does not follow the rule; the message states the rule.
 
     >>> parse_slice("41 vox")
     SlicePlace(coordinate=41.0, unit='vox')
@@ -159,7 +153,7 @@ def _read_corners(text: str, *, count: int, rule: str) -> tuple[list[Triple], Un
 
 
 def _plain(text: str) -> str:
-    """Half-width, lower case, without spaces."""
+    """Convert to half-width lower case without spaces."""
     return "".join(unicodedata.normalize("NFKC", text).translate(_PUNCTUATION).lower().split())
 
 

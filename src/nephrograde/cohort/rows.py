@@ -1,4 +1,4 @@
-"""The rows of a cohort table: ids and outcomes, and a place to note every mistake found in them."""
+"""The rows of a cohort table: ids and outcomes, and a collection of the mistakes found in them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nephrograde.sheet import is_blank, is_nothing
 if TYPE_CHECKING:
     from nephrograde.cohort.columns import Columns
 
-_LISTED = 10  # rows listed one by one of the same mistake, our choice
+_LISTED = 10  # rows listed individually per kind of mistake
 _WHOLE = re.compile(r"(\d{1,3})(?:[.,]0*)?")
 _GRADE_REMEDY = "Write a WHO/ISUP grade 1, 2, 3 or 4; or 0 and 1 in the whole column."
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its number on the screen, and its cells by our names.
+    """One row: its number as shown in Excel, and its cells by standard name.
 
     >>> row = Row(2, {"patient_id": "P1", "cmp_mask": "N/A"})
     >>> row.label, row.cell("cmp_mask"), row.cell("cmp_box")
@@ -33,23 +33,23 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The patient's id, or where the row is."""
+        """The patient's id, or else the row number."""
         return self.cells.get("patient_id") or f"of row {self.number}"
 
     def cell(self, column: str) -> str:
-        """The text of a cell; empty where the column is missing or the cell says that there is nothing."""
+        """Return the text of a cell; empty if the column is missing or the cell marks a missing value."""
         text = self.cells.get(column, "")
         return "" if is_nothing(text) else text
 
     def answer(self, column: str) -> str:
-        """The text of a clinical cell, where "none" and 无 answer a question; empty where nothing was entered."""
+        """Return the text of a clinical cell, where "none" and 无 are answers; empty if nothing was entered."""
         text = self.cells.get(column, "")
         return "" if is_blank(text) else text
 
 
 @dataclass(slots=True)
 class Faults:
-    """The mistakes of the rows; the same mistake in many rows is listed ten times and then counted.
+    """The mistakes in the rows; a mistake that occurs in many rows is listed ten times and then counted.
 
     >>> from nephrograde.cohort.columns import Columns
     >>> faults = Faults(Columns("cohort.csv", {"sex": "性别"}, None, None, (), ()))
@@ -62,37 +62,34 @@ class Faults:
     found: dict[tuple[str, str], list[Problem]] = field(default_factory=dict)
 
     def add(self, row: Row, column: str, *, what: str, remedy: str) -> None:
-        """Note a mistake; one with the same column and remedy counts as the same."""
+        """Record a mistake; mistakes with the same column and remedy count as the same."""
         place = f"{self.columns.table_name} row {row.number}, column {self.columns.heading(column)}"
         self.found.setdefault((column, remedy), []).append(Problem(place, f"patient {row.label}{what}", remedy))
 
     def problems(self) -> list[Problem]:
-        """All mistakes, those of a kind together."""
+        """Return all mistakes, grouped by kind."""
         listed = []
         for (column, remedy), same in self.found.items():
             listed += same[:_LISTED]
             if len(same) > _LISTED:
                 place = f"{self.columns.table_name}, column {self.columns.heading(column)}"
-                what = f"the same in {len(same) - _LISTED} more rows, {len(same)} in all"
+                what = f"the same in {len(same) - _LISTED} more rows, {len(same)} in total"
                 listed.append(Problem(place, what, remedy))
         return listed
 
 
 def check_ids(rows: list[Row], faults: Faults) -> None:
-    """Note patients without an id, with an id that Excel has shortened, or in two rows.
+    """Record patients without an id, with an id that Excel has shortened, or in two rows.
 
     Args:
         rows: The table; without a column patient_id there is nothing to check.
-        faults: Where the mistakes are noted.
-
-    Source:
-        Our choice.
+        faults: Collects the mistakes.
 
     >>> from nephrograde.cohort.columns import Columns
     >>> faults = Faults(Columns("cohort.csv", {}, None, None, (), ()))
     >>> check_ids([Row(2, {"patient_id": "P1"}), Row(3, {"patient_id": "P1"})], faults)
     >>> faults.problems()[0].what
-    'patient P1 stands in row 2 already'
+    'patient P1 is already in row 2'
     """
     first_row: dict[str, int] = {}
     for row in rows:
@@ -105,27 +102,27 @@ def check_ids(rows: list[Row], faults: Faults) -> None:
             what = ": Excel has shortened this number, and digits are lost"
             faults.add(row, "patient_id", what=what, remedy="Format the column as text, and enter the ids again.")
         elif patient in first_row:
-            what = f" stands in row {first_row[patient]} already"
-            faults.add(row, "patient_id", what=what, remedy="Keep one row a patient.")
+            what = f" is already in row {first_row[patient]}"
+            faults.add(row, "patient_id", what=what, remedy="Keep one row per patient.")
         first_row.setdefault(patient, row.number)
 
 
 def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[str, tuple[bool, int | None]]:
-    """Read the truth of every patient: a WHO/ISUP grade, of which 3 and 4 are high, or 0 and 1.
+    """Read the true class of every patient: a WHO/ISUP grade, of which 3 and 4 are high, or 0 and 1.
 
-    How a grade may be written, see :func:`~nephrograde.cohort.grade.read_grade`. A column with 0 and without 2, 3 and 4
-    is read as 0/1.
+    See :func:`~nephrograde.cohort.grade.read_grade` for the accepted spellings of a grade. A column with 0 and without
+    2, 3 and 4 is read as 0/1.
 
     Args:
         rows: The table.
-        outcome: The column's name, None where the table has no such column.
-        faults: Where the mistakes are noted.
+        outcome: The column's name, None if the table has no such column.
+        faults: Collects the mistakes.
 
     Returns:
         (is_high, grade) by patient, for those that can be read; the grade is None for 0/1.
 
     Source:
-        High is grade 3–4: the paper.
+        The paper defines high as grade 3–4.
 
     >>> from nephrograde.cohort.columns import Columns
     >>> columns = Columns("cohort.csv", {}, "isup_grade", None, (), ())
@@ -140,7 +137,7 @@ def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[
     for row in rows:
         text, value = row.cell(outcome), values[row.number]
         if not text:
-            faults.add(row, outcome, what=": the outcome is empty", remedy="Fill it in, or take the row out.")
+            faults.add(row, outcome, what=": the outcome is empty", remedy="Fill it in or remove the row.")
         elif value is None:
             faults.add(row, outcome, what=f": '{text}' is not a grade", remedy=_GRADE_REMEDY)
         elif is_binary and value in {0, 1}:
@@ -155,6 +152,6 @@ def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[
 
 
 def _as_number(text: str) -> int | None:
-    """A grade; else a whole number, which may be the 0 of a column of 0 and 1."""
+    """Read a grade, or else a whole number, such as the 0 of a 0/1 column."""
     match = _WHOLE.fullmatch(unicodedata.normalize("NFKC", text).strip())
     return read_grade(text) or (int(match[1]) if match else None)

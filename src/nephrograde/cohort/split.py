@@ -1,9 +1,9 @@
-"""The split by patient: who is a test patient, who is in which fold, drawn once, saved, and then only read.
+"""The split by patient: test patients and folds, drawn once, saved, and from then on only read.
 
-Patients are put in an order by class, by stratum and, within a stratum, by a hash of the seed and their id. Test
-patients are taken from that order at even steps and the others are dealt to the folds in turn, so that every class and
-every stratum is spread within one patient of its share. The hash, unlike a random stream, depends neither on the order
-of the table's rows nor on the version of a library.
+Patients are ordered by class, by stratum and, within a stratum, by a hash of the seed and their id. Test patients are
+taken from that order at even steps and the others are dealt to the folds in turn, so that every class and every stratum
+is distributed to within one patient of its share. Unlike a random stream, the hash depends neither on the order of the
+table's rows nor on the version of a library.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 SplitName: TypeAlias = Literal["train", "test"]
 CLASS_WORDS = {False: "low (grade 1–2, or outcome 0)", True: "high (grade 3–4, or outcome 1)"}
-"""What messages call the two classes, by ``is_high``."""
+"""Names of the two classes in messages, by ``is_high``."""
 _HEADINGS = ("patient_id", "split", "fold")
-_NAMED = 10  # patients named in one message, our choice
+_NAMED = 10  # patients named in one message
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Where one patient belongs: the test set, or a fold (from 0) of the training set."""
+    """The assignment of one patient: the test set, or a fold (from 0) of the training set."""
 
     split: SplitName
     fold: int | None
@@ -41,7 +41,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where every patient belongs, in the order of the ids.
+    """The assignment of every patient, ordered by id.
 
     >>> split = Split({"P1": Assignment("train", 0), "P2": Assignment("test", None), "P3": Assignment("train", 1)})
     >>> split.train_ids(), split.test_ids(), split.fold_ids(1), split.folds
@@ -60,7 +60,7 @@ class Split:
         return tuple(patient for patient, place in self.assignments.items() if place.split == "train")
 
     def test_ids(self) -> tuple[str, ...]:
-        """The patients no network learns from."""
+        """The patients that no network learns from."""
         return tuple(patient for patient, place in self.assignments.items() if place.split == "test")
 
     def fold_ids(self, fold: int) -> tuple[str, ...]:
@@ -71,24 +71,21 @@ class Split:
 def split_problems(
     is_high: Mapping[str, bool], settings: SplitSettings, split_column: Mapping[str, str] | None = None
 ) -> list[Problem]:
-    """Name what stands in the way of a split in which the test set and every fold hold both classes.
+    """List the problems that prevent a split with both classes in the test set and in every fold.
 
     Args:
         is_high: The class of every patient.
         settings: The ``[split]`` section.
-        split_column: ``train`` or ``test`` per patient, where the table says so itself.
+        split_column: ``train`` or ``test`` per patient, if the table predefines them.
 
     Returns:
-        The problems, none where the split can be drawn.
-
-    Source:
-        Our choice.
+        The problems; none if the split can be drawn.
 
     >>> from nephrograde.study import SplitSettings
     >>> for problem in split_problems({"P1": True, "P2": True, "P3": False, "P4": False}, SplitSettings()):
     ...     print(problem.place, "|", problem.what)
     split.test_fraction | 0.3 of 4 patients is 1 test patient, so one class is missing from the test set
-    split.folds | only 1 patient left for training is low (grade 1–2, or outcome 0), and 5 folds are asked for
+    split.folds | only 1 patient left for training is low (grade 1–2, or outcome 0), but 5 folds are requested
     """
     counts = (sum(not high for high in is_high.values()), sum(is_high.values()))
     for high in (False, True):
@@ -101,7 +98,7 @@ def split_problems(
     rarer = min(kept, key=lambda high: kept[high])
     if kept[rarer] < settings.folds:
         is_or_are = "patient left for training is" if kept[rarer] == 1 else "patients left for training are"
-        what = f"only {kept[rarer]} {is_or_are} {CLASS_WORDS[rarer]}, and {settings.folds} folds are asked for"
+        what = f"only {kept[rarer]} {is_or_are} {CLASS_WORDS[rarer]}, but {settings.folds} folds are requested"
         fewer = f"Set split.folds to at most {kept[rarer]}, or add" if kept[rarer] > 1 else "Add"
         problems.append(Problem("split.folds", what, f"{fewer} patients of that class."))
     return problems
@@ -110,22 +107,21 @@ def split_problems(
 def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
     """Draw the test set and the folds, stratified by the outcome and by ``split.stratify``.
 
-    Within those strata the patients are also spread by the phases they have. Where the table names the test patients
-    itself, only the folds are drawn. The size of a random test set is ``round(test_fraction · n)``: 300 patients give
-    210 and 90.
+    Within the strata, patients are also balanced by the phases they have. If the table names the test patients, only
+    the folds are drawn. The size of a random test set is ``round(test_fraction · n)``: 300 patients give 210 and 90.
 
     Args:
         cohort: The patients; the order of the table's rows does not matter.
         settings: The ``[split]`` section.
 
     Returns:
-        Every patient's place. Folds differ by at most one patient, in all and in each class.
+        Every patient's assignment. Folds differ by at most one patient, overall and in each class.
 
     Raises:
-        RunError: Where the test set or a fold would lack a class, or a column to stratify by is missing.
+        RunError: If the test set or a fold would lack a class, or a column to stratify by is missing.
 
     Source:
-        The paper's 7:3; stratification, folds and the way of drawing are our choice.
+        The paper for the ratio of 7:3.
 
     >>> from nephrograde.cohort.case import Case, Cohort
     >>> from nephrograde.study import SplitSettings
@@ -155,23 +151,20 @@ def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
 def inner_split(
     ids: Iterable[str], is_high: Mapping[str, bool], *, fraction: float, seed: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Set some of the training patients aside, by class, to stop the training early by.
+    """Hold out some training patients, stratified by class, for early stopping.
 
     Args:
         ids: The training patients of one fold.
-        is_high: The class of every one of them.
-        fraction: The share to set aside; at least one patient of each class that has two.
-        seed: Of ``[fit]``.
+        is_high: The class of each of them.
+        fraction: The fraction to hold out; at least one patient of each class that has two.
+        seed: The seed of ``[fit]``.
 
     Returns:
-        The patients to learn from and the patients to stop by, each in the order of the ids. The only patient of a
-        class is learnt from.
+        The patients to learn from and the held-out patients, both ordered by id. The only patient of a class is used
+        for learning.
 
     Raises:
-        RunError: Where there are too few patients to set any aside.
-
-    Source:
-        Our choice.
+        RunError: If there are too few patients to hold any out.
 
     >>> is_high = {patient: patient in "abcd" for patient in "abcdefgh"}
     >>> learn, stop = inner_split("abcdefgh", is_high, fraction=0.25, seed=1)
@@ -191,7 +184,7 @@ def inner_split(
     }
     if not stop:
         raise RunError(
-            f"{len(patients)} training patients are too few to set some aside for early stopping. "
+            f"{len(patients)} training patients are too few to hold some out for early stopping. "
             "Add patients, or set fit.patience = 0."
         )
     return tuple(patient for patient in patients if patient not in stop), tuple(sorted(stop))
@@ -200,14 +193,13 @@ def inner_split(
 def check_disjoint(groups: Mapping[str, Iterable[str]]) -> None:
     """Make sure that no patient is in two groups: the guard against a split by image instead of by patient.
 
+    Image-level leakage is the most common flaw of published imaging studies.
+
     Args:
-        groups: The patient ids of each group by its name; an id may repeat within a group, once a slice.
+        groups: The patient ids of each group by name; an id may repeat within a group, for example once per slice.
 
     Raises:
-        RunError: Naming the patients that are in two groups.
-
-    Source:
-        Image-level leaks are the commonest fault of published imaging studies; our choice to stop at one.
+        RunError: If a patient is in two groups; the message names such patients.
 
     >>> check_disjoint({"learn": ["P1", "P1"], "test": ["P2"]})
     >>> check_disjoint({"learn": ["P1", "P2"], "test": ["P2"]})
@@ -231,11 +223,8 @@ def write_split(split: Split, split_path: Path) -> None:
     """Write ``split.csv``: patient_id, split, fold (empty for a test patient).
 
     Args:
-        split: As drawn.
-        split_path: Where to.
-
-    Source:
-        Our choice.
+        split: The split.
+        split_path: The file to write.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -253,7 +242,7 @@ def write_split(split: Split, split_path: Path) -> None:
 
 
 def read_split(split_path: Path) -> Split:
-    """Read ``split.csv`` back, as it was written or as a person changed it.
+    """Read ``split.csv``, as written or as edited by a person.
 
     Args:
         split_path: The file.
@@ -262,11 +251,8 @@ def read_split(split_path: Path) -> Split:
         The split.
 
     Raises:
-        RunError: Where the file is missing or is not a split: a wrong word, a test patient in a fold, a training
-            patient in none, a patient twice, an empty fold.
-
-    Source:
-        Our choice.
+        RunError: If the file is missing or is not a valid split: a wrong word, a test patient in a fold, a training
+            patient in no fold, a patient listed twice, an empty fold.
 
     See ``write_split`` for an example.
     """
@@ -275,22 +261,23 @@ def read_split(split_path: Path) -> Split:
         raise RunError(f"{problems[0]} The split is drawn by `nephrograde prepare`.")
     missing = [heading for heading in _HEADINGS if heading not in sheet.headings]
     if missing:
-        raise RunError(f"{split_path} has no column {', '.join(missing)}. Restore the file, or delete it to draw anew.")
+        what = f"has no column {', '.join(missing)}"
+        raise RunError(f"{split_path} {what}. Restore the file, or delete it to draw a new split.")
     assignments: dict[str, Assignment] = {}
     for number, row in sheet.rows:
         patient = row["patient_id"]
         place = _as_assignment(row["split"], row["fold"])
         if not patient or patient in assignments or place is None:
-            reason = "has no patient_id" if not patient else f"patient {patient} stands twice"
+            reason = "has no patient_id" if not patient else f"patient {patient} is listed twice"
             if place is None:
                 reason = f"split '{row['split']}' with fold '{row['fold']}' is neither test nor train with a fold"
-            raise RunError(f"{split_path} row {number}: {reason}. Restore the file, or delete it to draw anew.")
+            raise RunError(f"{split_path} row {number}: {reason}. Restore the file, or delete it to draw a new split.")
         assignments[patient] = place
     split = Split(assignments)
     empty = [str(fold) for fold in range(split.folds) if not split.fold_ids(fold)]
     if empty or split.folds < 2:
         reason = f"fold {', '.join(empty)} is empty" if empty else "there are fewer than two folds"
-        raise RunError(f"{split_path}: {reason}. Restore the file, or delete it to draw anew.")
+        raise RunError(f"{split_path}: {reason}. Restore the file, or delete it to draw a new split.")
     return split
 
 
@@ -305,7 +292,7 @@ def _as_assignment(split: str, fold: str) -> Assignment | None:
 def _test_counts(
     is_high: Mapping[str, bool], settings: SplitSettings, split_column: Mapping[str, str] | None
 ) -> tuple[int, int]:
-    """Test patients that are low, and that are high."""
+    """Return the number of test patients that are low, and that are high."""
     if split_column is not None:
         tests = [is_high[patient] for patient, name in split_column.items() if name == "test"]
         return (tests.count(False), tests.count(True))
@@ -327,9 +314,9 @@ def _no_test_problem(
 
 
 def _share(counts: tuple[int, int], total: int, *, keep: int) -> tuple[int, int]:
-    """How many of each class make up ``total``: in proportion, rounded so that each class gives one and keeps ``keep``.
+    """Divide ``total`` between the classes in proportion, so that each class gives one patient and keeps ``keep``.
 
-    Where that cannot be, the nearest to proportion.
+    If that is impossible, the result is as close to proportional as possible.
     """
     n_low, n_high = counts
     exact = total * n_high / (n_low + n_high)
@@ -341,7 +328,7 @@ def _share(counts: tuple[int, int], total: int, *, keep: int) -> tuple[int, int]
 
 
 def _ranked(cohort: Cohort, settings: SplitSettings) -> dict[bool, list[str]]:
-    """The ids of each class, strata together, in the hash's order within a stratum."""
+    """Return the ids of each class, grouped by stratum and ordered by hash within a stratum."""
     hash_of = _hash_of(f"split:{settings.seed}")
 
     def rank(case: Case) -> tuple[object, ...]:
@@ -357,6 +344,6 @@ def _hash_of(salt: str) -> Callable[[str], str]:
 
 
 def _at_even_steps(patients: list[str], count: int, settings: SplitSettings) -> list[str]:
-    """Systematic sampling: from any run of patients, the share is taken to within one."""
+    """Sample systematically: any run of patients contributes its share to within one patient."""
     start = int(_hash_of(f"start:{settings.seed}")("")[:8], 16) / 16**8
     return [patients[math.floor((step + start) * len(patients) / count)] for step in range(count)]

@@ -1,7 +1,7 @@
-"""The cohort table: one row a patient, read into cases, with every mistake named at once.
+"""The cohort table: one row per patient, read into cases, with all mistakes reported at once.
 
-A column is known by our name or by the heading that ``cohort.columns`` gives it. Missing image files are not looked
-for here: they are findings of the volume, and leave out one scan instead of stopping the study.
+A column is identified by its standard name or by the heading in ``cohort.columns``. Missing image files are not checked
+here: they become findings when the volume is read, and exclude one scan instead of stopping the study.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 P = TypeVar("P", Point, Box, SlicePlace)
 
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_LARGEST_PIXEL_MM = 10.0  # our choice; no exported slice is coarser
-_MOST_GROUPS = 10  # different numbers in a column to stratify by, our choice
+_LARGEST_PIXEL_MM = 10.0  # no exported slice is coarser
+_MOST_GROUPS = 10  # different numbers in a column to stratify by
 
 
 def read_table(table_path: Path) -> list[dict[str, str]]:
@@ -51,16 +51,13 @@ def read_table(table_path: Path) -> list[dict[str, str]]:
     Use it for tables other than a cohort's, which ``read_cohort`` reads.
 
     Args:
-        table_path: CSV, text parted by tabs or semicolons, or XLSX; see ``sheet.open_sheet``.
+        table_path: CSV, text separated by tabs or semicolons, or XLSX; see ``sheet.open_sheet``.
 
     Returns:
-        The rows that are not empty; all cells are stripped text.
+        The non-empty rows; all cells are stripped text.
 
     Raises:
-        InputError: With every problem, where the file is not a sound table.
-
-    Source:
-        Our choice.
+        InputError: If the file is not a valid table; the error lists every problem.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -75,19 +72,17 @@ def read_table(table_path: Path) -> list[dict[str, str]]:
 
 
 def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort | None, list[Problem]]:
-    """Read the cohort table, and name everything that is wrong with it for this study.
+    """Read the cohort table, and report everything that is wrong with it for this study.
 
-    A patient without an image in a phase takes part in the others. Whether the files exist is not asked here.
+    Grades 3 and 4 are high, as in the paper. A patient without an image in one phase still takes part in the others.
+    The existence of the image files is not checked here.
 
     Args:
         settings: The ``[cohort]`` section.
-        split: The ``[split]`` section: whether the patients suffice for it is checked as well.
+        split: The ``[split]`` section; whether there are enough patients for it is checked as well.
 
     Returns:
-        The cohort, None where there are problems; and the problems.
-
-    Source:
-        Our choice; grade 3–4 is high as in the paper.
+        The cohort, None if there are problems; and the problems.
 
     >>> import tempfile
     >>> from nephrograde.study import CohortSettings, SplitSettings
@@ -97,7 +92,7 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     ...     settings = CohortSettings(table=Path(folder, "cohort.csv"), phases=("cmp",))
     ...     for problem in read_cohort(settings, SplitSettings())[1]:
     ...         print(problem.place, "|", problem.what)
-    cohort.csv row 42, column patient_id | patient P7 stands in row 9 already
+    cohort.csv row 42, column patient_id | patient P7 is already in row 9
     cohort.csv row 42, column isup_grade | patient P7: grade 5 is not a WHO/ISUP grade
     """
     sheet, problems = open_sheet(settings.table)
@@ -124,16 +119,13 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:
-    """Write ``cases.csv``, what the study took from the table, for the later stages and for people.
+    """Write ``cases.csv``: what the study read from the table, for later stages and for review.
 
     Args:
-        cohort: As read.
-        cases_path: Where to. Columns: patient_id, is_high (0/1), grade (empty for a 0/1 outcome), the clinical columns
-            and ``<phase>_image`` with the number of image files, empty where there is none. Paths stay in the table:
-            they may say who the patient is.
-
-    Source:
-        Our choice.
+        cohort: The cohort.
+        cases_path: The file to write. Columns: patient_id, is_high (0/1), grade (empty for a 0/1 outcome), the clinical
+            columns and ``<phase>_image`` with the number of image files, empty where there is none. Paths stay in the
+            table, because they may identify the patient.
 
     >>> import tempfile
     >>> cohort = Cohort((Case("P1", True, 3, {}, {"size_cm": 4.0}),), ("cmp",), ("size_cm",), None)
@@ -167,13 +159,13 @@ def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -
         if has_images and not scans[row.label]:
             column = next(f"{p}_image" for p in settings.phases if f"{p}_image" in faults.columns.heading_of)
             what = f" has no image in any phase ({', '.join(settings.phases)})"
-            faults.add(row, column, what=what, remedy="Fill in an image, or take the row out.")
+            faults.add(row, column, what=what, remedy="Fill in an image or remove the row.")
         images = [(phase, path) for phase, scan in scans[row.label].items() for path in scan.image_paths]
         for phase, path in images:
             image_path = Path(os.path.normpath(path))
             owner, owner_phase = first_use.setdefault(image_path, (row.label, phase))
             if (owner, owner_phase) != (row.label, phase):
-                what = f": this image is that of patient {owner}, phase {owner_phase}, too"
+                what = f": this image is also that of patient {owner}, phase {owner_phase}"
                 remedy = "Give every scan its own image; a shared one would leak from training to test."
                 faults.add(row, f"{phase}_image", what=what, remedy=remedy)
     return scans
@@ -194,7 +186,7 @@ def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan 
         for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice", "pixel_mm")):
             if row.cell(column):
                 what = f": '{row.cell(column)}' is given, but {phase}_image is empty"
-                faults.add(row, column, what=what, remedy="Fill in the image, or empty this cell.")
+                faults.add(row, column, what=what, remedy="Fill in the image or clear this cell.")
     return None
 
 
@@ -215,7 +207,7 @@ def _read_pixel_size(row: Row, column: str, faults: Faults) -> float | None:
         return None
     if not _NUMBER.fullmatch(text) or not 0 < float(text) <= _LARGEST_PIXEL_MM:
         remedy = f"Write the width of a pixel in mm, at most {_LARGEST_PIXEL_MM:g}, or leave the cell empty."
-        faults.add(row, column, what=f": '{text}' is no size of a pixel", remedy=remedy)
+        faults.add(row, column, what=f": '{text}' is not a pixel size", remedy=remedy)
         return None
     return float(text)
 
@@ -278,15 +270,15 @@ def _phase_problems(
     phases: list[str],
     folds: int,
 ) -> list[Problem]:
-    """Phases that too few patients of a class have, though the cohort has enough of them."""
+    """Report phases that too few patients of a class have, although the cohort has enough of them."""
     problems = []
     for high in (False, True):
         patients = [patient for patient, truth in truths.items() if truth[0] == high]
         for phase in phases if len(patients) >= folds else ():
             n_scans = sum(phase in scans[patient] for patient in patients)
             if n_scans < folds:
-                what = f"phase {phase}: only {n_scans} of {len(patients)} patients that are {CLASS_WORDS[high]} have"
-                remedy = f"Lower split.folds, or take {phase} out of cohort.phases."
+                what = f"phase {phase}: only {n_scans} of {len(patients)} patients who are {CLASS_WORDS[high]} have"
+                remedy = f"Lower split.folds, or remove {phase} from cohort.phases."
                 problems.append(Problem("cohort.phases", f"{what} an image, for {folds} folds", remedy))
     return problems
 

@@ -10,6 +10,7 @@ patients only, so the interval of a model is the same whatever other models are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import place
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.remarks import Caution, Reason
 from nephrograde.evaluate.scores import paired_vectors
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ def bootstrap_aucs(
             paired_vectors(patients.p_high, patients.is_high)
             place(patients.p_high[np.newaxis], patients.is_high)
         except ScoresError as error:
-            estimates[model] = _not_computed(len(patients), int(patients.is_high.sum()), str(error))
+            if error.reason is None:
+                raise
+            estimates[model] = _not_computed(patients, error)
         else:
             groups.setdefault((patients.patient_ids, patients.is_high.tobytes()), {})[model] = patients
     for group in groups.values():
@@ -83,7 +87,8 @@ def bootstrap_aucs(
             method += f"; {replicates} were asked for, too many for {truths.size} patients"
         resampled = _resample(group, truths, replicates=drawn, seed=seed)
         for model, patients in group.items():
-            estimates[model] = _estimate(patients, resampled[model], method, confidence=confidence)
+            made = _estimate(patients, resampled[model], method, confidence=confidence)
+            estimates[model] = replace(made, confidence=confidence, replicates=drawn)
     return {model: estimates[model] for model in models}
 
 
@@ -138,14 +143,19 @@ def _estimate(patients: ModelScores, resampled: FloatVector, method: str, *, con
     placements = place(patients.p_high[np.newaxis], patients.is_high)
     value = float(placements.aucs()[0])
     low, high = np.quantile(resampled, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
-    note = ""
+    note, caution = "", None
     if value in {0.0, 1.0}:
+        caution = Caution.PERFECT_AUC
         note = "every resample has the AUC of exactly 0 or 1: interval unreliable"
     elif 1 in {placements.n_high, placements.n_low}:
+        caution = Caution.SINGLE_PATIENT
         note = "one class has a single patient, drawn every time: interval too short"
-    return Estimate("auc_bootstrap", value, float(low), float(high), len(patients), placements.n_high, method, note)
+    n, n_high = len(patients), placements.n_high
+    return Estimate("auc_bootstrap", value, float(low), float(high), n, n_high, method, note, caution=caution)
 
 
-def _not_computed(n: int, n_high: int, reason: str) -> Estimate:
+def _not_computed(patients: ModelScores, error: ScoresError) -> Estimate:
     nan = float("nan")
-    return Estimate("auc_bootstrap", nan, nan, nan, n, n_high, f"not computed: {reason}")
+    reason = Reason(error.reason or Reason.NO_PATIENTS)
+    n, n_high = len(patients), int(patients.is_high.sum())
+    return Estimate("auc_bootstrap", nan, nan, nan, n, n_high, f"not computed: {error}", reason=reason)

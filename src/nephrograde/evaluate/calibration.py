@@ -10,22 +10,22 @@ Intercept, slope and curve work on log odds, which are infinite at 0 and 1: such
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import normal_quantile
+from nephrograde.evaluate.logistic import fit_intercept, fit_logistic
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.remarks import Caution, Reason
 from nephrograde.evaluate.scores import paired_vectors
 
 if TYPE_CHECKING:
+    from nephrograde.evaluate.logistic import Columns
     from nephrograde.vocabulary import BoolVector, FloatVector
-
-Columns: TypeAlias = Annotated[npt.NDArray[np.float64], "patient term"]
 
 CLIP = 1e-6
 """How far probabilities of exactly 0 and 1 (or nearer to them than this) are moved inwards for log odds; our choice."""
@@ -40,7 +40,12 @@ _MANY_PATIENTS = 200
 _ALIKE = 1e-9  # log odds that span less than this are one value with rounding errors
 # A standard error beyond this, on columns of unit variance, is that of a fit that runs away to infinity.
 _RUNAWAY = 1e4
-_SOLVED = 1e-5  # the largest slope of the log likelihood, by patient, at which a fit is taken for solved
+_REASONS = {
+    Reason.ONE_GRADE: "patients of one grade only",
+    Reason.NOT_CONVERGED: "the logistic model did not converge",
+    Reason.PREDICTIONS_ALIKE: "all predictions are alike",
+    Reason.SEPARATED: "the predictions part the grades without error, and the slope is infinite",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +62,6 @@ class CalibrationPoint:
     observed: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """A logistic model: coefficients and their covariance."""
-
-    coefficients: npt.NDArray[np.float64]
-    covariance: npt.NDArray[np.float64]
-
-    def interval(self, row: npt.NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
-        value = float(row @ self.coefficients)
-        reach = normal_quantile(confidence) * math.sqrt(float(row @ self.covariance @ row))
-        return value, value - reach, value + reach
 
 
 def probability_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[FloatVector, BoolVector]:
@@ -126,12 +118,24 @@ def brier(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 
     errors = (probabilities - truths) ** 2
     n, value = truths.size, float(errors.mean())
     method = f"mean squared error, normal {100 * confidence:g} % CI from the patients' squared errors"
+    n_high = int(truths.sum())
     if n < 2:
-        return Estimate("brier", value, math.nan, math.nan, n, int(truths.sum()), method, "no interval: one patient")
+        note = "no interval: one patient"
+        return Estimate("brier", value, math.nan, math.nan, n, n_high, method, note, caution=Caution.ONE_PATIENT)
     reach = normal_quantile(confidence) * float(errors.std(ddof=1)) / math.sqrt(n)
-    note = "interval unreliable: the error is the same in every patient" if np.ptp(errors) == 0.0 else ""
-    low, high = max(0.0, value - reach), min(1.0, value + reach)
-    return Estimate("brier", value, low, high, n, int(truths.sum()), method, note)
+    is_constant = np.ptp(errors) == 0.0
+    return Estimate(
+        "brier",
+        value,
+        low=max(0.0, value - reach),
+        high=min(1.0, value + reach),
+        n=n,
+        n_high=n_high,
+        method=method,
+        note="interval unreliable: the error is the same in every patient" if is_constant else "",
+        confidence=confidence,
+        caution=Caution.CONSTANT_ERROR if is_constant else None,
+    )
 
 
 def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
@@ -160,13 +164,13 @@ def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, conf
     probabilities, truths = probability_vectors(p_high, is_high)
     name = "calibration_intercept"
     if truths.all() or not truths.any():
-        return _not_computed(name, truths, "patients of one grade only")
-    fit = _fit_intercept(_log_odds(probabilities), truths)
+        return _not_computed(name, truths, Reason.ONE_GRADE)
+    fit = fit_intercept(_log_odds(probabilities), truths)
     if fit is None:
-        return _not_computed(name, truths, "the logistic model did not converge")
-    value, low, high = fit.interval(np.ones(1), confidence)
+        return _not_computed(name, truths, Reason.NOT_CONVERGED)
     method = f"logistic model with the log odds as offset, Wald {100 * confidence:g} % CI"
-    return Estimate(name, value, low, high, truths.size, int(truths.sum()), method, _clip_note(probabilities))
+    interval = fit.interval(np.ones(1), confidence)
+    return _of_log_odds(name, interval, probabilities, truths, method=method, confidence=confidence)
 
 
 def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
@@ -197,17 +201,17 @@ def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confiden
     probabilities, truths = probability_vectors(p_high, is_high)
     name, log_odds = "calibration_slope", _log_odds(probabilities)
     reason = _why_no_slope(log_odds, truths)
-    if reason:
+    if reason is not None:
         return _not_computed(name, truths, reason)
     spread = float(log_odds.std())
     # Fitted in units of the spread: probabilities that differ little would else make an ill-conditioned model.
     columns = np.column_stack([np.ones(truths.size), (log_odds - log_odds.mean()) / spread])
-    fit = _fit_logistic(columns, truths)
+    fit = fit_logistic(columns, truths)
     if fit is None:
-        return _not_computed(name, truths, "the logistic model did not converge")
-    value, low, high = fit.interval(np.array([0.0, 1.0 / spread]), confidence)
+        return _not_computed(name, truths, Reason.NOT_CONVERGED)
     method = f"logistic model of the log odds, Wald {100 * confidence:g} % CI"
-    return Estimate(name, value, low, high, truths.size, int(truths.sum()), method, _clip_note(probabilities))
+    interval = fit.interval(np.array([0.0, 1.0 / spread]), confidence)
+    return _of_log_odds(name, interval, probabilities, truths, method=method, confidence=confidence)
 
 
 def expected_calibration_error(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, bins: int = ECE_BINS) -> Estimate:
@@ -241,7 +245,15 @@ def expected_calibration_error(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *,
     value = float(np.abs(gaps).sum() / truths.size)
     method = f"{bins} bins of equal width"
     return Estimate(
-        "ece", value, math.nan, math.nan, truths.size, int(truths.sum()), method, note="unstable at small n"
+        "ece",
+        value,
+        math.nan,
+        math.nan,
+        truths.size,
+        int(truths.sum()),
+        method,
+        note="unstable at small n",
+        caution=Caution.UNSTABLE,
     )
 
 
@@ -280,7 +292,7 @@ def calibration_curve(
 
     probabilities, truths = probability_vectors(p_high, is_high)
     log_odds = _log_odds(probabilities)
-    if _why_no_slope(log_odds, truths):
+    if _why_no_slope(log_odds, truths) is not None:
         return ()
     shares = _MANY_KNOTS if truths.size >= _MANY_PATIENTS else _FEW_KNOTS
     knots = np.unique(np.quantile(log_odds, shares))
@@ -308,48 +320,13 @@ def _draw_curve(
         np.column_stack([np.ones(len(part)), np.linalg.solve(turn.T, (part - centre).T).T])
         for part in (columns, grid_columns)
     )
-    fit = _fit_logistic(fitted, truths)
+    fit = fit_logistic(fitted, truths)
     if fit is None or np.sqrt(np.diag(fit.covariance)).max() > _RUNAWAY:
         return None
     value = placed @ fit.coefficients
     variance = np.einsum("pi,ij,pj->p", placed, fit.covariance, placed)
     reach = normal_quantile(confidence) * np.sqrt(variance)
     return np.stack([value, value - reach, value + reach])
-
-
-def _fit_intercept(log_odds: FloatVector, truths: BoolVector) -> _Fit | None:
-    from scipy.optimize import brentq
-    from scipy.special import expit, logit
-
-    def excess(shift: float) -> float:
-        return float(expit(log_odds + shift).sum() - truths.sum())
-
-    # Calls like 0 and 1 throw the usual start of the fit off its way; the place of the estimate is known beforehand.
-    middle = float(logit(truths.mean()))
-    least, most = middle - float(log_odds.max()), middle - float(log_odds.min())
-    start = brentq(excess, least - 1.0, most + 1.0)
-    return _fit_logistic(np.ones((truths.size, 1)), truths, offset=log_odds, start=start)
-
-
-def _fit_logistic(
-    columns: Columns, truths: BoolVector, *, offset: FloatVector | None = None, start: float | None = None
-) -> _Fit | None:
-    """Fit a logistic model with statsmodels; None where it does not converge, and never a warning."""
-    import statsmodels.api as sm
-
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        model = sm.GLM(truths.astype(float), columns, family=sm.families.Binomial(), offset=offset)
-        try:
-            result = model.fit(None if start is None else [start], tol=1e-10, tol_criterion="params")
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-        coefficients, covariance = np.asarray(result.params), np.asarray(result.cov_params())
-        score = columns.T @ (truths - np.asarray(result.fittedvalues))
-    # statsmodels calls a fit converged that no longer moves, even far from the solution.
-    if not (np.isfinite(covariance).all() and np.abs(score).max() <= _SOLVED * truths.size):
-        return None
-    return _Fit(coefficients, covariance)
 
 
 def _spline(values: FloatVector, knots: npt.NDArray[np.float64]) -> Columns:
@@ -377,23 +354,45 @@ def _log_odds(probabilities: FloatVector) -> FloatVector:
     return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
-def _why_no_slope(log_odds: FloatVector, truths: BoolVector) -> str:
+def _why_no_slope(log_odds: FloatVector, truths: BoolVector) -> Reason | None:
     if truths.all() or not truths.any():
-        return "patients of one grade only"
+        return Reason.ONE_GRADE
     if np.ptp(log_odds) <= _ALIKE:
-        return "all predictions are alike"
+        return Reason.PREDICTIONS_ALIKE
     high, low = log_odds[truths], log_odds[~truths]
     # The estimate is finite if and only if the grades overlap (Albert & Anderson 1984, Biometrika 71:1).
     if high.min() >= low.max() or low.min() >= high.max():
-        return "the predictions part the grades without error, and the slope is infinite"
-    return ""
+        return Reason.SEPARATED
+    return None
 
 
-def _clip_note(probabilities: FloatVector) -> str:
+def _of_log_odds(
+    measure: str,
+    interval: tuple[float, float, float],
+    probabilities: FloatVector,
+    truths: BoolVector,
+    *,
+    method: str,
+    confidence: float,
+) -> Estimate:
+    """An estimate from the log odds, which says how many probabilities were moved for them."""
+    value, low, high = interval
     moved = int(((probabilities < CLIP) | (probabilities > 1.0 - CLIP)).sum())
-    return f"{moved} probabilities of 0 or 1 moved inwards by {CLIP:g}" if moved else ""
+    return Estimate(
+        measure,
+        value,
+        low,
+        high,
+        truths.size,
+        int(truths.sum()),
+        method,
+        note=f"{moved} probabilities of 0 or 1 moved inwards by {CLIP:g}" if moved else "",
+        confidence=confidence,
+        caution=Caution.CLIPPED if moved else None,
+        caution_value=moved or None,
+    )
 
 
-def _not_computed(measure: str, truths: BoolVector, reason: str) -> Estimate:
-    nan = math.nan
-    return Estimate(measure, nan, nan, nan, truths.size, int(truths.sum()), f"not computed: {reason}")
+def _not_computed(measure: str, truths: BoolVector, reason: Reason) -> Estimate:
+    method = f"not computed: {_REASONS[reason]}"
+    return Estimate(measure, math.nan, math.nan, math.nan, truths.size, int(truths.sum()), method, reason=reason)

@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluate.compare import Comparison, holm
+from nephrograde.evaluate.compare import Comparison, adjust
 from nephrograde.evaluate.delong import Covariance, ModelMatrix, normal_quantile, place, two_sided_p
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.remarks import Caution, Reason
 from nephrograde.evaluate.scores import paired_vectors
 
 if TYPE_CHECKING:
@@ -160,13 +161,15 @@ def clustered_auc(
     """
     made = clustered_aucs(np.asarray(p_high, dtype=np.float64)[np.newaxis], is_high, patient_ids)
     value, variance = float(made.aucs[0]), float(made.covariance[0, 0])
-    note = f"{made.n_rows} rows, {made.n_high_rows} of them high grade"
+    note, caution = f"{made.n_rows} rows, {made.n_high_rows} of them high grade", None
     reach = math.nan
     if math.isnan(variance):
+        caution = Caution.SINGLE_PATIENT
         note += "; no interval: the rows of one grade are of a single patient"
     else:
         reach = normal_quantile(confidence) * math.sqrt(variance)
     if value in {0.0, 1.0}:
+        caution = Caution.PERFECT_AUC
         note += "; variance 0 because the AUC is exactly 0 or 1: interval unreliable"
     return Estimate(
         "auc",
@@ -177,6 +180,8 @@ def clustered_auc(
         n_high=made.n_high_patients,
         method=f"Obuchowski, clustered by patient, {100 * confidence:g} % CI",
         note=note,
+        confidence=confidence,
+        caution=caution,
     )
 
 
@@ -218,8 +223,7 @@ def compare_clustered(
         names = list(models)[first], list(models)[second]
         certain = bool(np.isin(aucs[[first, second]], (0.0, 1.0)).any())
         rows.append(_compare(names, clusters.difference(first, second), certain=certain, confidence=confidence))
-    adjusted = holm([row.p_value for row in rows])
-    return tuple(replace(row, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True))
+    return adjust(rows)
 
 
 def _compare(names: tuple[str, str], difference: _Clusters, *, certain: bool, confidence: float) -> Comparison:
@@ -228,17 +232,24 @@ def _compare(names: tuple[str, str], difference: _Clusters, *, certain: bool, co
     method = f"paired Obuchowski, clustered by patient, {100 * confidence:g} % CI; {n_rows} rows"
     alike = not difference.of_high.any() and not difference.of_low.any()
     error, z = math.nan, math.nan
+    reason: Reason | None = None
+    caution: Caution | None = None
     if math.isnan(variance):
+        reason = Reason.SINGLE_PATIENT
         method = "not computed: the rows of one grade are of a single patient, and so no variance"
     elif alike:
         error, z = 0.0, 0.0
+        caution = Caution.RANKED_ALIKE
         method += "; both models rank the rows alike"
     elif variance < ROUNDING:
+        reason = Reason.CONSTANT_DIFFERENCE
         method = "not computed: the difference is the same in every patient, and so its variance 0"
     else:
         error = math.sqrt(variance)
         z = value / error
-        method += "; one AUC is exactly 0 or 1: unreliable" if certain else ""
+        if certain:
+            caution = Caution.PERFECT_AUC
+            method += "; one AUC is exactly 0 or 1: unreliable"
     reach = normal_quantile(confidence) * error
     return Comparison(
         *names,
@@ -251,6 +262,9 @@ def _compare(names: tuple[str, str], difference: _Clusters, *, certain: bool, co
         p_adjusted=math.nan,
         n=difference.high_rows.size,
         method=method,
+        confidence=None if reason else confidence,
+        reason=reason,
+        caution=caution,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluate.scores import Score
 from nephrograde.files import read_rows, write_rows
+from nephrograde.run.folder import FoldFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

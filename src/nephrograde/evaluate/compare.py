@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import Placements, normal_quantile, place, two_sided_p
+from nephrograde.evaluate.remarks import Caution, Reason, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +33,10 @@ class Comparison:
     """One measure of model a minus that of model b, with the test of whether they differ.
 
     ``n`` counts the patients that the test rests on: all common patients for the AUC and the accuracy, the high-grade
-    ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed"; ``method`` then says
-    why. ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval.
+    ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed", and ``reason`` says why.
+    ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval, and ``only_a`` and ``only_b``
+    count the patients that one model alone called rightly. ``family`` tests share the adjustment of P; ``dropped_a``
+    and ``dropped_b`` patients were scored by one model only; ``method`` says it all to a person.
 
     >>> Comparison("a", "b", "auc", 0.02, -0.04, 0.08, 0.65, 0.52, 0.52, 90, "paired DeLong, 95 % CI").difference
     0.02
@@ -50,32 +53,71 @@ class Comparison:
     p_adjusted: float
     n: int
     method: str
+    confidence: float | None = None
+    family: int | None = None
+    only_a: int | None = None
+    only_b: int | None = None
+    dropped_a: int = 0
+    dropped_b: int = 0
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models on their common patients, in one order; ``remark`` says which those are and how many were dropped."""
+    """Two models on their common patients, in one order, and how many patients of each the other did not score."""
 
     model_a: str
     model_b: str
     a: ModelScores
     b: ModelScores
-    remark: str
+    split: SplitName
+    dropped_a: int = 0
+    dropped_b: int = 0
+
+    @property
+    def remark(self) -> str:
+        """Which patients they are, in English, as the tables hold it."""
+        if not self.dropped_a and not self.dropped_b:
+            return f"{self.split} patients"
+        dropped = f"{self.dropped_a} of {self.model_a} and {self.dropped_b} of {self.model_b} dropped"
+        return f"{self.split} patients that both models scored ({dropped})"
 
 
 @dataclass(frozen=True, slots=True)
 class AucDifference:
     """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance of it.
 
-    ``reason`` says why nothing can be tested, and is empty where it can be. Two models that rank all patients alike
-    differ by 0 with variance 0 and have no reason. ``warning`` is empty, or says what makes the test unreliable.
+    ``reason`` says why nothing can be tested, and is None where it can be. Two models that rank all patients alike
+    differ by 0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, and the test unreliable.
     """
 
     pair: Pair
     value: float
     variance: float
-    reason: str = ""
-    warning: str = ""
+    reason: Reason | None = None
+    is_perfect: bool = False
+
+    @property
+    def reason_text(self) -> str:
+        """The reason in English, as the tables hold it; empty where there is none."""
+        if self.reason is Reason.ONE_GRADE:
+            return f"all common patients are {'high' if self.pair.a.is_high.all() else 'low'} grade"
+        return {
+            None: "",
+            Reason.NO_COMMON_PATIENTS: "no common patients",
+            Reason.SINGLE_PATIENT: "a single common patient of one grade, and so no variance",
+            Reason.CONSTANT_DIFFERENCE: "the difference is the same in every patient, and so its variance 0",
+        }[self.reason]
+
+    @property
+    def warning(self) -> str:
+        """What makes the test unreliable, in English, as the tables hold it; empty where nothing does."""
+        return "one AUC is exactly 0 or 1: unreliable" if self.is_perfect else ""
 
 
 def compare_models(
@@ -112,10 +154,10 @@ def compare_models(
     ('auc', -0.25, 0.48)
     """
     pairs = pair_models(models, split=split)
-    rows = [_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)]
+    rows = adjust([_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)])
     for measure in ("accuracy", "sensitivity", "specificity"):
-        rows += [_compare_calls(pair, thresholds, measure=measure) for pair in pairs]
-    return _adjusted(rows)
+        rows += adjust([_compare_calls(pair, thresholds, measure=measure) for pair in pairs])
+    return rows
 
 
 def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
@@ -161,11 +203,9 @@ def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
     for pair in pairs:
         patient_ids, truths = pair.a.patient_ids, pair.a.is_high
         if not patient_ids:
-            differences.append(AucDifference(pair, math.nan, math.nan, "no common patients"))
+            differences.append(AucDifference(pair, math.nan, math.nan, Reason.NO_COMMON_PATIENTS))
         elif truths.all() or not truths.any():
-            grade = "high" if truths.all() else "low"
-            reason = f"all common patients are {grade} grade"
-            differences.append(AucDifference(pair, math.nan, math.nan, reason))
+            differences.append(AucDifference(pair, math.nan, math.nan, Reason.ONE_GRADE))
         else:
             group = groups[patient_ids]
             if patient_ids not in placed:
@@ -202,14 +242,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def adjust(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Adjust P after Holm over all rows, which are one family of tests, and note how many tests it holds.
+
+    Args:
+        rows: Of one measure; those without P do not count.
+
+    Returns:
+        The rows in their order.
+
+    Source:
+        Holm 1979, Scand J Stat 6:65.
+    """
+    size = sum(not math.isnan(row.p_value) for row in rows)
+    adjusted = zip(rows, holm([row.p_value for row in rows]), strict=True)
+    return tuple(replace(row, p_adjusted=p, family=None if math.isnan(p) else size) for row, p in adjusted)
+
+
 def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> Pair:
     a, b = models[model_a], models[model_b]
-    remark = f"{split} patients"
+    dropped_a, dropped_b = 0, 0
     if a.patient_ids != b.patient_ids:
         common = tuple(sorted(set(a.patient_ids) & set(b.patient_ids)))
         dropped_a, dropped_b = len(a) - len(common), len(b) - len(common)
-        if dropped_a or dropped_b:
-            remark += f" that both models scored ({dropped_a} of {model_a} and {dropped_b} of {model_b} dropped)"
         a, b = a.select(common), b.select(common)
     differing = np.flatnonzero(a.is_high != b.is_high)
     if differing.size:
@@ -217,32 +272,32 @@ def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, spli
             f"Patient {a.patient_ids[int(differing[0])]}: is_high differs between models {model_a} and {model_b}. "
             "Correct the one that is wrong."
         )
-    return Pair(model_a, model_b, a, b, remark)
+    return Pair(model_a, model_b, a, b, split, dropped_a, dropped_b)
 
 
 def _difference(pair: Pair, placements: Placements, position: Sequence[int]) -> AucDifference:
     value, variance = placements.difference(*position)
-    reason = warning = ""
     if math.isnan(variance):
-        reason = "a single common patient of one grade, and so no variance"
-    elif variance == 0.0 and value != 0.0:
-        reason = "the difference is the same in every patient, and so its variance 0"
-    elif variance > 0.0 and np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any():
-        warning = "one AUC is exactly 0 or 1: unreliable"
-    return AucDifference(pair, value, variance, reason, warning)
+        return AucDifference(pair, value, variance, Reason.SINGLE_PATIENT)
+    if variance == 0.0 and value != 0.0:
+        return AucDifference(pair, value, variance, Reason.CONSTANT_DIFFERENCE)
+    is_perfect = variance > 0.0 and bool(np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any())
+    return AucDifference(pair, value, variance, is_perfect=is_perfect)
 
 
 def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
     pair = difference.pair
-    if difference.reason:
-        row = _not_computed(pair, "auc", len(pair.a), difference.reason)
+    if difference.reason is not None:
+        row = _not_computed(pair, "auc", len(pair.a), reason=difference.reason, text=difference.reason_text)
         return replace(row, difference=difference.value)
     error = math.sqrt(difference.variance)
     reach = normal_quantile(confidence) * error
     z = difference.value / error if error else 0.0
     remarks = [f"paired DeLong, {100 * confidence:g} % CI", pair.remark, difference.warning]
+    caution = Caution.PERFECT_AUC if difference.is_perfect else None
     if not error:
         remarks.append("both models rank the patients alike")
+        caution = Caution.RANKED_ALIKE
     return Comparison(
         pair.model_a,
         pair.model_b,
@@ -255,6 +310,10 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
         p_adjusted=math.nan,
         n=len(pair.a),
         method="; ".join(remark for remark in remarks if remark),
+        confidence=confidence,
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+        caution=caution,
     )
 
 
@@ -266,10 +325,11 @@ def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str)
     counted = {"accuracy": np.ones_like(a.is_high), "sensitivity": a.is_high, "specificity": ~a.is_high}[measure]
     n = int(counted.sum())
     if n == 0:
-        grade = "high" if measure == "sensitivity" else "low"
-        return _not_computed(
-            pair, measure, n, f"no common patients of {grade} grade" if len(a) else "no common patients"
-        )
+        if not len(a):
+            return _not_computed(pair, measure, n, reason=Reason.NO_COMMON_PATIENTS, text="no common patients")
+        if measure == "sensitivity":
+            return _not_computed(pair, measure, n, reason=Reason.NO_HIGH, text="no common patients of high grade")
+        return _not_computed(pair, measure, n, reason=Reason.NO_LOW, text="no common patients of low grade")
     right_a = ((a.p_high >= thresholds[pair.model_a]) == a.is_high)[counted]
     right_b = ((b.p_high >= thresholds[pair.model_b]) == b.is_high)[counted]
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
@@ -287,18 +347,28 @@ def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str)
         p_adjusted=math.nan,
         n=n,
         method=f"exact McNemar, right by a only {only_a}, by b only {only_b}; {pair.remark}",
+        only_a=only_a,
+        only_b=only_b,
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
     )
 
 
-def _not_computed(pair: Pair, measure: str, n: int, reason: str) -> Comparison:
+def _not_computed(pair: Pair, measure: str, n: int, *, reason: Reason, text: str) -> Comparison:
     nan = math.nan
-    method = f"not computed: {reason}; {pair.remark}"
-    return Comparison(pair.model_a, pair.model_b, measure, nan, nan, nan, nan, nan, nan, n, method)
-
-
-def _adjusted(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    adjusted: dict[int, float] = {}
-    for measure in dict.fromkeys(row.measure for row in rows):
-        family = [k for k, row in enumerate(rows) if row.measure == measure]
-        adjusted.update(zip(family, holm([rows[k].p_value for k in family]), strict=True))
-    return tuple(replace(row, p_adjusted=adjusted[k]) for k, row in enumerate(rows))
+    return Comparison(
+        pair.model_a,
+        pair.model_b,
+        measure,
+        difference=nan,
+        low=nan,
+        high=nan,
+        statistic=nan,
+        p_value=nan,
+        p_adjusted=nan,
+        n=n,
+        method=f"not computed: {text}; {pair.remark}",
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+        reason=reason,
+    )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluate.remarks import Reason
 
 if TYPE_CHECKING:
     from nephrograde.vocabulary import BoolVector, FloatVector
@@ -114,7 +115,9 @@ def place(p_high: ModelMatrix, is_high: BoolVector) -> Placements:
     low = p_high[:, ~is_high]
     if not high.shape[1] or not low.shape[1]:
         there = "high" if high.shape[1] else "low"
-        raise ScoresError(f"All {is_high.size} patients are {there} grade. An AUC needs patients of both grades.")
+        raise ScoresError(
+            f"All {is_high.size} patients are {there} grade. An AUC needs patients of both grades.", Reason.ONE_GRADE
+        )
     of_high = np.stack([_count_below(others, own) for own, others in zip(high, low, strict=True)])
     of_low = np.stack([others.size - _count_below(others, own) for own, others in zip(low, high, strict=True)])
     return Placements(of_high, of_low)

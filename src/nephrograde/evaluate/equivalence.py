@@ -11,12 +11,13 @@ of patients that would have been enough.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluate.compare import AucDifference, auc_differences, pair_models
 from nephrograde.evaluate.delong import normal_quantile
 from nephrograde.evaluate.power import check_margin, detectable_difference, patients_for_noninferiority
+from nephrograde.evaluate.remarks import Caution, Reason, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,8 @@ class Equivalence:
     one-sided tests at 5 % rest. ``p_a_not_worse`` tests whether a is not worse than b by ``margin`` or more,
     ``p_b_not_worse`` the reverse, ``p_equivalent`` both (TOST, the larger of the two). ``detectable`` is the smallest
     true difference found with 80 % power at n patients; ``patients_needed`` is how many patients of this mix of
-    grades would show non-inferiority with 80 % power if the models were truly equal (0: cannot be said).
+    grades would show non-inferiority with 80 % power if the models were truly equal (0: cannot be said). ``dropped_a``
+    and ``dropped_b`` patients were scored by one model only.
     """
 
     model_a: str
@@ -52,6 +54,14 @@ class Equivalence:
     n: int
     n_high: int
     method: str
+    dropped_a: int = 0
+    dropped_b: int = 0
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 def compare_equivalence(
@@ -95,15 +105,15 @@ def _row(difference: AucDifference, *, margin: float) -> Equivalence:
 
     pair = difference.pair
     n, n_high = len(pair.a), int(pair.a.is_high.sum())
-    reason = difference.reason
-    if not reason and difference.variance == 0.0:
-        reason = "both models rank the patients alike, and so no variance"
+    reason, reason_text = difference.reason, difference.reason_text
+    if reason is None and difference.variance == 0.0:
+        reason, reason_text = Reason.RANKED_ALIKE, "both models rank the patients alike, and so no variance"
     variance = math.nan if reason else difference.variance
     error = math.sqrt(variance)
     reach = normal_quantile(1.0 - 2.0 * LEVEL) * error
     p_a_not_worse = float(ndtr(-(difference.value + margin) / error))
     p_b_not_worse = float(ndtr((difference.value - margin) / error))
-    how = f"not computed: {reason}" if reason else "paired DeLong, two one-sided tests at 5 %, 90 % CI"
+    how = f"not computed: {reason_text}" if reason else "paired DeLong, two one-sided tests at 5 %, 90 % CI"
     return Equivalence(
         pair.model_a,
         pair.model_b,
@@ -119,4 +129,8 @@ def _row(difference: AucDifference, *, margin: float) -> Equivalence:
         n=n,
         n_high=n_high,
         method="; ".join(part for part in (how, pair.remark, difference.warning) if part),
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+        reason=reason,
+        caution=Caution.PERFECT_AUC if difference.is_perfect else None,
     )

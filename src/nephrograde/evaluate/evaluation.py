@@ -36,6 +36,7 @@ from nephrograde.evaluate.metrics import (
     sensitivity,
     specificity,
 )
+from nephrograde.evaluate.remarks import Caution, Reason, Rule
 from nephrograde.evaluate.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluate.subgroup import SubgroupEstimate, estimate_subgroups
 from nephrograde.evaluate.tables import write_estimates, write_table
@@ -187,8 +188,18 @@ def _part(
 
 
 def _threshold_row(threshold: Threshold, n_high: int) -> Estimate:
-    method = f"{threshold.rule}: {threshold.source}"
-    return Estimate("threshold", threshold.value, math.nan, math.nan, threshold.n, n_high, method)
+    return Estimate(
+        "threshold",
+        threshold.value,
+        math.nan,
+        math.nan,
+        threshold.n,
+        n_high,
+        method=threshold.how,
+        rule=threshold.rule,
+        rule_value=threshold.rule_value,
+        caution=threshold.caution,
+    )
 
 
 def _estimate_all(
@@ -196,16 +207,18 @@ def _estimate_all(
 ) -> list[Estimate]:
     both = patients.p_high, patients.is_high
     counts = confusion(*both, threshold=threshold.value)
-    how = str(threshold)
-    if split == "oof" and threshold.rule != "fixed":
+    how, caution = str(threshold), None
+    if split == "oof" and threshold.rule is not Rule.FIXED:
         how += ", chosen on these same patients: optimistic"
+        caution = Caution.OPTIMISTIC
     made = [_attempt("auc", counts, partial(auc, *both, confidence=confidence))]
     for share in (accuracy, sensitivity, specificity, ppv, npv):
         estimate = _attempt(share.__name__, counts, partial(share, counts, confidence=confidence))
-        made.append(replace(estimate, note="; ".join(part for part in (estimate.note, how) if part)))
+        note = "; ".join(part for part in (estimate.note, how) if part)
+        made.append(replace(estimate, note=note, caution=caution))
     for name in ("tp", "fp", "tn", "fn"):
         count = float(getattr(counts, name))
-        made.append(Estimate(name, count, math.nan, math.nan, counts.n, counts.n_high, "count", how))
+        made.append(Estimate(name, count, math.nan, math.nan, counts.n, counts.n_high, "count", how, caution=caution))
     made += [
         _attempt(quality.__name__, counts, partial(quality, *both, confidence=confidence))
         for quality in (brier, calibration_intercept, calibration_slope)
@@ -218,5 +231,7 @@ def _attempt(measure: str, counts: Confusion, make: Callable[[], Estimate]) -> E
     try:
         return make()
     except ScoresError as error:
-        nan = math.nan
-        return Estimate(measure, nan, nan, nan, counts.n, counts.n_high, f"not computed: {error}")
+        if error.reason is None:
+            raise
+        nan, method = math.nan, f"not computed: {error}"
+        return Estimate(measure, nan, nan, nan, counts.n, counts.n_high, method, reason=Reason(error.reason))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.clustered import clustered_auc, compare_clustered
-from nephrograde.evaluate.compare import Comparison, holm
+from nephrograde.evaluate.compare import Comparison, adjust
 from nephrograde.evaluate.scores import SPLITS, Score, Scores, SplitName, parse_scores
 from nephrograde.sheet import Sheet
 
@@ -103,8 +103,7 @@ class Lesions:
                 vectors = {a: rows_a.p_high, b: rows_b.p_high}
                 owners = [self.patient_of[lesion] for lesion in common]
                 rows += compare_clustered(vectors, rows_a.is_high, owners, confidence=confidence)
-        adjusted = holm([row.p_value for row in rows])
-        return tuple(replace(row, measure=MEASURE, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True))
+        return adjust([replace(row, measure=MEASURE) for row in rows])
 
 
 def parse_lesions(sheet: Sheet) -> Lesions:

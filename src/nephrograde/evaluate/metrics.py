@@ -19,21 +19,34 @@ chosen on patients that are not the test patients (:mod:`nephrograde.evaluate.th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.delong import normal_quantile, place
+from nephrograde.evaluate.remarks import Caution, Reason, Rule, is_trusted
 from nephrograde.evaluate.scores import paired_vectors
 
 _NOBODY = {
-    "accuracy": "There is no patient, and so no accuracy. Add patients.",
-    "sensitivity": "There is no high-grade patient, and so no sensitivity. Add patients of that kind.",
-    "specificity": "There is no low-grade patient, and so no specificity. Add patients of that kind.",
-    "ppv": "No patient is called high, and so there is no PPV. Lower the threshold or add patients.",
-    "npv": "No patient is called low, and so there is no NPV. Raise the threshold or add patients.",
+    "accuracy": (Reason.NO_PATIENTS, "There is no patient, and so no accuracy. Add patients."),
+    "sensitivity": (
+        Reason.NO_HIGH,
+        "There is no high-grade patient, and so no sensitivity. Add patients of that kind.",
+    ),
+    "specificity": (
+        Reason.NO_LOW,
+        "There is no low-grade patient, and so no specificity. Add patients of that kind.",
+    ),
+    "ppv": (
+        Reason.NONE_CALLED_HIGH,
+        "No patient is called high, and so there is no PPV. Lower the threshold or add patients.",
+    ),
+    "npv": (
+        Reason.NONE_CALLED_LOW,
+        "No patient is called low, and so there is no NPV. Raise the threshold or add patients.",
+    ),
 }
 
 
@@ -41,8 +54,12 @@ _NOBODY = {
 class Estimate:
     """One number with its interval, the patients behind it, and how it was made.
 
-    ``n`` patients were evaluated, ``n_high`` of them high grade. NaN means "not computed"; ``method`` or ``note``
-    then says why.
+    ``n`` patients were evaluated, ``n_high`` of them high grade. NaN means "not computed", and ``reason`` says why.
+    ``method`` and ``note`` tell a person what the other fields hold as values: the ``confidence`` that the interval is
+    to cover; the ``replicates`` of a bootstrap; of a share, how many patients (``part``) out of how many (``whole``);
+    of a threshold, the ``rule`` by which it was chosen, with the target or the ratio of costs (``rule_value``); what to
+    beware of (``caution``), with its number (``caution_value``); and whether the number and its interval hold
+    (``is_reliable``).
 
     >>> print(Estimate("auc", 0.9, 0.85, 0.95, 90, 41, "DeLong, 95 % CI"))
     0.900 (0.850–0.950)
@@ -56,6 +73,19 @@ class Estimate:
     n_high: int
     method: str
     note: str = ""
+    confidence: float | None = None
+    replicates: int | None = None
+    part: int | None = None
+    whole: int | None = None
+    rule: Rule | None = None
+    rule_value: float | None = None
+    reason: Reason | None = None
+    caution: Caution | None = None
+    caution_value: int | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
     def __str__(self) -> str:
         if math.isnan(self.value):
@@ -123,11 +153,13 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
     value = float(placements.aucs()[0])
     variance = float(placements.covariance()[0, 0])
     reach = normal_quantile(confidence) * math.sqrt(variance)
-    note = ""
+    note, caution = "", None
     if value in {0.0, 1.0}:
         note = "variance 0 because the AUC is exactly 0 or 1: interval unreliable"
+        caution = Caution.PERFECT_AUC
     elif math.isnan(variance):
         note = "no interval: one class has a single patient"
+        caution = Caution.SINGLE_PATIENT
     return Estimate(
         "auc",
         value,
@@ -137,6 +169,8 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
         n_high=placements.n_high,
         method=f"DeLong, {100 * confidence:g} % CI",
         note=note,
+        confidence=confidence,
+        caution=caution,
     )
 
 
@@ -290,7 +324,8 @@ def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence
     from statsmodels.stats.proportion import proportion_confint
 
     if whole == 0:
-        raise ScoresError(_NOBODY[measure])
+        reason, message = _NOBODY[measure]
+        raise ScoresError(message, reason)
     low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method="wilson")
     return Estimate(
         measure,
@@ -301,4 +336,7 @@ def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence
         n_high=counts.n_high,
         method=f"Wilson score, {100 * confidence:g} % CI",
         note=f"{part} of {whole}",
+        confidence=confidence,
+        part=part,
+        whole=whole,
     )

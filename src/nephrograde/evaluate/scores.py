@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluate.remarks import Reason
 from nephrograde.files import write_rows
 from nephrograde.sheet import Sheet, open_sheet
 
@@ -150,10 +151,13 @@ def paired_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[Float
             f"{predictions.shape} predictions for {truths.shape} truths. Give one of each for every patient."
         )
     if not predictions.size:
-        raise ScoresError("No patient to evaluate. Give at least one row.")
+        raise ScoresError("No patient to evaluate. Give at least one row.", Reason.NO_PATIENTS)
     if not np.isfinite(predictions).all():
         where = int(np.flatnonzero(~np.isfinite(predictions))[0])
-        raise ScoresError(f"Prediction {where + 1} is {predictions[where]}. Leave that patient out or score it again.")
+        raise ScoresError(
+            f"Prediction {where + 1} is {predictions[where]}. Leave that patient out or score it again.",
+            Reason.NOT_FINITE,
+        )
     if truths.dtype != np.bool_ and not np.isin(truths, (0, 1)).all():
         raise ScoresError("is_high has values other than 0 and 1. Write 1 for high grade and 0 for low grade.")
     return predictions, truths.astype(np.bool_)

@@ -12,7 +12,7 @@ from nephrograde.evaluate.ledger import open_test_set
 from nephrograde.evaluate.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluate.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.files import fingerprint, read_json, sha256_of
-from nephrograde.run.provenance import SCORE_TABLE, write_lock
+from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
 from nephrograde.run.stage import run_stage
 
 if TYPE_CHECKING:
@@ -133,3 +133,4 @@ def _write_evaluation(
         evaluation = lesions.beside(evaluation, confidence=settings.confidence)
     write_scores(scores, run.scores_path)
     write_statistics(evaluation, run)
+    mark_format(run)

@@ -8,13 +8,14 @@ power, and a large p value does not show that a model is worth the same everywhe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from nephrograde.evaluate.delong import place
 from nephrograde.evaluate.metrics import auc
+from nephrograde.evaluate.remarks import Caution, Reason, is_trusted
 from nephrograde.evaluate.scores import paired_vectors
 from nephrograde.sheet import is_blank
 
@@ -41,8 +42,8 @@ class SubgroupEstimate:
     """The AUC of one model in one part of the patients; a row of ``statistics/subgroups.csv``.
 
     ``column`` is the column of the cohort table, ``group`` the part ("≤ 4 cm"), ``p_interaction`` the test of whether
-    the AUC differs between the parts of that column (the same in every row of the column). NaN: not computed, and
-    ``method`` says why.
+    the AUC differs between the parts of that column (the same in every row of the column) and ``tested_groups`` how
+    many parts can be compared, at least two for a test. NaN: not computed; ``reason`` says why there is no AUC.
     """
 
     model: str
@@ -56,6 +57,14 @@ class SubgroupEstimate:
     high: float
     p_interaction: float
     method: str
+    confidence: float | None = None
+    tested_groups: int | None = None
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 def estimate_subgroups(
@@ -83,7 +92,7 @@ def estimate_subgroups(
         columns: The columns to part by, in this order; those that ``values`` does not have are passed over.
 
     Returns:
-        A row for every part; what cannot be computed is NaN, with the reason in ``method``.
+        A row for every part; what cannot be computed is NaN, with the reason.
 
     Raises:
         ScoresError: A prediction that is not finite.
@@ -97,9 +106,9 @@ def estimate_subgroups(
     >>> sexes = {"A": "F", "B": "F", "C": "F", "D": "F", "E": "M"}
     >>> options = {"model": "size", "split": "test", "confidence": 0.95, "columns": ("sex", "centre")}
     >>> for row in estimate_subgroups(scores, {"sex": sexes}, **options):
-    ...     print(row.group, row.n, row.n_high, row.auc, row.method.partition(";")[0])
-    F 4 2 0.75 DeLong, 95 % CI
-    M 1 1 nan not computed: patients of one grade only
+    ...     print(row.group, row.n, row.n_high, row.auc, row.reason)
+    F 4 2 0.75 None
+    M 1 1 nan one-grade
     """
     if not len(patients):
         return ()
@@ -111,9 +120,9 @@ def estimate_subgroups(
         parts = _part(column, [values[column].get(patient_id, "") for patient_id in patients.patient_ids])
         known = len(parts.keys() - {UNKNOWN})
         if known > MOST_VALUES:
-            reason = f"not computed: {known} different values, and {MOST_VALUES} at most make groups"
+            method = f"not computed: {known} different values, and {MOST_VALUES} at most make groups"
             labels = (model, split, column, f"{known} values")
-            rows.append(_without_number(labels, is_high, reason))
+            rows.append(_without_number(labels, is_high, Reason.TOO_MANY_VALUES, method))
             continue
         made = [
             _estimate(p_high[members], is_high[members], (model, split, column, group), confidence=confidence)
@@ -151,17 +160,26 @@ def _estimate(
 ) -> tuple[SubgroupEstimate, float]:
     """The row of a part, and the variance of its AUC."""
     if not is_high.size:
-        return _without_number(labels, is_high, "not computed: no patients"), math.nan
+        return _without_number(labels, is_high, Reason.NO_PATIENTS, "not computed: no patients"), math.nan
     if is_high.all() or not is_high.any():
-        return _without_number(labels, is_high, "not computed: patients of one grade only"), math.nan
+        method = "not computed: patients of one grade only"
+        return _without_number(labels, is_high, Reason.ONE_GRADE, method), math.nan
     found = auc(p_high, is_high, confidence=confidence)
     variance = float(place(p_high[np.newaxis], is_high).covariance()[0, 0])
-    note = found.note
+    note, caution = found.note, found.caution
     if variance == 0.0 and not note:
-        note = "variance 0: interval unreliable"
-    method = f"{found.method}; {note}" if note else found.method
+        note, caution = "variance 0: interval unreliable", Caution.ZERO_VARIANCE
     row = SubgroupEstimate(
-        *labels, found.n, found.n_high, found.value, found.low, found.high, p_interaction=math.nan, method=method
+        *labels,
+        found.n,
+        found.n_high,
+        found.value,
+        found.low,
+        found.high,
+        p_interaction=math.nan,
+        method=f"{found.method}; {note}" if note else found.method,
+        confidence=confidence,
+        caution=caution,
     )
     return row, variance
 
@@ -178,9 +196,14 @@ def _test_interaction(made: Sequence[tuple[SubgroupEstimate, float]]) -> list[Su
         mean = np.average(aucs, weights=1.0 / variances)
         p_value = float(chdtrc(len(usable) - 1, ((aucs - mean) ** 2 / variances).sum()))
         how = f"interaction: Wald chi-square test of equal AUCs in {len(usable)} parts"
-    return [replace(row, p_interaction=p_value, method=f"{row.method}; {how}") for row, _ in made]
+    return [
+        replace(row, p_interaction=p_value, method=f"{row.method}; {how}", tested_groups=len(usable)) for row, _ in made
+    ]
 
 
-def _without_number(labels: Labels, is_high: BoolVector, reason: str) -> SubgroupEstimate:
+def _without_number(labels: Labels, is_high: BoolVector, reason: Reason, method: str) -> SubgroupEstimate:
     nan = math.nan
-    return SubgroupEstimate(*labels, is_high.size, int(is_high.sum()), nan, nan, nan, p_interaction=nan, method=reason)
+    n, n_high = is_high.size, int(is_high.sum())
+    return SubgroupEstimate(
+        *labels, n, n_high, auc=nan, low=nan, high=nan, p_interaction=nan, method=method, reason=reason
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_type_hints
+from dataclasses import asdict, fields, replace
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from nephrograde.errors import RunError
 from nephrograde.evaluate.metrics import Estimate
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 ModelEstimate: TypeAlias = tuple[str, str, Estimate]
-ESTIMATE_COLUMNS = ("model", "split", "measure", "value", "low", "high", "n", "n_high", "method")
+ESTIMATE_COLUMNS = ("model", "split", *(field.name for field in fields(Estimate)))
 
 _NOTE = "; note: "
 
@@ -30,11 +31,7 @@ def write_table(rows: Iterable[object], kind: type[object], table_path: Path) ->
         table_path: Where to; the folder is made when it is missing.
     """
     columns = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
-    write_rows(
-        table_path,
-        columns,
-        ({name: _cell(value) for name, value in asdict(row).items()} for row in rows),  # type: ignore[call-overload]
-    )
+    write_rows(table_path, columns, (_cells(row) for row in rows))
 
 
 def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
@@ -51,10 +48,11 @@ def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
     ...     print(read_table(CalibrationPoint, pathlib.Path(folder, "calibration.csv"))[0].high)
     nan
     """
-    types = get_type_hints(kind)
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    types = _types(kind)
     try:
-        return tuple(kind(**{name: _value(row[name], types[name]) for name in names}) for row in read_rows(table_path))
+        return tuple(
+            kind(**{name: _value(row[name], of) for name, of in types.items()}) for row in read_rows(table_path)
+        )
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(table_path, error) from error
 
@@ -63,32 +61,24 @@ def write_estimates(estimates: Sequence[ModelEstimate], estimates_path: Path) ->
     """Write ``statistics/estimates.csv`` whole: full digits, an empty cell for what was not computed.
 
     Args:
-        estimates: (model, split, estimate), as in an ``Evaluation``; the note follows the method in one cell.
+        estimates: (model, split, estimate), as in an ``Evaluation``; ``method`` ends in the note, for people, and the
+            note has its own column as well.
         estimates_path: Where to; the folder is made when it is missing.
 
-    >>> import pathlib, tempfile
+    >>> import csv, pathlib, tempfile
     >>> made = (("size", "test", Estimate("tp", 36.0, math.nan, math.nan, 92, 41, "count", "threshold 0.5")),)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     estimates_path = pathlib.Path(folder, "estimates.csv")
     ...     write_estimates(made, estimates_path)
-    ...     estimates_path.read_text(encoding="utf-8").splitlines()[1]
-    'size,test,tp,36.0,,,92,41,count; note: threshold 0.5'
+    ...     row = next(csv.DictReader(estimates_path.read_text(encoding="utf-8").splitlines()))
+    >>> row["value"], row["low"], row["method"], row["note"]
+    ('36.0', '', 'count; note: threshold 0.5', 'threshold 0.5')
     """
     write_rows(
         estimates_path,
         ESTIMATE_COLUMNS,
         (
-            {
-                "model": model,
-                "split": split,
-                "measure": made.measure,
-                "value": _cell(made.value),
-                "low": _cell(made.low),
-                "high": _cell(made.high),
-                "n": made.n,
-                "n_high": made.n_high,
-                "method": f"{made.method}{_NOTE}{made.note}" if made.note else made.method,
-            }
+            {"model": model, "split": split, **_cells(replace(made, method=_with_note(made)))}
             for model, split, made in estimates
         ),
     )
@@ -106,30 +96,44 @@ def read_estimates(estimates_path: Path) -> tuple[ModelEstimate, ...]:
     Raises:
         RunError: The file is missing, or is not such a table.
     """
+    types = _types(Estimate)
     estimates = []
     try:
         for row in read_rows(estimates_path):
-            method, _, note = row["method"].partition(_NOTE)
-            value, low, high = (_number(row[name]) for name in ("value", "low", "high"))
-            estimate = Estimate(row["measure"], value, low, high, int(row["n"]), int(row["n_high"]), method, note)
-            estimates.append((row["model"], row["split"], estimate))
+            row["method"] = row["method"].removesuffix(f"{_NOTE}{row['note']}")
+            made = Estimate(**{name: _value(row[name], kind) for name, kind in types.items()})
+            estimates.append((row["model"], row["split"], made))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(estimates_path, error) from error
     return tuple(estimates)
 
 
+def _with_note(made: Estimate) -> str:
+    return f"{made.method}{_NOTE}{made.note}" if made.note else made.method
+
+
+def _types(kind: type[object]) -> dict[str, Any]:
+    """The types of the fields that a row is made from; those that follow from others are written and not read."""
+    types = get_type_hints(kind)
+    return {field.name: types[field.name] for field in fields(kind) if field.init}  # type: ignore[arg-type]
+
+
+def _cells(row: object) -> dict[str, object]:
+    return {name: _cell(value) for name, value in asdict(row).items()}  # type: ignore[call-overload]
+
+
 def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _value(cell: str, kind: type) -> object:
+def _value(cell: str, kind: Any) -> Any:
     if kind is float:
-        return _number(cell)
+        return float(cell) if cell else math.nan
+    if isinstance(kind, UnionType):  # a type or None, which is an empty cell
+        return next(part for part in kind.__args__ if part is not NoneType)(cell) if cell else None
     return kind(cell)
-
-
-def _number(cell: str) -> float:
-    return float(cell) if cell else math.nan
 
 
 def _damaged(table_path: Path, error: Exception) -> RunError:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluate.remarks import Caution, Rule
 from nephrograde.evaluate.scores import paired_vectors
 
 if TYPE_CHECKING:
@@ -35,22 +36,48 @@ _TIED = 1e-12  # costs that differ by less, relatively, are equal: they are sums
 class Threshold:
     """The frozen threshold of a model: ``p_high >= value`` is the call "high".
 
-    ``rule`` is "fixed", or how it was chosen ("youden", "sensitivity ≥ 0.9", "specificity ≥ 0.9",
-    "cost, missed:false alarm 2:1"); ``source`` says what it was chosen on, and ``n`` how many patients that were.
+    ``rule`` is how it was chosen, ``rule_value`` the target or the ratio of costs that belongs to it, and ``n`` the
+    number of out-of-fold patients. A fixed threshold was not chosen, and ``caution`` says why.
 
-    >>> print(Threshold(0.4459, "youden", "out-of-fold predictions", 210))
+    >>> print(Threshold(0.4459, Rule.YOUDEN, 210))
     threshold 0.4459 (youden on out-of-fold predictions, n = 210)
+    >>> print(Threshold(0.31, Rule.SENSITIVITY, 210, rule_value=0.9))
+    threshold 0.31 (sensitivity ≥ 0.9 on out-of-fold predictions, n = 210)
     """
 
     value: float
-    rule: str
-    source: str
+    rule: Rule
     n: int
+    rule_value: float | None = None
+    caution: Caution | None = None
 
     def __str__(self) -> str:
-        if self.rule == "fixed":
+        if self.rule is Rule.FIXED:
             return f"threshold {self.value:.4g} (fixed: {self.source})"
-        return f"threshold {self.value:.4g} ({self.rule} on {self.source}, n = {self.n})"
+        return f"threshold {self.value:.4g} ({self.rule_text} on {self.source}, n = {self.n})"
+
+    @property
+    def rule_text(self) -> str:
+        """The rule with its target or ratio, in English, as the tables hold it."""
+        if self.rule in {Rule.SENSITIVITY, Rule.SPECIFICITY}:
+            return f"{self.rule} ≥ {self.rule_value:g}"
+        if self.rule is Rule.COST:
+            return f"cost, missed:false alarm {self.rule_value:g}:1"
+        return str(self.rule)
+
+    @property
+    def how(self) -> str:
+        """The rule and what it was applied to, in English, as the tables hold it."""
+        return f"{self.rule_text}: {self.source}"
+
+    @property
+    def source(self) -> str:
+        """What it was chosen on, in English, as the tables hold it."""
+        if self.caution is Caution.NO_OUT_OF_FOLD:
+            return "no out-of-fold rows"
+        if self.caution is Caution.OUT_OF_FOLD_ONE_GRADE:
+            return "out-of-fold rows of one grade only"
+        return "out-of-fold predictions"
 
 
 def choose_threshold(oof: ModelScores, settings: EvaluateSettings) -> Threshold:
@@ -73,20 +100,19 @@ def choose_threshold(oof: ModelScores, settings: EvaluateSettings) -> Threshold:
     threshold 0.625 (sensitivity ≥ 0.5 on out-of-fold predictions, n = 3)
     """
     if not len(oof):
-        return Threshold(FALLBACK_THRESHOLD, "fixed", "no out-of-fold rows", 0)
+        return Threshold(FALLBACK_THRESHOLD, Rule.FIXED, 0, caution=Caution.NO_OUT_OF_FOLD)
     if oof.is_high.all() or not oof.is_high.any():
-        return Threshold(FALLBACK_THRESHOLD, "fixed", "out-of-fold rows of one grade only", len(oof))
+        return Threshold(FALLBACK_THRESHOLD, Rule.FIXED, len(oof), caution=Caution.OUT_OF_FOLD_ONE_GRADE)
     target, ratio = settings.threshold_target, settings.cost_ratio
     if settings.threshold == "youden":
-        value, rule = youden_threshold(oof.p_high, oof.is_high), "youden"
-    elif settings.threshold == "sensitivity":
-        value, rule = sensitivity_threshold(oof.p_high, oof.is_high, target=target), f"sensitivity ≥ {target:g}"
-    elif settings.threshold == "specificity":
-        value, rule = specificity_threshold(oof.p_high, oof.is_high, target=target), f"specificity ≥ {target:g}"
-    else:
-        # No blank after a colon: a reader of the tables parts rule and source at the first ": ".
-        value, rule = cost_threshold(oof.p_high, oof.is_high, cost_ratio=ratio), f"cost, missed:false alarm {ratio:g}:1"
-    return Threshold(value, rule, "out-of-fold predictions", len(oof))
+        return Threshold(youden_threshold(oof.p_high, oof.is_high), Rule.YOUDEN, len(oof))
+    if settings.threshold == "sensitivity":
+        value = sensitivity_threshold(oof.p_high, oof.is_high, target=target)
+        return Threshold(value, Rule.SENSITIVITY, len(oof), target)
+    if settings.threshold == "specificity":
+        value = specificity_threshold(oof.p_high, oof.is_high, target=target)
+        return Threshold(value, Rule.SPECIFICITY, len(oof), target)
+    return Threshold(cost_threshold(oof.p_high, oof.is_high, cost_ratio=ratio), Rule.COST, len(oof), ratio)
 
 
 def youden_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:

@@ -9,6 +9,7 @@ import torch
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, replaced_folder, write_rows
+from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, read_card, write_card
 from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
@@ -18,19 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of the learning curve; ``learning_rate`` is that of the epoch's last step.
-
-    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients that early stopping watches, None
-    where there are none.
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    stop_loss: float | None
+    from nephrograde.fit.history import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +55,7 @@ def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
             written = FoldFolder(temporary_dir)
             save_weights(fold_fit.weights, written.weights_path)
             write_card(fold_fit.card, written.card_path)
-            write_rows(
-                written.history_path,
-                ("epoch", "learning_rate", "train_loss", "stop_loss"),
-                (
-                    {
-                        "epoch": row.epoch,
-                        "learning_rate": row.learning_rate,
-                        "train_loss": row.train_loss,
-                        "stop_loss": row.stop_loss,
-                    }
-                    for row in fold_fit.history
-                ),
-            )
+            write_history(fold_fit.history, written.history_path)
             write_rows(
                 written.predictions_path,
                 ("patient_id", "split", "is_high", "p_high"),
@@ -99,16 +76,8 @@ def read_fold(fold_dir: Path) -> FoldFit:
     """
     network, card = load_network(fold_dir)
     fold = FoldFolder(fold_dir)
+    history = read_history(fold.history_path)
     try:
-        history = tuple(
-            Epoch(
-                int(row["epoch"]),
-                float(row["learning_rate"]),
-                float(row["train_loss"]),
-                float(row["stop_loss"]) if row["stop_loss"] else None,
-            )
-            for row in read_rows(fold.history_path)
-        )
         predictions = tuple(
             Prediction(
                 row["patient_id"],

@@ -17,7 +17,8 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from nephrograde.errors import FitError
-from nephrograde.fit.folder import Epoch, FoldFit, Prediction
+from nephrograde.fit.folder import FoldFit, Prediction
+from nephrograde.fit.history import Epoch
 from nephrograde.fit.job import FitJob, check_job
 from nephrograde.fit.learner import (
     is_finite,

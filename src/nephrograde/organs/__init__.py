@@ -1,1 +1,1 @@
-"""Where the kidneys are, and how they enhance."""
+"""The kidneys in a CT scan: location and contrast enhancement."""

@@ -1,4 +1,4 @@
-"""How far contrast medium has come: HU of the kidneys' cortex, medulla and collecting system, and of the aorta."""
+"""Contrast enhancement: HU of the kidneys' cortex, medulla and collecting system, and of the aorta."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 FINE_MM = 1.3
-"""Cortex is 5–8 mm thick; it is measured on averages of this size (our choice)."""
+"""Block size for measurements; the cortex is 5–8 mm thick."""
 
 RIM_MM = (1.5, 4.5)
-"""From which to which depth below the kidney's surface lies cortex and nothing else (our choice)."""
+"""Range of depths below the kidney's surface that contains only cortex."""
 
 DEEP_MM = 8.0
-"""From which depth on there are medulla, columns of cortex and sinus (our choice)."""
+"""Depth below which there are medulla, cortical columns and sinus."""
 
 FAT_AROUND_HU = -100.0
-"""Perirenal fat; that of textbooks is −120 to −80 HU."""
+"""Perirenal fat; textbooks give −120 to −80 HU."""
 
 BRIGHTEST_ML = 0.5
-"""Calyces hold a few millilitres, of which blur leaves the middle at full height (our choice)."""
+"""Volume of the brightest part that is measured; calyces hold a few millilitres, and blur spares only their centre."""
 
 LEAST_ML = 3.0
-"""Less of rim or deep tissue than this is not measured (our choice)."""
+"""Smallest amount of rim or deep tissue that is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enhancement:
-    """What the kidneys and the aorta of one scan look like.
+    """HU of the kidneys and the aorta in one scan.
 
     Attributes:
-        cortex_hu: Of the rim of the kidney, the value that 65 % lie below: blur only ever darkens a rim.
-        medulla_hu: Of the deep tissue that is neither fat nor beside it, the value that 30 % lie below.
-        collecting_hu: What the brightest half millilitre inside the kidney reaches: urine where it is much brighter
-            than the cortex, else a vessel, a column of cortex, or a stone.
-        aorta_hu: Median of the aorta; None where it is not found.
-        centers_mm: The middles of the kidneys that were found, LPS, the right one first.
+        cortex_hu: 65th percentile of the kidney's rim, because blur can only darken a rim.
+        medulla_hu: 30th percentile of the deep tissue, without fat and its surroundings.
+        collecting_hu: HU that the brightest half millilitre inside the kidney reaches: urine if much brighter than the
+            cortex, otherwise a vessel, a cortical column or a stone.
+        aorta_hu: Median of the aorta; None if it was not found.
+        centers_mm: Centres of the kidneys that were found, LPS, the right one first.
         kidney_extent_mm: Lowest and highest z of the kidneys, LPS, mm; for choosing series and slices.
-        quality: 0 (not to be trusted) to 1: how much what was measured is like a kidney.
+        quality: How much the measured region resembles a kidney, from 0 (unreliable) to 1.
     """
 
     cortex_hu: float
@@ -75,19 +75,18 @@ class _Kidney(NamedTuple):
 
 
 def measure_enhancement(volume: Volume, organs: Organs | None = None) -> Enhancement | None:
-    """Measure the HU of kidneys and aorta, by which the eye tells the phase.
+    """Measure the HU of kidneys and aorta, from which a reader recognises the phase.
 
-    A tumour, cyst or hydronephrosis spoils one kidney: of two, the one that looks most like a kidney is measured.
+    A tumour, a cyst or hydronephrosis can distort one kidney, so the kidney that scores best is measured.
 
     Args:
-        volume: A CT in HU. Anything else is told apart, and gives None.
-        organs: Where the organs lie, as :func:`~nephrograde.organs.kidneys.read_organs` gives them; left out,
-            they are looked for.
+        volume: A CT in HU. Anything else is recognised and gives None.
+        organs: The organs from :func:`~nephrograde.organs.kidneys.read_organs`; by default they are searched for.
 
     Returns:
-        The measurement; None where no kidney is found.
+        The measurement; None if no kidney is found.
 
-    Source: Our choice; the parts of the kidney as in Eur J Radiol 2007;63:420.
+    Source: the parts of the kidney as in Eur J Radiol 2007;63:420.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> measure_enhancement(make_volume(np.full((64, 64, 30), -1000.0), spacing_mm=(5.0, 5.0, 5.0))) is None
@@ -120,13 +119,13 @@ def measure_enhancement(volume: Volume, organs: Organs | None = None) -> Enhance
 
 
 def _measure_kidney(volume: Volume, organs: Organs, label: int) -> _Kidney | None:
-    """Measure at a finer step, by depth below the kidney's surface."""
+    """Measure on a finer grid, by depth below the kidney's surface."""
     mask, part = _cut_out(volume, organs.labels == label)
     _, stride = coarse_grid(volume)
     fine = shrink(part, coarse_mm=FINE_MM)
     values = ndimage.gaussian_filter(fine.values_hu, np.minimum(1.0 / np.array(fine.spacing_mm), 0.8), truncate=2.0)
     whole = _finer(mask, values.shape, [n / m for n, m in zip(stride, fine.stride, strict=True)])
-    # The edge of a blurred organ lies where its HU are half way to those of the fat around it.
+    # The edge of a blurred organ is where its HU are halfway to those of the surrounding fat.
     tissue = whole & (values > (float(np.median(values[whole])) + FAT_AROUND_HU) / 2.0)
     voxel_ml = float(np.prod(fine.spacing_mm)) / 1000.0
     below_hull_mm, below_edge_mm, from_fat_mm = (
@@ -143,7 +142,7 @@ def _measure_kidney(volume: Volume, organs: Organs, label: int) -> _Kidney | Non
 
 
 def _finer(mask: MaskArray, shape: tuple[int, ...], scale: list[float]) -> MaskArray:
-    """The coarse mask at a finer step, each voxel taking that of the block it lies in."""
+    """Resample the coarse mask to a finer grid; each voxel takes the value of the block that contains it."""
     index = [
         np.minimum(((np.arange(size) + 0.5) / step).astype(int), blocks - 1)
         for size, step, blocks in zip(shape, scale, mask.shape, strict=True)
@@ -160,7 +159,7 @@ def _measure_aorta(volume: Volume, organs: Organs) -> float | None:
 
 
 def _cut_out(volume: Volume, coarse: MaskArray) -> tuple[MaskArray, Volume]:
-    """The box of the coarse mask with four blocks more on every side, and the part of the scan in that box."""
+    """Cut the bounding box of the coarse mask, with a margin of four blocks, out of the mask and the scan."""
     _, stride = coarse_grid(volume)
     box = ndimage.find_objects(coarse.astype(np.int8))[0]
     window = tuple(
@@ -195,31 +194,32 @@ EXPECTED: Mapping[str, Mapping[str, _Expected]] = MappingProxyType(
 
 Source: Unenhanced kidney 30–50 HU, cortex +195–217 HU at 10–30 s after the trigger, cortex over medulla 110–140 HU
 until 30 s and under 30 HU from 45 s on, medulla +145 HU at 55 s, renal artery +240–288 HU (Eur J Radiol 2007;63:420).
-The spreads (injection, scanner, kV, patient, partial volume), the decline towards the excretory phase and all that is
-said of the inside (unenhanced: stones) are our choice.
+The spreads (injection, scanner, kV, patient, partial volume), the decline towards the excretory phase and the values
+of the inside (unenhanced: stones) are estimates without a published source.
 """
 
 WEIGHT = 0.6
-"""The measures say in part the same, so that their logarithms are added with less than full weight (our choice)."""
+"""Weight of each log-likelihood in the sum; below 1 because the measures are correlated."""
 
 EXCRETED_EARLY = 0.05
-"""Share of nephrographic scans in which the collecting system is bright already: late ones, and those after a test
-bolus or an earlier injection (our choice, made after the one real portal-venous scan at hand showed it)."""
+"""Fraction of nephrographic scans whose collecting system is already bright: late scans, and those after a test bolus
+or an earlier injection. Estimated after a real portal-venous scan showed it."""
 
 DOUBT = 0.02
-"""Chance that a measure is of something else, and says nothing (our choice)."""
+"""Probability that a measure comes from something else and is uninformative."""
 
 
 def judge_enhancement(enhancement: Enhancement) -> Evidence:
-    """Say how likely the HU of kidneys and aorta are in each phase.
+    """Compute the likelihood of the HU of kidneys and aorta in each phase.
+
+    The distributions are normal around ``EXPECTED``, mixed with a uniform one of weight ``DOUBT``, and are combined as
+    if almost independent.
 
     Args:
-        enhancement: As measured; the lower its quality, the flatter the answer.
+        enhancement: The measurement; the lower its quality, the flatter the likelihoods.
 
     Returns:
-        The evidence of the image; its likelihoods have a largest value of 1.
-
-    Source: ``EXPECTED``; normal distributions with a share of ``DOUBT``, combined as if almost independent.
+        The evidence from the image; the largest likelihood is 1.
 
     >>> arterial = Enhancement(210.0, 95.0, 240.0, 290.0, ((-60.0, 0.0, 0.0),), (-50.0, 50.0), 0.9)
     >>> evidence = judge_enhancement(arterial)
@@ -268,4 +268,4 @@ def _likelihood(name: str, phase: str, value_hu: float) -> float:
 def _density(value_hu: float, expected: _Expected) -> float:
     away = (value_hu - expected.mean_hu) / expected.spread_hu
     normal = math.exp(-0.5 * away * away) / (expected.spread_hu * math.sqrt(2.0 * math.pi))
-    return (1.0 - DOUBT) * normal + DOUBT / 1000.0  # spread evenly over 1000 HU
+    return (1.0 - DOUBT) * normal + DOUBT / 1000.0  # uniform over 1000 HU

@@ -1,9 +1,9 @@
-"""Where the kidneys lie in an abdominal CT scan, by anatomy and not by a trained network.
+"""Localization of the kidneys in an abdominal CT scan, by anatomy rather than by a trained network.
 
-The spine is the landmark. On either side of it, pieces of soft tissue are cut out at a series of HU levels, because
-the level that parts a kidney from liver, spleen and muscle depends on the phase, which is not known yet; each piece
-is then scored for how much it is like a kidney: volume, length, place, how well an ellipsoid fills it, how much fat
-lies around it, and whether the scan cuts it off. The best piece of each side wins, if it is good enough.
+The spine is the landmark. On either side of it, pieces of soft tissue are cut out at a series of HU levels, because the
+level that separates a kidney from liver, spleen and muscle depends on the phase, which is not known yet. Each piece is
+scored by its resemblance to a kidney: volume, length, position, fit of an ellipsoid, amount of surrounding fat, and
+whether the scan cuts it off. The best piece on each side is selected if its score is high enough.
 """
 
 from __future__ import annotations
@@ -40,38 +40,44 @@ if TYPE_CHECKING:
 Labels: TypeAlias = Annotated[npt.NDArray[np.uint8], "x y z"]
 
 RIGHT, LEFT, AORTA = 1, 2, 3
-"""What the labels of :class:`Organs` mean."""
+"""Meaning of the labels in :class:`Organs`."""
 
 TOTALSEGMENTATOR = {"kidney_right": (RIGHT, 2), "kidney_left": (LEFT, 3), "aorta": (AORTA, 52)}
-"""Name of the organ's file, our label, and the number in TotalSegmentator's label map (task "total", version 2)."""
+"""File name of the organ, label here, and number in TotalSegmentator's label map (task "total", version 2)."""
 
 BANDS_HU = (
-    *((low, 4000.0) for low in (190.0, 155.0, 125.0, 100.0, 75.0, 25.0, 10.0)),
+    (190.0, 4000.0),
+    (155.0, 4000.0),
+    (125.0, 4000.0),
+    (100.0, 4000.0),
+    (75.0, 4000.0),
+    (25.0, 4000.0),
+    (10.0, 4000.0),
     (5.0, 47.0),  # unenhanced: liver, spleen and muscle are 50–65 HU, the kidney 30–40
 )
-"""Levels at which pieces are cut out, HU: from above an enhanced liver down to an unenhanced kidney (our choice)."""
+"""Levels at which pieces are cut out, HU: from above an enhanced liver down to an unenhanced kidney."""
 
 NECKS_MM = (3.0, 6.0, 9.0)
-"""Half the width of the necks that are cut between a kidney and what it touches, mm (our choice)."""
+"""Half the width of the necks that are cut between a kidney and adjacent tissue, mm."""
 
 ENHANCED_HU = 70.0
-"""No unenhanced soft tissue is brighter."""
+"""Upper limit of unenhanced soft tissue."""
 
 BONE_HU = 500.0
-"""Brighter is compact bone, metal, a stone, or urine full of contrast medium: a small part of a kidney at most."""
+"""Anything brighter is compact bone, metal, a stone or opacified urine: at most a small part of a kidney."""
 
 LEAST_SCORE = 0.25
-"""A piece that scores less is not taken for a kidney (our choice)."""
+"""Lowest score of a piece that is accepted as a kidney."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Organs:
-    """Where the organs lie, on the coarse lattice of :func:`~nephrograde.organs.landmarks.coarse_grid`.
+    """The organs on the coarse lattice of :func:`~nephrograde.organs.landmarks.coarse_grid`.
 
     Attributes:
-        labels: ``RIGHT``, ``LEFT`` (kidneys, with their sinus), ``AORTA``; 0 elsewhere.
-        grid: Where the labels lie.
-        scores: How much each kidney that was found is like one, 0 to 1, by label; 1 for a mask that was given.
+        labels: ``RIGHT``, ``LEFT`` (kidneys, including the sinus), ``AORTA``; 0 elsewhere.
+        grid: The lattice of the labels.
+        scores: Resemblance of each kidney that was found to a typical kidney, 0 to 1, by label; 1 for a given mask.
     """
 
     labels: Labels
@@ -92,12 +98,11 @@ def find_organs(volume: Volume) -> Organs | None:
     """Find the kidneys and the aorta of an abdominal CT scan.
 
     Args:
-        volume: A CT in HU, of any phase. What is no abdomen, has no kidney in view, or is not in HU is told apart.
+        volume: A CT in HU, of any phase. Images that do not show an abdomen or a kidney, or are not in HU, are
+            recognised and give None.
 
     Returns:
-        One kidney or both, and the aorta if it is found; None where no kidney is found.
-
-    Source: Our choice; a kidney is 90–130 mm long and holds 100–250 ml.
+        One kidney or both, and the aorta if it is found; None if no kidney is found.
     """
     scan = shrink(volume)
     body = find_body(scan)
@@ -139,7 +144,7 @@ def _best_piece(scan: CoarseScan, smooth: Coarse, *, spine: tuple[Heights, Heigh
         for neck_mm in NECKS_MM:
             for piece in _pieces(inside, depth_mm, neck_mm=neck_mm, spacing_mm=scan.spacing_mm):
                 score = _score(piece, values, places=places, low_hu=low, spacing_mm=scan.spacing_mm)
-                # Of equals the first, cut at the highest level, which holds least of what touches the kidney.
+                # Of equal scores the first, cut at the highest level, which contains the least adjacent tissue.
                 if score > (LEAST_SCORE if best is None else best.score):
                     best = _Piece(piece, window, score)
     return None if best is None else _Piece(_with_sinus(best.mask), window, best.score)
@@ -148,7 +153,7 @@ def _best_piece(scan: CoarseScan, smooth: Coarse, *, spine: tuple[Heights, Heigh
 def _pieces(
     inside: MaskArray, depth_mm: npt.NDArray[np.float64], *, neck_mm: float, spacing_mm: tuple[float, float, float]
 ) -> list[MaskArray]:
-    """Cut at necks of twice the given half width, and give each large enough piece its outer layer back."""
+    """Cut at necks of twice the given half width, and restore the outer layer of each piece that is large enough."""
     cores, count = ndimage.label(depth_mm > neck_mm)
     if count == 0:
         return []
@@ -179,7 +184,10 @@ def _score(
     low_hu: float,
     spacing_mm: tuple[float, float, float],
 ) -> float:
-    """How much a piece of tissue is like a kidney: the product of marks from 0 to 1 (ranges are our choice)."""
+    """Score the resemblance of a piece of tissue to a kidney: the product of marks from 0 to 1.
+
+    A kidney is 90–130 mm long and has a volume of 100–250 ml.
+    """
     index = np.nonzero(piece)
     beside_mm, behind_mm = (float(place[index].mean()) for place in places)
     mark = _within(beside_mm, (25.0, 40.0, 75.0, 95.0)) * _within(behind_mm, (-75.0, -50.0, 10.0, 28.0))
@@ -204,7 +212,7 @@ def _score(
 def _shape_mark(whole: MaskArray, spacing_mm: tuple[float, float, float]) -> float:
     points_mm = np.argwhere(whole) * spacing_mm
     volume_ml = len(points_mm) * float(np.prod(spacing_mm)) / 1000.0
-    # Variances of a solid ellipsoid are a fifth of its squared half axes.
+    # The variances of a solid ellipsoid are a fifth of its squared semi-axes.
     variances, axes = np.linalg.eigh(np.cov(points_mm.T))
     halves_mm = np.sqrt(5.0 * np.maximum(variances, 1.0))
     ellipsoid_ml = 4.0 / 3.0 * np.pi * float(np.prod(halves_mm)) / 1000.0
@@ -218,14 +226,14 @@ def _shape_mark(whole: MaskArray, spacing_mm: tuple[float, float, float]) -> flo
 
 
 def _within(value: float, corners: tuple[float, float, float, float]) -> float:
-    """1 between the middle corners, falling to 0 at the outer ones."""
+    """Return 1 between the middle corners, falling to 0 at the outer ones."""
     return float(np.interp(value, corners, (0.0, 1.0, 1.0, 0.0)))
 
 
 def _around(
     index: tuple[npt.NDArray[np.int_], ...], shape: tuple[int, ...], *, spacing_mm: tuple[float, float, float]
 ) -> tuple[slice, slice, slice]:
-    """The box around some voxels with 8 mm more on every side, within the array."""
+    """Return the bounding box of some voxels with a margin of 8 mm, clipped to the array."""
     x, y, z = (
         slice(max(int(i.min()) - round(8.0 / mm), 0), min(int(i.max()) + 1 + round(8.0 / mm), size))
         for i, size, mm in zip(index, shape, spacing_mm, strict=True)
@@ -234,11 +242,11 @@ def _around(
 
 
 def _with_sinus(piece: MaskArray) -> MaskArray:
-    """Fill each slice up to its convex outline, so that the medulla and the sinus, with fat and urine, lie inside."""
+    """Fill each slice up to its convex hull, to include the medulla and the sinus with its fat and urine."""
     filled = piece.copy()
     for k in np.flatnonzero(piece.any(axis=(0, 1))):
         inner = np.argwhere(piece[:, :, k])
-        if np.linalg.matrix_rank(inner - inner[0]) < 2:  # a point or a line has no inside
+        if np.linalg.matrix_rank(inner - inner[0]) < 2:  # a point or a line has no interior
             continue
         low, high = inner.min(axis=0), inner.max(axis=0) + 1
         sides = ConvexHull(inner).equations
@@ -249,18 +257,18 @@ def _with_sinus(piece: MaskArray) -> MaskArray:
 
 
 def read_organs(organs_path: Path, volume: Volume) -> Organs:
-    """Take kidneys and aorta from what TotalSegmentator wrote.
+    """Read kidneys and aorta from the output of TotalSegmentator.
 
     Args:
-        organs_path: Its label map with all organs (task "total", version 2), or the folder with one file an organ.
-        volume: The scan; the labels may lie on another grid.
+        organs_path: Its label map with all organs (task "total", version 2), or the folder with one file per organ.
+        volume: The scan; the labels may be on a different grid.
 
     Returns:
         The organs, on the coarse lattice of the scan.
 
     Raises:
-        VolumeError: As in reading an image; "organs-missing" where neither kidney is marked, "mask-outside" where the
-            kidneys lie wholly outside the scan.
+        VolumeError: If the file cannot be read as an image; with code "organs-missing" if neither kidney is labelled,
+            "mask-outside" if the kidneys are completely outside the scan.
 
     Source: TotalSegmentator's class map, version 2: kidney_right 2, kidney_left 3, aorta 52.
 
@@ -286,7 +294,7 @@ def _on_lattice(marked: list[tuple[int, MaskArray, Grid]], volume: Volume) -> Or
         try:
             brought = bring_over(mask, source, grid)
         except VolumeError:
-            if label == AORTA:  # may lie beyond the scan; the kidneys may not
+            if label == AORTA:  # may be outside the scan; the kidneys may not
                 continue
             raise
         free = brought & (labels == 0)
@@ -304,7 +312,7 @@ def _on_lattice(marked: list[tuple[int, MaskArray, Grid]], volume: Volume) -> Or
 
 
 def _given_masks(organs_path: Path) -> list[tuple[int, MaskArray, Grid]]:
-    """The marked organs with our label for each."""
+    """Return the labelled organs with their label here."""
     found = []
     if organs_path.is_dir():
         for name, (label, _) in TOTALSEGMENTATOR.items():

@@ -1,4 +1,4 @@
-"""A coarse copy of a CT scan and what can be told on it without knowing organs: the body, the spine, the aorta."""
+"""A coarse copy of a CT scan, and the landmarks found on it without recognising organs: body, spine and aorta."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Heights: TypeAlias = Annotated[npt.NDArray[np.float64], "z"]
 Coarse: TypeAlias = Annotated[npt.NDArray[np.float32], "x y z"]
 
 COARSE_MM = 2.5
-"""Voxels are averaged up to this size: a kidney is still 20 voxels wide, and noise falls to a few HU (our choice)."""
+"""Block size to which voxels are averaged: a kidney is still 20 blocks wide, and noise falls to a few HU."""
 
 LEAST_MM = (120.0, 100.0, 40.0)
-"""A scan that covers less has no spine with a kidney beside it in view (our choice)."""
+"""Smallest extent of a scan that can show a spine with a kidney beside it."""
 
 AIR_HU, FAT_HU = -300.0, -20.0
-"""Below the first is air or lung; between the two is fat (which is −120 to −80 HU; smoothing widens it)."""
+"""Air and lung are below the first level; fat is between the two (−120 to −80 HU, widened by smoothing)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseScan:
-    """Averages over blocks of voxels, and the lattice of the blocks' centres.
+    """Averages over blocks of voxels, and the lattice of the block centres.
 
     Attributes:
         values_hu: ``"x y z"``, HU.
-        grid: Where the averages lie.
-        stride: How many voxels of the scan went into one along each axis.
+        grid: The lattice of the block centres.
+        stride: Number of voxels per block along each axis.
     """
 
     values_hu: Coarse
@@ -44,21 +44,19 @@ class CoarseScan:
 
     @property
     def spacing_mm(self) -> Triple:
-        """Distance of the blocks' centres along each axis, mm."""
+        """Distance between block centres along each axis, mm."""
         return self.grid.spacing_mm
 
 
 def coarse_grid(volume: Volume, *, coarse_mm: float = COARSE_MM) -> tuple[Grid, tuple[int, int, int]]:
-    """Say where the blocks of voxels lie that a coarse copy averages, without reading a voxel.
+    """Compute the lattice of a coarse copy without reading voxels.
 
     Args:
         volume: Any scan.
-        coarse_mm: The size of a block that is aimed at, mm; voxels that are larger stay as they are.
+        coarse_mm: Target size of a block, mm; larger voxels are not merged.
 
     Returns:
-        The lattice of the blocks' centres, and the voxels in a block along x, y and z.
-
-    Source: Our choice.
+        The lattice of the block centres, and the number of voxels per block along x, y and z.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> grid, stride = coarse_grid(make_volume(np.zeros((9, 9, 4)), spacing_mm=(0.8, 0.8, 5.0)))
@@ -81,16 +79,14 @@ def coarse_grid(volume: Volume, *, coarse_mm: float = COARSE_MM) -> tuple[Grid, 
 
 
 def shrink(volume: Volume, *, coarse_mm: float = COARSE_MM) -> CoarseScan:
-    """Average blocks of voxels, plane by plane so that no second copy of the scan is made.
+    """Average blocks of voxels, plane by plane to avoid a second copy of the scan.
 
     Args:
-        volume: A CT in HU. What is stored as less than air or more than metal is cut to −1024 and 3071.
+        volume: A CT in HU. Values are clipped to −1024 to 3071.
         coarse_mm: As in :func:`coarse_grid`.
 
     Returns:
         The coarse copy.
-
-    Source: Our choice.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.repeat(np.arange(4.0), 2)[:, None, None] * np.ones((8, 4, 3))
@@ -110,22 +106,20 @@ def shrink(volume: Volume, *, coarse_mm: float = COARSE_MM) -> CoarseScan:
 
 
 def find_body(scan: CoarseScan) -> MaskArray | None:
-    """Find the patient: the largest piece that is not air, without the couch.
+    """Find the patient: the largest connected region that is not air, without the couch.
 
     Args:
         scan: The coarse copy.
 
     Returns:
-        The body without lungs and bowel gas; None where there is no air and fat around soft tissue, as in an image
-        that is not in HU, or where too little is in view.
-
-    Source: Our choice.
+        The body without lungs and bowel gas; None if the soft tissue is not surrounded by air and fat, as in an image
+        that is not in HU, or if too little is in view.
     """
     extent = np.array(scan.grid.size) * scan.spacing_mm
     if (extent < LEAST_MM).any():
         return None
     solid = scan.values_hu > AIR_HU
-    # The couch touches the back over a thin layer only.
+    # The couch touches the back only in a thin layer.
     disc = np.ones((3, 3, 1), dtype=bool)
     pieces, count = ndimage.label(ndimage.binary_opening(solid, disc, iterations=2))
     if count == 0:
@@ -138,26 +132,23 @@ def find_body(scan: CoarseScan) -> MaskArray | None:
 
 
 def _widest(body: MaskArray) -> npt.NDArray[np.float64]:
-    """The share of each axis that the body spans."""
+    """Return the fraction of each axis that the body spans."""
     return np.array([body.any(axis=tuple({0, 1, 2} - {axis})).mean() for axis in range(3)])
 
 
 def find_spine(scan: CoarseScan, body: MaskArray) -> tuple[Heights, Heights] | None:
     """Find the spinal column: where most bone is stacked near the middle of the body.
 
-    Bone is smoothed by the size of a vertebra with its arch, so that ribs, an enhanced aorta and bowel contrast weigh
-    little; the
-    median over 60 mm of height bridges what misleads single slices.
+    Bone is smoothed at the scale of a vertebra with its arch, so that ribs, an enhanced aorta and bowel contrast have
+    little weight; the median over a height of 60 mm bridges slices that mislead.
 
     Args:
         scan: The coarse copy.
-        body: As found by :func:`find_body`.
+        body: The body from :func:`find_body`.
 
     Returns:
-        For each slice the x and the y of the column's middle (about the back of the vertebral body), mm from the
-        first voxel; None where no column of bone is in view.
-
-    Source: Our choice.
+        For each slice, x and y of the column's centre (near the back of the vertebral body), mm from the first voxel;
+        None if no column of bone is in view.
     """
     spacing = np.array(scan.spacing_mm)
     bone = np.clip((scan.values_hu - 100.0) / 200.0, 0.0, 1.0, dtype=np.float32) * body
@@ -182,9 +173,9 @@ def find_spine(scan: CoarseScan, body: MaskArray) -> tuple[Heights, Heights] | N
 def _middle_of_column(
     bone: Coarse, x: npt.NDArray[np.intp], y: npt.NDArray[np.intp], *, spacing_mm: Triple
 ) -> npt.NDArray[np.intp]:
-    """Where the middle of the bone within 25 mm aside and 55 mm to the front and back lies, slice by slice.
+    """Find the middle of the bone within 25 mm to either side and 55 mm to the front and back, slice by slice.
 
-    An aorta full of contrast medium, as bright as bone, draws the densest place to the front, but hardly the middle.
+    An opacified aorta, as bright as bone, pulls the densest position forward, but hardly moves the middle.
     """
     aside, along = round(25.0 / spacing_mm[0]), round(55.0 / spacing_mm[1])
     middle = y.copy()
@@ -197,16 +188,14 @@ def _middle_of_column(
 
 
 def offsets_mm(scan: CoarseScan, spine: tuple[Heights, Heights]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Say for every voxel how far it lies to the left of the spine, and how far behind it.
+    """Compute each voxel's distance to the left of the spine and behind it.
 
     Args:
         scan: The coarse copy.
-        spine: As found by :func:`find_spine`.
+        spine: The spine from :func:`find_spine`.
 
     Returns:
         ``"x 1 z"`` and ``"1 y z"``, mm.
-
-    Source: Our choice.
     """
     x = np.arange(scan.grid.size[0])[:, None, None] * scan.spacing_mm[0]
     y = np.arange(scan.grid.size[1])[None, :, None] * scan.spacing_mm[1]
@@ -214,23 +203,22 @@ def offsets_mm(scan: CoarseScan, spine: tuple[Heights, Heights]) -> tuple[npt.ND
 
 
 def find_aorta(scan: CoarseScan, spine: tuple[Heights, Heights], *, kidneys: MaskArray) -> MaskArray | None:
-    """Find the aorta: the brightest thing in front of the spine that is even over 10 mm across and 30 mm of height.
+    """Find the aorta: the brightest structure in front of the spine that is uniform over 10 mm across, 30 mm along z.
 
-    A vertebra is as bright but uneven along its height (marrow, end plates, discs); bowel that holds contrast medium
-    bends away. The place may move by one voxel from slice to slice; the best line of places is found by dynamic
-    programming. The vena cava lies to the right, which counts 2 HU a mm against it. In an unenhanced scan the vena
-    cava or a crus may be taken for the aorta, whose HU are nearly the same.
+    A vertebra is as bright but varies along its height (marrow, end plates, discs); opacified bowel bends away. The
+    position may move by one voxel between slices; the best line of positions is found by dynamic programming. The vena
+    cava is to the right of the aorta, which costs it 2 HU per mm. In an unenhanced scan, the vena cava or a crus may be
+    mistaken for the aorta, but their HU are nearly the same.
 
     Args:
         scan: The coarse copy.
-        spine: As found by :func:`find_spine`.
-        kidneys: Where they lie: gives the heights to look at, and tells an unenhanced scan, in which nothing that is
+        spine: The spine from :func:`find_spine`.
+        kidneys: The kidneys: they give the heights to search, and show whether the scan is unenhanced, so that nothing
             brighter than 80 HU can be blood.
 
     Returns:
-        The core of the aorta, 10 mm across; None where nothing is even enough.
-
-    Source: Our choice; the adult abdominal aorta is 15–25 mm wide.
+        The core of the aorta, 10 mm wide (the adult abdominal aorta is 15–25 mm wide); None if nothing is uniform
+        enough.
     """
     heights = np.flatnonzero(kidneys.any(axis=(0, 1)))
     slices = slice(int(heights[0]), int(heights[-1]) + 1)
@@ -261,7 +249,7 @@ def find_aorta(scan: CoarseScan, spine: tuple[Heights, Heights], *, kidneys: Mas
 
 
 def _best_line(merit: npt.NDArray[np.float64]) -> npt.NDArray[np.int_]:
-    """The chain of places, one a slice, with the largest sum of merit, moving by at most one voxel a slice."""
+    """Find the chain of positions, one per slice, with the largest total merit and steps of at most one voxel."""
     columns, rows, slices = merit.shape
     best = merit[:, :, 0].copy()
     came_from = np.zeros((columns, rows, slices), dtype=np.int8)

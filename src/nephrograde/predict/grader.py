@@ -7,13 +7,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.files import read_rows
-from nephrograde.run.folder import RunFolder
-from nephrograde.run.provenance import read_lock
+from nephrograde.results import Results
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
 from nephrograde.sample.scanned import Scanned, annotated
-from nephrograde.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
@@ -102,25 +99,29 @@ def grade_scan(run_dir: str | Path, model: str, scan: Scan) -> Grading:
         RunError: Where the run has no such model, or has not been evaluated.
         VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
     """
-    run = RunFolder.open(run_dir)
-    study = restore_study(read_lock(run)["study"])
+    run = Results.read(run_dir)
+    study = run.study
+    if study is None:
+        raise RunError(f"{run_dir} holds the evaluation of a score table, not the run of a study.")
     arm, phase = _find_model(study, model)
     scan = replace(scan, phase=phase)
     seen = _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study)
 
     from nephrograde.fit.folds import grade_pictures  # torch is needed from here on
 
-    of_folds = grade_pictures(run, model, seen.region, settings=study.fit_of(arm))
+    of_folds = grade_pictures(run.folder, model, seen.region, settings=study.fit_of(arm))
     p_high = fmean(of_folds)
-    threshold, rule = _threshold(run, model)
+    threshold = run.threshold(model)
+    if threshold is None:
+        raise RunError(f"{run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     return Grading(
         model=model,
         phase=phase,
         p_high=p_high,
         p_high_of_folds=of_folds,
-        call="high" if p_high >= threshold else "low",
-        threshold=threshold,
-        threshold_rule=rule,
+        call="high" if p_high >= threshold.value else "low",
+        threshold=threshold.value,
+        threshold_rule=threshold.how,
         image=str(scan.image_path),
         size=seen.size,
         spacing_mm=seen.spacing_mm,
@@ -173,10 +174,3 @@ def _find_model(study: Study, model: str) -> tuple[Arm, str]:
     if model not in found:
         raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
     return found[model]
-
-
-def _threshold(run: RunFolder, model: str) -> tuple[float, str]:
-    for row in read_rows(run.estimates_path):
-        if row["model"] == model and row["measure"] == "threshold":
-            return float(row["value"]), row["method"]
-    raise RunError(f"{run.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
-"""What the lock file calls these inputs. Paths stay out of it: they may say who the patients are."""
+"""What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
+FORMAT = 2
+"""Of the tables in ``statistics/``; raised with their columns, so that the tables of an older run are renewed."""
 _PACKAGES = (
     "torch",
     "lightning-fabric",
@@ -41,7 +44,7 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
-    the file as it was.
+    the file as it was. So is the number of the format, which only :func:`mark_format` raises.
 
     Args:
         study: The resolved study; the settings alone for a score table of another program.
@@ -49,7 +52,10 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
         inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
     """
+    lock_path = run.study_lock_path
+    earlier = read_json(lock_path) if lock_path.exists() else {}
     lock: dict[str, Any] = {
+        "format": earlier.get("format", 1) if earlier else FORMAT,
         "versions": versions(),
         "git_commit": git_commit(),
         "command": command,
@@ -61,10 +67,48 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
     else:
         lock["study"] = study.model_dump(mode="json")
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
-    lock_path = run.study_lock_path
-    earlier = read_json(lock_path) if lock_path.exists() else {}
     if {key: earlier.get(key) for key in lock} != lock:
         write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})
+
+
+def mark_format(run: RunFolder) -> None:
+    """Record that the tables in ``statistics/`` have the columns of this version.
+
+    Args:
+        run: The run folder, whose tables have all been written.
+    """
+    lock = read_json(run.study_lock_path)
+    if lock.get("format") != FORMAT:
+        write_json(run.study_lock_path, {**lock, "format": FORMAT})
+
+
+def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
+    """Refuse a run whose tables have the columns of another version, and name the command that renews them.
+
+    Args:
+        lock: What the lock file holds.
+        run_dir: The run folder.
+
+    Raises:
+        RunError: Where the tables are older, or from a later version than this one.
+
+    >>> check_format({"study": {}}, Path("runs/first"))
+    Traceback (most recent call last):
+    nephrograde.errors.RunError: runs/first was evaluated by an older version of nephrograde, ...
+    """
+    found = lock.get("format", 1)
+    if found == FORMAT:
+        return
+    if not isinstance(found, int) or found > FORMAT:
+        raise RunError(
+            f"{run_dir} was evaluated by a later version of nephrograde (format {found}; this one reads {FORMAT}). "
+            "Install that version."
+        )
+    source = "STUDY.toml" if "study" in lock else next(iter(lock.get("inputs", {})), "SCORES.csv")
+    raise RunError(
+        f"{run_dir} was evaluated by an older version of nephrograde, whose tables lack columns. Renew them, with the "
+        f"same numbers: {shlex.join(['nephrograde', 'evaluate', source, '--out', str(run_dir)])}"
+    )
 
 
 def read_lock(run: RunFolder) -> dict[str, Any]:

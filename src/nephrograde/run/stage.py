@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json, remove_leftovers, remove_ours, sha256_of, write_json
+from nephrograde.run.provenance import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -78,12 +79,13 @@ def run_stage(
     """
     found = {str(path.relative_to(run.run_dir)): sha256_of(path) for path in inputs if path.exists()}
     key = fingerprint([found, settings])
+    done = {"inputs": key, "format": FORMAT}  # the format renews what an older version wrote, but is no new input
 
     def record() -> dict[str, Any]:
         make(key)
-        return {"inputs": key}
+        return done
 
-    kept_record(run.stage_path(stage), record, is_current=lambda earlier: earlier["inputs"] == key)
+    kept_record(run.stage_path(stage), record, is_current=lambda earlier: earlier == done)
 
 
 def kept_name(patient_id: str, what: str, content: object, suffix: str) -> str:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def write_demo(target_dir: Path, settings: PhantomSettings, *, advance: Callable[[], None] = lambda: None) -> Path:
     """Write the synthetic cohort and its study file, and return the path of the study file.
 
-    Each size, seed and format has a folder of its own, so that one demo does not disturb another.
+    Each combination of size, seed and format has its own folder, so demos do not interfere with each other.
 
     Args:
-        target_dir: Where ``cohort-<patients>-<seed>`` goes.
+        target_dir: Parent of the folder ``cohort-<patients>-<seed>``.
         settings: The synthetic cohort.
-        advance: Called once a patient.
+        advance: Called once per patient.
     """
     kind = "-dicom" if settings.dicom else ""
     cohort_dir = target_dir / f"cohort-{settings.patients}-{settings.seed}{kind}"

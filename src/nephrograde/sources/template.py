@@ -1,4 +1,4 @@
-"""The templates that `nephrograde init` writes: a study file, a cohort table, and a page that explains its columns."""
+"""The templates that `nephrograde init` writes: a study file, a cohort table and a description of its columns."""
 
 from __future__ import annotations
 
@@ -49,30 +49,29 @@ _COHORT_ROWS = (
 _COLUMNS = """\
 # The columns of the cohort table
 
-One row a patient, in the first sheet of an XLSX file or in a CSV or TSV file (UTF-8 or GB18030). Replace the two
-example rows. Your own headings may stay: say in the study file which is which, for instance
-`columns = { patient_id = "病案号" }`. An empty cell, `NA`, `null` or `-` means that there is
-nothing. So do `none` and `无` in a cell for a file, a place or a number; in other clinical columns they are answers.
+One row per patient, in the first sheet of an XLSX file or in a CSV or TSV file (UTF-8 or GB18030). Replace the two
+example rows. You can keep your own headings: map them in the study file, for example
+`columns = { patient_id = "病案号" }`. An empty cell, `NA`, `null` or `-` means that the value is missing. So do `none`
+and `无` in a cell for a file, a position or a number; in other clinical columns, they are answers.
 
 每行一名患者；可用 XLSX、CSV 或 TSV。自己的表头可以保留，在 study.toml 的 columns 中注明对应关系即可。
 
-## Needed
+## Required
 
-- `patient_id`: any text that is the patient's alone. Use a pseudonym, not the name or the hospital number.
+- `patient_id`: any text that is unique to the patient. Use a pseudonym, not the name or the hospital number.
   患者编号，不得重复；请使用脱敏编号，不要用姓名或病案号。
-- `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `3.0`, `G3`, `III`, `ISUP 3` and `3级` are the
-  same); 3 and 4 are high.
-  Another column of grades, or of 0 and 1, may be named as `cohort.outcome`.
+- `isup_grade`: the WHO/ISUP grade from pathology, 1 to 4 (`3`, `3.0`, `G3`, `III`, `ISUP 3` and `3级` are
+  equivalent); 3 and 4 are high. To use another column, of grades or of 0 and 1, name it in `cohort.outcome`.
   病理 WHO/ISUP 核分级 1–4，3–4 级为高级别；也可在 cohort.outcome 中指定其他分级列或 0/1 列。
 - `<phase>_image`, for each of `cohort.phases` (`cmp_image`, `np_image`, `up_image`): the scan, as NIfTI, NRRD, MHA, a
-  folder with one DICOM series, or a list that `nephrograde scan` wrote; for weak arms also exported pictures, parted by
-  `;`. Paths start from the table's folder. A patient without a phase takes part in the others.
+  folder with one DICOM series, or a list written by `nephrograde scan`; for weak arms also exported pictures, separated
+  by `;`. Relative paths start from the table's folder. A patient who lacks a phase still takes part in the others.
   各期相图像：NIfTI、NRRD、MHA 文件、只含一个序列的 DICOM 文件夹或 scan 生成的列表；弱监督也可用导出的图片，以分号隔开；
   相对路径以表格所在文件夹为准；缺某一期可留空。
 
-## What a person gave for a scan, as far as the arms of the study need it
+## Annotations, as far as the arms of the study need them
 
-- `<phase>_mask`: the delineated tumour as NIfTI, NRRD, MHA, DICOM SEG or RTSTRUCT; it may lie on another grid than the
+- `<phase>_mask`: the delineated tumour as NIfTI, NRRD, MHA, DICOM SEG or RTSTRUCT; its grid may differ from that of the
   image. `[masks]` in the study file says which label is the tumour.
   肿瘤三维勾画：NIfTI、NRRD、MHA、DICOM SEG 或 RTSTRUCT；网格可与图像不同；标签在研究文件 [masks] 中指定。
 - `<phase>_box`: two opposite corners of a rectangle on one slice or of a box, `200,210,41;260,275,41 vox`.
@@ -82,24 +81,24 @@ nothing. So do `none` and `无` in a cell for a file, a place or a number; in ot
 - `<phase>_slice`: one axial slice through the tumour, `-312.5 mm` or `41 vox`.
   经过肿瘤的一个横断层面，并注明单位。
 
-- `<phase>_pixel_mm`: the size of a pixel of exported pictures in mm, where it is known.
+- `<phase>_pixel_mm`: the pixel size of exported pictures in mm, if known.
   导出图片的像素大小（毫米），可留空。
 
-Every place has its unit: `mm` is the patient's coordinate system of DICOM (LPS); `vox` counts the voxels of that
-phase's image from 0 (columns, rows, slices from feet to head for DICOM; array order for other files). In a CSV file
-a cell with commas stands in quotes, as Excel writes it.
+Every position needs a unit: `mm` is the DICOM patient coordinate system (LPS); `vox` counts the voxels of that
+phase's image from 0 (columns, rows, slices from feet to head for DICOM; array order for other files). In a CSV file,
+a cell that contains commas must be quoted, as Excel does.
 
 坐标必须注明单位：mm 为 DICOM 患者坐标（LPS），vox 为该期图像从 0 开始的体素序号（列、行、层；DICOM 由足至头）。
 
-## Clinical columns, all of them optional
+## Clinical columns, all optional
 
 - `age_years`: age at the scan, in years. 检查时年龄（岁）。
-- `sex`: for the table of patients in the report. 性别。
-- `size_cm`: the largest diameter of the tumour in cm; the size-only baseline reads it, else measures the mask.
+- `sex`: for the patient characteristics in the report. 性别。
+- `size_cm`: the largest diameter of the tumour in cm; the size-only baseline uses it, or measures the mask without it.
   肿瘤最大径（厘米）；“仅大小”基线模型使用此列，缺失时由掩膜测量。
 - `volume_ml`: the volume of the tumour in ml. 肿瘤体积（毫升）。
-- `centre`: the hospital; name it in `split.stratify` to spread the hospitals over train and test. 医院或中心。
-- `split`: `train` or `test`, where the test patients are given; name it as `split.column`.
+- `centre`: the hospital; name it in `split.stratify` to balance the hospitals across train and test. 医院或中心。
+- `split`: `train` or `test`, if the test patients are predefined; name it in `split.column`.
   若已指定训练集与测试集，填 train 或 test，并在 split.column 中注明列名。
 - Any further column is kept as clinical data. 其他列均作为临床资料保留。
 """
@@ -108,19 +107,17 @@ a cell with commas stands in quotes, as Excel writes it.
 def write_template(target_dir: Path) -> tuple[Path, Path]:
     """Write ``study.toml`` with every key explained, ``cohort.csv`` with two example patients, and ``columns.md``.
 
-    For somebody who starts a study of their own. The table carries a byte order mark, so that Excel reads it as UTF-8.
+    Use them to start a study of your own. The table has a byte order mark, so that Excel reads it as UTF-8. The arms
+    are those of the paper, with every key at its default.
 
     Args:
-        target_dir: Where to; made when it is missing.
+        target_dir: The folder to write to; created if missing.
 
     Returns:
         The paths of the study file and of the table.
 
     Raises:
-        RunError: Where one of the files is there already; nothing is written then.
-
-    Source:
-        Our choice; the paper's arms, each key at its default.
+        RunError: If one of the files already exists; nothing is written then.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +137,7 @@ def write_template(target_dir: Path) -> tuple[Path, Path]:
         raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
     present = [name for name in contents if (target_dir / name).exists()]
     if present:
-        raise RunError(f"{target_dir} holds {', '.join(present)} already. Name another folder, or move them away.")
+        raise RunError(f"{target_dir} already contains {', '.join(present)}. Name another folder or move the files.")
     for name, content in contents.items():
         with replaced(target_dir / name) as temporary_path:
             temporary_path.write_bytes(content)

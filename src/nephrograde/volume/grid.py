@@ -1,4 +1,4 @@
-"""Where the voxels of an image lie in the patient: size, spacing, origin and direction (LPS, mm)."""
+"""The position of an image's voxels in the patient: size, spacing, origin and direction (LPS, mm)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Index: TypeAlias = Annotated[npt.ArrayLike, "x y z"]
 Source: TypeAlias = Literal["dicom", "file", "memory"]
 
 FEWEST_SLICES = 3
-"""The paper's weak arm reads three slices and more."""
+"""The paper's weak arm reads at least three slices."""
 ORTHONORMAL_WITHIN = 1e-3
-"""Largest tolerated entry of DᵀD − 1: half a voxel of 0.8 mm over 400 mm (our choice)."""
+"""Largest tolerated entry of DᵀD − 1: equivalent to half a voxel of 0.8 mm over 400 mm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """A lattice of voxels in the patient: LPS, so x grows to the left, y to the back and z to the head.
+    """A lattice of voxels in the patient: LPS, so x increases to the left, y to the back and z to the head.
 
-    Column ``a`` of ``direction`` is the unit vector along array axis ``a``. ``source`` says how the axes were ordered:
-    "dicom" is columns, rows, slices with the slices from feet to head (of a coronal or sagittal series: to the back, to
-    the left); "file" is the order of the file; "memory" an array made by code. ``is_oriented`` is false where a file
-    does not say how its axes lie in the patient.
+    Column ``a`` of ``direction`` is the unit vector along array axis ``a``. ``source`` is the origin of the axis order:
+    "dicom" is columns, rows, slices with the slices from feet to head (in a coronal or sagittal series: to the back, to
+    the left); "file" is the order in the file; "memory" is an array made by code. ``is_oriented`` is false if a file
+    does not state the orientation of its axes in the patient.
 
     >>> grid = Grid((4, 4, 3), (0.8, 0.8, 2.0), (-10.0, 0.0, 50.0), np.eye(3), source="file")
     >>> grid.to_mm((1, 0, 2)), grid.to_index((-10.0, 0.8, 51.0))
@@ -48,27 +48,27 @@ class Grid:
     is_oriented: bool = True
 
     def to_mm(self, index: Index) -> Triple:
-        """The place in the patient (LPS, mm) of an index; voxel centres are whole numbers.
+        """Convert an index to a position in the patient (LPS, mm); voxel centres are whole numbers.
 
         Args:
-            index: Column, row and slice; fractions lie between voxel centres.
+            index: Column, row and slice; may be fractional.
         """
         steps = np.asarray(index, dtype=np.float64) * self.spacing_mm
         return _triple(self.direction @ steps + self.origin_mm)
 
     def to_index(self, position_mm: Index) -> Triple:
-        """The index, with fractions, of a place in the patient.
+        """Convert a position in the patient to a fractional index.
 
         Args:
-            position_mm: LPS, mm; may lie outside the image.
+            position_mm: LPS, mm; may be outside the image.
         """
         away = np.asarray(position_mm, dtype=np.float64) - self.origin_mm
         return _triple(np.linalg.solve(self.direction, away) / self.spacing_mm)
 
     def axes(self) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-        """For x, y and z: which stored axis runs along it, and whether that axis has to be flipped to grow with it.
+        """For x, y and z: the stored axis that runs along it, and whether that axis must be flipped to match its sense.
 
-        Of an oblique image the assignment with the largest sum of cosines.
+        For an oblique image, the assignment with the largest sum of cosines.
 
         >>> coronal = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
         >>> Grid((5, 6, 7), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), coronal, source="file").axes()
@@ -79,7 +79,7 @@ class Grid:
         return (x, y, z), flips
 
     def reoriented(self) -> Grid:
-        """The same lattice with its axes put in the order x, y, z and growing with them.
+        """The same lattice with its axes in the order x, y, z and increasing along them.
 
         Only order and sign change; the axes of an oblique image stay oblique.
         """
@@ -98,15 +98,13 @@ class Grid:
         )
 
     def require_sound(self) -> Grid:
-        """Return the grid itself if it can be trusted.
+        """Return the grid itself if it is valid.
 
-        Why: SimpleITK refuses a sheared NIfTI affine, but takes a sheared NRRD or MHA, a NaN, or a spacing of 0
-        (as 1 mm), and sizes measured on such a lattice are wrong.
+        SimpleITK rejects a sheared NIfTI affine, but accepts a sheared NRRD or MHA, a NaN, or a spacing of 0 (as 1 mm),
+        and sizes measured on such a lattice are wrong.
 
         Raises:
             VolumeError: With code "spacing-invalid" or "affine-sheared".
-
-        Source: Our choice of the tolerance, ``ORTHONORMAL_WITHIN``.
         """
         spacing = np.asarray(self.spacing_mm)
         if not (np.isfinite(spacing).all() and (spacing > 0).all() and np.isfinite(self.origin_mm).all()):

@@ -1,8 +1,8 @@
-"""NIfTI files, read so that damage is noticed.
+"""A NIfTI reader that detects damaged files.
 
-SimpleITK reads a truncated ``.nii`` or ``.nii.gz``, or one with flipped bits, without a word and fills the rest of the
-image with whatever memory held; it takes the voxel size from ``pixdim`` where that contradicts the affine, and falls
-back from a sheared sform to the qform. So the few dozen lines of the format that matter are read here.
+SimpleITK reads a truncated ``.nii`` or ``.nii.gz``, or one with flipped bits, without an error and fills the rest of
+the image with uninitialised memory; it takes the voxel size from ``pixdim`` even if that contradicts the affine, and
+falls back from a sheared sform to the qform. So this module reads the parts of the format that matter itself.
 """
 
 from __future__ import annotations
@@ -25,12 +25,23 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import VolumeArray
     from nephrograde.volume.grid import Matrix
 
-# The fields that matter: where they stand and how they are written in NIfTI-1 and in NIfTI-2.
+# The fields that matter, with their offsets and types in NIfTI-1 and in NIfTI-2.
 _HEADER_1 = np.dtype(
     {
         "names": [
-            *("dim", "datatype", "pixdim", "vox_offset", "scl_slope", "scl_inter", "xyzt_units"),
-            *("qform_code", "sform_code", "quatern", "qoffset", "srow", "magic"),
+            "dim",
+            "datatype",
+            "pixdim",
+            "vox_offset",
+            "scl_slope",
+            "scl_inter",
+            "xyzt_units",
+            "qform_code",
+            "sform_code",
+            "quatern",
+            "qoffset",
+            "srow",
+            "magic",
         ],
         "formats": ["8i2", "i2", "8f4", "f4", "f4", "f4", "u1", "i2", "i2", "3f4", "3f4", "(3,4)f4", "S4"],
         "offsets": [40, 70, 76, 108, 112, 116, 123, 252, 254, 256, 268, 280, 344],
@@ -54,12 +65,12 @@ _BYTE_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 
 
 def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
-    """Read a ``.nii`` or ``.nii.gz`` file (NIfTI-1 or -2) with its numbers as stored.
+    """Read a ``.nii`` or ``.nii.gz`` file (NIfTI-1 or -2) with its values as stored.
 
-    The affine is the sform, else the qform, else the voxel size alone (``is_oriented`` is then false).
+    The affine is the sform, otherwise the qform, otherwise the voxel size alone (``is_oriented`` is then false).
 
     Args:
-        image_path: The file; whether it is compressed is seen from its content.
+        image_path: The file; compression is detected from its content.
 
     Returns:
         The values in array order (integers stay integers unless the header rescales them) and the grid.
@@ -101,7 +112,7 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
 
 
 def _fill(pieces: Iterator[bytes], offset: int, needed: int) -> npt.NDArray[np.uint8]:
-    """The ``needed`` bytes from ``offset`` on; the pieces are read to their end, where the checksum stands."""
+    """Return ``needed`` bytes from ``offset``; all pieces are read, because the checksum is at the end."""
     values = np.empty(needed, dtype=np.uint8)
     filled, position = 0, 0
     for piece in pieces:
@@ -183,7 +194,7 @@ def _rotation(quaternion: Any) -> Matrix:
 
 
 def _rescaled(values: VolumeArray, slope: float, intercept: float) -> VolumeArray:
-    """Apply the header's slope and intercept; a slope of 0 means that there is none."""
+    """Apply the header's slope and intercept; a slope of 0 means no scaling."""
     if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0 or (slope, intercept) == (1, 0):
         return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     kind = np.float64 if values.dtype.itemsize == 8 else np.float32

@@ -1,4 +1,4 @@
-"""Bringing a mask over to the grid of an image by world coordinates."""
+"""Resampling of a mask to the grid of an image by world coordinates."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
-    """Give every voxel of a grid the nearest voxel of a mask on another grid.
+    """Resample a mask to another grid by nearest neighbour.
 
-    Only the part of the target around the marked voxels is sampled. Where sampling would change nothing, because
-    every voxel of the target falls into the mask's voxel of the same index, the mask itself is returned.
+    Only the part of the target around the marked voxels is sampled. If sampling would change nothing, because every
+    voxel of the target falls into the mask's voxel with the same index, the mask itself is returned.
 
     Args:
-        mask: At least one voxel is true.
+        mask: The mask; at least one voxel is true.
         source: The grid of the mask.
         target: The grid of the image.
 
@@ -32,10 +32,8 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
         A mask on the target grid.
 
     Raises:
-        VolumeError: With code "mask-outside" where what is marked lies wholly outside the image, "mask-empty" where
-            it is so small that it falls between the voxels of the image.
-
-    Source: Our choice.
+        VolumeError: With code "mask-outside" if the marked voxels are completely outside the image, "mask-empty" if
+            they are so small that they fall between the voxels of the image.
     """
     if source.size == target.size and _index_for_index(source, target):
         return mask
@@ -67,10 +65,10 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
 
 
 def bounding_box(mask: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Lowest and highest index of the marked voxels along every axis, both inclusive.
+    """Return the lowest and highest index of the marked voxels along every axis, both inclusive.
 
     Args:
-        mask: At least one voxel is true.
+        mask: The mask; at least one voxel is true.
 
     >>> mask = np.zeros((6, 6, 6), dtype=bool)
     >>> mask[1:4, 2, 3:5] = True
@@ -84,9 +82,9 @@ def bounding_box(mask: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int,
 
 
 def _index_for_index(source: Grid, target: Grid) -> bool:
-    """Whether every voxel of the target falls into the source's voxel of the same index.
+    """Whether every voxel of the target falls into the source's voxel with the same index.
 
-    The difference of the two indices is affine, so that it is largest in a corner.
+    The difference between the two indices is affine, so it is largest in a corner.
     """
     corners = list(product(*((0.0, n - 1.0) for n in target.size)))
     found = np.array([source.to_index(target.to_mm(corner)) for corner in corners])

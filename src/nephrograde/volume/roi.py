@@ -1,6 +1,6 @@
-"""Regions of a scan: crops of a fixed size in mm, windowing, and the measures of a delineated tumour.
+"""Regions of a scan: crops of a fixed size in mm, windowing, and measurements of a delineated tumour.
 
-Only the region is resampled, never the scan: it is cut out first, with a margin, as a view.
+Only the region is resampled, never the scan: the region is first cut out, with a margin, as a view.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _FWHM_OF_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 @dataclass(frozen=True, slots=True)
 class Tumour:
-    """Where a delineated tumour lies and how large it is.
+    """Position and size of a delineated tumour.
 
     ``low_mm`` and ``high_mm`` are opposite corners of its bounding box along the axes of the volume, at the outer faces
-    of the voxels (LPS, mm), and ``center_mm`` is their middle. ``slices`` are the slices with tumour and
-    ``areas_mm2`` its area on each; ``largest_slice`` is the first with the largest area. ``diameter_mm`` is the
+    of the voxels (LPS, mm), and ``center_mm`` is their midpoint. ``slices`` are the slices with tumour and
+    ``areas_mm2`` is its area on each; ``largest_slice`` is the first with the largest area. ``diameter_mm`` is the
     longest straight line across the tumour on that slice, from outer edge to outer edge.
     """
 
@@ -61,19 +61,18 @@ def cut_box(
 
     Args:
         volume: The scan.
-        mask: The tumour on the scan's grid, cut along with it; a voxel is tumour where linear sampling gives ≥ 0.5.
-        center_mm: Middle of the box, LPS, mm.
-        size_mm: Edges of the box along x, y and z, mm.
-        voxels: How many voxels it is sampled at along x, y and z.
-        antialias: Blur each axis first where the box is sampled more coarsely than the scan; noise that the coarse
-            grid cannot hold would otherwise be kept.
+        mask: The tumour on the scan's grid, cut along with it; a voxel is tumour if linear sampling gives ≥ 0.5.
+        center_mm: Centre of the box, LPS, mm.
+        size_mm: Edge lengths of the box along x, y and z, mm.
+        voxels: Number of voxels along x, y and z.
+        antialias: Blur each axis first if the box is sampled more coarsely than the scan; otherwise noise that the
+            coarse grid cannot represent would be kept.
 
     Returns:
-        Float32 values by linear sampling and, with a mask, the mask. Outside the scan: −1000 where the scan holds air,
-        else the lowest value of the region; never tumour.
+        Float32 values from linear sampling and, with a mask, the mask. Outside the scan: −1000 if the scan contains
+        air, otherwise the lowest value of the region; never tumour.
 
-    Source: Cardoso 2015, "Scale factor point spread function matching" (MICCAI), for the width of the blur; our choice
-        of the rest.
+    Source: Cardoso 2015, "Scale factor point spread function matching" (MICCAI), for the width of the blur.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> x_mm = np.broadcast_to(np.arange(40.0)[:, None, None], (40, 40, 40))
@@ -101,18 +100,16 @@ def cut_slice(
     Args:
         volume: The scan.
         k: Index of the slice along z.
-        center_mm: Middle of the square, LPS, mm; its height is not used.
-        size_mm: Edge of the square, mm.
-        pixels: How many pixels it is sampled at along each edge.
+        center_mm: Centre of the square, LPS, mm; its z coordinate is not used.
+        size_mm: Edge length of the square, mm.
+        pixels: Number of pixels along each edge.
         antialias: As in :func:`cut_box`.
 
     Returns:
         Float32, ``"y x"``; outside the scan as in :func:`cut_box`.
 
     Raises:
-        VolumeError: With code "slice-outside" where the scan has no such slice.
-
-    Source: As in :func:`cut_box`.
+        VolumeError: With code "slice-outside" if the scan has no such slice.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> y_mm = np.broadcast_to(np.arange(40.0)[None, :, None], (40, 40, 3))
@@ -134,16 +131,16 @@ def cut_slice(
 
 
 def apply_window(values: VolumeArray, window: Window) -> npt.NDArray[np.float32]:
-    """Map a window of values to 0–1 and cut off what lies outside.
+    """Map a window of values to 0–1 and clip everything outside it.
+
+    The paper does not report its window.
 
     Args:
-        values: Any shape; HU, or the numbers of the series.
-        window: The values that become 0 and 1, or the percentiles of ``values`` that do.
+        values: An array of any shape; HU, or the stored values of the series.
+        window: The values, or the percentiles of ``values``, that become 0 and 1.
 
     Returns:
-        Float32 in [0, 1]; all 0 where both percentiles are one value.
-
-    Source: Our choice; the paper prints no window.
+        Float32 in [0, 1]; all 0 if both percentiles are the same value.
 
     >>> from nephrograde.study import Window
     >>> apply_window(np.array([-500.0, -200.0, 50.0, 900.0]), Window(low=-200.0, high=300.0)).tolist()
@@ -166,9 +163,9 @@ def measure_tumour(mask: MaskArray, volume: Volume) -> Tumour:
         volume: The scan.
 
     Raises:
-        VolumeError: With code "mask-empty" where nothing is marked.
+        VolumeError: With code "mask-empty" if nothing is marked.
 
-    Source: Our choice; the diameter follows the "largest axial diameter" of radiology reports.
+    Source: the diameter follows the "largest axial diameter" of radiology reports.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> mask = np.zeros((20, 20, 10), dtype=bool)
@@ -199,7 +196,7 @@ def measure_tumour(mask: MaskArray, volume: Volume) -> Tumour:
 
 
 def _diameter(area: npt.NDArray[np.bool_], spacing_mm: Triple) -> float:
-    """Longest distance between pixel corners; only the first and last pixel of each row can give it."""
+    """Return the longest distance between pixel corners; only the first and last pixel of each row can be its ends."""
     columns = np.flatnonzero(area.any(axis=1))
     first = area[columns].argmax(axis=1)
     last = area.shape[1] - area[columns, ::-1].argmax(axis=1)
@@ -219,10 +216,10 @@ def _sample(
     *,
     antialias: bool,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Linear samples at ``start + i · step`` along every axis, and which of them lie inside the array.
+    """Sample linearly at ``start + i · step`` along every axis, and say which samples are inside the array.
 
-    Blurring and linear sampling both work axis by axis, so that each axis is one sparse matrix, and what is blurred is
-    only what is kept. One plane is made after the other: what lies between stays in the processor's cache.
+    Blurring and linear sampling both work axis by axis, so each axis is one sparse matrix, and only what is kept is
+    blurred. Planes are computed one after the other, so that intermediate results stay in the processor's cache.
     """
     spans, (along_x, along_y, along_z), insides = zip(
         *(_axis_weights(*axis, antialias=antialias) for axis in zip(values.shape, start, step, counts, strict=True)),
@@ -243,9 +240,9 @@ def _sample(
 def _axis_weights(
     size: int, start: float, step: float, count: int, *, antialias: bool
 ) -> tuple[slice, csr_array[np.float32], npt.NDArray[np.bool_]]:
-    """The stretch of one axis that is needed, each sample's weights over it, and which samples lie inside.
+    """Return the part of one axis that is needed, each sample's weights over it, and which samples are inside.
 
-    An image reaches half a voxel beyond the centres of its outermost voxels, which are repeated there.
+    An image extends half a voxel beyond the centres of its outermost voxels, whose values are repeated there.
     """
     from scipy.sparse import csr_array
 
@@ -265,9 +262,9 @@ def _axis_weights(
 
 
 def _blur_kernel(step: float) -> npt.NDArray[np.float64]:
-    """The blur that turns the scan's point spread (one voxel wide at half height) into one of ``step`` voxels.
+    """Return the blur that widens the scan's point spread (one voxel at half maximum) to ``step`` voxels.
 
-    It is the discrete Gaussian (Lindeberg 1990), whose variance is right for narrow kernels too.
+    It is the discrete Gaussian (Lindeberg 1990), whose variance is exact for narrow kernels too.
     """
     from scipy.special import ive
 

@@ -1,8 +1,8 @@
-"""The content of a file, decompressed where it is gzip, with every checksum compared.
+"""The content of a file, decompressed if it is gzip, with every checksum verified.
 
-Two ways: in small pieces on one processor, which notices and names all damage, and at once on all processors, for a
-sound file that is read alone. Pieces that stay in the processor's cache, copied into one array, are a fifth faster than
-decompressing in one go on one processor.
+There are two ways: in small pieces on one processor, which detects and names all damage, and at once on all processors,
+for an undamaged file that is read alone. On one processor, small pieces that stay in the cache and are copied into one
+array are a fifth faster than decompression in one step.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from isal import isal_zlib  # nearly twice as fast as zlib, with its interface and the same checksum
+from isal import isal_zlib  # nearly twice as fast as zlib, with the same interface and checksum
 
 from nephrograde.errors import VolumeError
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 GZIP = b"\x1f\x8b"
 LARGEST_RATIO = 1032
-"""How much larger than its compressed form anything can be (a limit of the deflate format)."""
+"""Largest ratio of content to compressed size that the deflate format allows."""
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
 _PIECE_BYTES = 1 << 19
-_FIRST_BYTES = 1 << 12  # the header is in it, and may be all that is asked for
+_FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
 _LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 1 << 22, 1 << 25
 
 
 def read_pieces(image_path: Path) -> Iterator[bytes]:
-    """Read a file from its beginning to its end, decompressing it where it begins as gzip does.
+    """Read a file from beginning to end, decompressing it if it begins like gzip.
 
-    A gzip file may have several members, and zeros behind the last one.
+    A gzip file may have several members, and zeros after the last one.
 
     Args:
         image_path: The file; its name does not matter.
@@ -43,7 +43,7 @@ def read_pieces(image_path: Path) -> Iterator[bytes]:
         The content, piece by piece.
 
     Raises:
-        VolumeError: With code "file-truncated" where a gzip file breaks off, "file-corrupt" where it is damaged, at the
+        VolumeError: With code "file-truncated" if a gzip file is cut short, "file-corrupt" if it is damaged; at the
             latest after the last piece.
 
     Source: RFC 1952 (gzip).
@@ -68,31 +68,31 @@ def _inflated(stream: Any, piece: bytes) -> Iterator[bytes]:
     engine = isal_zlib.decompressobj(wbits=31)
     try:
         while piece:
-            if engine.eof:  # behind a member: another one, or zeros
+            if engine.eof:  # after a member: another one, or zeros
                 engine = isal_zlib.decompressobj(wbits=31)
             yield engine.decompress(piece)
             piece = engine.unused_data.lstrip(b"\0") if engine.eof else b""
             while not piece and (piece := stream.read(_PIECE_BYTES)) and engine.eof:
                 piece = piece.lstrip(b"\0")
-    except isal_zlib.error as error:  # type: ignore[misc]  # its stub gives an instance
+    except isal_zlib.error as error:  # type: ignore[misc]  # the stub declares an instance
         raise VolumeError("file-corrupt", f"the compressed file is damaged ({error}).", COPY_AGAIN) from None
     if not engine.eof:
         raise VolumeError("file-truncated", "the compressed file breaks off before its end.", COPY_AGAIN)
 
 
 def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
-    """Decompress a gzip file on all processors, if it is sound and this thread has the processors to itself.
+    """Decompress a gzip file on all processors, if it is undamaged and no other thread needs the processors.
 
-    Only the main thread takes this way: where several threads read a scan each, as when a cohort is prepared, one
-    processor a scan is faster for all of them together.
+    Only the main thread does this: if several threads each read a scan, as when a cohort is prepared, one processor per
+    scan is faster overall.
 
     Args:
         image_path: The file.
-        size: Bytes that the content must have.
+        size: Required size of the content in bytes.
 
     Returns:
-        The content, its checksum compared; None where :func:`read_pieces` has to read the file: in another thread, on
-        one processor, and where the file is damaged, is not gzip, or does not hold ``size`` bytes in one member.
+        The content, with its checksum verified; None if :func:`read_pieces` has to read the file: in another thread, on
+        one processor, or if the file is damaged, is not gzip, or does not contain ``size`` bytes in one member.
 
     Source: RFC 1952 (the last four bytes state the size).
 
@@ -112,14 +112,14 @@ def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
             return None
     from rapidgzip import RapidgzipFile
 
-    # Equal shares: a chunk more than there are processors would keep one of them at work alone.
+    # Equal shares: one chunk more than there are processors would keep a single processor busy at the end.
     share = -(-image_path.stat().st_size // processors)
     chunk_bytes = min(max(share, _LEAST_CHUNK_BYTES), _MOST_CHUNK_BYTES)
     content = np.empty(size, dtype=np.uint8)
     try:
         with RapidgzipFile(str(image_path), parallelization=processors, chunk_size=chunk_bytes) as archive:
             filled = archive.readinto(content)
-            is_whole = filled == size and not archive.read(1)  # the checksum is compared at the end
+            is_whole = filled == size and not archive.read(1)  # the checksum is verified at the end
     except (ValueError, RuntimeError):
         return None
     return content if is_whole else None

@@ -1,4 +1,4 @@
-"""A scan as the rest of the house sees it: HU on axes that run to the left, the back and the head, with its place."""
+"""A scan as all other rooms use it: HU on axes that run to the left, the back and the head, with its position."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 class Volume:
     """An image in the patient.
 
-    ``values`` is a read-only view ``"x y z"`` in the type of the file (int16 stays int16), x growing to the patient's
-    left, y to the back, z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and column
-    ``a`` of ``direction`` says how axis ``a`` runs (LPS). ``native`` is the grid in stored order, to which ``vox``
-    places refer.
+    ``values`` is a read-only view ``"x y z"`` in the type of the file (int16 stays int16), with x increasing to the
+    patient's left, y to the back and z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and
+    column ``a`` of ``direction`` is the direction of axis ``a`` (LPS). ``native`` is the grid in stored order, to which
+    ``vox`` positions refer.
     """
 
     values: VolumeArray
@@ -54,7 +54,7 @@ class Volume:
         )
 
     def to_mm(self, index: Index) -> Triple:
-        """The place in the patient (LPS, mm) of an index into ``values``.
+        """Convert an index into ``values`` to a position in the patient (LPS, mm).
 
         Args:
             index: x, y and z index; voxel centres are whole numbers.
@@ -62,10 +62,10 @@ class Volume:
         return self.grid.to_mm(index)
 
     def to_index(self, position_mm: Index) -> Triple:
-        """The index into ``values``, with fractions, of a place in the patient.
+        """Convert a position in the patient to a fractional index into ``values``.
 
         Args:
-            position_mm: LPS, mm; may lie outside the image.
+            position_mm: LPS, mm; may be outside the image.
         """
         return self.grid.to_index(position_mm)
 
@@ -76,9 +76,9 @@ def make_volume(
     """Make a volume from an array, for synthetic scans and tests.
 
     Args:
-        values: ``"x y z"`` where ``direction`` is left out; any order of axes where it is given.
-        spacing_mm: Distance of voxel centres along each axis, mm.
-        origin_mm: Place of the first voxel's centre, LPS, mm.
+        values: ``"x y z"`` if ``direction`` is omitted; any axis order if it is given.
+        spacing_mm: Distance between voxel centres along each axis, mm.
+        origin_mm: Position of the first voxel's centre, LPS, mm.
         direction: Column ``a`` is the unit vector along axis ``a`` (LPS).
 
     >>> volume = make_volume(np.zeros((4, 4, 3)), spacing_mm=(0.8, 0.8, 2.0), origin_mm=(-10.0, 0.0, 50.0))
@@ -91,16 +91,14 @@ def make_volume(
 
 
 def resolve_point(place: Point, volume: Volume) -> Triple:
-    """Where in the patient a point lies.
+    """Convert a point to its position in the patient.
 
     Args:
         place: In mm (LPS), or in voxels of the image as stored.
         volume: The image it was placed on.
 
     Returns:
-        LPS, mm; it may lie outside the image.
-
-    Source: The rule of places in the cohort table (our choice).
+        LPS, mm; it may be outside the image.
 
     >>> from nephrograde.cohort.place import parse_point
     >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(-5.0, 0.0, 100.0))
@@ -111,17 +109,15 @@ def resolve_point(place: Point, volume: Volume) -> Triple:
 
 
 def resolve_box(place: Box, volume: Volume) -> tuple[Triple, Triple]:
-    """Where in the patient the two opposite corners of a box lie.
+    """Convert the two opposite corners of a box to their positions in the patient.
 
     Args:
         place: In mm (LPS), or in voxels of the image as stored (voxel centres).
         volume: The image it was placed on.
 
     Returns:
-        Two corners in LPS, mm, put so that the first has the lower index on every axis of the volume; of a scan whose
-        axes are the patient's, that is the lower coordinate.
-
-    Source: The rule of places in the cohort table (our choice).
+        Two corners in LPS, mm, ordered so that the first has the lower index on every axis of the volume. If the axes
+        of the scan are those of the patient, these are the lower coordinates.
 
     >>> from nephrograde.cohort.place import parse_box
     >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(-5.0, 0.0, 100.0))
@@ -136,17 +132,15 @@ def resolve_box(place: Box, volume: Volume) -> tuple[Triple, Triple]:
 
 
 def resolve_slice(place: SlicePlace, volume: Volume) -> float:
-    """Which slice of the volume an axial slice is.
+    """Convert an axial slice to its index in the volume.
 
     Args:
-        place: In mm, the z coordinate (LPS), measured in the middle of the slice; or in voxels from 0 along that
-            stored axis which runs between feet and head, in its stored sense.
+        place: In mm, the z coordinate (LPS), measured in the middle of the slice; or in voxels, counted from 0 along
+            the stored axis that runs between feet and head, in its stored direction.
         volume: The image it was chosen on.
 
     Returns:
         The index along z of ``volume.values``; fractional between slices, and not limited to the image.
-
-    Source: The rule of places in the cohort table (our choice).
 
     >>> from nephrograde.cohort.place import parse_slice
     >>> volume = make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 2.0), origin_mm=(0.0, 0.0, 100.0))
@@ -169,19 +163,17 @@ def write_image(
     origin_mm: Triple = (0.0, 0.0, 0.0),
     direction: Matrix | None = None,
 ) -> None:
-    """Write an image or a mask as one file, whole or not at all.
+    """Write an image or a mask to one file, atomically.
 
     Args:
-        values: ``"x y z"``; of a mask, true is written as 1.
-        image_path: Ends in .nii, .nii.gz, .nrrd or .mha; its folder is made where it is missing.
-        spacing_mm: Distance of voxel centres along each axis, mm.
-        origin_mm: Place of the first voxel's centre, LPS, mm.
-        direction: Column ``a`` is the unit vector along axis ``a`` (LPS); left out, the patient's own axes.
+        values: ``"x y z"``; in a mask, true is written as 1.
+        image_path: Ends in .nii, .nii.gz, .nrrd or .mha; its folder is created if missing.
+        spacing_mm: Distance between voxel centres along each axis, mm.
+        origin_mm: Position of the first voxel's centre, LPS, mm.
+        direction: Column ``a`` is the unit vector along axis ``a`` (LPS); the patient's axes by default.
 
     Raises:
-        VolumeError: With code "file-kind" for another ending, "file-unwritable" where the disk refuses.
-
-    Source: Our choice.
+        VolumeError: With code "file-kind" for another ending, "file-unwritable" if the file cannot be written.
     """
     suffix = next((suffix for suffix in _FORMATS if image_path.name.lower().endswith(suffix)), None)
     if suffix is None:
@@ -206,12 +198,12 @@ def write_image(
 
 
 def orient(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
-    """See an image as it is stored on axes that run to the left, the back and the head, without copying it.
+    """View a stored image on axes that run to the left, the back and the head, without copying it.
 
     Args:
-        values: Three axes in stored order.
-        native: The grid they lie on.
-        image_path: The file they came from.
+        values: The voxels, with three axes in stored order.
+        native: The grid of the stored voxels.
+        image_path: The file that they come from.
     """
     order, flips = native.axes()
     turned = values.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]

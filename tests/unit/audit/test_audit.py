@@ -1,4 +1,4 @@
-"""The audit of printed values: the paper's own, every small table by brute force, and drawn ones."""
+"""The audit of printed values: those of the paper, every small table by brute force, and random ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def printed(values: dict[str, str], n: int, **more: str) -> Printed:
 
 
 def measures(table: Confusion) -> dict[str, tuple[int, int]]:
-    """Numerator and denominator of every share of a table."""
+    """Numerator and denominator of every proportion of a table."""
     return {
         "accuracy": (table.tp + table.tn, table.n),
         "sensitivity": (table.tp, table.n_high),
@@ -45,7 +45,7 @@ def measures(table: Confusion) -> dict[str, tuple[int, int]]:
 
 
 def print_share(part: int, whole: int, decimals: int, rounding: Rounding) -> str:
-    """Print a share by the decimal module, which knows nothing of windows; 50 digits tell every tie apart."""
+    """Print a proportion with the decimal module, independently of windows; 50 digits resolve every tie."""
     with localcontext(prec=50):
         return str((Decimal(part) / whole).quantize(Decimal(1).scaleb(-decimals), rounding=BY_DECIMAL[rounding]))
 
@@ -138,7 +138,7 @@ def test_printed_positives_bind():
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 @pytest.mark.parametrize("decimals", [0, 1, 2])
 def test_every_small_table_and_no_other_is_found(n, decimals):
-    """For whole sets of printed values, the answer is what counting every table gives."""
+    """For complete sets of printed values, the result equals a count over every table."""
     tables = list(all_tables(n))
     wanted_sets = [SHARES, ("accuracy",), ("ppv", "npv"), ("specificity", "npv"), ("sensitivity", "ppv")]
     for rounding, wanted in product(BY_DECIMAL, wanted_sets):

@@ -18,6 +18,8 @@ from nephrograde.audit.printed import (
 )
 from nephrograde.errors import InputError
 
+PERCENT_HINT = "A percentage needs its sign, like 85.9%."
+
 
 @pytest.mark.parametrize(
     ("text", "units", "decimals", "shown"),
@@ -45,15 +47,15 @@ def test_a_number_keeps_its_decimals(text, units, decimals, shown):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("high", "no number"),
-        ("", "no number"),
-        (".", "no number"),
-        ("%", "no number"),
-        ("-0.5", "no number"),
-        ("0,859", "no number"),
-        ("8e-1", "no number"),
-        ("85.9", "more than 1, and no share can be; a percentage needs its sign"),
-        ("100.1%", "more than 1, and no share can be$"),
+        ("high", "not a number"),
+        ("", "not a number"),
+        (".", "not a number"),
+        ("%", "not a number"),
+        ("-0.5", "not a number"),
+        ("0,859", "not a number"),
+        ("8e-1", "not a number"),
+        ("85.9", "more than 1, which a proportion cannot be; a percentage needs its sign"),
+        ("100.1%", "more than 1, which a proportion cannot be$"),
         ("0.1234567890123", "more than 12 decimals"),
     ],
 )
@@ -104,10 +106,10 @@ def problems_of(call, *arguments):
 def test_all_mistakes_of_a_model_are_listed():
     found = problems_of(parse_printed, {"n": "x", "accuracy": "good", "auc": "90.7", "positives": "-3"})
     assert found == [
-        "accuracy: 'good' is no number. Write it as it is printed, like 0.859 or 85.9%.",
-        "auc: '90.7' is more than 1, and no share can be. A percentage needs its sign, like 85.9%.",
-        "n: 'x' is no whole number. Give the number of test patients.",
-        "positives: '-3' is no whole number. Give how many of them are positive.",
+        "accuracy: 'good' is not a number. Write it as printed, like 0.859 or 85.9%.",
+        "auc: '90.7' is more than 1, which a proportion cannot be. A percentage needs its sign, like 85.9%.",
+        "n: 'x' is not a whole number. Give the number of test patients.",
+        "positives: '-3' is not a whole number. Give how many of them are positive.",
     ]
 
 
@@ -121,7 +123,10 @@ def test_all_mistakes_of_a_model_are_listed():
         ({"n": "9"}, "values: nothing is printed. Give one of accuracy"),
         ({"n": "9", "positives": "9", "auc": "0.8"}, "auc: is printed for 9 patients of one class."),
         ({"n": "1", "auc": "0.8"}, "auc: is printed for 1 patient of one class."),
-        ({"n": "9", "auc": "100.5%"}, "auc: '100.5%' is more than 1, and no share can be. Compare it with the paper."),
+        (
+            {"n": "9", "auc": "100.5%"},
+            "auc: '100.5%' is more than 1, which a proportion cannot be. Compare it with the paper.",
+        ),
     ],
 )
 def test_counts_that_cannot_be(cells, expected):
@@ -146,13 +151,13 @@ def test_all_mistakes_of_the_options_are_listed():
     found = problems_of(parse_options, {"auc": "2"}, ["acuracy=0.8,auc,auc=0.9,group=a"])
     place = '--against "acuracy=0.8,auc,auc=0.9,group=a"'
     assert found[:2] == [
-        "--auc: '2' is more than 1, and no share can be. A percentage needs its sign, like 85.9%.",
+        "--auc: '2' is more than 1, which a proportion cannot be. A percentage needs its sign, like 85.9%.",
         "--n: is missing. Give the number of test patients.",
     ]
     assert found[2] == f"{place}: 'auc' has no value. Write key=value."
     assert found[3] == f"{place}: 'acuracy' is unknown. Did you mean 'accuracy'?"
     assert found[4].startswith(f"{place}: 'group' is unknown. Known are name, n, ")
-    assert found[5] == f"{place}: a key stands there twice. Remove one."
+    assert found[5] == f"{place}: a key is given twice. Remove one."
     assert found[6] == f"{place}, n: is missing. Give the number of test patients."
 
 
@@ -173,8 +178,8 @@ def test_all_mistakes_of_a_table_are_listed(tmp_path):
     path.write_text("n,N,sensitivty,auc\n90,90,0.8,0.9\n90,90,,1.9\n", encoding="utf-8")
     assert problems_of(read_printed, path) == [
         "models.csv, headings: 'sensitivty' is unknown. Did you mean 'sensitivity'?",
-        "models.csv, headings: two differ in capitals only. Rename or remove one.",
-        "models.csv row 3, auc: '1.9' is more than 1, and no share can be. A percentage needs its sign, like 85.9%.",
+        "models.csv, headings: two of them differ only in capitalization. Rename or remove one.",
+        f"models.csv row 3, auc: '1.9' is more than 1, which a proportion cannot be. {PERCENT_HINT}",
     ]
 
 
@@ -193,4 +198,4 @@ def test_a_table_or_options_but_not_both(tmp_path):
     assert models_of(None, {"n": "90", "auc": "0.9"}, ())[0].n == 90
     for cells, against in (({"n": "90"}, ()), ({}, ("auc=0.9",))):
         (found,) = problems_of(models_of, path, cells, against)
-        assert "values are given beside the table" in found
+        assert "in addition to the table" in found

@@ -1,4 +1,4 @@
-"""One reading of a WHO/ISUP grade, for cohort tables, joined tables and public cohorts."""
+"""Reading WHO/ISUP grades, the same way for cohort tables, joined tables and public cohorts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places: what is accepted, what is refused, and that the refusal states the rule."""
+"""Positions: what is accepted, what is rejected, and that the error states the rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The split: disjoint, complete, balanced, the same whatever the order of the rows, and refused when it cannot be."""
+"""The split: disjoint, complete, balanced, independent of the row order, and refused when it is impossible."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def drawn(draw: st.DrawFn) -> tuple[Cohort, SplitSettings]:
         seed=draw(st.integers(0, 2**40)),
         stratify=draw(st.sampled_from([(), ("centre",)])),
     )
-    # So many that at least one is a test patient and one is left for every fold.
+    # Enough that at least one is a test patient and one is left for every fold.
     least = 20 + 2 * split.folds
     return cohort_of(draw(st.integers(least, 70)), draw(st.integers(least, 70)), draw(st.integers(1, 4))), split
 
@@ -165,7 +165,7 @@ def test_column_of_the_table_names_the_test_patients() -> None:
             4,
             0.3,
             "split.folds",
-            "only 3 patients left for training are high (grade 3–4, or outcome 1), and 5 folds",
+            "only 3 patients left for training are high (grade 3–4, or outcome 1), but 5 folds",
         ),
         (8, 7, 0.07, "split.test_fraction", "0.07 of 15 patients is 1 test patient, so one class is missing"),
         (8, 7, 0.01, "split.test_fraction", "0.01 of 15 patients is 0 test patients, so one class is missing"),
@@ -186,7 +186,7 @@ def test_too_few_patients_of_a_given_split() -> None:
         "split.column",
         "of 3 test patients none is low (grade 1–2, or outcome 0)",
     )
-    assert folds.what == "only 1 patient left for training is high (grade 3–4, or outcome 1), and 2 folds are asked for"
+    assert folds.what == "only 1 patient left for training is high (grade 3–4, or outcome 1), but 2 folds are requested"
     assert folds.remedy == "Add patients of that class."
 
 
@@ -235,7 +235,7 @@ def test_split_is_read_back_as_written(tmp_path: Path) -> None:
         ("patient_id,split,fold\nP1,train,\n", "split 'train' with fold ''"),
         ("patient_id,split,fold\nP1,train,-1\n", "fold '-1'"),
         ("patient_id,split,fold\n,train,1\n", "has no patient_id"),
-        ("patient_id,split,fold\nP1,train,0\nP1,train,1\n", "row 3: patient P1 stands twice"),
+        ("patient_id,split,fold\nP1,train,0\nP1,train,1\n", "row 3: patient P1 is listed twice"),
         ("patient_id,split,fold\nP1,train,0\nP2,train,2\n", "fold 1 is empty"),
         ("patient_id,split,fold\nP1,train,0\n", "fewer than two folds"),
         ("patient_id,split,fold\nP1,test,\n", "fewer than two folds"),

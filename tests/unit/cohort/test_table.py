@@ -1,4 +1,4 @@
-"""The cohort table: what becomes a case, and that every mistake is named at once with its place."""
+"""The cohort table: what becomes a case, and that all mistakes are reported at once with their location."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rows = list[dict[str, str]]
 
 
 def rows_of(n_patients: int = 20, /, **columns: str) -> Rows:
-    """Patients P00, P01, … with grades 1, 2, 3, 4, 1, … and an image each."""
+    """Patients P00, P01, … with grades 1, 2, 3, 4, 1, … and one image each."""
     return [
         {
             "patient_id": f"P{i:02}",
@@ -175,14 +175,14 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
         ("cohort.csv row 4, column isup_grade", "patient P02: 'high' is not a grade"),
         ("cohort.csv row 5, column isup_grade", "patient P03: the outcome is empty"),
         ("cohort.csv row 6, column patient_id", "patient of row 6 has no patient_id"),
-        ("cohort.csv row 7, column patient_id", "patient P00 stands in row 2 already"),
+        ("cohort.csv row 7, column patient_id", "patient P00 is already in row 2"),
         (
             "cohort.csv row 8, column patient_id",
             "patient 1.10105E+17: Excel has shortened this number, and digits are lost",
         ),
         ("cohort.csv row 9, column cmp_point", "patient P07: '1,2,3' has no unit"),
         ("cohort.csv row 10, column cmp_image", "patient P08 has no image in any phase (cmp, np)"),
-        ("cohort.csv row 11, column cmp_image", "patient P09: this image is that of patient P03, phase cmp, too"),
+        ("cohort.csv row 11, column cmp_image", "patient P09: this image is also that of patient P03, phase cmp"),
         ("cohort.csv row 12, column size_cm", "patient P10: '3,2 cm' is not a number"),
         ("cohort.csv row 13, column split", "patient P11: 'trian' is neither train nor test"),
         ("cohort.csv row 14, column cmp_point", "patient P12: '1,2,3 mm' is given, but cmp_image is empty"),
@@ -209,7 +209,7 @@ def test_same_mistake_in_many_rows_is_counted(tmp_path: Path) -> None:
     problems = refuse(tmp_path, rows)
     assert len([problem for problem in problems if "grade 9" in problem.what]) == 10
     (summary,) = (problem for problem in problems if "more rows" in problem.what)
-    assert (summary.place, summary.what) == ("cohort.csv, column isup_grade", "the same in 3 more rows, 13 in all")
+    assert (summary.place, summary.what) == ("cohort.csv, column isup_grade", "the same in 3 more rows, 13 in total")
 
 
 def test_zero_among_grades_and_five_among_zeros(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_phase_that_too_few_of_a_class_have(tmp_path: Path) -> None:
         row["np_image"] = f"np/{row['patient_id']}.nii.gz"
     problems = refuse(tmp_path, rows, phases=("cmp", "np"))
     assert [problem.place for problem in problems] == ["cohort.phases", "cohort.phases"]
-    assert "phase np: only 3 of 20 patients that are high" in problems[1].what
+    assert "phase np: only 3 of 20 patients who are high" in problems[1].what
 
 
 def test_phase_that_nobody_has_is_named(tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_a_pixel_size_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     table_path = tmp_path / "cohort.csv"
     table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image,cmp_pixel_mm", *rows]), encoding="utf-8")
     _, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
-    assert problems[0].what == f"patient P0: '{text}' is no size of a pixel"
+    assert problems[0].what == f"patient P0: '{text}' is not a pixel size"
 
 
 def test_a_picture_of_two_patients_is_named(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_a_picture_of_two_patients_is_named(tmp_path: Path) -> None:
     table_path = tmp_path / "cohort.csv"
     table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
     _, problems = read_cohort(CohortSettings(table=table_path, phases=("cmp",)), SplitSettings())
-    assert "this image is that of patient P0, phase cmp, too" in problems[0].what
+    assert "also that of patient P0, phase cmp" in problems[0].what
 
 
 @pytest.mark.parametrize("nothing", ["无", "None", "<NA>", "NULL", "－", "Ｎ／Ａ", "–"])

@@ -9,6 +9,7 @@ import pytest
 from nephrograde.errors import RunError, ScoresError
 from nephrograde.evaluate.compare import Comparison
 from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluate.remarks import Caution, Reason, Rule
 from nephrograde.evaluate.scores import Score, Scores, SplitName
 from nephrograde.evaluate.tables import read_estimates, read_table
 from nephrograde.evaluate.threshold import Threshold, youden_threshold
@@ -53,7 +54,7 @@ def test_the_threshold_comes_from_the_oof_rows_and_is_frozen() -> None:
     oof = scores.of("size", "oof")
     evaluation = evaluate_scores(scores, SETTINGS)
     threshold = evaluation.thresholds["size"]
-    assert threshold == Threshold(youden_threshold(oof.p_high, oof.is_high), "youden", "out-of-fold predictions", 40)
+    assert threshold == Threshold(youden_threshold(oof.p_high, oof.is_high), Rule.YOUDEN, 40)
     row = estimate_of(evaluation, "size", "test", "threshold")
     assert (row.value, row.n, row.n_high, row.method) == (threshold.value, 40, 20, "youden: out-of-fold predictions")
 
@@ -81,6 +82,8 @@ def test_oof_calls_are_said_to_be_optimistic() -> None:
     assert "chosen on these same patients: optimistic" in estimate_of(evaluation, "size", "oof", "accuracy").note
     assert "optimistic" not in estimate_of(evaluation, "size", "test", "accuracy").note
     assert "optimistic" not in estimate_of(evaluation, "size", "oof", "auc").note
+    assert estimate_of(evaluation, "size", "oof", "accuracy").caution is Caution.OPTIMISTIC
+    assert estimate_of(evaluation, "size", "test", "accuracy").caution is None
 
 
 def test_models_are_compared_on_the_test_patients() -> None:
@@ -96,7 +99,7 @@ def test_without_test_rows_models_are_compared_out_of_fold() -> None:
 
 def test_a_foreign_table_without_oof_rows_is_read_at_one_half_and_says_so() -> None:
     evaluation = evaluate_scores(table(splits=("test",)), SETTINGS)
-    assert evaluation.thresholds["size"] == Threshold(0.5, "fixed", "no out-of-fold rows", 0)
+    assert evaluation.thresholds["size"] == Threshold(0.5, Rule.FIXED, 0, caution=Caution.NO_OUT_OF_FOLD)
     assert "threshold 0.5 (fixed: no out-of-fold rows)" in estimate_of(evaluation, "size", "test", "accuracy").note
     row = estimate_of(evaluation, "size", "test", "threshold")
     assert (row.value, row.n, row.method) == (0.5, 0, "fixed: no out-of-fold rows")
@@ -108,6 +111,7 @@ def test_one_grade_in_a_split_leaves_rows_without_numbers() -> None:
     evaluation = evaluate_scores(Scores(kept), SETTINGS)
     lost = estimate_of(evaluation, "size", "test", "auc")
     assert math.isnan(lost.value)
+    assert (lost.reason, lost.is_reliable) == (Reason.ONE_GRADE, False)
     assert lost.method == "not computed: All 20 patients are low grade. An AUC needs patients of both grades."
     assert math.isnan(estimate_of(evaluation, "size", "test", "sensitivity").value)
     assert not math.isnan(estimate_of(evaluation, "size", "test", "specificity").value)
@@ -118,14 +122,14 @@ def test_one_grade_out_of_fold_gives_no_threshold() -> None:
     scores = table()
     kept = tuple(row for row in scores.rows if row.split == "test" or not row.is_high)
     threshold = evaluate_scores(Scores(kept), SETTINGS).thresholds["size"]
-    assert threshold == Threshold(0.5, "fixed", "out-of-fold rows of one grade only", 20)
+    assert threshold == Threshold(0.5, Rule.FIXED, 20, caution=Caution.OUT_OF_FOLD_ONE_GRADE)
 
 
 def test_a_model_without_test_rows_stays_in_the_comparisons() -> None:
     scores = table()
     kept = tuple(row for row in scores.rows if (row.model, row.split) != ("size", "test"))
     rows = evaluate_scores(Scores(kept), SETTINGS).comparisons
-    assert [row.method.split(";")[0] for row in rows] == ["not computed: no common patients"] * 4
+    assert [row.reason for row in rows] == [Reason.NO_COMMON_PATIENTS] * 4
 
 
 def test_one_model_has_nothing_to_be_compared_with() -> None:
@@ -165,10 +169,16 @@ def test_tables_come_back_digit_for_digit_and_are_written_alike_twice(tmp_path: 
         evaluation = evaluate_scores(scores, SETTINGS)
     assert texts[0] == texts[1]
     header, *lines = texts[0][0].decode().splitlines()
-    assert header == "model,split,measure,value,low,high,n,n_high,method"
+    assert header == (
+        "model,split,measure,value,low,high,n,n_high,method,note,confidence,replicates,part,whole,rule,rule_value,"
+        "reason,caution,caution_value,is_reliable"
+    )
     assert any(line.startswith("weak-1-cmp,test,auc,,,,20,0,not computed") for line in lines)
     header = texts[0][1].decode().splitlines()[0]
-    assert header == "model_a,model_b,measure,difference,low,high,statistic,p_value,p_adjusted,n,method"
+    assert header == (
+        "model_a,model_b,measure,difference,low,high,statistic,p_value,p_adjusted,n,method,confidence,family,only_a,"
+        "only_b,dropped_a,dropped_b,reason,caution,is_reliable"
+    )
     assert b"nan" not in texts[0][0] + texts[0][1]
 
 

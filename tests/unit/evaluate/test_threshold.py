@@ -9,6 +9,7 @@ import pytest
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluate.metrics import Confusion, confusion
+from nephrograde.evaluate.remarks import Caution, Rule
 from nephrograde.evaluate.scores import ModelScores
 from nephrograde.evaluate.threshold import (
     Threshold,
@@ -169,26 +170,42 @@ def oof(truths: list[int]) -> ModelScores:
 
 
 @pytest.mark.parametrize(
-    ("settings", "value", "rule"),
+    ("settings", "value", "rule", "text"),
     [
-        (EvaluateSettings(), 0.2, "youden"),
-        (EvaluateSettings(threshold="sensitivity", threshold_target=0.8), 0.4, "sensitivity ≥ 0.8"),
-        (EvaluateSettings(threshold="specificity", threshold_target=0.75), 0.6, "specificity ≥ 0.75"),
-        (EvaluateSettings(threshold="cost", cost_ratio=0.4), 0.8, "cost, missed:false alarm 0.4:1"),
+        (EvaluateSettings(), 0.2, (Rule.YOUDEN, None), "youden"),
+        (
+            EvaluateSettings(threshold="sensitivity", threshold_target=0.8),
+            0.4,
+            (Rule.SENSITIVITY, 0.8),
+            "sensitivity ≥ 0.8",
+        ),
+        (
+            EvaluateSettings(threshold="specificity", threshold_target=0.75),
+            0.6,
+            (Rule.SPECIFICITY, 0.75),
+            "specificity ≥ 0.75",
+        ),
+        (
+            EvaluateSettings(threshold="cost", cost_ratio=0.4),
+            0.8,
+            (Rule.COST, 0.4),
+            "cost, missed:false alarm 0.4:1",
+        ),
     ],
 )
-def test_the_rule_of_the_study_is_followed_and_named(settings: EvaluateSettings, value: float, rule: str) -> None:
+def test_the_rule_of_the_study_is_followed_and_named(
+    settings: EvaluateSettings, value: float, rule: tuple[Rule, float | None], text: str
+) -> None:
     chosen = choose_threshold(oof(TRUTHS), settings)
-    assert chosen == Threshold(chosen.value, rule, "out-of-fold predictions", 10)
+    assert (chosen.rule, chosen.rule_value, chosen.n, chosen.caution) == (*rule, 10, None)
     assert chosen.value == pytest.approx(value)
-    assert str(chosen) == f"threshold {value:g} ({rule} on out-of-fold predictions, n = 10)"
-    assert f"{chosen.rule}: {chosen.source}".partition(": ")[0] == rule
+    assert str(chosen) == f"threshold {value:g} ({text} on out-of-fold predictions, n = 10)"
 
 
 @pytest.mark.parametrize("name", ["youden", "sensitivity", "specificity", "cost"])
 def test_without_both_grades_out_of_fold_the_threshold_is_fixed(name: Any) -> None:
     settings = EvaluateSettings(threshold=name)
-    assert choose_threshold(oof([]), settings) == Threshold(0.5, "fixed", "no out-of-fold rows", 0)
+    assert choose_threshold(oof([]), settings) == Threshold(0.5, Rule.FIXED, 0, caution=Caution.NO_OUT_OF_FOLD)
     for truth in (0, 1):
         chosen = choose_threshold(oof([truth] * 3), settings)
         assert str(chosen) == "threshold 0.5 (fixed: out-of-fold rows of one grade only)"

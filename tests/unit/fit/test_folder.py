@@ -9,7 +9,8 @@ import torch
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
-from nephrograde.fit.folder import Epoch, FoldFit, Prediction, load_network, read_fold, write_fold
+from nephrograde.fit.folder import FoldFit, Prediction, load_network, read_fold, write_fold
+from nephrograde.fit.history import Epoch
 from nephrograde.fit.loop import fit_fold
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""HU of kidneys and aorta come out as they were painted, and name the phase."""
+"""HU of kidneys and aorta are measured as painted, and identify the phase."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_masks_too_small_to_measure_give_none(tmp_path: Path) -> None:
 
 
 def test_the_real_enhanced_scan_is_nephrographic_or_later(shared_data: Path) -> None:
-    # Its liver is portal venous, but its renal pelvis and ureters hold contrast medium already: early excretory.
+    # Its liver is portal venous, but its renal pelvis and ureters already contain contrast medium: early excretory.
     enhancement = measure_enhancement(read_volume(shared_data / "ct_dicom" / "CRLM-CT-1004" / "image"))
     assert enhancement is not None
     assert len(enhancement.centers_mm) == 2

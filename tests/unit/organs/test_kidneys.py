@@ -39,7 +39,7 @@ def repainted(volume: Volume, values: Any) -> Volume:
 
 
 def without_kidney(volume: Volume, body: Body, side: int) -> Volume:
-    """Fat in the place of one kidney, as after its removal."""
+    """Fat in place of one kidney, as after nephrectomy."""
     kidney, values = body.kidneys[side], volume.values.copy()
     reach = (34.0, 34.0, 66.0)
     center = np.array(kidney.centre_mm) + body.table_mm
@@ -60,7 +60,7 @@ def test_both_kidneys_and_the_aorta_lie_where_they_were_painted(phase: str) -> N
         assert np.linalg.norm(np.array(organs.grid.to_mm(index.mean(axis=0))) - truth_mm) < 20
         volume_ml = len(index) * np.prod(organs.grid.spacing_mm) / 1000
         ellipsoid_ml = 4 / 3 * np.pi * np.prod(kidney.half_mm) / 1000
-        assert 0.5 < volume_ml / ellipsoid_ml < 1.7  # the rim is cut off, or the tumour counts to its kidney
+        assert 0.5 < volume_ml / ellipsoid_ml < 1.7  # the rim is cut off, or the tumour is included
     aorta = np.argwhere(organs.labels == AORTA)
     x_mm, y_mm, _ = np.array(organs.grid.to_mm(aorta.mean(axis=0))) - body.table_mm
     if phase != "up":  # the vena cava looks the same there

@@ -15,6 +15,7 @@ import pytest
 from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluate.scores import Score, Scores, write_scores
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import FORMAT
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _evaluate(rows: tuple[Score, ...]) -> Evaluation:
 
 def _write_lock(run_dir: Path, study: Study) -> None:
     lock = {
+        "format": FORMAT,
         "created": "2026-05-04T09:30:00+00:00",
         "study": study.model_dump(mode="json"),
         "versions": {"nephrograde": "0.1.0", "torch": "2.13.0"},
@@ -268,8 +270,10 @@ def foreign_run(tmp_path: Path) -> Path:
         for model, gain in (("radiologist <b>$x_1$</b>", 0.5), ("模型 B", 0.2))
         for k, noise in enumerate(stream.normal(0, 0.2, 24))
     ]
-    store_evaluation(tmp_path / "foreign", Scores(tuple(rows)))
-    return tmp_path / "foreign"
+    run_dir = tmp_path / "foreign"
+    store_evaluation(run_dir, Scores(tuple(rows)))
+    (run_dir / "study.lock.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
+    return run_dir
 
 
 @pytest.fixture(scope="session")

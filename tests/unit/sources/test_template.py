@@ -1,4 +1,4 @@
-"""The templates: they load, and no default, key or column in them can drift from the code."""
+"""The templates: they load, and their defaults, keys and columns agree with the code."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_table_opens_in_excel_and_its_columns_are_explained(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["study.toml", "cohort.csv", "columns.md"])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(RunError, match=f"holds {re.escape(name)} already"):
+    with pytest.raises(RunError, match=f"already contains {re.escape(name)}"):
         write_template(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"

@@ -1,4 +1,4 @@
-"""NIfTI: the geometry and numbers of the header, and every kind of damage."""
+"""NIfTI: the geometry and values of the header, and every kind of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks on other grids than their image."""
+"""Masks on grids that differ from the image's."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_the_three_series_of_one_patient_show_one_tumour(shared_data: Path, seri
     tumour = measure_tumour(mask, volume)
     assert all(fault.severity == "warning" for fault in [*check_volume(volume), *check_mask(mask)])
     reference = read_volume(folder / "CT_image.nii.gz")
-    # The CT's mask, brought over to this series' grid by world coordinates, is this series' own mask.
+    # The CT's mask, resampled to this series' grid by world coordinates, equals this series' own mask.
     carried = np.asarray(read_marks(folder / "CT_mask.nii.gz", volume).mask)
     overlap = 2 * (carried & mask).sum() / (carried.sum() + mask.sum())
     assert overlap > 0.9

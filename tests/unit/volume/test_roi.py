@@ -1,4 +1,4 @@
-"""Crops against volumes whose value at every place is known, windows, and tumour measures."""
+"""Crops of volumes with known values everywhere, windows, and tumour measurements."""
 
 from __future__ import annotations
 

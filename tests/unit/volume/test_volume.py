@@ -1,4 +1,4 @@
-"""Reading to the patient's axes, masks, places, and writing."""
+"""Reading onto the patient's axes, masks, positions, and writing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_stored_order_gives_the_same_volume(
 def test_voxel_places_count_in_the_stored_order(
     random_values: Array, order: tuple[int, ...], signs: tuple[int, ...]
 ) -> None:
-    """A voxel found in the stored array is the one that its ``vox`` place resolves to."""
+    """A voxel found in the stored array is the one that its ``vox`` position resolves to."""
     stored, geometry = _stored(random_values, order, signs)
     volume = make_volume(stored, **geometry)
     i, j, k = 3, 4, 5

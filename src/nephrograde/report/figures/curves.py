@@ -14,11 +14,11 @@ import numpy as np
 
 from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
 from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, printable, y_label
-from nephrograde.report.record import BASELINES
 from nephrograde.report.tables.pairs import value_of
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import decimal
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluate.benefit import BenefitPoint
     from nephrograde.evaluate.calibration import CalibrationPoint
     from nephrograde.report.figures.svg import Drawing
-    from nephrograde.report.record import Record
-    from nephrograde.report.tables.evidence import Evidence
+    from nephrograde.results import Results
 
 GREY = "#6e7781"
 PANELS_ACROSS = 3
@@ -63,12 +62,11 @@ class Panel:
     lines: tuple[Line, ...]
 
 
-def draw_evidence_figures(record: Record, evidence: Evidence) -> dict[str, Drawing]:
+def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
     """Draw the calibration and the decision curves, by name: ``calibration``, ``benefit``.
 
     Args:
-        record: The run folder.
-        evidence: Its further tables; a figure without a point to draw is left out.
+        run: What the run found; a figure without a point to draw is left out.
 
     Returns:
         The drawings, each with the rows behind it.
@@ -78,16 +76,16 @@ def draw_evidence_figures(record: Record, evidence: Evidence) -> dict[str, Drawi
         Layout: our choice.
     """
     with house_style():
-        drawings = [_calibration_figure(record, evidence.calibration), _benefit_figure(record, evidence.benefit)]
+        drawings = [_calibration_figure(run), _benefit_figure(run)]
     return {drawing.name: drawing for drawing in drawings if drawing is not None}
 
 
-def _calibration_figure(record: Record, points: Iterable[CalibrationPoint]) -> Drawing | None:
+def _calibration_figure(run: Results) -> Drawing | None:
     curves: dict[str, list[CalibrationPoint]] = {}
-    for point in sorted(points, key=lambda point: point.predicted):
-        if point.split == record.split and math.isfinite(point.observed):
+    for point in sorted(run.calibration, key=lambda point: point.predicted):
+        if point.split == run.reported and math.isfinite(point.observed):
             curves.setdefault(point.model, []).append(point)
-    panels = _panels(record, curves)
+    panels = _panels(run, curves)
     if not panels:
         return None
     figure, all_axes = _figure(panels, t("Predicted probability of high"), t("Share that is high"))
@@ -99,14 +97,14 @@ def _calibration_figure(record: Record, points: Iterable[CalibrationPoint]) -> D
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
         _name_lines(axes)
-    slopes = {name: value_of(record.estimate(name, record.split, "calibration_slope")) for name in _drawn(panels)}
+    slopes = {name: value_of(run.estimate(name, "calibration_slope")) for name in _drawn(panels)}
     words = t(
         "{where}. Smoothed calibration curves. Calibration slope: {slopes}.",
-        where=split_words(record),
+        where=split_words(run),
         slopes=", ".join(f"{name} {decimal(slope)}" for name, slope in slopes.items()),
     )
     rows = [asdict(point) for name in slopes for point in curves[name]]
-    return finish(figure, "calibration", words, is_synthetic=record.is_synthetic, data=rows)
+    return finish(figure, "calibration", words, is_synthetic=run.is_synthetic, data=rows)
 
 
 def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]) -> None:
@@ -116,12 +114,12 @@ def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]
     axes.plot(predicted, observed, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
 
 
-def _benefit_figure(record: Record, points: Iterable[BenefitPoint]) -> Drawing | None:
+def _benefit_figure(run: Results) -> Drawing | None:
     curves: dict[str, list[BenefitPoint]] = {}
-    for point in sorted(points, key=lambda point: point.threshold):
-        if point.split == record.split and math.isfinite(point.net_benefit):
+    for point in sorted(run.net_benefit, key=lambda point: point.threshold):
+        if point.split == run.reported and math.isfinite(point.net_benefit):
             curves.setdefault(point.model, []).append(point)
-    panels = _panels(record, curves)
+    panels = _panels(run, curves)
     if not panels:
         return None
     drawn = {name: curves[name] for name in _drawn(panels)}
@@ -138,13 +136,13 @@ def _benefit_figure(record: Record, points: Iterable[BenefitPoint]) -> Drawing |
     middles = {name: curve[len(curve) // 2] for name, curve in drawn.items()}
     words = t(
         "{where}. Decision curves. Net benefit in the middle of the range: {benefits}.",
-        where=split_words(record),
+        where=split_words(run),
         benefits=", ".join(
             f"{name} {decimal(middle.net_benefit)} ({decimal(middle.threshold, 2)})" for name, middle in middles.items()
         ),
     )
     rows = [asdict(point) for curve in drawn.values() for point in curve]
-    return finish(figure, "benefit", words, is_synthetic=record.is_synthetic, data=rows)
+    return finish(figure, "benefit", words, is_synthetic=run.is_synthetic, data=rows)
 
 
 def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:
@@ -154,9 +152,9 @@ def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:
     axes.axhline(0, color=INK, linewidth=1.1, linestyle=DASHES[2], label=t("Treat none"))
 
 
-def _panels(record: Record, drawable: Collection[str]) -> list[Panel]:
+def _panels(run: Results, drawable: Collection[str]) -> list[Panel]:
     """One panel a phase; more networks than a panel can hold go on in the next, as in the ROC curves."""
-    baselines = [model.name for model in record.models if model.name in BASELINES]
+    baselines = [model.name for model in run.models if model.name in BASELINES]
     grey = tuple(
         Line(
             name,
@@ -166,11 +164,11 @@ def _panels(record: Record, drawable: Collection[str]) -> list[Panel]:
         for k, name in enumerate(baselines)
         if name in drawable
     )
-    networks = [model for model in record.models if model.name not in BASELINES]
+    networks = [model for model in run.models if model.name not in BASELINES]
     panels = []
     for phase in dict.fromkeys(model.phase for model in networks):
         members = [model for model in networks if model.phase == phase]
-        title = phase_heading(phase) if phase else split_words(record)
+        title = phase_heading(phase) if phase else split_words(run)
         for start in range(0, len(members), PANEL_MODELS):
             lines = tuple(
                 Line(model.name, _short(model.arm or model.name), {"color": COLOURS[k], "linestyle": DASHES[k]})
@@ -179,7 +177,7 @@ def _panels(record: Record, drawable: Collection[str]) -> list[Panel]:
             )
             if lines:
                 panels.append(Panel(title, (*lines, *grey)))
-    return panels or ([Panel(split_words(record), grey)] if grey else [])
+    return panels or ([Panel(split_words(run), grey)] if grey else [])
 
 
 def _drawn(panels: Iterable[Panel]) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from nephrograde.report.figures.svg import Drawing
-    from nephrograde.report.record import FoldFit, Model, Record
+    from nephrograde.results import FittedFold, Model, Results
     from nephrograde.vocabulary import FloatVector
 
     Band: TypeAlias = tuple[FloatVector, FloatVector]
@@ -37,40 +37,40 @@ LABEL_STEP, LABELS_HIGH = 0.068, 0.41
 RIGHT, WRONG = "#0072b2", "#d55e00"
 
 
-def draw_figures(record: Record) -> dict[str, Drawing]:
+def draw_figures(run: Results) -> dict[str, Drawing]:
     """Draw every figure that the run has data for, by name: ``roc``, ``confusion``, ``learning``."""
     with house_style():
-        drawings = [_roc_figure(record), _confusion_figure(record), _learning_figure(record)]
+        drawings = [_roc_figure(run), _confusion_figure(run), _learning_figure(run)]
     return {drawing.name: drawing for drawing in drawings if drawing is not None}
 
 
-def _roc_figure(record: Record) -> Drawing | None:
+def _roc_figure(run: Results) -> Drawing | None:
     """ROC curves on the test set, one panel a phase, with the baselines in grey in every panel."""
-    drawable = [model for model in record.models if _has_both_classes(record, model)]
+    drawable = [model for model in run.models if _has_both_classes(run, model)]
     if not drawable:
         return None
     baselines = [model for model in drawable if model.is_baseline]
-    bands = {model.name: _band(record, model) for model in drawable if not model.is_baseline}
-    panels = _panels(record, [model for model in drawable if not model.is_baseline])
+    bands = {model.name: _band(run, model) for model in drawable if not model.is_baseline}
+    panels = _panels(run, [model for model in drawable if not model.is_baseline])
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     figure = new_figure(3.33 * columns if columns > 1 else 4.4, (3.5 if columns > 1 else 4.5) * rows)
     for place, (title, members) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, place + 1)
-        _draw_roc(axes, record, members=members, baselines=baselines, bands=bands)
+        _draw_roc(axes, run, members=members, baselines=baselines, bands=bands)
         axes.set_title(title)
         axes.set_xlabel(t("1 − specificity"))
         if place % columns == 0:
             y_label(axes, t("Sensitivity"))
-    aucs = [f"{model.name} {decimal(_auc(record, model))}" for model in drawable]
-    words = t("ROC curves, {where}. AUC: {aucs}.", where=split_words(record), aucs=enumerated(aucs))
-    return finish(figure, "roc", words, is_synthetic=record.is_synthetic, data=_roc_rows(record, drawable, bands))
+    aucs = [f"{model.name} {decimal(_auc(run, model))}" for model in drawable]
+    words = t("ROC curves, {where}. AUC: {aucs}.", where=split_words(run), aucs=enumerated(aucs))
+    return finish(figure, "roc", words, is_synthetic=run.is_synthetic, data=_roc_rows(run, drawable, bands))
 
 
-def _roc_rows(record: Record, models: Sequence[Model], bands: Mapping[str, Band]) -> Iterator[dict[str, object]]:
+def _roc_rows(run: Results, models: Sequence[Model], bands: Mapping[str, Band]) -> Iterator[dict[str, object]]:
     """Every corner of each curve, then the band of each network on its grid of false positive rates."""
     for model in models:
-        scored = record.scores.of(model.name, record.split)
+        scored = run.scores.of(model.name, run.reported)
         for false_rate, true_rate in zip(*roc_points(scored.p_high, scored.is_high), strict=True):
             yield _roc_row(model, "curve", float(false_rate), sensitivity=float(true_rate))
         if model.name in bands:
@@ -84,63 +84,63 @@ def _roc_row(model: Model, part: str, false_rate: float, **found: float) -> dict
     return {"model": model.name, "part": part, "false_positive_rate": false_rate, **blank, **found}
 
 
-def _band(record: Record, model: Model) -> Band:
-    scored = record.scores.of(model.name, record.split)
-    seed = record.study.split.seed if record.study else 0
-    return roc_band(scored.p_high, scored.is_high, seed=seed, confidence=record.settings.confidence)
+def _band(run: Results, model: Model) -> Band:
+    scored = run.scores.of(model.name, run.reported)
+    seed = run.study.split.seed if run.study else 0
+    return roc_band(scored.p_high, scored.is_high, seed=seed, confidence=run.settings.confidence)
 
 
-def _panels(record: Record, models: Sequence[Model]) -> list[tuple[str, Sequence[Model]]]:
+def _panels(run: Results, models: Sequence[Model]) -> list[tuple[str, Sequence[Model]]]:
     """One panel a phase; more models than a panel can hold go on in the next."""
     panels: list[tuple[str, Sequence[Model]]] = []
     for phase in dict.fromkeys(model.phase for model in models):
         members = [model for model in models if model.phase == phase]
-        title = printable(phase_heading(phase)) if phase else split_words(record)
+        title = printable(phase_heading(phase)) if phase else split_words(run)
         panels += [(title, members[start : start + PANEL_MODELS]) for start in range(0, len(members), PANEL_MODELS)]
-    return panels or [(split_words(record), [])]
+    return panels or [(split_words(run), [])]
 
 
-def _has_both_classes(record: Record, model: Model) -> bool:
-    truth = record.scores.of(model.name, record.split).is_high
+def _has_both_classes(run: Results, model: Model) -> bool:
+    truth = run.scores.of(model.name, run.reported).is_high
     return bool(truth.any() and not truth.all())
 
 
-def _auc(record: Record, model: Model) -> float:
-    found = record.estimate(model.name, record.split, "auc")
+def _auc(run: Results, model: Model) -> float:
+    found = run.estimate(model.name, "auc")
     return found.value if found is not None else float("nan")
 
 
 def _draw_roc(
-    axes: Axes, record: Record, *, members: Sequence[Model], baselines: Sequence[Model], bands: Mapping[str, Band]
+    axes: Axes, run: Results, *, members: Sequence[Model], baselines: Sequence[Model], bands: Mapping[str, Band]
 ) -> None:
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, zorder=0)
     entries = []
     for place, model in enumerate(baselines):
-        scored = record.scores.of(model.name, record.split)
+        scored = run.scores.of(model.name, run.reported)
         line = {"color": "#6e7781", "linewidth": 0.9, "linestyle": BASELINE_DASHES[place % len(BASELINE_DASHES)]}
         axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=2, **line)
         entries.append((model, line))
     for place, model in enumerate(members):
-        scored = record.scores.of(model.name, record.split)
+        scored = run.scores.of(model.name, run.reported)
         colour = COLOURS[place % len(COLOURS)]
         line = {"color": colour, "linestyle": DASHES[place % len(DASHES)]}
         low, high = bands[model.name]
         axes.fill_between(GRID, low, high, color=colour, alpha=0.11, linewidth=0, zorder=1)
         axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=3, **line)
         entries.append((model, line))
-    entries.sort(key=lambda entry: (not entry[0].is_baseline, _auc(record, entry[0])))
+    entries.sort(key=lambda entry: (not entry[0].is_baseline, _auc(run, entry[0])))
     step = min(LABEL_STEP, LABELS_HIGH / len(entries))
     for place, (model, line) in enumerate(entries):
-        _label_curve(axes, record, model, line=line, height=0.035 + step * place)
+        _label_curve(axes, run, model, line=line, height=0.035 + step * place)
     axes.set(xlim=(-0.012, 1.012), ylim=(-0.012, 1.012), box_aspect=1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
 
 
-def _label_curve(axes: Axes, record: Record, model: Model, *, line: Mapping[str, Any], height: float) -> None:
+def _label_curve(axes: Axes, run: Results, model: Model, *, line: Mapping[str, Any], height: float) -> None:
     """Name a curve beside a piece of its line, in the empty corner below the diagonal."""
     label = model.arm or model.name
-    found = record.estimate(model.name, record.split, "auc")
+    found = run.estimate(model.name, "auc")
     axes.plot([0.36, 0.43], [height, height], zorder=4, **line)
     axes.text(0.45, height, printable(_short(label)), fontsize=7.5, va="center_baseline")
     if found is not None:
@@ -148,15 +148,15 @@ def _label_curve(axes: Axes, record: Record, model: Model, *, line: Mapping[str,
         axes.text(1.0, height, text, fontsize=7.5, va="center_baseline", ha="right")
 
 
-def _confusion_figure(record: Record) -> Drawing | None:
+def _confusion_figure(run: Results) -> Drawing | None:
     """Confusion matrices on the test set as small multiples: rows are the truth, columns the call."""
-    tables = {model.name: counts for model in record.models if (counts := _counts(record, model.name)) is not None}
+    tables = {model.name: counts for model in run.models if (counts := _counts(run, model.name)) is not None}
     if not tables:
         return None
-    grid = _grid([model for model in record.models if model.name in tables], across=5)
+    grid = _grid([model for model in run.models if model.name in tables], across=5)
     columns, rows = max(len(row) for row in grid), len(grid)
     figure = new_figure(max(1.9 * columns + 0.5, 2.6), 1.5 * rows + 0.15)
-    words = (t("low"), t("high")) if record.level_words == ("low grade", "high grade") else ("0", "1")
+    words = (t("low"), t("high")) if run.is_graded else ("0", "1")
     for i, row in enumerate(grid):
         for j, model in enumerate(row):
             if model is not None:
@@ -178,15 +178,15 @@ def _confusion_figure(record: Record) -> Drawing | None:
         )
         for name, (tp, fp, tn, fn) in tables.items()
     ]
-    description = t("Confusion matrices, {where}. {tables}.", where=split_words(record), tables="; ".join(texts))
+    description = t("Confusion matrices, {where}. {tables}.", where=split_words(run), tables="; ".join(texts))
     rows_behind: list[dict[str, object]] = [
         {"model": name, "tp": tp, "fp": fp, "tn": tn, "fn": fn} for name, (tp, fp, tn, fn) in tables.items()
     ]
-    return finish(figure, "confusion", description, is_synthetic=record.is_synthetic, data=rows_behind)
+    return finish(figure, "confusion", description, is_synthetic=run.is_synthetic, data=rows_behind)
 
 
-def _counts(record: Record, model: str) -> tuple[int, int, int, int] | None:
-    found = [record.estimate(model, record.split, measure) for measure in ("tp", "fp", "tn", "fn")]
+def _counts(run: Results, model: str) -> tuple[int, int, int, int] | None:
+    found = [run.estimate(model, measure) for measure in ("tp", "fp", "tn", "fn")]
     tp, fp, tn, fn = (round(one.value) if one is not None else -1 for one in found)
     return (tp, fp, tn, fn) if min(tp, fp, tn, fn) >= 0 else None
 
@@ -212,10 +212,10 @@ def _draw_confusion(axes: Axes, counts: tuple[int, int, int, int], words: tuple[
         spine.set_visible(False)
 
 
-def _learning_figure(record: Record) -> Drawing | None:
+def _learning_figure(run: Results) -> Drawing | None:
     """Learning curves, one panel a model, a thin line a fold; a dot marks the epoch whose weights were kept."""
-    fits = {model.name: [fit for fit in record.fits if fit.model == model.name] for model in record.models}
-    fitted = [model for model in record.models if fits[model.name]]
+    fits = {model.name: [fit for fit in run.fits if fit.model == model.name] for model in run.models}
+    fitted = [model for model in run.models if fits[model.name]]
     if not fitted:
         return None
     grid = _grid(fitted, across=3)
@@ -239,12 +239,12 @@ def _learning_figure(record: Record) -> Drawing | None:
     folds = [t("{model} {n} folds", model=model.name, n=len(fits[model.name])) for model in fitted]
     description = t("Loss by epoch. {folds}.", folds=enumerated(folds))
     epochs = (row for model in fitted for fit in fits[model.name] for row in _learning_rows(fit))
-    return finish(figure, "learning", description, is_synthetic=record.is_synthetic, data=epochs)
+    return finish(figure, "learning", description, is_synthetic=run.is_synthetic, data=epochs)
 
 
-def _learning_rows(fit: FoldFit) -> Iterator[dict[str, object]]:
+def _learning_rows(fit: FittedFold) -> Iterator[dict[str, object]]:
     """One row an epoch; ``kept`` is 1 where the weights of that epoch were kept."""
-    for epoch in fit.epochs:
+    for epoch in fit.history:
         yield {
             "model": fit.model,
             "fold": fit.fold,
@@ -255,10 +255,10 @@ def _learning_rows(fit: FoldFit) -> Iterator[dict[str, object]]:
         }
 
 
-def _draw_history(axes: Axes, fit: FoldFit) -> None:
-    epochs = np.array([epoch.epoch for epoch in fit.epochs])
-    train = np.array([epoch.train_loss for epoch in fit.epochs])
-    stop = np.array([epoch.stop_loss for epoch in fit.epochs])
+def _draw_history(axes: Axes, fit: FittedFold) -> None:
+    epochs = np.array([epoch.epoch for epoch in fit.history])
+    train = np.array([epoch.train_loss for epoch in fit.history])
+    stop = np.array([epoch.stop_loss for epoch in fit.history], dtype=np.float64)  # NaN where there is none
     axes.plot(epochs, train, color=RIGHT, linewidth=0.8, alpha=0.8)
     if np.isfinite(stop).any():
         axes.plot(epochs, stop, color=WRONG, linewidth=0.8, alpha=0.8, linestyle=(0, (4, 1.2)))
@@ -268,8 +268,8 @@ def _draw_history(axes: Axes, fit: FoldFit) -> None:
         )
 
 
-def _highest(fit: FoldFit) -> float:
-    losses = np.array([[epoch.train_loss, epoch.stop_loss] for epoch in fit.epochs])
+def _highest(fit: FittedFold) -> float:
+    losses = np.array([[epoch.train_loss, epoch.stop_loss] for epoch in fit.history], dtype=np.float64)
     finite = losses[np.isfinite(losses)]
     return float(np.quantile(finite, 0.995)) if finite.size else 1.0
 

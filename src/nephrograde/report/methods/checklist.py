@@ -23,7 +23,7 @@ from nephrograde.report.text.numbers import decimal, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nephrograde.report.record import Record
+    from nephrograde.results import Results
 
 FilledBy: TypeAlias = Literal["run", "author"]
 LISTS = ("clear", "tripod-ai", "claim")
@@ -63,14 +63,14 @@ class Checklist:
         return [(heading, list(items)) for heading, items in groupby(self.items, key=lambda item: item.section)]
 
 
-def fill_checklists(record: Record) -> tuple[Checklist, ...]:
+def fill_checklists(run: Results) -> tuple[Checklist, ...]:
     """Fill CLEAR, TRIPOD+AI and CLAIM as far as the run can.
 
     A run knows what it did, not why a study was made, who agreed to it or how a grade was read; such items, and those
     whose facts the folder does not hold, are left to the author. Nothing is claimed to be fulfilled.
 
     Args:
-        record: What the run folder holds.
+        run: What the run folder holds.
 
     Returns:
         The three lists in the language of the page.
@@ -78,7 +78,7 @@ def fill_checklists(record: Record) -> tuple[Checklist, ...]:
     Source:
         Kocak 2023, Insights Imaging 14:75; Collins 2024, BMJ 385:e078378; Tejani 2024, Radiol Artif Intell 6:e240300.
     """
-    return tuple(_fill(key, record) for key in LISTS)
+    return tuple(_fill(key, run) for key in LISTS)
 
 
 @cache
@@ -93,7 +93,7 @@ def read_list(key: str) -> Mapping[str, Any]:
     return content
 
 
-def _fill(key: str, record: Record) -> Checklist:
+def _fill(key: str, run: Results) -> Checklist:
     content = read_list(key)
     return Checklist(
         key=key,
@@ -101,12 +101,12 @@ def _fill(key: str, record: Record) -> Checklist:
         citation=content["citation"],
         read=t(content["read"]),
         left_out=t(content["left_out"]) if content["left_out"] else "",
-        items=tuple(_fill_item(item, record) for item in content["items"]),
+        items=tuple(_fill_item(item, run) for item in content["items"]),
     )
 
 
-def _fill_item(item: Mapping[str, Any], record: Record) -> FilledItem:
-    told = [(where, text) for where, tell in (ANSWERS[name] for name in item["answers"]) if (text := tell(record))]
+def _fill_item(item: Mapping[str, Any], run: Results) -> FilledItem:
+    told = [(where, text) for where, tell in (ANSWERS[name] for name in item["answers"]) if (text := tell(run))]
     heading = (item["number"], t(item["section"]), t(item["topic"]))
     if not told:
         return FilledItem(*heading, t("For the author."), "author", "")
@@ -114,73 +114,73 @@ def _fill_item(item: Mapping[str, Any], record: Record) -> FilledItem:
     return FilledItem(*heading, as_text([*(text for _, text in told), rest]), "run", told[0][0])
 
 
-def _source(record: Record) -> str:
-    if record.is_synthetic:
+def _source(run: Results) -> str:
+    if run.is_synthetic:
         return t("Synthetic: every patient, image and grade was made by code.")
-    if record.study is None:
+    if run.study is None:
         return ""
-    return t("The patients are those of the table {table}.", table=record.study.cohort.table.name)
+    return t("The patients are those of the table {table}.", table=run.study.cohort.table.name)
 
 
-def _disjoint(record: Record) -> str:
-    if not record.assignments:
+def _disjoint(run: Results) -> str:
+    if not run.split.assignments:
         return ""
     return t(
         "The patient: each stands in one part of the split only, and all of a patient’s scans go with the patient."
     )
 
 
-def _internal_test(record: Record) -> str:
-    if record.study is None or record.study.split.column or not record.assignments:
+def _internal_test(run: Results) -> str:
+    if run.study is None or run.study.split.column or not run.split.assignments:
         return ""
     return t("Internal: the test patients were drawn from the same cohort table as the training patients.")
 
 
-def _characteristics(record: Record) -> str:
-    if not record.cases:
+def _characteristics(run: Results) -> str:
+    if not run.cases:
         return ""
     return t(
         "The cohort table of this report describes the patients by part of the split, with missing values counted."
     )
 
 
-def _missing_values(record: Record) -> str:
-    if not record.cases:
+def _missing_values(run: Results) -> str:
+    if not run.cases:
         return ""
-    columns = [name for name in record.cases[0] if not name.endswith("_image")]
-    gaps = [(name, sum(not case.get(name) for case in record.cases)) for name in columns]
+    columns = [name for name in run.cases[0] if not name.endswith("_image")]
+    gaps = [(name, sum(not case.get(name) for case in run.cases)) for name in columns]
     found = [t("{column} {n}", column=name, n=n) for name, n in gaps if n]
     if not found:
         return t("No cell of the cohort table was empty in the columns that were kept.")
     return t("Patients with an empty cell, by column: {found}.", found=listed(found))
 
 
-def _table_columns(record: Record) -> str:
+def _table_columns(run: Results) -> str:
     known = {"patient_id", "is_high", "grade"}
-    columns = [n for n in (record.cases[0] if record.cases else ()) if n not in known and not n.endswith("_image")]
+    columns = [n for n in (run.cases[0] if run.cases else ()) if n not in known and not n.endswith("_image")]
     return t("Columns of the cohort table beside the outcome: {columns}.", columns=listed(columns)) if columns else ""
 
 
-def _output(record: Record) -> str:
-    return as_text([t("The output is a probability between 0 and 1 of being high."), statistics.thresholds(record)])
+def _output(run: Results) -> str:
+    return as_text([t("The output is a probability between 0 and 1 of being high."), statistics.thresholds(run)])
 
 
-def _performance(record: Record) -> str:
-    found = statistics.computed(record).get("auc", [])
+def _performance(run: Results) -> str:
+    found = statistics.computed(run).get("auc", [])
     shown = [
         t("{model} {auc} ({low} to {high})", model=m, auc=decimal(e.value), low=decimal(e.low), high=decimal(e.high))
         for m, e in found
     ]
     if not shown:
         return ""
-    values = {"percent": record.confidence_percent, "models": in_turn(shown)}
-    if record.split == "test":
+    values = {"percent": run.confidence_percent, "models": in_turn(shown)}
+    if run.reported == "test":
         return t("AUC on the test set ({percent}% interval): {models}.", **values)
     return t("AUC on out-of-fold training predictions ({percent}% interval): {models}.", **values)
 
 
-def _wrong_calls(record: Record) -> str:
-    found = statistics.computed(record)
+def _wrong_calls(run: Results) -> str:
+    found = statistics.computed(run)
     negatives = {model: int(estimate.value) for model, estimate in found.get("fn", [])}
     shown = [
         t("{model} {fp} and {fn}", model=model, fp=int(estimate.value), fn=negatives[model])
@@ -192,10 +192,10 @@ def _wrong_calls(record: Record) -> str:
     return t("Patients wrongly called high, and wrongly called low: {models}.", models=in_turn(shown))
 
 
-def _fitted_patients(record: Record) -> str:
+def _fitted_patients(run: Results) -> str:
     counts = {
         (int(fit.card["n_learn"]), int(fit.card["n_stop"]), int(fit.card["n_held_out"]))
-        for fit in record.fits
+        for fit in run.fits
         if {"n_learn", "n_stop", "n_held_out"} <= fit.card.keys()
     }
     if not counts:
@@ -214,45 +214,45 @@ def _range(values: list[int]) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _settings(record: Record) -> str:
-    if record.study is None:
+def _settings(run: Results) -> str:
+    if run.study is None:
         return ""
     return t("study.lock.json in the run folder holds every setting, with the SHA-256 of every input.")
 
 
-def _code(record: Record) -> str:
-    version = (record.lock.get("versions") or {}).get("nephrograde")
+def _code(run: Results) -> str:
+    version = (run.lock.get("versions") or {}).get("nephrograde")
     if not version:
         return ""
-    commit = record.lock.get("git_commit")
+    commit = run.lock.get("git_commit")
     return as_text(
         [
             t("The analysis was run by nephrograde {version}.", version=version),
             t("Its commit: {commit}.", commit=commit) if commit else "",
-            t("The command: {command}.", command=record.lock["command"]) if record.lock.get("command") else "",
+            t("The command: {command}.", command=run.lock["command"]) if run.lock.get("command") else "",
         ]
     )
 
 
-def _model_files(record: Record) -> str:
-    if not record.fits:
+def _model_files(run: Results) -> str:
+    if not run.fits:
         return ""
     return t(
         "The weights of {n} networks lie in models/ of the run folder; the model cards name each by its SHA-256.",
-        n=len(record.fits),
+        n=len(run.fits),
     )
 
 
-def _machine(record: Record) -> str:
-    machine = record.lock.get("machine")
+def _machine(run: Results) -> str:
+    machine = run.lock.get("machine")
     return t("Machine: {machine}.", machine=machine) if machine else ""
 
 
-def _other_lists(_: Record) -> str:
+def _other_lists(_: Results) -> str:
     return t("CLEAR, TRIPOD+AI and CLAIM stand in this report, filled in as far as the run can.")
 
 
-ANSWERS: Mapping[str, tuple[str, Callable[[Record], str]]] = {
+ANSWERS: Mapping[str, tuple[str, Callable[[Results], str]]] = {
     "source": ("run", _source),
     "patients": ("methods", design.patients),
     "partition": ("cohort", design.partition),

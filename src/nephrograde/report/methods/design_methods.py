@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.report.tables.wording import given_words, level_words
+from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
+from nephrograde.results import Part
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.report.record import Record
-    from nephrograde.study import Arm, Study
+    from nephrograde.results import Results
+    from nephrograde.study import Arm, FitSettings, Study
 
 
 def as_text(sentences: Iterable[str]) -> str:
@@ -39,19 +41,19 @@ def in_turn(parts: Iterable[str]) -> str:
     return t("; ").join(parts)
 
 
-def truths(record: Record) -> dict[str, bool]:
+def truths(run: Results) -> dict[str, bool]:
     """The class of every patient of the cohort, or of every scored one where there is no cohort table."""
-    if record.cases:
-        return {case["patient_id"]: case["is_high"] == "1" for case in record.cases}
-    return record.truths
+    if run.cases:
+        return {case["patient_id"]: case["is_high"] == "1" for case in run.cases}
+    return run.truths
 
 
-def patients(record: Record) -> str:
+def patients(run: Results) -> str:
     """How many patients there are, and of which class."""
-    known = truths(record)
-    low, high = level_words(record)
+    known = truths(run)
+    low, high = level_words(run)
     values = {"n": len(known), "n_low": len(known) - sum(known.values()), "n_high": sum(known.values())}
-    if record.is_synthetic:
+    if run.is_synthetic:
         return t(
             "{n} synthetic patients, made by code, were used ({n_low} {low}, {n_high} {high}).",
             low=low,
@@ -61,11 +63,11 @@ def patients(record: Record) -> str:
     return t("{n} patients were used ({n_low} {low}, {n_high} {high}).", low=low, high=high, **values)
 
 
-def partition(record: Record) -> str:
+def partition(run: Results) -> str:
     """How many patients there are in training and in the test set."""
-    known, high = truths(record), level_words(record)[1]
-    train = [known[i] for i, (split, _) in record.assignments.items() if split == "train" and i in known]
-    test = [known[i] for i, (split, _) in record.assignments.items() if split == "test" and i in known]
+    known, high = truths(run), level_words(run)[1]
+    train = [known[patient] for patient in run.split.train_ids() if patient in known]
+    test = [known[patient] for patient in run.split.test_ids() if patient in known]
     if not train or not test:
         return ""
     return t(
@@ -78,12 +80,12 @@ def partition(record: Record) -> str:
     )
 
 
-def outcome(record: Record) -> str:
+def outcome(run: Results) -> str:
     """What was to be predicted."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    column = record.study.cohort.outcome
-    if column == "isup_grade" or any(case.get("grade") for case in record.cases):
+    column = run.study.cohort.outcome
+    if column == "isup_grade" or any(case.get("grade") for case in run.cases):
         return t(
             "The outcome was WHO/ISUP grade 3–4 (high) against 1–2 (low), from column “{column}” of the cohort table.",
             column=column,
@@ -91,11 +93,11 @@ def outcome(record: Record) -> str:
     return t("The outcome was column “{column}” of the cohort table, 1 against 0.", column=column)
 
 
-def exclusions(record: Record) -> str:
+def exclusions(run: Results) -> str:
     """What the checks of the images took out."""
-    if not record.knows("volumes/findings.csv"):
+    if Part.FINDINGS in run.absent:
         return ""
-    fatal = {(row["patient_id"], row["phase"]) for row in record.findings if row["severity"] == "fatal"}
+    fatal = {(finding.patient_id, finding.phase) for finding in run.findings if finding.severity == "fatal"}
     if not fatal:
         return t("Every image was checked before it was used; no scan was left out.")
     return t(
@@ -106,14 +108,14 @@ def exclusions(record: Record) -> str:
     )
 
 
-def missing_scans(record: Record) -> str:
+def missing_scans(run: Results) -> str:
     """What happened to patients without a usable scan."""
-    if record.study is None or not record.cases:
+    if run.study is None or not run.cases:
         return ""
     absent = [
         t("{phase} {n}", phase=phase_text(phase), n=n)
-        for phase in record.study.cohort.phases
-        if (n := sum(not case.get(f"{phase}_image") for case in record.cases))
+        for phase in run.study.cohort.phases
+        if (n := sum(not case.get(f"{phase}_image") for case in run.cases))
     ]
     if not absent:
         return t("Every patient had an image of every phase; no image was imputed.")
@@ -133,19 +135,19 @@ def phase_text(phase: str) -> str:
     return phase if name == phase else t("{phase} phase ({code})", phase=name, code=phase)
 
 
-def phases(record: Record) -> str:
+def phases(run: Results) -> str:
     """Which phases were used."""
-    if record.study is None:
+    if run.study is None:
         return ""
     return t(
         "Images of these phases were used: {phases}.",
-        phases=listed([phase_text(p) for p in record.study.cohort.phases]),
+        phases=listed([phase_text(p) for p in run.study.cohort.phases]),
     )
 
 
-def annotation(record: Record) -> str:
+def annotation(run: Results) -> str:
     """What a person had to give for each scan, arm by arm."""
-    if record.study is None:
+    if run.study is None:
         return ""
     arms = [
         t(
@@ -154,16 +156,16 @@ def annotation(record: Record) -> str:
             given=given_words(arm.supervision),
             level=arm.supervision.value,
         )
-        for arm in record.study.arm
+        for arm in run.study.arm
     ]
     return t("Annotation that each arm was given: {arms}.", arms=in_turn(arms))
 
 
-def field_of_view(record: Record) -> str:
+def field_of_view(run: Results) -> str:
     """How large a region of the scan each arm saw."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    return t("Field of view: {arms}.", arms=in_turn([_view(arm, record.study) for arm in record.study.arm]))
+    return t("Field of view: {arms}.", arms=in_turn([_view(arm, run.study) for arm in run.study.arm]))
 
 
 def _view(arm: Arm, study: Study) -> str:
@@ -181,31 +183,31 @@ def _view(arm: Arm, study: Study) -> str:
     )
 
 
-def windowing(record: Record) -> str:
+def windowing(run: Results) -> str:
     """Which grey values became 0 and 1."""
-    if record.study is None:
+    if run.study is None:
         return ""
     grouped: dict[str, list[str]] = {}
-    for phase in record.study.cohort.phases:
-        grouped.setdefault(window_text(record.study.window_of(phase), phase), []).append(phase_text(phase))
+    for phase in run.study.cohort.phases:
+        grouped.setdefault(window_text(run.study.window_of(phase), phase), []).append(phase_text(phase))
     shown = [t("{window} for {phases}", window=window, phases=listed(names)) for window, names in grouped.items()]
     return t("Grey values were cut to a window and scaled to 0–1: {windows}.", windows=in_turn(shown))
 
 
-def resampling(record: Record) -> str:
+def resampling(run: Results) -> str:
     """How a region was brought to its grid."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    if record.study.image.antialias:
+    if run.study.image.antialias:
         return t("Regions were resampled linearly, after blurring where the new grid is coarser than the scan.")
     return t("Regions were resampled linearly, without blurring.")
 
 
-def split_method(record: Record) -> str:
+def split_method(run: Results) -> str:
     """How patients came to be in training, in the test set and in a fold."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    split = record.study.split
+    split = run.study.split
     folds = t("The training patients were dealt to {folds} folds by class.", folds=split.folds)
     if split.column:
         first = t(
@@ -223,12 +225,12 @@ def split_method(record: Record) -> str:
     return as_text([first, folds])
 
 
-def networks(record: Record) -> str:
+def networks(run: Results) -> str:
     """Which networks were fitted."""
-    if record.study is None:
+    if run.study is None:
         return ""
     kinds: dict[str, list[str]] = {}
-    for arm in record.study.arm:
+    for arm in run.study.arm:
         if arm.slices:
             kind = t("2D ResNet-18 on slices")
         elif arm.supervision is Supervision.MASK:
@@ -243,13 +245,13 @@ def networks(record: Record) -> str:
     )
 
 
-def initial_weights(record: Record) -> str:
+def initial_weights(run: Results) -> str:
     """What the networks started from."""
-    if record.study is None:
+    if run.study is None:
         return ""
     sources: dict[str, list[str]] = {}
-    for arm in record.study.arm:
-        fit = record.study.fit_of(arm)
+    for arm in run.study.arm:
+        fit = run.study.fit_of(arm)
         given = fit.weights_2d if arm.slices else fit.weights_3d
         text = (
             t("random weights")
@@ -261,33 +263,30 @@ def initial_weights(record: Record) -> str:
     return t("Learning started from {sources}.", sources=in_turn(shown))
 
 
-def learning(record: Record) -> str:
-    """How the networks learnt, and which arms had settings of their own."""
-    if record.study is None:
+def learning(run: Results) -> str:
+    """How the networks learnt."""
+    if run.study is None:
         return ""
-    fit = record.study.fit
-    first = t(
-        "Networks learnt the binary cross-entropy by AdamW: learning rate {rate}, warm-up (epochs) {warmup}, then "
-        "cosine decay; weight decay {decay}; epochs at most {epochs}; batch size {batch}.",
-        rate=f"{fit.learning_rate:g}",
-        warmup=fit.warmup_epochs,
-        decay=f"{fit.weight_decay:g}",
-        epochs=fit.epochs,
-        batch=fit.batch_size,
+    return by_arm(
+        run.study,
+        lambda fit: t(
+            "Networks learnt the binary cross-entropy by AdamW: learning rate {rate}, warm-up (epochs) {warmup}, then "
+            "cosine decay; weight decay {decay}; epochs at most {epochs}; batch size {batch}.",
+            rate=f"{fit.learning_rate:g}",
+            warmup=fit.warmup_epochs,
+            decay=f"{fit.weight_decay:g}",
+            epochs=fit.epochs,
+            batch=fit.batch_size,
+        ),
     )
-    own = [
-        f"{arm.name} ({', '.join(f'{key} = {value}' for key, value in arm.fit.items())})"
-        for arm in record.study.arm
-        if arm.fit
-    ]
-    return as_text([first, t("Arms with settings of their own: {own}.", own=in_turn(own)) if own else ""])
 
 
-def stopping(record: Record) -> str:
+def stopping(run: Results) -> str:
     """When learning stopped, and which epoch was kept."""
-    if record.study is None:
-        return ""
-    fit = record.study.fit
+    return by_arm(run.study, _stopping) if run.study is not None else ""
+
+
+def _stopping(fit: FitSettings) -> str:
     if not fit.patience:
         return t("All epochs were run and the last was kept.")
     return t(
@@ -298,11 +297,11 @@ def stopping(record: Record) -> str:
     )
 
 
-def augmentation(record: Record) -> str:
+def augmentation(run: Results) -> str:
     """How pictures were varied while learning."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    given = record.study.augment
+    given = run.study.augment
     kinds = [t("mirrored")] if given.flip else []
     for amount, text in (
         (given.rotate_deg, t("rotated by up to {amount}°", amount=f"{given.rotate_deg:g}")),
@@ -319,27 +318,30 @@ def augmentation(record: Record) -> str:
     return t("Only while learning, pictures were varied at random: {kinds}.", kinds=listed(kinds))
 
 
-def class_balance(record: Record) -> str:
+def class_balance(run: Results) -> str:
     """Whether batches were balanced."""
-    if record.study is None:
-        return ""
-    if record.study.fit.balanced:
+    return by_arm(run.study, _class_balance) if run.study is not None else ""
+
+
+def _class_balance(fit: FitSettings) -> str:
+    if fit.balanced:
         return t("Batches were balanced between the classes while learning; test patients were scored as they are.")
     return t("Classes were learnt as they come, without balancing.")
 
 
-def ensemble(record: Record) -> str:
+def ensemble(run: Results) -> str:
     """How a patient's probability came about."""
-    if record.study is None:
+    if run.study is None:
         return ""
     first = t(
         "A training patient was scored by the network of the fold that had not learnt from that patient; a test "
         "patient’s probability is the mean over the {folds} fold networks of a model.",
-        folds=record.study.split.folds,
+        folds=run.study.split.folds,
     )
+    several = [arm for arm in run.study.arm if (arm.slices or 0) > 1]
+    return as_text([first, by_arm(run.study, _pooling, several)])
+
+
+def _pooling(fit: FitSettings) -> str:
     rules = {"mean": t("their mean"), "max": t("their maximum"), "noisy-or": t("the noisy-or rule")}
-    pooled = t(
-        "Probabilities of several slices of a patient were pooled by {rule}.", rule=rules[record.study.fit.pooling]
-    )
-    has_several = any((arm.slices or 0) > 1 for arm in record.study.arm)
-    return as_text([first, pooled if has_several else ""])
+    return t("Probabilities of several slices of a patient were pooled by {rule}.", rule=rules[fit.pooling])

@@ -11,44 +11,46 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.subgroup import SubgroupEstimate
 from nephrograde.files import fingerprint, replaced, sha256_of
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.tables.wording import level_words, split_words
+from nephrograde.report.text.baselines import baseline_sentence
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, listed
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from nephrograde.evaluate.scores import SplitName
-    from nephrograde.report.record import Record
+    from nephrograde.evaluate.subgroup import SubgroupEstimate
+    from nephrograde.results import Results
 
 COUNTS = ("tp", "fp", "tn", "fn")
 
 
-def write_model_cards(record: Record) -> tuple[Path, ...]:
+def write_model_cards(run: Results) -> tuple[Path, ...]:
     """Write the card of every model that has scores.
 
     Args:
-        record: What the run folder holds.
+        run: What the run folder holds.
 
     Returns:
         The paths of the cards, in the order of the models.
     """
-    return tuple(write_model_card(record, model.name) for model in record.models)
+    return tuple(write_model_card(run, model.name) for model in run.models)
 
 
-def write_model_card(record: Record, model: str) -> Path:
+def write_model_card(run: Results, model: str) -> Path:
     """Write ``report/model-cards/<model>.md``, or ``<model>.zh.md`` where the page is Chinese.
 
     Says what the run folder knows of the model and no more; what only its makers can say is named as missing.
 
     Args:
-        record: What the run folder holds.
+        run: What the run folder holds.
         model: The model id.
 
     Returns:
@@ -60,19 +62,19 @@ def write_model_card(record: Record, model: str) -> Path:
     Source:
         Mitchell 2019, "Model cards for model reporting" (FAT* 2019:220), for the headings; contents: our choice.
     """
-    if model not in record.scores.models:
-        known = ", ".join(record.scores.models)
+    if model not in run.scores.models:
+        known = ", ".join(run.scores.models)
         raise RunError(f"The run has no scores of a model “{model}”. Its models are: {known}.")
     ending = ".zh.md" if spoken() == "zh" else ".md"
-    card_path = record.run_dir / "report" / "model-cards" / f"{_file_name(model)}{ending}"
+    card_path = run.folder.model_cards_dir / f"{_file_name(model)}{ending}"
     with replaced(card_path) as temporary_path:
-        temporary_path.write_text(card_text(record, model), encoding="utf-8")
+        temporary_path.write_text(card_text(run, model), encoding="utf-8")
     return card_path
 
 
-def card_text(record: Record, model: str) -> str:
+def card_text(run: Results, model: str) -> str:
     """Compose a card in the language of the page."""
-    own = _narrowed(record, model)
+    own = _narrowed(run, model)
     sections = (
         (t("Model details"), _details(own, model)),
         (t("Intended use"), _intended_use(own)),
@@ -106,10 +108,10 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|#$])", r"\\\1", text) if re.search(r"[\\`*\[\]<>|#$]", text) else text
 
 
-def _narrowed(record: Record, model: str) -> Record:
+def _narrowed(run: Results, model: str) -> Results:
     """The same run, as if it had had this one model."""
-    found = [(arm, phase) for name, arm, phase in (record.study.models() if record.study else []) if name == model]
-    study = record.study
+    found = [(arm, phase) for name, arm, phase in (run.study.models() if run.study else []) if name == model]
+    study = run.study
     if study is not None and found:
         arm, phase = found[0]
         study = study.model_copy(
@@ -120,26 +122,20 @@ def _narrowed(record: Record, model: str) -> Record:
             }
         )
     return replace(
-        record,
+        run,
         study=study,
-        fits=tuple(fit for fit in record.fits if fit.model == model),
-        estimates=tuple(row for row in record.estimates if row[0] == model),
+        fits=tuple(fit for fit in run.fits if fit.model == model),
+        estimates=tuple(row for row in run.estimates if row[0] == model),
     )
 
 
-def _details(own: Record, model: str) -> list[str]:
+def _details(own: Results, model: str) -> list[str]:
     created = own.lock.get("created")
     made = t("The run was started on {created}.", created=created) if created else ""
     if not _is_network(own, model):
-        name = model if own.study is not None and model in statistics.BASELINE_NAMES else ""
-        told = {
-            "": t("The scores were made elsewhere; what the model is, the run does not know."),
-            "size": t("A logistic regression on the logarithm of the tumour’s size."),
-            "volume": t("A logistic regression on the logarithm of the tumour’s volume."),
-            "clinical": t("A logistic regression on clinical columns of the cohort table."),
-            "radiomics": t("A baseline on radiomic features of the delineated tumour."),
-        }
-        return [told[name], made]
+        if own.study is not None and model in BASELINES:
+            return [baseline_sentence(model), made]
+        return [t("The scores were made elsewhere; what the model is, the run does not know."), made]
     return [
         design.networks(own),
         design.ensemble(own),
@@ -150,18 +146,18 @@ def _details(own: Record, model: str) -> list[str]:
     ]
 
 
-def _is_network(own: Record, model: str) -> bool:
+def _is_network(own: Results, model: str) -> bool:
     return own.study is not None and model in [name for name, *_ in own.study.models()]
 
 
-def _intended_use(own: Record) -> list[str]:
+def _intended_use(own: Results) -> list[str]:
     lines = [t("Made for research on how well the grade can be read from images, by people who do such research.")]
     if own.study is not None:
         lines += [design.phases(own), design.annotation(own)]
     return [*lines, t("Not meant for any decision about a patient, nor for other images than those named here.")]
 
 
-def _factors(own: Record, model: str) -> list[str]:
+def _factors(own: Results, model: str) -> list[str]:
     rows = _subgroups(own, model)
     if not rows:
         return [t("The run has no estimates in subgroups.")]
@@ -169,12 +165,11 @@ def _factors(own: Record, model: str) -> list[str]:
     return [t("Estimated in subgroups by {columns}; the numbers stand below.", columns=columns)]
 
 
-def _subgroups(own: Record, model: str) -> list[SubgroupEstimate]:
-    rows = statistics.read_statistics(own, SubgroupEstimate, "subgroups.csv")
-    return [row for row in rows if (row.model, row.split) == (model, own.split)]
+def _subgroups(own: Results, model: str) -> list[SubgroupEstimate]:
+    return [row for row in own.subgroups if (row.model, row.split) == (model, own.reported)]
 
 
-def _evaluation_data(own: Record) -> list[str]:
+def _evaluation_data(own: Results) -> list[str]:
     part = split_words(own)
     counts = {(estimate.n, estimate.n_high) for _, estimate in statistics.computed(own).get("auc", [])}
     lines = [
@@ -184,7 +179,7 @@ def _evaluation_data(own: Record) -> list[str]:
     return [*lines, design.outcome(own), design.split_method(own), statistics.openings(own)]
 
 
-def _training_data(own: Record) -> list[str]:
+def _training_data(own: Results) -> list[str]:
     if own.study is None:
         return []
     shared = [design.patients(own), design.partition(own), design.missing_scans(own)]
@@ -193,7 +188,7 @@ def _training_data(own: Record) -> list[str]:
     return [*shared, design.initial_weights(own), design.learning(own), design.stopping(own), design.augmentation(own)]
 
 
-def _analyses(own: Record, model: str) -> list[str]:
+def _analyses(own: Results, model: str) -> list[str]:
     splits: tuple[SplitName, ...] = ("test", "oof")
     names = {"test": t("Test set"), "oof": t("Out-of-fold training predictions")}
     blocks = []
@@ -230,13 +225,13 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _ethics(own: Record) -> list[str]:
+def _ethics(own: Results) -> list[str]:
     if own.is_synthetic:
         return [t("No person’s data were used: the cohort was made by code.")]
     return [t("Approval, consent and de-identification are not in a run folder; the authors have to state them.")]
 
 
-def _caveats(own: Record) -> list[str]:
+def _caveats(own: Results) -> list[str]:
     return [
         design.exclusions(own),
         t("The intervals say how far chance may have moved a number, not how the model does in another hospital."),
@@ -244,10 +239,10 @@ def _caveats(own: Record) -> list[str]:
     ]
 
 
-def _provenance(own: Record, model: str) -> list[str]:
+def _provenance(own: Results, model: str) -> list[str]:
     rows = []
     for fit in own.fits:
-        weights_path = own.run_dir / "models" / model / f"fold-{fit.fold}" / "weights.safetensors"
+        weights_path = own.folder.fold(model, fit.fold).weights_path
         digest = sha256_of(weights_path) if weights_path.exists() else NOTHING
         kept, precision = fit.card.get("best_epoch", NOTHING), fit.card.get("precision", NOTHING)
         rows.append((str(fit.fold), digest, str(kept), str(precision)))

@@ -11,17 +11,22 @@ from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
-    from nephrograde.report.record import Record
+    from nephrograde.results import Results
 
 
-def methods_paragraph(record: Record) -> tuple[str, ...]:
+_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+def methods_paragraph(run: Results) -> tuple[str, ...]:
     """Write the methods of a run, sentence by sentence, in the language of the page.
 
     Meant to be copied into a manuscript and finished there: where the patients came from, who read what, and which
     ethics committee agreed is not in a run folder and so not in the paragraph.
 
     Args:
-        record: What the run folder holds.
+        run: What the run folder holds.
 
     Returns:
         The sentences in order; :func:`~nephrograde.report.methods.design_methods.as_text` joins them.
@@ -38,16 +43,16 @@ def methods_paragraph(record: Record) -> tuple[str, ...]:
         *(statistics.net_benefit, statistics.comparisons, statistics.equivalence, statistics.subgroups),
         *(statistics.openings, software, seeds, caution),
     )
-    return tuple(sentence for tell in tellers if (sentence := tell(record)))
+    return tuple(sentence for tell in tellers if (sentence := tell(run)))
 
 
-def software(record: Record) -> str:
+def software(run: Results) -> str:
     """Which versions the numbers come from."""
-    versions = record.lock.get("versions") or {}
+    versions = run.lock.get("versions") or {}
     if not versions:
         return ""
-    shown = listed([f"{name} {version}" for name, version in versions.items()])
-    commit = record.lock.get("git_commit")
+    shown = listed([f"{name} {version}" for name, version in versions.items() if _took_part(name, run)])
+    commit = run.lock.get("git_commit")
     return as_text(
         [
             t("Software: {versions}.", versions=shown),
@@ -56,20 +61,41 @@ def software(record: Record) -> str:
     )
 
 
-def seeds(record: Record) -> str:
+def _took_part(package: str, run: Results) -> bool:
+    """Whether a package did something for the numbers of the run; the lock file names all that were installed."""
+    if package in {"torch", "lightning-fabric", "monai"}:
+        return bool(run.fits)
+    if package == "scikit-learn":
+        return run.study is not None and any(model.is_baseline for model in run.models)
+    if package == "mirp":
+        return run.study is not None and "radiomics" in run.scores.models
+    if package == "SimpleITK":
+        return run.study is not None
+    if package == "pydicom":
+        return run.study is not None and not all(_is_without_dicom(path) for path in run.lock.get("inputs", {}))
+    return True
+
+
+def _is_without_dicom(path: str) -> bool:
+    return path.casefold().endswith(_TABLES + _VOLUMES + _PICTURES)
+
+
+def seeds(run: Results) -> str:
     """Which seeds were used."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    return t(
+    own = [t("{model} {value}", model=arm.name, value=arm.fit["seed"]) for arm in run.study.arm if "seed" in arm.fit]
+    first = t(
         "Seeds: {split} for the split, {fit} for learning, {bootstrap} for the bootstrap.",
-        split=record.study.split.seed,
-        fit=record.study.fit.seed,
-        bootstrap=record.study.evaluate.seed,
+        split=run.study.split.seed,
+        fit=run.study.fit.seed,
+        bootstrap=run.study.evaluate.seed,
     )
+    return as_text([first, t("Arms that learnt with a seed of their own: {arms}.", arms=listed(own)) if own else ""])
 
 
-def caution(record: Record) -> str:
+def caution(run: Results) -> str:
     """That the work is for research, and that synthetic data are synthetic."""
     research = t("The models are for research use only; no clinical decision may rest on them.")
     made = t("All patients, images and grades are synthetic: no number says anything about real tumours.")
-    return as_text([made if record.is_synthetic else "", research])
+    return as_text([made if run.is_synthetic else "", research])

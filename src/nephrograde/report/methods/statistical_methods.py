@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import read_ledger
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import read_table
 from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
+from nephrograde.report.text.remarks import threshold_sentence
+from nephrograde.results import Part
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.report.record import Record
+    from nephrograde.results import Results
 
-RowKind = TypeVar("RowKind")
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
-BASELINE_NAMES = ("size", "volume", "clinical", "radiomics")
 CALIBRATION = ("brier", "calibration_intercept", "calibration_slope", "ece")
 
 
-def read_statistics(record: Record, kind: type[RowKind], name: str) -> tuple[RowKind, ...]:
-    """Read a table of ``statistics/``; none of its rows where the run has no such table."""
-    table_path = record.run_dir / "statistics" / name
-    return read_table(kind, table_path) if table_path.exists() else ()
-
-
-def computed(record: Record) -> dict[str, list[tuple[str, Estimate]]]:
+def computed(run: Results) -> dict[str, list[tuple[str, Estimate]]]:
     """The estimates of the reported predictions that could be computed: model and estimate, by measure."""
     found: dict[str, list[tuple[str, Estimate]]] = {}
-    for model, split, estimate in record.estimates:
-        if split == record.split and not math.isnan(estimate.value):
+    for model, split, estimate in run.estimates:
+        if split == run.reported and not math.isnan(estimate.value):
             found.setdefault(estimate.measure, []).append((model, estimate))
     return found
 
@@ -69,28 +59,27 @@ def measure_text(measure: str) -> str:
     return known.get(measure, measure)
 
 
-def baselines(record: Record) -> str:
+def baselines(run: Results) -> str:
     """Which baselines stand beside the networks."""
-    if record.study is None:
+    if run.study is None:
         return ""
-    words = {
-        "size": t("tumour size (logistic regression)"),
-        "volume": t("tumour volume (logistic regression)"),
-        "clinical": t("clinical columns (logistic regression)"),
-        "radiomics": t("radiomic features"),
-    }
-    scored = [text for name, text in words.items() if name in record.scores.models]
+    scored = [baseline_in_words(name) for name in BASELINES if name in run.scores.models]
     if not scored:
         return ""
-    return t("Baselines, fitted in the same folds and read on the same test patients: {names}.", names=listed(scored))
+    return t(
+        "Baselines, each a logistic regression fitted in the same folds and read on the same test patients: {names}.",
+        names=listed(scored),
+    )
 
 
-def thresholds(record: Record) -> str:
+def thresholds(run: Results) -> str:
     """How the threshold of each model was found."""
     rules: dict[str, list[str]] = {}
-    for model, estimate in computed(record).get("threshold", []):
-        rule = _rule(estimate.method.partition(": ")[0])
-        rules.setdefault(rule, []).append(t("{model} {value}", model=model, value=decimal(estimate.value)))
+    for model in dict.fromkeys(name for name, _ in computed(run).get("threshold", [])):
+        threshold = run.threshold(model)
+        if threshold is not None:
+            words = t("{model} {value}", model=model, value=decimal(threshold.value))
+            rules.setdefault(threshold_sentence(threshold), []).append(words)
     if not rules:
         return ""
     shown = [t("{rule} ({models})", rule=rule, models=listed(models)) for rule, models in rules.items()]
@@ -100,25 +89,9 @@ def thresholds(record: Record) -> str:
     )
 
 
-def _rule(rule: str) -> str:
-    """Write the rule of a threshold, as the estimates hold it, for people; another one is left as it is."""
-    name, _, rest = rule.partition(" ")
-    number = rest.rpartition(" ")[2]
-    known = {
-        "youden": t("the greatest Youden index on out-of-fold training predictions"),
-        "fixed": t("a constant, as there were no out-of-fold predictions of both classes to choose it on"),
-        "sensitivity": t("a sensitivity of at least {target} on out-of-fold training predictions", target=number),
-        "specificity": t("a specificity of at least {target} on out-of-fold training predictions", target=number),
-        "cost,": t(
-            "the least cost on out-of-fold training predictions, missed high to false alarm {ratio}", ratio=number
-        ),
-    }
-    return known.get(name, t("rule “{rule}”", rule=rule))
-
-
-def measures(record: Record) -> str:
+def measures(run: Results) -> str:
     """Which measures were computed, with which intervals."""
-    found = computed(record)
+    found = computed(run)
     parts = []
     if "auc" in found:
         parts.append(t("area under the ROC curve (AUC) with DeLong’s interval"))
@@ -128,29 +101,29 @@ def measures(record: Record) -> str:
         parts.append(t("{shares} with Wilson’s score interval", shares=listed(shares)))
     if not parts:
         return ""
-    return t("Measures, with {percent}% intervals: {parts}.", percent=record.confidence_percent, parts=in_turn(parts))
+    return t("Measures, with {percent}% intervals: {parts}.", percent=run.confidence_percent, parts=in_turn(parts))
 
 
 def _bootstrap(estimates: Iterable[tuple[str, Estimate]]) -> str:
-    drawn = {int(found[1]) for _, e in estimates if (found := re.search(r"(\d+) replicates", e.method))}
+    drawn = {estimate.replicates for _, estimate in estimates if estimate.replicates is not None}
     if not drawn:
         return t("AUC with an interval from a bootstrap over patients, stratified by class")
     times = listed([str(count) for count in sorted(drawn)])
     return t("AUC with an interval from a bootstrap over patients, stratified by class, of {n} replicates", n=times)
 
 
-def calibration(record: Record) -> str:
+def calibration(run: Results) -> str:
     """How calibration was measured."""
-    found = computed(record)
+    found = computed(run)
     names = [measure_text(measure) for measure in CALIBRATION if measure in found]
-    if (record.run_dir / "statistics" / "calibration.csv").exists():
+    if Part.CALIBRATION not in run.absent:
         names.append(t("a smoothed calibration curve"))
     return t("Calibration was described by {names}.", names=listed(names)) if names else ""
 
 
-def net_benefit(record: Record) -> str:
+def net_benefit(run: Results) -> str:
     """Over which threshold probabilities the net benefit was computed."""
-    points = read_statistics(record, BenefitPoint, "net_benefit.csv")
+    points = run.net_benefit
     if not points:
         return ""
     return t(
@@ -161,9 +134,9 @@ def net_benefit(record: Record) -> str:
     )
 
 
-def comparisons(record: Record) -> str:
+def comparisons(run: Results) -> str:
     """Which tests compare two models."""
-    compared = dict.fromkeys(pair.measure for pair in record.comparisons if not math.isnan(pair.p_value))
+    compared = dict.fromkeys(pair.measure for pair in run.comparisons if not math.isnan(pair.p_value))
     if not compared:
         return ""
     tests = [t("AUC by DeLong’s paired test")] if "auc" in compared else []
@@ -176,10 +149,9 @@ def comparisons(record: Record) -> str:
     )
 
 
-def equivalence(record: Record) -> str:
+def equivalence(run: Results) -> str:
     """By which margin two models were called equivalent or not worse."""
-    pairs = read_statistics(record, Equivalence, "equivalence.csv")
-    margins = sorted({pair.margin for pair in pairs})
+    margins = sorted({pair.margin for pair in run.equivalences})
     if not margins:
         return ""
     return t(
@@ -189,11 +161,9 @@ def equivalence(record: Record) -> str:
     )
 
 
-def detectable_differences(record: Record) -> str:
+def detectable_differences(run: Results) -> str:
     """How small a difference the patients at hand could have shown."""
-    pairs = [
-        pair for pair in read_statistics(record, Equivalence, "equivalence.csv") if not math.isnan(pair.detectable)
-    ]
+    pairs = [pair for pair in run.equivalences if not math.isnan(pair.detectable)]
     if not pairs:
         return ""
     return t(
@@ -204,9 +174,9 @@ def detectable_differences(record: Record) -> str:
     )
 
 
-def subgroups(record: Record) -> str:
+def subgroups(run: Results) -> str:
     """By which columns patients were parted."""
-    rows = read_statistics(record, SubgroupEstimate, "subgroups.csv")
+    rows = run.subgroups
     columns = list(dict.fromkeys(row.column for row in rows))
     if not columns:
         return ""
@@ -215,9 +185,9 @@ def subgroups(record: Record) -> str:
     return as_text([first, t("Whether it differs between them was tested.") if is_tested else ""])
 
 
-def openings(record: Record) -> str:
+def openings(run: Results) -> str:
     """How often the test set was opened."""
-    count = len(read_ledger(record.run_dir))
+    count = len(run.openings)
     if not count:
         return ""
     if count == 1:

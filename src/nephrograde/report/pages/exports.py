@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nephrograde.report.record import Record
     from nephrograde.report.tables.paper import Cell, PaperRow
+    from nephrograde.results import Results
 
 PAGE_LINES = 45
 """A LaTeX table of more lines than a page holds is broken over pages."""
@@ -83,14 +83,14 @@ class Table:
     names: int = 1
 
 
-def write_tables(record: Record) -> list[Path]:
+def write_tables(run: Results) -> list[Path]:
     """Write every table of the run that a manuscript prints, each as ``NAME.tex`` and ``NAME.doc.html``.
 
     The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons`` and ``cohort``; one without data is left
     out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
 
     Args:
-        record: The run.
+        run: The run.
 
     Returns:
         The paths, in ``report/tables`` of the run folder.
@@ -100,27 +100,27 @@ def write_tables(record: Record) -> list[Path]:
     """
     language = "" if spoken() == "en" else f".{spoken()}"
     written = []
-    for table in manuscript_tables(record):
+    for table in manuscript_tables(run):
         for ending, text in (("tex", as_latex(table)), ("doc.html", as_word_html(table))):
-            path = record.run_dir / "report" / "tables" / f"{table.name}{language}.{ending}"
+            path = run.folder.tables_dir / f"{table.name}{language}.{ending}"
             with replaced(path) as temporary_path:
                 temporary_path.write_text(text, encoding="utf-8")
             written.append(path)
     return written
 
 
-def manuscript_tables(record: Record) -> list[Table]:
+def manuscript_tables(run: Results) -> list[Table]:
     """Lay out every table of the run that has data, in the language of the page.
 
     Args:
-        record: The run.
+        run: The run.
 
     Source:
         Cells: those of the report.
     """
-    tables = [_results(record, "results"), _comparisons(record), _cohort(record)]
-    if record.split == "test":
-        tables.insert(1, _results(record, "out_of_fold"))
+    tables = [_results(run, "results"), _comparisons(run), _cohort(run)]
+    if run.reported == "test":
+        tables.insert(1, _results(run, "out_of_fold"))
     return [table for table in tables if table is not None]
 
 
@@ -250,13 +250,13 @@ def _html_text(text: str) -> str:
     return "<br>".join(html.escape(printable_line(part)) for part in text.split("\n"))
 
 
-def _results(record: Record, name: str) -> Table | None:
+def _results(run: Results, name: str) -> Table | None:
     """The paper's table on the reported predictions, or out of fold on the training patients."""
-    split = "oof" if name == "out_of_fold" else record.split
-    rows = paper_rows(record.estimates, split)
+    split = "oof" if name == "out_of_fold" else run.reported
+    rows = paper_rows(run.estimates, split)
     if not rows:
         return None
-    confidence = record.confidence_percent
+    confidence = run.confidence_percent
     if split == "test":
         caption = t("Results of each model on the test set.")
     else:
@@ -264,7 +264,7 @@ def _results(record: Record, name: str) -> Table | None:
     interval = t("[{confidence}% CI]", confidence=confidence)
     counted = t("[{confidence}% CI] (n/N)", confidence=confidence)
     notes = [
-        t("Patients scored: {sizes}.", sizes=_sizes(record, rows)),
+        t("Patients scored: {sizes}.", sizes=_sizes(run, rows)),
         t("Intervals: DeLong’s method for AUC, Wilson’s score for proportions; {confidence}%.", confidence=confidence),
         t("AUC: area under the ROC curve. CI: confidence interval."),
     ]
@@ -284,15 +284,15 @@ def _results(record: Record, name: str) -> Table | None:
         f"AUC\n{interval}",
         *(f"{measure_in_words(measure)}\n{counted}" for measure in MEASURES[1:]),
     )
-    return Table(name, _marked(record, caption), headings, tuple(lines), tuple(notes))
+    return Table(name, _marked(run, caption), headings, tuple(lines), tuple(notes))
 
 
-def _sizes(record: Record, rows: Sequence[PaperRow]) -> str:
+def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
     """How many patients were scored, and by which models where that differs."""
     models: dict[tuple[int, int], list[str]] = {}
     for row in rows:
         models.setdefault((row.n, row.n_high), []).append(row.model)
-    high = level_words(record)[1]
+    high = level_words(run)[1]
     texts = {size: t("{n} ({n_high} {high})", n=size[0], n_high=size[1], high=high) for size in models}
     if len(models) == 1:
         return next(iter(texts.values()))
@@ -309,8 +309,8 @@ def _stacked(cell: Cell) -> str:
     return f"{value}\n{rest}" if rest else value
 
 
-def _comparisons(record: Record) -> Table | None:
-    pairs = pair_table(record)
+def _comparisons(run: Results) -> Table | None:
+    pairs = pair_table(run)
     if not pairs.rows:
         return None
     lines = []
@@ -324,7 +324,7 @@ def _comparisons(record: Record) -> Table | None:
         t("Differences are model A minus model B on the patients that both have scored; n counts them by measure."),
         t(
             "AUC: paired DeLong test with its {confidence}% CI. Proportions: exact McNemar test.",
-            confidence=record.confidence_percent,
+            confidence=run.confidence_percent,
         ),
         t("P in brackets is adjusted after Holm within each measure."),
         t("A large P does not show that two models are equal."),
@@ -335,22 +335,22 @@ def _comparisons(record: Record) -> Table | None:
         headings += [f"{measure}\nA − B", t("P") + "\n" + t("(Holm)")]
     caption = (
         t("Paired comparisons of the models on the test set.")
-        if record.split == "test"
+        if run.reported == "test"
         else t("Paired comparisons of the models out of fold.")
     )
-    return Table("comparisons", _marked(record, caption), (*headings, "n"), tuple(lines), tuple(notes), names=2)
+    return Table("comparisons", _marked(run, caption), (*headings, "n"), tuple(lines), tuple(notes), names=2)
 
 
-def _cohort(record: Record) -> Table | None:
-    cohort = cohort_table(record)
+def _cohort(run: Results) -> Table | None:
+    cohort = cohort_table(run)
     if cohort is None:
         return None
     blank = ("",) * len(cohort.columns)
     lines = tuple(Line((row.label, *(row.cells or blank)), is_part=row.is_part) for row in cohort.rows)
     headings = ("", *(f"{name}\n(n = {n})" for name, n in cohort.columns))
     notes = (t("Number (%), unless the line says otherwise. Missing values are counted, not filled in."),)
-    return Table("cohort", _marked(record, t("Patients by split.")), headings, lines, notes)
+    return Table("cohort", _marked(run, t("Patients by split.")), headings, lines, notes)
 
 
-def _marked(record: Record, caption: str) -> str:
-    return t("Synthetic data. {caption}", caption=caption) if record.is_synthetic else caption
+def _marked(run: Results, caption: str) -> str:
+    return t("Synthetic data. {caption}", caption=caption) if run.is_synthetic else caption

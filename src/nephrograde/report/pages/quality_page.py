@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.files import read_json, read_rows, replaced
-from nephrograde.report.figures.svg import SYNTHETIC
-from nephrograde.report.pages.study_page import page_environment
-from nephrograde.report.text.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
+from nephrograde.files import read_json, read_rows
+from nephrograde.report.pages.page import picture_uri, render, write_page
+from nephrograde.report.text.language import phase_in_words, speaking, t
 from nephrograde.report.text.numbers import NOTHING, counted
 from nephrograde.volume.finding import read_findings
 
@@ -85,25 +83,18 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
     counts = read_rows(quality_dir / "counts.csv")
     with speaking(language):
         patients = _patients(scans, findings, quality_dir)
-        page = (
-            page_environment()
-            .get_template("quality.html.j2")
-            .render(
-                about=about,
-                language=spoken(),
-                html_language=HTML_LANGUAGES[spoken()],
-                synthetic=t(SYNTHETIC) if about.get("synthetic") else "",
-                summary=_summary(about, scans, findings),
-                counts=[_count_row(row) for row in counts],
-                has_grades=any(row["grade_1"] for row in counts),
-                kinds=_kinds(findings, patients),
-                odd=[patient for patient in patients if patient.findings],
-                sound=[patient for patient in patients if not patient.findings],
-            )
+        page = render(
+            "quality.html.j2",
+            is_synthetic=bool(about.get("synthetic")),
+            about=about,
+            summary=_summary(about, scans, findings),
+            counts=[_count_row(row) for row in counts],
+            has_grades=any(row["grade_1"] for row in counts),
+            kinds=_kinds(findings, patients),
+            odd=[patient for patient in patients if patient.findings],
+            sound=[patient for patient in patients if not patient.findings],
         )
-    with replaced(page_path) as temporary_path:
-        temporary_path.write_text(page, encoding="utf-8")
-    return page_path
+    return write_page(page, page_path)
 
 
 def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[Finding]) -> list[str]:
@@ -155,7 +146,7 @@ def _picture(row: Row, quality_dir: Path) -> Picture:
     thumb_path = quality_dir / row["thumb"]
     data_uri = ""
     if row["thumb"] and thumb_path.is_file():
-        data_uri = "data:image/png;base64," + base64.b64encode(thumb_path.read_bytes()).decode("ascii")
+        data_uri = picture_uri(thumb_path.read_bytes())
     figures = [row["size"], t("{spacing} mm", spacing=row["spacing_mm"]) if row["spacing_mm"] else "", row["kernel"]]
     return Picture(row["phase"], data_uri, " · ".join(filter(None, figures)))
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.files import replaced
-from nephrograde.report.figures.svg import SYNTHETIC
-from nephrograde.report.pages.study_page import page_environment
-from nephrograde.report.text.language import HTML_LANGUAGES, phase_in_words, speaking, spoken, t
+from nephrograde.report.pages.page import picture_uri, render, write_page
+from nephrograde.report.text.language import phase_in_words, speaking
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import read_series
 from nephrograde.volume.statement import MASK_CODES
@@ -81,9 +77,7 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
     entries = read_series(series_csv_path)
     with speaking(language):
         html = _render(entries, thumbs_dir)
-    with replaced(page_path) as temporary_path:
-        temporary_path.write_text(html, encoding="utf-8")
-    return page_path
+    return write_page(html, page_path)
 
 
 def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
@@ -93,20 +87,14 @@ def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
     is_synthetic = any("SYNTHETIC" in entry.description for entry in entries)
     counts = Counter(line.phase for block in blocks for line in block.chosen)
     reasons = Counter(line.kind for block in blocks for line in block.others)
-    return (
-        page_environment()
-        .get_template("series.html.j2")
-        .render(
-            html_language=HTML_LANGUAGES[spoken()],
-            language=spoken(),
-            synthetic=t(SYNTHETIC) if is_synthetic else "",
-            research_use_only=t(RESEARCH_USE_ONLY),
-            blocks=blocks,
-            first=[block for block in blocks if block.is_first],
-            n_series=len(entries),
-            counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
-            reasons=reasons.most_common(),
-        )
+    return render(
+        "series.html.j2",
+        is_synthetic=is_synthetic,
+        blocks=blocks,
+        first=[block for block in blocks if block.is_first],
+        n_series=len(entries),
+        counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
+        reasons=reasons.most_common(),
     )
 
 
@@ -142,7 +130,7 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
         is_chosen=entry.is_chosen,
         is_mask=entry.reason.code == "mask-taken",
         is_unsure=entry.is_chosen and entry.probability < UNSURE,
-        pictures=tuple(_as_uri(path) for path in paths if path.parent == thumbs_dir and path.exists()),
+        pictures=tuple(picture_uri(path.read_bytes()) for path in paths if path.parent == thumbs_dir and path.exists()),
     )
 
 
@@ -154,7 +142,3 @@ def _percent(probability: float) -> str:
     """
     percent = 100 * probability
     return ">99%" if percent > 99 else f"{int(percent)}%"
-
-
-def _as_uri(picture_path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture_path.read_bytes()).decode("ascii")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.compare import compare_models, holm
-from nephrograde.evaluate.ledger import read_ledger
-from nephrograde.report.record import read_record
+from nephrograde.evaluate.compare import adjust, compare_models
 from nephrograde.report.tables.paper import MEASURES, paper_rows
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +24,20 @@ if TYPE_CHECKING:
     from nephrograde.evaluate.compare import Comparison
     from nephrograde.evaluate.metrics import Estimate
     from nephrograde.evaluate.scores import SplitName
-    from nephrograde.report.record import Record
 
 FOREIGN_TRUTHS = 0.05
 """Where more of the common ids than this have another truth, the ids do not name the same patients (our choice)."""
+
+
+class Untested(StrEnum):
+    """Why a difference between the runs is not tested; ``compare.csv`` holds these words."""
+
+    ONLY_IN_A = "only in run A"
+    ONLY_IN_B = "only in run B"
+    NO_COMMON_PATIENTS = "no patient was scored in both"
+    ONE_SYNTHETIC = "one run is synthetic"
+    OTHER_TRUTHS = "the same ids have other truths"
+    NO_THRESHOLD = "a threshold is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class MeasureRow:
     text_a: str
     text_b: str
     comparison: Comparison | None
-    untested: str
+    untested: Untested | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +105,8 @@ class SideBySide:
     ``same_settings`` counts the keys of the study that agree and ``same_inputs`` the input files.
     """
 
-    a: Record
-    b: Record
+    a: Results
+    b: Results
     split: SplitName
     settings: tuple[Difference, ...]
     same_settings: int
@@ -106,7 +116,7 @@ class SideBySide:
     rows: tuple[MeasureRow, ...]
 
     @property
-    def runs(self) -> tuple[tuple[str, Record], ...]:
+    def runs(self) -> tuple[tuple[str, Results], ...]:
         """Both runs with the letters that they go by."""
         return ("A", self.a), ("B", self.b)
 
@@ -134,15 +144,15 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
     Source:
         Paired tests: DeLong 1988, McNemar 1947, Holm 1979 over the models; what is set side by side: our choice.
     """
-    for run_dir in (run_a, run_b):
-        _check_run(run_dir)
     if run_a.resolve() == run_b.resolve():
         raise RunError(f"{run_a} and {run_b} are the same folder. Name two runs.")
-    a, b = read_record(run_a), read_record(run_b)
-    split: SplitName = "test" if a.split == b.split == "test" else "oof"
+    a, b = Results.read(run_a), Results.read(run_b)
+    for run in (a, b):
+        run.require_evaluated()
+    split: SplitName = "test" if a.reported == b.reported == "test" else "oof"
     overlap = _overlap(a, b)
     settings_a, settings_b = flat(a.lock.get("study", {})), flat(b.lock.get("study", {}))
-    inputs_a, inputs_b = (set(record.lock.get("inputs", {}).values()) for record in (a, b))
+    inputs_a, inputs_b = (set(run.lock.get("inputs", {}).values()) for run in (a, b))
     return SideBySide(
         a,
         b,
@@ -154,16 +164,6 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
         overlap=overlap,
         rows=tuple(_rows(a, b, split=split, reason=_reason(a, b, overlap))),
     )
-
-
-def _check_run(run_dir: Path) -> None:
-    if not run_dir.is_dir():
-        raise RunError(f"{run_dir} is not a folder. Give the folder of a run, like runs/study.")
-    if not (run_dir / "scores" / "scores.csv").exists():
-        raise RunError(
-            f"{run_dir} is not the folder of an evaluated run: scores/scores.csv is missing. "
-            "Give the folder that `nephrograde run` or `nephrograde evaluate` has written."
-        )
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -196,18 +196,18 @@ def differences(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference,
     return tuple(Difference(key, a.get(key, ""), b.get(key, "")) for key in keys)
 
 
-def _provenance(record: Record) -> dict[str, str]:
-    lock = record.lock
+def _provenance(run: Results) -> dict[str, str]:
+    lock = run.lock
     facts = {key: lock.get(key) for key in ("created", "command", "git_commit", "machine")}
     texts = {key: str(value) for key, value in facts.items() if value}
     texts |= flat({"seed": lock.get("seed", {}), "versions": lock.get("versions", {})})
     if lock.get("inputs"):
         texts["inputs"] = str(len(lock["inputs"]))
-    openings = len(read_ledger(record.run_dir))
+    openings = len(run.openings)
     return texts | ({"ledger.csv": str(openings)} if openings else {})
 
 
-def _overlap(a: Record, b: Record) -> Overlap:
+def _overlap(a: Results, b: Results) -> Overlap:
     truth_a, truth_b = _truths(a), _truths(b)
     both = truth_a.keys() & truth_b.keys()
     test_a, test_b = _scored(a, "test"), _scored(b, "test")
@@ -224,32 +224,34 @@ def _overlap(a: Record, b: Record) -> Overlap:
     )
 
 
-def _truths(record: Record) -> dict[str, bool]:
+def _truths(run: Results) -> dict[str, bool]:
     """The truth of every patient: of the cohort table, where there is one, and of the scores."""
-    listed = {row["patient_id"]: row["is_high"] == "1" for row in record.cases}
-    return listed | record.truths
+    listed = {row["patient_id"]: row["is_high"] == "1" for row in run.cases}
+    return listed | run.truths
 
 
-def _scored(record: Record, split: SplitName) -> set[str]:
-    return {row.patient_id for row in record.scores.rows if row.split == split}
+def _scored(run: Results, split: SplitName) -> set[str]:
+    return {row.patient_id for row in run.scores.rows if row.split == split}
 
 
-def _reason(a: Record, b: Record, overlap: Overlap) -> str:
-    """Why no model at all can be tested, or nothing."""
+def _reason(a: Results, b: Results, overlap: Overlap) -> Untested | None:
+    """Why no model at all can be tested, or None."""
     if a.study is not None and b.study is not None and a.is_synthetic != b.is_synthetic:
-        return "one run is synthetic"
-    return "" if overlap.is_plausible else "the same ids have other truths"
+        return Untested.ONE_SYNTHETIC
+    return None if overlap.is_plausible else Untested.OTHER_TRUTHS
 
 
-def _rows(a: Record, b: Record, *, split: SplitName, reason: str) -> list[MeasureRow]:
+def _rows(a: Results, b: Results, *, split: SplitName, reason: Untested | None) -> list[MeasureRow]:
     rows = []
     for model in dict.fromkeys(model.name for model in (*a.models, *b.models)):
-        in_a, in_b = (model in record.scores.models for record in (a, b))
-        untested = reason if in_a and in_b else f"only in run {'A' if in_a else 'B'}"
+        in_a, in_b = (model in run.scores.models for run in (a, b))
+        untested = reason
+        if not (in_a and in_b):
+            untested = Untested.ONLY_IN_A if in_a else Untested.ONLY_IN_B
         found: dict[str, Comparison] = {}
-        if not untested:
+        if untested is None:
             found = {pair.measure: pair for pair in _paired(a, b, model, split=split)}
-            untested = "" if found else "no patient was scored in both"
+            untested = None if found else Untested.NO_COMMON_PATIENTS
         texts_a, texts_b = _texts(a, model, split=split), _texts(b, model, split=split)
         for measure in MEASURES:
             pair = found.get(measure)
@@ -257,26 +259,26 @@ def _rows(a: Record, b: Record, *, split: SplitName, reason: str) -> list[Measur
                 MeasureRow(
                     model,
                     measure,
-                    a.estimate(model, split, measure),
-                    b.estimate(model, split, measure),
+                    a.estimate(model, measure, split),
+                    b.estimate(model, measure, split),
                     texts_a.get(measure, ""),
                     texts_b.get(measure, ""),
                     pair,
-                    "" if pair else untested or "a threshold is missing",
+                    None if pair else untested or Untested.NO_THRESHOLD,
                 )
             )
     return _adjusted(rows)
 
 
-def _texts(record: Record, model: str, *, split: SplitName) -> dict[str, str]:
+def _texts(run: Results, model: str, *, split: SplitName) -> dict[str, str]:
     """The cells of a model as the report prints them, by measure."""
-    for row in paper_rows(record.estimates, split):
+    for row in paper_rows(run.estimates, split):
         if row.model == model:
             return {measure: getattr(row, measure).text for measure in MEASURES}
     return {}
 
 
-def _paired(a: Record, b: Record, model: str, *, split: SplitName) -> Sequence[Comparison]:
+def _paired(a: Results, b: Results, model: str, *, split: SplitName) -> Sequence[Comparison]:
     """Run A minus run B for one model, on the patients whom both scored and gave the same truth."""
     scores_a, scores_b = a.scores.of(model, split), b.scores.of(model, split)
     truth_b = dict(zip(scores_b.patient_ids, scores_b.is_high.tolist(), strict=True))
@@ -284,8 +286,7 @@ def _paired(a: Record, b: Record, model: str, *, split: SplitName) -> Sequence[C
     common = tuple(patient for patient, is_high in truths_a if truth_b.get(patient) == is_high)
     if not common:
         return ()
-    found = [record.estimate(model, split, "threshold") for record in (a, b)]
-    at_a, at_b = (math.nan if threshold is None else threshold.value for threshold in found)
+    at_a, at_b = (math.nan if frozen is None else frozen.value for frozen in (a.threshold(model), b.threshold(model)))
     name_a, name_b = f"A: {model}", f"B: {model}"
     pairs = compare_models(
         {name_a: scores_a.select(common), name_b: scores_b.select(common)},
@@ -296,21 +297,14 @@ def _paired(a: Record, b: Record, model: str, *, split: SplitName) -> Sequence[C
     without = (len(scores_a) - len(common), len(scores_b) - len(common))
     remark = f"; {without[0]} patients of run A and {without[1]} of run B are not in both" if any(without) else ""
     kept = [pair for pair in pairs if pair.measure == "auc" or not math.isnan(at_a + at_b)]
-    return [replace(pair, method=f"{pair.method}{remark}") for pair in kept]
+    return [replace(pair, method=f"{pair.method}{remark}", dropped_a=without[0], dropped_b=without[1]) for pair in kept]
 
 
 def _adjusted(rows: Sequence[MeasureRow]) -> list[MeasureRow]:
     """Adjust P after Holm over the models, within each measure."""
-    adjusted = [math.nan] * len(rows)
+    adjusted: dict[tuple[str, str], Comparison] = {}
     for measure in MEASURES:
-        family = [k for k, row in enumerate(rows) if row.measure == measure and row.comparison is not None]
-        for k, p in zip(family, holm([_p(rows[k].comparison) for k in family]), strict=True):
-            adjusted[k] = p
-    return [
-        row if row.comparison is None else replace(row, comparison=replace(row.comparison, p_adjusted=p))
-        for row, p in zip(rows, adjusted, strict=True)
-    ]
-
-
-def _p(comparison: Comparison | None) -> float:
-    return math.nan if comparison is None else comparison.p_value
+        tested = {row.model: row.comparison for row in rows if row.measure == measure and row.comparison is not None}
+        for model, comparison in zip(tested, adjust(tuple(tested.values())), strict=True):
+            adjusted[model, measure] = comparison
+    return [replace(row, comparison=adjusted.get((row.model, row.measure))) for row in rows]

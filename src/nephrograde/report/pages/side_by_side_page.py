@@ -6,11 +6,13 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.files import replaced, write_rows
-from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS
+from nephrograde.files import write_rows
+from nephrograde.report.pages.page import render, write_page
+from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS, Untested
 from nephrograde.report.tables.paper import measure_in_words
-from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
+from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
+from nephrograde.report.text.remarks import reason_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +43,7 @@ def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
     """
     write_rows(out_dir / "compare.csv", CSV_COLUMNS, (_csv_row(row, side) for row in side.rows))
     html_path = out_dir / ("compare.html" if spoken() == "en" else f"compare.{spoken()}.html")
-    with replaced(html_path) as temporary_path:
-        temporary_path.write_text(_render(side), encoding="utf-8")
-    return html_path
+    return write_page(_render(side), html_path)
 
 
 def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:
@@ -62,27 +62,15 @@ def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:
 
 
 def _render(side: SideBySide) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("nephrograde.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(t=t)
-    return environment.get_template("compare.html.j2").render(
+    return render(
+        "compare.html.j2",
+        is_synthetic=side.a.is_synthetic or side.b.is_synthetic,
         side=side,
-        language=HTML_LANGUAGES[spoken()],
-        synthetic=t("SYNTHETIC DATA") if side.a.is_synthetic or side.b.is_synthetic else "",
-        runs=[(name, record.study.name if record.study else "", record) for name, record in side.runs],
+        runs=[(name, run.study.name if run.study else "", run) for name, run in side.runs],
         warnings=warnings(side),
         summary=summary(side),
         parts=[list(rows) for _, rows in groupby(map(_printed, side.rows), key=lambda row: row["model"])],
         reasons=_reasons(side),
-        nothing=NOTHING,
     )
 
 
@@ -191,22 +179,22 @@ def warnings(side: SideBySide) -> list[str]:
 def _reasons(side: SideBySide) -> list[str]:
     """Why a difference was not tested, with the models that it holds for; one sentence a reason."""
     words = {
-        "only in run A": t("only run A has the model"),
-        "only in run B": t("only run B has the model"),
-        "no patient was scored in both": t("no patient was scored in both runs"),
-        "one run is synthetic": t("one run is of synthetic data, so its patients are not those of the other"),
-        "the same ids have other truths": t(
+        Untested.ONLY_IN_A: t("only run A has the model"),
+        Untested.ONLY_IN_B: t("only run B has the model"),
+        Untested.NO_COMMON_PATIENTS: t("no patient was scored in both runs"),
+        Untested.ONE_SYNTHETIC: t("one run is of synthetic data, so its patients are not those of the other"),
+        Untested.OTHER_TRUTHS: t(
             "more than {percent} of the common ids have another truth in each run, so they name other patients",
             percent=f"{FOREIGN_TRUTHS:.0%}",
         ),
-        "a threshold is missing": t("a threshold is missing, so calls cannot be compared"),
+        Untested.NO_THRESHOLD: t("a threshold is missing, so calls cannot be compared"),
     }
     models: dict[str, list[str]] = {}
     for row in side.rows:
         if row.untested:
             models.setdefault(words[row.untested], []).append(row.model)
-        elif row.comparison is not None and math.isnan(row.comparison.p_value):
-            models.setdefault(row.comparison.method, []).append(row.model)
+        elif row.comparison is not None and row.comparison.reason is not None:
+            models.setdefault(reason_words(row.comparison.reason), []).append(row.model)
     return [
         t("Not tested for {models}: {reason}.", models=enumerated(list(dict.fromkeys(names))), reason=reason)
         for reason, names in models.items()

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nephrograde.files import fingerprint, replaced
+from nephrograde.files import fingerprint
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import draw_figures
-from nephrograde.report.figures.svg import SYNTHETIC, write_figures
+from nephrograde.report.figures.svg import write_figures
 from nephrograde.report.methods.checklist import fill_checklists
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.methods.model_card import write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
 from nephrograde.report.pages.exports import write_tables
-from nephrograde.report.record import read_record
-from nephrograde.report.tables.evidence import evidence_sections, read_evidence
+from nephrograde.report.pages.page import render, write_page
+from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.paper import (
     beside_table,
@@ -32,21 +32,18 @@ from nephrograde.report.tables.paper import (
 )
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
-from nephrograde.report.text.language import HTML_LANGUAGES, speaking, spoken, t, translated
-from nephrograde.report.text.numbers import NOTHING, counted, decimal, duration, enumerated
+from nephrograde.report.text.language import speaking, t
+from nephrograde.report.text.numbers import duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
+from nephrograde.results import Part, Results
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from jinja2 import Environment
-    from markupsafe import Markup
-
     from nephrograde.report.figures.svg import Drawing
-    from nephrograde.report.record import Record
     from nephrograde.report.tables.evidence import EvidenceSections
     from nephrograde.report.tables.paper import Cell, PaperRow
     from nephrograde.report.text.language import Language
@@ -73,29 +70,6 @@ class AucScale:
         return not math.isnan(cell.low)
 
 
-@dataclass(slots=True)
-class Numbering:
-    """The numbers of the tables and figures, one sequence each over all templates of a page.
-
-    >>> numbering = Numbering()
-    >>> numbering.next_table(), numbering.next_table(), numbering.next_figure()
-    (1, 2, 1)
-    """
-
-    tables: int = 0
-    figures: int = 0
-
-    def next_table(self) -> int:
-        """Number the next table."""
-        self.tables += 1
-        return self.tables
-
-    def next_figure(self) -> int:
-        """Number the next figure."""
-        self.figures += 1
-        return self.figures
-
-
 def write_report(run_dir: Path, language: Language = "en") -> Path:
     """Write ``report/``: the page, its figures with their data, tables for manuscripts, and a card for each model.
 
@@ -120,16 +94,13 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
     """
     html_path = report_path_of(run_dir, language)
     with speaking(language):
-        record = read_record(run_dir)
-        evidence = read_evidence(run_dir)
-        drawings = draw_figures(record) | draw_evidence_figures(record, evidence)
+        run = Results.read(run_dir)
+        run.require_evaluated()
+        drawings = draw_figures(run) | draw_evidence_figures(run)
         write_figures(drawings, html_path.parent / "figures")
-        write_tables(record)
-        write_model_cards(record)
-        page = _render(record, evidence_sections(record, evidence), drawings)
-        with replaced(html_path) as temporary_path:
-            temporary_path.write_text(page, encoding="utf-8")
-    return html_path
+        write_tables(run)
+        write_model_cards(run)
+        return write_page(_render(run, evidence_sections(run), drawings), html_path)
 
 
 def report_path_of(run_dir: Path, language: Language = "en") -> Path:
@@ -139,84 +110,50 @@ def report_path_of(run_dir: Path, language: Language = "en") -> Path:
     >>> report_path_of(Path("run")).as_posix(), report_path_of(Path("run"), "zh").as_posix()
     ('run/report/report.html', 'run/report/report.zh.html')
     """
-    return run_dir / "report" / ("report.html" if language == "en" else f"report.{language}.html")
+    return RunFolder(run_dir).report_path(language)
 
 
-def _render(record: Record, evidence: EvidenceSections, drawings: Mapping[str, Drawing]) -> str:
+def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Drawing]) -> str:
     from markupsafe import Markup
 
     figures = {name: {"svg": Markup(drawing.inline), "drawing": drawing} for name, drawing in drawings.items()}  # noqa: S704 (our own SVG, whose text matplotlib has escaped)
-    template = page_environment().get_template("report.html.j2")
-    return template.render(figures=figures, evidence=evidence, **_contents(record)).lstrip()
+    return render("report.html.j2", is_synthetic=run.is_synthetic, figures=figures, evidence=evidence, **_contents(run))
 
 
-def page_environment() -> Environment:
-    """What the templates find beside their contents; made for one page, whose tables it numbers."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("nephrograde.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(decimal=decimal, counted=counted)
-    environment.globals.update(t=_said, numbering=Numbering())
-    return environment
-
-
-def _said(sentence: str, /, **values: object) -> Markup:
-    """Say a sentence on the page; a value may hold markup, all else is escaped.
-
-    >>> _said("{count} < 3, in {path}", count="<b>", path=_said("a & b"))
-    Markup('&lt;b&gt; &lt; 3, in a &amp; b')
-    """
-    from markupsafe import escape
-
-    return escape(translated(sentence)).format(**values)
-
-
-def _contents(record: Record) -> dict[str, Any]:
+def _contents(run: Results) -> dict[str, Any]:
     """Everything the templates print, by name, but for figures and evidence."""
-    return {**_head(record), **_patients(record), **_results(record), **_background(record)}
+    return {**_head(run), **_patients(run), **_results(run), **_background(run)}
 
 
-def _head(record: Record) -> dict[str, Any]:
+def _head(run: Results) -> dict[str, Any]:
     return {
-        "record": record,
-        "study": record.study,
-        "language": spoken(),
-        "html_language": HTML_LANGUAGES[spoken()],
-        "name": record.study.name if record.study else t("Evaluation of a score table"),
-        "created": _moment(record.lock.get("created")),
-        "synthetic": t(SYNTHETIC) if record.is_synthetic else "",
-        "research_use_only": t(RESEARCH_USE_ONLY),
-        "summary": summary(record),
-        "absent": [_absent_words(text) for text in record.absent],
-        "run_terms": what_was_run(record),
-        "nothing": NOTHING,
+        "run": run,
+        "study": run.study,
+        "name": run.study.name if run.study else t("Evaluation of a score table"),
+        "created": _moment(run.lock.get("created")),
+        "summary": summary(run),
+        "absent": _absent_words(run),
+        "run_terms": what_was_run(run),
     }
 
 
-def _patients(record: Record) -> dict[str, Any]:
+def _patients(run: Results) -> dict[str, Any]:
     return {
-        "cohort": cohort_table(record),
-        "fatal": fatal_findings(record),
-        "warnings": warning_counts(record),
-        "has_findings": record.knows("volumes/findings.csv"),
-        "examples": pick_examples(record),
+        "cohort": cohort_table(run),
+        "fatal": fatal_findings(run),
+        "warnings": warning_counts(run),
+        "has_findings": Part.FINDINGS not in run.absent,
+        "examples": pick_examples(run),
     }
 
 
-def _results(record: Record) -> dict[str, Any]:
-    rows = paper_rows(record.estimates, record.split)
-    out_of_fold = paper_rows(record.estimates, "oof") if record.split == "test" else []
-    pairs = pair_table(record)
+def _results(run: Results) -> dict[str, Any]:
+    rows = paper_rows(run.estimates, run.reported)
+    out_of_fold = paper_rows(run.estimates, "oof") if run.reported == "test" else []
+    pairs = pair_table(run)
     return {
-        "split_words": split_words(record),
-        "high_words": level_words(record)[1],
+        "split_words": split_words(run),
+        "high_words": level_words(run)[1],
         "rows": rows,
         "out_of_fold": out_of_fold,
         "scale": _scale([*rows, *out_of_fold]),
@@ -225,26 +162,26 @@ def _results(record: Record) -> dict[str, Any]:
         "pairs": pairs.rows,
         "key_pairs": [row for row in pairs.rows if row.is_key] if len(pairs.rows) > FEW_PAIRS else [],
         "few_pairs": FEW_PAIRS,
-        "thresholds": threshold_table(record),
+        "thresholds": threshold_table(run),
     }
 
 
-def _background(record: Record) -> dict[str, Any]:
-    fits = fit_table(record)
+def _background(run: Results) -> dict[str, Any]:
+    fits = fit_table(run)
     return {
-        "beside": beside_table(record),
+        "beside": beside_table(run),
         "impossible": t(IMPOSSIBLE),
         "not_comparable": t(NOT_COMPARABLE),
         "paper": t(PAPER),
         "preprint": t(PREPRINT),
         "fits": fits,
-        "has_stop": any(math.isfinite(epoch.stop_loss) for fit in record.fits for epoch in fit.epochs),
+        "has_stop": any(epoch.stop_loss is not None for fit in run.fits for epoch in fit.history),
         "refits": [(fit.model, reason) for fit in fits for reason in fit.refits],
-        "deviations": deviations(record.study, n_patients=len(record.cases)) if record.study and record.cases else [],
-        "methods_text": as_text(methods_paragraph(record)),
-        "checklists": fill_checklists(record),
-        "provenance": _provenance(record),
-        "inputs": _inputs(record.lock.get("inputs", {})),
+        "deviations": deviations(run.study, n_patients=len(run.cases)) if run.study and run.cases else [],
+        "methods_text": as_text(methods_paragraph(run)),
+        "checklists": fill_checklists(run),
+        "provenance": _provenance(run),
+        "inputs": _inputs(run.lock.get("inputs", {})),
     }
 
 
@@ -253,18 +190,16 @@ def _scale(rows: Sequence[PaperRow]) -> AucScale:
     return AucScale(max(0.0, min(0.5, math.floor(10 * lowest) / 10)))
 
 
-def _absent_words(text: str) -> str:
-    """Name what the folder does not hold in the language of the page; the file stands in brackets."""
-    _, _, file = text.rpartition(" (")
+def _absent_words(run: Results) -> list[str]:
+    """Name what the folder does not hold, where a section of the page depends on it, with its path in brackets."""
     known = {
-        "study.lock.json)": t("the study file and the provenance"),
-        "cohort/cases.csv)": t("the cohort table"),
-        "cohort/split.csv)": t("the split"),
-        "volumes/findings.csv)": t("the findings of the image checks"),
-        "volumes/regions.csv)": t("the prepared regions"),
-        "models/)": t("the fitted networks"),
+        Part.CASES: t("the cohort table"),
+        Part.SPLIT: t("the split"),
+        Part.FINDINGS: t("the findings of the image checks"),
+        Part.REGIONS: t("the prepared regions"),
+        Part.MODELS: t("the fitted networks"),
     }
-    return t("{name} ({code})", name=known[file], code=file[:-1]) if file in known else text
+    return [t("{name} ({code})", name=name, code=part) for part, name in known.items() if part in run.absent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +211,9 @@ class Origin:
     is_code: bool = False
 
 
-def _provenance(record: Record) -> list[Origin]:
-    lock = record.lock
-    seconds = sum(float(fit.card.get("seconds") or 0) for fit in record.fits)
+def _provenance(run: Results) -> list[Origin]:
+    lock = run.lock
+    seconds = sum(float(fit.card.get("seconds") or 0) for fit in run.fits)
     commit = lock.get("git_commit")
     lines = [
         Origin(t("Created"), _moment(lock.get("created"))),

@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import read_ledger
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import read_table
-from nephrograde.report.record import BASELINES
 from nephrograde.report.tables.pairs import (
     equivalence_table,
     gain,
     slice_rows,
-    value_of,
 )
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import p_value
+from nephrograde.report.text.remarks import remark
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
-    from nephrograde.evaluate.ledger import Opening
     from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.report.record import Model, Record
+    from nephrograde.evaluate.subgroup import SubgroupEstimate
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
-
-Row = TypeVar("Row")
+    from nephrograde.results import Model, Results
 
 
 def section_titles() -> tuple[tuple[str, str], ...]:
@@ -51,17 +42,6 @@ def section_titles() -> tuple[tuple[str, str], ...]:
         ("subgroups", t("Subgroups")),
         ("ledger", t("Test-set ledger")),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The tables that the record does not hold; empty where the run folder has no such file."""
-
-    equivalences: tuple[Equivalence, ...] = ()
-    calibration: tuple[CalibrationPoint, ...] = ()
-    benefit: tuple[BenefitPoint, ...] = ()
-    subgroups: tuple[SubgroupEstimate, ...] = ()
-    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,94 +138,62 @@ class EvidenceSections:
         return [(anchor, title) for anchor, title in section_titles() if there[anchor]]
 
 
-def read_evidence(run_dir: Path) -> Evidence:
-    """Read the tables of a run folder that the record does not hold.
-
-    Args:
-        run_dir: The run folder.
-
-    Returns:
-        The tables; one that is missing is empty, as in a folder of an earlier version.
-
-    Raises:
-        RunError: A file is damaged.
-    """
-
-    def rows(kind: type[Row], name: str) -> tuple[Row, ...]:
-        table_path = run_dir / "statistics" / name
-        return read_table(kind, table_path) if table_path.exists() else ()
-
-    return Evidence(
-        rows(Equivalence, "equivalence.csv"),
-        rows(CalibrationPoint, "calibration.csv"),
-        rows(BenefitPoint, "net_benefit.csv"),
-        rows(SubgroupEstimate, "subgroups.csv"),
-        read_ledger(run_dir),
-    )
-
-
-def evidence_sections(record: Record, evidence: Evidence) -> EvidenceSections:
+def evidence_sections(run: Results) -> EvidenceSections:
     """Lay the evidence out for the page, in the language that is being spoken.
 
     Args:
-        record: The run folder.
-        evidence: Its further tables.
+        run: What the run found.
 
     Source:
         Which tables: our choice, after TRIPOD+AI (BMJ 2024;385:e078378) and Van Calster 2019 (BMC Med 17:230).
     """
     return EvidenceSections(
-        gain=gain(record),
-        slices=slice_rows(record),
-        equivalence=equivalence_table(record, evidence.equivalences),
-        calibration=_model_rows(record, ("brier", "calibration_intercept", "calibration_slope", "ece")),
-        opinions=_model_rows(record, ("auc", "auc_bootstrap", "ppv", "npv")),
-        lesions=_model_rows(record, ("auc", "auc_lesions")),
-        subgroups=_subgroups(record, evidence),
-        ledger=_ledger(record, evidence),
+        gain=gain(run),
+        slices=slice_rows(run),
+        equivalence=equivalence_table(run),
+        calibration=_model_rows(run, ("brier", "calibration_intercept", "calibration_slope", "ece")),
+        opinions=_model_rows(run, ("auc", "auc_bootstrap", "ppv", "npv")),
+        lesions=_model_rows(run, ("auc", "auc_lesions")),
+        subgroups=_subgroups(run),
+        ledger=_ledger(run),
     )
 
 
-def _model_rows(record: Record, measures: Sequence[str]) -> tuple[ModelRow, ...]:
+def _model_rows(run: Results, measures: Sequence[str]) -> tuple[ModelRow, ...]:
     """One row a model, the baselines last; none where no measure but the AUC was computed."""
-    models = sorted(record.models, key=lambda model: model.is_baseline)
-    found = {
-        model.name: [record.estimate(model.name, record.split, measure) for measure in measures] for model in models
-    }
+    models = sorted(run.models, key=lambda model: model.is_baseline)
+    found = {model.name: [run.estimate(model.name, measure) for measure in measures] for model in models}
     present = {row.measure for rows in found.values() for row in rows if row is not None}
     if not present - {"auc"}:
         return ()
-    return tuple(_model_row(record, model, found[model.name]) for model in models if any(found[model.name]))
+    return tuple(_model_row(model, found[model.name]) for model in models if any(found[model.name]))
 
 
-def _model_row(record: Record, model: Model, found: Sequence[Estimate | None]) -> ModelRow:
+def _model_row(model: Model, found: Sequence[Estimate | None]) -> ModelRow:
     notes = [
-        row.method if math.isnan(row.value) else row.note
+        words
         for row in found
-        if row is not None and (math.isnan(row.value) or (row.note and row.measure not in {"ppv", "npv", "ece"}))
+        if row is not None and (row.reason is not None or row.measure not in {"ppv", "npv", "ece"})
+        if (words := remark(row))
     ]
-    cells = tuple(_cell(record, model.name, row) for row in found)
+    cells = tuple(_cell(row) for row in found)
     return ModelRow(model.name, model.is_baseline, cells, tuple(dict.fromkeys(notes)))
 
 
-def _cell(record: Record, model: str, row: Estimate | None) -> Cell:
+def _cell(row: Estimate | None) -> Cell:
     if row is None:
         return Cell(math.nan, math.nan, math.nan)
-    right, wrong = {"ppv": ("tp", "fp"), "npv": ("tn", "fn")}.get(row.measure, ("", ""))
-    counts = [value_of(record.estimate(model, record.split, name)) for name in (right, wrong) if name]
-    if not counts or any(math.isnan(count) for count in counts):
-        return Cell(row.value, row.low, row.high)
-    return Cell(row.value, row.low, row.high, round(counts[0]), round(sum(counts)))
+    return Cell(row.value, row.low, row.high, row.part, row.whole)
 
 
-def _subgroups(record: Record, evidence: Evidence) -> Subgroups | None:
+def _subgroups(run: Results) -> Subgroups | None:
     by_block: dict[tuple[str, str], list[SubgroupEstimate]] = {}
-    for row in evidence.subgroups:
-        if row.split == record.split:
+    for row in run.subgroups:
+        if row.split == run.reported:
             by_block.setdefault((row.column, row.model), []).append(row)
     if not by_block:
         return None
-    chosen = record.chosen_network
+    chosen = run.chosen_network
     columns = list(dict.fromkeys(column for column, _ in by_block))
     shown: list[SubgroupBlock] = []
     others: list[SubgroupBlock] = []
@@ -266,22 +214,31 @@ def _subgroups(record: Record, evidence: Evidence) -> Subgroups | None:
 
 def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
     """Why a number is missing or not to be trusted; what holds for every model does not name one."""
-    how, _, interaction = row.method.partition("; interaction ")
     remarks = []
-    if math.isnan(row.auc):
-        remarks.append(f"{row.column} {row.group}: {how}")
-    elif "unreliable" in how:
-        remarks.append(f"{row.model}, {row.column} {row.group}: {how}")
-    if math.isnan(row.p_interaction) and interaction:
-        remarks.append(f"{row.column}: interaction {interaction}")
+    if row.reason is not None:
+        remarks.append(t("{column} {group}: {remark}", column=row.column, group=row.group, remark=remark(row)))
+    elif not row.is_reliable:
+        remarks.append(
+            t(
+                "{model}, {column} {group}: {remark}",
+                model=row.model,
+                column=row.column,
+                group=row.group,
+                remark=remark(row),
+            )
+        )
+    if row.tested_groups is not None and math.isnan(row.p_interaction):
+        remarks.append(
+            t("{column}: interaction not computed: fewer than two groups whose AUC has a variance", column=row.column)
+        )
     return remarks
 
 
-def _ledger(record: Record, evidence: Evidence) -> Ledger:
-    count = len(evidence.openings)
-    if record.split == "oof" and not count:
+def _ledger(run: Results) -> Ledger:
+    count = len(run.openings)
+    if run.reported == "oof" and not count:
         sentence = t("The test set was not opened: every number on this page comes from out-of-fold predictions.")
-    elif record.split == "oof":
+    elif run.reported == "oof":
         sentence = t(
             "Every number on this page comes from out-of-fold predictions; the ledger counts {n} openings of the test "
             "set.",
@@ -300,6 +257,6 @@ def _ledger(record: Record, evidence: Evidence) -> Ledger:
         )
     rows = tuple(
         LedgerRow(one.opened.replace("T", " ").replace("+00:00", " UTC"), one.reason, one.command, one.study[:12])
-        for one in evidence.openings
+        for one in run.openings
     )
-    return Ledger(sentence, count == 1 or (record.split == "oof" and not count), rows)
+    return Ledger(sentence, count == 1 or (run.reported == "oof" and not count), rows)

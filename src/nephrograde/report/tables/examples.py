@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.evaluate.scores import Score
-    from nephrograde.report.record import Model, Record, Row
+    from nephrograde.results import Model, Results, Row
 
 PER_GROUP = 3
 
@@ -56,7 +56,7 @@ class Examples:
     groups: tuple[ExampleGroup, ...]
 
 
-def pick_examples(record: Record) -> Examples | None:
+def pick_examples(run: Results) -> Examples | None:
     """Pick the most confident right and wrong calls of a weak model, and draw what the network saw.
 
     The model is the weak one with the greatest out-of-fold AUC, so that the test set has no say in the choice.
@@ -64,15 +64,15 @@ def pick_examples(record: Record) -> Examples | None:
     Returns:
         The slices, or None where no weak model has prepared slices, a threshold and test scores.
     """
-    model = _chosen(record)
-    if model is None or record.study is None:
+    model = _chosen(run)
+    if model is None or run.study is None:
         return None
-    threshold = record.estimate(model.name, record.split, "threshold")
-    files = {row["patient_id"]: row for row in record.regions if (row["arm"], row["phase"]) == (model.arm, model.phase)}
-    rows = [row for row in record.scores.rows if row.model == model.name and row.split == record.split]
+    threshold = run.threshold(model.name)
+    files = {row["patient_id"]: row for row in run.regions if (row["arm"], row["phase"]) == (model.arm, model.phase)}
+    rows = [row for row in run.scores.rows if row.model == model.name and row.split == run.reported]
     if threshold is None or not rows:
         return None
-    low, high = level_words(record)
+    low, high = level_words(run)
     groups = []
     for is_high, called_high in ((True, True), (False, False), (False, True), (True, False)):
         members = [row for row in rows if row.is_high == is_high and (row.p_high >= threshold.value) == called_high]
@@ -82,32 +82,32 @@ def pick_examples(record: Record) -> Examples | None:
         heading = (
             t("called {said}, rightly", said=said) if is_right else t("called {said}, but {true}", said=said, true=true)
         )
-        shown = _draw(record, ordered, files)
+        shown = _draw(run, ordered, files)
         groups.append(ExampleGroup(heading, is_right, len(members), shown))
     if not any(group.examples for group in groups):
         return None
-    return Examples(model.name, decimal(threshold.value), record.study.image.slice_mm, tuple(groups))
+    return Examples(model.name, decimal(threshold.value), run.study.image.slice_mm, tuple(groups))
 
 
-def _chosen(record: Record) -> Model | None:
-    weak_arms = {arm.name for arm in record.study.arm if arm.slices} if record.study else set()
-    prepared = {(row["arm"], row["phase"]) for row in record.regions}
-    weak = [model for model in record.models if model.arm in weak_arms and (model.arm, model.phase) in prepared]
+def _chosen(run: Results) -> Model | None:
+    weak_arms = {arm.name for arm in run.study.arm if arm.slices} if run.study else set()
+    prepared = {(row["arm"], row["phase"]) for row in run.regions}
+    weak = [model for model in run.models if model.arm in weak_arms and (model.arm, model.phase) in prepared]
 
     def out_of_fold_auc(model: Model) -> float:
-        found = record.estimate(model.name, "oof", "auc")
+        found = run.estimate(model.name, "auc", "oof")
         return found.value if found is not None else 0.0
 
     return max(weak, key=out_of_fold_auc, default=None)
 
 
-def _draw(record: Record, rows: Sequence[Score], files: dict[str, Row]) -> tuple[Example, ...]:
-    grades = {case["patient_id"]: case.get("grade", "") for case in record.cases}
-    low, high = level_words(record)
+def _draw(run: Results, rows: Sequence[Score], files: dict[str, Row]) -> tuple[Example, ...]:
+    grades = {case["patient_id"]: case.get("grade", "") for case in run.cases}
+    low, high = level_words(run)
     drawn = []
     for row in rows:
         region = files.get(row.patient_id)
-        picture = _middle_slice(record.run_dir / "volumes" / region["file"]) if region else None
+        picture = _middle_slice(run.folder.volumes_dir / region["file"]) if region else None
         if region is None or picture is None:
             continue
         numbers = region["slices"].split(";")

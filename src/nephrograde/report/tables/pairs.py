@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluate.compare import holm
-from nephrograde.report.record import BASELINES
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
-from nephrograde.vocabulary import Supervision
+from nephrograde.report.text.remarks import remark
+from nephrograde.vocabulary import BASELINES, Supervision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from nephrograde.evaluate.compare import Comparison
     from nephrograde.evaluate.equivalence import Equivalence
     from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.report.record import Record
+    from nephrograde.results import Results
     from nephrograde.study import Arm
 
 LEVEL = 0.05
@@ -101,31 +101,31 @@ def _pair_cell(pair: Comparison | None) -> PairCell:
     )
 
 
-def gain(record: Record) -> Gain | None:
+def gain(run: Results) -> Gain | None:
     """Set every network against every baseline; None where the run has not both.
 
     Args:
-        record: The run folder.
+        run: The run folder.
 
     Source:
         A baseline without images in every comparison: our choice, after CLEAR (Kocak 2023, Insights Imaging 14:75).
     """
-    names = [model.name for model in record.models]
+    names = [model.name for model in run.models]
     baselines = [name for name in BASELINES if name in names]
     networks = [name for name in names if name not in BASELINES]
-    pairs = {(a, b): record.auc_difference(a, b) for a in networks for b in baselines}
+    pairs = {(a, b): run.auc_difference(a, b) for a in networks for b in baselines}
     found = [pair for pair in pairs.values() if pair is not None]
     if not found:
         return None
-    chosen = record.chosen_network
+    chosen = run.chosen_network
     rows = [GainRow(a, a == chosen, tuple(_pair_cell(pairs[a, b]) for b in baselines)) for a in networks]
     remarks = [
-        f"{pair.model_a} − {pair.model_b}: {pair.method}"
+        t("{a} − {b}: {remark}", a=pair.model_a, b=pair.model_b, remark=remark(pair))
         for pair in found
-        if math.isnan(pair.p_value) or "unreliable" in pair.method
+        if not pair.is_reliable
     ]
-    best = max(baselines, key=lambda name: _rank(value_of(record.estimate(name, record.split, "auc"))))
-    sentence = _gain_sentence(pairs.get((chosen or "", best)), record)
+    best = max(baselines, key=lambda name: _rank(value_of(run.estimate(name, "auc"))))
+    sentence = _gain_sentence(pairs.get((chosen or "", best)), run)
     return Gain(tuple(baselines), tuple(rows), sentence, _range(pair.n for pair in found), tuple(remarks))
 
 
@@ -133,7 +133,7 @@ def _rank(value: float) -> float:
     return -1.0 if math.isnan(value) else value
 
 
-def _gain_sentence(pair: Comparison | None, record: Record) -> str:
+def _gain_sentence(pair: Comparison | None, run: Results) -> str:
     """Say what the chosen network adds to the best baseline; nothing where that was not computed."""
     if pair is None or math.isnan(pair.low):
         return ""
@@ -157,7 +157,7 @@ def _gain_sentence(pair: Comparison | None, record: Record) -> str:
     else:
         shown = t("The interval holds 0: these patients do not show that the images add to the baseline.")
     optimistic = t("The network was chosen on these same patients, and so the difference is optimistic.")
-    return _sentences(chosen, shown, "" if record.split == "test" else optimistic)
+    return _sentences(chosen, shown, "" if run.reported == "test" else optimistic)
 
 
 def _sentences(*texts: str) -> str:
@@ -170,19 +170,17 @@ def _range(counts: Iterable[int]) -> str:
     return f"{different[0]}–{different[-1]}" if len(different) > 1 else str(different[0])
 
 
-def _arms(record: Record) -> dict[str, tuple[Arm, str]]:
+def _arms(run: Results) -> dict[str, tuple[Arm, str]]:
     """Arm and phase of every scored model of the study."""
-    scored = record.scores.models
-    return {
-        name: (arm, phase) for name, arm, phase in (record.study.models() if record.study else []) if name in scored
-    }
+    scored = run.scores.models
+    return {name: (arm, phase) for name, arm, phase in (run.study.models() if run.study else []) if name in scored}
 
 
-def slice_rows(record: Record) -> tuple[SliceRow, ...]:
+def slice_rows(run: Results) -> tuple[SliceRow, ...]:
     """Set weak arms on several slices against those on one, same phase and same supervision.
 
     Args:
-        record: The run folder.
+        run: The run folder.
 
     Returns:
         The pairs in the study's order, with P adjusted after Holm within these pairs only.
@@ -190,13 +188,13 @@ def slice_rows(record: Record) -> tuple[SliceRow, ...]:
     Source:
         The paper's arms; the family of the adjustment: our choice.
     """
-    arms = _arms(record)
+    arms = _arms(run)
     pairs: list[tuple[str, Comparison]] = []
     for several, (arm, phase) in arms.items():
         for one, (other, same) in arms.items():
             is_asked = (arm.slices or 0) >= SEVERAL and other.slices == 1 and phase == same
             if is_asked and arm.supervision is other.supervision:
-                pair = record.auc_difference(several, one)
+                pair = run.auc_difference(several, one)
                 pairs += [(phase, pair)] if pair is not None else []
     adjusted = holm([pair.p_value for _, pair in pairs])
     return tuple(
@@ -205,15 +203,14 @@ def slice_rows(record: Record) -> tuple[SliceRow, ...]:
     )
 
 
-def equivalence_table(record: Record, equivalences: Sequence[Equivalence]) -> EquivalenceTable | None:
+def equivalence_table(run: Results) -> EquivalenceTable | None:
     """Part the pairs into those the study asks about, two arms on one phase, and all others.
 
     A weak arm against the strong one is turned so that weak is a and comes first: whether weak is not worse is the
     question.
 
     Args:
-        record: The run folder.
-        equivalences: The rows of ``statistics/equivalence.csv``.
+        run: The run folder.
 
     Returns:
         The tables; None where there is no row.
@@ -221,9 +218,10 @@ def equivalence_table(record: Record, equivalences: Sequence[Equivalence]) -> Eq
     Source:
         Our choice.
     """
+    equivalences = run.equivalences
     if not equivalences:
         return None
-    arms = _arms(record)
+    arms = _arms(run)
     asked: list[EquivalenceRow] = []
     others: list[EquivalenceRow] = []
     for row in equivalences:
@@ -272,7 +270,7 @@ def _equivalence_row(row: Equivalence, *, is_key: bool) -> EquivalenceRow:
         NOTHING if is_missing else verdict(row),
         decimal(row.detectable),
         f"{row.patients_needed:,}" if row.patients_needed else NOTHING,
-        row.method if is_missing or "unreliable" in row.method else "",
+        "" if row.is_reliable else remark(row),
     )
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from nephrograde.report.record import BASELINES
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.text.published import PRINTED_ROWS
+from nephrograde.report.text.remarks import dropped_words, remark, threshold_words
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from nephrograde.evaluate.compare import Comparison
     from nephrograde.evaluate.metrics import Estimate
     from nephrograde.evaluate.scores import SplitName
-    from nephrograde.report.record import Model, Record
     from nephrograde.report.text.published import PrintedRow
+    from nephrograde.results import Model, Results
+    from nephrograde.volume.finding import Finding
 
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
 
@@ -124,22 +126,15 @@ def paper_table(
 
 
 def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
-    counts = {name: round(found[name].value) for name in ("tp", "fp", "tn", "fn") if name in found}
-    parts = {}
-    if len(counts) == 4:
-        tp, fp, tn, fn = counts["tp"], counts["fp"], counts["tn"], counts["fn"]
-        parts = {"accuracy": (tp + tn, tp + fp + tn + fn), "sensitivity": (tp, tp + fn), "specificity": (tn, tn + fp)}
-
     def cell(measure: str) -> Cell:
         estimate = found.get(measure)
         if estimate is None:
             return Cell(math.nan, math.nan, math.nan)
-        return Cell(estimate.value, estimate.low, estimate.high, *parts.get(measure, (None, None)))
+        return Cell(estimate.value, estimate.low, estimate.high, estimate.part, estimate.whole)
 
     cells = {measure: cell(measure) for measure in MEASURES}
     ranked = found["auc"]
-    note = ranked.method if math.isnan(ranked.value) else ranked.note
-    return PaperRow(model, model in BASELINES, ranked.n, ranked.n_high, **cells, note=note)
+    return PaperRow(model, model in BASELINES, ranked.n, ranked.n_high, **cells, note=remark(ranked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +146,14 @@ class BesideRow:
     ours: PaperRow | None
 
 
-def beside_table(record: Record) -> list[BesideRow]:
+def beside_table(run: Results) -> list[BesideRow]:
     """Put each printed row of the paper above its counterpart in this run; printed rows without one are left out."""
     rows: list[BesideRow] = []
-    ours = {row.model: row for row in paper_rows(record.estimates, record.split)}
+    ours = {row.model: row for row in paper_rows(run.estimates, run.reported)}
     for printed in PRINTED_ROWS:
         names = [
             name
-            for name, arm, phase in (record.study.models() if record.study else [])
+            for name, arm, phase in (run.study.models() if run.study else [])
             if name in ours and printed.is_matched_by(arm, phase)
         ]
         if names:
@@ -200,13 +195,13 @@ class PairTable:
     rows: tuple[PairRow, ...]
 
 
-def pair_table(record: Record) -> PairTable:
+def pair_table(run: Results) -> PairTable:
     """Lay the paired comparisons out: a row for each pair, measures side by side."""
-    phases = {model.name: model.phase for model in record.models if model.phase is not None}
-    measures = tuple(dict.fromkeys(pair.measure for pair in record.comparisons))
-    found = {(pair.model_a, pair.model_b, pair.measure): pair for pair in record.comparisons}
+    phases = {model.name: model.phase for model in run.models if model.phase is not None}
+    measures = tuple(dict.fromkeys(pair.measure for pair in run.comparisons))
+    found = {(pair.model_a, pair.model_b, pair.measure): pair for pair in run.comparisons}
     rows = []
-    for a, b in dict.fromkeys((pair.model_a, pair.model_b) for pair in record.comparisons):
+    for a, b in dict.fromkeys((pair.model_a, pair.model_b) for pair in run.comparisons):
         pairs = [found.get((a, b, measure)) for measure in measures]
         given = [pair for pair in pairs if pair is not None]
         rows.append(
@@ -216,7 +211,11 @@ def pair_table(record: Record) -> PairTable:
                 a in phases and phases.get(a) == phases.get(b),
                 tuple(_pair_cell(pair) for pair in pairs),
                 "/".join(str(pair.n) for pair in given),
-                tuple(f"{measure_in_words(pair.measure)}: {pair.method}" for pair in given if _is_remarkable(pair)),
+                tuple(
+                    t("{measure}: {remark}", measure=measure_in_words(pair.measure), remark=words)
+                    for pair in given
+                    if (words := _remark(pair))
+                ),
             )
         )
     return PairTable(tuple(measure_in_words(measure) for measure in measures), tuple(rows))
@@ -246,9 +245,11 @@ def _pair_cell(pair: Comparison | None) -> PairCell:
     )
 
 
-def _is_remarkable(pair: Comparison) -> bool:
-    is_first = pair.measure == "auc"
-    return math.isnan(pair.p_value) or (is_first and ("dropped" in pair.method or "unreliable" in pair.method))
+def _remark(pair: Comparison) -> str:
+    """Why a test is missing; of the AUC also whether it is unreliable, and whom all tests of the pair leave out."""
+    if pair.measure != "auc":
+        return "" if pair.reason is None else remark(pair)
+    return t("; ").join(text for text in ("" if pair.is_reliable else remark(pair), dropped_words(pair)) if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,24 +262,24 @@ class FindingCount:
     example: str
 
 
-def fatal_findings(record: Record) -> list[dict[str, str]]:
+def fatal_findings(run: Results) -> list[Finding]:
     """The findings that took a scan out, by patient and phase."""
     return sorted(
-        (row for row in record.findings if row["severity"] == "fatal"),
-        key=lambda row: (row["patient_id"], row["phase"]),
+        (finding for finding in run.findings if finding.severity == "fatal"),
+        key=lambda finding: (finding.patient_id, finding.phase),
     )
 
 
-def warning_counts(record: Record) -> list[FindingCount]:
+def warning_counts(run: Results) -> list[FindingCount]:
     """Count the warnings by code, the most frequent first."""
-    warnings = [row for row in record.findings if row["severity"] != "fatal"]
-    counts = Counter(row["code"] for row in warnings)
+    warnings = [finding for finding in run.findings if finding.severity != "fatal"]
+    counts = Counter(finding.code for finding in warnings)
     return [
         FindingCount(
             code,
             count,
-            len({row["patient_id"] for row in warnings if row["code"] == code}),
-            next(row["message"] for row in warnings if row["code"] == code),
+            len({finding.patient_id for finding in warnings if finding.code == code}),
+            next(finding.message for finding in warnings if finding.code == code),
         )
         for code, count in counts.most_common()
     ]
@@ -296,38 +297,15 @@ class ThresholdRow:
     n_high: int
 
 
-def threshold_table(record: Record) -> list[ThresholdRow]:
+def threshold_table(run: Results) -> list[ThresholdRow]:
     """List the threshold of each model, as it was applied to the test set."""
     rows = []
-    for model in record.models:
-        found = record.estimate(model.name, record.split, "threshold")
-        if found is not None:
-            rows.append(
-                ThresholdRow(
-                    model.name, model.is_baseline, decimal(found.value), _rule(found.method), found.n, found.n_high
-                )
-            )
+    for model in run.models:
+        found, threshold = run.estimate(model.name, "threshold"), run.threshold(model.name)
+        if found is not None and threshold is not None:
+            words = threshold_words(threshold)
+            rows.append(ThresholdRow(model.name, model.is_baseline, decimal(found.value), words, found.n, found.n_high))
     return rows
-
-
-def _rule(method: str) -> str:
-    """Write the rule of a threshold for people; what is not known is left as it is."""
-    rule, _, where = method.partition(": ")
-    places = {
-        "out-of-fold predictions": t("out-of-fold predictions"),
-        "no out-of-fold rows": t("no out-of-fold rows"),
-        "out-of-fold rows of one grade only": t("out-of-fold rows of one grade only"),
-    }
-    source = places.get(where, where)
-    kind, _, terms = rule.partition(" ")
-    rules = {
-        "youden": t("Youden’s index on {source}", source=source),
-        "sensitivity": t("sensitivity {target} on {source}", target=terms, source=source),
-        "specificity": t("specificity {target} on {source}", target=terms, source=source),
-        "cost,": t("least cost (missed : false alarm {ratio}) on {source}", ratio=terms.split(" ")[-1], source=source),
-        "fixed": t("fixed ({source})", source=source),
-    }
-    return rules.get(kind, method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,11 +322,11 @@ class FitRow:
     refits: tuple[str, ...]
 
 
-def fit_table(record: Record) -> list[FitRow]:
+def fit_table(run: Results) -> list[FitRow]:
     """Sum the folds of each model up."""
     rows = []
-    for model in _fitted(record):
-        fits = [fit for fit in record.fits if fit.model == model.name]
+    for model in _fitted(run):
+        fits = [fit for fit in run.fits if fit.model == model.name]
         best = [int(fit.card["best_epoch"]) for fit in fits if fit.card.get("best_epoch") is not None]
         seconds = [float(fit.card["seconds"]) for fit in fits if fit.card.get("seconds") is not None]
         rows.append(
@@ -356,7 +334,7 @@ def fit_table(record: Record) -> list[FitRow]:
                 model.name,
                 len(fits),
                 _spread(best),
-                _spread([len(fit.epochs) for fit in fits]),
+                _spread([len(fit.history) for fit in fits]),
                 _different(fit.card.get("precision") for fit in fits),
                 _different(fit.card.get("device") for fit in fits),
                 duration(sum(seconds)) if seconds else "",
@@ -370,9 +348,9 @@ def fit_table(record: Record) -> list[FitRow]:
     return rows
 
 
-def _fitted(record: Record) -> list[Model]:
-    names = {fit.model for fit in record.fits}
-    return [model for model in record.models if model.name in names]
+def _fitted(run: Results) -> list[Model]:
+    names = {fit.model for fit in run.fits}
+    return [model for model in run.models if model.name in names]
 
 
 def _spread(values: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from nephrograde.report.text.numbers import share
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nephrograde.report.record import Record, Row
+    from nephrograde.results import Results, Row
 
 FIRST = ("age_years", "sex", "size_cm", "volume_ml")
 """The clinical columns that we know, in the order of the table; all others follow."""
@@ -43,7 +43,7 @@ class CohortTable:
     rows: tuple[CohortRow, ...]
 
 
-def cohort_table(record: Record) -> CohortTable | None:
+def cohort_table(run: Results) -> CohortTable | None:
     """Describe the patients by split: outcome, grades, phases, age, sex, size and every other clinical column.
 
     Missing values are counted beside each number, never filled in.
@@ -51,48 +51,48 @@ def cohort_table(record: Record) -> CohortTable | None:
     Returns:
         The table, or None where the run has no cohort table (a score table from elsewhere).
     """
-    if not record.cases:
+    if not run.cases:
         return None
-    groups = _groups(record)
+    groups = _groups(run)
     members = [rows for _, rows in groups]
 
     def line(label: str, describe: Callable[[Sequence[Row]], str], *, is_part: bool = False) -> CohortRow:
         return CohortRow(label, tuple(describe(rows) for rows in members), is_part)
 
-    low, high = level_words(record)
+    low, high = level_words(run)
     rows = [
         line(low[0].upper() + low[1:], lambda rows: _counted(rows, "is_high", "0")),
         line(high[0].upper() + high[1:], lambda rows: _counted(rows, "is_high", "1")),
     ]
-    if any(row.get("grade") for row in record.cases):
+    if any(row.get("grade") for row in run.cases):
         rows.append(CohortRow(t("WHO/ISUP grade")))
         rows += [line(grade, _counter("grade", grade), is_part=True) for grade in "1234"]
-        if any(not row.get("grade") for row in record.cases):
+        if any(not row.get("grade") for row in run.cases):
             rows.append(line(t("not given"), _counter("grade", ""), is_part=True))
-    phases = _phases(record)
+    phases = _phases(run)
     rows.append(CohortRow(t("Phases available")))
     rows += [line(_phase_label(phase), _presence(f"{phase}_image"), is_part=True) for phase in phases]
-    for column in _clinical_columns(record):
-        rows += _clinical_rows(column, record.cases, members)
-    if not any("size_cm" in row for row in record.cases):
-        rows += _measured_rows(record, groups)
+    for column in _clinical_columns(run):
+        rows += _clinical_rows(column, run.cases, members)
+    if not any("size_cm" in row for row in run.cases):
+        rows += _measured_rows(run, groups)
     return CohortTable(tuple((name, len(group)) for name, group in groups), tuple(rows))
 
 
-def _groups(record: Record) -> list[tuple[str, list[Row]]]:
-    of_split = {patient: split for patient, (split, _) in record.assignments.items()}
+def _groups(run: Results) -> list[tuple[str, list[Row]]]:
+    of_split = {patient: place.split for patient, place in run.split.assignments.items()}
     groups = [
-        (heading, [row for row in record.cases if of_split.get(row["patient_id"]) == split])
+        (heading, [row for row in run.cases if of_split.get(row["patient_id"]) == split])
         for split, heading in (("train", t("Training")), ("test", t("Test")))
     ]
     groups = [(heading, rows) for heading, rows in groups if rows]
-    return [*groups, (t("All"), list(record.cases))]
+    return [*groups, (t("All"), list(run.cases))]
 
 
-def _phases(record: Record) -> list[str]:
-    if record.study is not None:
-        return list(record.study.cohort.phases)
-    return [column.removesuffix("_image") for column in record.cases[0] if column.endswith("_image")]
+def _phases(run: Results) -> list[str]:
+    if run.study is not None:
+        return list(run.study.cohort.phases)
+    return [column.removesuffix("_image") for column in run.cases[0] if column.endswith("_image")]
 
 
 def _phase_label(phase: str) -> str:
@@ -100,9 +100,9 @@ def _phase_label(phase: str) -> str:
     return phase if name == phase else t("{name} ({code})", name=name, code=phase)
 
 
-def _clinical_columns(record: Record) -> list[str]:
+def _clinical_columns(run: Results) -> list[str]:
     known = {"patient_id", "is_high", "grade"}
-    columns = [name for name in record.cases[0] if name not in known and not name.endswith("_image")]
+    columns = [name for name in run.cases[0] if name not in known and not name.endswith("_image")]
     return sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
@@ -150,10 +150,10 @@ def _clinical_rows(column: str, cases: Sequence[Row], members: Sequence[Sequence
     return [CohortRow(label), *parts]
 
 
-def _measured_rows(record: Record, groups: Sequence[tuple[str, list[Row]]]) -> list[CohortRow]:
+def _measured_rows(run: Results, groups: Sequence[tuple[str, list[Row]]]) -> list[CohortRow]:
     """Tumour size from the masks, where the cohort table gives none: the largest over a patient's phases."""
     diameters: dict[str, float] = {}
-    for region in record.regions:
+    for region in run.regions:
         if region.get("tumour_diameter_mm"):
             patient, found = region["patient_id"], float(region["tumour_diameter_mm"])
             diameters[patient] = max(found, diameters.get(patient, 0.0))

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.paper import paper_rows
+from nephrograde.report.text.arms import arms_by_text, by_arm
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
 from nephrograde.report.text.published import window_text
@@ -14,24 +15,24 @@ from nephrograde.vocabulary import Supervision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nephrograde.report.record import Record
     from nephrograde.report.tables.paper import PaperRow
-    from nephrograde.study import Arm, Study
+    from nephrograde.results import Results
+    from nephrograde.study import Arm, FitSettings, InitialWeights, Study
 
 SIZE = "size"
 """The baseline that the summary sets the networks against: the size of the tumour alone."""
 
 
-def level_words(record: Record) -> tuple[str, str]:
+def level_words(run: Results) -> tuple[str, str]:
     """Call the two classes by name: grades where there are grades, else the outcome's own column."""
-    if record.level_words == ("low grade", "high grade"):
+    if run.study is None or run.is_graded:
         return t("low grade"), t("high grade")
-    return record.level_words
+    return f"{run.study.cohort.outcome} = 0", f"{run.study.cohort.outcome} = 1"
 
 
-def split_words(record: Record) -> str:
+def split_words(run: Results) -> str:
     """Say which predictions are reported."""
-    return t("Test set") if record.split == "test" else t("Out-of-fold training predictions")
+    return t("Test set") if run.reported == "test" else t("Out-of-fold training predictions")
 
 
 def given_words(supervision: Supervision) -> str:
@@ -49,7 +50,7 @@ def given_words(supervision: Supervision) -> str:
     }[supervision]
 
 
-def summary(record: Record) -> list[str]:
+def summary(run: Results) -> list[str]:
     """Sum the run up in a few sentences.
 
     Leads with what the images add over the size of the tumour: the AUC of one network, chosen out of fold so that the
@@ -57,16 +58,16 @@ def summary(record: Record) -> list[str]:
     test set flatters it, puts the best baseline beside it, and gives the difference between a weak and a strong arm
     with its interval. What the run does not have is left out.
     """
-    rows = [row for row in paper_rows(record.estimates, record.split) if not math.isnan(row.auc.value)]
+    rows = [row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)]
     networks = [row for row in rows if not row.is_baseline]
     baselines = [row for row in rows if row.is_baseline]
-    sentences = [_beyond_size(record), _who(record)]
+    sentences = [_beyond_size(run), _who(run)]
     if networks:
-        sentences.append(_best_network(networks, record))
+        sentences.append(_best_network(networks, run))
     if baselines:
         sentences[-1] = _following(sentences[-1], _best_baseline(baselines, has_networks=bool(networks)))
     if networks:
-        sentences.append(_weak_against_strong(record))
+        sentences.append(_weak_against_strong(run))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -75,12 +76,12 @@ def _following(first: str, second: str) -> str:
     return t("{first} {second}", first=first, second=second)
 
 
-def _beyond_size(record: Record) -> str:
+def _beyond_size(run: Results) -> str:
     """Say what the images add over the size of the tumour; nothing where that cannot be said fairly."""
-    chosen = record.chosen_network
-    if chosen is None or record.split != "test":
+    chosen = run.chosen_network
+    if chosen is None or run.reported != "test":
         return ""
-    pair = record.auc_difference(chosen, SIZE)
+    pair = run.auc_difference(chosen, SIZE)
     if pair is None or math.isnan(pair.low):
         return ""
     return t(
@@ -90,30 +91,30 @@ def _beyond_size(record: Record) -> str:
         "no say in it.",
         model=chosen,
         difference=decimal(pair.difference),
-        confidence=record.confidence_percent,
+        confidence=run.confidence_percent,
         bounds=bounds(pair.low, pair.high).strip("[]"),
         p=p_sentence(pair.p_value),
         p_adjusted=p_sentence(pair.p_adjusted),
-        networks=counted(sum(not model.is_baseline for model in record.models), "network"),
+        networks=counted(sum(not model.is_baseline for model in run.models), "network"),
     )
 
 
-def _who(record: Record) -> str:
-    truth = record.truths
-    test = {row.patient_id for row in record.scores.rows if row.split == "test"}
-    low, high = level_words(record)
+def _who(run: Results) -> str:
+    truth = run.truths
+    test = {row.patient_id for row in run.scores.rows if row.split == "test"}
+    low, high = level_words(run)
     n_high = sum(truth.values())
     numbers = {"n": f"{len(truth):,}", "n_low": len(truth) - n_high, "low": low, "n_high": n_high, "high": high}
-    if record.is_synthetic:
+    if run.is_synthetic:
         who = t("{n} synthetic patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
     else:
         who = t("{n} patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
     learnt = len(truth.keys() - test)
     if learnt and test:
         who = t("{who}, {learnt} of them for training and {test} for testing", who=who, learnt=learnt, test=len(test))
-    networks = [model for model in record.models if not model.is_baseline]
-    if record.study is None:
-        return t("{who} by {models}.", who=who, models=counted(len(record.models), "model"))
+    networks = [model for model in run.models if not model.is_baseline]
+    if run.study is None:
+        return t("{who} by {models}.", who=who, models=counted(len(run.models), "model"))
     arms = dict.fromkeys(model.arm for model in networks if model.arm)
     phases = dict.fromkeys(model.phase for model in networks if model.phase)
     return t(
@@ -122,22 +123,22 @@ def _who(record: Record) -> str:
         models=counted(len(networks), "model"),
         arms=counted(len(arms), "arm"),
         phases=counted(len(phases), "phase"),
-        folds=record.study.split.folds,
+        folds=run.study.split.folds,
     )
 
 
-def _best_network(rows: Sequence[PaperRow], record: Record) -> str:
+def _best_network(rows: Sequence[PaperRow], run: Results) -> str:
     best = max(rows, key=lambda row: row.auc.value)
     words = {
-        "where": t("On the test set") if record.split == "test" else t("Out of fold"),
+        "where": t("On the test set") if run.reported == "test" else t("Out of fold"),
         "model": best.model,
         "auc": t(
             "{value}, {confidence}% CI {interval}",
             value=decimal(best.auc.value),
-            confidence=record.confidence_percent,
+            confidence=run.confidence_percent,
             interval=bounds(best.auc.low, best.auc.high).strip("[]"),
         ),
-        "patients": t("n = {n}, {n_high} {high}", n=best.n, n_high=best.n_high, high=level_words(record)[1]),
+        "patients": t("n = {n}, {n_high} {high}", n=best.n, n_high=best.n_high, high=level_words(run)[1]),
     }
     if len(rows) == 1:
         return t("{where} {model} has an AUC of {auc} ({patients}).", **words)
@@ -156,11 +157,11 @@ def _best_baseline(rows: Sequence[PaperRow], *, has_networks: bool) -> str:
     return t("Of the baselines, {model} alone has the greatest AUC, {auc}.", model=best.model, auc=best.auc.text)
 
 
-def _weak_against_strong(record: Record) -> str:
+def _weak_against_strong(run: Results) -> str:
     """The paper's own question, answered on the first phase that has both arms."""
-    dimensions = {name: arm.dimensions for name, arm, _ in (record.study.models() if record.study else [])}
-    phases = {model.name: model.phase for model in record.models if model.phase is not None}
-    for pair in record.comparisons:
+    dimensions = {name: arm.dimensions for name, arm, _ in (run.study.models() if run.study else [])}
+    phases = {model.name: model.phase for model in run.models if model.phase is not None}
+    for pair in run.comparisons:
         a, b = pair.model_a, pair.model_b
         is_asked = phases.get(a, a) == phases.get(b, b) and dimensions.get(a) == 2 and dimensions.get(b) == 3
         if is_asked and pair.measure == "auc" and not math.isnan(pair.low):
@@ -177,21 +178,20 @@ def _weak_against_strong(record: Record) -> str:
     return ""
 
 
-def what_was_run(record: Record) -> list[tuple[str, str]]:
+def what_was_run(run: Results) -> list[tuple[str, str]]:
     """Describe the run as terms with their meaning: arms with what was annotated, phases, split, learning."""
-    study = record.study
+    study = run.study
     if study is None:
         return []
     terms = [(t("Arm {arm}", arm=arm.name), _arm_words(arm, study)) for arm in study.arm]
     names = [(phase, phase_in_words(phase)) for phase in study.cohort.phases]
     phases = [name if name == phase else t("{name} ({code})", name=name, code=phase) for phase, name in names]
-    is_graded = record.level_words == ("low grade", "high grade")
-    outcome = t("WHO/ISUP grade 3–4 (high) against 1–2 (low)") if is_graded else record.level_words[1]
+    outcome = t("WHO/ISUP grade 3–4 (high) against 1–2 (low)") if run.is_graded else level_words(run)[1]
     return [
         *terms,
         (t("Phases"), listed(phases)),
         (t("Outcome"), t("{outcome}; column “{column}”", outcome=outcome, column=study.cohort.outcome)),
-        (t("Split"), _split_words(record, study)),
+        (t("Split"), _split_words(run, study)),
         (t("Windows"), _window_words(study)),
         (t("Learning"), _learning_words(study)),
     ]
@@ -220,7 +220,7 @@ def _arm_words(arm: Arm, study: Study) -> str:
     )
 
 
-def _split_words(record: Record, study: Study) -> str:
+def _split_words(run: Results, study: Study) -> str:
     split = study.split
     if split.column:
         drawn = t("given by the column “{column}” of the cohort table", column=split.column)
@@ -235,13 +235,12 @@ def _split_words(record: Record, study: Study) -> str:
     return t(
         "{drawn}; {folds} within training. A test patient is scored by the mean of all folds.",
         drawn=drawn,
-        folds=_fold_words(record, split.folds),
+        folds=_fold_words(run, split.folds),
     )
 
 
-def _fold_words(record: Record, folds: int) -> str:
-    names = {fold for _, fold in record.assignments.values() if fold}
-    sizes = [sum(fold == name for _, fold in record.assignments.values()) for name in names]
+def _fold_words(run: Results, folds: int) -> str:
+    sizes = [len(run.split.fold_ids(fold)) for fold in range(run.split.folds)]
     if not sizes:
         return t("{folds} folds", folds=folds)
     if min(sizes) == max(sizes):
@@ -259,19 +258,36 @@ def _window_words(study: Study) -> str:
 
 
 def _learning_words(study: Study) -> str:
-    fit = study.fit
-    own = [arm.name for arm in study.arm if arm.fit]
-    given = (("2D", fit.weights_2d), ("3D", fit.weights_3d))
-    weights = [dimensions for dimensions, weights in given if weights]
-    words = t(
+    several = [arm for arm in study.arm if (arm.slices or 0) > 1]
+    from_file = [arm.name for arm in study.arm if _weights(arm, study) is not None]
+    pooled = arms_by_text(study, lambda fit: fit.pooling, several)
+    if 0 < len(from_file) < len(study.arm):
+        start = t("from file for {arms}, else random", arms=listed(from_file))
+    else:
+        start = t("from file") if from_file else t("random")
+    if len(pooled) > 1:
+        pooling = listed([t("{name} ({code})", name=name, code=listed(arms)) for name, arms in pooled.items()])
+    else:
+        pooling = "".join(pooled)
+    words = by_arm(study, _learning_of)
+    if pooling:
+        words = _following(words, t("Slices pooled by {pooling}.", pooling=pooling))
+    return _following(words, t("Initial weights: {weights}.", weights=start))
+
+
+def _weights(arm: Arm, study: Study) -> InitialWeights | None:
+    fit = study.fit_of(arm)
+    return fit.weights_2d if arm.slices else fit.weights_3d
+
+
+def _learning_of(fit: FitSettings) -> str:
+    return t(
         "AdamW, learning rate {rate} with {warmup} of warm-up and cosine decay, at most {epochs}, batches of {batch}, "
-        "{classes}; slices pooled by {pooling}; initial weights: {weights}.",
+        "{classes}, {stopping}.",
         rate=f"{fit.learning_rate:g}",
         warmup=counted(fit.warmup_epochs, "epoch"),
         epochs=counted(fit.epochs, "epoch"),
         batch=fit.batch_size,
         classes=t("classes balanced") if fit.balanced else t("classes as they come"),
-        pooling=fit.pooling,
-        weights=t("{dimensions} from file", dimensions=listed(weights)) if weights else t("random"),
+        stopping=t("early stopping") if fit.patience else t("no early stopping"),
     )
-    return _following(words, t("Own settings: {arms}.", arms=listed(own))) if own else words

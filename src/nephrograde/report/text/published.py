@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nephrograde.report.text.arms import by_arm
+from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import MINUS, enumerated, listed
 from nephrograde.vocabulary import KNOWN_PHASES
 
 if TYPE_CHECKING:
-    from nephrograde.study import Arm, Study, Window
+    from nephrograde.study import Arm, FitSettings, Study, Window
 
 PAPER = "弱监督深度学习模型在透明细胞肾细胞癌WHO/ISUP核分级预测中的应用 (15 April 2026)"
 PREPRINT = "Research Square preprint rs-6489710, version 1 (306 patients, 214 training, 92 test)"
@@ -105,21 +107,6 @@ def window_text(window: Window, phase: str) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
-
-
-def baseline_in_words(name: str) -> str:
-    """Say what a baseline looks at; an unknown one stays as it is.
-
-    >>> baseline_in_words("size")
-    'tumour size'
-    """
-    known = {
-        "size": t("tumour size"),
-        "volume": t("tumour volume"),
-        "clinical": t("clinical columns"),
-        "radiomics": t("radiomic features"),
-    }
-    return known.get(name, name)
 
 
 def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
@@ -250,7 +237,7 @@ def _silences(study: Study) -> list[Deviation]:
             ),
             t("Fixed in mm, so that the size of the tumour survives."),
         ),
-        Deviation(t("Learning"), silent, _learning(study), t("Common settings for a ResNet-18 (our choice).")),
+        Deviation(t("Learning"), silent, by_arm(study, _learning), t("Common settings for a ResNet-18 (our choice).")),
         Deviation(
             t("Threshold"),
             silent,
@@ -267,8 +254,7 @@ def _windows(study: Study) -> str:
     return t("; ").join(f"{phase} {text}" for phase, text in texts.items())
 
 
-def _learning(study: Study) -> str:
-    fit = study.fit
+def _learning(fit: FitSettings) -> str:
     return t(
         "AdamW, learning rate {rate} with warm-up and cosine, up to {epochs} epochs, batches of {batch}, {sampling}, "
         "{stopping}.",

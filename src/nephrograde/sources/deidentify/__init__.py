@@ -1,1 +1,1 @@
-"""Copies of DICOM folders from which the patients cannot be told: headers cleaned, dates shifted, UIDs replaced."""
+"""De-identified copies of DICOM folders: headers cleaned, dates shifted, UIDs replaced."""

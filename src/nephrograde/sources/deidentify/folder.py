@@ -1,4 +1,4 @@
-"""A folder of DICOM files written anew, so that nobody can tell who the patients are."""
+"""A de-identified copy of a folder of DICOM files."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeidentifySettings:
-    """What is kept.
+    """What a de-identified copy retains.
 
     Attributes:
         keep_descriptions: Keep the descriptions of studies, series, segments and the like, without the patient's names,
-            ids, birth date and long numbers. The phases are recognised by them.
+            ids, birth date and long numbers. Phase recognition relies on them.
         keep_characteristics: Keep sex, age (below 90), size and weight.
-        write_suspects: Write images into which text may be burnt, too; a person has looked at them.
+        write_suspects: Also write images that may contain burned-in text, because a person has checked them.
     """
 
     keep_descriptions: bool = True
@@ -54,16 +54,17 @@ class DeidentifySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deidentified:
-    """What a run has done.
+    """The result of a run.
 
     Attributes:
-        n_patients: Patients of the output folder.
+        n_patients: Patients in the output folder.
         n_written: Files written by this run.
-        n_kept: Files that an earlier run had written.
-        n_flagged: Images with text perhaps burnt in, written or not.
-        set_aside: Files that were not written, by reason.
-        report_path: ``deidentified.csv`` in the output folder; names no original.
-        names_path: Which files were set aside, by their original names; beside the key, for its owner only.
+        n_kept: Files written by an earlier run.
+        n_flagged: Images that may contain burned-in text, written or not.
+        set_aside: Number of files that were not written, by reason.
+        report_path: ``deidentified.csv`` in the output folder; contains no original names.
+        names_path: List of the files that were set aside, with their original names; next to the key, readable by its
+            owner only.
     """
 
     n_patients: int
@@ -87,14 +88,14 @@ class _Run:
     n_written: int = 0
 
     def take(self, found: Content) -> None:
-        """Write one file anew, or note why not; nothing is done where an earlier run has."""
+        """Write a de-identified copy of one file, or record why not, unless an earlier run has done so."""
         source = self.key.digest(f"path {found.name}")
         version = self.key.digest(f"{found.stamp} {self.settings}")
         outcome = past = self.journal.by_source.get(source)
         is_done = past is not None and past.version == version
         if outcome is None or not is_done or (outcome.file and not (self.out_dir / outcome.file).is_file()):
             outcome = self._outcome(found, Outcome(source=source, version=version))
-            if past is not None and past.file and past.file != outcome.file:  # written once, and not wanted any more
+            if past is not None and past.file and past.file != outcome.file:  # written earlier, no longer wanted
                 (self.out_dir / past.file).unlink(missing_ok=True)
             self.journal.add(outcome)
             self.n_written += bool(outcome.file)
@@ -114,7 +115,7 @@ class _Run:
                 return self._object(_parse(content), outcome)
             except SetAside as refused:
                 return replace(outcome, reason=str(refused))
-            except PYDICOM_ERRORS as error:  # its message may hold what the header says
+            except PYDICOM_ERRORS as error:  # its message may quote the header
                 return replace(outcome, reason=f"damaged or cut short ({type(error).__name__})")
 
     def _object(self, source: Dataset, outcome: Outcome) -> Outcome:
@@ -148,7 +149,7 @@ class _Run:
         return self._written(target, outcome)
 
     def _identity(self, patient_id: str, source: Dataset) -> Identity:
-        """Names and numbers of a patient in all files so far: one of them may lack or misspell what another has."""
+        """Merge a patient's names and numbers from all files so far: one may lack or misspell what another has."""
         known = self.identities.get(patient_id, Identity()).joined(identity_of(source))
         self.identities[patient_id] = known
         return known
@@ -175,27 +176,27 @@ def deidentify_folder(
     settings: DeidentifySettings | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Deidentified:
-    """Write the images and masks of a folder anew, as ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
+    """Write de-identified copies of the images and masks of a folder to ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
 
     Headers follow the basic application level confidentiality profile with cleaned descriptors, patient
-    characteristics and modified dates retained: every date of a patient moves by the same number of days, times of day
-    stay, and so do the intervals. UIDs are replaced, the same ones by the same ones, so that masks still find their
-    series. Private attributes, overlays, icons, reports and documents are not carried over; images into which text may
-    be burnt are flagged and not written unless asked for. Pixels are not looked at, and a face can be recognised in a
-    scan of the head. A run that was stopped goes on; files that are already written are passed over.
+    characteristics and modified dates retained: every date of a patient is shifted by the same number of days, so times
+    of day and intervals are preserved. UIDs are replaced consistently, so masks still refer to their series. Private
+    attributes, overlays, icons, reports and documents are dropped; images that may contain burned-in text are flagged,
+    and written only on request. Pixels are not inspected, and a scan of the head may show a recognisable face. An
+    interrupted run resumes and skips the files that are already written.
 
     Args:
-        folder: Any tree, with zip archives; what is not DICOM is not copied.
-        out_dir: New, empty or that of an earlier run.
-        key_path: The key file; begun or continued. Must lie outside ``out_dir``.
-        settings: What is kept; by default descriptions and characteristics, and no suspects.
+        folder: Any folder tree, which may contain zip archives; files that are not DICOM are not copied.
+        out_dir: A new or empty folder, or that of an earlier run.
+        key_path: The key file, created if missing. It must be outside ``out_dir``.
+        settings: What to retain; by default descriptions and characteristics, but no suspects.
         progress: Called after each file with 1.
 
     Returns:
-        What was done. Its report holds no original name; those of files that were set aside stand beside the key.
+        A summary. Its report contains no original names; those of files that were set aside are listed next to the key.
 
     Raises:
-        InputError: Where the folders or the key do not fit together.
+        InputError: If the folders or the key do not fit together.
 
     **Source:** DICOM PS3.15 Annex E, with its options 113105, 113107 and 113108.
     """
@@ -258,11 +259,11 @@ def _require_apart(folder: Path, out_dir: Path, key_path: Path) -> None:
         problems.append(Problem(str(folder), "is not a folder", "Name the folder with the DICOM files."))
     inside, outside = folder.resolve(), out_dir.resolve()
     if inside == outside or inside in outside.parents or outside in inside.parents:
-        what = "lies in the folder that is read, or the other way round"
-        problems.append(Problem(str(out_dir), what, "Name an output folder apart from it."))
+        what = "is inside the input folder, or contains it"
+        problems.append(Problem(str(out_dir), what, "Name a separate output folder."))
     if outside in key_path.resolve().parents:
-        what = "the key file lies in the output folder, which is to be given away"
-        problems.append(Problem(str(key_path), what, "Name a place for it apart, where only you can read it."))
+        what = "the key file is in the output folder, which is meant to be shared"
+        problems.append(Problem(str(key_path), what, "Name a separate location that only you can read."))
     if problems:
         raise InputError(problems)
 
@@ -286,7 +287,7 @@ def _parse(content: bytes) -> Dataset:
 
 
 def _original_id(source: Dataset) -> str:
-    """What tells patients apart: the id; with birth date and name where everyone has the same id, or none."""
+    """Identify the patient: by id, together with birth date and name, as all patients may share one id or have none."""
     patient_id = text_of(source, "PatientID")
     if patient_id and not _NOBODYS_ID.fullmatch(patient_id):
         return patient_id
@@ -295,7 +296,7 @@ def _original_id(source: Dataset) -> str:
 
 
 def _require_uids(source: Dataset, original_id: str, path_digest: str) -> None:
-    """Give an object the UIDs that it lacks, the same ones on each run."""
+    """Add missing UIDs to an object, the same ones on each run."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
 

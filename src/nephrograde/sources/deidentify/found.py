@@ -1,4 +1,4 @@
-"""The bytes of the files below a folder and inside its zip archives, in an order that does not change."""
+"""The bytes of the files below a folder and inside its zip archives, in a stable order."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class SetAside(Exception):  # noqa: N818 - nothing went wrong; the file is just not written
-    """A file that is not written; says why, without its name or its contents."""
+class SetAside(Exception):  # noqa: N818 - not an error: the file is just not written
+    """A file that is not written; the message says why, without its name or content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file, or a member of an archive, that is still to be read.
+    """A file, or a member of an archive, that has not been read yet.
 
     Attributes:
-        name: Path below the folder with ``/``; a member of an archive is ``archive.zip//member``. It may tell who the
-            patient is: not for logs or reports.
-        stamp: Size and time; another one means that the file was changed.
-        read: Gives its bytes, or raises SetAside.
+        name: Path below the folder with ``/``; a member of an archive is ``archive.zip//member``. It may identify the
+            patient: not for logs or reports.
+        stamp: Size and time; a different stamp means that the file has changed.
+        read: Returns its bytes, or raises SetAside.
     """
 
     name: str
@@ -35,19 +35,17 @@ class Content:
 
 
 def contents_below(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterator[Content]:
-    """Every file below a folder and in its zip archives (and in archives in these), told by what is in it.
+    """Iterate over all files below a folder and in its zip archives, including nested archives, recognised by content.
 
-    Members of archives are read in memory, and no more of them than the limits allow, whatever the archive says.
+    Members of archives are read in memory and only up to the limits, whatever size the archive states.
 
     Args:
         folder: The folder.
-        leave_out: Files that are passed over.
+        leave_out: Files to skip.
 
     Yields:
-        Files in order of their paths, members in the order of their archive; one that cannot be read says so when it
-        is. Members are to be read before the next one is asked for.
-
-    **Source:** Our choice.
+        Files in order of their paths, members in the order of their archive; an unreadable file raises when it is read.
+        Read each member before requesting the next one.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -73,7 +71,7 @@ def _begins_as_zip(path: Path) -> bool:
         with path.open("rb") as stream:
             return is_zip(stream.read(4))
     except OSError:
-        return False  # said when it is read
+        return False  # reported when it is read
 
 
 def _members(archive_path: Path, name: str, stamp: str) -> Iterator[Content]:

@@ -1,4 +1,4 @@
-"""The header of an object written anew: nothing is carried over that is not treated by name or by kind."""
+"""A de-identified header: an attribute is carried over only if a rule for its name or its type allows it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _METHOD_CODES = {
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
 }
-_DEEPEST = 16  # sequences inside sequences, our choice
+_DEEPEST = 16  # levels of nested sequences
 _CODED = re.compile(r"[\w .+/^*:-]{0,32}")
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
 _DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
 
 
 def identity_of(source: Dataset) -> Identity:
-    """Who the patient is, and who else is named, by the top of a header.
+    """Collect what identifies the patient, and everyone else who is named, from the top level of a header.
 
     Args:
-        source: As read.
+        source: The data set as read.
     """
     charsets = character_sets_of(source)
     found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
@@ -65,12 +65,12 @@ def identity_of(source: Dataset) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Cleaner:
-    """Writes the headers of one patient anew.
+    """Builds de-identified headers for one patient.
 
     Attributes:
-        subject: The patient's pseudonym and days.
-        new_uid: Gives the UID that stands for another one.
-        identity: What the object says about who the patient is.
+        subject: The patient's pseudonym and date shift.
+        new_uid: Maps a UID to its replacement.
+        identity: What the object reveals about the patient's identity.
         keep_descriptions: Keep descriptions, cleaned.
         keep_characteristics: Keep sex, age, size and weight.
     """
@@ -82,16 +82,17 @@ class Cleaner:
     keep_characteristics: bool = True
 
     def cleaned(self, source: Dataset) -> Dataset:
-        """The object with a header of its own, ready to be written in the transfer syntax that it has.
+        """Build the object with a de-identified header, ready to be written in its transfer syntax.
 
         Args:
-            source: As read, with its file meta information.
+            source: The object as read, with its file meta information.
 
         Returns:
-            A new object with new file meta information, texts in UTF-8, and a statement of what was done to it.
+            A new object with new file meta information, texts in UTF-8, and the attributes that state the
+            de-identification method.
 
         Raises:
-            ValueError: Or another of ``PYDICOM_ERRORS``, where the object makes no sense.
+            ValueError: Or another of ``PYDICOM_ERRORS``, if the object is malformed.
 
         **Source:** DICOM PS3.15 E.1.1 and E.2; PS3.10 7.1.
         """
@@ -221,7 +222,7 @@ def _is_name(tag: int) -> bool:
 
 
 def _time(text: str) -> str:
-    """A time as it is written; one that is not written as a TM, as one."""
+    """Return a time as written if it is a valid TM; otherwise convert it to a TM."""
     time = read_time(text)
     if time is None or _TIME.fullmatch(text):
         return text if time else ""
@@ -229,7 +230,7 @@ def _time(text: str) -> str:
 
 
 def _age(text: str) -> str:
-    """An age; from 90 years on it is said only that it is so (as under 45 CFR 164.514)."""
+    """Format an age; ages of 90 years and over are reported as one category (as under 45 CFR 164.514)."""
     if not re.fullmatch(r"\d{1,3}[DWMY]", text):
         return ""
     return "090Y" if text[-1] == "Y" and int(text[:-1]) > 90 else text.rjust(4, "0")

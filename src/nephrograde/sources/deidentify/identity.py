@@ -1,4 +1,4 @@
-"""What tells who a patient is, and texts without it."""
+"""What identifies a patient, and how to remove it from a text."""
 
 from __future__ import annotations
 
@@ -22,28 +22,91 @@ _NEVER_WANTED = re.compile(
 )
 _ORDINARY = frozenset(
     {
-        *("ct", "mr", "mri", "pet", "pt", "us", "seg", "sr", "ap", "pa", "hu", "kv", "original", "derived"),
-        *("primary", "secondary", "axial", "coronal", "sagittal", "localizer", "helical", "abd", "abdomen"),
-        *("pelvis", "chest", "thorax", "kidney", "renal", "head", "neck", "body", "liver", "routine", "art"),
-        *("arterial", "ven", "venous", "portal", "nephro", "late", "early", "delay", "delayed", "native"),
-        *("nativ", "phase", "contrast", "pre", "post", "with", "without", "iv", "oral", "cmp", "np", "up"),
-        *("ep", "soft", "bone", "lung", "standard", "smooth", "thin", "thick", "series", "study", "scan"),
-        *("test", "demo", "synthetic"),
+        "ct",
+        "mr",
+        "mri",
+        "pet",
+        "pt",
+        "us",
+        "seg",
+        "sr",
+        "ap",
+        "pa",
+        "hu",
+        "kv",
+        "original",
+        "derived",
+        "primary",
+        "secondary",
+        "axial",
+        "coronal",
+        "sagittal",
+        "localizer",
+        "helical",
+        "abd",
+        "abdomen",
+        "pelvis",
+        "chest",
+        "thorax",
+        "kidney",
+        "renal",
+        "head",
+        "neck",
+        "body",
+        "liver",
+        "routine",
+        "art",
+        "arterial",
+        "ven",
+        "venous",
+        "portal",
+        "nephro",
+        "late",
+        "early",
+        "delay",
+        "delayed",
+        "native",
+        "nativ",
+        "phase",
+        "contrast",
+        "pre",
+        "post",
+        "with",
+        "without",
+        "iv",
+        "oral",
+        "cmp",
+        "np",
+        "up",
+        "ep",
+        "soft",
+        "bone",
+        "lung",
+        "standard",
+        "smooth",
+        "thin",
+        "thick",
+        "series",
+        "study",
+        "scan",
+        "test",
+        "demo",
+        "synthetic",
     }
 )
-"""Words that stay although a name may hold them: "CRLM-CT-1004" as a name must not cost every image its "CT"."""
+"""Words that are kept even if a name contains them: the name "CRLM-CT-1004" must not remove "CT" from every image."""
 _BETWEEN = r"[\W_]*"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ufffd]")
-_SHORTEST_NUMBER = 4  # "12" as an id would also take the 12 out of "12 mm"
+_SHORTEST_NUMBER = 4  # an id "12" would also remove the 12 from "12 mm"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the header of one file says about who the patient is. Not for logs or reports.
+    """What the header of one file reveals about the patient's identity. Not for logs or reports.
 
     Attributes:
-        names: The patient's names, and those of everyone else whom the header names.
-        numbers: The patient's ids and the numbers of the order.
+        names: The names of the patient and of everyone else in the header.
+        numbers: The patient's ids and the order numbers.
         birth_dates: As written, YYYYMMDD.
         places: Names of hospitals and addresses.
     """
@@ -58,25 +121,26 @@ class Identity:
         object.__setattr__(self, "_pattern", _pattern(self.names, self.numbers, self.birth_dates, self.places))
 
     def joined(self, other: Identity) -> Identity:
-        """Both together, as of two files of one patient."""
+        """Merge two identities, as found in two files of one patient."""
         kinds = ("names", "numbers", "birth_dates", "places")
         return Identity(
-            *(tuple(dict.fromkeys((*getattr(self, kind), *getattr(other, kind)))) for kind in kinds)  # in order, once
+            *(tuple(dict.fromkeys((*getattr(self, kind), *getattr(other, kind)))) for kind in kinds)  # in order, unique
         )
 
     def removed_from(self, text: str) -> str:
-        """A text without anything that tells who the patient is.
+        """Remove everything that identifies the patient from a text.
 
-        Runs of six or more digits, dates and e-mail addresses go too, whosoever they are. A name that stands nowhere
-        else in the header cannot be known. A text with control characters is damaged, and nothing of it is left.
+        Runs of six or more digits, dates and e-mail addresses are always removed. A name that occurs nowhere else in
+        the header cannot be recognised. A text with control characters is damaged and is removed entirely.
 
         Args:
             text: A description, decoded.
 
         Returns:
-            The rest, blanks drawn together. Names are found in any letter case, order and spelling without accents.
+            The remaining text, with runs of blanks merged. Names are found in any letter case and order, with or
+            without accents.
 
-        **Source:** DICOM PS3.15 E.3.5 (Clean Descriptors Option) says what must go; how it is found is our choice.
+        **Source:** DICOM PS3.15 E.3.5 (Clean Descriptors Option) specifies what must be removed.
 
         >>> who = Identity(names=("Kowalska^Łucja",), numbers=("44051401458",), birth_dates=("19440514",))
         >>> who.removed_from("KOWALSKA_LUCJA jama brzuszna, faza tętnicza 14.05.1944")
@@ -131,7 +195,7 @@ def _number_patterns(number: str) -> Iterable[str]:
 
 
 def _word(part: str) -> str:
-    """Found inside longer words only where it is long enough not to be found there by chance."""
+    """Match inside longer words only if the part is too long to occur there by chance."""
     is_latin = all(ord(letter) < 0x2E80 for letter in part)
     return _alone(part) if is_latin and len(part) < 5 else re.escape(part)
 

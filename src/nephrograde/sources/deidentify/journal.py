@@ -1,6 +1,6 @@
-"""What became of each file, kept in the output folder so that a run can go on where it stopped.
+"""A journal of every file's outcome, kept in the output folder so that an interrupted run can resume.
 
-The journal names no original: a path stands in it as a word that only the key can make, a UID as its replacement.
+The journal contains no original names: paths are stored as keyed digests, UIDs as their replacements.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _KEY_ROW = "(key)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one file.
+    """The outcome of one file.
 
     Attributes:
-        source: Stands for the file's path.
-        version: Stands for the file's size and time, and the settings.
-        patient_id: The pseudonym; empty where the file is nobody's.
-        series: "study-1/series-2"; empty likewise.
-        file: Path below the output folder; empty where nothing was written.
-        study_uid: The new one.
-        series_uid: The new one.
-        sop_uid: The new one.
-        reason: Why it was set aside or flagged; empty for a plain image.
-        is_suspect: Flagged because text may be burnt in.
+        source: Digest of the file's path.
+        version: Digest of the file's size and time, and of the settings.
+        patient_id: The pseudonym; empty if the file belongs to no patient.
+        series: For example "study-1/series-2"; empty if the file belongs to no patient.
+        file: Path below the output folder; empty if nothing was written.
+        study_uid: The replacement UID.
+        series_uid: The replacement UID.
+        sop_uid: The replacement UID.
+        reason: Why the file was set aside or flagged; empty for an ordinary image.
+        is_suspect: Whether the file was flagged because of possible burned-in text.
     """
 
     source: str
@@ -54,17 +54,17 @@ class Outcome:
 
 
 class Journal:
-    """The journal of an output folder, open for more; use it in a ``with`` block."""
+    """The journal of an output folder, open for appending; use it in a ``with`` block."""
 
     def __init__(self, out_dir: Path, key: Key) -> None:
-        """Read what an earlier run has written down.
+        """Read the journal of an earlier run, if any.
 
         Args:
-            out_dir: The output folder; made where it is missing.
-            key: The key that was used, or is to be used.
+            out_dir: The output folder; created if missing.
+            key: The key of the run.
 
         Raises:
-            InputError: Where the folder holds other things, or was written with another key.
+            InputError: If the folder contains other files, or was written with another key.
         """
         self._path = out_dir / JOURNAL_NAME
         self._seal = key.digest("journal")
@@ -75,7 +75,7 @@ class Journal:
         self.by_sop: dict[str, Outcome] = {}
         out_dir.mkdir(parents=True, exist_ok=True)
         if not self._path.exists() and any(out_dir.iterdir()):
-            what, remedy = "the folder is not empty", "Name a new folder, or the one of an earlier run."
+            what, remedy = "the folder is not empty", "Name a new folder, or that of an earlier run."
             raise InputError([Problem(str(out_dir), what, remedy)])
         whole_lines = self._read() if self._path.exists() else []
         for outcome in whole_lines:
@@ -95,12 +95,12 @@ class Journal:
         self._stream.close()
 
     def place(self, patient_id: str, study_uid: str, series_uid: str) -> str:
-        """The folder of a series below that of its patient; numbers are given as studies and series are met.
+        """Return the folder of a series below that of its patient; studies and series are numbered as they occur.
 
         Args:
             patient_id: The pseudonym.
-            study_uid: The new one.
-            series_uid: The new one.
+            study_uid: The replacement UID.
+            series_uid: The replacement UID.
         """
         studies = self._studies.setdefault(patient_id, {})
         study = studies.setdefault(study_uid, f"study-{len(studies) + 1}")
@@ -108,11 +108,11 @@ class Journal:
         return f"{study}/{series.setdefault(series_uid, f'series-{len(series) + 1}')}"
 
     def next_file(self, patient_id: str, series: str) -> str:
-        """Path below the output folder of the next image of a series."""
+        """Return the path of the next image of a series, below the output folder."""
         return f"{patient_id}/{series}/IM{self._counts.get((patient_id, series), 0) + 1:04d}.dcm"
 
     def add(self, outcome: Outcome) -> None:
-        """Write down what became of a file, after the file itself was written."""
+        """Record the outcome of a file, after the file itself was written."""
         row = asdict(outcome)
         self._writer.writerow({**row, "is_suspect": "1" if outcome.is_suspect else ""})
         self._stream.flush()
@@ -135,7 +135,7 @@ class Journal:
     def _read(self) -> list[Outcome]:
         text = self._path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
-        if len(whole) < len(text):  # a run was killed within a line
+        if len(whole) < len(text):  # a run was killed while writing a line
             os.truncate(self._path, len(whole.encode()))
         rows = list(csv.DictReader(whole.splitlines()))
         if not rows:

@@ -1,4 +1,4 @@
-"""The key: who is who, by how many days each patient's dates were shifted, and the secret behind the new UIDs."""
+"""The key: each patient's original id and date shift in days, and the secret behind the new UIDs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COLUMNS = ["patient_id", "original_id", "days_shifted"]
-_SECRET_ROW = "(secret)"  # noqa: S105 - the name of the row, not what stands in it
+_SECRET_ROW = "(secret)"  # noqa: S105 - the name of the row, not its content
 _SHIFT_FROM_DAYS, _SHIFT_TO_DAYS = 30, 3650
 _OURS = re.compile(r"P(\d{4,})")
 _WELL_KNOWN = re.compile(
     r"1\.2\.840\.10008(\.\d{1,9}){1,12}"
-)  # what DICOM itself has named: kinds of objects, transfer syntaxes
+)  # UIDs defined by DICOM itself: object classes, transfer syntaxes
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One patient of the key.
+    """One patient in the key.
 
     Attributes:
         patient_id: The pseudonym, "P0001".
@@ -43,20 +43,20 @@ class Subject:
 
 
 class Key:
-    """An open key file. It is written before any file of a patient is, so that a killed run loses nobody.
+    """An open key file. A patient's row is written before their files, so that a killed run loses no patient.
 
     The file is a CSV with the columns ``patient_id, original_id, days_shifted``, readable by its owner only; a row
-    named "(secret)" holds the secret. A key that another step has begun (without days, without a secret) is continued.
+    named "(secret)" holds the secret. A key that another step began (without days or a secret) is completed.
     """
 
     def __init__(self, key_path: Path) -> None:
-        """Open a key file, or begin one.
+        """Open a key file, or create one.
 
         Args:
-            key_path: The file; its folder is made where it is missing.
+            key_path: The file; its folder is created if missing.
 
         Raises:
-            InputError: Where the file is not a key.
+            InputError: If the file is not a key.
         """
         self._path = key_path
         self._subjects: dict[str, Subject] = {}
@@ -73,12 +73,13 @@ class Key:
         write_private(key_path, [_COLUMNS, [_SECRET_ROW, self._secret.hex(), ""], *known])
 
     def subject(self, original_id: str) -> Subject:
-        """The patient of an original id; one not met before gets the next number and days of their own.
+        """Return the patient with an original id; a new patient gets the next number and a random date shift.
+
+        The shift is 30 to 3,650 days into the past, drawn once per patient, so that intervals within a patient are
+        preserved.
 
         Args:
-            original_id: As it stands in the header.
-
-        **Source:** Our choice: 30 to 3,650 days back, drawn once a patient, so that intervals within a patient hold.
+            original_id: The id as written in the header.
         """
         if original_id not in self._subjects:
             self._last += 1
@@ -88,13 +89,13 @@ class Key:
         return self._subjects[original_id]
 
     def uid(self, original_uid: str) -> str:
-        """The UID that stands for another one; the same each time, and not to be turned back without the key.
+        """Map a UID to its replacement, which is the same each time and cannot be reversed without the key.
 
         Args:
-            original_uid: Any text. What DICOM itself has named, and nothing at all, stays as it is.
+            original_uid: Any text. UIDs defined by DICOM itself and empty texts are returned unchanged.
 
         Returns:
-            A UID of 2.25 and a UUID, made of an HMAC-SHA-256.
+            A UID of the form 2.25.<UUID>, derived by HMAC-SHA-256.
 
         **Source:** DICOM PS3.5 B.2 (UUID derived UID); FIPS 198-1 (HMAC).
         """
@@ -104,7 +105,7 @@ class Key:
         return f"2.25.{uuid.UUID(bytes=drawn[:16], version=4).int}"
 
     def digest(self, text: str) -> str:
-        """A word that stands for a text (a path, say) and does not give it away without the key."""
+        """Return a keyed digest of a text, such as a path; it reveals nothing without the key."""
         drawn = hmac.digest(self._secret, f"text {text}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         return drawn.hex()[:32]
 
@@ -120,9 +121,7 @@ def _read_rows(key_path: Path) -> list[dict[str, str]]:
         return []
     except (UnicodeDecodeError, OSError) as error:
         raise _not_a_key(key_path, f"cannot be read ({type(error).__name__})") from None
-    whole, _, _ = text.rpartition(
-        "\n"
-    )  # a run that was killed may have left half a line, whose patient has no file yet
+    whole, _, _ = text.rpartition("\n")  # a killed run may have left a partial line, whose patient has no file yet
     reader = csv.DictReader(io.StringIO(whole))
     if not {"patient_id", "original_id"} <= set(reader.fieldnames or ()):
         raise _not_a_key(key_path, "lacks the columns patient_id and original_id")
@@ -145,7 +144,7 @@ def _days_of(text: str, key_path: Path) -> int:
     try:
         return int(text) if text else _random_days()
     except ValueError:
-        raise _not_a_key(key_path, "has days_shifted that are no whole number") from None
+        raise _not_a_key(key_path, "has a days_shifted that is not a whole number") from None
 
 
 def _not_a_key(key_path: Path, what: str) -> InputError:
@@ -154,11 +153,11 @@ def _not_a_key(key_path: Path, what: str) -> InputError:
 
 
 def write_private(csv_path: Path, rows: Sequence[Sequence[object]]) -> None:
-    """Write a CSV whole, readable by its owner only.
+    """Write a CSV file atomically, readable by its owner only.
 
     Args:
-        csv_path: The file; its folder is made where it is missing.
-        rows: Its rows, the headings first.
+        csv_path: The file; its folder is created if missing.
+        rows: The rows, starting with the headings.
     """
     csv_path.parent.mkdir(parents=True, exist_ok=True)
     temporary_path = temporary_beside(csv_path)

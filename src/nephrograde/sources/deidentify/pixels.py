@@ -1,4 +1,4 @@
-"""The bytes of an image without what may hide beside it: bytes after the last pixel, overlays in unused bits."""
+"""The pixels of an image without hidden data: bytes after the last pixel, overlays in unused bits."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_little_endian: bool) -> bytes:
-    """The pixels of an image, and nothing but them.
+    """Return the pixels of an image and nothing else.
 
-    Compressed pixels are passed on as they are; comments inside a JPEG stream are not looked for.
+    Compressed pixels are returned unchanged; comments inside a JPEG stream are not removed.
 
     Args:
         stored: The value of PixelData.
-        header: Of the image, with its size and bits.
-        is_encapsulated: The transfer syntax compresses pixels.
-        is_little_endian: The byte order of the file.
+        header: The image's header, with its size and bits.
+        is_encapsulated: Whether the transfer syntax compresses pixels.
+        is_little_endian: Whether the file is little-endian.
 
     Returns:
-        Exactly as many bytes as the pixels need (and a zero to an even number). Where the header describes an overlay
-        inside the pixels, bits that are no part of them are cleared (set to the sign of signed values).
+        Exactly the bytes that the pixels need, padded with a zero to an even length. If the header describes an overlay
+        inside the pixels, the bits that are not part of the pixel values are cleared (or set to the sign bit).
 
     Raises:
-        ValueError: Where there are fewer bytes than pixels.
+        ValueError: If there are fewer bytes than pixels.
 
-    **Source:** DICOM PS3.5 8.1.1 and 8.1.2; PS3.15 E.3.3 asks for such overlays to go.
+    **Source:** DICOM PS3.5 8.1.1 and 8.1.2; PS3.15 E.3.3 requires such overlays to be removed.
 
     >>> from pydicom import Dataset
     >>> header = Dataset()
@@ -50,7 +50,7 @@ def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_li
 
 
 def _has_embedded_overlay(header: Dataset) -> bool:
-    """OverlayBitPosition is another than 0, or an overlay has no data of its own."""
+    """Whether an overlay has an OverlayBitPosition other than 0, or no data of its own."""
     groups = {tag.group for tag in header.keys() if tag.group & 0xFF00 == 0x6000}  # noqa: SIM118 - tags, not elements
     return any((group, 0x3000) not in header or header.get_item((group, 0x0102)) is not None for group in groups)
 
@@ -59,7 +59,7 @@ def _without_unused_bits(pixels: bytes, header: Dataset, *, order: str) -> bytes
     stored_bits = int(header.get("BitsStored") or 16)
     lowest = int(header.get("HighBit") or stored_bits - 1) - stored_bits + 1
     if not 0 < stored_bits <= 16 - lowest or lowest < 0:
-        raise ValueError("bits outside of a pixel")
+        raise ValueError("bits outside a pixel")
     values = np.frombuffer(pixels, f"{order}u2").astype(np.uint16)
     used = (values >> lowest) & np.uint16((1 << stored_bits) - 1)
     if int(header.get("PixelRepresentation") or 0) == 1:

@@ -1,7 +1,8 @@
-"""What becomes of each attribute: the basic confidentiality profile of DICOM, and what is kept beside it.
+"""The treatment of each attribute: DICOM's basic confidentiality profile, and what is retained in addition.
 
-The profile's table says what to remove; it cannot know every attribute that a vendor fills. So a second net lies under
-it: of what the table does not name, only numbers, coded words, known technical texts and pixels are carried over.
+The profile's table lists what to remove, but it cannot know every attribute that a vendor fills. So a second rule
+applies: of the attributes that the table does not list, only numbers, code strings, known technical texts and pixels
+are carried over.
 """
 
 from __future__ import annotations
@@ -15,110 +16,132 @@ TABLE_EDITION = "2026c"
 
 
 class Treatment(Enum):
-    """What is done with an attribute of a header."""
+    """How an attribute of a header is treated."""
 
     DROP = "left out"
     EMPTY = "kept without a value"
     DUMMY = "replaced by a word that says so"
     PSEUDONYM = "replaced by the patient's pseudonym"
-    CLEAN = "text, kept without what tells who the patient is"
-    CODED = "coded word, kept where it is one"
+    CLEAN = "text, kept without what identifies the patient"
+    CODED = "code string, kept if valid"
     AGE = "age, kept below 90 years"
     SHIFT = "date, shifted by the patient's days"
-    TIME = "time of day, kept where it is one"
+    TIME = "time of day, kept if valid"
     UID = "unique identifier, replaced by a keyed one"
     ITEMS = "sequence, each item treated by the same rules"
-    NUMBER = "number, kept where it is one"
+    NUMBER = "number, kept if valid"
     PIXELS = "bytes of the image, kept"
 
 
 DESCRIPTORS = frozenset(
     {
-        *(
-            "StudyDescription",
-            "SeriesDescription",
-            "ProtocolName",
-            "ContrastBolusAgent",
-            "RequestedProcedureDescription",
-        ),
-        *("PerformedProcedureStepDescription", "SegmentLabel", "SegmentDescription", "ROIName", "StructureSetLabel"),
+        "StudyDescription",
+        "SeriesDescription",
+        "ProtocolName",
+        "ContrastBolusAgent",
+        "RequestedProcedureDescription",
+        "PerformedProcedureStepDescription",
+        "SegmentLabel",
+        "SegmentDescription",
+        "ROIName",
+        "StructureSetLabel",
     }
 )
-"""Texts by which phases and masks are recognised: kept, but cleaned (Clean Descriptors Option)."""
+"""Texts that identify phases and masks: kept, but cleaned (Clean Descriptors Option)."""
 
 TECHNICAL_TEXTS = frozenset(
     {
-        *(
-            "Manufacturer",
-            "ManufacturerModelName",
-            "SoftwareVersions",
-            "ConvolutionKernel",
-            "FilterType",
-            "RescaleType",
-        ),
-        *("ModalityLUTType", "LUTExplanation", "WindowCenterWidthExplanation", "PositionReferenceIndicator"),
-        *(
-            "ContrastBolusRoute",
-            "SegmentAlgorithmName",
-            "AlgorithmName",
-            "AlgorithmVersion",
-            "DimensionDescriptionLabel",
-        ),
-        *("CodeValue", "CodeMeaning", "CodingSchemeDesignator", "CodingSchemeVersion"),
+        "Manufacturer",
+        "ManufacturerModelName",
+        "SoftwareVersions",
+        "ConvolutionKernel",
+        "FilterType",
+        "RescaleType",
+        "ModalityLUTType",
+        "LUTExplanation",
+        "WindowCenterWidthExplanation",
+        "PositionReferenceIndicator",
+        "ContrastBolusRoute",
+        "SegmentAlgorithmName",
+        "AlgorithmName",
+        "AlgorithmVersion",
+        "DimensionDescriptionLabel",
+        "CodeValue",
+        "CodeMeaning",
+        "CodingSchemeDesignator",
+        "CodingSchemeVersion",
     }
 )
-"""Texts about the machine and the coding: kept, and cleaned all the same (our choice)."""
+"""Texts about the scanner and the coding: kept, but cleaned as well."""
 
 CHARACTERISTICS = frozenset({"PatientSex", "PatientAge", "PatientSize", "PatientWeight"})
 """Kept unless the settings say otherwise (Retain Patient Characteristics Option): a clinical baseline needs them."""
 
 DATES = frozenset(
     {
-        *("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate", "StructureSetDate"),
-        *("AcquisitionDateTime", "StartAcquisitionDateTime", "EndAcquisitionDateTime"),
-        *("FrameAcquisitionDateTime", "FrameReferenceDateTime"),
+        "StudyDate",
+        "SeriesDate",
+        "AcquisitionDate",
+        "ContentDate",
+        "InstanceCreationDate",
+        "StructureSetDate",
+        "AcquisitionDateTime",
+        "StartAcquisitionDateTime",
+        "EndAcquisitionDateTime",
+        "FrameAcquisitionDateTime",
+        "FrameReferenceDateTime",
     }
 )
 TIMES = frozenset(
     {
-        *("StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime", "InstanceCreationTime", "StructureSetTime"),
-        *("ContrastBolusStartTime", "ContrastBolusStopTime"),
+        "StudyTime",
+        "SeriesTime",
+        "AcquisitionTime",
+        "ContentTime",
+        "InstanceCreationTime",
+        "StructureSetTime",
+        "ContrastBolusStartTime",
+        "ContrastBolusStopTime",
     }
 )
-"""With ``DATES``, what tells the phases apart (Retain Longitudinal Temporal Information Modified Dates Option). Other
-dates and times go, those of birth first of all."""
+"""With ``DATES``, what distinguishes the phases (Retain Longitudinal Temporal Information Modified Dates Option). All
+other dates and times are removed, above all the date of birth."""
 
 _PIXELS = frozenset(
     {
-        *("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
-        *("LUTData", "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData"),
+        "PixelData",
+        "FloatPixelData",
+        "DoubleFloatPixelData",
+        "ExtendedOffsetTable",
+        "ExtendedOffsetTableLengths",
+        "LUTData",
+        "RedPaletteColorLookupTableData",
+        "GreenPaletteColorLookupTableData",
         "BluePaletteColorLookupTableData",
     }
 )
 _TEXT_VRS = frozenset({"LO", "SH", "ST", "LT", "UT", "UC", "UR", "AE"})
 _NUMBER_VRS = frozenset({"DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT", "US or SS"})
-_EMPTIED = frozenset(
-    {"Z", "X_Z", "Z_D", "X_Z_D"}
-)  # a value of no length is right wherever an attribute may be asked for
+_EMPTIED = frozenset({"Z", "X_Z", "Z_D", "X_Z_D"})  # an empty value is valid wherever an attribute may be required
 _BY_VR = {"SQ": Treatment.ITEMS, "UI": Treatment.UID, "CS": Treatment.CODED, "PN": Treatment.EMPTY}
 
 
 @cache
 def treatment(tag: int, *, keep_descriptions: bool = True, keep_characteristics: bool = True) -> Treatment:
-    """What becomes of an attribute, by its tag alone; what a file claims its type to be does not matter.
+    """Look up the treatment of an attribute by its tag alone, whatever type the file claims for it.
 
     Args:
         tag: Group and element as one number.
-        keep_descriptions: Keep ``DESCRIPTORS``, cleaned; else the profile's table decides.
-        keep_characteristics: Keep ``CHARACTERISTICS``; else the profile's table decides.
+        keep_descriptions: Keep ``DESCRIPTORS``, cleaned; otherwise the profile's table decides.
+        keep_characteristics: Keep ``CHARACTERISTICS``; otherwise the profile's table decides.
 
     Returns:
-        The treatment. Private attributes, overlays, curves, and attributes that DICOM's dictionary does not know are
-        always left out.
+        The treatment. Private attributes, overlays, curves and attributes that are not in DICOM's dictionary are always
+        dropped.
 
-    **Source:** DICOM PS3.15 Table E.1-1 (basic profile and its options 113105, 113107, 113108), in the transcription of
-    dicom_anonymizer 2.1; where the table lets choose, an empty value before none, none before a dummy. What is kept of
-    the rest is our choice.
+    **Source:** DICOM PS3.15 Table E.1-1 (basic profile and its options 113105, 113107, 113108), as transcribed in
+    dicom_anonymizer 2.1. Where the table offers a choice, an empty value is preferred to removal, and removal to a
+    dummy. The table does not cover the other attributes that are kept.
 
     >>> [treatment(tag).name for tag in (0x00100010, 0x00100030, 0x0008103E, 0x0020000D)]  # name, birth date, series
     ['PSEUDONYM', 'EMPTY', 'CLEAN', 'UID']
@@ -171,7 +194,7 @@ def _by_vr(vr: str) -> Treatment:
 
 @cache
 def _table() -> dict[int, str]:
-    """Table E.1-1 by tag; the repeating groups in it are left out before it is asked."""
+    """Table E.1-1 by tag, without its repeating groups, which are dropped before the table is used."""
     listed = import_module(f"dicomanonymizer.dicom_anonymization_databases.dicomfields_{TABLE_EDITION}")
     kinds = ("X", "Z", "D", "U", "Z_D", "X_Z", "X_D", "X_Z_D", "X_Z_U_STAR")
     return {tag[0] << 16 | tag[1]: kind for kind in kinds for tag in getattr(listed, f"{kind}_TAGS") if len(tag) == 2}

@@ -1,4 +1,4 @@
-"""Which objects are written at all: images and masks, but nothing that may carry a name in its pixels or its text."""
+"""Which objects are written: images and masks, but nothing that may contain a name in its pixels or text."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Verdict:
     """Whether an object is written.
 
     Attributes:
-        reason: Why it is set aside, or empty where nothing speaks against it.
-        is_suspect: Text may be burnt into its pixels, so a person must look; else it is never written.
+        reason: Why the object is set aside; empty if it may be written.
+        is_suspect: Whether it may contain burned-in text, so that a person must decide; otherwise it is never written.
     """
 
     reason: str = ""
@@ -35,17 +35,17 @@ class Verdict:
 
 
 def judge(header: Dataset) -> Verdict:
-    """Whether an object may be written without a person looking at it.
+    """Decide whether an object may be written without a person checking it.
 
-    Reports, encapsulated documents, presentation states and anything else that is neither image, nor DICOM SEG, nor
-    RTSTRUCT is never written. An image is a burnt-in suspect where the header says so, or where it is of a kind that
-    often carries text: secondary captures, dose sheets, screens, colour, 8 bits a pixel, ultrasound. The pixels
-    themselves are not read for text.
+    Reports, encapsulated documents, presentation states and everything else that is not an image, DICOM SEG or RTSTRUCT
+    are never written. An image is suspected of burned-in text if the header says so, or if it is of a kind that often
+    contains text: secondary captures, dose sheets, screenshots, colour images, 8 bits per pixel, ultrasound. The pixels
+    are not searched for text.
 
     Args:
         header: The object's header.
 
-    **Source:** DICOM PS3.3 C.7.6.1.1.7 (BurnedInAnnotation), A.8 (secondary capture); the list of kinds is our choice.
+    **Source:** DICOM PS3.3 C.7.6.1.1.7 (BurnedInAnnotation), A.8 (secondary capture).
 
     >>> from pydicom import Dataset
     >>> image = Dataset()

@@ -1,4 +1,4 @@
-"""The values of elements, whatever a file claims their types to be, and elements made of values."""
+"""Values of elements, whatever type the file claims for them, and elements built from values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE = {"IS", "US", "SS", "UL", "SL", "SV", "UV"}
 
 
 def text_element(tag: int, texts: list[str]) -> DataElement:
-    """An element of DICOM's own type for the tag; without a value where the texts are empty."""
+    """Build an element of the type that DICOM defines for the tag; it has no value if the texts are empty."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
     from pydicom.datadict import dictionary_VR
@@ -29,7 +29,7 @@ def text_element(tag: int, texts: list[str]) -> DataElement:
 
 
 def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> DataElement | None:
-    """A number in the type that it should have; a text that is none is left out."""
+    """Build a numeric element of the type that DICOM defines; None if the text is not a number."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
     from pydicom.datadict import dictionary_VR
@@ -40,7 +40,7 @@ def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> Data
         return DataElement(tag, item.VR, source[tag].value)
     if vr in {"US or SS", "AT"} or (item.VR is None and vr in BINARY_VRS):
         value = source[tag].value
-        if isinstance(value, bytes) and len(value) > 6:  # a look-up table's three numbers at most
+        if isinstance(value, bytes) and len(value) > 6:  # at most the three numbers of a lookup table
             return None
         return DataElement(tag, vr, value)
     texts = [text.replace(",", ".") for text in texts_of(source, tag, charsets)]
@@ -57,7 +57,7 @@ def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> Data
 
 
 def bytes_element(source: Dataset, tag: int) -> DataElement | None:
-    """The bytes of an image or of a look-up table as they stand in the file."""
+    """Copy the bytes of an image or of a lookup table as they are in the file."""
     from pydicom import DataElement
     from pydicom.datadict import dictionary_VR
 

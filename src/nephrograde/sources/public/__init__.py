@@ -1,1 +1,1 @@
-"""Public cohorts of renal CT: chosen from an index, their grades joined, downloaded so that it can be resumed."""
+"""Public cohorts of renal CT: selected from an index, joined with their grades, and downloaded with resumption."""

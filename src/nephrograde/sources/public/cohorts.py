@@ -1,4 +1,4 @@
-"""The public cohorts, where they lie, under which licence, and whom to cite."""
+"""The public cohorts: their hosts, licences and citations."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ KITS_IMAGES = "datasets/neheller/KiTS-Challenge-Imaging"
 KITS_REVISION = "65f1f295873a326230153c7e1de0c7dba10f0b29"
 KITS_REPOSITORY = "neheller/kits23/main/dataset"
 KITS_CASES = (*range(300), *range(400, 589))
-"""The 489 cases of KiTS23: its numbers leave out the test cases of KiTS21 (300–399)."""
+"""The 489 cases of KiTS23: its numbering skips the test cases of KiTS21 (300–399)."""
 KITS_FIRST_NEPHROGRAPHIC = 500
 KITS_CASE_BYTES = 100_000_000
-"""A case of KiTS23 on average: an estimate until the server is asked, about 49 GB over 489 cases."""
+"""Average size of a KiTS23 case: an estimate until the server is queried, about 49 GB for 489 cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicCohort:
-    """One cohort that can be had by name.
+    """One public cohort, available by name.
 
     Attributes:
-        name: As typed.
-        title: As its authors call it.
-        collection_id: In the Imaging Data Commons; empty where it is not there.
-        grade_column: The heading of its grades, which says what system they follow.
-        gdc_project: Where the Genomic Data Commons has its grades; empty where they stand in ``kits23.json``.
-        gdc_filters: What its cases are told by there, besides the project.
-        mask_label: What ``masks.label`` must name, so that the tumour alone counts; empty where a mask holds no more.
+        name: The name to type.
+        title: The title that its authors use.
+        collection_id: Its collection in the Imaging Data Commons; empty if it is not there.
+        grade_column: The heading of its grades, which states the grading system.
+        gdc_project: The project in the Genomic Data Commons that has its grades; empty if they are in ``kits23.json``.
+        gdc_filters: Further filters that select its cases there.
+        mask_label: The value that ``masks.label`` needs to select the tumour only; empty if masks contain nothing else.
     """
 
     name: str
@@ -68,7 +68,7 @@ CITATIONS = {
     "10.48550/arxiv.2307.01984": "Heller N et al. The KiTS21 Challenge: Automatic segmentation of kidneys, renal "
     "tumors, and renal cysts in corticomedullary-phase CT, 2023",
 }
-"""What to cite, by the DOI that the index names as the source of a series."""
+"""Citations by the DOI that the index gives as the source of a series."""
 
 GRADE_COLUMNS = tuple(dict.fromkeys(cohort.grade_column for cohort in COHORTS.values()))
 KITS_DOI = "10.48550/arxiv.2307.01984"
@@ -77,16 +77,16 @@ KITS_LICENCE = "CC BY-NC-SA 4.0"
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Where everything is asked for, and how patiently.
+    """The hosts of images, masks and grades, and the retry policy.
 
     Attributes:
         idc: S3 endpoint of the Imaging Data Commons.
-        hugging_face: Of the images of KiTS; a mirror is named in the environment as ``HF_ENDPOINT``.
-        github: Of the masks and grades of KiTS.
-        gdc: Of the grades of TCGA and CPTAC.
-        tries: How often one request is tried.
-        wait_s: Before the second try; doubled for each later one.
-        timeout_s: Without a single byte.
+        hugging_face: Host of the KiTS images; the environment variable ``HF_ENDPOINT`` can name a mirror.
+        github: Host of the KiTS masks and grades.
+        gdc: Host of the TCGA and CPTAC grades.
+        tries: Maximum number of attempts per request.
+        wait_s: Wait before the second attempt; doubled for each further one.
+        timeout_s: Time without data after which a request fails.
     """
 
     idc: str = "https://s3.amazonaws.com"
@@ -99,9 +99,9 @@ class Hosts:
 
 
 def default_hosts() -> Hosts:
-    """Give the public hosts, or the mirror of Hugging Face that the environment names.
+    """Return the public hosts, with the mirror of Hugging Face if the environment names one.
 
-    **Source:** ``HF_ENDPOINT`` as in the documentation of huggingface_hub.
+    **Source:** documentation of huggingface_hub, ``HF_ENDPOINT``.
 
     >>> default_hosts().idc
     'https://s3.amazonaws.com'
@@ -115,13 +115,13 @@ class Part:
     """One thing to download: a series of the Imaging Data Commons, or a single file.
 
     Attributes:
-        host: Who has it.
-        source: There: ``bucket/uuid`` of a series, or the path of a file.
-        path: Where it goes, below the folder of the cohort; a folder for a series of several files.
-        n_files: How many files it is.
-        size_bytes: How large it is, as far as known before the server is asked.
-        licence: Its short name.
-        doi: Of the source to cite.
+        host: The host.
+        source: Location on the host: ``bucket/uuid`` of a series, or the path of a file.
+        path: Target below the cohort's folder; a folder for a series of several files.
+        n_files: Number of files.
+        size_bytes: Size, as far as known before the server is queried.
+        licence: Short name of the licence.
+        doi: DOI of the source to cite.
     """
 
     host: Host

@@ -1,4 +1,4 @@
-"""A planned cohort made real: its tables, its sources, and its files, which go on coming where they were cut off."""
+"""The download of a planned cohort: tables, sources and files, resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from nephrograde.sources.public.plan import CohortPlan
 
 WORKERS = 8
-"""Series or files at a time. Our choice: the hosts are public, and one connection is slow far away."""
+"""Parallel downloads of series or files: one connection alone is slow over long distances, and the hosts are shared."""
 _SPARE_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """What came of a download.
+    """The result of a download.
 
     Attributes:
         table_path: The cohort table.
         series_path: The table of all series.
-        sources_path: What to cite, and the licences.
-        n_whole: Series and files that are whole, those from before among them.
-        failed: Why the others are not there.
+        sources_path: Citations and licences.
+        n_whole: Number of complete series and files, including those from earlier downloads.
+        failed: Why the others are missing.
     """
 
     table_path: Path
@@ -53,22 +53,22 @@ class Downloaded:
 def open_plan(
     names: Sequence[str], out_dir: Path, *, grades_path: Path | None = None, hosts: Hosts | None = None
 ) -> CohortPlan:
-    """Fetch the grades of one or several public cohorts, and plan them as one.
+    """Fetch the grades of one or more public cohorts, and plan them as one cohort.
 
     Args:
-        names: Of ``COHORTS``, the preferred first where they share patients.
-        out_dir: The folder of the cohort; the tables of grades are kept in ``grades/``.
-        grades_path: A table to use in place of the published one: see
+        names: Names from ``COHORTS``; if they share patients, the preferred cohort comes first.
+        out_dir: The cohort's folder; the grade tables are kept in ``grades/``.
+        grades_path: A table to use instead of the published one: see
             :func:`~nephrograde.sources.public.grades.read_public_grades`.
-        hosts: Whom to ask; the public ones by default.
+        hosts: The hosts; the public ones by default.
 
     Raises:
-        InputError: For another name, a grade table that cannot be had or read, or where the extra ``public`` is not
+        InputError: If a name is unknown, a grade table cannot be fetched or read, or the extra ``public`` is not
             installed.
     """
     for name in names:
         if name not in COHORTS:
-            plan_cohort(name)  # names the problem
+            plan_cohort(name)  # raises the error that names the problem
     plans = []
     for name in dict.fromkeys(names):
         cohort = COHORTS[name]
@@ -85,26 +85,24 @@ def download_cohort(
     workers: int = WORKERS,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Downloaded:
-    """Write the tables of a planned cohort and download its files; what is whole from before is not asked for again.
+    """Write the tables of a planned cohort and download its files, except those that are already complete.
 
-    A series stands under its name only when all of its files are there. Something that cannot be had does not stop the
-    rest. The tables come first, so that the choice can be looked over meanwhile.
+    A series gets its final name only when all its files are complete. A download that fails does not stop the others.
+    The tables are written first, so that you can review the selection meanwhile.
 
     Args:
-        plan: From :func:`open_plan`.
-        out_dir: Where to; made when missing.
-        hosts: Whom to ask; the public ones by default.
-        workers: Series or files at a time.
-        progress: Called with the bytes that are there and those of the whole cohort.
+        plan: A plan from :func:`open_plan`.
+        out_dir: The folder to write to; created if missing.
+        hosts: The hosts; the public ones by default.
+        workers: Number of series or files to download in parallel.
+        progress: Called with the bytes downloaded so far and the size of the whole cohort in bytes.
 
     Returns:
-        What is there, and what failed.
+        What is complete, and what failed.
 
     Raises:
-        InputError: Where the disk is too small, or a list of files cannot be had.
-        RunError: Where ``cohort.csv`` is of another origin, or was edited since.
-
-    **Source:** our choice.
+        InputError: If the disk is too small, or a file list cannot be fetched.
+        RunError: If ``cohort.csv`` was written by something else, or was edited.
     """
     hosts = hosts or default_hosts()
     claim_table(ScanPaths(out_dir / "cohort.csv"))
@@ -131,16 +129,14 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     """Write ``cohort.csv``, ``series.csv`` and ``SOURCES.md`` of a plan, and download nothing.
 
     Args:
-        plan: From :func:`open_plan`.
-        out_dir: Where to; made when missing.
+        plan: A plan from :func:`open_plan`.
+        out_dir: The folder to write to; created if missing.
 
     Returns:
-        Where they are, and how much of the cohort is there from before.
+        The paths of the files, and how much of the cohort is already complete.
 
     Raises:
-        RunError: Where ``cohort.csv`` is of another origin, or was edited since.
-
-    **Source:** our choice.
+        RunError: If ``cohort.csv`` was written by something else, or was edited.
     """
     paths = ScanPaths(out_dir / "cohort.csv")
     claim_table(paths)
@@ -155,11 +151,11 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
 
 
 def is_whole(part: Part, out_dir: Path) -> bool:
-    """Tell whether a part is there: the file, or as many files as the index counts in the folder.
+    """Tell whether a part is complete: the file exists, or the folder has as many files as the index counts.
 
     Args:
-        part: Of a plan.
-        out_dir: The folder of the cohort.
+        part: A part of a plan.
+        out_dir: The cohort's folder.
     """
     path = out_dir / part.path
     if part.n_files == 1:
@@ -168,7 +164,7 @@ def is_whole(part: Part, out_dir: Path) -> bool:
 
 
 class _Tally:
-    """The bytes that are there, counted by all threads, and whether they should stop."""
+    """The number of bytes downloaded by all threads, and whether the threads should stop."""
 
     def __init__(self, done: int, total: int, progress: Callable[[int, int], None]) -> None:
         self.stop = threading.Event()
@@ -184,7 +180,7 @@ class _Tally:
 def _download_part(
     part: Part, out_dir: Path, *, hosts: Hosts, images: Mapping[str, RemoteFile], tally: _Tally
 ) -> DownloadError | None:
-    """Download one series or file; a fault of it is given back, as the others go on."""
+    """Download one series or file; an error is returned, so that the others continue."""
     if tally.stop.is_set():
         return None
     try:
@@ -214,11 +210,11 @@ def _download_series(part: Part, target_path: Path, *, hosts: Hosts, tally: _Tal
     if part.n_files == 1:
         fetch_file(remotes[0], target_path, hosts=hosts, advance=tally.advance, stopped=tally.stop.is_set)
         return
-    # The folder gets its name when it is whole, so that half a series is never read as a short one.
+    # The folder gets its final name when it is complete, so that part of a series is never read as a short series.
     coming_dir = target_path.with_name(f"{target_path.name}.part")
     others_dir = target_path.with_name(f"{target_path.name}.others")
     names = {remote.name for remote in remotes}
-    if target_path.exists():  # files were taken out of it, or put into it
+    if target_path.exists():  # files were removed from it or added to it
         _set_others_aside(coming_dir, names, others_dir)
         remove_ours(coming_dir, _with_parts(names).__contains__)
         if coming_dir.is_dir():
@@ -233,12 +229,12 @@ def _download_series(part: Part, target_path: Path, *, hosts: Hosts, tally: _Tal
 
 
 def _with_parts(names: set[str]) -> set[str]:
-    """The names of the files of a series, and those that they have until they are whole."""
+    """Return the names of a series' files, and the names that they have until they are complete."""
     return names | {f"{name}.part" for name in names}
 
 
 def _set_others_aside(series_dir: Path, names: set[str], others_dir: Path) -> None:
-    """Move what does not belong to a series into a folder beside it, where it does not count as a slice."""
+    """Move files that do not belong to a series into a folder next to it, so that they do not count as slices."""
     others = {path.name for path in series_dir.iterdir()} - _with_parts(names) if series_dir.is_dir() else set()
     for name in sorted(others):
         others_dir.mkdir(exist_ok=True)
@@ -267,12 +263,12 @@ def _check_space(out_dir: Path, n_bytes: int) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out_dir).free
     if n_bytes and n_bytes + _SPARE_BYTES > free:
-        what = f"has {free / 1e9:.1f} GB free, and {n_bytes / 1e9:.1f} GB are still to come"
-        raise InputError([Problem(str(out_dir), what, "Make room, or give a folder on another disk with --out.")])
+        what = f"has {free / 1e9:.1f} GB free, but {n_bytes / 1e9:.1f} GB are still missing"
+        raise InputError([Problem(str(out_dir), what, "Free some space, or give a folder on another disk with --out.")])
 
 
 def _write_sources(plan: CohortPlan, out_dir: Path) -> Path:
-    """Write whom to cite and under which licences everything is."""
+    """Write the citations and the licences."""
     groups = Counter((part.doi, part.licence, part.path.partition("/")[0]) for part in plan.parts)
     sizes: Counter[tuple[str, str, str]] = Counter()
     for part in plan.parts:

@@ -1,4 +1,4 @@
-"""Files over HTTP that are there whole or not at all, and go on where they were cut off."""
+"""File downloads over HTTP that are atomic and resumable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 64 << 20
-"""A list or a table of grades that is larger is none."""
+"""Larger than any file list or grade table can be."""
 _NAME = re.compile(r"\w[\w.-]{0,199}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _BROKEN = (OSError, http.client.HTTPException)
@@ -34,7 +34,7 @@ _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
 class StoppedError(Exception):
-    """The download was called off; what is whole stays, and the rest goes on the next time."""
+    """The download was cancelled; complete files stay, and the next run resumes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class RemoteFile:
     """A file as its server lists it.
 
     Attributes:
-        url: Where it is.
-        name: What to call it.
-        size_bytes: None where the server does not list it.
-        checksum: ``md5:…`` or ``sha256:…``; empty where the server gives none.
+        url: Address of the file.
+        name: Name to save it under.
+        size_bytes: Size; None if the server does not list it.
+        checksum: ``md5:…`` or ``sha256:…``; empty if the server gives none.
     """
 
     url: str
@@ -55,14 +55,14 @@ class RemoteFile:
 
 
 def read_url(url: str, hosts: Hosts) -> bytes:
-    """Read something small: a table of grades, a list of files.
+    """Read a small document, such as a grade table or a file list.
 
     Args:
-        url: http or https.
-        hosts: How patiently to ask.
+        url: An http or https address.
+        hosts: The retry policy.
 
     Raises:
-        InputError: Where the server cannot be reached, refuses, or sends more than 64 MB.
+        InputError: If the server cannot be reached, refuses, or sends more than 64 MB.
     """
     return _read_page(url, hosts)[0]
 
@@ -72,14 +72,14 @@ def list_series(source: str, hosts: Hosts) -> list[RemoteFile]:
 
     Args:
         source: ``bucket/uuid``.
-        hosts: Whom to ask.
+        hosts: The hosts.
 
     Returns:
-        Its files. The ETag is the MD5 of a file that was stored in one piece, which every file is that can be read
-        without a key and whose ETag has no dash.
+        The files. For a file that was uploaded in one part, the ETag is the MD5; this holds for every file that can be
+        read without a key and whose ETag contains no dash.
 
     Raises:
-        InputError: Where the server cannot be reached, or its answer is no list.
+        InputError: If the server cannot be reached, or its answer is not a file list.
 
     **Source:** ListObjectsV2 and ETag, Amazon S3 API reference.
     """
@@ -100,7 +100,7 @@ def list_series(source: str, hosts: Hosts) -> list[RemoteFile]:
                 files.append(RemoteFile(f"{hosts.idc}/{bucket}/{quote(key)}", name, size_bytes, checksum))
         except (ET.ParseError, ValueError):
             raise _not_a_list(url) from None
-        # A name with a stroke or dots would be written somewhere else than into the folder of the series.
+        # A name with a slash or dots could be written outside the folder of the series.
         if not all(_NAME.fullmatch(file.name) for file in files):
             raise _not_a_list(url)
         token = root.findtext("{*}NextContinuationToken", "")
@@ -109,13 +109,13 @@ def list_series(source: str, hosts: Hosts) -> list[RemoteFile]:
 
 
 def list_kits_images(hosts: Hosts) -> dict[str, RemoteFile]:
-    """List the images of KiTS, by their path: ``images/case_00000.nii.gz``.
+    """List the KiTS images by path: ``images/case_00000.nii.gz``.
 
     Args:
-        hosts: Whom to ask.
+        hosts: The hosts.
 
     Raises:
-        InputError: Where the server cannot be reached, or its answer is no list.
+        InputError: If the server cannot be reached, or its answer is not a file list.
 
     **Source:** https://huggingface.co/docs/hub/api, ``GET /api/datasets/{repo}/tree/{revision}``.
     """
@@ -145,23 +145,23 @@ def fetch_file(
     advance: Callable[[int], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Fetch a file, or the rest of it, and give it its name when it is whole.
+    """Fetch a file, or the rest of it, and give it its final name when it is complete.
 
-    What came before a cut stays beside its place as ``<name>.part``, and the next try asks for the rest. A whole file
-    of the right size is left as it is.
+    Data received before an interruption is kept next to the target as ``<name>.part``, and the next attempt requests
+    the rest. An existing file of the right size is left unchanged.
 
     Args:
         remote: The file.
-        target_path: Where to.
-        hosts: How patiently to ask.
-        advance: Called with the bytes that are there or came, below 0 where some had to be thrown away.
-        stopped: Asked between two pieces of 1 MB.
+        target_path: The path to save to.
+        hosts: The retry policy.
+        advance: Called with the number of bytes present or received; negative if some had to be discarded.
+        stopped: Called between two chunks of 1 MB; return True to cancel.
 
     Raises:
-        DownloadError: With code "download-missing" where the server does not have it, "download-refused" where it does
-            not give it, "download-damaged" where size, checksum or kind stay wrong, "download-broken" where the
-            connection breaks in all tries.
-        StoppedError: Where it was called off.
+        DownloadError: With code "download-missing" if the server does not have the file, "download-refused" if it does
+            not release it, "download-damaged" if size, checksum or type remain wrong, "download-broken" if the
+            connection fails in all attempts.
+        StoppedError: If the download was cancelled.
     """
     if target_path.exists() and remote.size_bytes in {None, target_path.stat().st_size}:
         advance(target_path.stat().st_size)
@@ -209,7 +209,7 @@ def _fetch_rest(
         goes_on = have > 0 and response.status == http.HTTPStatus.PARTIAL_CONTENT
         if have and not goes_on:
             advance(-have)
-        # http.client ends a read silently where the connection is cut, so the length is compared here.
+        # http.client ends a read silently when the connection is cut, so the length is compared here.
         expected = int(response.headers.get("Content-Length") or -1)
         came = 0
         with part_path.open("ab" if goes_on else "wb") as stream:
@@ -224,7 +224,7 @@ def _fetch_rest(
 
 
 def _fault_of(remote: RemoteFile, path: Path) -> str:
-    """What is wrong with a file that came to its end; empty where it is right."""
+    """Say what is wrong with a completely received file; empty if nothing is."""
     size_bytes = path.stat().st_size
     if remote.size_bytes not in {None, size_bytes}:
         return f"came with {size_bytes:,} bytes instead of {remote.size_bytes:,}"
@@ -242,7 +242,7 @@ def _fault_of(remote: RemoteFile, path: Path) -> str:
 
 
 def _read_page(url: str, hosts: Hosts) -> tuple[bytes, str]:
-    """What a server says, and where it goes on; an empty address where it does not."""
+    """Read one page of a server's answer and the address of the next page, which is empty for the last one."""
     reason = "no try"
     for count in range(hosts.tries):
         if count:
@@ -261,13 +261,13 @@ def _read_page(url: str, hosts: Hosts) -> tuple[bytes, str]:
                 break
         except _BROKEN as error:
             reason = str(error) or type(error).__name__
-    remedy = "Check the connection, and run the same command again; what is whole stays."
+    remedy = "Check the connection and run the same command again; complete files are kept."
     raise InputError([Problem(url.partition("?")[0], f"cannot be read: {reason}", remedy)])
 
 
 def _open(url: str, hosts: Hosts, *, start: int = 0) -> http.client.HTTPResponse:
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise InputError([Problem(url, "is no address of the web", "Give one that begins with https://.")])
+        raise InputError([Problem(url, "is not a web address", "Give one that begins with https://.")])
     headers = {"User-Agent": "nephrograde", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -290,7 +290,7 @@ def _broken(url: str, reason: str) -> DownloadError:
 
 
 def _not_a_list(url: str) -> InputError:
-    what = "the answer is no list of files"
+    what = "the answer is not a file list"
     return InputError(
         [Problem(url.partition("?")[0], what, "Check the address of the host, and any proxy on the way.")]
     )

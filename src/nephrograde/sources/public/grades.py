@@ -1,4 +1,4 @@
-"""Grades of the public cohorts, from the tables that their authors publish or from a table of the user."""
+"""Grades of the public cohorts, from the tables that their authors publish or from the user's own table."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _NOT_CLEAR_CELL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PublicGrade:
-    """What a table says of one patient.
+    """A patient's entry in a grade table.
 
     Attributes:
-        grade: "1" to "4"; empty where none is given.
-        why_not: Why the patient does not count: no clear cell carcinoma, or no one grade. None where it counts.
+        grade: "1" to "4"; empty if none is given.
+        why_not: Why the patient is excluded: no clear cell carcinoma, or not exactly one grade. None if included.
         clinical: Further cells: ``age_years``, ``sex``, ``size_cm``.
     """
 
@@ -50,9 +50,9 @@ class PublicGrades:
     """The grades of one cohort.
 
     Attributes:
-        column: The heading of the grades, which says what system they follow.
-        rows: By patient.
-        source: Where they are from, for people.
+        column: The heading of the grades, which states the grading system.
+        rows: The entries by patient.
+        source: Where the grades come from, for display.
     """
 
     column: str
@@ -61,11 +61,11 @@ class PublicGrades:
 
 
 def grades_url(cohort: PublicCohort, hosts: Hosts) -> str:
-    """Say where the grades of a cohort are asked for.
+    """Return the address of a cohort's grades.
 
     Args:
         cohort: One of ``COHORTS``.
-        hosts: Whom to ask.
+        hosts: The hosts.
 
     **Source:** KiTS: https://github.com/neheller/kits23; TCGA and CPTAC: https://docs.gdc.cancer.gov/API.
 
@@ -87,11 +87,11 @@ def fetch_grades(cohort: PublicCohort, out_dir: Path, hosts: Hosts) -> PublicGra
 
     Args:
         cohort: One of ``COHORTS``.
-        out_dir: The folder of the cohort; the table goes to ``grades/``, and is read from there the next time.
-        hosts: Whom to ask.
+        out_dir: The cohort's folder; the table is saved in ``grades/`` and read from there the next time.
+        hosts: The hosts.
 
     Raises:
-        InputError: Where the server cannot be reached, or answers something else than the table.
+        InputError: If the server cannot be reached, or its answer is not the table.
     """
     name = f"gdc-{cohort.gdc_project.lower()}.json" if cohort.gdc_project else "kits23.json"
     kept_path = out_dir / "grades" / name
@@ -107,12 +107,12 @@ def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
     """Read the grades of a cohort.
 
     Args:
-        grades_path: ``kits23.json`` as its authors publish it; an answer of the Genomic Data Commons; or a table of the
-            user (CSV or XLSX) with ``patient_id`` and ``isup_grade``, whose patients all count as clear cell.
+        grades_path: ``kits23.json`` as its authors publish it; an answer of the Genomic Data Commons; or your own table
+            (CSV or XLSX) with ``patient_id`` and ``isup_grade``, whose patients all count as clear cell.
         cohort: One of ``COHORTS``.
 
     Raises:
-        InputError: Where the file is none of these.
+        InputError: If the file is none of these.
     """
     if grades_path.suffix.lower() == ".json":
         try:
@@ -131,7 +131,7 @@ def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
 
 
 def find_grade(grades: PublicGrades, patient_id: str) -> PublicGrade:
-    """Find what is known of a patient; ids are compared without regard to capitals.
+    """Find a patient's entry; ids are compared case-insensitively.
 
     >>> find_grade(PublicGrades("isup_grade", {}, ""), "KiTS-00000").why_not.code
     'not-in-grade-table'
@@ -140,9 +140,9 @@ def find_grade(grades: PublicGrades, patient_id: str) -> PublicGrade:
 
 
 def kits_patient(case: int) -> str:
-    """Name a patient of KiTS19, 21 and 23 as C4KC-KiTS does, so that nobody stands in a table twice.
+    """Name a patient of KiTS19, 21 and 23 as C4KC-KiTS does, so that no patient appears twice in a table.
 
-    **Source:** our check of 96 patients that are in both: the ages agree within two years in all, the sex in 95.
+    **Source:** a check of 96 patients who are in both: all ages agree within two years, and the sex of 95 agrees.
 
     >>> kits_patient(7)
     'KiTS-00007'
@@ -157,8 +157,8 @@ def _parse_json(content: bytes, cohort: PublicCohort, place: str) -> PublicGrade
     except (ValueError, KeyError, TypeError, AttributeError):
         rows = {}
     if not rows:
-        what = f"is not the table of grades of {cohort.title}"
-        raise InputError([Problem(place, what, "Fetch it again, or give a table of your own with --grades.")])
+        what = f"is not the grade table of {cohort.title}"
+        raise InputError([Problem(place, what, "Fetch it again, or give your own table with --grades.")])
     kits, gdc = "kits23.json, https://github.com/neheller/kits23", f"Genomic Data Commons, {cohort.gdc_project}"
     return PublicGrades(cohort.grade_column, rows, gdc if cohort.gdc_project else kits)
 
@@ -182,10 +182,10 @@ def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
 
 
 def _read_gdc(answer: Mapping[str, Any]) -> dict[str, PublicGrade]:
-    """The cases of a project; whoever is not said to have another histology counts as clear cell, as enrolled."""
+    """Read the cases of a project; those without another histology count as clear cell, as enrolled."""
     hits = answer["data"]["hits"]
     if answer["data"]["pagination"]["total"] > len(hits):
-        raise ValueError("the answer is not whole")
+        raise ValueError("the answer is incomplete")
     rows = {}
     for hit in hits:
         own = [

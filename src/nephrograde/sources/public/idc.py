@@ -1,4 +1,4 @@
-"""What the index of the Imaging Data Commons says of a collection: its CT series, and the marks drawn on them."""
+"""A collection in the index of the Imaging Data Commons: its CT series, and the annotations drawn on them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _READ_AS = {
     "venous": {"up": 0.01, "cmp": 0.01, "np": 0.97, "ep": 0.01},
     "delayed": {"up": 0.01, "cmp": 0.01, "np": 0.49, "ep": 0.49},
 }
-"""What the radiologists' word for a series says of its phase: 3 % for a slip of theirs or of the files. Our choice."""
+"""Likelihood of each phase given the radiologists' label of a series; 3 % allows for errors in labels or files."""
 _LATE = {"up": 0.02, "cmp": 0.02, "np": 0.80, "ep": 0.16}
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A mask, contour or seed point that somebody drew on one CT series.
+    """A mask, contour or seed point that a person drew on one CT series.
 
     Attributes:
-        series_uid: Of the object itself.
-        read_as: "arterial", "venous" or "delayed" where a radiologist named the phase of the CT; else empty.
-        rank: Lower is preferred where a CT has several: contours before seed points, then the lesion's number.
+        series_uid: SeriesInstanceUID of the annotation itself.
+        read_as: "arterial", "venous" or "delayed" if a radiologist named the phase of the CT; otherwise empty.
+        rank: Lower ranks are preferred if a CT has several: contours before seed points, then the lesion's number.
     """
 
     series_uid: str
@@ -49,12 +49,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection as the index has it.
+    """A collection in the index.
 
     Attributes:
-        version: Of the index.
-        rows: CT series, segmentations and structure sets, by SeriesInstanceUID; values by the names of the columns.
-        marks: What was drawn on a CT series, by its SeriesInstanceUID, the preferred first.
+        version: Version of the index.
+        rows: CT series, segmentations and structure sets by SeriesInstanceUID; values by column name.
+        marks: The annotations of a CT series by its SeriesInstanceUID, the preferred one first.
     """
 
     version: str
@@ -66,13 +66,13 @@ def read_collection(collection_id: str) -> Collection:
     """Read one collection from the index in the package idc-index-data; no network is used.
 
     Args:
-        collection_id: As in the Imaging Data Commons: ``c4kc_kits``.
+        collection_id: Its id in the Imaging Data Commons, such as ``c4kc_kits``.
 
     Returns:
-        Its CT series and what was drawn on them.
+        Its CT series and their annotations.
 
     Raises:
-        InputError: Where the packages of the extra ``public`` are missing, or the index has no such collection.
+        InputError: If the packages of the extra ``public`` are missing, or the index has no such collection.
 
     **Source:** columns of idc-index-data, https://idc-index.readthedocs.io.
     """
@@ -98,19 +98,19 @@ def read_collection(collection_id: str) -> Collection:
 
 
 def find_marks(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Mark, ...]]:
-    """Find out which mask, contour or seed point was drawn on which CT series.
+    """Match masks, contours and seed points to the CT series on which they were drawn.
 
-    The index does not say it of an object, but its description or number does: RCC-AID (radiologists' masks of
-    TCGA) writes "venous, CT series 4"; the structure sets of CPTAC carry the number of their CT series; the one
-    segmentation a patient of C4KC-KiTS was drawn on the arterial series. Masks that a program made, lesions outside
-    the kidneys and those of a scan after chemotherapy are passed over. So is a number that two CT series of a study
-    share.
+    The index does not state the match, but an object's description or number does: RCC-AID (radiologists' masks of
+    TCGA) writes "venous, CT series 4"; the structure sets of CPTAC have the number of their CT series; the single
+    segmentation of each C4KC-KiTS patient was drawn on the arterial series. Masks made by a program, lesions outside
+    the kidneys and annotations of scans after chemotherapy are skipped, and so are numbers that two CT series of a
+    study share.
 
     Args:
-        rows: Series of a collection, with the names of the columns of the index.
+        rows: Series of a collection, with the column names of the index.
 
     Returns:
-        The marks by SeriesInstanceUID of the CT.
+        The annotations by SeriesInstanceUID of the CT.
 
     **Source:** the descriptions in index version 25.
 
@@ -150,18 +150,16 @@ def find_marks(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Mark, ...]]
 
 
 def choose_collection(collection: Collection) -> list[Choice]:
-    """Recognise the phases of a collection's CT series, and choose one of each for every patient.
+    """Recognise the phases of a collection's CT series, and choose one series per phase for every patient.
 
-    Where radiologists named the phase of a series, their word counts as a look at the image. The series that
-    C4KC-KiTS calls "late" is its third phase; it counts as nephrographic here, though some are excretory.
+    A phase named by a radiologist counts as evidence from the image. The series that C4KC-KiTS calls "late" is its
+    third phase; it counts as nephrographic here, although some are excretory.
 
     Args:
-        collection: From :func:`read_collection`.
+        collection: A collection from :func:`read_collection`.
 
     Returns:
-        A choice for every CT series, those of a patient together.
-
-    **Source:** our choice.
+        A choice for every CT series, grouped by patient.
     """
     studies: dict[tuple[str, str], list[SeriesHeader]] = {}
     for row in collection.rows.values():
@@ -185,10 +183,10 @@ def choose_collection(collection: Collection) -> list[Choice]:
 
 
 def part_of_series(row: Mapping[str, Any], folder: str) -> Part:
-    """Say what to download for one series of the index.
+    """Describe the download of one series of the index.
 
     Args:
-        row: Of the index.
+        row: A row of the index.
         folder: ``images`` or ``masks``.
 
     >>> row = {"SeriesInstanceUID": "1.2", "crdc_series_uuid": "7068", "aws_bucket": "idc-open-data",

@@ -1,4 +1,4 @@
-"""What a public cohort would be: its patients, scans, masks and grades, and what has to be downloaded for it."""
+"""The plan of a public cohort: its patients, scans, masks and grades, and the files to download."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class CohortPlan:
     """A cohort that can be downloaded.
 
     Attributes:
-        names: Of the cohorts that are in it.
-        rows: Of ``cohort.csv``; paths are below its folder.
-        series: Of ``series.csv``.
-        parts: What has to be downloaded, each path once.
-        index_version: Of idc-index-data; empty where it was not needed.
-        grade_sources: Where the grades are from.
-        notes: What a person should know, in sentences.
+        names: Names of its cohorts.
+        rows: Rows of ``cohort.csv``; paths are relative to its folder.
+        series: The series in ``series.csv``.
+        parts: What to download, each path once.
+        index_version: Version of idc-index-data; empty if it was not needed.
+        grade_sources: Where the grades come from.
+        notes: What the user should know, in sentences.
     """
 
     names: tuple[str, ...]
@@ -61,12 +61,12 @@ class CohortPlan:
 
     @property
     def size_bytes(self) -> int:
-        """How much there is to download when nothing is there yet."""
+        """Size of the complete download in bytes."""
         return sum(part.size_bytes for part in self.parts)
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the size is a guess, as a host that is not in the index gives no sizes beforehand."""
+        """Whether the size is an estimate, because hosts outside the index give no sizes in advance."""
         return any(part.host != "idc" for part in self.parts)
 
     @property
@@ -80,21 +80,19 @@ class CohortPlan:
 
 
 def plan_cohort(name: str, *, grades: PublicGrades | None = None) -> CohortPlan:
-    """Choose the scans of a public cohort and join its grades; nothing is asked for over the network.
+    """Choose the scans of a public cohort and join its grades, without using the network.
 
     Args:
         name: One of ``COHORTS``.
-        grades: From :func:`~nephrograde.sources.public.grades.fetch_grades`. With them, the patients without a clear
-            cell carcinoma and one grade are left out, and nothing is downloaded for them; without, everybody is
-            planned, and the grades stay empty.
+        grades: Grades from :func:`~nephrograde.sources.public.grades.fetch_grades`. With them, patients without clear
+            cell carcinoma or without a single grade are excluded, and nothing is downloaded for them. Without them, all
+            patients are planned, and the grades stay empty.
 
     Returns:
         The plan.
 
     Raises:
-        InputError: For another name, or where the extra ``public`` is not installed.
-
-    **Source:** our choice.
+        InputError: If the name is unknown, or the extra ``public`` is not installed.
 
     >>> plan = plan_cohort("kits23")
     >>> len(plan.rows), plan.rows[0]["patient_id"], plan.rows[0]["cmp_image"]
@@ -107,19 +105,18 @@ def plan_cohort(name: str, *, grades: PublicGrades | None = None) -> CohortPlan:
 
 
 def fold_plans(plans: Sequence[CohortPlan]) -> CohortPlan:
-    """Make one cohort of several: a patient who is in two of them stands there once.
+    """Merge several cohorts into one; a patient who is in two of them appears once.
 
-    All scans of a patient are those of the plan that has the most phases of it, as the same scan need not lie in the
-    same place in two formats: the NIfTI files of KiTS do not carry the patient's position, and a mask could not be
-    brought from one phase to another. C4KC-KiTS and KiTS share 210 patients, whose arterial scans are the same.
+    All scans of a patient come from the plan that has the most phases of that patient, because the same scan may have
+    different coordinates in two formats: the NIfTI files of KiTS do not contain the patient's position, so a mask could
+    not be transferred from one phase to another. C4KC-KiTS and KiTS share 210 patients, whose arterial scans are the
+    same.
 
     Args:
-        plans: One or more, the preferred first where both have as many phases.
+        plans: One or more plans; for patients with equally many phases, earlier plans are preferred.
 
     Returns:
-        The cohort of all. Nothing is downloaded that no row of it names.
-
-    **Source:** our choice.
+        The merged cohort. Only files that its rows name are downloaded.
 
     >>> first = plan_cohort("kits23")
     >>> len(fold_plans([first, first]).rows)
@@ -144,13 +141,13 @@ def fold_plans(plans: Sequence[CohortPlan]) -> CohortPlan:
         grade_sources=tuple(dict.fromkeys(source for plan in plans for source in plan.grade_sources)),
         notes=(
             *dict.fromkeys(note for plan in plans for note in plan.notes),
-            f"{shared} patients are in more than one of the cohorts; each stands in the table once.",
+            f"{shared} patients are in more than one of the cohorts; each appears in the table once.",
         ),
     )
 
 
 def plan_lines(plan: CohortPlan) -> list[str]:
-    """Say what a plan holds, how large it is and under which licences, before anything is downloaded.
+    """Describe the content, size and licences of a plan before anything is downloaded.
 
     >>> for line in plan_lines(plan_cohort("kits23"))[:3]:
     ...     print(line)
@@ -175,7 +172,7 @@ def plan_lines(plan: CohortPlan) -> list[str]:
 
 
 def cite(doi: str) -> str:
-    """Say whom to cite for a source.
+    """Return the citation of a source.
 
     >>> cite("10.1/x")
     'https://doi.org/10.1/x'
@@ -224,7 +221,7 @@ def _left_out(entry: SeriesEntry, why_not: Statement) -> SeriesEntry:
 def _first_cells(
     patient: str, column: str, grade: PublicGrade | None, index_row: Mapping[str, object]
 ) -> dict[str, str]:
-    """Id, grade and clinical cells; age and sex are those of the scan's header where the grade table has none."""
+    """Return id, grade and clinical cells; age and sex come from the scan's header if the grade table has none."""
     age = str(index_row.get("PatientAge") or "").removesuffix("Y").lstrip("0")
     cells = {
         "patient_id": patient,
@@ -318,19 +315,21 @@ def _notes(cohort: PublicCohort, left_out: Counter[str], grades: PublicGrades | 
     if grades is None:
         notes.append(f"{cohort.title}: no grades were joined; patients without clear cell carcinoma are among them.")
     if (grades.column if grades else cohort.grade_column) == "fuhrman_grade":
-        notes.append(f"{cohort.title} is graded after Fuhrman, not WHO/ISUP: cohort.outcome = 'fuhrman_grade'.")
+        notes.append(f"{cohort.title} uses Fuhrman grades, not WHO/ISUP: set cohort.outcome = 'fuhrman_grade'.")
     if (grades.column if grades else cohort.grade_column) == "tumor_grade":
-        notes.append(f"{cohort.title} does not say after which system it is graded: cohort.outcome = 'tumor_grade'.")
+        notes.append(f"{cohort.title} does not state its grading system: set cohort.outcome = 'tumor_grade'.")
     if cohort.mask_label:
         what = (
-            "numbers the tumour 2" if cohort.mask_label == "2" else "holds kidney and tumour: `check` lists its labels"
+            "labels the tumour 2"
+            if cohort.mask_label == "2"
+            else "contains kidney and tumour: `check` lists its labels"
         )
-        notes.append(f"{cohort.title}: a mask {what}; name {cohort.mask_label} in masks.label.")
+        notes.append(f"{cohort.title}: a mask {what}; set masks.label to {cohort.mask_label}.")
     return tuple(notes)
 
 
 def _fold_rows(same: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """One row of several of a patient: the scans of the one with the most phases, the other cells where it has none."""
+    """Merge a patient's rows: scans from the row with the most phases, other cells from any row that has them."""
     best = max(same, key=lambda row: sum(bool(row.get(f"{phase}_image")) for phase in PHASES))
     folded = dict(best)
     for row in same:
@@ -341,7 +340,7 @@ def _fold_rows(same: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _fold_series(plans: Sequence[CohortPlan], used: set[str]) -> tuple[SeriesEntry, ...]:
-    """All series of all plans; one that another plan's scan stands for is no longer chosen."""
+    """Merge the series of all plans; a series is no longer chosen if another plan's scans of the patient are used."""
     lost = Statement.of("another-cohort")
     folded: dict[tuple[str, str], SeriesEntry] = {}
     for plan in plans:

@@ -1,8 +1,7 @@
-"""The synthetic abdomen around the kidneys: how one patient is built, and how it is painted.
+"""The synthetic abdomen around the kidneys: how one patient's body is drawn and painted.
 
-Nothing in this module knows the tumour's severity, so nothing outside the tumour can give it away. Dimensions are
-those of an ordinary adult; all of them are our choice. CT numbers come from
-:mod:`nephrograde.sources.synthetic.tissue`.
+Nothing in this module knows the tumour's severity, so nothing outside the tumour can reveal it. Dimensions are those of
+an average adult and come from no publication. CT numbers come from :mod:`nephrograde.sources.synthetic.tissue`.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ class Anatomy:
         half_width_mm: Half the width of the body.
         half_depth_mm: Half its depth.
         fat_mm: Thickness of the fat under the skin.
-        spine_y_mm: Where the vertebral bodies' centres lie (y grows to the back).
+        spine_y_mm: Position of the centres of the vertebral bodies (y increases towards the back).
         loops: Bowel, stomach and colon.
-        lattice: Random numbers behind the body's smooth patterns.
-        uptake: Factor on the contrast enhancement of everything but the tumour.
+        lattice: Random numbers that generate the body's smooth patterns.
+        uptake: Factor applied to the contrast enhancement of everything but the tumour.
     """
 
     half_width_mm: float
@@ -65,7 +64,7 @@ class Anatomy:
 
     @property
     def scale(self) -> float:
-        """Size of the body against the one that the organs were measured out on."""
+        """Size of the body relative to the one that the organ dimensions are given for."""
         return self.half_width_mm / 165.0
 
     @property
@@ -84,8 +83,8 @@ def draw_anatomy(rng: np.random.Generator, *, field_of_view_mm: float) -> Anatom
     """Draw one patient's body.
 
     Args:
-        rng: Source of randomness; always asked for the same amount of it.
-        field_of_view_mm: The scanner's field of view, which the body must fit.
+        rng: Random generator; the number of draws is always the same.
+        field_of_view_mm: The scanner's field of view, which the body must fit into.
 
     Returns:
         The body.
@@ -111,7 +110,8 @@ def draw_anatomy(rng: np.random.Generator, *, field_of_view_mm: float) -> Anatom
 
 def _draw_loops(rng: np.random.Generator, scale: float) -> tuple[Loop, ...]:
     loops = []
-    for filling in (*("fluid", "gas", "fluid", "stool") * 2, *("fluid",) * 14):
+    fillings = ["fluid", "gas", "fluid", "stool"] * 2 + ["fluid"] * 14
+    for filling in fillings:
         centre = (rng.uniform(-70, 88), rng.uniform(-76, -24), rng.uniform(-120, 32))
         half = (rng.uniform(13, 30), rng.uniform(10, 16), rng.uniform(11, 22))
         loops.append(_scaled(Loop(centre, half, rng.uniform(-0.7, 0.7), filling), scale))
@@ -129,14 +129,14 @@ def _scaled(loop: Loop, scale: float) -> Loop:
 
 
 def depth_from_wall(canvas: Canvas, anatomy: Anatomy) -> Floats:
-    """Say for each pixel of a slice how deep it lies: below 1 inside the abdominal wall, up to 2 below the skin.
+    """Compute the depth of each pixel of a slice: less than 1 inside the abdominal wall, up to 2 beneath the skin.
 
     Args:
-        canvas: Gives the pixels.
-        anatomy: Gives the body.
+        canvas: The pixels.
+        anatomy: The body.
 
     Returns:
-        The depth, ``"y x"``; 0 in the middle of the abdomen, above 2 in the air.
+        The depth, ``"y x"``; 0 in the middle of the abdomen, more than 2 in air.
 
     >>> from nephrograde.sources.synthetic.canvas import Grid, blank
     >>> canvas = blank(Grid((3, 1, 1), (155.0, 1.0, 1.0), (0.0, 0.0, 0.0)))
@@ -158,15 +158,15 @@ def _superellipse(x: Floats, y: Floats, *, power: float) -> Floats:
 
 
 def paint_abdomen(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> Floats:
-    """Paint everything but the kidneys, the vessels to them, and the tumour.
+    """Paint everything but the kidneys, their vessels and the tumour.
 
     Args:
-        canvas: Where; every voxel is set.
+        canvas: The canvas; every voxel is set.
         anatomy: The patient's body.
         phase: One of ``PHASES``.
 
     Returns:
-        The depth of :func:`depth_from_wall`, for what is painted next.
+        The depth from :func:`depth_from_wall`, for the functions that paint next.
     """
     depth = depth_from_wall(canvas, anatomy)
     _paint_layers(canvas, anatomy, depth=depth, phase=phase)
@@ -178,7 +178,7 @@ def paint_abdomen(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> Floats:
 
 
 def _paint_layers(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -> None:
-    """Air, skin, fat, abdominal wall and the fat inside, through a table over the depth."""
+    """Paint air, skin, fat, abdominal wall and the fat inside it from a lookup table over the depth."""
     muscle = anatomy.hu("muscle", phase)
     fat, air, skin = PLAIN_HU["fat"], PLAIN_HU["air"], PLAIN_HU["skin"]
     skin_at = 2.0 - min(0.12, 2.0 / anatomy.fat_mm)
@@ -187,7 +187,7 @@ def _paint_layers(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str
     table = table.astype(np.float32)
     numbered = (depth * 1024.0).astype(np.float32)
     for number, z in enumerate(canvas.z_mm):
-        bulge = 0.02 * math.sin(float(z) / 70.0) * 1024.0  # the body is no cylinder
+        bulge = 0.02 * math.sin(float(z) / 70.0) * 1024.0  # the body is not a cylinder
         np.take(table, (numbered + bulge).astype(np.intp), mode="clip", out=canvas.values[number])
     couch_y = anatomy.half_depth_mm + 6.0 - 0.0006 * canvas.x_mm**2
     couch = edge(1.5 - np.abs(canvas.y_mm - couch_y), canvas) * (np.abs(canvas.x_mm) < 0.9 * anatomy.half_width_mm)
@@ -199,7 +199,7 @@ def _paint_layers(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str
 
 
 def _paint_strands(canvas: Canvas, anatomy: Anatomy, *, phase: str) -> None:
-    """Mesenteric vessels as thin strands in the fat in front of the spine."""
+    """Paint mesenteric vessels as thin strands in the fat in front of the spine."""
     stack = ellipsoid(canvas, (5.0, -28.0, -40.0), half_mm=(78.0 * anatomy.scale, 45.0 * anatomy.scale, 120.0))
     window, share = cover(canvas, stack)
     pattern = smooth_noise(canvas, window, lattice=anatomy.lattice, cell_mm=13.0)
@@ -221,7 +221,7 @@ def _paint_loop(canvas: Canvas, loop: Loop, *, anatomy: Anatomy, phase: str) -> 
     wall_hu, content_hu = anatomy.hu("bowel_wall", phase), anatomy.hu("bowel_content", phase)
     paint(canvas, window, share=share, hu=content_hu + clipped(folds) * (wall_hu - content_hu))
     level = loop.centre_mm[1] + (-0.25 if loop.filling == "fluid" else 0.3) * loop.half_mm[1]
-    if loop.filling == "gas" or loop.half_mm[0] > 40:  # gas rises to the front of the lying patient
+    if loop.filling == "gas" or loop.half_mm[0] > 40:  # gas rises to the front of the supine patient
         above = edge(level - canvas.y_mm[None, window[1], window[2]], canvas)
         paint(canvas, window, share=share * above, hu=PLAIN_HU["gas"])
 
@@ -266,10 +266,10 @@ def _paint_stack(canvas: Canvas, stack: Stack, *, hu: float) -> None:
 
 
 def paint_back(canvas: Canvas, anatomy: Anatomy, *, depth: Floats, phase: str) -> None:
-    """Paint muscles, spine, ribs and the great vessels, in front of which nothing of the bowel may lie.
+    """Paint muscles, spine, ribs and the great vessels, which no bowel may cover.
 
     Args:
-        canvas: Where, after :func:`paint_abdomen`.
+        canvas: The canvas, after :func:`paint_abdomen`.
         anatomy: The patient's body.
         depth: As returned by :func:`paint_abdomen`.
         phase: One of ``PHASES``.
@@ -321,14 +321,14 @@ def _paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
 
 
 def _paint_slices(canvas: Canvas, stack: Stack, *, hu: float) -> None:
-    """Paint a stack that is absent from some of the slices between its first and its last."""
+    """Paint a stack that is absent from some slices between its first and its last."""
     window, share = cover(canvas, stack)
     present = (stack.half_x_mm[window[0]] > 0.4) & (stack.half_y_mm[window[0]] > 0.4)
     paint(canvas, window, share=share * present[:, None, None], hu=hu)
 
 
 def _paint_ribs(canvas: Canvas, anatomy: Anatomy, *, depth: Floats) -> None:
-    """Lower ribs: stripes in the abdominal wall that descend towards the front and end above the navel."""
+    """Paint the lower ribs as stripes in the abdominal wall that descend towards the front and end above the navel."""
     rows, columns = np.nonzero((depth > 1.03) & (depth < 1.24))
     x, y = canvas.x_mm[rows, columns], canvas.y_mm[rows, columns]
     middle = clipped(1.0 - np.abs(depth[rows, columns] - 1.135) / 0.10)

@@ -1,9 +1,9 @@
-"""The surface on which synthetic anatomy is painted: one scan's grid, soft-edged shapes, and smooth noise.
+"""The canvas on which synthetic anatomy is painted: one scan's grid, soft-edged shapes and smooth noise.
 
-Arrays here are in the order of the files, ``"z y x"``, so that a slice is one contiguous piece of memory. All
-lengths are mm. Shapes are given in the patient's own frame (x to the left, y to the back, z to the head, origin in
-the middle of the body); where the patient lies on the scanner's grid is the business of :class:`Grid`. Everything
-is elementwise NumPy on one thread: the same numbers come out whatever the number of workers.
+Arrays here are in file order, ``"z y x"``, so that a slice is contiguous in memory. All lengths are in mm. Shapes are
+given in the patient's own frame (x to the left, y to the back, z to the head, origin in the middle of the body);
+:class:`Grid` places the patient on the scanner's grid. Everything is elementwise NumPy on one thread, so the result
+does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ LATTICE = 16
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The voxels of one scan, and how the patient lies in the scanner (a small rigid shift and turn).
+    """The voxels of one scan and the patient's position in the scanner (a small rigid shift and turn).
 
     Attributes:
         size: Voxels along x, y and z.
         spacing_mm: Distance of voxel centres along x, y and z.
         origin_mm: Scanner position (LPS) of the first voxel's centre.
         shift_mm: Scanner position of the patient's own origin.
-        turn_rad: Turn of the patient about the long axis.
+        turn_rad: Rotation of the patient about the long axis.
     """
 
     size: tuple[int, int, int]
@@ -47,7 +47,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """An image under way, with the patient-frame position of its voxels (x and y per pixel, z per slice)."""
+    """An image in progress, with the patient-frame position of its voxels (x and y per pixel, z per slice)."""
 
     grid: Grid
     values: FloatImage
@@ -57,10 +57,10 @@ class Canvas:
 
 
 def blank(grid: Grid) -> Canvas:
-    """Lay out an empty canvas on a grid.
+    """Create an empty canvas on a grid.
 
     Args:
-        grid: The scan's voxels and the patient's place among them.
+        grid: The scan's voxels and the patient's position among them.
 
     Returns:
         A canvas of uninitialised values.
@@ -81,7 +81,7 @@ def blank(grid: Grid) -> Canvas:
 
 
 def in_scanner(grid: Grid, place_mm: Triple) -> Triple:
-    """Move a place from the patient's frame to the scanner's (LPS).
+    """Transform a position from the patient's frame to the scanner's (LPS).
 
     >>> in_scanner(Grid((1, 1, 1), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), shift_mm=(5.0, 0.0, -300.0)), (1.0, 2.0, 3.0))
     (6.0, 2.0, -297.0)
@@ -96,15 +96,15 @@ def in_scanner(grid: Grid, place_mm: Triple) -> Triple:
 
 
 def window_around(canvas: Canvas, centre_mm: Triple, *, half_mm: Triple) -> Window:
-    """Find the voxels that may hold a shape, so that painting it costs no more than its size.
+    """Find the voxels that may contain a shape, so that the cost of painting depends on its size only.
 
     Args:
-        canvas: Where the shape goes.
-        centre_mm: Its centre, in the patient's frame.
-        half_mm: Half its extent along x, y and z; two voxels are added for soft edges and the patient's turn.
+        canvas: The canvas to paint on.
+        centre_mm: The shape's centre, in the patient's frame.
+        half_mm: Half its extent along x, y and z; two voxels are added for soft edges and the patient's rotation.
 
     Returns:
-        Slices along z, y and x, empty where the shape lies outside the scan.
+        Slices along z, y and x, empty if the shape lies outside the scan.
 
     >>> canvas = blank(Grid((40, 40, 40), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
     >>> window_around(canvas, (40.0, 40.0, 50.0), half_mm=(4.0, 4.0, 5.0))
@@ -129,8 +129,8 @@ def paint(canvas: Canvas, window: Window, *, share: Floats, hu: float | Floats) 
     Args:
         canvas: Changed in place.
         window: The voxels.
-        share: How much of each voxel the tissue fills; 1 replaces what was there.
-        hu: CT number of the tissue, one for all voxels or one each.
+        share: Fraction of each voxel that the tissue fills; 1 replaces the previous value.
+        hu: CT number of the tissue, one for all voxels or one per voxel.
 
     >>> canvas = blank(Grid((1, 1, 2), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
     >>> canvas.values[:] = -100.0
@@ -143,7 +143,7 @@ def paint(canvas: Canvas, window: Window, *, share: Floats, hu: float | Floats) 
 
 
 def clipped(values: Floats) -> Floats:
-    """Cut values to the range of 0 to 1, the range of shares of a voxel.
+    """Clip values to the range 0 to 1, the range of fractions of a voxel.
 
     >>> clipped(np.array([-0.5, 0.5, 1.5])).tolist()
     [0.0, 0.5, 1.0]
@@ -152,7 +152,7 @@ def clipped(values: Floats) -> Floats:
 
 
 def edge(inside_mm: Floats, canvas: Canvas) -> Floats:
-    """Turn a distance to a surface (positive inside) into the share of the voxel that lies inside.
+    """Convert a distance to a surface (positive inside) to the fraction of the voxel that lies inside.
 
     >>> canvas = blank(Grid((2, 2, 2), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
     >>> edge(np.array([-2.0, 0.0, 0.5, 9.0]), canvas).tolist()
@@ -170,7 +170,7 @@ class Stack:
         y_mm: Centre along y, per slice.
         half_x_mm: Semi-axis along x, per slice; 0 where the shape is absent.
         half_y_mm: Semi-axis along y, per slice.
-        turn_rad: Turn of the ellipses in the axial plane.
+        turn_rad: Rotation of the ellipses in the axial plane.
     """
 
     x_mm: Floats
@@ -197,10 +197,10 @@ def ellipsoid(
     """Describe an ellipsoid as a stack of ellipses.
 
     Args:
-        canvas: Gives the slices.
+        canvas: The slices.
         centre_mm: Centre in the patient's frame.
-        half_mm: Semi-axes; the first two are turned by ``turn_rad`` in the axial plane.
-        turn_rad: Turn in the axial plane.
+        half_mm: Semi-axes; the first two are rotated by ``turn_rad`` in the axial plane.
+        turn_rad: Rotation in the axial plane.
         lean: Shift along x and y per mm along z.
 
     Returns:
@@ -217,14 +217,14 @@ def ellipsoid(
 
 
 def cover(canvas: Canvas, stack: Stack) -> tuple[Window, Floats]:
-    """Work out which share of each voxel a stack of ellipses covers.
+    """Compute the fraction of each voxel that a stack of ellipses covers.
 
     Args:
-        canvas: Where it goes.
+        canvas: The canvas to paint on.
         stack: The ellipses.
 
     Returns:
-        The window of the shape and the shares in it, ready for :func:`paint`.
+        The window of the shape and the fractions in it, ready for :func:`paint`.
 
     >>> canvas = blank(Grid((9, 9, 1), (2.0, 2.0, 5.0), (-8.0, -8.0, 0.0)))
     >>> window, share = cover(canvas, column(canvas, (0.0, 0.0), half_mm=(4.0, 4.0)))
@@ -257,19 +257,19 @@ def cover(canvas: Canvas, stack: Stack) -> tuple[Window, Floats]:
 def smooth_noise(
     canvas: Canvas, window: Window, *, lattice: Floats, cell_mm: float, centre_mm: Triple = (0.0, 0.0, 0.0)
 ) -> Floats:
-    """Smooth random values that belong to a place in the patient, so that every phase shows the same pattern.
+    """Compute smooth random values fixed to the patient, so that every phase shows the same pattern.
+
+    The method is value noise with a smoothstep.
 
     Args:
-        canvas: Where the values are wanted.
-        window: The voxels of it.
+        canvas: The canvas.
+        window: The voxels for which values are needed.
         lattice: Normal random numbers, ``LATTICE`` along each axis; repeated without a seam.
-        cell_mm: Distance of lattice points; structures are about this large.
-        centre_mm: The place that the pattern moves with.
+        cell_mm: Distance between lattice points; structures are about this large.
+        centre_mm: The position that the pattern moves with.
 
     Returns:
-        Mean near 0, standard deviation about 0.6, shape of the window.
-
-    Source: value noise with a smoothstep, our choice.
+        Values of the window's shape, with mean near 0 and standard deviation of about 0.6.
 
     >>> canvas = blank(Grid((4, 4, 4), (2.0, 2.0, 5.0), (0.0, 0.0, 0.0)))
     >>> lattice = np.random.default_rng(1).standard_normal((LATTICE, LATTICE, LATTICE))

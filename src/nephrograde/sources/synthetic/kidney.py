@@ -1,6 +1,6 @@
-"""The synthetic kidneys: cortex, pyramids, sinus with its fat and collecting system, and the vessels to them.
+"""The synthetic kidneys: cortex, pyramids, sinus with its fat and collecting system, and the renal vessels.
 
-Dimensions are those of an ordinary adult kidney, our choice; CT numbers come from
+Dimensions are those of an average adult kidney and come from no publication. CT numbers come from
 :mod:`nephrograde.sources.synthetic.tissue`.
 """
 
@@ -32,9 +32,9 @@ class Kidney:
         side: 1 for the patient's left, -1 for the right.
         centre_mm: Its centre in the patient's frame.
         half_mm: Semi-axes towards the hilum, across it in the axial plane, and along the kidney.
-        hilum_rad: How far the hilum looks to the front rather than to the middle.
-        lean: How much the upper pole lies nearer to the spine, mm per mm.
-        pyramid_rad: Turns the pattern of the pyramids.
+        hilum_rad: Angle by which the hilum faces forward rather than medially.
+        lean: Tilt of the upper pole towards the spine, mm per mm.
+        pyramid_rad: Rotation of the pattern of pyramids.
     """
 
     side: float
@@ -54,7 +54,7 @@ def draw_kidney(rng: np.random.Generator, *, side: float, anatomy: Anatomy) -> K
     """Draw one kidney beside the spine of a body.
 
     Args:
-        rng: Source of randomness; always asked for the same amount of it.
+        rng: Random generator; the number of draws is always the same.
         side: 1 for the patient's left, -1 for the right.
         anatomy: The body.
     """
@@ -70,7 +70,7 @@ def draw_kidney(rng: np.random.Generator, *, side: float, anatomy: Anatomy) -> K
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    """A kidney's own coordinates in a window: towards the hilum, across, up, and the relative radius."""
+    """A kidney's own coordinates in a window: towards the hilum, across it, up, and the relative radius."""
 
     window: Window
     hilum_mm: Floats
@@ -99,8 +99,8 @@ def paint_perirenal_fat(canvas: Canvas, kidney: Kidney) -> None:
     """Clear the space around a kidney, so that no bowel touches it.
 
     Args:
-        canvas: Where, before the kidney is painted.
-        kidney: Which.
+        canvas: The canvas, before the kidney is painted.
+        kidney: The kidney.
     """
     x, y, z = kidney.centre_mm
     half = (kidney.half_mm[0] + 10.0, kidney.half_mm[1] + 9.0, kidney.half_mm[2] + 9.0)
@@ -113,8 +113,8 @@ def paint_kidney(canvas: Canvas, kidney: Kidney, *, anatomy: Anatomy, phase: str
     """Paint one kidney with its artery and vein.
 
     Args:
-        canvas: Where, after the rest of the abdomen.
-        kidney: Which.
+        canvas: The canvas, after the rest of the abdomen is painted.
+        kidney: The kidney.
         anatomy: The patient's body, for the uptake of contrast and the great vessels.
         phase: One of ``PHASES``.
     """
@@ -166,7 +166,7 @@ def _paint_tube(
     level_mm: tuple[float, float],
     hu: float,
 ) -> None:
-    """A vessel that runs within the axial plane; ``level_mm`` is its height and its radius."""
+    """Paint a vessel that runs within the axial plane; ``level_mm`` is its height and its radius."""
     (from_x, from_y), (to_x, to_y) = ends_mm
     height, radius = level_mm
     centre = ((from_x + to_x) / 2, (from_y + to_y) / 2, height)

@@ -1,8 +1,8 @@
-"""The synthetic tumour: where it sits, and how it is painted at a given look.
+"""The synthetic tumour: its position, and how it is painted with a given appearance.
 
-Place and size are drawn without the severity (the size itself is correlated with it, see
-:mod:`nephrograde.sources.synthetic.patients`); the severity enters through
-:class:`nephrograde.sources.synthetic.tissue.Look` alone, and only inside the tumour.
+The position is drawn without the severity; the size is correlated with it (see
+:mod:`nephrograde.sources.synthetic.patients`). Otherwise the severity enters only through
+:class:`nephrograde.sources.synthetic.tissue.Look`, and only inside the tumour.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CAPSULE_MM = 2.0
 """Thickness of the capsule."""
 
 REACH_MM = 85.0
-"""How far up and down from the middle of the scan a tumour may reach."""
+"""Largest extent of a tumour above and below the middle of the scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Lesion:
     Attributes:
         centre_mm: Its centre in the patient's frame.
         half_mm: Semi-axes; the first is half the tumour's diameter, in the axial plane.
-        turn_rad: Turn of the first axis away from the x axis.
-        lattices: Random numbers behind contour, necrosis and texture, the same in every phase.
+        turn_rad: Angle between the first axis and the x axis.
+        lattices: Random numbers that generate contour, necrosis and texture, the same in every phase.
     """
 
     centre_mm: Triple
@@ -62,9 +62,9 @@ def draw_lesion(rng: np.random.Generator, *, diameter_mm: float, kidney: Kidney,
     """Place a tumour on a kidney: any pole, more or less exophytic, away from the hilum, within the body.
 
     Args:
-        rng: Source of randomness; always asked for the same amount of it.
+        rng: Random generator; the number of draws is always the same.
         diameter_mm: Largest axial diameter.
-        kidney: The kidney that bears it.
+        kidney: The affected kidney.
         anatomy: The body that it must stay in.
 
     Returns:
@@ -98,10 +98,10 @@ def _between(value: float, low: float, high: float) -> float:
 
 
 def paint_halo(canvas: Canvas, lesion: Lesion, *, depth: Floats) -> None:
-    """Put a little fat around a tumour, where it pushes into bowel or liver.
+    """Paint a thin layer of fat around a tumour where it displaces bowel or liver.
 
     Args:
-        canvas: Where, before the kidney is painted.
+        canvas: The canvas, before the kidney is painted.
         lesion: The tumour.
         depth: Depth of each pixel, from :func:`nephrograde.sources.synthetic.anatomy.paint_abdomen`.
     """
@@ -115,14 +115,14 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, *, look: Look, phase: str, dept
     """Paint a tumour, last of all.
 
     Args:
-        canvas: Where.
-        lesion: The tumour's place and shape.
-        look: What its severity makes of it in this phase.
+        canvas: The canvas.
+        lesion: The tumour's position and shape.
+        look: The appearance that its severity gives it in this phase.
         phase: One of ``PHASES``.
         depth: Depth of each pixel; a tumour does not grow through the abdominal wall.
 
     Returns:
-        The delineation, ``"z y x"``: the voxels that are tumour by at least half.
+        The delineation, ``"z y x"``: the voxels of which at least half is tumour.
     """
     mask = np.zeros(canvas.values.shape, dtype=np.bool_)
     x, y, z = lesion.centre_mm
@@ -164,14 +164,14 @@ def paint_lesion(canvas: Canvas, lesion: Lesion, *, look: Look, phase: str, dept
 
 
 def _centred(pattern: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
-    """Bring a pattern to mean 0 and about unit spread, so that texture does not move the tumour's mean."""
+    """Scale a pattern to mean 0 and about unit spread, so that texture does not shift the tumour's mean."""
     mean = np.float32(pattern[inside].mean(dtype=np.float64))
     centred: Floats = (pattern - mean) / np.float32(0.7)
     return centred
 
 
 def _most(score: Floats, inside: npt.NDArray[np.bool_], *, fraction: float) -> Floats:
-    """Mark the given fraction of the inside with the highest score, with a soft border."""
+    """Select the given fraction of the inside with the highest scores, with a soft border."""
     values = score[inside]
     wanted = round(fraction * values.size)
     if fraction < 0.03 or wanted == 0:

@@ -1,6 +1,6 @@
 """The synthetic patients: grade, hidden severity, size and the other columns of the cohort table.
 
-The grade and the size depend on the hidden severity; age, sex, hospital and number do not depend on anything.
+The grade and the size depend on the hidden severity; age, sex, hospital and number are independent of everything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIZE_SHARE = 0.373
 """Correlation of the log size with severity within a class.
 
-Chosen so that size alone has AUC 0.70 where the oracle has 0.92 (Acta Radiol 2016, doi 10.1177/0284185116649795).
+Chosen so that size alone has AUC 0.70 when the oracle has 0.92 (Acta Radiol 2016, doi 10.1177/0284185116649795).
 """
 
 MEDIAN_MM = 42.0
@@ -31,7 +31,7 @@ SIZE_RANGE_MM = (15.0, 110.0)
 """With these, grade 1 is near 31 ± 11 mm and grade 4 near 64 ± 30 mm (Ankara 2018;71:187)."""
 
 EXTREME_SHARE = 0.3
-"""Share of the low class that is grade 1, and of the high class that is grade 4; our choice."""
+"""Fraction of the low class that is grade 1, and of the high class that is grade 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Patient:
         patient_id: ``SYN-0001`` and so on.
         number: 1, 2, …; with the cohort's seed it seeds everything random about the images.
         grade: WHO/ISUP grade 1–4.
-        severity: The hidden score that the images are made from; nothing can tell the grade better.
+        severity: The hidden score that the images are made from; nothing can predict the grade better.
         visible: The severity that each phase shows.
         diameter_mm: Largest axial diameter of the tumour.
         age_years: Age.
@@ -67,9 +67,9 @@ class Patient:
 
 
 def class_distance(oracle_auc: float) -> float:
-    """Distance of the two classes' mean severities, in standard deviations, that gives the oracle its AUC.
+    """Compute the distance d between the mean severities of the classes, in standard deviations, from the oracle's AUC.
 
-    Source: AUC = Φ(d / √2) for two normal distributions of equal spread.
+    For two normal distributions of equal spread, AUC = Φ(d / √2).
 
     >>> round(class_distance(0.92), 3)
     1.987
@@ -80,20 +80,18 @@ def class_distance(oracle_auc: float) -> float:
 def draw_patients(count: int, high: int, *, oracle_auc: float, phases: Sequence[str], seed: int) -> list[Patient]:
     """Draw the patients of a cohort.
 
-    Severities and noises are not drawn at random but are the quantiles of the normal distribution, shuffled within
-    each class, so that the oracle's AUC is close to the wanted one in a cohort of any size.
+    Severities and noise values are not drawn at random: they are quantiles of the normal distribution, shuffled within
+    each class, so that the oracle's AUC is close to the requested one in a cohort of any size.
 
     Args:
-        count: How many patients.
-        high: How many of them are high grade.
+        count: Number of patients.
+        high: Number of high-grade patients among them.
         oracle_auc: AUC of the hidden severity for the grade.
-        phases: Which phases show it.
+        phases: The phases that show it.
         seed: Seed of the cohort.
 
     Returns:
         The patients in the order of their numbers; the classes are mixed.
-
-    Source: our choice.
 
     >>> patients = draw_patients(100, 46, oracle_auc=0.92, phases=("cmp",), seed=1)
     >>> sum(patient.is_high for patient in patients), patients[0].patient_id

@@ -1,4 +1,4 @@
-"""Files of a synthetic scan: NIfTI, and a DICOM series on request. Each of them says that it is synthetic."""
+"""Files of a synthetic scan: NIfTI, or on request a DICOM series. Each of them says that it is synthetic."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def write_nifti(scan: SyntheticScan, image_path: Path, *, label: str) -> None:
     Args:
         scan: The scan.
         image_path: Ends in ``.nii.gz``.
-        label: What the header's description adds to the word "SYNTHETIC"; at most 60 characters.
+        label: Text that follows the word "SYNTHETIC" in the header's description; at most 60 characters.
     """
     plain_path = image_path.with_suffix("")
     SimpleITK.WriteImage(_as_image(scan.values_hu, scan, label=label), str(plain_path))
-    # Noise repeats nothing, so looking for repetitions (as SimpleITK's own compression does) doubles the time here
-    # and when the file is read, and saves an eighth of its size.
+    # Noise contains no repetitions: searching for them, as SimpleITK's own compression does, doubles the time to write
+    # and to read the file, and saves only an eighth of its size.
     packer = zlib.compressobj(1, zlib.DEFLATED, wbits=31, strategy=zlib.Z_HUFFMAN_ONLY)
     image_path.write_bytes(packer.compress(plain_path.read_bytes()) + packer.flush())
     plain_path.unlink()
@@ -78,8 +78,8 @@ def write_dicom(scan: SyntheticScan, series_dir: Path, *, patient: Patient, phas
 
     Args:
         scan: The scan; always stored in LPS order.
-        series_dir: The folder; made here.
-        patient: Who.
+        series_dir: The folder, which is created.
+        patient: The patient.
         phase: One of ``PHASES``; spelt out in SeriesDescription.
         seed: Seed of the cohort, from which the UIDs derive (root 2.25).
     """
@@ -92,7 +92,7 @@ def write_dicom(scan: SyntheticScan, series_dir: Path, *, patient: Patient, phas
 
 
 def synthetic_uid(*parts: object) -> str:
-    """Derive a DICOM UID from what it stands for.
+    """Derive a DICOM UID from the parts that identify the object.
 
     >>> synthetic_uid(1, "SYN-0001", "cmp") == synthetic_uid(1, "SYN-0001", "cmp")
     True
@@ -104,7 +104,7 @@ def synthetic_uid(*parts: object) -> str:
 
 
 def _series_header(scan: SyntheticScan, patient: Patient, *, phase: str, seed: int) -> Dataset:
-    """Everything that the slices of a series share."""
+    """Build the header elements that all slices of a series share."""
     from pydicom import Dataset
     from pydicom.uid import CTImageStorage
 

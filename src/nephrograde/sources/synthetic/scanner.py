@@ -1,7 +1,7 @@
 """The synthetic scanner: puts a patient on a grid, and adds blur, noise and the limits of CT numbers.
 
-Spacing, field of view, slice distance and the order of the axes differ from patient to patient, and the patient
-moves a little between phases. None of it knows the severity.
+Spacing, field of view, slice distance and axis order differ between patients, and the patient moves a little between
+phases. None of this depends on the severity.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ NOISE_HU = (8.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A patient with the scanner's settings for all phases.
+    """A patient's body with the scanner settings for all phases.
 
     Attributes:
         anatomy: Everything but the kidneys.
         kidneys: Right and left.
         lesion: The tumour.
         field_of_view_mm: Width of the image.
-        slice_mm: Distance of slices in the enhanced phases.
+        slice_mm: Slice distance in the enhanced phases.
         noise_hu: Standard deviation of the noise.
-        blur: Share that a voxel gives to each neighbour in the plane.
+        blur: Fraction of its value that a voxel passes to each in-plane neighbour.
         table_mm: Scanner position of the patient's origin.
         stored: Sign of the x, y and z axes in the file, relative to LPS.
     """
@@ -68,7 +68,7 @@ class SyntheticScan:
     Attributes:
         values_hu: CT numbers, ``"z y x"`` in the order of an LPS file.
         mask: The tumour, on the same grid.
-        spacing_mm: Distance of voxels along x, y and z.
+        spacing_mm: Voxel distance along x, y and z.
         origin_mm: Position (LPS) of the first voxel.
         stored: Sign of the x, y and z axes in the file, relative to LPS.
     """
@@ -81,10 +81,10 @@ class SyntheticScan:
 
 
 def draw_body(patient: Patient, *, seed: int) -> Body:
-    """Draw a patient's body, tumour place and scanner settings, the same for all phases.
+    """Draw a patient's body, tumour position and scanner settings, the same for all phases.
 
     Args:
-        patient: Who; only the number and the tumour's diameter are used.
+        patient: The patient; only the number and the tumour's diameter are used.
         seed: Seed of the cohort.
     """
     rng = np.random.default_rng([seed, patient.number, 0])
@@ -105,8 +105,8 @@ def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, se
     """Scan a patient in one phase.
 
     Args:
-        patient: Who; the severity that the phase shows decides the look of the tumour, and of nothing else.
-        body: As drawn by :func:`draw_body`.
+        patient: The patient; the severity that the phase shows affects only the appearance of the tumour.
+        body: The body from :func:`draw_body`.
         phase: One of ``PHASES``.
         matrix_px: Pixels along x and y; 512 is the size of a real scan.
         seed: Seed of the cohort.
@@ -136,7 +136,7 @@ def scan_patient(patient: Patient, body: Body, *, phase: str, matrix_px: int, se
 
 
 def _lay_down(body: Body, rng: np.random.Generator, *, matrix_px: int) -> Grid:
-    """Choose the grid of one phase: the patient breathes and moves by a few mm between phases."""
+    """Draw the grid of one phase: the patient breathes and moves by a few mm between phases."""
     pixel = body.field_of_view_mm * rng.uniform(0.985, 1.015) / matrix_px
     slice_mm = body.slice_mm
     reach = 96.0 + rng.uniform(0.0, 10.0)
@@ -157,7 +157,7 @@ def _lay_down(body: Body, rng: np.random.Generator, *, matrix_px: int) -> Grid:
 
 
 def _expose(canvas: Canvas, body: Body, *, depth: Floats, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Blur each slice, with noise that the blur correlates a little, and round to CT numbers in place."""
+    """Blur each slice, add noise that the blur correlates slightly, and round to CT numbers in place."""
     share = np.float32(body.blur)
     kept = (1.0 - 2.0 * body.blur) ** 2 + 2.0 * body.blur**2  # of the variance, per axis
     # Noise is highest in the middle of the body and low in the air around it.

@@ -1,6 +1,6 @@
-"""CT numbers of the synthetic abdomen, per phase, and how a tumour looks at a given severity.
+"""CT numbers of the synthetic abdomen, per phase, and the appearance of a tumour of a given severity.
 
-Sources (the figures are collected in the project's study notes):
+Sources:
 
 * [EJR2007] 128 patients, bolus tracking, Eur J Radiol 2007;63:420: the renal cortex enhances by 195–217 HU in the
   corticomedullary phase, cortex minus medulla is 110–140 HU until 30 s and under 30 HU from 45 s on, the medulla
@@ -8,9 +8,10 @@ Sources (the figures are collected in the project's study notes):
 * [AJR2012] 193 unenhanced tumours, PMID 22528901: lowest and highest region 27.5 ± 10.4 and 39.7 ± 10.6 HU.
 * [UJ2015] small hypervascular clear cell carcinoma, doi 10.5301/uj.5000256: 34 ± 7 HU unenhanced, 173 ± 45
   corticomedullary, 149 ± 34 nephrographic, 98 ± 36 excretory.
-* [AR2016] Acta Radiol 2016, doi 10.1177/0284185116649795: necrosis goes with high grade (60 of 173, odds ratio 25.7).
+* [AR2016] Acta Radiol 2016, doi 10.1177/0284185116649795: necrosis is associated with high grade (60 of 173, odds
+  ratio 25.7).
 
-What has no source here is ordinary textbook anatomy: our choice.
+Values without a citation follow textbook anatomy.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ TISSUE_HU: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "necrosis": _row(20, 23, 26, 27),
     }
 )
-"""CT number of each tissue by phase; tissues that do not take up contrast stand in ``PLAIN_HU``."""
+"""CT number of each tissue by phase; tissues that do not take up contrast are in ``PLAIN_HU``."""
 
 PLAIN_HU: Mapping[str, float] = MappingProxyType(
     {"air": -1000.0, "fat": -102.0, "skin": 15.0, "bile": 9.0, "gas": -880.0, "bone": 165.0, "compact_bone": 420.0,
      "disc": 85.0, "canal": 25.0, "stool": -60.0, "couch": 20.0}
 )  # fmt: skip
-"""CT number of what looks the same in every phase."""
+"""CT numbers of tissues that look the same in every phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,10 @@ class Signal:
 
     Attributes:
         spread: Standard deviation of the noise between hidden and visible severity (the oracle's is 1 within a
-            class): the larger, the less this phase tells.
+            class): the larger, the less informative the phase.
         mean_hu: Mean CT number of the solid part over low-grade tumours.
-        spread_hu: Its standard deviation over low-grade tumours.
-        texture_hu: Amplitude of the texture of a middling tumour.
+        spread_hu: Standard deviation of that CT number over low-grade tumours.
+        texture_hu: Amplitude of the texture of an average tumour.
     """
 
     spread: float
@@ -83,22 +84,22 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
         "ep": Signal(1.4, 98.0, 36.0, 9.0),  # UJ2015
     }
 )
-"""Spread: our choice, so that CMP tells most, NP less and UP least, as the paper found. CT numbers as cited."""
+"""The spreads make CMP most informative, then NP, then UP, as the paper found. CT numbers as cited."""
 
 LOW_GRADE_SEVERITY = -1.0
-"""Mean severity of low-grade tumours at the default oracle; the cited CT numbers belong to it."""
+"""Mean severity of low-grade tumours at the default oracle; the cited CT numbers apply at this severity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a tumour of one visible severity looks like in one phase.
+    """The appearance of a tumour of one visible severity in one phase.
 
     Attributes:
-        solid_hu: CT number of the living part.
-        texture_hu: Amplitude of its unevenness.
-        necrosis: Share of the volume that is necrotic.
-        roughness: Amplitude of the contour's bumps as a share of the radius.
-        capsule: How complete the capsule is, 0 to 1.
+        solid_hu: CT number of the viable part.
+        texture_hu: Amplitude of its texture.
+        necrosis: Fraction of the volume that is necrotic.
+        roughness: Amplitude of the contour's bumps as a fraction of the radius.
+        capsule: Completeness of the capsule, 0 to 1.
     """
 
     solid_hu: float
@@ -109,7 +110,7 @@ class Look:
 
 
 def look_of(phase: str, visible_severity: float) -> Look:
-    """Translate the severity that a phase shows into what it draws.
+    """Convert the severity that a phase shows to the appearance that is painted.
 
     Rising severity means less enhancement, more necrosis, a rougher texture and contour, and a broken capsule.
 
@@ -118,9 +119,9 @@ def look_of(phase: str, visible_severity: float) -> Look:
         visible_severity: Severity with the phase's noise; about −1 for low and +1 for high grade.
 
     Returns:
-        The look of the tumour.
+        The appearance of the tumour.
 
-    Source: CT numbers UJ2015, AJR2012; necrosis AR2016; the shape of the curves is our choice.
+    Source: CT numbers UJ2015, AJR2012; necrosis AR2016. The shape of the curves has no source.
 
     >>> round(look_of("cmp", -1.0).solid_hu), round(look_of("cmp", 1.0).solid_hu)
     (173, 87)
@@ -142,6 +143,6 @@ def look_of(phase: str, visible_severity: float) -> Look:
 
 
 def _not_below(value: float, floor: float, *, softness: float = 8.0) -> float:
-    """Bend a value so that it approaches the floor instead of crossing it, keeping the order of values."""
+    """Bend a value so that it approaches the floor instead of crossing it, preserving the order of values."""
     above = (value - floor) / softness
     return floor + softness * (above if above > 30 else math.log1p(math.exp(above)))

@@ -11,34 +11,34 @@ from nephrograde.evaluate.scores import Score, Scores
 from nephrograde.report.figures.roc import GRID
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import printable
-from nephrograde.report.record import Record, read_record
 from nephrograde.report.text.language import speaking
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
 
 
-def only(record: Record, *models: str) -> Record:
+def only(record: Results, *models: str) -> Results:
     rows = tuple(row for row in record.scores.rows if row.model in models)
     return dataclasses.replace(record, scores=Scores(rows))
 
 
-def test_each_phase_has_its_panel_and_each_curve_its_auc(record: Record) -> None:
+def test_each_phase_has_its_panel_and_each_curve_its_auc(record: Results) -> None:
     svg = draw_figures(record)["roc"].svg
     for phase in ("Corticomedullary", "Nephrographic", "Unenhanced"):
         assert svg.count(f">{phase}</text>") == 1
     assert svg.count(">size</text>") == 3
-    estimate = record.estimate("weak-1-np", "test", "auc")
+    estimate = record.estimate("weak-1-np", "auc")
     assert estimate is not None
     assert f">{estimate.value:.3f} [" in svg
 
 
-def test_a_persons_own_style_changes_nothing(record: Record) -> None:
+def test_a_persons_own_style_changes_nothing(record: Results) -> None:
     small = only(record, "size")
     before = draw_figures(small)["roc"].svg
     with mpl.rc_context({"font.size": 22, "axes.facecolor": "black"}):
@@ -46,23 +46,23 @@ def test_a_persons_own_style_changes_nothing(record: Record) -> None:
         assert mpl.rcParams["font.size"] == 22
 
 
-def test_counts_of_the_confusion_matrix_are_those_of_the_estimates(record: Record) -> None:
+def test_counts_of_the_confusion_matrix_are_those_of_the_estimates(record: Results) -> None:
     drawing = draw_figures(only(record, "weak-1-cmp"))["confusion"]
     for measure in ("tp", "fp", "tn", "fn"):
-        estimate = record.estimate("weak-1-cmp", "test", measure)
+        estimate = record.estimate("weak-1-cmp", measure)
         assert estimate is not None
         assert f">{estimate.value:.0f}</text>" in drawing.svg
     assert "weak-1-cmp: " in drawing.description
 
 
-def test_figures_without_data_are_left_out(record: Record) -> None:
+def test_figures_without_data_are_left_out(record: Results) -> None:
     bare = dataclasses.replace(only(record, "size"), fits=(), estimates=())
     assert set(draw_figures(bare)) == {"roc"}
     low_only = Scores(tuple(row for row in record.scores.rows if not row.is_high))
     assert draw_figures(dataclasses.replace(record, scores=low_only, fits=(), estimates=())) == {}
 
 
-def test_more_models_than_a_panel_holds_go_on_in_the_next(record: Record) -> None:
+def test_more_models_than_a_panel_holds_go_on_in_the_next(record: Results) -> None:
     stream = np.random.default_rng(0)
     rows = tuple(
         Score(f"P{k}", f"model {m}", "test", None, k % 2 == 0, float(stream.random()))
@@ -73,7 +73,7 @@ def test_more_models_than_a_panel_holds_go_on_in_the_next(record: Record) -> Non
     assert draw_figures(foreign)["roc"].svg.count(">Test set</text>") == 2
 
 
-def test_long_names_are_cut_beside_a_curve_and_whole_in_words(record: Record) -> None:
+def test_long_names_are_cut_beside_a_curve_and_whole_in_words(record: Results) -> None:
     name = "a radiologist of twenty years"
     rows = tuple(dataclasses.replace(row, model=name) for row in record.scores.rows if row.model == "size")
     drawing = draw_figures(dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=()))["roc"]
@@ -81,25 +81,25 @@ def test_long_names_are_cut_beside_a_curve_and_whole_in_words(record: Record) ->
     assert name in drawing.description
 
 
-def test_one_phase_lies_in_a_row(record: Record) -> None:
+def test_one_phase_lies_in_a_row(record: Results) -> None:
     models = [f"{arm}-cmp" for arm in ("weak-1", "weak-3", "strong")]
     drawing = draw_figures(only(record, *models, "size"))["confusion"]
     width, height = (float(text) for text in drawing.svg.split('viewBox="0 0 ')[1].split('"')[0].split(" "))
     assert width > 3 * height
 
 
-def test_more_baselines_than_arms_still_have_a_place(record: Record) -> None:
+def test_more_baselines_than_arms_still_have_a_place(record: Results) -> None:
     svg = draw_figures(only(record, "weak-1-cmp", "weak-1-np", "size", "volume"))["confusion"].svg
     assert svg.count(" only</text>") == 2
 
 
-def test_empty_history_draws_an_empty_panel(record: Record) -> None:
-    bare = tuple(dataclasses.replace(fit, epochs=()) for fit in record.fits if fit.model == "strong-cmp")
+def test_empty_history_draws_an_empty_panel(record: Results) -> None:
+    bare = tuple(dataclasses.replace(fit, history=()) for fit in record.fits if fit.model == "strong-cmp")
     drawing = draw_figures(dataclasses.replace(only(record, "strong-cmp"), fits=bare))["learning"]
     assert "strong-cmp 3 folds" in drawing.description
 
 
-def test_inline_drawing_prefixes_its_names_and_drops_what_a_page_does_not_need(record: Record) -> None:
+def test_inline_drawing_prefixes_its_names_and_drops_what_a_page_does_not_need(record: Results) -> None:
     drawing = draw_figures(only(record, "size"))["roc"]
     assert drawing.inline.startswith('<svg aria-hidden="true"')
     assert 'id="roc-figure_1"' in drawing.inline
@@ -108,14 +108,14 @@ def test_inline_drawing_prefixes_its_names_and_drops_what_a_page_does_not_need(r
     assert "<title>" in drawing.svg
 
 
-def test_control_characters_and_other_scripts_can_be_drawn(record: Record) -> None:
+def test_control_characters_and_other_scripts_can_be_drawn(record: Results) -> None:
     rows = tuple(dataclasses.replace(row, model="模型\x07 $a_") for row in record.scores.rows if row.model == "size")
     foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
     shown = printable("模型\x07 $a_")
     assert f">{shown}</text>" in draw_figures(foreign)["roc"].svg
 
 
-def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Record) -> None:
+def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Results) -> None:
     rows = draw_figures(only(record, "weak-1-cmp", "size"))["roc"].data
     of = {part: [row for row in rows if row["part"] == part] for part in ("curve", "band")}
     assert len(rows) == len(of["curve"]) + len(of["band"])
@@ -124,7 +124,7 @@ def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Recor
     assert [row["false_positive_rate"] for row in of["band"]] == pytest.approx(list(GRID))
     assert all(row["sensitivity"] is None and row["low"] <= row["high"] for row in of["band"])  # type: ignore[operator]
     points = [row for row in of["curve"] if row["model"] == "size"]
-    estimate = record.estimate("size", "test", "auc")
+    estimate = record.estimate("size", "auc")
     assert estimate is not None
     heights, places = ([cast("float", row[name]) for row in points] for name in ("sensitivity", "false_positive_rate"))
     area = np.trapezoid(heights, places)
@@ -132,20 +132,20 @@ def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Recor
     assert {row["data"] for row in rows} == {"synthetic"}
 
 
-def test_rows_behind_the_other_figures_are_counts_and_losses(record: Record) -> None:
+def test_rows_behind_the_other_figures_are_counts_and_losses(record: Results) -> None:
     drawings = draw_figures(only(record, "weak-1-cmp", "strong-cmp"))
     counts = drawings["confusion"].data[0]
-    expected = [record.estimate("weak-1-cmp", "test", measure) for measure in ("tp", "fp", "tn", "fn")]
+    expected = [record.estimate("weak-1-cmp", measure) for measure in ("tp", "fp", "tn", "fn")]
     assert [counts[measure] for measure in ("tp", "fp", "tn", "fn")] == [one.value for one in expected if one]
     epochs = drawings["learning"].data
     fits = [fit for fit in record.fits if fit.model in {"weak-1-cmp", "strong-cmp"}]
-    assert len(epochs) == sum(len(fit.epochs) for fit in fits)
+    assert len(epochs) == sum(len(fit.history) for fit in fits)
     kept = {(row["model"], row["fold"]): row["epoch"] for row in epochs if row["kept"]}
     assert kept == {(fit.model, fit.fold): fit.card["best_epoch"] for fit in fits}
-    assert all(np.isnan(row["stop_loss"]) for row in epochs if row["model"] == "strong-cmp")  # type: ignore[call-overload]
+    assert all(row["stop_loss"] is None for row in epochs if row["model"] == "strong-cmp")
 
 
-def test_a_model_that_was_not_fitted_leaves_its_place_empty(record: Record) -> None:
+def test_a_model_that_was_not_fitted_leaves_its_place_empty(record: Results) -> None:
     fits = tuple(fit for fit in record.fits if (fit.model, fit.fold) != ("weak-1-np", 0) and fit.model != "weak-3-np")
     models = ("weak-1-cmp", "weak-1-np", "weak-3-cmp", "weak-3-np")
     drawing = draw_figures(dataclasses.replace(only(record, *models), fits=fits))["learning"]
@@ -153,7 +153,7 @@ def test_a_model_that_was_not_fitted_leaves_its_place_empty(record: Record) -> N
     assert ">weak-3-np</text>" not in drawing.svg
 
 
-def test_figures_speak_chinese(record: Record) -> None:
+def test_figures_speak_chinese(record: Results) -> None:
     with speaking("zh"):
         drawings = draw_figures(only(record, "weak-1-cmp", "weak-1-np"))
     for name, words in {
@@ -166,7 +166,7 @@ def test_figures_speak_chinese(record: Record) -> None:
     assert drawings["learning"].description == "合成数据。各训练轮次的损失。weak-1-cmp 3折、weak-1-np 3折。"
 
 
-def test_outcome_of_its_own_is_called_by_its_column(record: Record) -> None:
+def test_outcome_of_its_own_is_called_by_its_column(record: Results) -> None:
     assert record.study is not None
     cohort = record.study.cohort.model_copy(update={"outcome": "metastasis"})
     study = record.study.model_copy(update={"cohort": cohort})
@@ -176,7 +176,7 @@ def test_outcome_of_its_own_is_called_by_its_column(record: Record) -> None:
     assert ">low</text>" not in svg
 
 
-def test_many_names_below_the_diagonal_stand_closer(record: Record) -> None:
+def test_many_names_below_the_diagonal_stand_closer(record: Results) -> None:
     def heights(count: int) -> list[float]:
         rows = tuple(
             dataclasses.replace(row, model=name)

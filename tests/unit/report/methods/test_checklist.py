@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nephrograde.cohort.split import Split
+from nephrograde.evaluate.benefit import BenefitPoint
 from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import open_test_set
+from nephrograde.evaluate.ledger import Opening
 from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import write_table
 from nephrograde.report.methods.checklist import ANSWERS, LISTS, Checklist, fill_checklists, read_list
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.methods.paragraph import methods_paragraph
-from nephrograde.report.pages.study_page import Numbering
-from nephrograde.report.record import FoldFit, Record, read_record
+from nephrograde.report.pages.page import Numbering
 from nephrograde.report.text.language import catalogue, speaking, t
 from nephrograde.report.text.numbers import counted, decimal
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,28 +30,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
 
 
 @pytest.fixture
-def complete(whole_run: Path, tmp_path: Path) -> Record:
+def complete(whole_run: Path) -> Results:
     """A run that can answer everything: with further statistics, a ledger, and cards that count patients."""
     pair = Equivalence("a", "b", 0.05, 0.01, -0.02, 0.04, 0.01, 0.02, 0.02, 0.081, 300, 12, 6, "paired DeLong")
-    write_table([pair], Equivalence, tmp_path / "statistics" / "equivalence.csv")
     part = SubgroupEstimate("a", "test", "sex", "male", 6, 3, 0.8, 0.6, 1.0, 0.3, "DeLong")
-    write_table([part], SubgroupEstimate, tmp_path / "statistics" / "subgroups.csv")
-    (tmp_path / "statistics" / "calibration.csv").write_text("model\n")
-    (tmp_path / "statistics" / "net_benefit.csv").write_text(
-        "model,split,threshold,net_benefit,treat_all,n,n_high\na,test,0.05,0.2,0.1,12,6\n"
-    )
-    open_test_set(tmp_path, study="s", inputs="1", reason="", command="nephrograde run")
-    found = read_record(whole_run)
+    found = Results.read(whole_run)
     fits = tuple(
-        FoldFit(fit.model, fit.fold, fit.epochs, {**fit.card, "n_learn": 14 + fit.fold, "n_stop": 4, "n_held_out": 9})
+        dataclasses.replace(fit, card={**fit.card, "n_learn": 14 + fit.fold, "n_stop": 4, "n_held_out": 9})
         for fit in found.fits
     )
-    return dataclasses.replace(found, run_dir=tmp_path, fits=fits)
+    return dataclasses.replace(
+        found,
+        fits=fits,
+        equivalences=(pair,),
+        subgroups=(part,),
+        net_benefit=(BenefitPoint("a", "test", 0.05, 0.2, 0.1, 12, 6),),
+        openings=(Opening("2026-05-04T09:30:00+00:00", "s", "first evaluation", "nephrograde run", "1"),),
+    )
 
 
 def answer(checklists: tuple[Checklist, ...], key: str, number: str) -> str:
@@ -89,7 +90,7 @@ def test_every_list_says_where_it_was_read() -> None:
         assert "read" in content["read"]
 
 
-def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Record) -> None:
+def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Results) -> None:
     for filled in fill_checklists(complete):
         for item, source in zip(filled.items, read_list(filled.key)["items"], strict=True):
             assert item.number == source["number"]
@@ -100,7 +101,7 @@ def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Record
             assert tell(complete).endswith("."), name
 
 
-def test_facts_are_those_of_the_run(complete: Record) -> None:
+def test_facts_are_those_of_the_run(complete: Results) -> None:
     checklists = fill_checklists(complete)
     assert "Synthetic: every patient" in answer(checklists, "claim", "7")
     assert "seed 20260415" in answer(checklists, "clear", "15")
@@ -115,9 +116,9 @@ def test_facts_are_those_of_the_run(complete: Record) -> None:
     assert answer(checklists, "clear", "8") == "For the author."
 
 
-def test_errors_and_performance_come_from_the_estimates(complete: Record) -> None:
+def test_errors_and_performance_come_from_the_estimates(complete: Results) -> None:
     checklists = fill_checklists(complete)
-    counts = {measure: complete.estimate("weak-1-cmp", "test", measure) for measure in ("fp", "fn", "auc")}
+    counts = {measure: complete.estimate("weak-1-cmp", measure) for measure in ("fp", "fn", "auc")}
     wrong, auc = answer(checklists, "claim", "39"), counts["auc"]
     assert counts["fp"] is not None
     assert counts["fn"] is not None
@@ -128,14 +129,14 @@ def test_errors_and_performance_come_from_the_estimates(complete: Record) -> Non
     assert f"weak-1-cmp {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in told
 
 
-def test_without_a_test_set_the_numbers_are_called_out_of_fold(record: Record) -> None:
+def test_without_a_test_set_the_numbers_are_called_out_of_fold(record: Results) -> None:
     rows = tuple(row for row in record.scores.rows if row.split == "oof")
     changed = dataclasses.replace(record, scores=dataclasses.replace(record.scores, rows=rows))
     assert answer(fill_checklists(changed), "claim", "37").startswith("AUC on out-of-fold training predictions")
 
 
 def test_a_foreign_score_table_leaves_the_rest_to_the_author(foreign_run: Path) -> None:
-    checklists = fill_checklists(read_record(foreign_run))
+    checklists = fill_checklists(Results.read(foreign_run))
     filled = {(c.key, item.number): item for c in checklists for item in c.items}
     for place in (("clear", "13"), ("claim", "22"), ("claim", "24"), ("tripod-ai", "12c"), ("tripod-ai", "18f")):
         expected = "run" if place == ("claim", "22") else "author"  # that a model gives a probability is known
@@ -147,22 +148,22 @@ def test_a_foreign_score_table_leaves_the_rest_to_the_author(foreign_run: Path) 
     assert [c.n_run for c in checklists] == [sum(i.filled_by == "run" for i in c.items) for c in checklists]
 
 
-def test_real_patients_come_from_their_table(record: Record, make_study: Callable[..., Study]) -> None:
+def test_real_patients_come_from_their_table(record: Results, make_study: Callable[..., Study]) -> None:
     real = dataclasses.replace(record, study=make_study(synthetic=False))
     assert "those of the table cohort.csv" in answer(fill_checklists(real), "claim", "7")
 
 
-def test_a_named_test_set_is_not_called_internal(record: Record, make_study: Callable[..., Study]) -> None:
+def test_a_named_test_set_is_not_called_internal(record: Results, make_study: Callable[..., Study]) -> None:
     named = dataclasses.replace(record, study=make_study(split={"folds": 3, "column": "site"}))
     assert "Internal" in answer(fill_checklists(record), "claim", "32")
     assert "Internal" not in answer(fill_checklists(named), "claim", "32")
 
 
-def test_unknown_facts_are_not_told(record: Record) -> None:
+def test_unknown_facts_are_not_told(record: Results) -> None:
     full = tuple({name: value or "1" for name, value in case.items()} for case in record.cases)
     no_gap = dataclasses.replace(record, cases=full)
     assert "No cell of the cohort table was empty" in answer(fill_checklists(no_gap), "claim", "12")
-    bare = dataclasses.replace(record, lock={}, estimates=(), fits=(), assignments={}, cases=())
+    bare = dataclasses.replace(record, lock={}, estimates=(), fits=(), split=Split({}), cases=())
     for name in ("performance", "wrong_calls", "fitted_patients", "code", "machine", "model_files", "disjoint"):
         assert ANSWERS[name][1](bare) == "", name
     only_high = tuple(row for row in record.estimates if row[2].measure != "fn")
@@ -171,7 +172,7 @@ def test_unknown_facts_are_not_told(record: Record) -> None:
     assert ANSWERS["code"][1](installed) == "The analysis was run by nephrograde 1."
 
 
-def test_sections_keep_the_order_of_the_list(record: Record) -> None:
+def test_sections_keep_the_order_of_the_list(record: Results) -> None:
     for filled in fill_checklists(record):
         assert [item for _, items in filled.sections for item in items] == list(filled.items)
 
@@ -185,7 +186,7 @@ def test_every_topic_and_section_is_known_in_chinese() -> None:
         assert not [text for text in texts if text not in known]
 
 
-def test_chinese_answers_have_no_english_sentence(complete: Record) -> None:
+def test_chinese_answers_have_no_english_sentence(complete: Results) -> None:
     with speaking("zh"):
         checklists = fill_checklists(complete)
     for filled in checklists:
@@ -208,7 +209,7 @@ def render() -> Callable[..., str]:
 
 
 def test_page_numbers_on_and_escapes(render: Callable[..., str], foreign_run: Path) -> None:
-    record = read_record(foreign_run)
+    record = Results.read(foreign_run)
     page = render(checklists=fill_checklists(record), methods_text=as_text(methods_paragraph(record)))
     assert re.findall(r"<b>Table (\d)", page) == ["5", "6", "7"]
     assert page.count('<tr><th scope="row">') == 58 + 52 + 44

@@ -8,9 +8,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from jinja2 import ChoiceLoader, DictLoader, Environment
 
-from nephrograde.report.pages import study_page
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -119,32 +117,9 @@ def test_foreign_scores_are_told_in_chinese(foreign_run: Path) -> None:
     assert "固定值（没有折外预测）" in text
 
 
-def test_sections_of_others_share_pieces_and_numbering(
-    tmp_path: Path,
-    make_run: Callable[..., Path],
-    make_study: Callable[..., Study],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    section = (
-        '{% import "pieces.html.j2" as pieces with context %}<table>{{ pieces.caption("of {name}") }}</table>'
-        '{% call pieces.figure("roc") %}again{% endcall %}{% if absent_value is defined %}never{% endif %}'
-    )
-    make = study_page.page_environment
-
-    def with_sections() -> Environment:
-        environment = make()
-        assert environment.loader is not None
-        further = {f"{name}.html.j2": section.replace("{name}", name) for name in ("evidence", "checklists")}
-        environment.loader = ChoiceLoader([DictLoader(further), environment.loader])
-        return environment
-
-    monkeypatch.setattr(study_page, "page_environment", with_sections)
-    html = write_report(make_run(tmp_path / "run", make_study())).read_text(encoding="utf-8")
+def test_tables_and_figures_are_numbered_through_all_templates(pages: dict[str, str]) -> None:
+    html = pages["report.html"]
     tables = [int(n) for n in re.findall(r"<b>Table (\d+)\.</b>", html)]
     figures = [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", html)]
     assert tables == list(range(1, len(tables) + 1))
     assert figures == list(range(1, len(figures) + 1))
-    own = {name: int(n) for n, name in re.findall(r"<b>Table (\d+)\.</b> of (\w+)", html)}
-    assert 1 < own["evidence"] < own["checklists"] < len(tables)
-    assert html.index("of evidence") < html.index('id="paper"')
-    assert html.index("of checklists") < html.index('id="provenance"')

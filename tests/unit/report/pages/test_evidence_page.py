@@ -13,15 +13,16 @@ from nephrograde.evaluate.calibration import CalibrationPoint
 from nephrograde.evaluate.equivalence import Equivalence
 from nephrograde.evaluate.ledger import Opening
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.remarks import Reason
 from nephrograde.evaluate.scores import Scores
 from nephrograde.evaluate.subgroup import SubgroupEstimate
 from nephrograde.report.figures.curves import draw_evidence_figures
-from nephrograde.report.pages.study_page import Numbering
-from nephrograde.report.record import Record, read_record
-from nephrograde.report.tables.evidence import Evidence, evidence_sections, section_titles
+from nephrograde.report.pages.page import Numbering
+from nephrograde.report.tables.evidence import evidence_sections, section_titles
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import catalogue, speaking, spoken, translated
 from nephrograde.report.text.numbers import decimal
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ class Fragment(HTMLParser):
         return re.sub(r"\s+", " ", "".join(self.texts))
 
 
-def render(record: Record, evidence: Evidence | None) -> str:
+def render(record: Results, tables: dict[str, Any] | None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -70,45 +71,51 @@ def render(record: Record, evidence: Evidence | None) -> str:
     environment.filters.update(decimal=decimal)
     said = lambda sentence, **values: escape(translated(sentence)).format(**values)  # noqa: E731
     environment.globals.update(t=said, numbering=Numbering())
-    contents: dict[str, Any] = {"record": record, "study": record.study, "synthetic": "SYNTHETIC DATA", "figures": {}}
+    contents: dict[str, Any] = {"run": record, "study": record.study, "synthetic": "SYNTHETIC DATA", "figures": {}}
     contents |= {"language": spoken(), "split_words": split_words(record)}
-    if evidence is not None:
-        drawings = draw_evidence_figures(record, evidence)
+    if tables is not None:
+        record = dataclasses.replace(record, **NO_TABLES | tables)
+        drawings = draw_evidence_figures(record)
         figures = {name: {"svg": Markup(one.inline), "drawing": one} for name, one in drawings.items()}  # noqa: S704
-        contents |= {"evidence": evidence_sections(record, evidence), "figures": figures}
+        contents |= {"evidence": evidence_sections(record), "figures": figures}
     return environment.get_template("evidence.html.j2").render(**contents)
 
 
-@pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+NO_TABLES: dict[str, Any] = dict.fromkeys(("equivalences", "calibration", "net_benefit", "subgroups", "openings"), ())
 
 
 @pytest.fixture(scope="module")
-def evidence() -> Evidence:
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
+
+
+@pytest.fixture(scope="module")
+def evidence() -> dict[str, Any]:
     names = ("weak-1-cmp", "strong-cmp", "size")
+    curve = [CalibrationPoint(name, "test", p, p, p - 0.1, p + 0.1) for name in names for p in (0.2, 0.7)]
+    benefit = [BenefitPoint(name, "test", p, 0.3 - p / 2, 0.4 - p, 12, 5) for name in names for p in (0.1, 0.5)]
     pair = Equivalence(
         "weak-1-cmp", "strong-cmp", 0.05, -0.02, -0.08, 0.04, 0.2, 0.03, 0.2, 0.09, 12345, 12, 5, "DeLong"
     )
     missing: dict[str, Any] = dict.fromkeys(
         ("difference", "low", "high", "p_a_not_worse", "p_equivalent", "detectable"), NAN
     )
-    other = dataclasses.replace(pair, model_b="size", method="not computed: a <reason>", patients_needed=0, **missing)
-    return Evidence(
-        equivalences=(pair, other),
-        calibration=tuple(CalibrationPoint(name, "test", p, p, p - 0.1, p + 0.1) for name in names for p in (0.2, 0.7)),
-        benefit=tuple(BenefitPoint(name, "test", p, 0.3 - p / 2, 0.4 - p, 12, 5) for name in names for p in (0.1, 0.5)),
-        subgroups=tuple(
+    other = dataclasses.replace(pair, model_b="size", reason=Reason.RANKED_ALIKE, patients_needed=0, **missing)
+    return {
+        "equivalences": (pair, other),
+        "calibration": tuple(curve),
+        "net_benefit": tuple(benefit),
+        "subgroups": tuple(
             SubgroupEstimate(name, "test", "size_cm", group, 6, 3, auc, auc - 0.1, auc + 0.1, 0.0004, "one grade only")
             for name in names
             for group, auc in (("≤ 4 cm", 0.8), ("> 4 cm", NAN))
         ),
-        openings=(Opening("2026-05-04T09:30:00+00:00", "ab" * 32, "first <b>look</b>", "nephrograde run", "i"),),
-    )
+        "openings": (Opening("2026-05-04T09:30:00+00:00", "ab" * 32, "first <b>look</b>", "nephrograde run", "i"),),
+    }
 
 
 @pytest.fixture(scope="module")
-def measured(record: Record) -> Record:
+def measured(record: Results) -> Results:
     rows = [
         (name, "test", Estimate(measure, value, value - 0.1, value + 0.1, 12, 5, "method"))
         for name in ("weak-1-cmp", "size")
@@ -117,7 +124,7 @@ def measured(record: Record) -> Record:
     return dataclasses.replace(record, estimates=(*record.estimates, *rows))
 
 
-def test_sections_stand_in_order_and_every_tag_is_closed(measured: Record, evidence: Evidence) -> None:
+def test_sections_stand_in_order_and_every_tag_is_closed(measured: Results, evidence: dict[str, Any]) -> None:
     page = Fragment(render(measured, evidence))
     assert page.open == []
     anchors = [anchor for anchor, _ in section_titles()]
@@ -125,7 +132,7 @@ def test_sections_stand_in_order_and_every_tag_is_closed(measured: Record, evide
     assert len(set(page.ids)) == len(page.ids)
 
 
-def test_tables_and_figures_are_numbered_through(measured: Record, evidence: Evidence) -> None:
+def test_tables_and_figures_are_numbered_through(measured: Results, evidence: dict[str, Any]) -> None:
     text = Fragment(render(measured, evidence)).text
     tables = [int(number) for number in re.findall(r"Table (\d+)\.", text)]
     assert tables == list(range(1, len(tables) + 1))
@@ -133,7 +140,7 @@ def test_tables_and_figures_are_numbered_through(measured: Record, evidence: Evi
     assert re.findall(r"Figure (\d+)\.", text) == ["1", "2"]
 
 
-def test_numbers_are_printed_as_journals_do(measured: Record, evidence: Evidence) -> None:
+def test_numbers_are_printed_as_journals_do(measured: Results, evidence: dict[str, Any]) -> None:
     text = Fragment(render(measured, evidence)).text
     assert "−0.020 [−0.080 to 0.040]0.200.20undecided0.09012,345" in text
     assert "0.800 [0.700–0.900]" in text
@@ -145,41 +152,41 @@ def test_numbers_are_printed_as_journals_do(measured: Record, evidence: Evidence
     assert "opened once" in text
 
 
-def test_words_of_a_run_are_escaped(measured: Record, evidence: Evidence) -> None:
+def test_words_of_a_run_are_escaped(measured: Results, evidence: dict[str, Any]) -> None:
     html = render(measured, evidence)
     assert "first &lt;b&gt;look&lt;/b&gt;" in html
-    assert "a &lt;reason&gt;" in html
+    assert "both models rank the patients alike" in html
 
 
-def test_page_without_evidence_says_nothing(record: Record) -> None:
+def test_page_without_evidence_says_nothing(record: Results) -> None:
     assert render(record, None).strip() == ""
 
 
-def test_folder_without_the_files_has_its_comparisons_and_the_ledger(record: Record) -> None:
+def test_folder_without_the_files_has_its_comparisons_and_the_ledger(record: Results) -> None:
     earlier = dataclasses.replace(
         record, estimates=tuple(row for row in record.estimates if row[2].measure in {"auc", "tp"})
     )
-    page = Fragment(render(earlier, Evidence()))
+    page = Fragment(render(earlier, {}))
     assert [name for name in page.ids if name in dict(section_titles())] == ["evidence-images", "slices", "ledger"]
     assert "has no ledger" in page.text
 
 
-def test_one_model_alone_is_rendered(measured: Record, evidence: Evidence) -> None:
+def test_one_model_alone_is_rendered(measured: Results, evidence: dict[str, Any]) -> None:
     rows = tuple(row for row in measured.scores.rows if row.model == "strong-cmp")
     alone = dataclasses.replace(measured, scores=Scores(rows), comparisons=(), study=None)
-    page = Fragment(render(alone, dataclasses.replace(evidence, equivalences=())))
+    page = Fragment(render(alone, {**evidence, "equivalences": ()}))
     assert page.open == []
     assert {"calibration", "benefit", "subgroups", "ledger"} <= set(page.ids)
     assert not {"evidence-images", "slices", "equivalence"} & set(page.ids)
 
 
-def test_without_a_study_the_pairs_are_called_so(measured: Record, evidence: Evidence) -> None:
+def test_without_a_study_the_pairs_are_called_so(measured: Results, evidence: dict[str, Any]) -> None:
     text = Fragment(render(dataclasses.replace(measured, study=None), evidence)).text
     assert "Every pair of models: A − B in AUC" in text
     assert "The other" not in text
 
 
-def test_page_is_chinese_throughout(measured: Record, evidence: Evidence) -> None:
+def test_page_is_chinese_throughout(measured: Results, evidence: dict[str, Any]) -> None:
     with speaking("zh"):
         page = Fragment(render(measured, evidence))
     assert page.open == []

@@ -22,9 +22,10 @@ from nephrograde.report.pages.exports import (
     printable_line,
     write_tables,
 )
-from nephrograde.report.record import Record, read_record
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.text.language import speaking
+from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,15 +135,15 @@ def test_chinese_asks_for_its_package() -> None:
 
 
 @pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
 
 
-def table_of(record: Record, name: str) -> Table:
+def table_of(record: Results, name: str) -> Table:
     return next(table for table in manuscript_tables(record) if table.name == name)
 
 
-def test_cells_are_those_of_the_report(record: Record) -> None:
+def test_cells_are_those_of_the_report(record: Results) -> None:
     table = table_of(record, "results")
     rows = paper_rows(record.estimates, "test")
     assert [line.cells[0].removesuffix(" only") for line in table.lines] == [row.model for row in rows]
@@ -155,9 +156,9 @@ def test_cells_are_those_of_the_report(record: Record) -> None:
 
 
 def test_every_table_of_a_run_is_written_and_marked(
-    tmp_path: Path, write_evaluation: Callable[[Path, Scores], None], record: Record
+    tmp_path: Path, write_evaluation: Callable[[Path, Scores], None], record: Results
 ) -> None:
-    paths = write_tables(dataclasses.replace(record, run_dir=tmp_path))
+    paths = write_tables(dataclasses.replace(record, folder=RunFolder(tmp_path)))
     names = ["results", "out_of_fold", "comparisons", "cohort"]
     assert [path.name for path in paths] == [f"{name}.{end}" for name in names for end in ("tex", "doc.html")]
     for path in paths:
@@ -172,9 +173,9 @@ def test_every_table_of_a_run_is_written_and_marked(
     assert paths[0].parent == tmp_path / "report" / "tables"
 
 
-def test_chinese_tables_have_names_of_their_own(tmp_path: Path, record: Record) -> None:
+def test_chinese_tables_have_names_of_their_own(tmp_path: Path, record: Results) -> None:
     with speaking("zh"):
-        paths = write_tables(dataclasses.replace(record, run_dir=tmp_path))
+        paths = write_tables(dataclasses.replace(record, folder=RunFolder(tmp_path)))
     assert paths[0].name == "results.zh.tex"
     assert paths[1].name == "results.zh.doc.html"
     text = paths[0].read_text(encoding="utf-8")
@@ -184,7 +185,7 @@ def test_chinese_tables_have_names_of_their_own(tmp_path: Path, record: Record) 
 
 
 def test_models_scored_on_other_patients_are_counted_by_name(foreign_run: Path) -> None:
-    record = read_record(foreign_run)
+    record = Results.read(foreign_run)
     model, part, first = record.estimates[0]
     assert first.measure == "auc"
     fewer = dataclasses.replace(first, n=20, n_high=9)
@@ -203,7 +204,7 @@ def test_out_of_fold_scores_alone_are_named_as_such(
         for k in range(20)
     )
     write_evaluation(tmp_path, Scores(rows))
-    record = read_record(tmp_path)
+    record = Results.read(tmp_path)
     tables = {table.name: table for table in manuscript_tables(record)}
     assert tables["results"].caption == "Results of each model out of fold, on the training patients."
     assert "optimistic" in " ".join(tables["results"].notes)

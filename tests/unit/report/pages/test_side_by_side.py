@@ -13,12 +13,14 @@ from nephrograde.errors import RunError
 from nephrograde.evaluate.compare import compare_models, holm
 from nephrograde.evaluate.ledger import open_test_set
 from nephrograde.evaluate.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
+from nephrograde.evaluate.remarks import Rule
 from nephrograde.evaluate.scores import SPLITS, Score, Scores, write_scores
 from nephrograde.evaluate.tables import write_estimates
 from nephrograde.files import read_rows
 from nephrograde.report.pages.side_by_side import Difference, compare_runs, differences, flat
 from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side
 from nephrograde.report.text.language import speaking
+from nephrograde.run.provenance import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +56,14 @@ def estimates_of(rows: tuple[Score, ...]) -> list[tuple[str, str, Estimate]]:
                 continue
             n, n_high = len(scored), int(scored.is_high.sum())
             counts = confusion(scored.p_high, scored.is_high, threshold=0.5)
-            plain = {"tp": counts.tp, "fp": counts.fp, "tn": counts.tn, "fn": counts.fn, "threshold": 0.5}
+            plain = {"tp": counts.tp, "fp": counts.fp, "tn": counts.tn, "fn": counts.fn}
             found += [(model, split, Estimate(name, value, nan, nan, n, n_high, "")) for name, value in plain.items()]
-            found += [(model, split, auc(scored.p_high, scored.is_high)), (model, split, accuracy(counts))]
+            frozen = Estimate("threshold", 0.5, nan, nan, n, n_high, "", rule=Rule.FIXED)
+            found += [
+                (model, split, frozen),
+                (model, split, auc(scored.p_high, scored.is_high)),
+                (model, split, accuracy(counts)),
+            ]
             found += [(model, split, sensitivity(counts)), (model, split, specificity(counts))]
     return found
 
@@ -64,9 +71,10 @@ def estimates_of(rows: tuple[Score, ...]) -> list[tuple[str, str, Estimate]]:
 def store(run_dir: Path, rows: tuple[Score, ...], study: Study | None = None, **lock: Any) -> Path:
     write_scores(Scores(rows), run_dir / "scores" / "scores.csv")
     write_estimates(estimates_of(rows), run_dir / "statistics" / "estimates.csv")
+    content: dict[str, Any] = {"format": FORMAT}
     if study is not None:
-        content = {"study": study.model_dump(mode="json"), "versions": {"torch": "2.13.0"}, "inputs": {}} | lock
-        (run_dir / "study.lock.json").write_text(json.dumps(content), encoding="utf-8")
+        content |= {"study": study.model_dump(mode="json"), "versions": {"torch": "2.13.0"}, "inputs": {}} | lock
+    (run_dir / "study.lock.json").write_text(json.dumps(content), encoding="utf-8")
     return run_dir
 
 
@@ -88,7 +96,7 @@ def test_difference_is_the_paired_one_on_the_same_patients(two_runs: tuple[Path,
     expected = []
     for model in MODELS:
         a, b = (record.scores.of(model, "test") for record in (side.a, side.b))
-        at = [record.estimate(model, "test", "threshold") for record in (side.a, side.b)]
+        at = [record.estimate(model, "threshold") for record in (side.a, side.b)]
         thresholds = {"a": at[0].value if at[0] else 0, "b": at[1].value if at[1] else 0}
         expected.append({pair.measure: pair for pair in compare_models({"a": a, "b": b}, thresholds)})
     for measure in ("auc", "accuracy", "sensitivity", "specificity"):
@@ -251,7 +259,7 @@ def test_what_cannot_be_computed_is_a_dash_with_its_reason(tmp_path: Path) -> No
     assert found is not None
     assert math.isnan(found.p_value)
     page = write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
-    assert "all common patients are low grade" in page
+    assert "patients of one grade only" in page
     rows = read_rows(tmp_path / "out" / "compare.csv")
     assert rows[0]["p_value"] == ""
     assert rows[0]["a_value"] != ""
@@ -298,10 +306,13 @@ def test_names_are_shown_as_text(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
     a = store(tmp_path / "a", made_scores(1))
-    with pytest.raises(RunError, match="is not a folder"):
+    with pytest.raises(RunError, match="not the folder of a run"):
         compare_runs(a, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match=r"not the folder of an evaluated run: scores/scores\.csv is missing"):
+    with pytest.raises(RunError, match="not the folder of a run"):
         compare_runs(tmp_path / "empty", a)
+    (a / "scores" / "scores.csv").rename(tmp_path / "empty" / "scores.csv")
+    with pytest.raises(RunError, match=r"scores\.csv is missing"):
+        compare_runs(store(tmp_path / "b", made_scores(1)), a)
     with pytest.raises(RunError, match="same folder"):
         compare_runs(a, tmp_path / "empty" / ".." / "a")

@@ -15,6 +15,7 @@ from nephrograde.evaluate.scores import Score, Scores
 from nephrograde.files import fingerprint
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE
+from nephrograde.run.provenance import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,10 +247,10 @@ def test_folded_parts_are_hidden_on_screen_only(html: str) -> None:
 def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> None:
     found = Page(write_report(foreign_run).read_text(encoding="utf-8"))
     there = [name for name in found.values("id") if name in SECTIONS]
-    missing = {"run", "cohort", "findings", "paper", "learning", "examples", "deviations", "provenance"}
+    missing = {"run", "cohort", "findings", "paper", "learning", "examples", "deviations"}
     missing |= {"evidence-images", "slices"}
     assert there == [name for name in SECTIONS if name not in missing]
-    assert "does not hold the study file" in found.text
+    assert "does not hold the cohort table" in found.text
     assert "the fitted networks (models/)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text
     assert "模型 B" in found.text
@@ -266,6 +267,7 @@ def test_out_of_fold_scores_alone_are_reported_as_such(
         for k, p in enumerate(stream.uniform(0, 0.7, 30))
     ]
     write_evaluation(tmp_path, Scores(tuple(rows)))
+    (tmp_path / "study.lock.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
     found = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "Out-of-fold training predictions, n = 30" in found.text
     assert "Out of fold weak-1-cmp has an AUC" in found.text
@@ -305,6 +307,8 @@ def test_missing_results_are_named_with_a_remedy(foreign_run: Path, relative: st
 
 
 def test_lock_of_another_version_is_refused(foreign_run: Path) -> None:
-    (foreign_run / "study.lock.json").write_text(json.dumps({"study": {"cohort": {}}}), encoding="utf-8")
+    (foreign_run / "study.lock.json").write_text(
+        json.dumps({"format": FORMAT, "study": {"cohort": {}}}), encoding="utf-8"
+    )
     with pytest.raises(RunError, match=r"study\.lock\.json does not hold a study of this version"):
         write_report(foreign_run)

@@ -2,42 +2,47 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.errors import RunError
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
 from nephrograde.evaluate.compare import Comparison, holm
 from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening, open_test_set
+from nephrograde.evaluate.ledger import Opening
 from nephrograde.evaluate.metrics import Estimate
+from nephrograde.evaluate.remarks import Caution, Reason
 from nephrograde.evaluate.scores import Scores
 from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import write_table
-from nephrograde.report.record import Record, read_record
-from nephrograde.report.tables.evidence import Evidence, evidence_sections, read_evidence, section_titles
+from nephrograde.report.tables.evidence import evidence_sections, section_titles
 from nephrograde.report.tables.pairs import verdict
 from nephrograde.report.text.language import phase_heading, speaking
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nephrograde.report.tables.evidence import EvidenceSections
     from nephrograde.study import Study
 
 NAN = math.nan
 
 
 @pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    """A run without the tables that each test brings along."""
+    nothing: dict[str, Any] = dict.fromkeys(("equivalences", "calibration", "net_benefit", "subgroups", "openings"), ())
+    return dataclasses.replace(Results.read(whole_run), **nothing)
+
+
+def lay_out(run: Results, **tables: Any) -> EvidenceSections:
+    return evidence_sections(dataclasses.replace(run, **tables))
 
 
 def compared(a: str, b: str, difference: float = 0.1, p: float = 0.04, *, n: int = 12) -> Comparison:
     low, high = difference - 0.15, difference + 0.05
-    return Comparison(a, b, "auc", difference, low, high, 1.0, p, min(1.0, 3 * p), n, "paired DeLong")
+    reason = Reason.NO_COMMON_PATIENTS if math.isnan(p) else None
+    return Comparison(a, b, "auc", difference, low, high, 1.0, p, min(1.0, 3 * p), n, "paired DeLong", reason=reason)
 
 
 def equivalent(a: str, b: str, **changes: float | str) -> Equivalence:
@@ -46,15 +51,17 @@ def equivalent(a: str, b: str, **changes: float | str) -> Equivalence:
 
 
 def part(model: str, group: str, *, column: str = "size_cm", split: str = "test", auc: float = 0.8) -> SubgroupEstimate:
-    method = "DeLong" if math.isfinite(auc) else "not computed: one grade only"
-    return SubgroupEstimate(model, split, column, group, 6, 3, auc, auc - 0.1, auc + 0.1, 0.031, method)
+    reason = None if math.isfinite(auc) else Reason.ONE_GRADE
+    return SubgroupEstimate(
+        model, split, column, group, 6, 3, auc, auc - 0.1, auc + 0.1, 0.031, "DeLong", tested_groups=2, reason=reason
+    )
 
 
 def opened(k: int) -> Opening:
     return Opening(f"2026-05-0{k}T09:30:00+00:00", "ab" * 32, f"reason {k}", "nephrograde run a.toml", str(k))
 
 
-def estimated(record: Record, *rows: tuple[str, str, Estimate]) -> Record:
+def estimated(record: Results, *rows: tuple[str, str, Estimate]) -> Results:
     return dataclasses.replace(record, estimates=rows)
 
 
@@ -62,52 +69,27 @@ def measured(measure: str, value: float, *, method: str = "method", note: str = 
     return Estimate(measure, value, value - 0.1, value + 0.1, 12, 5, method, note)
 
 
-# ------------------------------------------------------------------- reading
+# ----------------------------------------------------------------- contents
 
 
-def test_every_table_is_read_from_its_file(tmp_path: Path) -> None:
-    points = [CalibrationPoint("size", "test", 0.25, 0.3, 0.1, NAN)]
-    benefits = [BenefitPoint("size", "test", 0.1, 0.2, 0.3, 12, 5)]
-    write_table([equivalent("a", "b")], Equivalence, tmp_path / "statistics" / "equivalence.csv")
-    write_table(points, CalibrationPoint, tmp_path / "statistics" / "calibration.csv")
-    write_table(benefits, BenefitPoint, tmp_path / "statistics" / "net_benefit.csv")
-    write_table([part("size", "≤ 4 cm")], SubgroupEstimate, tmp_path / "statistics" / "subgroups.csv")
-    open_test_set(tmp_path, study="s", inputs="i", reason="", command="nephrograde run a.toml")
-    found = read_evidence(tmp_path)
-    assert found.equivalences == (equivalent("a", "b"),)
-    assert found.calibration[0].observed == 0.3
-    assert math.isnan(found.calibration[0].high)
-    assert found.benefit == tuple(benefits)
-    assert found.subgroups[0].group == "≤ 4 cm"
-    assert [one.reason for one in found.openings] == ["first evaluation"]
-
-
-def test_missing_files_are_empty_and_damaged_ones_are_named(tmp_path: Path) -> None:
-    assert read_evidence(tmp_path) == Evidence()
-    (tmp_path / "statistics").mkdir()
-    (tmp_path / "statistics" / "subgroups.csv").write_text("model,auc\nsize,high\n", encoding="utf-8")
-    with pytest.raises(RunError, match=r"subgroups\.csv is damaged.*nephrograde evaluate"):
-        read_evidence(tmp_path)
-
-
-def test_folder_of_an_earlier_version_has_what_its_files_allow(record: Record) -> None:
+def test_folder_of_an_earlier_version_has_what_its_files_allow(record: Results) -> None:
     only = dataclasses.replace(
         record, comparisons=(), estimates=tuple(row for row in record.estimates if row[2].measure == "auc")
     )
-    sections = evidence_sections(only, Evidence())
+    sections = lay_out(only)
     assert sections.contents(()) == [("ledger", "Test-set ledger")]
     assert (sections.gain, sections.equivalence, sections.subgroups) == (None, None, None)
     assert (sections.slices, sections.calibration, sections.opinions) == ((), (), ())
 
 
-def test_contents_follow_the_order_of_the_page(record: Record) -> None:
-    evidence = Evidence(
+def test_contents_follow_the_order_of_the_page(record: Results) -> None:
+    rows = [("size", "test", measured(measure, 0.2)) for measure in ("auc", "brier", "ppv")]
+    sections = lay_out(
+        estimated(record, *rows),
         equivalences=(equivalent("weak-1-cmp", "strong-cmp"),),
         subgroups=(part("size", "≤ 4 cm"),),
         openings=(opened(1),),
     )
-    rows = [("size", "test", measured(measure, 0.2)) for measure in ("auc", "brier", "ppv")]
-    sections = evidence_sections(estimated(record, *rows), evidence)
     assert sections.contents(("benefit", "roc")) == list(section_titles())
     with speaking("zh"):
         assert sections.contents(())[0] == ("evidence-images", "影像的增量价值")
@@ -119,9 +101,9 @@ def test_contents_follow_the_order_of_the_page(record: Record) -> None:
 # -------------------------------------------------------- what the images add
 
 
-def test_networks_stand_first_whichever_way_the_pair_is_stored(record: Record) -> None:
+def test_networks_stand_first_whichever_way_the_pair_is_stored(record: Results) -> None:
     pairs = (compared("weak-1-cmp", "size", 0.1), compared("volume", "weak-1-cmp", 0.2, 0.5))
-    gain = evidence_sections(dataclasses.replace(record, comparisons=pairs), Evidence()).gain
+    gain = lay_out(dataclasses.replace(record, comparisons=pairs)).gain
     assert gain is not None
     assert gain.baselines == ("size", "volume")
     row = next(row for row in gain.rows if row.model == "weak-1-cmp")
@@ -133,12 +115,12 @@ def test_networks_stand_first_whichever_way_the_pair_is_stored(record: Record) -
     assert [cell.difference for cell in other.cells] == ["–", "–"]
 
 
-def test_other_measures_are_not_taken_for_the_auc(record: Record) -> None:
+def test_other_measures_are_not_taken_for_the_auc(record: Results) -> None:
     pair = dataclasses.replace(compared("weak-1-cmp", "size"), measure="accuracy")
-    assert evidence_sections(dataclasses.replace(record, comparisons=(pair,)), Evidence()).gain is None
+    assert lay_out(dataclasses.replace(record, comparisons=(pair,))).gain is None
 
 
-def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record: Record) -> None:
+def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record: Results) -> None:
     rows = (
         ("weak-1-cmp", "oof", measured("auc", 0.7)),
         ("weak-1-cmp", "test", measured("auc", 0.99)),
@@ -149,7 +131,7 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
         ("volume", "test", measured("auc", 0.6)),
     )
     pairs = (compared("strong-np", "size"), compared("strong-np", "volume", 0.16))
-    gain = evidence_sections(dataclasses.replace(record, estimates=rows, comparisons=pairs), Evidence()).gain
+    gain = lay_out(dataclasses.replace(record, estimates=rows, comparisons=pairs)).gain
     assert gain is not None
     assert [row.model for row in gain.rows if row.is_chosen] == ["strong-np"]
     assert "minus that of volume, the best of the baselines, is 0.160 [0.010–0.210]" in gain.sentence
@@ -160,43 +142,43 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
     ("difference", "words"),
     [(0.1, "do not show that the images add"), (-0.2, "lies below 0"), (NAN, "")],
 )
-def test_sentence_says_what_the_interval_shows(record: Record, difference: float, words: str) -> None:
+def test_sentence_says_what_the_interval_shows(record: Results, difference: float, words: str) -> None:
     best = record.chosen_network
     assert best is not None
     pairs = tuple(
         compared(best, name, difference, NAN if math.isnan(difference) else 0.04) for name in ("size", "volume")
     )
-    gain = evidence_sections(dataclasses.replace(record, comparisons=pairs), Evidence()).gain
+    gain = lay_out(dataclasses.replace(record, comparisons=pairs)).gain
     assert gain is not None
     assert words in gain.sentence
     assert bool(gain.sentence) == bool(words)
     assert len(gain.remarks) == (0 if words else 2)
 
 
-def test_out_of_fold_the_choice_is_said_to_flatter(record: Record) -> None:
+def test_out_of_fold_the_choice_is_said_to_flatter(record: Results) -> None:
     rows = tuple(row for row in record.scores.rows if row.split == "oof")
     out_of_fold = dataclasses.replace(record, scores=Scores(rows))
-    gain = evidence_sections(out_of_fold, Evidence()).gain
+    gain = lay_out(out_of_fold).gain
     assert gain is not None
     assert gain.sentence.endswith("and so the difference is optimistic.")
     with speaking("zh"):
-        chinese = evidence_sections(out_of_fold, Evidence()).gain
+        chinese = lay_out(out_of_fold).gain
         assert chinese is not None
         assert "。 " not in chinese.sentence
         assert chinese.sentence.count("。") == 4
 
 
-def test_patients_behind_the_differences_are_counted(record: Record) -> None:
+def test_patients_behind_the_differences_are_counted(record: Results) -> None:
     pairs = (compared("weak-1-cmp", "size"), compared("weak-1-up", "size", n=10))
-    gain = evidence_sections(dataclasses.replace(record, comparisons=pairs), Evidence()).gain
+    gain = lay_out(dataclasses.replace(record, comparisons=pairs)).gain
     assert gain is not None
     assert gain.n == "10–12"
 
 
-def test_one_model_alone_has_nothing_to_be_compared_with(record: Record) -> None:
+def test_one_model_alone_has_nothing_to_be_compared_with(record: Results) -> None:
     rows = tuple(row for row in record.scores.rows if row.model == "strong-cmp")
     alone = dataclasses.replace(record, scores=Scores(rows), comparisons=())
-    sections = evidence_sections(alone, Evidence())
+    sections = lay_out(alone)
     assert sections.gain is None
     assert alone.chosen_network == "strong-cmp"
     assert dataclasses.replace(alone, estimates=()).chosen_network is None
@@ -205,7 +187,7 @@ def test_one_model_alone_has_nothing_to_be_compared_with(record: Record) -> None
 # -------------------------------------------------- one slice against several
 
 
-def test_several_slices_are_set_against_one_and_adjusted_among_themselves(record: Record) -> None:
+def test_several_slices_are_set_against_one_and_adjusted_among_themselves(record: Results) -> None:
     pairs = (
         compared("weak-1-cmp", "weak-3-cmp", -0.1, 0.01),
         compared("weak-3-np", "weak-1-np", 0.02, 0.03),
@@ -213,7 +195,7 @@ def test_several_slices_are_set_against_one_and_adjusted_among_themselves(record
         compared("weak-1-cmp", "weak-3-np", 0.4, 0.001),
         compared("weak-1-cmp", "strong-cmp", 0.4, 0.001),
     )
-    rows = evidence_sections(dataclasses.replace(record, comparisons=pairs), Evidence()).slices
+    rows = lay_out(dataclasses.replace(record, comparisons=pairs)).slices
     assert [(row.phase, row.several, row.one) for row in rows] == [
         ("Corticomedullary", "weak-3-cmp", "weak-1-cmp"),
         ("Nephrographic", "weak-3-np", "weak-1-np"),
@@ -224,21 +206,21 @@ def test_several_slices_are_set_against_one_and_adjusted_among_themselves(record
     assert [row.cell.p_adjusted for row in rows] == ["0.02", "0.03", "–"]
 
 
-def test_arms_that_differ_in_more_than_slices_are_not_paired(record: Record, make_study: Callable[..., Study]) -> None:
+def test_arms_that_differ_in_more_than_slices_are_not_paired(record: Results, make_study: Callable[..., Study]) -> None:
     arms = [
         {"name": "weak-1", "supervision": "point", "slices": 1},
         {"name": "weak-3", "supervision": "box", "slices": 3},
     ]
     other = dataclasses.replace(record, study=make_study(arm=arms))
-    assert evidence_sections(other, Evidence()).slices == ()
+    assert lay_out(other).slices == ()
     two = [{"name": "weak-1", "supervision": "box", "slices": 1}, {"name": "weak-3", "supervision": "box", "slices": 2}]
-    assert evidence_sections(dataclasses.replace(record, study=make_study(arm=two)), Evidence()).slices == ()
+    assert lay_out(dataclasses.replace(record, study=make_study(arm=two))).slices == ()
 
 
 # ----------------------------------------------------------------- equivalence
 
 
-def test_weak_stands_before_strong_and_its_question_is_asked(record: Record) -> None:
+def test_weak_stands_before_strong_and_its_question_is_asked(record: Results) -> None:
     rows = (
         equivalent("weak-1-cmp", "weak-3-cmp"),
         equivalent("strong-cmp", "weak-1-cmp"),
@@ -246,7 +228,7 @@ def test_weak_stands_before_strong_and_its_question_is_asked(record: Record) -> 
         equivalent("weak-1-cmp", "weak-1-np"),
         equivalent("weak-1-cmp", "size"),
     )
-    table = evidence_sections(record, Evidence(equivalences=rows)).equivalence
+    table = lay_out(record, equivalences=rows).equivalence
     assert table is not None
     assert [(row.model_a, row.model_b, row.is_key) for row in table.asked] == [
         ("weak-1-cmp", "strong-cmp", True),
@@ -281,28 +263,28 @@ def test_verdict_follows_the_interval_and_the_margin(
         assert verdict(row) == chinese
 
 
-def test_pair_that_was_not_computed_has_no_verdict_but_a_reason(record: Record) -> None:
+def test_pair_that_was_not_computed_has_no_verdict_but_a_reason(record: Results) -> None:
     missing = equivalent(
         "weak-1-cmp",
         "strong-cmp",
         **dict.fromkeys(("difference", "low", "high", "p_a_not_worse", "p_equivalent", "detectable"), NAN),
         patients_needed=0,
-        method="not computed: one grade only",
+        reason=Reason.ONE_GRADE,
     )
-    table = evidence_sections(record, Evidence(equivalences=(missing,))).equivalence
+    table = lay_out(record, equivalences=(missing,)).equivalence
     assert table is not None
     (row,) = table.asked
     assert (row.difference, row.bounds, row.verdict, row.detectable, row.needed) == ("–", "", "–", "–", "–")
-    assert row.remark == "not computed: one grade only"
+    assert row.remark == "not computed: patients of one grade only"
 
 
-def test_without_a_study_few_pairs_are_shown_and_many_folded(record: Record) -> None:
+def test_without_a_study_few_pairs_are_shown_and_many_folded(record: Results) -> None:
     foreign = dataclasses.replace(record, study=None)
     few = tuple(equivalent("reader", f"model {k}", margin=0.075) for k in range(12))
-    table = evidence_sections(foreign, Evidence(equivalences=few)).equivalence
+    table = lay_out(foreign, equivalences=few).equivalence
     assert table is not None
     assert (len(table.asked), len(table.others), table.margin) == (12, 0, "0.075")
-    table = evidence_sections(foreign, Evidence(equivalences=(*few, equivalent("a", "b")))).equivalence
+    table = lay_out(foreign, equivalences=(*few, equivalent("a", "b"))).equivalence
     assert table is not None
     assert (len(table.asked), len(table.others)) == (0, 13)
 
@@ -310,42 +292,42 @@ def test_without_a_study_few_pairs_are_shown_and_many_folded(record: Record) -> 
 # ------------------------------------------------------------- rows of a model
 
 
-def test_calibration_is_laid_out_with_baselines_last(record: Record) -> None:
+def test_calibration_is_laid_out_with_baselines_last(record: Results) -> None:
     rows = (
         ("size", "test", measured("brier", 0.22)),
         ("weak-1-cmp", "test", measured("brier", 0.18)),
         ("weak-1-cmp", "test", measured("calibration_slope", 0.9)),
         ("weak-1-cmp", "oof", measured("ece", 0.5)),
-        ("strong-cmp", "test", measured("calibration_slope", NAN, method="not computed: separation")),
+        ("strong-cmp", "test", dataclasses.replace(measured("calibration_slope", NAN), reason=Reason.NOT_CONVERGED)),
     )
-    found = evidence_sections(estimated(record, *rows), Evidence()).calibration
+    found = lay_out(estimated(record, *rows)).calibration
     assert [row.model for row in found] == ["weak-1-cmp", "strong-cmp", "size"]
     assert [cell.text for cell in found[0].cells] == ["0.180 [0.080–0.280]", "–", "0.900 [0.800–1.000]", "–"]
     assert [row.is_baseline for row in found] == [False, False, True]
-    assert [row.notes for row in found] == [(), ("not computed: separation",), ()]
+    assert [row.notes for row in found] == [(), ("not computed: the logistic model did not converge",), ()]
 
 
-def test_predictive_values_stand_beside_their_counts(record: Record) -> None:
+def test_predictive_values_stand_beside_their_counts(record: Results) -> None:
     counts = [Estimate(name, n, NAN, NAN, 12, 5, "count") for name, n in (("tp", 4), ("fp", 1), ("tn", 6), ("fn", 1))]
     rows = (
         *(("weak-1-cmp", "test", count) for count in counts),
-        ("weak-1-cmp", "test", measured("auc", 0.8, note="unreliable")),
-        ("weak-1-cmp", "test", measured("auc_bootstrap", 0.8, note="unreliable")),
-        ("weak-1-cmp", "test", measured("ppv", 0.8, note="4 of 5")),
-        ("weak-1-cmp", "test", measured("npv", 6 / 7)),
+        ("weak-1-cmp", "test", dataclasses.replace(measured("auc", 0.8), caution=Caution.PERFECT_AUC)),
+        ("weak-1-cmp", "test", dataclasses.replace(measured("auc_bootstrap", 0.8), caution=Caution.PERFECT_AUC)),
+        ("weak-1-cmp", "test", dataclasses.replace(measured("ppv", 0.8), part=4, whole=5)),
+        ("weak-1-cmp", "test", dataclasses.replace(measured("npv", 6 / 7), part=6, whole=7)),
         ("size", "test", measured("ppv", 0.5)),
     )
-    network, size = evidence_sections(estimated(record, *rows), Evidence()).opinions
+    network, size = lay_out(estimated(record, *rows)).opinions
     assert network.cells[2].text == "0.800 [0.70–0.90] (4/5)"
     assert network.cells[3].counts == "6/7"
-    assert network.notes == ("unreliable",)
+    assert network.notes == ("an AUC is exactly 0 or 1: unreliable",)
     assert size.cells[2].text == "0.500 [0.400–0.600]"
 
 
 # ------------------------------------------------------------------- subgroups
 
 
-def test_chosen_network_and_baselines_are_shown_by_column(record: Record) -> None:
+def test_chosen_network_and_baselines_are_shown_by_column(record: Results) -> None:
     best = record.chosen_network
     assert best is not None
     other = "strong-up"
@@ -355,7 +337,7 @@ def test_chosen_network_and_baselines_are_shown_by_column(record: Record) -> Non
         for column, groups in (("size_cm", ("≤ 4 cm", "> 4 cm")), ("sex", ("female", "male")))
         for group in groups
     )
-    found = evidence_sections(record, Evidence(subgroups=(*rows, part(best, "all", split="oof")))).subgroups
+    found = lay_out(record, subgroups=(*rows, part(best, "all", split="oof"))).subgroups
     assert found is not None
     assert [(block.column, block.model) for block in found.shown] == [
         ("size_cm", best),
@@ -371,28 +353,29 @@ def test_chosen_network_and_baselines_are_shown_by_column(record: Record) -> Non
     assert found.remarks == ()
 
 
-def test_without_a_choice_every_model_is_shown_and_gaps_are_explained_once(record: Record) -> None:
+def test_without_a_choice_every_model_is_shown_and_gaps_are_explained_once(record: Results) -> None:
     rows = tuple(part(model, "> 4 cm", auc=NAN) for model in ("weak-1-cmp", "strong-up"))
-    found = evidence_sections(dataclasses.replace(record, estimates=()), Evidence(subgroups=rows)).subgroups
+    found = lay_out(dataclasses.replace(record, estimates=()), subgroups=rows).subgroups
     assert found is not None
     assert len(found.shown) == 2
     assert found.others == ()
-    assert found.remarks == ("size_cm > 4 cm: not computed: one grade only",)
+    assert found.remarks == ("size_cm > 4 cm: not computed: patients of one grade only",)
     assert found.shown[0].rows[0].auc.text == "–"
 
 
-def test_numbers_not_to_be_trusted_are_explained(record: Record) -> None:
+def test_numbers_not_to_be_trusted_are_explained(record: Results) -> None:
     certain = dataclasses.replace(
         part("size", "≤ 4 cm"),
-        method="DeLong; variance 0: unreliable; interaction not computed: few",
+        caution=Caution.ZERO_VARIANCE,
+        tested_groups=1,
         p_interaction=NAN,
     )
-    found = evidence_sections(record, Evidence(subgroups=(certain, part("size", "> 4 cm")))).subgroups
+    found = lay_out(record, subgroups=(certain, part("size", "> 4 cm"))).subgroups
     assert found is not None
     assert found.shown[0].p_interaction == "–"
     assert found.remarks == (
-        "size, size_cm ≤ 4 cm: DeLong; variance 0: unreliable",
-        "size_cm: interaction not computed: few",
+        "size, size_cm ≤ 4 cm: variance 0: interval unreliable",
+        "size_cm: interaction not computed: fewer than two groups whose AUC has a variance",
     )
 
 
@@ -410,11 +393,11 @@ def test_numbers_not_to_be_trusted_are_explained(record: Record) -> None:
     ],
 )
 def test_ledger_says_how_often_the_test_set_was_opened(
-    record: Record, times: int, split: str, *, is_clean: bool, words: str
+    record: Results, times: int, split: str, *, is_clean: bool, words: str
 ) -> None:
     rows = tuple(row for row in record.scores.rows if split == "test" or row.split == "oof")
     read = dataclasses.replace(record, scores=Scores(rows))
-    ledger = evidence_sections(read, Evidence(openings=tuple(opened(k + 1) for k in range(times)))).ledger
+    ledger = lay_out(read, openings=tuple(opened(k + 1) for k in range(times))).ledger
     assert words in ledger.sentence
     assert ledger.is_clean is is_clean
     assert [(row.opened, row.reason) for row in ledger.rows] == [

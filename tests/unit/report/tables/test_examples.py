@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nephrograde.report.record import Record, read_record
 from nephrograde.report.tables.examples import Examples, pick_examples, png_data_uri
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def record(tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]) -> Record:
-    return read_record(make_run(tmp_path / "run", make_study()))
+def record(tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]) -> Results:
+    return Results.read(make_run(tmp_path / "run", make_study()))
 
 
 @pytest.fixture
-def examples(record: Record) -> Examples:
+def examples(record: Results) -> Examples:
     found = pick_examples(record)
     assert found is not None
     return found
 
 
-def test_four_kinds_of_calls_count_up_to_the_test_set(record: Record, examples: Examples) -> None:
+def test_four_kinds_of_calls_count_up_to_the_test_set(record: Results, examples: Examples) -> None:
     assert [group.is_right for group in examples.groups] == [True, True, False, False]
     assert sum(group.count for group in examples.groups) == 12
     tp, tn, fp, fn = (group.count for group in examples.groups)
     for count, measure in ((tp, "tp"), (tn, "tn"), (fp, "fp"), (fn, "fn")):
-        estimate = record.estimate(examples.model, "test", measure)
+        estimate = record.estimate(examples.model, measure)
         assert estimate is not None
         assert count == estimate.value
 
 
-def test_most_confident_calls_come_first(record: Record, examples: Examples) -> None:
+def test_most_confident_calls_come_first(record: Results, examples: Examples) -> None:
     scores = {row.patient_id: row.p_high for row in record.scores.rows if row.model == examples.model}
     high = [scores[example.patient_id] for example in examples.groups[0].examples]
     low = [scores[example.patient_id] for example in examples.groups[1].examples]
@@ -55,7 +55,7 @@ def test_truth_is_the_grade_and_the_slice_is_named(examples: Examples) -> None:
         assert {example.slice_text for example in group.examples} == {"17"}
 
 
-def test_model_is_chosen_out_of_fold(record: Record) -> None:
+def test_model_is_chosen_out_of_fold(record: Results) -> None:
     estimates = tuple(
         (model, split, dataclasses.replace(estimate, value=1.0))
         if (model, split, estimate.measure) == ("weak-3-cmp", "oof", "auc")
@@ -67,14 +67,14 @@ def test_model_is_chosen_out_of_fold(record: Record) -> None:
     assert found.model == "weak-3-cmp"
 
 
-def test_without_oof_auc_the_first_weak_model_is_shown(record: Record) -> None:
+def test_without_oof_auc_the_first_weak_model_is_shown(record: Results) -> None:
     estimates = tuple(row for row in record.estimates if row[1] == "test")
     found = pick_examples(dataclasses.replace(record, estimates=estimates))
     assert found is not None
     assert found.model == "weak-1-cmp"
 
 
-def test_region_that_is_gone_or_no_slice_is_passed_over(record: Record, examples: Examples) -> None:
+def test_region_that_is_gone_or_no_slice_is_passed_over(record: Results, examples: Examples) -> None:
     first = examples.groups[0].examples[0].patient_id
     row = next(row for row in record.regions if (row["patient_id"], row["arm"]) == (first, "weak-1"))
     region_path = record.run_dir / "volumes" / row["file"]
@@ -86,7 +86,7 @@ def test_region_that_is_gone_or_no_slice_is_passed_over(record: Record, examples
     assert pick_examples(record) == again
 
 
-def test_no_slices_no_examples(record: Record) -> None:
+def test_no_slices_no_examples(record: Results) -> None:
     assert pick_examples(dataclasses.replace(record, regions=())) is None
     assert pick_examples(dataclasses.replace(record, estimates=())) is None
     for row in record.regions:
@@ -94,7 +94,7 @@ def test_no_slices_no_examples(record: Record) -> None:
     assert pick_examples(record) is None
 
 
-def test_outcome_without_grades_is_said_in_its_own_words(record: Record) -> None:
+def test_outcome_without_grades_is_said_in_its_own_words(record: Results) -> None:
     bare = tuple(case | {"grade": ""} for case in record.cases)
     found = pick_examples(dataclasses.replace(record, cases=bare))
     assert found is not None

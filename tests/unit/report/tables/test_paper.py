@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from nephrograde.evaluate.compare import Comparison
 from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.scores import ModelScores
+from nephrograde.evaluate.remarks import Caution, Reason, Rule
 from nephrograde.evaluate.tables import read_estimates
-from nephrograde.evaluate.threshold import choose_threshold
-from nephrograde.report.record import Record, read_record
 from nephrograde.report.tables.paper import (
     beside_table,
     fatal_findings,
@@ -23,15 +20,15 @@ from nephrograde.report.tables.paper import (
     threshold_table,
     warning_counts,
 )
-from nephrograde.study import EvaluateSettings
+from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
 
 
 def counted(model: str, **counts: float) -> list[tuple[str, str, Estimate]]:
@@ -42,9 +39,9 @@ def counted(model: str, **counts: float) -> list[tuple[str, str, Estimate]]:
 def test_counts_stand_beside_every_proportion() -> None:
     estimates = [
         ("weak-1-cmp", "test", Estimate("auc", 0.907, 0.8423, 0.9718, 90, 42, "DeLong")),
-        ("weak-1-cmp", "test", Estimate("accuracy", 77 / 90, 0.768, 0.914, 90, 42, "Wilson")),
-        ("weak-1-cmp", "test", Estimate("sensitivity", 36 / 42, 0.722, 0.933, 90, 42, "Wilson")),
-        ("weak-1-cmp", "test", Estimate("specificity", 41 / 48, 0.728, 0.928, 90, 42, "Wilson")),
+        ("weak-1-cmp", "test", Estimate("accuracy", 77 / 90, 0.768, 0.914, 90, 42, "Wilson", part=77, whole=90)),
+        ("weak-1-cmp", "test", Estimate("sensitivity", 36 / 42, 0.722, 0.933, 90, 42, "Wilson", part=36, whole=42)),
+        ("weak-1-cmp", "test", Estimate("specificity", 41 / 48, 0.728, 0.928, 90, 42, "Wilson", part=41, whole=48)),
         *counted("weak-1-cmp", tp=36, fp=7, tn=41, fn=6),
     ]
     headings, rows = paper_table(estimates)
@@ -68,25 +65,25 @@ def test_baselines_come_last_and_keep_their_order(whole_run: Path) -> None:
     assert [row.is_baseline for row in rows] == [False] * 9 + [True] * 2
 
 
-def test_splits_are_not_mixed(record: Record) -> None:
+def test_splits_are_not_mixed(record: Results) -> None:
     assert {row.n for row in paper_rows(record.estimates, "test")} == {12}
     assert {row.n for row in paper_rows(record.estimates, "oof")} == {28}
 
 
 def test_number_that_was_not_computed_is_a_dash_with_its_reason() -> None:
     nan = math.nan
-    estimates = [("a", "test", Estimate("auc", nan, nan, nan, 5, 0, "not computed: one grade only"))]
+    estimates = [("a", "test", Estimate("auc", nan, nan, nan, 5, 0, "method", reason=Reason.ONE_GRADE))]
     row = paper_rows(estimates)[0]
     assert row.auc.text == "–"
-    assert row.note == "not computed: one grade only"
+    assert row.note == "not computed: patients of one grade only"
 
 
 def test_unreliable_auc_keeps_its_note() -> None:
-    estimates = [("a", "test", Estimate("auc", 1.0, 1.0, 1.0, 5, 2, "DeLong", "unreliable"))]
-    assert paper_rows(estimates)[0].note == "unreliable"
+    estimates = [("a", "test", Estimate("auc", 1.0, 1.0, 1.0, 5, 2, "DeLong", caution=Caution.PERFECT_AUC))]
+    assert paper_rows(estimates)[0].note == "an AUC is exactly 0 or 1: unreliable"
 
 
-def test_this_run_stands_below_its_printed_row(record: Record) -> None:
+def test_this_run_stands_below_its_printed_row(record: Results) -> None:
     rows = beside_table(record)
     assert [row.label for row in rows] == [
         "weak, one slice, corticomedullary",
@@ -100,7 +97,7 @@ def test_this_run_stands_below_its_printed_row(record: Record) -> None:
     assert rows[1].ours.model == "weak-1-cmp"
 
 
-def test_every_pair_is_a_row_and_the_papers_question_is_marked(record: Record) -> None:
+def test_every_pair_is_a_row_and_the_papers_question_is_marked(record: Results) -> None:
     table = pair_table(record)
     assert table.measures == ("AUC", "Accuracy", "Sensitivity", "Specificity")
     assert len(table.rows) == 55
@@ -111,32 +108,34 @@ def test_every_pair_is_a_row_and_the_papers_question_is_marked(record: Record) -
     assert ("size", "volume") not in key
 
 
-def test_dropped_patients_and_missing_tests_are_remarked(record: Record) -> None:
+def test_dropped_patients_and_missing_tests_are_remarked(record: Results) -> None:
     nan = math.nan
     pairs = (
-        Comparison("a", "b", "auc", 0.1, -0.1, 0.3, 1.0, 0.0004, 0.0008, 80, "paired DeLong; (10 of a dropped)"),
-        Comparison("a", "b", "sensitivity", nan, nan, nan, nan, nan, nan, 0, "not computed: no common patients"),
+        Comparison("a", "b", "auc", 0.1, -0.1, 0.3, 1.0, 0.0004, 0.0008, 80, "paired DeLong", dropped_a=10),
+        Comparison(
+            "a", "b", "sensitivity", nan, nan, nan, nan, nan, nan, 0, "method", reason=Reason.NO_COMMON_PATIENTS
+        ),
         Comparison("a", "c", "auc", 0.1, -0.1, 0.3, 1.0, 0.3, 0.3, 90, "paired DeLong"),
     )
     first, second = pair_table(dataclasses.replace(record, comparisons=pairs)).rows
     assert first.cells[0].p == "<0.001"
     assert first.cells[0].bounds == "[−0.100 to 0.300]"
     assert first.n == "80/0"
-    assert len(first.remarks) == 2
+    assert first.remarks[0] == "AUC: patients that only one model scored were dropped: 10 of a"
     assert first.remarks[1] == "Sensitivity: not computed: no common patients"
     assert second.cells[1].difference == "–"
     assert second.remarks == ()
 
 
-def test_findings_are_listed_and_warnings_counted(record: Record) -> None:
-    assert [(row["patient_id"], row["phase"]) for row in fatal_findings(record)] == [("张伟-01", "np")]
+def test_findings_are_listed_and_warnings_counted(record: Results) -> None:
+    assert [(finding.patient_id, finding.phase) for finding in fatal_findings(record)] == [("张伟-01", "np")]
     first, second = warning_counts(record)
     assert (first.code, first.scans, first.patients) == ("mask-border", 2, 2)
     assert first.example.startswith("the mask touches")
     assert second.code == "not-hu"
 
 
-def test_thresholds_name_rule_and_patients(record: Record) -> None:
+def test_thresholds_name_rule_and_patients(record: Results) -> None:
     rows = threshold_table(record)
     assert len(rows) == 11
     assert rows[0].method == "Youden’s index on out-of-fold predictions"
@@ -144,42 +143,31 @@ def test_thresholds_name_rule_and_patients(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "words"),
+    ("written", "words"),
     [
-        ("youden: out-of-fold predictions", "Youden’s index on out-of-fold predictions"),
-        ("sensitivity ≥ 0.9: out-of-fold predictions", "sensitivity ≥ 0.9 on out-of-fold predictions"),
-        ("specificity ≥ 0.85: elsewhere", "specificity ≥ 0.85 on elsewhere"),
+        ({"rule": Rule.YOUDEN}, "Youden’s index on out-of-fold predictions"),
+        ({"rule": Rule.SENSITIVITY, "rule_value": 0.9}, "sensitivity ≥ 0.9 on out-of-fold predictions"),
+        ({"rule": Rule.SPECIFICITY, "rule_value": 0.85}, "specificity ≥ 0.85 on out-of-fold predictions"),
         (
-            "cost, missed:false alarm 2:1: out-of-fold predictions",
+            {"rule": Rule.COST, "rule_value": 2.0},
             "least cost (missed : false alarm 2:1) on out-of-fold predictions",
         ),
-        ("fixed: out-of-fold rows of one grade only", "fixed (out-of-fold rows of one grade only)"),
-        ("by hand", "by hand"),
+        (
+            {"rule": Rule.FIXED, "caution": Caution.OUT_OF_FOLD_ONE_GRADE},
+            "fixed (out-of-fold rows of one grade only)",
+        ),
     ],
 )
-def test_rules_are_written_for_people(record: Record, method: str, words: str) -> None:
+def test_rules_are_written_for_people(record: Results, written: dict[str, Any], words: str) -> None:
     estimates = tuple(
-        (model, split, dataclasses.replace(estimate, method=method))
+        (model, split, dataclasses.replace(estimate, **written))
         for model, split, estimate in record.estimates
         if estimate.measure == "threshold" and model == "size"
     )
     assert [row.method for row in threshold_table(dataclasses.replace(record, estimates=estimates))] == [words]
 
 
-@pytest.mark.parametrize("rule", ["sensitivity", "specificity", "cost"])
-def test_threshold_of_a_study_is_read_as_it_is_written(
-    record: Record, rule: Literal["sensitivity", "specificity", "cost"]
-) -> None:
-    stream = np.random.default_rng(3)
-    scores = ModelScores(tuple(map(str, range(20))), stream.random(20) > 0.5, stream.random(20))
-    chosen = choose_threshold(scores, EvaluateSettings(threshold=rule))
-    written = Estimate("threshold", chosen.value, math.nan, math.nan, 20, 9, f"{chosen.rule}: {chosen.source}")
-    row = threshold_table(dataclasses.replace(record, estimates=(("size", "test", written),)))[0]
-    assert row.method.endswith(" on out-of-fold predictions")
-    assert ": out" not in row.method
-
-
-def test_fits_are_summed_over_folds(record: Record) -> None:
+def test_fits_are_summed_over_folds(record: Results) -> None:
     rows = {row.model: row for row in fit_table(record)}
     assert len(rows) == 9
     assert rows["weak-3-np"].precision == "bf16, fp32"
@@ -188,7 +176,7 @@ def test_fits_are_summed_over_folds(record: Record) -> None:
     assert rows["weak-1-cmp"].epochs == "4"
 
 
-def test_fit_without_a_card_has_empty_cells(record: Record) -> None:
+def test_fit_without_a_card_has_empty_cells(record: Results) -> None:
     bare = tuple(dataclasses.replace(fit, card={}) for fit in record.fits)
     row = fit_table(dataclasses.replace(record, fits=bare))[0]
     assert (row.best_epochs, row.time, row.device) == ("", "", "")

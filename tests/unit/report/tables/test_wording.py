@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nephrograde.cohort.split import Assignment, Split
 from nephrograde.evaluate.scores import Scores
-from nephrograde.report.record import BASELINES, Record, read_record
 from nephrograde.report.tables.wording import summary, what_was_run
 from nephrograde.report.text.numbers import bounds, decimal, p_sentence
+from nephrograde.results import Results
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def record(whole_run: Path) -> Record:
-    return read_record(whole_run)
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
 
 
-def test_summary_counts_and_warns(record: Record) -> None:
+def test_summary_counts_and_warns(record: Results) -> None:
     _, who, best, question = summary(record)
     assert who.startswith("40 synthetic patients (")
     assert "28 of them for training and 12 for testing" in who
@@ -33,7 +35,7 @@ def test_summary_counts_and_warns(record: Record) -> None:
     assert "(paired DeLong, P\N{NO-BREAK SPACE}" in question
 
 
-def chosen_out_of_fold(record: Record) -> str:
+def chosen_out_of_fold(record: Results) -> str:
     aucs = {
         model: estimate.value
         for model, split, estimate in record.estimates
@@ -42,7 +44,7 @@ def chosen_out_of_fold(record: Record) -> str:
     return max(aucs, key=lambda name: aucs[name])
 
 
-def test_summary_leads_with_what_the_images_add_over_size(record: Record) -> None:
+def test_summary_leads_with_what_the_images_add_over_size(record: Results) -> None:
     chosen = chosen_out_of_fold(record)
     pair = next(
         pair for pair in record.comparisons if (pair.model_a, pair.model_b, pair.measure) == (chosen, "size", "auc")
@@ -56,7 +58,7 @@ def test_summary_leads_with_what_the_images_add_over_size(record: Record) -> Non
     assert f"{chosen} was chosen by its out-of-fold AUC, the greatest of 9 networks" in lead
 
 
-def test_network_is_chosen_out_of_fold_and_not_on_the_test_set(record: Record) -> None:
+def test_network_is_chosen_out_of_fold_and_not_on_the_test_set(record: Results) -> None:
     estimates = tuple(
         (model, split, dataclasses.replace(estimate, value=1.0))
         if (model, split, estimate.measure) == ("strong-up", "oof", "auc")
@@ -67,7 +69,7 @@ def test_network_is_chosen_out_of_fold_and_not_on_the_test_set(record: Record) -
     assert "the AUC of strong-up minus that of size alone" in lead
 
 
-def test_pair_stored_the_other_way_round_is_turned(record: Record) -> None:
+def test_pair_stored_the_other_way_round_is_turned(record: Results) -> None:
     turned = tuple(
         dataclasses.replace(
             pair,
@@ -82,7 +84,7 @@ def test_pair_stored_the_other_way_round_is_turned(record: Record) -> None:
     assert summary(dataclasses.replace(record, comparisons=turned))[0] == summary(record)[0]
 
 
-def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Record) -> None:
+def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Results) -> None:
     for changes in (
         {"comparisons": tuple(pair for pair in record.comparisons if "size" not in {pair.model_a, pair.model_b})},
         {"comparisons": tuple(dataclasses.replace(pair, low=float("nan")) for pair in record.comparisons)},
@@ -95,7 +97,7 @@ def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Recor
 
 
 @pytest.mark.parametrize("baseline", ["clinical", "radiomics"])
-def test_every_baseline_is_called_one(record: Record, baseline: str) -> None:
+def test_every_baseline_is_called_one(record: Results, baseline: str) -> None:
     estimates = tuple(
         (baseline if model == "size" else model, split, estimate)
         for model, split, estimate in record.estimates
@@ -105,7 +107,7 @@ def test_every_baseline_is_called_one(record: Record, baseline: str) -> None:
     assert f"The {baseline}-only baseline reached 0." in texts[2]
 
 
-def test_greatest_auc_is_the_greatest(record: Record) -> None:
+def test_greatest_auc_is_the_greatest(record: Results) -> None:
     values = {
         model: estimate.value
         for model, split, estimate in record.estimates
@@ -114,7 +116,7 @@ def test_greatest_auc_is_the_greatest(record: Record) -> None:
     assert f"On the test set {max(values, key=lambda name: values[name])} has the greatest AUC" in summary(record)[2]
 
 
-def test_baselines_alone_are_summed_up(record: Record) -> None:
+def test_baselines_alone_are_summed_up(record: Results) -> None:
     rows = tuple(row for row in record.scores.rows if row.model in {"size", "volume"})
     estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
     texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
@@ -122,45 +124,46 @@ def test_baselines_alone_are_summed_up(record: Record) -> None:
     assert "Of the baselines, volume alone has the greatest AUC, 0." in texts[0]
 
 
-def test_nothing_computed_leaves_the_count(record: Record) -> None:
+def test_nothing_computed_leaves_the_count(record: Results) -> None:
     texts = summary(dataclasses.replace(record, estimates=(), comparisons=()))
     assert len(texts) == 1
 
 
-def test_run_is_told_in_words(record: Record) -> None:
+def test_run_is_told_in_words(record: Results) -> None:
     terms = dict(what_was_run(record))
     assert "one axial slice a patient" in terms["Arm weak-1"]
     assert "3 axial slices" in terms["Arm weak-3"]
     assert terms["Arm strong"].startswith("strong: 3D ResNet-18 on image and mask")
     assert terms["Windows"] == "−200 to 300 HU, all phases"
     assert "3 folds of 9–10 patients" in terms["Split"]
-    assert "Own settings: weak-3." in terms["Learning"]
-    assert "initial weights: random" in terms["Learning"]
+    assert terms["Learning"].startswith("weak-1 and strong: AdamW")
+    assert "weak-3: AdamW, learning rate 0.001 with 5 epochs of warm-up and cosine decay" in terms["Learning"]
+    assert "Initial weights: random." in terms["Learning"]
 
 
-def test_settings_of_another_study_are_told_too(record: Record, make_study: Callable[..., Study]) -> None:
+def test_settings_of_another_study_are_told_too(record: Results, make_study: Callable[..., Study]) -> None:
     study = make_study(
         arm=[{"name": "cheap", "supervision": "point"}],
         split={"folds": 2, "column": "set"},
         window={"cmp": {"low": 0.0, "high": 250.0}},
         fit={"balanced": False, "weights_3d": {"path": "w.pth", "sha256": "0" * 64}},
     )
-    terms = dict(what_was_run(dataclasses.replace(record, study=study, assignments={})))
+    terms = dict(what_was_run(dataclasses.replace(record, study=study, split=Split({}))))
     assert terms["Arm cheap"].startswith("weak: 3D ResNet-18 on the image")
     assert "one click in the tumour (level “point”)" in terms["Arm cheap"]
     assert terms["Split"].startswith("given by the column “set” of the cohort table; 2 folds within training")
     assert terms["Windows"] == "cmp 0 to 250 HU; np and up −200 to 300 HU"
     assert "classes as they come" in terms["Learning"]
-    assert "initial weights: 3D from file" in terms["Learning"]
+    assert "Initial weights: from file." in terms["Learning"]
 
 
-def test_equal_folds_and_strata_are_told(record: Record, make_study: Callable[..., Study]) -> None:
+def test_equal_folds_and_strata_are_told(record: Results, make_study: Callable[..., Study]) -> None:
     study = make_study(split={"folds": 2, "stratify": ["centre"]})
-    split = {"a": ("train", "0"), "b": ("train", "1"), "c": ("test", "")}
-    terms = dict(what_was_run(dataclasses.replace(record, study=study, assignments=split)))
+    split = Split({"a": Assignment("train", 0), "b": Assignment("train", 1), "c": Assignment("test", None)})
+    terms = dict(what_was_run(dataclasses.replace(record, study=study, split=split)))
     assert "stratified by the outcome and centre" in terms["Split"]
     assert "2 folds of 1 patients" in terms["Split"]
 
 
-def test_foreign_scores_have_no_run(record: Record) -> None:
+def test_foreign_scores_have_no_run(record: Results) -> None:
     assert what_was_run(dataclasses.replace(record, study=None)) == []

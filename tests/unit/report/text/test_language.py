@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 REPORT = PACKAGE / "report"
-LOOKS_UP = {"language.py", "numbers.py", "study_page.py", "series_words.py"}
+LOOKS_UP = {"language.py", "numbers.py", "page.py", "series_words.py"}
 """The only modules that may ask the catalogue for a sentence that is no constant."""
 
 

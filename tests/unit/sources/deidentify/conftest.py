@@ -1,4 +1,4 @@
-"""A hospital's export, written by code: two patients who exist nowhere, with their names in every corner."""
+"""A hospital's export, written by code: two invented patients, with their names in every possible place."""
 
 import zipfile
 
@@ -96,7 +96,7 @@ def add_corners(image):
 
 
 def seg_of(image):
-    """A DICOM SEG, as far as its references go."""
+    """A DICOM SEG, reduced to its references."""
     mask = Dataset()
     for name in (
         "PatientName",
@@ -130,7 +130,7 @@ def save(image, path):
 
 
 def pages():
-    """Objects that must not be written, and why."""
+    """Objects that must not be written, with the reasons."""
     capture, told, colour, report = (ct_slice(n, series=9) for n in (1, 2, 3, 4))
     capture.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
     told.BurnedInAnnotation = "YES"
@@ -142,7 +142,7 @@ def pages():
 
 @pytest.fixture
 def export_dir(tmp_path):
-    """Two patients, three series, a mask, pages with text, an archive, and files that are no DICOM."""
+    """Two patients, three series, a mask, pages with text, an archive, and files that are not DICOM."""
     folder = tmp_path / "export"
     for number in (1, 2, 3):
         save(ct_slice(number), folder / "Kowalska_Lucja" / f"slice {number}")

@@ -1,4 +1,4 @@
-"""A hospital's export goes in; what comes out has the images and no patient."""
+"""De-identification of a hospital's export: the output has the images but identifies no patient."""
 
 import csv
 import stat
@@ -168,7 +168,7 @@ def test_pages_with_text_are_flagged_and_written_only_when_asked_for(export_dir,
     assert len(objects_of(tmp_path / "out")) == 11
     assert "not an image: report, document or other object" in asked.set_aside
     assert run(export_dir, tmp_path).n_flagged == 3
-    assert len(objects_of(tmp_path / "out")) == 8  # no longer asked for, no longer there
+    assert len(objects_of(tmp_path / "out")) == 8  # no longer requested, so removed
     assert run(export_dir, tmp_path, write_suspects=True).n_written == 11
 
 
@@ -245,14 +245,14 @@ def test_people_under_nobodys_id_are_told_apart(tmp_path):
 
 
 def test_the_key_may_not_lie_in_what_is_given_away(export_dir, tmp_path):
-    with pytest.raises(InputError, match="to be given away"):
+    with pytest.raises(InputError, match="meant to be shared"):
         deidentify_folder(export_dir, tmp_path / "out", key_path=tmp_path / "out" / "sub" / "key.csv")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("out", ["export", "export/out", "."])
 def test_the_output_may_not_lie_in_the_input_nor_the_other_way_round(export_dir, tmp_path, out):
-    with pytest.raises(InputError, match="the other way round"):
+    with pytest.raises(InputError, match="separate output folder"):
         deidentify_folder(export_dir, tmp_path / out, key_path=tmp_path.parent / "key.csv")
 
 

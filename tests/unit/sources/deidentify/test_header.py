@@ -1,4 +1,4 @@
-"""Headers as they come: wrong types, undeclared character sets, every byte order, no preamble, hidden overlays."""
+"""Headers found in practice: wrong types, undeclared character sets, any byte order, no preamble, hidden overlays."""
 
 import io
 
@@ -32,7 +32,7 @@ def cleaned(source, **settings):
 
 
 def with_raw(name, vr, raw):
-    """A CT slice as read from a file in which an element has bytes and a type of our choice."""
+    """A CT slice as read from a file in which one element has the given bytes and type."""
     content = io.BytesIO()
     image = ct_slice(1)
     image.file_meta = pydicom.dataset.FileMetaDataset()

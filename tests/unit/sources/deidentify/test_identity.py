@@ -1,4 +1,4 @@
-"""Descriptions without the patient: whatever the spelling, and with the words of the phases left."""
+"""Removal of the patient from descriptions, whatever the spelling, while words about the phases are kept."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The key file: continued, private, and the only way back."""
+"""The key file: continued, private, and the only way to re-identify."""
 
 import re
 import stat

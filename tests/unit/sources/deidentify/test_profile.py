@@ -1,4 +1,4 @@
-"""The profile by tag: spot facts of PS3.15 Table E.1-1, and rules that hold for every tag of the dictionary."""
+"""The profile by tag: samples from PS3.15 Table E.1-1, and rules that apply to every tag of the dictionary."""
 
 import pytest
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary

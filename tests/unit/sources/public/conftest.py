@@ -1,4 +1,4 @@
-"""A server on this machine that has the layout of the public ones."""
+"""A local server with the layout of the public ones."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION, Hosts
 
 
 class PublicServer:
-    """Files by path, and what goes wrong with them. ``asked`` lists every request."""
+    """Files by path, and the faults to simulate. ``asked`` lists every request."""
 
     def __init__(self):
         self.files = {}
@@ -23,7 +23,7 @@ class PublicServer:
         self.asked = []
         self.page = 1000
         self.ignores_range = False
-        self.lies = {}  # path: content that comes in place of the file
+        self.lies = {}  # path: content sent instead of the file
 
     def keys(self, prefix):
         return sorted(key for key in self.files if key.startswith(prefix))
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         end = public.broken_after.pop(path, None)
-        with suppress(ConnectionError):  # the one who asked has gone
+        with suppress(ConnectionError):  # the client has disconnected
             self.wfile.write(content[start : None if end is None else start + end])
         return None
 
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def public():
-    """The server and the hosts that lead to it; requests are tried twice, without waiting."""
+    """The server and hosts that point to it; requests are tried twice, without waiting."""
     server = _Server(PublicServer())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

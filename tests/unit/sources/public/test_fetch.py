@@ -33,7 +33,7 @@ def test_a_series_is_listed_page_by_page_with_sizes_and_checksums(public):
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(public):
     public.files["/bucket/uuid/../../evil"] = b"x"
-    with pytest.raises(InputError, match="no list of files"):
+    with pytest.raises(InputError, match="not a file list"):
         list_series("bucket/uuid", public.hosts)
 
 
@@ -42,9 +42,9 @@ def test_an_answer_that_is_no_list_is_named(public, answer, monkeypatch):
     monkeypatch.setattr(public, "listing", lambda *_: answer)
     monkeypatch.setattr(public, "tree", lambda: answer)
     if not answer.startswith(b"<html>"):
-        with pytest.raises(InputError, match="no list of files"):
+        with pytest.raises(InputError, match="not a file list"):
             list_series("bucket/uuid", public.hosts)
-    with pytest.raises(InputError, match="no list of files"):
+    with pytest.raises(InputError, match="not a file list"):
         list_kits_images(public.hosts)
 
 
@@ -143,5 +143,5 @@ def test_a_call_to_stop_is_heard_and_what_came_stays(public, remote, tmp_path):
 def test_a_host_that_is_not_there_or_no_web_address_is_named(public):
     with pytest.raises(InputError, match="Check the connection"):
         read_url("http://127.0.0.1:9/x", public.hosts)
-    with pytest.raises(InputError, match="no address of the web"):
+    with pytest.raises(InputError, match="not a web address"):
         read_url("file:///etc/passwd", public.hosts)

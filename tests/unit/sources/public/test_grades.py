@@ -105,7 +105,7 @@ def test_grades_are_fetched_once_and_kept_as_published(public, tmp_path):
 @pytest.mark.parametrize("content", [b"<html>", b"{}", b"[1]", b'[{"case_id": "case_x"}]', b"null"])
 def test_something_else_than_the_table_is_not_kept(public, tmp_path, content):
     public.files["/neheller/kits23/main/dataset/kits23.json"] = content
-    with pytest.raises(InputError, match="is not the table of grades of KiTS23"):
+    with pytest.raises(InputError, match="is not the grade table of KiTS23"):
         fetch_grades(COHORTS["kits23"], tmp_path, public.hosts)
     assert not (tmp_path / "grades").exists()
 
@@ -114,7 +114,7 @@ def test_an_answer_that_is_not_whole_is_refused(tmp_path):
     answer = gdc_answer({"TCGA-1": [("G2", "Clear cell adenocarcinoma, NOS", "primary")]})
     answer["data"]["pagination"]["total"] = 2
     (tmp_path / "gdc.json").write_text(json.dumps(answer))
-    with pytest.raises(InputError, match="is not the table of grades"):
+    with pytest.raises(InputError, match="is not the grade table"):
         read_public_grades(tmp_path / "gdc.json", COHORTS["tcga-kirc"])
 
 

@@ -84,7 +84,7 @@ def test_size_and_licence_are_said_before_anything_is_downloaded(plans):
     text = "\n".join(plan_lines(plans["tcga-kirc"]))
     assert "CC BY 3.0" in text
     assert "CC BY 4.0" in text
-    assert "Fuhrman, not WHO/ISUP" in text
+    assert "cohort.outcome = 'fuhrman_grade'" in text
     assert "fuhrman_grade" in plans["tcga-kirc"].columns
     assert "isup_grade" not in plans["tcga-kirc"].columns
 
@@ -99,7 +99,7 @@ def test_the_shared_patients_of_kits_and_c4kc_stand_once(plans, kits_grades):
     assert first["up_image"]
     chosen = [entry for entry in both.series if entry.is_chosen]
     assert len(chosen) == sum(images(both).values())
-    # That KiTS-00000 is case_00000 is said nowhere; ages and sexes of both tables say it of the patients shared.
+    # That KiTS-00000 is case_00000 is documented nowhere; the ages and sexes of shared patients in both tables show it.
     header = {row["patient_id"]: row for row in plans["c4kc-kits"].rows}
     pairs = [(grade.clinical, header[name]) for name in header if (grade := kits_grades.rows.get(name.casefold()))]
     assert len(pairs) == 96

@@ -34,7 +34,7 @@ def scan_of(patient: Patient, phase: str, *, matrix_px: int = 96) -> SyntheticSc
 
 
 def mean_hu(scan: SyntheticScan, body: Body, place_mm: tuple[float, float, float]) -> float:
-    """Mean over a few voxels at a place given relative to the patient's resting place on the table."""
+    """Mean of a few voxels at a position relative to the patient's position on the table."""
     at = [place + table for place, table in zip(place_mm, body.table_mm, strict=True)]
     at = [(value - first) / step for value, first, step in zip(at, scan.origin_mm, scan.spacing_mm, strict=True)]
     x, y, z = (round(value) for value in at)
@@ -196,6 +196,6 @@ def test_a_linear_reading_of_the_tumour_comes_near_the_oracle(
 
 
 def test_nothing_outside_the_tumour_tells_the_grade(measured: Measured) -> None:
-    # Three standard errors of an AUC at 108 + 92 patients that knows nothing are 0.12.
+    # Three standard errors of an uninformative AUC with 108 + 92 patients are 0.12.
     for name, column in measured.outside.items():
         assert roc_auc_score(measured.is_high, column) == pytest.approx(0.5, abs=0.12), name

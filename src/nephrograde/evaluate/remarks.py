@@ -1,0 +1,77 @@
+"""What the tables of ``statistics/`` say about a number, as codes: which rule, why there is none, what to beware of.
+
+The ``method`` of a row says the same in English, for whoever opens the table. Programs read the codes; the report
+words them in the language of the page.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """How the threshold of a model was chosen."""
+
+    YOUDEN = "youden"
+    SENSITIVITY = "sensitivity"
+    SPECIFICITY = "specificity"
+    COST = "cost"
+    FIXED = "fixed"
+
+
+class Reason(StrEnum):
+    """Why a number, or the test of a difference, was not computed."""
+
+    NO_PATIENTS = "no-patients"
+    NOT_FINITE = "not-finite"
+    ONE_GRADE = "one-grade"
+    NO_HIGH = "no-high"
+    NO_LOW = "no-low"
+    NONE_CALLED_HIGH = "none-called-high"
+    NONE_CALLED_LOW = "none-called-low"
+    NOT_CONVERGED = "not-converged"
+    PREDICTIONS_ALIKE = "predictions-alike"
+    SEPARATED = "separated"
+    NO_COMMON_PATIENTS = "no-common-patients"
+    SINGLE_PATIENT = "single-patient"
+    CONSTANT_DIFFERENCE = "constant-difference"
+    RANKED_ALIKE = "ranked-alike"
+    TOO_MANY_VALUES = "too-many-values"
+
+
+class Caution(StrEnum):
+    """What a reader has to know of a number that was computed."""
+
+    PERFECT_AUC = "perfect-auc"
+    SINGLE_PATIENT = "single-patient"
+    ONE_PATIENT = "one-patient"
+    CONSTANT_ERROR = "constant-error"
+    ZERO_VARIANCE = "zero-variance"
+    CLIPPED = "clipped"
+    UNSTABLE = "unstable"
+    OPTIMISTIC = "optimistic"
+    RANKED_ALIKE = "ranked-alike"
+    NO_OUT_OF_FOLD = "no-out-of-fold"
+    OUT_OF_FOLD_ONE_GRADE = "out-of-fold-one-grade"
+
+
+_UNRELIABLE = {
+    Caution.PERFECT_AUC,
+    Caution.SINGLE_PATIENT,
+    Caution.ONE_PATIENT,
+    Caution.CONSTANT_ERROR,
+    Caution.ZERO_VARIANCE,
+}
+
+
+def is_trusted(reason: Reason | None, caution: Caution | None) -> bool:
+    """Tell whether a number was computed and its interval or test holds.
+
+    Args:
+        reason: Why it was not computed; None where it was.
+        caution: What to beware of; None where there is nothing.
+
+    >>> is_trusted(None, None), is_trusted(None, Caution.CLIPPED), is_trusted(None, Caution.PERFECT_AUC)
+    (True, True, False)
+    """
+    return reason is None and caution not in _UNRELIABLE

@@ -1,0 +1,66 @@
+"""The learning curve of a fitted network: one row for each epoch of ``history.csv``; read without torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+from nephrograde.files import read_rows, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch of the learning curve; ``learning_rate`` is that of its last step.
+
+    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients that early stopping watches, None
+    where there are none.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    stop_loss: float | None
+
+
+def write_history(history: Iterable[Epoch], history_path: Path) -> None:
+    """Write ``history.csv``.
+
+    Args:
+        history: In the order of the epochs.
+        history_path: Replaced as a whole.
+    """
+    write_rows(history_path, [field.name for field in fields(Epoch)], (asdict(epoch) for epoch in history))
+
+
+def read_history(history_path: Path) -> tuple[Epoch, ...]:
+    """Read ``history.csv`` back.
+
+    Args:
+        history_path: As written by :func:`write_history`.
+
+    Raises:
+        RunError: Where the file is missing or damaged.
+
+    >>> import pathlib, tempfile
+    >>> history_path = pathlib.Path(tempfile.mkdtemp()) / "history.csv"
+    >>> write_history([Epoch(1, 0.001, 0.7, None)], history_path)
+    >>> read_history(history_path)
+    (Epoch(epoch=1, learning_rate=0.001, train_loss=0.7, stop_loss=None),)
+    """
+    try:
+        return tuple(
+            Epoch(
+                int(row["epoch"]),
+                float(row["learning_rate"]),
+                float(row["train_loss"]),
+                float(row["stop_loss"]) if row["stop_loss"] else None,
+            )
+            for row in read_rows(history_path)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{history_path} is damaged ({error}). Delete its folder and fit again.") from None

@@ -1,0 +1,113 @@
+"""What every page shares: the templates and what they find, the mark on synthetic data, and writing the file whole."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.files import replaced
+from nephrograde.report.figures.svg import SYNTHETIC
+from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t, translated
+from nephrograde.report.text.numbers import NOTHING, counted, decimal
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from markupsafe import Markup
+
+
+@dataclass(slots=True)
+class Numbering:
+    """The numbers of the tables and figures, one sequence each over all templates of a page.
+
+    >>> numbering = Numbering()
+    >>> numbering.next_table(), numbering.next_table(), numbering.next_figure()
+    (1, 2, 1)
+    """
+
+    tables: int = 0
+    figures: int = 0
+
+    def next_table(self) -> int:
+        """Number the next table."""
+        self.tables += 1
+        return self.tables
+
+    def next_figure(self) -> int:
+        """Number the next figure."""
+        self.figures += 1
+        return self.figures
+
+
+def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
+    """Fill a template in, in the language that is being spoken.
+
+    Args:
+        template: The name of its file in ``report/templates``.
+        is_synthetic: Whether the page carries the mark of synthetic data.
+        contents: What else the template prints, by name.
+
+    Returns:
+        The page.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nephrograde.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(decimal=decimal, counted=counted)
+    environment.globals.update(t=_said, numbering=Numbering())
+    page = environment.get_template(template).render(
+        language=spoken(),
+        html_language=HTML_LANGUAGES[spoken()],
+        synthetic=t(SYNTHETIC) if is_synthetic else "",
+        research_use_only=t(RESEARCH_USE_ONLY),
+        nothing=NOTHING,
+        **contents,
+    )
+    return page.lstrip()
+
+
+def write_page(page: str, page_path: Path) -> Path:
+    """Write a page whole or not at all.
+
+    Args:
+        page: From :func:`render`.
+        page_path: Where to; the folder is made when it is missing.
+
+    Returns:
+        ``page_path``.
+    """
+    with replaced(page_path) as temporary_path:
+        temporary_path.write_text(page, encoding="utf-8")
+    return page_path
+
+
+def picture_uri(picture: bytes) -> str:
+    """Write the bytes of a PNG so that a page can hold them.
+
+    Args:
+        picture: The bytes of the file.
+
+    >>> picture_uri(b"PNG")
+    'data:image/png;base64,UE5H'
+    """
+    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+
+
+def _said(sentence: str, /, **values: object) -> Markup:
+    """Say a sentence on the page; a value may hold markup, all else is escaped.
+
+    >>> _said("{count} < 3, in {path}", count="<b>", path=_said("a & b"))
+    Markup('&lt;b&gt; &lt; 3, in a &amp; b')
+    """
+    from markupsafe import escape
+
+    return escape(translated(sentence)).format(**values)

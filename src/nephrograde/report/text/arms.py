@@ -1,0 +1,50 @@
+"""Settings of learning, told arm by arm where the arms differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.report.text.language import spoken, t
+from nephrograde.report.text.numbers import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nephrograde.study import Arm, FitSettings, Study
+
+
+def arms_by_text(
+    study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm] | None = None
+) -> dict[str, list[str]]:
+    """Group arms by what is to be said of their settings.
+
+    Args:
+        study: The study; an arm's own keys replace those of ``[fit]``.
+        tell: What to say of the settings of an arm.
+        arms: The arms that it is about; all when None.
+
+    Returns:
+        The names of the arms by the text that holds for them, in the order of the study.
+    """
+    told: dict[str, list[str]] = {}
+    for arm in study.arm if arms is None else arms:
+        told.setdefault(tell(study.fit_of(arm)), []).append(arm.name)
+    return told
+
+
+def by_arm(study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm] | None = None) -> str:
+    """Say a sentence once where it holds for every arm, else once for each different setting, with the arms' names.
+
+    Args:
+        study: The study.
+        tell: Makes a whole sentence from the settings of an arm.
+        arms: The arms that it is about; all when None.
+
+    Returns:
+        The sentences; nothing where there are no arms.
+    """
+    told = arms_by_text(study, tell, arms)
+    if len(told) < 2:
+        return "".join(told)
+    sentences = [t("{arms}: {sentence}", arms=listed(names), sentence=sentence) for sentence, names in told.items()]
+    return ("" if spoken() == "zh" else " ").join(sentences)

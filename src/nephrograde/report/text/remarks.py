@@ -1,0 +1,133 @@
+"""The codes of the statistics in words: how a threshold was chosen, why a number is missing, what to beware of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.evaluate.remarks import Caution, Reason, Rule
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import listed
+
+if TYPE_CHECKING:
+    from nephrograde.evaluate.compare import Comparison
+    from nephrograde.evaluate.equivalence import Equivalence
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluate.subgroup import SubgroupEstimate
+    from nephrograde.evaluate.threshold import Threshold
+
+
+def reason_words(reason: Reason) -> str:
+    """Say why a number was not computed, to follow a colon.
+
+    >>> reason_words(Reason.NONE_CALLED_HIGH)
+    'no patient is called high'
+    """
+    return {
+        Reason.NO_PATIENTS: t("no patients"),
+        Reason.NOT_FINITE: t("a score is not a finite number"),
+        Reason.ONE_GRADE: t("patients of one grade only"),
+        Reason.NO_HIGH: t("no patients of high grade"),
+        Reason.NO_LOW: t("no patients of low grade"),
+        Reason.NONE_CALLED_HIGH: t("no patient is called high"),
+        Reason.NONE_CALLED_LOW: t("no patient is called low"),
+        Reason.NOT_CONVERGED: t("the logistic model did not converge"),
+        Reason.PREDICTIONS_ALIKE: t("all predictions are alike"),
+        Reason.SEPARATED: t("a threshold separates the grades without error, so the slope is infinite"),
+        Reason.NO_COMMON_PATIENTS: t("no common patients"),
+        Reason.SINGLE_PATIENT: t("a single patient of one grade, so there is no variance"),
+        Reason.CONSTANT_DIFFERENCE: t("the difference is the same in every patient, so its variance is 0"),
+        Reason.RANKED_ALIKE: t("both models rank the patients alike, so there is no variance"),
+        Reason.TOO_MANY_VALUES: t("too many different values to form groups"),
+    }[reason]
+
+
+def caution_words(caution: Caution, value: int | None = None) -> str:
+    """Say what a reader has to know of a number.
+
+    Args:
+        caution: Its code.
+        value: The number that belongs to it.
+
+    >>> caution_words(Caution.CLIPPED, 3)
+    'probabilities of 0 or 1 that were moved inwards: 3'
+    """
+    return {
+        Caution.PERFECT_AUC: t("an AUC is exactly 0 or 1: unreliable"),
+        Caution.SINGLE_PATIENT: t("one class has a single patient: unreliable"),
+        Caution.ONE_PATIENT: t("no interval: one patient"),
+        Caution.CONSTANT_ERROR: t("interval unreliable: the error is the same in every patient"),
+        Caution.ZERO_VARIANCE: t("variance 0: interval unreliable"),
+        Caution.CLIPPED: t("probabilities of 0 or 1 that were moved inwards: {n}", n=value),
+        Caution.UNSTABLE: t("unstable with few patients"),
+        Caution.OPTIMISTIC: t("threshold chosen on these same patients: optimistic"),
+        Caution.RANKED_ALIKE: t("both models rank the patients alike"),
+        Caution.NO_OUT_OF_FOLD: t("no out-of-fold rows"),
+        Caution.OUT_OF_FOLD_ONE_GRADE: t("out-of-fold rows of one grade only"),
+    }[caution]
+
+
+def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
+    """Say why the number of a row is missing or not to be trusted; nothing where it holds.
+
+    Args:
+        row: Of any table of the statistics.
+
+    >>> from nephrograde.evaluate.metrics import auc
+    >>> remark(auc([0.1, 0.9], [0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
+    ('an AUC is exactly 0 or 1: unreliable', '')
+    """
+    if row.reason is not None:
+        return t("not computed: {reason}", reason=reason_words(row.reason))
+    if row.caution is None:
+        return ""
+    return caution_words(row.caution, getattr(row, "caution_value", None))
+
+
+def dropped_words(row: Comparison) -> str:
+    """Say how many patients a comparison leaves out because only one model scored them; nothing where there are none.
+
+    Args:
+        row: A pair of models.
+    """
+    dropped = [
+        t("{n} of {model}", n=n, model=model)
+        for n, model in ((row.dropped_a, row.model_a), (row.dropped_b, row.model_b))
+        if n
+    ]
+    return t("patients that only one model scored were dropped: {dropped}", dropped=listed(dropped)) if dropped else ""
+
+
+def threshold_words(threshold: Threshold) -> str:
+    """Say in a table how a threshold was chosen.
+
+    Args:
+        threshold: Of a model.
+    """
+    source = t("out-of-fold predictions")
+    value = f"{threshold.rule_value or 0:g}"
+    return {
+        Rule.YOUDEN: t("Youden’s index on {source}", source=source),
+        Rule.SENSITIVITY: t("sensitivity {target} on {source}", target=f"≥ {value}", source=source),
+        Rule.SPECIFICITY: t("specificity {target} on {source}", target=f"≥ {value}", source=source),
+        Rule.COST: t("least cost (missed : false alarm {ratio}) on {source}", ratio=f"{value}:1", source=source),
+        Rule.FIXED: t("fixed ({source})", source=caution_words(threshold.caution or Caution.NO_OUT_OF_FOLD)),
+    }[threshold.rule]
+
+
+def threshold_sentence(threshold: Threshold) -> str:
+    """Say in a sentence by which rule a threshold was chosen.
+
+    Args:
+        threshold: Of a model.
+    """
+    value = f"{threshold.rule_value or 0:g}"
+    return {
+        Rule.YOUDEN: t("the greatest Youden index on out-of-fold training predictions"),
+        Rule.FIXED: t("a constant, as there were no out-of-fold predictions of both classes to choose it on"),
+        Rule.SENSITIVITY: t("a sensitivity of at least {target} on out-of-fold training predictions", target=value),
+        Rule.SPECIFICITY: t("a specificity of at least {target} on out-of-fold training predictions", target=value),
+        Rule.COST: t(
+            "the least cost on out-of-fold training predictions, missed high to false alarm {ratio}",
+            ratio=f"{value}:1",
+        ),
+    }[threshold.rule]

@@ -1,0 +1,312 @@
+"""What a run found, read once and typed: scores, statistics, findings and fitted networks of a run folder.
+
+Report, comparison and prediction take every number from here; no other module reads the tables of ``statistics/``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+
+from nephrograde.cohort.split import Split, read_split
+from nephrograde.errors import RunError
+from nephrograde.evaluate.benefit import BenefitPoint
+from nephrograde.evaluate.calibration import CalibrationPoint
+from nephrograde.evaluate.compare import Comparison
+from nephrograde.evaluate.equivalence import Equivalence
+from nephrograde.evaluate.ledger import Opening, read_ledger
+from nephrograde.evaluate.scores import Scores, read_scores
+from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluate.tables import ModelEstimate, read_estimates, read_table
+from nephrograde.evaluate.threshold import Threshold
+from nephrograde.files import read_json, read_rows
+from nephrograde.fit.history import Epoch, read_history
+from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import check_format
+from nephrograde.study import EvaluateSettings, Study, read_section, restore_study
+from nephrograde.vocabulary import BASELINES
+from nephrograde.volume.finding import Finding, read_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluate.scores import SplitName
+
+Row: TypeAlias = dict[str, str]
+RowKind = TypeVar("RowKind")
+
+
+class Part(StrEnum):
+    """A part of a run folder that may be absent, by its path in the folder."""
+
+    CASES = "cohort/cases.csv"
+    SPLIT = "cohort/split.csv"
+    FINDINGS = "volumes/findings.csv"
+    REGIONS = "volumes/regions.csv"
+    MODELS = "models/"
+    SCORES = "scores/scores.csv"
+    ESTIMATES = "statistics/estimates.csv"
+    COMPARISONS = "statistics/comparisons.csv"
+    EQUIVALENCE = "statistics/equivalence.csv"
+    CALIBRATION = "statistics/calibration.csv"
+    NET_BENEFIT = "statistics/net_benefit.csv"
+    SUBGROUPS = "statistics/subgroups.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the run: its id, and the arm and phase it is made of where the study says so."""
+
+    name: str
+    arm: str | None = None
+    phase: str | None = None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is a logistic baseline and not a network.
+
+        >>> Model("size").is_baseline, Model("weak-1-cmp").is_baseline
+        (True, False)
+        """
+        return self.name in BASELINES
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFold:
+    """One fitted network: its learning curve and what its card says, which is empty where there is no card."""
+
+    model: str
+    fold: int
+    history: tuple[Epoch, ...]
+    card: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that a run folder holds of patients and results; what is ``absent`` is empty.
+
+    ``cases`` and ``regions`` are rows by column, as the columns depend on the cohort table.
+    """
+
+    folder: RunFolder
+    lock: Mapping[str, Any]
+    study: Study | None
+    cases: tuple[Row, ...]
+    split: Split
+    findings: tuple[Finding, ...]
+    regions: tuple[Row, ...]
+    fits: tuple[FittedFold, ...]
+    scores: Scores
+    estimates: tuple[ModelEstimate, ...]
+    comparisons: tuple[Comparison, ...]
+    equivalences: tuple[Equivalence, ...]
+    calibration: tuple[CalibrationPoint, ...]
+    net_benefit: tuple[BenefitPoint, ...]
+    subgroups: tuple[SubgroupEstimate, ...]
+    openings: tuple[Opening, ...]
+    absent: frozenset[Part]
+
+    @classmethod
+    def read(cls, run_dir: str | Path) -> Results:
+        """Read a run folder.
+
+        Args:
+            run_dir: The folder of a study's run or of an evaluated score table.
+
+        Returns:
+            Its contents. Whatever the folder does not hold is named in ``absent``.
+
+        Raises:
+            RunError: Where it is not the folder of a run, was evaluated by another version, or holds a damaged file.
+            ScoresError: Where the score table cannot be read.
+        """
+        folder = RunFolder.open(run_dir)
+        lock = read_json(folder.study_lock_path)
+        check_format(lock, folder.run_dir)
+        absent = frozenset(part for part in Part if not _is_there(folder, part))
+
+        def rows(part: Part) -> tuple[Row, ...]:
+            return () if part in absent else tuple(read_rows(folder.run_dir / part))
+
+        def table(part: Part, kind: type[RowKind]) -> tuple[RowKind, ...]:
+            return () if part in absent else read_table(kind, folder.run_dir / part)
+
+        return cls(
+            folder=folder,
+            lock=lock,
+            study=_study_of(lock, folder),
+            cases=rows(Part.CASES),
+            split=Split({}) if Part.SPLIT in absent else read_split(folder.split_path),
+            findings=() if Part.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
+            regions=rows(Part.REGIONS),
+            fits=_read_fits(folder),
+            scores=Scores(()) if Part.SCORES in absent else read_scores(folder.scores_path),
+            estimates=() if Part.ESTIMATES in absent else read_estimates(folder.estimates_path),
+            comparisons=table(Part.COMPARISONS, Comparison),
+            equivalences=table(Part.EQUIVALENCE, Equivalence),
+            calibration=table(Part.CALIBRATION, CalibrationPoint),
+            net_benefit=table(Part.NET_BENEFIT, BenefitPoint),
+            subgroups=table(Part.SUBGROUPS, SubgroupEstimate),
+            openings=read_ledger(folder.run_dir),
+            absent=absent,
+        )
+
+    def require_evaluated(self) -> None:
+        """Refuse a run without scores or estimates.
+
+        Raises:
+            RunError: Where the run has not been evaluated.
+        """
+        for part in (Part.SCORES, Part.ESTIMATES):
+            if part in self.absent:
+                raise RunError(
+                    f"{self.run_dir / part} is missing, so there is nothing to report. "
+                    "Run `nephrograde evaluate` first."
+                )
+
+    @property
+    def run_dir(self) -> Path:
+        """The run folder."""
+        return self.folder.run_dir
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the cohort was made by code."""
+        return self.study is not None and self.study.synthetic
+
+    @property
+    def reported(self) -> SplitName:
+        """The predictions to report: those of the test set, or out of fold where there is none."""
+        return "test" if self.scores.has_test else "oof"
+
+    @property
+    def truths(self) -> dict[str, bool]:
+        """Whether each scored patient is high grade, by patient id."""
+        return {row.patient_id: row.is_high for row in self.scores.rows}
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that has scores: the study's in its order, then foreign ones, then the baselines."""
+        known = {name: Model(name, arm.name, phase) for name, arm, phase in (self.study.models() if self.study else [])}
+        scored = self.scores.models
+        foreign = [name for name in scored if name not in known and name not in BASELINES]
+        return (
+            *(model for name, model in known.items() if name in scored),
+            *(Model(name) for name in foreign),
+            *(Model(name) for name in scored if name in BASELINES and name not in known),
+        )
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether the two classes are low and high grade, and not the values of another outcome."""
+        return self.study is None or any(case.get("grade") for case in self.cases)
+
+    @property
+    def settings(self) -> EvaluateSettings:
+        """By which rules the scores were evaluated: the study's, those given for a score table, or the defaults."""
+        if self.study is not None:
+            return self.study.evaluate
+        return read_section(EvaluateSettings, self.lock.get("evaluate", {}))
+
+    @property
+    def confidence_percent(self) -> str:
+        """The confidence level of the intervals, in percent."""
+        return f"{100 * self.settings.confidence:g}"
+
+    @property
+    def chosen_network(self) -> str | None:
+        """The network with the greatest out-of-fold AUC, in which no test patient had a say; None without such."""
+        networks = [model.name for model in self.models if not model.is_baseline]
+        found = {name: made.value for name in networks if (made := self.estimate(name, "auc", "oof")) is not None}
+        known = {name: value for name, value in found.items() if not math.isnan(value)}
+        return max(known, key=lambda name: known[name], default=None)
+
+    def estimate(self, model: str, measure: str, split: SplitName | None = None) -> Estimate | None:
+        """Look an estimate up.
+
+        Args:
+            model: Like ``weak-1-cmp``.
+            measure: Like ``auc``.
+            split: ``test`` or ``oof``; the reported predictions when None.
+
+        Returns:
+            The estimate; None where there is none.
+        """
+        part = split or self.reported
+        for name, where, estimate in self.estimates:
+            if (name, where, estimate.measure) == (model, part, measure):
+                return estimate
+        return None
+
+    def threshold(self, model: str) -> Threshold | None:
+        """Look up the frozen threshold of a model, with the rule by which it was chosen.
+
+        Args:
+            model: Like ``weak-1-cmp``.
+
+        Returns:
+            The threshold; None where the model has not been evaluated.
+        """
+        for name, _, made in self.estimates:
+            if name == model and made.measure == "threshold" and made.rule is not None:
+                return Threshold(made.value, made.rule, made.n, made.rule_value, made.caution)
+        return None
+
+    def auc_difference(self, a: str, b: str) -> Comparison | None:
+        """Look up the AUC of a minus that of b, whichever way round the pair is stored.
+
+        Args:
+            a: The model that is subtracted from.
+            b: The model that is subtracted.
+        """
+        for pair in self.comparisons:
+            if pair.measure == "auc" and (pair.model_a, pair.model_b) == (a, b):
+                return pair
+            if pair.measure == "auc" and (pair.model_a, pair.model_b) == (b, a):
+                return replace(
+                    pair,
+                    model_a=a,
+                    model_b=b,
+                    difference=-pair.difference,
+                    low=-pair.high,
+                    high=-pair.low,
+                    statistic=-pair.statistic,
+                    dropped_a=pair.dropped_b,
+                    dropped_b=pair.dropped_a,
+                )
+        return None
+
+
+def _is_there(folder: RunFolder, part: Part) -> bool:
+    return any(folder.folds()) if part is Part.MODELS else (folder.run_dir / part).exists()
+
+
+def _study_of(lock: Mapping[str, Any], folder: RunFolder) -> Study | None:
+    if "study" not in lock:
+        return None
+    try:
+        return restore_study(lock["study"])
+    except ValidationError as error:
+        raise RunError(
+            f"{folder.study_lock_path} does not hold a study of this version ({error.error_count()} faults). "
+            "Run the study again with this version of nephrograde."
+        ) from None
+
+
+def _read_fits(folder: RunFolder) -> tuple[FittedFold, ...]:
+    return tuple(
+        FittedFold(
+            fold.model,
+            fold.number,
+            read_history(fold.history_path),
+            read_json(fold.card_path) if fold.card_path.exists() else {},
+        )
+        for fold in folder.folds()
+        if fold.history_path.exists()
+    )

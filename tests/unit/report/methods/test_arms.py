@@ -1,0 +1,85 @@
+"""An arm's own settings are told of that arm, and only packages that took part are named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nephrograde.report.methods import design_methods as design
+from nephrograde.report.methods import paragraph
+from nephrograde.report.tables.wording import what_was_run
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.published import deviations
+from nephrograde.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nephrograde.study import Study
+
+OWN = {"pooling": "max", "patience": 0, "balanced": False, "seed": 7}
+ARMS: list[dict[str, Any]] = [
+    {"name": "mean", "supervision": "box", "slices": 3},
+    {"name": "most", "supervision": "box", "slices": 3, "fit": OWN},
+]
+
+
+@pytest.fixture
+def run(whole_run: Path, make_study: Callable[..., Study]) -> Results:
+    return dataclasses.replace(Results.read(whole_run), study=make_study(arm=ARMS))
+
+
+def test_an_arm_that_pools_by_its_own_rule_is_told_so(run: Results) -> None:
+    told = design.ensemble(run)
+    assert "mean: Probabilities of several slices of a patient were pooled by their mean." in told
+    assert "most: Probabilities of several slices of a patient were pooled by their maximum." in told
+    with speaking("zh"):
+        assert "most：同一患者多个层面的概率以" in design.ensemble(run)
+
+
+def test_an_arm_that_does_not_stop_early_is_told_so(run: Results) -> None:
+    told = design.stopping(run)
+    assert "mean: Learning stopped early" in told
+    assert "most: All epochs were run and the last was kept." in told
+    assert "most: Classes were learnt as they come" in design.class_balance(run)
+    assert "seed of their own: most 7" in paragraph.seeds(run)
+
+
+def test_a_single_arm_with_its_own_settings_is_described_by_them(
+    run: Results, make_study: Callable[..., Study]
+) -> None:
+    alone = dataclasses.replace(run, study=make_study(arm=ARMS[1:]))
+    assert design.stopping(alone) == "All epochs were run and the last was kept."
+    assert design.ensemble(alone).endswith("pooled by their maximum.")
+
+
+def test_the_other_places_tell_it_too(run: Results) -> None:
+    assert run.study is not None
+    learning = dict(what_was_run(run))["Learning"]
+    assert "most: AdamW" in learning
+    assert "Slices pooled by mean (mean) and max (most)." in learning
+    ours = next(line.ours for line in deviations(run.study, n_patients=40) if line.topic == "Learning")
+    assert "most: AdamW" in ours
+    assert "no early stopping" in ours
+
+
+VERSIONS = dict.fromkeys(
+    ("nephrograde", "python", "torch", "numpy", "scikit-learn", "SimpleITK", "pydicom", "mirp"), "1"
+)
+
+
+def test_a_score_table_was_not_evaluated_by_torch(foreign_run: Path) -> None:
+    run = Results.read(foreign_run)
+    told = paragraph.software(dataclasses.replace(run, lock={**run.lock, "versions": VERSIONS, "git_commit": None}))
+    assert told == "Software: nephrograde 1, python 1 and numpy 1."
+
+
+def test_a_study_names_what_it_used(run: Results) -> None:
+    lock = {**run.lock, "versions": VERSIONS, "git_commit": None}
+    told = paragraph.software(dataclasses.replace(run, lock=lock))
+    assert told == "Software: nephrograde 1, python 1, torch 1, numpy 1, scikit-learn 1 and SimpleITK 1."
+    lock["inputs"] = {"cohort.csv": "", "scans/P1/cmp": ""}
+    assert "pydicom 1" in paragraph.software(dataclasses.replace(run, lock=lock))
