@@ -8,10 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "nephrograde"
 ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):`~?([\w.]+)`")
-DOTTED = re.compile(r"\bnephrograde(?:\.\w+)+")
+DOTTED = re.compile(r"(?<![.\w])nephrograde(?:\.\w+)+")
 FILE = re.compile(r"\b(?:\w+/)+\w+\.py\b")
-OTHERS = {"datasets/brains18.py"}
-"""Files of other projects: MedicalNet's reader of images."""
+OTHERS = {"datasets/brains18.py", "models/resnet.py"}
+"""Files of other projects: MedicalNet's reader of images and its network."""
 
 
 def texts_of(source_path):

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from nephrograde.cohort.place import Box, Point, SlicePlace
 
 
+_NOT_DICOM = (
+    *(".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"),
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".txt"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One phase of one patient: the path of its image, and its annotations.
@@ -62,3 +68,10 @@ class Cohort:
     def n_scans(self) -> int:
         """How many scans the table names, over all patients and phases."""
         return sum(len(case.scans) for case in self.cases)
+
+    @property
+    def has_dicom(self) -> bool:
+        """Whether an image or mask may be DICOM, judged by file names; folders may be DICOM too."""
+        scans = [scan for case in self.cases for scan in case.scans.values()]
+        paths = [path for scan in scans for path in (*scan.image_paths, scan.mask_path) if path is not None]
+        return not all(path.name.casefold().endswith(_NOT_DICOM) for path in paths)

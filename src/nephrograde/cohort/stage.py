@@ -59,7 +59,8 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
     if is_drawn:
         _check_same_split(study, cohort, run)
     earlier = read_lock(run)["inputs"] if run.is_run() else {}
-    write_lock(study, run, inputs={**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}, command=command)
+    inputs = {**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}
+    write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     write_cases(cohort, run.cases_path)
     if not is_drawn:
         write_split(draw_split(cohort, study.split), run.split_path)

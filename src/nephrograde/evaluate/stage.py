@@ -89,7 +89,7 @@ def evaluate_score_table(
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
-        _open_test_set(run, reason=reason or f"evaluation of {scores_path.name}", inputs=inputs)
+        _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
 
 

@@ -40,7 +40,14 @@ _PACKAGES = (
 )
 
 
-def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(
+    study: Study | EvaluateSettings,
+    run: RunFolder,
+    *,
+    inputs: Mapping[str, str],
+    command: str,
+    has_dicom: bool = False,
+) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
@@ -51,6 +58,7 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
         run: The run folder.
         inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
+        has_dicom: Whether an image or mask may be DICOM.
     """
     lock_path = run.study_lock_path
     earlier = read_json(lock_path) if lock_path.exists() else {}
@@ -66,6 +74,7 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
         lock["evaluate"] = study.model_dump(mode="json")
     else:
         lock["study"] = study.model_dump(mode="json")
+        lock["has_dicom"] = has_dicom
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
     if {key: earlier.get(key) for key in lock} != lock:
         write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})

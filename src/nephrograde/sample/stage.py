@@ -40,7 +40,7 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
     lock = read_lock(run)
     inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}
-    write_lock(study, run, inputs=inputs, command=lock["command"])
+    write_lock(study, run, inputs=inputs, command=lock["command"], has_dicom=cohort.has_dicom)
     return _add_radiomics(study, cohort, prepared, run=run, progress=progress) if wants_radiomics else prepared
 
 

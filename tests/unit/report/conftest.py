@@ -97,6 +97,7 @@ def _write_lock(run_dir: Path, study: Study) -> None:
         "seed": {"split": 20260415, "fit": 20260415},
         "command": "nephrograde run study.toml --set fit.epochs=4",
         "machine": "a processor, 2 cores, Linux",
+        "has_dicom": False,
         "inputs": {"cohort table": "ab" * 32, "cmp_image P1": "cd" * 32, "cmp_image P2": "ef" * 32},
     }
     (run_dir / "study.lock.json").write_text(json.dumps(lock, ensure_ascii=False), encoding="utf-8")

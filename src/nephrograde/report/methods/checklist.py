@@ -17,8 +17,10 @@ from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import decimal, listed
+from nephrograde.report.text.numbers import NOTHING, decimal, listed
+from nephrograde.run.provenance import COHORT_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +121,8 @@ def _source(run: Results) -> str:
         return t("Synthetic: every patient, image and grade was made by code.")
     if run.study is None:
         return ""
-    return t("The patients are those of the table {table}.", table=run.study.cohort.table.name)
+    digest = run.lock.get("inputs", {}).get(COHORT_TABLE, NOTHING)
+    return t("The patients are those of the cohort table with the SHA-256 {digest}.", digest=digest)
 
 
 def _disjoint(run: Results) -> str:
@@ -229,7 +232,7 @@ def _code(run: Results) -> str:
         [
             t("The analysis was run by nephrograde {version}.", version=version),
             t("Its commit: {commit}.", commit=commit) if commit else "",
-            t("The command: {command}.", command=run.lock["command"]) if run.lock.get("command") else "",
+            t("The command: {command}.", command=without_paths(run.lock["command"])) if run.lock.get("command") else "",
         ]
     )
 

@@ -32,6 +32,7 @@ from nephrograde.report.tables.paper import (
 )
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.numbers import duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
@@ -217,7 +218,7 @@ def _provenance(run: Results) -> list[Origin]:
     commit = lock.get("git_commit")
     lines = [
         Origin(t("Created"), _moment(lock.get("created"))),
-        Origin(t("Command"), str(lock.get("command") or ""), is_code=True),
+        Origin(t("Command"), without_paths(lock.get("command") or ""), is_code=True),
         Origin(t("Git commit"), str(commit or (t("not a git checkout") if lock else "")), is_code=bool(commit)),
         Origin(t("Seed"), _joined(lock.get("seed"))),
         Origin(t("Versions"), _joined(lock.get("versions"))),
@@ -228,7 +229,7 @@ def _provenance(run: Results) -> list[Origin]:
 
 
 class InputGroup(NamedTuple):
-    """The input files of one kind: how many, and one SHA-256 over those of all of them."""
+    """The input files of one kind: how many, and the SHA-256 of the one file or of the list of theirs."""
 
     kind: str
     files: int
@@ -242,7 +243,10 @@ def _inputs(digests: Mapping[str, str]) -> list[InputGroup]:
     for name, digest in digests.items():
         column = re.match(r"\w+_(?:image|mask)(?= )", name)
         groups[known.get(name) or (column[0] if column else t("other files"))].append(digest)
-    return [InputGroup(kind, len(group), fingerprint(sorted(group))) for kind, group in groups.items()]
+    return [
+        InputGroup(kind, len(group), group[0] if len(group) == 1 else fingerprint(sorted(group)))
+        for kind, group in groups.items()
+    ]
 
 
 def _moment(text: object) -> str:

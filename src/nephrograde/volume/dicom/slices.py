@@ -30,7 +30,7 @@ _GROUPS = (
 _WANTED = want(
     (
         *("MediaStorageSOPClassUID", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
-        *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
         *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
         *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
         *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex", "InstanceNumber"),
@@ -89,7 +89,7 @@ class Slice:
     form: PixelForm
     sop_uid: str
     series_uid: str
-    series_name: str
+    series_number: str
     acquisition: str
     pixel_mm: tuple[float, float]
     orientation: npt.NDArray[np.float64]
@@ -268,11 +268,11 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     return Slice(
         file=file,
         frame=frame,
-        number=_instance_number(entries),
+        number=_digits(entries, "InstanceNumber"),
         form=form,
         sop_uid=entries.text("SOPInstanceUID"),
         series_uid=series_uid,
-        series_name=f"{entries.text('SeriesNumber')} '{entries.text('SeriesDescription')}'".strip(),
+        series_number=_digits(entries, "SeriesNumber"),
         acquisition=_acquisition(entries),
         pixel_mm=(pixel_mm[0], pixel_mm[1]),
         orientation=orientation,
@@ -281,8 +281,9 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     )
 
 
-def _instance_number(entries: Entries) -> str:
-    text = entries.text("InstanceNumber")
+def _digits(entries: Entries, keyword: str) -> str:
+    """A number for messages; empty for anything but digits, which some exports fill with names."""
+    text = entries.text(keyword)
     return text if text.isdecimal() else ""
 
 

@@ -95,8 +95,8 @@ def stack_slices(slices: Sequence[Slice]) -> Stack:
 def _require_one_series(slices: Sequence[Slice]) -> None:
     counts = Counter(one.series_uid for one in slices)
     if len(counts) > 1:
-        names = {one.series_uid: one.series_name for one in slices}
-        listed = "; ".join(f"series {names[uid]}, {n} images" for uid, n in counts.most_common(8))
+        numbers = {one.series_uid: one.series_number for one in slices}
+        listed = ", ".join(f"number {numbers[uid] or '(none)'}: {n} images" for uid, n in counts.most_common(8))
         raise VolumeError(
             "dicom-several-series",
             f"the folder holds {len(counts)} series ({listed}).",
@@ -245,7 +245,11 @@ def _tilt(
 
 
 def _counted(groups: dict[str, list[Slice]]) -> str:
-    return ", ".join(f"{name or '(none)'}: {len(group)} images" for name, group in sorted(groups.items()))
+    """Acquisitions with their numbers of images; one that goes by anything but digits is not named."""
+    return ", ".join(
+        f"{name if name.replace('/', '').isdecimal() else '(none)'}: {len(group)} images"
+        for name, group in sorted(groups.items())
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -199,7 +199,9 @@ def test_two_acquisitions_in_one_series_are_named(tmp_path: Path, write_series: 
     assert "1: 4 images, 2: 4 images" in refusal.remedy
 
 
-def test_several_series_are_listed(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
+def test_several_series_are_listed_without_their_descriptions(
+    tmp_path: Path, write_series: Writer, pixels: Array
+) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack())
     write_series(
         tmp_path,
@@ -208,12 +210,23 @@ def test_several_series_are_listed(tmp_path: Path, write_series: Writer, pixels:
         names="abc",
         SeriesNumber=7,
         SpecificCharacterSet="GB18030",
-        SeriesDescription="皮髓质期",
+        SeriesDescription="王小明 皮髓质期",
     )
     refusal = _refusal(tmp_path)
     assert refusal.code == "dicom-several-series"
-    assert "series 5 'portal', 8 images" in refusal.message
-    assert "series 7 '皮髓质期', 3 images" in refusal.message
+    assert "number 5: 8 images, number 7: 3 images" in refusal.message
+    assert "王小明" not in refusal.message
+    assert "portal" not in refusal.message
+
+
+def test_acquisitions_that_go_by_words_are_not_named(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
+    for k, path in enumerate(write_series(tmp_path, values=pixels, positions_mm=_stack(4) * 2)):
+        header = pydicom.dcmread(path)
+        header.add_new("AcquisitionNumber", "LO", ("Wang 1", "Wang 2")[k // 4])
+        header.save_as(path)
+    refusal = _refusal(tmp_path)
+    assert refusal.code == "dicom-duplicate"
+    assert "(none): 4 images, (none): 4 images" in refusal.remedy
 
 
 @pytest.mark.parametrize(
