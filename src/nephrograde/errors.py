@@ -124,7 +124,7 @@ class WeightsError(NephrogradeError):
 class ScoresError(NephrogradeError):
     """A score table cannot be evaluated in its present form.
 
-    Where only one measure cannot be computed, ``reason`` is its code (:class:`nephrograde.evaluate.remarks.Reason`).
+    Where only one measure cannot be computed, ``reason`` is its code (:class:`nephrograde.evaluation.remarks.Reason`).
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:

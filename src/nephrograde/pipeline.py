@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.cohort.stage import load_inputs, open_cohort
-from nephrograde.evaluate.stage import evaluate_models, evaluate_score_table
+from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.run.folder import RunFolder, page_path_of

@@ -14,15 +14,15 @@ from pydantic import ValidationError
 
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.compare import Comparison
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening, read_ledger
-from nephrograde.evaluate.scores import Scores, read_scores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.tables import ModelEstimate, read_estimates, read_table
-from nephrograde.evaluate.threshold import Threshold
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.scores import Scores, read_scores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
+from nephrograde.evaluation.threshold import Threshold
 from nephrograde.files import read_json, read_rows
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.run.folder import RunFolder
@@ -35,28 +35,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.scores import SplitName
 
 Row: TypeAlias = dict[str, str]
 RowKind = TypeVar("RowKind")
 
 
-class Part(StrEnum):
-    """A part of a run folder that may be absent, by its path in the folder."""
+class RunPart(StrEnum):
+    """A part of a run folder that may be absent; the value names its path among those of the folder."""
 
-    CASES = "cohort/cases.csv"
-    SPLIT = "cohort/split.csv"
-    FINDINGS = "volumes/findings.csv"
-    REGIONS = "volumes/regions.csv"
-    MODELS = "models/"
-    SCORES = "scores/scores.csv"
-    ESTIMATES = "statistics/estimates.csv"
-    COMPARISONS = "statistics/comparisons.csv"
-    EQUIVALENCE = "statistics/equivalence.csv"
-    CALIBRATION = "statistics/calibration.csv"
-    NET_BENEFIT = "statistics/net_benefit.csv"
-    SUBGROUPS = "statistics/subgroups.csv"
+    CASES = "cases_path"
+    SPLIT = "split_path"
+    FINDINGS = "findings_path"
+    REGIONS = "regions_path"
+    MODELS = "models_dir"
+    SCORES = "scores_path"
+    ESTIMATES = "estimates_path"
+    COMPARISONS = "comparisons_path"
+    EQUIVALENCE = "equivalence_path"
+    CALIBRATION = "calibration_path"
+    NET_BENEFIT = "net_benefit_path"
+    SUBGROUPS = "subgroups_path"
+
+    def path(self, folder: RunFolder) -> Path:
+        """Where it lies.
+
+        >>> from pathlib import Path
+        >>> RunPart.SPLIT.path(RunFolder(Path("run"))).as_posix()
+        'run/cohort/split.csv'
+        """
+        found: Path = getattr(folder, self.value)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class Results:
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
     openings: tuple[Opening, ...]
-    absent: frozenset[Part]
+    absent: frozenset[RunPart]
 
     @classmethod
     def read(cls, run_dir: str | Path) -> Results:
@@ -129,30 +139,30 @@ class Results:
         folder = RunFolder.open(run_dir)
         lock = read_json(folder.study_lock_path)
         check_format(lock, folder.run_dir)
-        absent = frozenset(part for part in Part if not _is_there(folder, part))
+        absent = frozenset(part for part in RunPart if not _is_there(folder, part))
 
-        def rows(part: Part) -> tuple[Row, ...]:
-            return () if part in absent else tuple(read_rows(folder.run_dir / part))
+        def rows(part: RunPart) -> tuple[Row, ...]:
+            return () if part in absent else tuple(read_rows(part.path(folder)))
 
-        def table(part: Part, kind: type[RowKind]) -> tuple[RowKind, ...]:
-            return () if part in absent else read_table(kind, folder.run_dir / part)
+        def table(part: RunPart, kind: type[RowKind]) -> tuple[RowKind, ...]:
+            return () if part in absent else read_table(kind, part.path(folder))
 
         return cls(
             folder=folder,
             lock=lock,
             study=_study_of(lock, folder),
-            cases=rows(Part.CASES),
-            split=Split({}) if Part.SPLIT in absent else read_split(folder.split_path),
-            findings=() if Part.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
-            regions=rows(Part.REGIONS),
+            cases=rows(RunPart.CASES),
+            split=Split({}) if RunPart.SPLIT in absent else read_split(folder.split_path),
+            findings=() if RunPart.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
+            regions=rows(RunPart.REGIONS),
             fits=_read_fits(folder),
-            scores=Scores(()) if Part.SCORES in absent else read_scores(folder.scores_path),
-            estimates=() if Part.ESTIMATES in absent else read_estimates(folder.estimates_path),
-            comparisons=table(Part.COMPARISONS, Comparison),
-            equivalences=table(Part.EQUIVALENCE, Equivalence),
-            calibration=table(Part.CALIBRATION, CalibrationPoint),
-            net_benefit=table(Part.NET_BENEFIT, BenefitPoint),
-            subgroups=table(Part.SUBGROUPS, SubgroupEstimate),
+            scores=Scores(()) if RunPart.SCORES in absent else read_scores(folder.scores_path),
+            estimates=() if RunPart.ESTIMATES in absent else read_estimates(folder.estimates_path),
+            comparisons=table(RunPart.COMPARISONS, Comparison),
+            equivalences=table(RunPart.EQUIVALENCE, Equivalence),
+            calibration=table(RunPart.CALIBRATION, CalibrationPoint),
+            net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
+            subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             openings=read_ledger(folder.run_dir),
             absent=absent,
         )
@@ -163,10 +173,10 @@ class Results:
         Raises:
             RunError: Where the run has not been evaluated.
         """
-        for part in (Part.SCORES, Part.ESTIMATES):
+        for part in (RunPart.SCORES, RunPart.ESTIMATES):
             if part in self.absent:
                 raise RunError(
-                    f"{self.run_dir / part} is missing, so there is nothing to report. "
+                    f"{part.path(self.folder)} is missing, so there is nothing to report. "
                     "Run `nephrograde evaluate` first."
                 )
 
@@ -283,8 +293,8 @@ class Results:
         return None
 
 
-def _is_there(folder: RunFolder, part: Part) -> bool:
-    return any(folder.folds()) if part is Part.MODELS else (folder.run_dir / part).exists()
+def _is_there(folder: RunFolder, part: RunPart) -> bool:
+    return any(folder.folds()) if part is RunPart.MODELS else part.path(folder).exists()
 
 
 def _study_of(lock: Mapping[str, Any], folder: RunFolder) -> Study | None:

@@ -33,7 +33,7 @@ IMPORTED = [
     "nephrograde.fit.folds",
     "nephrograde.fit.loop",
     "lightning_fabric",
-    "nephrograde.evaluate.evaluation",
+    "nephrograde.evaluation.evaluation",
     "nephrograde.report.pages.study_page",
 ]
 GIVE_UP_S = 600

@@ -7,8 +7,8 @@ shuffled grades it must not. Half of the patients are tested by the ensemble of 
 import numpy as np
 import pytest
 
-from nephrograde.evaluate.metrics import auc
-from nephrograde.evaluate.scores import read_scores
+from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.scores import read_scores
 from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort

@@ -3,7 +3,7 @@
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.ledger import read_ledger
+from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.files import fingerprint, read_json, read_rows
 from nephrograde.pipeline import evaluate_table, load_inputs, report_study, run_study
 from nephrograde.study import EvaluateSettings

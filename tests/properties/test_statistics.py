@@ -15,14 +15,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluate.bootstrap import bootstrap_aucs
-from nephrograde.evaluate.clustered import clustered_auc, clustered_aucs, compare_clustered
-from nephrograde.evaluate.compare import compare_models, holm
-from nephrograde.evaluate.delong import place
-from nephrograde.evaluate.equivalence import compare_equivalence
-from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores
-from nephrograde.evaluate.metrics import Confusion, accuracy, auc, confusion, sensitivity
-from nephrograde.evaluate.power import (
+from nephrograde.evaluation.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
+from nephrograde.evaluation.compare import compare_models, holm
+from nephrograde.evaluation.delong import place
+from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
+from nephrograde.evaluation.metrics import Confusion, accuracy, auc, confusion, sensitivity
+from nephrograde.evaluation.power import (
     binormal_variance,
     detectable_difference,
     hanley_mcneil_variance,
@@ -30,8 +30,16 @@ from nephrograde.evaluate.power import (
     patients_for_difference,
     patients_for_noninferiority,
 )
-from nephrograde.evaluate.scores import ModelScores, Score, Scores, SplitName, paired_vectors, read_scores, write_scores
-from nephrograde.evaluate.threshold import youden_threshold
+from nephrograde.evaluation.scores import (
+    ModelScores,
+    Score,
+    Scores,
+    SplitName,
+    paired_vectors,
+    read_scores,
+    write_scores,
+)
+from nephrograde.evaluation.threshold import youden_threshold
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:

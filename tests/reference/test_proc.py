@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nephrograde.evaluate.compare import compare_models
-from nephrograde.evaluate.delong import normal_quantile, place
-from nephrograde.evaluate.equivalence import compare_equivalence
-from nephrograde.evaluate.metrics import auc, confusion
-from nephrograde.evaluate.power import binormal_variance
-from nephrograde.evaluate.scores import ModelScores
-from nephrograde.evaluate.threshold import youden_threshold
+from nephrograde.evaluation.compare import compare_models
+from nephrograde.evaluation.delong import normal_quantile, place
+from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.metrics import auc, confusion
+from nephrograde.evaluation.power import binormal_variance
+from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.threshold import youden_threshold
 
 if TYPE_CHECKING:
     from pathlib import Path

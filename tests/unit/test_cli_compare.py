@@ -5,9 +5,10 @@ import sys
 import pytest
 
 from nephrograde import cli
-from nephrograde.evaluate.evaluation import evaluate_scores
-from nephrograde.evaluate.scores import Score, Scores, write_scores
-from nephrograde.evaluate.tables import write_estimates
+from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.tables import write_estimates
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import write_lock
 from nephrograde.study import EvaluateSettings
 
@@ -21,8 +22,9 @@ def runs(tmp_path, monkeypatch):
         )
         write_scores(Scores(rows), tmp_path / name / "scores" / "scores.csv")
         evaluation = evaluate_scores(Scores(rows), EvaluateSettings(bootstraps=100))
-        write_estimates(evaluation.estimates, tmp_path / name / "statistics" / "estimates.csv")
-        write_lock(EvaluateSettings(), tmp_path / name, inputs={}, command="")
+        folder = RunFolder(tmp_path / name)
+        write_estimates(evaluation.estimates, folder.estimates_path)
+        write_lock(EvaluateSettings(), folder, inputs={}, command="")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

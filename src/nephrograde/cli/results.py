@@ -64,8 +64,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the confusion tables that print like a paper's values, and what models can share a test set."""
-    from nephrograde.audit.audit import audit_all, audits_as_dict, audits_as_text
-    from nephrograde.audit.printed import models_of
+    from nephrograde.printed.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.printed.values import models_of
 
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nephrograde.evaluate.evaluation import Evaluation, evaluate_scores, write_statistics
-from nephrograde.evaluate.scores import Score, Scores, write_scores
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.run.folder import RunFolder
-from nephrograde.run.provenance import FORMAT
+from nephrograde.run.provenance import FORMAT, write_lock
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
@@ -77,8 +77,11 @@ def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: 
 
 
 def store_evaluation(run_dir: Path, scores: Scores) -> None:
-    write_scores(scores, run_dir / "scores" / "scores.csv")
-    write_statistics(_evaluate(scores.rows), RunFolder(run_dir))
+    run = RunFolder(run_dir)
+    if not run.is_run():
+        write_lock(EvaluateSettings(), run, inputs={}, command="")
+    write_scores(scores, run.scores_path)
+    write_statistics(_evaluate(scores.rows), run)
 
 
 @cache

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.remarks import Rule
-from nephrograde.results import Part, Results
+from nephrograde.evaluation.remarks import Rule
+from nephrograde.results import Results, RunPart
 from nephrograde.run.provenance import FORMAT
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
     assert record.study is None
     assert not record.is_synthetic
     assert record.confidence_percent == "95"
-    assert record.absent == {Part.CASES, Part.SPLIT, Part.FINDINGS, Part.REGIONS, Part.MODELS}
+    assert record.absent == {RunPart.CASES, RunPart.SPLIT, RunPart.FINDINGS, RunPart.REGIONS, RunPart.MODELS}
     assert [model.arm for model in record.models] == [None, None]
 
 

@@ -12,7 +12,7 @@ import pytest
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import InputError, RunError, VolumeError
-from nephrograde.evaluate.stage import evaluate_models
+from nephrograde.evaluation.stage import evaluate_models
 from nephrograde.files import read_rows, sha256_of, write_rows
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample import radiomics

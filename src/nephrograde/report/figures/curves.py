@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nephrograde.evaluate.benefit import BenefitPoint
-    from nephrograde.evaluate.calibration import CalibrationPoint
+    from nephrograde.evaluation.benefit import BenefitPoint
+    from nephrograde.evaluation.calibration import CalibrationPoint
     from nephrograde.report.figures.svg import Drawing
     from nephrograde.results import Results
 

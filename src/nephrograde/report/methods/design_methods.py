@@ -13,7 +13,7 @@ from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
-from nephrograde.results import Part
+from nephrograde.results import RunPart
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def outcome(run: Results) -> str:
 
 def exclusions(run: Results) -> str:
     """What the checks of the images took out."""
-    if Part.FINDINGS in run.absent:
+    if RunPart.FINDINGS in run.absent:
         return ""
     fatal = {(finding.patient_id, finding.phase) for finding in run.findings if finding.severity == "fatal"}
     if not fatal:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from nephrograde.evaluate.scores import SplitName
-    from nephrograde.evaluate.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.results import Results
 
 COUNTS = ("tp", "fp", "tn", "fn")

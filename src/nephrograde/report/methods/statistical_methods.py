@@ -10,13 +10,13 @@ from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
 from nephrograde.report.text.remarks import threshold_sentence
-from nephrograde.results import Part
+from nephrograde.results import RunPart
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluation.metrics import Estimate
     from nephrograde.results import Results
 
 PROPORTIONS = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
@@ -116,7 +116,7 @@ def calibration(run: Results) -> str:
     """How calibration was measured."""
     found = computed(run)
     names = [measure_text(measure) for measure in CALIBRATION if measure in found]
-    if Part.CALIBRATION not in run.absent:
+    if RunPart.CALIBRATION not in run.absent:
         names.append(t("a smoothed calibration curve"))
     return t("Calibration was described by {names}.", names=listed(names)) if names else ""
 

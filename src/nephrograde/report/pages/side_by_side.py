@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.compare import adjust, compare_models
+from nephrograde.evaluation.compare import adjust, compare_models
 from nephrograde.report.tables.paper import MEASURES, paper_rows
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.numbers import NOTHING
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nephrograde.evaluate.compare import Comparison
-    from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.evaluate.scores import SplitName
+    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.scores import SplitName
 
 FOREIGN_TRUTHS = 0.05
 """Where more of the common ids than this have another truth, the ids do not name the same patients (our choice)."""

@@ -36,7 +36,7 @@ from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.numbers import duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
-from nephrograde.results import Part, Results
+from nephrograde.results import Results, RunPart
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
 
@@ -143,7 +143,7 @@ def _patients(run: Results) -> dict[str, Any]:
         "cohort": cohort_table(run),
         "fatal": fatal_findings(run),
         "warnings": warning_counts(run),
-        "has_findings": Part.FINDINGS not in run.absent,
+        "has_findings": RunPart.FINDINGS not in run.absent,
         "examples": pick_examples(run),
     }
 
@@ -194,13 +194,17 @@ def _scale(rows: Sequence[PaperRow]) -> AucScale:
 def _absent_words(run: Results) -> list[str]:
     """Name what the folder does not hold, where a section of the page depends on it, with its path in brackets."""
     known = {
-        Part.CASES: t("the cohort table"),
-        Part.SPLIT: t("the split"),
-        Part.FINDINGS: t("the findings of the image checks"),
-        Part.REGIONS: t("the prepared regions"),
-        Part.MODELS: t("the fitted networks"),
+        RunPart.CASES: t("the cohort table"),
+        RunPart.SPLIT: t("the split"),
+        RunPart.FINDINGS: t("the findings of the image checks"),
+        RunPart.REGIONS: t("the prepared regions"),
+        RunPart.MODELS: t("the fitted networks"),
     }
-    return [t("{name} ({code})", name=name, code=part) for part, name in known.items() if part in run.absent]
+    return [
+        t("{name} ({code})", name=name, code=part.path(run.folder).relative_to(run.run_dir).as_posix())
+        for part, name in known.items()
+        if part in run.absent
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from nephrograde.vocabulary import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.evaluate.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
     from nephrograde.results import Model, Results
 

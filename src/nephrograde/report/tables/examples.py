@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.evaluate.scores import Score
+    from nephrograde.evaluation.scores import Score
     from nephrograde.results import Model, Results, Row
 
 PER_GROUP = 3

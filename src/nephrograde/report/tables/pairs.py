@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluate.compare import holm
+from nephrograde.evaluation.compare import holm
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
@@ -16,9 +16,9 @@ from nephrograde.vocabulary import BASELINES, Supervision
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluate.compare import Comparison
-    from nephrograde.evaluate.equivalence import Equivalence
-    from nephrograde.evaluate.metrics import Estimate
+    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.equivalence import Equivalence
+    from nephrograde.evaluation.metrics import Estimate
     from nephrograde.results import Results
     from nephrograde.study import Arm
 
@@ -286,7 +286,7 @@ def verdict(row: Equivalence) -> str:
     Source:
         Piaggio 2012, CONSORT for non-inferiority and equivalence trials (JAMA 308:2594), figure 1.
 
-    >>> from nephrograde.evaluate.equivalence import Equivalence
+    >>> from nephrograde.evaluation.equivalence import Equivalence
     >>> verdict(Equivalence("a", "b", 0.05, 0.01, -0.03, 0.09, 0.01, 0.2, 0.2, 0.08, 300, 90, 41, "paired DeLong"))
     'not worse'
     """

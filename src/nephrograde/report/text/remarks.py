@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluate.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
-    from nephrograde.evaluate.compare import Comparison
-    from nephrograde.evaluate.equivalence import Equivalence
-    from nephrograde.evaluate.metrics import Estimate
-    from nephrograde.evaluate.subgroup import SubgroupEstimate
-    from nephrograde.evaluate.threshold import Threshold
+    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.equivalence import Equivalence
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.subgroup import SubgroupEstimate
+    from nephrograde.evaluation.threshold import Threshold
 
 
 def reason_words(reason: Reason) -> str:
@@ -72,7 +72,7 @@ def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
     Args:
         row: Of any table of the statistics.
 
-    >>> from nephrograde.evaluate.metrics import auc
+    >>> from nephrograde.evaluation.metrics import auc
     >>> remark(auc([0.1, 0.9], [0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
     ('an AUC is exactly 0 or 1: unreliable', '')
     """

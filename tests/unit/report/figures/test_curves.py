@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.scores import Score, Scores
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import COLOURS
 from nephrograde.report.text.language import speaking

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.split import Split
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening
-from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.remarks import Reason
-from nephrograde.evaluate.scores import ModelScores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
-from nephrograde.evaluate.threshold import choose_threshold
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening
+from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.threshold import choose_threshold
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.paragraph import caution, methods_paragraph, software
 from nephrograde.report.text.language import speaking
-from nephrograde.results import Part, Results
+from nephrograde.results import Results, RunPart
 from nephrograde.study import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_missing_and_complete_scans(record: Results) -> None:
 
 def test_no_fatal_finding_is_said_and_no_check_is_not(record: Results) -> None:
     assert design.exclusions(dataclasses.replace(record, findings=())).endswith("no scan was left out.")
-    unknown = dataclasses.replace(record, absent=frozenset({Part.FINDINGS}))
+    unknown = dataclasses.replace(record, absent=frozenset({RunPart.FINDINGS}))
     assert design.exclusions(unknown) == ""
 
 
@@ -233,7 +233,7 @@ def test_what_was_not_computed_is_not_told(record: Results) -> None:
     bare = dataclasses.replace(
         record,
         estimates=(("m", "test", empty),),
-        absent=frozenset({Part.CALIBRATION}),
+        absent=frozenset({RunPart.CALIBRATION}),
         comparisons=(),
         equivalences=(),
         net_benefit=(),

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluate.benefit import BenefitPoint
-from nephrograde.evaluate.calibration import CalibrationPoint
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening
-from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.remarks import Reason
-from nephrograde.evaluate.scores import Scores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening
+from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.pages.page import Numbering
 from nephrograde.report.tables.evidence import evidence_sections, section_titles

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.compare import compare_models, holm
-from nephrograde.evaluate.ledger import open_test_set
-from nephrograde.evaluate.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
-from nephrograde.evaluate.remarks import Rule
-from nephrograde.evaluate.scores import SPLITS, Score, Scores, write_scores
-from nephrograde.evaluate.tables import write_estimates
+from nephrograde.evaluation.compare import compare_models, holm
+from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
+from nephrograde.evaluation.remarks import Rule
+from nephrograde.evaluation.scores import SPLITS, Score, Scores, write_scores
+from nephrograde.evaluation.tables import write_estimates
 from nephrograde.files import read_rows
 from nephrograde.report.pages.side_by_side import Difference, compare_runs, differences, flat
 from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluate.ledger import open_test_set
-from nephrograde.evaluate.scores import Score, Scores
+from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.files import fingerprint
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE
@@ -270,7 +270,7 @@ def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> No
     missing |= {"evidence-images", "slices"}
     assert there == [name for name in SECTIONS if name not in missing]
     assert "does not hold the cohort table" in found.text
-    assert "the fitted networks (models/)" in found.text
+    assert "the fitted networks (models)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text
     assert "模型 B" in found.text
     assert "fixed (no out-of-fold rows)" in found.text

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluate.compare import Comparison, holm
-from nephrograde.evaluate.equivalence import Equivalence
-from nephrograde.evaluate.ledger import Opening
-from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.remarks import Caution, Reason
-from nephrograde.evaluate.scores import Scores
-from nephrograde.evaluate.subgroup import SubgroupEstimate
+from nephrograde.evaluation.compare import Comparison, holm
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.ledger import Opening
+from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Caution, Reason
+from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.tables.evidence import evidence_sections, section_titles
 from nephrograde.report.tables.pairs import verdict
 from nephrograde.report.text.language import phase_heading, speaking

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluate.compare import Comparison
-from nephrograde.evaluate.metrics import Estimate
-from nephrograde.evaluate.remarks import Caution, Reason, Rule
-from nephrograde.evaluate.tables import read_estimates
+from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.tables import read_estimates
 from nephrograde.report.tables.paper import (
     beside_table,
     fatal_findings,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.cohort.split import Assignment, Split
-from nephrograde.evaluate.scores import Scores
+from nephrograde.evaluation.scores import Scores
 from nephrograde.report.tables.wording import summary, what_was_run
 from nephrograde.report.text.numbers import bounds, decimal, p_sentence
 from nephrograde.results import Results

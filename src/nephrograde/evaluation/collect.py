@@ -1,0 +1,70 @@
+"""From the predictions of every fold to one score a patient and model."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from nephrograde.evaluation.scores import Score
+from nephrograde.files import read_rows, write_rows
+from nephrograde.run.folder import FoldFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from nephrograde.run.folder import FoldFolder
+
+
+def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score]]:
+    """Read the folds' predictions: out-of-fold rows as they are, test rows averaged over the folds.
+
+    Every training patient is held out by one fold, which gives the out-of-fold score. A test patient is scored by
+    every fold's network, and the mean of their probabilities is the ensemble's (our choice).
+
+    Args:
+        folds: The fitted networks.
+
+    Returns:
+        The rows of ``scores.csv``, and the folds' own test scores.
+    """
+    held_out: list[Score] = []
+    members: list[Score] = []
+    for fold in folds:
+        for row in read_rows(fold.predictions_path):
+            score = Score(
+                patient_id=row["patient_id"],
+                model=fold.model,
+                split="oof" if row["split"] == "oof" else "test",
+                fold=fold.number,
+                is_high=row["is_high"] == "1",
+                p_high=float(row["p_high"]),
+            )
+            (held_out if score.split == "oof" else members).append(score)
+    together: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in members:
+        together[score.model, score.patient_id].append(score)
+    ensemble = [
+        Score(patient_id, model, "test", None, scores[0].is_high, math.fsum(s.p_high for s in scores) / len(scores))
+        for (model, patient_id), scores in together.items()
+    ]
+    return held_out + ensemble, members
+
+
+def write_members(members: Iterable[Score], members_path: Path) -> None:
+    """Write every fold's own test scores, the spread behind the ensemble."""
+    write_rows(
+        members_path,
+        ("patient_id", "model", "fold", "is_high", "p_high"),
+        (
+            {
+                "patient_id": s.patient_id,
+                "model": s.model,
+                "fold": s.fold,
+                "is_high": int(s.is_high),
+                "p_high": s.p_high,
+            }
+            for s in members
+        ),
+    )

@@ -1,0 +1,374 @@
+"""Which of two models is better: paired comparisons on the same patients.
+
+Two models that are read on the same patients are right and wrong on much the same ones, and only the patients on
+whom they disagree tell them apart. So every comparison is paired by patient id: DeLong's test for the AUC, McNemar's
+exact test for the calls on all patients (accuracy), on the high-grade ones (sensitivity) and on the low-grade ones
+(specificity). Many pairs make chance findings likely, so the p values are adjusted after Holm within each measure.
+
+A large p value does not show that two models are equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.errors import ScoresError
+from nephrograde.evaluation.delong import Placements, normal_quantile, place, two_sided_p
+from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.vocabulary import FloatVector
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measure of model a minus that of model b, with the test of whether they differ.
+
+    ``n`` counts the patients that the test rests on: all common patients for the AUC and the accuracy, the high-grade
+    ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed", and ``reason`` says why.
+    ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval, and ``only_a`` and ``only_b``
+    count the patients that one model alone called rightly. ``family`` tests share the adjustment of P; ``dropped_a``
+    and ``dropped_b`` patients were scored by one model only; ``method`` says it all to a person.
+
+    >>> Comparison("a", "b", "auc", 0.02, -0.04, 0.08, 0.65, 0.52, 0.52, 90, "paired DeLong, 95 % CI").difference
+    0.02
+    """
+
+    model_a: str
+    model_b: str
+    measure: str
+    difference: float
+    low: float
+    high: float
+    statistic: float
+    p_value: float
+    p_adjusted: float
+    n: int
+    method: str
+    confidence: float | None = None
+    family: int | None = None
+    only_a: int | None = None
+    only_b: int | None = None
+    dropped_a: int = 0
+    dropped_b: int = 0
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two models on their common patients, in one order, and how many patients of each the other did not score."""
+
+    model_a: str
+    model_b: str
+    a: ModelScores
+    b: ModelScores
+    split: SplitName
+    dropped_a: int = 0
+    dropped_b: int = 0
+
+    @property
+    def remark(self) -> str:
+        """Which patients they are, in English, as the tables hold it."""
+        if not self.dropped_a and not self.dropped_b:
+            return f"{self.split} patients"
+        dropped = f"{self.dropped_a} of {self.model_a} and {self.dropped_b} of {self.model_b} dropped"
+        return f"{self.split} patients that both models scored ({dropped})"
+
+
+@dataclass(frozen=True, slots=True)
+class AucDifference:
+    """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance of it.
+
+    ``reason`` says why nothing can be tested, and is None where it can be. Two models that rank all patients alike
+    differ by 0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, and the test unreliable.
+    """
+
+    pair: Pair
+    value: float
+    variance: float
+    reason: Reason | None = None
+    is_perfect: bool = False
+
+    @property
+    def reason_text(self) -> str:
+        """The reason in English, as the tables hold it; empty where there is none."""
+        if self.reason is Reason.ONE_GRADE:
+            return f"all common patients are {'high' if self.pair.a.is_high.all() else 'low'} grade"
+        return {
+            None: "",
+            Reason.NO_COMMON_PATIENTS: "no common patients",
+            Reason.SINGLE_PATIENT: "a single common patient of one grade, and so no variance",
+            Reason.CONSTANT_DIFFERENCE: "the difference is the same in every patient, and so its variance 0",
+        }[self.reason]
+
+    @property
+    def warning(self) -> str:
+        """What makes the test unreliable, in English, as the tables hold it; empty where nothing does."""
+        return "one AUC is exactly 0 or 1: unreliable" if self.is_perfect else ""
+
+
+def compare_models(
+    models: Mapping[str, ModelScores],
+    thresholds: Mapping[str, float],
+    *,
+    split: SplitName = "test",
+    confidence: float = 0.95,
+) -> tuple[Comparison, ...]:
+    """Compare every pair of models on the patients that both have scored.
+
+    Args:
+        models: The scores of each model in one split, by model id; the order decides which model is a and which b.
+        thresholds: The frozen threshold of each model.
+        split: Where the scores are from; said in ``method``.
+        confidence: The probability that the interval of an AUC difference is to cover.
+
+    Returns:
+        All pairs for the AUC, then for the accuracy, the sensitivity and the specificity. A pair that cannot be
+        compared (no common patients, one grade only) keeps its row, without numbers and with the reason.
+
+    Raises:
+        ScoresError: Two models disagree on a patient's truth.
+
+    Source:
+        DeLong 1988; McNemar 1947, Psychometrika 12:153 (exact form); Holm 1979, Scand J Stat 6:65.
+
+    >>> from nephrograde.evaluation.scores import ModelScores
+    >>> truth = np.array([False, False, True, True])
+    >>> a = ModelScores(("A", "B", "C", "D"), truth, np.array([0.1, 0.6, 0.4, 0.9]))
+    >>> b = ModelScores(("A", "B", "C", "D"), truth, np.array([0.2, 0.3, 0.6, 0.5]))
+    >>> first = compare_models({"a": a, "b": b}, {"a": 0.5, "b": 0.5})[0]
+    >>> first.measure, first.difference, round(first.p_value, 3)
+    ('auc', -0.25, 0.48)
+    """
+    pairs = pair_models(models, split=split)
+    rows = adjust([_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)])
+    for measure in ("accuracy", "sensitivity", "specificity"):
+        rows += adjust([_compare_calls(pair, thresholds, measure=measure) for pair in pairs])
+    return rows
+
+
+def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
+    """Bring every two models to their common patients, by patient id.
+
+    Args:
+        models: The scores of each model in one split, by model id; the order decides which model is a and which b.
+        split: Where the scores are from; said in the remark.
+
+    Returns:
+        Every pair once, in the order of the models.
+
+    Raises:
+        ScoresError: Two models disagree on a patient's truth.
+
+    >>> from nephrograde.evaluation.scores import ModelScores
+    >>> a = ModelScores(("A", "B"), np.array([False, True]), np.array([0.25, 0.75]))
+    >>> b = ModelScores(("B", "C"), np.array([True, True]), np.array([0.5, 0.5]))
+    >>> pair_models({"a": a, "b": b}, split="test")[0].remark
+    'test patients that both models scored (1 of a and 1 of b dropped)'
+    """
+    return [_pair(a, b, models, split=split) for a, b in itertools.combinations(models, 2)]
+
+
+def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
+    """Compute the paired difference of AUCs of every pair; models that share their patients are placed once.
+
+    Args:
+        pairs: From :func:`pair_models`.
+
+    Returns:
+        One difference a pair, in their order; NaN and the reason where it cannot be computed.
+
+    Source:
+        DeLong 1988.
+    """
+    groups: dict[tuple[str, ...], dict[str, FloatVector]] = {}
+    for pair in pairs:
+        group = groups.setdefault(pair.a.patient_ids, {})
+        group[pair.model_a], group[pair.model_b] = pair.a.p_high, pair.b.p_high
+    placed: dict[tuple[str, ...], Placements] = {}
+    differences = []
+    for pair in pairs:
+        patient_ids, truths = pair.a.patient_ids, pair.a.is_high
+        if not patient_ids:
+            differences.append(AucDifference(pair, math.nan, math.nan, Reason.NO_COMMON_PATIENTS))
+        elif truths.all() or not truths.any():
+            differences.append(AucDifference(pair, math.nan, math.nan, Reason.ONE_GRADE))
+        else:
+            group = groups[patient_ids]
+            if patient_ids not in placed:
+                placed[patient_ids] = place(np.stack(list(group.values())), truths)
+            position = [list(group).index(model) for model in (pair.model_a, pair.model_b)]
+            differences.append(_difference(pair, placed[patient_ids], position))
+    return differences
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust the p values of one family of tests after Holm.
+
+    Args:
+        p_values: NaN where a test was not computed; such tests do not count.
+
+    Returns:
+        The adjusted p values in the same order, NaN where there was NaN.
+
+    Source:
+        Holm 1979, as computed by statsmodels.
+
+    >>> [round(p, 6) for p in holm([0.01, 0.04, float("nan"), 0.03])]
+    [0.03, 0.06, nan, 0.06]
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    computed = [k for k, p in enumerate(p_values) if not math.isnan(p)]
+    adjusted = [math.nan] * len(p_values)
+    if len(computed) == 1:
+        adjusted[computed[0]] = p_values[computed[0]]
+    elif computed:
+        for k, p in zip(computed, multipletests([p_values[k] for k in computed], method="holm")[1], strict=True):
+            adjusted[k] = float(p)
+    return adjusted
+
+
+def adjust(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """Adjust P after Holm over all rows, which are one family of tests, and note how many tests it holds.
+
+    Args:
+        rows: Of one measure; those without P do not count.
+
+    Returns:
+        The rows in their order.
+
+    Source:
+        Holm 1979, Scand J Stat 6:65.
+    """
+    size = sum(not math.isnan(row.p_value) for row in rows)
+    adjusted = zip(rows, holm([row.p_value for row in rows]), strict=True)
+    return tuple(replace(row, p_adjusted=p, family=None if math.isnan(p) else size) for row, p in adjusted)
+
+
+def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> Pair:
+    a, b = models[model_a], models[model_b]
+    dropped_a, dropped_b = 0, 0
+    if a.patient_ids != b.patient_ids:
+        common = tuple(sorted(set(a.patient_ids) & set(b.patient_ids)))
+        dropped_a, dropped_b = len(a) - len(common), len(b) - len(common)
+        a, b = a.select(common), b.select(common)
+    differing = np.flatnonzero(a.is_high != b.is_high)
+    if differing.size:
+        raise ScoresError(
+            f"Patient {a.patient_ids[int(differing[0])]}: is_high differs between models {model_a} and {model_b}. "
+            "Correct the one that is wrong."
+        )
+    return Pair(model_a, model_b, a, b, split, dropped_a, dropped_b)
+
+
+def _difference(pair: Pair, placements: Placements, position: Sequence[int]) -> AucDifference:
+    value, variance = placements.difference(*position)
+    if math.isnan(variance):
+        return AucDifference(pair, value, variance, Reason.SINGLE_PATIENT)
+    if variance == 0.0 and value != 0.0:
+        return AucDifference(pair, value, variance, Reason.CONSTANT_DIFFERENCE)
+    is_perfect = variance > 0.0 and bool(np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any())
+    return AucDifference(pair, value, variance, is_perfect=is_perfect)
+
+
+def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
+    pair = difference.pair
+    if difference.reason is not None:
+        row = _not_computed(pair, "auc", len(pair.a), reason=difference.reason, text=difference.reason_text)
+        return replace(row, difference=difference.value)
+    error = math.sqrt(difference.variance)
+    reach = normal_quantile(confidence) * error
+    z = difference.value / error if error else 0.0
+    remarks = [f"paired DeLong, {100 * confidence:g} % CI", pair.remark, difference.warning]
+    caution = Caution.PERFECT_AUC if difference.is_perfect else None
+    if not error:
+        remarks.append("both models rank the patients alike")
+        caution = Caution.RANKED_ALIKE
+    return Comparison(
+        pair.model_a,
+        pair.model_b,
+        "auc",
+        difference.value,
+        low=difference.value - reach,
+        high=difference.value + reach,
+        statistic=z,
+        p_value=two_sided_p(z),
+        p_adjusted=math.nan,
+        n=len(pair.a),
+        method="; ".join(remark for remark in remarks if remark),
+        confidence=confidence,
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+        caution=caution,
+    )
+
+
+def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str) -> Comparison:
+    """McNemar's exact test on the patients of the measure: right by a only, against right by b only."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    a, b = pair.a, pair.b
+    counted = {"accuracy": np.ones_like(a.is_high), "sensitivity": a.is_high, "specificity": ~a.is_high}[measure]
+    n = int(counted.sum())
+    if n == 0:
+        if not len(a):
+            return _not_computed(pair, measure, n, reason=Reason.NO_COMMON_PATIENTS, text="no common patients")
+        if measure == "sensitivity":
+            return _not_computed(pair, measure, n, reason=Reason.NO_HIGH, text="no common patients of high grade")
+        return _not_computed(pair, measure, n, reason=Reason.NO_LOW, text="no common patients of low grade")
+    right_a = ((a.p_high >= thresholds[pair.model_a]) == a.is_high)[counted]
+    right_b = ((b.p_high >= thresholds[pair.model_b]) == b.is_high)[counted]
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    both, neither = int((right_a & right_b).sum()), int((~right_a & ~right_b).sum())
+    test = mcnemar([[both, only_a], [only_b, neither]], exact=True)
+    return Comparison(
+        pair.model_a,
+        pair.model_b,
+        measure,
+        difference=(only_a - only_b) / n,
+        low=math.nan,
+        high=math.nan,
+        statistic=float(test.statistic),
+        p_value=float(test.pvalue),
+        p_adjusted=math.nan,
+        n=n,
+        method=f"exact McNemar, right by a only {only_a}, by b only {only_b}; {pair.remark}",
+        only_a=only_a,
+        only_b=only_b,
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+    )
+
+
+def _not_computed(pair: Pair, measure: str, n: int, *, reason: Reason, text: str) -> Comparison:
+    nan = math.nan
+    return Comparison(
+        pair.model_a,
+        pair.model_b,
+        measure,
+        difference=nan,
+        low=nan,
+        high=nan,
+        statistic=nan,
+        p_value=nan,
+        p_adjusted=nan,
+        n=n,
+        method=f"not computed: {text}; {pair.remark}",
+        dropped_a=pair.dropped_a,
+        dropped_b=pair.dropped_b,
+        reason=reason,
+    )

@@ -1,0 +1,172 @@
+"""The covariance of AUCs after DeLong: how far the areas of several models would move together in new patients.
+
+Every high-grade patient has a *placement* in each model: the share of low-grade patients scored below it, ties
+counting half. Every low-grade patient has one likewise among the high-grade ones. The mean of either set of
+placements is the AUC; their variances and covariances over the patients give those of the AUCs. A placement is the
+difference of two midranks, found by sorting, so n patients cost O(n log n).
+
+Source: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837; Sun & Xu 2014, IEEE SPL 21:1389.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.errors import ScoresError
+from nephrograde.evaluation.remarks import Reason
+
+if TYPE_CHECKING:
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+ModelMatrix: TypeAlias = Annotated[npt.NDArray[np.float64], "model patient"]
+Covariance: TypeAlias = Annotated[npt.NDArray[np.float64], "model model"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placements:
+    """The placements of every patient in every model, kept as counts, which are exact.
+
+    Attributes:
+        of_high: ``model × high-grade patient``: low-grade patients scored below, ties half.
+        of_low: ``model × low-grade patient``: high-grade patients scored above, ties half.
+    """
+
+    of_high: ModelMatrix
+    of_low: ModelMatrix
+
+    @property
+    def n_high(self) -> int:
+        """Number of high-grade patients."""
+        return int(self.of_high.shape[1])
+
+    @property
+    def n_low(self) -> int:
+        """Number of low-grade patients."""
+        return int(self.of_low.shape[1])
+
+    def aucs(self) -> FloatVector:
+        """Compute the area under the ROC curve of every model.
+
+        Returns:
+            The share of pairs (high, low) that the model puts in the right order; 0 and 1 are exact.
+
+        >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).aucs()
+        array([0.75])
+        """
+        shares: FloatVector = self.of_high.sum(axis=1) / (self.n_high * self.n_low)
+        return shares
+
+    def covariance(self) -> Covariance:
+        """Compute DeLong's covariance matrix of the AUCs of all models at once.
+
+        Returns:
+            ``model × model``; the variances stand on the diagonal. NaN where a class has a single patient and
+            nothing can be said, except that a model with AUC 0 or 1 always has variance 0.
+
+        >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).covariance()
+        array([[0.125]])
+        """
+        covariance = _spread(self.of_high, self.n_low) + _spread(self.of_low, self.n_high)
+        certain = np.isin(self.aucs(), (0.0, 1.0))
+        covariance[certain, :] = 0.0
+        covariance[:, certain] = 0.0
+        return covariance
+
+    def difference(self, first: int, second: int) -> tuple[float, float]:
+        """Compute the difference of two AUCs and its variance.
+
+        From the patients' own differences, so that two models of one ranking give exactly 0 and 0.
+
+        Args:
+            first: Row of the model that is subtracted from.
+            second: Row of the model that is subtracted.
+
+        Returns:
+            AUC of the first minus AUC of the second, and DeLong's variance of it (NaN with one patient in a class).
+        """
+        of_high = self.of_high[[first]] - self.of_high[[second]]
+        of_low = self.of_low[[first]] - self.of_low[[second]]
+        variance = _spread(of_high, self.n_low) + _spread(of_low, self.n_high)
+        return float(of_high.sum() / (self.n_high * self.n_low)), float(variance[0, 0])
+
+
+def place(p_high: ModelMatrix, is_high: BoolVector) -> Placements:
+    """Find the placements of all patients in all models.
+
+    Args:
+        p_high: ``model × patient``; finite, and larger for more suspicion of high grade.
+        is_high: The truth of the same patients, in the same order.
+
+    Returns:
+        The placements, from which AUCs, their covariance and their differences follow.
+
+    Raises:
+        ScoresError: Only one class is there.
+
+    >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).of_high
+    array([[1., 2.]])
+    """
+    high = p_high[:, is_high]
+    low = p_high[:, ~is_high]
+    if not high.shape[1] or not low.shape[1]:
+        there = "high" if high.shape[1] else "low"
+        raise ScoresError(
+            f"All {is_high.size} patients are {there} grade. An AUC needs patients of both grades.", Reason.ONE_GRADE
+        )
+    of_high = np.stack([_count_below(others, own) for own, others in zip(high, low, strict=True)])
+    of_low = np.stack([others.size - _count_below(others, own) for own, others in zip(low, high, strict=True)])
+    return Placements(of_high, of_low)
+
+
+def normal_quantile(confidence: float) -> float:
+    """Compute how many standard errors a two-sided normal interval reaches to either side.
+
+    Args:
+        confidence: The probability that the interval covers, 0 to 1.
+
+    Returns:
+        The quantile, 1.96 for 0.95.
+
+    >>> round(normal_quantile(0.95), 6)
+    1.959964
+    """
+    from scipy.special import ndtri
+
+    return float(ndtri((1.0 + confidence) / 2.0))
+
+
+def two_sided_p(z: float) -> float:
+    """Compute the probability that a standard normal deviate lies at least as far from 0 as z.
+
+    Args:
+        z: The statistic.
+
+    Returns:
+        The p value; precise far out in the tails as well.
+
+    >>> round(two_sided_p(-1.959963984540054), 12)
+    0.05
+    """
+    return math.erfc(abs(z) / math.sqrt(2.0))
+
+
+def _count_below(others: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """For every value the number of others below it, ties half: the midrank among the others."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, own, side="left")
+    below_or_tied = np.searchsorted(ordered, own, side="right")
+    return np.asarray((below + below_or_tied) / 2.0, dtype=np.float64)
+
+
+def _spread(counts: ModelMatrix, others: int) -> Covariance:
+    """The covariance of the mean placements; counts turn into shares only here, after exact centring."""
+    models, patients = counts.shape
+    if patients < 2:
+        return np.full((models, models), np.nan)
+    centred = counts - counts.mean(axis=1, keepdims=True)
+    return np.asarray(centred @ centred.T / (patients - 1) / patients / others**2, dtype=np.float64)

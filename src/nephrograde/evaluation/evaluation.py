@@ -1,0 +1,237 @@
+"""The evaluation of a study: every model of a score table, alone and against every other.
+
+The threshold of a model is chosen on its out-of-fold training predictions and frozen; the test rows are only read
+with it. The results are tables that a person can open, and from which the report is made.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import ScoresError
+from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve
+from nephrograde.evaluation.bootstrap import bootstrap_aucs
+from nephrograde.evaluation.calibration import (
+    CalibrationPoint,
+    brier,
+    calibration_curve,
+    calibration_intercept,
+    calibration_slope,
+    expected_calibration_error,
+)
+from nephrograde.evaluation.compare import Comparison, compare_models
+from nephrograde.evaluation.equivalence import Equivalence, compare_equivalence
+from nephrograde.evaluation.metrics import (
+    Confusion,
+    Estimate,
+    accuracy,
+    auc,
+    confusion,
+    npv,
+    ppv,
+    sensitivity,
+    specificity,
+)
+from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
+from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
+from nephrograde.evaluation.tables import write_estimates, write_table
+from nephrograde.evaluation.threshold import Threshold, choose_threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nephrograde.evaluation.tables import ModelEstimate
+    from nephrograde.run.folder import RunFolder
+    from nephrograde.study import EvaluateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that is computed from a score table.
+
+    ``estimates`` are (model, split, estimate); ``thresholds`` are by model. Pairs, curves and subgroups are those of
+    the test patients, or out of fold where there are none.
+    """
+
+    estimates: tuple[ModelEstimate, ...]
+    comparisons: tuple[Comparison, ...]
+    thresholds: Mapping[str, Threshold]
+    equivalences: tuple[Equivalence, ...]
+    calibration: tuple[CalibrationPoint, ...]
+    net_benefit: tuple[BenefitPoint, ...]
+    subgroups: tuple[SubgroupEstimate, ...]
+
+
+def evaluate_scores(
+    scores: Scores, settings: EvaluateSettings, groups: Mapping[str, Mapping[str, str]] | None = None
+) -> Evaluation:
+    """Evaluate every model of a score table and compare every pair.
+
+    Estimates are made in both splits; those on the out-of-fold rows use a threshold chosen on the same patients, and
+    their notes say so. Models are compared on the test patients, or out of fold where the table has no test rows.
+    What cannot be computed (one grade only in a split, no common patients) keeps its row, with the reason and
+    without a number.
+
+    Args:
+        scores: The score table.
+        settings: ``[evaluate]`` of the study: confidence, the rule of the threshold, the margin and so on.
+        groups: Columns by which patients are parted: by column, the text of each patient.
+
+    Returns:
+        Estimates by model, split and measure; comparisons and equivalence by pair; curves and subgroups by model.
+
+    Raises:
+        ScoresError: The table is empty, or all its patients are of one grade.
+
+    Source:
+        Measures: the paper's; intervals, tests and threshold rule: our choice, the paper names none.
+
+    >>> from nephrograde.evaluation.scores import Score, Scores
+    >>> from nephrograde.study import EvaluateSettings
+    >>> p_high = {"A": 0.25, "B": 0.5, "C": 0.75}
+    >>> rows = tuple(Score(i, "size", "test", None, i == "C", p) for i, p in p_high.items())
+    >>> result = evaluate_scores(Scores(rows), EvaluateSettings())
+    >>> print(result.thresholds["size"])
+    threshold 0.5 (fixed: no out-of-fold rows)
+    >>> [f"{e.measure} {e}" for _, _, e in result.estimates if e.measure == "specificity"]
+    ['specificity 0.500 (0.095–0.905)']
+    """
+    _require_both_grades(scores)
+    thresholds = {model: choose_threshold(scores.of(model, "oof"), settings) for model in scores.models}
+    bootstrapped = {split: _bootstrap(scores, split, settings) for split in SPLITS}
+    estimates: list[ModelEstimate] = []
+    for model in scores.models:
+        for split in SPLITS:
+            patients = scores.of(model, split)
+            if len(patients):
+                made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
+                made.insert(1, bootstrapped[split][model])
+                made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
+                estimates += [(model, split, estimate) for estimate in made]
+    reported: SplitName = "test" if scores.has_test else "oof"
+    models = {model: scores.of(model, reported) for model in scores.models}
+    values = {model: threshold.value for model, threshold in thresholds.items()}
+    calibration, net_benefit = _draw_curves(models, reported, settings)
+    return Evaluation(
+        tuple(estimates),
+        compare_models(models, values, split=reported, confidence=settings.confidence),
+        thresholds,
+        compare_equivalence(models, margin=settings.margin, split=reported),
+        calibration,
+        net_benefit,
+        _part(models, groups or {}, reported, settings),
+    )
+
+
+def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
+    """Write every table of ``statistics/``, each whole.
+
+    Args:
+        evaluation: What :func:`evaluate_scores` has computed.
+        run: The run folder; made when it is missing.
+    """
+    write_estimates(evaluation.estimates, run.estimates_path)
+    write_table(evaluation.comparisons, Comparison, run.comparisons_path)
+    write_table(evaluation.equivalences, Equivalence, run.equivalence_path)
+    write_table(evaluation.calibration, CalibrationPoint, run.calibration_path)
+    write_table(evaluation.net_benefit, BenefitPoint, run.net_benefit_path)
+    write_table(evaluation.subgroups, SubgroupEstimate, run.subgroups_path)
+
+
+def _require_both_grades(scores: Scores) -> None:
+    grades = {row.is_high for row in scores.rows}
+    if not grades:
+        raise ScoresError("The score table has no rows. Write one row for every patient and model.")
+    if len(grades) == 1:
+        there, other = ("high", "low") if True in grades else ("low", "high")
+        raise ScoresError(f"All patients of the score table are {there} grade. Add patients of {other} grade.")
+
+
+def _bootstrap(scores: Scores, split: SplitName, settings: EvaluateSettings) -> dict[str, Estimate]:
+    models = {model: scores.of(model, split) for model in scores.models if len(scores.of(model, split))}
+    return bootstrap_aucs(models, replicates=settings.bootstraps, seed=settings.seed, confidence=settings.confidence)
+
+
+def _draw_curves(
+    models: Mapping[str, ModelScores], split: SplitName, settings: EvaluateSettings
+) -> tuple[tuple[CalibrationPoint, ...], tuple[BenefitPoint, ...]]:
+    low, high = settings.benefit_range
+    calibration: list[CalibrationPoint] = []
+    net_benefit: list[BenefitPoint] = []
+    for model, patients in models.items():
+        if len(patients):
+            both = patients.p_high, patients.is_high
+            calibration += calibration_curve(*both, model=model, split=split, confidence=settings.confidence)
+            net_benefit += net_benefit_curve(*both, model=model, split=split, low=low, high=high)
+    return tuple(calibration), tuple(net_benefit)
+
+
+def _part(
+    models: Mapping[str, ModelScores],
+    groups: Mapping[str, Mapping[str, str]],
+    split: SplitName,
+    settings: EvaluateSettings,
+) -> tuple[SubgroupEstimate, ...]:
+    """The subgroups of every model."""
+    parts = (
+        estimate_subgroups(
+            patients, groups, model=model, split=split, confidence=settings.confidence, columns=settings.subgroups
+        )
+        for model, patients in models.items()
+    )
+    return tuple(chain.from_iterable(parts))
+
+
+def _threshold_row(threshold: Threshold, n_high: int) -> Estimate:
+    return Estimate(
+        "threshold",
+        threshold.value,
+        math.nan,
+        math.nan,
+        threshold.n,
+        n_high,
+        method=threshold.how,
+        rule=threshold.rule,
+        rule_value=threshold.rule_value,
+        caution=threshold.caution,
+    )
+
+
+def _estimate_all(
+    patients: ModelScores, threshold: Threshold, split: SplitName, *, confidence: float
+) -> list[Estimate]:
+    both = patients.p_high, patients.is_high
+    counts = confusion(*both, threshold=threshold.value)
+    how, caution = str(threshold), None
+    if split == "oof" and threshold.rule is not Rule.FIXED:
+        how += ", chosen on these same patients: optimistic"
+        caution = Caution.OPTIMISTIC
+    made = [_attempt("auc", counts, partial(auc, *both, confidence=confidence))]
+    for share in (accuracy, sensitivity, specificity, ppv, npv):
+        estimate = _attempt(share.__name__, counts, partial(share, counts, confidence=confidence))
+        note = "; ".join(part for part in (estimate.note, how) if part)
+        made.append(replace(estimate, note=note, caution=caution))
+    for name in ("tp", "fp", "tn", "fn"):
+        count = float(getattr(counts, name))
+        made.append(Estimate(name, count, math.nan, math.nan, counts.n, counts.n_high, "count", how, caution=caution))
+    made += [
+        _attempt(quality.__name__, counts, partial(quality, *both, confidence=confidence))
+        for quality in (brier, calibration_intercept, calibration_slope)
+    ]
+    made.append(_attempt("ece", counts, partial(expected_calibration_error, *both)))
+    return made
+
+
+def _attempt(measure: str, counts: Confusion, make: Callable[[], Estimate]) -> Estimate:
+    try:
+        return make()
+    except ScoresError as error:
+        if error.reason is None:
+            raise
+        nan, method = math.nan, f"not computed: {error}"
+        return Estimate(measure, nan, nan, nan, counts.n, counts.n_high, method, reason=Reason(error.reason))

@@ -1,0 +1,105 @@
+"""The evaluation for people who work in Python: a DataFrame of scores in, DataFrames of results out.
+
+Nothing is read from or written to disk, and no image or network is needed: the scores may come from any program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.calibration import CalibrationPoint
+from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.scores import parse_groups, parse_scores
+from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.sheet import Sheet
+from nephrograde.study import EvaluateSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """The results as tables, with the columns of the files in ``statistics/``; a number not computed is NaN."""
+
+    estimates: pd.DataFrame
+    comparisons: pd.DataFrame
+    equivalence: pd.DataFrame
+    calibration: pd.DataFrame
+    net_benefit: pd.DataFrame
+    subgroups: pd.DataFrame
+
+
+def evaluate_frame(scores: pd.DataFrame, settings: EvaluateSettings | None = None) -> Frames:
+    """Evaluate the predictions of any program: every model alone, and every pair of models on the same patients.
+
+    Args:
+        scores: Columns ``patient_id``, ``model``, ``is_high`` (0/1) and ``p_high`` (0 to 1); ``split`` ("oof" or
+            "test"; every row is a test row without it) and ``fold`` where known; columns named in
+            ``settings.subgroups`` part the patients; with ``lesion_id`` a row is a lesion. The thresholds are chosen
+            on the "oof" rows; without such rows they are 0.5.
+        settings: Confidence, threshold rule, margin and so on; the defaults of the study file when None.
+
+    Returns:
+        The tables.
+
+    Raises:
+        ScoresError: A column is missing, a probability lies outside 0 to 1, a patient is there twice in one model, a
+            truth differs between models, a patient is in both splits: all problems at once.
+
+    Source: As ``nephrograde.evaluation.evaluation.evaluate_scores``.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "patient_id": ["A", "B", "C", "D", "E", "F"],
+    ...         "model": "mine",
+    ...         "is_high": [0, 0, 0, 1, 1, 1],
+    ...         "p_high": [0.1, 0.3, 0.6, 0.5, 0.8, 0.9],
+    ...     }
+    ... )
+    >>> estimates = evaluate_frame(table).estimates.set_index("measure")
+    >>> estimates.loc["auc", ["value", "low", "high"]].round(3).tolist()
+    [0.889, 0.581, 1.0]
+    """
+    settings = settings or EvaluateSettings()
+    sheet = _sheet_of(scores)
+    groups = parse_groups(sheet, settings.subgroups)
+    if LESION_COLUMN in sheet.headings:
+        lesions = parse_lesions(sheet)
+        result = evaluate_scores(lesions.by_patient(), settings, groups)
+        result = lesions.beside(result, confidence=settings.confidence)
+    else:
+        result = evaluate_scores(parse_scores(sheet), settings, groups)
+    return Frames(
+        estimates=_frame({"model": model, "split": split, **asdict(made)} for model, split, made in result.estimates),
+        comparisons=_frame_of(result.comparisons, Comparison),
+        equivalence=_frame_of(result.equivalences, Equivalence),
+        calibration=_frame_of(result.calibration, CalibrationPoint),
+        net_benefit=_frame_of(result.net_benefit, BenefitPoint),
+        subgroups=_frame_of(result.subgroups, SubgroupEstimate),
+    )
+
+
+def _sheet_of(scores: pd.DataFrame) -> Sheet:
+    headings = tuple(str(name) for name in scores.columns)
+    texts = scores.astype(object).where(scores.notna(), "").to_numpy().tolist()
+    rows = ((number, dict(zip(headings, map(str, row), strict=True))) for number, row in enumerate(texts, start=1))
+    return Sheet("the DataFrame", headings, tuple(rows))
+
+
+def _frame_of(rows: Iterable[Any], kind: type[Any]) -> pd.DataFrame:
+    return _frame((asdict(row) for row in rows), columns=[field.name for field in fields(kind)])
+
+
+def _frame(rows: Iterable[dict[str, Any]], columns: list[str] | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=columns)

@@ -1,0 +1,92 @@
+"""A logistic model, fitted by statsmodels, and the Wald interval of what it says."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.evaluation.delong import normal_quantile
+
+if TYPE_CHECKING:
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+Columns: TypeAlias = Annotated[npt.NDArray[np.float64], "patient term"]
+
+_SOLVED = 1e-5  # the largest slope of the log likelihood, by patient, at which a fit is taken for solved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogisticFit:
+    """A logistic model: coefficients and their covariance."""
+
+    coefficients: npt.NDArray[np.float64]
+    covariance: npt.NDArray[np.float64]
+
+    def interval(self, row: npt.NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
+        """Weigh the coefficients, and bound the sum by Wald's interval: value, low and high."""
+        value = float(row @ self.coefficients)
+        reach = normal_quantile(confidence) * math.sqrt(float(row @ self.covariance @ row))
+        return value, value - reach, value + reach
+
+
+def fit_logistic(
+    columns: Columns, truths: BoolVector, *, offset: FloatVector | None = None, start: float | None = None
+) -> LogisticFit | None:
+    """Fit a logistic model, and never warn.
+
+    Args:
+        columns: The terms of the model, one row for each patient.
+        truths: The outcomes of the same patients, in the same order.
+        offset: Log odds that are added with a coefficient of 1.
+        start: Where the search for a single coefficient begins.
+
+    Returns:
+        The fit; None where it does not converge.
+
+    >>> fit = fit_logistic(np.ones((4, 1)), np.array([False, True, True, True]))
+    >>> round(float(fit.coefficients[0]), 4)
+    1.0986
+    """
+    import statsmodels.api as sm
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        model = sm.GLM(truths.astype(float), columns, family=sm.families.Binomial(), offset=offset)
+        try:
+            result = model.fit(None if start is None else [start], tol=1e-10, tol_criterion="params")
+        except (np.linalg.LinAlgError, ValueError):
+            return None
+        coefficients, covariance = np.asarray(result.params), np.asarray(result.cov_params())
+        score = columns.T @ (truths - np.asarray(result.fittedvalues))
+    # statsmodels calls a fit converged that no longer moves, even far from the solution.
+    if not (np.isfinite(covariance).all() and np.abs(score).max() <= _SOLVED * truths.size):
+        return None
+    return LogisticFit(coefficients, covariance)
+
+
+def fit_intercept(log_odds: FloatVector, truths: BoolVector) -> LogisticFit | None:
+    """Fit the one coefficient that is added to given log odds.
+
+    Args:
+        log_odds: The offset of each patient.
+        truths: The outcomes of the same patients, in the same order; both are there.
+
+    Returns:
+        The fit; None where it does not converge.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    def excess(shift: float) -> float:
+        return float(expit(log_odds + shift).sum() - truths.sum())
+
+    # Calls like 0 and 1 throw the usual start of the fit off its way; the place of the estimate is known beforehand.
+    middle = float(logit(truths.mean()))
+    least, most = middle - float(log_odds.max()), middle - float(log_odds.min())
+    start = brentq(excess, least - 1.0, most + 1.0)
+    return fit_logistic(np.ones((truths.size, 1)), truths, offset=log_odds, start=start)

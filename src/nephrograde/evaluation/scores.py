@@ -1,0 +1,387 @@
+"""The score table, from which every number of the evaluation comes.
+
+One row says: this model gave this patient this probability of high grade, and the truth was that. Values are paired
+by patient id, never by the order of rows. A table of any origin will do, as long as it names the patient, the model,
+the truth and the probability.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.errors import ScoresError
+from nephrograde.evaluation.remarks import Reason
+from nephrograde.files import write_rows
+from nephrograde.sheet import Sheet, open_sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+SplitName: TypeAlias = Literal["oof", "test"]
+SPLITS: tuple[SplitName, ...] = ("oof", "test")
+COLUMNS = ("patient_id", "model", "split", "fold", "is_high", "p_high")
+REQUIRED_COLUMNS = ("patient_id", "model", "is_high", "p_high")
+PROBLEMS_SHOWN = 10
+
+_TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One row of ``scores.csv``.
+
+    ``oof`` (out of fold) rows come from the one network that did not learn from the patient and carry its fold;
+    ``test`` rows come from the ensemble of all folds and carry none.
+
+    >>> Score("P001", "weak-1-cmp", "oof", 0, True, 0.75).p_high
+    0.75
+    """
+
+    patient_id: str
+    model: str
+    split: SplitName
+    fold: int | None
+    is_high: bool
+    p_high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelScores:
+    """The patients of one model in one split: three columns of equal length."""
+
+    patient_ids: tuple[str, ...]
+    is_high: BoolVector
+    p_high: FloatVector
+
+    def __len__(self) -> int:
+        return len(self.patient_ids)
+
+    def select(self, patient_ids: tuple[str, ...]) -> ModelScores:
+        """Take the named patients, in the order named; every one of them must be there.
+
+        >>> both = ModelScores(("A", "B"), np.array([False, True]), np.array([0.25, 0.75]))
+        >>> both.select(("B",)).p_high.tolist()
+        [0.75]
+        """
+        if patient_ids == self.patient_ids:
+            return self
+        position = {patient_id: k for k, patient_id in enumerate(self.patient_ids)}
+        order = [position[patient_id] for patient_id in patient_ids]
+        return ModelScores(patient_ids, self.is_high[order], self.p_high[order])
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A sound score table: probabilities are probabilities, and no row contradicts another.
+
+    Args:
+        rows: In any order; the order of models is that of their first rows.
+
+    Raises:
+        ScoresError: A probability outside 0 to 1, a patient twice in one model and split, a truth that differs
+            between rows of a patient, or a patient of one model in both splits. All problems at once.
+
+    >>> table = Scores((Score("B", "size", "test", None, True, 0.75), Score("A", "size", "test", None, False, 0.25)))
+    >>> table.models, table.of("size", "test").patient_ids
+    (('size',), ('A', 'B'))
+    """
+
+    rows: tuple[Score, ...]
+    _groups: Mapping[tuple[str, str], ModelScores] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        problems = list(_contradictions(self.rows, None))
+        if problems:
+            raise _table_error("the scores", problems)
+        object.__setattr__(self, "_groups", _grouped(self.rows))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model id, in order of appearance."""
+        return tuple(dict.fromkeys(model for model, _ in self._groups))
+
+    @property
+    def has_test(self) -> bool:
+        """Whether any model has test rows."""
+        return any(split == "test" for _, split in self._groups)
+
+    def of(self, model: str, split: SplitName) -> ModelScores:
+        """Take the patients of one model in one split, sorted by id, so that the order of rows changes nothing.
+
+        Returns:
+            The patients; none where the model has no rows in that split.
+
+        Raises:
+            ScoresError: The table has no such model.
+        """
+        if model not in self.models:
+            raise ScoresError(f"No scores of model {model}. The table has: {', '.join(self.models) or 'nothing'}.")
+        nobody = ModelScores((), np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.float64))
+        return self._groups.get((model, split), nobody)
+
+
+def paired_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[FloatVector, BoolVector]:
+    """Check that predictions and truths belong together, and return them as float and bool vectors.
+
+    Args:
+        p_high: One prediction a patient; any finite number that grows with the suspicion of high grade.
+        is_high: The truths of the same patients in the same order: bool, or 0 and 1.
+
+    Returns:
+        Both as numpy vectors of one length.
+
+    Raises:
+        ScoresError: Different lengths, no patient, a value that is not finite, or a truth other than 0 and 1.
+
+    >>> paired_vectors([0.25, 0.75], [0, 1])
+    (array([0.25, 0.75]), array([False,  True]))
+    """
+    predictions = np.asarray(p_high, dtype=np.float64)
+    truths = np.asarray(is_high)
+    if predictions.ndim != 1 or predictions.shape != truths.shape:
+        raise ScoresError(
+            f"{predictions.shape} predictions for {truths.shape} truths. Give one of each for every patient."
+        )
+    if not predictions.size:
+        raise ScoresError("No patient to evaluate. Give at least one row.", Reason.NO_PATIENTS)
+    if not np.isfinite(predictions).all():
+        where = int(np.flatnonzero(~np.isfinite(predictions))[0])
+        raise ScoresError(
+            f"Prediction {where + 1} is {predictions[where]}. Leave that patient out or score it again.",
+            Reason.NOT_FINITE,
+        )
+    if truths.dtype != np.bool_ and not np.isin(truths, (0, 1)).all():
+        raise ScoresError("is_high has values other than 0 and 1. Write 1 for high grade and 0 for low grade.")
+    return predictions, truths.astype(np.bool_)
+
+
+def read_scores(scores_path: Path) -> Scores:
+    r"""Read a score table of any origin.
+
+    The columns ``patient_id``, ``model``, ``is_high`` (0/1, true/false) and ``p_high`` are needed; without ``split``
+    every row is a test row; ``fold`` may be missing or empty; further columns are left alone.
+
+    Args:
+        scores_path: CSV (UTF-8 with or without BOM, GB18030; comma, semicolon or tab), or what else a cohort table
+            may be.
+
+    Returns:
+        The table.
+
+    Raises:
+        ScoresError: The file cannot be read, or has problems; the first ten are listed with row, patient and model.
+
+    Source:
+        Column names: architecture of the run folder; encodings: our choice, as for the cohort table.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores_path = pathlib.Path(folder, "theirs.csv")
+    ...     _ = scores_path.write_text("patient_id,model,is_high,p_high\nP001,theirs,1,0.75\n", encoding="utf-8")
+    ...     read_scores(scores_path).rows
+    (Score(patient_id='P001', model='theirs', split='test', fold=None, is_high=True, p_high=0.75),)
+    """
+    return parse_scores(open_scores(scores_path))
+
+
+def open_scores(scores_path: Path) -> Sheet:
+    """Open a score table as texts.
+
+    Args:
+        scores_path: As for :func:`read_scores`.
+
+    Raises:
+        ScoresError: The file cannot be read as a table.
+    """
+    sheet, faults = open_sheet(scores_path)
+    if faults or sheet is None:
+        raise _table_error(scores_path.name, [str(fault) for fault in faults])
+    return sheet
+
+
+def parse_scores(sheet: Sheet) -> Scores:
+    """Understand a table of texts as scores, by the rules of :func:`read_scores`.
+
+    Args:
+        sheet: The headings, and the cells of every row by heading.
+
+    Raises:
+        ScoresError: The table has problems; the first ten are listed with row, patient and model.
+
+    >>> cells = {"patient_id": "P001", "model": "theirs", "is_high": "1", "p_high": "0.75"}
+    >>> len(parse_scores(Sheet("theirs.csv", tuple(cells), ((2, cells),))).rows)
+    1
+    """
+    missing = [_missing_column(name, sheet.headings) for name in REQUIRED_COLUMNS if name not in sheet.headings]
+    if missing:
+        raise _table_error(sheet.name, missing)
+    problems: list[str] = []
+    rows: list[Score] = []
+    numbers: list[int] = []
+    for number, cells in sheet.rows:
+        score = _parse(cells)
+        if isinstance(score, Score):
+            rows.append(score)
+            numbers.append(number)
+        else:
+            problems += [f"Row {number}, {text}" for text in score]
+    problems += _contradictions(rows, numbers)
+    if problems:
+        raise _table_error(sheet.name, problems)
+    return Scores(tuple(rows))
+
+
+def parse_groups(sheet: Sheet, columns: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Take further columns of a score table, by which patients can be parted.
+
+    Args:
+        sheet: The table; it is known to hold sound scores.
+        columns: The columns asked for; those that the table does not have are passed over.
+
+    Returns:
+        By column, the text of every patient.
+
+    Raises:
+        ScoresError: Two rows of a patient differ.
+
+    >>> cells = {"patient_id": "P001", "model": "theirs", "is_high": "1", "p_high": "0.75", "sex": "F"}
+    >>> parse_groups(Sheet("theirs.csv", tuple(cells), ((2, cells),)), ("sex", "centre"))
+    {'sex': {'P001': 'F'}}
+    """
+    groups: dict[str, dict[str, str]] = {}
+    problems = []
+    for column in columns:
+        if column not in sheet.headings:
+            continue
+        texts = groups.setdefault(column, {})
+        for number, cells in sheet.rows:
+            text = cells.get(column, "")
+            before = texts.setdefault(cells["patient_id"], text)
+            if before != text:
+                problems.append(
+                    f"Row {number}, patient {cells['patient_id']}: {column} is {text or 'empty'}, but "
+                    f"{before or 'empty'} in an earlier row. Correct the one that is wrong."
+                )
+    if problems:
+        raise _table_error(sheet.name, problems)
+    return groups
+
+
+def write_scores(scores: Scores, scores_path: Path) -> None:
+    """Write ``scores.csv`` whole; probabilities keep all their digits, and test rows have an empty fold.
+
+    Args:
+        scores: The table.
+        scores_path: Where to; the folder is made when it is missing.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores_path = pathlib.Path(folder, "scores.csv")
+    ...     write_scores(Scores((Score("P001", "size", "test", None, True, 0.75),)), scores_path)
+    ...     scores_path.read_text(encoding="utf-8").splitlines()
+    ['patient_id,model,split,fold,is_high,p_high', 'P001,size,test,,1,0.75']
+    """
+    write_rows(
+        scores_path,
+        COLUMNS,
+        (
+            {
+                "patient_id": row.patient_id,
+                "model": row.model,
+                "split": row.split,
+                "fold": row.fold,
+                "is_high": int(row.is_high),
+                "p_high": float(row.p_high),
+            }
+            for row in scores.rows
+        ),
+    )
+
+
+def _grouped(rows: Sequence[Score]) -> dict[tuple[str, str], ModelScores]:
+    members: dict[tuple[str, str], list[Score]] = {}
+    for row in rows:
+        members.setdefault((row.model, row.split), []).append(row)
+    groups = {}
+    for key, group in members.items():
+        group.sort(key=lambda row: row.patient_id)
+        is_high = np.array([row.is_high for row in group], dtype=np.bool_)
+        p_high = np.array([row.p_high for row in group], dtype=np.float64)
+        is_high.setflags(write=False)
+        p_high.setflags(write=False)
+        groups[key] = ModelScores(tuple(row.patient_id for row in group), is_high, p_high)
+    return groups
+
+
+def _contradictions(rows: Sequence[Score], numbers: Sequence[int] | None) -> Iterator[str]:
+    """Every row that is no probability or contradicts an earlier row; with numbers, rows are named by them."""
+    first: dict[tuple[str, str, str], int] = {}
+    truths: dict[str, int] = {}
+    for k, row in enumerate(rows):
+        place = f"Row {numbers[k]}, " if numbers else ""
+        who = f"{place}patient {row.patient_id}, model {row.model}"
+        if not 0.0 <= row.p_high <= 1.0:
+            yield f"{who}: p_high is {row.p_high}, not a probability. Write a number from 0 to 1."
+        before = first.setdefault((row.patient_id, row.model, row.split), k)
+        if before != k:
+            earlier = f" (first in row {numbers[before]})" if numbers else ""
+            yield f"{who}: a second {row.split} row{earlier}. Keep one; average over folds or slices first."
+        elsewhere: SplitName = "oof" if row.split == "test" else "test"
+        if (row.patient_id, row.model, elsewhere) in first:
+            yield f"{who}: is in split oof and in split test. Keep the test patients out of training."
+        earliest = rows[truths.setdefault(row.patient_id, k)]
+        if earliest.is_high != row.is_high:
+            yield (
+                f"{who}: is_high is {int(row.is_high)}, but {int(earliest.is_high)} for model {earliest.model}. "
+                "Correct the one that is wrong."
+            )
+
+
+def _missing_column(name: str, header: Sequence[str]) -> str:
+    unknown = [heading for heading in header if heading not in COLUMNS]
+    near = difflib.get_close_matches(name, unknown, n=1, cutoff=0.7)
+    remedy = f"Rename '{near[0]}'." if near else f"Add it; the table has: {', '.join(header) or 'no columns'}."
+    return f"Column {name} is missing. {remedy}"
+
+
+def _parse(cells: Mapping[str, str]) -> Score | list[str]:
+    """The row as a score, or everything that is wrong in it."""
+    patient_id, model = cells.get("patient_id", ""), cells.get("model", "")
+    is_high = _TRUTHS.get(cells.get("is_high", "").lower())
+    split = (cells.get("split", "test") or "empty").lower()
+    fold_text = cells.get("fold", "")
+    problems = []
+    if not patient_id:
+        problems.append("patient_id is empty. Write the id of the patient")
+    if not model:
+        problems.append("model is empty. Write the name of the model")
+    if split not in SPLITS:
+        problems.append(f"split is {split}. Write oof (out of fold) or test; leave rows of learnt patients out")
+    if fold_text and not fold_text.removesuffix(".0").isdecimal():
+        problems.append(f"fold is {fold_text}. Write a whole number from 0, or nothing")
+    if is_high is None:
+        problems.append(f"is_high is {cells.get('is_high') or 'empty'}. Write 1 (high grade) or 0 (low grade)")
+    try:
+        p_high = float(cells.get("p_high", ""))
+    except ValueError:
+        problems.append(f"p_high is {cells.get('p_high') or 'empty'}, not a number. Write a number from 0 to 1")
+        p_high = 0.0
+    if problems or is_high is None:
+        return [f"patient {patient_id or '?'}, model {model or '?'}: {problem}." for problem in problems]
+    fold = int(fold_text.removesuffix(".0")) if fold_text else None
+    return Score(patient_id, model, cast("SplitName", split), fold, is_high, p_high)
+
+
+def _table_error(name: str, problems: Sequence[str]) -> ScoresError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    rest = f", the first {PROBLEMS_SHOWN}" if len(problems) > PROBLEMS_SHOWN else ""
+    shown = "\n".join(f"  {problem}" for problem in problems[:PROBLEMS_SHOWN])
+    return ScoresError(f"{count} in {name}{rest}:\n{shown}")

@@ -1,0 +1,136 @@
+"""The evaluate stage: from the predictions of a study, or from a score table of any origin, to the statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import RunError
+from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors, radiomics_predictors
+from nephrograde.evaluation.collect import collect_scores, write_members
+from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
+from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
+from nephrograde.files import fingerprint, read_json, sha256_of
+from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
+from nephrograde.run.stage import run_stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.split import Split
+    from nephrograde.evaluation.baseline import Predictors
+    from nephrograde.evaluation.lesions import Lesions
+    from nephrograde.run.folder import RunFolder
+    from nephrograde.study import EvaluateSettings, Study
+
+
+def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None = "") -> None:
+    """Gather the scores of all models and baselines, and compute everything of ``statistics/``.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Which of them test.
+        run: The run folder; the models are fitted.
+        reason: Why the test set is opened, for the ledger; may be empty the first time. None leaves it closed, and
+            only out-of-fold scores are read.
+
+    Raises:
+        RunError: The test set was opened before, something has changed since, and there is no reason.
+    """
+    folds = [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
+
+    def make(inputs: str) -> None:
+        is_high = {case.patient_id: case.is_high for case in cohort.cases}
+        rows, members = collect_scores([fold for fold in folds if fold.is_whole()])
+        for name in study.evaluate.baselines:
+            predictors = _predictors(name, study, cohort, run)
+            rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
+        if reason is None:
+            rows, members = [row for row in rows if row.split == "oof"], []
+        else:
+            _open_test_set(run, reason=reason, inputs=inputs)
+        write_members(members, run.members_path)
+        _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run)
+
+    predictions = [fold.predictions_path for fold in folds]
+    inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
+    settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
+    run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
+
+
+def evaluate_score_table(
+    scores_path: Path, run: RunFolder, *, settings: EvaluateSettings, command: str = "", reason: str | None = ""
+) -> None:
+    """Evaluate a score table of any origin, with no images and no torch.
+
+    Args:
+        scores_path: The table.
+        run: The run folder; must not be that of a study.
+        settings: The rules, ``[evaluate]`` of a study.
+        command: The command line, for the lock file and the ledger.
+        reason: Why the test set is opened, as :func:`evaluate_models` asks for it.
+
+    Raises:
+        ScoresError: Where the table cannot be evaluated.
+        RunError: Where the folder holds the run of a study, or the test set would be opened again without a reason.
+    """
+    sheet = open_scores(scores_path)
+    lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
+    scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
+    if run.is_run() and "study" in read_json(run.study_lock_path):
+        raise RunError(f"{run.run_dir} holds the run of a study. Name another folder with --out.")
+    digest = sha256_of(scores_path)
+    write_lock(settings, run, inputs={SCORE_TABLE: digest}, command=command)
+    if reason is None:
+        scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
+        lesions = None if lesions is None else lesions.out_of_fold()
+    elif scores.has_test:
+        inputs = fingerprint([digest, settings.model_dump(mode="json")])
+        _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
+    _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
+
+
+def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
+    """What a baseline reads: the table, the measures of the masks, or the radiomic features."""
+    from nephrograde.sample.prepare import read_prepared
+    from nephrograde.sample.radiomics import read_features
+
+    if name == "clinical":
+        return clinical_predictors(cohort, study.evaluate.clinical)
+    if name == "radiomics":
+        return radiomics_predictors(read_features(run.features_path))
+    return measured_predictors("size" if name == "size" else "volume", cohort, read_prepared(run).regions)
+
+
+def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
+    """The columns that define subgroups, where the table has them."""
+    return {
+        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
+        for column in study.evaluate.subgroups
+        if any(column in case.clinical for case in cohort.cases)
+    }
+
+
+def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
+    lock = read_json(run.study_lock_path)
+    study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
+    open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
+
+
+def _write_evaluation(
+    scores: Scores,
+    settings: EvaluateSettings,
+    groups: dict[str, dict[str, str]],
+    run: RunFolder,
+    *,
+    lesions: Lesions | None = None,
+) -> None:
+    evaluation = evaluate_scores(scores, settings, groups)
+    if lesions is not None:
+        evaluation = lesions.beside(evaluation, confidence=settings.confidence)
+    write_scores(scores, run.scores_path)
+    write_statistics(evaluation, run)
+    mark_format(run)

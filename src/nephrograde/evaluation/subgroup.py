@@ -1,0 +1,209 @@
+"""Subgroups: the AUC in parts of the patients, and whether the parts differ.
+
+A part holds few patients, and among many parts some AUC is low by chance. So the question is not which part has a
+good AUC, but whether the AUCs differ by more than chance: that is what the test of interaction asks. It has little
+power, and a large p value does not show that a model is worth the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from nephrograde.evaluation.delong import place
+from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.scores import paired_vectors
+from nephrograde.sheet import is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.evaluation.scores import ModelScores
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+Labels: TypeAlias = tuple[str, str, str, str]  # model, split, column, group
+
+CUTS = {"size_cm": (4.0, "cm"), "age_years": (65.0, "years")}
+"""Where columns of numbers are cut in two: 4 cm is the limit of stage T1a, 65 years the usual one; our choice."""
+
+MOST_VALUES = 8
+"""More distinct values than this are no groups; our choice."""
+
+UNKNOWN = "unknown"
+"""The part of patients without a value; it does not enter the test of interaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupEstimate:
+    """The AUC of one model in one part of the patients; a row of ``statistics/subgroups.csv``.
+
+    ``column`` is the column of the cohort table, ``group`` the part ("≤ 4 cm"), ``p_interaction`` the test of whether
+    the AUC differs between the parts of that column (the same in every row of the column) and ``tested_groups`` how
+    many parts can be compared, at least two for a test. NaN: not computed; ``reason`` says why there is no AUC.
+    """
+
+    model: str
+    split: str
+    column: str
+    group: str
+    n: int
+    n_high: int
+    auc: float
+    low: float
+    high: float
+    p_interaction: float
+    method: str
+    confidence: float | None = None
+    tested_groups: int | None = None
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
+
+
+def estimate_subgroups(
+    patients: ModelScores,
+    values: Mapping[str, Mapping[str, str]],
+    *,
+    model: str,
+    split: str,
+    confidence: float,
+    columns: Sequence[str],
+) -> tuple[SubgroupEstimate, ...]:
+    """Estimate the AUC of a model in parts of the patients, and test in each column whether the parts differ.
+
+    ``size_cm`` is parted at 4 cm and ``age_years`` at 65 years; any other column by its values, of which there may be
+    eight at most. The parts hold different patients, so their AUCs are independent: the test is Wald's chi-square of
+    equal AUCs with DeLong's variances, which for two parts is the z test of their difference. It leaves out parts
+    without a variance above 0, and patients without a value.
+
+    Args:
+        patients: The scores of the model in one split.
+        values: By column, the text of each patient; a patient that is missing there is "unknown".
+        model: The model's id, for the rows.
+        split: Where the patients are from, for the rows.
+        confidence: The probability that an interval is to cover.
+        columns: The columns to part by, in this order; those that ``values`` does not have are passed over.
+
+    Returns:
+        A row for every part; what cannot be computed is NaN, with the reason.
+
+    Raises:
+        ScoresError: A prediction that is not finite.
+
+    Source:
+        DeLong 1988 for each part; the test, the cuts and the most values: our choice.
+
+    >>> from nephrograde.evaluation.scores import ModelScores
+    >>> ids, truth = ("A", "B", "C", "D", "E"), np.array([False, False, True, True, True])
+    >>> scores = ModelScores(ids, truth, np.array([0.1, 0.6, 0.4, 0.9, 0.5]))
+    >>> sexes = {"A": "F", "B": "F", "C": "F", "D": "F", "E": "M"}
+    >>> options = {"model": "size", "split": "test", "confidence": 0.95, "columns": ("sex", "centre")}
+    >>> for row in estimate_subgroups(scores, {"sex": sexes}, **options):
+    ...     print(row.group, row.n, row.n_high, row.auc, row.reason)
+    F 4 2 0.75 None
+    M 1 1 nan one-grade
+    """
+    if not len(patients):
+        return ()
+    p_high, is_high = paired_vectors(patients.p_high, patients.is_high)
+    rows: list[SubgroupEstimate] = []
+    for column in columns:
+        if column not in values:
+            continue
+        parts = _part(column, [values[column].get(patient_id, "") for patient_id in patients.patient_ids])
+        known = len(parts.keys() - {UNKNOWN})
+        if known > MOST_VALUES:
+            method = f"not computed: {known} different values, and {MOST_VALUES} at most make groups"
+            labels = (model, split, column, f"{known} values")
+            rows.append(_without_number(labels, is_high, Reason.TOO_MANY_VALUES, method))
+            continue
+        made = [
+            _estimate(p_high[members], is_high[members], (model, split, column, group), confidence=confidence)
+            for group, members in parts.items()
+        ]
+        rows += _test_interaction(made)
+    return tuple(rows)
+
+
+def _part(column: str, texts: Sequence[str]) -> dict[str, BoolVector]:
+    """Which patients belong to each part; the unknown ones last, where there are any."""
+    if column in CUTS:
+        cut, unit = CUTS[column]
+        numbers = np.array([_number(text) for text in texts])
+        parts = {f"≤ {cut:g} {unit}": numbers <= cut, f"> {cut:g} {unit}": numbers > cut}
+        unknown = np.isnan(numbers)
+    else:
+        stripped = [text.strip() for text in texts]
+        cells = np.array([UNKNOWN if is_blank(text) or text.casefold() == UNKNOWN else text for text in stripped])
+        unknown = cells == UNKNOWN
+        parts = {str(value): cells == value for value in np.unique(cells[~unknown])}
+    return parts | {UNKNOWN: unknown} if unknown.any() else parts
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _estimate(
+    p_high: FloatVector, is_high: BoolVector, labels: Labels, *, confidence: float
+) -> tuple[SubgroupEstimate, float]:
+    """The row of a part, and the variance of its AUC."""
+    if not is_high.size:
+        return _without_number(labels, is_high, Reason.NO_PATIENTS, "not computed: no patients"), math.nan
+    if is_high.all() or not is_high.any():
+        method = "not computed: patients of one grade only"
+        return _without_number(labels, is_high, Reason.ONE_GRADE, method), math.nan
+    found = auc(p_high, is_high, confidence=confidence)
+    variance = float(place(p_high[np.newaxis], is_high).covariance()[0, 0])
+    note, caution = found.note, found.caution
+    if variance == 0.0 and not note:
+        note, caution = "variance 0: interval unreliable", Caution.ZERO_VARIANCE
+    row = SubgroupEstimate(
+        *labels,
+        found.n,
+        found.n_high,
+        found.value,
+        found.low,
+        found.high,
+        p_interaction=math.nan,
+        method=f"{found.method}; {note}" if note else found.method,
+        confidence=confidence,
+        caution=caution,
+    )
+    return row, variance
+
+
+def _test_interaction(made: Sequence[tuple[SubgroupEstimate, float]]) -> list[SubgroupEstimate]:
+    """Write the test of equal AUCs into every row of a column."""
+    from scipy.special import chdtrc
+
+    usable = [(row.auc, variance) for row, variance in made if row.group != UNKNOWN and variance > 0.0]
+    if len(usable) < 2:
+        p_value, how = math.nan, "interaction not computed: fewer than two parts whose AUC has a variance above 0"
+    else:
+        aucs, variances = np.array(usable).T
+        mean = np.average(aucs, weights=1.0 / variances)
+        p_value = float(chdtrc(len(usable) - 1, ((aucs - mean) ** 2 / variances).sum()))
+        how = f"interaction: Wald chi-square test of equal AUCs in {len(usable)} parts"
+    return [
+        replace(row, p_interaction=p_value, method=f"{row.method}; {how}", tested_groups=len(usable)) for row, _ in made
+    ]
+
+
+def _without_number(labels: Labels, is_high: BoolVector, reason: Reason, method: str) -> SubgroupEstimate:
+    nan = math.nan
+    n, n_high = is_high.size, int(is_high.sum())
+    return SubgroupEstimate(
+        *labels, n, n_high, auc=nan, low=nan, high=nan, p_interaction=nan, method=method, reason=reason
+    )
