@@ -203,6 +203,7 @@ def hand_made_table(export_dir, tmp_path):
     return table_path, expected
 
 
+@pytest.mark.slow
 def test_paths_that_say_who_the_patients_are_stay_in_the_table(hand_made_table, tmp_path, caplog, capfd):
     table_path, expected = hand_made_table
     study_path = tmp_path / "study.toml"

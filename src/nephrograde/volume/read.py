@@ -44,7 +44,7 @@ def read_volume(image_path: Path) -> Volume:
     ('int16', (5, 4, 3), 2.0, 59)
     """
     stored = read_stored_series(image_path)
-    volume = replace(orient(stored.values, stored.grid, image_path), faults=tuple(stored.faults))
+    volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
             raise VolumeError(fault.code, fault.message, fault.remedy, path=image_path)

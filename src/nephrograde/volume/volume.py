@@ -37,7 +37,6 @@ class Volume:
     origin_mm: Triple
     direction: Matrix
     native: Grid
-    image_path: Path | None = None
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -197,16 +196,15 @@ def write_image(
             temporary_path.unlink()
 
 
-def orient(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
+def orient(values: VolumeArray, native: Grid) -> Volume:
     """View a stored image on axes that run to the left, the back and the head, without copying it.
 
     Args:
         values: The voxels, with three axes in stored order.
         native: The grid of the stored voxels.
-        image_path: The file that they come from.
     """
     order, flips = native.axes()
     turned = values.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     turned.flags.writeable = False
     grid = native.reoriented()
-    return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native, image_path)
+    return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native)
