@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.evaluation import Evaluation
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.scores import Scores, read_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
@@ -97,7 +98,7 @@ class FittedFold:
     card: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Results:
     """Everything that a run folder holds of patients and results; what is ``absent`` is empty.
 
@@ -122,12 +123,16 @@ class Results:
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
 
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}({self.run_dir}: {len(self.models)} models, {len(self.truths)} scored patients)"
+
     @classmethod
-    def read(cls, run_dir: str | Path) -> Results:
+    def read(cls, run_dir: str | Path | RunFolder) -> Self:
         """Read a run folder.
 
         Args:
-            run_dir: The folder of a study's run or of an evaluated score table.
+            run_dir: The folder of a study's run or of an evaluated score table, or its names.
 
         Returns:
             Its contents. Whatever the folder does not hold is named in ``absent``.
@@ -267,6 +272,20 @@ class Results:
             if name == model and made.measure == "threshold" and made.rule is not None:
                 return Threshold(made.value, made.rule, made.n, made.rule_value, made.caution)
         return None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The statistics alone, as they were computed from the scores."""
+        thresholds = {model: found for model in self.scores.models if (found := self.threshold(model)) is not None}
+        return Evaluation(
+            estimates=self.estimates,
+            comparisons=self.comparisons,
+            thresholds=thresholds,
+            equivalences=self.equivalences,
+            calibration=self.calibration,
+            net_benefit=self.net_benefit,
+            subgroups=self.subgroups,
+        )
 
     def auc_difference(self, a: str, b: str) -> Comparison | None:
         """Look up the AUC of a minus that of b, whichever way round the pair is stored.

@@ -25,7 +25,7 @@ S = TypeVar("S", bound="Section")
 class Section(BaseModel):
     """A table of the study file: immutable, without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CohortSettings(Section):

@@ -36,7 +36,7 @@ _REMEDIES = {
     "string_type": "Write it in quotes.",
     "path_type": "Write it in quotes.",
     "tuple_type": "Write a list, in brackets.",
-    "string_pattern_mismatch": "Use small letters, digits, - and _.",
+    "string_pattern_mismatch": "Use lower-case letters, digits, - and _.",
 }
 
 

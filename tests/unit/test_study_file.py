@@ -158,7 +158,7 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
         ("fit.balanced=1", "fit.balanced", "input should be a valid boolean (got 1)", "true or false"),
         ("cohort.outcome=3", "cohort.outcome", "input should be a valid string (got 3)", "in quotes"),
         ("cohort.phases='cmp'", "cohort.phases", "input should be a valid array (got 'cmp')", "a list"),
-        ("cohort.phases=['CMP']", "cohort.phases item 1", "string should match pattern", "small letters"),
+        ("cohort.phases=['CMP']", "cohort.phases item 1", "string should match pattern", "lower-case letters"),
         ("cohort.phases=['up', 'up']", "cohort.phases", "lists one phase twice", "Correct"),
         ("image.box_mm=[1, 2]", "image.box_mm item 3", "is missing", "Add it"),
         ("fit.pooling='median'", "fit.pooling", "'mean', 'max' or 'noisy-or' (got 'median')", "Correct"),

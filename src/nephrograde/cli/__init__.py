@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nephrograde import __version__
 from nephrograde.cli import cohort, results, study
 from nephrograde.errors import NephrogradeError
+from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 INTERRUPTED = 130

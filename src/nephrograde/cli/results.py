@@ -64,13 +64,13 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find the confusion tables that print like a paper's values, and what models can share a test set."""
-    from nephrograde.printed.audit import audit_all, audits_as_dict, audits_as_text
+    from nephrograde.printed.audit import audit_all
     from nephrograde.printed.values import models_of
 
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
     audits = audit_all(models_of(models_path, cells, against or ()))
-    typer.echo(json.dumps(audits_as_dict(audits), indent=2, ensure_ascii=False) if as_json else audits_as_text(audits))
+    typer.echo(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
 
 
 @commands.command()
@@ -92,19 +92,8 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Grade one scan with the fold ensemble of a finished run."""
-    from nephrograde.cohort.case import Scan
-    from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-    from nephrograde.predict.grader import grade_scan
+    from nephrograde.predict.grader import load_grader
 
-    scan = Scan(
-        phase="",
-        image_path=images[0],
-        mask_path=mask,
-        point=parse_point(point) if point else None,
-        box=parse_box(box) if box else None,
-        slice_place=parse_slice(slice_) if slice_ else None,
-        further_paths=tuple(images[1:]),
-        pixel_mm=pixel_mm,
-    )
-    grading = grade_scan(run_dir, model, scan)
+    grader = load_grader(run_dir, model)
+    grading = grader.grade(images, mask=mask, box=box, point=point, slice=slice_, pixel_mm=pixel_mm)
     typer.echo(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else grading.as_text())

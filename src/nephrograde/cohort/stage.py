@@ -28,7 +28,7 @@ def load_inputs(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
         overrides: Keys to replace, like ``fit.epochs=2``.
 
     Raises:
-        InputError: With every mistake of both at once.
+        InputError: If either contains mistakes; the error lists all of them.
     """
     study, problems = salvage_study(study_path, overrides)
     if study is not None:
@@ -39,7 +39,7 @@ def load_inputs(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
 
 
 def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Cohort, Split]:
-    """Read the table, write ``cases.csv`` and the lock file, and draw the split once or read the one drawn before.
+    """Read the table, write ``cases.csv`` and the lock file, and draw the split or read the existing one.
 
     Args:
         study: The resolved study.
@@ -47,8 +47,8 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
         command: The command line, for the lock file.
 
     Raises:
-        InputError: With every mistake of the table.
-        RunError: Where the split was drawn for other patients or by other rules.
+        InputError: If the table contains mistakes; the error lists all of them.
+        RunError: If the split was drawn for other patients or by other rules.
     """
     cohort, problems = read_cohort(study.cohort, study.split)
     if problems or cohort is None:

@@ -12,12 +12,14 @@ from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
-from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.scores import parse_groups, parse_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +27,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frames:
+SHOWN = 8
+"""Models that a repr names."""
+MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
+ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate) if field.init)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Evaluated:
     """The results as tables, with the columns of the files in ``statistics/``; a number not computed is NaN."""
 
     estimates: pd.DataFrame
@@ -36,8 +44,28 @@ class Frames:
     net_benefit: pd.DataFrame
     subgroups: pd.DataFrame
 
+    def __repr__(self) -> str:
+        models = list(dict.fromkeys(self.estimates["model"]))
+        named = ", ".join(models[:SHOWN]) + (", …" if len(models) > SHOWN else "")
+        return f"Evaluated({len(models)} models: {named}; {len(self.comparisons)} comparisons)"
 
-def evaluate_frame(scores: pd.DataFrame, settings: EvaluateSettings | None = None) -> Frames:
+    def summary(self) -> pd.DataFrame:
+        """One row per model and split: AUC, accuracy, sensitivity and specificity, each with its interval as text."""
+        import pandas as pd
+
+        shown = self.estimates[self.estimates["measure"].isin(MEASURES)]
+        texts = [str(Estimate(**{name: row[name] for name in ESTIMATE_FIELDS})) for row in shown.to_dict("records")]
+        table = shown[["model", "split", "measure"]].assign(text=texts)
+        wide = table.pivot_table(
+            index=["model", "split"], columns="measure", values="text", aggfunc="first", sort=False
+        )
+        return pd.DataFrame(wide.reindex(columns=list(MEASURES)))
+
+    def _repr_html_(self) -> str:
+        return f"{self.summary().to_html()}<p>{RESEARCH_USE_ONLY}</p>"
+
+
+def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | None = None) -> Evaluated:
     """Evaluate the predictions of any program: every model alone, and every pair of models on the same patients.
 
     Args:
@@ -70,7 +98,7 @@ def evaluate_frame(scores: pd.DataFrame, settings: EvaluateSettings | None = Non
     [0.889, 0.581, 1.0]
     """
     settings = settings or EvaluateSettings()
-    sheet = _sheet_of(scores)
+    sheet = scores if isinstance(scores, Sheet) else _sheet_of(scores)
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
         lesions = parse_lesions(sheet)
@@ -78,7 +106,16 @@ def evaluate_frame(scores: pd.DataFrame, settings: EvaluateSettings | None = Non
         result = lesions.beside(result, confidence=settings.confidence)
     else:
         result = evaluate_scores(parse_scores(sheet), settings, groups)
-    return Frames(
+    return as_frames(result)
+
+
+def as_frames(result: Evaluation) -> Evaluated:
+    """Give the tables of an evaluation as DataFrames.
+
+    Args:
+        result: The evaluation.
+    """
+    return Evaluated(
         estimates=_frame({"model": model, "split": split, **asdict(made)} for model, split, made in result.estimates),
         comparisons=_frame_of(result.comparisons, Comparison),
         equivalence=_frame_of(result.equivalences, Equivalence),

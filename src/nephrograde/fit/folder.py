@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -36,7 +36,7 @@ class Prediction:
 class FoldFit:
     """One fitted network: weights of the ResNet by name, card, learning curve and predictions."""
 
-    weights: Mapping[str, torch.Tensor]
+    weights: Mapping[str, torch.Tensor] = field(repr=False)
     card: ModelCard
     history: tuple[Epoch, ...]
     predictions: tuple[Prediction, ...]

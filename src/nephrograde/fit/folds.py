@@ -16,15 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
     from nephrograde.run.folder import FoldFolder, RunFolder
     from nephrograde.sample.dataset import Sample
     from nephrograde.sample.prepare import Prepared
-    from nephrograde.study import Arm, FitSettings, Study
+    from nephrograde.study import Arm, Study
 
 _SHAPING = ("nephrograde", "torch")
 
@@ -115,30 +112,6 @@ def fit_planned(
 
     job = _job(planned, study, split, read_samples(planned.files, is_high))
     write_fold(fit_fold(job, advance=advance), run.fold(planned.model, planned.fold).fold_dir)
-
-
-def grade_pictures(
-    run: RunFolder, model: str, pictures: npt.NDArray[np.float16], *, settings: FitSettings
-) -> tuple[float, ...]:
-    """Probability of high grade from each fold's network, pooled over the pictures of one patient.
-
-    Args:
-        run: The run folder.
-        model: Like ``weak-1-cmp``.
-        pictures: The patient's region, ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``.
-        settings: The arm's fit settings, for the pooling rule.
-
-    Raises:
-        RunError: Where the model has not been fitted.
-    """
-    from nephrograde.fit.folder import load_network
-    from nephrograde.model.network import score
-    from nephrograde.model.pooling import pool
-
-    folds = list(run.folds(model))
-    if not folds:
-        raise RunError(f"{run.models_dir / model} holds no fitted network. Run `nephrograde fit` first.")
-    return tuple(pool(score(load_network(fold.fold_dir)[0], pictures), settings.pooling) for fold in folds)
 
 
 def _holds(fold: FoldFolder, key: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from html import escape
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -215,6 +216,28 @@ class GroupAudit:
             yield from pair.as_text(n[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Audits:
+    """The audits of all groups of models; printing it gives the text of the command line."""
+
+    groups: tuple[GroupAudit, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give ``groups`` as JSON has them, and the note that goes with everything nephrograde writes."""
+        return {"note": RESEARCH_USE_ONLY, "groups": [audit.as_dict() for audit in self.groups]}
+
+    def as_text(self) -> str:
+        """Write all audits for the terminal, with an empty line between groups."""
+        closing = f"An audit shows which numbers fit together; it cannot say why others do not. {RESEARCH_USE_ONLY}"
+        return "\n\n".join([*(audit.as_text() for audit in self.groups), closing])
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.as_text())}</pre>"
+
+
 def audit_model(printed: Printed) -> Audit:
     """Find every confusion table that yields a paper's printed values, or what would explain that there is none.
 
@@ -287,7 +310,7 @@ def audit_group(models: Sequence[Printed], *, name: str = "") -> GroupAudit:
     return GroupAudit(name, audits, shared, nearby, tuple(differences))
 
 
-def audit_all(models: Sequence[Printed]) -> tuple[GroupAudit, ...]:
+def audit_all(models: Sequence[Printed]) -> Audits:
     """Audit printed models group by group, in order of first appearance.
 
     Args:
@@ -297,32 +320,8 @@ def audit_all(models: Sequence[Printed]) -> tuple[GroupAudit, ...]:
         One audit per group; models without a group form one group.
     """
     names = dict.fromkeys(printed.group for printed in models)
-    return tuple(audit_group([printed for printed in models if printed.group == name], name=name) for name in names)
-
-
-def audits_as_dict(audits: Sequence[GroupAudit]) -> dict[str, Any]:
-    """Return all audits in their JSON form.
-
-    Args:
-        audits: One audit per group.
-
-    Returns:
-        ``groups`` and the notice that accompanies all output of nephrograde.
-    """
-    return {"note": RESEARCH_USE_ONLY, "groups": [audit.as_dict() for audit in audits]}
-
-
-def audits_as_text(audits: Sequence[GroupAudit]) -> str:
-    """Write all audits for the terminal.
-
-    Args:
-        audits: One audit per group.
-
-    Returns:
-        The text, with an empty line between groups.
-    """
-    closing = f"An audit shows which numbers fit together; it cannot say why others do not. {RESEARCH_USE_ONLY}"
-    return "\n\n".join([*(audit.as_text() for audit in audits), closing])
+    groups = (audit_group([printed for printed in models if printed.group == name], name=name) for name in names)
+    return Audits(tuple(groups))
 
 
 def _share(models: Sequence[Printed]) -> SharedTestSet:

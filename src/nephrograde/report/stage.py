@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde import __version__
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.run.stage import run_stage
+from nephrograde.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path

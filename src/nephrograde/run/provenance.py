@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde import __version__
 from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
 from nephrograde.study import EvaluateSettings
+from nephrograde.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

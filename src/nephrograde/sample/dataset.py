@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ class Sample:
     """
 
     patient_id: str
-    image: npt.NDArray[np.float16]
+    image: npt.NDArray[np.float16] = field(repr=False)
     is_high: bool
 
 
@@ -34,7 +34,7 @@ class SampleSet:
     ``images`` is float16 in [0, 1], ``(row, 1, y, x)`` or ``(row, channel, x, y, z)``.
     """
 
-    images: npt.NDArray[np.float16]
+    images: npt.NDArray[np.float16] = field(repr=False)
     patient_ids: tuple[str, ...]
     is_high: npt.NDArray[np.bool_]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.place import Point
@@ -36,7 +36,7 @@ class Scanned:
 
     volume: Volume | None
     scan: Scan
-    mask: MaskArray | None = None
+    mask: MaskArray | None = field(default=None, repr=False)
     size: tuple[float, float] | None = None
     pieces: tuple[Piece, ...] = ()
     choice: str = ""

@@ -6,7 +6,7 @@ What was burnt into the pixels (names, scales, arrows) cannot be seen by a progr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Picture:
         pixel_mm: Width and height of a pixel as the file states them; only a DICOM slice does.
     """
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float32] = field(repr=False)
     is_hu: bool
     pixel_mm: tuple[float, float] | None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
@@ -11,12 +12,10 @@ from nephrograde.volume.stored import read_stored_series
 from nephrograde.volume.volume import orient
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.volume.volume import Volume
 
 
-def read_volume(image_path: Path) -> Volume:
+def read_volume(image_path: str | Path) -> Volume:
     """Read an image and make sure that it can be used.
 
     Numbers are HU for CT (slope and intercept applied). The axes are reordered and flipped by views, without copying.
@@ -43,9 +42,10 @@ def read_volume(image_path: Path) -> Volume:
     >>> volume.values.dtype.name, volume.values.shape, round(volume.spacing_mm[2], 4), int(volume.values[4, 3, 2])
     ('int16', (5, 4, 3), 2.0, 59)
     """
-    stored = read_stored_series(image_path)
+    path = Path(image_path)
+    stored = read_stored_series(path)
     volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy, path=image_path)
+            raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
     return volume

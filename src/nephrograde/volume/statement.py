@@ -233,7 +233,7 @@ def read_statements(cell: str) -> tuple[Statement, ...]:
     >>> [statement.code for statement in read_statements("better-series | by.images:n=120")], read_statements("")
     (['better-series', 'by.images'], ())
     """
-    return tuple(Statement.parse(part.strip()) for part in cell.split("|") if part.strip())
+    return tuple(Statement.parse(part.strip(" ")) for part in cell.split("|") if part.strip(" "))
 
 
 @cache

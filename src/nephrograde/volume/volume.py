@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Volume:
     """An image in the patient.
 
@@ -30,6 +30,9 @@ class Volume:
     patient's left, y to the back and z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and
     column ``a`` of ``direction`` is the direction of axis ``a`` (LPS). ``native`` is the grid in stored order, to which
     ``vox`` positions refer.
+
+    >>> make_volume(np.zeros((4, 4, 3), np.int16), spacing_mm=(0.8, 0.8, 2.0))
+    Volume(4 × 4 × 3 voxels of 0.80 × 0.80 × 2.00 mm, int16)
     """
 
     values: VolumeArray
@@ -38,6 +41,11 @@ class Volume:
     direction: Matrix
     native: Grid
     faults: tuple[Fault, ...] = ()
+
+    def __repr__(self) -> str:
+        size = " × ".join(map(str, self.values.shape))
+        spacing = " × ".join(f"{step:.2f}" for step in self.spacing_mm)
+        return f"Volume({size} voxels of {spacing} mm, {self.values.dtype})"
 
     @property
     def grid(self) -> Grid:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nephrograde.evaluation.metrics import Confusion
 from nephrograde.evaluation.power import detectable_difference, difference_variance, hanley_mcneil_variance
 from nephrograde.printed.auc import CORRELATIONS, choose_positives
-from nephrograde.printed.audit import audit_all, audit_group, audit_model, audits_as_dict, audits_as_text
+from nephrograde.printed.audit import audit_all, audit_group, audit_model
 from nephrograde.printed.confusion_tables import find_tables
 from nephrograde.printed.values import SHARES, Printed, Rounding, parse_printed
 
@@ -332,8 +332,8 @@ def test_groups_are_audited_apart():
         printed({**STRONG, "name": "twin"}, 92, group="cmp"),
     ]
     audits = audit_all(models)
-    assert [(audit.name, len(audit.models)) for audit in audits] == [("cmp", 2), ("np", 1)]
-    data = audits_as_dict(audits)
+    assert [(audit.name, len(audit.models)) for audit in audits.groups] == [("cmp", 2), ("np", 1)]
+    data = audits.as_dict()
     assert data["note"].startswith("Research use only")
     assert [group["group"] for group in data["groups"]] == ["cmp", "np"]
     assert data["groups"][0]["models"][0]["tables"][1] == {
@@ -345,7 +345,7 @@ def test_groups_are_audited_apart():
         "fn": 6,
         "roundings": ["half_up", "half_even", "ties_either"],
     }
-    text = audits_as_text(audits)
+    text = audits.as_text()
     assert "Group cmp\nweak: 92 patients" in text
     assert "One test set for all models" not in text[text.index("Group np") :]
     assert text.endswith("no clinical decision may rest on it.")

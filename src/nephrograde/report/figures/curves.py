@@ -21,7 +21,7 @@ from nephrograde.report.text.numbers import decimal
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -75,12 +75,13 @@ def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
         Smoothed curves: Van Calster 2019 (BMC Med 17:230); decision curves: Vickers 2006 (Med Decis Making 26:565).
         Layout: our choice.
     """
-    with house_style():
-        drawings = [_calibration_figure(run), _benefit_figure(run)]
-    return {drawing.name: drawing for drawing in drawings if drawing is not None}
+    drawings = {name: draw(run) for name, draw in EVIDENCE_FIGURES.items()}
+    return {name: drawing for name, drawing in drawings.items() if drawing is not None}
 
 
-def _calibration_figure(run: Results) -> Drawing | None:
+@house_style()
+def draw_calibration(run: Results) -> Drawing | None:
+    """Smoothed calibration curves, one panel a phase."""
     curves: dict[str, list[CalibrationPoint]] = {}
     for point in sorted(run.calibration, key=lambda point: point.predicted):
         if point.split == run.reported and math.isfinite(point.observed):
@@ -114,7 +115,9 @@ def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]
     axes.plot(predicted, observed, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
 
 
-def _benefit_figure(run: Results) -> Drawing | None:
+@house_style()
+def draw_benefit(run: Results) -> Drawing | None:
+    """Decision curves, one panel a phase."""
     curves: dict[str, list[BenefitPoint]] = {}
     for point in sorted(run.net_benefit, key=lambda point: point.threshold):
         if point.split == run.reported and math.isfinite(point.net_benefit):
@@ -225,3 +228,10 @@ def _short(name: str) -> str:
     """
     cut = name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 8]}…{name[-7:]}"
     return printable(cut)
+
+
+EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
+    "calibration": draw_calibration,
+    "benefit": draw_benefit,
+}
+"""The figures by name, in the order of the report; None where the run has no data for one."""

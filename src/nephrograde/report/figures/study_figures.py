@@ -17,7 +17,7 @@ from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import bounds, decimal, enumerated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -39,12 +39,12 @@ RIGHT, WRONG = "#0072b2", "#d55e00"
 
 def draw_figures(run: Results) -> dict[str, Drawing]:
     """Draw every figure that the run has data for, by name: ``roc``, ``confusion``, ``learning``."""
-    with house_style():
-        drawings = [_roc_figure(run), _confusion_figure(run), _learning_figure(run)]
-    return {drawing.name: drawing for drawing in drawings if drawing is not None}
+    drawings = {name: draw(run) for name, draw in STUDY_FIGURES.items()}
+    return {name: drawing for name, drawing in drawings.items() if drawing is not None}
 
 
-def _roc_figure(run: Results) -> Drawing | None:
+@house_style()
+def draw_roc(run: Results) -> Drawing | None:
     """ROC curves on the test set, one panel a phase, with the baselines in grey in every panel."""
     drawable = [model for model in run.models if _has_both_classes(run, model)]
     if not drawable:
@@ -148,7 +148,8 @@ def _label_curve(axes: Axes, run: Results, model: Model, *, line: Mapping[str, A
         axes.text(1.0, height, text, fontsize=7.5, va="center_baseline", ha="right")
 
 
-def _confusion_figure(run: Results) -> Drawing | None:
+@house_style()
+def draw_confusion(run: Results) -> Drawing | None:
     """Confusion matrices on the test set as small multiples: rows are the truth, columns the call."""
     tables = {model.name: counts for model in run.models if (counts := _counts(run, model.name)) is not None}
     if not tables:
@@ -212,7 +213,8 @@ def _draw_confusion(axes: Axes, counts: tuple[int, int, int, int], words: tuple[
         spine.set_visible(False)
 
 
-def _learning_figure(run: Results) -> Drawing | None:
+@house_style()
+def draw_learning(run: Results) -> Drawing | None:
     """Learning curves, one panel a model, a thin line a fold; a dot marks the epoch whose weights were kept."""
     fits = {model.name: [fit for fit in run.fits if fit.model == model.name] for model in run.models}
     fitted = [model for model in run.models if fits[model.name]]
@@ -297,3 +299,11 @@ def _label(model: Model) -> str:
 def _short(name: str) -> str:
     """Cut a name that would run into the numbers beside it."""
     return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 7]}…{name[-6:]}"
+
+
+STUDY_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
+    "roc": draw_roc,
+    "confusion": draw_confusion,
+    "learning": draw_learning,
+}
+"""The figures by name, in the order of the report; None where the run has no data for one."""

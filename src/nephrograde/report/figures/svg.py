@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,14 +63,15 @@ class Drawing:
     """One figure: a file name without ending, the SVG, and words for those who cannot see it.
 
     ``data`` are the numbers that were drawn, one row a point, each with the same columns; synthetic ones say so in the
-    column ``data``.
+    column ``data``. ``figure`` is what matplotlib drew, for people who work in Python.
     """
 
     name: str
-    svg: str
+    svg: str = field(repr=False)
     description: str
     width_px: int
-    data: tuple[Mapping[str, object], ...] = ()
+    data: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    figure: Figure | None = field(default=None, repr=False, compare=False)
 
     @property
     def inline(self) -> str:
@@ -158,7 +159,7 @@ def finish(
         )
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, stream.getvalue())
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return Drawing(name, svg, description, round(figure.get_figwidth() * 96), rows)
+    return Drawing(name, svg, description, round(figure.get_figwidth() * 96), rows, figure)
 
 
 def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Path]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
     from nephrograde.sources.scan.catalogue import Skipped
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.sources.scan.grades import Grades
@@ -56,6 +58,19 @@ class ScanResult:
     skipped: Sequence[Skipped] = ()
     skipped_path: Path | None = None
     notes: Sequence[str] = ()
+
+    @property
+    def cohort(self) -> pd.DataFrame:
+        """The cohort table as it was written, every cell as text."""
+        return _as_frame(self.table_path)
+
+    @property
+    def series(self) -> pd.DataFrame:
+        """The table of all series, every cell as text."""
+        return _as_frame(self.series_path)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.n_patients} patients, {self.n_series} series</p>{self.cohort.to_html(index=False)}"
 
 
 @dataclass(slots=True)
@@ -196,3 +211,9 @@ def _first(names: Sequence[str] | map[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
     return ", ".join(listed[:_NAMED]) + more
+
+
+def _as_frame(table_path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(table_path, dtype=str, keep_default_na=False, encoding="utf-8-sig")

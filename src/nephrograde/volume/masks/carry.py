@@ -6,7 +6,7 @@ breathing and a turn of the body come between. Where they do, the region round t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -38,7 +38,7 @@ choice)."""
 class Carried:
     """A mask on the grid of the other scan, with one fault that says how well it fits, and how far it was moved."""
 
-    mask: MaskArray
+    mask: MaskArray = field(repr=False)
     fault: Fault
     motion: Motion
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.volume.check import check_mask
@@ -28,7 +28,7 @@ class Delineation:
     that the file marks, and is empty where it does not; a region cut with it has another name then.
     """
 
-    mask: MaskArray | None
+    mask: MaskArray | None = field(repr=False)
     seed_mm: Triple | None = None
     pieces: tuple[Piece, ...] = ()
     choice: str = ""

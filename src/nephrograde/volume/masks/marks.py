@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
@@ -21,7 +21,7 @@ class Marks:
     count; of points ``seeds_mm`` (LPS) holds those of the labels that count.
     """
 
-    mask: MaskArray | None
+    mask: MaskArray | None = field(repr=False)
     grid: Grid
     present: tuple[Label, ...]
     used: tuple[Label, ...]
