@@ -27,7 +27,7 @@ def print_findings(run: RunFolder) -> None:
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     for finding in fatal[:20]:
         place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
-        typer.echo(f"Left out: {place}: {finding.message} {finding.remedy}", err=True)
+        typer.echo(f"Left out: {place}: {finding.text} {finding.remedy}", err=True)
     if len(fatal) > 20:
         typer.echo(f"… and {len(fatal) - 20} more in {run.findings_path}", err=True)
     if len(findings) > len(fatal):

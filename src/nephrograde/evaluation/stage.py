@@ -12,7 +12,7 @@ from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.files import fingerprint, read_json, sha256_of
-from nephrograde.run.provenance import mark_format, write_lock
+from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
 from nephrograde.run.stage import run_stage
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ def evaluate_score_table(
     if run.is_run() and "study" in read_json(run.study_lock_path):
         raise RunError(f"{run.run_dir} holds the run of a study. Name another folder with --out.")
     digest = sha256_of(scores_path)
-    write_lock(settings, run, inputs={str(scores_path): digest}, command=command)
+    write_lock(settings, run, inputs={SCORE_TABLE: digest}, command=command)
     if reason is None:
         scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
-        _open_test_set(run, reason=reason or f"evaluation of {scores_path.name}", inputs=inputs)
+        _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
 
 

@@ -89,26 +89,26 @@ def read_person_marks(image_path: Path) -> PersonMarks:
     return PersonMarks()
 
 
-def check_acquisition(acquisition: Acquisition, image_path: Path | None) -> list[Fault]:
-    """Check for a series that was not reconstructed in one way, or was scanned with a tilted gantry.
+def check_acquisition(acquisition: Acquisition) -> list[Fault]:
+    """Look for a series that was not made in one way, or with a tilted gantry.
 
     Args:
         acquisition: From :func:`read_acquisition`.
-        image_path: For the messages.
 
     Returns:
         Warnings with code "mixed-kernel" or "gantry-tilt".
 
-    >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")), None)[0].message)
-    image: its slices were reconstructed with several kernels (B30f, B70f).
+    Source: Our choice.
+
+    >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")))[0].message)
+    its slices were reconstructed with several kernels (B30f, B70f).
     """
-    name = image_path or "image"
     faults = []
     if len(acquisition.kernels) > 1:
-        message = f"{name}: its slices were reconstructed with several kernels ({', '.join(acquisition.kernels)})."
+        message = f"its slices were reconstructed with several kernels ({', '.join(acquisition.kernels)})."
         faults.append(Fault("mixed-kernel", "warning", message, "Export each reconstruction as a series of its own."))
     if acquisition.tilt_deg >= TILT_FROM_DEG:
-        message = f"{name}: was scanned with the gantry tilted by {acquisition.tilt_deg:g}°, so its slices lie askew."
+        message = f"was scanned with the gantry tilted by {acquisition.tilt_deg:g}°, so its slices lie askew."
         remedy = "See that the sizes are right; use another reconstruction if there is one."
         faults.append(Fault("gantry-tilt", "warning", message, remedy))
     return faults

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.quality.marks import PersonMarks, shared_slices
+from nephrograde.sample.scanned import find_lender
+from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.finding import Finding, as_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nephrograde.cohort.case import Case, Cohort
+    from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.quality.scan_quality import ScanQuality
     from nephrograde.study import Arm, Study
 
@@ -80,8 +82,7 @@ def examine_cohort(
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
-    scans = {(case.patient_id, phase): scan for case in cohort.cases for phase, scan in case.scans.items()}
-    findings = [as_finding(fault, key[0], scans[key]) for key in keys for fault in qualities[key].faults]
+    findings = [as_finding(fault, *key) for key in keys for fault in qualities[key].faults]
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
     for case in cohort.cases:
@@ -108,7 +109,7 @@ def quality_lines(quality: CohortQuality) -> list[str]:
         for code, number in Counter(finding.code for finding in found).most_common():
             first = next(finding for finding in found if finding.code == code)
             place = f"{first.patient_id} {first.phase}".strip()
-            lines.append(f"{title}: {code}, {number} ×, first {place}: {first.message} {first.remedy}")
+            lines.append(f"{title}: {code}, {number} ×, first {place}: {first.text} {first.remedy}")
     return lines if quality.findings else [*lines, "Nothing odd was found."]
 
 
@@ -142,6 +143,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
         whose = f"this patient's phase {other[1]}" if is_same_patient else f"patient {other[0]}, phase {other[1]}"
         yield Finding(
             *key,
+            f"{key[1]}_image",
             "duplicate-phase" if is_same_patient else "duplicate-image",
             "fatal",
             f"{shared} of {len(own)} slices hold the same pixels as {whose}.",
@@ -164,20 +166,23 @@ def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks
             first, *others = patients
             if len(patients) >= PLACEHOLDER_FROM:
                 message = f"{len(patients)} patients share one {words}, so it tells nobody apart."
-                yield Finding(first, "", "uid-placeholder", "warning", message, "See how the export was de-identified.")
+                remedy = "See how the export was de-identified."
+                yield Finding(
+                    first, "", "", "uid-placeholder", "warning", message, "See how the export was de-identified."
+                )
                 continue
             for patient in others:
                 if (first, patient) not in named:
                     named.add((first, patient))
                     message = f"the DICOM headers give the same {words} as those of patient {first}."
                     remedy = "If they are one person, keep one row; else the two leak from training to test."
-                    yield Finding(patient, "", "patient-twice", "warning", message, remedy)
+                    yield Finding(patient, "", "", "patient-twice", "warning", message, remedy)
     for patient in dict.fromkeys(key[0] for key in keys):
         born = {marks[key].born for key in keys if key[0] == patient and key in marks} - {""}
         if len(born) > 1:
             message = "the DICOM headers of this row's phases give different birth dates or sexes."
             remedy = "See that all phases of the row are of one person."
-            yield Finding(patient, "", "patient-mixed", "warning", message, remedy)
+            yield Finding(patient, "", "", "patient-mixed", "warning", message, remedy)
 
 
 def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Finding]:
@@ -187,13 +192,13 @@ def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Fi
         listed = ", ".join(f"{phase} {kernel}" for phase, kernel in kernels.items())
         message = f"the phases were reconstructed with different kernels ({listed})."
         remedy = "Choose series of one kernel, the soft one, if there are such."
-        yield Finding(patient_id, "", "mixed-kernel", "warning", message, remedy)
+        yield Finding(patient_id, "", "", "mixed-kernel", "warning", message, remedy)
     steps_mm = {p: quality.spacing_mm[2] for p, quality in own.items() if quality.is_readable and quality.is_volume}
     if steps_mm and max(steps_mm.values()) >= MIXED_THICKNESS_FROM * min(steps_mm.values()):
         listed = ", ".join(f"{phase} {step:g} mm" for phase, step in steps_mm.items())
         message = f"the slices of the phases lie differently far apart ({listed})."
         remedy = "Choose series of like slice distance, if there are such."
-        yield Finding(patient_id, "", "mixed-thickness", "warning", message, remedy)
+        yield Finding(patient_id, "", "", "mixed-thickness", "warning", message, remedy)
 
 
 def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Count]:
@@ -208,23 +213,26 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
         usable = []
         for case in cases:
             quality = qualities.get((case.patient_id, phase))
-            others = [qualities[key] for p in phases if (key := (case.patient_id, p)) in qualities]
-            is_carried = study.masks.carry != "off" and any("mask" in other.supervision for other in others)
-            if quality is not None and _is_usable(quality, arm, is_carried=is_carried):
+            if quality is None:
+                continue
+            lender = find_lender(case, case.scans[phase], study)
+            lent = qualities.get((case.patient_id, lender.phase)) if lender else None
+            is_carried = lent is not None and Supervision.MASK in lent.supervision
+            if _is_usable(quality, case.scans[phase], arm, is_carried=is_carried):
                 usable.append(case)
         yield _count("usable", model, usable)
 
 
-def _is_usable(quality: ScanQuality, arm: Arm, *, is_carried: bool) -> bool:
-    """Whether a scan has an annotation of the arm's level, or a more expensive one from which it can be derived.
+def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) -> bool:
+    """Whether the annotation that an arm is given of this scan can be used.
 
     A mask of another phase counts if the study transfers masks; whether it fits is determined when that is done.
     Exported pictures can be used by arms on slices, with or without a position, unless the arm requires a mask.
     """
     if not quality.is_volume:
         return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK
-    given = [Supervision.NONE, *map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])]
-    return quality.is_readable and any(level.cost >= arm.supervision.cost for level in given)
+    sound = {*map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])}
+    return quality.is_readable and arm.supervision.choose(sound | places_given(scan)) in sound
 
 
 def _count(what: str, name: str, cases: Iterable[Case]) -> Count:

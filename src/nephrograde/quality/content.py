@@ -66,7 +66,7 @@ def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
     >>> values = np.full((50, 50, 20), -50)
     >>> values[20:30, 20:30, 4:6] = 3071
     >>> print(check_metal(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)))[0].message)
-    image: holds 0.2 ml above 3000 HU (metal) on 2 of 20 slices.
+    holds 0.2 ml above 3000 HU (metal) on 2 of 20 slices.
     """
     counts = np.array([np.count_nonzero(plane > METAL_ABOVE_HU) for plane in np.moveaxis(volume.values, 2, 0)])
     voxel_ml = math.prod(volume.spacing_mm) / 1000
@@ -81,7 +81,7 @@ def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
         Fault(
             "metal",
             "warning",
-            f"{volume.image_path or 'image'}: holds {counts.sum() * voxel_ml:.1f} ml above {METAL_ABOVE_HU:.0f} HU "
+            f"holds {counts.sum() * voxel_ml:.1f} ml above {METAL_ABOVE_HU:.0f} HU "
             f"(metal) on {int((counts > 0).sum())} of {len(counts)} slices{on_tumour}.",
             "See whether streaks cross the tumour; leave the scan out if they do.",
         )
@@ -123,11 +123,10 @@ def find_edge(volume: Volume) -> Edge:
     return Edge(float(is_touching.mean()), sides, is_crop)
 
 
-def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
-    """Report where the image cuts off the body.
+def check_field_of_view(edge: Edge) -> list[Fault]:
+    """Say where the image cuts the body off.
 
     Args:
-        volume: A CT in HU.
         edge: From :func:`find_edge`.
 
     Returns:
@@ -137,12 +136,11 @@ def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
     >>> values = np.full((100, 100, 20), -1000)
     >>> values[:80, 20:80] = 40
     >>> volume = make_volume(values, spacing_mm=(3.0, 3.0, 5.0))
-    >>> print(check_field_of_view(volume, find_edge(volume))[0].message)
-    image: the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
+    >>> print(check_field_of_view(find_edge(volume))[0].message)
+    the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
     """
-    name = volume.image_path or "image"
     if edge.is_crop:
-        message = f"{name}: tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
+        message = "tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
         return [Fault("cropped", "warning", message, "If it was cut out on purpose, see that the tumour is whole.")]
     if edge.share < TRUNCATED_SHARE:
         return []
@@ -150,7 +148,7 @@ def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
         Fault(
             "truncated",
             "warning",
-            f"{name}: the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
+            f"the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
             f"{100 * edge.share:.0f} % of the slices; what lies beyond is missing.",
             "See that the tumour and what surrounds it are inside; ask for a larger field of view.",
         )
@@ -173,18 +171,17 @@ def check_mask_spill(volume: Volume, mask: MaskArray) -> list[Fault]:
     >>> mask = np.zeros((10, 10, 10), dtype=bool)
     >>> mask[3:6, 3:6, 3:7] = True
     >>> print(check_mask_spill(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)), mask)[0].message)
-    image: 50 % of the tumour mask is fat (below -30 HU).
+    50 % of the tumour mask is fat (below -30 HU).
     """
-    name = volume.image_path or "image"
     inside = volume.values[mask]
     air, fat = float((inside < AIR_BELOW_HU).mean()), float((inside < FAT_BELOW_HU).mean())
     faults = []
     if air > AIR_SHARE:
-        message = f"{name}: {100 * air:.0f} % of the tumour mask is air (below {AIR_BELOW_HU:.0f} HU)."
+        message = f"{100 * air:.0f} % of the tumour mask is air (below {AIR_BELOW_HU:.0f} HU)."
         remedy = "See that the mask was drawn on this scan; it reaches into bowel, lung or out of the body."
         faults.append(Fault("mask-air", "warning", message, remedy))
     if fat - air > FAT_SHARE:
-        message = f"{name}: {100 * (fat - air):.0f} % of the tumour mask is fat (below {FAT_BELOW_HU:.0f} HU)."
+        message = f"{100 * (fat - air):.0f} % of the tumour mask is fat (below {FAT_BELOW_HU:.0f} HU)."
         remedy = "See that the mask was drawn on this scan and follows the tumour; it reaches into the fat around."
         faults.append(Fault("mask-fat", "warning", message, remedy))
     return faults

@@ -64,14 +64,13 @@ def slice_axis(volume: Volume) -> int:
 
 
 def _check_voxels(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     x_mm, y_mm, z_mm = volume.spacing_mm
     faults = []
     if not PIXEL_MM[0] <= min(x_mm, y_mm) <= max(x_mm, y_mm) <= PIXEL_MM[1]:
         faults.append(
             _warning(
                 "pixel-size",
-                f"{name}: its pixels measure {x_mm:.2f} × {y_mm:.2f} mm; those of a CT of the abdomen measure "
+                f"its pixels measure {x_mm:.2f} × {y_mm:.2f} mm; those of a CT of the abdomen measure "
                 f"{PIXEL_MM[0]:g} to {PIXEL_MM[1]:g} mm.",
                 "See that the file keeps the pixel size of the scanner, and that it was not resampled.",
             )
@@ -80,7 +79,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "pixel-not-square",
-                f"{name}: its pixels are not square ({x_mm:.2f} × {y_mm:.2f} mm).",
+                f"its pixels are not square ({x_mm:.2f} × {y_mm:.2f} mm).",
                 "See that the file keeps the pixel size of the scanner; a picture that was stretched cannot be used.",
             )
         )
@@ -88,7 +87,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "thick-slices",
-                f"{name}: its slices lie {z_mm:.1f} mm apart, so that a small tumour is on one or two of them.",
+                f"its slices lie {z_mm:.1f} mm apart, so that a small tumour is on one or two of them.",
                 "Ask for a thinner reconstruction, or use this scan for arms on single slices only.",
             )
         )
@@ -96,7 +95,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "anisotropic",
-                f"{name}: its voxels measure {x_mm:.2f} × {y_mm:.2f} × {z_mm:.2f} mm, more than "
+                f"its voxels measure {x_mm:.2f} × {y_mm:.2f} × {z_mm:.2f} mm, more than "
                 f"{ANISOTROPIC_FROM:g} times as long one way as another.",
                 "Ask for a thinner reconstruction, or see that the voxel size in the file is right.",
             )
@@ -105,16 +104,15 @@ def _check_voxels(volume: Volume) -> list[Fault]:
 
 
 def _check_stack(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     count, height_mm = volume.values.shape[2], volume.values.shape[2] * volume.spacing_mm[2]
     faults = []
     if count < FEW_SLICES:
-        faults.append(_warning("few-slices", f"{name}: has {count} axial slices only.", "Export the whole series."))
+        faults.append(_warning("few-slices", f"has {count} axial slices only.", "Export the whole series."))
     if height_mm < SHORT_FROM_MM:
         faults.append(
             _warning(
                 "short-coverage",
-                f"{name}: covers {height_mm:.0f} mm from feet to head; a kidney is about 110 mm long.",
+                f"covers {height_mm:.0f} mm from feet to head; a kidney is about 110 mm long.",
                 "See that the whole tumour is in it; export the whole series if slices are missing.",
             )
         )
@@ -122,7 +120,6 @@ def _check_stack(volume: Volume) -> list[Fault]:
 
 
 def _check_position(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     if not volume.native.is_oriented:
         return []
     faults = []
@@ -132,7 +129,7 @@ def _check_position(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "not-axial",
-                f"{name}: is a {plane} series; its axial slices are {volume.spacing_mm[axis]:.1f} mm coarse.",
+                f"is a {plane} series; its axial slices are {volume.spacing_mm[axis]:.1f} mm coarse.",
                 "Name the axial series of this phase.",
             )
         )
@@ -142,7 +139,7 @@ def _check_position(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "oblique",
-                f"{name}: lies {angle_deg:.0f}° askew in the patient, so its slices are not axial.",
+                f"lies {angle_deg:.0f}° askew in the patient, so its slices are not axial.",
                 "Name the axial reconstruction of this phase; a tilted one shows the tumour in another section.",
             )
         )

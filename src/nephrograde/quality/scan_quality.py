@@ -12,9 +12,9 @@ from nephrograde.quality.geometry import check_geometry
 from nephrograde.quality.marks import slice_marks
 from nephrograde.vocabulary import phase_name
 from nephrograde.volume.check import check_mask, check_volume
-from nephrograde.volume.finding import Fault
+from nephrograde.volume.finding import Fault, as_fault, in_column
 from nephrograde.volume.phase.evidence import PHASES
-from nephrograde.volume.pictures import read_picture
+from nephrograde.volume.pictures import read_numbered
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
@@ -93,19 +93,20 @@ def examine_scan(
     is_hu = all(fault.code not in {"not-hu", "not-finite", "constant"} for fault in faults)
     faults += check_geometry(volume)
     if acquisition is not None:
-        faults += check_acquisition(acquisition, volume.image_path)
+        faults += check_acquisition(acquisition)
     enhancement = None
     if is_hu:
         edge = find_edge(volume)
         if edge.is_crop:
             faults = [fault for fault in faults if fault.code != "short-coverage"]
-        faults += check_field_of_view(volume, edge) + check_metal(volume, mask)
+        faults += check_field_of_view(edge) + check_metal(volume, mask)
         enhancement = _measure(volume)
         if enhancement is not None:
-            faults += check_phase(volume, enhancement, phase=phase) + check_kidneys(volume, enhancement)
+            faults += check_phase(enhancement, phase=phase) + check_kidneys(volume, enhancement)
+    faults = in_column(faults, f"{phase}_image")
     if mask is not None:
-        faults += check_mask(mask)
-        faults += check_mask_spill(volume, mask) if is_hu else []
+        spill = check_mask_spill(volume, mask) if is_hu else []
+        faults += in_column([*check_mask(mask), *spill], f"{phase}_mask")
     return ScanQuality(
         phase=phase,
         faults=tuple(faults),
@@ -129,12 +130,13 @@ def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[Scan
     Returns:
         Faults, size and marks; and the middle picture, None if none can be read.
     """
-    pictures, faults = [], []
-    for path in picture_paths:
+    pictures: list[Picture] = []
+    faults: list[Fault] = []
+    for k in range(len(picture_paths)):
         try:
-            pictures.append(read_picture(path))
+            pictures.append(read_numbered(picture_paths, k))
         except VolumeError as error:
-            faults.append(Fault(error.code, "fatal", error.message, error.remedy))
+            faults += in_column([as_fault(error)], f"{phase}_image")
     if not pictures:
         return ScanQuality(phase, tuple(faults), is_volume=False), None
     x, y = pictures[0].values.shape
@@ -149,11 +151,10 @@ def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[Scan
     return quality, pictures[len(pictures) // 2]
 
 
-def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list[Fault]:
-    """Compare the contrast agent in kidneys and aorta with the phase that the table names.
+def check_phase(enhancement: Enhancement, *, phase: str) -> list[Fault]:
+    """Compare the contrast medium in kidneys and aorta with the phase that the table names.
 
     Args:
-        volume: The scan, for the message.
         enhancement: What the kidneys and the aorta look like.
         phase: What the table says.
 
@@ -178,7 +179,7 @@ def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list
         Fault(
             "phase-suspect",
             "warning",
-            f"{volume.image_path or 'image'}: looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
+            f"looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
             f"where the table says {phase_name(phase)} ({phase}): {evidence.seen.english}.",
             "See that the table names the right series in each column; two phases may have been exchanged.",
         )
@@ -201,9 +202,7 @@ def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
     ends = [end for end, gap_mm in (("first", low_mm - first_mm), ("last", last_mm - high_mm)) if gap_mm < free_mm]
     if not ends:
         return []
-    message = (
-        f"{volume.image_path or 'image'}: a kidney reaches the {' and the '.join(ends)} slice, and may be cut off."
-    )
+    message = f"a kidney reaches the {' and the '.join(ends)} slice, and may be cut off."
     return [Fault("kidney-cut", "warning", message, "See that the whole tumour is in the scan.")]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
 
+COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
+"""What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
 FORMAT = 2
 """Format number of the tables in ``statistics/``; increased when their columns change."""
 _PACKAGES = (
@@ -38,7 +40,14 @@ _PACKAGES = (
 )
 
 
-def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(
+    study: Study | EvaluateSettings,
+    run: RunFolder,
+    *,
+    inputs: Mapping[str, str],
+    command: str,
+    has_dicom: bool = False,
+) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
     The creation time is kept as long as nothing else has changed, so that resuming a run leaves the file unchanged. The
@@ -47,8 +56,9 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
     Args:
         study: The resolved study; only the settings for a score table from another program.
         run: The run folder.
-        inputs: SHA-256 of the table, the images and the masks, by path.
-        command: The command line, so that it can be repeated.
+        inputs: SHA-256 of the table, the images and the masks, by column and patient.
+        command: The command line, as a person could repeat it.
+        has_dicom: Whether an image or mask may be DICOM.
     """
     lock_path = run.study_lock_path
     earlier = read_json(lock_path) if lock_path.exists() else {}
@@ -64,6 +74,7 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
         lock["evaluate"] = study.model_dump(mode="json")
     else:
         lock["study"] = study.model_dump(mode="json")
+        lock["has_dicom"] = has_dicom
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
     if {key: earlier.get(key) for key in lock} != lock:
         write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})

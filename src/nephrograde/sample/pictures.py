@@ -16,7 +16,7 @@ from nephrograde.errors import VolumeError
 from nephrograde.sample.slices import choose_slices
 from nephrograde.study import Window
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.pictures import find_pictures, read_picture
+from nephrograde.volume.pictures import find_pictures, read_numbered
 from nephrograde.volume.roi import apply_window, cut_slice
 
 if TYPE_CHECKING:
@@ -51,29 +51,29 @@ def cut_pictures(
             mask, "annotation-outside", "picture-place-mm", or as in reading a picture.
     """
     paths = find_pictures(scan.image_paths)
-    _require_weak(scan, arm)
+    _require_weak(arm)
     middle, annotated = _find_place(scan, len(paths))
     chosen = choose_slices(0, len(paths) - 1, annotated=annotated, count=arm.slices or 1)
     views, centers = [], []
     for k in chosen:
-        picture = read_picture(paths[k])
+        picture = read_numbered(paths, k)
         view, center = _cut_view(picture, scan, middle, image=study.image)
         views.append(apply_window(view, study.window_of(scan.phase) if picture.is_hu else _GREYS))
         centers.append(center)
     return np.stack(views)[:, None].astype(np.float16), chosen, (*centers[0], float(chosen[0]))
 
 
-def _require_weak(scan: Scan, arm: Arm) -> None:
+def _require_weak(arm: Arm) -> None:
     if not arm.slices:
         raise VolumeError(
             "picture-not-volume",
-            f"{scan.image_path}: is an exported picture, and a strong arm needs the whole scan.",
+            "is an exported picture, and a strong arm needs the whole scan.",
             "Name the scan's series in the table, or leave the strong arm out.",
         )
     if arm.supervision is Supervision.MASK:
         raise VolumeError(
             "annotation-missing",
-            f"{scan.image_path}: a mask cannot be laid over an exported picture.",
+            "a mask cannot be laid over an exported picture.",
             'Use an arm at the level "box" or "point".',
         )
 
@@ -86,7 +86,7 @@ def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int
     if annotation.unit == "mm":
         raise VolumeError(
             "picture-place-mm",
-            f"{scan.image_path}: a place in mm means nothing on an exported picture.",
+            "a place in mm means nothing on an exported picture.",
             'Write it in pixels, "i,j,k vox", where k is the number of the picture, from 0.',
         )
     middle = None
@@ -99,7 +99,7 @@ def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int
     if not 0 <= round(z) < count:
         raise VolumeError(
             "annotation-outside",
-            f"{scan.image_path}: the annotation is on picture {round(z)}, and there are {count}, counted from 0.",
+            f"the annotation is on picture {round(z)}, and there are {count}, counted from 0.",
             "Correct the third coordinate.",
         )
     return middle, round(z)
@@ -112,8 +112,7 @@ def _cut_view(
     if middle is not None and not (0 <= middle[0] <= width - 1 and 0 <= middle[1] <= height - 1):
         raise VolumeError(
             "annotation-outside",
-            f"{scan.image_path}: the annotation at {middle[0]:g}, {middle[1]:g} lies outside a picture of {width} × "
-            f"{height} pixels.",
+            f"the annotation at {middle[0]:g}, {middle[1]:g} lies outside a picture of {width} × {height} pixels.",
             "Check that it was made on this picture.",
         )
     pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm

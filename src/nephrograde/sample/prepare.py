@@ -19,7 +19,7 @@ from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.dicom.series_list import sha256_of_image
-from nephrograde.volume.finding import Fault, Finding, as_finding, read_findings, write_findings
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
+RECORD = 1
+"""Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 LAYOUT = 1
 """Increase whenever the same inputs would give another region, so that no old cache is reused.
 
@@ -64,7 +66,10 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The result of the prepare stage: the regions, the findings, and the SHA-256 of every image and mask."""
+    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask.
+
+    The files go by :func:`input_name`, as in the lock file.
+    """
 
     regions: tuple[Region, ...]
     findings: tuple[Finding, ...]
@@ -173,12 +178,12 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
 
 
 def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
-    """Return one scan's record (regions, findings and input hashes), from the sidecar if nothing has changed."""
-    own = _digests(scan)
+    """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
+    own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
-    inputs = own | ({str(names_path): sha256_of(names_path)} if names_path else {})
+    inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
     lender = find_lender(case, scan, study)
-    lent = sorted(_digests(lender).values()) if lender else []
+    lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
     identity: list[object] = [
         case.patient_id,
         scan.phase,
@@ -188,7 +193,8 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
         identity.append([list(own.values()), scan.pixel_mm])
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
-    shaping = [identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent]
+    lent_by = [lender.phase, *lent] if lender else []
+    shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
     sidecar = kept_name(case.patient_id, scan.phase, shaping, ".json")
 
     def make() -> dict[str, Any]:
@@ -197,7 +203,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
             "sidecar": sidecar,
             "inputs": inputs,
             "regions": [],
-            "findings": [asdict(as_finding(fault, case.patient_id, scan, lender)) for fault in faults],
+            "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
             "tumours": [],
         }
         if scanned is None:
@@ -212,20 +218,39 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
                 region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=volumes_dir / file)
                 record["regions"].append(asdict(region))
             except VolumeError as error:
-                if not scanned.lacks_mask:  # otherwise the broken mask has already been reported
-                    fault = Fault(error.code, "fatal", f"arm {arm.name}: {error.message}", error.remedy)
-                    record["findings"].append(asdict(as_finding(fault, case.patient_id, scan, lender)))
+                if not scanned.lacks_mask:  # else the broken mask has been named already
+                    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
+                    faults = in_column([fault], f"{scan.phase}_image") if scanned.volume is None else [fault]
+                    record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in faults]
         return record
 
     def is_current(record: dict[str, Any]) -> bool:
         return all((volumes_dir / region["file"]).exists() for region in record["regions"])
 
     record = kept_record(volumes_dir / sidecar, make, is_current=is_current)
-    return record | {"inputs": inputs}  # the same content may have moved since
+    return record | {"inputs": inputs}
 
 
-def _digests(scan: Scan) -> dict[str, str]:
-    return {str(path): sha256_of_image(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
+def input_name(column: str, patient_id: str) -> str:
+    """What the lock file calls an image or mask: column and patient, not its path, which may say who the patient is.
+
+    Args:
+        column: Of the cohort table, like ``np_image``.
+        patient_id: Whose it is.
+
+    >>> input_name("np_mask", "P017")
+    'np_mask P017'
+    """
+    return f"{column} {patient_id}"
+
+
+def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
+    """SHA-256 of a scan's files that are there, by their names in the lock file; further pictures are numbered."""
+    image = input_name(f"{scan.phase}_image", patient_id)
+    files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
+    if scan.mask_path is not None:
+        files[input_name(f"{scan.phase}_mask", patient_id)] = scan.mask_path
+    return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
 
 
 def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:

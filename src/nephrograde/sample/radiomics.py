@@ -19,7 +19,8 @@ import numpy as np
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import read_rows, write_rows
 from nephrograde.run.stage import kept_name, kept_record, remove_stale
-from nephrograde.volume.finding import Fault, Finding, as_finding
+from nephrograde.sample.prepare import input_name
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
 
-LAYOUT = 1
-"""Increase whenever the same scan would give other features, so that no old cache is reused."""
+LAYOUT = 2
+"""Raised whenever the same scan would give other features, so that no old cache is read."""
 
 VOXEL_MM = 1.0
 """Edge in mm of the cubic voxels on which features are computed; mirp assumes arrays to have voxels of 1 mm."""
@@ -102,7 +103,7 @@ def radiomics_features(
     Args:
         cohort: The patients with their scans; :func:`choose_phase` selects the phase.
         study: Its window gives the grey levels.
-        inputs: SHA-256 of every image and mask by path, as computed by the prepare stage.
+        inputs: SHA-256 of every image and mask, as the prepare stage found them.
         run: The run folder.
         advance: Called once per scan.
 
@@ -115,7 +116,7 @@ def radiomics_features(
     phase = choose_phase(cohort)
     records: list[dict[str, Any]] = []
     for patient_id, scan in _delineated(cohort, phase).items():
-        digests = [inputs.get(str(path)) for path in (scan.image_path, scan.mask_path)]
+        digests = [inputs.get(input_name(f"{phase}_{kind}", patient_id)) for kind in ("image", "mask")]
         if None not in digests:
             records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=run.radiomics_dir))
         advance()
@@ -190,13 +191,13 @@ def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict
     if not window.percentiles:
         grey = grey[(grey >= window.low) & (grey <= window.high)]
     if not grey.size:
-        raise _fault(volume, f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
+        raise _fault(f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
     try:
         found = _extract(values, inside, base_feature_families=list(FAMILIES), **_grey_levels(window))
         # Shape is computed on a constant image, so that nothing in NOT_SHAPE has to be estimated.
         shape = _extract(np.ones_like(values), inside, base_feature_families=["morphological"])
     except _MIRP_FAULTS as error:
-        raise _fault(volume, " ".join(str(error).split())[:200] or type(error).__name__) from None
+        raise _fault(" ".join(str(error).split())[:200] or type(error).__name__) from None
     found |= {name: value for name, value in shape.items() if name not in NOT_SHAPE}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
@@ -213,10 +214,10 @@ def _extract(values: VolumeArray, mask: MaskArray | None, **settings: Any) -> di
     return {name: float(table[name].iloc[0]) for name in table if name.startswith(_PREFIXES)}
 
 
-def _fault(volume: Volume, reason: str) -> VolumeError:
+def _fault(reason: str) -> VolumeError:
     return VolumeError(
         "radiomics",
-        f"{volume.image_path or 'image'}: the radiomic features could not be computed ({reason}).",
+        f"the radiomic features could not be computed ({reason}).",
         "The radiomics baseline leaves the patient out; the networks do not. Check the mask and the window.",
     )
 
@@ -258,8 +259,8 @@ def _measure_scan(
             try:
                 record["features"] = measure_features(volume, mask, window=window)
             except VolumeError as error:
-                fault = Fault(error.code, "warning", error.message, error.remedy)
-                record["finding"] = asdict(as_finding(fault, patient_id, scan))
+                [fault] = in_column([as_fault(error, "warning")], f"{scan.phase}_image")
+                record["finding"] = asdict(as_finding(fault, patient_id, scan.phase))
         return record
 
     return kept_record(radiomics_dir / sidecar, make)

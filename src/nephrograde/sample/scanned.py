@@ -9,7 +9,7 @@ from nephrograde.cohort.place import Point
 from nephrograde.errors import VolumeError
 from nephrograde.sample.target import uses_mask
 from nephrograde.volume.check import check_mask, check_volume
-from nephrograde.volume.finding import Fault
+from nephrograde.volume.finding import Fault, as_fault, in_column
 from nephrograde.volume.masks.carry import carry_mask
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
@@ -73,26 +73,35 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         study: Its ``[masks]`` select the tumour that counts.
 
     Returns:
-        The scan, None if the image cannot be used; and the faults, including fatal ones of the mask.
+        The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them, each with
+        the column of the table whose file it is about.
+
+    Source: Our choice.
     """
     if find_pictures(scan.image_paths):
         return Scanned(None, scan), []
     try:
         volume = read_volume(scan.image_path)
-        faults = check_volume(volume)
     except VolumeError as error:
-        return None, [_fatal(error)]
+        return None, in_column([as_fault(error)], f"{scan.phase}_image")
+    faults = in_column(check_volume(volume), f"{scan.phase}_image")
+    drawn = scan if scan.mask_path is not None else lender
+    if drawn is None:
+        return Scanned(volume, scan), faults
+    column = f"{drawn.phase}_mask"
     try:
-        if scan.mask_path is not None:
-            delineation = delineate(scan.mask_path, volume, study.masks)
-            faults += delineation.faults
-            return annotated(volume, scan, delineation), faults
-        if lender is not None:
-            scanned, carried_faults = _borrow(volume, scan, lender, study.masks)
-            return scanned, [*faults, *carried_faults]
+        scanned, mask_faults = _with_mask(volume, scan, drawn, study.masks)
     except VolumeError as error:
-        return Scanned(volume, scan, lacks_mask=True), [*faults, _fatal(error)]
-    return Scanned(volume, scan), faults
+        return Scanned(volume, scan, lacks_mask=True), [*faults, *in_column([as_fault(error)], column)]
+    return scanned, [*faults, *in_column(mask_faults, column)]
+
+
+def _with_mask(volume: Volume, scan: Scan, drawn: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
+    """The scan with its own mask, or with that of the scan that lends one."""
+    if scan.mask_path is None:
+        return _borrow(volume, scan, drawn, settings)
+    delineation = delineate(scan.mask_path, volume, settings)
+    return annotated(volume, scan, delineation), list(delineation.faults)
 
 
 def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
@@ -117,21 +126,24 @@ def _borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) ->
         return Scanned(volume, scan), []
     try:
         source = read_volume(lender.image_path)
+    except VolumeError as error:
+        return _not_carried(volume, scan, error, f"{lender.phase}_image")
+    try:
         drawn = delineate(lender.mask_path, source, settings)
     except VolumeError as error:
-        message = f"has no mask, and that of phase {lender.phase} cannot be carried over: {error.message}"
-        raise VolumeError("mask-not-carried", message, error.remedy) from None
+        return _not_carried(volume, scan, error, f"{lender.phase}_mask")
     choice = f"{settings.carry} from {lender.phase}; {drawn.choice}"
     if drawn.mask is None:
         return Scanned(volume, _with_seed(scan, drawn.seed_mm), choice=choice), []
-    carried = carry_mask(drawn.mask, source, volume, how=settings.carry, mask_path=lender.mask_path)
-    faults = [carried.fault, *check_mask(carried.mask, mask_path=lender.mask_path)]
+    carried = carry_mask(drawn.mask, source, volume, how=settings.carry)
+    faults = [carried.fault, *check_mask(carried.mask)]
     return Scanned(volume, scan, carried.mask, choice=choice), faults
+
+
+def _not_carried(volume: Volume, scan: Scan, error: VolumeError, column: str) -> tuple[Scanned, list[Fault]]:
+    message = f"phase {scan.phase} has no mask, and this one cannot be carried over: {error.message}"
+    return Scanned(volume, scan, lacks_mask=True), [Fault("mask-not-carried", "fatal", message, error.remedy, column)]
 
 
 def _with_seed(scan: Scan, seed_mm: Triple | None) -> Scan:
     return scan if seed_mm is None or scan.point is not None else replace(scan, point=Point(seed_mm, "mm"))
-
-
-def _fatal(error: VolumeError) -> Fault:
-    return Fault(error.code, "fatal", error.message, error.remedy)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.run.progress import silent
-from nephrograde.run.provenance import read_lock, write_lock
+from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
 from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
 from nephrograde.volume.finding import write_findings
@@ -39,8 +39,8 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
     with progress("Preparing scans", cohort.n_scans) as advance:
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
     lock = read_lock(run)
-    table = str(study.cohort.table)
-    write_lock(study, run, inputs={table: lock["inputs"][table], **prepared.inputs}, command=lock["command"])
+    inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}
+    write_lock(study, run, inputs=inputs, command=lock["command"], has_dicom=cohort.has_dicom)
     return _add_radiomics(study, cohort, prepared, run=run, progress=progress) if wants_radiomics else prepared
 
 

@@ -1,4 +1,4 @@
-"""Where the tumour is, as far as a supervision level allows; a cheaper level is derived from a more expensive one."""
+"""Where the tumour is, as far as a supervision level tells; a cheaper level is derived from a more expensive one."""
 
 from __future__ import annotations
 
@@ -44,8 +44,21 @@ def uses_mask(scan: Scan, supervision: Supervision) -> bool:
         scan: The scan's row of the table, with its annotations.
         supervision: The arm's level: point, box or mask.
     """
-    has_point = scan.point is not None and supervision is Supervision.POINT
-    return supervision is Supervision.MASK or not (has_point or scan.box is not None)
+    return supervision.choose({*places_given(scan), Supervision.MASK}) is Supervision.MASK
+
+
+def places_given(scan: Scan) -> set[Supervision]:
+    """The kinds of annotation that the table gives for a scan as places.
+
+    Args:
+        scan: The scan's row of the table.
+    """
+    places = {
+        Supervision.SLICE: scan.slice_place,
+        Supervision.POINT: scan.point,
+        Supervision.BOX: scan.box,
+    }
+    return {level for level, place in places.items() if place is not None}
 
 
 def find_target(
@@ -53,7 +66,7 @@ def find_target(
 ) -> Target:
     """Locate the tumour with what the supervision level allows and no more.
 
-    If the table has an annotation of this level, it is used; otherwise one is derived from a more expensive level. A
+    The annotation of the level itself is used where the table has it; else it is derived from a more expensive one. A
     slice named in the table replaces the derived one.
 
     Args:
@@ -64,24 +77,25 @@ def find_target(
         assumed_tumour_mm: The tumour's assumed extent if only a point is given.
 
     Raises:
-        VolumeError: If no annotation of this or a more expensive level exists, or it lies outside the image.
+        VolumeError: Where no annotation of this level or a more expensive one exists, or it lies outside the image.
     """
-    if supervision is Supervision.POINT and scan.point is not None:
+    used = supervision.choose(places_given(scan) | (set() if mask is None else {Supervision.MASK}))
+    if used is Supervision.POINT and scan.point is not None:
         target = _around(volume, resolve_point(scan.point, volume), assumed_tumour_mm)
-    elif supervision is not Supervision.MASK and scan.box is not None:
+    elif used is Supervision.BOX and scan.box is not None:
         low_mm, high_mm = resolve_box(scan.box, volume)
         if supervision is Supervision.POINT:
             target = _around(volume, _middle(low_mm, high_mm), assumed_tumour_mm)
         else:
             target = _in_box(volume, low_mm, high_mm)
-    elif mask is not None:
+    elif used is Supervision.MASK and mask is not None:
         target = _in_mask(volume, mask)
         if supervision is Supervision.POINT:
             target = _around(volume, _click_in(volume, mask, target.annotated_slice), assumed_tumour_mm)
     else:
         raise VolumeError(
             "annotation-missing",
-            f"there is no {supervision}, nor a dearer annotation from which it could be derived.",
+            f"there is no {supervision}, nor a more expensive annotation from which it could be derived.",
             f"Give one ({scan.phase}_{supervision} in the table, --{supervision} for a new patient), or drop the scan.",
         )
     return _with_slice(volume, scan, target)

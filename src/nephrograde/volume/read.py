@@ -27,9 +27,9 @@ def read_volume(image_path: str | Path) -> Volume:
         The image. ``nephrograde.volume.check.check_volume`` lists what is suspect but does not prevent its use.
 
     Raises:
-        VolumeError: If the file is missing, empty, truncated, damaged or of another kind; if its geometry is sheared or
-            has gaps; if it is not one 3-D image; if it has fewer than three slices, non-finite values, or a single
-            value only. ``code`` says which.
+        VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
+            sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
+            not finite, or one value only. ``code`` names which, and ``path`` is the image's.
 
     Source: DICOM PS3.3 C.7.6.2.1.1 for the axes.
 
@@ -44,8 +44,8 @@ def read_volume(image_path: str | Path) -> Volume:
     """
     path = Path(image_path)
     stored = read_stored_series(path)
-    volume = replace(orient(stored.values, stored.grid, path), faults=tuple(stored.faults))
+    volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy)
+            raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
     return volume

@@ -81,7 +81,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     for name in ("up.nii.gz", "up_mask.nii.gz"):
         _edit(images / "SYN-0003" / name, _cut)
     (images / "SYN-0004" / "up.nii.gz").write_bytes(b"")
-    return Cohort(tuple(cases.values()), PHASES, (), None, folder)
+    return Cohort(tuple(cases.values()), PHASES, (), None)
 
 
 def _names(count: int) -> list[str]:

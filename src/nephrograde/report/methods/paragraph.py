@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from nephrograde.results import Results
 
 
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
-_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
-
 def methods_paragraph(run: Results) -> tuple[str, ...]:
     """Write the methods of a run, sentence by sentence, in the language of the page.
 
@@ -95,12 +90,8 @@ def _took_part(package: str, run: Results) -> bool:
     if package == "SimpleITK":
         return run.study is not None
     if package == "pydicom":
-        return run.study is not None and not all(_is_without_dicom(path) for path in run.lock.get("inputs", {}))
+        return run.study is not None and bool(run.lock.get("has_dicom", True))  # an older lock file does not say
     return True
-
-
-def _is_without_dicom(path: str) -> bool:
-    return path.casefold().endswith(_TABLES + _VOLUMES + _PICTURES)
 
 
 def seeds(run: Results) -> str:

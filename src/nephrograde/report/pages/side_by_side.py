@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import RunError
 from nephrograde.evaluation.compare import adjust, compare_models
 from nephrograde.report.tables.paper import MEASURES, paper_rows
+from nephrograde.report.text.command import without_paths
+from nephrograde.report.text.numbers import NOTHING
 from nephrograde.results import Results
+from nephrograde.run.provenance import COHORT_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +154,7 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
         run.require_evaluated()
     split: SplitName = "test" if a.reported == b.reported == "test" else "oof"
     overlap = _overlap(a, b)
-    settings_a, settings_b = flat(a.lock.get("study", {})), flat(b.lock.get("study", {}))
+    settings_a, settings_b = _settings(a), _settings(b)
     inputs_a, inputs_b = (set(run.lock.get("inputs", {}).values()) for run in (a, b))
     return SideBySide(
         a,
@@ -164,6 +167,14 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
         overlap=overlap,
         rows=tuple(_rows(a, b, split=split, reason=_reason(a, b, overlap))),
     )
+
+
+def _settings(run: Results) -> dict[str, str]:
+    """The study's settings; of the cohort table the SHA-256, and no path of a weights file, whose SHA-256 is there."""
+    settings = flat(run.lock.get("study", {}))
+    if "cohort.table" in settings:
+        settings["cohort.table"] = f"SHA-256 {run.lock.get('inputs', {}).get(COHORT_TABLE, NOTHING)}"
+    return {key: text for key, text in settings.items() if not key.endswith(".path")}
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -198,7 +209,8 @@ def differences(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference,
 
 def _provenance(run: Results) -> dict[str, str]:
     lock = run.lock
-    facts = {key: lock.get(key) for key in ("created", "command", "git_commit", "machine")}
+    facts = {key: lock.get(key) for key in ("created", "git_commit", "machine")}
+    facts["command"] = without_paths(lock.get("command") or "")
     texts = {key: str(value) for key, value in facts.items() if value}
     texts |= flat({"seed": lock.get("seed", {}), "versions": lock.get("versions", {})})
     if lock.get("inputs"):

@@ -49,8 +49,8 @@ def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
     """Write the page ``compare.html`` (``compare.zh.html`` in Chinese) and its numbers, ``compare.csv``.
 
     Args:
-        side: From :func:`compare_runs`.
-        out_dir: The folder; created if it is missing.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
+        out_dir: Where to; made when it is missing.
 
     Returns:
         The path of the page, which is self-contained.
@@ -108,7 +108,10 @@ def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
     """Format the AUCs of both runs for the terminal: the headings, and one row per model.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
+
+    Source:
+        Our choice.
     """
     headings = (t("Model"), t("AUC, run A"), t("AUC, run B"), "A − B", "P", t("P (Holm)"), "n")
     rows: list[tuple[str, ...]] = []
@@ -122,7 +125,10 @@ def summary(side: SideBySide) -> list[str]:
     """Describe the patients on whom the two runs were compared: first the test sets, then the tests.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
+
+    Source:
+        Our choice.
     """
     over = side.overlap
     if side.split == "oof":
@@ -154,7 +160,10 @@ def warnings(side: SideBySide) -> list[str]:
     """List warnings for readers of the comparison; empty if there are none.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
+
+    Source:
+        Our choice.
     """
     over = side.overlap
     found = []

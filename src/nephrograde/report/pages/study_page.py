@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nephrograde.files import fingerprint
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
@@ -29,11 +32,13 @@ from nephrograde.report.tables.paper import (
 )
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.numbers import duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
 from nephrograde.results import Results, RunPart
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -177,7 +182,7 @@ def _background(run: Results) -> dict[str, Any]:
         "methods_text": as_text(methods_paragraph(run)),
         "checklists": fill_checklists(run),
         "provenance": _provenance(run),
-        "inputs": sorted(run.lock.get("inputs", {}).items()),
+        "inputs": _inputs(run.lock.get("inputs", {})),
     }
 
 
@@ -217,7 +222,7 @@ def _provenance(run: Results) -> list[Origin]:
     commit = lock.get("git_commit")
     lines = [
         Origin(t("Created"), _moment(lock.get("created"))),
-        Origin(t("Command"), str(lock.get("command") or ""), is_code=True),
+        Origin(t("Command"), without_paths(lock.get("command") or ""), is_code=True),
         Origin(t("Git commit"), str(commit or (t("not a git checkout") if lock else "")), is_code=bool(commit)),
         Origin(t("Seed"), _joined(lock.get("seed"))),
         Origin(t("Versions"), _joined(lock.get("versions"))),
@@ -225,6 +230,27 @@ def _provenance(run: Results) -> list[Origin]:
         Origin(t("Fitting time"), duration(seconds) if seconds else ""),
     ]
     return [line for line in lines if line.value]
+
+
+class InputGroup(NamedTuple):
+    """The input files of one kind: how many, and the SHA-256 of the one file or of the list of theirs."""
+
+    kind: str
+    files: int
+    digest: str
+
+
+def _inputs(digests: Mapping[str, str]) -> list[InputGroup]:
+    """The inputs by column of the cohort table; which file is whose says the lock file alone."""
+    known = {COHORT_TABLE: t("cohort table"), SCORE_TABLE: t("score table")}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, digest in digests.items():
+        column = re.match(r"\w+_(?:image|mask)(?= )", name)
+        groups[known.get(name) or (column[0] if column else t("other files"))].append(digest)
+    return [
+        InputGroup(kind, len(group), group[0] if len(group) == 1 else fingerprint(sorted(group)))
+        for kind, group in groups.items()
+    ]
 
 
 def _moment(text: object) -> str:

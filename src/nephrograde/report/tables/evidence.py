@@ -16,6 +16,7 @@ from nephrograde.report.tables.pairs import (
     slice_rows,
 )
 from nephrograde.report.tables.paper import Cell
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import p_value
 from nephrograde.report.text.remarks import remark
@@ -256,7 +257,12 @@ def _ledger(run: Results) -> Ledger:
             n=count,
         )
     rows = tuple(
-        LedgerRow(one.opened.replace("T", " ").replace("+00:00", " UTC"), one.reason, one.command, one.study[:12])
+        LedgerRow(
+            one.opened.replace("T", " ").replace("+00:00", " UTC"),
+            one.reason,
+            without_paths(one.command),
+            one.study[:12],
+        )
         for one in run.openings
     )
     return Ledger(sentence, count == 1 or (run.reported == "oof" and not count), rows)

@@ -85,7 +85,7 @@ class Catalogue:
         """List the files of a series, or of one part of it, as the lines of a series list.
 
         Args:
-            header: As returned by :meth:`studies`.
+            header: As :meth:`Catalogue.studies` gives it.
 
         Returns:
             Absolute paths with ``/`` as separator, ordered along the slice normal, without duplicates; a member of an
@@ -108,8 +108,10 @@ class Catalogue:
         """Iterate over everything that was skipped, including duplicates of other files, holding one at a time.
 
         Yields:
-            The reason, and the path in the notation of :meth:`files`. It may identify the patient: keep it out of logs
-            and reports.
+            The reason, and where it lies, as :meth:`Catalogue.files` writes it. It may tell who the patient is: not
+            for logs or reports.
+
+        Source: Our choice.
         """
         top = self._folder.as_posix().rstrip("/")
         for reason, path in self._store.skipped_files():

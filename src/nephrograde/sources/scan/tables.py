@@ -199,8 +199,9 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
     except UnicodeEncodeError:
         raise VolumeError(
             "path-encoding",
-            f"{list_path}: the name of one of its files is not text in any known encoding.",
+            "the name of one of the files of this series is not text in any known encoding.",
             "Rename the folders and files of the export, and scan again.",
+            path=list_path,
         ) from None
     if list_path.exists() and list_path.read_bytes() == content:
         return

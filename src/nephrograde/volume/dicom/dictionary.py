@@ -86,7 +86,7 @@ BINARY: Final = {
     "FrameAcquisitionNumber": "H",
     "TemporalPositionIndex": "I",
 }
-"""Those of the tags above whose values are binary numbers, with their :mod:`struct` formats."""
+"""Of the tags above, those whose values are numbers in binary, and how ``struct`` calls their form."""
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 SLICE_CLASSES: Final = frozenset(f"{_STORAGE}{kind}" for kind in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128"))

@@ -47,7 +47,7 @@ _LOSSY = {
 }
 
 
-def decode(slices: Sequence[Slice], place: str) -> tuple[VolumeArray, list[Fault]]:
+def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     """Decode slices and rescale them.
 
     Padding (PixelPaddingValue) in CT becomes ``AIR_HU``, unless the value it means also occurs in tissue.
@@ -55,7 +55,6 @@ def decode(slices: Sequence[Slice], place: str) -> tuple[VolumeArray, list[Fault
 
     Args:
         slices: In the order of the result, all of one size.
-        place: What a message calls them as a whole.
 
     Returns:
         ``columns rows slices`` in int16, or int32 if that is too narrow, or float32 if a slope or intercept has a
@@ -80,8 +79,8 @@ def decode(slices: Sequence[Slice], place: str) -> tuple[VolumeArray, list[Fault
                 planes = planes.astype(np.int32)
             planes[k] = plane
     if planes is None:
-        raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
-    return planes.T, _faults(slices, place)
+        raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
+    return planes.T, _faults(slices)
 
 
 def _is_whole(one: Slice) -> bool:
@@ -148,7 +147,7 @@ def _uncompressed(content: bytes, one: Slice, order: str) -> npt.NDArray[Any]:
     if len(content) < start + form.frame_bytes:
         raise VolumeError(
             "file-truncated",
-            f"{one.file.place}: holds {len(content)} bytes of pixels where {start + form.frame_bytes} are needed.",
+            f"{one.file.name} holds {len(content)} bytes of pixels where {start + form.frame_bytes} are needed.",
             "Copy the series again from its source.",
         )
     values = np.frombuffer(content, f"{order}u{form.bits_allocated // 8}", form.rows * form.columns, start)
@@ -216,20 +215,19 @@ def _by_simpleitk(frame: bytes, form: PixelForm) -> npt.NDArray[Any] | None:
 def _undecodable(one: Slice, what: str) -> VolumeError:
     return VolumeError(
         "file-unreadable",
-        f"{one.file.place}: the pixel data cannot be decoded ({what}).",
+        f"{one.file.name}: the pixel data cannot be decoded ({what}).",
         "Copy the series again, or convert it to NIfTI (dcm2niix).",
     )
 
 
-def _faults(slices: Sequence[Slice], place: str) -> list[Fault]:
+def _faults(slices: Sequence[Slice]) -> list[Fault]:
     faults: list[Fault] = []
     if any(one.form.is_inverted for one in slices):
         faults.append(
             Fault(
                 "dicom-inverted",
                 "warning",
-                f"{place}: the images are MONOCHROME1 (low values are shown bright); their values were taken as they "
-                "stand.",
+                "the images are MONOCHROME1 (low values are shown bright); their values were taken as they stand.",
                 "See in the report's pictures that air is dark; if not, export the series again as MONOCHROME2.",
             )
         )
@@ -239,7 +237,7 @@ def _faults(slices: Sequence[Slice], place: str) -> list[Fault]:
             Fault(
                 "dicom-lossy",
                 "warning",
-                f"{place}: the images went through a compression that may lose information ({', '.join(lossy)}), so "
+                f"the images went through a compression that may lose information ({', '.join(lossy)}), so "
                 "HU and texture may be changed.",
                 "Ask for the uncompressed or losslessly compressed series.",
             )

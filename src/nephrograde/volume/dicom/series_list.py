@@ -92,9 +92,10 @@ class SeriesList:
         if heading.strip() != SERIES_LIST_HEADING or not self._lines:
             raise VolumeError(
                 "series-list",
-                f"{list_path}: is no list of the files of a series (its first line is '{SERIES_LIST_HEADING}', then "
+                f"is no list of the files of a series (its first line is '{SERIES_LIST_HEADING}', then "
                 "one file a line, in UTF-8).",
                 "Write it again with `nephrograde scan`.",
+                path=list_path,
             )
         self._list_path = list_path
         self._held = ExitStack()
@@ -112,8 +113,8 @@ class SeriesList:
         return len(self._lines)
 
     def name(self, k: int) -> str:
-        """Return what a message calls a file of the list, without identifying the patient."""
-        return f"{self._list_path}: file {k + 1} of the list"
+        """What a message calls a file of the list, which does not say who the patient is."""
+        return f"file {k + 1} of the list"
 
     def path(self, k: int) -> Path | None:
         """Return the path of a file in the list; None for one in an archive.

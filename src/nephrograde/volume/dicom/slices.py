@@ -32,33 +32,11 @@ _GROUPS = (
 """The functional groups of an enhanced object that give a frame's position and the meaning of its values."""
 _WANTED = want(
     (
-        "MediaStorageSOPClassUID",
-        "SOPClassUID",
-        "SOPInstanceUID",
-        "Modality",
-        "SeriesInstanceUID",
-        "SeriesNumber",
-        "SeriesDescription",
-        "AcquisitionNumber",
-        "NumberOfFrames",
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "PixelPaddingValue",
-        "PixelPaddingRangeLimit",
-        "PixelSpacing",
-        "ImageOrientationPatient",
-        "ImagePositionPatient",
-        "RescaleSlope",
-        "RescaleIntercept",
-        "FrameAcquisitionNumber",
-        "StackID",
-        "TemporalPositionIndex",
+        *("MediaStorageSOPClassUID", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
+        *("AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
+        *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
+        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex", "InstanceNumber"),
     ),
     ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
 )
@@ -66,13 +44,12 @@ _WANTED = want(
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may contain slices: its path, and its name in messages, in full and relative to its folder.
+    """A file that may hold slices: where it lies, and what messages call it, which is never its own name.
 
     A file from a list must be DICOM; in a folder, other files are skipped.
     """
 
     path: Path
-    place: str
     name: str
     is_wanted: bool = False
 
@@ -107,14 +84,15 @@ class PixelForm:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Slice:
-    """One slice: its position in the patient (LPS, mm), and where its pixels are stored."""
+    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber."""
 
     file: SourceFile
     frame: int
+    number: str
     form: PixelForm
     sop_uid: str
     series_uid: str
-    series_name: str
+    series_number: str
     acquisition: str
     pixel_mm: tuple[float, float]
     orientation: npt.NDArray[np.float64]
@@ -124,15 +102,16 @@ class Slice:
     @property
     def name(self) -> str:
         """What a message about its series calls it."""
-        return self.file.name if self.form.frames == 1 else f"{self.file.name} frame {self.frame + 1}"
+        if self.form.frames > 1:
+            return f"{self.file.name}, frame {self.frame + 1}"
+        return f"{self.file.name} (instance {self.number})" if self.number else self.file.name
 
 
-def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
+def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     """Read the headers of files and list the slices in them.
 
     Args:
-        files: In any order; files that are not DICOM and objects that are not slices are skipped.
-        place: What a message calls them as a whole.
+        files: In any order; what is no DICOM and what is no slice is passed over.
 
     Returns:
         At least one slice, in file order.
@@ -166,17 +145,17 @@ def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
     if multiframe:
         raise VolumeError(
             "dicom-multiframe",
-            f"{multiframe[0].place}: holds several images in one object, and does not say where each lies.",
+            f"{multiframe[0].name} holds several images in one object, and does not say where each lies.",
             "Export the series as enhanced CT or as one file a slice, or convert it to NIfTI (dcm2niix).",
         )
     if without_place:
         raise VolumeError(
             "dicom-header",
-            f"{place}: its {without_place} DICOM images do not say where in the patient they lie "
+            f"its {without_place} DICOM images do not say where in the patient they lie "
             "(ImagePositionPatient is missing).",
             "Export the series again without removing the geometry; screen captures cannot be used.",
         )
-    raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
+    raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
 def _opened(file: SourceFile) -> Entries | None:
@@ -193,7 +172,7 @@ def _opened(file: SourceFile) -> Entries | None:
         return Entries(error.found)
     except DamagedError:
         what = "the DICOM header is damaged"
-    raise VolumeError("file-unreadable", f"{file.place}: {what}.", "Copy the series again from its source.")
+    raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
 def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
@@ -203,7 +182,7 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
     except NonsenseError as error:
         raise VolumeError(
             "dicom-header",
-            f"{file.place}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
+            f"{file.name}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
             "Export the series again.",
         ) from None
     size = file.path.stat().st_size
@@ -292,10 +271,11 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     return Slice(
         file=file,
         frame=frame,
+        number=_digits(entries, "InstanceNumber"),
         form=form,
         sop_uid=entries.text("SOPInstanceUID"),
         series_uid=series_uid,
-        series_name=f"{entries.text('SeriesNumber')} '{entries.text('SeriesDescription')}'".strip(),
+        series_number=_digits(entries, "SeriesNumber"),
         acquisition=_acquisition(entries),
         pixel_mm=(pixel_mm[0], pixel_mm[1]),
         orientation=orientation,
@@ -304,5 +284,11 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     )
 
 
+def _digits(entries: Entries, keyword: str) -> str:
+    """A number for messages; empty for anything but digits, which some exports fill with names."""
+    text = entries.text(keyword)
+    return text if text.isdecimal() else ""
+
+
 def _cut_short(file: SourceFile, how: str) -> VolumeError:
-    return VolumeError("file-truncated", f"{file.place}: {how}.", "Copy the series again from its source.")
+    return VolumeError("file-truncated", f"{file.name}: {how}.", "Copy the series again from its source.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,13 +48,12 @@ class Stack:
     faults: list[Fault]
 
 
-def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
-    """Order slices along their stack: axial from feet to head, coronal towards the back, sagittal towards the left.
+def stack_slices(slices: Sequence[Slice]) -> Stack:
+    """Order slices along their stack: from feet to head, of a coronal series towards the back, of a sagittal one left.
 
     Args:
-        slices: From one series, in any order. Duplicate slices are omitted, and so are images of a further acquisition
-            that covers no volume, such as those that wait for the contrast agent.
-        place: What a message calls them as a whole.
+        slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
+            that covers no volume, as those that wait for the contrast agent.
 
     Returns:
         The stack; for a sheared one (gantry tilt), with its shifts.
@@ -66,50 +64,50 @@ def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
 
     Source: DICOM PS3.3 C.7.6.2 (image plane).
     """
-    _require_one_series(slices, place)
-    kept, faults = _without_copies(slices, place)
-    _require_uniform(kept, place)
+    _require_one_series(slices)
+    kept, faults = _without_copies(slices)
+    _require_uniform(kept)
     rows, columns = kept[0].orientation[:3], kept[0].orientation[3:]
     normal = np.cross(rows, columns)
     normal *= np.sign(normal[np.abs(normal).argmax()]) or 1.0
-    kept, left_out = _one_acquisition(kept, normal, place)
+    kept, left_out = _one_acquisition(kept, normal)
     kept = sorted(kept, key=lambda one: float(one.position_mm @ normal))
     along_mm, sideways_mm = _places(kept, normal)
-    _require_distinct(kept, along_mm, place)
+    _require_distinct(kept, along_mm)
     form, pixel_mm = kept[0].form, kept[0].pixel_mm
     # PixelSpacing gives the distance between rows first, which is the step along a column.
     shifts_px = sideways_mm @ np.stack([rows, columns], axis=1) / (pixel_mm[1], pixel_mm[0])
     is_sheared = np.linalg.norm(sideways_mm, axis=1).max() > TILT_FROM_PIXELS * min(pixel_mm)
     if is_sheared:
-        faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows), place))
+        faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows)))
     origin = kept[0].position_mm
     grid = Grid(
         (form.columns, form.rows, len(kept)),
-        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm, place)),
+        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm)),
         (float(origin[0]), float(origin[1]), float(origin[2])),
         np.stack([rows, columns, normal], axis=1) + 0.0,
         source="dicom",
-    ).require_sound(Path(place))
+    ).require_sound()
     return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out)
 
 
-def _require_one_series(slices: Sequence[Slice], place: str) -> None:
+def _require_one_series(slices: Sequence[Slice]) -> None:
     counts = Counter(one.series_uid for one in slices)
     if len(counts) > 1:
-        names = {one.series_uid: one.series_name for one in slices}
-        listed = "; ".join(f"series {names[uid]}, {n} images" for uid, n in counts.most_common(8))
+        numbers = {one.series_uid: one.series_number for one in slices}
+        listed = ", ".join(f"number {numbers[uid] or '(none)'}: {n} images" for uid, n in counts.most_common(8))
         raise VolumeError(
             "dicom-several-series",
-            f"{place}: the folder holds {len(counts)} series ({listed}).",
+            f"the folder holds {len(counts)} series ({listed}).",
             "Put each series into a folder of its own and name that folder in the table, or let `nephrograde scan` "
             "find them.",
         )
     if len(slices) < 2:
-        raise VolumeError("too-few-slices", f"{place}: holds one DICOM slice only.", "Export the whole series.")
+        raise VolumeError("too-few-slices", "holds one DICOM slice only.", "Export the whole series.")
 
 
-def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], list[Fault]]:
-    """Keep one of each: equal objects at one position are duplicates, and the longest file is the complete one."""
+def _without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], list[Fault]]:
+    """One of each: the same object at the same place is a copy, and of copies the longest file is whole."""
     largest: dict[object, Slice] = {}
     for one in slices:
         key = (one.sop_uid, one.frame, one.position_mm.tobytes()) if one.sop_uid else id(one)
@@ -119,12 +117,12 @@ def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], l
     copies = len(slices) - len(largest)
     if not copies:
         return list(slices), []
-    message = f"{place}: {copies} of {len(slices)} images are copies of others by their SOPInstanceUID and left out."
+    message = f"{copies} of {len(slices)} images are copies of others by their SOPInstanceUID and left out."
     return list(largest.values()), [Fault("dicom-copies", "warning", message, "Nothing, or remove the copies.")]
 
 
-def _require_uniform(slices: list[Slice], place: str) -> None:
-    """Require one size, one pixel size and one orientation; a scout image among the slices differs."""
+def _require_uniform(slices: list[Slice]) -> None:
+    """All slices of one size, one pixel size and one orientation; a scout image among them differs."""
     kinds = {
         "size": [(one.form.rows, one.form.columns) for one in slices],
         "pixel size": [one.pixel_mm for one in slices],
@@ -137,21 +135,19 @@ def _require_uniform(slices: list[Slice], place: str) -> None:
         if odd:
             raise VolumeError(
                 "dicom-mixed",
-                f"{place}: {len(odd)} of {len(slices)} images have another {what} than the rest ({_some(odd)}).",
+                f"{len(odd)} of {len(slices)} images have another {what} than the rest ({_some(odd)}).",
                 "Move images that are not slices of the stack (scouts, reformats) out of the folder.",
             )
     if slices[0].form.is_colour:
         raise VolumeError(
             "not-scalar",
-            f"{place}: the images are in colour.",
+            "the images are in colour.",
             "Export the original series, one number a pixel, not screen captures.",
         )
 
 
-def _one_acquisition(
-    slices: list[Slice], normal: npt.NDArray[np.float64], place: str
-) -> tuple[list[Slice], list[Fault]]:
-    """If images share a position, keep those of the acquisition that covers a volume, if exactly one does."""
+def _one_acquisition(slices: list[Slice], normal: npt.NDArray[np.float64]) -> tuple[list[Slice], list[Fault]]:
+    """Where images share a place: those of the one acquisition that covers a volume, if just one does."""
     heights = {id(one): round(float(one.position_mm @ normal) / _SAME_PLACE_MM) for one in slices}
     if len(set(heights.values())) == len(slices):
         return slices, []
@@ -163,7 +159,7 @@ def _one_acquisition(
         return slices, []
     out = len(slices) - len(volumes[0])
     message = (
-        f"{place}: {out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
+        f"{out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
         f"(number {_counted(groups)})."
     )
     remedy = "Nothing, if these are the images that wait for the contrast agent."
@@ -179,7 +175,7 @@ def _places(
     return along, away - along[:, None] * normal
 
 
-def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> None:
+def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> None:
     twice = np.flatnonzero(np.diff(along_mm) < _SAME_PLACE_MM)
     if not twice.size:
         return
@@ -194,14 +190,14 @@ def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], pl
         )
     raise VolumeError(
         "dicom-duplicate",
-        f"{place}: {twice.size} slices lie where another one lies; the first are {slices[twice[0]].name} and "
+        f"{twice.size} slices lie where another one lies; the first are {slices[twice[0]].name} and "
         f"{slices[twice[0] + 1].name}.",
         remedy,
     )
 
 
-def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> float:
-    """Return the single distance between neighbouring slices in mm, if there is one."""
+def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> float:
+    """The one distance between neighbouring slices in mm, if there is one."""
     steps = np.diff(along_mm)
     usual = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - usual) > max(0.1, UNEVEN_FROM * usual))
@@ -210,7 +206,7 @@ def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], plac
         further = f" ({uneven.size} such places)" if uneven.size > 1 else ""
         raise VolumeError(
             "dicom-gap",
-            f"{place}: slices {k} and {k + 1} are {steps[k]:.1f} mm apart, the others {usual:.1f} mm{further}. "
+            f"slices {k} and {k + 1} are {steps[k]:.1f} mm apart, the others {usual:.1f} mm{further}. "
             f"They are {slices[k].name} and {slices[k + 1].name}.",
             "Re-export the series with all its slices, or drop the phase.",
         )
@@ -219,8 +215,7 @@ def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], plac
     if drift > mean / 2:
         raise VolumeError(
             "dicom-gap",
-            f"{place}: the distance between slices changes along the stack, from {steps.min():.2f} to "
-            f"{steps.max():.2f} mm.",
+            f"the distance between slices changes along the stack, from {steps.min():.2f} to {steps.max():.2f} mm.",
             "Export the series in one slice distance, or drop the phase.",
         )
     return mean
@@ -230,13 +225,12 @@ def _tilt(
     along_mm: npt.NDArray[np.float64],
     sideways_mm: npt.NDArray[np.float64],
     is_beyond: npt.NDArray[np.bool_],
-    place: str,
 ) -> Fault:
     """Return the warning for a sheared stack; refuse a tilt that is impossible or exceeds the stack's own width."""
     shifts_mm = np.linalg.norm(sideways_mm, axis=1)
     angle = float(np.degrees(np.arctan2(shifts_mm[1:], along_mm[1:]).max()))
     what = (
-        f"{place}: the slices are shifted sideways against each other by up to {shifts_mm.max():.1f} mm (as with a "
+        f"the slices are shifted sideways against each other by up to {shifts_mm.max():.1f} mm (as with a "
         f"gantry tilt of {angle:.1f}°), so the stack is sheared"
     )
     if angle > MOST_TILT_DEGREES or is_beyond.any():
@@ -250,7 +244,11 @@ def _tilt(
 
 
 def _counted(groups: dict[str, list[Slice]]) -> str:
-    return ", ".join(f"{name or '(none)'}: {len(group)} images" for name, group in sorted(groups.items()))
+    """Acquisitions with their numbers of images; one that goes by anything but digits is not named."""
+    return ", ".join(
+        f"{name if name.replace('/', '').isdecimal() else '(none)'}: {len(group)} images"
+        for name, group in sorted(groups.items())
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,8 +18,6 @@ from nephrograde.volume.masks.registration import Motion, find_height, register_
 from nephrograde.volume.overlay import bounding_box, bring_over
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
 
@@ -45,15 +43,14 @@ class Carried:
     motion: Motion
 
 
-def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mask_path: Path) -> Carried:
-    """Transfer a mask from the scan it was drawn on to another scan of the patient.
+def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How) -> Carried:
+    """Carry a mask from the scan it was drawn on to another scan of the patient.
 
     Args:
         mask: The tumour, on the grid of ``source``.
         source: The scan it was drawn on.
         target: The other scan.
-        how: "position" uses the patient's coordinates, "rigid" registers the region first.
-        mask_path: The file, for messages.
+        how: "position" by the patient's coordinates, "rigid" after registering the region.
 
     Returns:
         The mask on the grid of ``target``. The fault, a warning, has code "mask-carried", or "mask-carried-poorly" if
@@ -65,29 +62,27 @@ def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mas
 
     Fat is taken as below −30 HU and air as below −300 HU.
 
-    >>> from pathlib import Path
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.full((30, 30, 12), -100, dtype=np.int16)
     >>> values[10:20, 10:20, 3:9] = 60
     >>> scan = make_volume(values, spacing_mm=(1.0, 1.0, 5.0))
     >>> lower = make_volume(values, spacing_mm=(1.0, 1.0, 5.0), origin_mm=(0.0, 0.0, -10.0))
-    >>> mask_path = Path("np_mask.nii.gz")
-    >>> carry_mask(values > 0, scan, scan, how="position", mask_path=mask_path).fault.code
+    >>> carry_mask(values > 0, scan, scan, how="position").fault.code
     'mask-carried'
-    >>> carry_mask(values > 0, scan, lower, how="position", mask_path=mask_path).fault.code
+    >>> carry_mask(values > 0, scan, lower, how="position").fault.code
     'mask-carried-poorly'
     """
-    brought = _bring(mask, source.grid, target, mask_path)
+    brought = _bring(mask, source.grid, target)
     motion = register_region(source, target, mask=mask, near=brought) if how == "rigid" else Motion()
     if motion.is_found:
-        brought = _bring(mask, _moved(source.grid, motion), target, mask_path)
+        brought = _bring(mask, _moved(source.grid, motion), target)
         notes = []
     else:
         notes = _height_note(find_height(source, target, mask=mask, near=brought), mask, source)
     brought.flags.writeable = False
     drawn_ml = float(mask.sum() * np.prod(source.spacing_mm))
     notes += _cut_note(1.0 - float(brought.sum() * np.prod(target.spacing_mm)) / drawn_ml, brought)
-    what = f"{mask_path}: was drawn on another phase and carried here {motion}"
+    what = f"was drawn on another phase and carried here {motion}"
     return Carried(brought, _judge(_values(mask, source), _values(brought, target), what, notes), motion)
 
 
@@ -102,9 +97,9 @@ def _moved(grid: Grid, motion: Motion) -> Grid:
     )
 
 
-def _bring(mask: MaskArray, source: Grid, target: Volume, mask_path: Path) -> MaskArray:
+def _bring(mask: MaskArray, source: Grid, target: Volume) -> MaskArray:
     try:
-        return np.array(bring_over(mask, source, target.grid, mask_path=mask_path))
+        return np.array(bring_over(mask, source, target.grid))
     except VolumeError as error:
         raise VolumeError(
             "mask-carried-outside",

@@ -10,7 +10,6 @@ from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -21,7 +20,7 @@ _FLAT_WITHIN = 0.5  # voxels by which a contour may deviate from its plane
 _SAME_PLANE = 0.05  # slices
 
 
-def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *, contours_path: Path) -> MaskArray:
+def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid) -> MaskArray:
     """Fill the closed planar contours of one structure.
 
     A voxel is marked if its centre lies inside; a contour inside another one cuts a hole, and one inside that marks
@@ -30,8 +29,7 @@ def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *,
 
     Args:
         contours_mm: Each ``"point x-y-z"``, LPS, mm; the last point is joined to the first.
-        grid: Grid of the image.
-        contours_path: The file, for messages.
+        grid: The image's.
 
     Returns:
         True inside, with the shape of the grid; empty if everything lies outside the image.
@@ -41,17 +39,16 @@ def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *,
 
     Source: DICOM PS3.3 C.8.8.6 (closed contours; holes by exclusive or); the slab is ours.
 
-    >>> from pathlib import Path
     >>> from nephrograde.volume.grid import Grid
     >>> grid = Grid((8, 8, 3), (1.0, 1.0, 5.0), (0.0, 0.0, 0.0), np.eye(3), source="memory")
     >>> square = np.array([[1.5, 1.5, 5.0], [4.5, 1.5, 5.0], [4.5, 4.5, 5.0], [1.5, 4.5, 5.0]])
-    >>> filled = fill_contours([square], grid, contours_path=Path("rs.dcm"))
+    >>> filled = fill_contours([square], grid)
     >>> filled[2:5, 2:5, 1].all(), int(filled.sum())
     (np.True_, 9)
     """
     unskewed = np.linalg.inv(grid.direction)
     placed = [(points - grid.origin_mm) @ unskewed.T / grid.spacing_mm for points in contours_mm]
-    axis = _flat_axis(placed, contours_path)
+    axis = _flat_axis(placed)
     across = [other for other in range(3) if other != axis]
     heights = np.array([points[:, axis].mean() for points in placed])
     planes = _planes(heights)
@@ -70,14 +67,14 @@ def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *,
     return filled
 
 
-def _flat_axis(placed: Sequence[npt.NDArray[np.float64]], contours_path: Path) -> int:
-    """Return the axis along which every contour is flat; if there are several, the slice axis."""
+def _flat_axis(placed: Sequence[npt.NDArray[np.float64]]) -> int:
+    """The axis that every contour is flat along; the slices' own where contours are flat along several."""
     spread = np.max([np.ptp(points, axis=0) for points in placed], axis=0)
     axis = next((axis for axis in (2, 1, 0) if spread[axis] <= _FLAT_WITHIN), None)
     if axis is None:
         raise VolumeError(
             "contours-oblique",
-            f"{contours_path}: its contours do not lie on slices of the image.",
+            "its contours do not lie on slices of the image.",
             "Name the series that they were drawn on as the image, or save the contours as a label map.",
         )
     return axis

@@ -47,7 +47,7 @@ def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
     if len(kinds) > 1:
         raise VolumeError(
             "mask-several",
-            f"{mask_path}: the folder holds {len(kinds)} segmentations or structure sets.",
+            f"the folder holds {len(kinds)} segmentations or structure sets.",
             "Name the file of the tumour itself in the table.",
         )
     return kinds[0] if kinds else None
@@ -92,6 +92,6 @@ def open_object(path: Path) -> Iterator[pydicom.Dataset]:
     except PYDICOM_ERRORS as error:
         raise VolumeError(
             "file-unreadable",
-            f"{path}: is damaged, or lacks an entry that it must have ({type(error).__name__}).",
+            f"is damaged, or lacks an entry that it must have ({type(error).__name__}).",
             "Export the segmentation again.",
         ) from None

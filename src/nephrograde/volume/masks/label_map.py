@@ -59,7 +59,7 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
     values, native = read_stored(mask_path)
     marked = values > 0 if values.dtype.kind in "iub" else values > 0.5
     if not marked.any():
-        raise nothing_marked(mask_path)
+        raise nothing_marked()
     numbers = _numbers(values, marked)
     present = tuple(Label(number) for number in numbers)
     used = present
@@ -67,7 +67,7 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
         names_path = find_names_file(mask_path)
         names = read_names(names_path) if names_path else {}
         present = tuple(Label(number, (names[number],) if number in names else ()) for number in numbers)
-        used = choose_labels(present, label, mask_path=mask_path)
+        used = choose_labels(present, label)
     if used != present:
         marked = np.isin(values, [one.number for one in used])
     return Marks(*turn(marked, native), present, used)
@@ -115,7 +115,7 @@ def _whole(text: str, otherwise: int) -> int:
 def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Marks:
     image = _read_image(mask_path)
     layers = image.GetNumberOfComponentsPerPixel()
-    chosen = set(choose_labels([one.label for one in segments], label, mask_path=mask_path))
+    chosen = set(choose_labels([one.label for one in segments], label))
     values: dict[int, Any] = {}
     marked: MaskArray | None = None
     present, used = [], []
@@ -132,30 +132,30 @@ def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Mar
                 used.append(one.label)
                 marked = own if marked is None else marked | own
     if marked is None:
-        raise nothing_marked(mask_path, label)
+        raise nothing_marked(label)
     grid = Grid(
         marked.shape,
         image.GetSpacing(),
         image.GetOrigin(),
         np.array(image.GetDirection()).reshape(3, 3),
         source="file",
-    ).require_sound(mask_path)
+    ).require_sound()
     return Marks(*turn(marked, grid), tuple(present), tuple(used))
 
 
 def _read_image(mask_path: Path) -> SimpleITK.Image:
     try:
         image = SimpleITK.ReadImage(str(mask_path))
-    except RuntimeError as error:
+    except RuntimeError:
         raise VolumeError(
             "file-unreadable",
-            f"{mask_path}: is damaged, cut short or not what its name says ({str(error).strip().splitlines()[-1]}).",
+            "is damaged, cut short or not what its name says.",
             "Save the segmentation again.",
         ) from None
     if image.GetDimension() != 3:
         raise VolumeError(
             "not-3d",
-            f"{mask_path}: holds {image.GetDimension()} dimensions, not one 3-D segmentation.",
+            f"holds {image.GetDimension()} dimensions, not one 3-D segmentation.",
             "Save the segmentation of one phase a file.",
         )
     return image

@@ -43,13 +43,12 @@ class Label:
         return _plain(wanted) in {str(self.number), *map(_plain, self.names)}
 
 
-def choose_labels(present: Sequence[Label], wanted: str, *, mask_path: Path) -> tuple[Label, ...]:
+def choose_labels(present: Sequence[Label], wanted: str) -> tuple[Label, ...]:
     """Choose the labels that count as tumour.
 
     Args:
-        present: Every label in the file.
-        wanted: The number or name given in the study; empty if all count.
-        mask_path: The file, for messages.
+        present: Every label of the file.
+        wanted: The number or name that the study gives; empty where all count.
 
     Returns:
         The labels that match ``wanted``, in file order; several if they share a name.
@@ -57,9 +56,8 @@ def choose_labels(present: Sequence[Label], wanted: str, *, mask_path: Path) -> 
     Raises:
         VolumeError: With code "label-missing" if none matches.
 
-    >>> from pathlib import Path
     >>> present = [Label(1, ("kidney",)), Label(2, ("tumour",))]
-    >>> choose_labels(present, "Tumour", mask_path=Path("m.seg.nrrd"))
+    >>> choose_labels(present, "Tumour")
     (Label(number=2, names=('tumour',)),)
     """
     if not wanted:
@@ -69,27 +67,27 @@ def choose_labels(present: Sequence[Label], wanted: str, *, mask_path: Path) -> 
         held = f"it holds {listed(present)}" if present else "it holds none"
         raise VolumeError(
             "label-missing",
-            f"{mask_path}: has no label '{wanted}'; {held}.",
+            f"has no label '{wanted}'; {held}.",
             "Correct masks.label in the study, or name the structure so in every mask.",
         )
     return chosen
 
 
-def several_labels(used: Sequence[Label], wanted: str, *, mask_path: Path) -> list[Fault]:
-    """Warn if more than one label counts as tumour.
+def several_labels(used: Sequence[Label], wanted: str) -> list[Fault]:
+    """Warn where more than one label counts as tumour.
 
     Args:
         used: The labels that count and mark something.
         wanted: What the study asked for.
-        mask_path: The file, for messages.
 
     Returns:
         No fault, or one with code "labels-several".
 
-    >>> from pathlib import Path
-    >>> [fault] = several_labels([Label(1), Label(2)], "", mask_path=Path("m.nii.gz"))
+    Source: Our choice.
+
+    >>> [fault] = several_labels([Label(1), Label(2)], "")
     >>> fault.message
-    'm.nii.gz: holds several labels (1, 2), and all of them count as tumour.'
+    'holds several labels (1, 2), and all of them count as tumour.'
     """
     if len(used) < 2:
         return []
@@ -98,7 +96,7 @@ def several_labels(used: Sequence[Label], wanted: str, *, mask_path: Path) -> li
         Fault(
             "labels-several",
             "warning",
-            f"{mask_path}: holds several labels{asked} ({listed(used)}), and all of them count as tumour.",
+            f"holds several labels{asked} ({listed(used)}), and all of them count as tumour.",
             "Name the tumour's label in masks.label, unless this is meant.",
         )
     ]

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.grid import Grid
     from nephrograde.volume.masks.labels import Label
@@ -35,21 +33,19 @@ class Marks:
         return self.used != self.present
 
 
-def nothing_marked(mask_path: Path, label: str = "") -> VolumeError:
-    """Build the error for a mask without a marked voxel, or without one of the requested label.
+def nothing_marked(label: str = "") -> VolumeError:
+    """What to raise where a mask holds no voxel, or none with the label that was asked for.
 
     Args:
-        mask_path: The file.
-        label: The requested number or name.
+        label: The number or name that was asked for.
 
-    >>> from pathlib import Path
-    >>> nothing_marked(Path("m.nii.gz")).message
-    'm.nii.gz: no voxel is marked.'
+    >>> nothing_marked().message
+    'no voxel is marked.'
     """
     of_label = f" with label '{label}'" if label else ""
     return VolumeError(
         "mask-empty",
-        f"{mask_path}: no voxel is marked{of_label}.",
+        f"no voxel is marked{of_label}.",
         "Delineate the tumour, or take the mask out of the table.",
     )
 

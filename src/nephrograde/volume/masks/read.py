@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import about_file
 from nephrograde.volume.masks.dicom_object import find_object
 from nephrograde.volume.masks.label_map import read_label_map
 from nephrograde.volume.masks.segmentation import read_segmentation
@@ -42,41 +42,15 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
             :func:`~nephrograde.volume.masks.structure_set.read_structure_set`.
     """
     grid = volume.grid
-    found = _find_object(mask_path)
-    if found is None:
-        marks = read_label_map(mask_path, label)
-    elif found[1] == "segmentation":
-        marks = read_segmentation(found[0], label)
-    else:
-        marks = read_structure_set(found[0], grid, label)
-    return (
-        marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid, mask_path), grid=grid)
-    )
-
-
-def read_mask(mask_path: Path, volume: Volume) -> MaskArray:
-    """Read a mask onto the grid of its image: everything it marks, whatever the label and the number of pieces.
-
-    To select the tumour that a study grades, use :func:`~nephrograde.volume.masks.delineation.delineate`.
-
-    Args:
-        mask_path: As in :func:`read_marks`.
-        volume: The image.
-
-    Returns:
-        True inside tumour, with the shape of ``volume.values``.
-
-    Raises:
-        VolumeError: As in :func:`read_marks`; "mask-only-points" if the file contains only points.
-    """
-    mask = read_marks(mask_path, volume).mask
-    if mask is None:
-        raise VolumeError(
-            "mask-only-points",
-            f"{mask_path}: marks points, no area.",
-            "Delineate the tumour, or use the points for an arm that asks for a point.",
-        )
-    return mask
+    with about_file(mask_path):
+        found = _find_object(mask_path)
+        if found is None:
+            marks = read_label_map(mask_path, label)
+        elif found[1] == "segmentation":
+            marks = read_segmentation(found[0], label)
+        else:
+            marks = read_structure_set(found[0], grid, label)
+        return marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid), grid=grid)
 
 
 def _find_object(mask_path: Path) -> tuple[Path, str] | None:
@@ -86,7 +60,7 @@ def _find_object(mask_path: Path) -> tuple[Path, str] | None:
         return None  # reading it as an image reports what is wrong
 
 
-def _over(mask: MaskArray, source: Grid, target: Grid, mask_path: Path) -> MaskArray:
-    brought = bring_over(mask, source, target, mask_path=mask_path)
+def _over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
+    brought = bring_over(mask, source, target)
     brought.flags.writeable = False
     return brought

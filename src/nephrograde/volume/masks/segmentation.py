@@ -47,13 +47,13 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
     """
     with open_object(seg_path) as dataset:
         segments = _segments(dataset)
-        wanted = {one.number for one in choose_labels(segments, label, mask_path=seg_path)}
+        wanted = {one.number for one in choose_labels(segments, label)}
         frames = np.atleast_3d(dataset.pixel_array) if "PixelData" in dataset else np.zeros((0, 1, 1), np.uint8)
         frames = frames.reshape(-1, int(dataset.Rows), int(dataset.Columns))
         groups = [_Frame(dataset, number) for number in range(len(frames))]
         if not groups:
-            raise nothing_marked(seg_path, label)
-        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)), seg_path=seg_path)
+            raise nothing_marked(label)
+        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)))
         least = _least_marked(dataset)
         stack = np.zeros((grid.size[2], grid.size[1], grid.size[0]), dtype=bool)
         found: set[int] = set()
@@ -66,7 +66,7 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
                     if number in wanted:
                         stack[plane] |= own
     if not stack.any():
-        raise nothing_marked(seg_path, label)
+        raise nothing_marked(label)
     present = tuple(one for one in segments if one.number in found)
     return Marks(*turn(stack.T, grid), present, tuple(one for one in present if one.number in wanted))
 
@@ -117,25 +117,23 @@ def _least_marked(dataset: pydicom.Dataset) -> float | None:
     return int(dataset.MaximumFractionalValue) / 2 + 1e-6 if kind == "FRACTIONAL" else 1
 
 
-def _stack_grid(
-    frames: Sequence[_Frame], *, size: tuple[int, int], seg_path: Path
-) -> tuple[Grid, npt.NDArray[np.intp]]:
-    """Return the grid that contains all frames, and the plane of each frame in it."""
+def _stack_grid(frames: Sequence[_Frame], *, size: tuple[int, int]) -> tuple[Grid, npt.NDArray[np.intp]]:
+    """The grid that holds all frames, and which of its planes each frame is."""
     orientations = np.array([one.numbers("PlaneOrientationSequence", "ImageOrientationPatient") for one in frames])
     pixels_mm = np.array([one.numbers("PixelMeasuresSequence", "PixelSpacing") for one in frames])
     positions_mm = np.array([one.numbers("PlanePositionSequence", "ImagePositionPatient") for one in frames])
     if not (
         np.isfinite(positions_mm).all() and np.ptp(orientations, axis=0).max() + np.ptp(pixels_mm, axis=0).max() < 1e-3
     ):
-        raise _no_stack(seg_path, "its frames differ in orientation or pixel size")
+        raise _no_stack("its frames differ in orientation or pixel size")
     rows, columns = orientations[0, :3], orientations[0, 3:]
     normal = np.cross(rows, columns)
     along = positions_mm @ normal
     first = positions_mm[along.argmin()]
     away = positions_mm - first
     if np.abs(away - (away @ normal)[:, None] * normal).max() > pixels_mm.min() / 2:
-        raise _no_stack(seg_path, "its frames are shifted sideways against each other")
-    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm(), seg_path)
+        raise _no_stack("its frames are shifted sideways against each other")
+    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm())
     grid = Grid(
         (*size, int(planes.max()) + 1),
         (float(pixels_mm[0, 1]), float(pixels_mm[0, 0]), step_mm),
@@ -143,25 +141,23 @@ def _stack_grid(
         np.stack([rows, columns, normal], axis=1),
         source="dicom",
     )
-    return grid.require_sound(seg_path), planes
+    return grid.require_sound(), planes
 
 
-def _slice_step(
-    along_mm: npt.NDArray[np.float64], said_mm: list[float], seg_path: Path
-) -> tuple[float, npt.NDArray[np.intp]]:
-    """Return slice distance and plane of each frame: from the header if the positions agree, else the smallest step."""
+def _slice_step(along_mm: npt.NDArray[np.float64], said_mm: list[float]) -> tuple[float, npt.NDArray[np.intp]]:
+    """The slice distance and the plane of each frame: as the header says, where the positions agree; else the least."""
     apart = np.diff(np.unique(np.round(along_mm, 3)))
     steps = [*said_mm[:1], *([float(apart.min())] if apart.size else said_mm)]
     for step_mm in (step for step in steps if 1e-3 < step < np.inf):
         planes = np.round(along_mm / step_mm)
         if np.abs(along_mm / step_mm - planes).max() <= _OFF_PLANE and planes.max() < _MOST_PLANES:
             return step_mm, planes.astype(np.intp)
-    raise _no_stack(seg_path, "its frames do not lie at equal distances")
+    raise _no_stack("its frames do not lie at equal distances")
 
 
-def _no_stack(seg_path: Path, why: str) -> VolumeError:
+def _no_stack(why: str) -> VolumeError:
     return VolumeError(
         "seg-geometry",
-        f"{seg_path}: is no stack of parallel slices: {why}.",
+        f"is no stack of parallel slices: {why}.",
         "Save the segmentation as NIfTI or NRRD in the program it was drawn with.",
     )

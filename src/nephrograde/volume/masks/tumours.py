@@ -98,20 +98,20 @@ def pick_tumours(mask: MaskArray, volume: Volume, which: Which = "largest") -> t
     return kept, tuple(pieces)
 
 
-def several_tumours(pieces: tuple[Piece, ...], *, mask_path: Path) -> list[Fault]:
-    """Warn if a mask contains more than one tumour.
+def several_tumours(pieces: tuple[Piece, ...]) -> list[Fault]:
+    """Warn where a mask holds more than one tumour.
 
     Args:
-        pieces: As returned by :func:`pick_tumours`.
-        mask_path: The file, for messages.
+        pieces: As :func:`pick_tumours` gives them.
 
     Returns:
         No fault, or one with code "tumours-several".
 
-    >>> from pathlib import Path
+    Source: Our choice.
+
     >>> pieces = (Piece(1, 40.2, 50.0, (0.0, 0.0, 0.0), True), Piece(2, 0.31, 8.0, (0.0, 9.0, 0.0), False))
-    >>> several_tumours(pieces, mask_path=Path("m.nii.gz"))[0].message
-    'm.nii.gz: holds 2 separate tumours (40.2, 0.31 ml); the largest counts.'
+    >>> several_tumours(pieces)[0].message
+    'holds 2 separate tumours (40.2, 0.31 ml); the largest counts.'
     """
     if len(pieces) < 2:
         return []
@@ -121,7 +121,7 @@ def several_tumours(pieces: tuple[Piece, ...], *, mask_path: Path) -> list[Fault
         Fault(
             "tumours-several",
             "warning",
-            f"{mask_path}: holds {len(pieces)} separate tumours ({volumes} ml); {counts}.",
+            f"holds {len(pieces)} separate tumours ({volumes} ml); {counts}.",
             'See that the graded tumour is among those that count (masks.tumours is "largest" or "all"), and erase '
             "stray voxels.",
         )

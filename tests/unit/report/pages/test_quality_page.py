@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FINDINGS = (
-    Finding("P2", "np", "metal", "warning", "np.nii.gz: holds 1.0 ml above 3000 HU.", "See whether <b> crosses."),
-    Finding("P3", "np", "file-empty", "fatal", "np.nii.gz: is empty (0 bytes).", "Export it again."),
-    Finding("P3", "", "patient-twice", "warning", "same as P1.", "Keep one row."),
+    Finding("P2", "np", "np_image", "metal", "warning", "holds 1.0 ml above 3000 HU.", "See whether <b> crosses."),
+    Finding("P3", "np", "np_image", "file-empty", "fatal", "is empty (0 bytes).", "Export it again."),
+    Finding("P3", "", "", "patient-twice", "warning", "same as P1.", "Keep one row."),
 )
 
 
@@ -159,7 +159,11 @@ def test_three_hundred_patients_fit_on_a_page(tmp_path: Path) -> None:
     names = [f"P{number}" for number in range(300)]
     rows = [{"patient_id": n, "phase": p, "grade": 1, "thumb": "thumbs/0cmp.png"} for n in names for p in "abc"]
     write_rows(tmp_path / "quality" / "scans.csv", SCAN_COLUMNS, rows)
-    found = [Finding(name, phase, "metal", "warning", "x" * 200, "y" * 100) for name in names for phase in "abc"]
+    found = [
+        Finding(name, phase, f"{phase}_image", "metal", "warning", "x" * 200, "y" * 100)
+        for name in names
+        for phase in "abc"
+    ]
     write_findings(found, tmp_path / "quality" / "quality.csv")
     page_path = write_quality_page(tmp_path / "quality", tmp_path / "quality.html")
     assert noisy.stat().st_size > 8000

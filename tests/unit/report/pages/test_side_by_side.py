@@ -127,6 +127,20 @@ def test_what_differs_is_listed_key_by_key(two_runs: tuple[Path, Path]) -> None:
     assert side.same_inputs == 1
 
 
+def test_paths_are_not_compared_but_digests(tmp_path: Path, make_study: Callable[..., Study]) -> None:
+    runs = []
+    for name, digest in (("a", "11"), ("b", "22")):
+        study = make_study(
+            cohort={"table": f"/data/王小明/{name}.csv", "phases": ["cmp", "np"]},
+            fit={"weights_2d": {"path": f"/data/王小明/{name}.pth", "sha256": "0" * 64}},
+        )
+        command = f"nephrograde run /data/王小明/{name}.toml"
+        runs.append(store(tmp_path / name, made_scores(1), study, inputs={"cohort table": digest}, command=command))
+    side = compare_runs(runs[0], runs[1])
+    assert side.settings == (Difference("cohort.table", "SHA-256 11", "SHA-256 22"),)
+    assert "王小明" not in write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
+
+
 def test_arms_are_matched_by_name() -> None:
     a = {"arm": [{"name": "w", "fit": {"epochs": 3}}, {"name": "s", "slices": None}], "window": {}}
     b = {"arm": [{"name": "s", "slices": 2}, {"name": "w", "fit": {}}], "phases": ["cmp"]}

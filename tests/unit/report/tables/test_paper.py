@@ -131,7 +131,7 @@ def test_findings_are_listed_and_warnings_counted(record: Results) -> None:
     assert [(finding.patient_id, finding.phase) for finding in fatal_findings(record)] == [("张伟-01", "np")]
     first, second = warning_counts(record)
     assert (first.code, first.scans, first.patients) == ("mask-border", 2, 2)
-    assert first.example.startswith("images/1_cmp.nii.gz")
+    assert first.example.startswith("the mask touches")
     assert second.code == "not-hu"
 
 

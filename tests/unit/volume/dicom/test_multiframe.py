@@ -110,7 +110,7 @@ def test_two_acquisitions_in_one_object_are_named(tmp_path: Path, stored: Array)
     with pytest.raises(VolumeError, match="1: 4 images, 2: 4 images") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == "dicom-duplicate"
-    assert "frame 2 and a.dcm frame 6" in caught.value.message
+    assert "the file, frame 2 and the file, frame 6" in caught.value.message
 
 
 def test_a_missing_frame_is_a_gap(tmp_path: Path, stored: Array) -> None:
