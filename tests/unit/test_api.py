@@ -107,7 +107,7 @@ def test_a_study_is_built_in_code():
     assert [model for model, *_ in study.models()] == ["weak-1-cmp", "strong-cmp"]
     misspelt: dict[str, Any] = {"epoch": 2}
     with pytest.raises(ValueError, match="epoch"):
-        ng.FitSettings(epoch=2)
+        ng.FitSettings(**misspelt)
 
 
 def test_a_run_is_opened_and_asked(tiny_run_dir, tiny_cohort_dir):

@@ -240,7 +240,7 @@ def test_error_in_a_process_of_the_fit_is_told_without_a_traceback(
         raise ProcessRaisedException("Traceback:\n  File x\nConnectionError: port in use\n", 1, 2)
 
     monkeypatch.setattr(loop, "make_fabric", lambda *_: SimpleNamespace(launch=launch))
-    with pytest.raises(FitError, match=r"broke off \(ConnectionError: port in use\)\. Try fit\.devices = 1"):
+    with pytest.raises(FitError, match=r"ended unexpectedly \(ConnectionError: port in use\)\. Try fit\.devices = 1"):
         fit_fold(make_job(devices=2), advance=lambda: None)
 
 

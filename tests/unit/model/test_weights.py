@@ -161,7 +161,7 @@ def test_code_in_a_weights_file_is_not_run(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="are not there"):
+    with pytest.raises(WeightsError, match="do not exist"):
         shortcut_of(InitialWeights(path=tmp_path / "absent.pth", sha256="0" * 64))
 
 

@@ -208,5 +208,5 @@ def test_lines_for_the_terminal_name_fatal_kinds_first() -> None:
     changed[("P2", "up")] = {"marks": _marks("P2cmp")}
     lines = quality_lines(_examine(changed))
     assert lines[0] == "Patients: 4 (2 low, 2 high; grade 1 to 4: 1, 1, 1, 1)"
-    assert lines[-2].startswith("Must be mended: duplicate-phase, 1 ×, first P2 up: up_image: 20 of 20 slices")
-    assert lines[-1] == "Look at: metal, 2 ×, first P1 cmp: holds metal. See."
+    assert lines[-2].startswith("Must be fixed: duplicate-phase, 1 ×, first P2 up: up_image: 20 of 20 slices")
+    assert lines[-1] == "Check: metal, 2 ×, first P1 cmp: holds metal. See."

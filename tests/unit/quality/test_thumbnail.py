@@ -59,7 +59,7 @@ def test_values_that_are_no_numbers_are_drawn() -> None:
 
 
 def test_what_is_no_plane_is_refused() -> None:
-    with pytest.raises(ValueError, match="no plane"):
+    with pytest.raises(ValueError, match="not a plane"):
         thumbnail_png(np.zeros((0, 4)), pixel_mm=(1.0, 1.0))
     with pytest.raises(ValueError, match="does not fit"):
         thumbnail_png(np.zeros((4, 4)), pixel_mm=(1.0, 1.0), outline=np.zeros((4, 5), dtype=bool))

@@ -44,8 +44,8 @@ def test_an_arm_that_does_not_stop_early_is_told_so(run: Results) -> None:
     told = design.stopping(run)
     assert "mean: Training was stopped early" in told
     assert "most: All epochs were run and the last was kept." in told
-    assert "most: Classes were learnt as they come" in design.class_balance(run)
-    assert "seed of their own: most 7" in paragraph.seeds(run)
+    assert "most: Classes were not balanced during training" in design.class_balance(run)
+    assert "their own seed: most 7" in paragraph.seeds(run)
 
 
 def test_a_single_arm_with_its_own_settings_is_described_by_them(

@@ -118,7 +118,7 @@ def test_a_model_from_elsewhere_is_called_so(foreign_run: Path) -> None:
     assert len({path.name for path in paths}) == 2
     text = paths[0].read_text(encoding="utf-8")
     assert "# Model card: radiologist \\<b\\>\\$x\\_1\\$\\</b\\>" in text
-    assert "The scores were made elsewhere" in text
+    assert "The scores were produced elsewhere" in text
     assert "## Training data\n\nNot known from the run." in text
     assert "The run has no estimates in subgroups." in text
 

@@ -180,7 +180,7 @@ def test_what_cannot_be_read_is_counted_by_reason(export_dir, tmp_path):
         "empty",
         "not DICOM",
         "damaged",
-        "its name in the archive leads out",
+        "its name leads out of the archive",
         "zip bomb",
         "link that leads nowhere",
     ]

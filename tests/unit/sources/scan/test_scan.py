@@ -214,7 +214,7 @@ def test_organs_of_the_user_are_taken(export_dir: Path, tmp_path: Path, looks: F
 def test_folder_without_dicom_is_said(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "readme.txt").write_text("hello", encoding="utf-8")
-    with pytest.raises(InputError, match="holds no DICOM file"):
+    with pytest.raises(InputError, match="contains no DICOM file"):
         scan_folder(tmp_path / "in", tmp_path / "cohort.csv", settings=NEVER)
     assert not (tmp_path / "cohort.csv").exists()
 
@@ -282,7 +282,7 @@ def test_masks_are_found_and_listed_beside_their_scans(
     assert series["1.2.7.20"]["reason"] == "mask-taken:series=1.2.7.2"
     assert series["1.2.7.22"]["reason"] == "mask-of-unchosen:series=1.2.7.3"
     assert (dict(result.n_scans), dict(result.n_masks)) == ({"up": 1, "cmp": 1}, {"up": 1, "cmp": 1})
-    assert any(note.startswith("A mask came with the files of 1 patient.") for note in result.notes)
+    assert any(note.startswith("A mask was found for 1 patient.") for note in result.notes)
     assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
     print_scan(result)
     assert "cmp (corticomedullary): 1 patients, 1 of them with a mask" in capsys.readouterr().out
@@ -317,7 +317,7 @@ def test_patients_without_id_are_not_merged(tmp_path: Path, write_stack: Callabl
         write_stack(tmp_path / "in", HEIGHTS, uid=f"1.{number}.1", name=f"{number}{{:03d}}", **known)
     result = scan_folder(tmp_path / "in", tmp_path / "cohort.csv", settings=NEVER)
     assert [row["patient_id"] for row in read_rows(result.table_path)] == ["P0001", "P0002", "P0003"]
-    assert any(note.startswith("Without PatientID, 3 patients: each study") for note in result.notes)
+    assert any(note.startswith("3 patients without PatientID: each study") for note in result.notes)
 
 
 def _corrected(export_dir: Path, tmp_path: Path, *rows: str) -> tuple[dict[str, str], list[dict[str, str]], list[str]]:
