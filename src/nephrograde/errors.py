@@ -5,7 +5,8 @@
     NephrogradeError            anything a user can cause, shown without a traceback (exit code 2)
     ├── InputError              all problems in the study file or the cohort table at once
     ├── PlaceError              a position that is not written as "x,y,z mm" or "i,j,k vox"
-    ├── VolumeError             one scan cannot be read or used; has the part of a finding that names no patient
+    ├── VolumeError             one scan cannot be read or used; the part that becomes a finding names no file
+    ├── DownloadError           a file of a public cohort cannot be downloaded
     ├── FitError                training failed or cannot start
     ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
     ├── ScoresError             a score table that cannot be evaluated
@@ -14,7 +15,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +62,54 @@ class PlaceError(NephrogradeError):
 
 
 class VolumeError(NephrogradeError):
-    """One image or mask cannot be used; ``code`` names the kind, ``remedy`` says what to do."""
+    """One image or mask cannot be used.
 
-    def __init__(self, code: str, message: str, remedy: str) -> None:
+    Attributes:
+        code: Names the kind.
+        message: What is wrong. It names no file and no folder, as their names often say who the patient is.
+        remedy: What to do; it names none either.
+        path: The file or folder, noted where it was read. Only the text of the exception shows it, for the person who
+            named the file; findings and reports do not.
+
+    >>> from pathlib import Path
+    >>> with about_file(Path("np.nii.gz")):
+    ...     raise VolumeError("file-empty", "is empty (0 bytes).", "Copy the file again.")
+    Traceback (most recent call last):
+        ...
+    nephrograde.errors.VolumeError: np.nii.gz: is empty (0 bytes). Copy the file again.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str, *, path: Path | None = None) -> None:
         self.code = code
         self.message = message
         self.remedy = remedy
+        self.path = path
+        super().__init__(code, message, remedy)
+
+    def __str__(self) -> str:
+        text = f"{self.message} {self.remedy}"
+        return text if self.path is None else f"{self.path}: {text}"
+
+
+@contextmanager
+def about_file(path: Path) -> Iterator[None]:
+    """Note on a :class:`VolumeError` of the block which file or folder it is about, unless that is known already.
+
+    Args:
+        path: The file or folder that is read or written.
+    """
+    try:
+        yield
+    except VolumeError as error:
+        error.path = error.path or path
+        raise
+
+
+class DownloadError(NephrogradeError):
+    """A file of a public cohort cannot be had; ``code`` names the kind, and the message its address."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        self.code = code
         super().__init__(f"{message} {remedy}")
 
 

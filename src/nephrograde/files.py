@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place under a temporary name, then renamed."""
+"""Atomic file writing: files are written next to their target under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 _TEMPORARY = re.compile(r"\.nephrograde-[0-9]+-(?P<target>.+)", re.DOTALL)
-"""The program's name and the process's id come before the name that the file is going to have."""
+"""Program name and process id, followed by the final name of the file."""
 
 
 def temporary_beside(target_path: Path) -> Path:
-    """The name under which this process writes a file or folder until it is whole; it ends as the target does.
+    """The temporary name under which this process writes a file or folder; it ends like the target's name.
 
     Args:
-        target_path: Where the file is going to be.
+        target_path: The final path.
     """
     return target_path.with_name(f".nephrograde-{os.getpid()}-{target_path.name}")
 
 
 @contextmanager
 def replaced(target_path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, and rename it to ``target_path`` when the block ends well.
+    """Yield a temporary path to write to, and rename it to ``target_path`` if the block succeeds.
 
-    A reader therefore sees the old file or the new one, never a half. The folder is made when it is missing.
+    A reader therefore sees either the old or the new file, never a partial one. The folder is created if it is missing.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -55,11 +55,10 @@ def replaced(target_path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(target_dir: Path, *, is_ours: Callable[[str], object]) -> Iterator[Path]:
-    """Give a temporary folder to fill, and rename it to ``target_dir`` when the block ends well.
+    """Yield a temporary folder to fill, and rename it to ``target_dir`` if the block succeeds.
 
-    Of a folder of that name from before, what the program wrote is removed first. Files that somebody else put there
-    stay; the new files then join them one by one. A symbolic link of that name is replaced, and what it points to is
-    left alone.
+    If a folder of that name exists, the files that the program wrote there are removed first. Other files stay, and the
+    new files are moved in beside them. A symbolic link of that name is replaced; its target is left untouched.
 
     Args:
         target_dir: The folder.
@@ -82,7 +81,7 @@ def replaced_folder(target_dir: Path, *, is_ours: Callable[[str], object]) -> It
 
 
 def _move(source: Path, target: Path) -> None:
-    """Rename a file or folder; where both are folders, move what is in the one into the other."""
+    """Rename a file or folder; if both are folders, move the contents of one into the other."""
     if source.is_dir() and target.is_dir() and not target.is_symlink():
         for part in source.iterdir():
             _move(part, target / part.name)
@@ -93,11 +92,12 @@ def _move(source: Path, target: Path) -> None:
 def remove_ours(folder: Path, is_ours: Callable[[str], object], *, keep: Collection[str] = ()) -> None:
     """Remove files and folders that the program itself named; everything else in the folder stays.
 
-    Symbolic links are not followed: nothing is removed from a folder that is one, and one in it is removed itself. A
-    folder is removed once it is empty. Temporary names stay, as another process of the same fit may be writing there.
+    Symbolic links are not followed: a link inside is removed itself, and nothing is removed from a folder that is a
+    link. Folders are removed once they are empty. Temporary names stay, as another process of the same fit may be
+    writing there.
 
     Args:
-        folder: Where to look; may be missing.
+        folder: The folder to clean; may be missing.
         is_ours: Whether the program gives that name, at any depth.
         keep: Names that stay.
 
@@ -123,12 +123,12 @@ def remove_ours(folder: Path, is_ours: Callable[[str], object], *, keep: Collect
 
 
 def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda _: True) -> None:
-    """Remove what a killed process left in a folder under a temporary name; call it where no other process writes.
+    """Remove the temporary files of a killed process from a folder that no other process writes to.
 
-    Folders below are not searched and symbolic links are not followed.
+    Subfolders are not searched and symbolic links are not followed.
 
     Args:
-        folder: Where to look; may be missing.
+        folder: The folder to clean; may be missing.
         is_ours: Whether the program writes files or folders of that name there.
 
     >>> import pathlib, tempfile
@@ -152,7 +152,7 @@ def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda 
 
 
 def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV (UTF-8, comma) whole; None becomes an empty cell and floats keep every digit."""
+    """Write a CSV file atomically (UTF-8, comma); None becomes an empty cell and floats keep all digits."""
     with replaced(csv_path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
         writer.writeheader()
@@ -160,10 +160,10 @@ def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
 
 def read_rows(csv_path: Path) -> list[dict[str, str]]:
-    """Read a CSV of the run folder back, every cell as text.
+    """Read a CSV file of the run folder, with every cell as text.
 
     Raises:
-        RunError: Where the file is missing.
+        RunError: The file is missing.
     """
     try:
         with csv_path.open(encoding="utf-8-sig", newline="") as stream:
@@ -173,7 +173,7 @@ def read_rows(csv_path: Path) -> list[dict[str, str]]:
 
 
 def write_json(json_path: Path, content: object) -> None:
-    """Write JSON (UTF-8, indented, keys in the order given) whole."""
+    """Write a JSON file atomically (UTF-8, indented, keys in the given order)."""
     with replaced(json_path) as temporary_path:
         temporary_path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -182,12 +182,12 @@ def read_json(json_path: Path) -> dict[str, Any]:
     """Read a JSON object of the run folder.
 
     Raises:
-        RunError: Where the file is missing or not a JSON object.
+        RunError: The file is missing or not a JSON object.
     """
     try:
         content = json.loads(json_path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{json_path} is missing. Is this the folder of a run?") from None
+        raise RunError(f"{json_path} is missing. Is this a run folder?") from None
     except json.JSONDecodeError as error:
         raise RunError(f"{json_path} is damaged ({error}). Delete it and run again.") from None
     if not isinstance(content, dict):
@@ -205,7 +205,7 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_of_stream(stream: IO[bytes]) -> str:
-    """SHA-256 of what an open file still holds."""
+    """SHA-256 of the remaining content of an open file."""
     digest = hashlib.sha256()
     while block := stream.read(1 << 20):
         digest.update(block)
@@ -213,7 +213,7 @@ def sha256_of_stream(stream: IO[bytes]) -> str:
 
 
 def fingerprint(content: object) -> str:
-    """SHA-256 of anything JSON can write, independent of the order of keys.
+    """SHA-256 of any JSON-serialisable value, independent of key order.
 
     >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     True

@@ -1,7 +1,7 @@
-"""The study from top to bottom. Each stage lives in its own room and reads and writes files of the run folder.
+"""The study from start to finish. Each stage has its own package and reads and writes files of the run folder.
 
-Killing a run at any moment costs at most the scan or the fold in work: the same command goes on from there and ends
-with the same scores. Only one process at a time writes into a run folder.
+If a run is killed, at most the scan or fold in progress is lost: the same command resumes there and yields the same
+scores. Only one process at a time writes to a run folder.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
     "scan_cohort",
 ]
 Run: TypeAlias = RunFolder | str | Path
-"""A run folder by its path, made when it is missing, or the names of its files."""
+"""A run folder by its path, created if it is missing, or a ``RunFolder``."""
 
 
 def run_study(
@@ -56,21 +56,21 @@ def run_study(
     language: Language = "en",
     progress: Progress = silent,
 ) -> Path:
-    """Run every stage, each only where its inputs have changed, and return the path of the report.
+    """Run all stages whose inputs have changed, and return the path of the report.
 
     Args:
         study: The resolved study.
-        run: The run folder; resumed where it has been begun.
+        run: The run folder; an interrupted run is resumed.
         command: The command line, for the lock file and the ledger.
         reason: Why the test set is opened; may be empty the first time. None leaves it closed.
-        language: Of the report.
-        progress: How to show long steps.
+        language: Language of the report.
+        progress: How to show the progress of long steps.
 
     Raises:
-        InputError: With every mistake of the cohort table.
-        RunError: Where another process writes into the folder, it holds another study, or the test set would be opened
+        InputError: The cohort table has mistakes; all are listed.
+        RunError: Another process is writing to the folder, it holds another study, or the test set would be opened
             again without a reason.
-        FitError: Where a model cannot be learnt.
+        FitError: A model cannot be fitted.
     """
     from nephrograde.fit.stage import fit_models
     from nephrograde.sample.stage import prepare_scans
@@ -83,7 +83,7 @@ def run_study(
 
 
 def prepare_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> Prepared:
-    """Prepare the scans only; arguments and errors are those of :func:`run_study`."""
+    """Only prepare the scans; arguments and errors are those of :func:`run_study`."""
     from nephrograde.sample.stage import prepare_scans
 
     with _opened(study, run, command) as (folder, cohort, _):
@@ -93,20 +93,20 @@ def prepare_study(study: Study, run: Run, *, command: str = "", progress: Progre
 def check_study(
     study: Study, run: Run, *, command: str = "", language: Language = "en", progress: Progress = silent
 ) -> tuple[CohortQuality, Path]:
-    """Prepare every scan and examine its quality; returns what was found and the path of the page that shows it."""
+    """Prepare and check every scan; returns the findings and the path of the page that shows them."""
     from nephrograde.quality.survey import check_quality
     from nephrograde.sample.stage import prepare_scans
 
     with _opened(study, run, command) as (folder, cohort, _):
         prepare_scans(study, cohort, folder, progress=progress)
         quality_dir, page_path = folder.quality.quality_dir, folder.quality.page_path(language)
-        with progress("Looking scans over", cohort.n_scans) as advance:
+        with progress("Checking scans", cohort.n_scans) as advance:
             quality = check_quality(cohort, study, quality_dir, advance=advance)
         return quality, write_quality_page(quality_dir, page_path, language)
 
 
 def fit_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> None:
-    """Fit the models only, on scans that are prepared; arguments and errors are those of :func:`run_study`."""
+    """Only fit the models, on prepared scans; arguments and errors are those of :func:`run_study`."""
     from nephrograde.fit.stage import fit_models
 
     with _opened(study, run, command) as (folder, cohort, split):
@@ -131,10 +131,10 @@ def evaluate_table(
     reason: str | None = "",
     language: Language = "en",
 ) -> Path:
-    """Evaluate a score table of any origin, with no images and no torch, and return the path of the report.
+    """Evaluate a score table from any source, without images or torch, and return the path of the report.
 
     Raises:
-        ScoresError: Where the table cannot be evaluated.
+        ScoresError: The table cannot be evaluated.
         RunError: As :func:`run_study`.
     """
     with only_writer(run) as folder:
@@ -156,7 +156,7 @@ def scan_cohort(
     language: Language = "en",
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> tuple[ScanResult, Path]:
-    """Write the cohort table of a DICOM export, and the page that shows every choice; returns both."""
+    """Write the cohort table of a DICOM export and a page that shows every choice; returns both."""
     from nephrograde.sources.scan.scan import scan_folder
 
     result = scan_folder(export_dir, table_path, settings=settings, progress=progress)
@@ -166,7 +166,7 @@ def scan_cohort(
 def plan_cohort(
     index_path: Path, out_dir: Path, *, grades_path: Path | None = None, language: Language = "en"
 ) -> tuple[ScanResult, Path]:
-    """Plan a cohort from a table of series, and write the page that shows every choice; returns both."""
+    """Plan a cohort from a table of series and write a page that shows every choice; returns both."""
     from nephrograde.sources.scan.index import plan_index
 
     result = plan_index(index_path, out_dir, grades_path=grades_path)

@@ -1,6 +1,6 @@
 """What a run found, read once and typed: scores, statistics, findings and fitted networks of a run folder.
 
-Report, comparison and prediction take every number from here; no other module reads the tables of ``statistics/``.
+Report, comparison and prediction take every number from here; no other module reads the tables in ``statistics/``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RowKind = TypeVar("RowKind")
 
 
 class RunPart(StrEnum):
-    """A part of a run folder that may be absent; the value names its path among those of the folder."""
+    """A part of a run folder that may be absent; the value is the name of its path in :class:`RunFolder`."""
 
     CASES = "cases_path"
     SPLIT = "split_path"
@@ -60,7 +60,7 @@ class RunPart(StrEnum):
     SUBGROUPS = "subgroups_path"
 
     def path(self, folder: RunFolder) -> Path:
-        """Where it lies.
+        """The path of this part.
 
         >>> from pathlib import Path
         >>> RunPart.SPLIT.path(RunFolder(Path("run"))).as_posix()
@@ -72,7 +72,7 @@ class RunPart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the run: its id, and the arm and phase it is made of where the study says so."""
+    """A model of the run: its id and, if it belongs to the study, its arm and phase."""
 
     name: str
     arm: str | None = None
@@ -90,7 +90,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class FittedFold:
-    """One fitted network: its learning curve and what its card says, which is empty where there is no card."""
+    """One fitted network: its learning curve and the contents of its card, empty if there is no card."""
 
     model: str
     fold: int
@@ -100,9 +100,9 @@ class FittedFold:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Results:
-    """Everything that a run folder holds of patients and results; what is ``absent`` is empty.
+    """The patients and results of a run folder; what is ``absent`` is empty.
 
-    ``cases`` and ``regions`` are rows by column, as the columns depend on the cohort table.
+    ``cases`` and ``regions`` are rows as dictionaries, as their columns depend on the cohort table.
     """
 
     folder: RunFolder
@@ -132,14 +132,14 @@ class Results:
         """Read a run folder.
 
         Args:
-            run_dir: The folder of a study's run or of an evaluated score table, or its names.
+            run_dir: The folder of a study's run or of an evaluated score table, or its ``RunFolder``.
 
         Returns:
-            Its contents. Whatever the folder does not hold is named in ``absent``.
+            Its contents. Missing parts are listed in ``absent``.
 
         Raises:
-            RunError: Where it is not the folder of a run, was evaluated by another version, or holds a damaged file.
-            ScoresError: Where the score table cannot be read.
+            RunError: It is not a run folder, was evaluated by another version, or holds a damaged file.
+            ScoresError: The score table cannot be read.
         """
         folder = RunFolder.open(run_dir)
         lock = read_json(folder.study_lock_path)
@@ -173,10 +173,10 @@ class Results:
         )
 
     def require_evaluated(self) -> None:
-        """Refuse a run without scores or estimates.
+        """Check that the run has scores and estimates.
 
         Raises:
-            RunError: Where the run has not been evaluated.
+            RunError: The run has not been evaluated.
         """
         for part in (RunPart.SCORES, RunPart.ESTIMATES):
             if part in self.absent:
@@ -192,7 +192,7 @@ class Results:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the cohort was made by code."""
+        """Whether the cohort is synthetic."""
         return self.study is not None and self.study.synthetic
 
     @property
@@ -207,7 +207,7 @@ class Results:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """Every model that has scores, first those of the study in its order, then foreign ones, then the baselines."""
+        """All models with scores, first the study's in its order, then others, then the baselines."""
         known = {name: Model(name, arm.name, phase) for name, arm, phase in (self.study.models() if self.study else [])}
         scored = self.scores.models
         foreign = [name for name in scored if name not in known and name not in BASELINES]
@@ -219,12 +219,12 @@ class Results:
 
     @property
     def is_graded(self) -> bool:
-        """Whether the two classes are low and high grade, and not the values of another outcome."""
+        """Whether the two classes are low and high grade, rather than another outcome."""
         return self.study is None or any(case.get("grade") for case in self.cases)
 
     @property
     def settings(self) -> EvaluateSettings:
-        """The rules of the evaluation, from the study, as given for a score table, or the defaults."""
+        """The settings of the evaluation, either the study's, those given for a score table, or the defaults."""
         if self.study is not None:
             return self.study.evaluate
         return read_section(EvaluateSettings, self.lock.get("evaluate", {}))
@@ -236,22 +236,22 @@ class Results:
 
     @property
     def chosen_network(self) -> str | None:
-        """The network with the greatest out-of-fold AUC, in which no test patient had a say; None without such."""
+        """The network with the highest out-of-fold AUC, chosen without test patients; None if there is none."""
         networks = [model.name for model in self.models if not model.is_baseline]
         found = {name: made.value for name in networks if (made := self.estimate(name, "auc", "oof")) is not None}
         known = {name: value for name, value in found.items() if not math.isnan(value)}
         return max(known, key=lambda name: known[name], default=None)
 
     def estimate(self, model: str, measure: str, split: SplitName | None = None) -> Estimate | None:
-        """Look an estimate up.
+        """Look up an estimate.
 
         Args:
-            model: Like ``weak-1-cmp``.
-            measure: Like ``auc``.
-            split: ``test`` or ``oof``; the reported predictions when None.
+            model: The model id, such as ``weak-1-cmp``.
+            measure: The measure, such as ``auc``.
+            split: ``test`` or ``oof``; the reported predictions if None.
 
         Returns:
-            The estimate; None where there is none.
+            The estimate; None if there is none.
         """
         part = split or self.reported
         for name, where, estimate in self.estimates:
@@ -260,13 +260,13 @@ class Results:
         return None
 
     def threshold(self, model: str) -> Threshold | None:
-        """Look up the frozen threshold of a model, with the rule by which it was chosen.
+        """Look up the frozen threshold of a model, with its rule.
 
         Args:
-            model: Like ``weak-1-cmp``.
+            model: The model id, such as ``weak-1-cmp``.
 
         Returns:
-            The threshold; None where the model has not been evaluated.
+            The threshold; None if the model has not been evaluated.
         """
         for name, _, made in self.estimates:
             if name == model and made.measure == "threshold" and made.rule is not None:
@@ -275,7 +275,7 @@ class Results:
 
     @property
     def evaluation(self) -> Evaluation:
-        """The statistics alone, as they were computed from the scores."""
+        """Only the statistics, as computed from the scores."""
         thresholds = {model: found for model in self.scores.models if (found := self.threshold(model)) is not None}
         return Evaluation(
             estimates=self.estimates,
@@ -288,11 +288,11 @@ class Results:
         )
 
     def auc_difference(self, a: str, b: str) -> Comparison | None:
-        """Look up the AUC of a minus that of b, whichever way round the pair is stored.
+        """Look up the AUC of a minus that of b, whichever way the pair is stored.
 
         Args:
-            a: The model that is subtracted from.
-            b: The model that is subtracted.
+            a: The id of the first model.
+            b: The id of the model whose AUC is subtracted.
         """
         for pair in self.comparisons:
             if pair.measure == "auc" and (pair.model_a, pair.model_b) == (a, b):
@@ -323,7 +323,7 @@ def _study_of(lock: Mapping[str, Any], folder: RunFolder) -> Study | None:
         return restore_study(lock["study"])
     except ValidationError as error:
         raise RunError(
-            f"{folder.study_lock_path} does not hold a study of this version ({error.error_count()} faults). "
+            f"{folder.study_lock_path} does not hold a study of this version ({error.error_count()} errors). "
             "Run the study again with this version of nephrograde."
         ) from None
 

@@ -1,4 +1,4 @@
-"""What a person sees while a command runs and when it has ended: progress, findings, tables."""
+"""Terminal output of the commands: progress, findings and tables."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.tally import ScanResult
 
 
-_SECONDS_A_LINE = 10.0
+_SECONDS_PER_LINE = 10.0
 
 
 def print_findings(run: RunFolder) -> None:
-    """Name the scans that were left out, with their remedies, and count the warnings."""
+    """Print the scans that were left out, with their remedies, and the number of warnings."""
     from nephrograde.volume.finding import read_findings
 
     findings = read_findings(run.findings_path)
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     for finding in fatal[:20]:
         place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
-        typer.echo(f"Left out: {place}: {finding.message} {finding.remedy}", err=True)
+        typer.echo(f"Left out: {place}: {finding.text} {finding.remedy}", err=True)
     if len(fatal) > 20:
         typer.echo(f"… and {len(fatal) - 20} more in {run.findings_path}", err=True)
     if len(findings) > len(fatal):
@@ -35,7 +35,7 @@ def print_findings(run: RunFolder) -> None:
 
 
 def print_scan(result: ScanResult) -> None:
-    """Say what a scan found, chose, set aside and passed over; files are not named, as they may name a patient."""
+    """Print what a scan found, chose and skipped; file names are omitted, as they may identify a patient."""
     from nephrograde.volume.statement import wording_of
 
     files = f" in {result.n_files} files" if result.n_files else ""
@@ -46,15 +46,18 @@ def print_scan(result: ScanResult) -> None:
     for code, count in result.reasons.items():
         typer.echo(f"not chosen: {count} × {wording_of(code)[0]}")
     for skipped in result.skipped:
-        typer.echo(f"passed over: {skipped.count} × {skipped.reason}", err=True)
+        typer.echo(f"skipped: {skipped.count} × {skipped.reason}", err=True)
     if result.skipped_path is not None:
-        typer.echo(f"Every file that was passed over stands in {result.skipped_path}; keep it apart.", err=True)
+        typer.echo(
+            f"All skipped files are listed in {result.skipped_path}; keep it separate, as it may identify patients.",
+            err=True,
+        )
     for note in result.notes:
         typer.echo(note, err=True)
 
 
 def print_table(run: RunFolder) -> None:
-    """Print the paper's table of a run: the test set, or out of fold where there are no test rows."""
+    """Print the results of a run as in the paper: on the test set, or out of fold if there are no test rows."""
     from nephrograde.report.tables.paper import paper_table
     from nephrograde.results import Results
 
@@ -64,7 +67,7 @@ def print_table(run: RunFolder) -> None:
 
 
 def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:
-    """Print a table of texts, in full where the output is no terminal."""
+    """Print a table of texts, in full when the output is not a terminal."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -78,7 +81,7 @@ def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: st
 
 @contextmanager
 def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar with the time left on a terminal; elsewhere a plain line for every tenth part."""
+    """Show a progress bar on a terminal; otherwise print a line at every 10 %."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -108,9 +111,9 @@ def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def counting() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far a command is whose steps follow on each other: what is being done, how much is done, of how much.
+    """Show the progress of a command with several steps: the step, how much is done, and the total.
 
-    A total of 0 is one that is not known. Where the output is no terminal, a line comes every ten seconds.
+    A total of 0 means that it is not known. When the output is not a terminal, print a line every ten seconds.
     """
     import time
 
@@ -130,7 +133,7 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
 
     def line(name: str, done: int, total: int) -> None:
         nonlocal last_line
-        if time.monotonic() - last_line >= _SECONDS_A_LINE:
+        if time.monotonic() - last_line >= _SECONDS_PER_LINE:
             last_line = time.monotonic()
             typer.echo(text(name, done, total), err=True)
 
@@ -138,7 +141,7 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def tallied(progress: Callable[[str, int, int], None], name: str) -> Callable[[int], None]:
-    """Give what to call with each further amount of one step."""
+    """Return a function to call with each further amount of one step."""
     done = 0
 
     def advance(count: int) -> None:
@@ -164,6 +167,6 @@ def _plain_progress(name: str, total: int) -> Callable[[], None]:
             if done == total or done * 10 // total > (done - 1) * 10 // total:
                 passed = time.monotonic() - start
                 left = passed / done * (total - done)
-                typer.echo(f"{name}: {done} of {total}, {passed:.0f} s passed, {left:.0f} s left", err=True)
+                typer.echo(f"{name}: {done} of {total}, {passed:.0f} s elapsed, {left:.0f} s left", err=True)
 
     return advance

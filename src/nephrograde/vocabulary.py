@@ -10,10 +10,13 @@ and z to the head) or ``"channel y x"`` for a slice; the axis order is converted
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RESEARCH_USE_ONLY = "Research use only: not a medical device, no clinical decision may rest on it."
 
@@ -56,6 +59,23 @@ class Supervision(StrEnum):
     def cost(self) -> int:
         """Rank by annotation effort, 0 (nothing) to 4 (the tumour delineated in 3D)."""
         return list(Supervision).index(self)
+
+    def choose(self, given: Collection[Supervision]) -> Supervision | None:
+        """Choose the annotation that a model of this level is given: its own kind, else the next more expensive one.
+
+        A cheaper annotation is derived from a more expensive one, never the reverse.
+
+        Args:
+            given: The kinds of annotation that a scan has.
+
+        Returns:
+            None where nothing that was given is of this level or above it.
+
+        >>> given = {Supervision.SLICE, Supervision.BOX, Supervision.MASK}
+        >>> Supervision.POINT.choose(given), Supervision.MASK.choose({Supervision.BOX})
+        (<Supervision.BOX: 'box'>, None)
+        """
+        return next((level for level in Supervision if level.cost >= self.cost and level in given), None)
 
 
 def model_id(arm: str, phase: str) -> str:

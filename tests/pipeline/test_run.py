@@ -133,7 +133,7 @@ def test_a_patient_without_a_phase_takes_part_in_the_other(tiny_cohort_dir, tiny
     tested = {r["patient_id"] for r in scores if r["split"] == "test"}
     assert int(comparison["n"]) == len(tested & scored["weak-1-up"])
     report = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert "up_image: no such file or folder" in report
+    assert "<code>up_image</code>: no such file or folder" in report
 
 
 def test_a_folder_of_another_split_is_refused(tiny_run_copy, tiny_study_path):

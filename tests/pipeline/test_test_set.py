@@ -69,5 +69,5 @@ def test_a_foreign_table_is_written_down_too(tmp_path):
     for _ in range(2):
         evaluate_table(table, run_dir, settings=EvaluateSettings())
     evaluate_table(table, run_dir, settings=EvaluateSettings(confidence=0.9), reason="90 % was asked")
-    assert [opening.reason for opening in read_ledger(run_dir)] == ["evaluation of scores.csv", "90 % was asked"]
+    assert [opening.reason for opening in read_ledger(run_dir)] == ["evaluation of a score table", "90 % was asked"]
     assert read_json(run_dir / "study.lock.json")["evaluate"]["confidence"] == 0.9

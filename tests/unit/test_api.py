@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,10 +75,12 @@ def test_an_audit_takes_values_as_they_are_printed():
         specificity="0.860",
         against={"strong": {"accuracy": "0.848", "sensitivity": "0.854", "specificity": "0.843"}},
     )
-    assert [len(model.fits.tables) for model in found.groups[0].models] == [3, 1]
+    tables = [model["tables"] for model in found.as_dict()["groups"][0]["models"]]
+    assert [len(one) for one in tables] == [3, 1]
     assert str(found) == found.as_text()
+    printed: dict[str, Any] = {"accuracy": 0.86, "colour": "1"}
     with pytest.raises(InputError, match="trailing zeros") as caught:
-        ng.audit(n=92, accuracy=0.86, colour="1")
+        ng.audit(n=92, **printed)
     assert [problem.place for problem in caught.value.problems] == ["colour", "accuracy"]
 
 
@@ -90,11 +93,15 @@ def test_a_volume_is_read_from_text_and_shows_no_voxels(tmp_path):
 
 
 def test_a_study_is_built_in_code():
-    study = ng.Study(
-        cohort={"table": "cohort.csv", "phases": ["cmp"]},
-        arm=[{"name": "weak-1", "supervision": "box", "slices": 1}, ng.Arm(name="strong", supervision="mask")],
-        fit=ng.FitSettings(epochs=2),
-    )
+    sections: dict[str, Any] = {
+        "cohort": {"table": "cohort.csv", "phases": ["cmp"]},
+        "arm": [
+            {"name": "weak-1", "supervision": "box", "slices": 1},
+            ng.Arm(name="strong", supervision=Supervision.MASK),
+        ],
+        "fit": ng.FitSettings(epochs=2),
+    }
+    study = ng.Study(**sections)
     assert study.cohort.table.name == "cohort.csv"
     assert study.arm[0].supervision is Supervision.BOX
     assert [model for model, *_ in study.models()] == ["weak-1-cmp", "strong-cmp"]
@@ -104,11 +111,13 @@ def test_a_study_is_built_in_code():
 
 def test_a_run_is_opened_and_asked(tiny_run_dir, tiny_cohort_dir):
     run = ng.open_run(str(tiny_run_dir))
-    estimate = run.estimate("weak-1-cmp", "auc")
+    estimate, threshold = run.estimate("weak-1-cmp", "auc"), run.threshold("weak-1-cmp")
+    assert estimate is not None
+    assert threshold is not None
     tables = run.tables()
     row = tables.estimates.query("model == 'weak-1-cmp' and split == 'test' and measure == 'auc'").iloc[0]
     assert (estimate.value, estimate.n) == (row.value, row.n)
-    assert run.threshold("weak-1-cmp").n == 17
+    assert threshold.n == 17
     assert repr(run).startswith(f"Run({tiny_run_dir}: ")
     assert len(repr(run)) < 200 + len(str(tiny_run_dir))
     assert "SYNTHETIC" in run._repr_html_()

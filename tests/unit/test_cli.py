@@ -113,7 +113,7 @@ def test_control_c_says_how_to_go_on(nephrograde, monkeypatch, tiny_study_path, 
     monkeypatch.setattr(pipeline, "run_study", interrupt)
     code, _, err = nephrograde("run", tiny_study_path, "--out", tmp_path)
     assert code == 130
-    assert "goes on from here" in err
+    assert "to resume" in err
 
 
 def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_cohort_dir):

@@ -62,11 +62,11 @@ def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
     (runs / "second" / "scores" / "scores.csv").write_text(rows, encoding="utf-8")
     code, out, err = run(monkeypatch, capsys, "第一", "second")
     assert code == 0
-    assert "1 of 18 common ids have another truth" in err
+    assert "1 of 18 common ids have different truths" in err
     assert "No difference is tested." in out
 
 
 def test_no_run_ends_with_a_message(runs, monkeypatch, capsys):
     code, _, err = run(monkeypatch, capsys, "第一", "nowhere")
     assert code == 2
-    assert err.startswith("nephrograde: nowhere is not the folder of a run")
+    assert err.startswith("nephrograde: nowhere is not a run folder")

@@ -13,7 +13,7 @@ from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells give it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 app = typer.Typer(
     name="nephrograde",
@@ -28,7 +28,7 @@ for room in (cohort, study, results):  # in the order of a study
 
 
 def main() -> None:
-    """Run the command line: mistakes of the user end with exit code 2 and no traceback, Ctrl-C with 130."""
+    """Run the command line: user errors exit with code 2 and no traceback, Ctrl-C with 130."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -40,7 +40,7 @@ def main() -> None:
         raise SystemExit(2) from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.echo("\nStopped. The same command goes on from here.", err=True)
+            typer.echo("\nStopped. Run the same command again to resume.", err=True)
         raise
 
 
@@ -54,8 +54,8 @@ def _version(wanted: bool) -> None:
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    del version, debug  # both are looked at before
+    del version, debug  # both are handled above

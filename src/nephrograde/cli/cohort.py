@@ -1,4 +1,4 @@
-"""Commands that make a cohort."""
+"""Commands that create a cohort."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ commands = typer.Typer()
 
 
 @commands.command()
-def init(folder: Annotated[Path, typer.Argument(help="Where to write; made when it is missing.")]) -> None:
-    """Write a commented study file and a cohort template with its columns explained."""
+def init(folder: Annotated[Path, typer.Argument(help="The output folder; created if it is missing.")]) -> None:
+    """Write a commented study file and a cohort template that explains its columns."""
     from nephrograde.sources.template import write_template
 
     study_path, table_path = write_template(folder)
     typer.echo(f"Wrote {study_path} and {table_path}.")
-    typer.echo(f"Fill in the table, then: nephrograde check {study_path}")
+    typer.echo(f"Fill in the table, then run: nephrograde check {study_path}")
 
 
 @commands.command()
 def demo(
-    patients: Annotated[int, typer.Option(min=20, help="How many synthetic patients; 300 is the paper's size.")] = 60,
-    out: Annotated[Path, typer.Option("--out", help="Where the cohort and the run go.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=20, help="Number of synthetic patients; the paper has 300.")] = 60,
+    out: Annotated[Path, typer.Option("--out", help="The output folder for the cohort and the run.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic cohort.")] = 20260415,
     *,
     dicom: Annotated[bool, typer.Option("--dicom", help="Write the scans as DICOM series instead of NIfTI.")] = False,
 ) -> None:
-    """Run the whole study on a synthetic cohort that is made on the spot."""
+    """Run the whole study on a newly generated synthetic cohort."""
     from nephrograde.cli.study import run_and_print
     from nephrograde.sources.demo import write_demo
     from nephrograde.sources.synthetic.phantom import PhantomSettings
@@ -48,22 +48,26 @@ def demo(
 @commands.command()
 def scan(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="The DICOM export: any tree, archives included.")
+        Path | None, typer.Argument(metavar="FOLDER", help="The DICOM export: any folder tree, including archives.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The cohort table to write; with --index a folder.", show_default=False)
+        Path | None,
+        typer.Option("--out", help="The cohort table to write; with --index, a folder.", show_default=False),
     ] = None,
     index: Annotated[
         Path | None, typer.Option("--index", metavar="FILE.csv", help="Plan from a table of series, without images.")
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Grades, dates of surgery and other columns to join, by patient_id.")
+        Path | None,
+        typer.Option("--table", help="A table of grades, dates of surgery and other columns, joined by patient_id."),
     ] = None,
     corrections: Annotated[
         Path | None,
-        typer.Option("--corrections", help="series_uid and phase of series that a person has looked at."),
+        typer.Option("--corrections", help="A table of series_uid and phase of manually reviewed series."),
     ] = None,
-    look: Annotated[Look, typer.Option("--look", help="Which images are looked at to tell their phase.")] = "uncertain",
+    look: Annotated[
+        Look, typer.Option("--look", help="Which images are examined to determine their phase.")
+    ] = "uncertain",
     organs: Annotated[
         Path | None, typer.Option("--organs", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID.")
     ] = None,
@@ -74,12 +78,12 @@ def scan(
         bool, typer.Option("--keep-ids", help="Keep the PatientID of the export instead of P0001, P0002, …")
     ] = False,
 ) -> None:
-    """Find the scans of a DICOM export, tell their phases, choose the best of each, and write a cohort table."""
+    """Find the CT series of a DICOM export, choose the best one per phase, and write a cohort table."""
     from nephrograde import pipeline
     from nephrograde.sources.scan.scan import ScanSettings
 
     if (folder is None) == (index is None):
-        raise InputError([Problem("scan", "needs a folder or --index, one of them", "See nephrograde scan --help.")])
+        raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
     if index is not None:
         result, page_path = pipeline.plan_cohort(index, out or Path("plan"), grades_path=table, language=lang)
     elif folder is not None:
@@ -102,20 +106,25 @@ def scan(
 @commands.command()
 def deidentify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The DICOM export.")],
-    out: Annotated[Path, typer.Option("--out", help="Where the files without identity go.")],
-    key: Annotated[Path, typer.Option("--key", metavar="KEY.csv", help="Who is who; keep it apart from the files.")],
+    out: Annotated[Path, typer.Option("--out", help="The output folder for the de-identified files.")],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key", metavar="KEY.csv", help="The key of old and new identities; keep it separate from the files."
+        ),
+    ],
     *,
     descriptions: Annotated[
-        bool, typer.Option("--descriptions/--no-descriptions", help="Keep the names of studies and series, cleaned.")
+        bool, typer.Option("--descriptions/--no-descriptions", help="Keep study and series descriptions, cleaned.")
     ] = True,
     characteristics: Annotated[
-        bool, typer.Option("--characteristics/--no-characteristics", help="Keep sex, age, size and weight.")
+        bool, typer.Option("--characteristics/--no-characteristics", help="Keep sex, age, height and weight.")
     ] = True,
     write_suspects: Annotated[
-        bool, typer.Option("--write-suspects", help="Write images that may have text burnt in, too.")
+        bool, typer.Option("--write-suspects", help="Also write images that may contain burned-in text.")
     ] = False,
 ) -> None:
-    """Write a DICOM export anew without its patients' identity (basic profile of DICOM PS3.15, dates shifted)."""
+    """De-identify a DICOM export (basic profile of DICOM PS3.15, dates shifted)."""
     from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
 
     settings = DeidentifySettings(
@@ -123,32 +132,34 @@ def deidentify(
     )
     with counting() as progress:
         done = deidentify_folder(folder, out, key_path=key, settings=settings, progress=tallied(progress, "Files"))
-    typer.echo(f"{done.n_patients} patients; {done.n_written} files written, {done.n_kept} written before")
+    typer.echo(f"{done.n_patients} patients; {done.n_written} files written, {done.n_kept} already there")
     for reason, count in done.set_aside.items():
         typer.echo(f"set aside: {count} × {reason}")
     if done.n_flagged:
-        typer.echo(f"{done.n_flagged} images may have text burnt in; look at them before you pass anything on.")
+        typer.echo(f"{done.n_flagged} images may contain burned-in text; review them before sharing anything.")
     if not done.n_patients:
         typer.echo("No DICOM image could be written. Is this the folder of the export?", err=True)
         raise typer.Exit(2)
-    typer.echo(f"Report: {done.report_path}\nKey, not to be passed on: {key}, {done.names_path}")
+    typer.echo(f"Report: {done.report_path}\nKey, not to be shared: {key}, {done.names_path}")
 
 
 @commands.command()
 def cohort(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="c4kc-kits, kits23, tcga-kirc, cptac-ccrcc; several become one cohort."),
+        typer.Argument(
+            metavar="NAME…", help="c4kc-kits, kits23, tcga-kirc, cptac-ccrcc; several are merged into one cohort."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="The folder of the cohort.")],
-    grades: Annotated[Path | None, typer.Option("--grades", help="Grades of your own, by patient_id.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="The output folder of the cohort.")],
+    grades: Annotated[Path | None, typer.Option("--grades", help="A table of your own grades, by patient_id.")] = None,
     *,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Write the tables and SOURCES.md, and download nothing.")
+        bool, typer.Option("--plan", help="Write the tables and SOURCES.md without downloading anything.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Download without asking.")] = False,
 ) -> None:
-    """Choose, grade and download a public cohort; its size and licence are said first."""
+    """Select, grade and download a public cohort, after showing its size and licence."""
     from nephrograde.sources.public.download import download_cohort, open_plan, write_plan
     from nephrograde.sources.public.plan import plan_lines
 
@@ -165,7 +176,7 @@ def cohort(
             planned, out, progress=lambda came, total: progress("Megabytes", came // 10**6, total // 10**6)
         )
     for fault in done.failed:
-        typer.echo(f"Not there: {fault}", err=True)
-    typer.echo(f"{done.n_whole} of {len(planned.parts)} series and files are whole. Table: {done.table_path}")
+        typer.echo(f"Missing: {fault}", err=True)
+    typer.echo(f"{done.n_whole} of {len(planned.parts)} series and files are complete. Table: {done.table_path}")
     if done.failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Commands on results: two runs, printed values, a new patient."""
+"""Commands on results: compare two runs, check printed values, grade a new patient."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from nephrograde.terminal import print_rows
 commands = typer.Typer()
 
 
-PrintedValue = Annotated[str, typer.Option(metavar="TEXT", help="As printed, like 0.860 or 86.0%.", show_default=False)]
+PrintedValue = Annotated[
+    str, typer.Option(metavar="TEXT", help="As printed, such as 0.860 or 86.0%.", show_default=False)
+]
 
 
 @commands.command()
 def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run or of an evaluated score table.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another run.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the page goes [default: compare-<RUN_A>-<RUN_B>].")
+        Path | None, typer.Option("--out", help="The folder of the page [default: compare-<RUN_A>-<RUN_B>].")
     ] = None,
     lang: Lang = "en",
 ) -> None:
-    """Set two runs side by side: what differs in them, and whether their results do on the patients of both."""
+    """Compare two runs: their settings, and their results on the patients in both."""
     from nephrograde.report.pages.side_by_side import compare_runs
     from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side
     from nephrograde.report.text.language import speaking
@@ -45,16 +47,17 @@ def compare(
 @commands.command()
 def audit(
     models_path: Annotated[
-        Path | None, typer.Argument(metavar="MODELS.csv", help="Printed values, a row a model; instead of options.")
+        Path | None,
+        typer.Argument(metavar="MODELS.csv", help="A table of printed values, one row per model, instead of options."),
     ] = None,
-    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Test patients.")] = "",
+    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Number of test patients.")] = "",
     accuracy: PrintedValue = "",
     sensitivity: PrintedValue = "",
     specificity: PrintedValue = "",
     ppv: PrintedValue = "",
     npv: PrintedValue = "",
     auc: PrintedValue = "",
-    positives: Annotated[str, typer.Option("--positives", metavar="COUNT", help="How many are positive.")] = "",
+    positives: Annotated[str, typer.Option("--positives", metavar="COUNT", help="Number of positive patients.")] = "",
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = "",
     against: Annotated[
         list[str] | None,
@@ -63,7 +66,7 @@ def audit(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find the confusion tables that print like a paper's values, and what models can share a test set."""
+    """Find the confusion tables that reproduce printed values, and whether models can share a test set."""
     from nephrograde.printed.audit import audit_all
     from nephrograde.printed.values import models_of
 
@@ -79,14 +82,14 @@ def predict(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE…", help="The scan: an image file or a folder with one DICOM series; or exported pictures."
+            metavar="IMAGE…", help="The scan: an image file, a folder with one DICOM series, or exported pictures."
         ),
     ],
-    model: Annotated[str, typer.Option("--model", help="Which model grades, like weak-1-cmp.")],
-    mask: Annotated[Path | None, typer.Option(help="The delineated tumour.")] = None,
+    model: Annotated[str, typer.Option("--model", help="The model that grades, such as weak-1-cmp.")],
+    mask: Annotated[Path | None, typer.Option(help="The mask of the tumour.")] = None,
     box: Annotated[str | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
     point: Annotated[str | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
-    pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Size of a pixel of exported pictures.")] = None,
+    pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
     slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

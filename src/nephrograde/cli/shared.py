@@ -1,4 +1,4 @@
-"""What several commands share: options, and steps that all of them take."""
+"""Options and steps that several commands share."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study
 RunDir = Annotated[Path | None, typer.Option("--out", help="The run folder [default: runs/<name of the study file>].")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, like fit.epochs=2. May be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as fit.epochs=2. May be repeated."),
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
-AsPdf = Annotated[bool, typer.Option("--pdf", help="Write the report as PDF as well (needs nephrograde[pdf]).")]
+AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyOptions:
-    """The options of the commands that go from a study, or from scores, to a report."""
+    """Options of the commands that produce a report from a study or from scores."""
 
     out: RunDir = None
     overrides: Overrides = None
@@ -45,7 +45,7 @@ class StudyOptions:
     lang: Lang = "en"
     pdf: AsPdf = False
     peek_free: Annotated[
-        bool, typer.Option("--peek-free", help="Leave the test set closed: evaluate out-of-fold scores only.")
+        bool, typer.Option("--peek-free", help="Keep the test set closed: evaluate only out-of-fold scores.")
     ] = False
 
     def run_of(self, source_path: Path) -> RunFolder:
@@ -54,7 +54,7 @@ class StudyOptions:
 
     @property
     def evaluation(self) -> dict[str, Any]:
-        """What the stages are told of how to evaluate and report."""
+        """Arguments of the evaluation and report stages."""
         return {
             "command": command_line(),
             "reason": None if self.peek_free else self.reason,
@@ -63,10 +63,10 @@ class StudyOptions:
 
 
 def with_options(kind: type[Options]) -> Callable[[Callable[[Path, Options], None]], Callable[..., None]]:
-    """Let a command take the fields of a dataclass as its options; typer reads them from the signature.
+    """Give a command the fields of a dataclass as options; typer reads them from the signature.
 
     Args:
-        kind: A dataclass whose fields are annotated as typer's parameters are.
+        kind: A dataclass whose fields are annotated like typer parameters.
     """
     hints = get_type_hints(kind, include_extras=True)
     options = [
@@ -91,7 +91,7 @@ def with_options(kind: type[Options]) -> Callable[[Callable[[Path, Options], Non
 
 
 def run_of(source_path: Path, out: Path | None) -> RunFolder:
-    """The run folder that was named, else the one that a study file or score table has."""
+    """The given run folder, or the default one of a study file or score table."""
     return RunFolder(out or Path("runs") / source_path.stem)
 
 
@@ -103,12 +103,12 @@ def load_study(study_path: Path, overrides: list[str] | None) -> Study:
 
 
 def command_line() -> str:
-    """The command as it was typed, for the lock file."""
+    """The command line as typed, for the lock file."""
     return shlex.join(["nephrograde", *sys.argv[1:]])
 
 
 def print_report(report_path: Path, *, as_pdf: bool) -> None:
-    """Say where the report lies, and write it as PDF where that is wished."""
+    """Print the path of the report and, if requested, write it as PDF."""
     typer.echo(f"Report: {report_path}")
     if as_pdf:
         from nephrograde.report.pages.pdf import write_pdf

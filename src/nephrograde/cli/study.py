@@ -28,12 +28,12 @@ commands = typer.Typer()
 @commands.command()
 @with_options(StudyOptions)
 def run(study_path: StudyPath, options: StudyOptions) -> None:
-    """Run the study from the cohort table to the report, and go on where an earlier run stopped."""
+    """Run the study from the cohort table to the report, resuming an interrupted run."""
     run_and_print(study_path, options)
 
 
 def run_and_print(study_path: Path, options: StudyOptions) -> None:
-    """Run a study, and print what was left out, the table and where the report is."""
+    """Run a study, and print the excluded scans, the table of results and the path of the report."""
     from nephrograde import pipeline
 
     run = options.run_of(study_path)
@@ -46,7 +46,7 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
 
 @commands.command()
 def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, lang: Lang = "en") -> None:
-    """Check the study file, the table and every scan, look the scans over, and say what each arm can use."""
+    """Check the study file, the table and every scan, and report which patients each arm can use."""
     from nephrograde import pipeline
     from nephrograde.quality.cohort_quality import quality_lines
 
@@ -61,7 +61,7 @@ def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None
 
 @commands.command()
 def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
-    """Prepare the scans only."""
+    """Only prepare the scans."""
     from nephrograde import pipeline
 
     run = run_of(study_path, out)
@@ -73,7 +73,7 @@ def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = No
 
 @commands.command()
 def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
-    """Fit the models only; the scans must have been prepared."""
+    """Only fit the models; the scans must have been prepared."""
     from nephrograde import pipeline
 
     run = run_of(study_path, out)
@@ -85,10 +85,12 @@ def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) 
 @commands.command()
 @with_options(StudyOptions)
 def evaluate(
-    source: Annotated[Path, typer.Argument(metavar="STUDY.toml|SCORES.csv", help="A study, or scores of any origin.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="STUDY.toml|SCORES.csv", help="A study file, or a score table from any source.")
+    ],
     options: StudyOptions,
 ) -> None:
-    """Evaluate the fitted models of a study, or a score table of any origin."""
+    """Evaluate the fitted models of a study, or a score table from any source."""
     from nephrograde import pipeline
 
     run = options.run_of(source)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nephrograde.cohort.place import Box, Point, SlicePlace
+
+
+_NOT_DICOM = (
+    *(".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"),
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".txt"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +57,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """All patients in table order; relative paths in the table start from ``base_dir``."""
+    """All patients in the order of the table."""
 
     cases: tuple[Case, ...]
     phases: tuple[str, ...]
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
-    base_dir: Path = Path()
 
     @property
     def n_scans(self) -> int:
         """How many scans the table names, over all patients and phases."""
         return sum(len(case.scans) for case in self.cases)
+
+    @property
+    def has_dicom(self) -> bool:
+        """Whether an image or mask may be DICOM, judged by file names; folders may be DICOM too."""
+        scans = [scan for case in self.cases for scan in case.scans.values()]
+        paths = [path for scan in scans for path in (*scan.image_paths, scan.mask_path) if path is not None]
+        return not all(path.name.casefold().endswith(_NOT_DICOM) for path in paths)

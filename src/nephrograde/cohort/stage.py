@@ -8,7 +8,7 @@ from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import sha256_of
-from nephrograde.run.provenance import read_lock, write_lock
+from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
     if is_drawn:
         _check_same_split(study, cohort, run)
     earlier = read_lock(run)["inputs"] if run.is_run() else {}
-    table_path = study.cohort.table
-    write_lock(study, run, inputs={**earlier, str(table_path): sha256_of(table_path)}, command=command)
+    inputs = {**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}
+    write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     write_cases(cohort, run.cases_path)
     if not is_drawn:
         write_split(draw_split(cohort, study.split), run.split_path)

@@ -115,7 +115,7 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     if problems:
         return None, problems
     cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in rows)
-    return Cohort(cases, settings.phases, columns.clinical, split_column, settings.table.parent), []
+    return Cohort(cases, settings.phases, columns.clinical, split_column), []
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:
@@ -124,7 +124,8 @@ def write_cases(cohort: Cohort, cases_path: Path) -> None:
     Args:
         cohort: The cohort.
         cases_path: The file to write. Columns: patient_id, is_high (0/1), grade (empty for a 0/1 outcome), the clinical
-            columns and ``<phase>_image`` with paths as in the table.
+            columns and ``<phase>_image`` with the number of image files, empty where there is none. Paths stay in the
+            table, because they may identify the patient.
 
     >>> import tempfile
     >>> cohort = Cohort((Case("P1", True, 3, {}, {"size_cm": 4.0}),), ("cmp",), ("size_cm",), None)
@@ -133,19 +134,11 @@ def write_cases(cohort: Cohort, cases_path: Path) -> None:
     ...     read_table(Path(folder, "cases.csv"))
     [{'patient_id': 'P1', 'is_high': '1', 'grade': '3', 'size_cm': '4', 'cmp_image': ''}]
     """
-
-    def image_of(case: Case, phase: str) -> str:
-        paths = case.scans[phase].image_paths if phase in case.scans else ()
-        return ";".join(
-            (path.relative_to(cohort.base_dir) if path.is_relative_to(cohort.base_dir) else path).as_posix()
-            for path in paths
-        )
-
     headings = ["patient_id", "is_high", "grade", *cohort.clinical_columns, *(f"{p}_image" for p in cohort.phases)]
     rows = (
         {"patient_id": case.patient_id, "is_high": int(case.is_high), "grade": case.grade}
         | {column: _as_text(value) for column, value in case.clinical.items()}
-        | {f"{phase}_image": image_of(case, phase) for phase in cohort.phases}
+        | {f"{phase}_image": len(scan.image_paths) for phase, scan in case.scans.items() if phase in cohort.phases}
         for case in cohort.cases
     )
     write_rows(cases_path, headings, rows)

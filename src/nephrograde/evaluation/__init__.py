@@ -1,1 +1,1 @@
-"""WHAT IT IS WORTH: scores, measures, comparisons, baselines."""
+"""Evaluation: scores, measures, comparisons and baselines."""

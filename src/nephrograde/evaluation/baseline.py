@@ -1,8 +1,8 @@
-"""The baselines every image model has to beat: the tumour's size, what is known without an image, and radiomics.
+"""The baselines that every image model has to beat: tumour size, clinical variables and radiomics.
 
-Size alone tells the grade of a renal tumour about as well as many published networks do, so plain logistic models
-stand in every table, fitted in the same folds and read on the same test patients. Whatever a baseline learns (a
-median, a deviation, which features count) it learns from the learning patients of its fold alone.
+Size alone predicts the grade of a renal tumour about as well as many published networks do, so every table includes
+plain logistic models, fitted in the same folds and scored on the same test patients. Whatever a baseline learns (a
+median, a standard deviation, a selection of features) it learns only from the training patients of its fold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nephrograde.sample.prepare import Region
 
 FEATURES_KEPT = 10
-"""Radiomic features that a fold keeps, our choice."""
+"""Number of radiomic features kept in each fold."""
 
 _EXTENTS = ("size_cm", "volume_ml")  # read as logarithms
 _CODES = ("sex",)  # a number in such a column is a code, not a quantity
@@ -35,10 +35,10 @@ _CODES = ("sex",)  # a number in such a column is a code, not a quantity
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictors:
-    """What a baseline knows of each patient, and how it learns from that.
+    """The predictors of each patient, and the model that learns from them.
 
     ``values`` are rows of equal length by patient id; a missing number is NaN and a missing text None. ``make_model``
-    gives an unfitted scikit-learn pipeline, and ``remedy`` says what to do where patients are lacking.
+    returns an unfitted scikit-learn pipeline, and ``remedy`` says what to do when there are too few patients.
     """
 
     values: Mapping[str, tuple[float | str | None, ...]]
@@ -47,22 +47,22 @@ class Predictors:
 
 
 def measured_predictors(name: Literal["size", "volume"], cohort: Cohort, regions: Iterable[Region]) -> Predictors:
-    """Take each patient's tumour size or volume; patients without a positive, finite one are left out.
+    """Collect each patient's tumour size or volume; patients without a positive, finite value are left out.
 
-    Size is the table's ``size_cm``, else the largest axial diameter of the mask. Volume is that of the mask. Of several
-    phases with a mask, the first in the study's order counts. The model is a logistic regression (L2, C = 1) on the
-    standardised logarithm.
+    Size is the table's ``size_cm``, otherwise the largest axial diameter of the mask. Volume is that of the mask. If
+    several phases have a mask, the first in the study's order is used. The model is a logistic regression (L2, C = 1)
+    on the standardised logarithm.
 
     Args:
         name: Which baseline.
         cohort: The patients with their clinical columns.
-        regions: The prepared regions, which carry what the masks measure.
+        regions: The prepared regions, which carry the measurements of the masks.
 
     Returns:
         The logarithm of the size in cm or of the volume in ml, by patient id.
 
     Source:
-        A size-only baseline in every table: KNIGHT challenge and our choice; logarithm and C: our choice.
+        A size-only baseline in every table: KNIGHT challenge.
     """
     measured: dict[tuple[str, str], float] = {}
     for region in regions:
@@ -88,22 +88,19 @@ def measured_predictors(name: Literal["size", "volume"], cohort: Cohort, regions
 
 
 def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
-    """Take the clinical columns that the table has; patients for whom all of them are empty are left out.
+    """Collect the clinical columns that the table has; patients for whom all of them are empty are left out.
 
-    A column of numbers is filled with the median of the learning patients, marked by a second column where any of them
-    lacks it, and standardised; size and volume go in as logarithms. ``sex`` and columns of text are filled with the
-    most frequent entry and become one column an entry; an entry that no learning patient has counts for nothing. The
-    model is a logistic regression (L2, C = 1).
+    Missing values of a numeric column are replaced by the median of the training patients, with an added indicator
+    column if any of them are missing, and the column is standardised; size and volume enter as logarithms. Missing
+    values of ``sex`` and of text columns are replaced by the most frequent entry, and the column is one-hot encoded;
+    entries that no training patient has are ignored. The model is a logistic regression (L2, C = 1).
 
     Args:
         cohort: The patients with their clinical columns.
-        columns: Names of columns as in the study; those that the table does not have are passed over.
+        columns: Names of columns as in the study; those that the table does not have are ignored.
 
     Returns:
-        One row a patient, the columns in the order asked for; no rows where the table has none of them.
-
-    Source:
-        The kinds of preparation and C: our choice.
+        One row per patient, the columns in the requested order; no rows if the table has none of them.
 
     >>> from nephrograde.cohort.case import Case, Cohort
     >>> cases = (Case("A", True, 3, {}, {"sex": "male", "size_cm": 1.0}), Case("B", False, 1, {}, {"sex": "female"}))
@@ -134,17 +131,14 @@ def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
 
 
 def radiomics_predictors(features: Mapping[str, Mapping[str, float]]) -> Predictors:
-    """Take the radiomic features of each patient.
+    """Collect the radiomic features of each patient.
 
-    A feature that a patient lacks is filled with the median of the learning patients. All are standardised, the
-    ten whose AUCs lie farthest from 0.5 among the learning patients are kept, and a logistic regression (L2, C = 0.1)
-    is fitted on these. A feature that does not vary has AUC 0.5 and adds nothing.
+    Missing features are replaced by the median of the training patients. All features are standardised, the ten whose
+    AUCs are farthest from 0.5 among the training patients are kept, and a logistic regression (L2, C = 0.1) is fitted
+    to them. A feature that does not vary has AUC 0.5 and adds nothing.
 
     Args:
         features: Feature values by name, by patient id; NaN where a feature is undefined.
-
-    Source:
-        Selection by single features, ten of them and C: our choice, kept plain on purpose.
 
     >>> radiomics_predictors({"A": {"mean": 1.0, "volume": 2.0}, "B": {"volume": 3.0}}).values
     {'A': (1.0, 2.0), 'B': (nan, 3.0)}
@@ -160,11 +154,11 @@ def radiomics_predictors(features: Mapping[str, Mapping[str, float]]) -> Predict
 def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Split, *, model: str) -> tuple[Score, ...]:
     """Score every patient with a baseline.
 
-    One model a fold, learnt on the training patients of the other folds: its own fold gives the out-of-fold rows, and
-    the mean of all models the test rows, just as for the networks. Patients that the predictors lack are left out.
+    One model per fold is fitted to the training patients of the other folds: its own fold gives the out-of-fold rows,
+    and the mean over all models the test rows, as for the networks. Patients without predictors are left out.
 
     Args:
-        predictors: What is known of each patient, and how to learn from it.
+        predictors: The predictors of each patient, and the model that learns from them.
         is_high: The truth by patient id, of all patients of the split.
         split: Test patients and folds of the study.
         model: The model id of the rows: "size", "volume", "clinical" or "radiomics".
@@ -173,10 +167,7 @@ def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Spl
         Out-of-fold rows by fold and id, then test rows by id.
 
     Raises:
-        ScoresError: The learning patients that have values, of some fold, are all of one grade.
-
-    Source:
-        The networks' own folds and test set: our choice.
+        ScoresError: In some fold, the training patients that have values are all of one grade.
 
     >>> from nephrograde.cohort.split import Assignment, Split
     >>> features = {"A": {"mean": 2.0}, "B": {"mean": 3.0}, "C": {"mean": 6.0}, "D": {"mean": 9.0}, "E": {"mean": 8.0}}
@@ -197,8 +188,8 @@ def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Spl
         truths = [is_high[patient_id] for patient_id in learning]
         if len(set(truths)) < 2:
             raise ScoresError(
-                f"Baseline {model}, fold {fold}: the {len(learning)} learning patients that have a value are not of "
-                f"both grades. {predictors.remedy}, or take {model} out of evaluate.baselines."
+                f"Baseline {model}, fold {fold}: the {len(learning)} training patients that have a value are not of "
+                f"both grades. {predictors.remedy}, or remove {model} from evaluate.baselines."
             )
         p_high = _fit_and_predict(predictors, learning, truths=truths, asked=scored + test_ids)
         rows += [
@@ -238,7 +229,7 @@ def _make_measured_model() -> Any:
 
 
 def _make_clinical_model(numbers: Sequence[int], codes: Sequence[int]) -> Any:
-    """A column that all learning patients lack is kept as a constant, to which the regression gives no weight."""
+    """A column that is empty for all training patients is kept as a constant and gets no weight."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -272,7 +263,7 @@ def _make_radiomics_model(n_features: int) -> Any:
 
 
 def _distances_from_chance(values: npt.NDArray[np.float64], truths: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """How far the AUC of every column lies from 0.5, by ranks, which need no variance within a grade."""
+    """Distance of each column's AUC from 0.5, computed from ranks, which need no variance within a grade."""
     from scipy.stats import rankdata
 
     n_high = int(truths.sum())

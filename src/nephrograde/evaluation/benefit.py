@@ -1,13 +1,13 @@
-"""Net benefit: what calling by a model is worth, against calling everyone or no one high.
+"""Net benefit of a model's calls, compared with calling everyone or no one high.
 
-Whoever calls a patient high from the probability pt on holds a missed high grade for (1 − pt) / pt times as bad as a
-false alarm. So at a *threshold probability* pt a false alarm takes pt / (1 − pt) from the one that a true positive
-gives:
+Calling a patient high at a probability of pt or more implies that a missed high grade is (1 − pt) / pt times as bad as
+a false alarm. So, at a *threshold probability* pt, a true positive counts 1 and a false alarm −pt / (1 − pt):
 
     net benefit = tp / n − fp / n · pt / (1 − pt)
 
-A model is of use over the range of pt in which its curve is above both that of calling everyone high and 0, which is
-that of calling no one high. The probabilities are taken at their word: a badly calibrated model loses net benefit.
+A model is useful over the range of pt in which its curve lies above both the curve of calling everyone high and 0,
+the net benefit of calling no one high. Probabilities are taken at face value: a poorly calibrated model loses net
+benefit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 STEP = 0.01
-"""How far the threshold probabilities of a curve are apart, about; our choice."""
+"""Approximate spacing of the threshold probabilities of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +49,25 @@ def net_benefit_curve(
 ) -> tuple[BenefitPoint, ...]:
     """Compute the decision curve of a model over a range of threshold probabilities.
 
-    The frozen threshold of the model has no part in it: at every point ``p_high >= threshold`` is the call "high".
+    The model's frozen threshold plays no role here: at every point ``p_high >= threshold`` is the call "high".
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
         model: The model's id, for the rows.
         split: Where the patients are from, for the rows.
-        low: The least threshold probability, above 0.
-        high: The largest, below 1.
+        low: The lowest threshold probability, above 0.
+        high: The highest, below 1.
 
     Returns:
-        Points 0.01 apart, or a little more or less where the range asks for it; both ends are among them.
+        Points about 0.01 apart, evenly spaced over the range and including both ends.
 
     Raises:
-        ScoresError: A range that does not run upwards within 0 to 1, a value outside 0 to 1, no patient, a value that
+        ScoresError: A range that is not increasing within 0 to 1, a value outside 0 to 1, no patient, a value that
             is not finite, or different lengths.
 
     Source:
-        Vickers & Elkin 2006, Med Decis Making 26:565. The step: our choice; the range: the study file.
+        Vickers & Elkin 2006, Med Decis Making 26:565.
 
     >>> points = net_benefit_curve([0.1, 0.3, 0.6, 0.9], [0, 1, 0, 1], model="size", split="test", low=0.2, high=0.5)
     >>> len(points), points[-1].threshold, points[-1].net_benefit, points[-1].treat_all
@@ -76,7 +76,7 @@ def net_benefit_curve(
     probabilities, truths = probability_vectors(p_high, is_high)
     if not 0.0 < low < high < 1.0:
         raise ScoresError(
-            f"Threshold probabilities from {low:g} to {high:g} are no range. Give two values that run upwards, "
+            f"Threshold probabilities from {low:g} to {high:g} are not a range. Give two increasing values "
             "above 0 and below 1."
         )
     steps = max(1, round((high - low) / STEP))

@@ -1,11 +1,11 @@
-"""The bootstrap interval of the AUC: a second opinion that trusts no normal curve.
+"""The bootstrap interval of the AUC: a second opinion that does not assume a normal distribution.
 
-High-grade and low-grade patients are drawn again, each as often as there are, with replacement, and the AUC of every
-such resample is computed; the middle 95 % of them are the interval. Near an AUC of 1 and in small groups it is
-skewed, where DeLong's is symmetric; where the two disagree, neither is to be trusted far.
+High-grade and low-grade patients are resampled separately with replacement, keeping the size of each group, and the
+AUC of each resample is computed; the middle 95 % of these AUCs are the interval. Near an AUC of 1 and in small groups
+it is skewed, whereas DeLong's is symmetric; if the two disagree, neither should be relied on.
 
-All models that have scored the same patients see the same resamples. These depend on the seed and on the number of
-patients only, so the interval of a model is the same whatever other models are in the table.
+All models that have scored the same patients share the same resamples. These depend only on the seed and the number of
+patients, so the interval of a model does not depend on the other models in the table.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Weights: TypeAlias = Annotated[npt.NDArray[np.int64], "resample patient"]
 
 DRAWS_AT_ONCE = 1_000_000
-"""Patients drawn into memory together: 8 MB for each of the arrays that hold them."""
+"""Patients drawn into memory at once: 8 MB for each array that holds them."""
 MOST_DRAWS = 20_000_000
-"""Above 10,000 patients at 2,000 replicates, replicates are saved; the interval is then narrow anyway."""
+"""More than 10,000 patients at 2,000 replicates get fewer replicates; the interval is then narrow anyway."""
 FEWEST_REPLICATES = 200
 
 
@@ -44,9 +44,9 @@ def bootstrap_aucs(
 
     Args:
         models: The scores of each model in one split, by model id.
-        replicates: How many resamples; in very large tables fewer are drawn, and ``method`` says how many.
-        seed: Of the one stream from which all resamples come.
-        confidence: The probability that the interval is to cover.
+        replicates: Number of resamples; in very large tables fewer are drawn, and ``method`` says how many.
+        seed: Seed of the single random stream from which all resamples are drawn.
+        confidence: Coverage probability of the interval.
 
     Returns:
         An estimate of the measure "auc_bootstrap" by model id. A model without patients of both grades keeps its
@@ -65,7 +65,7 @@ def bootstrap_aucs(
     0.889 (0.556–1.000)
     """
     if replicates < 1:
-        raise ScoresError(f"{replicates} bootstrap replicates. Give at least 1, better 2,000.")
+        raise ScoresError(f"{replicates} bootstrap replicates. Give at least 1, preferably 2,000.")
     groups: dict[tuple[tuple[str, ...], bytes], dict[str, ModelScores]] = {}
     estimates: dict[str, Estimate] = {}
     for model, given in models.items():
@@ -105,7 +105,7 @@ def _resample(
 
 
 def _draw(n_high: int, n_low: int, *, replicates: int, seed: int) -> Iterator[tuple[Weights, Weights]]:
-    """How often every patient is in each resample, some resamples at a time; how many at a time changes nothing."""
+    """How often each patient is in each resample, in batches; the batch size does not change the result."""
     stream = np.random.default_rng(seed)
     n = n_high + n_low
     at_once = max(1, DRAWS_AT_ONCE // n)
@@ -121,7 +121,7 @@ def _count(uniform: npt.NDArray[np.float64]) -> Weights:
 
 
 class _Order:
-    """Where the high-grade patients of a model stand among its low-grade ones, sorted once for all resamples."""
+    """Ranks of a model's high-grade patients among its low-grade ones, sorted once for all resamples."""
 
     def __init__(self, high: FloatVector, low: FloatVector) -> None:
         self.low_order = np.argsort(low, kind="stable")
@@ -130,7 +130,7 @@ class _Order:
         self.below_or_tied = np.searchsorted(ordered, high, side="right")
 
     def aucs(self, of_high: Weights, of_low: Weights) -> FloatVector:
-        """The AUC of each resample, in whole numbers until the last division."""
+        """The AUC of each resample, in integer arithmetic until the final division."""
         resamples, n_low = of_low.shape
         low_up_to = np.zeros((resamples, n_low + 1), dtype=np.int64)
         np.cumsum(of_low[:, self.low_order], axis=1, out=low_up_to[:, 1:])

@@ -1,10 +1,10 @@
 """Calibration: whether a probability of 0.3 means three in ten.
 
-A model may rank patients well and still say 0.9 where six in ten are high grade. The numbers and the curve here hold
-the probabilities against the truths; none of them looks at a threshold.
+A model may rank patients well and still predict 0.9 where six in ten are high grade. The estimates and the curve
+compare the probabilities with the outcomes; none of them uses a threshold.
 
 Intercept, slope and curve work on log odds, which are infinite at 0 and 1: such probabilities are moved inwards by
-``CLIP``, and the estimates say how many were.
+``CLIP``, and the estimates report how many were moved.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 CLIP = 1e-6
-"""How far probabilities of exactly 0 and 1 (or nearer to them than this) are moved inwards for log odds; our choice."""
+"""Probabilities closer to 0 or 1 than this are moved inwards to this distance before taking log odds."""
 
 ECE_BINS = 10
 CURVE_POINTS = 51
 
-# Places of the knots among the patients, after Harrell; five from 200 patients on (our choice).
+# Positions of the knots as quantiles of the patients, after Harrell; five knots from 200 patients on.
 _FEW_KNOTS = (0.1, 0.5, 0.9)
 _MANY_KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)
 _MANY_PATIENTS = 200
 _ALIKE = 1e-9  # log odds that span less than this are one value with rounding errors
-# A standard error beyond this, on columns of unit variance, is that of a fit that runs away to infinity.
+# A larger standard error, on columns of unit variance, means that the fit diverges to infinity.
 _RUNAWAY = 1e4
 _REASONS = {
     Reason.ONE_GRADE: "patients of one grade only",
@@ -65,7 +65,7 @@ class CalibrationPoint:
 
 
 def probability_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[FloatVector, BoolVector]:
-    """Check that predictions are probabilities and belong to the truths, and return both as vectors.
+    """Check that predictions are probabilities and match the truths, and return both as vectors.
 
     Args:
         p_high: The probabilities of high grade, 0 to 1.
@@ -85,31 +85,31 @@ def probability_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[
     if outside.size:
         where = int(outside[0])
         raise ScoresError(
-            f"Prediction {where + 1} is {probabilities[where]:g}, which is no probability. Give values from 0 to 1."
+            f"Prediction {where + 1} is {probabilities[where]:g}, which is not a probability. Give values from 0 to 1."
         )
     return probabilities, truths
 
 
 def brier(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the Brier score, the mean squared difference of probability and truth.
+    """Estimate the Brier score, the mean squared difference between probability and truth.
 
-    0 is perfect, and 0.25 is what saying 0.5 to everyone gives. It judges ranking and calibration together, and
-    depends on the share of high grade, so that scores of different groups cannot be compared. The interval is normal,
-    from the spread of the patients' squared errors, and cut to [0, 1].
+    0 is perfect, and predicting 0.5 for everyone gives 0.25. The score reflects both ranking and calibration, and
+    depends on the proportion of high grade, so scores of different groups cannot be compared. The interval is normal,
+    based on the variance of the patients' squared errors, and truncated to [0, 1].
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate; without an interval where there is a single patient.
+        The estimate; without an interval if there is only one patient.
 
     Raises:
         ScoresError: A value outside 0 to 1, no patient, a value that is not finite, or different lengths.
 
     Source:
-        Brier 1950, Mon Weather Rev 78:1. The interval: our choice.
+        Brier 1950, Mon Weather Rev 78:1.
 
     >>> print(brier([0.0, 0.5, 0.5, 1.0], [0, 0, 1, 1]))
     0.125 (0.000–0.266)
@@ -139,15 +139,15 @@ def brier(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 
 
 
 def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Estimate calibration in the large: by how much the log odds are too low on the whole.
+    """Estimate calibration in the large: how much too low the log odds are overall.
 
     0 is perfect; above 0 the probabilities are too low on average, below 0 too high. It is the intercept of a logistic
-    model of the truth with the log odds of ``p_high`` as offset, that is with a slope of 1.
+    model of the truth with the log odds of ``p_high`` as offset, that is, with a slope of 1.
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
         The estimate with Wald's interval. With patients of one grade only it is NaN, and ``method`` says so.
@@ -174,19 +174,19 @@ def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, conf
 
 
 def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the calibration slope: by which factor the log odds are too timid.
+    """Estimate the calibration slope: the factor by which the log odds should be multiplied.
 
-    1 is perfect. Below 1 the probabilities are too extreme, which is what overfitting gives; above 1 they are not
-    extreme enough. It is the coefficient of the log odds in a logistic model of the truth.
+    1 is perfect. Below 1 the probabilities are too extreme, as with overfitting; above 1 they are not extreme enough.
+    It is the coefficient of the log odds in a logistic model of the truth.
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
         The estimate with Wald's interval. It is NaN, and ``method`` says why, with patients of one grade only, with
-        predictions that are all alike, and where a threshold parts the grades without error: then the slope has no
+        predictions that are all equal, and if a threshold separates the grades without error: the slope then has no
         finite estimate.
 
     Raises:
@@ -204,7 +204,7 @@ def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confiden
     if reason is not None:
         return _not_computed(name, truths, reason)
     spread = float(log_odds.std())
-    # Fitted in units of the spread: probabilities that differ little would else make an ill-conditioned model.
+    # Fitted in units of the spread: otherwise, probabilities that differ little would make the model ill-conditioned.
     columns = np.column_stack([np.ones(truths.size), (log_odds - log_odds.mean()) / spread])
     fit = fit_logistic(columns, truths)
     if fit is None:
@@ -215,15 +215,15 @@ def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confiden
 
 
 def expected_calibration_error(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, bins: int = ECE_BINS) -> Estimate:
-    """Estimate the expected calibration error, the mean gap of probability and share of high grade over bins.
+    """Estimate the expected calibration error, the mean gap between probability and proportion of high grade over bins.
 
-    An extra for those who ask for it. It depends on the bins, is above 0 for a perfect model, and jumps about with few
-    patients; intercept, slope and curve say more.
+    Given only as an extra. It depends on the bins, is above 0 even for a perfect model, and is unstable with few
+    patients; intercept, slope and curve are more informative.
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
-        bins: How many bins of equal width part 0 to 1; a probability on an edge is in the upper one.
+        bins: Number of equal-width bins from 0 to 1; a probability on an edge belongs to the upper bin.
 
     Returns:
         The estimate "ece", without an interval.
@@ -232,14 +232,14 @@ def expected_calibration_error(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *,
         ScoresError: No bin, a value outside 0 to 1, no patient, a value that is not finite, or different lengths.
 
     Source:
-        Naeini 2015, AAAI 29:2901. Ten bins: our choice, the usual one.
+        Naeini 2015, AAAI 29:2901.
 
     >>> print(expected_calibration_error([0.1, 0.3, 0.9, 0.9], [0, 0, 1, 1]))
     0.150
     """
     probabilities, truths = probability_vectors(p_high, is_high)
     if bins < 1:
-        raise ScoresError(f"{bins} bins hold no patient. Give at least 1.")
+        raise ScoresError(f"{bins} bins. Give at least 1.")
     bin_of = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(bin_of, weights=probabilities - truths, minlength=bins)
     value = float(np.abs(gaps).sum() / truths.size)
@@ -260,29 +260,29 @@ def expected_calibration_error(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *,
 def calibration_curve(
     p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, model: str, split: str, confidence: float = 0.95
 ) -> tuple[CalibrationPoint, ...]:
-    """Draw the smoothed calibration curve with its band.
+    """Compute the smoothed calibration curve with its band.
 
-    A logistic model of the truth on a restricted cubic spline of the log odds: three knots, and five from 200 patients
-    on. The band is pointwise, Wald's on log odds, and so stays within 0 to 1. With few distinct probabilities, or where
-    the spline has no finite fit, a straight line of the log odds takes its place. The curve ends at the least and the
-    largest probability of the patients.
+    A logistic model of the truth on a restricted cubic spline of the log odds, with three knots, or five from 200
+    patients on. The band is a pointwise Wald band on log odds, and so stays within 0 to 1. With few distinct
+    probabilities, or if the spline has no finite fit, the model is linear in the log odds instead. The curve runs from
+    the lowest to the highest probability of the patients.
 
     Args:
         p_high: The probabilities of high grade.
         is_high: The truths of the same patients, in the same order.
         model: The model's id, for the rows.
         split: Where the patients are from, for the rows.
-        confidence: The probability that the band is to cover at each point.
+        confidence: Coverage probability of the band at each point.
 
     Returns:
-        51 points, equally far apart. None where ``calibration_slope`` is not computed, for the reasons given there.
+        51 equally spaced points. Empty if ``calibration_slope`` cannot be computed, for the reasons given there.
 
     Raises:
         ScoresError: A value outside 0 to 1, no patient, a value that is not finite, or different lengths.
 
     Source:
         Van Calster 2019 (a flexible curve with its interval); knots: Harrell 2015, Regression Modeling Strategies,
-        2.4.6; their number and the points: our choice.
+        2.4.6.
 
     >>> points = calibration_curve([0.2, 0.2, 0.4, 0.4, 0.6, 0.6], [0, 0, 0, 1, 0, 1], model="size", split="test")
     >>> len(points), points[0].predicted, round(points[0].observed, 2)
@@ -309,8 +309,8 @@ def calibration_curve(
 def _draw_curve(
     columns: Columns, grid_columns: Columns, truths: BoolVector, *, confidence: float
 ) -> npt.NDArray[np.float64] | None:
-    """Value, low and high of the fitted log odds on the grid; None where there is no finite fit."""
-    # Terms made independent and of unit variance: the fit is the same, and its standard errors can be judged.
+    """Value, low and high of the fitted log odds on the grid; None if there is no finite fit."""
+    # Terms are made orthogonal and of unit variance: the fit is the same, and its standard errors are comparable.
     centre = columns.mean(axis=0)
     _, turn = np.linalg.qr(columns - centre)
     if np.abs(np.diag(turn)).min() <= _ALIKE:
@@ -330,9 +330,9 @@ def _draw_curve(
 
 
 def _spline(values: FloatVector, knots: npt.NDArray[np.float64]) -> Columns:
-    """The values, and the terms of Harrell's restricted cubic spline, which is a straight line beyond its last knots.
+    """The values and the terms of Harrell's restricted cubic spline, which is linear beyond the outermost knots.
 
-    With fewer than three knots there is no such term.
+    With fewer than three knots there are no spline terms.
     """
     if knots.size < 3:
         return values[:, np.newaxis]
@@ -375,7 +375,7 @@ def _of_log_odds(
     method: str,
     confidence: float,
 ) -> Estimate:
-    """An estimate from the log odds, which says how many probabilities were moved for them."""
+    """An estimate on log odds, with the number of probabilities that were moved inwards."""
     value, low, high = interval
     moved = int(((probabilities < CLIP) | (probabilities > 1.0 - CLIP)).sum())
     return Estimate(

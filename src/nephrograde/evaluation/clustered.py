@@ -1,10 +1,10 @@
-"""The AUC where a patient has several rows: tumours, slices or scans.
+"""The AUC when a patient has several rows: tumours, slices or scans.
 
-Rows of one patient are alike, so they count for less than as many rows of different patients. The AUC itself is that
-of the rows. Its variance takes the patient as the unit: the placements of a patient's rows are added up before they
-are squared, and a patient who has rows of both grades ties the two sums together.
+Rows of one patient are correlated, so they carry less information than as many rows of different patients. The AUC
+itself is computed over rows. Its variance treats the patient as the unit: the placements of a patient's rows are summed
+before they are squared, and a patient with rows of both grades contributes a covariance between the two sums.
 
-With one row a patient this is DeLong's variance, to the last digits.
+With one row per patient this equals DeLong's variance up to rounding.
 
 Source: Obuchowski 1997, Biometrics 53:567.
 """
@@ -35,7 +35,7 @@ RowMatrix: TypeAlias = Annotated[npt.NDArray[np.float64], "model row"]
 PatientVector: TypeAlias = Annotated[npt.NDArray[np.intp], "patient"]
 
 ROUNDING = 1e-30
-"""A variance below this is 0 and a rounding error; one discordant pair among a million rows a grade makes 1e-24."""
+"""A variance below this is 0 plus rounding error; one discordant pair among a million rows per grade gives 1e-24."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +43,12 @@ class ClusteredAucs:
     """The AUCs of models over rows, with the covariance over patients.
 
     Attributes:
-        aucs: One a model; the share of pairs of a high-grade and a low-grade row in the right order.
-        covariance: ``model × model``; NaN where a grade has rows of a single patient, and 0 where an AUC is 0 or 1.
+        aucs: One per model; the proportion of pairs of a high-grade and a low-grade row in the right order.
+        covariance: ``model × model``; NaN if a grade has rows of a single patient, and 0 if an AUC is 0 or 1.
         n_rows: All rows.
-        n_high_rows: Those of high grade.
+        n_high_rows: Rows of high grade.
         n_patients: All patients.
-        n_high_patients: Those with at least one row of high grade; some may have rows of low grade as well.
+        n_high_patients: Patients with at least one row of high grade; some may have rows of low grade as well.
     """
 
     aucs: FloatVector
@@ -61,7 +61,7 @@ class ClusteredAucs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Clusters:
-    """For every patient the sums of the placements of its rows, as counts, and how many rows those were."""
+    """For each patient, the sums of the placements of its rows, as counts, and the number of rows."""
 
     of_high: ModelMatrix
     of_low: ModelMatrix
@@ -73,7 +73,7 @@ class _Clusters:
         return shares
 
     def difference(self, first: int, second: int) -> _Clusters:
-        """The two models' differences as if they were one model's placements, so that like models give exactly 0."""
+        """The differences of two models as the placements of one, so that models with equal ranks give exactly 0."""
         return replace(
             self,
             of_high=self.of_high[[first]] - self.of_high[[second]],
@@ -85,10 +85,10 @@ class _Clusters:
         with_high, with_low = int((self.high_rows > 0).sum()), int((self.low_rows > 0).sum())
         if with_high < 2 or with_low < 2:
             return np.full((len(self.of_high), len(self.of_high)), np.nan)
-        # Both sums of placements have the mean θ times the rows; in counts that is a share of the total.
+        # Both sums of placements have mean θ times the number of rows; in counts that is a fraction of the total.
         high = (self.of_high - self.high_rows * self.of_high.sum(axis=1, keepdims=True) / m) / (m * n)
         low = (self.of_low - self.low_rows * self.of_low.sum(axis=1, keepdims=True) / n) / (m * n)
-        # The paper's S10, S01 and S11, gathered into squares, so that no rounding can turn a variance negative.
+        # Obuchowski's S10, S01 and S11, combined into squares, so that rounding cannot make a variance negative.
         both, together = high + low, _unbiased(self.high_rows.size)
         return np.asarray(
             both @ both.T * together
@@ -99,12 +99,12 @@ class _Clusters:
 
 
 def clustered_aucs(p_high: RowMatrix, is_high: npt.ArrayLike, patient_ids: Sequence[str]) -> ClusteredAucs:
-    """Compute the AUCs of several models over rows of which a patient may have many, and their covariance.
+    """Compute the AUCs of several models and their covariance, when a patient may have several rows.
 
     Args:
         p_high: The predictions, ``model × row``.
         is_high: The truth of each row; a patient may have rows of both grades.
-        patient_ids: Whose row it is; rows may stand in any order.
+        patient_ids: The patient of each row; rows may be in any order.
 
     Returns:
         AUCs, covariance and counts.
@@ -137,23 +137,23 @@ def clustered_aucs(p_high: RowMatrix, is_high: npt.ArrayLike, patient_ids: Seque
 def clustered_auc(
     p_high: npt.ArrayLike, is_high: npt.ArrayLike, patient_ids: Sequence[str], *, confidence: float = 0.95
 ) -> Estimate:
-    """Estimate the AUC over rows with an interval that knows which rows are of one patient.
+    """Estimate the AUC over rows with an interval that accounts for rows of the same patient.
 
     Args:
-        p_high: The predictions, one a row.
+        p_high: The predictions, one per row.
         is_high: The truth of each row.
-        patient_ids: Whose row it is.
-        confidence: The probability that the interval is to cover.
+        patient_ids: The patient of each row.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate; ``n`` counts patients, ``n_high`` those with a row of high grade, and the note has the rows. The
-        interval is NaN where a grade has rows of a single patient.
+        The estimate; ``n`` counts patients, ``n_high`` those with a row of high grade, and the note gives the number of
+        rows. The interval is NaN if a grade has rows of a single patient.
 
     Raises:
         ScoresError: As :func:`clustered_aucs`.
 
     Source:
-        Obuchowski 1997; interval symmetric and cut to [0, 1] as DeLong's.
+        Obuchowski 1997; interval symmetric and truncated to [0, 1], as for DeLong's.
 
     >>> rows = [0.1, 0.2, 0.6, 0.5, 0.8, 0.9, 0.3], [0, 0, 0, 1, 1, 1, 1], ["A", "A", "B", "B", "C", "C", "D"]
     >>> print(clustered_auc(*rows))
@@ -191,14 +191,14 @@ def compare_clustered(
     """Compare the AUCs of every pair of models over the same rows, with the patient as the unit.
 
     Args:
-        models: The predictions of each model, one a row, by model id.
+        models: The predictions of each model, one per row, by model id.
         is_high: The truth of each row.
-        patient_ids: Whose row it is.
-        confidence: The probability that the interval of the difference is to cover.
+        patient_ids: The patient of each row.
+        confidence: Coverage probability of the interval of the difference.
 
     Returns:
-        A row a pair, adjusted after Holm; ``n`` counts patients. A pair that cannot be tested keeps its row, with the
-        reason.
+        One row per pair, with Holm-adjusted P; ``n`` counts patients. A pair that cannot be tested keeps its row, with
+        the reason.
 
     Raises:
         ScoresError: As :func:`clustered_aucs`.
@@ -276,10 +276,10 @@ def _cluster(p_high: RowMatrix, is_high: npt.ArrayLike, patient_ids: Sequence[st
     for model in predictions:
         _, truths = paired_vectors(model, is_high)
     if len(patient_ids) != truths.size:
-        raise ScoresError(f"{len(patient_ids)} patient ids for {truths.size} rows. Give one for every row.")
+        raise ScoresError(f"{len(patient_ids)} patient ids for {truths.size} rows. Give one for each row.")
     for number, patient_id in enumerate(patient_ids, start=1):
         if not isinstance(patient_id, str) or not patient_id:
-            raise ScoresError(f"Row {number} has the patient id {patient_id!r}. Give every row the text of an id.")
+            raise ScoresError(f"Row {number} has the patient id {patient_id!r}. Give each row a patient id as text.")
     position = {patient_id: k for k, patient_id in enumerate(sorted(set(patient_ids)))}
     patient_of = np.array([position[patient_id] for patient_id in patient_ids], dtype=np.intp)
     placements = place(predictions, truths)

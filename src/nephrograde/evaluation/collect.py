@@ -1,4 +1,4 @@
-"""From the predictions of every fold to one score a patient and model."""
+"""Collect the predictions of all folds into one score per patient and model."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score]]:
     """Read the folds' predictions: out-of-fold rows as they are, test rows averaged over the folds.
 
-    Every training patient is held out by one fold, which gives the out-of-fold score. A test patient is scored by
-    every fold's network, and the mean of their probabilities is the ensemble's (our choice).
+    Each training patient is held out by one fold, which gives the out-of-fold score. A test patient is scored by the
+    networks of all folds, and the ensemble's score is the mean of their probabilities.
 
     Args:
         folds: The fitted networks.
 
     Returns:
-        The rows of ``scores.csv``, and the folds' own test scores.
+        The rows of ``scores.csv``, and the test scores of the individual folds.
     """
     held_out: list[Score] = []
     members: list[Score] = []
@@ -53,7 +53,7 @@ def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score
 
 
 def write_members(members: Iterable[Score], members_path: Path) -> None:
-    """Write every fold's own test scores, the spread behind the ensemble."""
+    """Write the test scores of the individual folds, from which the ensemble's are averaged."""
     write_rows(
         members_path,
         ("patient_id", "model", "fold", "is_high", "p_high"),

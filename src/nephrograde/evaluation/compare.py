@@ -1,9 +1,10 @@
 """Which of two models is better: paired comparisons on the same patients.
 
-Two models that are read on the same patients are right and wrong on much the same ones, and only the patients on
-whom they disagree tell them apart. So every comparison is paired by patient id: DeLong's test for the AUC, McNemar's
-exact test for the calls on all patients (accuracy), on the high-grade ones (sensitivity) and on the low-grade ones
-(specificity). Many pairs make chance findings likely, so the p values are adjusted after Holm within each measure.
+Two models evaluated on the same patients tend to be right and wrong on the same ones, and only the patients on whom
+they disagree distinguish them. So every comparison is paired by patient id: DeLong's test for the AUC, McNemar's exact
+test for the calls on all patients (accuracy), on the high-grade ones (sensitivity) and on the low-grade ones
+(specificity). With many pairs, chance findings are likely, so p values are adjusted by Holm's method within each
+measure.
 
 A large p value does not show that two models are equal.
 """
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 class Comparison:
     """One measure of model a minus that of model b, with the test of whether they differ.
 
-    ``n`` counts the patients that the test rests on: all common patients for the AUC and the accuracy, the high-grade
-    ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed", and ``reason`` says why.
-    ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval, and ``only_a`` and ``only_b``
-    count the patients that one model alone called rightly. ``family`` tests share the adjustment of P; ``dropped_a``
-    and ``dropped_b`` patients were scored by one model only; ``method`` says it all to a person.
+    ``n`` counts the patients that the test is based on: all common patients for the AUC and the accuracy, the
+    high-grade ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed", and
+    ``reason`` says why. ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval, and
+    ``only_a`` and ``only_b`` count the patients that only one of the models called correctly. ``family`` is the number
+    of tests that P is adjusted for; ``dropped_a`` and ``dropped_b`` count patients scored by one model only; ``method``
+    describes all this in words.
 
     >>> Comparison("a", "b", "auc", 0.02, -0.04, 0.08, 0.65, 0.52, 0.52, 90, "paired DeLong, 95 % CI").difference
     0.02
@@ -69,7 +71,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models on their common patients, in one order, and how many patients of each the other did not score."""
+    """Two models on their common patients, in the same order, and the patients of each that the other did not score."""
 
     model_a: str
     model_b: str
@@ -81,7 +83,7 @@ class Pair:
 
     @property
     def remark(self) -> str:
-        """Which patients they are, in English, as the tables hold it."""
+        """Which patients they are, in English, as in the tables."""
         if not self.dropped_a and not self.dropped_b:
             return f"{self.split} patients"
         dropped = f"{self.dropped_a} of {self.model_a} and {self.dropped_b} of {self.model_b} dropped"
@@ -90,10 +92,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class AucDifference:
-    """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance of it.
+    """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance.
 
-    ``reason`` says why nothing can be tested, and is None where it can be. Two models that rank all patients alike
-    differ by 0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, and the test unreliable.
+    ``reason`` says why nothing can be tested, and is None otherwise. Two models that rank all patients alike differ by
+    0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, so the test is unreliable.
     """
 
     pair: Pair
@@ -104,7 +106,7 @@ class AucDifference:
 
     @property
     def reason_text(self) -> str:
-        """The reason in English, as the tables hold it; empty where there is none."""
+        """The reason in English, as in the tables; empty if there is none."""
         if self.reason is Reason.ONE_GRADE:
             return f"all common patients are {'high' if self.pair.a.is_high.all() else 'low'} grade"
         return {
@@ -116,7 +118,7 @@ class AucDifference:
 
     @property
     def warning(self) -> str:
-        """What makes the test unreliable, in English, as the tables hold it; empty where nothing does."""
+        """What makes the test unreliable, in English, as in the tables; empty if nothing does."""
         return "one AUC is exactly 0 or 1: unreliable" if self.is_perfect else ""
 
 
@@ -132,8 +134,8 @@ def compare_models(
     Args:
         models: The scores of each model in one split, by model id; the order decides which model is a and which b.
         thresholds: The frozen threshold of each model.
-        split: Where the scores are from; said in ``method``.
-        confidence: The probability that the interval of an AUC difference is to cover.
+        split: The split of the scores; given in ``method``.
+        confidence: Coverage probability of the interval of an AUC difference.
 
     Returns:
         All pairs for the AUC, then for the accuracy, the sensitivity and the specificity. A pair that cannot be
@@ -161,11 +163,11 @@ def compare_models(
 
 
 def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
-    """Bring every two models to their common patients, by patient id.
+    """Restrict every pair of models to their common patients, matched by patient id.
 
     Args:
         models: The scores of each model in one split, by model id; the order decides which model is a and which b.
-        split: Where the scores are from; said in the remark.
+        split: The split of the scores; given in the remark.
 
     Returns:
         Every pair once, in the order of the models.
@@ -183,13 +185,13 @@ def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[
 
 
 def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
-    """Compute the paired difference of AUCs of every pair; models that share their patients are placed once.
+    """Compute the paired AUC difference of every pair; placements are computed once for models with the same patients.
 
     Args:
         pairs: From :func:`pair_models`.
 
     Returns:
-        One difference a pair, in their order; NaN and the reason where it cannot be computed.
+        One difference per pair, in the same order; NaN with a reason if it cannot be computed.
 
     Source:
         DeLong 1988.
@@ -216,13 +218,13 @@ def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p values of one family of tests after Holm.
+    """Adjust the p values of one family of tests by Holm's method.
 
     Args:
-        p_values: NaN where a test was not computed; such tests do not count.
+        p_values: NaN for tests that were not computed; these are ignored.
 
     Returns:
-        The adjusted p values in the same order, NaN where there was NaN.
+        The adjusted p values in the same order; NaN stays NaN.
 
     Source:
         Holm 1979, as computed by statsmodels.
@@ -243,13 +245,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def adjust(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """Adjust P after Holm over all rows, which are one family of tests, and note how many tests it holds.
+    """Adjust P by Holm's method over all rows as one family of tests, and record its size.
 
     Args:
-        rows: Of one measure; those without P do not count.
+        rows: The comparisons of one measure; rows without P are ignored.
 
     Returns:
-        The rows in their order.
+        The rows in the same order.
 
     Source:
         Holm 1979, Scand J Stat 6:65.
@@ -318,7 +320,7 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
 
 
 def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str) -> Comparison:
-    """McNemar's exact test on the patients of the measure: right by a only, against right by b only."""
+    """McNemar's exact test on the patients of the measure: called correctly by a only versus by b only."""
     from statsmodels.stats.contingency_tables import mcnemar
 
     a, b = pair.a, pair.b

@@ -1,9 +1,9 @@
-"""The covariance of AUCs after DeLong: how far the areas of several models would move together in new patients.
+"""DeLong's covariance of AUCs: how the AUCs of several models would vary together over new patients.
 
-Every high-grade patient has a *placement* in each model: the share of low-grade patients scored below it, ties
-counting half. Every low-grade patient has one likewise among the high-grade ones. The mean of either set of
-placements is the AUC; their variances and covariances over the patients give those of the AUCs. A placement is the
-difference of two midranks, found by sorting, so n patients cost O(n log n).
+Each high-grade patient has a *placement* in each model: the proportion of low-grade patients scored below it, ties
+counting half. Likewise, each low-grade patient has one among the high-grade ones. The mean of either set of placements
+is the AUC; their variances and covariances over patients give those of the AUCs. A placement is the difference of two
+midranks, found by sorting, so the cost for n patients is O(n log n).
 
 Source: DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837; Sun & Xu 2014, IEEE SPL 21:1389.
 """
@@ -29,7 +29,7 @@ Covariance: TypeAlias = Annotated[npt.NDArray[np.float64], "model model"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placements:
-    """The placements of every patient in every model, kept as counts, which are exact.
+    """The placements of every patient in every model, stored as counts, which are exact.
 
     Attributes:
         of_high: ``model × high-grade patient``: low-grade patients scored below, ties half.
@@ -53,7 +53,7 @@ class Placements:
         """Compute the area under the ROC curve of every model.
 
         Returns:
-            The share of pairs (high, low) that the model puts in the right order; 0 and 1 are exact.
+            The proportion of pairs (high, low) that the model ranks correctly; 0 and 1 are exact.
 
         >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).aucs()
         array([0.75])
@@ -65,8 +65,8 @@ class Placements:
         """Compute DeLong's covariance matrix of the AUCs of all models at once.
 
         Returns:
-            ``model × model``; the variances stand on the diagonal. NaN where a class has a single patient and
-            nothing can be said, except that a model with AUC 0 or 1 always has variance 0.
+            ``model × model``, with the variances on the diagonal. NaN if a class has a single patient, except that a
+            model with AUC 0 or 1 always has variance 0.
 
         >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).covariance()
         array([[0.125]])
@@ -80,14 +80,14 @@ class Placements:
     def difference(self, first: int, second: int) -> tuple[float, float]:
         """Compute the difference of two AUCs and its variance.
 
-        From the patients' own differences, so that two models of one ranking give exactly 0 and 0.
+        Computed from the differences of each patient, so that two models with the same ranking give exactly 0 and 0.
 
         Args:
-            first: Row of the model that is subtracted from.
-            second: Row of the model that is subtracted.
+            first: Row of the first model.
+            second: Row of the model whose AUC is subtracted.
 
         Returns:
-            AUC of the first minus AUC of the second, and DeLong's variance of it (NaN with one patient in a class).
+            AUC of the first minus AUC of the second, and its DeLong variance (NaN with one patient in a class).
         """
         of_high = self.of_high[[first]] - self.of_high[[second]]
         of_low = self.of_low[[first]] - self.of_low[[second]]
@@ -99,14 +99,14 @@ def place(p_high: ModelMatrix, is_high: BoolVector) -> Placements:
     """Find the placements of all patients in all models.
 
     Args:
-        p_high: ``model × patient``; finite, and larger for more suspicion of high grade.
+        p_high: ``model × patient``; finite, and increasing with the suspicion of high grade.
         is_high: The truth of the same patients, in the same order.
 
     Returns:
         The placements, from which AUCs, their covariance and their differences follow.
 
     Raises:
-        ScoresError: Only one class is there.
+        ScoresError: Only one class is present.
 
     >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).of_high
     array([[1., 2.]])
@@ -124,10 +124,10 @@ def place(p_high: ModelMatrix, is_high: BoolVector) -> Placements:
 
 
 def normal_quantile(confidence: float) -> float:
-    """Compute how many standard errors a two-sided normal interval reaches to either side.
+    """Compute the half-width of a two-sided normal interval in standard errors.
 
     Args:
-        confidence: The probability that the interval covers, 0 to 1.
+        confidence: Coverage probability of the interval, 0 to 1.
 
     Returns:
         The quantile, 1.96 for 0.95.
@@ -141,13 +141,13 @@ def normal_quantile(confidence: float) -> float:
 
 
 def two_sided_p(z: float) -> float:
-    """Compute the probability that a standard normal deviate lies at least as far from 0 as z.
+    """Compute the probability that a standard normal variable is at least as far from 0 as z.
 
     Args:
         z: The statistic.
 
     Returns:
-        The p value; precise far out in the tails as well.
+        The p value; accurate far into the tails.
 
     >>> round(two_sided_p(-1.959963984540054), 12)
     0.05
@@ -156,7 +156,7 @@ def two_sided_p(z: float) -> float:
 
 
 def _count_below(others: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """For every value the number of others below it, ties half: the midrank among the others."""
+    """For each value, the number of others below it, ties counting half: the midrank among the others."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, own, side="left")
     below_or_tied = np.searchsorted(ordered, own, side="right")
@@ -164,7 +164,7 @@ def _count_below(others: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray
 
 
 def _spread(counts: ModelMatrix, others: int) -> Covariance:
-    """The covariance of the mean placements; counts turn into shares only here, after exact centring."""
+    """The covariance of the mean placements; counts become proportions only here, after exact centring."""
     models, patients = counts.shape
     if patients < 2:
         return np.full((models, models), np.nan)

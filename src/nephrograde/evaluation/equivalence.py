@@ -1,11 +1,11 @@
-"""Whether one model is not worse than another, and how many patients it takes to say so.
+"""Whether one model is not worse than another, and how many patients are needed to show it.
 
-A large p value of "do they differ?" does not show that two models are equal: a small test set never finds anything.
-So the question is turned round. A margin says how much AUC may be lost; the hypothesis to be refuted is that the loss
-is as large as that. Refuted for one direction, a model is *not worse*; refuted for both, the two are *equivalent*
-(two one-sided tests, TOST). That is the same as the two-sided 90 % interval of the difference lying on the right side
-of the margin, or within both. Beside it stand the smallest difference these patients could have shown and the number
-of patients that would have been enough.
+A large p value in a test for a difference does not show that two models are equal: a small test set rarely finds
+anything. So the question is reversed. A margin says how much AUC may be lost; the null hypothesis is that the loss is
+at least that large. If it is rejected in one direction, a model is *not worse*; if it is rejected in both, the two are
+*equivalent* (two one-sided tests, TOST). This is the same as the two-sided 90 % interval of the difference lying above
+minus the margin, or between minus and plus the margin. The smallest difference that these patients could have shown,
+and the number of patients that would have been enough, are given as well.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scores import ModelScores, SplitName
 
 LEVEL = 0.05
-"""The level of either one-sided test (our choice, the usual one)."""
+"""Significance level of each one-sided test."""
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:
-    """What a pair of models shows beyond "P > 0.05"; a row of ``statistics/equivalence.csv``.
+    """Non-inferiority and equivalence of a pair of models; a row of ``statistics/equivalence.csv``.
 
-    ``difference`` is the AUC of a minus that of b, ``low`` and ``high`` its two-sided 90 % interval, on which both
-    one-sided tests at 5 % rest. ``p_a_not_worse`` tests whether a is not worse than b by ``margin`` or more,
-    ``p_b_not_worse`` the reverse, ``p_equivalent`` both (TOST, the larger of the two). ``detectable`` is the smallest
-    true difference found with 80 % power at n patients; ``patients_needed`` is how many patients of this mix of
-    grades would show non-inferiority with 80 % power if the models were truly equal (0: cannot be said). ``dropped_a``
-    and ``dropped_b`` patients were scored by one model only.
+    ``difference`` is the AUC of a minus that of b, ``low`` and ``high`` its two-sided 90 % interval, which
+    corresponds to both one-sided tests at 5 %. ``p_a_not_worse`` tests whether a is not worse than b by ``margin`` or
+    more, ``p_b_not_worse`` the reverse, ``p_equivalent`` both (TOST, the larger of the two). ``detectable`` is the
+    smallest true difference detected with 80 % power at n patients; ``patients_needed`` is how many patients with this
+    mix of grades would show non-inferiority with 80 % power if the models were truly equal (0: unknown). ``dropped_a``
+    and ``dropped_b`` count patients scored by one model only.
     """
 
     model_a: str
@@ -67,16 +67,16 @@ class Equivalence:
 def compare_equivalence(
     models: Mapping[str, ModelScores], *, margin: float, split: SplitName = "test"
 ) -> tuple[Equivalence, ...]:
-    """Test of every pair of models whether either is not worse than the other, and whether they are equivalent.
+    """Test every pair of models for non-inferiority in each direction and for equivalence.
 
     Args:
         models: The scores of each model in one split, by model id; the order decides which model is a and which b.
-        margin: The difference of AUCs that would just matter; fixed before the scores are seen.
-        split: Where the scores are from; said in ``method``.
+        margin: The smallest difference in AUC that would matter; fixed before the scores are seen.
+        split: The split of the scores; given in ``method``.
 
     Returns:
-        One row a pair, on the patients that both models have scored. A pair that cannot be tested (no common
-        patients, one grade only, a variance of 0) keeps its row, without tests and with the reason.
+        One row per pair, on the patients that both models have scored. A pair that cannot be tested (no common
+        patients, one grade only, a variance of 0) keeps its row, with a reason instead of the tests.
 
     Raises:
         ScoresError: Two models disagree on a patient's truth, or the margin is not between 0 and 1.

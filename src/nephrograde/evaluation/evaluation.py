@@ -1,7 +1,7 @@
 """The evaluation of a study: every model of a score table, alone and against every other.
 
-The threshold of a model is chosen on its out-of-fold training predictions and frozen; the test rows are only read
-with it. The results are tables that a person can open, and from which the report is made.
+The threshold of a model is chosen on its out-of-fold training predictions and then applied unchanged to the test rows.
+The results are tables that a person can open, and from which the report is made.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 class Evaluation:
     """Everything that is computed from a score table.
 
-    ``estimates`` are (model, split, estimate); ``thresholds`` are by model. Pairs, curves and subgroups are those of
-    the test patients, or out of fold where there are none.
+    ``estimates`` are (model, split, estimate); ``thresholds`` are by model. Pairs, curves and subgroups are computed on
+    the test patients, or out of fold if there are none.
     """
 
     estimates: tuple[ModelEstimate, ...]
@@ -72,24 +72,23 @@ def evaluate_scores(
 ) -> Evaluation:
     """Evaluate every model of a score table and compare every pair.
 
-    Estimates are made in both splits; those on the out-of-fold rows use a threshold chosen on the same patients, and
-    their notes say so. Models are compared on the test patients, or out of fold where the table has no test rows.
-    What cannot be computed (one grade only in a split, no common patients) keeps its row, with the reason and
-    without a number.
+    Both splits are estimated; estimates on the out-of-fold rows use a threshold chosen on the same patients, and their
+    notes say so. Models are compared on the test patients, or out of fold if the table has no test rows. What cannot be
+    computed (one grade only in a split, no common patients) keeps its row, with a reason instead of a number.
 
     Args:
         scores: The score table.
-        settings: ``[evaluate]`` of the study: confidence, the rule of the threshold, the margin and so on.
-        groups: Columns by which patients are parted: by column, the text of each patient.
+        settings: ``[evaluate]`` of the study: confidence level, threshold rule, margin and so on.
+        groups: Columns that define subgroups: by column, the text of each patient.
 
     Returns:
-        Estimates by model, split and measure; comparisons and equivalence by pair; curves and subgroups by model.
+        Estimates by model, split and measure; comparisons and equivalences by pair; curves and subgroups by model.
 
     Raises:
         ScoresError: The table is empty, or all its patients are of one grade.
 
     Source:
-        Measures: the paper's; intervals, tests and threshold rule: our choice, the paper names none.
+        Measures: the paper, which names no intervals, tests or threshold rule.
 
     >>> from nephrograde.evaluation.scores import Score, Scores
     >>> from nephrograde.study import EvaluateSettings
@@ -129,11 +128,11 @@ def evaluate_scores(
 
 
 def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
-    """Write every table of ``statistics/``, each whole.
+    """Write all tables of ``statistics/``.
 
     Args:
         evaluation: What :func:`evaluate_scores` has computed.
-        run: The run folder; made when it is missing.
+        run: The run folder; created if it is missing.
     """
     write_estimates(evaluation.estimates, run.estimates_path)
     write_table(evaluation.comparisons, Comparison, run.comparisons_path)
@@ -146,7 +145,7 @@ def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
 def _require_both_grades(scores: Scores) -> None:
     grades = {row.is_high for row in scores.rows}
     if not grades:
-        raise ScoresError("The score table has no rows. Write one row for every patient and model.")
+        raise ScoresError("The score table has no rows. Write one row per patient and model.")
     if len(grades) == 1:
         there, other = ("high", "low") if True in grades else ("low", "high")
         raise ScoresError(f"All patients of the score table are {there} grade. Add patients of {other} grade.")

@@ -1,7 +1,7 @@
-"""The test-set ledger: who looked at the locked test set, when and why.
+"""The test-set ledger: when, how and why the locked test set was opened.
 
-A test set answers one question once. Each further look, with other settings, turns it a little more into a training
-set, so each is an explicit act that is written down before any score of the test patients is read.
+A test set gives an unbiased answer only once. Each further look with other settings turns it a little more into a
+training set, so each opening is explicit and is recorded before any score of the test patients is read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Opening:
     """One opening of the test set; a row of ``ledger.csv``.
 
     ``opened`` is the time (ISO 8601, UTC), ``study`` the SHA-256 of the resolved study or of the score table,
-    ``inputs`` that of everything the evaluation reads, by which an interrupted opening is known again.
+    ``inputs`` that of everything the evaluation reads, so that an interrupted opening is recognised.
     """
 
     opened: str
@@ -36,28 +36,29 @@ class Opening:
 
 
 def read_ledger(run_dir: Path) -> tuple[Opening, ...]:
-    """Read every opening of a run's test set, the first one first; none where it was never opened."""
+    """Read all openings of a run's test set, oldest first; empty if it was never opened."""
     ledger_path = RunFolder(run_dir).ledger_path
     return read_table(Opening, ledger_path) if ledger_path.exists() else ()
 
 
 def open_test_set(run_dir: Path, *, study: str, inputs: str, reason: str, command: str) -> None:
-    """Write an opening of the test set into the ledger.
+    """Record an opening of the test set in the ledger.
 
-    The first opening needs no reason. The same evaluation again (after a crash, or of the same files) is no new
-    opening. Any other one needs a reason.
+    The first opening needs no reason. Repeating the same evaluation (after a crash, or on the same files) does not
+    count as a new opening. Any other opening needs a reason.
 
     Args:
         run_dir: The run folder.
         study: SHA-256 of the resolved study or of the score table.
-        inputs: SHA-256 of all that the evaluation reads.
+        inputs: SHA-256 of everything that the evaluation reads.
         reason: Why the test set is opened; may be empty the first time.
         command: The command line.
 
     Raises:
-        RunError: The test set was opened before, for other models or by other rules, and no reason is given.
+        RunError: The test set was opened before, for other models or with other rules, and no reason is given.
 
-    Source: Our choice; the danger is that of Dwork 2015, "The reusable holdout" (Science 349:636).
+    Source:
+        The risk of reusing a test set: Dwork 2015, "The reusable holdout", Science 349:636.
 
     >>> import pathlib, tempfile
     >>> run_dir = pathlib.Path(tempfile.mkdtemp())
@@ -73,8 +74,8 @@ def open_test_set(run_dir: Path, *, study: str, inputs: str, reason: str, comman
         times = "once" if len(openings) == 1 else f"{len(openings)} times"
         raise RunError(
             f"The test set of {run_dir} was opened {times} before (last {openings[-1].opened}, "
-            f"{openings[-1].reason}), and something has changed since. Say why it is to be opened again with "
-            '--reason "…", which the report will print, or go on without looking at it: --peek-free.'
+            f"{openings[-1].reason}), and something has changed since. To open it again, give --reason "
+            '"…", which the report will print; to continue without opening it, use --peek-free.'
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     opening = Opening(now, study, reason.strip() or FIRST_REASON, command, inputs)

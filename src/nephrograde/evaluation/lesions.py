@@ -1,8 +1,8 @@
-"""Score tables with a row for each lesion: read twice, by patient and by lesion with the patient as the unit.
+"""Score tables with one row per lesion, evaluated by patient and by lesion with the patient as the unit.
 
-Two lesions of one patient are more alike than those of two patients, so an AUC over lesions as if they were patients
-has an interval that is too short. Here every measure is computed by patient, from the lesion with the highest
-probability, and the AUC over lesions stands beside it with Obuchowski's clustered variance.
+Two lesions of one patient are more alike than lesions of two patients, so an AUC that treats lesions as patients has
+too narrow an interval. Here every measure is computed by patient, from the lesion with the highest probability, and the
+AUC over lesions is given in addition, with Obuchowski's clustered variance.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEASURE = "auc_lesions"
 
 @dataclass(frozen=True, slots=True)
 class Lesions:
-    """Scores by lesion: ``scores`` has a row a lesion and model, ``patient_of`` says whose lesion it is."""
+    """Scores by lesion: ``scores`` has one row per lesion and model; ``patient_of`` maps lesions to patients."""
 
     scores: Scores
     patient_of: Mapping[str, str]
@@ -38,10 +38,7 @@ class Lesions:
         """Score each patient by the lesion with the highest probability; high grade if any lesion is.
 
         Raises:
-            ScoresError: A patient has lesions in both splits, or two lesions of one split in several folds.
-
-        Source:
-            The most suspicious lesion decides: our choice.
+            ScoresError: A patient has lesions in both splits, or lesions of one split in several folds.
         """
         together: dict[tuple[str, str, SplitName], Score] = {}
         truths: dict[str, bool] = {}
@@ -63,11 +60,11 @@ class Lesions:
         return replace(self, scores=Scores(tuple(row for row in self.scores.rows if row.split == "oof")))
 
     def beside(self, evaluation: Evaluation, *, confidence: float) -> Evaluation:
-        """Put the AUC over lesions, and its comparisons, beside those of the patients.
+        """Add the AUC over lesions, and its comparisons, to the evaluation by patient.
 
         Args:
-            evaluation: What was computed by patient.
-            confidence: The probability that the intervals are to cover.
+            evaluation: The evaluation by patient.
+            confidence: Coverage probability of the intervals.
         """
         return replace(
             evaluation,
@@ -76,7 +73,7 @@ class Lesions:
         )
 
     def estimate(self, *, confidence: float) -> tuple[ModelEstimate, ...]:
-        """Estimate the AUC over lesions of every model and split where there are lesions of both grades."""
+        """Estimate the AUC over lesions for every model and split that has lesions of both grades."""
         estimates = []
         for model in self.scores.models:
             for split in SPLITS:
@@ -89,9 +86,9 @@ class Lesions:
         return tuple(estimates)
 
     def compare(self, *, confidence: float) -> tuple[Comparison, ...]:
-        """Compare every pair of models on the lesions that both have scored, adjusted after Holm.
+        """Compare every pair of models on the lesions that both have scored, with Holm-adjusted P.
 
-        On the test rows, or out of fold where there are none.
+        Uses the test rows, or the out-of-fold rows if there are none.
         """
         split: SplitName = "test" if self.scores.has_test else "oof"
         rows: list[Comparison] = []
@@ -107,10 +104,10 @@ class Lesions:
 
 
 def parse_lesions(sheet: Sheet) -> Lesions:
-    """Understand a score table with the column ``lesion_id``.
+    """Parse a score table with the column ``lesion_id``.
 
     Args:
-        sheet: As :func:`~nephrograde.evaluation.scores.parse_scores` takes it, with a row for each lesion and model.
+        sheet: As for :func:`~nephrograde.evaluation.scores.parse_scores`, with one row per lesion and model.
 
     Raises:
         ScoresError: As for patients, with the lesion named; or a lesion without an id.

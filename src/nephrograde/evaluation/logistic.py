@@ -1,4 +1,4 @@
-"""A logistic model, fitted by statsmodels, and the Wald interval of what it says."""
+"""A logistic model, fitted by statsmodels, and Wald intervals of its linear predictor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Columns: TypeAlias = Annotated[npt.NDArray[np.float64], "patient term"]
 
-_SOLVED = 1e-5  # the largest slope of the log likelihood, by patient, at which a fit is taken for solved
+_SOLVED = 1e-5  # largest gradient of the log-likelihood per patient at which a fit counts as converged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,7 @@ class LogisticFit:
     covariance: npt.NDArray[np.float64]
 
     def interval(self, row: npt.NDArray[np.float64], confidence: float) -> tuple[float, float, float]:
-        """Weigh the coefficients, and bound the sum by Wald's interval: value, low and high."""
+        """Compute a weighted sum of the coefficients with its Wald interval: value, low and high."""
         value = float(row @ self.coefficients)
         reach = normal_quantile(confidence) * math.sqrt(float(row @ self.covariance @ row))
         return value, value - reach, value + reach
@@ -37,16 +37,16 @@ class LogisticFit:
 def fit_logistic(
     columns: Columns, truths: BoolVector, *, offset: FloatVector | None = None, start: float | None = None
 ) -> LogisticFit | None:
-    """Fit a logistic model, and never warn.
+    """Fit a logistic model without warnings.
 
     Args:
         columns: The terms of the model, one row for each patient.
         truths: The outcomes of the same patients, in the same order.
         offset: Log odds that are added with a coefficient of 1.
-        start: Where the search for a single coefficient begins.
+        start: Starting value of a single coefficient.
 
     Returns:
-        The fit; None where it does not converge.
+        The fit; None if it does not converge.
 
     >>> fit = fit_logistic(np.ones((4, 1)), np.array([False, True, True, True]))
     >>> round(float(fit.coefficients[0]), 4)
@@ -63,21 +63,21 @@ def fit_logistic(
             return None
         coefficients, covariance = np.asarray(result.params), np.asarray(result.cov_params())
         score = columns.T @ (truths - np.asarray(result.fittedvalues))
-    # statsmodels calls a fit converged that no longer moves, even far from the solution.
+    # statsmodels calls a fit converged once it stops moving, even far from the solution.
     if not (np.isfinite(covariance).all() and np.abs(score).max() <= _SOLVED * truths.size):
         return None
     return LogisticFit(coefficients, covariance)
 
 
 def fit_intercept(log_odds: FloatVector, truths: BoolVector) -> LogisticFit | None:
-    """Fit the one coefficient that is added to given log odds.
+    """Fit a single coefficient that is added to given log odds.
 
     Args:
         log_odds: The offset of each patient.
-        truths: The outcomes of the same patients, in the same order; both are there.
+        truths: The outcomes of the same patients, in the same order; both occur.
 
     Returns:
-        The fit; None where it does not converge.
+        The fit; None if it does not converge.
     """
     from scipy.optimize import brentq
     from scipy.special import expit, logit
@@ -85,7 +85,7 @@ def fit_intercept(log_odds: FloatVector, truths: BoolVector) -> LogisticFit | No
     def excess(shift: float) -> float:
         return float(expit(log_odds + shift).sum() - truths.sum())
 
-    # Calls like 0 and 1 throw the usual start of the fit off its way; the place of the estimate is known beforehand.
+    # Probabilities near 0 and 1 make the usual starting value fail; bounds of the estimate are known beforehand.
     middle = float(logit(truths.mean()))
     least, most = middle - float(log_odds.max()), middle - float(log_odds.min())
     start = brentq(excess, least - 1.0, most + 1.0)

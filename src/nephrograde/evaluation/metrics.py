@@ -1,8 +1,8 @@
-"""What one model is worth: the area under its ROC curve, and its calls at a threshold.
+"""Performance of one model: the area under its ROC curve, and its calls at a threshold.
 
-A model gives every patient a probability ``p_high``. Two questions follow. *Does it rank?* The AUC is the
-probability that a high-grade patient is scored above a low-grade one; it needs no threshold. *Does it call?* With a
-threshold, ``p_high >= threshold`` is the call "high", and the calls make a table of four counts:
+A model gives every patient a probability ``p_high``. Two questions follow. *Does it rank patients correctly?* The AUC
+is the probability that a high-grade patient is scored above a low-grade one; it needs no threshold. *Are its calls
+correct?* With a threshold, ``p_high >= threshold`` is the call "high", and the calls form a table of four counts:
 
 ====================  ==================  ==================
 ..                    truly high          truly low
@@ -12,8 +12,8 @@ called low            fn                  tn
 ====================  ==================  ==================
 
 sensitivity = tp / (tp + fn), specificity = tn / (tn + fp), accuracy = (tp + tn) / all, PPV = tp / (tp + fp), NPV =
-tn / (tn + fn). Each is a share of patients, so each has a Wilson interval. The threshold is part of the model: it is
-chosen on patients that are not the test patients (:mod:`nephrograde.evaluation.threshold`), and then frozen.
+tn / (tn + fn). Each is a proportion of patients, so each has a Wilson interval. The threshold is part of the model: it
+is chosen on patients other than the test patients (:mod:`nephrograde.evaluation.threshold`), and then frozen.
 """
 
 from __future__ import annotations
@@ -52,14 +52,13 @@ _NOBODY = {
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One number with its interval, the patients behind it, and how it was made.
+    """One number with its interval, the number of patients behind it, and how it was computed.
 
     ``n`` patients were evaluated, ``n_high`` of them high grade. NaN means "not computed", and ``reason`` says why.
-    ``method`` and ``note`` tell a person what the other fields hold as values: the ``confidence`` that the interval is
-    to cover; the ``replicates`` of a bootstrap; of a share, how many patients (``part``) out of how many (``whole``);
-    of a threshold, the ``rule`` by which it was chosen, with the target or the ratio of costs (``rule_value``); what to
-    beware of (``caution``), with its number (``caution_value``); and whether the number and its interval hold
-    (``is_reliable``).
+    ``method`` and ``note`` describe in words what the other fields hold as values: the ``confidence`` level of the
+    interval; the ``replicates`` of a bootstrap; for a proportion, the numbers of patients ``part`` and ``whole``; for a
+    threshold, the ``rule`` by which it was chosen, with its target or cost ratio (``rule_value``); any ``caution``,
+    with its number (``caution_value``); and whether the number and its interval are reliable (``is_reliable``).
 
     >>> print(Estimate("auc", 0.9, 0.85, 0.95, 90, 41, "DeLong, 95 % CI"))
     0.900 (0.850–0.950)
@@ -97,7 +96,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """The four counts of calls against truths, "high" being the positive class.
+    """The four counts of calls against truths; "high" is the positive class.
 
     >>> Confusion(tp=36, fp=8, tn=43, fn=5).n
     92
@@ -110,31 +109,31 @@ class Confusion:
 
     @property
     def n_high(self) -> int:
-        """Patients that are truly high grade."""
+        """Number of high-grade patients."""
         return self.tp + self.fn
 
     @property
     def n_low(self) -> int:
-        """Patients that are truly low grade."""
+        """Number of low-grade patients."""
         return self.tn + self.fp
 
     @property
     def n(self) -> int:
-        """All patients."""
+        """Number of patients."""
         return self.n_high + self.n_low
 
 
 def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """Estimate the area under the ROC curve with DeLong's confidence interval.
 
-    The first number to look at, as it needs no threshold. The interval is AUC ± z standard errors, symmetric and cut
-    to [0, 1]: with few patients in a class, or an AUC near 1, it is too short and must not be trusted. An AUC of
-    exactly 0 or 1 has variance 0; its interval of no width is no certainty, and the note says so.
+    The first number to look at, as it needs no threshold. The interval is AUC ± z standard errors, symmetric and
+    truncated to [0, 1]: with few patients in a class, or an AUC near 1, it is too narrow and must not be relied on. An
+    AUC of exactly 0 or 1 has variance 0; its zero-width interval does not mean certainty, and the note says so.
 
     Args:
-        p_high: The predictions; any finite numbers that grow with the suspicion of high grade.
+        p_high: The predictions; any finite numbers that increase with the suspicion of high grade.
         is_high: The truths of the same patients, in the same order.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
         The estimate. With one patient in a class and an AUC between 0 and 1 the interval is NaN.
@@ -143,7 +142,7 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
 
     Source:
-        DeLong 1988; Sun & Xu 2014. The flag at 0 and 1: our choice.
+        DeLong 1988; Sun & Xu 2014.
 
     >>> print(auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
     0.889 (0.581–1.000)
@@ -175,7 +174,7 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
 
 
 def confusion(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, threshold: float) -> Confusion:
-    """Count right and wrong calls, where ``p_high >= threshold`` is the call "high".
+    """Count correct and wrong calls, where ``p_high >= threshold`` is the call "high".
 
     Args:
         p_high: The predictions.
@@ -202,17 +201,17 @@ def confusion(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, threshold: float
 
 
 def accuracy(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of patients that were called rightly.
+    """Estimate the proportion of patients that were called correctly.
 
-    Depends on how many patients are high grade: calling everyone low is 60 % accurate where 60 % are low. Read it
-    beside sensitivity and specificity.
+    Depends on how many patients are high grade: calling everyone low is 60 % accurate if 60 % are low. Read it together
+    with sensitivity and specificity.
 
     Args:
         counts: The calls against the truths.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate with Wilson's interval; the note has the counts.
+        The estimate with Wilson's interval; the note gives the counts.
 
     Raises:
         ScoresError: There is no patient.
@@ -227,14 +226,14 @@ def accuracy(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
 
 
 def sensitivity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of high-grade patients that were called high.
+    """Estimate the proportion of high-grade patients that were called high.
 
     Args:
         counts: The calls against the truths.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate with Wilson's interval; the note has the counts.
+        The estimate with Wilson's interval; the note gives the counts.
 
     Raises:
         ScoresError: There is no high-grade patient.
@@ -249,14 +248,14 @@ def sensitivity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
 
 
 def specificity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of low-grade patients that were called low.
+    """Estimate the proportion of low-grade patients that were called low.
 
     Args:
         counts: The calls against the truths.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate with Wilson's interval; the note has the counts.
+        The estimate with Wilson's interval; the note gives the counts.
 
     Raises:
         ScoresError: There is no low-grade patient.
@@ -271,17 +270,17 @@ def specificity(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
 
 
 def ppv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of truly high-grade patients among those called high: the positive predictive value.
+    """Estimate the proportion of truly high-grade patients among those called high: the positive predictive value.
 
-    What a call "high" means for the patient in hand. It holds for groups with the same share of high grade only;
+    What a call "high" means for an individual patient. It holds only for groups with the same proportion of high grade;
     where high grade is rarer, it is lower.
 
     Args:
         counts: The calls against the truths.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate with Wilson's interval; the note has the counts.
+        The estimate with Wilson's interval; the note gives the counts.
 
     Raises:
         ScoresError: No one is called high.
@@ -296,17 +295,17 @@ def ppv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
 
 
 def npv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of truly low-grade patients among those called low: the negative predictive value.
+    """Estimate the proportion of truly low-grade patients among those called low: the negative predictive value.
 
-    What a call "low" means for the patient in hand. It holds for groups with the same share of high grade only;
+    What a call "low" means for an individual patient. It holds only for groups with the same proportion of high grade;
     where high grade is more frequent, it is lower.
 
     Args:
         counts: The calls against the truths.
-        confidence: The probability that the interval is to cover.
+        confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate with Wilson's interval; the note has the counts.
+        The estimate with Wilson's interval; the note gives the counts.
 
     Raises:
         ScoresError: No one is called low.

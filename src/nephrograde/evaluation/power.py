@@ -1,11 +1,12 @@
-"""How many patients it takes: what a test set of a given size can and cannot show.
+"""Power and sample size: what a test set of a given size can and cannot show.
 
-A paired difference of AUCs with variance V is found at level alpha with the wanted power if it is at least
-(z of 1 − alpha/2 plus z of the power) · √V. V falls as one over the number of patients, so the sentence can be read
-for the difference (what could these patients have shown?) or for the patients (how many would show it?).
+A paired difference of AUCs with variance V is detected at level alpha with the desired power if it is at least
+(z of 1 − alpha/2 plus z of the power) · √V. V is inversely proportional to the number of patients, so this can be
+solved for the difference (what could these patients have shown?) or for the number of patients (how many would show
+it?).
 
-Where scores are at hand, V is DeLong's. Where only a printed AUC is known, its variance has to come from a model of
-the scores: Hanley and McNeil take them as exponential, Obuchowski as normal.
+If scores are available, V is DeLong's. If only a printed AUC is known, its variance has to come from a model of the
+scores: Hanley and McNeil assume exponential scores, Obuchowski normal ones.
 """
 
 from __future__ import annotations
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SMALLEST = 1e-6
-"""Differences and shares below one in a million are taken as none: they would ask for more patients than there are."""
+"""Differences and proportions below one in a million count as 0: they would need more patients than there are."""
 
 
 def detectable_difference(variance_of_difference: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
     """Compute the smallest true difference of two AUCs that the patients would have shown.
 
-    Printed beside every "no difference": if it is larger than what matters, the test set was too small to tell.
+    Reported with every "no difference": if it is larger than what matters, the test set was too small to tell.
 
     Args:
-        variance_of_difference: Of the paired difference, at the patients at hand.
-        power: The probability of finding it.
-        alpha: The level of the two-sided test.
+        variance_of_difference: Variance of the paired difference in these patients.
+        power: The probability of detecting it.
+        alpha: Significance level of the two-sided test.
 
     Returns:
-        The difference; NaN where the variance is NaN, which is "not computed".
+        The difference; NaN if the variance is NaN, which means "not computed".
 
     Raises:
         ScoresError: A variance below 0 or above 2, or a power or level out of range.
 
     Source:
-        The normal approximation; 80 % power and 5 %: our choice.
+        The normal approximation.
 
     >>> round(detectable_difference(0.032**2), 3)
     0.09
@@ -54,23 +55,23 @@ def detectable_difference(variance_of_difference: float, *, power: float = 0.8, 
 def patients_for_noninferiority(
     variance_of_difference: float, n: int, *, margin: float, power: float = 0.8, alpha: float = 0.05
 ) -> int:
-    """Compute how many patients would show that a model is not worse, if two models are truly equal.
+    """Compute how many patients would show non-inferiority if two models are truly equal.
 
     Args:
-        variance_of_difference: Of the paired difference of AUCs, at n patients.
-        n: The patients that the variance comes from; more of them have the same mix of grades.
-        margin: The loss of AUC that would just not be "not worse".
+        variance_of_difference: Variance of the paired difference of AUCs with n patients.
+        n: Number of patients behind the variance; further patients are assumed to have the same mix of grades.
+        margin: The smallest loss of AUC that no longer counts as "not worse".
         power: The probability of showing it.
-        alpha: The level of the one-sided test.
+        alpha: Significance level of the one-sided test.
 
     Returns:
-        The patients, of both grades together; 0 where it cannot be said (a variance of 0 or NaN).
+        The number of patients of both grades; 0 if it cannot be computed (a variance of 0 or NaN).
 
     Raises:
         ScoresError: A variance below 0 or above 2, a margin that is not positive, or a power or level out of range.
 
     Source:
-        Obuchowski 1997, AJR 168:13; the variance scaled as one over n.
+        Obuchowski 1997, AJR 168:13; the variance is scaled by 1 / n.
 
     >>> patients_for_noninferiority(0.032**2, 92, margin=0.05)
     233
@@ -92,21 +93,21 @@ def patients_for_difference(
     power: float = 0.8,
     alpha: float = 0.05,
 ) -> int:
-    """Compute how many patients, read by both models, would settle whether two AUCs as large as these differ.
+    """Compute how many patients, scored by both models, are needed to detect the difference of two AUCs.
 
     Args:
         auc_a: The AUC of one model.
         auc_b: The AUC of the other.
-        correlation: Of the two AUCs over new patients; about 0.5 where both models read the same scans.
-        high_share: The share of high-grade patients, 0 to 1.
-        power: The probability of finding the difference.
-        alpha: The level of the two-sided test.
+        correlation: Correlation of the two AUCs over new patients; about 0.5 if both models read the same scans.
+        high_share: The proportion of high-grade patients, 0 to 1.
+        power: The probability of detecting the difference.
+        alpha: Significance level of the two-sided test.
 
     Returns:
-        The patients, of both grades together.
+        The number of patients of both grades.
 
     Raises:
-        ScoresError: Equal AUCs, which no number of patients tells apart, or a value out of its range.
+        ScoresError: Equal AUCs, which no number of patients can distinguish, or a value out of range.
 
     Source:
         Hanley & McNeil 1982 for the variances and 1983, Radiology 148:839, for the correlation.
@@ -115,17 +116,17 @@ def patients_for_difference(
     3324
     """
     if not SMALLEST <= high_share <= 1 - SMALLEST:
-        raise ScoresError(f"The share of high-grade patients is {high_share}. Give a number between 0 and 1.")
+        raise ScoresError(f"The proportion of high-grade patients is {high_share}. Give a number between 0 and 1.")
     reach, difference = _reach(power, alpha / 2.0), abs(auc_a - auc_b)
     if difference < SMALLEST:
-        raise ScoresError(f"Both AUCs are {auc_a:g}: no number of patients tells them apart. Ask for non-inferiority.")
+        raise ScoresError(f"Both AUCs are {auc_a:g}: no sample size can distinguish them. Test non-inferiority.")
 
     def enough(n: int) -> bool:
         high, low = max(1.0, n * high_share), max(1.0, n * (1.0 - high_share))
         variances = (hanley_mcneil_variance(area, high, low) for area in (auc_a, auc_b))
         return reach * math.sqrt(difference_variance(*variances, correlation=correlation)) <= difference
 
-    fewest = math.ceil(1.0 / min(high_share, 1.0 - high_share) - SMALLEST)  # one patient of either grade
+    fewest = math.ceil(1.0 / min(high_share, 1.0 - high_share) - SMALLEST)  # one patient of each grade
     most = fewest
     while not enough(most):
         fewest, most = most, 2 * most
@@ -136,12 +137,12 @@ def patients_for_difference(
 
 
 def difference_variance(variance_a: float, variance_b: float, *, correlation: float) -> float:
-    """Compute the variance of a paired difference of two AUCs from what is printed of each.
+    """Compute the variance of a paired difference of two AUCs from their variances and correlation.
 
     Args:
-        variance_a: Of one AUC.
-        variance_b: Of the other, on the same patients.
-        correlation: Of the two AUCs, −1 to 1.
+        variance_a: Variance of one AUC.
+        variance_b: Variance of the other, on the same patients.
+        correlation: Correlation of the two AUCs, −1 to 1.
 
     Returns:
         The variance of the difference, not below 0.
@@ -161,13 +162,13 @@ def difference_variance(variance_a: float, variance_b: float, *, correlation: fl
 
 
 def hanley_mcneil_variance(auc: float, n_high: float, n_low: float) -> float:
-    """Compute the variance that an AUC would have if nothing but its value were known.
+    """Approximate the variance of an AUC from its value alone.
 
-    For printed results, whose scores cannot be had. Where there are scores, DeLong's variance needs no such guess.
+    For printed results whose scores are not available. With scores, DeLong's variance needs no such assumption.
 
     Args:
-        auc: The area, 0 to 1; at 0 and 1 the variance is 0 and says nothing.
-        n_high: High-grade patients; need not be whole.
+        auc: The area, 0 to 1; at 0 and 1 the variance is 0 and not informative.
+        n_high: High-grade patients; need not be an integer.
         n_low: Low-grade patients.
 
     Returns:
@@ -177,26 +178,26 @@ def hanley_mcneil_variance(auc: float, n_high: float, n_low: float) -> float:
         ScoresError: An AUC outside 0 to 1, or less than one patient of a grade.
 
     Source:
-        Hanley & McNeil 1982, Radiology 143:29, which takes both grades' scores as exponential.
+        Hanley & McNeil 1982, Radiology 143:29, which assumes exponential scores in both grades.
 
     >>> round(hanley_mcneil_variance(0.907, 41, 51) ** 0.5, 4)
     0.0337
     """
     _check_area(auc, n_high, n_low)
-    two_high = auc / (2.0 - auc)  # the probability that both of two high-grade patients stand above a low-grade one
+    two_high = auc / (2.0 - auc)  # probability that two high-grade patients both score above a low-grade one
     two_low = 2.0 * auc**2 / (1.0 + auc)
     spread = auc * (1.0 - auc) + (n_high - 1.0) * (two_high - auc**2) + (n_low - 1.0) * (two_low - auc**2)
     return max(0.0, spread / (n_high * n_low))
 
 
 def obuchowski_variance(auc: float, n_high: float, n_low: float) -> float:
-    """Compute the variance of an AUC whose scores are taken as normal, from its value alone.
+    """Approximate the variance of an AUC from its value alone, assuming normal scores.
 
-    Larger than Hanley and McNeil's for good models, and so the careful choice when a study is planned.
+    Larger than Hanley and McNeil's for good models, and so the conservative choice when planning a study.
 
     Args:
         auc: The area, between 0 and 1.
-        n_high: High-grade patients; need not be whole.
+        n_high: High-grade patients; need not be an integer.
         n_low: Low-grade patients.
 
     Returns:
@@ -222,18 +223,18 @@ def obuchowski_variance(auc: float, n_high: float, n_low: float) -> float:
 
 
 def binormal_variance(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
-    """Compute the variance of an AUC from the straight line that its ROC curve makes on normal paper.
+    """Compute the variance of an AUC from a straight line fitted to its ROC curve on probit axes.
 
     The variance that pROC calls "obuchowski", for agreement with it. As there, specificity is regressed on
-    sensitivity, and the covariance of the line's two parameters is left out, which makes the variance too large: by a
-    third at an AUC of 0.8. DeLong's is the one to report.
+    sensitivity, and the covariance of the line's two parameters is omitted, which makes the variance too large: by a
+    third at an AUC of 0.8. Report DeLong's instead.
 
     Args:
         p_high: The predictions.
         is_high: The truths of the same patients, in the same order.
 
     Returns:
-        The variance; NaN where fewer than two points of the curve lie off its edges, so that there is no line.
+        The variance; NaN if fewer than two points of the curve lie strictly inside the unit square.
 
     Raises:
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
@@ -260,7 +261,7 @@ def binormal_variance(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
     centred = x - x.mean()
     slope = float(centred @ y / (centred @ centred))
     intercept = float(y.mean()) - slope * float(x.mean())
-    # The AUC is Φ(intercept / √(1 + slope²)); f and g are its derivatives by the one and by the other.
+    # The AUC is Φ(intercept / √(1 + slope²)); f and g are its partial derivatives with respect to them.
     widening = 1.0 + slope**2
     f = math.exp(-(intercept**2) / (2.0 * widening)) / math.sqrt(2.0 * math.pi * widening)
     g = -f * intercept * slope / widening
@@ -271,7 +272,7 @@ def binormal_variance(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
 
 
 def check_margin(margin: float) -> None:
-    """Refuse a margin of equivalence that is no positive difference of AUCs.
+    """Reject an equivalence margin that is not a positive difference of AUCs.
 
     Args:
         margin: The difference of AUCs that still counts as "not worse".
@@ -286,7 +287,7 @@ def check_margin(margin: float) -> None:
 
 
 def _check_variance(variance_of_difference: float) -> None:
-    """NaN passes, as "not computed"; two patients of either grade can bring no more than 2."""
+    """NaN passes, as "not computed"; with two patients of each grade the variance is at most 2."""
     if variance_of_difference < 0 or variance_of_difference > 2:
         raise ScoresError(f"The variance of the difference is {variance_of_difference}. Give a number from 0 to 2.")
 
@@ -299,10 +300,10 @@ def _check_area(auc: float, n_high: float, n_low: float) -> None:
 
 
 def _reach(power: float, tail: float) -> float:
-    """How many standard errors lie between no difference and one that is found with that power."""
+    """Number of standard errors between no difference and one that is detected with that power."""
     if not (0.5 <= power < 1 and 0 < tail < 0.5):
         raise ScoresError(
-            f"A power of {power} with {tail} in a tail. Give a power of at least 0.5 and a level below it."
+            f"A power of {power} with a tail probability of {tail}. Give a power of at least 0.5 and a level below it."
         )
     return _quantile(1.0 - tail) + _quantile(power)
 

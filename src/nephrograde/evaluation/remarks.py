@@ -1,7 +1,7 @@
-"""What the tables of ``statistics/`` say about a number, as codes: which rule, why there is none, what to beware of.
+"""Codes for remarks on the numbers in ``statistics/``: threshold rules, reasons for missing values, and cautions.
 
-The ``method`` of a row says the same in English, for whoever opens the table. Programs read the codes; the report
-words them in the language of the page.
+The ``method`` of a row says the same in English for human readers. Programs read the codes; the report translates them
+into the language of the page.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class Caution(StrEnum):
-    """What a reader has to know of a number that was computed."""
+    """What a reader has to know about a number that was computed."""
 
     PERFECT_AUC = "perfect-auc"
     SINGLE_PATIENT = "single-patient"
@@ -68,8 +68,8 @@ def is_trusted(reason: Reason | None, caution: Caution | None) -> bool:
     """Tell whether a number was computed and its interval or test holds.
 
     Args:
-        reason: Why it was not computed; None where it was.
-        caution: What to beware of; None where there is nothing.
+        reason: Why it was not computed; None if it was.
+        caution: What a reader has to know about it; None if there is nothing.
 
     >>> is_trusted(None, None), is_trusted(None, Caution.CLIPPED), is_trusted(None, Caution.PERFECT_AUC)
     (True, True, False)

@@ -1,8 +1,8 @@
-"""The score table, from which every number of the evaluation comes.
+"""The score table, from which every number of the evaluation is computed.
 
-One row says: this model gave this patient this probability of high grade, and the truth was that. Values are paired
-by patient id, never by the order of rows. A table of any origin will do, as long as it names the patient, the model,
-the truth and the probability.
+Each row gives one model's probability of high grade for one patient, and the true grade. Values are matched by patient
+id, never by row order. A table from any source is accepted as long as it has the patient, the model, the truth and the
+probability.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "tr
 class Score:
     """One row of ``scores.csv``.
 
-    ``oof`` (out of fold) rows come from the one network that did not learn from the patient and carry its fold;
-    ``test`` rows come from the ensemble of all folds and carry none.
+    ``oof`` (out of fold) rows come from the one network that was not trained on the patient, and have its fold;
+    ``test`` rows come from the ensemble of all folds and have none.
 
     >>> Score("P001", "weak-1-cmp", "oof", 0, True, 0.75).p_high
     0.75
@@ -65,7 +65,7 @@ class ModelScores:
         return len(self.patient_ids)
 
     def select(self, patient_ids: tuple[str, ...]) -> ModelScores:
-        """Take the named patients, in the order named; every one of them must be there.
+        """Select the given patients, in the given order; all of them must be present.
 
         >>> both = ModelScores(("A", "B"), np.array([False, True]), np.array([0.25, 0.75]))
         >>> both.select(("B",)).p_high.tolist()
@@ -80,7 +80,7 @@ class ModelScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A sound score table: probabilities are probabilities, and no row contradicts another.
+    """A valid score table: probabilities are within 0 to 1, and no row contradicts another.
 
     Args:
         rows: In any order; the order of models is that of their first rows.
@@ -105,7 +105,7 @@ class Scores:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Every model id, in order of appearance."""
+        """All model ids, in order of appearance."""
         return tuple(dict.fromkeys(model for model, _ in self._groups))
 
     @property
@@ -114,10 +114,10 @@ class Scores:
         return any(split == "test" for _, split in self._groups)
 
     def of(self, model: str, split: SplitName) -> ModelScores:
-        """Take the patients of one model in one split, sorted by id, so that the order of rows changes nothing.
+        """Select the patients of one model in one split, sorted by id, so that row order does not matter.
 
         Returns:
-            The patients; none where the model has no rows in that split.
+            The patients; empty if the model has no rows in that split.
 
         Raises:
             ScoresError: The table has no such model.
@@ -129,10 +129,10 @@ class Scores:
 
 
 def paired_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[FloatVector, BoolVector]:
-    """Check that predictions and truths belong together, and return them as float and bool vectors.
+    """Check that predictions and truths match, and return them as float and bool vectors.
 
     Args:
-        p_high: One prediction a patient; any finite number that grows with the suspicion of high grade.
+        p_high: One prediction per patient; any finite number that increases with the suspicion of high grade.
         is_high: The truths of the same patients in the same order: bool, or 0 and 1.
 
     Returns:
@@ -147,9 +147,7 @@ def paired_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[Float
     predictions = np.asarray(p_high, dtype=np.float64)
     truths = np.asarray(is_high)
     if predictions.ndim != 1 or predictions.shape != truths.shape:
-        raise ScoresError(
-            f"{predictions.shape} predictions for {truths.shape} truths. Give one of each for every patient."
-        )
+        raise ScoresError(f"{predictions.shape} predictions for {truths.shape} truths. Give one of each per patient.")
     if not predictions.size:
         raise ScoresError("No patient to evaluate. Give at least one row.", Reason.NO_PATIENTS)
     if not np.isfinite(predictions).all():
@@ -164,23 +162,20 @@ def paired_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[Float
 
 
 def read_scores(scores_path: Path) -> Scores:
-    r"""Read a score table of any origin.
+    r"""Read a score table from any source.
 
-    The columns ``patient_id``, ``model``, ``is_high`` (0/1, true/false) and ``p_high`` are needed; without ``split``
-    every row is a test row; ``fold`` may be missing or empty; further columns are left alone.
+    The columns ``patient_id``, ``model``, ``is_high`` (0/1, true/false) and ``p_high`` are required; without ``split``
+    every row is a test row; ``fold`` may be missing or empty; other columns are ignored.
 
     Args:
-        scores_path: CSV (UTF-8 with or without BOM, GB18030; comma, semicolon or tab), or what else a cohort table
-            may be.
+        scores_path: CSV (UTF-8 with or without BOM, GB18030; comma, semicolon or tab), or any other
+            format of a cohort table.
 
     Returns:
         The table.
 
     Raises:
         ScoresError: The file cannot be read, or has problems; the first ten are listed with row, patient and model.
-
-    Source:
-        Column names: architecture of the run folder; encodings: our choice, as for the cohort table.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -193,7 +188,7 @@ def read_scores(scores_path: Path) -> Scores:
 
 
 def open_scores(scores_path: Path) -> Sheet:
-    """Open a score table as texts.
+    """Read a score table as text cells.
 
     Args:
         scores_path: As for :func:`read_scores`.
@@ -208,7 +203,7 @@ def open_scores(scores_path: Path) -> Sheet:
 
 
 def parse_scores(sheet: Sheet) -> Scores:
-    """Understand a table of texts as scores, by the rules of :func:`read_scores`.
+    """Parse a table of text cells as scores, by the rules of :func:`read_scores`.
 
     Args:
         sheet: The headings, and the cells of every row by heading.
@@ -240,14 +235,14 @@ def parse_scores(sheet: Sheet) -> Scores:
 
 
 def parse_groups(sheet: Sheet, columns: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Take further columns of a score table, by which patients can be parted.
+    """Read the columns of a score table that define subgroups.
 
     Args:
-        sheet: The table; it is known to hold sound scores.
-        columns: The columns asked for; those that the table does not have are passed over.
+        sheet: A table with valid scores.
+        columns: The requested columns; those that the table does not have are ignored.
 
     Returns:
-        By column, the text of every patient.
+        The text of each patient, by column.
 
     Raises:
         ScoresError: Two rows of a patient differ.
@@ -276,11 +271,11 @@ def parse_groups(sheet: Sheet, columns: Iterable[str]) -> dict[str, dict[str, st
 
 
 def write_scores(scores: Scores, scores_path: Path) -> None:
-    """Write ``scores.csv`` whole; probabilities keep all their digits, and test rows have an empty fold.
+    """Write ``scores.csv``; probabilities keep all digits, and test rows have an empty fold.
 
     Args:
         scores: The table.
-        scores_path: Where to; the folder is made when it is missing.
+        scores_path: The file; its folder is created if it is missing.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -322,7 +317,7 @@ def _grouped(rows: Sequence[Score]) -> dict[tuple[str, str], ModelScores]:
 
 
 def _contradictions(rows: Sequence[Score], numbers: Sequence[int] | None) -> Iterator[str]:
-    """Every row that is no probability or contradicts an earlier row; with numbers, rows are named by them."""
+    """Describe rows whose p_high is not a probability or that contradict an earlier row; numbers are row numbers."""
     first: dict[tuple[str, str, str], int] = {}
     truths: dict[str, int] = {}
     for k, row in enumerate(rows):
@@ -353,7 +348,7 @@ def _missing_column(name: str, header: Sequence[str]) -> str:
 
 
 def _parse(cells: Mapping[str, str]) -> Score | list[str]:
-    """The row as a score, or everything that is wrong in it."""
+    """The row as a score, or everything that is wrong with it."""
     patient_id, model = cells.get("patient_id", ""), cells.get("model", "")
     is_high = _TRUTHS.get(cells.get("is_high", "").lower())
     split = (cells.get("split", "test") or "empty").lower()
@@ -364,9 +359,9 @@ def _parse(cells: Mapping[str, str]) -> Score | list[str]:
     if not model:
         problems.append("model is empty. Write the name of the model")
     if split not in SPLITS:
-        problems.append(f"split is {split}. Write oof (out of fold) or test; leave rows of learnt patients out")
+        problems.append(f"split is {split}. Write oof (out of fold) or test; omit training predictions")
     if fold_text and not fold_text.removesuffix(".0").isdecimal():
-        problems.append(f"fold is {fold_text}. Write a whole number from 0, or nothing")
+        problems.append(f"fold is {fold_text}. Write an integer from 0, or leave it empty")
     if is_high is None:
         problems.append(f"is_high is {cells.get('is_high') or 'empty'}. Write 1 (high grade) or 0 (low grade)")
     try:

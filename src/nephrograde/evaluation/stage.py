@@ -1,4 +1,4 @@
-"""The evaluate stage: from the predictions of a study, or from a score table of any origin, to the statistics."""
+"""The evaluate stage: from the predictions of a study, or from any score table, to the statistics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.files import fingerprint, read_json, sha256_of
-from nephrograde.run.provenance import mark_format, write_lock
+from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
 from nephrograde.run.stage import run_stage
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None = "") -> None:
-    """Gather the scores of all models and baselines, and compute everything of ``statistics/``.
+    """Collect the scores of all models and baselines, and compute everything in ``statistics/``.
 
     Args:
         study: The resolved study.
         cohort: Its patients.
-        split: Which of them test.
-        run: The run folder; the models are fitted.
-        reason: Why the test set is opened, for the ledger; may be empty the first time. None leaves it closed, and
-            only out-of-fold scores are read.
+        split: Their test set and folds.
+        run: The run folder; its models have been fitted.
+        reason: Why the test set is opened, for the ledger; may be empty the first time. With None it stays closed,
+            and only out-of-fold scores are used.
 
     Raises:
-        RunError: The test set was opened before, something has changed since, and there is no reason.
+        RunError: The test set was opened before, something has changed since, and no reason is given.
     """
     folds = [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
 
@@ -64,18 +64,18 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
 def evaluate_score_table(
     scores_path: Path, run: RunFolder, *, settings: EvaluateSettings, command: str = "", reason: str | None = ""
 ) -> None:
-    """Evaluate a score table of any origin, with no images and no torch.
+    """Evaluate a score table from any source, without images or torch.
 
     Args:
         scores_path: The table.
         run: The run folder; must not be that of a study.
-        settings: The rules, ``[evaluate]`` of a study.
+        settings: ``[evaluate]`` of a study.
         command: The command line, for the lock file and the ledger.
-        reason: Why the test set is opened, as :func:`evaluate_models` asks for it.
+        reason: Why the test set is opened, as for :func:`evaluate_models`.
 
     Raises:
-        ScoresError: Where the table cannot be evaluated.
-        RunError: Where the folder holds the run of a study, or the test set would be opened again without a reason.
+        ScoresError: The table cannot be evaluated.
+        RunError: The folder holds the run of a study, or the test set would be opened again without a reason.
     """
     sheet = open_scores(scores_path)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
@@ -83,18 +83,18 @@ def evaluate_score_table(
     if run.is_run() and "study" in read_json(run.study_lock_path):
         raise RunError(f"{run.run_dir} holds the run of a study. Name another folder with --out.")
     digest = sha256_of(scores_path)
-    write_lock(settings, run, inputs={str(scores_path): digest}, command=command)
+    write_lock(settings, run, inputs={SCORE_TABLE: digest}, command=command)
     if reason is None:
         scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
-        _open_test_set(run, reason=reason or f"evaluation of {scores_path.name}", inputs=inputs)
+        _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
 
 
 def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
-    """What a baseline reads: the table, the measures of the masks, or the radiomic features."""
+    """The predictors of a baseline: clinical columns, mask measurements or radiomic features."""
     from nephrograde.sample.prepare import read_prepared
     from nephrograde.sample.radiomics import read_features
 
@@ -106,7 +106,7 @@ def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Pred
 
 
 def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
-    """The columns that define subgroups, where the table has them."""
+    """The columns that define subgroups, as far as the table has them."""
     return {
         column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
         for column in study.evaluate.subgroups

@@ -1,8 +1,8 @@
-"""Subgroups: the AUC in parts of the patients, and whether the parts differ.
+"""Subgroups: the AUC within groups of patients, and whether the groups differ.
 
-A part holds few patients, and among many parts some AUC is low by chance. So the question is not which part has a
-good AUC, but whether the AUCs differ by more than chance: that is what the test of interaction asks. It has little
-power, and a large p value does not show that a model is worth the same everywhere.
+A group holds few patients, and among many groups some AUC is low by chance. So the question is not which group has a
+good AUC, but whether the AUCs differ by more than chance: this is what the interaction test asks. It has little power,
+and a large p value does not show that a model performs equally well everywhere.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ if TYPE_CHECKING:
 Labels: TypeAlias = tuple[str, str, str, str]  # model, split, column, group
 
 CUTS = {"size_cm": (4.0, "cm"), "age_years": (65.0, "years")}
-"""Where columns of numbers are cut in two: 4 cm is the limit of stage T1a, 65 years the usual one; our choice."""
+"""Cut points of numeric columns: 4 cm is the limit of stage T1a, and 65 years is customary."""
 
 MOST_VALUES = 8
-"""More distinct values than this are no groups; our choice."""
+"""Columns with more distinct values are not split into groups."""
 
 UNKNOWN = "unknown"
-"""The part of patients without a value; it does not enter the test of interaction."""
+"""The group of patients without a value; it is excluded from the interaction test."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubgroupEstimate:
-    """The AUC of one model in one part of the patients; a row of ``statistics/subgroups.csv``.
+    """The AUC of one model in one subgroup; a row of ``statistics/subgroups.csv``.
 
-    ``column`` is the column of the cohort table, ``group`` the part ("≤ 4 cm"), ``p_interaction`` the test of whether
-    the AUC differs between the parts of that column (the same in every row of the column) and ``tested_groups`` how
-    many parts can be compared, at least two for a test. NaN: not computed; ``reason`` says why there is no AUC.
+    ``column`` is the column of the cohort table, ``group`` the group ("≤ 4 cm"), ``p_interaction`` the P value of
+    whether the AUC differs between the groups of that column (the same in every row of the column) and
+    ``tested_groups`` the number of groups compared, at least two for a test. NaN: not computed; ``reason`` says why
+    there is no AUC.
     """
 
     model: str
@@ -76,29 +77,29 @@ def estimate_subgroups(
     confidence: float,
     columns: Sequence[str],
 ) -> tuple[SubgroupEstimate, ...]:
-    """Estimate the AUC of a model in parts of the patients, and test in each column whether the parts differ.
+    """Estimate the AUC of a model in subgroups, and test for each column whether the groups differ.
 
-    ``size_cm`` is parted at 4 cm and ``age_years`` at 65 years; any other column by its values, of which there may be
-    eight at most. The parts hold different patients, so their AUCs are independent: the test is Wald's chi-square of
-    equal AUCs with DeLong's variances, which for two parts is the z test of their difference. It leaves out parts
-    without a variance above 0, and patients without a value.
+    ``size_cm`` is split at 4 cm and ``age_years`` at 65 years; any other column is grouped by its values, of which
+    there may be at most eight. The groups hold different patients, so their AUCs are independent: the test is Wald's
+    chi-square test of equal AUCs with DeLong's variances, which for two groups is the z test of their difference. It
+    excludes groups without a variance above 0, and patients without a value.
 
     Args:
         patients: The scores of the model in one split.
-        values: By column, the text of each patient; a patient that is missing there is "unknown".
+        values: The text of each patient, by column; a missing patient is "unknown".
         model: The model's id, for the rows.
-        split: Where the patients are from, for the rows.
-        confidence: The probability that an interval is to cover.
-        columns: The columns to part by, in this order; those that ``values`` does not have are passed over.
+        split: The split of the patients, for the rows.
+        confidence: Coverage probability of the intervals.
+        columns: The columns that define subgroups, in this order; those that ``values`` does not have are ignored.
 
     Returns:
-        A row for every part; what cannot be computed is NaN, with the reason.
+        One row per group; what cannot be computed is NaN, with a reason.
 
     Raises:
         ScoresError: A prediction that is not finite.
 
     Source:
-        DeLong 1988 for each part; the test, the cuts and the most values: our choice.
+        DeLong 1988 for each group.
 
     >>> from nephrograde.evaluation.scores import ModelScores
     >>> ids, truth = ("A", "B", "C", "D", "E"), np.array([False, False, True, True, True])
@@ -133,7 +134,7 @@ def estimate_subgroups(
 
 
 def _part(column: str, texts: Sequence[str]) -> dict[str, BoolVector]:
-    """Which patients belong to each part; the unknown ones last, where there are any."""
+    """Which patients belong to each group; unknown ones last, if there are any."""
     if column in CUTS:
         cut, unit = CUTS[column]
         numbers = np.array([_number(text) for text in texts])
@@ -158,7 +159,7 @@ def _number(text: str) -> float:
 def _estimate(
     p_high: FloatVector, is_high: BoolVector, labels: Labels, *, confidence: float
 ) -> tuple[SubgroupEstimate, float]:
-    """The row of a part, and the variance of its AUC."""
+    """The row of a group, and the variance of its AUC."""
     if not is_high.size:
         return _without_number(labels, is_high, Reason.NO_PATIENTS, "not computed: no patients"), math.nan
     if is_high.all() or not is_high.any():
@@ -185,7 +186,7 @@ def _estimate(
 
 
 def _test_interaction(made: Sequence[tuple[SubgroupEstimate, float]]) -> list[SubgroupEstimate]:
-    """Write the test of equal AUCs into every row of a column."""
+    """Add the test of equal AUCs to every row of a column."""
     from scipy.special import chdtrc
 
     usable = [(row.auc, variance) for row, variance in made if row.group != UNKNOWN and variance > 0.0]

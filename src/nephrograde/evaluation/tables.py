@@ -1,4 +1,4 @@
-"""The tables of ``statistics/``: one dataclass a row, written and read digit for digit."""
+"""The tables of ``statistics/``: one dataclass per row, written and read without loss of digits."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _NOTE = "; note: "
 
 
 def write_table(rows: Iterable[object], kind: type[object], table_path: Path) -> None:
-    """Write rows of one dataclass as CSV: full digits, and an empty cell for NaN, which is "not computed".
+    """Write rows of one dataclass as CSV with full digits; NaN, which means "not computed", is an empty cell.
 
     Args:
         rows: Instances of ``kind``, whose fields are texts and numbers.
         kind: The dataclass; its fields are the columns.
-        table_path: Where to; the folder is made when it is missing.
+        table_path: The file; its folder is created if it is missing.
     """
     columns = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
     write_rows(table_path, columns, (_cells(row) for row in rows))
 
 
 def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
-    """Read what :func:`write_table` has written.
+    """Read a table written by :func:`write_table`.
 
     Raises:
-        RunError: The file is missing, or is not such a table.
+        RunError: The file is missing or is not such a table.
 
     >>> import pathlib, tempfile
     >>> from nephrograde.evaluation.calibration import CalibrationPoint
@@ -58,12 +58,12 @@ def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
 
 
 def write_estimates(estimates: Sequence[ModelEstimate], estimates_path: Path) -> None:
-    """Write ``statistics/estimates.csv`` whole: full digits, an empty cell for what was not computed.
+    """Write ``statistics/estimates.csv`` with full digits; what was not computed is an empty cell.
 
     Args:
-        estimates: (model, split, estimate), as in an ``Evaluation``; ``method`` ends in the note, for people, and the
-            note has its own column as well.
-        estimates_path: Where to; the folder is made when it is missing.
+        estimates: (model, split, estimate), as in an ``Evaluation``; for human readers ``method`` ends with the note,
+            which also has its own column.
+        estimates_path: The file; its folder is created if it is missing.
 
     >>> import csv, pathlib, tempfile
     >>> made = (("size", "test", Estimate("tp", 36.0, math.nan, math.nan, 92, 41, "count", "threshold 0.5")),)
@@ -85,7 +85,7 @@ def write_estimates(estimates: Sequence[ModelEstimate], estimates_path: Path) ->
 
 
 def read_estimates(estimates_path: Path) -> tuple[ModelEstimate, ...]:
-    """Read what ``write_estimates`` has written, digit for digit.
+    """Read a table written by ``write_estimates``, without loss of digits.
 
     Args:
         estimates_path: The file in the run folder.
@@ -94,7 +94,7 @@ def read_estimates(estimates_path: Path) -> tuple[ModelEstimate, ...]:
         (model, split, estimate); NaN for empty cells.
 
     Raises:
-        RunError: The file is missing, or is not such a table.
+        RunError: The file is missing or is not such a table.
     """
     types = _types(Estimate)
     estimates = []
@@ -113,7 +113,7 @@ def _with_note(made: Estimate) -> str:
 
 
 def _types(kind: type[object]) -> dict[str, Any]:
-    """The types of the fields that a row is made from; those that follow from others are written and not read."""
+    """The types of the fields that are read; fields derived from others are written but not read."""
     types = get_type_hints(kind)
     return {field.name: types[field.name] for field in fields(kind) if field.init}  # type: ignore[arg-type]
 

@@ -1,10 +1,10 @@
-"""The operating point of a model: how its threshold is chosen on training patients, and then frozen.
+"""The operating point of a model: its threshold is chosen on training patients and then frozen.
 
-Every rule looks at out-of-fold predictions, that is at patients of whom the predicting network had not learned. The
-test patients have no part in it: chosen on them, a threshold flatters the model.
+Every rule uses out-of-fold predictions, that is, patients on whom the predicting network was not trained. The test
+patients play no part: a threshold chosen on them flatters the model.
 
-The candidates are the same for every rule: 0, which calls everyone high; the middles between neighbouring scores; and
-one above the largest score, which calls no one high. ``p_high >= threshold`` is the call "high".
+The candidates are the same for every rule: 0, which calls everyone high; the midpoints between neighbouring scores; and
+a value above the largest score, which calls no one high. ``p_high >= threshold`` is the call "high".
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 Counts: TypeAlias = Annotated[npt.NDArray[np.int64], "candidate"]
 
 FALLBACK_THRESHOLD = 0.5
-"""Where there are no out-of-fold patients of both grades to choose on; our choice."""
+"""Used when there are no out-of-fold patients of both grades to choose a threshold on."""
 
-_TIED = 1e-12  # costs that differ by less, relatively, are equal: they are sums of few products
+_TIED = 1e-12  # costs with a smaller relative difference are equal: they are sums of few products
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """The frozen threshold of a model: ``p_high >= value`` is the call "high".
 
-    ``rule`` is how it was chosen, ``rule_value`` the target or the ratio of costs that belongs to it, and ``n`` the
-    number of out-of-fold patients. A fixed threshold was not chosen, and ``caution`` says why.
+    ``rule`` is how it was chosen, ``rule_value`` the target or cost ratio of that rule, and ``n`` the number of
+    out-of-fold patients. A fixed threshold was not chosen from data, and ``caution`` says why.
 
     >>> print(Threshold(0.4459, Rule.YOUDEN, 210))
     threshold 0.4459 (youden on out-of-fold predictions, n = 210)
@@ -58,7 +58,7 @@ class Threshold:
 
     @property
     def rule_text(self) -> str:
-        """The rule with its target or ratio, in English, as the tables hold it."""
+        """The rule with its target or ratio, in English, as in the tables."""
         if self.rule in {Rule.SENSITIVITY, Rule.SPECIFICITY}:
             return f"{self.rule} ≥ {self.rule_value:g}"
         if self.rule is Rule.COST:
@@ -67,12 +67,12 @@ class Threshold:
 
     @property
     def how(self) -> str:
-        """The rule and what it was applied to, in English, as the tables hold it."""
+        """The rule and what it was applied to, in English, as in the tables."""
         return f"{self.rule_text}: {self.source}"
 
     @property
     def source(self) -> str:
-        """What it was chosen on, in English, as the tables hold it."""
+        """What it was chosen on, in English, as in the tables."""
         if self.caution is Caution.NO_OUT_OF_FOLD:
             return "no out-of-fold rows"
         if self.caution is Caution.OUT_OF_FOLD_ONE_GRADE:
@@ -81,17 +81,14 @@ class Threshold:
 
 
 def choose_threshold(oof: ModelScores, settings: EvaluateSettings) -> Threshold:
-    """Choose the threshold of a model by the rule of the study, and freeze it.
+    """Choose the threshold of a model by the rule of the study.
 
     Args:
         oof: The model's out-of-fold training predictions.
         settings: ``threshold`` names the rule; ``threshold_target`` and ``cost_ratio`` belong to it.
 
     Returns:
-        The threshold with its rule; 0.5, "fixed", where there are no patients of both grades to choose on.
-
-    Source:
-        The rule: the study file. The fallback: our choice.
+        The threshold with its rule; 0.5, "fixed", if there are no patients of both grades to choose it on.
 
     >>> from nephrograde.evaluation.scores import ModelScores
     >>> from nephrograde.study import EvaluateSettings
@@ -118,10 +115,10 @@ def choose_threshold(oof: ModelScores, settings: EvaluateSettings) -> Threshold:
 def youden_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
     """Find the threshold with the largest sensitivity + specificity − 1.
 
-    Choose it on out-of-fold training predictions and keep it: chosen on the test patients it flatters the model.
-    Thresholds lie half-way between neighbouring scores. Of several equally good ones the lowest is taken, which is
-    the most sensitive (and the first that pROC lists). Where no threshold is better than calling everyone high, the
-    threshold is 0, which on probabilities does just that.
+    Choose it on out-of-fold training predictions and keep it: chosen on the test patients, it flatters the model.
+    Thresholds lie halfway between neighbouring scores. Of several equally good ones, the lowest is used, which is the
+    most sensitive (and the first that pROC lists). If no threshold is better than calling everyone high, the threshold
+    is 0, which does just that.
 
     Args:
         p_high: The predictions, probabilities.
@@ -134,36 +131,33 @@ def youden_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> float:
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
 
     Source:
-        Youden 1950, Cancer 3:32. The lowest of ties: our choice, as pROC's first.
+        Youden 1950, Cancer 3:32; ties as in pROC, which lists the lowest first.
 
     >>> youden_threshold([0.1, 0.3, 0.5, 0.9], [0, 0, 1, 1])
     0.4
     """
     found = _candidates(p_high, is_high, rule="Youden's threshold")
-    # Youden's index times n_high · n_low, a whole number, so that ties are ties.
+    # Youden's index times n_high · n_low, an integer, so that ties are exact.
     return found.threshold(int(np.argmax(found.true_high * found.n_low + found.true_low * found.n_high)))
 
 
 def sensitivity_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, target: float) -> float:
     """Find the highest threshold whose sensitivity is at least the target.
 
-    For a use in which a missed high grade is what must be rare: the share of missed ones is bounded, and among the
-    thresholds that do so the one with the fewest false alarms is taken.
+    For uses in which missed high grades must be rare: among the thresholds that bound their proportion, the one with
+    the fewest false alarms is used.
 
     Args:
         p_high: The predictions, probabilities.
         is_high: The truths of the same patients, in the same order.
-        target: The sensitivity to be reached on these patients, above 0 to 1. In new patients it may be missed.
+        target: The sensitivity to reach on these patients, above 0 and up to 1. In new patients it may not be reached.
 
     Returns:
-        The threshold, half-way between neighbouring scores; 0 where everyone must be called high.
+        The threshold, halfway between neighbouring scores; 0 if everyone must be called high.
 
     Raises:
-        ScoresError: A target that is none, one class only, no patient, a value that is not finite, or different
+        ScoresError: A target out of range, one class only, no patient, a value that is not finite, or different
             lengths.
-
-    Source:
-        Our choice.
 
     >>> sensitivity_threshold([0.1, 0.3, 0.5, 0.9], [0, 1, 0, 1], target=0.5)
     0.7
@@ -177,25 +171,21 @@ def sensitivity_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, targ
 def specificity_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, target: float) -> float:
     """Find the lowest threshold whose specificity is at least the target.
 
-    For a use in which a false alarm is what must be rare: their share is bounded, and among the thresholds that do
-    so the most sensitive is taken. Where the largest scores are those of low-grade patients, the target may be
-    reached only by calling no one high; the threshold is then 1, or just above the largest score where that is
-    already 1, and the sensitivity 0.
+    For uses in which false alarms must be rare: among the thresholds that bound their proportion, the most sensitive
+    one is used. If the largest scores belong to low-grade patients, the target may be reached only by calling no one
+    high; the threshold is then 1, or just above the largest score if that is already 1, and the sensitivity is 0.
 
     Args:
         p_high: The predictions, probabilities.
         is_high: The truths of the same patients, in the same order.
-        target: The specificity to be reached on these patients, above 0 to 1. In new patients it may be missed.
+        target: The specificity to reach on these patients, above 0 and up to 1. In new patients it may not be reached.
 
     Returns:
-        The threshold, half-way between neighbouring scores.
+        The threshold, halfway between neighbouring scores.
 
     Raises:
-        ScoresError: A target that is none, one class only, no patient, a value that is not finite, or different
+        ScoresError: A target out of range, one class only, no patient, a value that is not finite, or different
             lengths.
-
-    Source:
-        Our choice.
 
     >>> specificity_threshold([0.1, 0.3, 0.5, 0.9], [0, 1, 0, 1], target=0.5)
     0.2
@@ -208,10 +198,10 @@ def specificity_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, targ
 
 
 def cost_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, cost_ratio: float) -> float:
-    """Find the threshold at which missed high grades and false alarms together cost least.
+    """Find the threshold that minimises the total cost of missed high grades and false alarms.
 
-    A missed high grade (fn) counts as ``cost_ratio`` false alarms (fp); fp + ``cost_ratio`` · fn is made least. Of
-    several equally cheap thresholds the lowest is taken, which is the most sensitive.
+    A missed high grade (fn) counts as ``cost_ratio`` false alarms (fp); fp + ``cost_ratio`` · fn is minimised. Of
+    several thresholds with equal cost, the lowest is used, which is the most sensitive.
 
     Args:
         p_high: The predictions, probabilities.
@@ -219,21 +209,21 @@ def cost_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, cost_ratio:
         cost_ratio: What a missed high grade costs, in false alarms; above 0.
 
     Returns:
-        The threshold, half-way between neighbouring scores; 0 where calling everyone high is cheapest; 1, or just
-        above the largest score where that is already 1, where calling no one high is.
+        The threshold, halfway between neighbouring scores; 0 if calling everyone high is cheapest; if calling no one
+        high is cheapest, 1, or just above the largest score if that is already 1.
 
     Raises:
-        ScoresError: A cost ratio that is none, one class only, no patient, a value that is not finite, or different
+        ScoresError: A cost ratio out of range, one class only, no patient, a value that is not finite, or different
             lengths.
 
     Source:
-        Metz 1978, Semin Nucl Med 8:283 (the operating point of least expected cost). The lowest of ties: our choice.
+        Metz 1978, Semin Nucl Med 8:283 (the operating point of least expected cost).
 
     >>> cost_threshold([0.1, 0.3, 0.5, 0.9], [0, 1, 0, 1], cost_ratio=2)
     0.2
     """
     if not (math.isfinite(cost_ratio) and cost_ratio > 0):
-        raise ScoresError(f"A cost ratio of {cost_ratio:g} is none. Give a number above 0, 1 for equal costs.")
+        raise ScoresError(f"The cost ratio is {cost_ratio:g}. Give a number above 0, such as 1 for equal costs.")
     found = _candidates(p_high, is_high, rule="A threshold of least cost")
     costs = (found.n_low - found.true_low) + cost_ratio * (found.n_high - found.true_high)
     return found.threshold(int(np.flatnonzero(costs <= costs.min() * (1 + _TIED))[0]))
@@ -241,7 +231,7 @@ def cost_threshold(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, cost_ratio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidates:
-    """Right calls if everyone is called high from the k-th distinct score on; the last candidate calls no one high."""
+    """Correct calls if everyone from the k-th distinct score on is called high; the last candidate calls none."""
 
     cuts: npt.NDArray[np.float64]
     true_high: Counts
@@ -279,4 +269,4 @@ def _candidates(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, rule: str) -> 
 
 def _check_target(target: float, measure: str) -> None:
     if not 0.0 < target <= 1.0:
-        raise ScoresError(f"A {measure} of at least {target:g} is no target. Give a share above 0 and up to 1.")
+        raise ScoresError(f"The target {measure} is {target:g}. Give a number above 0 and up to 1.")

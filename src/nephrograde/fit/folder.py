@@ -1,4 +1,4 @@
-"""The folder of one fitted fold: weights, card, learning curve and predictions, there together or not at all."""
+"""The folder of one fitted fold: weights, card, learning curve and predictions, complete or absent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one fold's network says of one patient whom it has not learnt from."""
+    """What one fold's network predicts for one patient it has not learnt from."""
 
     patient_id: str
     split: Literal["oof", "test"]
@@ -45,8 +45,8 @@ class FoldFit:
 def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
     """Write ``weights.safetensors``, ``card.json``, ``history.csv`` and ``predictions.csv``.
 
-    The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. Where several
-    processes fit together, the first writes and the others wait for it.
+    The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. If several
+    processes fit together, the first writes and the others wait.
     """
     names = {path.name for path in FoldFolder(target_dir).paths}
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -69,10 +69,10 @@ def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
 
 
 def read_fold(fold_dir: Path) -> FoldFit:
-    """Read a fitted fold back.
+    """Read a fitted fold.
 
     Raises:
-        RunError: Where a file is missing, damaged, or of another version.
+        RunError: If a file is missing, damaged, or of another version.
     """
     network, card = load_network(fold_dir)
     fold = FoldFolder(fold_dir)
@@ -92,17 +92,22 @@ def read_fold(fold_dir: Path) -> FoldFit:
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(fold_dir: Path) -> tuple[Network, ModelCard]:
+def load_network(fold_dir: Path, *, into: Network | None = None) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
 
+    Args:
+        fold_dir: The folder of the fold.
+        into: A network of the same make that takes the weights; a new one when None, which takes longer to build than
+            its weights to read.
+
     Raises:
-        RunError: Where the folder is not complete, damaged, or of another version.
+        RunError: If the folder is incomplete, damaged, or of another version.
     """
     fold = FoldFolder(fold_dir)
     missing = [path.name for path in fold.paths if not path.is_file()]
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
     card = read_card(fold.card_path)
-    network = build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
+    network = into or build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
     load_weights(network, fold.weights_path)
     return network.eval(), card

@@ -1,4 +1,4 @@
-"""Every model on every fold: which patients go where, and which fits still hold from an earlier run."""
+"""Every model on every fold: which patients go where, and which fits from an earlier run are still valid."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SHAPING = ("nephrograde", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One model on one fold that is still to be fitted.
+    """One model on one fold that is yet to be fitted.
 
-    ``files`` are the patients' regions by id, ``epochs`` how many the study asks for, ``key`` the fingerprint of all
-    that the fit depends on.
+    ``files`` are the patients' regions by id, ``epochs`` how many the study asks for, ``key`` the fingerprint of
+    everything that the fit depends on.
     """
 
     model: str
@@ -46,7 +46,7 @@ class Fit:
 def plan_fits(
     study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run: RunFolder
 ) -> list[Fit]:
-    """List the fits that are to be done; a fold in ``models/<model>/fold-<k>`` whose inputs are unchanged is not.
+    """List the fits to be done; a fold in ``models/<model>/fold-<k>`` whose inputs are unchanged is not listed.
 
     Args:
         study: The resolved study.
@@ -56,7 +56,7 @@ def plan_fits(
         run: The run folder.
 
     Raises:
-        RunError: Where a model has no scans at all.
+        RunError: If a model has no scans at all.
     """
     fits = []
     for model, arm, phase in study.models():
@@ -64,7 +64,7 @@ def plan_fits(
         if not names:
             raise RunError(
                 f"Model {model} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
-                f"Mend them, or take {phase} out of cohort.phases."
+                f"Fix them, or remove {phase} from cohort.phases."
             )
         settings = study.fit_of(arm)
         everyone = {
@@ -93,7 +93,7 @@ def fit_planned(
     run: RunFolder,
     advance: Callable[[], None],
 ) -> None:
-    """Fit one model on one fold and write its folder whole.
+    """Fit one model on one fold and write its folder as a whole.
 
     Args:
         planned: From :func:`plan_fits`.
@@ -101,11 +101,11 @@ def fit_planned(
         split: Who is tested, and who is in which fold.
         is_high: The true grade by patient id.
         run: The run folder.
-        advance: Called once an epoch.
+        advance: Called once per epoch.
 
     Raises:
-        RunError: Where a patient is in two sets.
-        FitError: Where the model cannot be learnt.
+        RunError: If a patient is in two sets.
+        FitError: If the model cannot be learnt.
     """
     from nephrograde.fit.folder import write_fold
     from nephrograde.fit.loop import fit_fold

@@ -1,4 +1,4 @@
-"""The learning curve of a fitted network: one row for each epoch of ``history.csv``; read without torch."""
+"""The learning curve of a fitted network: ``history.csv`` with one row per epoch; can be read without torch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Epoch:
     """One epoch of the learning curve; ``learning_rate`` is that of its last step.
 
-    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients that early stopping watches, None
-    where there are none.
+    ``stop_loss`` is the mean log-loss of the pooled probabilities of the patients used for early stopping, None if
+    there are none.
     """
 
     epoch: int
@@ -31,20 +31,20 @@ def write_history(history: Iterable[Epoch], history_path: Path) -> None:
     """Write ``history.csv``.
 
     Args:
-        history: In the order of the epochs.
+        history: In epoch order.
         history_path: Replaced as a whole.
     """
     write_rows(history_path, [field.name for field in fields(Epoch)], (asdict(epoch) for epoch in history))
 
 
 def read_history(history_path: Path) -> tuple[Epoch, ...]:
-    """Read ``history.csv`` back.
+    """Read ``history.csv``.
 
     Args:
         history_path: As written by :func:`write_history`.
 
     Raises:
-        RunError: Where the file is missing or damaged.
+        RunError: If the file is missing or damaged.
 
     >>> import pathlib, tempfile
     >>> history_path = pathlib.Path(tempfile.mkdtemp()) / "history.csv"

@@ -1,4 +1,4 @@
-"""What one fit is given, and the checks it must pass before anything is learnt."""
+"""The input of one fit, and the checks it must pass before training starts."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class FitJob:
     """One model on one fold.
 
     Attributes:
-        model: The model's id, ``weak-1-cmp``; with ``arm``, ``phase`` and ``fold`` it goes into messages and the card.
+        model: The model's id, ``weak-1-cmp``; with ``arm``, ``phase`` and ``fold`` it is used in messages and the card.
         dimensions: 2 for slices, 3 for boxes.
         learn: What the network learns from.
-        stop: Patients of the training folds who only decide when to stop; empty where ``fit.patience`` is 0.
+        stop: Patients of the training folds used only to decide when to stop; empty if ``fit.patience`` is 0.
         held_out: The fold's own patients, who get their out-of-fold score.
         test: The test patients.
         fit: ``[fit]`` with the arm's own keys.
         augment: ``[augment]``.
-        inputs_sha256: Fingerprint of everything above, kept in the card.
-        synthetic: Whether the cohort was made by code.
+        inputs_sha256: Fingerprint of everything above, stored in the card.
+        synthetic: Whether the cohort is synthetic.
     """
 
     model: str
@@ -59,7 +59,7 @@ class FitJob:
         return self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
 
     def seed(self, purpose: str) -> int:
-        """A seed of its own for each model, fold and purpose, all from the one in the study file."""
+        """Derive a seed for each model, fold and purpose from the one in the study file."""
         text = f"{self.fit.seed}/{self.model}/{self.fold}/{purpose}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
 
@@ -67,12 +67,12 @@ class FitJob:
 def check_job(job: FitJob) -> None:
     """Refuse a job that would leak, or that cannot be learnt from.
 
-    The sets are of patients: a patient whose slices were spread over two of them (an image-level split) is refused by
-    name, whoever put the sets together.
+    The sets consist of patients: a patient whose slices are distributed over two of them (an image-level split) is
+    refused by name, whoever assembled the sets.
 
     Raises:
-        RunError: Where a patient is in two sets.
-        FitError: Where the learning patients are of one class, a patient has two grades, or nobody is left to stop by.
+        RunError: If a patient is in two sets.
+        FitError: If the learning patients are of one class, a patient has two grades, or no stopping patients remain.
     """
     sets = {"learn": job.learn, "stop": job.stop, "held out": job.held_out, "test": job.test}
     check_disjoint({name: samples.patient_ids for name, samples in sets.items()})
@@ -92,6 +92,6 @@ def check_job(job: FitJob) -> None:
         )
     if job.fit.patience and not job.stop.patient_ids:
         raise FitError(
-            f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside to stop by. "
+            f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside for early stopping. "
             "Set fit.patience = 0, or a larger fit.inner_fraction."
         )

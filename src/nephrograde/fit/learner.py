@@ -1,4 +1,4 @@
-"""A network that learns: how it starts, how a batch reaches it, one step, and how it scores while it learns."""
+"""A network in training: initialization, loading batches, one step, and scoring during training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 SETTLING_ROWS = 128
-"""Rows from which batch-norm statistics are measured: with 64 by 64 pixels, 512 places a channel at the coarsest."""
+"""Rows used to measure batch-norm statistics: with 64 by 64 pixels, 512 positions per channel at the coarsest level."""
 
 
 class Learner(NamedTuple):
-    """A network with what makes it learn: Fabric, Fabric's wrapping of the network, and the optimiser."""
+    """A network with what it needs for training: Fabric, Fabric's wrapper of the network, and the optimiser."""
 
     fabric: Fabric
     network: Network
@@ -44,10 +44,10 @@ class Patient(NamedTuple):
 
 
 def start(fabric: Fabric, job: FitJob) -> Learner:
-    """Build the network with its initial weights, and AdamW; norms and biases do not decay.
+    """Build the network with its initial weights, and AdamW without weight decay on norms and biases.
 
     Raises:
-        WeightsError: Where the study names initial weights that do not fit.
+        WeightsError: If the study names initial weights that do not fit.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(job.seed("weights"))
@@ -56,13 +56,13 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     if job.initial is not None:
         load_initial(network, job.initial)
     if fabric.device.type == "cuda" and job.dimensions == 3:
-        network.resnet.maxpool = SlicedMaxPool3d()  # the only part whose gradient is not the same each time there
+        network.resnet.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there
     decaying = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decaying, "weight_decay": job.fit.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=job.fit.learning_rate,
-        fused=fabric.device.type in {"cpu", "cuda"},  # three times quicker than one weight after another
+        fused=fabric.device.type in {"cpu", "cuda"},  # three times as fast as updating the weights one by one
     )
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
     return Learner(fabric, network, wrapped, wrapped_optimizer)
@@ -71,10 +71,10 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
 def load_batch(
     samples: SampleSet, rows: npt.NDArray[np.intp], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read rows, perhaps from disk, and bring them to the device: images as float32, and the truth.
+    """Read rows, possibly from disk, and move them to the device: images as float32, and the truth.
 
-    They travel as float16, half the bytes. On CUDA the call returns before they have arrived, so that the next batch is
-    read while the device still works on the last one.
+    They are transferred as float16, which halves the bytes. On CUDA the call returns before the transfer is complete,
+    so that the next batch is read while the device still works on the last one.
 
     >>> from nephrograde.sample.dataset import SampleSet
     >>> samples = SampleSet(np.zeros((3, 1, 4, 4), np.float16), ("P1", "P2", "P2"), np.array([False, True, True]))
@@ -92,8 +92,8 @@ def load_batch(
 def learn(learner: Learner, images: torch.Tensor, is_high: torch.Tensor, *, n_batch: int) -> torch.Tensor:
     """Take one step on this process's share of a batch of ``n_batch``, and return the share's part of the mean loss.
 
-    DDP averages gradients over the processes; multiplied by their number, the step is that of the whole batch, however
-    unequal the shares.
+    DDP averages gradients over the processes; multiplied by their number, the step equals that of the whole batch, even
+    if the shares are unequal.
     """
     logits = learner.wrapped(images)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_high, reduction="sum") / n_batch
@@ -106,29 +106,29 @@ def learn(learner: Learner, images: torch.Tensor, is_high: torch.Tensor, *, n_ba
 def is_finite(network: Network, loss: torch.Tensor) -> torch.Tensor:
     """Whether loss, weights and batch-norm statistics are finite, as a tensor on the device.
 
-    Cheap enough for every step: a sum of float32 values of any sensible size is finite exactly when all of them are.
+    Cheap enough for every step: a sum of float32 values of reasonable size is finite exactly when all of them are.
     """
     tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point()]
     return torch.stack([loss, *(tensor.detach().sum() for tensor in tensors)]).sum().isfinite()
 
 
 def summed(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
-    """Sum over the processes of a fit; with a single one, the values themselves."""
+    """Sum over the processes of a fit; with a single process, the values themselves."""
     total = fabric.all_reduce(values, reduce_op="sum")
     return torch.as_tensor(total)
 
 
 def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
-    """Measure the batch-norm statistics anew, for the weights as they are and pictures as they are.
+    """Measure the batch-norm statistics again, with the current weights and unaugmented pictures.
 
     The running averages of training lag behind the weights by tens of steps, and come from augmented pictures. A small
-    cohort has three or four steps an epoch: without this, a network that had learnt all about its training patients
+    cohort has three or four steps per epoch: without this, a network that had fitted its training patients perfectly
     scored new ones worse than chance for a dozen epochs (measured on a toy problem), and early stopping gave up on it.
-    Up to ``SETTLING_ROWS`` rows are passed through, in batches made up like those of training. With several processes,
-    each measures its share, and the mean is taken.
+    Up to ``SETTLING_ROWS`` rows are passed through, in batches composed like those of training. With several processes,
+    each measures its share, and the mean is used.
 
     Source:
-        Wu & Johnson 2021, arXiv:2105.07576, section 3 ("precise batch norm"). Our choice.
+        Wu & Johnson 2021, arXiv:2105.07576, section 3 ("precise batch norm").
     """
     fabric, network = learner.fabric, learner.network
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
@@ -152,12 +152,12 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
 
 
 def weights_of(network: Network) -> dict[str, torch.Tensor]:
-    """A copy of the weights, on the CPU."""
+    """Return a copy of the weights, on the CPU."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.resnet.state_dict().items()}
 
 
 def score_rows(learner: Learner, samples: SampleSet) -> torch.Tensor:
-    """Probability of every row; the processes take every ``world``-th row each, and all of them get all rows."""
+    """Return the probability of every row; each process scores every ``world``-th row, and all of them get all rows."""
     rank, world = learner.fabric.global_rank, learner.fabric.world_size
     p_rows = torch.zeros(len(samples.patient_ids), dtype=torch.float64)
     p_rows[rank::world] = torch.from_numpy(score(learner.network, samples.images[rank::world]))
@@ -165,7 +165,7 @@ def score_rows(learner: Learner, samples: SampleSet) -> torch.Tensor:
 
 
 def pool_rows(samples: SampleSet, p_rows: torch.Tensor, *, job: FitJob) -> list[Patient]:
-    """Pool the rows of every patient by the rule of the study file; patients in order of first appearance."""
+    """Pool the rows of every patient by the rule in the study file; patients in order of first appearance."""
     rows_of: dict[str, list[int]] = {}
     for row, patient_id in enumerate(samples.patient_ids):
         rows_of.setdefault(patient_id, []).append(row)

@@ -1,7 +1,7 @@
 """How one network learns on one fold: a flat loop around Lightning Fabric.
 
-Read ``fit_fold`` from top to bottom: check the job, find devices and precision, fit, fit once more in fp32 where bf16
-broke down, and pool the predictions. ``_fit`` is the loop itself.
+Read ``fit_fold`` from top to bottom: check the job, find devices and precision, fit, repeat the fit in fp32 if bf16
+failed, and pool the predictions. ``_fit`` is the loop itself.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from nephrograde.fit.machine import Machine, Precision
 
 CERTAIN = 1e-7
-"""Probabilities are taken as at least so far from 0 and 1 in the log-loss, which would else be infinite."""
+"""In the log-loss, probabilities are kept at least this far from 0 and 1, where it would be infinite."""
 
 
 class _Outcome(NamedTuple):
-    """What comes back from the processes of a fit: tensors and plain values only.
+    """What the processes of a fit return: tensors and plain values only.
 
     ``broken`` is the epoch and step after which a loss or a weight was not finite; the rest is then empty.
     """
@@ -68,22 +68,22 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
     """Fit one network on one fold and score the patients it has not learnt from.
 
     AdamW on the binary cross-entropy of balanced batches; the learning rate warms up and falls along a cosine; every
-    slice inherits its patient's grade. After each epoch the stopping patients are read as new patients would be, and
-    the epoch with their lowest log-loss is kept. Without patience all epochs run, and the last is kept. The same job
+    slice inherits its patient's grade. After each epoch the stopping patients are scored as new patients would be, and
+    the epoch with their lowest log-loss is kept. Without patience, all epochs run and the last is kept. The same job
     gives the same digits on one machine, whatever ran before.
 
     Args:
         job: Samples and settings.
-        advance: Called as often as the study has epochs, also where the fit stops early.
+        advance: Called as often as the study has epochs, even if the fit stops early.
 
     Raises:
-        RunError: Where a patient is in two of the job's sets.
-        FitError: Where the job cannot be learnt from, the devices are not there, or a loss or weight is not finite in
-            fp32 either.
-        WeightsError: Where the initial weights do not fit.
+        RunError: If a patient is in two of the job's sets.
+        FitError: If the job cannot be learnt from, the devices are not available, or a loss or weight is not finite
+            even in fp32.
+        WeightsError: If the initial weights do not fit.
 
     Source:
-        The paper says "ResNet-18" and no more; everything else is our choice.
+        The paper says "ResNet-18" and no more; everything else is ours.
 
     >>> import numpy as np
     >>> from nephrograde.sample.dataset import SampleSet
@@ -151,7 +151,7 @@ def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
     with reproducible(device.type):
         learner = start(fabric, job)
         for epoch in range(1, job.fit.epochs + 1):
-            # Losses and checks stay on the device until the epoch ends; asked for at each step, it would have to wait.
+            # Losses and checks stay on the device until the epoch ends; reading them at each step would force a wait.
             losses, sound = torch.zeros(steps, device=device), torch.zeros(steps, device=device)
             for step in range(steps):
                 learning_rate = learning_rate_at(
@@ -192,7 +192,7 @@ def _broken(epoch: int, *, step: int) -> _Outcome:
 
 
 def _stop_loss(learner: Learner, job: FitJob, *, epoch: int) -> float | None:
-    """Mean log-loss of the stopping patients, each read from all of their rows; NaN where a probability is."""
+    """Return the mean log-loss of the stopping patients, each pooled over all rows; NaN if a probability is NaN."""
     if not job.stop.patient_ids:
         return None
     settle(learner, job, epoch=epoch)
@@ -224,11 +224,11 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, progress: _Prog
         ) from error
     except (ProcessRaisedException, ProcessExitedException) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise FitError(f"{job}: a process of the fit broke off ({reason}). Try fit.devices = 1.") from error
+        raise FitError(f"{job}: a process of the fit ended unexpectedly ({reason}). Try fit.devices = 1.") from error
 
 
 def _fit_in_process(fabric: Fabric, job: FitJob, outcome_path: Path) -> None:
-    """Fit in a process of its own, and leave the outcome in a file: weights are too large for the pipe between them."""
+    """Fit in a separate process, and pass the outcome in a file: weights are too large for the pipe."""
     outcome = _fit(fabric, job, _Progress(_stand_still))
     if fabric.is_global_zero:
         torch.save(outcome._asdict(), outcome_path)

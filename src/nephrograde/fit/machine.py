@@ -1,4 +1,4 @@
-"""What a fit runs on: devices and precision, Lightning Fabric, and a stretch of time in which torch is reproducible."""
+"""What a fit runs on: devices and precision, Lightning Fabric, and a context in which torch is reproducible."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 Precision: TypeAlias = Literal["fp32", "bf16"]
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
-"""What a CPU must have for bf16 to be quicker than fp32; elsewhere it is emulated."""
+"""A CPU needs one of these for bf16 to be faster than fp32; on others it is emulated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Devices of one kind, on one machine or several, and whether a launcher (torchrun, srun) started the processes."""
+    """Devices of one kind, on one or more machines, and whether a launcher (torchrun, srun) started the processes."""
 
     kind: Literal["cpu", "cuda", "mps"]
     devices: int
@@ -37,7 +37,7 @@ class Machine:
 
     @property
     def processes(self) -> int:
-        """Processes that share every batch."""
+        """Number of processes that share every batch."""
         return self.devices * self.nodes
 
     @property
@@ -51,16 +51,16 @@ class Machine:
 
 
 def find_machine(settings: FitSettings) -> Machine:
-    """Find what the study file asks for.
+    """Find the devices that the study file asks for.
 
-    "auto" is a CUDA device where there is one, else the CPU; "mps" is taken only when asked for by name, as some of its
-    3D operations are missing in torch. ``devices`` −1 is all CUDA devices.
+    "auto" is a CUDA device if there is one, else the CPU; "mps" is used only if requested by name, because torch lacks
+    some of its 3D operations. ``devices`` −1 means all CUDA devices.
 
     Args:
         settings: ``accelerator``, ``devices`` and ``nodes`` of ``[fit]``.
 
     Raises:
-        FitError: Where it is not there, or several nodes are asked for without a launcher.
+        FitError: If it is not available, or several nodes are requested without a launcher.
 
     >>> from nephrograde.study import FitSettings
     >>> str(find_machine(FitSettings(accelerator="cpu", devices=2)))
@@ -85,11 +85,11 @@ def find_machine(settings: FitSettings) -> Machine:
 
 
 def find_precision(asked: Literal["auto", "fp32", "bf16"], *, dimensions: Literal[2, 3], kind: str) -> Precision:
-    """The precision of a first attempt.
+    """Return the precision of the first attempt.
 
-    "auto" is bf16 where it is sound and quick: on CUDA devices that have it, and on a CPU with bf16 instructions for 2D
-    only. In 3D on a CPU torch 2.13 gave weights that were not finite within 30 steps. Weights, optimiser, and every
-    score are in fp32 in any case.
+    "auto" is bf16 where it is reliable and fast: on CUDA devices that support it, and for 2D on a CPU with bf16
+    instructions. In 3D on a CPU, torch 2.13 gave non-finite weights within 30 steps. Weights, optimiser and all scores
+    are always in fp32.
 
     >>> find_precision("auto", dimensions=3, kind="cpu"), find_precision("bf16", dimensions=3, kind="cpu")
     ('fp32', 'bf16')
@@ -105,10 +105,10 @@ def find_precision(asked: Literal["auto", "fp32", "bf16"], *, dimensions: Litera
 
 
 def make_fabric(machine: Machine, precision: Precision) -> Fabric:
-    """Set Lightning Fabric up; one device needs no further process, several are joined by DDP.
+    """Set up Lightning Fabric; one device needs no further process, several are joined by DDP.
 
     Raises:
-        FitError: Where Fabric refuses, with its own words.
+        FitError: If Fabric refuses; the message quotes it.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -131,9 +131,9 @@ def make_fabric(machine: Machine, precision: Precision) -> Fabric:
 
 @contextmanager
 def reproducible(kind: str) -> Iterator[None]:
-    """Make torch give the same digits each time within the block, and leave its settings as they were.
+    """Make torch reproducible to the last digit within the block, and restore its settings afterwards.
 
-    On a CPU an operation that cannot keep the promise is an error. Elsewhere it is let pass: the networks here have
+    On a CPU, an operation that cannot be reproducible is an error. Elsewhere it is allowed: the networks here contain
     none, but drivers differ.
     """
     deterministic, warn_only = (
@@ -154,7 +154,7 @@ def reproducible(kind: str) -> Iterator[None]:
         )
         try:
             torch.use_deterministic_algorithms(True, warn_only=kind != "cpu")
-            # Nothing here reads memory that was not written, and filling it costs time.
+            # Nothing here reads uninitialized memory, and filling it costs time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             yield
         finally:
@@ -179,7 +179,7 @@ def _kind(accelerator: str) -> Literal["cpu", "cuda", "mps"]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Fabric from announcing what it was told to do, and from advising srun on machines that happen to have it."""
+    """Keep Fabric from announcing its settings, and from recommending srun on machines that happen to have it."""
     logger = logging.getLogger("lightning_fabric")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def batch_size_of(batch_size: int, n_rows: int) -> int:
-    """Rows in a batch: those of the study file, or all rows where there are fewer; never one (batch norm).
+    """Return the number of rows in a batch: as in the study file, all rows if there are fewer; never one (batch norm).
 
     >>> batch_size_of(16, 100), batch_size_of(16, 5), batch_size_of(16, 1)
     (16, 5, 2)
@@ -25,7 +25,7 @@ def batch_size_of(batch_size: int, n_rows: int) -> int:
 
 
 def steps_per_epoch(batch_size: int, n_rows: int) -> int:
-    """Batches in an epoch: as many rows as there are, rounded to whole batches.
+    """Return the number of batches in an epoch: as many rows as there are, rounded to whole batches.
 
     >>> steps_per_epoch(16, 100), steps_per_epoch(16, 5)
     (6, 1)
@@ -34,14 +34,14 @@ def steps_per_epoch(batch_size: int, n_rows: int) -> int:
 
 
 def batches(is_high: BoolVector, *, batch_size: int, balanced: bool, seed: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Row numbers of one batch after another, without end.
+    """Yield the row numbers of one batch after another, endlessly.
 
-    Rows are dealt from a shuffled pack without replacement, and the pack is shuffled again when it is used up. Balanced
-    sampling has a pack for each class and takes half a batch from each (with an odd size the classes take turns for
-    the odd row), so that the smaller class comes round more often. Our choice; the paper does not say.
+    Rows are dealt from a shuffled deck without replacement, and the deck is shuffled again when it is used up. Balanced
+    sampling has a deck for each class and takes half a batch from each (with an odd size the classes take turns for
+    the odd row), so that the rows of the smaller class recur more often. The paper does not say how it sampled.
 
     Args:
-        is_high: True grade of every row; both classes are there where ``balanced``.
+        is_high: True grade of every row; both classes must be present if ``balanced``.
         batch_size: Rows in every batch.
         balanced: Half high, half low.
         seed: The same seed gives the same batches.
@@ -56,7 +56,7 @@ def batches(is_high: BoolVector, *, batch_size: int, balanced: bool, seed: int) 
     generators = np.random.default_rng(seed).spawn(len(packs))
     dealt = [_deal(pack, generator) for pack, generator in zip(packs, generators, strict=True)]
     for turn in count():
-        # One pack: the whole batch. Two packs: half each; the turns alternate between rounding down and up.
+        # One deck: the whole batch. Two decks: half each; the turns alternate between rounding down and up.
         shares = [batch_size] if not balanced else [(batch_size + turn % 2) // 2, (batch_size + 1 - turn % 2) // 2]
         parts = [islice(stream, share) for stream, share in zip(dealt, shares, strict=True)]
         yield np.fromiter(chain.from_iterable(parts), np.intp, batch_size)

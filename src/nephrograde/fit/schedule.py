@@ -12,10 +12,10 @@ def learning_rate_at(step: int, *, peak: float, warmup_steps: int, total_steps: 
         step: Counted from 0 over all epochs.
         peak: The highest learning rate, reached with the last step of the warm-up.
         warmup_steps: 0 for none.
-        total_steps: Steps of the whole fit, the warm-up among them.
+        total_steps: Steps of the whole fit, including the warm-up.
 
     Source:
-        Goyal 2017, arXiv:1706.02677 (warm-up); Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine). Our choice.
+        Goyal 2017, arXiv:1706.02677 (warm-up); Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine).
 
     >>> [round(learning_rate_at(s, peak=1.0, warmup_steps=2, total_steps=6), 2) for s in range(6)]
     [0.5, 1.0, 1.0, 0.85, 0.5, 0.15]
@@ -27,7 +27,7 @@ def learning_rate_at(step: int, *, peak: float, warmup_steps: int, total_steps: 
 
 
 def warmup_epochs_of(warmup_epochs: int, epochs: int) -> int:
-    """The warm-up of the study file, but at most half of the fit, so that a short trial fit still learns.
+    """Return the warm-up of the study file, but at most half of the fit, so that a short trial fit still learns.
 
     >>> warmup_epochs_of(5, 60), warmup_epochs_of(5, 2), warmup_epochs_of(5, 1)
     (5, 1, 0)

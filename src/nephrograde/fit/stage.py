@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, progress: Progress = silent) -> None:
-    """Fit every model on every fold; a fold whose inputs are unchanged is kept.
+    """Fit every model on every fold; a fold with unchanged inputs is kept.
 
     Args:
         study: The resolved study.
@@ -27,8 +27,8 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
         progress: How to show long steps.
 
     Raises:
-        RunError: Where the scans are not prepared, or a model has none.
-        FitError: Where a model cannot be learnt.
+        RunError: If the scans are not prepared, or a model has none.
+        FitError: If a model cannot be learnt.
     """
     prepared = read_prepared(run)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}

@@ -1,4 +1,4 @@
-"""The card that lies beside every fitted network and says what it is and how it came about."""
+"""The card stored with every fitted network: what it is and how it was made."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a fitted network is, what it learnt from, and what happened on the way.
+    """What a fitted network is, what it learnt from, and what happened during the fit.
 
     The counts are patients. ``precision`` is the one the weights come from, and ``refit_reason`` says why a first fit
-    in bf16 was thrown away ("" where none was). ``seconds`` is wall time; ``inputs_sha256`` names everything that went
-    in, so that a later run can tell whether the fit still holds.
+    in bf16 was discarded ("" if none was). ``seconds`` is wall time; ``inputs_sha256`` identifies all inputs, so that a
+    later run can tell whether the fit is still valid.
     """
 
     model: str
@@ -49,7 +49,7 @@ class ModelCard:
 
 
 def write_card(card: ModelCard, card_path: Path) -> None:
-    """Write a card as JSON, whole or not at all."""
+    """Write a card as JSON, completely or not at all."""
     write_json(card_path, asdict(card))
 
 
@@ -57,7 +57,7 @@ def read_card(card_path: Path) -> ModelCard:
     """Read a card.
 
     Raises:
-        RunError: Where the file is missing, damaged, or of another version.
+        RunError: If the file is missing, damaged, or of another version.
     """
     content = read_json(card_path)
     known = {field.name for field in fields(ModelCard)}

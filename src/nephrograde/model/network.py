@@ -1,4 +1,4 @@
-"""The network as the study uses it: ResNet-18 behind the scaling of grey values, and how images are scored with it."""
+"""The network as the study uses it: ResNet-18 after scaling of grey values, and how it scores images."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CENTRE = 0.5
 SPREAD = 0.25
 """Grey values in [0, 1] enter the network as (value − 0.5) / 0.25: zero mean and unit variance, roughly.
 
-ImageNet's grey values have mean 0.45 and standard deviation 0.225, so torchvision's weights find what they were
-trained on; MedicalNet's were trained on zero mean and unit variance. Our choice.
+ImageNet's grey values have mean 0.45 and standard deviation 0.225, so torchvision's weights get the values they were
+trained on; MedicalNet's were trained on zero mean and unit variance.
 """
 ROWS_AT_ONCE = 8
-"""Pictures scored in one pass, always exactly so many: see ``score``."""
+"""Number of pictures scored in one pass, always exactly this many: see ``score``."""
 
 
 class Network(nn.Module):
-    """ResNet-18 behind the scaling of the grey values: ``(n, channel, …)`` in [0, 1] to ``(n,)`` logits.
+    """ResNet-18 after scaling of the grey values: ``(n, channel, …)`` in [0, 1] to ``(n,)`` logits.
 
-    Only the image channel is scaled; a mask channel stays 0 and 1, so that what is padded reads "not tumour". The
-    weights are kept channels-last, in which training is faster on a CPU and on a tensor-core GPU.
+    Only the image channel is scaled; a mask channel stays 0 and 1, so that padding means "not tumour". The weights are
+    kept channels-last, in which training is faster on a CPU and on a tensor-core GPU.
     """
 
     centre: torch.Tensor
@@ -52,7 +52,7 @@ class Network(nn.Module):
         self.register_buffer("spread", spread, persistent=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logit of high grade for every picture of a batch."""
+        """Return the logit of high grade for every picture of a batch."""
         scaled = (images - self.centre) / self.spread
         logits: torch.Tensor = self.resnet(scaled.contiguous(memory_format=self.memory_format))
         return logits.squeeze(1)
@@ -76,13 +76,13 @@ def build_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal
 
 
 def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:
-    """Probability of high grade for every picture, in fp32 and as the network is when it does not learn.
+    """Return the probability of high grade for every picture, in fp32 and in evaluation mode.
 
-    The pictures pass in groups of exactly ``ROWS_AT_ONCE``, the last one filled up with zeros: the shapes are always
-    the same, and so a patient's probability does not hang on who is scored alongside, to the last digit.
+    The pictures are scored in groups of exactly ``ROWS_AT_ONCE``, the last one padded with zeros: the shapes are always
+    the same, so a patient's probability does not depend on who is scored alongside, to the last digit.
 
     Args:
-        network: On whatever device it is.
+        network: On any device.
         images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)`` in [0, 1]; may be memory-mapped.
 
     >>> score(build_network(2, channels=1), np.zeros((3, 1, 32, 32), np.float16)).shape

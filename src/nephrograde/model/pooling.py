@@ -1,4 +1,4 @@
-"""From the slices of a patient to the patient."""
+"""From a patient's slices to the patient."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ if TYPE_CHECKING:
 
 
 def pool(p_slices: npt.NDArray[np.float64], rule: Literal["mean", "max", "noisy-or"]) -> float:
-    """Probability of high grade for one patient from those of the patient's slices.
+    """Return the probability of high grade for one patient from those of the patient's slices.
 
-    A weak model is taught with slices that inherit the patient's grade, and reads a patient by pooling. With one
-    slice, or one box, all rules agree.
+    A weak model is trained on slices that inherit the patient's grade, and grades a patient by pooling. With a single
+    slice or box, all rules agree.
 
     Args:
         p_slices: Probabilities of one patient's slices, each in [0, 1]; at least one.
-        rule: "mean"; "max", the most suspicious slice decides; "noisy-or", high grade unless every slice, taken as
+        rule: "mean"; "max", the most suspicious slice decides; "noisy-or", high grade unless every slice, assumed
             independent, is low: 1 − ∏(1 − p).
 
     Raises:
         ValueError: Without a slice.
 
     Source:
-        The paper does not say; mean is our choice. Noisy-or: Maron & Lozano-Pérez 1998 (multiple-instance learning).
+        Maron & Lozano-Pérez 1998 (multiple-instance learning) for noisy-or. The paper states no rule; the default,
+        mean, is ours.
 
     >>> slices = np.array([0.5, 0.25])
     >>> pool(slices, "mean"), pool(slices, "max"), pool(slices, "noisy-or")

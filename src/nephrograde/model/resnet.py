@@ -1,8 +1,8 @@
 """ResNet-18 in 2D and 3D, in plain torch, with the parameter names of torchvision's and MedicalNet's files.
 
-Read from the bottom: ``ResNet18`` is a stem, four stages of two ``Block``s each, and a linear head. Each block adds a
-shortcut to two convolutions. Where the size changes, the shortcut is a convolution of size 1 (type B) or ``Subsample``
-(type A), which has no weights.
+Read it from the bottom: ``ResNet18`` is a stem, four stages of two ``Block``s each, and a linear head. Each block adds
+a shortcut to two convolutions. Where the size changes, the shortcut is a convolution of size 1 (type B) or
+``Subsample`` (type A), which has no weights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import nn
 
 
 class _Layers(NamedTuple):
-    """The layers of one number of dimensions."""
+    """The layers for one number of dimensions."""
 
     conv: type[nn.Conv2d | nn.Conv3d]
     norm: type[nn.BatchNorm2d | nn.BatchNorm3d]
@@ -31,8 +31,8 @@ _LAYERS = {
 class SlicedMaxPool3d(nn.Module):
     """Max pooling with kernel 3, stride 2 and padding 1, written with slices and ``maximum``.
 
-    torch's own 3D pooling adds gradients up in an unstated order on CUDA, so that no two fits agree to the last
-    digit. This one has a stated order and the same values. On a CPU it is slower, and torch's is exact there.
+    torch's own 3D pooling sums gradients in an unspecified order on CUDA, so that no two fits agree to the last digit.
+    This one has a fixed order and the same values. On a CPU it is slower, and torch's pooling is reproducible there.
 
     >>> volume = torch.rand(1, 2, 5, 6, 7)
     >>> torch.equal(SlicedMaxPool3d()(volume), nn.MaxPool3d(3, 2, 1)(volume))
@@ -139,7 +139,7 @@ class ResNet18(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits of a batch."""
+        """Return the logits of a batch."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
         logits: torch.Tensor = self.fc(self.avgpool(features).flatten(1))

@@ -1,4 +1,4 @@
-"""Weights in and out of files. Initial weights come from a local file that the study names, never from the network."""
+"""Weights to and from files. Initial weights come from a local file named in the study, never from the internet."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from nephrograde.study import InitialWeights
 
 HEADS = ("fc.", "conv_seg.")
-"""Classification (torchvision) and segmentation (MedicalNet) heads: never taken over."""
+"""Classification (torchvision) and segmentation (MedicalNet) heads: never loaded."""
 
 
 def shortcut_of(initial: InitialWeights) -> Literal["A", "B"]:
-    """The kind of shortcut that a file of weights was trained with; the network must be built with the same.
+    """Return the kind of shortcut that a weights file was trained with; the network must be built with the same.
 
-    Files with downsampling convolutions hold type B (torchvision); MedicalNet's 18 layers have none, type A.
+    Files with downsampling convolutions have type B (torchvision); MedicalNet's 18-layer files have none, type A.
 
     Raises:
-        WeightsError: Where the file is missing, is another one than the study names, or cannot be read.
+        WeightsError: If the file is missing, differs from the one the study names, or cannot be read.
     """
     return "B" if any(".downsample." in name for name in _read(initial)) else "A"
 
 
 def load_initial(network: Network, initial: InitialWeights) -> None:
-    """Put the weights of a local file into a network, all but its last layer.
+    """Load the weights of a local file into a network, except its last layer.
 
     Reads torchvision's layout (2D; the three colour channels of the first convolution are summed, which is exact for
-    a grey picture repeated three times) and MedicalNet's (3D; ``module.`` before every name, the whole perhaps inside
-    ``state_dict``). 3D kernels are stored in the order z, y, x and are turned into ours, x, y, z. A mask channel starts
-    at zero, so that the network begins as the file's and learns what the mask is for.
+    a grey picture repeated three times) and MedicalNet's (3D; ``module.`` before every name, possibly all inside
+    ``state_dict``). 3D kernels are stored in the order z, y, x and are transposed to ours, x, y, z. A mask channel
+    starts at zero, so that the network behaves like the file's at first and learns to use the mask.
 
     Args:
-        network: Built with the file's own shortcut (``shortcut_of``); changed in place.
-        initial: The file, and the SHA-256 it must have; compared before anything is read.
+        network: Built with the file's own shortcut (``shortcut_of``); modified in place.
+        initial: The file and its expected SHA-256, which is checked before anything is read.
 
     Raises:
-        WeightsError: Where the file is missing, is another one, cannot be read, or does not fit (all of it is listed).
+        WeightsError: If the file is missing, differs, cannot be read, or does not fit (all mismatches are listed).
 
     Source:
         torchvision ``resnet18``; MedicalNet (Chen 2019, arXiv:1904.00625; its ``datasets/brains18.py`` states the axis
@@ -67,7 +67,7 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
         raise WeightsError(
             f"{initial.path} does not hold a ResNet-18 in {network.dimensions}D with shortcut {network.shortcut}:\n"
             + "\n".join(f"  {fault}" for fault in faults)
-            + "\nName a file of torchvision's (2D) or MedicalNet's (3D) ResNet-18, or take the key out of the study."
+            + "\nName a file of torchvision's (2D) or MedicalNet's (3D) ResNet-18, or remove the key from the study."
         )
     network.resnet.load_state_dict(given, strict=False)
 
@@ -79,10 +79,10 @@ def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> Non
 
 
 def load_weights(network: Network, weights_path: Path) -> None:
-    """Put weights that ``save_weights`` wrote into a network of the same make.
+    """Load weights written by ``save_weights`` into a network of the same kind.
 
     Raises:
-        RunError: Where the file is missing, damaged, or belongs to another network.
+        RunError: If the file is missing, damaged, or belongs to another network.
     """
     try:
         given = load_file(weights_path)
@@ -99,7 +99,7 @@ def load_weights(network: Network, weights_path: Path) -> None:
 def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:
     if not initial.path.is_file():
         raise WeightsError(
-            f"The initial weights {initial.path} are not there. Download the file, or take the key out of the study."
+            f"The initial weights {initial.path} do not exist. Download the file, or remove the key from the study."
         )
     found = sha256_of(initial.path)
     if found != initial.sha256:
@@ -128,7 +128,7 @@ def _parse(path: Path) -> Any:
 
 
 def _faults(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:
-    """What does not fit, a line each; the batch norms' step counters, which old files lack, do not count."""
+    """List mismatches, one per line; the batch norms' step counters, which old files lack, are ignored."""
     missing = [f"{name}: is missing" for name in wanted if name not in given and "num_batches" not in name]
     surplus = [f"{name}: has no place in the network" for name in given if name not in wanted]
     unequal = [

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_file
 from nephrograde.organs.landmarks import (
     FAT_HU,
     coarse_grid,
@@ -282,12 +282,17 @@ def read_organs(organs_path: Path, volume: Volume) -> Organs:
     >>> organs.scores, int((organs.labels == LEFT).sum())
     ({2: 1.0}, 1000)
     """
+    with about_file(organs_path):
+        return _on_lattice(_given_masks(organs_path), volume)
+
+
+def _on_lattice(marked: list[tuple[int, MaskArray, Grid]], volume: Volume) -> Organs:
     grid, _ = coarse_grid(volume)
     labels = np.zeros(grid.size, dtype=np.uint8)
     scores = {}
-    for label, mask, source, mask_path in _given_masks(organs_path):
+    for label, mask, source in marked:
         try:
-            brought = bring_over(mask, source, grid, mask_path=mask_path)
+            brought = bring_over(mask, source, grid)
         except VolumeError:
             if label == AORTA:  # may be outside the scan; the kidneys may not
                 continue
@@ -299,14 +304,14 @@ def read_organs(organs_path: Path, volume: Volume) -> Organs:
     if not scores:
         raise VolumeError(
             "organs-missing",
-            f"{organs_path}: no kidney is marked.",
+            "no kidney is marked.",
             "Give the label map that TotalSegmentator writes with --ml (task total), or its folder with "
             "kidney_right.nii.gz and kidney_left.nii.gz.",
         )
     return Organs(labels, grid, scores)
 
 
-def _given_masks(organs_path: Path) -> list[tuple[int, MaskArray, Grid, Path]]:
+def _given_masks(organs_path: Path) -> list[tuple[int, MaskArray, Grid]]:
     """Return the labelled organs with their label here."""
     found = []
     if organs_path.is_dir():
@@ -314,8 +319,8 @@ def _given_masks(organs_path: Path) -> list[tuple[int, MaskArray, Grid, Path]]:
             mask_path = organs_path / f"{name}.nii.gz"
             if mask_path.exists():
                 values, grid = read_stored(mask_path)
-                found.append((label, values > 0, grid, mask_path))
+                found.append((label, values > 0, grid))
     else:
         values, grid = read_stored(organs_path)
-        found = [(label, values == number, grid, organs_path) for label, number in TOTALSEGMENTATOR.values()]
+        found = [(label, values == number, grid) for label, number in TOTALSEGMENTATOR.values()]
     return [organ for organ in found if organ[1].any()]

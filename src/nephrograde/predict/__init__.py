@@ -1,1 +1,1 @@
-"""A NEW PATIENT: grade one scan with the models of a finished run."""
+"""Prediction: grade one scan with the models of a finished run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,10 @@ def load_ensemble(run: RunFolder, model: str, *, settings: FitSettings) -> Ensem
     Raises:
         RunError: Where the model has not been fitted, or a file is missing, damaged or of another version.
     """
-    networks = tuple(load_network(fold.fold_dir)[0] for fold in run.folds(model))
+    networks: list[Network] = []
+    for fold in run.folds(model):
+        copied = copy.deepcopy(networks[0]) if networks else None
+        networks.append(load_network(fold.fold_dir, into=copied)[0])
     if not networks:
         raise RunError(f"{run.models_dir / model} holds no fitted network. Run `nephrograde fit` first.")
-    return Ensemble(networks, settings)
+    return Ensemble(tuple(networks), settings)

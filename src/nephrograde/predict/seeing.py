@@ -58,13 +58,14 @@ def see(scan: Scan, arm: Arm, study: Study) -> Seen:
 
 def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
     volume = read_volume(scan.image_path)
-    scanned, faults = Scanned(volume, scan), check_volume(volume)
+    scanned = Scanned(volume, scan)
+    warnings = [f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in check_volume(volume)]
     if scan.mask_path is not None:
         delineation = delineate(scan.mask_path, volume, study.masks)
-        scanned, faults = annotated(volume, scan, delineation), [*faults, *delineation.faults]
+        scanned = annotated(volume, scan, delineation)
+        warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in delineation.faults]
     region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
-    warnings = tuple(f"{fault.message} {fault.remedy}" for fault in faults)
-    return Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, warnings)
+    return Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
 
 
 def _see_pictures(scan: Scan, arm: Arm, study: Study) -> Seen:

@@ -1,1 +1,1 @@
-"""Whether a cohort is sound: duplicate, exchanged, truncated or unusable scans."""
+"""Checks of a cohort: duplicate, exchanged, truncated or unusable scans."""

@@ -1,4 +1,4 @@
-"""How a DICOM series was reconstructed, and who is on it, from the headers of some of its files."""
+"""How a DICOM series was reconstructed, and which person it shows, from the headers of some of its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.entries import Entries
 
 LOOKED_AT_FILES = 30
-"""Evenly chosen over the names of a series; a kernel that changes within it changes for many slices (our choice)."""
+"""Chosen evenly over the sorted names of a series; a kernel that changes within it changes for many slices."""
 TILT_FROM_DEG = 0.5
 _NOT_DICOM = (".gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _PERSON = ("PatientName", "PatientBirthDate", "PatientSex")
@@ -31,12 +31,12 @@ _WANTED = want((*_MADE, *_PERSON))
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """How one series was made, as far as its headers say.
+    """How one series was made, according to its headers.
 
     Attributes:
         kernels: Every ConvolutionKernel among its files.
         thickness_mm: Every SliceThickness.
-        tilt_deg: The largest GantryDetectorTilt, without sign; 0 where there is none.
+        tilt_deg: The largest absolute GantryDetectorTilt; 0 if there is none.
     """
 
     kernels: tuple[str, ...] = ()
@@ -48,10 +48,10 @@ def read_acquisition(image_path: Path) -> Acquisition:
     """Read how the series of an image was made.
 
     Args:
-        image_path: A folder, a series list or one DICOM file; anything else says nothing.
+        image_path: A folder, a series list or one DICOM file; anything else gives an empty result.
 
     Returns:
-        What the headers say; a file that is not DICOM, or damaged, is passed over.
+        What the headers say; a file that is not DICOM, or damaged, is skipped.
 
     Source: DICOM PS3.3 C.8.2.1 (CT image).
 
@@ -70,15 +70,13 @@ def read_acquisition(image_path: Path) -> Acquisition:
 
 
 def read_person_marks(image_path: Path) -> PersonMarks:
-    """Read by what the person and the examination of an image are known again, without keeping who it is.
+    """Read marks by which the person and the examination can be recognised again, without keeping the identity.
 
     Args:
         image_path: As for :func:`read_acquisition`.
 
     Returns:
-        Marks that hold within this process only; empty ones where no header can be read.
-
-    Source: Our choice.
+        Marks that are valid within this process only; empty if no header can be read.
     """
     for header in _headers(image_path, 1):
         name, birth_date, sex = (header.text(keyword) for keyword in _PERSON)
@@ -91,35 +89,33 @@ def read_person_marks(image_path: Path) -> PersonMarks:
     return PersonMarks()
 
 
-def check_acquisition(acquisition: Acquisition, image_path: Path | None) -> list[Fault]:
+def check_acquisition(acquisition: Acquisition) -> list[Fault]:
     """Look for a series that was not made in one way, or with a tilted gantry.
 
     Args:
         acquisition: From :func:`read_acquisition`.
-        image_path: For the messages.
 
     Returns:
         Warnings with code "mixed-kernel" or "gantry-tilt".
 
     Source: Our choice.
 
-    >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")), None)[0].message)
-    image: its slices were reconstructed with several kernels (B30f, B70f).
+    >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")))[0].message)
+    its slices were reconstructed with several kernels (B30f, B70f).
     """
-    name = image_path or "image"
     faults = []
     if len(acquisition.kernels) > 1:
-        message = f"{name}: its slices were reconstructed with several kernels ({', '.join(acquisition.kernels)})."
+        message = f"its slices were reconstructed with several kernels ({', '.join(acquisition.kernels)})."
         faults.append(Fault("mixed-kernel", "warning", message, "Export each reconstruction as a series of its own."))
     if acquisition.tilt_deg >= TILT_FROM_DEG:
-        message = f"{name}: was scanned with the gantry tilted by {acquisition.tilt_deg:g}°, so its slices lie askew."
+        message = f"was scanned with the gantry tilted by {acquisition.tilt_deg:g}°, so its slices lie askew."
         remedy = "See that the sizes are right; use another reconstruction if there is one."
         faults.append(Fault("gantry-tilt", "warning", message, remedy))
     return faults
 
 
 def _headers(image_path: Path, count: int) -> Iterator[Entries]:
-    """The texts of up to ``count`` headers; where one is enough, the first that can be read."""
+    """Yield up to ``count`` headers; if one is enough, the first that can be read."""
     streams = _listed_streams(image_path, count) if is_series_list(image_path) else _streams(image_path, count)
     with closing(streams):
         found = 0
@@ -164,6 +160,6 @@ def _read_header(stream: IO[bytes]) -> Entries | None:
 
 
 def _number(header: Entries, keyword: str) -> float:
-    """The number of an entry; 0 where there is none."""
+    """Return an entry as a number; 0 if missing."""
     numbers = header.find_numbers(keyword, 1)
     return numbers[0] if numbers else 0.0

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.quality.marks import PersonMarks, shared_slices
+from nephrograde.sample.scanned import find_lender
+from nephrograde.sample.target import places_given
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.finding import Finding, as_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from nephrograde.cohort.case import Case, Cohort
+    from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.quality.scan_quality import ScanQuality
     from nephrograde.study import Arm, Study
 
@@ -21,24 +23,24 @@ ScanKey: TypeAlias = tuple[str, str]
 """Patient id and phase."""
 
 SHARED_SLICES = 3
-"""So many equal slices make two scans copies of each other, in whole or in part (our choice)."""
+"""Number of equal slices from which two scans count as copies of each other, in whole or in part."""
 PLACEHOLDER_FROM = 6
-"""A UID, or a name with birth date, that so many patients share is a placeholder of a de-identification."""
+"""A UID, or a name with birth date, shared by this many patients is a placeholder from de-identification."""
 MIXED_THICKNESS_FROM = 2.0
 _GRADES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many patients something holds for; a row of ``counts.csv``.
+    """Number of patients for whom something holds; a row of ``counts.csv``.
 
     Attributes:
         what: "patients", "images" (in the table), "readable", "every phase" or "usable" (by a model).
-        name: The phase or the model; empty where all are meant.
-        n: Patients.
-        low: Of them low grade.
-        high: Of them high grade.
-        grades: Of them with grade 1, 2, 3 and 4; None where the outcome is 0/1.
+        name: The phase or the model; empty if all are meant.
+        n: Number of patients.
+        low: Of these, low grade.
+        high: Of these, high grade.
+        grades: Of these, with grade 1, 2, 3 and 4; None if the outcome is 0/1.
     """
 
     what: str
@@ -51,7 +53,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class CohortQuality:
-    """All findings, scans first and then patients, in the order of the table; counts; and the scans by key."""
+    """All findings, scans first and then patients, in table order; counts; and the scans by key."""
 
     findings: tuple[Finding, ...]
     counts: tuple[Count, ...]
@@ -65,25 +67,22 @@ def examine_cohort(
     *,
     marks: Mapping[ScanKey, PersonMarks] | None = None,
 ) -> CohortQuality:
-    """Look a cohort over for doubles and mixtures, and count what each arm can use.
+    """Check a cohort for duplicate and inconsistent scans, and count what each arm can use.
 
     Args:
         cohort: As read from the table.
-        study: Which arms on which phases.
-        qualities: What :func:`~nephrograde.quality.scan_quality.examine_scan` found, by patient and phase.
-        marks: Who the headers name; without them only pixels are compared.
+        study: Its arms and phases.
+        qualities: Results of :func:`~nephrograde.quality.scan_quality.examine_scan`, by patient and phase.
+        marks: Whom the headers name; without them, only pixels are compared.
 
     Returns:
         The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
         to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel" and
         "mixed-thickness" (warnings).
-
-    Source: Our choice.
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
-    scans = {(case.patient_id, phase): scan for case in cohort.cases for phase, scan in case.scans.items()}
-    findings = [as_finding(fault, key[0], scans[key]) for key in keys for fault in qualities[key].faults]
+    findings = [as_finding(fault, *key) for key in keys for fault in qualities[key].faults]
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
     for case in cohort.cases:
@@ -95,7 +94,7 @@ def examine_cohort(
 
 
 def quality_lines(quality: CohortQuality) -> list[str]:
-    """Say in a few lines what was found, for a terminal.
+    """Summarize the findings in a few lines, for a terminal.
 
     Args:
         quality: From :func:`examine_cohort`.
@@ -103,16 +102,14 @@ def quality_lines(quality: CohortQuality) -> list[str]:
     Returns:
         Lines with patients and grades, phases, what each model can use, and the findings by code with an example of
         each, fatal ones first.
-
-    Source: Our choice.
     """
     lines = [_count_line(count) for count in quality.counts]
-    for severity, title in (("fatal", "Must be mended"), ("warning", "Look at")):
+    for severity, title in (("fatal", "Must be fixed"), ("warning", "Check")):
         found = [finding for finding in quality.findings if finding.severity == severity]
         for code, number in Counter(finding.code for finding in found).most_common():
             first = next(finding for finding in found if finding.code == code)
             place = f"{first.patient_id} {first.phase}".strip()
-            lines.append(f"{title}: {code}, {number} ×, first {place}: {first.message} {first.remedy}")
+            lines.append(f"{title}: {code}, {number} ×, first {place}: {first.text} {first.remedy}")
     return lines if quality.findings else [*lines, "Nothing odd was found."]
 
 
@@ -129,7 +126,7 @@ def _count_line(count: Count) -> str:
 
 
 def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Finding]:
-    """Each scan that shares slices with an earlier one is named once, with the one it shares most with."""
+    """Report each scan that shares slices with an earlier one once, with the scan it shares most slices with."""
     holders: dict[str, ScanKey] = {}
     for key in keys:
         own = qualities[key].marks
@@ -146,6 +143,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
         whose = f"this patient's phase {other[1]}" if is_same_patient else f"patient {other[0]}, phase {other[1]}"
         yield Finding(
             *key,
+            f"{key[1]}_image",
             "duplicate-phase" if is_same_patient else "duplicate-image",
             "fatal",
             f"{shared} of {len(own)} slices hold the same pixels as {whose}.",
@@ -156,7 +154,7 @@ def _duplicated_images(keys: Sequence[ScanKey], qualities: Mapping[ScanKey, Scan
 
 
 def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks]) -> Iterator[Finding]:
-    """Ids that share a study, a frame of reference or a person; and rows in which two persons meet."""
+    """Report ids that share a study, a frame of reference or a person, and rows that combine two persons."""
     kinds = {"study": "StudyInstanceUID", "frame": "FrameOfReferenceUID", "person": "name, birth date and sex"}
     named: set[tuple[str, str]] = set()
     for kind, words in kinds.items():
@@ -168,36 +166,39 @@ def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks
             first, *others = patients
             if len(patients) >= PLACEHOLDER_FROM:
                 message = f"{len(patients)} patients share one {words}, so it tells nobody apart."
-                yield Finding(first, "", "uid-placeholder", "warning", message, "See how the export was de-identified.")
+                remedy = "See how the export was de-identified."
+                yield Finding(
+                    first, "", "", "uid-placeholder", "warning", message, "See how the export was de-identified."
+                )
                 continue
             for patient in others:
                 if (first, patient) not in named:
                     named.add((first, patient))
                     message = f"the DICOM headers give the same {words} as those of patient {first}."
                     remedy = "If they are one person, keep one row; else the two leak from training to test."
-                    yield Finding(patient, "", "patient-twice", "warning", message, remedy)
+                    yield Finding(patient, "", "", "patient-twice", "warning", message, remedy)
     for patient in dict.fromkeys(key[0] for key in keys):
         born = {marks[key].born for key in keys if key[0] == patient and key in marks} - {""}
         if len(born) > 1:
             message = "the DICOM headers of this row's phases give different birth dates or sexes."
             remedy = "See that all phases of the row are of one person."
-            yield Finding(patient, "", "patient-mixed", "warning", message, remedy)
+            yield Finding(patient, "", "", "patient-mixed", "warning", message, remedy)
 
 
 def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Finding]:
-    """Phases of one patient that were reconstructed in different ways."""
+    """Report phases of one patient that were reconstructed in different ways."""
     kernels = {phase: "/".join(quality.kernels) for phase, quality in own.items() if quality.kernels}
     if len(set(kernels.values())) > 1:
         listed = ", ".join(f"{phase} {kernel}" for phase, kernel in kernels.items())
         message = f"the phases were reconstructed with different kernels ({listed})."
         remedy = "Choose series of one kernel, the soft one, if there are such."
-        yield Finding(patient_id, "", "mixed-kernel", "warning", message, remedy)
+        yield Finding(patient_id, "", "", "mixed-kernel", "warning", message, remedy)
     steps_mm = {p: quality.spacing_mm[2] for p, quality in own.items() if quality.is_readable and quality.is_volume}
     if steps_mm and max(steps_mm.values()) >= MIXED_THICKNESS_FROM * min(steps_mm.values()):
         listed = ", ".join(f"{phase} {step:g} mm" for phase, step in steps_mm.items())
         message = f"the slices of the phases lie differently far apart ({listed})."
         remedy = "Choose series of like slice distance, if there are such."
-        yield Finding(patient_id, "", "mixed-thickness", "warning", message, remedy)
+        yield Finding(patient_id, "", "", "mixed-thickness", "warning", message, remedy)
 
 
 def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Count]:
@@ -212,23 +213,26 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
         usable = []
         for case in cases:
             quality = qualities.get((case.patient_id, phase))
-            others = [qualities[key] for p in phases if (key := (case.patient_id, p)) in qualities]
-            is_carried = study.masks.carry != "off" and any("mask" in other.supervision for other in others)
-            if quality is not None and _is_usable(quality, arm, is_carried=is_carried):
+            if quality is None:
+                continue
+            lender = find_lender(case, case.scans[phase], study)
+            lent = qualities.get((case.patient_id, lender.phase)) if lender else None
+            is_carried = lent is not None and Supervision.MASK in lent.supervision
+            if _is_usable(quality, case.scans[phase], arm, is_carried=is_carried):
                 usable.append(case)
         yield _count("usable", model, usable)
 
 
-def _is_usable(quality: ScanQuality, arm: Arm, *, is_carried: bool) -> bool:
-    """Whether a scan has an annotation of the arm's level or a dearer one, from which it can be derived.
+def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) -> bool:
+    """Whether the annotation that an arm is given of this scan can be used.
 
-    A mask of another phase counts where the study carries masks over; whether it fits is seen when that is done.
-    Exported pictures serve arms on slices, with or without a place, unless these ask for a mask.
+    A mask of another phase counts if the study transfers masks; whether it fits is determined when that is done.
+    Exported pictures can be used by arms on slices, with or without a position, unless the arm requires a mask.
     """
     if not quality.is_volume:
         return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK
-    given = [Supervision.NONE, *map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])]
-    return quality.is_readable and any(level.cost >= arm.supervision.cost for level in given)
+    sound = {*map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])}
+    return quality.is_readable and arm.supervision.choose(sound | places_given(scan)) in sound
 
 
 def _count(what: str, name: str, cases: Iterable[Case]) -> Count:

@@ -1,4 +1,4 @@
-"""What is odd about the numbers of a CT: metal, tissue cut off at the edge, and fat or air inside a tumour mask."""
+"""Suspect values in a CT: metal, tissue cut off at the edge, and fat or air inside a tumour mask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 METAL_ABOVE_HU = 3000.0
-"""Dense cortical bone stays below 2000 HU; 3071 HU is the highest number of 12 bits, where metal ends up."""
+"""Dense cortical bone stays below 2000 HU; 3071 HU is the highest 12-bit value, at which metal saturates."""
 METAL_FROM_ML = 0.1
 FAT_BELOW_HU = -30.0
 """Fat lies between −120 and −60 HU; −30 leaves room for noise."""
@@ -28,22 +28,22 @@ _BODY_ABOVE_HU = -250.0
 _LOOKED_AT_PX = 128
 _LOOKED_AT_SLICES = 40
 _CIRCLE_RADIUS = (0.95, 1.06)
-"""The circle of a reconstruction reaches the middles of the array's sides; its radius in halves of a side."""
+"""The reconstruction circle touches the middles of the array's sides; its radius in units of half a side."""
 _CIRCLE_SHARE = 0.6
-"""Of the circle's rim that must hold an image for it to be one."""
+"""Fraction of the circle's rim that must contain image values for it to count as a circle."""
 TOUCHING_MM = 20.0
 TRUNCATED_SHARE = 0.1
-"""Of the slices on which the body touches the edge over ``TOUCHING_MM``; fewer are let through."""
+"""Fraction of slices on which the body may touch the edge over ``TOUCHING_MM`` before it is reported."""
 CROPPED_SHARE = 0.8
-"""Of all four edges of the image, and of its slices, that tissue fills in a crop."""
+"""Fraction of all four edges of the image, and of its slices, that tissue fills in a crop."""
 
 
 class Edge(NamedTuple):
     """Where the body meets the edge of the image.
 
     Attributes:
-        share: Of the slices looked at, that on which it does over ``TOUCHING_MM`` or more.
-        sides: "right", "left", "front", "back": where.
+        share: Fraction of the examined slices on which it does so over ``TOUCHING_MM`` or more.
+        sides: Where: "right", "left", "front", "back".
         is_crop: Whether the image is a piece cut out of a scan, with tissue on all sides.
     """
 
@@ -53,22 +53,20 @@ class Edge(NamedTuple):
 
 
 def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
-    """Look for metal, whose streaks spoil the slices it lies on.
+    """Check for metal, whose streaks spoil the slices it lies on.
 
     Args:
         volume: A CT in HU.
-        mask: The tumour; the message then tells on how many of its slices there is metal.
+        mask: The tumour; the message then gives the number of its slices with metal.
 
     Returns:
         A warning "metal", or nothing.
-
-    Source: Our choice of ``METAL_ABOVE_HU`` and ``METAL_FROM_ML``.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.full((50, 50, 20), -50)
     >>> values[20:30, 20:30, 4:6] = 3071
     >>> print(check_metal(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)))[0].message)
-    image: holds 0.2 ml above 3000 HU (metal) on 2 of 20 slices.
+    holds 0.2 ml above 3000 HU (metal) on 2 of 20 slices.
     """
     counts = np.array([np.count_nonzero(plane > METAL_ABOVE_HU) for plane in np.moveaxis(volume.values, 2, 0)])
     voxel_ml = math.prod(volume.spacing_mm) / 1000
@@ -83,7 +81,7 @@ def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
         Fault(
             "metal",
             "warning",
-            f"{volume.image_path or 'image'}: holds {counts.sum() * voxel_ml:.1f} ml above {METAL_ABOVE_HU:.0f} HU "
+            f"holds {counts.sum() * voxel_ml:.1f} ml above {METAL_ABOVE_HU:.0f} HU "
             f"(metal) on {int((counts > 0).sum())} of {len(counts)} slices{on_tumour}.",
             "See whether streaks cross the tumour; leave the scan out if they do.",
         )
@@ -93,16 +91,14 @@ def check_metal(volume: Volume, mask: MaskArray | None = None) -> list[Fault]:
 def find_edge(volume: Volume) -> Edge:
     """Find where the body meets the edge of what was reconstructed.
 
-    The body is the largest piece of tissue on a slice after thin things such as the table have been eroded away. The
-    edge is that of the array, and the circle of the reconstruction where all beyond it is filled with one number.
+    The body is the largest piece of tissue on a slice after thin objects such as the table have been eroded. The edge
+    is that of the array, and the reconstruction circle if everything outside it is filled with one value.
 
     Args:
         volume: A CT in HU.
-
-    Source: Our choice.
     """
     size = volume.values.shape
-    # From the first pixel to the last, both among them: what touches the edge does so on those.
+    # From the first pixel to the last, inclusive: what touches the edge does so on those.
     looked_at = [
         np.linspace(0, n - 1, min(n, most)).round().astype(int)
         for n, most in zip(size, (_LOOKED_AT_PX, _LOOKED_AT_PX, _LOOKED_AT_SLICES), strict=True)
@@ -127,28 +123,24 @@ def find_edge(volume: Volume) -> Edge:
     return Edge(float(is_touching.mean()), sides, is_crop)
 
 
-def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
+def check_field_of_view(edge: Edge) -> list[Fault]:
     """Say where the image cuts the body off.
 
     Args:
-        volume: A CT in HU.
         edge: From :func:`find_edge`.
 
     Returns:
         A warning "truncated", or "cropped" for an image with tissue on all sides, or nothing.
 
-    Source: Our choice of ``TRUNCATED_SHARE`` and ``CROPPED_SHARE``.
-
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.full((100, 100, 20), -1000)
     >>> values[:80, 20:80] = 40
     >>> volume = make_volume(values, spacing_mm=(3.0, 3.0, 5.0))
-    >>> print(check_field_of_view(volume, find_edge(volume))[0].message)
-    image: the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
+    >>> print(check_field_of_view(find_edge(volume))[0].message)
+    the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
     """
-    name = volume.image_path or "image"
     if edge.is_crop:
-        message = f"{name}: tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
+        message = "tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
         return [Fault("cropped", "warning", message, "If it was cut out on purpose, see that the tumour is whole.")]
     if edge.share < TRUNCATED_SHARE:
         return []
@@ -156,7 +148,7 @@ def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
         Fault(
             "truncated",
             "warning",
-            f"{name}: the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
+            f"the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
             f"{100 * edge.share:.0f} % of the slices; what lies beyond is missing.",
             "See that the tumour and what surrounds it are inside; ask for a larger field of view.",
         )
@@ -164,7 +156,7 @@ def check_field_of_view(volume: Volume, edge: Edge) -> list[Fault]:
 
 
 def check_mask_spill(volume: Volume, mask: MaskArray) -> list[Fault]:
-    """Look for fat and air inside a tumour mask, which is then shifted, drawn too wide, or made for another scan.
+    """Check for fat and air inside a tumour mask: it is then shifted, drawn too wide, or made for another scan.
 
     Args:
         volume: A CT in HU.
@@ -173,33 +165,30 @@ def check_mask_spill(volume: Volume, mask: MaskArray) -> list[Fault]:
     Returns:
         Warnings with code "mask-fat" or "mask-air".
 
-    Source: Our choice of the shares and limits.
-
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.full((10, 10, 10), 40.0)
     >>> values[:, :, :5] = -90.0
     >>> mask = np.zeros((10, 10, 10), dtype=bool)
     >>> mask[3:6, 3:6, 3:7] = True
     >>> print(check_mask_spill(make_volume(values, spacing_mm=(1.0, 1.0, 1.0)), mask)[0].message)
-    image: 50 % of the tumour mask is fat (below -30 HU).
+    50 % of the tumour mask is fat (below -30 HU).
     """
-    name = volume.image_path or "image"
     inside = volume.values[mask]
     air, fat = float((inside < AIR_BELOW_HU).mean()), float((inside < FAT_BELOW_HU).mean())
     faults = []
     if air > AIR_SHARE:
-        message = f"{name}: {100 * air:.0f} % of the tumour mask is air (below {AIR_BELOW_HU:.0f} HU)."
+        message = f"{100 * air:.0f} % of the tumour mask is air (below {AIR_BELOW_HU:.0f} HU)."
         remedy = "See that the mask was drawn on this scan; it reaches into bowel, lung or out of the body."
         faults.append(Fault("mask-air", "warning", message, remedy))
     if fat - air > FAT_SHARE:
-        message = f"{name}: {100 * (fat - air):.0f} % of the tumour mask is fat (below {FAT_BELOW_HU:.0f} HU)."
+        message = f"{100 * (fat - air):.0f} % of the tumour mask is fat (below {FAT_BELOW_HU:.0f} HU)."
         remedy = "See that the mask was drawn on this scan and follows the tumour; it reaches into the fat around."
         faults.append(Fault("mask-fat", "warning", message, remedy))
     return faults
 
 
 def _body(is_tissue: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The largest piece that is thicker than two pixels; erosion does not begin at the edge of the image."""
+    """Return the largest piece thicker than two pixels; erosion does not start at the edge of the image."""
     from scipy import ndimage
 
     thick = ndimage.binary_erosion(is_tissue, border_value=1)
@@ -211,7 +200,7 @@ def _body(is_tissue: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _edge_pixels(planes: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """The border of the array and, where there is one, the inside of the reconstruction's circle."""
+    """Return the border of the array and, if there is one, the inside of the reconstruction circle."""
     _, x, y = planes.shape
     edge = np.ones((x, y), dtype=bool)
     edge[1:-1, 1:-1] = False
@@ -221,7 +210,7 @@ def _edge_pixels(planes: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     radius = float(distance[~is_filled.all(axis=0)].max(initial=0.0))
     circle = (distance <= radius) & (distance > radius - 2)
     low, high = (share * min(x, y) / 2 for share in _CIRCLE_RADIUS)
-    # Else the corners hold an image, or the air around the body was filled as well, up to the skin.
+    # Otherwise the corners contain image, or the air around the body was filled as well, up to the skin.
     if low <= radius <= high and (~is_filled[:, circle]).mean() >= _CIRCLE_SHARE:
         edge |= circle
     return edge

@@ -1,4 +1,4 @@
-"""What is odd about the lattice of a scan: voxel size, slices, height, and how it lies in the patient."""
+"""Suspect geometry of a scan: voxel size, slices, height, and orientation in the patient."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SHORT_FROM_MM = 100.0
 """An adult's kidney is about 110 mm long."""
 OBLIQUE_FROM_DEG = 5.0
 COARSER_BY = 1.5
-"""The axis along which slices were made is taken to be the one that is coarser than the others by this factor."""
+"""The axis whose spacing exceeds the others by this factor is taken to be the slice axis."""
 
 
 def check_geometry(volume: Volume) -> list[Fault]:
-    """Look for a lattice on which sizes, slices or crops would not mean what they should.
+    """Check for a geometry in which sizes, slices or crops would not mean what they should.
 
-    Gaps, doubled slices, shear and impossible spacings stop the reading of a scan and are no matter here. Of a series
-    that is not axial the voxels are not judged.
+    Gaps, duplicated slices, shear and impossible spacings already stop a scan from being read and are not checked here.
+    If a series is not axial, its voxels are not judged.
 
     Args:
         volume: A scan as read.
@@ -37,8 +37,6 @@ def check_geometry(volume: Volume) -> list[Fault]:
     Returns:
         Warnings with code "pixel-size", "pixel-not-square", "thick-slices", "anisotropic", "few-slices",
         "short-coverage", "oblique" or "not-axial".
-
-    Source: Our choice of every limit; each stands beside its name in this module.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> volume = make_volume(np.zeros((512, 512, 9)), spacing_mm=(0.7, 0.7, 5.0))
@@ -50,15 +48,13 @@ def check_geometry(volume: Volume) -> list[Fault]:
 
 
 def slice_axis(volume: Volume) -> int:
-    """Along which axis of the volume its slices were stacked: 0, 1 or 2 for x, y and z.
+    """Return the axis of the volume along which its slices were stacked: 0, 1 or 2 for x, y and z.
 
     Args:
         volume: A scan as read.
 
     Returns:
-        Of a DICOM series the axis of the stack; of another file the axis that is clearly the coarsest, else z.
-
-    Source: Our choice of ``COARSER_BY``.
+        For a DICOM series, the axis of the stack; for another file, the axis that is clearly the coarsest, else z.
     """
     if volume.native.source == "dicom":
         return volume.native.axes()[0].index(2)
@@ -68,14 +64,13 @@ def slice_axis(volume: Volume) -> int:
 
 
 def _check_voxels(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     x_mm, y_mm, z_mm = volume.spacing_mm
     faults = []
     if not PIXEL_MM[0] <= min(x_mm, y_mm) <= max(x_mm, y_mm) <= PIXEL_MM[1]:
         faults.append(
             _warning(
                 "pixel-size",
-                f"{name}: its pixels measure {x_mm:.2f} × {y_mm:.2f} mm; those of a CT of the abdomen measure "
+                f"its pixels measure {x_mm:.2f} × {y_mm:.2f} mm; those of a CT of the abdomen measure "
                 f"{PIXEL_MM[0]:g} to {PIXEL_MM[1]:g} mm.",
                 "See that the file keeps the pixel size of the scanner, and that it was not resampled.",
             )
@@ -84,7 +79,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "pixel-not-square",
-                f"{name}: its pixels are not square ({x_mm:.2f} × {y_mm:.2f} mm).",
+                f"its pixels are not square ({x_mm:.2f} × {y_mm:.2f} mm).",
                 "See that the file keeps the pixel size of the scanner; a picture that was stretched cannot be used.",
             )
         )
@@ -92,7 +87,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "thick-slices",
-                f"{name}: its slices lie {z_mm:.1f} mm apart, so that a small tumour is on one or two of them.",
+                f"its slices lie {z_mm:.1f} mm apart, so that a small tumour is on one or two of them.",
                 "Ask for a thinner reconstruction, or use this scan for arms on single slices only.",
             )
         )
@@ -100,7 +95,7 @@ def _check_voxels(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "anisotropic",
-                f"{name}: its voxels measure {x_mm:.2f} × {y_mm:.2f} × {z_mm:.2f} mm, more than "
+                f"its voxels measure {x_mm:.2f} × {y_mm:.2f} × {z_mm:.2f} mm, more than "
                 f"{ANISOTROPIC_FROM:g} times as long one way as another.",
                 "Ask for a thinner reconstruction, or see that the voxel size in the file is right.",
             )
@@ -109,16 +104,15 @@ def _check_voxels(volume: Volume) -> list[Fault]:
 
 
 def _check_stack(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     count, height_mm = volume.values.shape[2], volume.values.shape[2] * volume.spacing_mm[2]
     faults = []
     if count < FEW_SLICES:
-        faults.append(_warning("few-slices", f"{name}: has {count} axial slices only.", "Export the whole series."))
+        faults.append(_warning("few-slices", f"has {count} axial slices only.", "Export the whole series."))
     if height_mm < SHORT_FROM_MM:
         faults.append(
             _warning(
                 "short-coverage",
-                f"{name}: covers {height_mm:.0f} mm from feet to head; a kidney is about 110 mm long.",
+                f"covers {height_mm:.0f} mm from feet to head; a kidney is about 110 mm long.",
                 "See that the whole tumour is in it; export the whole series if slices are missing.",
             )
         )
@@ -126,7 +120,6 @@ def _check_stack(volume: Volume) -> list[Fault]:
 
 
 def _check_position(volume: Volume) -> list[Fault]:
-    name = volume.image_path or "image"
     if not volume.native.is_oriented:
         return []
     faults = []
@@ -136,7 +129,7 @@ def _check_position(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "not-axial",
-                f"{name}: is a {plane} series; its axial slices are {volume.spacing_mm[axis]:.1f} mm coarse.",
+                f"is a {plane} series; its axial slices are {volume.spacing_mm[axis]:.1f} mm coarse.",
                 "Name the axial series of this phase.",
             )
         )
@@ -146,7 +139,7 @@ def _check_position(volume: Volume) -> list[Fault]:
         faults.append(
             _warning(
                 "oblique",
-                f"{name}: lies {angle_deg:.0f}° askew in the patient, so its slices are not axial.",
+                f"lies {angle_deg:.0f}° askew in the patient, so its slices are not axial.",
                 "Name the axial reconstruction of this phase; a tilted one shows the tumour in another section.",
             )
         )

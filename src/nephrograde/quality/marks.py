@@ -1,4 +1,4 @@
-"""By what a scan, or the person on it, is known again: hashes of its pixels, and marks made from its DICOM header."""
+"""How a scan, or the person on it, is recognised again: hashes of its pixels, and marks from its DICOM header."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 _SECRET = secrets.token_bytes(32)
-"""Drawn anew by every process, so that a mark says nothing to anyone who finds it elsewhere."""
+"""Drawn by every process for itself, so that a mark means nothing outside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonMarks:
-    """Who and what a DICOM header names, each as a keyed hash that holds within one process and is never written.
+    """The person and examination named in a DICOM header, as keyed hashes valid within one process and never written.
 
-    Empty where the header does not say. ``person`` stands for name, birth date and sex together, ``born`` for birth
-    date and sex.
+    Empty if the header does not say. ``person`` combines name, birth date and sex, ``born`` birth date and sex.
     """
 
     study: str = ""
@@ -33,18 +32,16 @@ class PersonMarks:
 
 
 def slice_marks(volume: Volume) -> tuple[str, ...]:
-    """Hash the pixels of every axial slice, from feet to head, so that copies are found again.
+    """Hash the pixels of every axial slice, from feet to head, so that copies are recognised.
 
     The values are hashed as whole numbers on the patient's axes, so the same scan has the same marks as DICOM and as
-    NIfTI, and a series exported in part still shares the marks of its slices. A slice of one value has an empty mark.
+    NIfTI, and a partly exported series still shares the marks of its slices. A constant slice has an empty mark.
 
     Args:
         volume: A scan as read.
 
     Returns:
-        16 hexadecimal digits a slice.
-
-    Source: Our choice.
+        16 hexadecimal digits per slice.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.arange(48, dtype=np.int16).reshape(4, 4, 3)
@@ -63,12 +60,10 @@ def slice_marks(volume: Volume) -> tuple[str, ...]:
 
 
 def keyed_mark(*parts: str) -> str:
-    """Make a mark of texts that must not be printed; empty where one of them is.
+    """Hash texts that must not be printed into a mark; empty if one of them is.
 
     Args:
-        parts: Such as a name and a birth date; compared without regard to case, blanks and carets.
-
-    Source: Our choice.
+        parts: For instance a name and a birth date; compared ignoring case, blanks and carets.
 
     >>> keyed_mark("Zhang^San", "19600101") == keyed_mark("ZHANG SAN ", "19600101"), keyed_mark("Zhang^San", "")
     (True, '')
@@ -80,11 +75,11 @@ def keyed_mark(*parts: str) -> str:
 
 
 def shared_slices(first: Sequence[str], second: Sequence[str]) -> int:
-    """Count the slices of one scan that are slices of another.
+    """Count the slices of one scan that also occur in another.
 
     Args:
         first: From :func:`slice_marks`.
-        second: Of the other scan.
+        second: The same for the other scan.
 
     >>> shared_slices(["a", "b", ""], ["", "b", "c"])
     1

@@ -1,4 +1,4 @@
-"""Everything that is odd about one scan, with what the checks of the whole cohort need to know of it."""
+"""Everything suspect about one scan, with what the checks of the whole cohort need to know about it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nephrograde.quality.geometry import check_geometry
 from nephrograde.quality.marks import slice_marks
 from nephrograde.vocabulary import phase_name
 from nephrograde.volume.check import check_mask, check_volume
-from nephrograde.volume.finding import Fault
+from nephrograde.volume.finding import Fault, as_fault, in_column
 from nephrograde.volume.phase.evidence import PHASES
-from nephrograde.volume.pictures import read_picture
+from nephrograde.volume.pictures import read_numbered
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 _GREYS = 65535
-"""Of a picture of 16 bits; two pictures that differ in one grey have other marks."""
+"""Maximum of a 16-bit picture; two pictures that differ in one grey level have different marks."""
 KIDNEY_FREE_MM = 4.0
-"""The kidneys are found on a lattice about as coarse."""
+"""The kidneys are found on a grid about this coarse."""
 TABLE_IS_RIGHT = 0.95
-"""How probable it is beforehand that the table names the right phase; the others share the rest alike (our choice)."""
+"""Prior probability that the table names the right phase; the others share the rest equally."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ class ScanQuality:
     Attributes:
         phase: The phase that the table names.
         faults: In the order of the checks.
-        size: Voxels along x, y and z; zeros where the image cannot be read.
+        size: Voxels along x, y and z; zeros if the image cannot be read.
         spacing_mm: Along x, y and z.
         marks: Hashes of its slices, from feet to head.
-        kernels: Of its reconstruction, where the image is DICOM.
-        kidney_level: Index of the slice in the middle of the kidneys, where they were found.
+        kernels: Reconstruction kernels, if the image is DICOM.
+        kidney_level: Index of the slice in the middle of the kidneys, if they were found.
         supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
-        is_volume: False for exported pictures, which arms on slices alone can use.
+        is_volume: False for exported pictures, which only arms on slices can use.
     """
 
     phase: str
@@ -69,21 +69,19 @@ class ScanQuality:
 def examine_scan(
     volume: Volume, mask: MaskArray | None = None, *, phase: str, acquisition: Acquisition | None = None
 ) -> ScanQuality:
-    """Look one scan over: geometry, position, numbers, metal, field of view, phase, and its tumour mask.
+    """Check one scan: geometry, position, values, metal, field of view, phase, and its tumour mask.
 
-    What needs HU is left out where the numbers are no HU. A crop, with tissue on all sides, is not asked for its
-    height.
+    Checks that need HU are omitted if the values are not HU. The height is not checked in a crop, with tissue on all
+    sides.
 
     Args:
         volume: The scan, as read.
         mask: The tumour on its grid; at least one voxel.
-        phase: What the table says, such as "cmp"; names that the phase recognition does not know are not compared.
-        acquisition: How the series was made, where the image is DICOM.
+        phase: What the table says, such as "cmp"; names unknown to the phase recognition are not compared.
+        acquisition: How the series was made, if the image is DICOM.
 
     Returns:
-        The scan's faults and figures.
-
-    Source: Our choice; the limits stand in the modules of this room.
+        The scan's faults and properties.
 
     >>> import numpy as np
     >>> from nephrograde.volume.volume import make_volume
@@ -95,19 +93,20 @@ def examine_scan(
     is_hu = all(fault.code not in {"not-hu", "not-finite", "constant"} for fault in faults)
     faults += check_geometry(volume)
     if acquisition is not None:
-        faults += check_acquisition(acquisition, volume.image_path)
+        faults += check_acquisition(acquisition)
     enhancement = None
     if is_hu:
         edge = find_edge(volume)
         if edge.is_crop:
             faults = [fault for fault in faults if fault.code != "short-coverage"]
-        faults += check_field_of_view(volume, edge) + check_metal(volume, mask)
+        faults += check_field_of_view(edge) + check_metal(volume, mask)
         enhancement = _measure(volume)
         if enhancement is not None:
-            faults += check_phase(volume, enhancement, phase=phase) + check_kidneys(volume, enhancement)
+            faults += check_phase(enhancement, phase=phase) + check_kidneys(volume, enhancement)
+    faults = in_column(faults, f"{phase}_image")
     if mask is not None:
-        faults += check_mask(mask)
-        faults += check_mask_spill(volume, mask) if is_hu else []
+        spill = check_mask_spill(volume, mask) if is_hu else []
+        faults += in_column([*check_mask(mask), *spill], f"{phase}_mask")
     return ScanQuality(
         phase=phase,
         faults=tuple(faults),
@@ -120,25 +119,24 @@ def examine_scan(
 
 
 def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[ScanQuality, Picture | None]:
-    """Look exported pictures over, which stand in for a scan in arms on slices.
+    """Check exported pictures, which replace a scan in arms on slices.
 
-    Their greys are no HU, so that nothing is said of metal, edges or phases.
+    Their grey values are not HU, so metal, edges and phases are not checked.
 
     Args:
         picture_paths: At least one.
         phase: What the table says.
 
     Returns:
-        Faults, size and marks; and the middle picture, None where none can be read.
-
-    Source: Our choice.
+        Faults, size and marks; and the middle picture, None if none can be read.
     """
-    pictures, faults = [], []
-    for path in picture_paths:
+    pictures: list[Picture] = []
+    faults: list[Fault] = []
+    for k in range(len(picture_paths)):
         try:
-            pictures.append(read_picture(path))
+            pictures.append(read_numbered(picture_paths, k))
         except VolumeError as error:
-            faults.append(Fault(error.code, "fatal", error.message, error.remedy))
+            faults += in_column([as_fault(error)], f"{phase}_image")
     if not pictures:
         return ScanQuality(phase, tuple(faults), is_volume=False), None
     x, y = pictures[0].values.shape
@@ -153,19 +151,18 @@ def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[Scan
     return quality, pictures[len(pictures) // 2]
 
 
-def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list[Fault]:
+def check_phase(enhancement: Enhancement, *, phase: str) -> list[Fault]:
     """Compare the contrast medium in kidneys and aorta with the phase that the table names.
 
     Args:
-        volume: The scan, for the message.
         enhancement: What the kidneys and the aorta look like.
         phase: What the table says.
 
     Returns:
-        A warning "phase-suspect" where the phase that the table names is less probable than the others together,
-        though it is taken to be right beforehand with ``TABLE_IS_RIGHT``.
+        A warning "phase-suspect" if the phase that the table names is less probable than all others together, with
+        ``TABLE_IS_RIGHT`` as its prior probability.
 
-    Source: Bayes' rule; our choice of ``TABLE_IS_RIGHT``.
+    Source: Bayes' rule.
     """
     from nephrograde.organs.enhancement import judge_enhancement
 
@@ -182,7 +179,7 @@ def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list
         Fault(
             "phase-suspect",
             "warning",
-            f"{volume.image_path or 'image'}: looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
+            f"looks {phase_name(seen)} ({seen}, probability {probability[seen]:.2f}) "
             f"where the table says {phase_name(phase)} ({phase}): {evidence.seen.english}.",
             "See that the table names the right series in each column; two phases may have been exchanged.",
         )
@@ -190,7 +187,7 @@ def check_phase(volume: Volume, enhancement: Enhancement, *, phase: str) -> list
 
 
 def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
-    """Say where the stack of slices ends inside a kidney.
+    """Report a stack of slices that ends inside a kidney.
 
     Args:
         volume: The scan.
@@ -198,8 +195,6 @@ def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
 
     Returns:
         A warning "kidney-cut", or nothing.
-
-    Source: Our choice of ``KIDNEY_FREE_MM``.
     """
     first_mm, last_mm = (volume.to_mm((0, 0, k))[2] for k in (0, volume.grid.size[2] - 1))
     low_mm, high_mm = enhancement.kidney_extent_mm
@@ -207,9 +202,7 @@ def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
     ends = [end for end, gap_mm in (("first", low_mm - first_mm), ("last", last_mm - high_mm)) if gap_mm < free_mm]
     if not ends:
         return []
-    message = (
-        f"{volume.image_path or 'image'}: a kidney reaches the {' and the '.join(ends)} slice, and may be cut off."
-    )
+    message = f"a kidney reaches the {' and the '.join(ends)} slice, and may be cut off."
     return [Fault("kidney-cut", "warning", message, "See that the whole tumour is in the scan.")]
 
 

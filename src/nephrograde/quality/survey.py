@@ -1,8 +1,8 @@
-"""All scans of a cohort looked over, each once: findings, counts and a small picture of every scan, as files.
+"""Checks all scans of a cohort, each once: findings, counts and a thumbnail of every scan, as files.
 
-``quality.csv`` has the columns of ``findings.csv``, ``counts.csv`` the patients behind every phase and model,
-``scans.csv`` one row a scan with its picture in ``thumbs/``, and ``quality.json`` what the page says at its top. What
-was found on a scan is kept in ``cache/`` under a hash of its files, so that a second look takes seconds.
+``quality.csv`` has the columns of ``findings.csv``, ``counts.csv`` the patients available for every phase and model,
+``scans.csv`` one row per scan with its picture in ``thumbs/``, and ``quality.json`` what the page says at its top. The
+results for a scan are kept in ``cache/`` under a hash of its files, so that a second check takes seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, remove_ours, replaced, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
@@ -23,11 +22,10 @@ from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, exam
 from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.run.folder import QualityFolder
 from nephrograde.run.stage import kept_record
+from nephrograde.sample.scanned import read_scan
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, write_findings
-from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
-from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
@@ -36,14 +34,14 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Cohort, Scan
     from nephrograde.quality.cohort_quality import CohortQuality, ScanKey
-    from nephrograde.study import MaskSettings, Study
+    from nephrograde.study import Study
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.volume import Volume
 
-CHECKS = 2
+CHECKS = 3
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
-"""Each holds a scan and its copies in memory (our choice)."""
+"""Each thread holds a scan and its copies in memory."""
 SCAN_COLUMNS = ("patient_id", "phase", "grade", "is_high", "size", "spacing_mm", "kernel", "supervision", "thumb")
 _KEPT = re.compile(r"[0-9a-f]{20}\.(json|png)")
 COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grade_3", "grade_4")
@@ -52,21 +50,19 @@ COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grad
 def check_quality(
     cohort: Cohort, study: Study, quality_dir: Path, *, advance: Callable[[], None] = lambda: None
 ) -> CohortQuality:
-    """Look all scans of a cohort over, in parallel, and write what was found.
+    """Check all scans of a cohort, in parallel, and write the results.
 
-    A scan that cannot be read becomes a finding and the others go on. What the headers say of a person is compared in
-    memory, and neither written nor kept.
+    A scan that cannot be read becomes a finding and the others continue. What the headers say about a person is
+    compared in memory, and neither written nor kept.
 
     Args:
         cohort: The patients with their scans.
-        study: Which arms on which phases.
-        quality_dir: Where to; made when it is missing.
-        advance: Called once a scan.
+        study: Its arms and phases.
+        quality_dir: Where to write; created if missing.
+        advance: Called once per scan.
 
     Returns:
-        Findings and counts, as they were written.
-
-    Source: Our choice.
+        Findings and counts, as written.
     """
     folder = QualityFolder(quality_dir)
     scans = {
@@ -77,7 +73,7 @@ def check_quality(
     }
 
     def one(scan: Scan) -> tuple[str, ScanQuality]:
-        found = _look_over(scan, study.masks, folder)
+        found = _look_over(scan, study, folder)
         advance()
         return found
 
@@ -85,7 +81,7 @@ def check_quality(
         futures = {key: pool.submit(one, scan) for key, scan in scans.items()}
         try:
             found = {key: future.result() for key, future in futures.items()}
-        finally:  # after Ctrl-C the scans that have not been begun are let go
+        finally:  # after Ctrl-C, scans that have not started are cancelled
             pool.shutdown(cancel_futures=True)
     quality = examine_cohort(
         cohort,
@@ -100,16 +96,16 @@ def check_quality(
     return quality
 
 
-def _look_over(scan: Scan, masks: MaskSettings, folder: QualityFolder) -> tuple[str, ScanQuality]:
+def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
     paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place))
-    name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, masks.model_dump()])[:20]
+    name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, study.masks.model_dump()])[:20]
     picture_path = folder.thumbs_dir / f"{name}.png"
 
     def make() -> dict[str, Any]:
-        quality, picture = _examine(scan, masks)
+        quality, picture = _examine(scan, study)
         if picture:
             with replaced(picture_path) as temporary_path:
                 temporary_path.write_bytes(picture)
@@ -121,30 +117,25 @@ def _look_over(scan: Scan, masks: MaskSettings, folder: QualityFolder) -> tuple[
     return name, _from_record(kept_record(folder.cache_dir / f"{name}.json", make, is_current=is_current))
 
 
-def _examine(scan: Scan, masks: MaskSettings) -> tuple[ScanQuality, bytes]:
+def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
     if picture_paths := find_pictures(scan.image_paths):
         return _examine_pictures(picture_paths, scan.phase)
-    try:
-        volume = read_volume(scan.image_path)
-    except VolumeError as error:
-        return ScanQuality(scan.phase, (_fatal(error),)), b""
-    tumour, faults = _delineated(scan, volume, masks)
-    quality = examine_scan(volume, tumour.mask, phase=scan.phase, acquisition=read_acquisition(scan.image_path))
-    places = _place_indices(scan, volume)
+    scanned, faults = read_scan(scan, None, study)
+    if scanned is None or scanned.volume is None:
+        return ScanQuality(scan.phase, tuple(faults)), b""
+    volume, mask = scanned.volume, scanned.mask
+    quality = examine_scan(volume, mask, phase=scan.phase, acquisition=read_acquisition(scan.image_path))
+    places = _place_indices(scanned.scan, volume)
     outside = [kind for kind, index in places.items() if not _is_inside(index, volume)]
-    given = [kind for kind in places if kind not in outside]
-    given += ["mask"] if tumour.mask is not None else ["point"] if tumour.seed_mm is not None else []
+    given = [kind for kind in places if kind not in outside] + ([] if mask is None else ["mask"])
     known = {fault.code for fault in quality.faults}
-    quality = replace(
-        quality,
-        faults=(*quality.faults, *(fault for fault in faults if fault.code not in known), *map(_outside, outside)),
-        supervision=tuple(dict.fromkeys(given)),
-    )
-    k = _slice_shown(places, volume, tumour.mask, quality)
+    further = [fault for fault in faults if fault.code not in known] + [_outside(kind, scan) for kind in outside]
+    quality = replace(quality, faults=(*quality.faults, *further), supervision=tuple(given))
+    k = _slice_shown(places, volume, mask, quality)
     picture = thumbnail_png(
         volume.values[:, :, k].T,
         pixel_mm=(volume.spacing_mm[1], volume.spacing_mm[0]),
-        outline=None if tumour.mask is None else tumour.mask[:, :, k].T,
+        outline=None if mask is None else mask[:, :, k].T,
     )
     return quality, picture
 
@@ -159,26 +150,14 @@ def _examine_pictures(picture_paths: Sequence[Path], phase: str) -> tuple[ScanQu
     return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm), low_hu=0.0, high_hu=1.0)
 
 
-def _delineated(scan: Scan, volume: Volume, masks: MaskSettings) -> tuple[Delineation, list[Fault]]:
-    if scan.mask_path is None:
-        return Delineation(None), []
-    try:
-        tumour = delineate(scan.mask_path, volume, masks)
-    except VolumeError as error:
-        return Delineation(None), [_fatal(error)]
-    return tumour, list(tumour.faults)
-
-
-def _fatal(error: VolumeError) -> Fault:
-    return Fault(error.code, "fatal", error.message, error.remedy)
-
-
-def _outside(kind: str) -> Fault:
+def _outside(kind: str, scan: Scan) -> Fault:
+    is_seed = kind == "point" and scan.point is None
     return Fault(
         "annotation-outside",
         "fatal",
-        f"the {kind} that the table gives lies outside the image.",
+        f"the {kind} lies outside the image.",
         "Check its unit (mm or vox) and that it was made on this series.",
+        f"{scan.phase}_{'mask' if is_seed else kind}",
     )
 
 
@@ -187,7 +166,7 @@ def _is_inside(index: Triple, volume: Volume) -> bool:
 
 
 def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
-    """The middle of each place in the table, as an index."""
+    """The middle of each place in the table, or of the seed point of the mask file, as an index."""
     found = {}
     middle = [(n - 1) / 2 for n in volume.grid.size]
     if scan.slice_place is not None:
@@ -201,7 +180,7 @@ def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
 
 
 def _slice_shown(places: dict[str, Triple], volume: Volume, mask: MaskArray | None, quality: ScanQuality) -> int:
-    """The slice with most tumour, else the one that the table names, else one through the kidneys or the middle."""
+    """Return the slice with most tumour, else the one named in the table, else one through the kidneys or middle."""
     if mask is not None:
         return int(mask.sum(axis=(0, 1)).argmax())
     for kind in ("slice", "box", "point"):

@@ -1,4 +1,4 @@
-"""A small picture of one plane of a scan, for pages on which people look many scans over."""
+"""A thumbnail of one plane of a scan, for pages on which people review many scans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Plane: TypeAlias = Annotated[npt.NDArray[Any], "y x"]
 PlaneMask: TypeAlias = Annotated[npt.NDArray[np.bool_], "y x"]
 
 OUTLINE_RGB = (255, 176, 0)
-"""Orange-yellow, which people who confuse red and green see on grey as well (our choice)."""
+"""Orange-yellow, which people with red-green colour blindness also see on grey."""
 _GREYS = 64
 _OUTLINE = _GREYS
 _TALLEST = 2.0
@@ -32,25 +32,25 @@ def thumbnail_png(
 ) -> bytes:
     """Draw one plane of a scan as a small grey PNG, with square pixels and the edge of a mask around what it marks.
 
-    The first row is at the top: of an axial plane ``"y x"`` the front, of a coronal one the caller turns the head up.
-    The picture is blurred as it shrinks, so that noise does not turn into a pattern.
+    The first row is at the top: the front of an axial plane; for a coronal plane, the caller puts the head at the top.
+    The picture is blurred before it shrinks, to avoid aliasing of noise.
 
     Args:
-        values_hu: ``"y x"``; what is not a number is drawn black.
-        pixel_mm: Distance of rows and distance of columns, mm.
-        outline: A mask on the same plane; its edge is drawn just outside of it.
-        low_hu: What becomes black, HU.
-        high_hu: What becomes white, HU.
+        values_hu: ``"y x"``; NaN is drawn black.
+        pixel_mm: Distance between rows and distance between columns, in mm.
+        outline: A mask on the same plane; its edge is drawn just outside it.
+        low_hu: Value in HU mapped to black.
+        high_hu: Value in HU mapped to white.
         width_px: Width of the picture; its height follows from the size in mm. A plane more than twice as high as
-            wide gets a narrower picture.
+            wide gives a narrower picture.
 
     Returns:
-        The bytes of a PNG of 64 greys and one colour, about 8 kB for a slice of the abdomen.
+        The bytes of a PNG with 64 greys and one colour, about 8 kB for a slice of the abdomen.
 
     Raises:
-        ValueError: Where the outline is not of the shape of the plane, or the plane is empty.
+        ValueError: If the outline does not have the shape of the plane, or the plane is empty.
 
-    Source: Our choice; the window is the usual one for the abdomen (level 40, width 400).
+    The default window is the usual one for the abdomen (level 40, width 400).
 
     >>> plane = np.full((50, 100), 40.0)
     >>> thumbnail_png(plane, pixel_mm=(2.0, 1.0), width_px=80)[1:4]
@@ -59,7 +59,7 @@ def thumbnail_png(
     from PIL import Image
 
     if values_hu.ndim != 2 or values_hu.size == 0:
-        raise ValueError(f"values of shape {values_hu.shape} are no plane")
+        raise ValueError(f"values of shape {values_hu.shape} are not a plane")
     if outline is not None and outline.shape != values_hu.shape:
         raise ValueError(f"an outline of shape {outline.shape} does not fit a plane of shape {values_hu.shape}")
     size = _picture_size(values_hu.shape, pixel_mm, width_px)
@@ -73,14 +73,14 @@ def thumbnail_png(
 
 
 def _picture_size(shape: tuple[int, ...], pixel_mm: tuple[float, float], width_px: int) -> tuple[int, int]:
-    """Columns and rows of the picture."""
+    """Return the number of columns and rows of the picture."""
     height_mm, width_mm = shape[0] * pixel_mm[0], shape[1] * pixel_mm[1]
     height_px = min(width_px * height_mm / width_mm, _TALLEST * width_px)
     return max(1, round(height_px * width_mm / height_mm)), max(1, round(height_px))
 
 
 def _edge(outline: PlaneMask, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """The pixels of the picture around a mask; a mask smaller than a pixel still has some."""
+    """Return the pixels of the picture around a mask; a mask smaller than a pixel still has some."""
     from PIL import Image
     from scipy.ndimage import binary_dilation
 

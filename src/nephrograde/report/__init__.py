@@ -1,1 +1,1 @@
-"""ON PAPER: tables, figures, one self-contained document."""
+"""The report: tables and figures in one self-contained document."""

@@ -1,4 +1,4 @@
-"""The report stage: the page of a run, written again where anything it shows has changed."""
+"""The report stage: the page of a run, rewritten if anything it shows has changed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def report_run(run: RunFolder, language: Language = "en") -> Path:
 
     Args:
         run: The run folder; it has been evaluated.
-        language: Of the report.
+        language: Language of the report.
 
     Raises:
-        RunError: Where the run has not been evaluated.
+        RunError: The run has not been evaluated.
     """
     results = (run.cohort_dir, run.scores_dir, run.statistics_dir, run.findings_path, run.regions_path)
     fits = [path for fold in run.folds() for path in (fold.card_path, fold.history_path, fold.predictions_path)]
     report_path = run.report_path(language)
     run_stage(
-        report_path.stem,  # a record for each language
+        report_path.stem,  # one record per language
         run,
         inputs=[*results, run.ledger_path, run.study_lock_path, *fits],
         settings=__version__,

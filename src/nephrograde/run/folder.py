@@ -1,4 +1,4 @@
-"""The folder of a run: the name of every file in it, in one place."""
+"""The run folder: the names of all its files, in one place."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where each file of a run lies; nothing is read and nothing is made.
+    """The path of each file of a run; nothing is read or created.
 
-    Every other room asks this class for a path, so that the layout is known here alone.
+    All other packages ask this class for paths, so that the layout is known only here.
 
     >>> run = RunFolder(Path("runs/first"))
     >>> run.scores_path.as_posix()
@@ -29,28 +29,28 @@ class RunFolder:
 
     @classmethod
     def at(cls, run: RunFolder | str | Path) -> RunFolder:
-        """Name the files of a run that may not exist yet.
+        """Return the paths of a run that may not exist yet.
 
         Args:
-            run: The folder, or its names already.
+            run: The folder, or its ``RunFolder``.
         """
         return run if isinstance(run, RunFolder) else cls(Path(run))
 
     @classmethod
     def open(cls, run: RunFolder | str | Path) -> RunFolder:
-        """Name the files of a run that exists.
+        """Return the paths of an existing run.
 
         Args:
-            run: The folder of a study's run or of an evaluated score table, or its names already.
+            run: The folder of a study's run or of an evaluated score table, or its ``RunFolder``.
 
         Raises:
-            RunError: Where it is not the folder of a run.
+            RunError: It is not a run folder.
         """
         folder = cls.at(run)
         if not folder.is_run():
             raise RunError(
-                f"{folder.run_dir} is not the folder of a run: it has no {folder.study_lock_path.name}. "
-                "Name the folder that `nephrograde run` or `nephrograde evaluate` wrote with --out."
+                f"{folder.run_dir} is not a run folder: it has no {folder.study_lock_path.name}. "
+                "Give the folder that `nephrograde run` or `nephrograde evaluate` wrote with --out."
             )
         return folder
 
@@ -66,12 +66,12 @@ class RunFolder:
 
     @property
     def writer_path(self) -> Path:
-        """The file that the process that writes into the run holds locked; never removed."""
+        """The file that is locked by the process that writes to the run; never removed."""
         return self.run_dir / ".nephrograde.lock"
 
     @property
     def ledger_path(self) -> Path:
-        """Every opening of the test set."""
+        """All openings of the test set."""
         return self.run_dir / "ledger.csv"
 
     @property
@@ -80,10 +80,10 @@ class RunFolder:
         return self.run_dir / "stages"
 
     def stage_path(self, stage: str) -> Path:
-        """The record of a stage that came to its end."""
+        """The record of a finished stage."""
         return self.stages_dir / f"{stage}.json"
 
-    # Who
+    # The cohort
     @property
     def cohort_dir(self) -> Path:
         """Cases and split."""
@@ -91,15 +91,15 @@ class RunFolder:
 
     @property
     def cases_path(self) -> Path:
-        """What the study took from the cohort table."""
+        """What the study read from the cohort table."""
         return self.cohort_dir / "cases.csv"
 
     @property
     def split_path(self) -> Path:
-        """Who tests and who is in which fold."""
+        """The test set and the folds."""
         return self.cohort_dir / "split.csv"
 
-    # What was scanned
+    # The scans
     @property
     def volumes_dir(self) -> Path:
         """The prepared regions with their index."""
@@ -107,7 +107,7 @@ class RunFolder:
 
     @property
     def findings_path(self) -> Path:
-        """What is wrong with the scans."""
+        """Problems with the scans."""
         return self.volumes_dir / "findings.csv"
 
     @property
@@ -117,12 +117,12 @@ class RunFolder:
 
     @property
     def tumours_path(self) -> Path:
-        """Every tumour of every delineation."""
+        """All tumours of all delineations."""
         return self.volumes_dir / "tumours.csv"
 
     @property
     def image_inputs_path(self) -> Path:
-        """The SHA-256 of every image and mask."""
+        """The SHA-256 of all images and masks."""
         return self.volumes_dir / "inputs.json"
 
     @property
@@ -132,7 +132,7 @@ class RunFolder:
 
     @property
     def features_path(self) -> Path:
-        """The radiomic features of every scan, one row each."""
+        """The radiomic features, one row per scan."""
         return self.radiomics_dir / "features.csv"
 
     @property
@@ -140,7 +140,7 @@ class RunFolder:
         """What ``nephrograde check`` found."""
         return QualityFolder(self.run_dir / "quality")
 
-    # What was learnt
+    # The models
     @property
     def models_dir(self) -> Path:
         """The fitted networks."""
@@ -150,34 +150,34 @@ class RunFolder:
         """The folder of one fitted network.
 
         Args:
-            model: Like ``weak-1-cmp``.
+            model: The model id, such as ``weak-1-cmp``.
             fold: Counted from 0.
         """
         return FoldFolder(self.models_dir / model / f"fold-{fold}")
 
     def folds(self, model: str | None = None) -> Iterator[FoldFolder]:
-        """The folders of the fitted networks that are there, by model and fold.
+        """The folders of the existing fitted networks, by model and fold.
 
         Args:
-            model: Like ``weak-1-cmp``; None for all models.
+            model: The model id, such as ``weak-1-cmp``; None for all models.
         """
         found = [FoldFolder(path) for path in self.models_dir.glob(f"{model or '*'}/fold-*") if path.is_dir()]
         yield from sorted((one for one in found if one.is_named_well()), key=lambda one: (one.model, one.number))
 
-    # What it is worth
+    # The evaluation
     @property
     def scores_dir(self) -> Path:
-        """What every model says of every patient."""
+        """The scores of all models."""
         return self.run_dir / "scores"
 
     @property
     def scores_path(self) -> Path:
-        """Every patient's probability from every model."""
+        """The probability of every patient from every model."""
         return self.scores_dir / "scores.csv"
 
     @property
     def members_path(self) -> Path:
-        """The test scores of every fold's own network."""
+        """The test scores of the individual folds' networks."""
         return self.scores_dir / "members.csv"
 
     @property
@@ -187,7 +187,7 @@ class RunFolder:
 
     @property
     def estimates_path(self) -> Path:
-        """Each model's measures with their intervals."""
+        """The measures of each model with their intervals."""
         return self.statistics_dir / "estimates.csv"
 
     @property
@@ -215,7 +215,7 @@ class RunFolder:
         """The AUC within subgroups."""
         return self.statistics_dir / "subgroups.csv"
 
-    # On paper
+    # The report
     @property
     def report_dir(self) -> Path:
         """The report with its figures, tables and model cards."""
@@ -225,13 +225,13 @@ class RunFolder:
         """The page of the report in a language.
 
         Args:
-            language: Like ``zh``.
+            language: Such as ``zh``.
         """
         return self.report_dir / ("report.html" if language == "en" else f"report.{language}.html")
 
     @property
     def figures_dir(self) -> Path:
-        """Every figure as SVG, with its data."""
+        """The figures as SVG, with their data."""
         return self.report_dir / "figures"
 
     @property
@@ -245,7 +245,7 @@ class RunFolder:
         return self.report_dir / "model-cards"
 
     def real_dirs(self) -> Iterator[Path]:
-        """The folders that are there and hold files of the run; those behind a symbolic link are left out."""
+        """The existing folders that hold files of the run, except those behind a symbolic link."""
         report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.model_cards_dir)
         quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
         made = (self.stages_dir, self.cohort_dir, self.volumes_dir, self.radiomics_dir, self.models_dir)
@@ -262,7 +262,7 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class FoldFolder:
-    """Where each file of one fitted network lies.
+    """The path of each file of one fitted network.
 
     >>> fold = FoldFolder(Path("models/weak-1-cmp/fold-2"))
     >>> fold.model, fold.number
@@ -273,16 +273,16 @@ class FoldFolder:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file of a fitted network."""
+        """All files of a fitted network."""
         return (self.weights_path, self.card_path, self.history_path, self.predictions_path)
 
     def is_whole(self) -> bool:
-        """Whether every file is there."""
+        """Whether all files exist."""
         return all(path.is_file() for path in self.paths)
 
     @property
     def model(self) -> str:
-        """The model, like ``weak-1-cmp``."""
+        """The model id, such as ``weak-1-cmp``."""
         return self.fold_dir.parent.name
 
     @property
@@ -301,7 +301,7 @@ class FoldFolder:
 
     @property
     def card_path(self) -> Path:
-        """What the network is and how it came about."""
+        """What the network is and how it was fitted."""
         return self.fold_dir / "card.json"
 
     @property
@@ -311,39 +311,39 @@ class FoldFolder:
 
     @property
     def predictions_path(self) -> Path:
-        """What the network says of patients it has not learnt from."""
+        """The network's scores of patients that it was not trained on."""
         return self.fold_dir / "predictions.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class QualityFolder:
-    """Where each file of a look at the scans of a cohort lies."""
+    """The path of each file of a quality check of a cohort's scans."""
 
     quality_dir: Path
 
     @property
     def findings_path(self) -> Path:
-        """What is wrong with the scans, or unusual."""
+        """Problems and unusual features of the scans."""
         return self.quality_dir / "quality.csv"
 
     @property
     def counts_path(self) -> Path:
-        """The patients behind every phase and model."""
+        """The patients of each phase and model."""
         return self.quality_dir / "counts.csv"
 
     @property
     def scans_path(self) -> Path:
-        """Every scan with its picture."""
+        """All scans with their pictures."""
         return self.quality_dir / "scans.csv"
 
     @property
     def summary_path(self) -> Path:
-        """Which study was looked at."""
+        """The study that was checked."""
         return self.quality_dir / "quality.json"
 
     @property
     def cache_dir(self) -> Path:
-        """What was found on each scan, by its content."""
+        """The findings on each scan, by content."""
         return self.quality_dir / "cache"
 
     @property
@@ -361,11 +361,11 @@ class QualityFolder:
 
 
 def page_path_of(table_path: Path, language: str = "en") -> Path:
-    """Where the page is written that shows a table.
+    """The path of the page that shows a table.
 
     Args:
         table_path: The table.
-        language: Of the page, like ``zh``.
+        language: Language of the page, such as ``zh``.
 
     >>> page_path_of(Path("export/series.csv"), "zh").name
     'series.zh.html'

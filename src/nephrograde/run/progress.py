@@ -1,4 +1,4 @@
-"""How a long step says how far it is."""
+"""Progress of long steps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
 Progress: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-"""Opens one long step, given its name and its number of parts, and gives what to call after each part."""
+"""Opens one long step, given its name and number of parts, and yields a function to call after each part."""
 
 
 def silent(_name: str, _total: int) -> AbstractContextManager[Callable[[], None]]:

@@ -1,4 +1,4 @@
-"""The lock file: what exactly was run, on what, with which versions."""
+"""The lock file: what exactly was run, on which inputs, with which versions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
 
+COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
+"""What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
 FORMAT = 2
-"""Of the tables in ``statistics/``; raised with their columns, so that the tables of an older run are renewed."""
+"""Format number of the tables in ``statistics/``; increased when their columns change."""
 _PACKAGES = (
     "torch",
     "lightning-fabric",
@@ -38,17 +40,25 @@ _PACKAGES = (
 )
 
 
-def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mapping[str, str], command: str) -> None:
+def write_lock(
+    study: Study | EvaluateSettings,
+    run: RunFolder,
+    *,
+    inputs: Mapping[str, str],
+    command: str,
+    has_dicom: bool = False,
+) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
-    The time of the first writing is kept as long as nothing else has changed, so that a run that only resumes leaves
-    the file as it was. So is the number of the format, which only :func:`mark_format` raises.
+    The creation time is kept as long as nothing else has changed, so that resuming a run leaves the file unchanged. The
+    format number is kept too; only :func:`mark_format` changes it.
 
     Args:
-        study: The resolved study; the settings alone for a score table of another program.
+        study: The resolved study; only the settings for a score table from another program.
         run: The run folder.
-        inputs: Path to SHA-256 of the table, the images and the masks.
+        inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
+        has_dicom: Whether an image or mask may be DICOM.
     """
     lock_path = run.study_lock_path
     earlier = read_json(lock_path) if lock_path.exists() else {}
@@ -64,6 +74,7 @@ def write_lock(study: Study | EvaluateSettings, run: RunFolder, *, inputs: Mappi
         lock["evaluate"] = study.model_dump(mode="json")
     else:
         lock["study"] = study.model_dump(mode="json")
+        lock["has_dicom"] = has_dicom
         lock["seed"] = {"split": study.split.seed, "fit": study.fit.seed}
     if {key: earlier.get(key) for key in lock} != lock:
         write_json(lock_path, {"created": datetime.now(UTC).isoformat(timespec="seconds"), **lock})
@@ -73,7 +84,7 @@ def mark_format(run: RunFolder) -> None:
     """Record that the tables in ``statistics/`` have the columns of this version.
 
     Args:
-        run: The run folder, whose tables have all been written.
+        run: The run folder; all its tables have been written.
     """
     lock = read_json(run.study_lock_path)
     if lock.get("format") != FORMAT:
@@ -81,14 +92,14 @@ def mark_format(run: RunFolder) -> None:
 
 
 def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
-    """Refuse a run whose tables have the columns of another version, and name the command that renews them.
+    """Reject a run whose tables have the columns of another version, naming the command that renews them.
 
     Args:
-        lock: What the lock file holds.
+        lock: The contents of the lock file.
         run_dir: The run folder.
 
     Raises:
-        RunError: Where the tables are older, or from a later version than this one.
+        RunError: The tables were written by an older or a later version.
 
     >>> check_format({"study": {}}, Path("runs/first"))
     Traceback (most recent call last):
@@ -113,7 +124,7 @@ def read_lock(run: RunFolder) -> dict[str, Any]:
     """Read the lock file of a study's run.
 
     Raises:
-        RunError: Where the folder is not that of a study's run.
+        RunError: The folder is not that of a study's run.
     """
     lock = read_json(run.study_lock_path)
     if "study" not in lock:
@@ -122,7 +133,7 @@ def read_lock(run: RunFolder) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of nephrograde, Python and the packages that shape a number."""
+    """Versions of nephrograde, Python and the packages that affect results."""
     found = {"nephrograde": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -131,7 +142,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, system."""
+    """Description of the machine: processor, cores and operating system."""
     cpu_path = Path("/proc/cpuinfo")
     names = [
         line.partition(":")[2].strip()
@@ -143,7 +154,7 @@ def machine() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that nephrograde runs from; None when it was installed from a package."""
+    """The commit of the checkout that nephrograde runs from; None if it was installed as a package."""
     package_dir = Path(__file__).parents[1]
 
     def git(*words: str) -> str:

@@ -1,7 +1,7 @@
-"""What is current: a record that was made from the same inputs is kept, anything else is made again.
+"""Caching of results: a record made from the same inputs is kept, anything else is computed again.
 
-A record is a JSON object. One that belongs to a scan has a name made from everything that shaped it, so that other
-inputs give another name; one that belongs to a stage or a fitted network holds a fingerprint of its inputs.
+A record is a JSON object. The record of a scan has a name derived from everything that affects it, so that other inputs
+give another name; the record of a stage or a fitted network holds a fingerprint of its inputs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def kept_record(
     *,
     is_current: Callable[[dict[str, Any]], bool] = lambda _: True,
 ) -> dict[str, Any]:
-    """Give the record of an earlier run while it is current; else make it, write it and give that.
+    """Return the record of an earlier run if it is current; otherwise make, write and return it.
 
     Args:
-        record_path: Where the record is kept.
+        record_path: The path of the record.
         make: Makes it; an exception leaves no record behind.
-        is_current: Whether a record from before may be used, for instance because the files it names are there.
+        is_current: Whether an earlier record may be used, for instance because the files it names exist.
 
     >>> import pathlib, tempfile
     >>> record_path = pathlib.Path(tempfile.mkdtemp()) / "P1-cmp.json"
@@ -50,36 +50,36 @@ def kept_record(
 
 
 def current_record(record_path: Path, is_current: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-    """Read a record that is there, whole and current; None for any other.
+    """Read a record that exists and is valid and current; None otherwise.
 
     Args:
-        record_path: Where the record is kept.
-        is_current: Whether it may be used; a record in which it finds a key or a type wrong may not.
+        record_path: The path of the record.
+        is_current: Whether it may be used; a wrong key or type makes it invalid.
     """
     if not record_path.is_file():
         return None
     try:
         record = read_json(record_path)
         return record if is_current(record) else None
-    except (RunError, LookupError, TypeError, ValueError):  # damaged, or of another version
+    except (RunError, LookupError, TypeError, ValueError):  # damaged, or from another version
         return None
 
 
 def run_stage(
     stage: str, run: RunFolder, *, inputs: Iterable[Path], settings: object, make: Callable[[str], object]
 ) -> None:
-    """Run a stage unless it has come to its end on the very same inputs.
+    """Run a stage unless it has already finished on the same inputs.
 
     Args:
         stage: The name of its record.
         run: The run folder.
-        inputs: Files and folders of the run that the stage reads; those that are missing count as such.
-        settings: What else shapes the result; anything that JSON can write.
-        make: Runs the stage; it is given the fingerprint of the inputs.
+        inputs: Files and folders of the run that the stage reads; missing ones are recorded as missing.
+        settings: Anything else that affects the result; JSON-serialisable.
+        make: Runs the stage; it receives the fingerprint of the inputs.
     """
     found = {str(path.relative_to(run.run_dir)): sha256_of(path) for path in inputs if path.exists()}
     key = fingerprint([found, settings])
-    done = {"inputs": key, "format": FORMAT}  # the format renews what an older version wrote, but is no new input
+    done = {"inputs": key, "format": FORMAT}  # the format renews the files of an older version, but is not an input
 
     def record() -> dict[str, Any]:
         make(key)
@@ -89,12 +89,12 @@ def run_stage(
 
 
 def kept_name(patient_id: str, what: str, content: object, suffix: str) -> str:
-    """Name a file of one scan after everything that shaped it.
+    """Name a file of one scan after everything that affects it.
 
     Args:
-        patient_id: Whose scan; what a file name cannot hold is replaced.
-        what: The phase, and the arm where there is one.
-        content: Anything that JSON can write.
+        patient_id: The patient; characters that file names cannot hold are replaced.
+        what: The phase, and the arm if there is one.
+        content: Any JSON-serialisable value.
         suffix: ``.json`` or ``.npy``.
 
     >>> kept_name("张/1", "cmp", [1], ".json")
@@ -105,19 +105,19 @@ def kept_name(patient_id: str, what: str, content: object, suffix: str) -> str:
 
 
 def remove_stale(folder: Path, keep: Collection[str]) -> None:
-    """Remove the files that :func:`kept_name` named and that nothing refers to any more; all others stay.
+    """Remove files named by :func:`kept_name` that are no longer needed; all others stay.
 
     Args:
-        folder: Where they lie.
+        folder: Their folder.
         keep: Names that stay.
     """
     remove_ours(folder, _KEPT.fullmatch, keep=keep)
 
 
 def remove_interrupted(run: RunFolder) -> None:
-    """Remove what a killed process left in a run under temporary names; only the one writer of the run may.
+    """Remove the temporary files of a killed process from a run; only for the single writer of the run.
 
-    Nothing is removed from a folder that is not that of a run, and nothing behind a symbolic link.
+    Nothing is removed from a folder that is not a run folder, nor behind a symbolic link.
 
     Args:
         run: The run folder.

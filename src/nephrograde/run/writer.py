@@ -1,7 +1,7 @@
-"""One writer for each run folder: a second process is refused while the first is at work.
+"""One writer per run folder: a second process is rejected while the first is writing.
 
-The operating system holds the lock, so that it is gone with its process, however that ends. Where several processes
-share one fit (torchrun, srun), the first of them holds the lock for all.
+The lock is held by the operating system, so it is released when its process ends, however that happens. If several
+processes share one fit (torchrun, srun), the first of them holds the lock for all.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 _HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
-"""What a file system answers that cannot lock; there, nobody is refused and nothing is cleared away."""
+"""Errors of file systems without locks; there, no process is rejected and nothing is cleaned up."""
 
 _LOCKED_BYTE = 1 << 30
-"""Windows keeps others from reading what is locked, so a byte far behind the text is."""
+"""The locked byte; on Windows a locked range cannot be read, so it lies far beyond the text."""
 
 
 @contextmanager
 def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
-    """Be the one process that writes into a run folder for as long as the block lasts.
+    """Hold the lock of a run folder for the duration of the block.
 
-    What an earlier writer left under temporary names is removed first. The folder is made when it is missing.
+    Temporary files of an earlier writer are removed first. The folder is created if it is missing.
 
     Args:
         run: The run folder.
 
     Raises:
-        RunError: Where another process writes into it; the message has its id and host.
+        RunError: Another process is writing to it; the message gives its id and host.
 
     >>> import tempfile
     >>> with only_writer(tempfile.mkdtemp()) as run:
@@ -53,8 +53,8 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
     if _rank() > 0:
         yield run
         return
-    if run.writer_path.is_symlink():  # what it points to would be overwritten
-        raise RunError(f"{run.writer_path} is a symbolic link. Remove it, or name another folder with --out.")
+    if run.writer_path.is_symlink():  # its target would be overwritten
+        raise RunError(f"{run.writer_path} is a symbolic link. Remove it, or choose another folder with --out.")
     handle = os.open(run.writer_path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         is_locked = _try_lock(handle)
@@ -72,7 +72,7 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
 
 
 def _try_lock(handle: int) -> bool | None:
-    """Lock an open file without waiting: whether it could be done, None where the file system has no locks."""
+    """Lock an open file without waiting; returns success, or None if the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -94,14 +94,14 @@ def _try_lock(handle: int) -> bool | None:
 
 
 def _rank() -> int:
-    """The number of this process among those that a launcher started together; 0 where it is alone."""
+    """The rank of this process among those that a launcher started; 0 if it is alone."""
     variable = "RANK" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_PROCID"
     number = os.environ.get(variable, "")
     return int(number) if number.isdecimal() else 0
 
 
 def _is_launched() -> bool:
-    """Whether a launcher started several processes, so that others of them may be writing under temporary names."""
+    """Whether a launcher started several processes, so that others may be writing temporary files."""
     variable = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_NTASKS"
     return os.environ.get(variable, "1") != "1"
 
@@ -129,7 +129,7 @@ def _refused(run: RunFolder) -> RunError:
     if "pid" not in holder:
         who = "another process"
     else:
-        who = f"process {holder['pid']} on {holder.get('host')}, which began at {holder.get('since')}"
+        who = f"process {holder['pid']} on {holder.get('host')}, started at {holder.get('since')}"
     return RunError(
-        f"{run.run_dir} is being written by {who}. Wait until it has ended, or name another folder with --out."
+        f"{run.run_dir} is being written by {who}. Wait until it has finished, or choose another folder with --out."
     )

@@ -1,7 +1,7 @@
-"""Augmentation on the batch and on the device; parameters are drawn apart from being applied.
+"""Augmentation of whole batches on the device; drawing parameters is separate from applying them.
 
-Drawing happens on the CPU from a generator of the fit's own, so that the same study gives the same parameters on every
-device; applying is plain arithmetic on whole batches. What the study switches off costs nothing.
+Parameters are drawn on the CPU from the fit's own generator, so that the same study gives the same parameters on every
+device; applying them is plain arithmetic on whole batches. What the study switches off costs nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AugmentParameters:
-    """What is done to each picture of a batch; None where the study switches it off.
+    """What is done to each picture of a batch; None if the study switches it off.
 
     Axes are counted as in the array: ``y x`` of a slice, ``x y z`` of a box. All tensors are on the CPU.
 
@@ -29,7 +29,7 @@ class AugmentParameters:
         contrast: ``(n,)``, factor around mid-grey.
         brightness: ``(n,)``, added.
         noise: ``(n,)``, standard deviation of white noise.
-        noise_seed: Where the noise, which is made on the device, starts from.
+        noise_seed: Seed of the noise, which is generated on the device.
     """
 
     flips: torch.Tensor | None
@@ -42,7 +42,7 @@ class AugmentParameters:
     noise_seed: int
 
     def share(self, rank: int, world: int) -> AugmentParameters:
-        """The parameters of every ``world``-th picture from ``rank`` on: one process's share of the batch."""
+        """Return the parameters of every ``world``-th picture, starting at ``rank``: one process's share."""
 
         def part(values: torch.Tensor | None) -> torch.Tensor | None:
             return None if values is None else values[rank::world]
@@ -65,14 +65,14 @@ def draw(
     """Draw the parameters of a batch.
 
     Every picture is mirrored along each axis with probability ½; the other parameters are uniform with the half-widths
-    of the study file. Mirroring front to back and head to foot is not anatomical, but neither grade nor texture
-    depends on it (our choice, as in nnU-Net).
+    given in the study file. Mirroring front to back and head to foot is not anatomical, but neither grade nor texture
+    depends on it, and nnU-Net does the same.
 
     Args:
         settings: ``[augment]`` of the study file; 0 and false are off.
         n: Pictures in the batch.
         dimensions: 2 for slices, 3 for boxes.
-        generator: On the CPU; moved on by the call.
+        generator: On the CPU; advanced by the call.
 
     >>> from nephrograde.study import AugmentSettings
     >>> drawn = draw(AugmentSettings(noise=0), 4, dimensions=2, generator=torch.Generator().manual_seed(1))
@@ -97,19 +97,19 @@ def draw(
 
 
 def apply(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
-    """Augment a batch, on the device where it is.
+    """Augment a batch on its own device.
 
-    Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on the image channel alone.
-    Resampling is linear and the border is continued; a mask is cut at ½ afterwards, so that its edge stays where the
-    image's edge is. The image is clipped to [0, 1] again.
+    Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on the image channel only.
+    Resampling is linear and extends the border; a mask is then thresholded at ½, so that its edge stays aligned with
+    the image. The image is clipped to [0, 1] again.
 
     Args:
         images: ``(n, 1, y, x)`` or ``(n, channel, x, y, z)`` in [0, 1], float32; channel 0 is the image, further ones
-            are masks. Not changed.
-        parameters: Drawn for as many pictures.
+            are masks. Not modified.
+        parameters: Drawn for the same number of pictures.
 
     Returns:
-        A batch of the same shape; the very same tensor where everything is off.
+        A batch of the same shape; the same tensor object if everything is off.
 
     >>> from nephrograde.study import AugmentSettings
     >>> only_flips = AugmentSettings(rotate_deg=0, shift=0, scale=0, contrast=0, brightness=0, noise=0)
@@ -140,14 +140,14 @@ def _flipped(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tenso
 
 
 def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
-    """From places of the result to places of the source, in the units of ``affine_grid``: −1 to 1, last axis first."""
+    """Map positions in the result to positions in the source, in ``affine_grid`` units: −1 to 1, last axis first."""
     n, dimensions = len(images), images.ndim - 2
     nothing = torch.zeros(n)
     angle_rad = nothing if parameters.angle_rad is None else parameters.angle_rad
     shrink = torch.ones(n) if parameters.scale is None else 1 / parameters.scale
     matrix = torch.zeros(n, dimensions, dimensions + 1)
-    # The plane of the slice is spanned by the first two axes of the array (y x of a slice, x y of a box), which come
-    # last in affine_grid. Their lengths may differ, and a rotation must not shear.
+    # The plane of the slice is spanned by the first two axes of the array (y x of a slice, x y of a box), which are
+    # the last ones in affine_grid. Their lengths may differ, and a rotation must not shear.
     first, second = dimensions - 1, dimensions - 2
     aspect = images.shape[3] / images.shape[2]
     matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle_rad) * shrink

@@ -1,4 +1,4 @@
-"""The samples of one model, gathered from the prepared cache and keyed by patient."""
+"""The samples of one model, collected from the prepared cache and keyed by patient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sample:
     """What a model sees of one patient.
 
     ``image`` is float16 in [0, 1]: ``(slice, 1, y, x)`` for a weak arm, ``(1, channel, x, y, z)`` for a strong one,
-    so that the first axis always counts the pictures of the patient.
+    so that the first axis always counts the patient's pictures.
     """
 
     patient_id: str
@@ -29,7 +29,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """The rows a network is fed with: one per slice or box, each with its patient's id and grade.
+    """The rows fed to a network: one per slice or box, each with its patient's id and grade.
 
     ``images`` is float16 in [0, 1], ``(row, 1, y, x)`` or ``(row, channel, x, y, z)``.
     """
@@ -40,11 +40,11 @@ class SampleSet:
 
 
 def read_samples(files: Mapping[str, Path], is_high: Mapping[str, bool]) -> list[Sample]:
-    """Open the prepared region of every patient without reading it into memory yet.
+    """Open the prepared region of every patient without loading it into memory yet.
 
     Args:
-        files: Patient id to the ``.npy`` file of the region, for one arm and phase.
-        is_high: Patient id to the true grade.
+        files: The ``.npy`` file of the region by patient id, for one arm and phase.
+        is_high: The true grade by patient id.
     """
     return [
         Sample(patient_id, np.load(region_path, mmap_mode="r"), is_high[patient_id])
@@ -53,7 +53,7 @@ def read_samples(files: Mapping[str, Path], is_high: Mapping[str, bool]) -> list
 
 
 def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:
-    """Collect the rows of some patients; patients without a sample (a missing phase) are passed over.
+    """Collect the rows of some patients; patients without a sample (a missing phase) are skipped.
 
     >>> a = Sample("P1", np.zeros((2, 1, 4, 4), np.float16), is_high=True)
     >>> b = Sample("P2", np.ones((2, 1, 4, 4), np.float16), is_high=False)

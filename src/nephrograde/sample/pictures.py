@@ -1,8 +1,8 @@
-"""The weak arm's view of exported pictures: the crop around the tumour, or the whole picture.
+"""The weak arm's view of exported pictures: a crop around the tumour, or the whole picture.
 
-With the size of a pixel a picture is cropped at a fixed size in mm, as a slice of a scan is. Without it, a box gives
-the crop (``BOX_MARGIN`` times its longer edge), and then the tumour's size is lost to the network; with neither, the
-whole picture is the view.
+If the pixel size is known, a picture is cropped at a fixed size in mm, like a slice of a scan. Otherwise a box defines
+the crop (``BOX_MARGIN`` times its longer edge), so the network does not see the tumour's size; without a box, the whole
+picture is the view.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nephrograde.errors import VolumeError
 from nephrograde.sample.slices import choose_slices
 from nephrograde.study import Window
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.pictures import find_pictures, read_picture
+from nephrograde.volume.pictures import find_pictures, read_numbered
 from nephrograde.volume.roi import apply_window, cut_slice
 
 if TYPE_CHECKING:
@@ -27,68 +27,66 @@ if TYPE_CHECKING:
     from nephrograde.volume.pictures import Picture
 
 BOX_MARGIN = 2.0
-"""How many times the longer edge of a box a crop shows where the size of a pixel is not known (our choice)."""
+"""Edge of a crop as a multiple of the longer edge of the box, used if the pixel size is unknown."""
 _GREYS = Window(low=0.0, high=1.0)
 
 
 def cut_pictures(
     scan: Scan, *, arm: Arm, study: Study
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
-    """Cut what a weak arm sees out of exported pictures.
+    """Cut the crops for a weak arm out of exported pictures.
 
     Args:
-        scan: Its image is one or several pictures. Places count pixels: ``i,j,k vox``, k being the picture, from 0. A
-            box that spans several pictures holds on each of them.
-        arm: A weak arm. It sees so many of the pictures as it asks for slices, chosen as slices of a scan are.
-        study: The size of a crop; a DICOM slice of a CT goes through the window of its phase, greys do not.
+        scan: Its image is one or more pictures. Positions are in pixels: ``i,j,k vox``, where k is the index of the
+            picture, from 0. A box that spans several pictures applies to each of them.
+        arm: A weak arm. It sees as many pictures as it asks for slices, chosen like the slices of a scan.
+        study: The size of a crop; a DICOM slice of a CT passes through the window of its phase, grey values do not.
 
     Returns:
-        Float16 in [0, 1], ``(picture, 1, y, x)``, the numbers of the pictures, and the middle of the crop on the first
-        of them (mm from its corner; pixels where their size is not known).
+        Float16 in [0, 1], ``(picture, 1, y, x)``, the picture numbers, and the middle of the crop on the first of them
+        (mm from its corner; pixels if their size is unknown).
 
     Raises:
         VolumeError: With code "picture-not-volume" for an arm that needs a scan, "annotation-missing" at the level
             mask, "annotation-outside", "picture-place-mm", or as in reading a picture.
-
-    Source: Our choice.
     """
     paths = find_pictures(scan.image_paths)
-    _require_weak(scan, arm)
+    _require_weak(arm)
     middle, annotated = _find_place(scan, len(paths))
     chosen = choose_slices(0, len(paths) - 1, annotated=annotated, count=arm.slices or 1)
     views, centers = [], []
     for k in chosen:
-        picture = read_picture(paths[k])
+        picture = read_numbered(paths, k)
         view, center = _cut_view(picture, scan, middle, image=study.image)
         views.append(apply_window(view, study.window_of(scan.phase) if picture.is_hu else _GREYS))
         centers.append(center)
     return np.stack(views)[:, None].astype(np.float16), chosen, (*centers[0], float(chosen[0]))
 
 
-def _require_weak(scan: Scan, arm: Arm) -> None:
+def _require_weak(arm: Arm) -> None:
     if not arm.slices:
         raise VolumeError(
             "picture-not-volume",
-            f"{scan.image_path}: is an exported picture, and a strong arm needs the whole scan.",
+            "is an exported picture, and a strong arm needs the whole scan.",
             "Name the scan's series in the table, or leave the strong arm out.",
         )
     if arm.supervision is Supervision.MASK:
         raise VolumeError(
             "annotation-missing",
-            f"{scan.image_path}: a mask cannot be laid over an exported picture.",
+            "a mask cannot be laid over an exported picture.",
             'Use an arm at the level "box" or "point".',
         )
 
 
 def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int]:
-    """The annotated place in pixels, if there is one, and the annotated picture, else the middle one."""
+    """Find the annotated position in pixels, if any, and the annotated picture, else the middle one."""
     annotation = scan.box or scan.point or scan.slice_place
     if annotation is None:
         return None, count // 2
     if annotation.unit == "mm":
         raise VolumeError(
             "picture-place-mm",
-            f"{scan.image_path}: a place in mm means nothing on an exported picture.",
+            "a place in mm means nothing on an exported picture.",
             'Write it in pixels, "i,j,k vox", where k is the number of the picture, from 0.',
         )
     middle = None
@@ -101,7 +99,7 @@ def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int
     if not 0 <= round(z) < count:
         raise VolumeError(
             "annotation-outside",
-            f"{scan.image_path}: the annotation is on picture {round(z)}, and there are {count}, counted from 0.",
+            f"the annotation is on picture {round(z)}, and there are {count}, counted from 0.",
             "Correct the third coordinate.",
         )
     return middle, round(z)
@@ -114,8 +112,7 @@ def _cut_view(
     if middle is not None and not (0 <= middle[0] <= width - 1 and 0 <= middle[1] <= height - 1):
         raise VolumeError(
             "annotation-outside",
-            f"{scan.image_path}: the annotation at {middle[0]:g}, {middle[1]:g} lies outside a picture of {width} × "
-            f"{height} pixels.",
+            f"the annotation at {middle[0]:g}, {middle[1]:g} lies outside a picture of {width} × {height} pixels.",
             "Check that it was made on this picture.",
         )
     pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm

@@ -1,4 +1,4 @@
-"""Prepare every scan once: read, check, cut each arm's region, and keep it under a name made from its content."""
+"""Prepare every scan once: read it, check it, cut each arm's region, and cache it under a hash of its content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nephrograde.sample.target import find_target, uses_mask
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.dicom.series_list import sha256_of_image
-from nephrograde.volume.finding import Fault, Finding, as_finding, read_findings, write_findings
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
@@ -36,20 +36,22 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
+RECORD = 1
+"""Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 LAYOUT = 1
-"""Raised whenever the same inputs would give another region, so that no old cache is read.
+"""Increase whenever the same inputs would give another region, so that no old cache is reused.
 
-What only some scans are cut by (one tumour of several, a label, a mask of another phase) stands in the names of their
-regions alone, so that all other regions, and the networks fitted on them, are kept.
+Settings that affect only some scans (one of several tumours, a label, a mask of another phase) are part of the names of
+those regions only, so that all other regions, and the networks fitted on them, remain valid.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One arm's prepared region of one scan; ``file`` lies in the run's ``volumes`` folder.
+    """One arm's prepared region of one scan; ``file`` is in the run's ``volumes`` folder.
 
     ``slices`` and ``center_mm`` (LPS) are text as in ``regions.csv``: ``12;17;20`` and ``x,y,z``. The tumour's
-    volume (ml) and largest axial diameter (mm) are known only where a mask was drawn on this very scan.
+    volume (ml) and largest axial diameter (mm) are known only if a mask was drawn on this very scan.
     """
 
     patient_id: str
@@ -64,14 +66,17 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask."""
+    """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask.
+
+    The files go by :func:`input_name`, as in the lock file.
+    """
 
     regions: tuple[Region, ...]
     findings: tuple[Finding, ...]
     inputs: Mapping[str, str]
 
     def files(self, arm: str, phase: str) -> dict[str, str]:
-        """Patient id to region file, for one model."""
+        """Return the region file by patient id, for one model."""
         return {
             region.patient_id: region.file for region in self.regions if region.arm == arm and region.phase == phase
         }
@@ -80,17 +85,17 @@ class Prepared:
 def prepare_cohort(
     cohort: Cohort, study: Study, *, run: RunFolder, advance: Callable[[], None] = lambda: None
 ) -> Prepared:
-    """Prepare every scan of a cohort, in parallel; a scan that is already there is not read again.
+    """Prepare every scan of a cohort, in parallel; scans already in the cache are not read again.
 
-    A scan with a fatal finding is left out and the others go on. Writes ``regions.csv``, ``findings.csv`` and
-    ``tumours.csv`` (every tumour of every drawn mask), and removes regions that no scan of this study refers to any
+    A scan with a fatal finding is excluded and the others continue. Writes ``regions.csv``, ``findings.csv`` and
+    ``tumours.csv`` (every tumour in every drawn mask), and removes regions that no scan of this study refers to any
     more.
 
     Args:
         cohort: The patients with their scans.
-        study: Which arms, which fields of view, which windows.
+        study: The arms, fields of view and windows.
         run: The run folder.
-        advance: Called once a scan.
+        advance: Called once per scan.
     """
     run.volumes_dir.mkdir(parents=True, exist_ok=True)
 
@@ -104,7 +109,7 @@ def prepare_cohort(
         futures = [pool.submit(one, case, scan) for case, scan in scans]
         try:
             records = [future.result() for future in futures]
-        finally:  # after Ctrl-C the scans that have not been begun are let go
+        finally:  # after Ctrl-C, scans that have not started are cancelled
             pool.shutdown(cancel_futures=True)
     prepared = Prepared(
         regions=tuple(Region(**region) for record in records for region in record["regions"]),
@@ -118,10 +123,10 @@ def prepare_cohort(
 
 
 def read_prepared(run: RunFolder) -> Prepared:
-    """Read the index that :func:`prepare_cohort` left.
+    """Read the index written by :func:`prepare_cohort`.
 
     Raises:
-        RunError: Where the prepare stage has not run.
+        RunError: If the prepare stage has not run.
     """
     regions = [
         Region(
@@ -141,14 +146,14 @@ def read_prepared(run: RunFolder) -> Prepared:
 def cut_region(
     volume: Volume, scan: Scan, mask: MaskArray | None, *, arm: Arm, study: Study
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
-    """Cut the region one arm sees out of one scan; the study and a new patient go through here alike.
+    """Cut the region that one arm sees out of one scan; used for the study and for new patients alike.
 
     Returns:
-        Float16 ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, the slice numbers (empty for a box), and the
-        middle of the tumour in mm (LPS).
+        Float16 ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, the slice numbers (empty for a box), and the middle
+        of the tumour in mm (LPS).
 
     Raises:
-        VolumeError: Where the annotation is missing or outside.
+        VolumeError: If the annotation is missing or outside.
     """
     target = find_target(
         volume, scan, mask, supervision=arm.supervision, assumed_tumour_mm=study.image.assumed_tumour_mm
@@ -162,7 +167,7 @@ def cut_region(
 
 
 def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
-    """Everything of the study that shapes an arm's region on one phase."""
+    """Return every setting of the study that shapes an arm's region on one phase."""
     return {
         "layout": LAYOUT,
         "supervision": arm.supervision,
@@ -174,21 +179,22 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
 
 def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
-    own = _digests(scan)
+    own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
-    inputs = own | ({str(names_path): sha256_of(names_path)} if names_path else {})
+    inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
     lender = find_lender(case, scan, study)
-    lent = sorted(_digests(lender).values()) if lender else []
+    lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
     identity: list[object] = [
         case.patient_id,
         scan.phase,
         sorted(own.values()),
         repr((scan.point, scan.box, scan.slice_place)),
     ]
-    if scan.further_paths or scan.pixel_mm:  # of several pictures, places say which by its number
+    if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
         identity.append([list(own.values()), scan.pixel_mm])
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
-    shaping = [identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent]
+    lent_by = [lender.phase, *lent] if lender else []
+    shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
     sidecar = kept_name(case.patient_id, scan.phase, shaping, ".json")
 
     def make() -> dict[str, Any]:
@@ -197,7 +203,7 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
             "sidecar": sidecar,
             "inputs": inputs,
             "regions": [],
-            "findings": [asdict(as_finding(fault, case.patient_id, scan, lender)) for fault in faults],
+            "findings": [asdict(as_finding(fault, case.patient_id, scan.phase)) for fault in faults],
             "tumours": [],
         }
         if scanned is None:
@@ -213,19 +219,38 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
                 record["regions"].append(asdict(region))
             except VolumeError as error:
                 if not scanned.lacks_mask:  # else the broken mask has been named already
-                    fault = Fault(error.code, "fatal", f"arm {arm.name}: {error.message}", error.remedy)
-                    record["findings"].append(asdict(as_finding(fault, case.patient_id, scan, lender)))
+                    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
+                    faults = in_column([fault], f"{scan.phase}_image") if scanned.volume is None else [fault]
+                    record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in faults]
         return record
 
     def is_current(record: dict[str, Any]) -> bool:
         return all((volumes_dir / region["file"]).exists() for region in record["regions"])
 
     record = kept_record(volumes_dir / sidecar, make, is_current=is_current)
-    return record | {"inputs": inputs}  # the same content may lie elsewhere by now
+    return record | {"inputs": inputs}
 
 
-def _digests(scan: Scan) -> dict[str, str]:
-    return {str(path): sha256_of_image(path) for path in (*scan.image_paths, scan.mask_path) if path and path.exists()}
+def input_name(column: str, patient_id: str) -> str:
+    """What the lock file calls an image or mask: column and patient, not its path, which may say who the patient is.
+
+    Args:
+        column: Of the cohort table, like ``np_image``.
+        patient_id: Whose it is.
+
+    >>> input_name("np_mask", "P017")
+    'np_mask P017'
+    """
+    return f"{column} {patient_id}"
+
+
+def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
+    """SHA-256 of a scan's files that are there, by their names in the lock file; further pictures are numbered."""
+    image = input_name(f"{scan.phase}_image", patient_id)
+    files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
+    if scan.mask_path is not None:
+        files[input_name(f"{scan.phase}_mask", patient_id)] = scan.mask_path
+    return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
 
 
 def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:

@@ -1,7 +1,7 @@
-"""Radiomic features of the delineated tumours, for the baseline that networks are asked to beat.
+"""Radiomic features of the delineated tumours, for the baseline that the networks are compared with.
 
-The features are computed by mirp, which follows the Image Biomarker Standardisation Initiative (IBSI), and are kept
-under a name made from the content of the scan, so that a run that was killed goes on with the next scan.
+The features are computed by mirp, which follows the Image Biomarker Standardisation Initiative (IBSI), and cached under
+a name derived from the content of the scan, so that an interrupted run continues with the next scan.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.files import read_rows, write_rows
 from nephrograde.run.stage import kept_name, kept_record, remove_stale
-from nephrograde.volume.finding import Fault, Finding, as_finding
+from nephrograde.sample.prepare import input_name
+from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
@@ -34,58 +35,55 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever the same scan would give other features, so that no old cache is read."""
 
 VOXEL_MM = 1.0
-"""Edge of the cubic voxels that features are computed on, mm; mirp takes an array to have voxels of 1 mm."""
+"""Edge in mm of the cubic voxels on which features are computed; mirp assumes arrays to have voxels of 1 mm."""
 
 MARGIN_MM = 2.0
-"""How much of the scan around the tumour is cut out along with it, mm."""
+"""Margin in mm around the tumour that is cut out with it."""
 
 BINS = 20
-"""Grey levels that the window is divided into: 25 HU each for the window of −200 to 300 HU."""
+"""Number of grey levels in the window: 25 HU each for the window of −200 to 300 HU."""
 
 FAMILIES = ("statistical", "cm")
-"""Intensity statistics and the grey level co-occurrence matrix, merged over all directions in 3D; shape is a third."""
+"""Intensity statistics and the grey level co-occurrence matrix, merged over all directions in 3D; shape is added."""
 
 NOT_SHAPE = ("morph_com", "morph_integ_int", "morph_moran_i", "morph_geary_c")
-"""Of mirp's features of shape, those that look at intensities. The last two are estimated from points drawn at random
-until they are steady, which takes longer than ten minutes where a few voxels stand out."""
+"""The shape features of mirp that depend on intensities. The last two are estimated from randomly drawn points until
+they are stable, which takes more than ten minutes if a few voxels are outliers."""
 
 _PREFIXES = ("stat_", "morph_", "cm_")
 _MIRP_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def choose_phase(cohort: Cohort) -> str:
-    """Decide which phase radiomics reads, before anything is computed: one phase for all patients.
+    """Choose the phase for radiomics before anything is computed: one phase for all patients.
 
-    Features of two phases do not mix, because contrast agent changes them more than grade does.
+    Features of two phases cannot be mixed, because contrast agent changes them more than grade does.
 
     Args:
         cohort: The patients with their scans.
 
     Returns:
-        The phase in which the most patients have an image and a mask; of equals the first in the study's order.
+        The phase in which the most patients have an image and a mask; if equal, the first in the study's order.
 
     Raises:
-        InputError: Where mirp is not installed, or no scan has a mask.
-
-    Source:
-        Our choice.
+        InputError: If mirp is not installed, or no scan has a mask.
     """
     place = "evaluate.baselines"
     try:
         importlib.metadata.version("mirp")
     except importlib.metadata.PackageNotFoundError:
-        remedy = 'Install it with `pip install "nephrograde[radiomics]"`, or take radiomics out.'
+        remedy = 'Install it with `pip install "nephrograde[radiomics]"`, or remove radiomics.'
         problem = Problem(place, "radiomics needs the package mirp, which is not installed", remedy)
         raise InputError([problem]) from None
     counts = {phase: len(_delineated(cohort, phase)) for phase in cohort.phases}
     phase = max(counts, key=lambda name: counts[name])
     if not counts[phase]:
         what = "radiomics needs masks, and no scan of the cohort table has one"
-        raise InputError([Problem(place, what, "Fill in <phase>_mask, or take radiomics out.")])
+        raise InputError([Problem(place, what, "Fill in <phase>_mask, or remove radiomics.")])
     return phase
 
 
@@ -97,31 +95,28 @@ def radiomics_features(
     run: RunFolder,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Finding, ...]:
-    """Compute the features of every delineated scan of one phase; a scan that is already there is not read again.
+    """Compute the features of every delineated scan of one phase; scans already in the cache are not read again.
 
-    Writes ``features.csv`` with a row a patient, and removes what no scan of this study refers to any more. A scan
-    that cannot be read is passed over: the prepare stage has named it.
+    Writes ``features.csv`` with one row per patient, and removes what no scan of this study refers to any more. A scan
+    that cannot be read is skipped: the prepare stage has reported it.
 
     Args:
-        cohort: The patients with their scans; :func:`choose_phase` says which phase is read.
+        cohort: The patients with their scans; :func:`choose_phase` selects the phase.
         study: Its window gives the grey levels.
-        inputs: SHA-256 of every image and mask by path, as the prepare stage found them.
+        inputs: SHA-256 of every image and mask, as the prepare stage found them.
         run: The run folder.
-        advance: Called once a scan.
+        advance: Called once per scan.
 
     Returns:
         A warning for every scan whose features could not be computed.
 
     Raises:
-        InputError: As :func:`choose_phase`.
-
-    Source:
-        Our choice of settings; see :func:`measure_features`.
+        InputError: As for :func:`choose_phase`.
     """
     phase = choose_phase(cohort)
     records: list[dict[str, Any]] = []
     for patient_id, scan in _delineated(cohort, phase).items():
-        digests = [inputs.get(str(path)) for path in (scan.image_path, scan.mask_path)]
+        digests = [inputs.get(input_name(f"{phase}_{kind}", patient_id)) for kind in ("image", "mask")]
         if None not in digests:
             records.append(_measure_scan(patient_id, scan, digests, study=study, radiomics_dir=run.radiomics_dir))
         advance()
@@ -133,16 +128,16 @@ def radiomics_features(
 
 
 def read_features(features_path: Path) -> dict[str, dict[str, float]]:
-    r"""Read the table that :func:`radiomics_features` left.
+    r"""Read the table written by :func:`radiomics_features`.
 
     Args:
         features_path: ``radiomics/features.csv`` of a run.
 
     Returns:
-        Values by feature name, by patient id; NaN where a feature is undefined.
+        Values by patient id, then by feature name; NaN if a feature is undefined.
 
     Raises:
-        RunError: Where the prepare stage has not run with radiomics among the baselines.
+        RunError: If the prepare stage has not run with radiomics among the baselines.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -162,23 +157,23 @@ def read_features(features_path: Path) -> dict[str, dict[str, float]]:
 def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict[str, float | None]:
     """Compute the features of one tumour.
 
-    The tumour's box is sampled at cubic voxels of 1 mm. Voxels of the tumour outside the window are left out
-    (re-segmentation), and its grey levels are 20 bins over the window. Of a window in percentiles, which says that the
-    series has no fixed scale, the bins span the tumour's own values. Shape is that of the whole delineation.
+    The tumour's box is sampled at cubic voxels of 1 mm. Tumour voxels outside the window are excluded
+    (re-segmentation), and the grey levels are 20 bins over the window. If the window is given in percentiles, because
+    the series has no fixed scale, the bins span the tumour's own values. Shape is that of the whole delineation.
 
     Args:
         volume: The scan.
         mask: The tumour on the scan's grid.
-        window: The values that become the lowest and the highest grey level.
+        window: The values mapped to the lowest and the highest grey level.
 
     Returns:
-        Values by mirp's names; None where a feature is undefined.
+        Values by mirp's names; None if a feature is undefined.
 
     Raises:
-        VolumeError: With code "radiomics" where mirp cannot do it.
+        VolumeError: With code "radiomics" if mirp fails.
 
     Source:
-        Zwanenburg 2020, Radiology 295:328 (IBSI) for the definitions; voxels, bins and families: our choice.
+        Zwanenburg 2020, Radiology 295:328 (IBSI) for the definitions; voxel size, bins and families are ours.
     """
     tumour = measure_tumour(mask, volume)
     low, high = (np.array(volume.to_index(corner)) for corner in (tumour.low_mm, tumour.high_mm))
@@ -196,13 +191,13 @@ def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict
     if not window.percentiles:
         grey = grey[(grey >= window.low) & (grey <= window.high)]
     if not grey.size:
-        raise _fault(volume, f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
+        raise _fault(f"no voxel of the tumour lies between {window.low:g} and {window.high:g}")
     try:
         found = _extract(values, inside, base_feature_families=list(FAMILIES), **_grey_levels(window))
-        # Shape is taken from an image that is the same everywhere, so that nothing of NOT_SHAPE has to be estimated.
+        # Shape is computed on a constant image, so that nothing in NOT_SHAPE has to be estimated.
         shape = _extract(np.ones_like(values), inside, base_feature_families=["morphological"])
     except _MIRP_FAULTS as error:
-        raise _fault(volume, " ".join(str(error).split())[:200] or type(error).__name__) from None
+        raise _fault(" ".join(str(error).split())[:200] or type(error).__name__) from None
     found |= {name: value for name, value in shape.items() if name not in NOT_SHAPE}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
@@ -219,10 +214,10 @@ def _extract(values: VolumeArray, mask: MaskArray | None, **settings: Any) -> di
     return {name: float(table[name].iloc[0]) for name in table if name.startswith(_PREFIXES)}
 
 
-def _fault(volume: Volume, reason: str) -> VolumeError:
+def _fault(reason: str) -> VolumeError:
     return VolumeError(
         "radiomics",
-        f"{volume.image_path or 'image'}: the radiomic features could not be computed ({reason}).",
+        f"the radiomic features could not be computed ({reason}).",
         "The radiomics baseline leaves the patient out; the networks do not. Check the mask and the window.",
     )
 
@@ -238,7 +233,7 @@ def _grey_levels(window: Window) -> dict[str, Any]:
 
 
 def _delineated(cohort: Cohort, phase: str) -> dict[str, Scan]:
-    """The scans of a phase that have a mask, by patient id."""
+    """Return the scans of a phase that have a mask, by patient id."""
     scans = {case.patient_id: case.scans[phase] for case in cohort.cases if phase in case.scans}
     return {patient_id: scan for patient_id, scan in scans.items() if scan.mask_path is not None}
 
@@ -246,7 +241,7 @@ def _delineated(cohort: Cohort, phase: str) -> dict[str, Scan]:
 def _measure_scan(
     patient_id: str, scan: Scan, digests: list[str | None], *, study: Study, radiomics_dir: Path
 ) -> dict[str, Any]:
-    """One scan's record, from the sidecar where nothing has changed."""
+    """Return one scan's record, from the sidecar if nothing has changed."""
     window = study.window_of(scan.phase)
     masks = study.masks.model_dump(mode="json")
     identity = [patient_id, scan.phase, digests, window.model_dump(mode="json"), masks]
@@ -258,14 +253,14 @@ def _measure_scan(
         try:
             volume = read_volume(scan.image_path)
             mask = delineate(scan.mask_path, volume, study.masks).mask if scan.mask_path else None
-        except VolumeError:  # is a finding of the prepare stage already
+        except VolumeError:  # already a finding of the prepare stage
             mask = None
         if mask is not None:
             try:
                 record["features"] = measure_features(volume, mask, window=window)
             except VolumeError as error:
-                fault = Fault(error.code, "warning", error.message, error.remedy)
-                record["finding"] = asdict(as_finding(fault, patient_id, scan))
+                [fault] = in_column([as_fault(error, "warning")], f"{scan.phase}_image")
+                record["finding"] = asdict(as_finding(fault, patient_id, scan.phase))
         return record
 
     return kept_record(radiomics_dir / sidecar, make)
@@ -273,7 +268,7 @@ def _measure_scan(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep mirp from setting up the root logger, from logging every step and from warning of what is on purpose."""
+    """Keep mirp from configuring the root logger, logging every step, and warning about intended settings."""
     stopper = logging.NullHandler()
     disabled_before = logging.root.manager.disable
     logging.root.addHandler(stopper)

@@ -1,4 +1,4 @@
-"""One scan as read: the image with the tumour on it, drawn on this phase or carried over from another."""
+"""One scan as read: the image with its tumour, drawn on this phase or transferred from another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nephrograde.cohort.place import Point
 from nephrograde.errors import VolumeError
 from nephrograde.sample.target import uses_mask
 from nephrograde.volume.check import check_mask, check_volume
-from nephrograde.volume.finding import Fault
+from nephrograde.volume.finding import Fault, as_fault, in_column
 from nephrograde.volume.masks.carry import carry_mask
 from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scanned:
-    """An image, the tumour's mask on its grid, and the scan's row with the seed point that its mask file may hold.
+    """An image, the tumour's mask on its grid, and the scan's row with the seed point that its mask file may contain.
 
-    ``volume`` is None where the image is exported pictures, which are read as they are cut.
-    ``size`` is the tumour's volume (ml) and largest axial diameter (mm), and ``pieces`` are all tumours, where the mask
-    was drawn on this scan. ``choice`` says how ``mask`` differs from all that the scan's own mask file marks.
-    ``lacks_mask`` is true where a mask should be here and could not be had.
+    ``volume`` is None if the image is exported pictures, which are read when they are cut.
+    ``size`` is the tumour's volume (ml) and largest axial diameter (mm), and ``pieces`` are all tumours, if the mask
+    was drawn on this scan. ``choice`` says how ``mask`` differs from everything the scan's own mask file marks.
+    ``lacks_mask`` is true if a mask was expected but could not be obtained.
     """
 
     volume: Volume | None
@@ -44,18 +44,16 @@ class Scanned:
 
 
 def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
-    """Find the scan of the same patient whose mask this scan takes over.
+    """Find the scan of the same patient whose mask this scan borrows.
 
     Args:
         case: The patient.
-        scan: A scan with a mask of its own or without; exported pictures neither borrow nor lend.
-        study: Its ``[masks]`` may say that none is carried; its arms say whether one is needed.
+        scan: A scan with or without a mask of its own; exported pictures neither borrow nor lend.
+        study: Its ``[masks]`` may forbid transferring masks; its arms determine whether one is needed.
 
     Returns:
-        The first phase of the study that has a mask; None where the scan has its own, no arm reads one, or no phase
+        The first phase of the study that has a mask; None if the scan has its own, no arm reads one, or no phase
         has one.
-
-    Source: Our choice.
     """
     if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
         return None
@@ -67,15 +65,16 @@ def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
 
 
 def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | None, list[Fault]]:
-    """Read a scan and its tumour, and say what is wrong with them.
+    """Read a scan and its tumour, and report what is wrong with them.
 
     Args:
         scan: The scan's row of the table.
-        lender: Whose mask it takes over, as :func:`find_lender` says.
-        study: Its ``[masks]`` say which tumour counts.
+        lender: The scan whose mask it borrows, from :func:`find_lender`.
+        study: Its ``[masks]`` select the tumour that counts.
 
     Returns:
-        The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them.
+        The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them, each with
+        the column of the table whose file it is about.
 
     Source: Our choice.
     """
@@ -83,29 +82,35 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         return Scanned(None, scan), []
     try:
         volume = read_volume(scan.image_path)
-        faults = check_volume(volume)
     except VolumeError as error:
-        return None, [_fatal(error)]
+        return None, in_column([as_fault(error)], f"{scan.phase}_image")
+    faults = in_column(check_volume(volume), f"{scan.phase}_image")
+    drawn = scan if scan.mask_path is not None else lender
+    if drawn is None:
+        return Scanned(volume, scan), faults
+    column = f"{drawn.phase}_mask"
     try:
-        if scan.mask_path is not None:
-            delineation = delineate(scan.mask_path, volume, study.masks)
-            faults += delineation.faults
-            return annotated(volume, scan, delineation), faults
-        if lender is not None:
-            scanned, carried_faults = _borrow(volume, scan, lender, study.masks)
-            return scanned, [*faults, *carried_faults]
+        scanned, mask_faults = _with_mask(volume, scan, drawn, study.masks)
     except VolumeError as error:
-        return Scanned(volume, scan, lacks_mask=True), [*faults, _fatal(error)]
-    return Scanned(volume, scan), faults
+        return Scanned(volume, scan, lacks_mask=True), [*faults, *in_column([as_fault(error)], column)]
+    return scanned, [*faults, *in_column(mask_faults, column)]
+
+
+def _with_mask(volume: Volume, scan: Scan, drawn: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
+    """The scan with its own mask, or with that of the scan that lends one."""
+    if scan.mask_path is None:
+        return _borrow(volume, scan, drawn, settings)
+    delineation = delineate(scan.mask_path, volume, settings)
+    return annotated(volume, scan, delineation), list(delineation.faults)
 
 
 def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
-    """Put what a scan's own mask file says beside the image.
+    """Combine an image with what its scan's own mask file says.
 
     Args:
         volume: The image.
-        scan: The scan's row of the table; a point in it goes before a seed point of the file.
-        delineation: As :func:`~nephrograde.volume.masks.delineation.delineate` gives it.
+        scan: The scan's row of the table; a point given there takes precedence over a seed point in the file.
+        delineation: As returned by :func:`~nephrograde.volume.masks.delineation.delineate`.
     """
     mask, pieces = delineation.mask, delineation.pieces
     if mask is None:
@@ -116,26 +121,29 @@ def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
 
 
 def _borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
-    """Take over the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
+    """Borrow the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
     if lender.mask_path is None or settings.carry == "off":
         return Scanned(volume, scan), []
     try:
         source = read_volume(lender.image_path)
+    except VolumeError as error:
+        return _not_carried(volume, scan, error, f"{lender.phase}_image")
+    try:
         drawn = delineate(lender.mask_path, source, settings)
     except VolumeError as error:
-        message = f"has no mask, and that of phase {lender.phase} cannot be carried over: {error.message}"
-        raise VolumeError("mask-not-carried", message, error.remedy) from None
+        return _not_carried(volume, scan, error, f"{lender.phase}_mask")
     choice = f"{settings.carry} from {lender.phase}; {drawn.choice}"
     if drawn.mask is None:
         return Scanned(volume, _with_seed(scan, drawn.seed_mm), choice=choice), []
-    carried = carry_mask(drawn.mask, source, volume, how=settings.carry, mask_path=lender.mask_path)
-    faults = [carried.fault, *check_mask(carried.mask, mask_path=lender.mask_path)]
+    carried = carry_mask(drawn.mask, source, volume, how=settings.carry)
+    faults = [carried.fault, *check_mask(carried.mask)]
     return Scanned(volume, scan, carried.mask, choice=choice), faults
+
+
+def _not_carried(volume: Volume, scan: Scan, error: VolumeError, column: str) -> tuple[Scanned, list[Fault]]:
+    message = f"phase {scan.phase} has no mask, and this one cannot be carried over: {error.message}"
+    return Scanned(volume, scan, lacks_mask=True), [Fault("mask-not-carried", "fatal", message, error.remedy, column)]
 
 
 def _with_seed(scan: Scan, seed_mm: Triple | None) -> Scan:
     return scan if seed_mm is None or scan.point is not None else replace(scan, point=Point(seed_mm, "mm"))
-
-
-def _fatal(error: VolumeError) -> Fault:
-    return Fault(error.code, "fatal", error.message, error.remedy)

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def choose_slices(first: int, last: int, annotated: int, count: int) -> tuple[int, ...]:
-    """Pick the annotated slice and further ones spread over the tumour's extent.
+    """Choose the annotated slice and further ones distributed over the tumour's extent.
 
-    The extent is cut into ``count`` equal parts; the part that holds the annotated slice gives that slice, every
-    other part its middle one. A tumour on fewer slices gives fewer.
+    The extent is divided into ``count`` equal parts; the part that contains the annotated slice contributes that slice,
+    every other part its middle one. A tumour on fewer slices gives fewer.
 
     Args:
         first: Lowest slice with tumour.
         last: Highest slice with tumour.
-        annotated: The slice a person chose, or the one with the largest tumour area.
+        annotated: The slice chosen by a reader, or the one with the largest tumour area.
         count: How many slices the arm asks for.
 
     Source:
-        Our choice; the paper prints "one slice" and "≥ 3 slices" and no rule.
+        The paper prints "one slice" and "≥ 3 slices" without a rule; this one is ours.
 
     >>> choose_slices(10, 27, annotated=15, count=1)
     (15,)
@@ -50,14 +50,14 @@ def choose_slices(first: int, last: int, annotated: int, count: int) -> tuple[in
 def cut_slices(
     volume: Volume, target: Target, count: int, *, image: ImageSettings, window: Window
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...]]:
-    """Cut a weak arm's pictures out of a scan.
+    """Cut a weak arm's slices out of a scan.
 
     Args:
         volume: The scan.
-        target: Where the tumour is, as far as the supervision level tells.
+        target: Where the tumour is, as far as the supervision level allows.
         count: How many slices the arm asks for.
         image: Size of the crop in mm and pixels.
-        window: The values that become 0 and 1.
+        window: The values mapped to 0 and 1.
 
     Returns:
         Float16 in [0, 1], ``(slice, 1, y, x)``, and the slice numbers.

@@ -1,4 +1,4 @@
-"""The prepare stage: every arm's region of every scan, and the radiomic features where a baseline needs them."""
+"""The prepare stage: every arm's region of every scan, and the radiomic features if a baseline needs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.run.progress import silent
-from nephrograde.run.provenance import read_lock, write_lock
+from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
 from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
 from nephrograde.volume.finding import write_findings
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 
 def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Progress = silent) -> Prepared:
-    """Read and check every scan and keep each arm's region; a faulty scan becomes a finding and the others go on.
+    """Read and check every scan and store each arm's region; a faulty scan becomes a finding and the others continue.
 
-    Where radiomics is among the baselines, its features are computed as well.
+    If radiomics is among the baselines, its features are computed as well.
 
     Args:
         study: The resolved study.
         cohort: Its patients.
         run: The run folder; its cohort is open.
-        progress: How to show long steps.
+        progress: How to display long steps.
 
     Raises:
-        InputError: Where radiomics is asked for and cannot be had.
+        InputError: If radiomics is requested but not available.
     """
     wants_radiomics = "radiomics" in study.evaluate.baselines
     if wants_radiomics:
-        choose_phase(cohort)  # says what is lacking before anything is computed
+        choose_phase(cohort)  # reports what is missing before anything is computed
     with progress("Preparing scans", cohort.n_scans) as advance:
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
     lock = read_lock(run)
-    table = str(study.cohort.table)
-    write_lock(study, run, inputs={table: lock["inputs"][table], **prepared.inputs}, command=lock["command"])
+    inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}
+    write_lock(study, run, inputs=inputs, command=lock["command"], has_dicom=cohort.has_dicom)
     return _add_radiomics(study, cohort, prepared, run=run, progress=progress) if wants_radiomics else prepared
 
 
 def _add_radiomics(study: Study, cohort: Cohort, prepared: Prepared, *, run: RunFolder, progress: Progress) -> Prepared:
-    """Compute the radiomic features and put what could not be computed among the findings."""
+    """Compute the radiomic features and add scans for which that failed to the findings."""
     phase = choose_phase(cohort)
     scans = sum(phase in case.scans and case.scans[phase].mask_path is not None for case in cohort.cases)
     with progress(f"Computing radiomic features, phase {phase}", scans) as advance:

@@ -1,4 +1,4 @@
-"""Where the tumour is, as far as a supervision level tells; a cheaper level is derived from a dearer one."""
+"""Where the tumour is, as far as a supervision level tells; a cheaper level is derived from a more expensive one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Target:
     """The middle of the tumour in mm (LPS) and its extent over the slices of its scan.
 
-    ``slice_centers_mm`` holds the middle of the rectangle on single slices where the annotation gives one per slice.
+    ``slice_centers_mm`` holds the middle of the rectangle on single slices if the annotation has one per slice.
     """
 
     center_mm: Triple
@@ -33,19 +33,32 @@ class Target:
     slice_centers_mm: Mapping[int, Triple] = field(default_factory=dict)
 
     def center_on(self, k: int) -> Triple:
-        """Where to centre the crop of slice ``k``."""
+        """Return the centre of the crop of slice ``k``."""
         return self.slice_centers_mm.get(k, self.center_mm)
 
 
 def uses_mask(scan: Scan, supervision: Supervision) -> bool:
-    """Whether a supervision level reads the tumour's mask on this scan, because nothing cheaper was given.
+    """Whether a supervision level reads the tumour's mask on this scan, because nothing cheaper is given.
 
     Args:
         scan: The scan's row of the table, with its annotations.
         supervision: The arm's level: point, box or mask.
     """
-    has_point = scan.point is not None and supervision is Supervision.POINT
-    return supervision is Supervision.MASK or not (has_point or scan.box is not None)
+    return supervision.choose({*places_given(scan), Supervision.MASK}) is Supervision.MASK
+
+
+def places_given(scan: Scan) -> set[Supervision]:
+    """The kinds of annotation that the table gives for a scan as places.
+
+    Args:
+        scan: The scan's row of the table.
+    """
+    places = {
+        Supervision.SLICE: scan.slice_place,
+        Supervision.POINT: scan.point,
+        Supervision.BOX: scan.box,
+    }
+    return {level for level, place in places.items() if place is not None}
 
 
 def find_target(
@@ -53,35 +66,36 @@ def find_target(
 ) -> Target:
     """Locate the tumour with what the supervision level allows and no more.
 
-    The annotation of the level itself is used where the table has it; else it is derived from a dearer one. A slice
-    named in the table replaces the derived one.
+    The annotation of the level itself is used where the table has it; else it is derived from a more expensive one. A
+    slice named in the table replaces the derived one.
 
     Args:
         volume: The scan's image.
         scan: The scan's row of the table, with its annotations.
-        mask: The delineated tumour on the image's grid, where there is one.
+        mask: The delineated tumour on the image's grid, if there is one.
         supervision: The arm's level: point, box or mask.
-        assumed_tumour_mm: The tumour's extent where only a point was given.
+        assumed_tumour_mm: The tumour's assumed extent if only a point is given.
 
     Raises:
-        VolumeError: Where no annotation of this level or a dearer one exists, or it lies outside the image.
+        VolumeError: Where no annotation of this level or a more expensive one exists, or it lies outside the image.
     """
-    if supervision is Supervision.POINT and scan.point is not None:
+    used = supervision.choose(places_given(scan) | (set() if mask is None else {Supervision.MASK}))
+    if used is Supervision.POINT and scan.point is not None:
         target = _around(volume, resolve_point(scan.point, volume), assumed_tumour_mm)
-    elif supervision is not Supervision.MASK and scan.box is not None:
+    elif used is Supervision.BOX and scan.box is not None:
         low_mm, high_mm = resolve_box(scan.box, volume)
         if supervision is Supervision.POINT:
             target = _around(volume, _middle(low_mm, high_mm), assumed_tumour_mm)
         else:
             target = _in_box(volume, low_mm, high_mm)
-    elif mask is not None:
+    elif used is Supervision.MASK and mask is not None:
         target = _in_mask(volume, mask)
         if supervision is Supervision.POINT:
             target = _around(volume, _click_in(volume, mask, target.annotated_slice), assumed_tumour_mm)
     else:
         raise VolumeError(
             "annotation-missing",
-            f"there is no {supervision}, nor a dearer annotation from which it could be derived.",
+            f"there is no {supervision}, nor a more expensive annotation from which it could be derived.",
             f"Give one ({scan.phase}_{supervision} in the table, --{supervision} for a new patient), or drop the scan.",
         )
     return _with_slice(volume, scan, target)
@@ -96,7 +110,7 @@ def _in_box(volume: Volume, low_mm: Triple, high_mm: Triple) -> Target:
     corners = np.array([volume.to_index(low_mm), volume.to_index(high_mm)])
     extent_voxels = np.abs(corners[1] - corners[0])
     half = extent_voxels[2] / 2
-    if half < 0.5:  # a rectangle on one slice: the tumour is taken to be as high as it is wide (our choice)
+    if half < 0.5:  # a rectangle on one slice: the tumour is assumed to be as high as it is wide
         half = float(np.mean(extent_voxels[:2] * volume.spacing_mm[:2])) / 2 / volume.spacing_mm[2]
     return _spanning(volume, _middle(low_mm, high_mm), half)
 
@@ -140,7 +154,7 @@ def _rectangle_middle(mask: MaskArray, k: int) -> Triple:
 
 
 def _click_in(volume: Volume, mask: MaskArray, k: int) -> Triple:
-    """The voxel of the tumour nearest to the middle of its area on a slice, where a person would click."""
+    """Return the tumour voxel nearest to the middle of its area on a slice, where a reader would click."""
     voxels = np.argwhere(mask[:, :, k])
     distances = ((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1)
     i, j = voxels[distances.argmin()]

@@ -24,10 +24,10 @@ def cut_tumour(
 
     Args:
         volume: The scan.
-        mask: The delineated tumour on the scan's grid; None below the supervision level ``mask``.
+        mask: The delineated tumour on the scan's grid; None for supervision levels cheaper than ``mask``.
         target: Where the tumour is.
         image: Size of the box in mm and voxels.
-        window: The values that become 0 and 1.
+        window: The values mapped to 0 and 1.
 
     Returns:
         Float16, ``(1, channel, x, y, z)``: the windowed image in [0, 1] and, with a mask, the mask as 0 or 1.

@@ -1,1 +1,1 @@
-"""WHAT WAS SCANNED: reading images to HU and mm, checking them, cutting regions out."""
+"""WHAT WAS SCANNED: reading images to HU and mm, checking them, cutting out regions."""

@@ -1,7 +1,7 @@
 """What is wrong with a scan: checks of images and masks.
 
-Every check looks at the numbers in their stored type and makes no copy of the image, so that checking costs a few
-milliseconds beside the second that reading takes.
+Every check works on the stored type without copying the image, so that checking adds a few milliseconds to the second
+that reading takes.
 """
 
 from __future__ import annotations
@@ -14,39 +14,36 @@ from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
 
 def check_volume(volume: Volume) -> list[Fault]:
-    """Look for what makes an image useless (fatal) or suspect (warning).
+    """Check an image for what makes it unusable (fatal) or suspect (warning).
 
-    :func:`~nephrograde.volume.read.read_volume` raises the fatal ones itself, so that after it only warnings are
-    left to collect.
+    :func:`~nephrograde.volume.read.read_volume` itself raises the fatal ones, so that only warnings remain after
+    it.
 
     Args:
         volume: An image as read.
 
     Returns:
-        What was noticed in reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
+        What was noticed on reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
         or "no-orientation" (warning).
 
-    Source: Our choice. HU are negative in fat and air, so an image without a negative value is no CT in HU.
+    "not-hu" means that no value is negative: HU are negative in fat and air.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> [fault.code for fault in check_volume(make_volume(np.zeros((8, 8, 2)), spacing_mm=(1, 1, 5)))]
     ['too-few-slices', 'constant']
     """
-    name = volume.image_path or "image"
     faults = list(volume.faults)
     if volume.values.shape[2] < FEWEST_SLICES:
         faults.append(
             Fault(
                 "too-few-slices",
                 "fatal",
-                f"{name}: has {volume.values.shape[2]} axial slices, at least {FEWEST_SLICES} are needed.",
+                f"has {volume.values.shape[2]} axial slices, at least {FEWEST_SLICES} are needed.",
                 "Export the whole series.",
             )
         )
@@ -54,13 +51,13 @@ def check_volume(volume: Volume) -> list[Fault]:
     low, high = np.array([(plane.min(), plane.max()) for plane in planes]).T
     low, high = low.min(), high.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        faults.append(_not_finite(volume, str(name)))
+        faults.append(_not_finite(volume))
     elif low == high:
         faults.append(
             Fault(
                 "constant",
                 "fatal",
-                f"{name}: every voxel has the same value ({low:g}).",
+                f"every voxel has the same value ({low:g}).",
                 "Export the scan again; the image is empty.",
             )
         )
@@ -69,7 +66,7 @@ def check_volume(volume: Volume) -> list[Fault]:
             Fault(
                 "not-hu",
                 "warning",
-                f"{name}: values run from {low:g} to {high:g}; HU would be negative in fat and air.",
+                f"values run from {low:g} to {high:g}; HU would be negative in fat and air.",
                 "For CT, restore the rescale intercept; for PET or MR, give the phase its own [window].",
             )
         )
@@ -78,7 +75,7 @@ def check_volume(volume: Volume) -> list[Fault]:
             Fault(
                 "no-orientation",
                 "warning",
-                f"{name}: does not say how it lies in the patient (sform_code and qform_code are 0); its axes are "
+                "does not say how it lies in the patient (sform_code and qform_code are 0); its axes are "
                 "taken to run to the left, the back and the head.",
                 "Convert the scan from its DICOM series again.",
             )
@@ -86,38 +83,34 @@ def check_volume(volume: Volume) -> list[Fault]:
     return faults
 
 
-def _not_finite(volume: Volume, name: str) -> Fault:
+def _not_finite(volume: Volume) -> Fault:
     count = int(volume.values.size - np.isfinite(volume.values).sum())
     return Fault(
         "not-finite",
         "fatal",
-        f"{name}: {count} of {volume.values.size} voxels are not numbers (NaN or infinite).",
+        f"{count} of {volume.values.size} voxels are not numbers (NaN or infinite).",
         "Convert the scan from its DICOM series again, or fill the voxels outside the field of view.",
     )
 
 
-def check_mask(mask: MaskArray, *, mask_path: Path | None = None) -> list[Fault]:
+def check_mask(mask: MaskArray) -> list[Fault]:
     """Look for what makes a tumour mask useless (fatal) or suspect (warning).
 
     Args:
         mask: On the grid of its image.
-        mask_path: The file it came from, for the message.
 
     Returns:
         Faults with code "mask-empty" (fatal) or "mask-border" (warning: the tumour may be cut off).
-
-    Source: Our choice.
 
     >>> mask = np.zeros((8, 8, 4), dtype=bool)
     >>> check_mask(mask)[0].code
     'mask-empty'
     >>> mask[3:5, 3:5, 0:2] = True
     >>> print(check_mask(mask)[0].message)
-    mask: the tumour touches the first slice of the image.
+    the tumour touches the first slice of the image.
     """
-    name = mask_path or "mask"
     if not mask.any():
-        return [Fault("mask-empty", "fatal", f"{name}: no voxel is marked.", "Delineate the tumour, or drop the mask.")]
+        return [Fault("mask-empty", "fatal", "no voxel is marked.", "Delineate the tumour, or drop the mask.")]
     sides = {
         "right side": mask[0],
         "left side": mask[-1],
@@ -133,7 +126,7 @@ def check_mask(mask: MaskArray, *, mask_path: Path | None = None) -> list[Fault]
         Fault(
             "mask-border",
             "warning",
-            f"{name}: the tumour touches the {' and the '.join(touched)} of the image.",
+            f"the tumour touches the {' and the '.join(touched)} of the image.",
             "See that the scan holds the whole tumour.",
         )
     ]

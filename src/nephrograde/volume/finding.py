@@ -1,4 +1,4 @@
-"""A fault of a scan, and the table of findings: which patient's, which phase's, what to do."""
+"""A fault of a scan, and the table of findings: which patient's, which phase's, which file's, what to do."""
 
 from __future__ import annotations
 
@@ -11,60 +11,88 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nephrograde.cohort.case import Scan
+    from nephrograde.errors import VolumeError
 
 Severity: TypeAlias = Literal["fatal", "warning"]
 
 
 class Fault(NamedTuple):
-    """Something wrong with one image or mask, before it is known whose it is."""
+    """Something wrong with one image or mask, before it is known whose it is.
+
+    ``message`` and ``remedy`` name no file and no folder: their names often say who the patient is. ``column`` is the
+    column of the cohort table that names the file, such as ``np_mask``; who reads the file adds it.
+    """
 
     code: str
     severity: Severity
     message: str
     remedy: str
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong with one scan of one patient; a row of ``findings.csv``.
 
-    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not.
+    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not. ``column`` is the
+    column of the cohort table whose file it is about, empty where it is about no single file.
     """
 
     patient_id: str
     phase: str
+    column: str
     code: str
     severity: Severity
     message: str
     remedy: str
 
+    @property
+    def text(self) -> str:
+        """The message with the column in front of it, as people read it."""
+        return f"{self.column}: {self.message}" if self.column else self.message
 
-def as_finding(fault: Fault, patient_id: str, scan: Scan, lender: Scan | None = None) -> Finding:
-    """Make a fault of a scan a finding, in which files are named by their column: a path may say who the patient is.
+
+def as_fault(error: VolumeError, severity: Severity = "fatal") -> Fault:
+    """Make an error in reading an image or mask a fault of it; the path stays behind.
+
+    Args:
+        error: As raised.
+        severity: "warning" where the scan can be used all the same.
+
+    >>> from pathlib import Path
+    >>> from nephrograde.errors import VolumeError
+    >>> as_fault(VolumeError("constant", "is empty.", "Export it again.", path=Path("Zhang Wei/np.nii")))
+    Fault(code='constant', severity='fatal', message='is empty.', remedy='Export it again.', column='')
+    """
+    return Fault(error.code, severity, error.message, error.remedy)
+
+
+def in_column(faults: Iterable[Fault], column: str) -> list[Fault]:
+    """Say which column of the cohort table names the file that faults are about.
+
+    Args:
+        faults: Those that name a column already keep it.
+        column: Like ``np_image``.
+
+    >>> in_column([Fault("constant", "fatal", "is empty.", "Export it again.")], "np_image")[0].column
+    'np_image'
+    """
+    return [fault if fault.column else fault._replace(column=column) for fault in faults]
+
+
+def as_finding(fault: Fault, patient_id: str, phase: str) -> Finding:
+    """Say whose fault it is.
 
     Args:
         fault: As found.
-        patient_id: Whose scan it is.
-        scan: The scan.
-        lender: The scan whose mask it takes over.
-
-    >>> from pathlib import Path
-    >>> from nephrograde.cohort.case import Scan
-    >>> scan = Scan("np", Path("Zhang Wei/np.nii"), None, None, None, None)
-    >>> as_finding(Fault("constant", "fatal", "Zhang Wei/np.nii: is empty.", "Export it again."), "P1", scan).message
-    'np_image: is empty.'
+        patient_id: The patient.
+        phase: The phase of the scan.
     """
-    message = fault.message
-    for one in (scan, lender) if lender else (scan,):
-        files = [(path, f"{one.phase}_image") for path in one.image_paths]
-        for path, column in [*files, (one.mask_path, f"{one.phase}_mask")]:
-            message = message.replace(str(path), column) if path else message
-    return Finding(patient_id, scan.phase, fault.code, fault.severity, message, fault.remedy)
+    return Finding(patient_id, phase, fault.column, fault.code, fault.severity, fault.message, fault.remedy)
 
 
 def write_findings(findings: Iterable[Finding], csv_path: Path) -> None:
-    """Write ``findings.csv``: patient_id, phase, code, severity, message, remedy.
+    """Write ``findings.csv``: patient_id, phase, column, code, severity, message, remedy.
 
     Args:
         findings: In the order of the rows.
@@ -72,7 +100,7 @@ def write_findings(findings: Iterable[Finding], csv_path: Path) -> None:
 
     >>> import pathlib, tempfile
     >>> csv_path = pathlib.Path(tempfile.mkdtemp()) / "findings.csv"
-    >>> finding = Finding("P017", "np", "mask-empty", "fatal", "np.nii.gz: no voxel is marked.", "Drop the mask.")
+    >>> finding = Finding("P017", "np", "np_mask", "mask-empty", "fatal", "no voxel is marked.", "Drop the mask.")
     >>> write_findings([finding], csv_path)
     >>> read_findings(csv_path) == [finding]
     True
@@ -87,12 +115,13 @@ def read_findings(csv_path: Path) -> list[Finding]:
         csv_path: As written by :func:`write_findings`.
 
     Raises:
-        RunError: Where the file is missing.
+        RunError: If the file is missing.
     """
     return [
         Finding(
             row["patient_id"],
             row["phase"],
+            row.get("column", ""),  # a run of an older version has none
             row["code"],
             cast("Severity", row["severity"]),
             row["message"],

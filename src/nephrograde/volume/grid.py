@@ -13,7 +13,6 @@ from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from nephrograde.vocabulary import Triple
 
@@ -98,14 +97,11 @@ class Grid:
             is_oriented=self.is_oriented,
         )
 
-    def require_sound(self, image_path: Path) -> Grid:
+    def require_sound(self) -> Grid:
         """Return the grid itself if it is valid.
 
         SimpleITK rejects a sheared NIfTI affine, but accepts a sheared NRRD or MHA, a NaN, or a spacing of 0 (as 1 mm),
         and sizes measured on such a lattice are wrong.
-
-        Args:
-            image_path: The file, for the message.
 
         Raises:
             VolumeError: With code "spacing-invalid" or "affine-sheared".
@@ -114,7 +110,7 @@ class Grid:
         if not (np.isfinite(spacing).all() and (spacing > 0).all() and np.isfinite(self.origin_mm).all()):
             raise VolumeError(
                 "spacing-invalid",
-                f"{image_path}: the header gives a voxel size of {_by(self.spacing_mm)} mm and an origin of "
+                f"the header gives a voxel size of {_by(self.spacing_mm)} mm and an origin of "
                 f"({', '.join(f'{value:g}' for value in self.origin_mm)}) mm.",
                 "Convert the scan from its DICOM series again.",
             )
@@ -122,7 +118,7 @@ class Grid:
         if not excess <= ORTHONORMAL_WITHIN:
             raise VolumeError(
                 "affine-sheared",
-                f"{image_path}: the image axes are not at right angles (the affine is sheared; its directions deviate "
+                f"the image axes are not at right angles (the affine is sheared; its directions deviate "
                 f"from orthonormal by {excess:.3g}).",
                 "Resample it onto a right-angled grid (gantry tilt: dcm2niix does it), or export it again.",
             )

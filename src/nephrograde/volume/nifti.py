@@ -87,12 +87,12 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
         head += piece
         if len(head) >= _HEADER_2.itemsize:
             break
-    header, order = _parse_header(head, image_path)
-    size = _size(header, image_path)
+    header, order = _parse_header(head)
+    size = _size(header)
     if int(header["datatype"]) not in _DTYPES:
         raise VolumeError(
             "not-scalar",
-            f"{image_path}: holds colours or complex numbers (NIfTI datatype {header['datatype']}).",
+            f"holds colours or complex numbers (NIfTI datatype {header['datatype']}).",
             "Convert the scan from its DICOM series again; one number a voxel is needed.",
         )
     dtype = np.dtype(_DTYPES[int(header["datatype"])]).newbyteorder(order)
@@ -100,21 +100,18 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
     if needed > LARGEST_RATIO * image_path.stat().st_size:
         raise VolumeError(
             "file-truncated",
-            f"{image_path}: is far too small for an image of {' × '.join(map(str, size))} voxels.",
+            f"is far too small for an image of {' × '.join(map(str, size))} voxels.",
             COPY_AGAIN,
         )
     offset = int(header["vox_offset"])
     content = read_at_once(image_path, offset + needed)
-    if content is None:
-        values = _fill(chain([head], pieces), offset, needed, image_path=image_path)
-    else:
-        values = content[offset:]
-    grid = _grid_of(header, size).require_sound(image_path)
+    values = _fill(chain([head], pieces), offset, needed) if content is None else content[offset:]
+    grid = _grid_of(header, size).require_sound()
     stored = values.view(dtype).reshape(size, order="F")
     return _rescaled(stored, float(header["scl_slope"]), float(header["scl_inter"])), grid
 
 
-def _fill(pieces: Iterator[bytes], offset: int, needed: int, *, image_path: Path) -> npt.NDArray[np.uint8]:
+def _fill(pieces: Iterator[bytes], offset: int, needed: int) -> npt.NDArray[np.uint8]:
     """Return ``needed`` bytes from ``offset``; all pieces are read, because the checksum is at the end."""
     values = np.empty(needed, dtype=np.uint8)
     filled, position = 0, 0
@@ -125,13 +122,13 @@ def _fill(pieces: Iterator[bytes], offset: int, needed: int, *, image_path: Path
     if filled < needed:
         raise VolumeError(
             "file-truncated",
-            f"{image_path}: holds {filled} of the image's {needed} bytes, the rest is missing.",
+            f"holds {filled} of the image's {needed} bytes, the rest is missing.",
             COPY_AGAIN,
         )
     return values
 
 
-def _parse_header(head: bytes, image_path: Path) -> tuple[Any, Literal["little", "big"]]:
+def _parse_header(head: bytes) -> tuple[Any, Literal["little", "big"]]:
     for layout in (_HEADER_1, _HEADER_2):
         for order in _BYTE_ORDERS:
             if len(head) >= layout.itemsize and int.from_bytes(head[:4], order) == layout.itemsize:
@@ -140,20 +137,20 @@ def _parse_header(head: bytes, image_path: Path) -> tuple[Any, Literal["little",
                     return header, order
     raise VolumeError(
         "file-unreadable",
-        f"{image_path}: is not a NIfTI file, or is damaged at its very beginning.",
+        "is not a NIfTI file, or is damaged at its very beginning.",
         "Check that the table names the right file; copy it again from its source.",
     )
 
 
-def _size(header: Any, image_path: Path) -> tuple[int, int, int]:
+def _size(header: Any) -> tuple[int, int, int]:
     dimensions = int(header["dim"][0])
     size = [int(n) for n in header["dim"][1 : dimensions + 1]]
     if not 1 <= dimensions <= 7 or min(size) < 1 or not header["vox_offset"] >= header.dtype.itemsize:
-        raise VolumeError("file-unreadable", f"{image_path}: its header is damaged (dim {header['dim']}).", COPY_AGAIN)
+        raise VolumeError("file-unreadable", f"its header is damaged (dim {header['dim']}).", COPY_AGAIN)
     if any(n > 1 for n in size[3:]):
         raise VolumeError(
             "not-3d",
-            f"{image_path}: holds {dimensions} dimensions ({' × '.join(map(str, size))}), not one 3-D image.",
+            f"holds {dimensions} dimensions ({' × '.join(map(str, size))}), not one 3-D image.",
             "Save one phase (one time point) a file.",
         )
     x, y, z = [*size, 1, 1][:3]

@@ -11,15 +11,13 @@ import SimpleITK
 from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.grid import Grid
 
 
-def bring_over(mask: MaskArray, source: Grid, target: Grid, *, mask_path: Path) -> MaskArray:
+def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
     """Resample a mask to another grid by nearest neighbour.
 
     Only the part of the target around the marked voxels is sampled. If sampling would change nothing, because every
@@ -29,7 +27,6 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid, *, mask_path: Path) 
         mask: The mask; at least one voxel is true.
         source: The grid of the mask.
         target: The grid of the image.
-        mask_path: The file, for messages.
 
     Returns:
         A mask on the target grid.
@@ -51,7 +48,7 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid, *, mask_path: Path) 
             hint = " The two have the same size, so the mask may have lost its geometry: copy that of the image."
         raise VolumeError(
             "mask-outside",
-            f"{mask_path}: the marked tumour lies wholly outside the image, which {_extent(target)}; the tumour "
+            f"the marked tumour lies wholly outside the image, which {_extent(target)}; the tumour "
             f"{_extent(source, low, high)}.",
             f"Check that the mask was drawn on this series.{hint}",
         )
@@ -61,7 +58,7 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid, *, mask_path: Path) 
     if not brought.any():
         raise VolumeError(
             "mask-empty",
-            f"{mask_path}: the {int(mask.sum())} marked voxels are so small that they fall between those of the image.",
+            f"the {int(mask.sum())} marked voxels are so small that they fall between those of the image.",
             "Check that the mask was drawn on this series, or draw it on the image itself.",
         )
     return brought

@@ -1,7 +1,7 @@
-"""Exported pictures in place of a scan: single slices as PNG, TIFF, JPEG, BMP or DICOM, for arms that look at slices.
+"""Exported pictures instead of a scan: single slices as PNG, TIFF, JPEG, BMP or DICOM, for arms that use slices.
 
-A picture has been windowed by whoever exported it, so its greys are no HU; only a DICOM slice of a CT still has them.
-What was burnt into the pixels (names, scales, arrows) cannot be seen by a program and is not looked for.
+Whoever exported a picture has windowed it, so its grey values are not HU; only a DICOM slice of a CT still has them.
+Text burnt into the pixels (names, scales, arrows) cannot be recognised by a program and is not looked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.volume import make_volume
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 KINDS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 FEWEST_PIXELS = 16
 MOST_PIXELS = 100_000_000
-"""A picture of more is not opened: no slice is that large, and a small file can claim any size (our choice)."""
+"""Larger pictures are not opened: no slice is that large, and a small file can claim any size."""
 GREY_WITHIN = 2
-"""How far apart red, green and blue of a grey picture may lie; rounding in JPEG (our choice)."""
+"""How much red, green and blue of a grey picture may differ, because of rounding in JPEG."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Picture:
     Attributes:
         values: ``"x y"``, x to the right of the picture and y down; HU, or 0–1 from black to white.
         is_hu: Whether ``values`` are HU.
-        pixel_mm: Width and height of a pixel as the file states them; only a DICOM slice does.
+        pixel_mm: Width and height of a pixel as stated in the file; only a DICOM slice has them.
     """
 
     values: npt.NDArray[np.float32] = field(repr=False)
@@ -48,7 +48,7 @@ class Picture:
     pixel_mm: tuple[float, float] | None
 
     def as_volume(self, pixel_mm: tuple[float, float]) -> Volume:
-        """The picture as a volume of one slice, whose first pixel lies at 0, 0, 0 mm.
+        """Return the picture as a volume of one slice, whose first pixel lies at 0, 0, 0 mm.
 
         Args:
             pixel_mm: Width and height of a pixel.
@@ -57,16 +57,14 @@ class Picture:
 
 
 def find_pictures(image_paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures that a table's cell names: some files, or a folder of them; nothing where it names a scan.
+    """Find the pictures that a table cell names: some files, or a folder of them; none if it names a scan.
 
     Args:
         image_paths: One file or folder, or several files.
 
     Returns:
-        The files, those of a folder in the order of their names. Empty where the one path is a scan: an image file of
-        several slices, or a folder that holds anything but pictures. Several paths are always pictures.
-
-    Source: Our choice.
+        The files, those of a folder ordered by name. Empty if the one path is a scan: an image file with several
+        slices, or a folder that contains anything but pictures. Several paths are always pictures.
 
     >>> import pathlib
     >>> find_pictures([pathlib.Path("P1.png")]), find_pictures([pathlib.Path("P1.nii.gz")])
@@ -84,8 +82,8 @@ def find_pictures(image_paths: Sequence[Path]) -> tuple[Path, ...]:
 def read_picture(picture_path: Path) -> Picture:
     """Read one exported slice.
 
-    Greys of 8 or 16 bits are divided by the largest number of their type. A resolution that a PNG, TIFF or JPEG states
-    is that of paper or screen, and is not used.
+    Grey values of 8 or 16 bits are divided by the maximum of their type. The resolution stated in a PNG, TIFF or JPEG
+    refers to paper or screen, and is not used.
 
     Args:
         picture_path: PNG, TIFF, JPEG, BMP, or one DICOM slice.
@@ -93,8 +91,6 @@ def read_picture(picture_path: Path) -> Picture:
     Raises:
         VolumeError: With code "file-missing", "file-unreadable", "picture-kind", "picture-colour",
             "picture-transparent", "picture-several", "picture-small", "picture-large" or "picture-range".
-
-    Source: Our choice.
 
     >>> import pathlib, tempfile
     >>> from PIL import Image
@@ -104,8 +100,31 @@ def read_picture(picture_path: Path) -> Picture:
     >>> picture.values.shape, round(float(picture.values[0, 0]), 3), picture.is_hu
     ((20, 30), 0.2, False)
     """
+    with about_file(picture_path):
+        return _read(picture_path)
+
+
+def read_numbered(picture_paths: Sequence[Path], k: int) -> Picture:
+    """Read one of the pictures that stand in for a scan; of several, a message gives its number.
+
+    Args:
+        picture_paths: All of them.
+        k: Which one, counted from 0.
+
+    Raises:
+        VolumeError: As :func:`read_picture`.
+    """
+    try:
+        return read_picture(picture_paths[k])
+    except VolumeError as error:
+        if len(picture_paths) > 1:
+            error.message = f"picture {k}, counted from 0: {error.message}"
+        raise
+
+
+def _read(picture_path: Path) -> Picture:
     if not picture_path.is_file():
-        raise VolumeError("file-missing", f"{picture_path}: no such picture.", "Correct the path in the cohort table.")
+        raise VolumeError("file-missing", "no such picture.", "Correct the path in the cohort table.")
     if picture_path.suffix.lower() in KINDS:
         pixels, is_hu, pixel_mm = _decode(picture_path), False, None
     elif is_dicom_file(picture_path):
@@ -113,20 +132,18 @@ def read_picture(picture_path: Path) -> Picture:
     else:
         raise VolumeError(
             "picture-kind",
-            f"{picture_path}: is no picture.",
+            "is no picture.",
             "Name PNG, TIFF, JPEG or BMP files or DICOM slices, or one scan.",
         )
     if min(pixels.shape[:2]) < FEWEST_PIXELS:
         raise VolumeError(
             "picture-small",
-            f"{picture_path}: has only {pixels.shape[1]} × {pixels.shape[0]} pixels.",
+            f"has only {pixels.shape[1]} × {pixels.shape[0]} pixels.",
             "Export the slice at its full size.",
         )
-    grey = _as_grey(pixels, picture_path)
+    grey = _as_grey(pixels)
     if grey.dtype.kind == "f" and not is_hu:
-        raise VolumeError(
-            "picture-range", f"{picture_path}: holds fractions.", "Export the slice in greys of 8 or 16 bits."
-        )
+        raise VolumeError("picture-range", "holds fractions.", "Export the slice in greys of 8 or 16 bits.")
     values = grey.T.astype(np.float32)
     if not is_hu:
         values /= 1.0 if grey.dtype == bool else np.iinfo(grey.dtype).max
@@ -138,59 +155,55 @@ def _decode(picture_path: Path) -> npt.NDArray[Any]:
 
     try:
         with Image.open(picture_path) as image:
-            _require_one_of_sane_size(image, picture_path)
+            _require_one_of_sane_size(image)
             upright = ImageOps.exif_transpose(image)
             return np.asarray(upright.convert("RGBA") if upright.mode in {"P", "PA", "CMYK", "YCbCr"} else upright)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(picture_path) from None
+        raise _too_large() from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise VolumeError(
             "file-unreadable",
-            f"{picture_path}: is damaged, cut short or not what its name says ({type(error).__name__}).",
+            f"is damaged, cut short or not what its name says ({type(error).__name__}).",
             "Export the slice again.",
         ) from None
 
 
-def _require_one_of_sane_size(image: Image, picture_path: Path) -> None:
+def _require_one_of_sane_size(image: Image) -> None:
     if image.width * image.height > MOST_PIXELS:
-        raise _too_large(picture_path)
+        raise _too_large()
     if getattr(image, "n_frames", 1) > 1:
         raise VolumeError(
             "picture-several",
-            f"{picture_path}: holds several pictures.",
+            "holds several pictures.",
             "Save one slice a file, and name the files in the table, parted by semicolons.",
         )
 
 
-def _too_large(picture_path: Path) -> VolumeError:
-    return VolumeError(
-        "picture-large", f"{picture_path}: is far larger than any slice.", "Export the slice at its own size."
-    )
+def _too_large() -> VolumeError:
+    return VolumeError("picture-large", "is far larger than any slice.", "Export the slice at its own size.")
 
 
-def _as_grey(pixels: npt.NDArray[Any], picture_path: Path) -> npt.NDArray[Any]:
+def _as_grey(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """One number a pixel, where the picture shows greys only."""
     if pixels.ndim == 2:
         return pixels if pixels.dtype.kind in "bui" and pixels.dtype.itemsize < 4 else _narrowed(pixels)
     channels = pixels.shape[2]
     if channels in {2, 4} and (pixels[:, :, -1] < np.iinfo(pixels.dtype).max).any():
-        raise VolumeError(
-            "picture-transparent", f"{picture_path}: is transparent in places.", "Export the slice without a mask."
-        )
+        raise VolumeError("picture-transparent", "is transparent in places.", "Export the slice without a mask.")
     if channels <= 2:
         return np.asarray(pixels[:, :, 0])
     colours = pixels[:, :, :3].astype(np.int32)
     if (colours.max(axis=2) - colours.min(axis=2)).max() > GREY_WITHIN:
         raise VolumeError(
             "picture-colour",
-            f"{picture_path}: is in colour.",
+            "is in colour.",
             "Export the slice in grey, without coloured marks, overlays or a colour map.",
         )
     return np.asarray(pixels[:, :, 1])
 
 
 def _narrowed(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Numbers of 32 bits, as Pillow gives some files of 16; CT numbers of a DICOM slice stay as they are."""
+    """Narrow the 32-bit numbers that Pillow returns for some 16-bit files; HU of a DICOM slice are unchanged."""
     is_short = pixels.dtype.kind in "ui" and pixels.min() >= 0 and pixels.max() <= np.iinfo(np.uint16).max
     return pixels.astype(np.uint16) if is_short else pixels
 
@@ -203,7 +216,7 @@ def _is_dicom_slice(path: Path) -> bool:
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return True  # reading it says what is wrong
+        return True  # reading it reports what is wrong
     return len(reader.GetSize()) < 3 or reader.GetSize()[2] == 1
 
 
@@ -212,10 +225,10 @@ def _read_dicom_slice(path: Path) -> tuple[npt.NDArray[Any], bool, tuple[float, 
     reader.SetFileName(str(path))
     try:
         image = reader.Execute()
-    except RuntimeError as error:
+    except RuntimeError:
         raise VolumeError(
             "file-unreadable",
-            f"{path}: is damaged or no DICOM slice ({str(error).strip().splitlines()[-1]}).",
+            "is damaged or no DICOM slice.",
             "Export the slice again.",
         ) from None
     pixels = SimpleITK.GetArrayFromImage(image)

@@ -1,4 +1,4 @@
-"""Any of the accepted files, or a DICOM series, to a volume that can be used."""
+"""Any of the accepted files, or a DICOM series, to a usable volume."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def read_volume(image_path: str | Path) -> Volume:
-    """Read an image and make sure that it can be used.
+    """Read an image and check that it can be used.
 
-    Numbers are HU for CT (slope and intercept applied). The axes are reordered and flipped by views, without copying.
+    Values are HU for CT (slope and intercept applied). Axes are reordered and flipped as views, without copying.
 
     Args:
         image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
@@ -29,9 +29,9 @@ def read_volume(image_path: str | Path) -> Volume:
     Raises:
         VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
             sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
-            not finite, or one value only. ``code`` names which.
+            not finite, or one value only. ``code`` names which, and ``path`` is the image's.
 
-    Source: Our choice; DICOM PS3.3 C.7.6.2.1.1 for the axes.
+    Source: DICOM PS3.3 C.7.6.2.1.1 for the axes.
 
     >>> import pathlib, tempfile
     >>> import numpy as np
@@ -44,8 +44,8 @@ def read_volume(image_path: str | Path) -> Volume:
     """
     path = Path(image_path)
     stored = read_stored_series(path)
-    volume = replace(orient(stored.values, stored.grid, path), faults=tuple(stored.faults))
+    volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
     for fault in check_volume(volume):
         if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy)
+            raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
     return volume

@@ -120,7 +120,7 @@ def cut_slice(
     if not 0 <= k < volume.values.shape[2]:
         raise VolumeError(
             "slice-outside",
-            f"{volume.image_path or 'image'}: has no slice {k}; it has {volume.values.shape[2]}, counted from 0.",
+            f"has no slice {k}; it has {volume.values.shape[2]}, counted from 0.",
             "Check that the slice was chosen on this series.",
         )
     step = [size_mm / pixels / spacing for spacing in volume.spacing_mm[:2]]

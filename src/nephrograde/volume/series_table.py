@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 2
-"""Of ``series.csv`` and ``scan.json``. In format 1, which named no number, reasons were English sentences."""
+"""Format of ``series.csv`` and ``scan.json``. In format 1, which had no number, reasons were English sentences."""
 
 SERIES_COLUMNS = (
     "patient_id",
@@ -39,12 +39,12 @@ class SeriesEntry:
         study_uid: StudyInstanceUID.
         series_uid: SeriesInstanceUID.
         description: As in the header.
-        phase: Code of the phase; empty where it is unknown.
-        probability: Of the phase.
-        evidence: What speaks for the phase.
-        is_chosen: It is the scan of its patient in its phase, or the mask of one.
+        phase: Code of the phase; empty if unknown.
+        probability: Probability of the phase.
+        evidence: The evidence for the phase.
+        is_chosen: Whether it is the patient's scan in its phase, or the mask of one.
         reason: Why.
-        grounds: What decided, if several could have been chosen.
+        grounds: What decided, if several series were eligible.
     """
 
     patient_id: str
@@ -63,14 +63,14 @@ def write_series(series_path: Path, entries: Iterable[SeriesEntry]) -> None:
     """Write the table of all series.
 
     Args:
-        series_path: Where to.
+        series_path: Where to write.
         entries: In the order of the rows.
     """
     write_rows(series_path, SERIES_COLUMNS, (cells_of(entry) for entry in entries))
 
 
 def cells_of(entry: SeriesEntry) -> dict[str, str]:
-    """Write a series as the cells of its row."""
+    """Convert a series to the cells of its row."""
     return {
         "patient_id": entry.patient_id,
         "study_uid": entry.study_uid,
@@ -92,10 +92,10 @@ def read_series(series_path: Path) -> list[SeriesEntry]:
         series_path: ``series.csv``.
 
     Returns:
-        The series. A reason that a person wrote into the table becomes a statement whose code is that text.
+        The series. A reason that a person wrote into the table becomes a statement with that text as its code.
 
     Raises:
-        RunError: Where the table is missing, of another format, or lacks a column.
+        RunError: If the table is missing, has another format, or lacks a column.
     """
     rows = read_rows(series_path)
     if rows and (others := {row.get("format") or "1" for row in rows} - {str(FORMAT)}):

@@ -1,8 +1,8 @@
-"""What can be said of a series, as codes with parameters: why it was chosen or not, and what its phase was told by.
+"""What can be said about a series, as codes with parameters: why it was chosen or not, and what indicates its phase.
 
-``series.csv`` holds the codes; ``report/text/series_words.py`` puts them into words in English and Chinese. Every code
-is listed here with its English, whose places for values are its parameters. None of them is a name, date or id of a
-patient.
+``series.csv`` contains the codes; ``report/text/series_words.py`` translates them into English and Chinese sentences.
+Every code is listed here with its English wording, whose placeholders are its parameters. No parameter is a name, date
+or id of a patient.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ SIGHTS: Final[Mapping[str, str]] = MappingProxyType(
         "image.read-as": "{read_as}, say the radiologists of RCC-AID",
     }
 )
-"""What speaks for a phase; the code begins with what was looked at."""
+"""Evidence for a phase; the code begins with what was inspected."""
 
 MASK_CODES: Final = frozenset(code for code in REASONS if code.startswith("mask-"))
 
@@ -124,7 +124,7 @@ TERMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "read_as": ("arterial", "venous", "delayed"),
     }
 )
-"""Values of parameters that are words of ours and have a Chinese; others are numbers or quoted from the files."""
+"""Parameter values that are our own words and are translated; others are numbers or quoted from the files."""
 
 _BETWEEN = " | "
 _RESERVED = re.compile(r"[%;|\x00-\x1f\x7f-\x9f\u2028\u2029]|^ | $")
@@ -132,7 +132,7 @@ _RESERVED = re.compile(r"[%;|\x00-\x1f\x7f-\x9f\u2028\u2029]|^ | $")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing that is said of a series.
+    """One statement about a series.
 
     Attributes:
         code: A key of ``REASONS``, ``GROUNDS`` or ``SIGHTS``.
@@ -147,14 +147,14 @@ class Statement:
 
     @classmethod
     def of(cls, code: str, **parameters: object) -> Statement:
-        """Make a statement, and see that it has the parameters of its code.
+        """Make a statement, and check that it has the parameters of its code.
 
         Args:
-            code: One that is listed.
+            code: A listed code.
             parameters: Its values; numbers as they are to be printed.
 
         Raises:
-            ValueError: For an unknown code, or other parameters than those of the code.
+            ValueError: For an unknown code, or parameters other than those of the code.
         """
         if code not in _all_codes() or parameters.keys() != parameters_of(code):
             raise ValueError(f"no statement {code} with {', '.join(parameters) or 'no parameters'}")
@@ -162,7 +162,7 @@ class Statement:
 
     @classmethod
     def parse(cls, text: str) -> Statement:
-        """Read a statement back; a text that is none gives a statement whose code is that text.
+        """Parse a statement; any other text becomes a statement with that text as its code.
 
         >>> Statement.parse("words.found:words=w%3Bo, iv;place=protocol").parameters
         (('words', 'w;o, iv'), ('place', 'protocol'))
@@ -175,13 +175,13 @@ class Statement:
 
     @property
     def text(self) -> str:
-        """The statement as ``series.csv`` holds it: ``code:name=value;name=value``."""
+        """The statement as written in ``series.csv``: ``code:name=value;name=value``."""
         pairs = (f"{name}={_RESERVED.sub(_escaped, value)}" for name, value in self.parameters)
         return f"{self.code}:{';'.join(pairs)}" if self.parameters else self.code
 
     @property
     def english(self) -> str:
-        """The statement in English; its text where the code is not listed.
+        """The statement in English; its text if the code is not listed.
 
         >>> Statement.of("slices-too-thick", step_mm=10).english
         'slices too thick: 10 mm apart'
@@ -194,12 +194,12 @@ class Statement:
 
     @property
     def is_listed(self) -> bool:
-        """Whether it can be put into words; one that a person wrote into a table may not."""
+        """Whether it can be worded; one that a person wrote into a table may not."""
         return self.code in _all_codes() and {name for name, _ in self.parameters} == parameters_of(self.code)
 
 
 def wording_of(code: str) -> tuple[str, str]:
-    """Give the kind and the detail of a code in English, places for values open; only reasons have a kind.
+    """Return the kind and the detail of a code in English, with placeholders; only reasons have a kind.
 
     >>> wording_of("too-short"), wording_of("visit.later")
     (('too short', '{length_mm} mm'), ('', 'later'))
@@ -209,7 +209,7 @@ def wording_of(code: str) -> tuple[str, str]:
 
 @cache
 def parameters_of(code: str) -> frozenset[str]:
-    """Name the parameters of a code.
+    """Return the parameter names of a code.
 
     >>> sorted(parameters_of("words.found"))
     ['place', 'words']
@@ -219,7 +219,7 @@ def parameters_of(code: str) -> frozenset[str]:
 
 
 def write_statements(statements: Iterable[Statement]) -> str:
-    """Write statements into one cell.
+    """Join statements into one cell.
 
     >>> write_statements([Statement.of("better-series"), Statement.of("by.images", n=120)])
     'better-series | by.images:n=120'
@@ -228,12 +228,12 @@ def write_statements(statements: Iterable[Statement]) -> str:
 
 
 def read_statements(cell: str) -> tuple[Statement, ...]:
-    """Read the statements of a cell.
+    """Split a cell into its statements.
 
     >>> [statement.code for statement in read_statements("better-series | by.images:n=120")], read_statements("")
     (['better-series', 'by.images'], ())
     """
-    return tuple(Statement.parse(part.strip()) for part in cell.split("|") if part.strip())
+    return tuple(Statement.parse(part.strip(" ")) for part in cell.split("|") if part.strip(" "))
 
 
 @cache

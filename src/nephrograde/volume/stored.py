@@ -1,4 +1,4 @@
-"""Any of the accepted files, or a DICOM series, to its numbers and its grid, in the order they are stored."""
+"""Any of the accepted files, or a DICOM series, to its values and its grid, in stored order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.series import Series, read_listed_series, read_multiframe, read_series
 from nephrograde.volume.dicom.series_list import is_series_list
 from nephrograde.volume.dicom.signature import is_dicom_file
@@ -28,7 +28,7 @@ ACCEPTED = (
 
 
 def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
-    """Read an image as it is stored, images and masks alike.
+    """Read an image as it is stored; works for images and masks.
 
     Args:
         image_path: A file, or the folder or list of one DICOM series.
@@ -37,14 +37,14 @@ def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
         The values, three axes in stored order, and the grid they lie on.
 
     Raises:
-        VolumeError: As of :func:`read_stored_series`.
+        VolumeError: As for :func:`read_stored_series`.
     """
     values, grid, _ = read_stored_series(image_path)
     return values, grid
 
 
 def read_stored_series(image_path: Path) -> Series:
-    """Read an image as it is stored, with what was put right on the way.
+    """Read an image as it is stored, with warnings about what was corrected.
 
     Args:
         image_path: A file, or the folder or list of one DICOM series.
@@ -54,15 +54,21 @@ def read_stored_series(image_path: Path) -> Series:
 
     Raises:
         VolumeError: With code "file-missing", "file-empty", "file-kind", "file-unreadable", or one of those of
-            :func:`~nephrograde.volume.nifti.read_nifti` and :func:`~nephrograde.volume.dicom.series.read_series`.
+            :func:`~nephrograde.volume.nifti.read_nifti` and :func:`~nephrograde.volume.dicom.series.read_series`; its
+            ``path`` is the image's.
     """
+    with about_file(image_path):
+        return _read_any(image_path)
+
+
+def _read_any(image_path: Path) -> Series:
     try:
         if image_path.is_dir():
             return read_series(image_path)
         if is_series_list(image_path):
             return read_listed_series(image_path)
         if image_path.stat().st_size == 0:
-            raise VolumeError("file-empty", f"{image_path}: is empty (0 bytes).", "Copy or export the file again.")
+            raise VolumeError("file-empty", "is empty (0 bytes).", "Copy or export the file again.")
         name = image_path.name.lower()
         if name.endswith(_NIFTI):
             return Series(*read_nifti(image_path), [])
@@ -71,14 +77,12 @@ def read_stored_series(image_path: Path) -> Series:
         if is_dicom_file(image_path):
             return read_multiframe(image_path)
     except FileNotFoundError:
-        raise VolumeError(
-            "file-missing", f"{image_path}: no such file or folder.", "Correct the path in the cohort table."
-        ) from None
+        raise VolumeError("file-missing", "no such file or folder.", "Correct the path in the cohort table.") from None
     except OSError as error:
         raise VolumeError(
-            "file-unreadable", f"{image_path}: cannot be read ({error.strerror or error}).", "Check its permissions."
+            "file-unreadable", f"cannot be read ({error.strerror or type(error).__name__}).", "Check its permissions."
         ) from None
-    raise VolumeError("file-kind", f"{image_path}: is of a kind that is not read.", f"Convert it to {ACCEPTED}.")
+    raise VolumeError("file-kind", "is of a kind that is not read.", f"Convert it to {ACCEPTED}.")
 
 
 def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
@@ -86,12 +90,12 @@ def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
     reader.SetFileName(str(image_path))
     try:
         reader.ReadImageInformation()
-        _require_scalar_3d(reader, image_path)
+        _require_scalar_3d(reader)
         image = reader.Execute()
-    except RuntimeError as error:
+    except RuntimeError:
         raise VolumeError(
             "file-unreadable",
-            f"{image_path}: is damaged, cut short or not what its name says ({_last_line(error)}).",
+            "is damaged, cut short or not what its name says.",
             "Check that the table names the right file; copy it again from its source.",
         ) from None
     values = SimpleITK.GetArrayFromImage(image).T
@@ -104,24 +108,20 @@ def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
         direction[:3, :3],
         source="file",
     )
-    return values, grid.require_sound(image_path)
+    return values, grid.require_sound()
 
 
-def _require_scalar_3d(reader: SimpleITK.ImageFileReader, image_path: Path) -> None:
+def _require_scalar_3d(reader: SimpleITK.ImageFileReader) -> None:
     size = reader.GetSize()
     if len(size) < 3 or any(n > 1 for n in size[3:]):
         raise VolumeError(
             "not-3d",
-            f"{image_path}: holds {len(size)} dimensions ({' × '.join(map(str, size))}), not one 3-D image.",
+            f"holds {len(size)} dimensions ({' × '.join(map(str, size))}), not one 3-D image.",
             "Save one phase (one time point) a file, with all its slices.",
         )
     if reader.GetNumberOfComponents() > 1:
         raise VolumeError(
             "not-scalar",
-            f"{image_path}: holds colours ({reader.GetNumberOfComponents()} numbers a voxel).",
+            f"holds colours ({reader.GetNumberOfComponents()} numbers a voxel).",
             "Convert the scan from its DICOM series again; one number a voxel is needed.",
         )
-
-
-def _last_line(error: RuntimeError) -> str:
-    return str(error).strip().splitlines()[-1].removeprefix("sitk::ERROR: ").strip()

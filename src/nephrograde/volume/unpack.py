@@ -28,7 +28,8 @@ LARGEST_RATIO = 1032
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
 _PIECE_BYTES = 1 << 19
 _FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
-_LEAST_CHUNK_BYTES, _MOST_CHUNK_BYTES = 1 << 22, 1 << 25
+_LEAST_CHUNK_BYTES = 1 << 22
+_MOST_CHUNK_BYTES = 1 << 25
 
 
 def read_pieces(image_path: Path) -> Iterator[bytes]:
@@ -57,14 +58,14 @@ def read_pieces(image_path: Path) -> Iterator[bytes]:
     with image_path.open("rb", buffering=0) as stream:
         piece = stream.read(_FIRST_BYTES)
         if piece[:2] == GZIP:
-            yield from _inflated(stream, piece, image_path)
+            yield from _inflated(stream, piece)
             return
         while piece:
             yield piece
             piece = stream.read(_PIECE_BYTES)
 
 
-def _inflated(stream: Any, piece: bytes, image_path: Path) -> Iterator[bytes]:
+def _inflated(stream: Any, piece: bytes) -> Iterator[bytes]:
     engine = isal_zlib.decompressobj(wbits=31)
     try:
         while piece:
@@ -75,11 +76,9 @@ def _inflated(stream: Any, piece: bytes, image_path: Path) -> Iterator[bytes]:
             while not piece and (piece := stream.read(_PIECE_BYTES)) and engine.eof:
                 piece = piece.lstrip(b"\0")
     except isal_zlib.error as error:  # type: ignore[misc]  # the stub declares an instance
-        raise VolumeError(
-            "file-corrupt", f"{image_path}: the compressed file is damaged ({error}).", COPY_AGAIN
-        ) from None
+        raise VolumeError("file-corrupt", f"the compressed file is damaged ({error}).", COPY_AGAIN) from None
     if not engine.eof:
-        raise VolumeError("file-truncated", f"{image_path}: the compressed file breaks off before its end.", COPY_AGAIN)
+        raise VolumeError("file-truncated", "the compressed file breaks off before its end.", COPY_AGAIN)
 
 
 def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:

@@ -40,7 +40,6 @@ class Volume:
     origin_mm: Triple
     direction: Matrix
     native: Grid
-    image_path: Path | None = None
     faults: tuple[Fault, ...] = ()
 
     def __repr__(self) -> str:
@@ -185,9 +184,8 @@ def write_image(
     """
     suffix = next((suffix for suffix in _FORMATS if image_path.name.lower().endswith(suffix)), None)
     if suffix is None:
-        raise VolumeError(
-            "file-kind", f"{image_path}: is not of a kind that is written.", f"Use one of {', '.join(_FORMATS)}."
-        )
+        remedy = f"Use one of {', '.join(_FORMATS)}."
+        raise VolumeError("file-kind", "is not of a kind that is written.", remedy, path=image_path)
     image = SimpleITK.GetImageFromArray(np.asarray(values, np.uint8 if values.dtype == bool else values.dtype).T)
     image.SetSpacing(spacing_mm)
     image.SetOrigin(origin_mm)
@@ -198,24 +196,23 @@ def write_image(
         SimpleITK.WriteImage(image, str(temporary_path))
         temporary_path.replace(image_path)
     except (OSError, RuntimeError) as error:
-        raise VolumeError(
-            "file-unwritable", f"{image_path}: cannot be written ({error}).", "See that the folder takes new files."
-        ) from None
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        remedy = "See that the folder takes new files."
+        raise VolumeError("file-unwritable", f"cannot be written{reason}.", remedy, path=image_path) from None
     finally:
         if temporary_path.exists():
             temporary_path.unlink()
 
 
-def orient(values: VolumeArray, native: Grid, image_path: Path | None = None) -> Volume:
+def orient(values: VolumeArray, native: Grid) -> Volume:
     """View a stored image on axes that run to the left, the back and the head, without copying it.
 
     Args:
         values: The voxels, with three axes in stored order.
         native: The grid of the stored voxels.
-        image_path: The file that they come from.
     """
     order, flips = native.axes()
     turned = values.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     turned.flags.writeable = False
     grid = native.reoriented()
-    return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native, image_path)
+    return Volume(turned, grid.spacing_mm, grid.origin_mm, grid.direction, native)

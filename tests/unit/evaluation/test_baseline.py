@@ -167,7 +167,7 @@ def test_one_grade_among_the_learning_patients_is_refused(model: str, remedy: st
     low = {patient: row for patient, row in predictors.values.items() if not IS_HIGH[patient]}
     with pytest.raises(ScoresError) as caught:
         fit_baseline(dataclasses.replace(predictors, values=low), IS_HIGH, SPLIT, model=model)
-    assert str(caught.value).startswith(f"Baseline {model}, fold 0: the 24 learning patients")
+    assert str(caught.value).startswith(f"Baseline {model}, fold 0: the 24 training patients")
     assert remedy in str(caught.value)
 
 

@@ -63,7 +63,7 @@ def test_a_narrow_range_keeps_both_ends() -> None:
     ("low", "high"), [(0.0, 0.5), (0.5, 0.5), (0.6, 0.5), (0.2, 1.0), (-1.0, 0.5), (math.nan, 0.5), (0.2, math.nan)]
 )
 def test_a_range_must_run_upwards_within_0_and_1(low: float, high: float) -> None:
-    with pytest.raises(ScoresError, match=r"are no range\. Give two values that run upwards"):
+    with pytest.raises(ScoresError, match=r"are not a range\. Give two increasing values"):
         net_benefit_curve([0.1, 0.9], [0, 1], model="m", split="test", low=low, high=high)
 
 

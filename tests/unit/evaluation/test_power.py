@@ -132,7 +132,7 @@ def test_a_curve_without_a_line_has_no_binormal_variance(p_high: list[float], is
         (lambda: patients_for_noninferiority(0.1, 9, margin=0.0), "The margin is 0.0"),
         (lambda: check_margin(math.nan), "The margin is nan"),
         (lambda: patients_for_difference(0.9, 0.9, correlation=0.5, high_share=0.4), "Both AUCs are 0.9"),
-        (lambda: patients_for_difference(0.9, 0.8, correlation=0.5, high_share=0.0), "The share of high-grade"),
+        (lambda: patients_for_difference(0.9, 0.8, correlation=0.5, high_share=0.0), "The proportion of high-grade"),
         (lambda: patients_for_difference(0.9, 0.8, correlation=1.5, high_share=0.4), "The correlation of the AUCs"),
         (lambda: patients_for_difference(math.nan, 0.8, correlation=0.5, high_share=0.4), "The AUC is nan"),
         (lambda: hanley_mcneil_variance(1.1, 9, 9), "The AUC is 1.1"),

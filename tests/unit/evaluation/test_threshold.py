@@ -152,15 +152,15 @@ def test_every_rule_needs_both_grades_and_finite_scores(choose: Callable[[Any, A
 
 @pytest.mark.parametrize("target", [0.0, -0.5, 1.1, math.nan, math.inf])
 def test_a_target_must_be_a_share(target: float) -> None:
-    with pytest.raises(ScoresError, match=r"A sensitivity of at least .* is no target\. Give a share above 0"):
+    with pytest.raises(ScoresError, match=r"The target sensitivity is .*\. Give a number above 0"):
         sensitivity_threshold([0.3, 0.6], [0, 1], target=target)
-    with pytest.raises(ScoresError, match=r"A specificity of at least .* is no target\. Give a share above 0"):
+    with pytest.raises(ScoresError, match=r"The target specificity is .*\. Give a number above 0"):
         specificity_threshold([0.3, 0.6], [0, 1], target=target)
 
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, math.nan, math.inf])
 def test_a_cost_ratio_must_be_a_positive_number(ratio: float) -> None:
-    with pytest.raises(ScoresError, match=r"A cost ratio of .* is none\. Give a number above 0"):
+    with pytest.raises(ScoresError, match=r"The cost ratio is .*\. Give a number above 0"):
         cost_threshold([0.3, 0.6], [0, 1], cost_ratio=ratio)
 
 

@@ -1,4 +1,4 @@
-"""Small jobs made by code: a bright blob is high grade, a faint one low."""
+"""Small synthetic jobs: a bright blob is high grade, a faint one low."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_samples(
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pictures this small gain nothing from threads, which wait for each other where tests run side by side."""
+    """Pictures this small gain nothing from threads, which wait for each other when tests run in parallel."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -87,7 +87,7 @@ def make_job() -> MakeJob:
 
 
 class TinyResNet(torch.nn.Sequential):
-    """Stands in for ResNet-18 where a test is about the loop; infinite in autocast where ``fragile``."""
+    """Replaces ResNet-18 in tests of the loop; infinite in autocast if ``fragile``."""
 
     def __init__(self, dimensions: int, channels: int, *, fragile: bool) -> None:
         flat = dimensions == 2
@@ -102,7 +102,7 @@ class TinyResNet(torch.nn.Sequential):
         self.fragile = fragile
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """One logit a picture."""
+        """Return one logit per picture."""
         logits: torch.Tensor = super().forward(images)
         return logits * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else logits
 

@@ -1,4 +1,4 @@
-"""The folder of a fold is there whole or not at all, and is read back as it was written."""
+"""The folder of a fold is complete or absent, and is read back as it was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job that leaks, or cannot be learnt from, is refused before anything is learnt."""
+"""A job that leaks, or cannot be learnt from, is refused before training starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a step, each by itself, on a network small enough to check by hand."""
+"""The parts of a step, each on its own, on a network small enough to check by hand."""
 
 from __future__ import annotations
 

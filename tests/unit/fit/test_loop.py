@@ -1,4 +1,4 @@
-"""One fold, end to end: it learns, repeats itself to the digit, stops when it should, and says what went wrong."""
+"""One fold, end to end: it learns, is reproducible to the digit, stops when it should, and reports what went wrong."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_global_random_state_and_settings_are_left_alone(make_job: MakeJob) -> N
 @pytest.mark.usefixtures("tiny")
 def test_early_stopping_keeps_the_best_epoch(make_job: MakeJob) -> None:
     calls: list[int] = []
-    # Stopping patients with the opposite truth: the better the network learns, the worse they are called.
+    # Stopping patients with the opposite truth: the better the network learns, the worse they are graded.
     job = make_job(epochs=30, patience=2, learning_rate=0.05)
     job = replace(job, stop=replace(job.stop, is_high=~job.stop.is_high))
     fitted = fit_fold(job, advance=count(calls))

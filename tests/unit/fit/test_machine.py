@@ -1,4 +1,4 @@
-"""Devices and precision are found or refused with a remedy, and torch's settings come back as they were."""
+"""Devices and precision are found or refused with a remedy, and torch's settings are restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards survive the way to disk, and cards of another version are refused."""
+"""Cards survive a round trip to disk, and cards of another version are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slices to patient, on values that can be worked out by hand."""
+"""Slices to patient, on values that can be computed by hand."""
 
 from __future__ import annotations
 

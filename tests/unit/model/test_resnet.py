@@ -1,4 +1,4 @@
-"""The ResNet-18 has the published strides and names, and is MONAI's network to the last weight."""
+"""The ResNet-18 has the published strides and names, and equals MONAI's network to the last weight."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_strides_are_those_of_resnet_18(dimensions: Literal[2, 3], channels: int
 
 
 def test_has_as_many_weights_as_torchvision_s_less_two_colours_and_the_head() -> None:
-    # torchvision's resnet18 has 11,689,512 parameters: two of three stem channels less (2 · 64 · 49), and a head with
-    # one output of 512 + 1 in place of 1000 outputs.
+    # torchvision's resnet18 has 11,689,512 parameters: minus two of three stem channels (2 · 64 · 49), and with a head
+    # of one output (512 + 1) instead of 1000 outputs.
     n_weights = sum(weight.numel() for weight in ResNet18(2, channels=1, shortcut="B").parameters())
     assert n_weights == 11_689_512 - 2 * 64 * 49 - 1000 * 513 + 513
 

@@ -1,4 +1,4 @@
-"""Initial weights of torchvision's and MedicalNet's layout, made by code; and our own files."""
+"""Synthetic initial weights in torchvision's and MedicalNet's layout, and our own files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def resnet_18(dimensions: Literal[2, 3], *, colours: int, shortcut: Literal["A", "B"]) -> dict[str, torch.Tensor]:
-    """Names and shapes as He 2016, table 1, and torchvision's module names give them; written out, not copied."""
+    """Names and shapes according to He 2016, table 1, and torchvision's module names; written out, not copied."""
     generator = torch.Generator().manual_seed(dimensions)
     weights: dict[str, torch.Tensor] = {}
 

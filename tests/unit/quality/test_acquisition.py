@@ -1,4 +1,4 @@
-"""Headers of a series: kernel, thickness, tilt, and who is on it."""
+"""Headers of a series: kernel, thickness, tilt, and the person."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def write(write_series: WriteSeries) -> WriteSeries:
 def test_kernel_thickness_and_tilt_are_read(tmp_path: Path, write: WriteSeries) -> None:
     write(tmp_path / "a", ConvolutionKernel="B30f", GantryDetectorTilt="-12.5")
     assert read_acquisition(tmp_path / "a") == Acquisition(("B30f",), (7.5,), 12.5)
-    (fault,) = check_acquisition(read_acquisition(tmp_path / "a"), tmp_path / "a")
+    (fault,) = check_acquisition(read_acquisition(tmp_path / "a"))
     assert (fault.code, "tilted by 12.5°" in fault.message) == ("gantry-tilt", True)
 
 
 def test_two_kernels_in_one_series_are_seen(tmp_path: Path, write: WriteSeries) -> None:
     write(tmp_path / "a", ConvolutionKernel=["B30f"] * 3 + ["B70f"] * 3)
-    assert [fault.code for fault in check_acquisition(read_acquisition(tmp_path / "a"), None)] == ["mixed-kernel"]
+    assert [fault.code for fault in check_acquisition(read_acquisition(tmp_path / "a"))] == ["mixed-kernel"]
 
 
 def test_headers_that_say_nothing_are_no_fault(tmp_path: Path, write: WriteSeries) -> None:
     write(tmp_path / "a", SliceThickness=None)
     assert read_acquisition(tmp_path / "a") == Acquisition()
-    assert check_acquisition(Acquisition(tilt_deg=0.1), None) == []
+    assert check_acquisition(Acquisition(tilt_deg=0.1)) == []
 
 
 def test_damaged_and_foreign_files_are_passed_over(tmp_path: Path, write: WriteSeries) -> None:

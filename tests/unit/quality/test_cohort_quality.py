@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort, Scan
+from nephrograde.cohort.place import parse_box
 from nephrograde.quality.cohort_quality import CohortQuality, examine_cohort, quality_lines
 from nephrograde.quality.marks import PersonMarks
 from nephrograde.quality.scan_quality import ScanQuality
@@ -27,7 +29,7 @@ def _cohort(patients: int = 4, *, graded: bool = True) -> Cohort:
             patient,
             grade > 2,
             grade if graded else None,
-            {phase: Scan(phase, Path(f"{patient}-{phase}"), None, None, None, None) for phase in PHASES},
+            {phase: Scan(phase, Path(f"{patient}-{phase}"), Path("mask"), None, None, None) for phase in PHASES},
             {},
         )
         for patient, grade in list(GRADES.items())[:patients]
@@ -163,11 +165,35 @@ def test_counts_say_what_each_model_can_use() -> None:
     assert numbers["usable", "strong-up"][0] == 4
 
 
+def _usable(quality: CohortQuality) -> dict[str, int]:
+    return {one.name: one.n for one in quality.counts if one.what == "usable"}
+
+
+def _with_scan(patient: str, phase: str, **changes: Any) -> Cohort:
+    cohort = _cohort()
+    cases = [
+        replace(case, scans={**case.scans, phase: replace(case.scans[phase], **changes)})
+        if case.patient_id == patient
+        else case
+        for case in cohort.cases
+    ]
+    return replace(cohort, cases=tuple(cases))
+
+
 def test_a_mask_that_is_carried_over_counts() -> None:
+    quality = _examine({("P3", "cmp"): {"supervision": ()}}, _with_scan("P3", "cmp", mask_path=None))
+    assert _usable(quality) == {"weak-1-cmp": 4, "weak-1-up": 4, "strong-cmp": 4, "strong-up": 4}
+
+
+def test_a_broken_mask_is_not_replaced_by_that_of_another_phase() -> None:
     quality = _examine({("P3", "cmp"): {"supervision": ()}})
-    assert {(one.name, one.n) for one in quality.counts if one.what == "usable"} == {
-        *(("weak-1-cmp", 4), ("weak-1-up", 4), ("strong-cmp", 4), ("strong-up", 4))
-    }
+    assert _usable(quality) == {"weak-1-cmp": 3, "weak-1-up": 4, "strong-cmp": 3, "strong-up": 4}
+
+
+def test_an_annotation_outside_the_image_is_not_replaced_by_a_more_expensive_one() -> None:
+    box = parse_box("30,30,5;40,40,9 vox")
+    quality = _examine({}, _with_scan("P3", "cmp", box=box))  # the mask can be used, the box cannot
+    assert _usable(quality) == {"weak-1-cmp": 3, "weak-1-up": 4, "strong-cmp": 4, "strong-up": 4}
 
 
 def test_a_table_without_grades_has_no_grade_counts() -> None:
@@ -182,5 +208,5 @@ def test_lines_for_the_terminal_name_fatal_kinds_first() -> None:
     changed[("P2", "up")] = {"marks": _marks("P2cmp")}
     lines = quality_lines(_examine(changed))
     assert lines[0] == "Patients: 4 (2 low, 2 high; grade 1 to 4: 1, 1, 1, 1)"
-    assert lines[-2].startswith("Must be mended: duplicate-phase, 1 ×, first P2 up: 20 of 20 slices")
+    assert lines[-2].startswith("Must be mended: duplicate-phase, 1 ×, first P2 up: up_image: 20 of 20 slices")
     assert lines[-1] == "Look at: metal, 2 ×, first P1 cmp: holds metal. See."

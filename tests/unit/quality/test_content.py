@@ -28,7 +28,7 @@ def _body(center: tuple[float, float] = (100, 100), radius: float = 70, *, size:
 
 def _edge_codes(values: Array) -> list[str]:
     volume = _volume(values)
-    return [fault.code for fault in check_field_of_view(volume, find_edge(volume))]
+    return [fault.code for fault in check_field_of_view(find_edge(volume))]
 
 
 def test_a_body_inside_the_image_is_whole() -> None:
@@ -43,7 +43,7 @@ def test_a_body_over_the_edge_is_truncated_on_that_side(center: tuple[float, flo
     volume = _volume(_body(center))
     edge = find_edge(volume)
     assert (edge.share, edge.sides) == (1.0, (side,))
-    (fault,) = check_field_of_view(volume, edge)
+    (fault,) = check_field_of_view(edge)
     assert fault.code == "truncated"
     assert f"at the {side} on 100 %" in fault.message
 

@@ -1,4 +1,4 @@
-"""The lattice of a scan."""
+"""The geometry of a scan."""
 
 from __future__ import annotations
 

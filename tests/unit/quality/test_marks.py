@@ -1,4 +1,4 @@
-"""Marks by which pixels and persons are known again."""
+"""Marks by which pixels and persons are recognised again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One scan looked over, with the phase that its kidneys show."""
+"""Checks of one scan, including the phase that its kidneys show."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _codes(values: Array, mask: Array | None = None, phase: str = "cmp", **how: 
 
 @pytest.fixture
 def likelihood(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """What the image says of the phase, to be changed by the test."""
+    """What the image says about the phase, to be changed by the test."""
     found = {"up": 1.0, "cmp": 1.0, "np": 1.0, "ep": 1.0}
     monkeypatch.setattr(scan_quality, "_measure", lambda _: SEEN)
     kidneys = Statement.of("image.kidneys-only", cortex_hu=180, medulla_hu=61, inside_hu=190)
@@ -84,17 +84,16 @@ def test_figures_of_a_scan() -> None:
 
 
 def test_another_phase_is_suspected_only_where_the_image_outweighs_the_table(likelihood: dict[str, float]) -> None:
-    volume = make_volume(_values(), spacing_mm=(1.5, 1.5, 5.0))
     likelihood |= {"up": 0.001, "cmp": 0.01, "np": 1.0, "ep": 0.2}
-    (fault,) = check_phase(volume, SEEN, phase="cmp")  # 0.01 × 0.95 against (1 + 0.2 + 0.001) × 0.05 / 3
+    (fault,) = check_phase(SEEN, phase="cmp")  # 0.01 × 0.95 against (1 + 0.2 + 0.001) × 0.05 / 3
     assert fault.code == "phase-suspect"
     assert "looks nephrographic (np, probability 0.56) where the table says corticomedullary (cmp)" in fault.message
     assert "cortex 180 HU" in fault.message
-    assert check_phase(volume, SEEN, phase="np") == []
-    assert check_phase(volume, SEEN, phase="ep") == []
-    assert check_phase(volume, SEEN, phase="pet") == []
+    assert check_phase(SEEN, phase="np") == []
+    assert check_phase(SEEN, phase="ep") == []
+    assert check_phase(SEEN, phase="pet") == []
     likelihood["cmp"] = 0.03
-    assert check_phase(volume, SEEN, phase="cmp") == []
+    assert check_phase(SEEN, phase="cmp") == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A whole cohort looked over: planted faults are found, files written, and records kept."""
+"""Checks of a whole cohort: planted faults are found, files written, and records kept."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _case(images_dir: Path, patient: str, grade: int) -> Case:
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     """Five synthetic patients: one each with metal, exchanged phases, a shifted mask and a narrow field of view, and
-    one who is the copy of another."""
+    one who is a copy of another."""
     folder = tmp_path_factory.mktemp("quality")
     write_cohort(folder, PhantomSettings(patients=4, phases=PHASES, matrix_px=96, seed=3))
     images = folder / "images"
@@ -81,7 +81,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     for name in ("up.nii.gz", "up_mask.nii.gz"):
         _edit(images / "SYN-0003" / name, _cut)
     (images / "SYN-0004" / "up.nii.gz").write_bytes(b"")
-    return Cohort(tuple(cases.values()), PHASES, (), None, folder)
+    return Cohort(tuple(cases.values()), PHASES, (), None)
 
 
 def _names(count: int) -> list[str]:
@@ -101,7 +101,7 @@ def quality(cohort: Cohort, quality_dir: Path) -> CohortQuality:
 def test_planted_faults_are_found_and_nothing_else(quality: CohortQuality) -> None:
     found = defaultdict(set)
     for finding in quality.findings:
-        if finding.code != "pixel-size":  # 96 pixels over a whole body are coarse
+        if finding.code != "pixel-size":  # 96 pixels across a whole body are coarse
             found[finding.patient_id, finding.phase].add(finding.code)
     assert found.pop(("SYN-0003", "cmp")) & {"mask-fat", "mask-air"}
     assert found == {
@@ -142,7 +142,7 @@ def test_a_second_look_reads_no_scan_again(
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Does without the kidneys, whose search takes the longest."""
+    """Skip finding the kidneys, which takes longest."""
     monkeypatch.setattr(scan_quality, "_measure", lambda _: None)
 
 

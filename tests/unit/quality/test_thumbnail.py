@@ -1,4 +1,4 @@
-"""Small pictures of planes."""
+"""Thumbnails of planes."""
 
 from __future__ import annotations
 

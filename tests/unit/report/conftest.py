@@ -100,7 +100,8 @@ def _write_lock(run_dir: Path, study: Study) -> None:
         "seed": {"split": 20260415, "fit": 20260415},
         "command": "nephrograde run study.toml --set fit.epochs=4",
         "machine": "a processor, 2 cores, Linux",
-        "inputs": {"cohort.csv": "ab" * 32, "images/病人 1.nii.gz": "cd" * 32},
+        "has_dicom": False,
+        "inputs": {"cohort table": "ab" * 32, "cmp_image P1": "cd" * 32, "cmp_image P2": "ef" * 32},
     }
     (run_dir / "study.lock.json").write_text(json.dumps(lock, ensure_ascii=False), encoding="utf-8")
 
@@ -178,9 +179,10 @@ def _write_volumes(run_dir: Path, ids: list[str], severity: npt.NDArray[np.float
     fatal = {
         "patient_id": ids[0],
         "phase": "np",
+        "column": "np_image",
         "code": "gap",
         "severity": "fatal",
-        "message": "images/0_np: slices 41 and 42 are 10.0 mm apart, the others 5.0 mm.",
+        "message": "slices 41 and 42 are 10.0 mm apart, the others 5.0 mm.",
         "remedy": "Re-export the series or drop the phase.",
     }
     warnings = [
@@ -188,9 +190,10 @@ def _write_volumes(run_dir: Path, ids: list[str], severity: npt.NDArray[np.float
         | {
             "patient_id": ids[k],
             "phase": "cmp",
+            "column": "cmp_image",
             "code": code,
             "severity": "warning",
-            "message": f"images/{k}_cmp.nii.gz: {text}.",
+            "message": f"{text}.",
             "remedy": "Look at the mask.",
         }
         for k, code, text in (

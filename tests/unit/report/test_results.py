@@ -82,7 +82,7 @@ def test_an_older_folder_is_refused_with_the_command_that_renews_it(foreign_run:
 
 def test_a_folder_without_a_lock_file_is_not_a_run(foreign_run: Path) -> None:
     (foreign_run / "study.lock.json").unlink()
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         Results.read(foreign_run)
 
 

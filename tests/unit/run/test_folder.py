@@ -67,7 +67,7 @@ def test_no_room_types_a_path_of_a_run_by_hand():
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
-    with pytest.raises(RunError, match=r"is not the folder of a run: it has no study\.lock\.json"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no study\.lock\.json"):
         RunFolder.open(tmp_path)
     (tmp_path / "study.lock.json").write_text("{}")
     assert RunFolder.open(str(tmp_path)) == RunFolder.open(tmp_path) == RunFolder.open(RunFolder(tmp_path))

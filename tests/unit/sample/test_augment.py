@@ -1,4 +1,4 @@
-"""Augmentation on pictures whose answer can be worked out by hand."""
+"""Augmentation on pictures whose result can be computed by hand."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_each_part_works_alone(only: str) -> None:
     value: Any = True if only == "flip" else 20.0 if only == "rotate_deg" else 0.2
     settings = SETTINGS_OFF.model_copy(update={only: value})
     drawn = draw(settings, 2, dimensions=3, generator=generator(1))
-    assert sum(getattr(drawn, field.name) is not None for field in fields(drawn)) == 2  # it, and the noise seed
+    assert sum(getattr(drawn, field.name) is not None for field in fields(drawn)) == 2  # this one and the noise seed
     result = apply(boxes(), drawn)
     assert result.shape == boxes().shape
     assert not torch.equal(result, boxes())

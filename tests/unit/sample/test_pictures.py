@@ -26,7 +26,7 @@ ARM = {arm.name: arm for arm in STUDY.arm}
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Path]:
-    """Five pictures of 64 × 48, each of one grey but for a white square of 8 pixels around (40, 20)."""
+    """Five pictures of 64 × 48, each of one grey except for a white square of 8 pixels around (40, 20)."""
     paths = []
     for k in range(5):
         values = np.full((48, 64), 20 * k, dtype=np.uint8)
@@ -63,7 +63,7 @@ def test_with_a_pixel_size_the_crop_has_its_size_in_mm(pictures: list[Path]) -> 
     assert views.dtype == np.float16
     assert chosen == (0,)
     assert center == (39.5, 19.5, 0.0)
-    assert (views == 1).sum() == 16  # 8 of 32 mm, that is 4 of 16 pixels
+    assert (views == 1).sum() == 16  # 8 of 32 mm, which is 4 of 16 pixels
 
 
 def test_without_one_a_box_gives_the_crop_with_a_margin(pictures: list[Path]) -> None:
@@ -74,7 +74,7 @@ def test_without_one_a_box_gives_the_crop_with_a_margin(pictures: list[Path]) ->
 @pytest.mark.parametrize("point", ["", "40,20,0 vox"])
 def test_without_either_the_whole_picture_is_the_view(pictures: list[Path], point: str) -> None:
     views, _, center = cut_pictures(scan_of(pictures[:1], point=point), arm=ARM["weak-3"], study=STUDY)
-    assert (views == 1).sum() == 4  # 8 of 64 pixels, that is 2 of 16
+    assert (views == 1).sum() == 4  # 8 of 64 pixels, which is 2 of 16
     assert center[:2] == (31.5, 23.5)
 
 

@@ -1,4 +1,4 @@
-"""Every scan once, faulty ones by name, nothing half-written, nothing prepared twice."""
+"""Every scan once, faulty ones reported by name, nothing half-written, nothing prepared twice."""
 
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def test_faulty_scans_are_named_and_the_others_go_on(tmp_path):
     ]
     assert all(finding.remedy for finding in prepared.findings)
     head = (tmp_path / "volumes" / "findings.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert head == "patient_id,phase,code,severity,message,remedy"
+    assert head == "patient_id,phase,column,code,severity,message,remedy"
 
 
 def test_a_point_arm_sees_no_mask(tmp_path):

@@ -80,8 +80,10 @@ def test_a_phase_without_a_mask_takes_that_of_another(tmp_path):
     drawn, bare = write_phase(tmp_path, "cmp"), write_phase(tmp_path, "np", masked=False)
     prepared = prepare(tmp_path, study(), drawn, bare)
     assert [(region.phase, region.arm) for region in prepared.regions] == [
-        *[("cmp", "weak-1"), ("cmp", "strong")],
-        *[("np", "weak-1"), ("np", "strong")],
+        ("cmp", "weak-1"),
+        ("cmp", "strong"),
+        ("np", "weak-1"),
+        ("np", "strong"),
     ]
     own, taken = prepared.regions[1], prepared.regions[3]
     np.testing.assert_array_equal(*(np.load(tmp_path / "volumes" / region.file) for region in (own, taken)))

@@ -1,4 +1,4 @@
-"""Where the tumour is, by supervision level, on volumes whose answer can be worked out by hand."""
+"""Where the tumour is, by supervision level, on volumes whose answer can be computed by hand."""
 
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def test_a_missing_annotation_is_named(supervision):
     assert caught.value.code == "annotation-missing"
 
 
-def test_a_dearer_level_is_never_made_from_a_cheaper_one():
+def test_a_more_expensive_level_is_never_made_from_a_cheaper_one():
     with pytest.raises(VolumeError, match="no box"):
         target("box", point="20,20,8 vox")
     with pytest.raises(VolumeError, match="no mask"):

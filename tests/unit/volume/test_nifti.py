@@ -25,7 +25,7 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 def _code_of(image_path: Path) -> str:
     with pytest.raises(VolumeError) as caught:
         read_nifti(image_path)
-    assert str(image_path) in caught.value.message
+    assert image_path.name not in caught.value.message + caught.value.remedy
     assert caught.value.remedy
     return caught.value.code
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,6 @@ from nephrograde.volume.grid import Grid
 from nephrograde.volume.overlay import bounding_box, bring_over
 
 TARGET = Grid((40, 44, 20), (0.8, 0.8, 2.5), (-16.0, -17.0, 100.0), np.eye(3), source="file")
-PATH = Path("m.nii.gz")
 
 
 def _ball(
@@ -26,8 +23,8 @@ def _ball(
 def test_the_same_grid_costs_nothing() -> None:
     mask = _ball(TARGET, (0.0, 0.0, 120.0), 8.0)
     rounded = Grid(TARGET.size, (0.8001, 0.8, 2.5), (-16.01, -17.0, 100.0), TARGET.direction, source="file")
-    assert bring_over(mask, TARGET, TARGET, mask_path=PATH) is mask
-    assert bring_over(mask, rounded, TARGET, mask_path=PATH) is mask
+    assert bring_over(mask, TARGET, TARGET) is mask
+    assert bring_over(mask, rounded, TARGET) is mask
 
 
 @pytest.mark.parametrize(
@@ -46,7 +43,7 @@ def test_the_same_grid_costs_nothing() -> None:
 )
 def test_every_voxel_takes_the_nearest_one_of_the_mask(source: Grid) -> None:
     mask = _ball(source, (1.0, -2.0, 121.0), 9.0)
-    brought = bring_over(mask, source, TARGET, mask_path=PATH)
+    brought = bring_over(mask, source, TARGET)
     expected = np.zeros(TARGET.size, bool)
     for index in np.ndindex(TARGET.size):
         i, j, k = (int(np.floor(value + 0.5)) for value in source.to_index(TARGET.to_mm(index)))
@@ -59,21 +56,21 @@ def test_every_voxel_takes_the_nearest_one_of_the_mask(source: Grid) -> None:
 def test_a_shift_of_a_whole_voxel_is_not_taken_for_the_same_grid() -> None:
     mask = _ball(TARGET, (0.0, 0.0, 120.0), 8.0)
     shifted = Grid(TARGET.size, TARGET.spacing_mm, (-15.2, -17.0, 100.0), TARGET.direction, source="file")
-    brought = bring_over(mask, shifted, TARGET, mask_path=PATH)
+    brought = bring_over(mask, shifted, TARGET)
     np.testing.assert_array_equal(brought[1:], mask[:-1])
 
 
 def test_a_tumour_partly_outside_keeps_its_part() -> None:
     source = Grid((40, 44, 20), TARGET.spacing_mm, (8.0, -17.0, 100.0), TARGET.direction, source="file")
     mask = _ball(source, (15.0, 0.0, 120.0), 6.0)
-    brought = bring_over(mask, source, TARGET, mask_path=PATH)
+    brought = bring_over(mask, source, TARGET)
     assert 0 < brought.sum() < mask.sum()
 
 
 def test_a_tumour_outside_is_refused_with_both_extents() -> None:
     source = Grid((10, 10, 10), (1.0, 1.0, 1.0), (100.0, 0.0, 110.0), np.eye(3), source="file")
     with pytest.raises(VolumeError, match=r"spans x -16 to 15.*the tumour spans x 100 to 109") as caught:
-        bring_over(np.ones((10, 10, 10), bool), source, TARGET, mask_path=PATH)
+        bring_over(np.ones((10, 10, 10), bool), source, TARGET)
     assert caught.value.code == "mask-outside"
     assert "same size" not in caught.value.remedy
 
@@ -81,7 +78,7 @@ def test_a_tumour_outside_is_refused_with_both_extents() -> None:
 def test_a_mask_that_lost_its_geometry_is_recognised() -> None:
     source = Grid(TARGET.size, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3), source="file")
     with pytest.raises(VolumeError, match="copy that of the image"):
-        bring_over(np.ones(TARGET.size, bool), source, TARGET, mask_path=PATH)
+        bring_over(np.ones(TARGET.size, bool), source, TARGET)
 
 
 def test_a_speck_between_the_voxels_is_refused() -> None:
@@ -89,7 +86,7 @@ def test_a_speck_between_the_voxels_is_refused() -> None:
     mask = np.zeros(source.size, bool)
     mask[104, 104, 112] = True
     with pytest.raises(VolumeError, match="1 marked voxels are so small") as caught:
-        bring_over(mask, source, TARGET, mask_path=PATH)
+        bring_over(mask, source, TARGET)
     assert caught.value.code == "mask-empty"
 
 

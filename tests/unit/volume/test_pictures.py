@@ -79,7 +79,7 @@ def test_a_dicom_slice_of_a_ct_keeps_its_hu_and_its_pixel_size(tmp_path: Path) -
     picture = read_picture(write_slice(tmp_path / "IM1", values))
     assert np.array_equal(picture.values, values.T)
     assert picture.is_hu
-    assert picture.pixel_mm == pytest.approx((0.9, 0.7))  # DICOM gives the distance of rows first
+    assert picture.pixel_mm == pytest.approx((0.9, 0.7))  # DICOM gives the distance between rows first
 
 
 def test_a_captured_dicom_picture_is_no_hu_and_may_lack_its_size(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_what_is_a_picture(tmp_path: Path) -> None:
     two = _save(Image.fromarray(RAMP), tmp_path / "P1" / "a.JPG")
     assert find_pictures([one.parent]) == (two, one)
     assert find_pictures([one, two]) == (one, two)
-    assert find_pictures([tmp_path]) == ()  # an empty folder besides the one in it names no picture
+    assert find_pictures([tmp_path]) == ()  # a subfolder means that the folder is not one of pictures
     (tmp_path / "P1" / "IM1").write_bytes(b"x")
     assert find_pictures([one.parent]) == ()
     assert find_pictures([write_slice(tmp_path / "x.dcm", RAMP.astype(np.int16))]) == (tmp_path / "x.dcm",)

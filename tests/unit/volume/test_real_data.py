@@ -1,4 +1,4 @@
-"""Real scans load with the geometry that their headers state, and real masks lie on tumour."""
+"""Real scans load with the geometry stated in their headers, and real masks lie on the tumour."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from nephrograde.cohort.place import Point
 from nephrograde.volume.check import check_mask, check_volume
-from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import cut_box, measure_tumour
 from nephrograde.volume.volume import resolve_point
@@ -34,7 +34,7 @@ def test_dicom_series_has_the_geometry_of_its_headers(shared_data: Path) -> None
     for k in (0, 20, 40):
         stored = headers[k].pixel_array.astype(np.float64)
         hu = stored * float(headers[k].RescaleSlope) + float(headers[k].RescaleIntercept)
-        np.testing.assert_array_equal(volume.values[:, :, k].T, np.maximum(hu, -1024))  # padding is made air
+        np.testing.assert_array_equal(volume.values[:, :, k].T, np.maximum(hu, -1024))  # padding becomes air
     assert resolve_point(Point((256, 256, 40), "vox"), volume)[2] == heights[-1]
     assert check_volume(volume) == []
 
@@ -62,7 +62,7 @@ def test_nifti_has_the_geometry_of_its_header(shared_data: Path) -> None:
 def test_kits_masks_lie_on_tumour(shared_data: Path, case: str) -> None:
     folder = shared_data / "kits_shape"
     volume = read_volume(folder / "images" / f"{case}.nii.gz")
-    mask = read_mask(folder / "masks" / f"{case}.nii.gz", volume)
+    mask = np.asarray(read_marks(folder / "masks" / f"{case}.nii.gz", volume).mask)
     assert volume.native.axes() == ((2, 1, 0), (False, False, True))
     assert np.median(volume.values[mask]) == pytest.approx(90, abs=10)
     tumour = measure_tumour(mask, volume)
@@ -79,15 +79,15 @@ def test_kits_masks_lie_on_tumour(shared_data: Path, case: str) -> None:
 def test_the_three_series_of_one_patient_show_one_tumour(shared_data: Path, series: str) -> None:
     folder = shared_data / "sts" / "STS_001"
     volume = read_volume(folder / f"{series}_image.nii.gz")
-    mask = read_mask(folder / f"{series}_mask.nii.gz", volume)
+    mask = np.asarray(read_marks(folder / f"{series}_mask.nii.gz", volume).mask)
     tumour = measure_tumour(mask, volume)
     assert all(fault.severity == "warning" for fault in [*check_volume(volume), *check_mask(mask)])
     reference = read_volume(folder / "CT_image.nii.gz")
     # The CT's mask, resampled to this series' grid by world coordinates, equals this series' own mask.
-    carried = read_mask(folder / "CT_mask.nii.gz", volume)
+    carried = np.asarray(read_marks(folder / "CT_mask.nii.gz", volume).mask)
     overlap = 2 * (carried & mask).sum() / (carried.sum() + mask.sum())
     assert overlap > 0.9
-    ct_tumour = measure_tumour(read_mask(folder / "CT_mask.nii.gz", reference), reference)
+    ct_tumour = measure_tumour(np.asarray(read_marks(folder / "CT_mask.nii.gz", reference).mask), reference)
     assert tumour.volume_ml == pytest.approx(ct_tumour.volume_ml, rel=0.1)
     if series == "PET":
         assert volume.values[mask].mean() > 2 * volume.values[~mask].mean()

@@ -111,7 +111,7 @@ def test_antialiasing_lowers_the_noise_and_keeps_the_mean() -> None:
 
 
 def test_antialiasing_widens_an_edge_to_the_coarse_grid() -> None:
-    """A step blurred by the scan's own point spread (1 voxel FWHM) comes out with that of the coarse grid."""
+    """A step blurred by the scan's own point spread (1 voxel FWHM) gets that of the coarse grid."""
     from scipy.stats import norm
 
     fwhm, factor = 2.0 * np.sqrt(2.0 * np.log(2.0)), 3.0

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nephrograde.volume.statement import (
@@ -30,6 +30,7 @@ def statements(draw: st.DrawFn) -> Statement:
 
 
 @given(st.lists(statements(), max_size=4))
+@example([Statement.of("words.found", words="\xa0", place="\u3000")])
 def test_statements_read_back_exactly(said: list[Statement]) -> None:
     assert read_statements(write_statements(said)) == tuple(said)
 

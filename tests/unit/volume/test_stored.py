@@ -1,4 +1,4 @@
-"""Every accepted kind of file, and each way one can be unusable."""
+"""Every accepted kind of file, and each way in which one can be unusable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ Array = npt.NDArray[Any]
 def _code_of(image_path: Path) -> str:
     with pytest.raises(VolumeError) as caught:
         read_stored(image_path)
-    assert str(image_path) in caught.value.message
+    assert caught.value.path == image_path
+    assert str(caught.value).startswith(f"{image_path}: ")
+    assert image_path.name not in caught.value.message + caught.value.remedy
     assert caught.value.remedy
     return caught.value.code
 

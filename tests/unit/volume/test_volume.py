@@ -13,7 +13,7 @@ import pytest
 
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import VolumeError
-from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import Volume, make_volume, resolve_box, resolve_point, resolve_slice, write_image
 
@@ -27,7 +27,7 @@ ORIGIN = (-10.0, 20.0, -300.0)
 
 
 def _stored(values: Array, order: tuple[int, ...], signs: tuple[int, ...]) -> tuple[Array, dict[str, Any]]:
-    """The array of an upright scan in another stored order, and the geometry that keeps every voxel in its place."""
+    """The array of an upright scan in another stored order, and the geometry that leaves every voxel in place."""
     flips = tuple(slice(None, None, sign) for sign in signs)
     first = [0 if sign > 0 else n - 1 for sign, n in zip(signs, values.shape, strict=True)]
     return values[flips].transpose(order), {
@@ -138,7 +138,7 @@ def test_any_label_is_tumour(tmp_path: Path, volume: Volume, kind: str) -> None:
     if kind.startswith("f"):
         labels[7, 7, 5] = 0.5
     write_image(labels, tmp_path / "m.nii.gz", spacing_mm=SPACING, origin_mm=ORIGIN)
-    mask = read_mask(tmp_path / "m.nii.gz", volume)
+    mask = np.asarray(read_marks(tmp_path / "m.nii.gz", volume).mask)
     assert mask.dtype == np.bool_
     np.testing.assert_array_equal(mask, labels > 0.5)
 
@@ -147,7 +147,7 @@ def test_negative_labels_are_background(tmp_path: Path, volume: Volume) -> None:
     labels = np.full(volume.values.shape, -1, np.int16)
     labels[4, 4, 2] = 1
     write_image(labels, tmp_path / "m.nii.gz", spacing_mm=SPACING, origin_mm=ORIGIN)
-    assert read_mask(tmp_path / "m.nii.gz", volume).sum() == 1
+    assert np.asarray(read_marks(tmp_path / "m.nii.gz", volume).mask).sum() == 1
 
 
 @pytest.mark.parametrize(("order", "signs"), STORED_ORDERS[::5])
@@ -159,20 +159,20 @@ def test_a_mask_may_be_stored_in_another_order(
     labels[9, 3, 5] = 1
     stored, geometry = _stored(labels, order, signs)
     write_image(stored, tmp_path / "m.nii.gz", **geometry)
-    np.testing.assert_array_equal(read_mask(tmp_path / "m.nii.gz", volume), labels > 0)
+    np.testing.assert_array_equal(np.asarray(read_marks(tmp_path / "m.nii.gz", volume).mask), labels > 0)
 
 
 def test_an_empty_mask_is_refused(tmp_path: Path, volume: Volume) -> None:
     write_image(np.zeros((4, 4, 4), np.uint8), tmp_path / "m.nii.gz", spacing_mm=SPACING)
     with pytest.raises(VolumeError, match=r"m\.nii\.gz: no voxel") as caught:
-        read_mask(tmp_path / "m.nii.gz", volume)
+        read_marks(tmp_path / "m.nii.gz", volume)
     assert caught.value.code == "mask-empty"
 
 
 def test_a_truncated_mask_is_refused(tmp_path: Path, volume: Volume, make_nifti: Callable[..., bytes]) -> None:
     (tmp_path / "m.nii.gz").write_bytes(gzip.compress(make_nifti(volume.values))[:-300])
     with pytest.raises(VolumeError) as caught:
-        read_mask(tmp_path / "m.nii.gz", volume)
+        read_marks(tmp_path / "m.nii.gz", volume)
     assert caught.value.code == "file-truncated"
 
 
@@ -193,7 +193,7 @@ def test_write_image_is_whole_or_not_at_all(tmp_path: Path, random_values: Array
     write_image(random_values > 0, path, spacing_mm=SPACING, origin_mm=ORIGIN)
     assert [entry.name for entry in path.parent.iterdir()] == ["肿瘤.nii.gz"]
     volume = make_volume(random_values, spacing_mm=SPACING, origin_mm=ORIGIN)
-    np.testing.assert_array_equal(read_mask(path, volume), random_values > 0)
+    np.testing.assert_array_equal(np.asarray(read_marks(path, volume).mask), random_values > 0)
     with pytest.raises(VolumeError, match="kind that is written"):
         write_image(random_values, tmp_path / "a.jpg", spacing_mm=SPACING)
     (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""The figures of the evidence: calibration curves and decision curves, one panel a phase, baselines in grey in each.
+"""Figures of the evidence: calibration and decision curves, one panel per phase, each with the baselines in grey.
 
 Colours and dashes are those of :mod:`nephrograde.report.figures.study_figures`, so that a model looks the same in every
 figure. Each figure carries the rows that it was drawn from.
@@ -33,16 +33,18 @@ if TYPE_CHECKING:
 
 GREY = "#6e7781"
 PANELS_ACROSS = 3
-PANEL_IN, LONE_PANEL_IN = 3.33, 4.4
-"""Width in inches of one of several panels (three make the width of the page), and of one that stands alone."""
+PANEL_IN = 3.33
+"""Width in inches of one of several panels; three fill the width of the page."""
+LONE_PANEL_IN = 4.4
+"""Width in inches of a single panel."""
 LABEL_LETTERS = 18
 BELOW_ZERO = 0.15
-"""How far a decision curve is drawn below 0, as a share of the height above: far below it no model is of use."""
+"""How far a decision curve is drawn below 0, as a fraction of the height above; no model is useful far below 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A model in a panel: what it is called there, and how it is drawn, as in the ROC curves."""
+    """A model in a panel: its label and line style, as in the ROC curves."""
 
     model: str
     words: str
@@ -50,13 +52,13 @@ class Line:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether this is a baseline, which is drawn in grey and without a band."""
+        """Whether this is a baseline, drawn in grey and without a band."""
         return self.model in BASELINES
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The networks of one phase, and every baseline."""
+    """The networks of one phase, and all baselines."""
 
     title: str
     lines: tuple[Line, ...]
@@ -66,14 +68,13 @@ def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
     """Draw the calibration and the decision curves, by name: ``calibration``, ``benefit``.
 
     Args:
-        run: What the run found; a figure without a point to draw is left out.
+        run: The results of a run; figures without data are left out.
 
     Returns:
         The drawings, each with the rows behind it.
 
     Source:
         Smoothed curves: Van Calster 2019 (BMC Med 17:230); decision curves: Vickers 2006 (Med Decis Making 26:565).
-        Layout: our choice.
     """
     drawings = {name: draw(run) for name, draw in EVIDENCE_FIGURES.items()}
     return {name: drawing for name, drawing in drawings.items() if drawing is not None}
@@ -81,7 +82,7 @@ def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
 
 @house_style()
 def draw_calibration(run: Results) -> Drawing | None:
-    """Smoothed calibration curves, one panel a phase."""
+    """Smoothed calibration curves, one panel per phase."""
     curves: dict[str, list[CalibrationPoint]] = {}
     for point in sorted(run.calibration, key=lambda point: point.predicted):
         if point.split == run.reported and math.isfinite(point.observed):
@@ -89,7 +90,7 @@ def draw_calibration(run: Results) -> Drawing | None:
     panels = _panels(run, curves)
     if not panels:
         return None
-    figure, all_axes = _figure(panels, t("Predicted probability of high"), t("Share that is high"))
+    figure, all_axes = _figure(panels, t("Predicted probability of high"), t("Observed proportion of high"))
     for axes, panel in zip(all_axes, panels, strict=True):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, zorder=0)
         for line in panel.lines:
@@ -117,7 +118,7 @@ def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]
 
 @house_style()
 def draw_benefit(run: Results) -> Drawing | None:
-    """Decision curves, one panel a phase."""
+    """Decision curves, one panel per phase."""
     curves: dict[str, list[BenefitPoint]] = {}
     for point in sorted(run.net_benefit, key=lambda point: point.threshold):
         if point.split == run.reported and math.isfinite(point.net_benefit):
@@ -149,14 +150,14 @@ def draw_benefit(run: Results) -> Drawing | None:
 
 
 def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:
-    """What is gained by calling all patients of a curve high, and by calling none high."""
+    """The net benefit of calling all patients of a curve high, and of calling none high."""
     thresholds = [point.threshold for point in curve]
     axes.plot(thresholds, [point.treat_all for point in curve], color=INK, linewidth=1.1, label=t("Treat all"))
     axes.axhline(0, color=INK, linewidth=1.1, linestyle=DASHES[2], label=t("Treat none"))
 
 
 def _panels(run: Results, drawable: Collection[str]) -> list[Panel]:
-    """One panel a phase; more networks than a panel can hold go on in the next, as in the ROC curves."""
+    """One panel per phase; networks that do not fit continue in the next panel, as in the ROC curves."""
     baselines = [model.name for model in run.models if model.name in BASELINES]
     grey = tuple(
         Line(
@@ -206,7 +207,7 @@ def _figure(panels: Sequence[Panel], x_words: str, y_words: str) -> tuple[Figure
 
 
 def _name_lines(axes: Axes) -> None:
-    """Name the lines below the panel, where no curve can run into them."""
+    """Add the legend below the panel, where no curve can overlap it."""
     axes.legend(
         loc="upper left",
         bbox_to_anchor=(-0.02, -0.17),
@@ -221,7 +222,7 @@ def _name_lines(axes: Axes) -> None:
 
 
 def _short(name: str) -> str:
-    """Cut a name that would run out of its column.
+    """Shorten a name that would not fit its column.
 
     >>> _short("weak-1"), _short("a radiologist of twenty years")
     ('weak-1', 'a radiolog…y years')
@@ -234,4 +235,4 @@ EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
     "calibration": draw_calibration,
     "benefit": draw_benefit,
 }
-"""The figures by name, in the order of the report; None where the run has no data for one."""
+"""The figures by name, in the order of the report; None if the run has no data for one."""

@@ -34,19 +34,19 @@ def roc_band(
 ) -> tuple[FloatVector, FloatVector]:
     """Pointwise bootstrap band of the sensitivity at false positive rates 0, 0.01 … 1.
 
-    Patients are drawn with replacement within each class, 500 times.
+    Patients are resampled with replacement within each class, 500 times.
 
     Args:
-        p_high: Probability of high grade, one a patient.
+        p_high: Probability of high grade, one per patient.
         is_high: The truth, in the same order.
-        seed: Of the one stream of random numbers; the same seed gives the same band.
-        confidence: The share of replicates inside the band at each point.
+        seed: Seed of the random numbers; the same seed gives the same band.
+        confidence: The proportion of replicates inside the band at each point.
 
     Returns:
         The lower and the upper edge on the grid of false positive rates.
 
     Source:
-        Stratified percentile bootstrap as in pROC (Robin 2011); 500 replicates are our choice.
+        Stratified percentile bootstrap as in pROC (Robin 2011).
     """
     stream = np.random.default_rng(seed)
     highs, lows = p_high[is_high], p_high[~is_high]
@@ -60,7 +60,7 @@ def roc_band(
 
 
 def _at(grid: FloatVector, false_rate: FloatVector, true_rate: FloatVector) -> FloatVector:
-    """Sensitivity at given false positive rates: the upper end of a vertical step, straight along a slope."""
+    """Sensitivity at given false positive rates: the upper end of a vertical step, linear along a slope."""
     left = np.searchsorted(false_rate, grid, side="right") - 1
     right = np.minimum(left + 1, len(false_rate) - 1)
     run = false_rate[right] - false_rate[left]

@@ -1,6 +1,6 @@
-"""Figures as SVG for a page: text stays text, and the same run gives the same bytes.
+"""Figures as SVG for a page: text remains text, and the same run gives the same bytes.
 
-matplotlib is used through its objects, without its global state. The numbers behind a figure go with it, as rows.
+matplotlib is used through its object interface, without global state. Each figure carries its data as rows.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, RULE, ALARM = "#1c2128", "#59636e", "#c9d1d9", "#b3261e"
+INK = "#1c2128"
+MUTED = "#59636e"
+RULE = "#c9d1d9"
+ALARM = "#b3261e"
 SYNTHETIC = "SYNTHETIC DATA"
 MARK_IN = 0.2
-"""Height in inches of the strip at the top that the mark stands in."""
+"""Height in inches of the strip at the top for the mark."""
 CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "WenQuanYi Micro Hei")
 FONTS = f"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, {', '.join(map(repr, CHINESE_FONTS))}, sans-serif"
-"""What the reader's machine draws the text with: the first that it has."""
+"""Fonts for the text; the reader's machine uses the first that it has."""
 CHINESE_FILES = ("NotoSansCJK", "NotoSansSC", "SourceHanSans", "msyh.", "PingFang", "wqy-microhei")
-"""How the files of these fonts begin; any of them measures Chinese, every sign of which is a square."""
+"""How the file names of these fonts begin; any of them can measure Chinese, whose characters are equally wide."""
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "nephrograde",
@@ -60,10 +63,10 @@ STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure: a file name without ending, the SVG, and words for those who cannot see it.
+    """One figure: a file name without suffix, the SVG, and a text description.
 
-    ``data`` are the numbers that were drawn, one row a point, each with the same columns; synthetic ones say so in the
-    column ``data``. ``figure`` is what matplotlib drew, for people who work in Python.
+    ``data`` are the plotted numbers, one row per point, all with the same columns; synthetic data are marked in the
+    column ``data``. ``figure`` is the matplotlib figure, for use in Python.
     """
 
     name: str
@@ -75,7 +78,7 @@ class Drawing:
 
     @property
     def inline(self) -> str:
-        """The SVG for use inside a page: no prologue, and names that do not clash with another figure's."""
+        """The SVG for use inside a page: no prologue, and ids that do not clash with those of another figure."""
         body = self.svg[self.svg.index("<svg") :]
         body = re.sub(r"<title>.*?</title>", "", body, flags=re.DOTALL)
         body = re.sub(r'\s(?:xmlns(?::xlink)?|version)="[^"]*"', "", body)
@@ -85,10 +88,10 @@ class Drawing:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw everything inside the block in the style of the report, whatever a person's own matplotlibrc says.
+    """Draw everything inside the block in the style of the report, regardless of the user's matplotlibrc.
 
-    Text is measured with DejaVu Sans, which comes with matplotlib and has no Chinese; that is measured with a font of
-    this machine. Where there is none, it is taken for narrower than it is, so the figures leave room around it.
+    Text is measured with DejaVu Sans, which comes with matplotlib and has no Chinese; Chinese is measured with a font
+    of this machine. If there is none, its width is underestimated, so the figures leave room around it.
     """
     import matplotlib as mpl
 
@@ -101,9 +104,9 @@ def house_style() -> Iterator[None]:
 
 @cache
 def _chinese_font() -> tuple[str, ...]:
-    """Find the first of ``CHINESE_FILES`` here and make it known to matplotlib, whose own list of fonts may be old.
+    """Register the first of ``CHINESE_FILES`` on this machine with matplotlib, whose font list may be outdated.
 
-    It is entered in both weights, whichever it has: its signs are as wide in either.
+    It is registered in both weights, whichever it has: its characters have the same width in both.
     """
     from matplotlib.font_manager import findSystemFonts, fontManager
 
@@ -120,7 +123,7 @@ def _chinese_font() -> tuple[str, ...]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """Make a figure that lays itself out and has no canvas of a screen."""
+    """Make a figure with automatic layout and no screen canvas."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_in, height_in), layout="compressed")
@@ -129,14 +132,14 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 def finish(
     figure: Figure, name: str, description: str, *, is_synthetic: bool, data: Iterable[Mapping[str, object]] = ()
 ) -> Drawing:
-    """Write a figure as SVG, marked where the data are synthetic.
+    """Write a figure as SVG, marked if the data are synthetic.
 
     Args:
         figure: Drawn inside :func:`house_style`.
-        name: The file name without ending.
-        description: What the figure shows, for those who cannot see it.
-        is_synthetic: Whether the data were made by code.
-        data: The numbers that were drawn, one row a point; NaN is an empty cell.
+        name: The file name without suffix.
+        description: A text description of the figure.
+        is_synthetic: Whether the data are synthetic.
+        data: The plotted numbers, one row per point; NaN is an empty cell.
     """
     rows = tuple({**row, "data": "synthetic"} if is_synthetic else dict(row) for row in data)
     if is_synthetic:
@@ -149,7 +152,7 @@ def finish(
     description = printable(description)
     stream = io.StringIO()
     with warnings.catch_warnings():
-        # A script that no font of this machine has is measured by its missing glyphs; the reader's font draws it.
+        # A script without a font on this machine is measured by missing glyphs; the reader's font draws it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(
             stream,
@@ -165,17 +168,14 @@ def finish(
 def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Path]:
     """Write each figure as ``NAME.svg`` (``NAME.zh.svg`` in Chinese) and the numbers behind it as ``NAME.csv``.
 
-    The numbers are the same in every language, and so is their file; NaN is an empty cell, and floats keep every digit.
+    The numbers and their file are the same in every language; NaN is an empty cell, and floats keep all digits.
 
     Args:
         drawings: The figures by name.
-        figures_dir: Where to; made when it is missing.
+        figures_dir: The folder; created if it is missing.
 
     Returns:
         The paths, in the order written.
-
-    Source:
-        Our choice.
 
     >>> import tempfile, pathlib
     >>> bare = Drawing("loss", "<svg/>", "No line.", 10, ({"epoch": 1, "loss": math.nan},))
@@ -205,12 +205,12 @@ def _cell(value: object) -> object:
 
 
 def y_label(axes: Axes, text: str, **style: Any) -> None:
-    """Label the vertical axis so that the text stays centred whatever font the reader has."""
+    """Label the vertical axis so that the text stays centred in any font."""
     axes.set_ylabel(text, rotation_mode="anchor", **style)
 
 
 def printable(text: str) -> str:
-    r"""Replace what XML cannot hold.
+    r"""Replace characters that XML does not allow.
 
     >>> printable("model\x00 透明")
     'model� 透明'

@@ -1,4 +1,4 @@
-"""The methods paragraph: what a run did, in the words of a paper, from its own files and nothing else."""
+"""The methods paragraph: what a run did, worded as in a paper, from its own files only."""
 
 from __future__ import annotations
 
@@ -14,40 +14,58 @@ if TYPE_CHECKING:
     from nephrograde.results import Results
 
 
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx")
-_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
-
 def methods_paragraph(run: Results) -> tuple[str, ...]:
     """Write the methods of a run, sentence by sentence, in the language of the page.
 
-    Meant to be copied into a manuscript and finished there: where the patients came from, who read what, and which
-    ethics committee agreed is not in a run folder and so not in the paragraph.
+    To be copied into a manuscript and completed there: the origin of the patients, the readers and the ethics approval
+    are not in a run folder and so not in the paragraph.
 
     Args:
-        run: What the run folder holds.
+        run: The contents of the run folder.
 
     Returns:
         The sentences in order; :func:`~nephrograde.report.methods.design_methods.as_text` joins them.
 
     Source:
-        Contents: TRIPOD+AI items 5 to 16 and CLAIM items 7 to 33, as far as a run can answer them; our choice of words.
+        Contents: TRIPOD+AI items 5 to 16 and CLAIM items 7 to 33, as far as a run can answer them.
     """
     tellers = (
-        *(design.patients, design.partition, design.outcome, design.exclusions, design.missing_scans),
-        *(design.phases, design.annotation, design.field_of_view, design.windowing, design.resampling),
-        *(design.split_method, design.networks, design.initial_weights, design.learning, design.stopping),
-        *(design.augmentation, design.class_balance, design.ensemble),
-        *(statistics.baselines, statistics.thresholds, statistics.measures, statistics.calibration),
-        *(statistics.net_benefit, statistics.comparisons, statistics.equivalence, statistics.subgroups),
-        *(statistics.openings, software, seeds, caution),
+        design.patients,
+        design.partition,
+        design.outcome,
+        design.exclusions,
+        design.missing_scans,
+        design.phases,
+        design.annotation,
+        design.field_of_view,
+        design.windowing,
+        design.resampling,
+        design.split_method,
+        design.networks,
+        design.initial_weights,
+        design.learning,
+        design.stopping,
+        design.augmentation,
+        design.class_balance,
+        design.ensemble,
+        statistics.baselines,
+        statistics.thresholds,
+        statistics.measures,
+        statistics.calibration,
+        statistics.net_benefit,
+        statistics.comparisons,
+        statistics.equivalence,
+        statistics.subgroups,
+        statistics.openings,
+        software,
+        seeds,
+        caution,
     )
     return tuple(sentence for tell in tellers if (sentence := tell(run)))
 
 
 def software(run: Results) -> str:
-    """Which versions the numbers come from."""
+    """The versions that produced the numbers."""
     versions = run.lock.get("versions") or {}
     if not versions:
         return ""
@@ -62,7 +80,7 @@ def software(run: Results) -> str:
 
 
 def _took_part(package: str, run: Results) -> bool:
-    """Whether a package did something for the numbers of the run; the lock file names all that were installed."""
+    """Whether a package affected the numbers of the run; the lock file lists all that were installed."""
     if package in {"torch", "lightning-fabric", "monai"}:
         return bool(run.fits)
     if package == "scikit-learn":
@@ -72,30 +90,26 @@ def _took_part(package: str, run: Results) -> bool:
     if package == "SimpleITK":
         return run.study is not None
     if package == "pydicom":
-        return run.study is not None and not all(_is_without_dicom(path) for path in run.lock.get("inputs", {}))
+        return run.study is not None and bool(run.lock.get("has_dicom", True))  # an older lock file does not say
     return True
 
 
-def _is_without_dicom(path: str) -> bool:
-    return path.casefold().endswith(_TABLES + _VOLUMES + _PICTURES)
-
-
 def seeds(run: Results) -> str:
-    """Which seeds were used."""
+    """The seeds that were used."""
     if run.study is None:
         return ""
     own = [t("{model} {value}", model=arm.name, value=arm.fit["seed"]) for arm in run.study.arm if "seed" in arm.fit]
     first = t(
-        "Seeds: {split} for the split, {fit} for learning, {bootstrap} for the bootstrap.",
+        "Seeds: {split} for the split, {fit} for training, {bootstrap} for the bootstrap.",
         split=run.study.split.seed,
         fit=run.study.fit.seed,
         bootstrap=run.study.evaluate.seed,
     )
-    return as_text([first, t("Arms that learnt with a seed of their own: {arms}.", arms=listed(own)) if own else ""])
+    return as_text([first, t("Arms trained with their own seed: {arms}.", arms=listed(own)) if own else ""])
 
 
 def caution(run: Results) -> str:
-    """That the work is for research, and that synthetic data are synthetic."""
-    research = t("The models are for research use only; no clinical decision may rest on them.")
+    """The research-use notice, and a notice on synthetic data."""
+    research = t("The models are for research use only and must not be used for clinical decisions.")
     made = t("All patients, images and grades are synthetic: no number says anything about real tumours.")
     return as_text([made if run.is_synthetic else "", research])

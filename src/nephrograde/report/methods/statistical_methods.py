@@ -1,4 +1,4 @@
-"""Sentences on how the models were evaluated, told from the tables that the evaluation has left."""
+"""Sentences on how the models were evaluated, based on the tables of the evaluation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALIBRATION = ("brier", "calibration_intercept", "calibration_slope", "ece")
 
 
 def computed(run: Results) -> dict[str, list[tuple[str, Estimate]]]:
-    """The estimates of the reported predictions that could be computed: model and estimate, by measure."""
+    """Models and estimates by measure, for those estimates of the reported predictions that could be computed."""
     found: dict[str, list[tuple[str, Estimate]]] = {}
     for model, split, estimate in run.estimates:
         if split == run.reported and not math.isnan(estimate.value):
@@ -33,7 +33,7 @@ def computed(run: Results) -> dict[str, list[tuple[str, Estimate]]]:
 
 
 def measure_text(measure: str) -> str:
-    """The name of a measure in the language of the page; another one's is left as it is.
+    """The name of a measure in the language of the page; an unknown one is returned unchanged.
 
     >>> measure_text("ppv"), measure_text("f1")
     ('positive predictive value', 'f1')
@@ -50,9 +50,9 @@ def measure_text(measure: str) -> str:
         "calibration_intercept": t("calibration intercept"),
         "calibration_slope": t("calibration slope"),
         "ece": t("expected calibration error"),
-        "tp": t("rightly called high"),
+        "tp": t("correctly called high"),
         "fp": t("wrongly called high"),
-        "tn": t("rightly called low"),
+        "tn": t("correctly called low"),
         "fn": t("wrongly called low"),
         "threshold": t("threshold"),
     }
@@ -60,20 +60,21 @@ def measure_text(measure: str) -> str:
 
 
 def baselines(run: Results) -> str:
-    """Which baselines stand beside the networks."""
+    """The baselines that the networks are compared with."""
     if run.study is None:
         return ""
     scored = [baseline_in_words(name) for name in BASELINES if name in run.scores.models]
     if not scored:
         return ""
     return t(
-        "Baselines, each a logistic regression fitted in the same folds and read on the same test patients: {names}.",
+        "Baselines, each a logistic regression fitted in the same folds and evaluated on the same "
+        "test patients: {names}.",
         names=listed(scored),
     )
 
 
 def thresholds(run: Results) -> str:
-    """How the threshold of each model was found."""
+    """How the threshold of each model was chosen."""
     rules: dict[str, list[str]] = {}
     for model in dict.fromkeys(name for name, _ in computed(run).get("threshold", [])):
         threshold = run.threshold(model)
@@ -84,13 +85,14 @@ def thresholds(run: Results) -> str:
         return ""
     shown = [t("{rule} ({models})", rule=rule, models=listed(models)) for rule, models in rules.items()]
     return t(
-        "A patient was called high at or above the model’s threshold, chosen without the test patients: {rules}.",
+        "A patient was called high if the probability was at or above the model’s threshold, which "
+        "was chosen without the test patients: {rules}.",
         rules=in_turn(shown),
     )
 
 
 def measures(run: Results) -> str:
-    """Which measures were computed, with which intervals."""
+    """The measures that were computed, and their intervals."""
     found = computed(run)
     parts = []
     if "auc" in found:
@@ -109,11 +111,11 @@ def _bootstrap(estimates: Iterable[tuple[str, Estimate]]) -> str:
     if not drawn:
         return t("AUC with an interval from a bootstrap over patients, stratified by class")
     times = listed([str(count) for count in sorted(drawn)])
-    return t("AUC with an interval from a bootstrap over patients, stratified by class, of {n} replicates", n=times)
+    return t("AUC with an interval from a bootstrap over patients, stratified by class, with {n} replicates", n=times)
 
 
 def calibration(run: Results) -> str:
-    """How calibration was measured."""
+    """How calibration was assessed."""
     found = computed(run)
     names = [measure_text(measure) for measure in CALIBRATION if measure in found]
     if RunPart.CALIBRATION not in run.absent:
@@ -122,20 +124,20 @@ def calibration(run: Results) -> str:
 
 
 def net_benefit(run: Results) -> str:
-    """Over which threshold probabilities the net benefit was computed."""
+    """The threshold probabilities of the net benefit."""
     points = run.net_benefit
     if not points:
         return ""
     return t(
-        "Net benefit (decision curve) was computed for threshold probabilities from {low} to {high}, against calling "
-        "everyone and calling no one high.",
+        "Net benefit (decision curve) was computed for threshold probabilities from {low} to {high} "
+        "and compared with calling everyone high and calling no one high.",
         low=f"{min(point.threshold for point in points):g}",
         high=f"{max(point.threshold for point in points):g}",
     )
 
 
 def comparisons(run: Results) -> str:
-    """Which tests compare two models."""
+    """The tests that compare two models."""
     compared = dict.fromkeys(pair.measure for pair in run.comparisons if not math.isnan(pair.p_value))
     if not compared:
         return ""
@@ -143,14 +145,14 @@ def comparisons(run: Results) -> str:
     if calls := [measure_text(measure) for measure in PROPORTIONS if measure in compared]:
         tests.append(t("{calls} by McNemar’s exact test", calls=listed(calls)))
     return t(
-        "Models were compared in pairs on the patients that both had scored: {tests}; P values were adjusted after "
-        "Holm within each measure.",
+        "Models were compared in pairs on the patients that both had scored: {tests}; P values were "
+        "adjusted by Holm’s method within each measure.",
         tests=in_turn(tests),
     )
 
 
 def equivalence(run: Results) -> str:
-    """By which margin two models were called equivalent or not worse."""
+    """The margin of the tests for equivalence and non-inferiority."""
     margins = sorted({pair.margin for pair in run.equivalences})
     if not margins:
         return ""
@@ -162,27 +164,27 @@ def equivalence(run: Results) -> str:
 
 
 def detectable_differences(run: Results) -> str:
-    """How small a difference the patients at hand could have shown."""
+    """The smallest difference that the patients could have shown."""
     pairs = [pair for pair in run.equivalences if not math.isnan(pair.detectable)]
     if not pairs:
         return ""
     return t(
-        "The run computed no sample size beforehand. With the patients at hand, the smallest difference in AUC found "
-        "with 80% power lies between {low} and {high}, depending on the pair of models.",
+        "The run did not compute a sample size in advance. With these patients, the smallest "
+        "difference in AUC detectable with 80% power is between {low} and {high}, depending on the pair of models.",
         low=decimal(min(pair.detectable for pair in pairs)),
         high=decimal(max(pair.detectable for pair in pairs)),
     )
 
 
 def subgroups(run: Results) -> str:
-    """By which columns patients were parted."""
+    """Columns that define subgroups."""
     rows = run.subgroups
     columns = list(dict.fromkeys(row.column for row in rows))
     if not columns:
         return ""
     first = t("The AUC was also estimated in subgroups by {columns}.", columns=listed(columns))
     is_tested = any(not math.isnan(row.p_interaction) for row in rows)
-    return as_text([first, t("Whether it differs between them was tested.") if is_tested else ""])
+    return as_text([first, t("Differences between subgroups were tested.") if is_tested else ""])
 
 
 def openings(run: Results) -> str:
@@ -192,4 +194,6 @@ def openings(run: Results) -> str:
         return ""
     if count == 1:
         return t("The test set was opened once (ledger.csv).")
-    return t("The test set was opened {n} times; each time and its reason are written down in ledger.csv.", n=count)
+    return t(
+        "The test set was opened {n} times; the time and reason of each opening are recorded in ledger.csv.", n=count
+    )

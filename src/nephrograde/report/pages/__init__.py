@@ -1,1 +1,1 @@
-"""Whole pages, and their export."""
+"""Pages and their export."""

@@ -1,7 +1,7 @@
-"""Tables for a manuscript: LaTeX with booktabs, and HTML that Word keeps on paste.
+"""Tables for a manuscript: LaTeX with booktabs, and HTML that keeps its formatting when pasted into Word.
 
-Both are written from one small table of text, whose cells are those of the report. A cell may hold two lines, the
-value above its interval, as journals set them.
+Both are written from the same table of texts, with the cells of the report. A cell may have two lines, the value above
+its interval, as in journals.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from nephrograde.results import Results
 
 PAGE_LINES = 45
-"""A LaTeX table of more lines than a page holds is broken over pages."""
+"""LaTeX tables with more lines are split over pages."""
 MANY_COLUMNS = 7
-"""A table with more columns is set smaller."""
+"""Tables with more columns use a smaller font."""
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -56,14 +56,14 @@ LATEX = {
     "±": r"$\pm$",
     "∞": r"$\infty$",
 }
-"""What LaTeX would take for a command, or draw as another sign."""
+"""Characters that LaTeX would interpret as commands or print differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a table: its cells, whether it belongs below a heading, and whether a rule parts it from those above.
+    """One row of a table: its cells, whether it belongs under a heading, and whether a rule is drawn above it.
 
-    A line break within a cell begins a second line of that cell.
+    A line break within a cell starts a second line of that cell.
     """
 
     cells: tuple[str, ...]
@@ -73,7 +73,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for a manuscript, as text; the first columns, ``names`` in number, are set left, the others right."""
+    """A table of texts for a manuscript; the first ``names`` columns are left-aligned, the others right-aligned."""
 
     name: str
     caption: str
@@ -84,10 +84,10 @@ class Table:
 
 
 def write_tables(run: Results) -> list[Path]:
-    """Write every table of the run that a manuscript prints, each as ``NAME.tex`` and ``NAME.doc.html``.
+    """Write the tables of the run for a manuscript, each as ``NAME.tex`` and ``NAME.doc.html``.
 
-    The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons`` and ``cohort``; one without data is left
-    out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
+    The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons`` and ``cohort``; those without data are
+    left out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
 
     Args:
         run: The run.
@@ -96,7 +96,7 @@ def write_tables(run: Results) -> list[Path]:
         The paths, in ``report/tables`` of the run folder.
 
     Source:
-        Cells: those of the report; the layout is our choice.
+        Cells: those of the report.
     """
     language = "" if spoken() == "en" else f".{spoken()}"
     written = []
@@ -110,7 +110,7 @@ def write_tables(run: Results) -> list[Path]:
 
 
 def manuscript_tables(run: Results) -> list[Table]:
-    """Lay out every table of the run that has data, in the language of the page.
+    """Compose all tables of the run that have data, in the language of the page.
 
     Args:
         run: The run.
@@ -125,13 +125,10 @@ def manuscript_tables(run: Results) -> list[Table]:
 
 
 def as_latex(table: Table) -> str:
-    r"""Write a table as LaTeX with the rules of booktabs, ready for ``\input``.
+    r"""Write a table as LaTeX with booktabs rules, ready for ``\input``.
 
     Args:
-        table: Of any length; one that is longer than a page becomes a ``longtable``.
-
-    Source:
-        Our choice.
+        table: A table of any length; one longer than a page becomes a ``longtable``.
 
     >>> small = Table("small", "One model.", ("Model", "AUC"), (Line(("weak_1", "0.907\n[0.842–0.972]")),), ())
     >>> print("\n".join(as_latex(small).splitlines()[6:11]))
@@ -162,17 +159,17 @@ def as_latex(table: Table) -> str:
 
 
 def latex_text(text: str) -> str:
-    r"""Write any text so that LaTeX prints it as it is; Chinese and accents stay as they are.
+    r"""Escape a text so that LaTeX prints it unchanged; Chinese characters and accents are kept.
 
     >>> latex_text("P < 0.05 & 50% of a_b: −0.1–0.2 透明")
     'P $<$ 0.05 \\& 50\\% of a\\_b: $-$0.1\\textendash{}0.2 透明'
     """
     escaped = "".join(LATEX.get(letter, letter) for letter in printable_line(text))
-    return re.sub(r"(?<=[-',])(?=[-',])", "{}", escaped)  # two in a row would melt into one sign
+    return re.sub(r"(?<=[-',])(?=[-',])", "{}", escaped)  # two in a row would form a ligature
 
 
 def printable_line(text: str) -> str:
-    r"""Replace what no document can hold; a no-break space stays.
+    r"""Replace characters that documents cannot contain; no-break spaces are kept.
 
     >>> printable_line("a\x00b\N{NO-BREAK SPACE}c") == "a\N{REPLACEMENT CHARACTER}b\N{NO-BREAK SPACE}c"
     True
@@ -181,26 +178,23 @@ def printable_line(text: str) -> str:
 
 
 def _latex_line(line: Line) -> list[str]:
-    """A row of the table as one or more rows of LaTeX, which no page break may part."""
+    """A row of the table as one or more LaTeX rows without a page break between them."""
     columns = [cell.split("\n") for cell in line.cells]
     rows: list[str] = []
     for cells in zip_longest(*columns, fillvalue=""):
         first, *others = (latex_text(cell) for cell in cells)
         indent = r"\quad " if line.is_part and not rows else ""
-        guard = "{}" if first.startswith(("[", "*")) else ""  # else it would belong to the line break before it
+        guard = "{}" if first.startswith(("[", "*")) else ""  # else an argument of the line break before it
         rows.append(" & ".join([f"{indent}{guard}{first}", *others]))
     rule = ["\\midrule"] if line.is_after_rule else []
     return [*rule, *(f"{row} \\\\*" for row in rows[:-1]), f"{rows[-1]} \\\\"]
 
 
 def as_word_html(table: Table) -> str:
-    r"""Write a table as HTML that stands alone and that Word keeps on paste: rules and type stand in each cell.
+    r"""Write a table as stand-alone HTML that keeps its formatting when pasted into Word: each cell has its own styles.
 
     Args:
-        table: Of any length.
-
-    Source:
-        Our choice; three rules as in medical journals.
+        table: A table of any length, with three rules as in medical journals.
 
     >>> small = Table("small", "One model.", ("Model", "AUC"), (Line(("a<b", "0.907\n[0.842–0.972]")),), ())
     >>> [text in as_word_html(small) for text in ("a&lt;b", "0.907<br>[0.842–0.972]", "class=")]
@@ -251,7 +245,7 @@ def _html_text(text: str) -> str:
 
 
 def _results(run: Results, name: str) -> Table | None:
-    """The paper's table on the reported predictions, or out of fold on the training patients."""
+    """The table of results for the reported predictions, or out of fold for the training patients."""
     split = "oof" if name == "out_of_fold" else run.reported
     rows = paper_rows(run.estimates, split)
     if not rows:
@@ -288,7 +282,7 @@ def _results(run: Results, name: str) -> Table | None:
 
 
 def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
-    """How many patients were scored, and by which models where that differs."""
+    """The number of scored patients, by model if it differs."""
     models: dict[tuple[int, int], list[str]] = {}
     for row in rows:
         models.setdefault((row.n, row.n_high), []).append(row.model)
@@ -321,12 +315,12 @@ def _comparisons(run: Results) -> Table | None:
             cells += [f"{cell.difference}\n{cell.bounds}".rstrip(), f"{cell.p}{adjusted}"]
         lines.append(Line((*cells, row.n)))
     notes = [
-        t("Differences are model A minus model B on the patients that both have scored; n counts them by measure."),
+        t("Differences are model A minus model B on the patients scored by both; n is given by measure."),
         t(
             "AUC: paired DeLong test with its {confidence}% CI. Proportions: exact McNemar test.",
             confidence=run.confidence_percent,
         ),
-        t("P in brackets is adjusted after Holm within each measure."),
+        t("P in brackets is Holm-adjusted within each measure."),
         t("A large P does not show that two models are equal."),
     ]
     notes += [f"{row.model_a} – {row.model_b}: {'; '.join(row.remarks)}." for row in pairs.rows if row.remarks]
@@ -348,7 +342,7 @@ def _cohort(run: Results) -> Table | None:
     blank = ("",) * len(cohort.columns)
     lines = tuple(Line((row.label, *(row.cells or blank)), is_part=row.is_part) for row in cohort.rows)
     headings = ("", *(f"{name}\n(n = {n})" for name, n in cohort.columns))
-    notes = (t("Number (%), unless the line says otherwise. Missing values are counted, not filled in."),)
+    notes = (t("Number (%) unless stated otherwise. Missing values are counted, not imputed."),)
     return Table("cohort", _marked(run, t("Patients by split.")), headings, lines, notes)
 
 

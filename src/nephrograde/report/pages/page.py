@@ -1,4 +1,4 @@
-"""What every page shares: the templates and what they find, the mark on synthetic data, and writing the file whole."""
+"""Shared parts of all pages: templates and their contents, the mark on synthetic data, and atomic writing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Numbering:
-    """The numbers of the tables and figures, one sequence each over all templates of a page.
+    """Table and figure numbers, one sequence each across all templates of a page.
 
     >>> numbering = Numbering()
     >>> numbering.next_table(), numbering.next_table(), numbering.next_figure()
@@ -42,12 +42,12 @@ class Numbering:
 
 
 def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
-    """Fill a template in, in the language that is being spoken.
+    """Render a template in the current language.
 
     Args:
         template: The name of its file in ``report/templates``.
         is_synthetic: Whether the page carries the mark of synthetic data.
-        contents: What else the template prints, by name.
+        contents: Other contents of the template, by name.
 
     Returns:
         The page.
@@ -76,11 +76,11 @@ def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
 
 
 def write_page(page: str, page_path: Path) -> Path:
-    """Write a page whole or not at all.
+    """Write a page atomically.
 
     Args:
         page: From :func:`render`.
-        page_path: Where to; the folder is made when it is missing.
+        page_path: The file; its folder is created if it is missing.
 
     Returns:
         ``page_path``.
@@ -91,7 +91,7 @@ def write_page(page: str, page_path: Path) -> Path:
 
 
 def picture_uri(picture: bytes) -> str:
-    """Write the bytes of a PNG so that a page can hold them.
+    """Encode a PNG as a data URI.
 
     Args:
         picture: The bytes of the file.
@@ -103,7 +103,7 @@ def picture_uri(picture: bytes) -> str:
 
 
 def _said(sentence: str, /, **values: object) -> Markup:
-    """Say a sentence on the page; a value may hold markup, all else is escaped.
+    """Translate a sentence for the page; values may contain markup, everything else is escaped.
 
     >>> _said("{count} < 3, in {path}", count="<b>", path=_said("a & b"))
     Markup('&lt;b&gt; &lt; 3, in a &amp; b')

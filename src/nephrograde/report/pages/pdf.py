@@ -34,20 +34,20 @@ CHINESE_FAMILIES = (
     "STHeiti",
     "Songti SC",
 )
-"""Fonts with Chinese letters that come with a system, looked for where fontconfig cannot be asked."""
+"""Fonts with Chinese characters that come with operating systems, for use without fontconfig."""
 FONT_REMEDY = (
     "Install one: `apt install fonts-noto-cjk` on Debian or Ubuntu, `dnf install google-noto-sans-cjk-fonts` on "
-    "Fedora; Windows and macOS bring theirs (Microsoft YaHei, PingFang SC)."
+    "Fedora; Windows and macOS include one (Microsoft YaHei, PingFang SC)."
 )
 _CHINESE = re.compile("[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _NO_TEXT = re.compile(r"<style\b.*?</style>|<[^>]*>", re.DOTALL)
 
 
 def write_pdf(html_path: Path) -> Path:
-    """Print a page as an A4 PDF beside it, with page numbers and everything that is folded away on the screen.
+    """Print a page as an A4 PDF next to it, with page numbers and all collapsed sections.
 
-    Nothing is fetched: what the page does not hold itself is left out. The same page gives the same bytes on a machine
-    with the same fonts and the same WeasyPrint.
+    Nothing is downloaded: external resources are left out. The same page gives the same bytes on a machine with the
+    same fonts and the same WeasyPrint.
 
     Args:
         html_path: A page that ``write_report`` has written.
@@ -57,11 +57,9 @@ def write_pdf(html_path: Path) -> Path:
 
     Raises:
         RunError: The page is missing.
-        NephrogradeError: WeasyPrint or a library that it needs is not installed, or no font has the letters of the
+        NephrogradeError: WeasyPrint or a library that it needs is not installed, or no font has the characters of the
             page.
 
-    Source:
-        Our choice.
     """
     if not html_path.exists():
         raise RunError(f"{html_path} is missing, so there is nothing to print. Run `nephrograde report` first.")
@@ -79,7 +77,7 @@ def write_pdf(html_path: Path) -> Path:
 
 
 def holds_chinese(page: str) -> bool:
-    """Whether the text of a page has a Chinese letter; its styles do not count.
+    """Whether the text of a page contains Chinese; its styles do not count.
 
     >>> holds_chinese("<p>centre 第一医院</p>"), holds_chinese("<style>p { font-family: '黑体' }</style><p>P001</p>")
     (True, False)
@@ -88,16 +86,13 @@ def holds_chinese(page: str) -> bool:
 
 
 def require_cjk_font() -> None:
-    """Check that this machine has a font with Chinese letters, without which a PDF shows boxes instead of them.
+    """Check that this machine has a font with Chinese characters, without which a PDF shows boxes instead.
 
-    fontconfig is asked, which WeasyPrint itself asks; where its ``fc-list`` is not there (Windows, as a rule), the
-    fonts that matplotlib finds are searched for those of ``CHINESE_FAMILIES``.
+    Uses fontconfig, as WeasyPrint itself does; without its ``fc-list`` (usually on Windows), the fonts that matplotlib
+    finds are searched for those of ``CHINESE_FAMILIES``.
 
     Raises:
-        NephrogradeError: There is none; the message names what to install.
-
-    Source:
-        Our choice.
+        NephrogradeError: There is none; the message says what to install.
     """
     program = shutil.which("fc-list")
     if program is not None:
@@ -124,7 +119,7 @@ def _weasyprint() -> Any:
         ) from None
     except OSError as error:
         raise NephrogradeError(
-            f"WeasyPrint is installed, but a library of the system that it needs is not ({_first_line(error)}). "
+            f"WeasyPrint is installed, but a system library that it needs is not ({_first_line(error)}). "
             "Install Pango: `apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0` on Debian or Ubuntu, "
             "`brew install pango` on macOS; on Windows install MSYS2 and in its shell run "
             "`pacman -S mingw-w64-x86_64-pango`, then set WEASYPRINT_DLL_DIRECTORIES=C:\\msys64\\mingw64\\bin. "
@@ -138,16 +133,16 @@ def _first_line(error: Exception) -> str:
 
 
 def _require_glyphs(document: Any, html_path: Path) -> None:
-    """Refuse a PDF with boxes in the place of letters: WeasyPrint notes every letter that its fonts do not have."""
+    """Reject a PDF with boxes instead of characters: WeasyPrint logs every character that its fonts lack."""
     letters = sorted({chr(code) for font in document.fonts.values() for code in getattr(font, "missing", {})})
     if letters:
         shown = ", ".join(f"{letter} (U+{ord(letter):04X})" for letter in letters[:10])
-        raise NephrogradeError(f"No font of this machine has these letters of {html_path}: {shown}. {FONT_REMEDY}")
+        raise NephrogradeError(f"No font on this machine has these characters of {html_path}: {shown}. {FONT_REMEDY}")
 
 
 @contextmanager
 def _strict_pillow() -> Iterator[None]:
-    """Undo what importing WeasyPrint does to the whole process: Pillow would read pictures that are cut short."""
+    """Undo a side effect of importing WeasyPrint: Pillow would read truncated images."""
     from PIL import ImageFile
 
     before = ImageFile.LOAD_TRUNCATED_IMAGES
@@ -159,7 +154,7 @@ def _strict_pillow() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the remarks of WeasyPrint on styles that are for browsers, and those of its font library, to itself."""
+    """Silence the warnings of WeasyPrint about browser-only styles, and those of its font library."""
     loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""The page on which a cohort is looked over: counts, findings, and a small picture of every scan."""
+"""The page for reviewing a cohort: counts, findings, and a small picture of every scan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One scan of a patient; ``data_uri`` is empty where the image cannot be read."""
+    """One scan of a patient; ``data_uri`` is empty if the image cannot be read."""
 
     phase: str
     data_uri: str
@@ -33,7 +33,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class PatientEntry:
-    """One patient: where on the page, the pictures by phase, and the findings, fatal ones first."""
+    """One patient: the anchor on the page, the pictures by phase, and the findings, fatal ones first."""
 
     anchor: str
     patient_id: str
@@ -43,13 +43,13 @@ class PatientEntry:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether something must be mended."""
+        """Whether something must be fixed."""
         return any(finding.severity == "fatal" for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Findings of one kind: what they mean, how many, and the patients who have them."""
+    """Findings of one kind: their meaning, their number, and the patients who have them."""
 
     code: str
     meaning: str
@@ -61,21 +61,19 @@ class Kind:
 def write_quality_page(quality_dir: Path, page_path: Path, language: Language = "en") -> Path:
     """Write one self-contained page from the files of a quality check.
 
-    Patients with something that must be mended come first, then those with warnings, then all others, each with a
-    picture of every scan and the outline of its tumour mask. Nothing is fetched when the page is opened.
+    Patients with problems that must be fixed come first, then those with warnings, then all others, each with a picture
+    of every scan and the outline of its tumour mask. The page loads nothing from elsewhere.
 
     Args:
-        quality_dir: Holds ``quality.csv``, ``counts.csv``, ``scans.csv``, ``quality.json`` and ``thumbs/``.
-        page_path: Where to.
-        language: Of the page; messages of findings stay English.
+        quality_dir: Contains ``quality.csv``, ``counts.csv``, ``scans.csv``, ``quality.json`` and ``thumbs/``.
+        page_path: The file.
+        language: Language of the page; messages of findings stay in English.
 
     Returns:
         ``page_path``.
 
     Raises:
-        RunError: Where one of the files is missing or damaged.
-
-    Source: Our choice.
+        RunError: One of the files is missing or damaged.
     """
     about = read_json(quality_dir / "quality.json")
     findings = read_findings(quality_dir / "quality.csv")
@@ -100,16 +98,16 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
 def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[Finding]) -> list[str]:
     fatal = sum(finding.severity == "fatal" for finding in findings)
     seen = t(
-        "{patients} with {scans} were looked over.",
+        "{patients} with {scans} were checked.",
         patients=counted(int(about["patients"]), "patient"),
         scans=counted(len(scans), "scan"),
     )
     if not findings:
-        return [seen, t("Nothing odd was found.")]
+        return [seen, t("No problems were found.")]
     return [
         seen,
         t(
-            "{findings} must be mended, {warnings} are worth a look.",
+            "{findings} must be fixed, {warnings} should be reviewed.",
             findings=counted(fatal, "finding"),
             warnings=counted(len(findings) - fatal, "warning"),
         ),
@@ -117,7 +115,7 @@ def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[
 
 
 def _patients(scans: Sequence[Row], findings: Sequence[Finding], quality_dir: Path) -> list[PatientEntry]:
-    """All patients, those with fatal findings first, then those with warnings; else in the order of the table."""
+    """All patients, those with fatal findings first, then those with warnings; otherwise in the order of the table."""
     rows: dict[str, list[Row]] = {}
     for row in scans:
         rows.setdefault(row["patient_id"], []).append(row)
@@ -156,9 +154,9 @@ def _count_row(row: Row) -> dict[str, object]:
     words = {
         "patients": t("Patients in the table"),
         "images": t("With an image: {phase}", phase=phase),
-        "readable": t("With an image that can be read: {phase}", phase=phase),
+        "readable": t("With a readable image: {phase}", phase=phase),
         "every phase": t("With every phase"),
-        "usable": t("Can be used by the model {model}", model=row["name"]),
+        "usable": t("Usable by model {model}", model=row["name"]),
     }
     return {
         "label": words.get(row["what"], row["what"]),
@@ -184,21 +182,21 @@ def _kinds(findings: Sequence[Finding], patients: Iterable[PatientEntry]) -> lis
 
 
 def _meaning(code: str) -> str:
-    """What a kind of finding means, in the language of the page; the code where it is one of reading a file."""
+    """The meaning of a kind of finding, in the language of the page; empty for other codes."""
     return {
-        "anisotropic": t("voxels much longer one way than another"),
-        "annotation-outside": t("a place in the table lies outside the image"),
-        "constant": t("an image of one value"),
-        "cropped": t("a piece cut out of a scan"),
+        "anisotropic": t("strongly anisotropic voxels"),
+        "annotation-outside": t("a position in the table is outside the image"),
+        "constant": t("a constant image"),
+        "cropped": t("a cropped scan"),
         "dicom-gap": t("slices are missing or unevenly spaced"),
-        "dicom-tilt": t("a stack sheared by a tilted gantry"),
-        "duplicate-image": t("an image that another patient has too"),
-        "duplicate-phase": t("one image in two phases"),
+        "dicom-tilt": t("a stack sheared by gantry tilt"),
+        "duplicate-image": t("an image that another patient also has"),
+        "duplicate-phase": t("the same image in two phases"),
         "few-slices": t("few slices"),
         "file-empty": t("an empty file"),
-        "file-missing": t("a file that is not there"),
+        "file-missing": t("a missing file"),
         "file-unreadable": t("a damaged file"),
-        "gantry-tilt": t("scanned with a tilted gantry"),
+        "gantry-tilt": t("scanned with gantry tilt"),
         "kidney-cut": t("slices that end inside a kidney"),
         "mask-air": t("air inside the tumour mask"),
         "mask-border": t("a tumour mask that touches the edge of the image"),
@@ -207,19 +205,19 @@ def _meaning(code: str) -> str:
         "mask-outside": t("a tumour mask outside the image"),
         "metal": t("metal"),
         "mixed-kernel": t("several reconstruction kernels"),
-        "mixed-thickness": t("phases of different slice distance"),
-        "no-orientation": t("an image that does not say how it lies"),
+        "mixed-thickness": t("phases with different slice spacing"),
+        "no-orientation": t("an image without orientation"),
         "not-axial": t("a coronal or sagittal series"),
         "not-hu": t("values that are not HU"),
-        "oblique": t("a scan that lies askew"),
-        "patient-mixed": t("two persons in one row"),
+        "oblique": t("an oblique scan"),
+        "patient-mixed": t("two people in one row"),
         "patient-twice": t("one person under two ids"),
         "phase-suspect": t("looks like another phase"),
-        "pixel-not-square": t("pixels that are not square"),
-        "pixel-size": t("an odd pixel size"),
-        "short-coverage": t("a scan lower than a kidney"),
-        "thick-slices": t("slices far apart"),
+        "pixel-not-square": t("non-square pixels"),
+        "pixel-size": t("an unusual pixel size"),
+        "short-coverage": t("a scan shorter than a kidney"),
+        "thick-slices": t("widely spaced slices"),
         "too-few-slices": t("fewer than three slices"),
-        "truncated": t("a body cut off by the field of view"),
-        "uid-placeholder": t("identifiers that many patients share"),
+        "truncated": t("a body truncated by the field of view"),
+        "uid-placeholder": t("identifiers shared by many patients"),
     }.get(code, "")

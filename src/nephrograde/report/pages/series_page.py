@@ -1,4 +1,4 @@
-"""The page to look a choice of series over: per patient the chosen scans with pictures, and every other series."""
+"""The page for reviewing a choice of series: for each patient, the chosen scans with pictures and all other series."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from nephrograde.volume.series_table import SeriesEntry
 
 UNSURE = 0.9
-"""A chosen series whose phase is less probable is to be looked at first. Our choice."""
+"""Chosen series with a less probable phase are to be reviewed first."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesLine:
-    """One series, as the page prints it."""
+    """One series, as shown on the page."""
 
     description: str
     phase: str
@@ -45,7 +45,7 @@ class SeriesLine:
 class PatientBlock:
     """One patient: the chosen series in the order of the phases, and the others in the order of the table.
 
-    ``masks`` holds the mask that was taken with a chosen series, by phase.
+    ``masks`` holds the masks of the chosen series, by phase.
     """
 
     patient_id: str
@@ -57,22 +57,22 @@ class PatientBlock:
 
 
 def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, language: Language = "en") -> Path:
-    """Write the page on which a person looks over what a scan has chosen.
+    """Write the page for reviewing the series that a scan has chosen.
 
-    Patients whose choice is uncertain, or of whose CT no series could be chosen, stand first. The page holds its
-    pictures and fetches nothing.
+    Patients whose choice is uncertain, or without a chosen CT series, come first. The page contains its pictures and
+    loads nothing from elsewhere.
 
     Args:
-        series_csv_path: ``series.csv``, as a scan writes it.
+        series_csv_path: ``series.csv``, as written by a scan.
         thumbs_dir: Pictures named ``<patient_id>-<phase>-axial.png`` and ``-coronal.png``; may be missing.
-        page_path: Where to.
+        page_path: The file.
         language: "zh" for Simplified Chinese.
 
     Returns:
         ``page_path``.
 
     Raises:
-        RunError: Where the table is missing, of another format, or lacks a column.
+        RunError: The table is missing, has another format, or lacks a column.
     """
     entries = read_series(series_csv_path)
     with speaking(language):
@@ -109,7 +109,7 @@ def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) ->
         key=lambda line: PHASES.index(line.phase) if line.phase in PHASES else len(PHASES),
     )
     missing = tuple(phase for phase in PHASES[:3] if phase not in {line.phase for line in chosen})
-    # Else there was nothing to choose from.
+    # Otherwise there was nothing to choose from.
     has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
     is_first = has_ct and (not chosen or any(line.is_unsure for line in chosen))
     others = tuple(line for line in lines if not line.is_chosen)
@@ -135,7 +135,7 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
 
 
 def _percent(probability: float) -> str:
-    """Print a probability without ever rounding it to certainty.
+    """Format a probability without ever rounding it to certainty.
 
     >>> _percent(0.975), _percent(0.9996), _percent(0.0)
     ('97%', '>99%', '0%')

@@ -1,7 +1,7 @@
-"""Two runs side by side: what differs in how they were made, in their patients, and in what they found.
+"""Two runs side by side: differences in settings, patients and results.
 
-A difference between two runs is tested only where both scored the same patients: matched by patient id, with the same
-truth. Everything else stands side by side without a test, and the page says why.
+A difference between two runs is tested only on patients that both scored, matched by patient id and with the same
+truth. Everything else is shown side by side without a test, and the page says why.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import RunError
 from nephrograde.evaluation.compare import adjust, compare_models
 from nephrograde.report.tables.paper import MEASURES, paper_rows
+from nephrograde.report.text.command import without_paths
+from nephrograde.report.text.numbers import NOTHING
 from nephrograde.results import Results
+from nephrograde.run.provenance import COHORT_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,11 +29,11 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scores import SplitName
 
 FOREIGN_TRUTHS = 0.05
-"""Where more of the common ids than this have another truth, the ids do not name the same patients (our choice)."""
+"""If a larger proportion of the common ids have different truths, the ids do not refer to the same patients."""
 
 
 class Untested(StrEnum):
-    """Why a difference between the runs is not tested; ``compare.csv`` holds these words."""
+    """Why a difference between the runs is not tested; ``compare.csv`` contains these texts."""
 
     ONLY_IN_A = "only in run A"
     ONLY_IN_B = "only in run B"
@@ -42,7 +45,7 @@ class Untested(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One key that the two runs do not agree on; a text is empty where a run does not have the key."""
+    """One key that differs between the two runs; a text is empty if a run does not have the key."""
 
     key: str
     a: str
@@ -51,10 +54,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Which patients the runs share, as counts; ``truths_differ`` names those with another truth in each.
+    """The patients that the runs share, as counts; ``truths_differ`` lists those with different truths.
 
-    Test patients are those that some model of the run was tested on; ``moved`` counts the ones that the other run has
-    learnt from.
+    Test patients are those on whom some model of the run was tested; ``moved`` counts those on whom the other run was
+    trained.
     """
 
     a: int
@@ -68,12 +71,12 @@ class Overlap:
 
     @property
     def has_same_test(self) -> bool:
-        """Whether both runs were tested on the very same patients."""
+        """Whether both runs were tested on exactly the same patients."""
         return self.test_a == self.test_b == self.test_both > 0
 
     @property
     def is_plausible(self) -> bool:
-        """Whether the common ids may be taken for the same patients.
+        """Whether the common ids plausibly refer to the same patients.
 
         >>> Overlap(9, 9, 9, ("P1", "P2", "P3"), 3, 3, 3, 0).is_plausible
         False
@@ -83,9 +86,9 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class MeasureRow:
-    """One measure of a model of that name in both runs, each on all its own patients, and the paired difference.
+    """One measure of a model with the same name in both runs, each on all its own patients, and the paired difference.
 
-    ``comparison`` is run A minus run B on the patients that both scored; where there is none, ``untested`` says why.
+    ``comparison`` is run A minus run B on the patients that both scored; if there is none, ``untested`` says why.
     """
 
     model: str
@@ -100,9 +103,9 @@ class MeasureRow:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """Everything that the page about two runs is made of.
+    """The contents of the page about two runs.
 
-    ``same_settings`` counts the keys of the study that agree and ``same_inputs`` the input files.
+    ``same_settings`` counts the equal keys of the study and ``same_inputs`` the equal input files.
     """
 
     a: Results
@@ -117,41 +120,41 @@ class SideBySide:
 
     @property
     def runs(self) -> tuple[tuple[str, Results], ...]:
-        """Both runs with the letters that they go by."""
+        """Both runs with their letters."""
         return ("A", self.a), ("B", self.b)
 
     @property
     def tested_n(self) -> tuple[int, ...]:
-        """How many patients the tested differences in AUC rest on, each number once."""
+        """Numbers of patients behind the tested differences in AUC, each number once."""
         tested = {row.comparison.n for row in self.rows if row.comparison is not None and row.measure == "auc"}
         return tuple(sorted(tested))
 
 
 def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
-    """Read two run folders and set them side by side.
+    """Read two run folders and compare them.
 
     Args:
         run_a: The folder of a run or of an evaluated score table.
-        run_b: Another one.
+        run_b: The folder of another one.
 
     Returns:
-        What differs, and the estimates of every model with the paired difference where both runs scored the same
-        patients. The test sets are compared, or the out-of-fold predictions where one of the runs has no test set.
+        The differences, and the estimates of every model with the paired difference on patients that both runs scored.
+        The test sets are compared, or the out-of-fold predictions if one of the runs has no test set.
 
     Raises:
         RunError: A folder is not that of an evaluated run, or both are the same folder.
 
     Source:
-        Paired tests: DeLong 1988, McNemar 1947, Holm 1979 over the models; what is set side by side: our choice.
+        Paired tests: DeLong 1988, McNemar 1947, Holm 1979 over the models.
     """
     if run_a.resolve() == run_b.resolve():
-        raise RunError(f"{run_a} and {run_b} are the same folder. Name two runs.")
+        raise RunError(f"{run_a} and {run_b} are the same folder. Give two different runs.")
     a, b = Results.read(run_a), Results.read(run_b)
     for run in (a, b):
         run.require_evaluated()
     split: SplitName = "test" if a.reported == b.reported == "test" else "oof"
     overlap = _overlap(a, b)
-    settings_a, settings_b = flat(a.lock.get("study", {})), flat(b.lock.get("study", {}))
+    settings_a, settings_b = _settings(a), _settings(b)
     inputs_a, inputs_b = (set(run.lock.get("inputs", {}).values()) for run in (a, b))
     return SideBySide(
         a,
@@ -166,8 +169,16 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
     )
 
 
+def _settings(run: Results) -> dict[str, str]:
+    """The study's settings; of the cohort table the SHA-256, and no path of a weights file, whose SHA-256 is there."""
+    settings = flat(run.lock.get("study", {}))
+    if "cohort.table" in settings:
+        settings["cohort.table"] = f"SHA-256 {run.lock.get('inputs', {}).get(COHORT_TABLE, NOTHING)}"
+    return {key: text for key, text in settings.items() if not key.endswith(".path")}
+
+
 def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Write nested tables as one, with dotted keys; the arms of a study go by their names, not by their order.
+    """Flatten nested tables into one with dotted keys; the arms of a study are keyed by name, not by position.
 
     >>> flat({"split": {"seed": 1}, "arm": [{"name": "weak-1", "slices": 1}]})
     {'split.seed': '1', 'arm.weak-1.slices': '1'}
@@ -187,7 +198,7 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def differences(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference, ...]:
-    """List the keys that differ, in the order of their first mention.
+    """List the keys that differ, in order of appearance.
 
     >>> differences({"seed": "1", "folds": "5"}, {"seed": "2", "folds": "5"})
     (Difference(key='seed', a='1', b='2'),)
@@ -198,7 +209,8 @@ def differences(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[Difference,
 
 def _provenance(run: Results) -> dict[str, str]:
     lock = run.lock
-    facts = {key: lock.get(key) for key in ("created", "command", "git_commit", "machine")}
+    facts = {key: lock.get(key) for key in ("created", "git_commit", "machine")}
+    facts["command"] = without_paths(lock.get("command") or "")
     texts = {key: str(value) for key, value in facts.items() if value}
     texts |= flat({"seed": lock.get("seed", {}), "versions": lock.get("versions", {})})
     if lock.get("inputs"):
@@ -225,7 +237,7 @@ def _overlap(a: Results, b: Results) -> Overlap:
 
 
 def _truths(run: Results) -> dict[str, bool]:
-    """The truth of every patient: of the cohort table, where there is one, and of the scores."""
+    """The truth of every patient, from the cohort table, if there is one, and the scores."""
     listed = {row["patient_id"]: row["is_high"] == "1" for row in run.cases}
     return listed | run.truths
 
@@ -235,7 +247,7 @@ def _scored(run: Results, split: SplitName) -> set[str]:
 
 
 def _reason(a: Results, b: Results, overlap: Overlap) -> Untested | None:
-    """Why no model at all can be tested, or None."""
+    """Why no model can be tested, or None."""
     if a.study is not None and b.study is not None and a.is_synthetic != b.is_synthetic:
         return Untested.ONE_SYNTHETIC
     return None if overlap.is_plausible else Untested.OTHER_TRUTHS
@@ -271,7 +283,7 @@ def _rows(a: Results, b: Results, *, split: SplitName, reason: Untested | None) 
 
 
 def _texts(run: Results, model: str, *, split: SplitName) -> dict[str, str]:
-    """The cells of a model as the report prints them, by measure."""
+    """The cells of a model as in the report, by measure."""
     for row in paper_rows(run.estimates, split):
         if row.model == model:
             return {measure: getattr(row, measure).text for measure in MEASURES}
@@ -279,7 +291,7 @@ def _texts(run: Results, model: str, *, split: SplitName) -> dict[str, str]:
 
 
 def _paired(a: Results, b: Results, model: str, *, split: SplitName) -> Sequence[Comparison]:
-    """Run A minus run B for one model, on the patients whom both scored and gave the same truth."""
+    """Run A minus run B for one model, on the patients that both scored with the same truth."""
     scores_a, scores_b = a.scores.of(model, split), b.scores.of(model, split)
     truth_b = dict(zip(scores_b.patient_ids, scores_b.is_high.tolist(), strict=True))
     truths_a = zip(scores_a.patient_ids, scores_a.is_high.tolist(), strict=True)
@@ -301,7 +313,7 @@ def _paired(a: Results, b: Results, model: str, *, split: SplitName) -> Sequence
 
 
 def _adjusted(rows: Sequence[MeasureRow]) -> list[MeasureRow]:
-    """Adjust P after Holm over the models, within each measure."""
+    """Adjust P by Holm's method over the models, within each measure."""
     adjusted: dict[tuple[str, str], Comparison] = {}
     for measure in MEASURES:
         tested = {row.model: row.comparison for row in rows if row.measure == measure and row.comparison is not None}

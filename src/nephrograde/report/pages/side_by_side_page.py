@@ -1,4 +1,4 @@
-"""The page about two runs, its numbers as CSV, and the same rows for a terminal."""
+"""The page about two runs, its numbers as CSV, and the same rows for the terminal."""
 
 from __future__ import annotations
 
@@ -20,11 +20,28 @@ if TYPE_CHECKING:
     from nephrograde.report.pages.side_by_side import MeasureRow, SideBySide
 
 NAMED = 10
-"""So many patients are named in a warning."""
+"""Maximum number of patients listed in a warning."""
 CSV_COLUMNS = (
-    *("model", "split", "measure", "a_value", "a_low", "a_high", "a_n", "b_value", "b_low", "b_high", "b_n"),
-    *("difference", "difference_low", "difference_high", "p_value", "p_adjusted", "paired_n", "method"),
-    *("a_synthetic", "b_synthetic"),
+    "model",
+    "split",
+    "measure",
+    "a_value",
+    "a_low",
+    "a_high",
+    "a_n",
+    "b_value",
+    "b_low",
+    "b_high",
+    "b_n",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+    "paired_n",
+    "method",
+    "a_synthetic",
+    "b_synthetic",
 )
 
 
@@ -32,14 +49,11 @@ def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
     """Write the page ``compare.html`` (``compare.zh.html`` in Chinese) and its numbers, ``compare.csv``.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
         out_dir: Where to; made when it is missing.
 
     Returns:
-        The path of the page, which holds all that it shows.
-
-    Source:
-        Our choice.
+        The path of the page, which is self-contained.
     """
     write_rows(out_dir / "compare.csv", CSV_COLUMNS, (_csv_row(row, side) for row in side.rows))
     html_path = out_dir / ("compare.html" if spoken() == "en" else f"compare.{spoken()}.html")
@@ -75,7 +89,7 @@ def _render(side: SideBySide) -> str:
 
 
 def _printed(row: MeasureRow) -> dict[str, str]:
-    """The cells of a row, as a page or a terminal prints them."""
+    """The cells of a row, for a page or the terminal."""
     pair = row.comparison
     return {
         "model": row.model,
@@ -91,10 +105,10 @@ def _printed(row: MeasureRow) -> dict[str, str]:
 
 
 def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Write the AUCs of both runs as text, for a terminal: the headings, and a row a model.
+    """Format the AUCs of both runs for the terminal: the headings, and one row per model.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.
@@ -108,22 +122,24 @@ def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def summary(side: SideBySide) -> list[str]:
-    """Say on whom the two runs were compared: first of the test sets, then of the tests.
+    """Describe the patients on whom the two runs were compared: first the test sets, then the tests.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.
     """
     over = side.overlap
     if side.split == "oof":
-        first = t("Out-of-fold predictions of the training patients are compared: not both runs have a test set.")
+        first = t(
+            "Out-of-fold predictions of the training patients are compared, because at least one run has no test set."
+        )
     elif over.has_same_test:
         first = t("Both runs were tested on the same {n} patients.", n=over.test_a)
     else:
         first = t(
-            "The test sets differ: {a} patients in run A, {b} in run B, {both} of them in both.",
+            "The test sets differ: {a} patients in run A, {b} in run B, {both} in both.",
             a=over.test_a,
             b=over.test_b,
             both=over.test_both,
@@ -131,8 +147,8 @@ def summary(side: SideBySide) -> list[str]:
     if side.tested_n:
         n = "–".join(str(size) for size in dict.fromkeys((side.tested_n[0], side.tested_n[-1])))
         second = t(
-            "Differences are tested on the patients whom both runs scored under one id and with one truth (n = {n}); "
-            "the estimates beside them are those of each run on all its own patients.",
+            "Differences are tested on the patients that both runs scored with the same id and the "
+            "same truth (n = {n}); the other estimates are those of each run on all its own patients.",
             n=n,
         )
     else:
@@ -141,10 +157,10 @@ def summary(side: SideBySide) -> list[str]:
 
 
 def warnings(side: SideBySide) -> list[str]:
-    """List what a reader of the comparison must not overlook; nothing where there is nothing.
+    """List warnings for readers of the comparison; empty if there are none.
 
     Args:
-        side: From :func:`compare_runs`.
+        side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
 
     Source:
         Our choice.
@@ -155,8 +171,8 @@ def warnings(side: SideBySide) -> list[str]:
         made, other = ("A", "B") if side.a.is_synthetic else ("B", "A")
         found.append(
             t(
-                "Run {made} is of synthetic data and run {other} is not marked as such: no number of one says anything "
-                "about the other.",
+                "Run {made} uses synthetic data and run {other} is not marked as synthetic: no "
+                "number of one says anything about the other.",
                 made=made,
                 other=other,
             )
@@ -164,8 +180,8 @@ def warnings(side: SideBySide) -> list[str]:
     if over.truths_differ:
         found.append(
             t(
-                "{n} of {both} common ids have another truth in each run ({ids}). These patients are left out of every "
-                "test.",
+                "{n} of {both} common ids have different truths in the two runs ({ids}). These "
+                "patients are excluded from all tests.",
                 n=len(over.truths_differ),
                 both=over.both,
                 ids=enumerated(list(over.truths_differ[:NAMED])) + (" …" if len(over.truths_differ) > NAMED else ""),
@@ -177,14 +193,15 @@ def warnings(side: SideBySide) -> list[str]:
 
 
 def _reasons(side: SideBySide) -> list[str]:
-    """Why a difference was not tested, with the models that it holds for; one sentence a reason."""
+    """Why differences were not tested, with the models concerned; one sentence per reason."""
     words = {
         Untested.ONLY_IN_A: t("only run A has the model"),
         Untested.ONLY_IN_B: t("only run B has the model"),
         Untested.NO_COMMON_PATIENTS: t("no patient was scored in both runs"),
-        Untested.ONE_SYNTHETIC: t("one run is of synthetic data, so its patients are not those of the other"),
+        Untested.ONE_SYNTHETIC: t("one run uses synthetic data, so its patients are not those of the other"),
         Untested.OTHER_TRUTHS: t(
-            "more than {percent} of the common ids have another truth in each run, so they name other patients",
+            "more than {percent} of the common ids have different truths in the two runs, so they do "
+            "not refer to the same patients",
             percent=f"{FOREIGN_TRUTHS:.0%}",
         ),
         Untested.NO_THRESHOLD: t("a threshold is missing, so calls cannot be compared"),

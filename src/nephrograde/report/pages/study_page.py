@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nephrograde.files import fingerprint
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
@@ -29,11 +32,13 @@ from nephrograde.report.tables.paper import (
 )
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.numbers import duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
 from nephrograde.results import Results, RunPart
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +54,7 @@ FEW_PAIRS = 12
 
 @dataclass(frozen=True, slots=True)
 class AucScale:
-    """Where an AUC lies on the small drawing beside it, 0 to 100 from left to right.
+    """The position of an AUC on the small plot next to it, 0 to 100 from left to right.
 
     >>> AucScale(0.5).at(0.75)
     50.0
@@ -58,7 +63,7 @@ class AucScale:
     low: float
 
     def at(self, value: float) -> float:
-        """Place a value; those below the scale go to its left end."""
+        """Place a value; values below the scale are placed at its left end."""
         return round(100 * (max(value, self.low) - self.low) / (1 - self.low), 2)
 
     def holds(self, cell: Cell) -> bool:
@@ -69,24 +74,24 @@ class AucScale:
 def write_report(run_dir: Path, language: Language = "en") -> Path:
     """Write ``report/``: the page, its figures with their data, tables for manuscripts, and a card for each model.
 
-    Nothing else is read, and nothing is fetched when the page is opened: styles, figures and slices stand in it. Where
-    the folder holds less than a whole run (a score table from elsewhere), the page has fewer sections and says so. The
+    Only the run folder is read, and the page loads nothing from elsewhere: styles, figures and slices are embedded. If
+    the folder has less than a complete run (a score table from elsewhere), the page has fewer sections and says so. The
     same folder gives the same bytes.
 
     Args:
-        run_dir: The run folder; ``scores/scores.csv`` and ``statistics/estimates.csv`` must be in it.
-        language: ``zh`` writes ``report/report.zh.html`` in Simplified Chinese; ids, codes and the messages that the
-            run's files hold stay as they are.
+        run_dir: The run folder, with ``scores/scores.csv`` and ``statistics/estimates.csv``.
+        language: ``zh`` writes ``report/report.zh.html`` in Simplified Chinese; ids, codes and the messages in
+            the run's files are not translated.
 
     Returns:
         The path of the page.
 
     Raises:
-        RunError: Where those files are missing, or a file is damaged.
-        ScoresError: Where the score table is not sound.
+        RunError: These files are missing, or a file is damaged.
+        ScoresError: The score table is invalid.
 
     Source:
-        Contents and order: our choice; measures: the paper's.
+        Measures: the paper's.
     """
     html_path = report_path_of(run_dir, language)
     with speaking(language):
@@ -100,7 +105,7 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
 
 
 def report_path_of(run_dir: Path, language: Language = "en") -> Path:
-    """Say where the page of a run stands.
+    """Return the path of the report page of a run.
 
     >>> from pathlib import Path
     >>> report_path_of(Path("run")).as_posix(), report_path_of(Path("run"), "zh").as_posix()
@@ -117,7 +122,7 @@ def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Dra
 
 
 def _contents(run: Results) -> dict[str, Any]:
-    """Everything the templates print, by name, but for figures and evidence."""
+    """The contents of the templates by name, except figures and evidence."""
     return {**_head(run), **_patients(run), **_results(run), **_background(run)}
 
 
@@ -177,7 +182,7 @@ def _background(run: Results) -> dict[str, Any]:
         "methods_text": as_text(methods_paragraph(run)),
         "checklists": fill_checklists(run),
         "provenance": _provenance(run),
-        "inputs": sorted(run.lock.get("inputs", {}).items()),
+        "inputs": _inputs(run.lock.get("inputs", {})),
     }
 
 
@@ -187,7 +192,7 @@ def _scale(rows: Sequence[PaperRow]) -> AucScale:
 
 
 def _absent_words(run: Results) -> list[str]:
-    """Name what the folder does not hold, where a section of the page depends on it, with its path in brackets."""
+    """List missing parts of the folder that a section of the page needs, with their paths in brackets."""
     known = {
         RunPart.CASES: t("the cohort table"),
         RunPart.SPLIT: t("the split"),
@@ -204,7 +209,7 @@ def _absent_words(run: Results) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One line of where the numbers come from; ``is_code`` where it is to be copied letter by letter."""
+    """One line of the provenance; ``is_code`` if it is to be copied verbatim."""
 
     term: str
     value: str
@@ -217,18 +222,39 @@ def _provenance(run: Results) -> list[Origin]:
     commit = lock.get("git_commit")
     lines = [
         Origin(t("Created"), _moment(lock.get("created"))),
-        Origin(t("Command"), str(lock.get("command") or ""), is_code=True),
+        Origin(t("Command"), without_paths(lock.get("command") or ""), is_code=True),
         Origin(t("Git commit"), str(commit or (t("not a git checkout") if lock else "")), is_code=bool(commit)),
         Origin(t("Seed"), _joined(lock.get("seed"))),
         Origin(t("Versions"), _joined(lock.get("versions"))),
         Origin(t("Machine"), _joined(lock.get("machine"))),
-        Origin(t("Time spent fitting"), duration(seconds) if seconds else ""),
+        Origin(t("Fitting time"), duration(seconds) if seconds else ""),
     ]
     return [line for line in lines if line.value]
 
 
+class InputGroup(NamedTuple):
+    """The input files of one kind: how many, and the SHA-256 of the one file or of the list of theirs."""
+
+    kind: str
+    files: int
+    digest: str
+
+
+def _inputs(digests: Mapping[str, str]) -> list[InputGroup]:
+    """The inputs by column of the cohort table; which file is whose says the lock file alone."""
+    known = {COHORT_TABLE: t("cohort table"), SCORE_TABLE: t("score table")}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, digest in digests.items():
+        column = re.match(r"\w+_(?:image|mask)(?= )", name)
+        groups[known.get(name) or (column[0] if column else t("other files"))].append(digest)
+    return [
+        InputGroup(kind, len(group), group[0] if len(group) == 1 else fingerprint(sorted(group)))
+        for kind, group in groups.items()
+    ]
+
+
 def _moment(text: object) -> str:
-    """An ISO time as people write it; any other text is left as it is."""
+    """An ISO time in readable form; any other text is returned unchanged."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:

@@ -1,7 +1,7 @@
-"""What a reviewer asks for beside the paper's table, as rows of text.
+"""What reviewers ask for in addition to the table of results, as rows of text.
 
-Every number comes from a file of ``statistics/`` or from ``ledger.csv``. A file that is not there leaves its section
-out, and a number that was not computed is a dash with its reason.
+Every number comes from a file of ``statistics/`` or from ``ledger.csv``. If a file is missing, its section
+is left out; a number that was not computed is a dash with its reason.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from nephrograde.report.tables.pairs import (
     slice_rows,
 )
 from nephrograde.report.tables.paper import Cell
+from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import p_value
 from nephrograde.report.text.remarks import remark
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def section_titles() -> tuple[tuple[str, str], ...]:
-    """Anchor and title of every section, in the order of the page and the language that is spoken."""
+    """Anchor and title of every section, in the order of the page and the current language."""
     return (
         ("evidence-images", t("What the images add")),
         ("slices", t("One slice against several")),
@@ -46,7 +47,7 @@ def section_titles() -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model with a cell for each of several measures; ``notes`` say what is missing or not to be trusted."""
+    """One model with a cell for each of several measures; ``notes`` say what is missing or unreliable."""
 
     model: str
     is_baseline: bool
@@ -56,7 +57,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupRow:
-    """One part of the patients."""
+    """One subgroup of the patients."""
 
     group: str
     n: int
@@ -66,7 +67,7 @@ class SubgroupRow:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupBlock:
-    """The parts by one column for one model, with the test of whether they differ."""
+    """The subgroups by one column for one model, with the test of whether they differ."""
 
     model: str
     is_baseline: bool
@@ -77,7 +78,7 @@ class SubgroupBlock:
 
 @dataclass(frozen=True, slots=True)
 class Subgroups:
-    """The blocks on the page, those that are folded away, and why a number is missing."""
+    """The blocks on the page, the collapsed ones, and why numbers are missing."""
 
     shown: tuple[SubgroupBlock, ...]
     others: tuple[SubgroupBlock, ...]
@@ -96,7 +97,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """How often the test set was opened, in a sentence, and every opening."""
+    """How often the test set was opened, in a sentence, and all openings."""
 
     sentence: str
     is_clean: bool
@@ -105,7 +106,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSections:
-    """Everything that ``evidence.html.j2`` prints; what has no data is None or empty."""
+    """The contents of ``evidence.html.j2``; parts without data are None or empty."""
 
     gain: Gain | None
     slices: tuple[SliceRow, ...]
@@ -139,13 +140,13 @@ class EvidenceSections:
 
 
 def evidence_sections(run: Results) -> EvidenceSections:
-    """Lay the evidence out for the page, in the language that is being spoken.
+    """Compose the evidence for the page, in the current language.
 
     Args:
-        run: What the run found.
+        run: The results of a run.
 
     Source:
-        Which tables: our choice, after TRIPOD+AI (BMJ 2024;385:e078378) and Van Calster 2019 (BMC Med 17:230).
+        Tables after TRIPOD+AI (BMJ 2024;385:e078378) and Van Calster 2019 (BMC Med 17:230).
     """
     return EvidenceSections(
         gain=gain(run),
@@ -160,7 +161,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
 
 
 def _model_rows(run: Results, measures: Sequence[str]) -> tuple[ModelRow, ...]:
-    """One row a model, the baselines last; none where no measure but the AUC was computed."""
+    """One row per model, the baselines last; empty if no measure except the AUC was computed."""
     models = sorted(run.models, key=lambda model: model.is_baseline)
     found = {model.name: [run.estimate(model.name, measure) for measure in measures] for model in models}
     present = {row.measure for rows in found.values() for row in rows if row is not None}
@@ -213,7 +214,7 @@ def _subgroups(run: Results) -> Subgroups | None:
 
 
 def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
-    """Why a number is missing or not to be trusted; what holds for every model does not name one."""
+    """Why numbers are missing or unreliable; remarks that hold for all models do not name one."""
     remarks = []
     if row.reason is not None:
         remarks.append(t("{column} {group}: {remark}", column=row.column, group=row.group, remark=remark(row)))
@@ -240,23 +241,28 @@ def _ledger(run: Results) -> Ledger:
         sentence = t("The test set was not opened: every number on this page comes from out-of-fold predictions.")
     elif run.reported == "oof":
         sentence = t(
-            "Every number on this page comes from out-of-fold predictions; the ledger counts {n} openings of the test "
-            "set.",
+            "Every number on this page comes from out-of-fold predictions; the ledger lists {n} "
+            "openings of the test set.",
             n=count,
         )
     elif not count:
-        sentence = t("The run folder has no ledger: how often this test set was looked at is not known.")
+        sentence = t("The run folder has no ledger, so it is not known how often this test set was opened.")
     elif count == 1:
         sentence = t("The test set was opened once in this run folder.")
     else:
         sentence = t(
-            "The test set was opened {n} times in this run folder. Each opening after the first, with other models or "
-            "other rules, turns it a little more into a training set: read the results as those of a test set that was "
-            "seen before.",
+            "The test set was opened {n} times in this run folder. Each opening after the first, "
+            "with other models or other rules, turns it a little more into a training set: interpret "
+            "the results as those of a test set that has been seen before.",
             n=count,
         )
     rows = tuple(
-        LedgerRow(one.opened.replace("T", " ").replace("+00:00", " UTC"), one.reason, one.command, one.study[:12])
+        LedgerRow(
+            one.opened.replace("T", " ").replace("+00:00", " UTC"),
+            one.reason,
+            without_paths(one.command),
+            one.study[:12],
+        )
         for one in run.openings
     )
     return Ledger(sentence, count == 1 or (run.reported == "oof" and not count), rows)

@@ -1,4 +1,4 @@
-"""Slices that a weak model called right and wrong, with the greatest confidence."""
+"""Slices that a weak model called correctly and wrongly with the highest confidence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PER_GROUP = 3
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One test patient's slice as a PNG data URI, with what the model said and what is true."""
+    """One test patient's slice as a PNG data URI, with the model's call and the truth."""
 
     patient_id: str
     data_uri: str
@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ExampleGroup:
-    """The most confident calls of one kind; ``count`` is how many such calls there are in all."""
+    """The most confident calls of one kind; ``count`` is the total number of such calls."""
 
     heading: str
     is_right: bool
@@ -57,12 +57,12 @@ class Examples:
 
 
 def pick_examples(run: Results) -> Examples | None:
-    """Pick the most confident right and wrong calls of a weak model, and draw what the network saw.
+    """Select the most confident correct and wrong calls of a weak model, and draw the network's input.
 
-    The model is the weak one with the greatest out-of-fold AUC, so that the test set has no say in the choice.
+    The model is the weak one with the highest out-of-fold AUC, so the test set does not affect the choice.
 
     Returns:
-        The slices, or None where no weak model has prepared slices, a threshold and test scores.
+        The slices, or None if no weak model has prepared slices, a threshold and test scores.
     """
     model = _chosen(run)
     if model is None or run.study is None:
@@ -80,7 +80,7 @@ def pick_examples(run: Results) -> Examples | None:
         said, true = (high if called_high else low), (high if is_high else low)
         is_right = is_high == called_high
         heading = (
-            t("called {said}, rightly", said=said) if is_right else t("called {said}, but {true}", said=said, true=true)
+            t("correctly called {said}", said=said) if is_right else t("called {said} but {true}", said=said, true=true)
         )
         shown = _draw(run, ordered, files)
         groups.append(ExampleGroup(heading, is_right, len(members), shown))
@@ -127,7 +127,7 @@ def _draw(run: Results, rows: Sequence[Score], files: dict[str, Row]) -> tuple[E
 
 
 def _middle_slice(region_path: Path) -> npt.NDArray[np.float32] | None:
-    """The middle of the slices a network saw, or None where the file is gone or holds no slices."""
+    """The middle one of a network's input slices, or None if the file is missing or has no slices."""
     if not region_path.exists():
         return None
     slices = np.load(region_path)
@@ -135,7 +135,7 @@ def _middle_slice(region_path: Path) -> npt.NDArray[np.float32] | None:
 
 
 def png_data_uri(picture: npt.NDArray[np.float32]) -> str:
-    """Write a grey picture with values in [0, 1] as a PNG that a page can hold.
+    """Encode a grey image with values in [0, 1] as a PNG data URI.
 
     >>> png_data_uri(np.zeros((2, 2), dtype=np.float32))[:26]
     'data:image/png;base64,iVBO'

@@ -1,4 +1,4 @@
-"""Pairs of models on the page: what the images add, whether slices help, and which models are equivalent."""
+"""Pairs of models on the page: what the images add, whether more slices help, and which models are equivalent."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm
 
 LEVEL = 0.05
-"""One-sided level of the tests against the margin, which their 90 % intervals stand for."""
+"""One-sided level of the tests against the margin, which corresponds to 90 % intervals."""
 SEVERAL = 3
-"""From so many slices on an arm sees "several": the paper sets one slice against three or more."""
+"""Smallest number of slices that counts as "several": the paper compares one slice with three or more."""
 FEW_PAIRS = 12
-"""So many pairs stand on the page where the study names no arms to pick by; more are folded away."""
+"""Maximum number of pairs shown if the study has no arms to select by; more are collapsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class GainRow:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What the images add to the baselines; ``sentence`` says it of the network that was chosen out of fold."""
+    """What the images add to the baselines; ``sentence`` summarises it for the network that was chosen out of fold."""
 
     baselines: tuple[str, ...]
     rows: tuple[GainRow, ...]
@@ -80,7 +80,7 @@ class EquivalenceRow:
 
 @dataclass(frozen=True, slots=True)
 class EquivalenceTable:
-    """The pairs that the study asks about, and all others; n counts the patients behind them."""
+    """The pairs that the study is about, and all others; n counts the patients behind them."""
 
     margin: str
     n: str
@@ -89,7 +89,7 @@ class EquivalenceTable:
 
 
 def value_of(estimate: Estimate | None) -> float:
-    """Take the value of an estimate; NaN where there is none."""
+    """Return the value of an estimate; NaN if there is none."""
     return math.nan if estimate is None else estimate.value
 
 
@@ -102,13 +102,13 @@ def _pair_cell(pair: Comparison | None) -> PairCell:
 
 
 def gain(run: Results) -> Gain | None:
-    """Set every network against every baseline; None where the run has not both.
+    """Compare every network with every baseline; None if the run does not have both.
 
     Args:
         run: The run folder.
 
     Source:
-        A baseline without images in every comparison: our choice, after CLEAR (Kocak 2023, Insights Imaging 14:75).
+        A baseline without images in every comparison: CLEAR (Kocak 2023, Insights Imaging 14:75).
     """
     names = [model.name for model in run.models]
     baselines = [name for name in BASELINES if name in names]
@@ -134,7 +134,7 @@ def _rank(value: float) -> float:
 
 
 def _gain_sentence(pair: Comparison | None, run: Results) -> str:
-    """Say what the chosen network adds to the best baseline; nothing where that was not computed."""
+    """Describe what the chosen network adds to the best baseline; empty if that was not computed."""
     if pair is None or math.isnan(pair.low):
         return ""
     numbers = {
@@ -144,8 +144,8 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
         "p_adjusted": p_sentence(pair.p_adjusted),
     }
     chosen = t(
-        "{model} has the greatest out-of-fold AUC of the networks. Its AUC minus that of {baseline}, the best of the "
-        "baselines, is {difference} {bounds} ({p}; {p_adjusted} after Holm’s adjustment).",
+        "{model} has the highest out-of-fold AUC of the networks. Its AUC minus that of {baseline}, "
+        "the best baseline, is {difference} {bounds} ({p}; {p_adjusted} after Holm adjustment).",
         model=pair.model_a,
         baseline=pair.model_b,
         **numbers,
@@ -153,15 +153,15 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
     if pair.low > 0:
         shown = t("The interval lies above 0.")
     elif pair.high < 0:
-        shown = t("The interval lies below 0: the images do worse than the baseline.")
+        shown = t("The interval lies below 0: the images perform worse than the baseline.")
     else:
-        shown = t("The interval holds 0: these patients do not show that the images add to the baseline.")
-    optimistic = t("The network was chosen on these same patients, and so the difference is optimistic.")
+        shown = t("The interval includes 0: these patients do not show that the images add anything to the baseline.")
+    optimistic = t("The network was chosen on the same patients, so the difference is optimistic.")
     return _sentences(chosen, shown, "" if run.reported == "test" else optimistic)
 
 
 def _sentences(*texts: str) -> str:
-    """Put sentences behind each other; Chinese ones, which end in a wide stop, without a space."""
+    """Join sentences; Chinese ones, which end in a full-width stop, without a space."""
     return " ".join(text for text in texts if text).replace("。 ", "。")
 
 
@@ -177,16 +177,16 @@ def _arms(run: Results) -> dict[str, tuple[Arm, str]]:
 
 
 def slice_rows(run: Results) -> tuple[SliceRow, ...]:
-    """Set weak arms on several slices against those on one, same phase and same supervision.
+    """Compare weak arms on several slices with those on one, for the same phase and supervision.
 
     Args:
         run: The run folder.
 
     Returns:
-        The pairs in the study's order, with P adjusted after Holm within these pairs only.
+        The pairs in the study's order, with P Holm-adjusted within these pairs only.
 
     Source:
-        The paper's arms; the family of the adjustment: our choice.
+        The paper's arms.
     """
     arms = _arms(run)
     pairs: list[tuple[str, Comparison]] = []
@@ -204,19 +204,16 @@ def slice_rows(run: Results) -> tuple[SliceRow, ...]:
 
 
 def equivalence_table(run: Results) -> EquivalenceTable | None:
-    """Part the pairs into those the study asks about, two arms on one phase, and all others.
+    """Divide the pairs into those that the study is about, two arms on one phase, and all others.
 
-    A weak arm against the strong one is turned so that weak is a and comes first: whether weak is not worse is the
-    question.
+    Pairs of a weak and the strong arm are ordered so that weak is a and comes first: the question is whether weak is
+    not worse.
 
     Args:
         run: The run folder.
 
     Returns:
-        The tables; None where there is no row.
-
-    Source:
-        Our choice.
+        The tables; None if there are no rows.
     """
     equivalences = run.equivalences
     if not equivalences:
@@ -275,10 +272,10 @@ def _equivalence_row(row: Equivalence, *, is_key: bool) -> EquivalenceRow:
 
 
 def verdict(row: Equivalence) -> str:
-    """Say in a word what the interval of a pair shows about the margin.
+    """Name what the interval of a pair shows about the margin.
 
-    "Worse" asks for the whole interval to lie below the margin, just as "not worse" asks for it to lie above; all else
-    is undecided, however large P is.
+    "Worse" requires the whole interval to lie below minus the margin, just as "not worse" requires it to lie above;
+    anything else is undecided, however large P is.
 
     Args:
         row: A pair whose tests were computed.

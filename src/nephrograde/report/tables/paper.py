@@ -1,4 +1,4 @@
-"""The tables of the report, as rows of text that a page or a terminal can print."""
+"""The tables of the report, as rows of text for a page or the terminal."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """One model's line of the paper's table; ``note`` says why a number is missing or not to be trusted."""
+    """One model's row of the table of results; ``note`` says why a number is missing or unreliable."""
 
     model: str
     is_baseline: bool
@@ -75,19 +75,19 @@ class PaperRow:
 
 
 def paper_rows(estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test") -> list[PaperRow]:
-    """Lay the paper's table out: one row a model, the baselines last.
+    """Compose the paper's table: one row per model, the baselines last.
 
-    The report and the command line print these same digits.
+    The report and the command line print the same digits.
 
     Args:
-        estimates: Model, split and estimate, as ``read_estimates`` gives them.
+        estimates: Model, split and estimate, as returned by ``read_estimates``.
         split: ``test`` for the paper's table; ``oof`` for the out-of-fold training predictions.
 
     Returns:
         The rows, in the order of the models in ``estimates``.
 
     Source:
-        The paper's table; intervals and counts are added (our choice).
+        The paper's table, with added intervals and counts.
     """
     by_model: dict[str, dict[str, Estimate]] = {}
     for model, part, estimate in estimates:
@@ -100,14 +100,14 @@ def paper_rows(estimates: Iterable[tuple[str, str, Estimate]], split: SplitName 
 def paper_table(
     estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test"
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Write the paper's table as text, for a terminal: the headings, and the rows of :func:`paper_rows`.
+    """Format the paper's table for the terminal: the headings, and the rows of :func:`paper_rows`.
 
     Args:
-        estimates: Model, split and estimate, as ``read_estimates`` gives them.
+        estimates: Model, split and estimate, as returned by ``read_estimates``.
         split: ``test``, or ``oof`` for the out-of-fold training predictions.
 
     Source:
-        The paper's table; intervals and counts are added (our choice).
+        The paper's table, with added intervals and counts.
 
     >>> from nephrograde.evaluation.metrics import Estimate
     >>> paper_table([("size", "test", Estimate("auc", 0.744, 0.640, 0.848, 90, 41, "DeLong"))])[1]
@@ -139,7 +139,7 @@ def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
 
 @dataclass(frozen=True, slots=True)
 class BesideRow:
-    """The printed row of the paper, or the row of this run that stands below it."""
+    """A published row of the paper, or the row of this run below it."""
 
     label: str
     printed: PrintedRow | None
@@ -147,7 +147,7 @@ class BesideRow:
 
 
 def beside_table(run: Results) -> list[BesideRow]:
-    """Put each printed row of the paper above its counterpart in this run; printed rows without one are left out."""
+    """Place each published row of the paper above its counterpart in this run; rows without one are left out."""
     rows: list[BesideRow] = []
     ours = {row.model: row for row in paper_rows(run.estimates, run.reported)}
     for printed in PRINTED_ROWS:
@@ -164,7 +164,7 @@ def beside_table(run: Results) -> list[BesideRow]:
 
 @dataclass(frozen=True, slots=True)
 class PairCell:
-    """One measure of a pair of models: the difference, its interval where there is one, and P before and after Holm."""
+    """One measure of a pair of models: the difference, its interval if there is one, and P before and after Holm."""
 
     difference: str
     bounds: str
@@ -174,9 +174,9 @@ class PairCell:
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """Two models on the patients both have scored; ``is_key`` marks two arms on one phase, the paper's own question.
+    """Two models on the patients that both have scored; ``is_key`` marks two arms on one phase, the paper's question.
 
-    ``n`` counts the patients behind each measure, and ``remarks`` says what was dropped or could not be computed.
+    ``n`` counts the patients behind each measure, and ``remarks`` says what was excluded or could not be computed.
     """
 
     model_a: str
@@ -196,7 +196,7 @@ class PairTable:
 
 
 def pair_table(run: Results) -> PairTable:
-    """Lay the paired comparisons out: a row for each pair, measures side by side."""
+    """Compose the paired comparisons: one row per pair, measures side by side."""
     phases = {model.name: model.phase for model in run.models if model.phase is not None}
     measures = tuple(dict.fromkeys(pair.measure for pair in run.comparisons))
     found = {(pair.model_a, pair.model_b, pair.measure): pair for pair in run.comparisons}
@@ -222,7 +222,7 @@ def pair_table(run: Results) -> PairTable:
 
 
 def measure_in_words(measure: str) -> str:
-    """Name a measure for a heading; an unknown one stays as it is.
+    """Name a measure for a heading; an unknown one is returned unchanged.
 
     >>> measure_in_words("auc"), measure_in_words("sensitivity")
     ('AUC', 'Sensitivity')
@@ -246,7 +246,7 @@ def _pair_cell(pair: Comparison | None) -> PairCell:
 
 
 def _remark(pair: Comparison) -> str:
-    """Why a test is missing; of the AUC also whether it is unreliable, and whom all tests of the pair leave out."""
+    """Why a test is missing; for the AUC also whether it is unreliable, and the patients that the pair excludes."""
     if pair.measure != "auc":
         return "" if pair.reason is None else remark(pair)
     return t("; ").join(text for text in ("" if pair.is_reliable else remark(pair), dropped_words(pair)) if text)
@@ -254,7 +254,7 @@ def _remark(pair: Comparison) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FindingCount:
-    """How often the image checks warned of one thing."""
+    """The number of warnings of one kind from the image checks."""
 
     code: str
     scans: int
@@ -263,7 +263,7 @@ class FindingCount:
 
 
 def fatal_findings(run: Results) -> list[Finding]:
-    """The findings that took a scan out, by patient and phase."""
+    """The findings that excluded a scan, by patient and phase."""
     return sorted(
         (finding for finding in run.findings if finding.severity == "fatal"),
         key=lambda finding: (finding.patient_id, finding.phase),
@@ -287,7 +287,7 @@ def warning_counts(run: Results) -> list[FindingCount]:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRow:
-    """A model's operating point and where it comes from."""
+    """A model's operating point and how it was chosen."""
 
     model: str
     is_baseline: bool
@@ -310,7 +310,7 @@ def threshold_table(run: Results) -> list[ThresholdRow]:
 
 @dataclass(frozen=True, slots=True)
 class FitRow:
-    """How the networks of one model were fitted; ``refits`` says why a fold was fitted again."""
+    """How the networks of one model were fitted; ``refits`` says why folds were refitted."""
 
     model: str
     folds: int
@@ -323,7 +323,7 @@ class FitRow:
 
 
 def fit_table(run: Results) -> list[FitRow]:
-    """Sum the folds of each model up."""
+    """Summarise the folds of each model."""
     rows = []
     for model in _fitted(run):
         fits = [fit for fit in run.fits if fit.model == model.name]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nephrograde.results import Results, Row
 
 FIRST = ("age_years", "sex", "size_cm", "volume_ml")
-"""The clinical columns that we know, in the order of the table; all others follow."""
+"""The known clinical columns, in the order of the table; all others follow."""
 MEASURED = ("age_years", "size_cm", "volume_ml")
 AS_MEAN = ("age_years",)
 MANY_LEVELS = 8
@@ -28,7 +28,7 @@ FEW_CODES = 5
 
 @dataclass(frozen=True, slots=True)
 class CohortRow:
-    """One line: a heading of its own where ``cells`` is empty, indented below a heading where ``is_part``."""
+    """One line: a heading if ``cells`` is empty, indented under a heading if ``is_part``."""
 
     label: str
     cells: tuple[str, ...] = ()
@@ -46,10 +46,10 @@ class CohortTable:
 def cohort_table(run: Results) -> CohortTable | None:
     """Describe the patients by split: outcome, grades, phases, age, sex, size and every other clinical column.
 
-    Missing values are counted beside each number, never filled in.
+    Missing values are counted with each number, never imputed.
 
     Returns:
-        The table, or None where the run has no cohort table (a score table from elsewhere).
+        The table, or None if the run has no cohort table (a score table from elsewhere).
     """
     if not run.cases:
         return None
@@ -142,7 +142,7 @@ def _clinical_rows(column: str, cases: Sequence[Row], members: Sequence[Sequence
         return [CohortRow(title, tuple(texts))]
     if len(levels) > MANY_LEVELS:
         given = tuple(share(sum(bool(row.get(column)) for row in rows), len(rows)) for rows in members)
-        return [CohortRow(t("{label} given ({n} different)", label=label, n=len(levels)), given)]
+        return [CohortRow(t("{label} given ({n} distinct)", label=label, n=len(levels)), given)]
     parts = [CohortRow(level, tuple(_counted(rows, column, level) for rows in members), True) for level in levels]
     if len(values) < len(cases):
         missing = tuple(share(sum(not row.get(column) for row in rows), len(rows)) for rows in members)
@@ -151,7 +151,7 @@ def _clinical_rows(column: str, cases: Sequence[Row], members: Sequence[Sequence
 
 
 def _measured_rows(run: Results, groups: Sequence[tuple[str, list[Row]]]) -> list[CohortRow]:
-    """Tumour size from the masks, where the cohort table gives none: the largest over a patient's phases."""
+    """Tumour size from the masks, if the cohort table has none: the largest over a patient's phases."""
     diameters: dict[str, float] = {}
     for region in run.regions:
         if region.get("tumour_diameter_mm"):

@@ -1,4 +1,4 @@
-"""Sentences of the report, made from the run's own numbers: facts only."""
+"""Sentences of the report, based only on the run's own numbers."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, FitSettings, InitialWeights, Study
 
 SIZE = "size"
-"""The baseline that the summary sets the networks against: the size of the tumour alone."""
+"""The baseline that the summary compares the networks with: tumour size alone."""
 
 
 def level_words(run: Results) -> tuple[str, str]:
-    """Call the two classes by name: grades where there are grades, else the outcome's own column."""
+    """Name the two classes: by grade if the outcome is the grade, otherwise by the outcome's column."""
     if run.study is None or run.is_graded:
         return t("low grade"), t("high grade")
     return f"{run.study.cohort.outcome} = 0", f"{run.study.cohort.outcome} = 1"
 
 
 def split_words(run: Results) -> str:
-    """Say which predictions are reported."""
+    """Name the predictions that are reported."""
     return t("Test set") if run.reported == "test" else t("Out-of-fold training predictions")
 
 
 def given_words(supervision: Supervision) -> str:
-    """Say what a person had to give for a patient besides the grade.
+    """Describe the annotation that a patient needs besides the grade.
 
     >>> given_words(Supervision.POINT)
     'one click in the tumour'
     """
     return {
-        Supervision.NONE: t("nothing beside the outcome"),
+        Supervision.NONE: t("nothing besides the outcome"),
         Supervision.SLICE: t("the number of one axial slice through the tumour"),
         Supervision.POINT: t("one click in the tumour"),
         Supervision.BOX: t("a rectangle around the tumour on one slice or on several"),
@@ -51,12 +51,12 @@ def given_words(supervision: Supervision) -> str:
 
 
 def summary(run: Results) -> list[str]:
-    """Sum the run up in a few sentences.
+    """Summarise the run in a few sentences.
 
-    Leads with what the images add over the size of the tumour: the AUC of one network, chosen out of fold so that the
-    test set had no say, minus that of the size baseline. Then names the greatest AUC and says that choosing it on the
-    test set flatters it, puts the best baseline beside it, and gives the difference between a weak and a strong arm
-    with its interval. What the run does not have is left out.
+    Starts with what the images add over tumour size: the AUC of one network, chosen out of fold without the test set,
+    minus that of the size baseline. Then gives the highest AUC, noting that choosing it on the test set makes it
+    optimistic, the best baseline, and the difference between a weak and a strong arm with its interval. What the run
+    does not have is left out.
     """
     rows = [row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)]
     networks = [row for row in rows if not row.is_baseline]
@@ -72,12 +72,12 @@ def summary(run: Results) -> list[str]:
 
 
 def _following(first: str, second: str) -> str:
-    """Put one sentence behind another."""
+    """Join two sentences."""
     return t("{first} {second}", first=first, second=second)
 
 
 def _beyond_size(run: Results) -> str:
-    """Say what the images add over the size of the tumour; nothing where that cannot be said fairly."""
+    """Describe what the images add over tumour size; empty if no fair comparison is possible."""
     chosen = run.chosen_network
     if chosen is None or run.reported != "test":
         return ""
@@ -85,10 +85,10 @@ def _beyond_size(run: Results) -> str:
     if pair is None or math.isnan(pair.low):
         return ""
     return t(
-        "What the images add over the size of the tumour: on the test set the AUC of {model} minus that of "
-        "size alone is {difference}, {confidence}% CI {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
-        "adjustment). {model} was chosen by its out-of-fold AUC, the greatest of {networks}; the test set had "
-        "no say in it.",
+        "Added value of the images over tumour size: on the test set, the AUC of {model} minus that "
+        "of size alone is {difference}, {confidence}% CI {bounds} (paired DeLong test, {p}; "
+        "{p_adjusted} after Holm adjustment). {model} was chosen by its out-of-fold AUC, the highest "
+        "of {networks}, without using the test set.",
         model=chosen,
         difference=decimal(pair.difference),
         confidence=run.confidence_percent,
@@ -111,14 +111,14 @@ def _who(run: Results) -> str:
         who = t("{n} patients ({n_low} {low}, {n_high} {high}) were scored", **numbers)
     learnt = len(truth.keys() - test)
     if learnt and test:
-        who = t("{who}, {learnt} of them for training and {test} for testing", who=who, learnt=learnt, test=len(test))
+        who = t("{who}, {learnt} for training and {test} for testing", who=who, learnt=learnt, test=len(test))
     networks = [model for model in run.models if not model.is_baseline]
     if run.study is None:
         return t("{who} by {models}.", who=who, models=counted(len(run.models), "model"))
     arms = dict.fromkeys(model.arm for model in networks if model.arm)
     phases = dict.fromkeys(model.phase for model in networks if model.phase)
     return t(
-        "{who}, by {models}: {arms} of supervision on {phases}, each the mean of {folds} folds.",
+        "{who}, by {models} ({arms} on {phases}), each averaged over {folds} folds.",
         who=who,
         models=counted(len(networks), "model"),
         arms=counted(len(arms), "arm"),
@@ -141,10 +141,10 @@ def _best_network(rows: Sequence[PaperRow], run: Results) -> str:
         "patients": t("n = {n}, {n_high} {high}", n=best.n, n_high=best.n_high, high=level_words(run)[1]),
     }
     if len(rows) == 1:
-        return t("{where} {model} has an AUC of {auc} ({patients}).", **words)
+        return t("{where}, {model} has an AUC of {auc} ({patients}).", **words)
     return t(
-        "{where} {model} has the greatest AUC, {auc} ({patients}); it is the greatest of {models} on the same "
-        "patients, and so optimistic.",
+        "{where}, {model} has the highest AUC, {auc} ({patients}); as the highest of {models} models on the "
+        "same patients, it is optimistic.",
         models=len(rows),
         **words,
     )
@@ -154,11 +154,11 @@ def _best_baseline(rows: Sequence[PaperRow], *, has_networks: bool) -> str:
     best = max(rows, key=lambda row: row.auc.value)
     if has_networks:
         return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
-    return t("Of the baselines, {model} alone has the greatest AUC, {auc}.", model=best.model, auc=best.auc.text)
+    return t("Among the baselines, {model} alone has the highest AUC, {auc}.", model=best.model, auc=best.auc.text)
 
 
 def _weak_against_strong(run: Results) -> str:
-    """The paper's own question, answered on the first phase that has both arms."""
+    """The paper's question, answered on the first phase that has both arms."""
     dimensions = {name: arm.dimensions for name, arm, _ in (run.study.models() if run.study else [])}
     phases = {model.name: model.phase for model in run.models if model.phase is not None}
     for pair in run.comparisons:
@@ -166,8 +166,8 @@ def _weak_against_strong(run: Results) -> str:
         is_asked = phases.get(a, a) == phases.get(b, b) and dimensions.get(a) == 2 and dimensions.get(b) == 3
         if is_asked and pair.measure == "auc" and not math.isnan(pair.low):
             return t(
-                "In AUC, {a} minus {b} is {difference} {bounds} (paired DeLong, {p}; {p_adjusted} after Holm’s "
-                "adjustment).",
+                "The AUC of {a} minus that of {b} is {difference} {bounds} (paired DeLong test, {p}; "
+                "{p_adjusted} after Holm adjustment).",
                 a=a,
                 b=b,
                 difference=decimal(pair.difference),
@@ -179,14 +179,14 @@ def _weak_against_strong(run: Results) -> str:
 
 
 def what_was_run(run: Results) -> list[tuple[str, str]]:
-    """Describe the run as terms with their meaning: arms with what was annotated, phases, split, learning."""
+    """Describe the run as terms with their meanings: arms with their annotation, phases, split and training."""
     study = run.study
     if study is None:
         return []
     terms = [(t("Arm {arm}", arm=arm.name), _arm_words(arm, study)) for arm in study.arm]
     names = [(phase, phase_in_words(phase)) for phase in study.cohort.phases]
     phases = [name if name == phase else t("{name} ({code})", name=name, code=phase) for phase, name in names]
-    outcome = t("WHO/ISUP grade 3–4 (high) against 1–2 (low)") if run.is_graded else level_words(run)[1]
+    outcome = t("WHO/ISUP grade 3–4 (high) versus 1–2 (low)") if run.is_graded else level_words(run)[1]
     return [
         *terms,
         (t("Phases"), listed(phases)),
@@ -202,8 +202,8 @@ def _arm_words(arm: Arm, study: Study) -> str:
     image = study.image
     if arm.slices:
         return t(
-            "weak: 2D ResNet-18 on {slices} a patient, {slice_mm} mm wide at {slice_px}×{slice_px} pixels. "
-            "Annotation: {given}.",
+            "weak: 2D ResNet-18 on {slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} "
+            "pixels. Annotation: {given}.",
             slices=t("one axial slice") if arm.slices == 1 else t("{n} axial slices", n=arm.slices),
             slice_mm=f"{image.slice_mm:g}",
             slice_px=image.slice_px,
@@ -233,7 +233,7 @@ def _split_words(run: Results, study: Study) -> str:
             seed=split.seed,
         )
     return t(
-        "{drawn}; {folds} within training. A test patient is scored by the mean of all folds.",
+        "{drawn}; {folds} within the training set. Test patients are scored by the mean of all folds.",
         drawn=drawn,
         folds=_fold_words(run, split.folds),
     )
@@ -262,7 +262,7 @@ def _learning_words(study: Study) -> str:
     from_file = [arm.name for arm in study.arm if _weights(arm, study) is not None]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
     if 0 < len(from_file) < len(study.arm):
-        start = t("from file for {arms}, else random", arms=listed(from_file))
+        start = t("from file for {arms}, otherwise random", arms=listed(from_file))
     else:
         start = t("from file") if from_file else t("random")
     if len(pooled) > 1:
@@ -288,6 +288,6 @@ def _learning_of(fit: FitSettings) -> str:
         warmup=counted(fit.warmup_epochs, "epoch"),
         epochs=counted(fit.epochs, "epoch"),
         batch=fit.batch_size,
-        classes=t("classes balanced") if fit.balanced else t("classes as they come"),
+        classes=t("class balancing") if fit.balanced else t("no class balancing"),
         stopping=t("early stopping") if fit.patience else t("no early stopping"),
     )

@@ -1,1 +1,1 @@
-"""Words and numbers of the report."""
+"""Words and numbers in the report."""

@@ -1,4 +1,4 @@
-"""Settings of learning, told arm by arm where the arms differ."""
+"""Training settings in words, by arm if the arms differ."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def arms_by_text(
     study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm] | None = None
 ) -> dict[str, list[str]]:
-    """Group arms by what is to be said of their settings.
+    """Group arms by the description of their settings.
 
     Args:
         study: The study; an arm's own keys replace those of ``[fit]``.
-        tell: What to say of the settings of an arm.
-        arms: The arms that it is about; all when None.
+        tell: Describes the settings of an arm.
+        arms: The arms to describe; all if None.
 
     Returns:
-        The names of the arms by the text that holds for them, in the order of the study.
+        The names of the arms by their description, in the order of the study.
     """
     told: dict[str, list[str]] = {}
     for arm in study.arm if arms is None else arms:
@@ -33,15 +33,15 @@ def arms_by_text(
 
 
 def by_arm(study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm] | None = None) -> str:
-    """Say a sentence once where it holds for every arm, else once for each different setting, with the arms' names.
+    """Give one sentence if it holds for all arms, otherwise one per distinct setting, with the names of the arms.
 
     Args:
         study: The study.
-        tell: Makes a whole sentence from the settings of an arm.
-        arms: The arms that it is about; all when None.
+        tell: Describes the settings of an arm in a full sentence.
+        arms: The arms to describe; all if None.
 
     Returns:
-        The sentences; nothing where there are no arms.
+        The sentences; empty if there are no arms.
     """
     told = arms_by_text(study, tell, arms)
     if len(told) < 2:

@@ -1,4 +1,4 @@
-"""What the baselines are, in words."""
+"""The baselines in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nephrograde.report.text.language import t
 
 
 def baseline_in_words(name: str) -> str:
-    """Say what a baseline looks at; an unknown one stays as it is.
+    """Name the predictors of a baseline; an unknown one is returned unchanged.
 
     >>> baseline_in_words("size")
     'tumour size'
@@ -21,17 +21,17 @@ def baseline_in_words(name: str) -> str:
 
 
 def baseline_sentence(name: str) -> str:
-    """Say what kind of model a baseline is.
+    """Describe the model of a baseline.
 
     Args:
         name: One of :data:`nephrograde.vocabulary.BASELINES`.
 
     >>> baseline_sentence("size")
-    'A logistic regression on the logarithm of the tumour’s size.'
+    'A logistic regression on the logarithm of tumour size.'
     """
     return {
-        "size": t("A logistic regression on the logarithm of the tumour’s size."),
-        "volume": t("A logistic regression on the logarithm of the tumour’s volume."),
+        "size": t("A logistic regression on the logarithm of tumour size."),
+        "volume": t("A logistic regression on the logarithm of tumour volume."),
         "clinical": t("A logistic regression on clinical columns of the cohort table."),
         "radiomics": t("A logistic regression on radiomic features of the delineated tumour."),
     }[name]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 HTML_LANGUAGES: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
-"""What a page calls its language, for browsers and screen readers (BCP 47)."""
+"""The language tag of a page, for browsers and screen readers (BCP 47)."""
 _spoken: ContextVar[Language] = ContextVar("language", default="en")
 
 
@@ -37,19 +37,19 @@ def speaking(language: Language) -> Iterator[None]:
 
 
 def spoken() -> Language:
-    """Tell the language that is being written."""
+    """Return the current language."""
     return _spoken.get()
 
 
 def t(sentence: str, /, **values: object) -> str:
-    """Say a sentence in the language of the page.
+    """Translate a sentence into the language of the page.
 
     Args:
-        sentence: The English sentence, a constant, with ``{name}`` where a value goes.
-        values: What goes there.
+        sentence: The English sentence, a constant, with ``{name}`` as placeholders.
+        values: The values of the placeholders.
 
     Returns:
-        The sentence with its values; in English where the catalogue has no other.
+        The sentence with its values; in English if the catalogue has no translation.
 
     >>> t("{n} patients", n=3)
     '3 patients'
@@ -58,15 +58,15 @@ def t(sentence: str, /, **values: object) -> str:
 
 
 def translated(sentence: str) -> str:
-    """Look a sentence up in the catalogue, its places for values still open.
+    """Look up a sentence in the catalogue without filling in its placeholders.
 
-    For the few functions that put the values in themselves; all others call :func:`t`.
+    For the few functions that fill in the values themselves; all others call :func:`t`.
 
     Args:
         sentence: The English sentence.
 
     Returns:
-        It, or its Chinese; the English where the catalogue has no other.
+        The translation; the English sentence if the catalogue has none.
 
     >>> with speaking("zh"):
     ...     translated("{n} patients")
@@ -76,7 +76,7 @@ def translated(sentence: str) -> str:
 
 
 def phase_in_words(phase: str) -> str:
-    """Spell a phase code out in the language of the page; an unknown one stays as it is.
+    """Spell out a phase code in the language of the page; an unknown one is returned unchanged.
 
     >>> phase_in_words("cmp"), phase_in_words("pet")
     ('corticomedullary', 'pet')
@@ -85,7 +85,7 @@ def phase_in_words(phase: str) -> str:
 
 
 def phase_heading(phase: str) -> str:
-    """Spell a phase out in the language of the page, for a heading.
+    """Spell out a phase in the language of the page, for a heading.
 
     >>> phase_heading("cmp"), phase_heading("pet")
     ('Corticomedullary', 'pet')
@@ -96,7 +96,7 @@ def phase_heading(phase: str) -> str:
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Read every sentence of a language that the package knows, by its English."""
+    """Read all translated sentences of a language, by their English."""
     folder = resources.files("nephrograde.report") / "locale" / language
     found: dict[str, str] = {}
     for part in sorted(folder.iterdir(), key=lambda part: part.name):

@@ -11,7 +11,7 @@ NOTHING = "–"
 
 
 def decimal(value: float, decimals: int = 3) -> str:
-    """Print a number with fixed decimals and a true minus sign; a dash where there is none.
+    """Format a number with fixed decimals and a true minus sign; NaN is a dash.
 
     >>> decimal(-0.01512), decimal(float("nan")), decimal(-0.0001)
     ('−0.015', '–', '0.000')
@@ -27,7 +27,7 @@ def decimal(value: float, decimals: int = 3) -> str:
 
 
 def bounds(low: float, high: float, decimals: int = 3) -> str:
-    """Print an interval; “to” stands in for the dash where a bound is negative.
+    """Format an interval; “to” replaces the dash if a bound is negative.
 
     >>> bounds(0.8423, 0.9718), bounds(-0.076, 0.046)
     ('[0.842–0.972]', '[−0.076 to 0.046]')
@@ -39,7 +39,7 @@ def bounds(low: float, high: float, decimals: int = 3) -> str:
 
 
 def p_value(p: float) -> str:
-    """Print a P value for a column headed P: never 0.000, never rounded across 0.05.
+    """Format a P value for a column headed P: never 0.000, never rounded across 0.05.
 
     >>> [p_value(p) for p in (0.0000004, 0.0042, 0.031, 0.0496, 0.62, 1.0)]
     ['<0.001', '0.004', '0.03', '0.0496', '0.62', '>0.99']
@@ -60,9 +60,7 @@ def p_value(p: float) -> str:
 
 
 def p_sentence(p: float) -> str:
-    """Print a P value for running text.
-
-    No line is broken within it.
+    """Format a P value for running text, with no-break spaces.
 
     >>> [p_sentence(p).replace("\N{NO-BREAK SPACE}", " ") for p in (0.0000004, 0.031)]
     ['P < 0.001', 'P = 0.03']
@@ -73,7 +71,7 @@ def p_sentence(p: float) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """Print a count with its percentage.
+    """Format a count with its percentage.
 
     >>> share(49, 90), share(0, 0)
     ('49 (54%)', '0')
@@ -82,12 +80,12 @@ def share(part: int, whole: int) -> str:
 
 
 def counted(count: int, singular: str, plural: str = "") -> str:
-    """Print a count with its noun; the catalogue knows the noun as ``{n} plural``.
+    """Format a count with its noun; the catalogue has the noun as ``{n} plural``.
 
     Args:
-        count: How many.
-        singular: The English noun for one.
-        plural: For several, where it is not the singular with an s.
+        count: The number.
+        singular: The English noun in the singular.
+        plural: The plural, if it is not the singular with an s.
 
     >>> counted(1, "patient"), counted(3, "patient"), counted(2, "class", "classes")
     ('1 patient', '3 patients', '2 classes')
@@ -97,7 +95,7 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def listed(words: list[str]) -> str:
-    """Join words as a sentence does.
+    """Join words as in a sentence.
 
     >>> listed(["a"]), listed(["a", "b", "c"])
     ('a', 'a, b and c')
@@ -117,7 +115,7 @@ def enumerated(words: list[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Print a time.
+    """Format a duration.
 
     >>> duration(42.4), duration(754), duration(7380)
     ('42 s', '12 min 34 s', '2 h 03 min')

@@ -1,4 +1,4 @@
-"""What the paper prints, what is known to be wrong with it, and where a study of ours departs from it."""
+"""The published results, their known errors, and where a study of ours differs from the paper."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PrintedRow:
 
     Args:
         kind: ``weak`` is a 2D network on slices, ``strong`` a 3D network on the delineated tumour.
-        slices: How many axial slices the network saw; None for a volume.
+        slices: Number of axial slices that the network used; None for a volume.
         phase: The phase code.
-        source: Where the numbers stand.
+        source: Where the numbers are published.
     """
 
     kind: Literal["weak", "strong"]
@@ -41,7 +41,7 @@ class PrintedRow:
 
     @property
     def label(self) -> str:
-        """The row's name, for people.
+        """The name of the row, for readers.
 
         >>> PRINTED_ROWS[0].label
         'weak, one slice, corticomedullary'
@@ -58,20 +58,20 @@ PRINTED_ROWS = (
     PrintedRow("weak", 1, "cmp", accuracy=0.859, sensitivity=0.857, specificity=0.860, auc=0.907, source=PAPER),
     PrintedRow("strong", None, "cmp", accuracy=0.848, sensitivity=0.854, specificity=0.843, auc=0.922, source=PAPER),
 )
-"""The only rows that are printed: the best weak and the best strong model. All NP and UP results are unpublished."""
+"""The only published rows: the best weak and the best strong model. All NP and UP results are unpublished."""
 
 NOT_COMPARABLE = (
-    "Not comparable: these are other patients, other scanners and other readers, so a difference between the two "
-    "rows says nothing about either model."
+    "Not comparable: patients, scanners and readers differ, so a difference between the two rows "
+    "says nothing about either model."
 )
 
 IMPOSSIBLE = (
-    "The printed numbers cannot be read as they stand. With 90 test patients no whole numbers of true positives, "
-    "true negatives, positives and negatives give accuracy 0.859 with sensitivity 0.857 and specificity 0.860, nor "
-    "0.848 with 0.854 and 0.843. With the 92 test patients of the preprint the weak row has three solutions "
-    "(35, 42 or 49 high-grade patients) and the strong row exactly one (41 high-grade patients). They have no number "
-    "of high-grade patients in common, so the two models were not scored on the same patients, or one label or "
-    "decimal differs."
+    "The published numbers are inconsistent as printed. With 90 test patients, no whole numbers of "
+    "true positives, true negatives, positives and negatives give accuracy 0.859 with sensitivity "
+    "0.857 and specificity 0.860, nor 0.848 with 0.854 and 0.843. With the 92 test patients of the "
+    "preprint, the weak row has three solutions (35, 42 or 49 high-grade patients) and the strong "
+    "row exactly one (41 high-grade patients). They have no number of high-grade patients in common, "
+    "so the two models were not scored on the same patients, or one label or decimal differs."
 )
 
 
@@ -80,8 +80,8 @@ class Deviation:
     """One line of the table of deviations.
 
     Args:
-        topic: What the line is about.
-        paper: What the paper says of it.
+        topic: The topic of the line.
+        paper: What the paper says about it.
         ours: What this run did.
         why: The reason.
     """
@@ -93,7 +93,7 @@ class Deviation:
 
 
 def window_text(window: Window, phase: str) -> str:
-    """Write a window with its unit; only the known CT phases are sure to be in HU.
+    """Format a window with its unit; only the known CT phases are certain to be in HU.
 
     >>> from nephrograde.study import Window
     >>> window_text(Window(low=-200.0, high=300.0), "cmp"), window_text(Window(low=0.0, high=15.0), "pet")
@@ -110,16 +110,16 @@ def _signed(value: float) -> str:
 
 
 def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
-    """List where a study departs from what the paper states, then what the paper leaves open.
+    """List where a study differs from the paper, then what the paper does not specify.
 
-    Meant for the report; a value that the study file sets is printed as it was in this run.
+    For the report; values that the study file sets are given as in this run.
 
     Args:
         study: The resolved study.
-        n_patients: Patients in the cohort.
+        n_patients: Number of patients in the cohort.
 
     Source:
-        The paper's methods; what is not published there is our own choice.
+        The paper's methods.
     """
     return [*_other_data(study, n_patients), *_other_methods(study), *_silences(study)]
 
@@ -129,9 +129,9 @@ def _other_data(study: Study, n_patients: int) -> list[Deviation]:
         Deviation(
             t("Patients"),
             t("300 with pathologically confirmed clear cell RCC."),
-            t("{n} patients, made by code, not real.", n=n_patients)
+            t("{n} synthetic patients.", n=n_patients)
             if study.synthetic
-            else t("{n} patients, another cohort.", n=n_patients),
+            else t("{n} patients of another cohort.", n=n_patients),
             t("The paper's patients are not public."),
         )
     ]
@@ -139,9 +139,9 @@ def _other_data(study: Study, n_patients: int) -> list[Deviation]:
         lines.append(
             Deviation(
                 t("Outcome"),
-                t("WHO/ISUP grade 3–4 (high) against 1–2 (low)."),
+                t("WHO/ISUP grade 3–4 (high) versus 1–2 (low)."),
                 t("The column “{column}” of the cohort table.", column=study.cohort.outcome),
-                t("Another question is asked of these data."),
+                t("This study predicts another outcome."),
             )
         )
     if set(study.cohort.phases) != set(PAPER_PHASES):
@@ -151,7 +151,7 @@ def _other_data(study: Study, n_patients: int) -> list[Deviation]:
                 t("Phases"),
                 t("Corticomedullary, nephrographic and unenhanced CT."),
                 t("{phases}.", phases=phases),
-                t("What the cohort offers."),
+                t("The phases available in the cohort."),
             )
         )
     return lines
@@ -170,25 +170,28 @@ def _other_methods(study: Study) -> list[Deviation]:
         Deviation(
             t("Split"),
             t("7:3, 210 training and 90 test patients."),
-            t("{drawn}; {folds} folds within training.", drawn=drawn, folds=split.folds),
+            t("{drawn}; {folds} folds within the training set.", drawn=drawn, folds=split.folds),
             t("The folds give predictions for training patients that the network has not seen."),
         ),
         Deviation(
             t("Scoring the test set"),
-            t("One set of values a model."),
-            t("Mean probability of the {folds} fold networks of a model.", folds=split.folds),
-            t("Uses every training patient; no fold is picked."),
+            t("One set of values per model."),
+            t("Mean probability over the {folds} fold networks of each model.", folds=split.folds),
+            t("Uses all training patients; no single fold is selected."),
         ),
         Deviation(
             t("Uncertainty"),
-            t("No interval is printed."),
-            t("DeLong intervals for AUC, Wilson intervals for proportions, counts beside every proportion."),
-            t("With about 90 patients the intervals are wide, and the reader must see it."),
+            t("No intervals are reported."),
+            t("DeLong intervals for AUC, Wilson intervals for proportions, counts with every proportion."),
+            t("With about 90 patients the intervals are wide, and readers need to see this."),
         ),
         Deviation(
             t("Comparison"),
             t("“Paired comparison”, P > 0.05; the test is not named."),
-            t("Paired DeLong on AUC, exact McNemar on accuracy, sensitivity and specificity, Holm-adjusted."),
+            t(
+                "Paired DeLong test for AUC, exact McNemar test for accuracy, sensitivity and "
+                "specificity, Holm-adjusted."
+            ),
             t("The usual tests for two models on the same patients."),
         ),
         Deviation(
@@ -197,7 +200,7 @@ def _other_methods(study: Study) -> list[Deviation]:
             t("Logistic regression on {baselines}, each alone; same folds, same test set.", baselines=baselines)
             if baselines
             else t("None."),
-            t("Tumour size alone predicts grade; a network must be seen beside it."),
+            t("Tumour size alone predicts grade; a network has to be compared with it."),
         ),
     ]
 
@@ -211,19 +214,19 @@ def _silences(study: Study) -> list[Deviation]:
             t("Annotation given"),
             silent,
             t("{levels}.", levels=levels),
-            t("The cheapest level at which each arm can be run."),
+            t("The least annotation with which each arm can be run."),
         ),
         Deviation(
             t("Choice of slices"),
             silent,
             t("The annotated slice, or the one with the largest tumour area; further slices spread over the tumour."),
-            t("Can be repeated without a reader's judgement."),
+            t("Reproducible without a reader's judgement."),
         ),
         Deviation(
             t("Window"),
             silent,
             t("{windows}.", windows=_windows(study)),
-            t("Holds fat, unenhanced and enhanced tissue (our choice)."),
+            t("Covers fat, unenhanced and enhanced tissue."),
         ),
         Deviation(
             t("Field of view"),
@@ -235,13 +238,13 @@ def _silences(study: Study) -> list[Deviation]:
                 box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
                 voxels="×".join(str(count) for count in image.box_voxels),
             ),
-            t("Fixed in mm, so that the size of the tumour survives."),
+            t("Fixed in mm, so that tumour size is preserved."),
         ),
-        Deviation(t("Learning"), silent, by_arm(study, _learning), t("Common settings for a ResNet-18 (our choice).")),
+        Deviation(t("Learning"), silent, by_arm(study, _learning), t("Common settings for a ResNet-18.")),
         Deviation(
             t("Threshold"),
             silent,
-            t("{rule} on out-of-fold training predictions, frozen before the test set is read.", rule=_rule(study)),
+            t("{rule} on out-of-fold training predictions, frozen before the test set is opened.", rule=_rule(study)),
             t("A threshold chosen on the test set flatters the model."),
         ),
     ]
@@ -256,8 +259,8 @@ def _windows(study: Study) -> str:
 
 def _learning(fit: FitSettings) -> str:
     return t(
-        "AdamW, learning rate {rate} with warm-up and cosine, up to {epochs} epochs, batches of {batch}, {sampling}, "
-        "{stopping}.",
+        "AdamW, learning rate {rate} with warm-up and cosine decay, up to {epochs} epochs, batches "
+        "of {batch}, {sampling}, {stopping}.",
         rate=f"{fit.learning_rate:g}",
         epochs=fit.epochs,
         batch=fit.batch_size,
@@ -274,7 +277,7 @@ def _rule(study: Study) -> str:
         "sensitivity": t("The highest threshold with a sensitivity of at least {target}", target=target),
         "specificity": t("The lowest threshold with a specificity of at least {target}", target=target),
         "cost": t(
-            "The least cost, where a missed high grade costs {ratio} false alarms", ratio=f"{settings.cost_ratio:g}"
+            "The lowest cost, with a missed high grade costing {ratio} false alarms", ratio=f"{settings.cost_ratio:g}"
         ),
     }
     return rules[settings.threshold]

@@ -1,4 +1,4 @@
-"""The codes of the statistics in words: how a threshold was chosen, why a number is missing, what to beware of."""
+"""The codes of the statistics in words: threshold rules, reasons for missing values, and cautions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reason_words(reason: Reason) -> str:
-    """Say why a number was not computed, to follow a colon.
+    """Describe why a number was not computed, to follow a colon.
 
     >>> reason_words(Reason.NONE_CALLED_HIGH)
     'no patient is called high'
@@ -31,25 +31,25 @@ def reason_words(reason: Reason) -> str:
         Reason.NONE_CALLED_HIGH: t("no patient is called high"),
         Reason.NONE_CALLED_LOW: t("no patient is called low"),
         Reason.NOT_CONVERGED: t("the logistic model did not converge"),
-        Reason.PREDICTIONS_ALIKE: t("all predictions are alike"),
+        Reason.PREDICTIONS_ALIKE: t("all predictions are equal"),
         Reason.SEPARATED: t("a threshold separates the grades without error, so the slope is infinite"),
         Reason.NO_COMMON_PATIENTS: t("no common patients"),
         Reason.SINGLE_PATIENT: t("a single patient of one grade, so there is no variance"),
         Reason.CONSTANT_DIFFERENCE: t("the difference is the same in every patient, so its variance is 0"),
-        Reason.RANKED_ALIKE: t("both models rank the patients alike, so there is no variance"),
+        Reason.RANKED_ALIKE: t("both models rank the patients identically, so there is no variance"),
         Reason.TOO_MANY_VALUES: t("too many different values to form groups"),
     }[reason]
 
 
 def caution_words(caution: Caution, value: int | None = None) -> str:
-    """Say what a reader has to know of a number.
+    """Describe what a reader has to know about a number.
 
     Args:
-        caution: Its code.
+        caution: The code.
         value: The number that belongs to it.
 
     >>> caution_words(Caution.CLIPPED, 3)
-    'probabilities of 0 or 1 that were moved inwards: 3'
+    'number of probabilities of 0 or 1 moved inwards: 3'
     """
     return {
         Caution.PERFECT_AUC: t("an AUC is exactly 0 or 1: unreliable"),
@@ -57,20 +57,20 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
         Caution.ONE_PATIENT: t("no interval: one patient"),
         Caution.CONSTANT_ERROR: t("interval unreliable: the error is the same in every patient"),
         Caution.ZERO_VARIANCE: t("variance 0: interval unreliable"),
-        Caution.CLIPPED: t("probabilities of 0 or 1 that were moved inwards: {n}", n=value),
+        Caution.CLIPPED: t("number of probabilities of 0 or 1 moved inwards: {n}", n=value),
         Caution.UNSTABLE: t("unstable with few patients"),
-        Caution.OPTIMISTIC: t("threshold chosen on these same patients: optimistic"),
-        Caution.RANKED_ALIKE: t("both models rank the patients alike"),
+        Caution.OPTIMISTIC: t("threshold chosen on the same patients: optimistic"),
+        Caution.RANKED_ALIKE: t("both models rank the patients identically"),
         Caution.NO_OUT_OF_FOLD: t("no out-of-fold rows"),
         Caution.OUT_OF_FOLD_ONE_GRADE: t("out-of-fold rows of one grade only"),
     }[caution]
 
 
 def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
-    """Say why the number of a row is missing or not to be trusted; nothing where it holds.
+    """Describe why the number of a row is missing or unreliable; empty if it is reliable.
 
     Args:
-        row: Of any table of the statistics.
+        row: A row of any table of the statistics.
 
     >>> from nephrograde.evaluation.metrics import auc
     >>> remark(auc([0.1, 0.9], [0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
@@ -84,7 +84,7 @@ def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
 
 
 def dropped_words(row: Comparison) -> str:
-    """Say how many patients a comparison leaves out because only one model scored them; nothing where there are none.
+    """Describe how many patients were excluded because only one model scored them; empty if there are none.
 
     Args:
         row: A pair of models.
@@ -94,14 +94,14 @@ def dropped_words(row: Comparison) -> str:
         for n, model in ((row.dropped_a, row.model_a), (row.dropped_b, row.model_b))
         if n
     ]
-    return t("patients that only one model scored were dropped: {dropped}", dropped=listed(dropped)) if dropped else ""
+    return t("patients scored by only one model were excluded: {dropped}", dropped=listed(dropped)) if dropped else ""
 
 
 def threshold_words(threshold: Threshold) -> str:
-    """Say in a table how a threshold was chosen.
+    """Describe for a table how a threshold was chosen.
 
     Args:
-        threshold: Of a model.
+        threshold: The threshold of a model.
     """
     source = t("out-of-fold predictions")
     value = f"{threshold.rule_value or 0:g}"
@@ -109,25 +109,26 @@ def threshold_words(threshold: Threshold) -> str:
         Rule.YOUDEN: t("Youden’s index on {source}", source=source),
         Rule.SENSITIVITY: t("sensitivity {target} on {source}", target=f"≥ {value}", source=source),
         Rule.SPECIFICITY: t("specificity {target} on {source}", target=f"≥ {value}", source=source),
-        Rule.COST: t("least cost (missed : false alarm {ratio}) on {source}", ratio=f"{value}:1", source=source),
+        Rule.COST: t("lowest cost (missed : false alarm {ratio}) on {source}", ratio=f"{value}:1", source=source),
         Rule.FIXED: t("fixed ({source})", source=caution_words(threshold.caution or Caution.NO_OUT_OF_FOLD)),
     }[threshold.rule]
 
 
 def threshold_sentence(threshold: Threshold) -> str:
-    """Say in a sentence by which rule a threshold was chosen.
+    """Describe for a sentence by which rule a threshold was chosen.
 
     Args:
-        threshold: Of a model.
+        threshold: The threshold of a model.
     """
     value = f"{threshold.rule_value or 0:g}"
     return {
-        Rule.YOUDEN: t("the greatest Youden index on out-of-fold training predictions"),
+        Rule.YOUDEN: t("the highest Youden index on out-of-fold training predictions"),
         Rule.FIXED: t("a constant, as there were no out-of-fold predictions of both classes to choose it on"),
         Rule.SENSITIVITY: t("a sensitivity of at least {target} on out-of-fold training predictions", target=value),
         Rule.SPECIFICITY: t("a specificity of at least {target} on out-of-fold training predictions", target=value),
         Rule.COST: t(
-            "the least cost on out-of-fold training predictions, missed high to false alarm {ratio}",
+            "the lowest cost on out-of-fold training predictions, with a cost ratio of missed high "
+            "to false alarm of {ratio}",
             ratio=f"{value}:1",
         ),
     }[threshold.rule]

@@ -1,6 +1,6 @@
 """Reasons and evidence of ``series.csv`` in words, in the language of the page.
 
-Their English stands with their codes in ``volume/statement.py``, their Chinese in ``locale/zh/series.json``.
+Their English is defined with their codes in ``volume/statement.py``, their Chinese in ``locale/zh/series.json``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def kind_in_words(statement: Statement) -> str:
-    """Say the kind of a reason; one that is not listed stays as it is.
+    """Translate the kind of a reason; an unknown one is returned unchanged.
 
     >>> from nephrograde.volume.statement import Statement
     >>> kind_in_words(Statement.of("too-few-slices", n=4))
@@ -29,7 +29,7 @@ def kind_in_words(statement: Statement) -> str:
 
 
 def details_in_words(reason: Statement, grounds: Iterable[Statement]) -> str:
-    """Say the detail of a reason and what decided; empty where there is neither.
+    """Translate the details of a reason and the deciding grounds; empty if there are none.
 
     >>> from nephrograde.volume.statement import Statement
     >>> grounds = [Statement.of("by.kernel", kernel="soft"), Statement.of("by.uid")]
@@ -41,7 +41,7 @@ def details_in_words(reason: Statement, grounds: Iterable[Statement]) -> str:
 
 
 def in_words(statement: Statement) -> str:
-    """Say a whole statement: kind and detail of a reason, or what was seen.
+    """Translate a whole statement: kind and details of a reason, or an observation.
 
     >>> from nephrograde.volume.statement import Statement
     >>> in_words(Statement.of("words.found", words="动脉期", place="series description"))
@@ -54,7 +54,7 @@ def in_words(statement: Statement) -> str:
 
 
 def sight_in_words(statement: Statement) -> str:
-    """Say what was looked at and what was seen.
+    """Translate what was examined and what was found.
 
     >>> from nephrograde.volume.statement import Statement
     >>> sight_in_words(Statement.of("timing.after-injection", seconds=35))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.errors import DownloadError, InputError, Problem
 from nephrograde.files import remove_ours, replaced
 from nephrograde.sources.public.cohorts import COHORTS, KITS_REPOSITORY, Hosts, default_hosts
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
@@ -47,7 +47,7 @@ class Downloaded:
     series_path: Path
     sources_path: Path
     n_whole: int
-    failed: tuple[VolumeError, ...]
+    failed: tuple[DownloadError, ...]
 
 
 def open_plan(
@@ -179,7 +179,7 @@ class _Tally:
 
 def _download_part(
     part: Part, out_dir: Path, *, hosts: Hosts, images: Mapping[str, RemoteFile], tally: _Tally
-) -> VolumeError | None:
+) -> DownloadError | None:
     """Download one series or file; an error is returned, so that the others continue."""
     if tally.stop.is_set():
         return None
@@ -191,18 +191,18 @@ def _download_part(
             fetch_file(remote, out_dir / part.path, hosts=hosts, advance=tally.advance, stopped=tally.stop.is_set)
     except StoppedError:
         return None
-    except VolumeError as error:
+    except DownloadError as error:
         return error
     except InputError as error:
         reason = "; ".join(f"{problem.place} {problem.what}" for problem in error.problems)
-        return VolumeError("download-broken", f"{part.path}: {reason}.", "Run the same command again.")
+        return DownloadError("download-broken", f"{part.path}: {reason}.", "Run the same command again.")
     return None
 
 
 def _download_series(part: Part, target_path: Path, *, hosts: Hosts, tally: _Tally) -> None:
     remotes = list_series(part.source, hosts)
     if len(remotes) != part.n_files:
-        raise VolumeError(
+        raise DownloadError(
             "download-incomplete",
             f"{part.path}: the server lists {len(remotes)} files, the index counts {part.n_files}.",
             "Update the index (pip install --upgrade idc-index-data), and run the same command again.",
@@ -246,7 +246,7 @@ def _find_file(part: Part, hosts: Hosts, images: Mapping[str, RemoteFile]) -> Re
     if part.host == "github":
         return RemoteFile(f"{hosts.github}/{KITS_REPOSITORY}/{part.source}", part.path, None, "")
     if part.source not in images:
-        raise VolumeError(
+        raise DownloadError(
             "download-missing",
             f"{part.source}: the server does not list it.",
             "Leave the patient out, or see the dataset's page for what has changed.",

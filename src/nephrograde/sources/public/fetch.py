@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
-from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.errors import DownloadError, InputError, Problem
 from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def fetch_file(
         stopped: Called between two chunks of 1 MB; return True to cancel.
 
     Raises:
-        VolumeError: With code "download-missing" if the server does not have the file, "download-refused" if it does
+        DownloadError: With code "download-missing" if the server does not have the file, "download-refused" if it does
             not release it, "download-damaged" if size, checksum or type remain wrong, "download-broken" if the
             connection fails in all attempts.
         StoppedError: If the download was cancelled.
@@ -170,7 +170,7 @@ def fetch_file(
     part_path = target_path.with_name(f"{target_path.name}.part")
     if part_path.exists():
         advance(part_path.stat().st_size)
-    last = VolumeError("download-broken", f"{remote.url}: no try.", "Ask for one try at least.")
+    last = DownloadError("download-broken", f"{remote.url}: no try.", "Ask for one try at least.")
     for count in range(hosts.tries):
         if count:
             time.sleep(hosts.wait_s * 2 ** (count - 1))
@@ -195,7 +195,7 @@ def fetch_file(
         advance(-part_path.stat().st_size if part_path.exists() else 0)
         part_path.unlink(missing_ok=True)
         remedy = "Run the same command again; where it stays, the server's file differs from its list."
-        last = VolumeError("download-damaged", f"{remote.url} {fault}.", remedy)
+        last = DownloadError("download-damaged", f"{remote.url} {fault}.", remedy)
     raise last
 
 
@@ -276,17 +276,17 @@ def _open(url: str, hosts: Hosts, *, start: int = 0) -> http.client.HTTPResponse
     return response
 
 
-def _refused(url: str, code: int) -> VolumeError:
+def _refused(url: str, code: int) -> DownloadError:
     if code in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE}:
         remedy = "Update the index (pip install --upgrade idc-index-data), and run the same command again."
-        return VolumeError("download-missing", f"{url}: the server does not have it (404).", remedy)
-    return VolumeError(
+        return DownloadError("download-missing", f"{url}: the server does not have it (404).", remedy)
+    return DownloadError(
         "download-refused", f"{url}: the server answers {code}.", "See whether access must be asked for."
     )
 
 
-def _broken(url: str, reason: str) -> VolumeError:
-    return VolumeError("download-broken", f"{url}: {reason}.", "Run the same command again; it goes on from there.")
+def _broken(url: str, reason: str) -> DownloadError:
+    return DownloadError("download-broken", f"{url}: {reason}.", "Run the same command again; it goes on from there.")
 
 
 def _not_a_list(url: str) -> InputError:

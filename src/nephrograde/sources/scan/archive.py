@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 
 class Looked(NamedTuple):
-    """What was found at one place: a header, or the reason why there is none."""
+    """What was found at one place: a header, or the reason why it has none."""
 
     member: str
     outcome: InstanceHeader | Refused
 
 
 def look_into(archive: IO[bytes], *, first: int = 0, stop: int | None = None) -> Iterator[Looked]:
-    """Read the headers of an archive's members, those of an archive in it too.
+    """Read the headers of an archive's members, including those of nested archives.
 
     Args:
         archive: Open for reading bytes.
-        first: The first member to look at, counted from 0.
-        stop: The member before which to stop; the last one where it is None.
+        first: Index of the first member to read, counted from 0.
+        stop: Index of the member to stop before; None reads to the end.
 
     Yields:
-        One per member that is no folder; a refused one says why.
+        One entry per member that is not a folder; a refused member carries the reason.
 
     Raises:
-        ArchiveRefused: Where the archive's directory is damaged.
+        ArchiveRefused: If the archive's directory is damaged.
     """
     for member in walk_members(archive, first=first, stop=stop):
         outcome: InstanceHeader | Refused

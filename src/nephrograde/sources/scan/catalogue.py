@@ -1,7 +1,7 @@
-"""Every DICOM file below a folder, its header read in parallel and kept, so that a scan can be broken off and goes on.
+"""Every DICOM file below a folder: headers are read in parallel and kept, so an interrupted scan can resume.
 
-The tree is walked in this process, headers are read in others, and what they find is written down here. Only so many
-files are under way that memory does not grow with the folder.
+This process walks the tree, worker processes read headers, and this process stores what they find. The number of
+files in flight is limited so that memory use does not grow with the folder.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ __all__ = ["Catalogue", "Skipped", "catalogue"]
 
 _CHUNK_FILES = 200
 _CHUNK_MEMBERS = 2000
-"""Of an archive: larger, as each piece reads the archive's directory anew."""
+"""Per task for archives: larger, because each task reads the archive's directory again."""
 _MEMBERS_AT_ONCE = 50
-"""An archive of more than this becomes pieces of work of its own, so that no answer grows large."""
+"""An archive with more members than this is split into tasks of its own, so that no answer grows large."""
 _COMMIT_EVERY_S = 1.0
 
 
@@ -55,7 +55,7 @@ class Catalogue:
     """What a folder holds. Close it, or use it in a ``with`` block.
 
     Attributes:
-        n_files: Files and members of archives, those passed over among them.
+        n_files: Number of files and archive members, including skipped ones.
     """
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -64,11 +64,11 @@ class Catalogue:
         self.n_files = store.count_files()
 
     def studies(self) -> Iterator[list[SeriesHeader]]:
-        """Go through the studies, ordered by patient and study; one is held at a time.
+        """Iterate over the studies, ordered by patient and study, holding one at a time.
 
         Yields:
-            The series of one study, ordered by SeriesInstanceUID; objects that are no images among them, with 0 rows.
-            Patients without PatientID are "" all of them: only the study tells them apart.
+            The series of one study, ordered by SeriesInstanceUID, including objects that are not images (0 rows).
+            Patients without a PatientID all have ""; only the study distinguishes them.
 
         Source: DICOM PS3.3 A.1.2 (patient, study, series).
         """
@@ -82,16 +82,14 @@ class Catalogue:
             yield headers
 
     def files(self, header: SeriesHeader) -> list[str]:
-        """Name the files of a series, or of its part, as the lines of a series list.
+        """List the files of a series, or of one part of it, as the lines of a series list.
 
         Args:
-            header: As :meth:`studies` gives it.
+            header: As :meth:`Catalogue.studies` gives it.
 
         Returns:
-            Absolute paths with ``/`` between folders, ordered along the normal of the slices, copies left out; a
-            member of an archive is ``archive.zip//member``. They may tell who the patient is: not for logs or reports.
-
-        Source: Our choice.
+            Absolute paths with ``/`` as separator, ordered along the slice normal, without duplicates; a member of an
+            archive is ``archive.zip//member``. They may identify the patient: keep them out of logs and reports.
         """
         held = self._store.instances(header.patient_id, header.study_uid, header.series_uid)
         stacks = part_stacks(held.get(header.series_uid, []))
@@ -103,15 +101,15 @@ class Catalogue:
         return lines
 
     def skipped(self) -> list[Skipped]:
-        """Say what was passed over and why, the commonest reason first."""
+        """Summarize what was skipped and why, the most common reason first."""
         return self._store.skipped()
 
     def skipped_files(self) -> Iterator[tuple[str, str]]:
-        """Name everything that was passed over, copies of other files too; one is held at a time.
+        """Iterate over everything that was skipped, including duplicates of other files, holding one at a time.
 
         Yields:
-            The reason, and where it lies, as :meth:`files` writes it. It may tell who the patient is: not for logs or
-            reports.
+            The reason, and where it lies, as :meth:`Catalogue.files` writes it. It may tell who the patient is: not
+            for logs or reports.
 
         Source: Our choice.
         """
@@ -120,7 +118,7 @@ class Catalogue:
             yield reason, f"{top}/{path}"
 
     def close(self) -> None:
-        """Let go of the catalogue's file."""
+        """Close the catalogue's file."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -135,25 +133,23 @@ class Catalogue:
 def catalogue(
     folder: Path, catalogue_path: Path, *, workers: int | None = None, advance: Callable[[int], None] = lambda _: None
 ) -> Catalogue:
-    """Read the header of every DICOM file below a folder, in zip archives too, whatever the files are called.
+    """Read the header of every DICOM file below a folder, including those in zip archives, whatever their names.
 
     Args:
-        folder: The top of the tree; nothing in it is changed.
-        catalogue_path: A SQLite file that keeps what was read. Where it is there already, only files whose size or
-            time has changed are read, and what a broken-off scan had read is kept. It holds what the headers say of
-            the patients.
-        workers: Processes that read; as many as there are processors where it is None. A script that asks for more than
-            one needs the guard ``if __name__ == "__main__"``, as for all processes of Python; without it, this
-            process reads alone.
-        advance: Is told how many files more are done, members of archives counted as one file.
+        folder: The root of the tree; nothing in it is changed.
+        catalogue_path: A SQLite file that keeps what was read. If it exists, only files whose size or modification
+            time changed are read, and what an interrupted scan had read is kept. It contains what the headers say
+            about the patients.
+        workers: Number of reader processes; None uses one per processor. A script that asks for more than one needs
+            the guard ``if __name__ == "__main__"``, as always with Python processes; without it, this process does all
+            the reading.
+        advance: Called with the number of files just finished; an archive counts as one file.
 
     Returns:
-        The catalogue, open.
+        The open catalogue.
 
     Raises:
-        InputError: Where ``folder`` is no folder, or ``catalogue_path`` is something else or in use.
-
-    Source: Our choice.
+        InputError: If ``folder`` is not a folder, or ``catalogue_path`` is another kind of file or in use.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -163,7 +159,7 @@ def catalogue(
     (1, [Skipped(reason='not a DICOM file', count=1, examples=('README',))], [])
     """
     if not folder.is_dir():
-        raise InputError([Problem(str(folder), "is no folder", "Name the folder that holds the DICOM files.")])
+        raise InputError([Problem(str(folder), "is not a folder", "Name the folder that holds the DICOM files.")])
     folder, catalogue_path = folder.absolute(), catalogue_path.absolute()
     store = Store(catalogue_path, folder)
     try:
@@ -172,13 +168,13 @@ def catalogue(
         _Reading(store, folder, advance).run(found, workers or os.cpu_count() or 1)
         store.forget_unseen()
     except BaseException:
-        store.close()  # what was read so far is kept, after Ctrl-C too
+        store.close()  # keeps what was read so far, also after Ctrl-C
         raise
     return Catalogue(store, folder)
 
 
 class _Piece(NamedTuple):
-    """Work for another process: one file, or some members of an archive (all of them where ``stop`` is None)."""
+    """A task for a worker: one file, or some members of an archive (all of them if ``stop`` is None)."""
 
     file: int
     path: str
@@ -188,7 +184,7 @@ class _Piece(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What became of a piece; ``n_members`` above 0 asks for it to be given again in smaller pieces."""
+    """The outcome of a task; ``n_members`` above 0 asks for the task to be resubmitted in smaller pieces."""
 
     piece: _Piece
     looked: list[Looked]
@@ -196,7 +192,7 @@ class _Answer(NamedTuple):
 
 
 class _Reading:
-    """One scan under way."""
+    """One scan in progress."""
 
     def __init__(self, store: Store, folder: Path, advance: Callable[[int], None]) -> None:
         self.store = store
@@ -207,7 +203,7 @@ class _Reading:
         self.committed_s = time.monotonic()
 
     def run(self, found: Iterator[FoundFile], workers: int) -> None:
-        """Read what is new, a little more at a time than there are workers."""
+        """Read what is new, keeping slightly more tasks in flight than there are workers."""
         chunks = self.chunks(found)
         with _pool(workers) as submit:
             under_way: dict[Future[list[_Answer]], list[_Piece]] = {}
@@ -222,14 +218,14 @@ class _Reading:
                     self.keep(self.answers(future, under_way.pop(future)))
 
     def answers(self, future: Future[list[_Answer]], pieces: list[_Piece]) -> list[_Answer]:
-        """What a worker found; where workers die (killed for memory, or a script without guard), it is found here."""
+        """Return what a worker found; if workers die (out of memory, or a script without guard), read here instead."""
         try:
             return future.result()
         except BrokenProcessPool:
             return _read_pieces(self.folder, pieces)
 
     def chunks(self, found: Iterator[FoundFile]) -> Iterator[list[_Piece]]:
-        """Gather the files that have to be read; those that are known or cannot be read are dealt with here."""
+        """Collect the files that need reading; files that are known or unreadable are handled here."""
         chunk: list[_Piece] = []
         for one in found:
             if not one.reason and self.store.keeps(one):
@@ -250,7 +246,7 @@ class _Reading:
             yield chunk
 
     def keep(self, answers: list[_Answer]) -> None:
-        """Write answers down; a file is finished with the last of its pieces."""
+        """Store answers; a file is finished when the last of its tasks is."""
         for piece, looked, n_members in answers:
             if n_members:
                 bounds = range(0, n_members, _CHUNK_MEMBERS)
@@ -270,13 +266,13 @@ class _Reading:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[Callable[[str, list[_Piece]], Future[list[_Answer]]]]:
-    """Processes that start with the first large chunk: a small folder is read before they would be there."""
+    """Start processes with the first large chunk; a small folder is read sooner than they would start."""
     pool: ProcessPoolExecutor | None = None
 
     def submit(folder: str, pieces: list[_Piece]) -> Future[list[_Answer]]:
         nonlocal pool
         if workers > 1 and (pool or len(pieces) == _CHUNK_FILES or pieces[0].stop is not None):
-            # Forked processes would inherit the locks of threads that they do not have.
+            # Forked processes would inherit locks held by threads that they do not have.
             pool = pool or ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
             with suppress(BrokenProcessPool):
                 return pool.submit(_read_pieces, folder, pieces)
@@ -292,7 +288,7 @@ def _pool(workers: int) -> Iterator[Callable[[str, list[_Piece]], Future[list[_A
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even where it is killed."""
+    """Leave Ctrl-C to the parent, and exit with the parent even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -305,13 +301,13 @@ def _end_with_parent() -> None:
 
 
 def _read_pieces(folder: str, pieces: list[_Piece]) -> list[_Answer]:
-    """Read headers, in a process that may be another one."""
+    """Read headers, possibly in a worker process."""
     return [_read_piece(os.path.join(folder, piece.path), piece) for piece in pieces]  # noqa: PTH118 (undecodable names)
 
 
 def _read_piece(path: str, piece: _Piece) -> _Answer:
     try:
-        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 (undecodable names; quicker)
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 (undecodable names; faster)
             return _look_at(stream, piece)
     except OSError:
         return _Answer(piece, [Looked("", Refused(UNREADABLE))])

@@ -1,8 +1,7 @@
 """Which series of a patient become the scans of the study, and why the others do not.
 
-Pure functions over what headers say, so that a folder of files and a public index are chosen from in the same way. A
-series is first set aside for what it is (``kinds.py``); what is left competes within one visit
-of the patient, phase by phase.
+Pure functions of the header values, so that a folder of files and a public index are handled in the same way. A series
+is first excluded by its kind (``kinds.py``); the remaining series of one visit of the patient compete phase by phase.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from nephrograde.volume.phase.evidence import PhaseAnswer
 
 Reasons: TypeAlias = "tuple[Statement, ...]"
-"""A reason, and its grounds after it."""
+"""A reason, followed by its grounds."""
 
 Merit: TypeAlias = "tuple[float | str, Statement]"
 
 KIDNEYS_NEEDED = 0.5
-"""A series that covers less of the height of the kidneys is set aside: it shows one pole. Our choice."""
+"""A series that covers a smaller fraction of the kidneys' height is excluded: it shows only one pole."""
 
 _BEST_STEP_MM = (1.0, 3.0)
 _ENOUGH_MM = 250.0
@@ -40,14 +39,14 @@ _KERNEL_ORDER: dict[Kernel, int] = {"soft": 0, "unknown": 1, "medium": 2, "sharp
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One series, what it is, and whether it is taken.
+    """One series, what it is, and whether it was chosen.
 
     Attributes:
         header: The series.
         answer: Its phase.
-        chosen: It is the scan of its patient in its phase.
+        chosen: Whether it is the patient's scan in its phase.
         reason: Why, one of ``REASONS``.
-        grounds: What decided, of ``GROUNDS``.
+        grounds: What decided, from ``GROUNDS``.
     """
 
     header: SeriesHeader
@@ -58,7 +57,7 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """The reason and its grounds as they stand in ``series.csv``."""
+        """The reason and its grounds as written in ``series.csv``."""
         return write_statements((self.reason, *self.grounds))
 
 
@@ -69,27 +68,27 @@ def choose_series(
     kidneys: Mapping[str, tuple[float, float]] | None = None,
     unreadable: Mapping[str, str] | None = None,
 ) -> list[Choice]:
-    """Choose the best series of each phase for every patient, all of them from one visit.
+    """Choose the best series of each phase for every patient, all from one visit.
 
-    A visit is all studies of one day, as many hospitals book the plain and the enhanced scan as two; a study without a
-    date is a visit of its own. Where the day of surgery is known, the last visit up to that day is taken; else the one
-    with the most phases, and of several the latest. Within the visit the series of a phase compete in this order:
-    share of the kidneys covered (where their place is known), certainty of the phase, soft kernel, original before
-    derived, length in steps of 50 mm up to 250 mm, slices nearest to 1–3 mm apart, number of images, and last the
-    lowest series number.
+    A visit is all studies of one day, because many hospitals book the unenhanced and the enhanced scan separately; a
+    study without a date is a visit of its own. If the day of surgery is known, the last visit up to that day is chosen;
+    otherwise the visit with the most phases, and among several the latest. Within the visit, the series of a phase
+    compete by these criteria, in order: fraction of the kidneys covered (if their position is known), certainty of the
+    phase, soft kernel, original before derived, length in steps of 50 mm up to 250 mm, slice distance closest to
+    1–3 mm, number of images, and finally the lowest series number.
 
     Args:
-        series: Every series with its phase, of any number of patients, who are told apart by ``patient_id``.
-        surgery: The day of surgery by patient, where it is known.
-        kidneys: Lowest and highest place of the kidneys along the slices' normal, mm, by key of the series in which
-            they were found; they count for the other series of the same study too.
-        unreadable: By key, why a series whose files were tried cannot be read.
+        series: Every series with its phase, of any number of patients, distinguished by ``patient_id``.
+        surgery: Day of surgery by patient, where known.
+        kidneys: Lowest and highest position of the kidneys along the slice normal in mm, by key of the series in which
+            they were found; they also apply to the other series of the same study.
+        unreadable: Why a series could not be read, by key.
 
     Returns:
-        A choice for every series, in the order given.
+        One choice per series, in the order given.
 
-    Source:
-        Our choice. Slices: thinner ones are mostly noise at the dose of an abdomen, thicker ones blur small tumours.
+    Slices of 1–3 mm are preferred because thinner ones are mostly noise at abdominal dose and thicker ones blur small
+    tumours.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> from nephrograde.volume.phase.evidence import PhaseAnswer
@@ -117,14 +116,14 @@ def choose_series(
 
 
 def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> float:
-    """Tell how much of the height of the kidneys a series covers.
+    """Return the fraction of the kidneys' height that a series covers.
 
     Args:
         header: The series.
-        kidneys_mm: Lowest and highest place of the kidneys; None where it is not known.
+        kidneys_mm: Lowest and highest position of the kidneys; None if unknown.
 
     Returns:
-        0 to 1; 1 where either place is not known, as nothing then speaks against the series.
+        0 to 1; 1 if either position is unknown, because nothing then speaks against the series.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> kidney_share(SeriesHeader(series_uid="1", extent_mm=(-100.0, 50.0)), (0.0, 100.0))
@@ -140,12 +139,12 @@ def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -
 def _kidneys_by_study(
     headers: Sequence[SeriesHeader], kidneys: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    """Where the kidneys of a study lie."""
+    """Find where the kidneys of each study lie."""
     found: dict[str, list[tuple[float, float]]] = {}
     for header in headers:
         if header.key in kidneys:
             found.setdefault(header.study_uid, []).append(kidneys[header.key])
-    # The longest of them: a series that cuts the kidneys off shows them shorter than they are.
+    # Use the longest: a series that cuts off the kidneys shows them shorter than they are.
     return {study: max(extents, key=lambda extent: extent[1] - extent[0]) for study, extents in found.items()}
 
 
@@ -199,7 +198,7 @@ def _visit(header: SeriesHeader) -> str:
 def _choose_visit(
     visits: Mapping[str, Sequence[tuple[SeriesHeader, PhaseAnswer]]], surgery: date | None
 ) -> tuple[str, dict[str, Reasons]]:
-    """The visit that is taken, empty where none can be, and for each of the others the reason why not."""
+    """Return the chosen visit, empty if there is none, and for each other visit the reason it was not chosen."""
     day_of = {visit: read_day(members[0][0].study_date) for visit, members in visits.items()}
     why_not: dict[str, Reasons] = {}
     open_visits = list(visits)
@@ -236,7 +235,7 @@ def _contest(
     kidneys: Mapping[str, tuple[float, float]],
     reasons: dict[int, Reasons],
 ) -> int:
-    """Find the best of the rivals, and write the reasons of all of them."""
+    """Find the best of the rivals, and record the reasons for all of them."""
     merits = {i: _merits(*pairs[i], kidneys.get(pairs[i][0].study_uid)) for i in rivals}
     best, *others = sorted(rivals, key=lambda i: [value for value, _ in merits[i]])
     won_by: list[Statement] = []
@@ -257,7 +256,7 @@ def _differ(pair: tuple[Merit, Merit]) -> bool:
 
 
 def _merits(header: SeriesHeader, answer: PhaseAnswer, kidneys_mm: tuple[float, float] | None) -> list[Merit]:
-    """What speaks for a series, the weightiest first: a number, lower is better, and what is said where it decides."""
+    """List the merits of a series, most important first: a number (lower is better) and the ground it gives."""
     step_mm, kernel = step_of(header), kernel_of(header)
     share = math.floor(20 * kidney_share(header, kidneys_mm) + 0.5) / 20
     extent_mm = _extent(header)
@@ -290,7 +289,7 @@ def _extent(header: SeriesHeader) -> float:
 
 
 def _step_distance(step_mm: float | None) -> float:
-    """How far, in doublings, a slice distance lies outside the best; an unknown one counts as 5 mm does."""
+    """How far a slice distance lies outside the best range, in doublings; an unknown one counts as 5 mm."""
     low, high = _BEST_STEP_MM
     step_mm = 5.0 if step_mm is None else step_mm
     return round(max(math.log2(low / step_mm), math.log2(step_mm / high), 0.0) * 4) / 4

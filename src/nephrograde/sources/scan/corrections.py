@@ -1,4 +1,4 @@
-"""What a person says of single series after looking a choice over: which phase it is, or that it is left out."""
+"""A reviewer's corrections for single series: the phase of a series, or that it is left out."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _COLUMNS = ("series_uid", "phase")
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """The phase by SeriesInstanceUID; empty where the series is left out."""
+    """The phase by SeriesInstanceUID; empty if the series is left out."""
 
     phases: Mapping[str, str] = field(default_factory=dict)
 
     def of_answers(self, answers: Mapping[str, PhaseAnswer], uids: Mapping[str, str]) -> dict[str, PhaseAnswer]:
-        """Put what the person says in place of what was recognised.
+        """Replace recognised phases by the reviewer's.
 
         Args:
             answers: By key of the series.
@@ -41,11 +41,11 @@ class Corrections:
         }
 
     def of_choices(self, choices: Iterable[Choice], unreadable: Mapping[str, str]) -> list[Choice]:
-        """Take what the person has chosen in place of what would be chosen in the same phase.
+        """Replace automatic choices by the reviewer's choice for the same phase.
 
         Args:
-            choices: All series of one patient, chosen from the answers as corrected.
-            unreadable: By key, why a series cannot be read; it is not taken, whoever chose it.
+            choices: All series of one patient, chosen from the corrected answers.
+            unreadable: Why a series cannot be read, by key; such a series is never chosen.
         """
         corrected = list(choices)
         named = [
@@ -53,7 +53,7 @@ class Corrections:
             for n, choice in enumerate(corrected)
             if self.phases.get(choice.header.series_uid) and choice.header.key not in unreadable
         ]
-        taken = {self.phases[corrected[n].header.series_uid]: n for n in reversed(named)}  # of several the first
+        taken = {self.phases[corrected[n].header.series_uid]: n for n in reversed(named)}  # the first of several
         for n, choice in enumerate(corrected):
             if taken.get(choice.answer.phase) == n:
                 corrected[n] = replace(choice, chosen=True, reason=Statement.of("chosen-by-person"), grounds=())
@@ -72,12 +72,10 @@ def read_corrections(corrections_path: Path) -> Corrections:
 
     Args:
         corrections_path: CSV or XLSX with ``series_uid`` and ``phase`` (one of ``PHASES``, or empty to leave the series
-            out); rows copied from ``series.csv`` of any format will do, as other columns are passed over.
+            out). Other columns are ignored, so rows can be copied from a ``series.csv`` of any format.
 
     Raises:
-        InputError: With every mistake.
-
-    Source: Our choice.
+        InputError: Lists every mistake.
 
     >>> import pathlib, tempfile
     >>> corrections_path = pathlib.Path(tempfile.mkdtemp()) / "corrections.csv"

@@ -1,4 +1,4 @@
-"""The table that the hospital keeps of its patients, joined to their scans by the id that stands in both."""
+"""The hospital's own patient table, joined to the scans by the id that both contain."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _IDENTIFYING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Grades:
-    """What a table says of patients, by the id that their scans carry.
+    """What a table says about patients, by the id in their scans.
 
     Attributes:
         name: The table's file name.
-        rows: Row number on the screen and the cells to carry over, by id as it is compared.
+        rows: Row number as shown by a spreadsheet and the cells to carry over, by normalized id.
         columns: The columns to carry over, ``isup_grade`` first.
-        surgery: Day of surgery, by id as it is compared.
-        left_out: Headings that would tell who a patient is, or when the surgery was; they are not carried over.
+        surgery: Day of surgery, by normalized id.
+        left_out: Headings that would identify a patient or reveal the day of surgery; they are not carried over.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Grades:
     left_out: tuple[str, ...]
 
     def find(self, original_id: str) -> str | None:
-        """Find the id under which the table knows a patient; None where it does not.
+        """Find the id under which the table lists a patient; None if it does not.
 
         Args:
-            original_id: As in the headers. Leading zeros, which spreadsheets drop, need not be there.
+            original_id: As in the headers. Leading zeros, which spreadsheets drop, may be missing.
         """
         exact = _compared(original_id)
         if exact in self.rows:
@@ -77,26 +77,23 @@ class Grades:
 
 
 NO_GRADES = Grades("", {}, ("isup_grade",), {}, ())
-"""Where no table is joined: the column stands there empty, to be filled in."""
+"""Used when no table is joined: the column is left empty, to be filled in."""
 
 
 def read_grades(grades_path: Path) -> Grades:
-    """Read a table of patients to join to a scan.
+    """Read a patient table to join to a scan.
 
     Args:
         grades_path: CSV or XLSX. Columns: ``patient_id`` (the id in the headers of the scans), ``isup_grade``,
-            ``surgery_date`` (year first) and any others; the first three also under their usual Chinese headings.
+            ``surgery_date`` (year first) and any others; the first three may have their usual Chinese headings.
 
     Returns:
-        The rows. Columns that hold ids, names, births, addresses or the day of surgery are left out of what is
-        carried over.
+        The rows. Columns that contain ids, names, dates of birth, addresses or the day of surgery are not carried
+        over.
 
     Raises:
-        InputError: Where it is no table, has no column of ids, an id twice, or a day of surgery that cannot be read.
-            The message names rows, not patients.
-
-    Source:
-        Our choice.
+        InputError: If it is not a table, has no id column, lists an id twice, or contains a day of surgery that cannot
+            be read. The message names rows, not patients.
 
     >>> import pathlib, tempfile
     >>> grades_path = pathlib.Path(tempfile.mkdtemp()) / "grades.csv"
@@ -114,7 +111,7 @@ def read_grades(grades_path: Path) -> Grades:
     name_of = _known_names(sheet.headings)
     id_heading = next((heading for heading, name in name_of.items() if name == "patient_id"), None)
     if id_heading is None:
-        what = f"no column holds the ids of the patients (the table has {', '.join(sheet.headings[:20])})"
+        what = f"has no column with patient ids (the table has {', '.join(sheet.headings[:20])})"
         raise InputError([Problem(sheet.name, what, "Name it patient_id.")])
     holds_ids = {
         heading
@@ -138,14 +135,14 @@ def read_grades(grades_path: Path) -> Grades:
         patient = _compared(cells[id_heading])
         place = f"{sheet.name} row {number}"
         if not patient or patient in rows:
-            what = f"has the id of row {rows[patient][0]} too" if patient else "has no id"
-            problems.append(Problem(place, what, "Give every patient one row, with the id that the scans carry."))
+            what = f"repeats the id of row {rows[patient][0]}" if patient else "has no id"
+            problems.append(Problem(place, what, "Give every patient one row, with the id used in the scans."))
             continue
         rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
         if day_heading and cells[day_heading]:
             day = read_day(cells[day_heading])
             if day is None:
-                problems.append(Problem(place, f"column {day_heading} holds no day", "Write it as 2020-03-05."))
+                problems.append(Problem(place, f"column {day_heading} is not a date", "Write it as 2020-03-05."))
             else:
                 surgery[patient] = day
     if problems:
@@ -155,7 +152,7 @@ def read_grades(grades_path: Path) -> Grades:
 
 
 def _known_names(headings: Sequence[str]) -> dict[str, str]:
-    """Our name for every heading; where two headings mean the same, the second keeps its own."""
+    """Return the internal name for every heading; if two headings mean the same, the second keeps its own."""
     names: dict[str, str] = {}
     for heading in headings:
         folded = heading.casefold().replace(" ", "_")

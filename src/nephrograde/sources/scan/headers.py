@@ -1,6 +1,6 @@
-"""One DICOM file's header in few words: to which series it belongs, where it lies, and what the series says of itself.
+"""One DICOM file's header in brief: the series it belongs to, its position, and what it says about the series.
 
-Whatever the bytes are, the answer is an :class:`InstanceHeader` or the reason why there is none.
+For any bytes, the answer is an :class:`InstanceHeader` or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ NOT_DICOM = "not a DICOM file"
 EMPTY = "empty file"
 DAMAGED = "damaged DICOM header"
 CUT_SHORT = "cut short: fewer bytes than its header says"
-NO_SERIES = "does not say to which series it belongs (SeriesInstanceUID)"
-DICOMDIR = "DICOMDIR: its table is not relied on, the files are found by themselves"
+NO_SERIES = "does not name its series (SeriesInstanceUID)"
+DICOMDIR = "DICOMDIR: its table is not used, the files are found directly"
 
 _AXIS_FROM = math.cos(math.radians(30.5))
-"""Gantries tilt by up to 30°; a slice within that of a plane of the body is named after the plane (our choice)."""
+"""Gantries tilt by up to 30°; a slice within that of an anatomical plane is named after the plane."""
 
 _DAYS_AND_TIMES = (
     ("StructureSetDate", "StructureSetTime"),
@@ -68,18 +68,43 @@ _TEXTS = {
     "bolus_time": "ContrastBolusStartTime",
 }
 _KEYWORDS = (
-    *("MediaStorageSOPClassUID", "PatientID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
-    *("SamplesPerPixel", "Rows", "Columns", "NumberOfFrames", "BitsAllocated", "PixelSpacing", "SliceThickness"),
-    *("InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "SeriesNumber", "ConvolutionKernel"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "PatientIdentityRemoved", "BurnedInAnnotation"),
-    *("AcquisitionDateTime", *_TEXTS.values(), *(keyword for pair in _DAYS_AND_TIMES[1:] for keyword in pair)),
+    "MediaStorageSOPClassUID",
+    "PatientID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SamplesPerPixel",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "PixelSpacing",
+    "SliceThickness",
+    "InstanceNumber",
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "SeriesNumber",
+    "ConvolutionKernel",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PatientIdentityRemoved",
+    "BurnedInAnnotation",
+    "AcquisitionDateTime",
+    *_TEXTS.values(),
+    *(keyword for pair in _DAYS_AND_TIMES[1:] for keyword in pair),
 )
 _FRAME_PARTS = (
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence"),
-    *("PlaneOrientationSequence", "PixelMeasuresSequence", "CTReconstructionSequence"),
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "CTReconstructionSequence",
 )
 _REFERENCED_PARTS = (
-    *("ReferencedFrameOfReferenceSequence", "RTReferencedStudySequence", "RTReferencedSeriesSequence"),
+    "ReferencedFrameOfReferenceSequence",
+    "RTReferencedStudySequence",
+    "RTReferencedSeriesSequence",
 )
 _WANTED = want(_KEYWORDS)
 _WANTED_OF_FRAMES = want(_KEYWORDS, _FRAME_PARTS)
@@ -93,17 +118,17 @@ _WANTED_OF_MASKS = {
 
 @dataclass(frozen=True, slots=True)
 class InstanceHeader:
-    """One object: a slice, a multi-frame image, or something that is no image.
+    """One object: a slice, a multi-frame image, or an object that is not an image.
 
     Attributes:
         acquisition: AcquisitionNumber, and TemporalPositionIdentifier after a slash.
-        number: InstanceNumber; 0 where it is not there.
-        n_images: 1, or the frames of a multi-frame image.
-        low_mm: Place along the normal of its slices, of the lowest frame; None where it does not say.
-        high_mm: Of the highest frame.
-        step_mm: Median distance of neighbouring frames.
-        acquired: The time of acquisition as ISO 8601; empty where it is not known.
-        series: What it says of its series, as JSON: the texts, sizes, flags and references of a
+        number: InstanceNumber; 0 if missing.
+        n_images: 1, or the number of frames of a multi-frame image.
+        low_mm: Position of the lowest frame along the slice normal; None if unknown.
+        high_mm: Position of the highest frame.
+        step_mm: Median distance between neighbouring frames.
+        acquired: The time of acquisition as ISO 8601; empty if unknown.
+        series: What it says about its series, as JSON: the texts, sizes, flags and references of a
             :class:`~nephrograde.volume.dicom.header.SeriesHeader`, and ``bolus_time``.
     """
 
@@ -123,7 +148,7 @@ class InstanceHeader:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a file is passed over."""
+    """Why a file was skipped."""
 
     reason: str
 
@@ -132,14 +157,14 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     """Read the header of one file, or of one member of an archive.
 
     Args:
-        beginning: Gives the first so many bytes; asked for more only where the header goes on.
+        beginning: Returns the first n bytes; asked for more only if the header continues.
         n_bytes: Size of the whole file.
 
     Returns:
-        The header, or why there is none; damaged bytes raise nothing.
+        The header, or the reason why there is none; damaged bytes never raise.
 
     Source: DICOM PS3.3 C.7.6 (images), C.7.6.16 (frames of enhanced objects), C.8.20 (segmentations), C.8.8.5
-    (structure sets); our choice of what is passed over.
+    (structure sets).
 
     >>> read_header(lambda n: b"patient_id,isup_grade"[:n], 21)
     Refused(reason='not a DICOM file')
@@ -162,13 +187,13 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     except CutShortError:
         reason = CUT_SHORT
     if reason:
-        # Without the mark of DICOM, a file that cannot be read is most probably something else.
+        # Without the DICOM marker, a file that cannot be parsed is most likely something else.
         return Refused(reason if is_marked or reason == DICOMDIR else NOT_DICOM)
     return _describe(header, n_frames)
 
 
 def _objection(header: Entries, n_frames: int, n_bytes: int) -> str:
-    """Why a file whose header can be read is passed over all the same; empty where it is not."""
+    """Why a file is skipped although its header can be read; empty if it is not."""
     if MEDIA_DIRECTORY_CLASS in {header.word("MediaStorageSOPClassUID"), header.word("SOPClassUID")}:
         return DICOMDIR
     if not header.word("SeriesInstanceUID"):
@@ -176,7 +201,7 @@ def _objection(header: Entries, n_frames: int, n_bytes: int) -> str:
     if header.syntax not in UNCOMPRESSED:
         return ""
     samples = header.find_whole("SamplesPerPixel") or 1
-    samples = 2 if samples == 3 else samples  # colours may be stored for every other pixel only
+    samples = 2 if samples == 3 else samples  # chroma may be stored for every other pixel only
     sizes = [header.find_whole(keyword) or 0 for keyword in ("Rows", "Columns", "BitsAllocated")]
     return CUT_SHORT if math.prod(sizes) * samples * n_frames // 8 > n_bytes else ""
 
@@ -222,17 +247,17 @@ def _describe(header: Entries, n_frames: int) -> InstanceHeader:
         high_mm=heights[-1] if heights else None,
         step_mm=median(steps) if steps else None,
         acquired=_acquired(header),
-        series=sys.intern(json.dumps(series, ensure_ascii=False)),  # once in memory for all slices of a series
+        series=sys.intern(json.dumps(series, ensure_ascii=False)),  # one copy in memory for all slices of a series
     )
 
 
 def _is_image(header: Entries) -> bool:
-    """Whether it is an object of pixels that show the patient."""
+    """Whether it is an object whose pixels show the patient."""
     return header.word("Modality") not in NOT_IMAGES and header.word("SOPClassUID") not in MASK_CLASSES
 
 
 def _references(header: Entries) -> tuple[str, list[str]]:
-    """The frame of reference that a structure set names, and the series to which it or a segmentation refers."""
+    """The frame of reference named by a structure set, and the series that it or a segmentation refers to."""
     items = [*header.items("ReferencedSeriesSequence"), *header.items("ReferencedFrameOfReferenceSequence")]
     uids = [uid.strip(" \0") for item in items for uid in item.word("SeriesInstanceUID").split("\\")]
     frame_uid = next((uid for item in items if (uid := item.word("FrameOfReferenceUID"))), "")
@@ -240,7 +265,7 @@ def _references(header: Entries) -> tuple[str, list[str]]:
 
 
 def _normal(orientation: tuple[float, ...] | None) -> Point | None:
-    """The direction in which slices are stacked, signed as when a series is read: axial ones towards the head."""
+    """The direction in which slices are stacked, signed as when a series is read: axial slices towards the head."""
     if orientation is None:
         return None
     (a, b, c), (d, e, f) = orientation[:3], orientation[3:]
@@ -264,7 +289,7 @@ def _plane(normal: Point | None) -> str:
 
 
 def _acquired(header: Entries) -> str:
-    """The earliest thing known of when the image was taken, as ISO 8601 without zone."""
+    """The earliest known time of acquisition, as ISO 8601 without time zone."""
     moment = read_date_time(header.word("AcquisitionDateTime"))
     for day, time in _DAYS_AND_TIMES:
         moment = moment or read_moment(header.word(day) or header.word("StudyDate"), header.word(time))

@@ -1,4 +1,4 @@
-"""A cohort planned from a table of series metadata, before any image is there."""
+"""A cohort planned from a table of series metadata, before any image is downloaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.phase.evidence import PhaseAnswer
 
 NEEDED = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription")
-"""Columns without which nothing can be planned; all others may be missing."""
+"""Columns required for planning; all others may be missing."""
 
 _TIMES = ("AcquisitionTime", "SeriesTime")
 _UID = re.compile(r"\w(?:[\w-]|\.(?!\.)){0,63}")
@@ -37,27 +37,27 @@ def plan_index(
 ) -> ScanResult:
     """Plan a cohort from a table of series, such as one taken from the Imaging Data Commons.
 
-    Writes ``cohort.csv``, whose images are ``images/<SeriesInstanceUID>``, to be filled by a download, and
+    Writes ``cohort.csv``, which refers to images at ``images/<SeriesInstanceUID>``, to be downloaded later, and
     ``series.csv``.
 
     Args:
-        index_path: CSV or XLSX, UTF-8 or GB18030, a row a series, with the DICOM keywords as headings: ``PatientID,
+        index_path: CSV or XLSX, UTF-8 or GB18030, one row per series, with DICOM keywords as headings: ``PatientID,
             StudyInstanceUID, SeriesInstanceUID, SeriesDescription`` and, where known, ``SeriesNumber,
             StudyDescription, Modality, Manufacturer, instanceCount, StudyDate, ImageType, ConvolutionKernel,
             SliceThickness, BodyPartExamined`` and others.
-        out_dir: Where the tables go; made when missing.
+        out_dir: Where to write the tables; created if missing.
         grades_path: A table to join, as for a folder.
-        keep_ids: Ids stay as they are, as those of a public index identify nobody. Else they become pseudonyms.
+        keep_ids: Keep the ids, as those of a public index identify nobody. Otherwise they become pseudonyms.
 
     Returns:
         What was planned.
 
     Raises:
-        InputError: Where a column is missing, or a series stands in two rows.
-        RunError: Where ``cohort.csv`` is of another origin, or was edited since.
+        InputError: If a column is missing, or a series is listed in two rows.
+        RunError: If ``cohort.csv`` has another origin, or was edited since.
 
     Source:
-        Column names: Imaging Data Commons index; else our choice.
+        Imaging Data Commons index for the column names.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -88,13 +88,13 @@ def plan_index(
 
 
 def recognise_series(headers: Iterable[SeriesHeader]) -> list[tuple[SeriesHeader, PhaseAnswer]]:
-    """Name the phase of every series, study by study.
+    """Determine the phase of every series, study by study.
 
     Args:
         headers: Series of any number of patients and studies.
 
     Returns:
-        Each series with its phase, those of a study together.
+        Each series with its phase, grouped by study.
 
     >>> [answer.phase for _, answer in recognise_series([SeriesHeader(series_uid="1", modality="OT")])]
     ['']
@@ -118,10 +118,10 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
         index_path: As for :func:`plan_index`.
 
     Returns:
-        A header a series, ordered by patient and study.
+        One header per series, ordered by patient and study.
 
     Raises:
-        InputError: Where a column of ``NEEDED`` is missing, a row lacks a UID, or a series stands in two rows.
+        InputError: If a column of ``NEEDED`` is missing, a row lacks a UID, or a series is listed in two rows.
     """
     rows = read_table(index_path)
     missing = [name for name in NEEDED if name.casefold() not in {heading.casefold() for heading in rows[0]}]
@@ -138,8 +138,8 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
     for number, header in enumerate(headers, start=1):
         is_uid = _UID.fullmatch(header.series_uid) is not None
         if not is_uid or header.series_uid in seen:
-            what = "stands in two rows" if is_uid else "has no SeriesInstanceUID that could name a folder"
-            problems.append(Problem(f"{index_path.name}, series {number}", what, "Keep one row a series."))
+            what = "is listed in two rows" if is_uid else "has no SeriesInstanceUID that could name a folder"
+            problems.append(Problem(f"{index_path.name}, series {number}", what, "Keep one row per series."))
         seen.add(header.series_uid)
     if problems:
         raise InputError(problems)
@@ -147,7 +147,7 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
 
 
 def _with_whole_times(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The rows with the zeros that a spreadsheet dropped from their times."""
+    """Restore the leading zeros that a spreadsheet dropped from times."""
     whole = [dict(row) for row in rows]
     for heading in rows[0]:
         if heading.casefold() in {name.casefold() for name in _TIMES}:
@@ -160,8 +160,8 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
     r"""Make a series header from a row of an index.
 
     Args:
-        row: Values by DICOM keyword, in any case; ``instanceCount`` is the number of images. None and NaN count as
-            unknown, and so does a number that cannot be read.
+        row: Values by DICOM keyword, in any case; ``instanceCount`` is the number of images. None, NaN and unreadable
+            numbers count as unknown.
 
     >>> header = header_of_row({"SeriesInstanceUID": "1.2", "SeriesDescription": "动脉期", "instanceCount": "120",
     ...                         "ImageType": "['ORIGINAL', 'PRIMARY', 'AXIAL']", "StudyDate": "2003-06-29"})
@@ -214,6 +214,6 @@ def _number(text: str) -> float | None:
 
 
 def _values(text: str) -> str:
-    """ImageType as DICOM writes it, from whatever a table made of its list."""
+    """ImageType in DICOM notation, from whatever a table made of its list."""
     parts = text.strip("[]()").replace("\\", ",").replace("/", ",").split(",")
     return "\\".join(part.strip(" '\"") for part in parts if part.strip(" '\""))

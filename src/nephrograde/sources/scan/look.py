@@ -1,4 +1,4 @@
-"""A look at the pixels of one series: its kidneys, what they say of the phase, and two small pictures for people."""
+"""Inspecting the pixels of one series: its kidneys, what they say about the phase, and two thumbnails for reviewers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 LOOK = 2
-"""Raised whenever the same files would give another look, so that looks kept from before are not taken for it."""
+"""Increase whenever the same files would give another look, so that cached looks are not reused."""
 
 THUMBNAIL_PX = 144
 _SURE_OF_KIDNEYS = 0.5
-"""From this quality on, the place of the kidneys counts against other series. Our choice."""
+"""From this quality on, the position of the kidneys also counts for other series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class SeriesLook:
     """What was seen in one series.
 
     Attributes:
-        evidence: What the enhancement says of the phase; None where no kidney was found.
-        kidneys_mm: Lowest and highest place of the kidneys, where they were found beyond doubt.
-        fault: Code of the reason why the series cannot be read, else empty.
-        pictures: PNG by view, "axial" at the height of the kidneys and "coronal" through their middle.
+        evidence: What the enhancement says about the phase; None if no kidney was found.
+        kidneys_mm: Lowest and highest position of the kidneys, if they were found reliably.
+        fault: Code of the reason why the series cannot be read; empty otherwise.
+        pictures: PNG by view: "axial" at the height of the kidneys, "coronal" through their middle.
     """
 
     evidence: Evidence | None
@@ -50,22 +50,19 @@ class SeriesLook:
 def look_at_series(
     files: Mapping[str, Sequence[str]], looks_dir: Path, *, workers: int = 1, organs: Mapping[str, Path] | None = None
 ) -> dict[str, SeriesLook]:
-    """Look at several series, those that were not looked at before.
+    """Inspect those of several series that were not inspected before.
 
     Args:
         files: Lines of a series list, by key of the series.
-        looks_dir: Where looks are kept, under names that come from the files' places, sizes and times.
-        workers: Series that are read at the same time; each holds one scan in memory.
-        organs: By key, where a label map of TotalSegmentator lies.
+        looks_dir: Cache folder; file names are derived from the files' paths, sizes and times.
+        workers: Series that are read concurrently; each holds one scan in memory.
+        organs: Path of a TotalSegmentator label map, by key.
 
     Returns:
-        The looks by key. A series that cannot be read has its ``fault`` set.
+        The looks by key. A series that cannot be read has ``fault`` set.
 
     Raises:
-        VolumeError: Where a label map of organs cannot be used.
-
-    Source:
-        Our choice.
+        VolumeError: If a label map of organs cannot be used.
     """
     given = organs or {}
     with ThreadPoolExecutor(workers) as pool:
@@ -107,17 +104,14 @@ def _look(files: list[str], organs_path: Path | None) -> SeriesLook:
 
 
 def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, bytes]:
-    """Draw an axial and a coronal plane through the middle of the kidneys, or of the scan where none were found.
+    """Draw an axial and a coronal plane through the middle of the kidneys, or of the scan if none were found.
 
     Args:
         volume: The scan.
-        enhancement: Where the kidneys are, None where they were not found.
+        enhancement: Where the kidneys are; None if they were not found.
 
     Returns:
-        PNG by view; the coronal one has the head up.
-
-    Source:
-        Our choice.
+        PNG by view; the head is at the top of the coronal one.
     """
     from nephrograde.quality.thumbnail import thumbnail_png
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.volume.dicom.header import SeriesHeader
 
-# What people call their structures: in CPTAC they are "RIGHT KIDNEY - 1", "LIVER - 1", "LEFT ADRENAL - 1 - SEED POINT".
+# What people call their structures: CPTAC has "RIGHT KIDNEY - 1", "LIVER - 1", "LEFT ADRENAL - 1 - SEED POINT".
 _SEED = re.compile(r"\bseeds?\b|种子")
 _KIDNEY = re.compile(r"\b(?:kidneys?|renal|c?c?rcc|nieren?|ner(?:k\w*|ek))\b|肾(?!上腺)")
 _OTHER_ORGAN = re.compile(
@@ -39,24 +39,24 @@ def is_mask(header: SeriesHeader) -> bool:
 
 
 def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | None = None) -> list[Choice]:
-    """Give each chosen series of a patient the mask that was drawn on it.
+    """Assign to each chosen series of a patient the mask that was drawn on it.
 
-    A mask belongs to the series to which it refers; one that refers to none, to the only chosen series of its frame of
-    reference. One that refers to several is taken for the first of them that was chosen, and where both parts of a
-    series were chosen, for that of the earlier phase. Of several masks of one series, areas come before seed points,
-    then the newest counts by day and time, series number and UID. A mask that is named after another organ, and not
-    after the kidney, is never taken.
+    A mask belongs to the series it refers to; a mask without reference, to the only chosen series in its frame of
+    reference. If a mask refers to several series, it is assigned to the first chosen one; if both parts of a series
+    were chosen, to the part with the earlier phase. Among several masks of one series, areas precede seed points, then
+    the newest wins by date and time, series number and UID. A mask named after another organ, and not after the
+    kidney, is never used.
 
     Args:
-        choices: All series of one patient, chosen; masks among them.
-        unreadable: By key, why a mask cannot be used.
+        choices: All series of one patient after the choice, including masks.
+        unreadable: Why a mask cannot be used, by key.
 
     Returns:
-        The choices in the same order; of masks with the reason why they were taken or not, those taken with the phase
-        of their series.
+        The choices in the same order; masks get the reason why they were chosen or not, and chosen masks the phase of
+        their series.
 
     Source:
-        DICOM PS3.3 C.8.20.2 and C.8.8.5 (references); order and words: our choice.
+        DICOM PS3.3 C.8.20.2 and C.8.8.5 for the references.
 
     >>> from nephrograde.sources.scan.choose import Choice
     >>> from nephrograde.volume.dicom.header import SeriesHeader
@@ -89,7 +89,7 @@ def choose_masks(choices: Sequence[Choice], *, unreadable: Mapping[str, str] | N
 
 
 def _drawn_on(header: SeriesHeader, scans: Mapping[str, Choice]) -> Choice | None:
-    """The series that a mask marks; where it refers to several, a chosen one before others."""
+    """Find the series that a mask marks; if it refers to several, prefer a chosen one."""
     if header.refers_to:
         found = [scans[uid] for uid in header.refers_to if uid in scans]
         return min(found, key=lambda scan: not scan.chosen, default=None)
@@ -98,7 +98,7 @@ def _drawn_on(header: SeriesHeader, scans: Mapping[str, Choice]) -> Choice | Non
 
 
 def _set_aside(header: SeriesHeader, scan: Choice | None, unreadable: Mapping[str, str]) -> Statement | None:
-    """Why a mask cannot be the one of a scan; None where it can."""
+    """Return why a mask cannot belong to a scan; None if it can."""
     if header.key in unreadable:
         return Statement.of("unreadable", fault=unreadable[header.key])
     if scan is None:
@@ -110,7 +110,7 @@ def _set_aside(header: SeriesHeader, scan: Choice | None, unreadable: Mapping[st
 
 
 def _contest(scan: Choice, masks: Sequence[Choice]) -> dict[str, Choice]:
-    """The choices of all masks of one scan, by key."""
+    """Return the choices of all masks of one scan, by key."""
     best, *others = sorted(masks, key=lambda mask: _rank(mask.header), reverse=True)
     answer = PhaseAnswer(scan.answer.phase, scan.answer.probability, ())
     taken = replace(

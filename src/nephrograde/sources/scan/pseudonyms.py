@@ -1,4 +1,4 @@
-"""Names for patients that say nothing of them, and the key that leads back; the key is kept apart."""
+"""Pseudonyms that reveal nothing about patients, and the key that maps them back; the key is kept separately."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _COLUMNS = ("patient_id", "original_id")
 _OURS = re.compile(r"P(\d{4,})")
 _FILE_SAFE = re.compile(r"\w[\w.+=-]{0,63}")
 _NOBODY = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
-"""What stands for the name where a name was taken out: it makes nobody the same person as somebody else."""
+"""Placeholders for a removed name; sharing one does not make two patients the same person."""
 
 
 class Pseudonyms:
-    """The names P0001, P0002, … of the patients of one cohort, in the order in which they were first asked for.
+    """The pseudonyms P0001, P0002, … of the patients of one cohort, in the order in which they were first requested.
 
-    An existing key is continued, so that a patient keeps the name in every later scan; what other steps keep in it,
-    shifted days and a secret, stays as it is.
+    An existing key is continued, so that a patient keeps the pseudonym in every later scan. Other contents of the key,
+    such as shifted days and a secret, are left unchanged.
 
     >>> import pathlib, tempfile
     >>> key_path = pathlib.Path(tempfile.mkdtemp()) / "cohort.key.csv"
@@ -42,13 +42,13 @@ class Pseudonyms:
     """
 
     def __init__(self, key_path: Path) -> None:
-        """Read the key where there is one.
+        """Read the key if it exists.
 
         Args:
             key_path: ``patient_id, original_id``; UTF-8.
 
         Raises:
-            InputError: Where the file is no such key, or names two patients alike. No id is in the message.
+            InputError: If the file is not such a key, or gives two patients the same name. The message contains no id.
         """
         self._key_path = key_path
         self._rows = _read_key(key_path) if key_path.exists() else []
@@ -58,7 +58,7 @@ class Pseudonyms:
         self._last = max(numbers, default=0)
 
     def name(self, original_id: str) -> str:
-        """Give the name of a patient; a new one where the key has none."""
+        """Return the pseudonym of a patient; a new one if the key has none."""
         if original_id not in self._names:
             self._last += 1
             self._names[original_id] = f"P{self._last:04d}"
@@ -67,7 +67,7 @@ class Pseudonyms:
         return self._names[original_id]
 
     def write(self) -> None:
-        """Write the key, readable by its owner alone; nothing where no patient was named anew."""
+        """Write the key, readable by its owner only; do nothing if no patient was added."""
         if not self._is_new:
             return
         with replaced(self._key_path) as temporary_path:
@@ -81,18 +81,15 @@ class Pseudonyms:
 
 
 def keeps_its_id(patient_id: str) -> bool:
-    """Tell whether an id can stand in tables and file names as it is.
+    """Check whether an id can be used in tables and file names as it is.
 
-    Use it for ids that identify nobody: of data that say they are de-identified, or that the user asked to keep.
+    Use it for ids that identify nobody: from data marked as de-identified, or that the user asked to keep.
 
     Args:
         patient_id: As in the header.
 
     Returns:
-        False for an id that is empty, cannot be part of a file name, or looks like one of our own names.
-
-    Source:
-        Our choice.
+        False for an id that is empty, cannot be part of a file name, or looks like one of our own pseudonyms.
 
     >>> [keeps_its_id(text) for text in ("TCGA-B0-4710", "病例12", "P0001", "a/b", "")]
     [True, True, False, False, False]
@@ -101,21 +98,18 @@ def keeps_its_id(patient_id: str) -> bool:
 
 
 def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:
-    """Part the series of one PatientID into persons.
+    """Divide the series of one PatientID into persons.
 
-    Exports that were made anonymous by hand often give every patient the same id, or none. Series under one id are of
-    two persons where both the name and the day of birth differ; either alone is often written in two ways. Without an
-    id, only series of one study, or with the same name and the same day of birth, are of one person.
+    Exports that were anonymized by hand often give every patient the same id, or none. Series with one id belong to
+    two persons if both the name and the date of birth differ; either one alone is often written in two ways. Without
+    an id, series belong to one person only if they share a study, or both the name and the date of birth.
 
     Args:
         headers: All series with one ``patient_id``, which may be empty.
 
     Returns:
-        The series by original id: the PatientID itself, or where that does not do, the PatientID with the day of birth
-        and the name, or with the study where one of them is not known. Not for logs or reports.
-
-    Source:
-        Our choice.
+        The series by original id: the PatientID itself or, if that is ambiguous, the PatientID with date of birth and
+        name, or with the study if one of them is unknown. Keep it out of logs and reports.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> people = [("ANON", "A", "19500101"), ("ANON", "A^B", "19500101"), ("ANON", "C", "19600101")]
@@ -127,7 +121,7 @@ def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader
     [('ANON | 19500101 | A', 2), ('ANON | 19600101 | C', 1)]
     """
     known = {header.study_uid: header for header in reversed(headers) if header.study_uid and _is_known(header)}
-    # A series that does not say whose it is, such as a mask, goes with those of its study.
+    # A series that does not name its patient, such as a mask, goes with the others of its study.
     speakers = [header if _is_known(header) else known.get(header.study_uid, header) for header in headers]
     if all(not header.patient_id for header in headers):
         return _gather(headers, speakers)
@@ -145,8 +139,8 @@ class Person:
     """One patient of a folder.
 
     Attributes:
-        patient_id: The name in our tables.
-        original_id: The name in the hospital's. Not for logs or reports.
+        patient_id: The pseudonym in our tables.
+        original_id: The hospital's id. Keep it out of logs and reports.
         headers: All series.
         shares_id: Someone else has the same PatientID.
     """
@@ -160,13 +154,13 @@ class Person:
 def name_persons(
     studies: Iterable[Sequence[SeriesHeader]], names: Pseudonyms, *, keep_ids: bool = False
 ) -> Iterator[Person]:
-    """Give one patient after the other a name, holding no more than one PatientID in memory.
+    """Name the patients one after the other, holding no more than one PatientID in memory.
 
     Args:
-        studies: The series of each study, those of one ``patient_id`` together.
+        studies: The series of each study, grouped by ``patient_id``.
         names: The key; new patients are added to it.
-        keep_ids: Keep the id where it can be part of a file name. Else only ids of data that say they are
-            de-identified are kept.
+        keep_ids: Keep every id that can be part of a file name. Otherwise only ids from data marked as de-identified
+            are kept.
     """
     series = chain.from_iterable(studies)
     for _, members in groupby(series, key=lambda header: header.patient_id):
@@ -203,7 +197,7 @@ def _long_id(header: SeriesHeader) -> str:
 
 def _read_key(key_path: Path) -> list[dict[str, str]]:
     rows = read_table(key_path)
-    remedy = "Put the key back as it was, or give another name for the table."
+    remedy = "Restore the key, or choose another name for the table."
     if any(not row.get("patient_id") or not row.get("original_id") for row in rows):
         raise InputError([Problem(str(key_path), f"lacks a cell of {' and '.join(_COLUMNS)}", remedy)])
     for name in _COLUMNS:
@@ -213,5 +207,5 @@ def _read_key(key_path: Path) -> list[dict[str, str]]:
 
 
 def _names_of(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The names by original id; a row whose name stands in brackets is no patient's."""
+    """The pseudonyms by original id; a row whose name is in brackets does not belong to a patient."""
     return {row["original_id"]: row["patient_id"] for row in rows if not row["patient_id"].startswith("(")}

@@ -1,4 +1,4 @@
-"""From a hospital's folder to a cohort table: read headers, name phases, choose series, write tables."""
+"""From a hospital's folder to a cohort table: read headers, determine phases, choose series, write tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ When: TypeAlias = Literal["uncertain", "all", "never"]
 _LIST = re.compile(rf".+-({'|'.join(PHASES)})(-mask)?\.series")
 _PICTURE = re.compile(rf".+-({'|'.join(PHASES)})-(axial|coronal)\.png")
 CERTAIN = 0.9
-"""Below this probability the headers leave a phase uncertain, and the image is looked at. Our choice."""
+"""Below this probability the phase from the headers is uncertain, and the image is inspected."""
 _MOST_READERS = 4
 
 
@@ -43,13 +43,13 @@ class ScanSettings:
     """How a folder is scanned.
 
     Attributes:
-        look: Which series are read to look at their kidneys: those whose headers leave the phase "uncertain" and those
-            that are chosen, "all" that could be chosen, or "never" any; then there are no pictures either.
-        keep_ids: Keep PatientID in the tables, where it can be part of a file name. Else only ids of data that say
-            they are de-identified are kept.
-        workers: Processes that read headers; as many as there are processors when None.
+        look: Which series are read to inspect their kidneys: "uncertain" reads those whose headers leave the phase
+            uncertain and those that are chosen, "all" every candidate, "never" none; then there are no pictures either.
+        keep_ids: Keep every PatientID that can be part of a file name. Otherwise only ids from data marked as
+            de-identified are kept.
+        workers: Processes that read headers; None uses one per processor.
         grades_path: A table to join: ``patient_id`` as in the scans, ``isup_grade``, ``surgery_date`` and others.
-        corrections_path: A table of series whose phase a person has looked at; see ``corrections.py``.
+        corrections_path: A table of series whose phase a person has reviewed; see ``corrections.py``.
         organs_dir: Label maps of TotalSegmentator, ``<SeriesInstanceUID>.nii.gz`` or a folder of that name.
     """
 
@@ -79,28 +79,25 @@ def scan_folder(
     settings: ScanSettings | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> ScanResult:
-    """Scan a folder and write a cohort table, with all that is needed to look the choice over.
+    """Scan a folder and write a cohort table, with everything needed to review the choices.
 
-    Beside ``cohort.csv`` come ``series.csv``, ``cohort.series/`` (the files of each chosen scan, and of the mask that
-    was drawn on it), ``cohort.thumbs/``, ``cohort.key.csv`` (who is who) and ``cohort.skipped.csv`` (every file that
-    was passed over), both to be kept apart, ``cohort.catalogue.sqlite`` and ``cohort.looks/`` (what was read, so that
-    a second scan reads only what is new). No image is copied.
+    Next to ``cohort.csv`` it writes ``series.csv``, ``cohort.series/`` (the files of each chosen scan and of its mask),
+    ``cohort.thumbs/``, ``cohort.key.csv`` (the real identities) and ``cohort.skipped.csv`` (every file that was
+    skipped), both to be kept separately, ``cohort.catalogue.sqlite`` and ``cohort.looks/`` (caches, so that a second
+    scan reads only what is new). No image is copied.
 
     Args:
-        folder: Any tree with DICOM files in it.
+        folder: Any tree that contains DICOM files.
         table_path: The cohort table to write.
-        settings: How; the defaults where None.
-        progress: Called with what is being done, how much is done and how much there is, 0 where that is not known.
+        settings: How to scan; None uses the defaults.
+        progress: Called with the name of the step, the amount done and the total (0 if unknown).
 
     Returns:
         What was found and written.
 
     Raises:
-        InputError: Where the folder holds no DICOM file, or a joined table or the key is not sound.
-        RunError: Where the table exists and was not written by a scan, or was edited since.
-
-    Source:
-        Our choice.
+        InputError: If the folder contains no DICOM file, or a joined table or the key is invalid.
+        RunError: If the table exists and was not written by a scan, or was edited since.
     """
     settings = settings or ScanSettings()
     paths = ScanPaths(table_path)
@@ -145,14 +142,14 @@ def scan_folder(
 
 def _nothing_found(folder: Path, found: Catalogue, skipped_path: Path | None) -> InputError:
     counts = ", ".join(f"{skipped.count} {skipped.reason}" for skipped in found.skipped()[:5])
-    what = f"holds no DICOM file ({found.n_files} files looked into{f'; {counts}' if counts else ''})"
-    remedy = "Give the folder of the export, and see that it may be read."
-    named = "" if skipped_path is None else f" {skipped_path} names what was passed over."
+    what = f"contains no DICOM file ({found.n_files} files examined{f'; {counts}' if counts else ''})"
+    remedy = "Give the folder of the export, and check that it can be read."
+    named = "" if skipped_path is None else f" {skipped_path} lists what was skipped."
     return InputError([Problem(str(folder), what, f"{remedy}{named}")])
 
 
 def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, str], dict[str, SeriesLook]]:
-    """Name the phases and choose; look at the images that matter, and again until no look changes the choice."""
+    """Determine phases and choose; inspect the images that matter, repeating until no look changes the choice."""
     known = scan.grades.find(person.original_id)
     day = scan.grades.surgery.get(known) if known else None
     patient = person.headers[0].patient_id
@@ -213,7 +210,7 @@ def _look_at(headers: Sequence[SeriesHeader], scan: _Scan) -> dict[str, SeriesLo
 
 
 def _write_lists(person: Person, choices: Sequence[Choice], scan: _Scan) -> tuple[dict[str, str], dict[str, str]]:
-    """Write the list of each chosen series and of its mask; the cells, and the faults, by key."""
+    """Write the list of each chosen series and of its mask; return the cells, and the faults, by key."""
     images: dict[str, str] = {}
     faults: dict[str, str] = {}
     for choice in choices:
@@ -231,7 +228,7 @@ def _write_lists(person: Person, choices: Sequence[Choice], scan: _Scan) -> tupl
 def _write_pictures(
     person: Person, choices: Sequence[Choice], looks: Mapping[str, SeriesLook], thumbs_dir: Path
 ) -> set[str]:
-    """Write the pictures of the chosen series; the names of their files."""
+    """Write the pictures of the chosen series; return their file names."""
     written: set[str] = set()
     for choice in choices:
         if choice.chosen and choice.header.key in looks:

@@ -1,4 +1,4 @@
-"""The objects of one series: which of them make one stack of slices, in which order, and what the stack is like."""
+"""The objects of one series: which of them form one stack of slices, in which order, and the stack's properties."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 _SAME_PLACE_MM = 0.01
 _EVEN_WITHIN = 0.1
-"""As much as distances of slices may differ before a series counts as uneven when it is read."""
+"""How much slice distances may differ before a series counts as uneven on reading."""
 _COVERS_FROM = 0.5
-"""Two acquisitions show the same place where the shorter lies in the other by half of its length (our choice): the
-slabs of a step-and-shoot scan, and chest and abdomen of one breath-hold each, overlap by less."""
+"""Two acquisitions show the same region if at least half of the shorter one lies within the other. The slabs of a
+step-and-shoot scan, and chest and abdomen in one breath-hold each, overlap by less."""
 
 
 class Instance(NamedTuple):
-    """One object of a series, as the catalogue holds it.
+    """One object of a series, as stored in the catalogue.
 
     Attributes:
         place: Where the catalogue finds its file: number of the file, name of the member.
-        says: The texts, sizes and flags of its series; the same mapping for slices that say the same.
+        says: The texts, sizes and flags of its series; slices with equal values share one mapping.
     """
 
     place: tuple[int, str]
@@ -45,19 +45,17 @@ class Instance(NamedTuple):
 
 
 def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
-    """Part the objects of a series into stacks of slices, each ordered along its normal.
+    """Divide the objects of a series into stacks of slices, each ordered along its normal.
 
-    Copies (equal SOPInstanceUID, place and numbers) count once. Objects of another kind, size or plane, such as a
-    scout kept in the series it was planned for, make a stack of their own, and so do acquisitions that cover the
-    same place, and every segmentation or structure set.
+    Duplicates (equal SOPInstanceUID, position and numbers) count once. Objects of another kind, size or plane, such as
+    a scout stored in the series that was planned on it, form a stack of their own, and so do acquisitions that cover
+    the same region, and every segmentation or structure set.
 
     Args:
-        instances: All of one series.
+        instances: All objects of one series.
 
     Returns:
-        The stacks, the one with most images first; acquisitions in the order of time.
-
-    Source: Our choice.
+        The stacks, the one with the most images first; acquisitions in order of time.
 
     >>> slices = [Instance((k, ""), f"1.{k}", "7", k, 1, 5.0 * k, 5.0 * k, None, "", {}) for k in (2, 0, 1)]
     >>> [one.low_mm for one in part_stacks([*slices, *slices])[0]]
@@ -66,7 +64,7 @@ def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
     kinds: dict[tuple[object, ...], list[Instance]] = defaultdict(list)
     copies = set()
     for one in sorted(instances, key=_along_normal):
-        # Exports with one UID for all images exist, so the UID alone does not make a copy.
+        # Exports with one UID for all images exist, so the UID alone does not identify a duplicate.
         identity = (one.sop_uid, one.low_mm, one.number, one.acquisition)
         if one.sop_uid and identity in copies:
             continue
@@ -81,11 +79,11 @@ def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
 
 
 def _part_acquisitions(kind: list[Instance]) -> list[list[Instance]]:
-    """Lay acquisitions one after the other into the first stack whose slices they do not cover."""
+    """Add each acquisition in turn to the first stack whose slices it does not cover."""
     groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
     for one in kind:
         groups[one.acquisition, one.sop_uid if one.n_images > 1 else ""].append(one)
-    # The frames of a bolus tracker, one an acquisition, are no stacks.
+    # The frames of a bolus tracker, one per acquisition, do not form stacks.
     large = [group for group in groups.values() if _count(group) >= FEWEST_SLICES and group[0].low_mm is not None]
     if len(large) < 2 or _is_even(kind):
         return [kind]
@@ -102,17 +100,15 @@ def _part_acquisitions(kind: list[Instance]) -> list[list[Instance]]:
 
 
 def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: str) -> SeriesHeader:
-    """Say what a stack of a series is like.
+    """Describe a stack of a series.
 
     Args:
         ids: PatientID, StudyInstanceUID and SeriesInstanceUID.
-        stack: At least one object, ordered.
-        part: Which stack of the series it is; empty where there is one only.
+        stack: At least one object, in order.
+        part: Which stack of the series it is; empty if it is the only one.
 
     Returns:
-        Its header. Texts are those of most of its objects, times the earliest.
-
-    Source: Our choice.
+        Its header. Texts are those of most of its objects; times are the earliest.
     """
     by_saying = {id(one.says): one.says for one in stack}
     commonest = Counter(id(one.says) for one in stack).most_common(1)[0][0]
@@ -150,7 +146,7 @@ def _count(stack: Sequence[Instance]) -> int:
 
 
 def _is_even(kind: Sequence[Instance]) -> bool:
-    """Whether all slices together are one stack without gaps, however they are spread over acquisitions."""
+    """Whether all slices together form one stack without gaps, however they are distributed over acquisitions."""
     places = sorted(one.low_mm for one in kind if one.low_mm is not None)
     steps = [after - before for before, after in pairwise(places)]
     usual = median(steps)

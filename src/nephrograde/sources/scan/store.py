@@ -1,6 +1,6 @@
-"""The SQLite file in which a scan keeps what it has read, so that the next one reads only what is new or changed.
+"""The SQLite file in which a scan keeps what it has read, so that the next scan reads only what is new or changed.
 
-It holds what the headers say of the patients: keep it where the key file is kept, and delete it when the cohort stands.
+It contains what the headers say about the patients: keep it with the key file, and delete it when the cohort is final.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.tree import FoundFile
 
 VERSION = 3
-"""Raised when headers are read otherwise: an older file is then read anew."""
-COPY = "copy of another file of its series (same SOPInstanceUID)"
-_OURS = 0x6E656772  # "negr" as the application's number in the head of the file
+"""Increase when headers are read differently; older files are then read again."""
+COPY = "duplicate of another file in its series (same SOPInstanceUID)"
+_OURS = 0x6E656772  # "negr", the SQLite application id
 _UNFINISHED = -1
 _TABLES = """
 CREATE TABLE scan (version INTEGER, folder BLOB, number INTEGER);
@@ -45,12 +45,12 @@ CREATE INDEX instance_series ON instance (patient_id, study_uid, series_uid);
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Files that were passed over for one reason.
+    """Files that were skipped for one reason.
 
     Attributes:
         reason: In words.
         count: How many.
-        examples: Up to three paths below the scanned folder. They may tell who the patient is: not for logs or reports.
+        examples: Up to three paths below the scanned folder. They may identify the patient: keep them out of reports.
     """
 
     reason: str
@@ -59,7 +59,7 @@ class Skipped:
 
 
 class Store:
-    """The file, open; one scan at a time writes to it."""
+    """The open file; only one scan at a time writes to it."""
 
     def __init__(self, catalogue_path: Path, folder: Path) -> None:
         self._texts = lru_cache(maxsize=4096)(self._text)
@@ -70,13 +70,13 @@ class Store:
             self.number = self._begin(os.fsencode(folder))
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            what = "is in use by another scan" if "locked" in str(error) else "is no catalogue of a scan, or is damaged"
+            what = "is in use by another scan" if "locked" in str(error) else "is not a scan catalogue, or is damaged"
             remedy = "Wait for it to end." if "locked" in str(error) else "Delete it, or give another name."
             raise InputError([Problem(str(catalogue_path), what, remedy)]) from None
         catalogue_path.chmod(0o600)
 
     def _begin(self, folder: bytes) -> int:
-        """Make the tables where they are missing, of another folder or version; give this scan its number."""
+        """Create the tables if missing or from another folder or version; return the number of this scan."""
         connection = self._connection
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -93,7 +93,7 @@ class Store:
         return int(connection.execute("SELECT number FROM scan").fetchone()[0])
 
     def keeps(self, found: FoundFile) -> bool:
-        """Whether a file is known and has not changed; it then counts as seen. One that cannot be read never is."""
+        """Whether a file is known and unchanged; it is then marked as seen. False for files that cannot be read."""
         seen = self._connection.execute(
             "UPDATE file SET number = ? WHERE path = ? AND n_bytes = ? AND changed_ns = ? AND number != ? "
             "AND NOT EXISTS (SELECT 1 FROM refused WHERE refused.file = file.id AND reason = ?)",
@@ -102,7 +102,7 @@ class Store:
         return seen.rowcount > 0
 
     def begin_file(self, found: FoundFile) -> int:
-        """Forget what a file held, and give it a number; until it is finished the next scan reads it again."""
+        """Forget a file's contents and give it a number; until it is finished, the next scan reads it again."""
         path = os.fsencode(found.path)
         old = self._connection.execute("SELECT id FROM file WHERE path = ?", (path,)).fetchone()
         if old:
@@ -114,7 +114,7 @@ class Store:
         return int(added.lastrowid or 0)
 
     def add(self, file: int, outcomes: Iterable[Looked]) -> None:
-        """Keep what was found in a file, or in some members of an archive."""
+        """Store what was found in a file, or in some members of an archive."""
         for member, outcome in outcomes:
             if isinstance(outcome, Refused):
                 self._connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (file, member, outcome.reason))
@@ -125,15 +125,15 @@ class Store:
             )
 
     def finish_file(self, file: int) -> None:
-        """Note that all of a file has been read."""
+        """Record that the whole file has been read."""
         self._connection.execute("UPDATE file SET number = ? WHERE id = ?", (self.number, file))
 
     def commit(self) -> None:
-        """Make what was added last, whatever becomes of the process."""
+        """Make recent additions durable, whatever happens to the process."""
         self._connection.commit()
 
     def forget_unseen(self) -> None:
-        """Drop the files that are no longer there; only after all of the folder was walked."""
+        """Drop the files that no longer exist; call it only after the whole folder was walked."""
         self._forget("IN (SELECT id FROM file WHERE number != ?)", (self.number,))
         self._connection.execute("DELETE FROM says WHERE id NOT IN (SELECT says FROM instance)")
         self._says.cache_clear()
@@ -144,16 +144,16 @@ class Store:
             self._connection.execute(f"DELETE FROM {table} WHERE {column} {which}", values)  # noqa: S608 (our names)
 
     def count_files(self) -> int:
-        """Count files and members, those passed over among them."""
+        """Count files and members, including skipped ones."""
         counts = "SELECT (SELECT COUNT(*) FROM instance) + (SELECT COUNT(*) FROM refused)"
         return int(self._connection.execute(counts).fetchone()[0])
 
     def studies(self) -> Iterator[tuple[str, str]]:
-        """PatientID and StudyInstanceUID of every study, in their order."""
+        """PatientID and StudyInstanceUID of every study, in order."""
         yield from self._connection.execute("SELECT DISTINCT patient_id, study_uid FROM instance ORDER BY 1, 2")
 
     def instances(self, patient_id: str, study_uid: str, series_uid: str = "") -> dict[str, list[Instance]]:
-        """The objects of a study, or of one series of it, by SeriesInstanceUID in the order of the UIDs."""
+        """The objects of a study, or of one of its series, by SeriesInstanceUID in UID order."""
         listed: dict[str, list[Instance]] = {}
         rows = self._connection.execute(
             "SELECT series_uid, file, member, sop_uid, acquisition, number, n_images, low_mm, high_mm, step_mm, "
@@ -170,7 +170,7 @@ class Store:
         return os.fsdecode(self._connection.execute("SELECT path FROM file WHERE id = ?", (file,)).fetchone()[0])
 
     def skipped_files(self) -> Iterator[tuple[str, str]]:
-        """The reason and the path below the folder of everything that was passed over; none of it is held."""
+        """The reason and the path below the folder of everything that was skipped, read one at a time."""
         listed = (
             "SELECT reason, path, member FROM refused JOIN file ON file = id UNION ALL "
             "SELECT ?, path, member FROM (SELECT file, member, ROW_NUMBER() OVER (PARTITION BY patient_id, study_uid, "
@@ -181,7 +181,7 @@ class Store:
             yield reason, _name(path, member)
 
     def skipped(self) -> list[Skipped]:
-        """What was passed over, by reason, the commonest first."""
+        """What was skipped, by reason, the most common first."""
         counts = "SELECT reason, COUNT(*) FROM refused GROUP BY reason ORDER BY 2 DESC, 1"
         examples = (
             "SELECT path, member FROM refused JOIN file ON file = id WHERE reason = ? ORDER BY path, member LIMIT 3"
@@ -197,7 +197,7 @@ class Store:
         return listed + ([Skipped(COPY, copies, ())] if copies else [])
 
     def close(self) -> None:
-        """Keep what was added, and let go of the file."""
+        """Commit what was added and close the file."""
         self._connection.commit()
         self._connection.close()
 
@@ -212,8 +212,19 @@ class Store:
 
 def _row(file: int, member: str, header: InstanceHeader, says: Any) -> tuple[Any, ...]:
     return (
-        *(file, member, header.patient_id, header.study_uid, header.series_uid, header.sop_uid, header.acquisition),
-        *(header.number, header.n_images, header.low_mm, header.high_mm, header.step_mm, header.acquired),
+        file,
+        member,
+        header.patient_id,
+        header.study_uid,
+        header.series_uid,
+        header.sop_uid,
+        header.acquisition,
+        header.number,
+        header.n_images,
+        header.low_mm,
+        header.high_mm,
+        header.step_mm,
+        header.acquired,
         says(header.series),
     )
 

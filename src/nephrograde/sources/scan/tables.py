@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScanPaths:
-    """Where a scan writes: all beside its table, under the table's name."""
+    """Where a scan writes: everything is placed next to its table and named after it."""
 
     table_path: Path
 
     def beside(self, ending: str) -> Path:
-        """Name a file or folder beside the table.
+        """Return the path of a file or folder next to the table.
 
         >>> ScanPaths(Path("out/cohort.csv")).beside("series").as_posix()
         'out/cohort.series'
@@ -37,7 +37,7 @@ class ScanPaths:
 
     @property
     def series_path(self) -> Path:
-        """The table of all series: ``series.csv`` beside ``cohort.csv``, else with the table's name before it.
+        """The table of all series: ``series.csv`` next to ``cohort.csv``, otherwise prefixed with the table's name.
 
         >>> [ScanPaths(Path(name)).series_path.name for name in ("cohort.csv", "zhongshan.csv")]
         ['series.csv', 'zhongshan.series.csv']
@@ -47,15 +47,15 @@ class ScanPaths:
 
 
 def claim_table(paths: ScanPaths) -> None:
-    """Make sure that the tables may be written: they are not there, or a scan wrote them and nobody changed them.
+    """Check that the tables may be written: they do not exist, or a scan wrote them and nobody edited them.
 
-    Tables of an older format that nobody changed may be written again.
+    Unedited tables of an older format may be overwritten.
 
     Args:
         paths: Where the scan writes.
 
     Raises:
-        RunError: Where a table is of another origin, was edited since, or is of a newer format.
+        RunError: If a table has another origin, was edited since, or has a newer format.
     """
     state_path = paths.beside("scan.json")
     written = read_json(state_path) if state_path.exists() else {}
@@ -75,13 +75,13 @@ def claim_table(paths: ScanPaths) -> None:
 def cohort_row(
     patient_id: str, choices: Sequence[Choice], *, images: Mapping[str, str], carried: Mapping[str, str]
 ) -> dict[str, str] | None:
-    """Make the row of a patient in the cohort table; None where no series was chosen.
+    """Build the row of a patient in the cohort table; None if no series was chosen.
 
     Args:
         patient_id: The pseudonym.
         choices: All series of the patient.
-        images: The cell by key of the chosen series and masks.
-        carried: Cells of a joined table; a mask that it names comes before one that was found.
+        images: Table cells of the chosen series and masks, by key.
+        carried: Cells of a joined table; a mask named there takes precedence over one that was found.
     """
     chosen = [choice for choice in choices if choice.chosen]
     found = {choice.answer.phase: images[choice.header.key] for choice in chosen if not is_mask(choice.header)}
@@ -94,7 +94,7 @@ def cohort_row(
 
 
 def series_entry(patient_id: str, choice: Choice) -> SeriesEntry:
-    """Make the entry of a series in the table of all series; a part of a series is named in the description.
+    """Build the entry of a series in the table of all series; a part of a series is named in the description.
 
     Args:
         patient_id: The pseudonym.
@@ -123,16 +123,13 @@ def write_tables(
     *,
     carried: Sequence[str] = ("isup_grade",),
 ) -> None:
-    """Write the cohort table and the table of all series, and note what was written.
+    """Write the cohort table and the table of all series, and record what was written.
 
     Args:
-        paths: Where to.
+        paths: Where to write.
         cohort_rows: From :func:`cohort_row`.
         entries: From :func:`series_entry`.
-        carried: The columns between ``patient_id`` and the images. Those of masks follow, for phases that have any.
-
-    Source:
-        Our choice.
+        carried: The columns between ``patient_id`` and the images. Mask columns follow, for phases that have masks.
 
     >>> import tempfile
     >>> paths = ScanPaths(Path(tempfile.mkdtemp()) / "cohort.csv")
@@ -151,18 +148,15 @@ def write_tables(
 
 
 def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Path | None:
-    """Write the table of everything that was passed over: ``reason, path``, readable by its owner alone.
+    """Write the table of everything that was skipped: ``reason, path``, readable by its owner only.
 
     Args:
-        skipped_path: Where to. An older table is removed where nothing was passed over.
-        skipped: Reasons and paths, one held at a time. Bytes of a name that are no text are written as escapes.
+        skipped_path: Where to write. An existing table is removed if nothing was skipped.
+        skipped: Reasons and paths, read one at a time. Undecodable bytes of a name are written as escapes.
 
     Returns:
-        ``skipped_path``, or None where nothing was passed over. Names of files may tell who a patient is: it is not for
-        passing on.
-
-    Source:
-        Our choice.
+        ``skipped_path``, or None if nothing was skipped. File names may identify a patient, so the table must not be
+        shared.
     """
     n_skipped = 0
     with replaced(skipped_path) as temporary_path:
@@ -180,18 +174,15 @@ def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Pat
 
 
 def write_list(list_path: Path, files: Iterable[str]) -> None:
-    """Write a series list, the image of a series whose files lie among others.
+    """Write a series list, which selects the files of one series among others.
 
     Args:
-        list_path: Ends in ``.series``. A file below the folder of the table is named relative to the list, so that
-            both can be moved together; another one in full.
+        list_path: Ends in ``.series``. Files below the folder of the table are written relative to the list, so that
+            both can be moved together; other files as absolute paths.
         files: Absolute paths with ``/``; a member of an archive as ``archive.zip//member``.
 
     Raises:
-        VolumeError: With code "path-encoding" where a file's name cannot be written as text.
-
-    Source:
-        Our choice.
+        VolumeError: With code "path-encoding" if a file name cannot be written as text.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -208,8 +199,9 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
     except UnicodeEncodeError:
         raise VolumeError(
             "path-encoding",
-            f"{list_path}: the name of one of its files is not text in any known encoding.",
+            "the name of one of the files of this series is not text in any known encoding.",
             "Rename the folders and files of the export, and scan again.",
+            path=list_path,
         ) from None
     if list_path.exists() and list_path.read_bytes() == content:
         return
@@ -218,7 +210,7 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
 
 
 def _as_listed(line: str, list_dir: Path, home_dir: Path) -> str:
-    start = 2 if line.startswith("//") else 0  # a Windows share begins with two strokes
+    start = 2 if line.startswith("//") else 0  # a Windows share begins with two slashes
     file, *members = line[start:].split("//")
     path = Path(line[:start] + file)
     if path.is_relative_to(home_dir):
@@ -227,7 +219,7 @@ def _as_listed(line: str, list_dir: Path, home_dir: Path) -> str:
 
 
 def list_key(files: Sequence[str]) -> str:
-    """Name what a series list would hold, its files with their sizes and times, without naming a patient.
+    """Return a key for the contents of a series list (its files with sizes and times) that names no patient.
 
     Args:
         files: As for :func:`write_list`.

@@ -1,4 +1,4 @@
-"""What comes together while the patients of a folder go by, and what a person is told at the end."""
+"""What a scan collects patient by patient, and the summary shown at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.series_table import SeriesEntry
 
 _NAMED = 20
-"""So many patients or rows are named in a note."""
+"""How many patients or rows a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class ScanResult:
         table_path: The cohort table.
         series_path: The table of all series.
         thumbs_dir: Pictures of the chosen series, ``<patient_id>-<phase>-axial.png`` and ``-coronal.png``.
-        n_files: Files that were looked into.
-        n_series: Series found, CT or not.
-        n_patients: Patients found.
-        n_scans: Chosen series by phase.
-        reasons: Series that were not chosen, by the code of the reason, the commonest first.
-        n_masks: Chosen series that have a mask, by phase.
-        skipped: What was passed over. Its examples are paths, which may tell who a patient is.
-        skipped_path: The table that names every file that was passed over; None where there is none.
-        notes: What a person should know, in sentences that name nobody but by pseudonym.
+        n_files: Number of files examined.
+        n_series: Number of series found, CT or not.
+        n_patients: Number of patients found.
+        n_scans: Number of chosen series by phase.
+        reasons: Number of series that were not chosen, by reason code, the most common first.
+        n_masks: Number of chosen series with a mask, by phase.
+        skipped: What was skipped. Its examples are paths, which may identify a patient.
+        skipped_path: The table that lists every skipped file; None if there is none.
+        notes: What the user should know, in sentences that name patients by pseudonym only.
     """
 
     table_path: Path
@@ -96,12 +96,12 @@ class Tally:
     _n_patients: int = 0
 
     def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str]) -> None:
-        """Take a patient in.
+        """Add a patient.
 
         Args:
             person: The patient.
             choices: All series.
-            images: The cell by key of the chosen series and masks.
+            images: Table cells of the chosen series and masks, by key.
         """
         self._n_patients += 1
         self.entries += [series_entry(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
@@ -145,13 +145,13 @@ class Tally:
         skipped: Sequence[Skipped] = (),
         skipped_path: Path | None = None,
     ) -> ScanResult:
-        """Say what was found.
+        """Summarize what was found.
 
         Args:
-            paths: Where it was written.
-            n_files: Files that were looked into.
-            skipped: What was passed over.
-            skipped_path: The table that names it all.
+            paths: Where the tables were written.
+            n_files: Number of files examined.
+            skipped: What was skipped.
+            skipped_path: The table that lists all of it.
         """
         return ScanResult(
             table_path=paths.table_path,
@@ -171,13 +171,14 @@ class Tally:
     def _notes(self, paths: ScanPaths) -> list[str]:
         name = self.grades.name
         sentences = {
-            "no CT": "{n} without any CT, left out of the cohort table: {who}.",
+            "no CT": "{n} without any CT, not in the cohort table: {who}.",
             "no series": "No series could be chosen for {n}; {series} says why: {who}.",
             "not joined": "{name} has no row for {n}; their grade is empty: {who}.",
-            "no id": "Without PatientID, {n}: each study counts as one, or all of one name and day of birth: {who}.",
-            "shared id": "One PatientID stands for several people, told apart by name and day of birth: {who}.",
-            "births": "Series under one PatientID carry several days of birth. See whether they are one person: {who}.",
-            "mask": "A mask came with the files of {n}. See that it marks the tumour, or name the tumour's label under "
+            "no id": "{n} without PatientID: each study, or all studies with one name and date of birth, "
+            "count as a patient: {who}.",
+            "shared id": "Several people share one PatientID and are distinguished by name and date of birth: {who}.",
+            "births": "Series under one PatientID have different dates of birth. Check if they are one person: {who}.",
+            "mask": "A mask was found for {n}. Check that it marks the tumour, or name the tumour's label under "
             "[masks] in the study: {who}.",
         }
         notes = [
@@ -190,10 +191,10 @@ class Tally:
             notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")
         if self.grades.left_out:
             headings = ", ".join(self.grades.left_out)
-            notes.append(f"Not carried over from {name}, as they may tell who a patient is: {headings}.")
+            notes.append(f"Not carried over from {name}, because they may identify a patient: {headings}.")
         key_path = paths.beside("key.csv")
         if key_path.exists():
-            notes.append(f"{key_path.name} tells who is who: keep it apart from everything else.")
+            notes.append(f"{key_path.name} identifies the patients: keep it separate from everything else.")
         return notes
 
 

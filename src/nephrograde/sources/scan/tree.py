@@ -1,4 +1,4 @@
-"""Every file below a folder: which there are, and which cannot be looked at."""
+"""Every file below a folder, and what cannot be examined."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-UNREADABLE_FOLDER = "folder that cannot be opened (ask for the right to read it)"
-UNREADABLE = "cannot be read (damaged disk, or no right to read it)"
+UNREADABLE_FOLDER = "folder that cannot be opened (ask for read permission)"
+UNREADABLE = "cannot be read (damaged disk, or no read permission)"
 LOOP = "link to a folder that is scanned anyway"
 BROKEN_LINK = "link that leads nowhere"
 NO_FILE = "neither a file nor a folder"
@@ -22,11 +22,11 @@ class FoundFile(NamedTuple):
     """A file below the scanned folder.
 
     Attributes:
-        path: Below the folder, with ``/``. Bytes that are no text in the system's encoding stand in it as
-            ``surrogateescape`` writes them.
+        path: Relative to the folder, with ``/``. Bytes that cannot be decoded in the system's encoding are written as
+            ``surrogateescape`` does.
         n_bytes: Its size.
-        changed_ns: When it was last changed.
-        reason: Why it cannot be looked at; empty where it can.
+        changed_ns: Its modification time.
+        reason: Why it cannot be examined; empty if it can.
     """
 
     path: str
@@ -36,19 +36,17 @@ class FoundFile(NamedTuple):
 
 
 def walk_files(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterator[FoundFile]:
-    """Find every file below a folder, whatever it is called, in an order that is always the same.
+    """Find every file below a folder, whatever its name, in an order that is always the same.
 
-    Links are followed, those to folders last and each folder once, so that a loop ends and a folder that is
-    reached by two ways counts where it really lies. Of the tree, only the folders still to be opened are held.
+    Links are followed: those to folders last, and each folder once, so that loops end and a folder reachable by two
+    paths counts where it really lies. Only the folders still to be opened are held in memory.
 
     Args:
-        folder: The top of the tree.
-        leave_out: Files not to be listed, such as the catalogue itself.
+        folder: The root of the tree.
+        leave_out: Files to omit, such as the catalogue itself.
 
     Yields:
-        Files, and with a reason what cannot be looked at.
-
-    Source: Our choice.
+        Files, and with a reason those that cannot be examined.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())

@@ -1,1 +1,1 @@
-"""DICOM as it comes: from the files of one series to its numbers and its grid."""
+"""Raw DICOM: from the files of one series to its values and its grid."""

@@ -1,4 +1,4 @@
-"""Zip archives: their members, read where they are and within limits, those of an archive in an archive too."""
+"""Zip archives: their members, read in place and within limits, including those of nested archives."""
 
 from __future__ import annotations
 
@@ -20,39 +20,46 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEMBER_SEPARATOR = "//"
-"""Between an archive and its member in a series list; no path holds it otherwise."""
+"""Separates an archive from its member in a series list; paths do not contain it otherwise."""
 
-BOMB = "zip bomb: stated to unpack to many times its size"
-LEADS_OUT = "its name in the archive leads out of it"
+BOMB = "zip bomb: claims to unpack to many times its size"
+LEADS_OUT = "its name leads out of the archive"
 BROKEN_ARCHIVE = "damaged zip archive"
 BROKEN_MEMBER = "damaged in its zip archive"
 ENCRYPTED = "encrypted in its zip archive"
-UNKNOWN_METHOD = "packed by a method that is not read (unpack the archive)"
-TWICE = "its name stands twice in its zip archive"
-UNLISTABLE = "its name holds a line break or //, and cannot stand in a list"
-TOO_DEEP = "an archive in an archive in an archive (unpack it)"
-TOO_LARGE = "an archive in an archive, too large to be looked into (unpack it)"
+UNKNOWN_METHOD = "compressed by an unsupported method (unpack the archive)"
+TWICE = "its name occurs twice in its zip archive"
+UNLISTABLE = "its name contains a line break or //, so a list cannot name it"
+TOO_DEEP = "archive nested three levels deep (unpack it)"
+TOO_LARGE = "nested archive that is too large to be read (unpack it)"
 TOO_LARGE_MEMBER = "too large to be read from its zip archive (unpack it)"
 TOO_MANY = "an archive of more than a million members"
 
 MOST_MEMBERS = 1_000_000
 BOMB_RATIO = 400
 BOMB_BYTES = 64 * 2**20
-"""Deflate cannot pack tighter than 1032 to 1, and does so for empty images, which are small. A slice of air and
-patient packs about 3 to 1 (our choice)."""
+"""Deflate cannot compress better than 1032 to 1, and comes close only for empty images, which are small. A slice of
+air and patient compresses about 3 to 1."""
 LARGEST_MEMBER_BYTES = 4 * 2**30
-"""An enhanced CT of 2000 slices has 1 GB (our choice)."""
+"""An enhanced CT of 2000 slices takes 1 GB."""
 LARGEST_INNER_BYTES = 256 * 2**20
-"""An archive in an archive is held in memory while it is read."""
+"""A nested archive is held in memory while it is read."""
 _DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, IndexError),
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    IndexError,
     OverflowError,
 )
-"""What zipfile, and what it calls, raise on damaged archives; RuntimeError, on methods and passwords, is apart."""
+"""What zipfile and the modules it calls raise on damaged archives; RuntimeError (methods, passwords) is separate."""
 
 
-class ArchiveRefused(Exception):  # noqa: N818 - not always an error: the reason is counted, and the scan goes on
-    """An archive, or a member of one, that is not read; says why, without a name."""
+class ArchiveRefused(Exception):  # noqa: N818 - not always an error: the reason is counted, and the scan continues
+    """An archive or member that is not read; gives the reason without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,12 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: Its name in the archive; of an archive in an archive ``inner.zip//name``. It may tell who the patient is:
-            not for logs or reports.
-        n_bytes: Its size, unpacked. No more is ever unpacked.
-        checksum: The archive's, to see whether it has changed.
-        refused: Why it is not read; empty where it is.
-        beginning: Gives its first so many bytes. Like ``read``, until the next member is asked for.
+        name: Its name in the archive; in a nested archive ``inner.zip//name``. It may identify the patient: keep it out
+            of logs and reports.
+        n_bytes: Its uncompressed size. No more than this is ever unpacked.
+        checksum: The archive's checksum, to detect changes.
+        refused: Why it is not read; empty if it is.
+        beginning: Returns its first n bytes. Like ``read``, valid only until the next member is requested.
     """
 
     name: str
@@ -75,18 +82,18 @@ class Member:
     beginning: Callable[[int], bytes] = lambda _: b""
 
     def read(self) -> bytes:
-        """Give all its bytes.
+        """Return all its bytes.
 
         Raises:
-            ArchiveRefused: Where it is not read, or damaged.
+            ArchiveRefused: If it is refused or damaged.
         """
         if self.refused:
             raise ArchiveRefused(self.refused)
-        return self.beginning(self.n_bytes + 1)  # the last byte sets off the comparison of the checksum
+        return self.beginning(self.n_bytes + 1)  # reading past the last byte triggers the checksum comparison
 
 
 def is_zip(head: bytes) -> bool:
-    r"""Whether a file begins as zip archives do, empty ones included.
+    r"""Whether a file begins like a zip archive, including an empty one.
 
     >>> is_zip(b"PK\x03\x04rest"), is_zip(b"PK\x05\x06"), is_zip(b"DICM")
     (True, True, False)
@@ -95,7 +102,7 @@ def is_zip(head: bytes) -> bool:
 
 
 def is_listable(name: str) -> bool:
-    r"""Whether a name can stand in a line of a series list.
+    r"""Whether a name can be written as a line of a series list.
 
     >>> is_listable("CT/IM 1"), is_listable("IM\n1"), is_listable("CT//IM1")
     (True, False, False)
@@ -104,10 +111,10 @@ def is_listable(name: str) -> bool:
 
 
 def count_members(archive: IO[bytes]) -> int:
-    """Count what an archive lists, folders included.
+    """Count the entries that an archive lists, including folders.
 
     Raises:
-        ArchiveRefused: Where its directory is damaged, or lists more than ``MOST_MEMBERS``.
+        ArchiveRefused: If its directory is damaged, or lists more than ``MOST_MEMBERS``.
     """
     with open_archive(archive) as opened:
         return len(opened.infolist())
@@ -118,8 +125,8 @@ def open_archive(archive: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """Open an archive.
 
     Raises:
-        FileNotFoundError: Where there is no such file.
-        ArchiveRefused: Where its directory is damaged, or lists more than ``MOST_MEMBERS``.
+        FileNotFoundError: If the file does not exist.
+        ArchiveRefused: If its directory is damaged, or lists more than ``MOST_MEMBERS``.
     """
     try:
         opened = zipfile.ZipFile(archive)
@@ -136,23 +143,23 @@ def open_archive(archive: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
 def walk_members(
     archive: Path | IO[bytes], *, first: int = 0, stop: int | None = None, prefix: str = ""
 ) -> Iterator[Member]:
-    """Go through the files in an archive, those in archives in it too; nothing is unpacked to disk.
+    """Iterate over the files in an archive, including those in nested archives; nothing is unpacked to disk.
 
-    Names that lead out of the archive and bombs can do no harm here, and are refused all the same: whoever unpacks the
-    archive next would suffer.
+    Zip bombs and names that lead out of the archive do no harm here, but are refused anyway to protect whoever unpacks
+    the archive next.
 
     Args:
-        archive: A file, or one open for reading bytes.
-        first: The first member to look at, counted from 0.
-        stop: The member before which to stop; the last one where it is None.
-        prefix: The name of this archive in the outer one, with the separator.
+        archive: A file, or a binary stream open for reading.
+        first: Index of the first member to read, counted from 0.
+        stop: Index of the member to stop before; None reads to the end.
+        prefix: The name of this archive in the outer one, including the separator.
 
     Yields:
-        Every member that is no folder; a refused one says why.
+        Every member that is not a folder; a refused one gives the reason.
 
     Raises:
-        ArchiveRefused: Where the archive's directory is damaged or too long; for one in an archive, that member is
-            refused instead.
+        ArchiveRefused: If the archive's directory is damaged or too long; a nested archive is refused as a member
+            instead.
 
     >>> content = io.BytesIO()
     >>> with zipfile.ZipFile(content, "w") as archive:
@@ -181,16 +188,16 @@ def walk_members(
 
 
 def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LARGEST_MEMBER_BYTES) -> IO[bytes]:
-    """Unpack a member into a temporary file that can be searched.
+    """Unpack a member into a seekable temporary file.
 
     Args:
         opened: The archive.
-        name: The member's.
-        largest_bytes: More than this is not unpacked.
+        name: Name of the member.
+        largest_bytes: Larger members are not unpacked.
 
     Raises:
-        KeyError: Where there is no such member.
-        ArchiveRefused: Where it is too large or damaged.
+        KeyError: If there is no such member.
+        ArchiveRefused: If it is too large or damaged.
     """
     info = opened.getinfo(name)
     refused = refusal(info, largest_bytes=largest_bytes)
@@ -210,9 +217,9 @@ def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LA
 
 
 def refusal(info: zipfile.ZipInfo, *, largest_bytes: int = LARGEST_MEMBER_BYTES) -> str:
-    """Why a member is not read, by what the archive's directory says of it; empty where it is.
+    """Return why a member is not read, judging by the archive's directory; empty if it is.
 
-    A member gives no more bytes than its stated size, so that is what the limits go by.
+    A member never yields more bytes than its stated size, so the limits apply to the stated size.
     """
     parts = info.filename.replace("\\", "/").split("/")
     checks = {
@@ -225,14 +232,14 @@ def refusal(info: zipfile.ZipInfo, *, largest_bytes: int = LARGEST_MEMBER_BYTES)
 
 
 def _refusal_in_list(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """Why a series list cannot name a member."""
+    """Return why a series list cannot name a member."""
     if not is_listable(info.filename):
         return UNLISTABLE
     return TWICE if opened.NameToInfo[info.filename] is not info else ""
 
 
 def _looked_into(member: Member, *, prefix: str) -> Iterator[Member]:
-    """The member, or where it is an archive, those in it."""
+    """Yield the member or, if it is an archive, its members."""
     if not is_zip(member.beginning(4)):
         yield member
     elif prefix:
@@ -244,7 +251,7 @@ def _looked_into(member: Member, *, prefix: str) -> Iterator[Member]:
 
 
 def _guarded(stream: IO[bytes]) -> Callable[[int], bytes]:
-    """The first bytes of a member; whatever damage sets off is a refusal."""
+    """Return a reader of a member's first bytes that turns any damage into a refusal."""
     unguarded = beginning_of(stream)
 
     def beginning(n_bytes: int) -> bytes:

@@ -1,6 +1,6 @@
-"""What a compressed image says of itself, looked at before a decoder does.
+"""Headers of compressed images, checked before decoding.
 
-The decoders trust it: where a damaged stream claims another size than the header, GDCM writes beyond its memory.
+Decoders trust them: if a damaged stream claims another size than the header, GDCM writes outside its memory.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.slices import PixelForm
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0 … SOF15 of JPEG, SOF55 of JPEG-LS
-_HUFFMAN, _SCAN, _END = 0xC4, 0xDA, 0xD9
+_HUFFMAN = 0xC4
+_SCAN = 0xDA
+_END = 0xD9
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 
 
 def require_sound_stream(stream: bytes, form: PixelForm) -> None:
-    """Make sure that a JPEG, JPEG-LS or JPEG 2000 stream is whole and holds what its header says.
+    """Check that a JPEG, JPEG-LS or JPEG 2000 stream is complete and contains what the DICOM header says.
 
     Args:
         stream: One compressed frame.
-        form: What the header says.
+        form: What the DICOM header says.
 
     Raises:
-        NonsenseError: Where the stream is cut short, of another size, or its tables are damaged.
+        NonsenseError: If the stream is truncated, has another size, or has damaged tables.
 
     Source: ITU-T T.81 B.2, T.87 C.2, T.800 A.5.1.
     """
@@ -68,7 +70,7 @@ def _jpeg_size(stream: bytes) -> tuple[int, int, int, int]:
 
 
 def _require_sound_tables(tables: bytes) -> None:
-    """Huffman tables: as many values as their counts say, and no more codes of a length than there can be."""
+    """Check Huffman tables: as many values as the counts say, and no more codes of a length than are possible."""
     at = 0
     while at < len(tables):
         counts = tables[at + 1 : at + 17]

@@ -1,4 +1,4 @@
-"""Whole data sets, as pydicom reads them: for pixels, for masks and for writing a header anew."""
+"""Whole data sets, read with pydicom: for pixels, for masks and for rewriting headers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,22 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 PYDICOM_ERRORS = (
-    *(InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError),
-    *(ArithmeticError, MemoryError, AssertionError, RuntimeError, struct.error, zlib.error),
+    InvalidDicomError,
+    BytesLengthException,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    AssertionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
 )
-"""What pydicom raises on bytes that are not what they say; OSError too, so open a file first to tell that it can be."""
+"""What pydicom raises on malformed bytes. Includes OSError, so open a file first to check that it can be opened."""
 
 BINARY_VRS = frozenset({"US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT"})
 _ONE_TEXT = {"LT", "ST", "UT", "UR"}
@@ -34,9 +46,9 @@ _quiet_lock = threading.RLock()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom from warning and from logging while it reads what others wrote: its messages quote headers.
+    """Keep pydicom from warning and logging while it reads foreign files: its messages quote headers.
 
-    One thread at a time, as filters are global.
+    Warning filters are global, so only one thread at a time may use it.
     """
     log = logging.getLogger("pydicom")
     with _quiet_lock, warnings.catch_warnings():
@@ -49,12 +61,12 @@ def quiet() -> Iterator[None]:
 
 
 def text_of(dataset: Dataset, keyword: str, character_sets: tuple[str, ...] | None = None) -> str:
-    """The decoded text of an element, several values with a backslash between them; empty where it is missing.
+    """Return the decoded text of an element, several values joined by backslashes; empty if missing.
 
     Args:
-        dataset: As read: the object, or an item of a sequence in it.
+        dataset: As read: the object, or an item of one of its sequences.
         keyword: The element's name in the standard.
-        character_sets: Those declared, for an item; None where ``dataset`` declares them.
+        character_sets: The declared sets, for an item; None if ``dataset`` itself declares them.
     """
     tag = tag_for_keyword(keyword)
     sets = character_sets_of(dataset) if character_sets is None else character_sets
@@ -62,17 +74,17 @@ def text_of(dataset: Dataset, keyword: str, character_sets: tuple[str, ...] | No
 
 
 def character_sets_of(dataset: Dataset, outer: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The character sets that an object, or an item of a sequence, declares; else those of what it is in."""
+    """Return the character sets declared by an object or a sequence item; otherwise those of what contains it."""
     return tuple(texts_of(dataset, 0x00080005, ())) or outer
 
 
 def texts_of(dataset: Dataset, tag: int, character_sets: tuple[str, ...]) -> list[str]:
-    """The values of an element as texts, whatever type the file gives it; none where there are none.
+    """Return the values of an element as texts, whatever their type in the file; empty if there are none.
 
     Args:
         dataset: As read.
         tag: Group and element as one number.
-        character_sets: Those declared.
+        character_sets: The declared sets.
     """
     element = dataset.get_item(tag)
     value = None if element is None else element.value
@@ -83,5 +95,5 @@ def texts_of(dataset: Dataset, tag: int, character_sets: tuple[str, ...]) -> lis
     if isinstance(value, bytes):
         text = decode_text(value, character_sets)
         return [text] if dictionary_VR(tag) in _ONE_TEXT else [part.strip(" \0") for part in text.split("\\")]
-    values = list(value) if isinstance(value, MutableSequence) else [value]  # a PersonName is one, though it iterates
+    values = list(value) if isinstance(value, MutableSequence) else [value]  # a PersonName is one value but iterates
     return [str(one).strip(" \0") for one in values]

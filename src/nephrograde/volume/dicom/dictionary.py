@@ -1,4 +1,4 @@
-"""The tags, object classes and transfer syntaxes of DICOM that this package reads, each written once."""
+"""The tags, SOP classes and transfer syntaxes of DICOM that this package reads, each defined once."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ BINARY: Final = {
     "FrameAcquisitionNumber": "H",
     "TemporalPositionIndex": "I",
 }
-"""Of the tags above, those whose values are numbers in binary, and how :mod:`struct` calls their form."""
+"""Of the tags above, those whose values are numbers in binary, and how ``struct`` calls their form."""
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 SLICE_CLASSES: Final = frozenset(f"{_STORAGE}{kind}" for kind in ("2", "2.1", "2.2", "4", "4.1", "4.4", "128"))
-"""CT, MR and PET, each as single slices, enhanced, and converted from the first to the second."""
+"""CT, MR and PET: single slices, enhanced, and single slices converted to enhanced."""
 SEGMENTATION_CLASSES: Final = frozenset({f"{_STORAGE}66.4", f"{_STORAGE}66.7"})
-"""Segmentations; since 2024 also those that are a label map."""
+"""Segmentations, including the label maps introduced in 2024."""
 STRUCTURE_SET_CLASS: Final = f"{_STORAGE}481.3"
 MASK_CLASSES: Final = SEGMENTATION_CLASSES | {STRUCTURE_SET_CLASS}
 """Objects that can be read as a mask."""

@@ -1,8 +1,8 @@
-"""The wanted elements of a DICOM header, straight from its bytes.
+"""Selected elements of a DICOM header, straight from its bytes.
 
-A scan reads a hundred thousand headers and wants thirty elements of each. pydicom builds every element of a header,
-which takes several times as long (``bench/scan_headers.py``); the tests compare this reader with it. It reads
-no values, only where they lie, and looks at each byte once, so that damaged files cost no more than sound ones.
+A scan reads a hundred thousand headers and needs thirty elements of each. pydicom builds every element of a header,
+which takes several times as long (``bench/scan_headers.py``); the tests compare this reader with it. It does not read
+values, only their locations, and visits each byte once, so that damaged files take no longer than intact ones.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 Value: TypeAlias = tuple[bytes, bytes]
-"""The type (VR) that the file gives an element, empty where it gives none, and the bytes of its value."""
+"""The type (VR) given in the file, empty if there is none, and the bytes of the value."""
 Item: TypeAlias = "Mapping[int, Value]"
-"""What an item of a sequence, and the items in it, hold, by tag."""
+"""The contents of a sequence item and the items nested in it, by tag."""
 _Elements: TypeAlias = "dict[int, Value | list[Item]]"
 
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -29,33 +29,35 @@ _SHORT = frozenset(
     | {b"ST", b"TM", b"UI", b"UL", b"US"}
 )
 _UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM = 0xFFFEE000
+_ITEM_END = 0xFFFEE00D
+_SEQUENCE_END = 0xFFFEE0DD
 _DEEPEST = 16
 _MOST_ITEMS = 100_000
 _INFLATED_BYTES = 16 * 2**20
 
 
 class CutShortError(Exception):
-    """The header goes on after the bytes at hand.
+    """The header continues beyond the available bytes.
 
     Attributes:
-        found: What came before it; None where not even the file meta group is whole.
+        found: What precedes the cut; None if not even the file meta group is complete.
     """
 
     found: Found | None = None
 
 
 class DamagedError(Exception):
-    """The bytes are no DICOM header, or one that leads astray."""
+    """The bytes are not a DICOM header, or form a misleading one."""
 
 
 class Found(NamedTuple):
-    """The wanted elements of a header.
+    """The requested elements of a header.
 
     Attributes:
-        elements: By tag, those of the file meta group too; of a sequence that was asked for, its items.
-        syntax: The transfer syntax; where the file does not say, the one that its bytes show.
-        is_big_endian: Numbers in binary have their small byte last.
+        elements: By tag, including the file meta group; for a requested sequence, its items.
+        syntax: The transfer syntax; if the file does not state it, the one inferred from the bytes.
+        is_big_endian: Binary numbers are big-endian.
     """
 
     elements: Mapping[int, Value | list[Item]]
@@ -68,10 +70,10 @@ class Wanted(NamedTuple):
 
     Attributes:
         tags: Elements whose bytes are kept.
-        sequences: Sequences whose items are read; in an item, wanted elements of any depth are gathered.
-        stop: The first tag that is of no interest any more; elements stand in the order of their tags.
-        gathered: Elements of which an item keeps all that the items in it hold, parted by a backslash; of others the
-            last one.
+        sequences: Sequences whose items are read; within an item, requested elements are collected at any depth.
+        stop: The first tag that is no longer of interest; elements are ordered by tag.
+        gathered: Elements of which an item keeps all values of its nested items, joined by backslashes; of other
+            elements it keeps the last value.
     """
 
     tags: Collection[int]
@@ -81,7 +83,7 @@ class Wanted(NamedTuple):
 
 
 def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
-    r"""Find the wanted elements at the beginning of a file.
+    r"""Find the requested elements at the beginning of a file.
 
     Args:
         data: The file, or its first bytes.
@@ -89,14 +91,14 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
         is_whole: ``data`` is all of the file.
 
     Returns:
-        The elements, their values as they stand in the file; nothing is decoded.
+        The elements, with values as in the file; nothing is decoded.
 
     Raises:
-        CutShortError: Where the wanted part is longer than ``data``.
-        DamagedError: Where the bytes cannot be a header.
+        CutShortError: If the requested part is longer than ``data``.
+        DamagedError: If the bytes cannot be a header.
 
-    Source: DICOM PS3.5 7 (elements and sequences), 10 and annex A (transfer syntaxes); PS3.10 7 (files). As pydicom
-    does, whether elements name their type is seen from the bytes and not believed of the transfer syntax.
+    Source: DICOM PS3.5 7 (elements and sequences), 10 and annex A (transfer syntaxes); PS3.10 7 (files). As in
+    pydicom, whether elements state their type is inferred from the bytes, not from the transfer syntax.
 
     >>> head = b"\x08\x00\x60\x00CS\x02\x00CT" + b"\x10\x00\x20\x00LO\x04\x00P017"
     >>> found = find_elements(head, Wanted({0x00080060, 0x00100020}, (), 0x00280000), is_whole=True)
@@ -113,7 +115,7 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
     if syntax == DEFLATED:
         data, is_all = _inflate(data[at:])
         at, end = 0, len(data) if is_all else None
-    # Where no syntax is named, a tag that begins with a zero byte gives a big-endian file away.
+    # Without a transfer syntax, a tag that begins with a zero byte reveals a big-endian file.
     is_big_endian = syntax == BIG_ENDIAN or (not syntax and data[at : at + 1] == b"\0")
     shown = BIG_ENDIAN if is_big_endian else EXPLICIT if names_its_type(data[at : at + 8]) else IMPLICIT
     found = Found(elements, syntax or shown, is_big_endian)
@@ -121,14 +123,14 @@ def find_elements(data: bytes, wanted: Wanted, *, is_whole: bool) -> Found:
         _Reader(data, wanted, at, is_big_endian=is_big_endian).elements(at, elements, stop=wanted.stop, end=end)
     except CutShortError as error:
         if syntax == DEFLATED and len(data) >= _INFLATED_BYTES:
-            raise DamagedError from None  # more of the file would not be inflated either
+            raise DamagedError from None  # reading more of the file would not help to inflate it
         error.found = found
         raise
     return found
 
 
 def _inflate(data: bytes) -> tuple[bytes, bool]:
-    """The first bytes of a deflated data set, never more than a header can need; and whether that is all of it."""
+    """Inflate the beginning of a deflated data set, as much as a header can need, and tell whether that is all."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         inflated = inflater.decompress(data, _INFLATED_BYTES)
@@ -138,7 +140,7 @@ def _inflate(data: bytes) -> tuple[bytes, bool]:
 
 
 class _Reader:
-    """Walks over elements; every method takes a place in ``data`` and gives the place after what it read."""
+    """Walks over elements; every method takes an offset in ``data`` and returns the offset after what it read."""
 
     def __init__(self, data: bytes, wanted: Wanted, first: int, *, is_big_endian: bool = False) -> None:
         order = ">" if is_big_endian else "<"
@@ -147,13 +149,13 @@ class _Reader:
         self.named = struct.Struct(order + "HH2sH").unpack_from
         self.tag_length = struct.Struct(order + "HHL").unpack_from
         self.long = struct.Struct(order + "L").unpack_from
-        # A length of an unnamed type may read like the name of one, so the first element decides for all.
+        # A length without a type may look like the name of a type, so the first element decides for all.
         self.is_named = names_its_type(data[first : first + 8])
         self.short_types = _SHORT if self.is_named else frozenset[bytes]()
         self.long_types = _LONG if self.is_named else frozenset[bytes]()
 
     def elements(self, at: int, found: _Elements, *, stop: int, end: int | None, depth: int = 0) -> int:
-        """Read elements up to the tag ``stop``, the place ``end``, or the end of an item that has no length."""
+        """Read elements up to the tag ``stop``, the offset ``end``, or the end of an item of undefined length."""
         tags, sequences = self.wanted.tags, self.wanted.sequences
         limit = len(self.data) if end is None else end
         while at < limit:
@@ -173,7 +175,7 @@ class _Reader:
         return at
 
     def head(self, at: int, limit: int) -> tuple[int, bytes, int, int]:
-        """The tag of the element at ``at``, its type, where its value starts, and how long that is."""
+        """Return the tag of the element at ``at``, its type, the offset of its value, and the length of the value."""
         if at + 8 > limit:
             raise CutShortError
         group, number, kind, length = self.named(self.data, at)
@@ -183,12 +185,12 @@ class _Reader:
             if at + 12 > limit:
                 raise CutShortError
             return group << 16 | number, kind, at + 12, self.long(self.data, at + 8)[0]
-        if self.is_named and kind.isalpha() and kind.isupper():  # unknown, or misspelt: pydicom takes it for short
+        if self.is_named and kind.isalpha() and kind.isupper():  # unknown or misspelt: pydicom assumes a short length
             return group << 16 | number, kind, at + 8, length
         return group << 16 | number, b"", at + 8, self.long(self.data, at + 4)[0]
 
     def last(self, tag: int, at: int, *, is_inside: bool) -> int:
-        """Where reading ends: before the first tag of no interest, or after the end of an item."""
+        """Return where reading ends: before the first tag of no interest, or after the end of an item."""
         if not is_inside:
             return at
         if tag != _ITEM_END:
@@ -196,7 +198,7 @@ class _Reader:
         return at + 8
 
     def items(self, at: int, length: int, into: tuple[int, _Elements], depth: int) -> int:
-        """Read, or pass over, the items of a sequence."""
+        """Read or skip the items of a sequence."""
         tag, found = into
         is_wanted = tag in self.wanted.sequences
         end = None if length == _UNDEFINED else at + length
@@ -225,7 +227,7 @@ class _Reader:
         return at
 
     def item(self, at: int, length: int, item: _Elements, *, depth: int) -> int:
-        """Read one item; one of an unwanted sequence (``depth`` below 0) is jumped over where its length allows."""
+        """Read one item; an item of an unwanted sequence (``depth`` below 0) is skipped if its length allows."""
         if length == _UNDEFINED:
             return self.elements(at, item, stop=0xFFFE0000, end=None, depth=abs(depth))
         if at + length > len(self.data):
@@ -236,7 +238,7 @@ class _Reader:
 
 
 def _flat(item: _Elements, gathered: Collection[int]) -> Item:
-    """An item and what the items in it hold, as one."""
+    """Merge an item with the items nested in it."""
     flat: dict[int, Value] = {}
     for tag, value in item.items():
         for inner in [{tag: value}] if isinstance(value, tuple) else value:

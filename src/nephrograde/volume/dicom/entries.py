@@ -1,7 +1,7 @@
-"""The entries of a DICOM header, read for what they say and not for how they are written.
+"""The entries of a DICOM header, read tolerantly.
 
-Numbers are taken with a comma or blanks in them, as text where the standard wants binary or the other way round, under
-the wrong VR or none.
+Numbers may contain a decimal comma or blanks, be text where the standard requires binary or vice versa, and have the
+wrong VR or none.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.elements import Item, Value
 
 FIRST_BYTES = 16 * 2**10
-"""As much as most headers need."""
+"""Enough for most headers."""
 _GROWTH = 8
 _LONGEST_HEADER = 64 * 2**20
-"""The tables of an enhanced object of some thousand frames take a few MiB."""
+"""The tables of an enhanced object with several thousand frames take a few MiB."""
 _FORMS = {b"US": "H", b"SS": "h", b"UL": "I", b"SL": "i", b"FL": "f", b"FD": "d", b"OW": "H"}
 _TELLS_NOTHING = {b"", b"UN", b"OB"}
 _DIGITS = re.compile(rb"[ -~]+\0?")  # or what else is text
 
 
 class NonsenseError(ValueError):
-    """An entry does not say what it should; the message names it and does not repeat its value."""
+    """An entry has an invalid value; the message names the entry and does not repeat its value."""
 
 
 class Entries:
-    """The entries of a header, or of an item of a sequence in it."""
+    """The entries of a header, or of an item in one of its sequences."""
 
     def __init__(self, found: Found, character_sets: str | None = None) -> None:
-        """Take what was found.
+        """Wrap the elements of a header.
 
         Args:
             found: From :func:`~nephrograde.volume.dicom.elements.find_elements`.
-            character_sets: SpecificCharacterSet of the header, for an item of it; None where ``found`` says it.
+            character_sets: SpecificCharacterSet of the header, for an item; None if ``found`` contains it.
         """
         self._found = found
         self._character_sets = self.word("SpecificCharacterSet") if character_sets is None else character_sets
@@ -58,11 +58,11 @@ class Entries:
         return TAGS[keyword] in self._found.elements
 
     def word(self, keyword: str) -> str:
-        """An entry as a UID or code: letters of ASCII, whatever the character set; empty where it is missing."""
+        """Return an entry as a UID or code: ASCII letters, whatever the character set; empty if missing."""
         return self._value(keyword)[1].decode("latin-1").strip(" \0")
 
     def text(self, keyword: str) -> str:
-        """An entry as text, decoded, numbers in binary as digits; empty where it is missing."""
+        """Return an entry as decoded text, binary numbers as digits; empty if missing."""
         kind, raw = self._value(keyword)
         if not raw:
             return ""
@@ -72,10 +72,10 @@ class Entries:
         return decode_text(raw, self._character_sets)
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...]:
-        """An entry as that many finite numbers.
+        """Return an entry as ``count`` finite numbers.
 
         Raises:
-            NonsenseError: Where it is missing or something else.
+            NonsenseError: If it is missing or something else.
         """
         numbers = self.find_numbers(keyword, count)
         if numbers is None:
@@ -85,15 +85,15 @@ class Entries:
         return numbers
 
     def number(self, keyword: str, default: float) -> float:
-        """An entry as one finite number; the default where it is missing or empty.
+        """Return an entry as one finite number; the default if it is missing or empty.
 
         Raises:
-            NonsenseError: Where it is something else.
+            NonsenseError: If it is something else.
         """
         return self.numbers(keyword, 1)[0] if self.text(keyword) else float(default)
 
     def find_numbers(self, keyword: str, count: int) -> tuple[float, ...] | None:
-        """An entry as that many finite numbers; None where it is missing or something else."""
+        """Return an entry as ``count`` finite numbers; None if it is missing or something else."""
         kind, raw = self._value(keyword)
         if not raw:
             return None
@@ -107,17 +107,17 @@ class Entries:
         return None
 
     def find_whole(self, keyword: str) -> int | None:
-        """An entry as a whole number, ``"3.0"`` let through; None where it is missing or something else."""
+        """Return an entry as a whole number, accepting ``"3.0"``; None if it is missing or something else."""
         numbers = self.find_numbers(keyword, 1)
         return int(numbers[0]) if numbers and abs(numbers[0]) < 2**31 else None
 
     def items(self, keyword: str) -> list[Entries]:
-        """The items of a sequence, each with what the items in it hold; none where it is missing or no sequence."""
+        """Return the items of a sequence, merged with their nested items; empty if missing or not a sequence."""
         listed = self._found.elements.get(TAGS[keyword])
         return [self._entries(item) for item in listed] if isinstance(listed, list) else []
 
     def over(self, other: Entries) -> Entries:
-        """These entries, and those of the other that are not among them."""
+        """Return these entries, completed by those of the other that are missing here."""
         return self._entries({**other._found.elements, **self._found.elements})
 
     def _entries(self, elements: Mapping[int, Value | list[Item]]) -> Entries:
@@ -128,7 +128,7 @@ class Entries:
         return value if isinstance(value, tuple) else (b"", b"")
 
     def _forms(self, keyword: str, kind: bytes, raw: bytes) -> Iterable[str]:
-        """How the bytes of a number may have to be unpacked, the likeliest first; empty for digits."""
+        """How the bytes of a number may have to be unpacked, the most likely first; empty for digits."""
         usual = BINARY.get(keyword, "")
         yield usual if kind in _TELLS_NOTHING else _FORMS.get(kind, "")
         yield usual
@@ -145,17 +145,17 @@ class Entries:
 
 
 def parse_numbers(raw: bytes, count: int | None = None) -> list[float]:
-    r"""Parse the digits of an entry (DS, IS), several numbers with a backslash between them.
+    r"""Parse the digits of an entry (DS, IS), several numbers separated by backslashes.
 
     Args:
-        raw: The value as it is in the file; a decimal comma and blanks are let through.
-        count: How many there should be; where there seems to be one of several, commas may be between them instead.
+        raw: The value as in the file; a decimal comma and blanks are accepted.
+        count: How many numbers are expected; if there seems to be one instead of several, commas may separate them.
 
     Returns:
-        The numbers, in whatever number there are.
+        The numbers; there may be more or fewer than ``count``.
 
     Raises:
-        ValueError: Where one of them is no number.
+        ValueError: If one of them is not a number.
 
     Source: DICOM PS3.5 6.2 (DS, IS).
 
@@ -169,16 +169,16 @@ def parse_numbers(raw: bytes, count: int | None = None) -> list[float]:
 
 
 def read_entries(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted) -> Entries:
-    """Read entries at the beginning of a file, and no more of the file than they take.
+    """Read entries at the beginning of a file, and no more of the file than necessary.
 
     Args:
-        beginning: Gives the first so many bytes; from :func:`beginning_of`.
+        beginning: Returns the first n bytes; from :func:`beginning_of`.
         n_bytes: Size of the whole file.
-        wanted: Which entries; from :func:`want`.
+        wanted: Which entries to read; from :func:`want`.
 
     Raises:
-        CutShortError: Where the file ends before the header does.
-        DamagedError: Where the bytes cannot be a header.
+        CutShortError: If the file ends before the header does.
+        DamagedError: If the bytes cannot be a header.
     """
     head = beginning(FIRST_BYTES)
     while True:
@@ -194,18 +194,18 @@ def read_entries(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted
 
 
 def read_stream(stream: IO[bytes], wanted: Wanted) -> Entries | None:
-    """Read entries of an open file, as :func:`read_entries` does.
+    """Read entries of an open file, like :func:`read_entries`.
 
     Args:
-        stream: At its beginning; must be able to seek.
-        wanted: Which entries.
+        stream: A seekable stream at its beginning.
+        wanted: Which entries to read.
 
     Returns:
-        The entries; None where the file is not DICOM.
+        The entries; None if the file is not DICOM.
 
     Raises:
-        CutShortError: Where the file ends before the header does.
-        DamagedError: Where the bytes cannot be a header.
+        CutShortError: If the file ends before the header does.
+        DamagedError: If the bytes cannot be a header.
     """
     n_bytes = stream.seek(0, os.SEEK_END)
     stream.seek(0)
@@ -214,12 +214,12 @@ def read_stream(stream: IO[bytes], wanted: Wanted) -> Entries | None:
 
 
 def want(keywords: Iterable[str], sequences: Iterable[str] = (), *, gathered: Iterable[str] = ()) -> Wanted:
-    """Say which entries to read.
+    """Specify which entries to read.
 
     Args:
-        keywords: Entries of the header, and of the items of the sequences. The character set is read in any case.
-        sequences: Sequences whose items are read; those in other sequences need these too.
-        gathered: Entries of which an item keeps all that the items in it hold.
+        keywords: Entries of the header, and of the items of the sequences. The character set is always read.
+        sequences: Sequences whose items are read; for nested sequences, list the outer ones too.
+        gathered: Entries of which an item keeps all values of its nested items.
     """
     tags = frozenset(TAGS[keyword] for keyword in ("SpecificCharacterSet", "TransferSyntaxUID", *keywords))
     inside = frozenset(TAGS[keyword] for keyword in sequences)
@@ -227,11 +227,11 @@ def want(keywords: Iterable[str], sequences: Iterable[str] = (), *, gathered: It
 
 
 def beginning_of(stream: IO[bytes], *, step_bytes: int = FIRST_BYTES) -> Callable[[int], bytes]:
-    """Give the first so many bytes of a stream, as often as asked, reading each byte once.
+    """Return a function that gives the first n bytes of a stream repeatedly, reading each byte only once.
 
     Args:
         stream: Open at its beginning.
-        step_bytes: As much at least is read at once.
+        step_bytes: Minimum number of bytes read at a time.
     """
     head = b""
 

@@ -1,4 +1,4 @@
-"""What the headers of one series say, whether read from its files or from a public index."""
+"""What the headers of one series say, read from its files or from a public index."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesHeader:
-    """One series of one patient. What is not known is empty, None or 0; nothing is guessed here.
+    """One series of one patient. Unknown values are empty, None or 0; nothing is guessed here.
 
     Texts are decoded (GB18030, ISO 2022, UTF-8 …) and stripped. A series of several acquisitions that cover the same
-    place, or of objects of different kind, size or plane, has one header for each, with ``part`` "1", "2", …; else
-    ``part`` is empty.
+    region, or of objects of different kind, size or plane, has one header for each, with ``part`` "1", "2", …;
+    otherwise ``part`` is empty.
 
     Attributes:
-        patient_id: PatientID as it stands in the header. Not for logs or reports.
-        patient_name: For telling patients apart who share an id, or one who has two. Not for logs or reports.
-        birth_date: YYYYMMDD. Not for logs or reports.
+        patient_id: PatientID as in the header. Keep it out of logs and reports.
+        patient_name: To distinguish patients who share an id, or match one with two. Keep it out of logs and reports.
+        birth_date: YYYYMMDD. Keep it out of logs and reports.
         is_deidentified: PatientIdentityRemoved is YES.
         study_date: YYYYMMDD.
-        acquired_at: The earliest acquisition time of its images (else content, else series time).
+        acquired_at: The earliest acquisition time of its images (otherwise content, otherwise series time).
         bolus_started_at: ContrastBolusStartTime on the day of the acquisition.
-        image_type: The values of ImageType, parted by a backslash.
+        image_type: The values of ImageType, separated by backslashes.
         orientation: "axial", "coronal", "sagittal" or "oblique".
-        pixel_mm: Distance of rows, distance of columns.
-        step_mm: Median distance of neighbouring slices, from their positions.
-        extent_mm: Lowest and highest slice position along the normal of the slices, towards the head for axial ones.
+        pixel_mm: Distance between rows, distance between columns.
+        step_mm: Median distance between neighbouring slices, from their positions.
+        extent_mm: Lowest and highest slice position along the slice normal, towards the head for axial slices.
         n_images: Files; of a multi-frame object, frames.
         burnt_in: BurnedInAnnotation is YES.
         frame_uid: FrameOfReferenceUID; images with the same one share their coordinates.
-        refers_to: Of a segmentation or structure set, the SeriesInstanceUIDs of the images on which it was drawn.
+        refers_to: For a segmentation or structure set, the SeriesInstanceUIDs of the images on which it was drawn.
     """
 
     series_uid: str
@@ -74,5 +74,5 @@ class SeriesHeader:
 
     @property
     def key(self) -> str:
-        """Names the series, or its part, within a study."""
+        """Identifies the series, or its part, within a study."""
         return f"{self.series_uid}.{self.part}" if self.part else self.series_uid

@@ -1,4 +1,4 @@
-"""Days and times, as DICOM writes them (DA, TM, DT) and as spreadsheets do."""
+"""Dates and times as written by DICOM (DA, TM, DT) and by spreadsheets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _DIGITS = re.compile(r"(\d{1,6})(?:[.,](\d*))?(?:[+-]\d{4})?")
 
 
 def read_day(text: str) -> date | None:
-    """Read a day that is written with the year first.
+    """Read a date written year first.
 
     Args:
         text: ``YYYYMMDD`` (DA), the same with dots as in ACR-NEMA, the beginning of a DT, or as spreadsheets write it:
-            with dashes, strokes or 年月日, single digits, and a time after it.
+            with dashes, slashes or 年月日, single digits, and possibly followed by a time.
 
     Returns:
-        The day; None for anything else: 03/04/2020 may be in April or March, 2020115 in January or November.
+        The date; None for anything else: 03/04/2020 may be in April or March, 2020115 in January or November.
 
     Source:
         DICOM PS3.5 6.2 (DA, DT).
@@ -50,12 +50,12 @@ def read_day(text: str) -> date | None:
 def read_time(text: str) -> time | None:
     """Read a time of day.
 
-    An even count of digits is a TM, whose end may be missing: ``1015`` is 10:15:00. A TM has no odd count, and a
-    fraction only after its seconds; such a number has lost its leading zeros in a spreadsheet: ``91500`` is 09:15:00,
-    and ``1015.5`` is half a second after 00:10:15. Of a whole column, see :func:`restore_zeros`.
+    An even number of digits is a TM, whose end may be missing: ``1015`` is 10:15:00. A TM never has an odd number, and
+    a fraction only after its seconds; such a number has lost its leading zeros in a spreadsheet: ``91500`` is 09:15:00,
+    and ``1015.5`` is half a second after 00:10:15. For a whole column, see :func:`restore_zeros`.
 
     Args:
-        text: ``HHMMSS.FFFFFF`` or its beginning, with or without colons; a zone after it is left out.
+        text: ``HHMMSS.FFFFFF`` or its beginning, with or without colons; a time zone after it is ignored.
 
     Returns:
         The time; None for anything else.
@@ -83,7 +83,7 @@ def read_time(text: str) -> time | None:
 
 
 def read_moment(day: str, time: str) -> datetime | None:
-    """Put a day and a time together; None where either says nothing.
+    """Combine a date and a time; None if either cannot be read.
 
     >>> read_moment("2024.01.31", "101500.5"), read_moment("20240131", "")
     (datetime.datetime(2024, 1, 31, 10, 15, 0, 500000), None)
@@ -93,7 +93,7 @@ def read_moment(day: str, time: str) -> datetime | None:
 
 
 def read_date_time(text: str) -> datetime | None:
-    """Read a DT with at least its hour; its zone is left out.
+    """Read a DT that contains at least the hour; its time zone is ignored.
 
     Source:
         DICOM PS3.5 6.2 (DT).
@@ -106,15 +106,15 @@ def read_date_time(text: str) -> datetime | None:
 
 
 def restore_zeros(times: Sequence[str]) -> list[str]:
-    """Give the times of one column their leading zeros back, if some of them show that a spreadsheet dropped them.
+    """Restore the leading zeros in a column of times, if some of them show that a spreadsheet dropped them.
 
-    Alone, ``1015`` is 10:15:00. In a column with ``91500`` the times are numbers, and it is 00:10:15.
+    On its own, ``1015`` is 10:15:00. In a column with ``91500`` the times are numbers, and it is 00:10:15.
 
     Args:
         times: The cells of the column.
 
     Returns:
-        The cells; numbers with six digits before the point where zeros were dropped.
+        The cells; if zeros were dropped, numbers get six digits before the point.
 
     >>> restore_zeros(["91500", "1015"]), restore_zeros(["101500", "1015"])
     (['091500', '001015'], ['101500', '1015'])

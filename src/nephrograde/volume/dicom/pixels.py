@@ -1,8 +1,8 @@
 """The pixels of slices, decoded and in HU.
 
-Stored values are taken first, and slope and intercept applied here, slice by slice. Compressed frames are decoded by
-SimpleITK (GDCM), and by pydicom's plug-ins where it cannot: each is handed over in a file with nothing but its pixel
-entries, so that nothing else in the header can mislead a decoder.
+Stored values are decoded first; slope and intercept are applied here, slice by slice. Compressed frames are decoded by
+SimpleITK (GDCM), and by pydicom's plug-ins if it fails: each is passed in a file that contains only its pixel entries,
+so that nothing else in the header can mislead a decoder.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.slices import PixelForm, Slice
 
 AIR_HU = -1024
-"""What padding becomes in CT: the lowest value of most scanners, air in every window (our choice)."""
-_TISSUE_HU = (-1000.0, 3071.0)  # a padding value that means a HU in here may also be a measured one
+"""Padding in CT is replaced by this: the lowest value of most scanners, air in every window."""
+_TISSUE_HU = (-1000.0, 3071.0)  # a padding value that means HU in this range may also be a measured one
 _LARGEST_FACTOR = 1000.0
 _LOSSY = {
     "1.2.840.10008.1.2.4.50": "JPEG baseline",
@@ -47,19 +47,18 @@ _LOSSY = {
 }
 
 
-def decode(slices: Sequence[Slice], place: str) -> tuple[VolumeArray, list[Fault]]:
+def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     """Decode slices and rescale them.
 
-    Padding (PixelPaddingValue) of a CT becomes ``AIR_HU``, unless the value it means is one that tissue has too.
-    MONOCHROME1 says how to show an image and not what its values mean, so HU stay what they are.
+    Padding (PixelPaddingValue) in CT becomes ``AIR_HU``, unless the value it means also occurs in tissue.
+    MONOCHROME1 says how to display an image, not what its values mean, so HU are not inverted.
 
     Args:
         slices: In the order of the result, all of one size.
-        place: What a message calls them together.
 
     Returns:
-        ``columns rows slices`` in int16, or int32 where that is too narrow; in float32 where a slope or intercept has a
-        fraction. And warnings: "dicom-inverted", "dicom-lossy".
+        ``columns rows slices`` in int16, or int32 if that is too narrow, or float32 if a slope or intercept has a
+        fraction; and the warnings "dicom-inverted" and "dicom-lossy".
 
     Raises:
         VolumeError: With code "file-unreadable" or "file-truncated".
@@ -74,14 +73,14 @@ def decode(slices: Sequence[Slice], place: str) -> tuple[VolumeArray, list[Fault
     for numbers in by_file.values():
         for k, stored in _stored_frames([slices[k] for k in numbers], numbers):
             plane = _rescaled(stored, slices[k])
-            if planes is None:  # only now, as a damaged header may claim any size
+            if planes is None:  # not earlier, because a damaged header may claim any size
                 planes = np.empty((len(slices), *plane.shape), np.int16 if is_whole else np.float32)
             if planes.dtype == np.int16 and (plane.min() < -32768 or plane.max() > 32767):
                 planes = planes.astype(np.int32)
             planes[k] = plane
     if planes is None:
-        raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
-    return planes.T, _faults(slices, place)
+        raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
+    return planes.T, _faults(slices)
 
 
 def _is_whole(one: Slice) -> bool:
@@ -107,7 +106,7 @@ def _rescaled(stored: npt.NDArray[Any], one: Slice) -> npt.NDArray[Any]:
 
 
 def _significant(values: npt.NDArray[Any], form: PixelForm, shift: int) -> npt.NDArray[np.int64]:
-    """The bits that were stored, with their sign; what stands above and below them (overlays) is cut off."""
+    """Keep the stored bits, with their sign; bits above and below them (overlays) are removed."""
     bits = (values.astype(np.int64) >> shift) & ((1 << form.bits_stored) - 1)
     if not form.is_signed:
         return bits
@@ -116,10 +115,10 @@ def _significant(values: npt.NDArray[Any], form: PixelForm, shift: int) -> npt.N
 
 
 def _stored_frames(slices: list[Slice], numbers: list[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """The frames that are wanted of one file, as stored, each with its number in the result."""
+    """Yield the requested frames of one file, as stored, each with its index in the result."""
     file, form = slices[0].file, slices[0].form
     try:
-        whole = io.BytesIO(file.path.read_bytes())  # before it is quiet, so that threads wait for disks side by side
+        whole = io.BytesIO(file.path.read_bytes())  # before quiet(), so that threads wait for disks concurrently
         with quiet():
             dataset = pydicom.dcmread(whole, specific_tags=["PixelData"], force=True)
             content = bytes(dataset.get_item("PixelData").value)
@@ -148,7 +147,7 @@ def _uncompressed(content: bytes, one: Slice, order: str) -> npt.NDArray[Any]:
     if len(content) < start + form.frame_bytes:
         raise VolumeError(
             "file-truncated",
-            f"{one.file.place}: holds {len(content)} bytes of pixels where {start + form.frame_bytes} are needed.",
+            f"{one.file.name} holds {len(content)} bytes of pixels where {start + form.frame_bytes} are needed.",
             "Copy the series again from its source.",
         )
     values = np.frombuffer(content, f"{order}u{form.bits_allocated // 8}", form.rows * form.columns, start)
@@ -184,7 +183,7 @@ def _decompressed(frame: bytes, one: Slice) -> npt.NDArray[Any]:
 
 
 def _alone(frame: bytes, form: PixelForm) -> pydicom.Dataset:
-    """A compressed frame with the entries that a decoder needs, and no other."""
+    """Build a data set with a compressed frame and only the entries that a decoder needs."""
     dataset = pydicom.Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(form.syntax)
@@ -216,20 +215,19 @@ def _by_simpleitk(frame: bytes, form: PixelForm) -> npt.NDArray[Any] | None:
 def _undecodable(one: Slice, what: str) -> VolumeError:
     return VolumeError(
         "file-unreadable",
-        f"{one.file.place}: the pixel data cannot be decoded ({what}).",
+        f"{one.file.name}: the pixel data cannot be decoded ({what}).",
         "Copy the series again, or convert it to NIfTI (dcm2niix).",
     )
 
 
-def _faults(slices: Sequence[Slice], place: str) -> list[Fault]:
+def _faults(slices: Sequence[Slice]) -> list[Fault]:
     faults: list[Fault] = []
     if any(one.form.is_inverted for one in slices):
         faults.append(
             Fault(
                 "dicom-inverted",
                 "warning",
-                f"{place}: the images are MONOCHROME1 (low values are shown bright); their values were taken as they "
-                "stand.",
+                "the images are MONOCHROME1 (low values are shown bright); their values were taken as they stand.",
                 "See in the report's pictures that air is dark; if not, export the series again as MONOCHROME2.",
             )
         )
@@ -239,7 +237,7 @@ def _faults(slices: Sequence[Slice], place: str) -> list[Fault]:
             Fault(
                 "dicom-lossy",
                 "warning",
-                f"{place}: the images went through a compression that may lose information ({', '.join(lossy)}), so "
+                f"the images went through a compression that may lose information ({', '.join(lossy)}), so "
                 "HU and texture may be changed.",
                 "Ask for the uncompressed or losslessly compressed series.",
             )

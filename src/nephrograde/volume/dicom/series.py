@@ -1,4 +1,4 @@
-"""One DICOM series to its numbers and its grid: a folder of files, a list of files, or one multi-frame object."""
+"""One DICOM series to its values and its grid: a folder of files, a list of files, or one multi-frame object."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Series(NamedTuple):
 
 
 def read_series(series_dir: Path) -> Series:
-    """Read the one DICOM series of a folder, whatever its files are called.
+    """Read the single DICOM series in a folder, whatever its files are called.
 
-    Files that are not DICOM, and DICOM objects that are not slices (segmentations, reports, dose screens), are passed
-    over. Slices are ordered along the stack: from feet to head, of a coronal series towards the back, of a sagittal
-    one towards the left.
+    Files that are not DICOM, and DICOM objects that are not slices (segmentations, reports, dose screens), are skipped.
+    Slices are ordered along the stack: axial from feet to head, coronal towards the back, sagittal towards the left.
 
     Args:
-        series_dir: The folder; folders in it are not searched.
+        series_dir: The folder; subfolders are not searched.
 
     Returns:
-        The series; its warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened),
+        The series; messages name its files by their number in the order of their names, and by their InstanceNumber.
+        Its warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened),
         "dicom-inverted" and "dicom-lossy".
 
     Raises:
@@ -52,37 +52,32 @@ def read_series(series_dir: Path) -> Series:
 
     Source: DICOM PS3.3 C.7.6.2 (image plane), C.7.6.16 (functional groups of enhanced CT).
     """
-    files = [
-        SourceFile(path, str(path), path.name)
-        for path in sorted(path for path in series_dir.iterdir() if path.is_file())
-    ]
+    paths = sorted(path for path in series_dir.iterdir() if path.is_file())
+    files = [SourceFile(path, f"file {number}") for number, path in enumerate(paths, start=1)]
     try:
-        return _assembled(find_slices(files, str(series_dir)), str(series_dir))
+        return _assembled(find_slices(files))
     except VolumeError as error:
-        folders = sorted(path.name for path in series_dir.iterdir() if path.is_dir())
+        folders = sum(path.is_dir() for path in series_dir.iterdir())
         if error.code != "dicom-none" or not folders:
             raise
-        raise VolumeError(
-            error.code, error.message, f"Name one of the folders in it: {', '.join(folders[:5])}."
-        ) from None
+        remedy = "Name the folder in it." if folders == 1 else f"Name one of the {folders} folders in it."
+        raise VolumeError(error.code, error.message, remedy) from None
 
 
 def read_listed_series(list_path: Path) -> Series:
     """Read the DICOM series whose files a list names (:class:`~nephrograde.volume.dicom.series_list.SeriesList`).
 
-    Files in archives are unpacked to a temporary folder meanwhile.
+    Files in archives are unpacked to a temporary folder during reading.
 
     Args:
         list_path: The list, ``*.series``.
 
     Returns:
-        As :func:`read_series`; messages name the files by their number in the list.
+        As for :func:`read_series`; messages refer to files by their number in the list.
 
     Raises:
-        VolumeError: As of :func:`read_series`, and with code "series-list", "file-missing", "archive-damaged" or
+        VolumeError: As for :func:`read_series`, and with code "series-list", "file-missing", "archive-damaged" or
             "archive-too-large".
-
-    Source: Our choice.
     """
     with SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
         files = []
@@ -92,36 +87,33 @@ def read_listed_series(list_path: Path) -> Series:
                 path = Path(unpacked_dir) / str(k)
                 with listed.open(k) as stream, path.open("wb") as unpacked:
                     shutil.copyfileobj(stream, unpacked)
-            files.append(SourceFile(path, listed.name(k), f"file {k + 1} of the list", is_wanted=True))
-        return _assembled(find_slices(files, str(list_path)), str(list_path))
+            files.append(SourceFile(path, listed.name(k), is_wanted=True))
+        return _assembled(find_slices(files))
 
 
 def read_multiframe(dicom_path: Path) -> Series:
-    """Read one multi-frame object that holds a whole series (enhanced CT).
+    """Read one multi-frame object that contains a whole series (enhanced CT).
 
     Args:
         dicom_path: The file.
 
     Returns:
-        As :func:`read_series`.
+        As for :func:`read_series`.
 
     Raises:
-        VolumeError: As of :func:`read_series`, and with code "dicom-single-file" where it is one slice.
+        VolumeError: As for :func:`read_series`, and with code "dicom-single-file" if it is one slice.
 
     Source: DICOM PS3.3 A.38 (enhanced CT), C.7.6.16.
     """
-    files = [SourceFile(dicom_path, str(dicom_path), dicom_path.name, is_wanted=True)]
-    slices = find_slices(files, str(dicom_path))
+    slices = find_slices([SourceFile(dicom_path, "the file", is_wanted=True)])
     if len(slices) == 1:
-        raise VolumeError(
-            "dicom-single-file", f"{dicom_path}: is one DICOM slice.", "Name the folder that holds its whole series."
-        )
-    return _assembled(slices, str(dicom_path))
+        raise VolumeError("dicom-single-file", "is one DICOM slice.", "Name the folder that holds its whole series.")
+    return _assembled(slices)
 
 
-def _assembled(slices: Sequence[Slice], place: str) -> Series:
-    stack = stack_slices(slices, place)
-    values, faults = decode(stack.slices, place)
+def _assembled(slices: Sequence[Slice]) -> Series:
+    stack = stack_slices(slices)
+    values, faults = decode(stack.slices)
     grid = stack.grid
     if stack.shifts_px is not None:
         fill = float(AIR_HU if stack.slices[0].form.is_ct else values.min())

@@ -1,4 +1,4 @@
-"""Series lists: text files that name the files of one DICOM series, wherever they lie, in archives too."""
+"""Series lists: text files that list the files of one DICOM series, wherever they are, including in archives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TOO_LARGE = {BOMB, TOO_LARGE_MEMBER}
 def sha256_of_image(path: Path) -> str:
     """SHA-256 of an image file, of a folder's file names and contents, or of the files that a series list names.
 
-    A listed file that is missing or damaged counts as such, so that a list can be hashed before it is read.
+    A missing or damaged file is hashed as such, so that a list can be hashed before it is read.
 
     Args:
         path: Anything that :func:`~nephrograde.volume.read.read_volume` accepts, or a mask.
@@ -40,7 +40,7 @@ def sha256_of_image(path: Path) -> str:
             with SeriesList(path) as listed:
                 return fingerprint([_sha256_listed(listed, k) for k in range(len(listed))])
         except VolumeError:
-            pass  # not a list after all: its own bytes, and reading it says what is wrong
+            pass  # not a valid list: hash its own bytes; reading it reports what is wrong
     return sha256_of(path)
 
 
@@ -53,17 +53,17 @@ def _sha256_listed(listed: SeriesList, k: int) -> str:
 
 
 def is_series_list(path: Path) -> bool:
-    """Whether a path names a series list: a text file ``*.series`` that names the files of one DICOM series."""
+    """Whether a path is a series list: a text file ``*.series`` that lists the files of one DICOM series."""
     return path.name.lower().endswith(".series") and path.is_file()
 
 
 class SeriesList:
-    r"""The files a series list names; archives among them are opened once and closed at the end of the block.
+    r"""The files in a series list; archives among them are opened once and closed at the end of the block.
 
     The list is UTF-8 text. Its first line is ``SERIES_LIST_HEADING``; every further line names one file, relative to
-    the list's folder or absolute, with ``/`` between folders. ``archive.zip//member/name`` is a file in an archive,
-    ``outer.zip//inner.zip//name`` one in an archive in an archive. Messages count the files and do not name them, as
-    file names often say who the patient is.
+    the list's folder or absolute, with ``/`` as separator. ``archive.zip//member/name`` is a file in an archive,
+    ``outer.zip//inner.zip//name`` one in a nested archive. Messages give the number of a file, not its name, because
+    file names often identify the patient.
 
     >>> import pathlib, tempfile, zipfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -76,13 +76,13 @@ class SeriesList:
     """
 
     def __init__(self, list_path: Path) -> None:
-        """Read the list, not yet its files.
+        """Read the list, but not yet its files.
 
         Args:
             list_path: The list.
 
         Raises:
-            VolumeError: With code "series-list" where it is no such list.
+            VolumeError: With code "series-list" if it is not such a list.
         """
         try:
             heading, *lines = list_path.read_text(encoding="utf-8-sig").split("\n")
@@ -92,9 +92,10 @@ class SeriesList:
         if heading.strip() != SERIES_LIST_HEADING or not self._lines:
             raise VolumeError(
                 "series-list",
-                f"{list_path}: is no list of the files of a series (its first line is '{SERIES_LIST_HEADING}', then "
+                f"is no list of the files of a series (its first line is '{SERIES_LIST_HEADING}', then "
                 "one file a line, in UTF-8).",
                 "Write it again with `nephrograde scan`.",
+                path=list_path,
             )
         self._list_path = list_path
         self._held = ExitStack()
@@ -113,13 +114,13 @@ class SeriesList:
 
     def name(self, k: int) -> str:
         """What a message calls a file of the list, which does not say who the patient is."""
-        return f"{self._list_path}: file {k + 1} of the list"
+        return f"file {k + 1} of the list"
 
     def path(self, k: int) -> Path | None:
-        """Where a file of the list lies; None for one in an archive.
+        """Return the path of a file in the list; None for one in an archive.
 
         Args:
-            k: Its number, from 0.
+            k: Its index, from 0.
 
         Raises:
             VolumeError: With code "file-missing".
@@ -132,10 +133,10 @@ class SeriesList:
         return path
 
     def open(self, k: int) -> IO[bytes]:
-        """Open a file of the list to be read.
+        """Open a file of the list for reading.
 
         Args:
-            k: Its number, from 0.
+            k: Its index, from 0.
 
         Raises:
             VolumeError: With code "file-missing", "file-unreadable", "archive-damaged" or "archive-too-large".
@@ -163,7 +164,7 @@ class SeriesList:
             ) from None
 
     def _parts(self, k: int) -> tuple[Path, list[str]]:
-        start = 2 if self._lines[k].startswith("//") else 0  # a Windows share begins with two strokes
+        start = 2 if self._lines[k].startswith("//") else 0  # a Windows share begins with two slashes
         first, *members = self._lines[k][start:].split(MEMBER_SEPARATOR)
         return self._list_path.parent / f"{self._lines[k][:start]}{first}", members
 

@@ -1,4 +1,4 @@
-"""Which slices the files of a series hold, by their headers: one a file, or one a frame of a multi-frame object."""
+"""Which slices the files of a series contain, by their headers: one per file, or one per frame of a multiframe file."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
 
 _GROUPS = (
-    *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence"),
+    "PlanePositionSequence",
+    "PlaneOrientationSequence",
+    "PixelMeasuresSequence",
+    "PixelValueTransformationSequence",
     "FrameContentSequence",
 )
-"""The functional groups of an enhanced object that say where a frame is and what its values mean."""
+"""The functional groups of an enhanced object that give a frame's position and the meaning of its values."""
 _WANTED = want(
     (
         *("MediaStorageSOPClassUID", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber"),
-        *("SeriesDescription", "AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+        *("AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
         *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
         *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
-        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex"),
+        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex", "InstanceNumber"),
     ),
     ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
 )
@@ -41,13 +44,12 @@ _WANTED = want(
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may hold slices: where it lies, and what messages call it, at length and beside its folder's name.
+    """A file that may hold slices: where it lies, and what messages call it, which is never its own name.
 
-    A wanted file (of a list) has to be DICOM; of a folder, others are passed over.
+    A file from a list must be DICOM; in a folder, other files are skipped.
     """
 
     path: Path
-    place: str
     name: str
     is_wanted: bool = False
 
@@ -57,7 +59,7 @@ class PixelForm:
     """How the pixels of an object are stored.
 
     Attributes:
-        padding: Stored values, lowest and highest, that fill the image where nothing was measured.
+        padding: Lowest and highest stored value that fill the image where nothing was measured.
         is_inverted: MONOCHROME1.
     """
 
@@ -76,20 +78,21 @@ class PixelForm:
 
     @property
     def frame_bytes(self) -> int:
-        """Size of one uncompressed frame of one number a pixel."""
+        """Size of one uncompressed single-channel frame."""
         return self.rows * self.columns * self.bits_allocated // 8
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Slice:
-    """One slice: where it lies in the patient (LPS, mm), and where its pixels are."""
+    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber."""
 
     file: SourceFile
     frame: int
+    number: str
     form: PixelForm
     sop_uid: str
     series_uid: str
-    series_name: str
+    series_number: str
     acquisition: str
     pixel_mm: tuple[float, float]
     orientation: npt.NDArray[np.float64]
@@ -99,18 +102,19 @@ class Slice:
     @property
     def name(self) -> str:
         """What a message about its series calls it."""
-        return self.file.name if self.form.frames == 1 else f"{self.file.name} frame {self.frame + 1}"
+        if self.form.frames > 1:
+            return f"{self.file.name}, frame {self.frame + 1}"
+        return f"{self.file.name} (instance {self.number})" if self.number else self.file.name
 
 
-def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
+def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     """Read the headers of files and list the slices in them.
 
     Args:
         files: In any order; what is no DICOM and what is no slice is passed over.
-        place: What a message calls them together.
 
     Returns:
-        At least one slice, in the order of the files.
+        At least one slice, in file order.
 
     Raises:
         VolumeError: With code "dicom-none", "dicom-multiframe", "dicom-header", "file-truncated" or "file-unreadable".
@@ -141,21 +145,21 @@ def find_slices(files: Iterable[SourceFile], place: str) -> list[Slice]:
     if multiframe:
         raise VolumeError(
             "dicom-multiframe",
-            f"{multiframe[0].place}: holds several images in one object, and does not say where each lies.",
+            f"{multiframe[0].name} holds several images in one object, and does not say where each lies.",
             "Export the series as enhanced CT or as one file a slice, or convert it to NIfTI (dcm2niix).",
         )
     if without_place:
         raise VolumeError(
             "dicom-header",
-            f"{place}: its {without_place} DICOM images do not say where in the patient they lie "
+            f"its {without_place} DICOM images do not say where in the patient they lie "
             "(ImagePositionPatient is missing).",
             "Export the series again without removing the geometry; screen captures cannot be used.",
         )
-    raise VolumeError("dicom-none", f"{place}: holds no DICOM images.", "Correct the path.")
+    raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
 def _opened(file: SourceFile) -> Entries | None:
-    """The header, as far as it goes; nothing where the file is no DICOM and need not be."""
+    """Return the header, as far as it goes; None if the file is not DICOM and need not be."""
     what = "is no DICOM file"
     try:
         with file.path.open("rb") as stream:
@@ -168,7 +172,7 @@ def _opened(file: SourceFile) -> Entries | None:
         return Entries(error.found)
     except DamagedError:
         what = "the DICOM header is damaged"
-    raise VolumeError("file-unreadable", f"{file.place}: {what}.", "Copy the series again from its source.")
+    raise VolumeError("file-unreadable", f"{file.name}: {what}.", "Copy the series again from its source.")
 
 
 def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
@@ -178,7 +182,7 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
     except NonsenseError as error:
         raise VolumeError(
             "dicom-header",
-            f"{file.place}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
+            f"{file.name}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
             "Export the series again.",
         ) from None
     size = file.path.stat().st_size
@@ -189,9 +193,9 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
 
 
 def _frames_of(entries: Entries, form: PixelForm) -> list[Entries]:
-    """The entries of each frame: of its own functional groups, else of the shared ones, else of the object itself.
+    """Return the entries of each frame: from its own functional groups, else the shared ones, else the object itself.
 
-    None where the object does not say where its frames are.
+    Empty if the object does not say where its frames are.
     """
     frames = entries.items("PerFrameFunctionalGroupsSequence")
     if not frames:
@@ -244,7 +248,7 @@ def _padding(entries: Entries) -> tuple[int, int] | None:
     try:
         first = int(entries.numbers("PixelPaddingValue", 1)[0])
         last = int(entries.number("PixelPaddingRangeLimit", first))
-    except ValueError:  # missing, or nonsense: then nothing is known to be padding
+    except ValueError:  # missing or invalid: then no value is known to be padding
         return None
     within = max(abs(first), abs(last)) <= 1 << 32
     return (min(first, last), max(first, last)) if within else None
@@ -267,10 +271,11 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     return Slice(
         file=file,
         frame=frame,
+        number=_digits(entries, "InstanceNumber"),
         form=form,
         sop_uid=entries.text("SOPInstanceUID"),
         series_uid=series_uid,
-        series_name=f"{entries.text('SeriesNumber')} '{entries.text('SeriesDescription')}'".strip(),
+        series_number=_digits(entries, "SeriesNumber"),
         acquisition=_acquisition(entries),
         pixel_mm=(pixel_mm[0], pixel_mm[1]),
         orientation=orientation,
@@ -279,5 +284,11 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
     )
 
 
+def _digits(entries: Entries, keyword: str) -> str:
+    """A number for messages; empty for anything but digits, which some exports fill with names."""
+    text = entries.text(keyword)
+    return text if text.isdecimal() else ""
+
+
 def _cut_short(file: SourceFile, how: str) -> VolumeError:
-    return VolumeError("file-truncated", f"{file.place}: {how}.", "Copy the series again from its source.")
+    return VolumeError("file-truncated", f"{file.name}: {how}.", "Copy the series again from its source.")

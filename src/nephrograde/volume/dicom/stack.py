@@ -1,14 +1,13 @@
-"""How the slices of a series lie: which belong to one stack, in which order, and how far apart.
+"""The geometry of a series: which slices form one stack, in which order, and how far apart.
 
-The slice distance comes from the positions of the slices, never from ``SliceThickness``, which is another number
-wherever slices overlap or leave gaps.
+The slice distance is taken from the slice positions, never from ``SliceThickness``, which differs from it wherever
+slices overlap or leave gaps.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,22 +24,22 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.slices import Slice
 
 UNEVEN_FROM = 0.1
-"""Two slices are a gap (or an overlap) where their distance differs by this fraction from the usual one; rounding of
-positions to 0.1 mm is let through (our choice)."""
+"""A slice distance that differs from the usual one by more than this fraction is a gap or an overlap; positions
+rounded to 0.1 mm pass."""
 TILT_FROM_PIXELS = 0.5
-"""How far slices may be shifted sideways over the whole stack before it counts as sheared (our choice)."""
+"""Sideways shift of slices over the whole stack from which it counts as sheared."""
 MOST_TILT_DEGREES = 45.0
-"""A gantry tilts by 30° at most; beyond this the positions are not those of a stack (our choice)."""
+"""Gantries tilt by 30° at most; beyond this limit, the positions are not those of a stack."""
 _SAME_PLACE_MM = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """Slices in order, the grid that the first of them begins, and how far each is shifted on that grid.
+    """Slices in order, the grid defined by the first, and how far each is shifted on that grid.
 
     Attributes:
-        shifts_px: Per slice, columns and rows; None where the stack is straight.
-        faults: What was left out or put right.
+        shifts_px: Columns and rows for each slice; None if the stack is straight.
+        faults: What was omitted or corrected.
     """
 
     slices: list[Slice]
@@ -49,67 +48,65 @@ class Stack:
     faults: list[Fault]
 
 
-def stack_slices(slices: Sequence[Slice], place: str) -> Stack:
+def stack_slices(slices: Sequence[Slice]) -> Stack:
     """Order slices along their stack: from feet to head, of a coronal series towards the back, of a sagittal one left.
 
     Args:
         slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
             that covers no volume, as those that wait for the contrast agent.
-        place: What a message calls them together.
 
     Returns:
-        The stack; a sheared one (gantry tilt) with its shifts.
+        The stack; for a sheared one (gantry tilt), with its shifts.
 
     Raises:
         VolumeError: With code "dicom-several-series", "dicom-mixed", "dicom-duplicate", "dicom-gap", "dicom-tilt",
             "not-scalar", "too-few-slices", "affine-sheared" or "spacing-invalid".
 
-    Source: DICOM PS3.3 C.7.6.2 (image plane); our choice of ``UNEVEN_FROM``, ``TILT_FROM_PIXELS``,
-        ``MOST_TILT_DEGREES``.
+    Source: DICOM PS3.3 C.7.6.2 (image plane).
     """
-    _require_one_series(slices, place)
-    kept, faults = _without_copies(slices, place)
-    _require_uniform(kept, place)
+    _require_one_series(slices)
+    kept, faults = _without_copies(slices)
+    _require_uniform(kept)
     rows, columns = kept[0].orientation[:3], kept[0].orientation[3:]
     normal = np.cross(rows, columns)
     normal *= np.sign(normal[np.abs(normal).argmax()]) or 1.0
-    kept, left_out = _one_acquisition(kept, normal, place)
+    kept, left_out = _one_acquisition(kept, normal)
     kept = sorted(kept, key=lambda one: float(one.position_mm @ normal))
     along_mm, sideways_mm = _places(kept, normal)
-    _require_distinct(kept, along_mm, place)
+    _require_distinct(kept, along_mm)
     form, pixel_mm = kept[0].form, kept[0].pixel_mm
-    # PixelSpacing gives the distance of rows first, which is the step along a column.
+    # PixelSpacing gives the distance between rows first, which is the step along a column.
     shifts_px = sideways_mm @ np.stack([rows, columns], axis=1) / (pixel_mm[1], pixel_mm[0])
     is_sheared = np.linalg.norm(sideways_mm, axis=1).max() > TILT_FROM_PIXELS * min(pixel_mm)
     if is_sheared:
-        faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows), place))
+        faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows)))
     origin = kept[0].position_mm
     grid = Grid(
         (form.columns, form.rows, len(kept)),
-        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm, place)),
+        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm)),
         (float(origin[0]), float(origin[1]), float(origin[2])),
         np.stack([rows, columns, normal], axis=1) + 0.0,
         source="dicom",
-    ).require_sound(Path(place))
+    ).require_sound()
     return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out)
 
 
-def _require_one_series(slices: Sequence[Slice], place: str) -> None:
+def _require_one_series(slices: Sequence[Slice]) -> None:
     counts = Counter(one.series_uid for one in slices)
     if len(counts) > 1:
-        names = {one.series_uid: one.series_name for one in slices}
-        listed = "; ".join(f"series {names[uid]}, {n} images" for uid, n in counts.most_common(8))
+        numbers = {one.series_uid: one.series_number for one in slices}
+        listed = ", ".join(f"number {numbers[uid] or '(none)'}: {n} images" for uid, n in counts.most_common(8))
         raise VolumeError(
             "dicom-several-series",
-            f"{place}: the folder holds {len(counts)} series ({listed}).",
+            f"the folder holds {len(counts)} series ({listed}).",
             "Put each series into a folder of its own and name that folder in the table, or let `nephrograde scan` "
             "find them.",
         )
     if len(slices) < 2:
-        raise VolumeError("too-few-slices", f"{place}: holds one DICOM slice only.", "Export the whole series.")
+        raise VolumeError("too-few-slices", "holds one DICOM slice only.", "Export the whole series.")
 
 
-def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], list[Fault]]:
+def _without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], list[Fault]]:
     """One of each: the same object at the same place is a copy, and of copies the longest file is whole."""
     largest: dict[object, Slice] = {}
     for one in slices:
@@ -120,11 +117,11 @@ def _without_copies(slices: Sequence[Slice], place: str) -> tuple[list[Slice], l
     copies = len(slices) - len(largest)
     if not copies:
         return list(slices), []
-    message = f"{place}: {copies} of {len(slices)} images are copies of others by their SOPInstanceUID and left out."
+    message = f"{copies} of {len(slices)} images are copies of others by their SOPInstanceUID and left out."
     return list(largest.values()), [Fault("dicom-copies", "warning", message, "Nothing, or remove the copies.")]
 
 
-def _require_uniform(slices: list[Slice], place: str) -> None:
+def _require_uniform(slices: list[Slice]) -> None:
     """All slices of one size, one pixel size and one orientation; a scout image among them differs."""
     kinds = {
         "size": [(one.form.rows, one.form.columns) for one in slices],
@@ -138,20 +135,18 @@ def _require_uniform(slices: list[Slice], place: str) -> None:
         if odd:
             raise VolumeError(
                 "dicom-mixed",
-                f"{place}: {len(odd)} of {len(slices)} images have another {what} than the rest ({_some(odd)}).",
+                f"{len(odd)} of {len(slices)} images have another {what} than the rest ({_some(odd)}).",
                 "Move images that are not slices of the stack (scouts, reformats) out of the folder.",
             )
     if slices[0].form.is_colour:
         raise VolumeError(
             "not-scalar",
-            f"{place}: the images are in colour.",
+            "the images are in colour.",
             "Export the original series, one number a pixel, not screen captures.",
         )
 
 
-def _one_acquisition(
-    slices: list[Slice], normal: npt.NDArray[np.float64], place: str
-) -> tuple[list[Slice], list[Fault]]:
+def _one_acquisition(slices: list[Slice], normal: npt.NDArray[np.float64]) -> tuple[list[Slice], list[Fault]]:
     """Where images share a place: those of the one acquisition that covers a volume, if just one does."""
     heights = {id(one): round(float(one.position_mm @ normal) / _SAME_PLACE_MM) for one in slices}
     if len(set(heights.values())) == len(slices):
@@ -164,7 +159,7 @@ def _one_acquisition(
         return slices, []
     out = len(slices) - len(volumes[0])
     message = (
-        f"{place}: {out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
+        f"{out} of {len(slices)} images belong to other acquisitions, which cover no volume, and are left out "
         f"(number {_counted(groups)})."
     )
     remedy = "Nothing, if these are the images that wait for the contrast agent."
@@ -174,13 +169,13 @@ def _one_acquisition(
 def _places(
     slices: list[Slice], normal: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """How far each slice lies from the first, mm: along the normal, and sideways as vectors."""
+    """Return how far each slice lies from the first in mm: along the normal, and sideways as vectors."""
     away = np.array([one.position_mm - slices[0].position_mm for one in slices])
     along = away @ normal
     return along, away - along[:, None] * normal
 
 
-def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> None:
+def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> None:
     twice = np.flatnonzero(np.diff(along_mm) < _SAME_PLACE_MM)
     if not twice.size:
         return
@@ -195,13 +190,13 @@ def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64], pl
         )
     raise VolumeError(
         "dicom-duplicate",
-        f"{place}: {twice.size} slices lie where another one lies; the first are {slices[twice[0]].name} and "
+        f"{twice.size} slices lie where another one lies; the first are {slices[twice[0]].name} and "
         f"{slices[twice[0] + 1].name}.",
         remedy,
     )
 
 
-def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], place: str) -> float:
+def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> float:
     """The one distance between neighbouring slices in mm, if there is one."""
     steps = np.diff(along_mm)
     usual = float(np.median(steps))
@@ -211,7 +206,7 @@ def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], plac
         further = f" ({uneven.size} such places)" if uneven.size > 1 else ""
         raise VolumeError(
             "dicom-gap",
-            f"{place}: slices {k} and {k + 1} are {steps[k]:.1f} mm apart, the others {usual:.1f} mm{further}. "
+            f"slices {k} and {k + 1} are {steps[k]:.1f} mm apart, the others {usual:.1f} mm{further}. "
             f"They are {slices[k].name} and {slices[k + 1].name}.",
             "Re-export the series with all its slices, or drop the phase.",
         )
@@ -220,8 +215,7 @@ def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], plac
     if drift > mean / 2:
         raise VolumeError(
             "dicom-gap",
-            f"{place}: the distance between slices changes along the stack, from {steps.min():.2f} to "
-            f"{steps.max():.2f} mm.",
+            f"the distance between slices changes along the stack, from {steps.min():.2f} to {steps.max():.2f} mm.",
             "Export the series in one slice distance, or drop the phase.",
         )
     return mean
@@ -231,13 +225,12 @@ def _tilt(
     along_mm: npt.NDArray[np.float64],
     sideways_mm: npt.NDArray[np.float64],
     is_beyond: npt.NDArray[np.bool_],
-    place: str,
 ) -> Fault:
-    """The warning for a sheared stack; one that no gantry makes, or that moves beyond its own width, is refused."""
+    """Return the warning for a sheared stack; refuse a tilt that is impossible or exceeds the stack's own width."""
     shifts_mm = np.linalg.norm(sideways_mm, axis=1)
     angle = float(np.degrees(np.arctan2(shifts_mm[1:], along_mm[1:]).max()))
     what = (
-        f"{place}: the slices are shifted sideways against each other by up to {shifts_mm.max():.1f} mm (as with a "
+        f"the slices are shifted sideways against each other by up to {shifts_mm.max():.1f} mm (as with a "
         f"gantry tilt of {angle:.1f}°), so the stack is sheared"
     )
     if angle > MOST_TILT_DEGREES or is_beyond.any():
@@ -251,7 +244,11 @@ def _tilt(
 
 
 def _counted(groups: dict[str, list[Slice]]) -> str:
-    return ", ".join(f"{name or '(none)'}: {len(group)} images" for name, group in sorted(groups.items()))
+    """Acquisitions with their numbers of images; one that goes by anything but digits is not named."""
+    return ", ".join(
+        f"{name if name.replace('/', '').isdecimal() else '(none)'}: {len(group)} images"
+        for name, group in sorted(groups.items())
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The texts of a DICOM header, in whatever character set they were really written.
 
-Hospitals write Chinese names as GB18030 under no declared character set, or under that of Western Europe, as often as
-under the right one. A declared set is therefore believed where its text reads as words.
+Hospitals write Chinese names as GB18030 with no declared character set, or with that of Western Europe, as often as
+with the right one. A declared set is therefore trusted only if its text reads as words.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 _LATIN = {"iso8859", "latin_1"}
 _LATIN_SIGNS = frozenset("°±²³µ·×§ßªº")
-_LONGEST_ACCENTED = 2  # letters with an accent in a row: "größe"
+_LONGEST_ACCENTED = 2  # consecutive accented letters: "größe"
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _ESCAPED = re.compile(rb"(\x1b(?:\$[()]?|[()-])[A-Z])")
 _ENDS = " \0\r\n\t"
-_UNDERSTOOD_ESCAPED = ("iso2022_jp", "iso2022_jp_2")  # Python's codecs want to see the escape sequence of these
+_UNDERSTOOD_ESCAPED = ("iso2022_jp", "iso2022_jp_2")  # Python's codecs need the escape sequences of these sets
 _RESETS = re.compile(rb"([\^=\r\n\t\f])")  # what ends a set that an escape sequence began
 
 
 def decode_text(raw: bytes, character_sets: str | Sequence[str] | None) -> str:
-    r"""Decode a text of a DICOM header; whatever the bytes are, a text comes back.
+    r"""Decode a text of a DICOM header; any bytes yield a text.
 
     Args:
-        raw: The value as it stands in the file.
-        character_sets: SpecificCharacterSet (0008,0005): its values, or all of them parted by a backslash; empty or
-            None where it is not there.
+        raw: The value as in the file.
+        character_sets: SpecificCharacterSet (0008,0005): its values, or all of them joined by backslashes; empty or
+            None if it is missing.
 
     Returns:
-        The text without blanks and zeros at its ends. Decoded by the declared set; where there is none, where it fails
-        or where its text cannot be words, as UTF-8, else GB18030, else Latin-1.
+        The text without leading and trailing blanks and zeros. Decoded with the declared set; if there is none, or it
+        fails, or its text cannot be words, as UTF-8, else GB18030, else Latin-1.
 
-    Source: DICOM PS3.3 C.12.1.1.2 and PS3.5 6.1.2; the fallbacks are our choice.
+    Source: DICOM PS3.3 C.12.1.1.2 and PS3.5 6.1.2; the order of the fallbacks is ours.
 
     >>> decode_text("皮髓质期".encode("gb18030"), "GB18030"), decode_text("皮髓质期".encode("gb18030"), None)
     ('皮髓质期', '皮髓质期')
@@ -57,7 +57,7 @@ def decode_text(raw: bytes, character_sets: str | Sequence[str] | None) -> str:
 
 @cache
 def _known_codecs() -> Mapping[str, str]:
-    """Python's names of the sets by their DICOM names, these without blanks and signs, which are often misspelt."""
+    """Python's names of the sets by DICOM names without blanks and punctuation, which are often misspelt."""
     from pydicom import charset
 
     return {"UTF8": "utf-8", **{_plain(name): codec for name, codec in charset.python_encoding.items() if name}}
@@ -68,7 +68,7 @@ def _plain(name: str) -> str:
 
 
 def _codecs(character_sets: str | Sequence[str] | None) -> list[str]:
-    """The declared sets as Python calls them; none for the default repertoire, which is ASCII."""
+    """The declared sets by their Python names; empty for the default repertoire, which is ASCII."""
     sets = character_sets.split("\\") if isinstance(character_sets, str) else list(character_sets or ())
     names = [_plain(str(one)) for one in sets]
     return [_known_codecs()[name] for name in names if name in _known_codecs() and name not in {"ISOIR6", "ISO2022IR6"}]
@@ -85,22 +85,22 @@ def _guessed(raw: bytes) -> str:
     utf8, chinese = _decoded(raw, "utf-8"), _decoded(raw, "gb18030")
     runs = [len(run) for run in _HIGH.findall(raw)]
     if utf8 is not None:
-        # Two characters of GB 2312 and more can happen to be valid UTF-8, but then are letters no word has in a row.
+        # Two or more characters of GB 2312 can be valid UTF-8, but then read as letters no word has in a row.
         by_chance = max(runs) > 2 * _LONGEST_ACCENTED - 1 and max(utf8) < "\u0800" and _decoded(raw, "gb2312")
         return by_chance or utf8
-    # Lone letters among ASCII, as in "venös", are valid GB18030 too, and nonsense.
+    # Single letters among ASCII, as in "venös", are also valid GB18030, but nonsense.
     return raw.decode("latin-1") if chinese is None or max(runs) == 1 else chinese
 
 
 def _reads_as_latin(raw: bytes, text: str) -> bool:
-    """Whether a text of Western Europe can be one: every byte fits that set, so only sense tells."""
+    """Whether a text can be Western European: every byte is valid in that set, so only plausibility decides."""
     return all(len(run) <= _LONGEST_ACCENTED for run in _HIGH.findall(raw)) and all(
         sign.isascii() or sign.isalpha() or sign in _LATIN_SIGNS for sign in text
     )
 
 
 def _decode_escaped(raw: bytes, declared: list[str]) -> str:
-    """A text with code extensions: the escape sequence says which set follows, declared or not."""
+    """Decode a text with code extensions: the escape sequence says which set follows, declared or not."""
     from pydicom import charset
 
     first, *following = _ESCAPED.split(raw)

@@ -1,4 +1,4 @@
-"""A stack that a tilted gantry has sheared, put at right angles: each slice moves back in its own plane."""
+"""Straightens a stack sheared by a tilted gantry: each slice moves back within its own plane."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 def straighten(
     values: VolumeArray, grid: Grid, shifts_px: npt.NDArray[np.float64], *, fill: float
 ) -> tuple[VolumeArray, Grid]:
-    """Shift every slice in its plane so that the stack stands at right angles.
+    """Shift every slice within its plane so that the stack becomes rectangular.
 
-    The grid grows so that no part of any slice is lost. Between two pixels the value is interpolated linearly, which
-    is exact where the image is linear; whole shifts change no value.
+    The grid grows so that no part of any slice is lost. Values between two pixels are interpolated linearly, which is
+    exact where the image is linear; whole-pixel shifts change no value.
 
     Args:
         values: ``columns rows slices``.
-        grid: The lattice on which the first slice lies right and the others do not.
-        shifts_px: Where each slice really begins on it: columns and rows, per slice.
+        grid: The lattice on which the first slice is placed correctly and the others are not.
+        shifts_px: Where each slice really begins on it: columns and rows for each slice.
         fill: The value where no slice was measured.
 
     Returns:
-        The values in their type (rounded, where it is whole numbers) and their grid.
+        The values in their type (rounded for integer types) and their grid.
 
-    Source: The shear correction of dcm2niix (Li et al., J Neurosci Methods 2016;264:47-56), with a grid that grows.
+    Source: The shear correction of dcm2niix (Li et al., J Neurosci Methods 2016;264:47-56); ours also grows the grid.
 
     >>> values = np.arange(6, dtype=np.int16).reshape(3, 1, 2)
     >>> grid = Grid((3, 1, 2), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), np.eye(3), source="dicom")
@@ -56,7 +56,7 @@ def straighten(
 def _moved(
     plane: npt.NDArray[np.generic], shift_px: npt.NDArray[np.float64], fill: float
 ) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
-    """A plane (rows, columns) moved by a fraction of a pixel, and the whole column and row where it then begins."""
+    """Return a plane (rows, columns) moved by a fraction of a pixel, and the whole column and row where it begins."""
     moved = plane.astype(np.float64)
     whole = np.floor(shift_px + 1e-6).astype(int)
     for axis, fraction in ((1, shift_px[0] - whole[0]), (0, shift_px[1] - whole[1])):

@@ -1,1 +1,1 @@
-"""Where a person said the tumour is: masks and seed points, in the files that drawing programs write."""
+"""Where a reader marked the tumour: masks and seed points, in the files that annotation programs write."""

@@ -1,7 +1,7 @@
-"""A mask drawn on one phase, carried to another scan of the same patient, and how well it fits there.
+"""A mask drawn on one phase, transferred to another scan of the same patient, and how well it fits there.
 
-The scans of one examination share the patient's coordinates, so that a mask can be taken over by position alone; only
-breathing and a turn of the body come between. Where they do, the region round the tumour is registered rigidly first.
+The scans of one examination share the patient's coordinates, so a mask can be transferred by position alone; only
+breathing and rotation of the body interfere. If they do, the region around the tumour is first registered rigidly.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from nephrograde.volume.masks.registration import Motion, find_height, register_
 from nephrograde.volume.overlay import bounding_box, bring_over
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.vocabulary import MaskArray, VolumeArray
     from nephrograde.volume.volume import Volume
 
@@ -31,21 +29,21 @@ MOST_FAT_GAINED = 0.10
 MOST_LOST = 0.05
 MOST_HEIGHT_MM = 10.0
 MOST_HEIGHT_SHARE = 0.25
-"""From so much more fat or air under the carried mask than under the drawn one, so much of it cut off by the edge of
-the image, or a shift up or down so large, in mm or against the tumour's own height, it counts as not fitting (our
-choice)."""
+"""The mask counts as poorly fitting from these limits on: additional fat or air under the transferred mask compared
+with the drawn one, fraction of it cut off by the edge of the image, or shift up or down in mm or relative to the
+tumour's own height."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """A mask on the grid of the other scan, with one fault that says how well it fits, and how far it was moved."""
+    """A mask on the grid of the other scan, with a fault stating how well it fits, and how far it was moved."""
 
     mask: MaskArray = field(repr=False)
     fault: Fault
     motion: Motion
 
 
-def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mask_path: Path) -> Carried:
+def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How) -> Carried:
     """Carry a mask from the scan it was drawn on to another scan of the patient.
 
     Args:
@@ -53,46 +51,43 @@ def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How, mas
         source: The scan it was drawn on.
         target: The other scan.
         how: "position" by the patient's coordinates, "rigid" after registering the region.
-        mask_path: The file, for messages.
 
     Returns:
-        The mask on the grid of ``target``. The fault, a warning, has code "mask-carried"; "mask-carried-poorly" where
-        much more fat or air lies under it than under the drawn one, where the image cuts it off, or where the scans
+        The mask on the grid of ``target``. The fault, a warning, has code "mask-carried", or "mask-carried-poorly" if
+        there is much more fat or air under it than under the drawn mask, if the image cuts it off, or if the scans
         agree better at another height.
 
     Raises:
-        VolumeError: With code "mask-carried-outside" where it lies outside the other scan.
+        VolumeError: With code "mask-carried-outside" if it lies outside the other scan.
 
-    Source: Our choice of the measures; fat lies below −30 HU and air below −300 HU.
+    Fat is taken as below −30 HU and air as below −300 HU.
 
-    >>> from pathlib import Path
     >>> from nephrograde.volume.volume import make_volume
     >>> values = np.full((30, 30, 12), -100, dtype=np.int16)
     >>> values[10:20, 10:20, 3:9] = 60
     >>> scan = make_volume(values, spacing_mm=(1.0, 1.0, 5.0))
     >>> lower = make_volume(values, spacing_mm=(1.0, 1.0, 5.0), origin_mm=(0.0, 0.0, -10.0))
-    >>> mask_path = Path("np_mask.nii.gz")
-    >>> carry_mask(values > 0, scan, scan, how="position", mask_path=mask_path).fault.code
+    >>> carry_mask(values > 0, scan, scan, how="position").fault.code
     'mask-carried'
-    >>> carry_mask(values > 0, scan, lower, how="position", mask_path=mask_path).fault.code
+    >>> carry_mask(values > 0, scan, lower, how="position").fault.code
     'mask-carried-poorly'
     """
-    brought = _bring(mask, source.grid, target, mask_path)
+    brought = _bring(mask, source.grid, target)
     motion = register_region(source, target, mask=mask, near=brought) if how == "rigid" else Motion()
     if motion.is_found:
-        brought = _bring(mask, _moved(source.grid, motion), target, mask_path)
+        brought = _bring(mask, _moved(source.grid, motion), target)
         notes = []
     else:
         notes = _height_note(find_height(source, target, mask=mask, near=brought), mask, source)
     brought.flags.writeable = False
     drawn_ml = float(mask.sum() * np.prod(source.spacing_mm))
     notes += _cut_note(1.0 - float(brought.sum() * np.prod(target.spacing_mm)) / drawn_ml, brought)
-    what = f"{mask_path}: was drawn on another phase and carried here {motion}"
+    what = f"was drawn on another phase and carried here {motion}"
     return Carried(brought, _judge(_values(mask, source), _values(brought, target), what, notes), motion)
 
 
 def _moved(grid: Grid, motion: Motion) -> Grid:
-    """The grid of the drawn mask after the patient has moved to where the other scan found it."""
+    """Return the grid of the drawn mask after the patient moved to the position in the other scan."""
     return Grid(
         grid.size,
         grid.spacing_mm,
@@ -102,9 +97,9 @@ def _moved(grid: Grid, motion: Motion) -> Grid:
     )
 
 
-def _bring(mask: MaskArray, source: Grid, target: Volume, mask_path: Path) -> MaskArray:
+def _bring(mask: MaskArray, source: Grid, target: Volume) -> MaskArray:
     try:
-        return np.array(bring_over(mask, source, target.grid, mask_path=mask_path))
+        return np.array(bring_over(mask, source, target.grid))
     except VolumeError as error:
         raise VolumeError(
             "mask-carried-outside",
@@ -130,7 +125,7 @@ def _cut_note(lost: float, brought: MaskArray) -> list[str]:
 
 
 def _judge(drawn_hu: VolumeArray, carried_hu: VolumeArray, what: str, notes: list[str]) -> Fault:
-    """The fault that says how well a carried mask fits; each note is a reason to think that it does not."""
+    """Return the fault stating how well a transferred mask fits; each note is a reason to doubt the fit."""
     fat, fat_drawn = ((values < FAT_BELOW_HU).mean() for values in (carried_hu, drawn_hu))
     air, air_drawn = ((values < AIR_BELOW_HU).mean() for values in (carried_hu, drawn_hu))
     measures = (

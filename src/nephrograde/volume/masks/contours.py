@@ -10,48 +10,45 @@ from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.grid import Grid
 
-_FLAT_WITHIN = 0.5  # voxels that a contour may leave its plane by, our choice
+_FLAT_WITHIN = 0.5  # voxels by which a contour may deviate from its plane
 _SAME_PLANE = 0.05  # slices
 
 
-def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *, contours_path: Path) -> MaskArray:
+def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid) -> MaskArray:
     """Fill the closed planar contours of one structure.
 
-    A voxel is marked where its centre lies inside; a contour inside another one cuts a hole, and one inside that
-    marks again (even-odd rule). A contour stands for a slab as thick as the contours lie apart: each slice of the image
-    takes the nearest contours, so that an image of thinner or thicker slices is filled without gaps.
+    A voxel is marked if its centre lies inside; a contour inside another one cuts a hole, and one inside that marks
+    again (even-odd rule). A contour represents a slab as thick as the distance between contours: each slice of the
+    image takes the nearest contours, so that an image with thinner or thicker slices is filled without gaps.
 
     Args:
         contours_mm: Each ``"point x-y-z"``, LPS, mm; the last point is joined to the first.
         grid: The image's.
-        contours_path: The file, for the message.
 
     Returns:
-        True inside, the shape of the grid; nothing where all lies outside the image.
+        True inside, with the shape of the grid; empty if everything lies outside the image.
 
     Raises:
-        VolumeError: With code "contours-oblique" where they do not run along the slices of the image.
+        VolumeError: With code "contours-oblique" if they are not parallel to the slices of the image.
 
-    Source: DICOM PS3.3 C.8.8.6 (closed contours; holes by exclusive or); our choice of the slab.
+    Source: DICOM PS3.3 C.8.8.6 (closed contours; holes by exclusive or); the slab is ours.
 
-    >>> from pathlib import Path
     >>> from nephrograde.volume.grid import Grid
     >>> grid = Grid((8, 8, 3), (1.0, 1.0, 5.0), (0.0, 0.0, 0.0), np.eye(3), source="memory")
     >>> square = np.array([[1.5, 1.5, 5.0], [4.5, 1.5, 5.0], [4.5, 4.5, 5.0], [1.5, 4.5, 5.0]])
-    >>> filled = fill_contours([square], grid, contours_path=Path("rs.dcm"))
+    >>> filled = fill_contours([square], grid)
     >>> filled[2:5, 2:5, 1].all(), int(filled.sum())
     (np.True_, 9)
     """
     unskewed = np.linalg.inv(grid.direction)
     placed = [(points - grid.origin_mm) @ unskewed.T / grid.spacing_mm for points in contours_mm]
-    axis = _flat_axis(placed, contours_path)
+    axis = _flat_axis(placed)
     across = [other for other in range(3) if other != axis]
     heights = np.array([points[:, axis].mean() for points in placed])
     planes = _planes(heights)
@@ -60,7 +57,7 @@ def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *,
     by_slice = np.moveaxis(filled, axis, 0)
     first, last = max(0, int(np.floor(planes[0] - reach))), min(len(by_slice) - 1, int(np.ceil(planes[-1] + reach)))
     for k in range(first, last + 1):
-        covering = planes[(k - planes >= -reach) & (k - planes < reach)]  # half open: a plane between two marks one
+        covering = planes[(k - planes >= -reach) & (k - planes < reach)]  # half-open: between two planes, one marks
         if covering.size:
             plane = covering[np.abs(covering - k).argmin()]
             on_plane = [
@@ -70,31 +67,31 @@ def fill_contours(contours_mm: Sequence[npt.NDArray[np.float64]], grid: Grid, *,
     return filled
 
 
-def _flat_axis(placed: Sequence[npt.NDArray[np.float64]], contours_path: Path) -> int:
+def _flat_axis(placed: Sequence[npt.NDArray[np.float64]]) -> int:
     """The axis that every contour is flat along; the slices' own where contours are flat along several."""
     spread = np.max([np.ptp(points, axis=0) for points in placed], axis=0)
     axis = next((axis for axis in (2, 1, 0) if spread[axis] <= _FLAT_WITHIN), None)
     if axis is None:
         raise VolumeError(
             "contours-oblique",
-            f"{contours_path}: its contours do not lie on slices of the image.",
+            "its contours do not lie on slices of the image.",
             "Name the series that they were drawn on as the image, or save the contours as a label map.",
         )
     return axis
 
 
 def _planes(heights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The heights on which contours lie, each once, upwards."""
+    """Return the heights at which contours lie, without duplicates, ascending."""
     ordered = np.sort(heights)
     return np.asarray(ordered[np.diff(ordered, prepend=-np.inf) > _SAME_PLANE])
 
 
 def _inside(polygons: Sequence[npt.NDArray[np.float64]], shape: tuple[int, ...]) -> MaskArray:
-    """The pixels ``"u v"`` whose centre lies inside an odd number of polygons.
+    """Return the pixels ``"u v"`` whose centre lies inside an odd number of polygons.
 
-    Every edge flips all pixels beyond it in its rows; what has been flipped an odd number of times lies inside.
+    Every edge flips all pixels beyond it in its rows; pixels flipped an odd number of times lie inside.
     """
-    once = {points.tobytes(): points for points in polygons}  # the same contour twice would undo itself
+    once = {points.tobytes(): points for points in polygons}  # a duplicated contour would cancel itself
     start = np.concatenate(list(once.values()))
     stop = np.concatenate([np.roll(points, -1, axis=0) for points in once.values()])
     lower = np.clip(np.ceil(np.minimum(start[:, 1], stop[:, 1])), 0, shape[1]).astype(int)

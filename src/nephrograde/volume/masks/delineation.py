@@ -1,4 +1,4 @@
-"""The tumour that a study grades, out of everything that a mask file marks."""
+"""The tumour that a study grades, selected from everything that a mask file marks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Delineation:
     """The tumour on one scan: its mask on the grid of the image, or only a seed point in it (LPS, mm).
 
-    ``pieces`` are all tumours of the mask, ``faults`` what is suspect about it. ``choice`` says how it differs from all
-    that the file marks, and is empty where it does not; a region cut with it has another name then.
+    ``pieces`` are all tumours of the mask, ``faults`` what is suspect about it. ``choice`` says how it differs from
+    everything the file marks, and is empty if it does not; a region cut with it gets another name.
     """
 
     mask: MaskArray | None = field(repr=False)
@@ -36,7 +36,7 @@ class Delineation:
 
 
 def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Delineation:
-    """Read a mask and decide what of it is the tumour.
+    """Read a mask and decide which part of it is the tumour.
 
     Args:
         mask_path: As in :func:`~nephrograde.volume.masks.read.read_marks`.
@@ -48,8 +48,6 @@ def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Deline
 
     Raises:
         VolumeError: As in :func:`~nephrograde.volume.masks.read.read_marks`.
-
-    Source: Our choice.
 
     >>> import pathlib, tempfile
     >>> import numpy as np
@@ -68,23 +66,23 @@ def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Deline
     marks = read_marks(mask_path, volume, settings.label)
     left_out = [f"labels {','.join(str(one.number) for one in marks.used)}"] if marks.is_partial else []
     if marks.mask is None:
-        seed_faults = tuple(_several_seeds(len(marks.seeds_mm), mask_path))
+        seed_faults = tuple(_several_seeds(len(marks.seeds_mm)))
         return Delineation(None, marks.seeds_mm[0], choice="; ".join(left_out), faults=seed_faults)
     mask, pieces = pick_tumours(marks.mask, volume, settings.tumours)
-    faults = several_labels(marks.used, settings.label, mask_path=mask_path)
-    faults += [*several_tumours(pieces, mask_path=mask_path), *check_mask(mask, mask_path=mask_path)]
+    faults = several_labels(marks.used, settings.label)
+    faults += [*several_tumours(pieces), *check_mask(mask)]
     left_out += ["largest tumour"] if mask is not marks.mask else []
     return Delineation(mask, None, pieces, "; ".join(left_out), tuple(faults))
 
 
-def _several_seeds(count: int, mask_path: Path) -> list[Fault]:
+def _several_seeds(count: int) -> list[Fault]:
     if count < 2:
         return []
     return [
         Fault(
             "seeds-several",
             "warning",
-            f"{mask_path}: holds {count} points; the first is taken.",
+            f"holds {count} points; the first is taken.",
             "Name the tumour's label in masks.label, or write its point into the table.",
         )
     ]

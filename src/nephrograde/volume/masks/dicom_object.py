@@ -1,4 +1,4 @@
-"""DICOM objects that hold marks instead of images: which they are, and damage in them told as such."""
+"""DICOM objects that contain marks instead of images: their kinds, and damage in them reported as such."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _WANTED = want(["SOPClassUID"])
 
 
 def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
-    """Find out whether a mask is a DICOM segmentation or structure set.
+    """Determine whether a mask is a DICOM segmentation or structure set.
 
     Args:
-        mask_path: A file, a series list that names one file, or a folder that holds one such file and no other DICOM
+        mask_path: A file, a series list that names one file, or a folder that contains one such file and no other DICOM
             object of this kind.
 
     Returns:
-        The file and what it is; None for anything else, an image series among them.
+        The file and its kind; None for anything else, such as an image series.
 
     Raises:
-        VolumeError: With code "mask-several" where a folder holds several; those of a series list.
+        VolumeError: With code "mask-several" if a folder contains several; those of a series list.
 
     Source: DICOM PS3.4 B.5 for the SOP classes.
     """
@@ -47,7 +47,7 @@ def find_object(mask_path: Path) -> tuple[Path, Kind] | None:
     if len(kinds) > 1:
         raise VolumeError(
             "mask-several",
-            f"{mask_path}: the folder holds {len(kinds)} segmentations or structure sets.",
+            f"the folder holds {len(kinds)} segmentations or structure sets.",
             "Name the file of the tumour itself in the table.",
         )
     return kinds[0] if kinds else None
@@ -66,7 +66,7 @@ def _kind_of(path: Path) -> Kind | None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, or of the first one that a series list names."""
+    """Open the bytes of a file, or of the first one that a series list names."""
     with ExitStack() as held:
         if is_series_list(path):
             yield held.enter_context(held.enter_context(SeriesList(path)).open(0))
@@ -76,13 +76,13 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def open_object(path: Path) -> Iterator[pydicom.Dataset]:
-    """Open a DICOM object; whatever breaks while it is read is named as damage of this file.
+    """Open a DICOM object; whatever fails while it is read is reported as damage to this file.
 
     Args:
         path: The file, or a series list that names it.
 
     Raises:
-        VolumeError: Those of a series list; with code "file-unreadable", from within the block too.
+        VolumeError: Those of a series list; with code "file-unreadable", also from within the block.
     """
     import pydicom
 
@@ -92,6 +92,6 @@ def open_object(path: Path) -> Iterator[pydicom.Dataset]:
     except PYDICOM_ERRORS as error:
         raise VolumeError(
             "file-unreadable",
-            f"{path}: is damaged, or lacks an entry that it must have ({type(error).__name__}).",
+            f"is damaged, or lacks an entry that it must have ({type(error).__name__}).",
             "Export the segmentation again.",
         ) from None

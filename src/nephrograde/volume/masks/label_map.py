@@ -1,4 +1,4 @@
-"""Label maps: NIfTI, NRRD and MHA with a number a voxel, and the segmentations of 3D Slicer (``.seg.nrrd``)."""
+"""Label maps: NIfTI, NRRD and MHA with one number per voxel, and 3D Slicer segmentations (``.seg.nrrd``)."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class _Segment:
 
 
 def read_label_map(mask_path: Path, label: str = "") -> Marks:
-    """Read a mask that stores a number a voxel.
+    """Read a mask that stores one number per voxel.
 
     A number above 0 is a label. In a mask of fractions, anything above 0.5 is marked, and there is one label.
 
     Args:
         mask_path: Anything :func:`~nephrograde.volume.stored.read_stored` reads, or a ``.seg.nrrd`` of any number of
             layers.
-        label: The number or name of the tumour's label; empty where all count. Names stand in a ``.seg.nrrd``; of other
-            files in the file that :func:`~nephrograde.volume.masks.labels.find_names_file` finds.
+        label: The number or name of the tumour's label; empty if all count. A ``.seg.nrrd`` contains the names; for
+            other files they are in the file that :func:`~nephrograde.volume.masks.labels.find_names_file` finds.
 
     Returns:
-        The marks on the file's own grid, its axes turned to x, y, z.
+        The marks on the file's own grid, with axes reordered to x, y, z.
 
     Raises:
-        VolumeError: As in reading an image; "mask-empty" where nothing is marked, "label-missing" where the file has
-            no such label.
+        VolumeError: As in reading an image; "mask-empty" if nothing is marked, "label-missing" if the file has no such
+            label.
 
-    Source: Our choice; "Segmentations" in the developer guide of 3D Slicer for the segments.
+    Source: "Segmentations" in the developer guide of 3D Slicer for the segments.
     """
     if mask_path.name.lower().endswith((".nrrd", ".nhdr")) and mask_path.is_file():
         segments = _find_segments(mask_path)
@@ -59,7 +59,7 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
     values, native = read_stored(mask_path)
     marked = values > 0 if values.dtype.kind in "iub" else values > 0.5
     if not marked.any():
-        raise nothing_marked(mask_path)
+        raise nothing_marked()
     numbers = _numbers(values, marked)
     present = tuple(Label(number) for number in numbers)
     used = present
@@ -67,15 +67,15 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
         names_path = find_names_file(mask_path)
         names = read_names(names_path) if names_path else {}
         present = tuple(Label(number, (names[number],) if number in names else ()) for number in numbers)
-        used = choose_labels(present, label, mask_path=mask_path)
+        used = choose_labels(present, label)
     if used != present:
         marked = np.isin(values, [one.number for one in used])
     return Marks(*turn(marked, native), present, used)
 
 
 def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:
-    """The labels that mark something; (1,) of a mask of fractions."""
-    if values.dtype.kind in "iub" and values.max() == 1:  # the usual mask costs one look
+    """Return the labels that mark something; (1,) for a mask of fractions."""
+    if values.dtype.kind in "iub" and values.max() == 1:  # the usual mask needs a single pass
         return (1,)
     low, high = bounding_box(marked)
     box = tuple(slice(start, stop + 1) for start, stop in zip(low, high, strict=True))
@@ -86,13 +86,13 @@ def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:
 
 
 def _find_segments(mask_path: Path) -> list[_Segment]:
-    """The segments that the header of a NRRD lists; none where 3D Slicer did not write it."""
+    """Return the segments listed in a NRRD header; empty if 3D Slicer did not write it."""
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(mask_path))
     try:
         reader.ReadImageInformation()
     except RuntimeError:
-        return []  # read_stored says what is wrong
+        return []  # read_stored reports what is wrong
     entries: dict[int, dict[str, str]] = {}
     for key in reader.GetMetaDataKeys():
         if match := _SEGMENT.fullmatch(key):
@@ -100,7 +100,7 @@ def _find_segments(mask_path: Path) -> list[_Segment]:
     has_layers = reader.GetNumberOfComponents() > 1
     segments = []
     for number, entry in sorted(entries.items()):
-        # Before Slicer 4.11 every overlapping segment had a layer of its own, and neither entry was written.
+        # Before Slicer 4.11, every overlapping segment had its own layer, and neither entry was written.
         layer = _whole(entry.get("Layer", ""), number if has_layers else 0)
         value = _whole(entry.get("LabelValue", ""), 1 if has_layers else number + 1)
         names = tuple(entry[key].strip() for key in ("Name", "ID") if entry.get(key, "").strip())
@@ -115,7 +115,7 @@ def _whole(text: str, otherwise: int) -> int:
 def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Marks:
     image = _read_image(mask_path)
     layers = image.GetNumberOfComponentsPerPixel()
-    chosen = set(choose_labels([one.label for one in segments], label, mask_path=mask_path))
+    chosen = set(choose_labels([one.label for one in segments], label))
     values: dict[int, Any] = {}
     marked: MaskArray | None = None
     present, used = [], []
@@ -132,30 +132,30 @@ def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Mar
                 used.append(one.label)
                 marked = own if marked is None else marked | own
     if marked is None:
-        raise nothing_marked(mask_path, label)
+        raise nothing_marked(label)
     grid = Grid(
         marked.shape,
         image.GetSpacing(),
         image.GetOrigin(),
         np.array(image.GetDirection()).reshape(3, 3),
         source="file",
-    ).require_sound(mask_path)
+    ).require_sound()
     return Marks(*turn(marked, grid), tuple(present), tuple(used))
 
 
 def _read_image(mask_path: Path) -> SimpleITK.Image:
     try:
         image = SimpleITK.ReadImage(str(mask_path))
-    except RuntimeError as error:
+    except RuntimeError:
         raise VolumeError(
             "file-unreadable",
-            f"{mask_path}: is damaged, cut short or not what its name says ({str(error).strip().splitlines()[-1]}).",
+            "is damaged, cut short or not what its name says.",
             "Save the segmentation again.",
         ) from None
     if image.GetDimension() != 3:
         raise VolumeError(
             "not-3d",
-            f"{mask_path}: holds {image.GetDimension()} dimensions, not one 3-D segmentation.",
+            f"holds {image.GetDimension()} dimensions, not one 3-D segmentation.",
             "Save the segmentation of one phase a file.",
         )
     return image

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-_SHOWN = 12  # labels listed in a message, our choice
+_SHOWN = 12  # labels listed in a message
 _NIFTI = (".nii.gz", ".nii", ".nrrd", ".mha")
-# Beside tumour.nii.gz: what ITK-SNAP saves as "label descriptions", and the colour table of 3D Slicer.
+# Next to tumour.nii.gz: what ITK-SNAP saves as "label descriptions", and the colour table of 3D Slicer.
 _NAME_FILES = (".label", ".txt", ".label.txt", ".ctbl", "_ColorTable.ctbl")
 _ITK_SNAP = re.compile(r'\s*(\d+)(?:\s+[\d.]+){6}\s+"(.*)"\s*')
 _SLICER = re.compile(r"\s*(\d+)\s+(\S+)(?:\s+\d+){4}\s*")
@@ -24,7 +24,7 @@ _SLICER = re.compile(r"\s*(\d+)\s+(\S+)(?:\s+\d+){4}\s*")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One structure of a mask: its number, and the names it goes by, the best known first.
+    """One structure of a mask: its number and its names, the most familiar first.
 
     >>> str(Label(2, ("tumour", "Neoplasm"))), str(Label(3))
     ('2 (tumour)', '3')
@@ -39,29 +39,25 @@ class Label:
         return f"{self.number} ({self.names[0]})" if self.names else str(self.number)
 
     def answers_to(self, wanted: str) -> bool:
-        """Whether a number, or a name in upper or lower case, means this label."""
+        """Whether a number, or a name in upper or lower case, refers to this label."""
         return _plain(wanted) in {str(self.number), *map(_plain, self.names)}
 
 
-def choose_labels(present: Sequence[Label], wanted: str, *, mask_path: Path) -> tuple[Label, ...]:
+def choose_labels(present: Sequence[Label], wanted: str) -> tuple[Label, ...]:
     """Choose the labels that count as tumour.
 
     Args:
         present: Every label of the file.
         wanted: The number or name that the study gives; empty where all count.
-        mask_path: The file, for the message.
 
     Returns:
-        Those that answer to ``wanted``, in the order of the file; several where several have one name.
+        The labels that match ``wanted``, in file order; several if they share a name.
 
     Raises:
-        VolumeError: With code "label-missing" where none does.
+        VolumeError: With code "label-missing" if none matches.
 
-    Source: Our choice.
-
-    >>> from pathlib import Path
     >>> present = [Label(1, ("kidney",)), Label(2, ("tumour",))]
-    >>> choose_labels(present, "Tumour", mask_path=Path("m.seg.nrrd"))
+    >>> choose_labels(present, "Tumour")
     (Label(number=2, names=('tumour',)),)
     """
     if not wanted:
@@ -71,29 +67,27 @@ def choose_labels(present: Sequence[Label], wanted: str, *, mask_path: Path) -> 
         held = f"it holds {listed(present)}" if present else "it holds none"
         raise VolumeError(
             "label-missing",
-            f"{mask_path}: has no label '{wanted}'; {held}.",
+            f"has no label '{wanted}'; {held}.",
             "Correct masks.label in the study, or name the structure so in every mask.",
         )
     return chosen
 
 
-def several_labels(used: Sequence[Label], wanted: str, *, mask_path: Path) -> list[Fault]:
+def several_labels(used: Sequence[Label], wanted: str) -> list[Fault]:
     """Warn where more than one label counts as tumour.
 
     Args:
         used: The labels that count and mark something.
         wanted: What the study asked for.
-        mask_path: The file, for the message.
 
     Returns:
         No fault, or one with code "labels-several".
 
     Source: Our choice.
 
-    >>> from pathlib import Path
-    >>> [fault] = several_labels([Label(1), Label(2)], "", mask_path=Path("m.nii.gz"))
+    >>> [fault] = several_labels([Label(1), Label(2)], "")
     >>> fault.message
-    'm.nii.gz: holds several labels (1, 2), and all of them count as tumour.'
+    'holds several labels (1, 2), and all of them count as tumour.'
     """
     if len(used) < 2:
         return []
@@ -102,14 +96,14 @@ def several_labels(used: Sequence[Label], wanted: str, *, mask_path: Path) -> li
         Fault(
             "labels-several",
             "warning",
-            f"{mask_path}: holds several labels{asked} ({listed(used)}), and all of them count as tumour.",
+            f"holds several labels{asked} ({listed(used)}), and all of them count as tumour.",
             "Name the tumour's label in masks.label, unless this is meant.",
         )
     ]
 
 
 def listed(labels: Sequence[Label]) -> str:
-    """The labels as they are written in messages.
+    """Return labels as written in messages.
 
     Args:
         labels: Any number; the first dozen are shown.
@@ -122,19 +116,17 @@ def listed(labels: Sequence[Label]) -> str:
 
 
 def find_names_file(mask_path: Path) -> Path | None:
-    """Find the file beside a label map that says what its numbers are called.
+    """Find the file next to a label map that names its numbers.
 
-    A label map itself holds numbers only. ITK-SNAP saves the names as "label descriptions", 3D Slicer as a colour
-    table; either is read if it stands beside ``tumour.nii.gz`` as ``tumour.label``, ``tumour.txt``,
+    A label map itself contains numbers only. ITK-SNAP saves the names as "label descriptions", 3D Slicer as a colour
+    table; either is read if it is next to ``tumour.nii.gz`` as ``tumour.label``, ``tumour.txt``,
     ``tumour.label.txt``, ``tumour.ctbl`` or ``tumour_ColorTable.ctbl``.
 
     Args:
         mask_path: The label map.
 
     Returns:
-        The file, None where there is none.
-
-    Source: Our choice of the places.
+        The file; None if there is none.
     """
     name = mask_path.name
     suffix = next((suffix for suffix in _NIFTI if name.lower().endswith(suffix)), None)
@@ -148,7 +140,7 @@ def read_names(names_path: Path) -> dict[int, str]:
     r"""Read the names of label numbers.
 
     Args:
-        names_path: As :func:`find_names_file` finds it; lines that follow neither format are passed over.
+        names_path: As found by :func:`find_names_file`; lines that follow neither format are ignored.
 
     Source: The label description file of ITK-SNAP (index, four colours, two switches, name in quotes); the colour table
         of 3D Slicer (index, name without blanks, four colours).

@@ -1,4 +1,4 @@
-"""What one mask file marks, before it is known which tumour counts."""
+"""What one mask file marks, before the tumour is selected."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.grid import Grid
     from nephrograde.volume.masks.labels import Label
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 class Marks:
     """The marked voxels ``"x y z"`` on a grid, and the marked points.
 
-    ``mask`` is None where there are points only. ``present`` are all labels of the file, ``used`` those that
-    count; of points ``seeds_mm`` (LPS) holds those of the labels that count.
+    ``mask`` is None if there are only points. ``present`` are all labels in the file, ``used`` those that count;
+    ``seeds_mm`` (LPS) contains the points of the labels that count.
     """
 
     mask: MaskArray | None = field(repr=False)
@@ -31,31 +29,29 @@ class Marks:
 
     @property
     def is_partial(self) -> bool:
-        """Whether some labels of the file are left out."""
+        """Whether some labels in the file do not count."""
         return self.used != self.present
 
 
-def nothing_marked(mask_path: Path, label: str = "") -> VolumeError:
+def nothing_marked(label: str = "") -> VolumeError:
     """What to raise where a mask holds no voxel, or none with the label that was asked for.
 
     Args:
-        mask_path: The file.
         label: The number or name that was asked for.
 
-    >>> from pathlib import Path
-    >>> nothing_marked(Path("m.nii.gz")).message
-    'm.nii.gz: no voxel is marked.'
+    >>> nothing_marked().message
+    'no voxel is marked.'
     """
     of_label = f" with label '{label}'" if label else ""
     return VolumeError(
         "mask-empty",
-        f"{mask_path}: no voxel is marked{of_label}.",
+        f"no voxel is marked{of_label}.",
         "Delineate the tumour, or take the mask out of the table.",
     )
 
 
 def turn(mask: MaskArray, native: Grid) -> tuple[MaskArray, Grid]:
-    """Put the axes of a stored mask into the order x, y, z, growing with them, without copying.
+    """Reorder the axes of a stored mask to ascending x, y, z, without copying.
 
     Args:
         mask: In stored order.

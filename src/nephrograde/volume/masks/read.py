@@ -1,11 +1,11 @@
-"""Any file that marks a tumour, onto the grid of its image."""
+"""Any file that marks a tumour, resampled to the grid of its image."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import about_file
 from nephrograde.volume.masks.dicom_object import find_object
 from nephrograde.volume.masks.label_map import read_label_map
 from nephrograde.volume.masks.segmentation import read_segmentation
@@ -24,73 +24,43 @@ if TYPE_CHECKING:
 def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
     """Read what a file marks onto the grid of an image.
 
-    A mask on another grid is brought over by world coordinates, each voxel of the image taking the mask's nearest one.
+    A mask on another grid is transferred by world coordinates; each voxel of the image takes the nearest mask voxel.
 
     Args:
         mask_path: A label map (NIfTI, NRRD, MHA, ``.seg.nrrd``, a DICOM series of one), a DICOM segmentation or
-            structure set, or the folder that holds one.
+            structure set, or the folder that contains one.
         volume: The image.
-        label: Number or name of the tumour's label; empty where all labels count.
+        label: Number or name of the tumour's label; empty if all labels count.
 
     Returns:
-        The marks; ``mask`` has the shape of ``volume.values``, or is None where the file holds points only.
+        The marks; ``mask`` has the shape of ``volume.values``, or is None if the file contains only points.
 
     Raises:
-        VolumeError: As in reading an image; "mask-empty" where nothing is marked, "mask-outside" where what is marked
-            lies wholly outside the image, "label-missing", and those of
+        VolumeError: As in reading an image; "mask-empty" if nothing is marked, "mask-outside" if everything that is
+            marked lies outside the image, "label-missing", and those of
             :func:`~nephrograde.volume.masks.segmentation.read_segmentation` and
             :func:`~nephrograde.volume.masks.structure_set.read_structure_set`.
-
-    Source: Our choice.
     """
     grid = volume.grid
-    found = _find_object(mask_path)
-    if found is None:
-        marks = read_label_map(mask_path, label)
-    elif found[1] == "segmentation":
-        marks = read_segmentation(found[0], label)
-    else:
-        marks = read_structure_set(found[0], grid, label)
-    return (
-        marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid, mask_path), grid=grid)
-    )
-
-
-def read_mask(mask_path: Path, volume: Volume) -> MaskArray:
-    """Read a mask onto the grid of its image: everything that it marks, whatever the label, however many pieces.
-
-    Which of it is the tumour that a study grades, :func:`~nephrograde.volume.masks.delineation.delineate` decides.
-
-    Args:
-        mask_path: As in :func:`read_marks`.
-        volume: The image.
-
-    Returns:
-        True where there is tumour, the shape of ``volume.values``.
-
-    Raises:
-        VolumeError: As in :func:`read_marks`; "mask-only-points" where the file holds points only.
-
-    Source: Our choice.
-    """
-    mask = read_marks(mask_path, volume).mask
-    if mask is None:
-        raise VolumeError(
-            "mask-only-points",
-            f"{mask_path}: marks points, no area.",
-            "Delineate the tumour, or use the points for an arm that asks for a point.",
-        )
-    return mask
+    with about_file(mask_path):
+        found = _find_object(mask_path)
+        if found is None:
+            marks = read_label_map(mask_path, label)
+        elif found[1] == "segmentation":
+            marks = read_segmentation(found[0], label)
+        else:
+            marks = read_structure_set(found[0], grid, label)
+        return marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid), grid=grid)
 
 
 def _find_object(mask_path: Path) -> tuple[Path, str] | None:
     try:
         return find_object(mask_path)
     except OSError:
-        return None  # reading it as an image says what is wrong
+        return None  # reading it as an image reports what is wrong
 
 
-def _over(mask: MaskArray, source: Grid, target: Grid, mask_path: Path) -> MaskArray:
-    brought = bring_over(mask, source, target, mask_path=mask_path)
+def _over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
+    brought = bring_over(mask, source, target)
     brought.flags.writeable = False
     return brought

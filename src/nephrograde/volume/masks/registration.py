@@ -1,4 +1,4 @@
-"""How far the region round a tumour has moved between two scans of one patient: a rigid registration."""
+"""How far the region around a tumour moved between two scans of one patient: a rigid registration."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 MARGIN_MM = 30.0
 SEARCH_MM = 30.0
-"""What is registered, round the tumour; and how far it may have moved up or down by breathing (our choice)."""
+"""Margin around the tumour that is registered, and how far breathing may have moved it up or down."""
 MOST_SHIFT_MM = 50.0
 MOST_TURN_DEG = 20.0
-_STEP_MM = 2.0  # the region is sampled at about this distance
+_STEP_MM = 2.0  # approximate sampling distance within the region
 _SEARCH_STEP_MM = 5.0
-_RANGE_HU = (-200.0, 300.0)  # beyond it, bowel gas and bone would outweigh the kidney
+_RANGE_HU = (-200.0, 300.0)  # outside it, bowel gas and bone would outweigh the kidney
 _BINS = 32
-_FEWEST_VOXELS = 8  # along each axis, for a metric that means anything
+_FEWEST_VOXELS = 8  # along each axis, for a meaningful metric
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """A rigid motion of the patient from one scan to another (LPS): rotation about the origin, then shift.
 
-    ``gain`` is what it adds to the mutual information of the two scans, in nats; ``moved_mm`` how far it moves the
-    middle of the tumour. ``is_found`` is false where no registration was asked for, or it failed; ``is_tried`` tells
-    the two apart.
+    ``gain`` is the increase in mutual information of the two scans, in nats; ``moved_mm`` how far it moves the middle
+    of the tumour. ``is_found`` is false if no registration was requested, or if it failed; ``is_tried`` distinguishes
+    the two.
     """
 
     rotation: npt.NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
@@ -54,7 +54,7 @@ class Motion:
         return "by position (a rigid registration found nothing better)" if self.is_tried else "by position"
 
     def move(self, place_mm: Triple) -> Triple:
-        """Where a place of the first scan lies in the second.
+        """Return where a position in the first scan lies in the second.
 
         Args:
             place_mm: LPS, mm.
@@ -64,7 +64,7 @@ class Motion:
 
 
 def find_height(source: Volume, target: Volume, *, mask: MaskArray, near: MaskArray) -> float:
-    """Find how far up or down the region round a tumour has moved between two scans, as breathing moves it.
+    """Find how far breathing moved the region around a tumour up or down between two scans.
 
     Args:
         source: The scan with the tumour drawn.
@@ -73,8 +73,8 @@ def find_height(source: Volume, target: Volume, *, mask: MaskArray, near: MaskAr
         near: The tumour on the grid of ``target``, by position.
 
     Returns:
-        The shift towards the head, mm, in steps of 5 up to 30, at which the mutual information of the two is highest; 0
-        where it cannot be told.
+        The shift towards the head in mm, in steps of 5 up to 30, with the highest mutual information; 0 if it cannot be
+        determined.
 
     Source: As in :func:`register_region`.
     """
@@ -88,10 +88,10 @@ def find_height(source: Volume, target: Volume, *, mask: MaskArray, near: MaskAr
 
 
 def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: MaskArray) -> Motion:
-    """Find the rigid motion of the region round a tumour between two scans.
+    """Find the rigid motion of the region around a tumour between two scans.
 
-    Maximises the mutual information of the two scans, which phases of contrast do not disturb: first over shifts up and
-    down, where breathing moves the kidney most, then over shift and rotation. It runs on one thread and samples
+    Maximizes the mutual information of the two scans, which is insensitive to the contrast phase: first over shifts up
+    and down, where breathing moves the kidney most, then over shift and rotation. It runs on one thread and samples
     regularly, so that the same scans always give the same motion.
 
     Args:
@@ -101,11 +101,11 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
         near: The tumour on the grid of ``target``, by position.
 
     Returns:
-        The motion; not ``is_found`` where nothing beats staying in place, or what does moves further than breathing can
-        (50 mm, 20°).
+        The motion; not ``is_found`` if nothing is better than staying in place, or if the best motion exceeds what
+        breathing can cause (50 mm, 20°).
 
     Source: Mattes et al. 2003, "PET-CT image registration in the chest using free-form deformations" (IEEE TMI 22:120),
-        for the metric; our choice of the rest.
+        for the metric; the search and its limits are ours.
     """
     fixed, moving = _region(target, near, MARGIN_MM), _region(source, mask, MARGIN_MM + SEARCH_MM)
     if min(*fixed.GetSize(), *moving.GetSize()) < _FEWEST_VOXELS:
@@ -122,7 +122,7 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
         gain = in_place - _measure(fixed, moving, transform)
     except RuntimeError:  # the two regions do not overlap enough
         return Motion(is_tried=True)
-    # The transform leads from the target to the source; the patient has moved the other way.
+    # The transform maps the target to the source; the patient has moved the other way.
     onto = np.array(transform.GetMatrix()).reshape(3, 3)
     rotation = onto.T
     at_center_mm = np.array(transform.TransformPoint(center_mm.tolist()))
@@ -138,7 +138,7 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
 
 
 def _region(volume: Volume, mask: MaskArray, margin_mm: float) -> SimpleITK.Image:
-    """The region round a mask at about 2 mm, as floating point and cut to soft tissue."""
+    """Return the region around a mask at about 2 mm, as floating point, clipped to soft tissue."""
     spacing_mm = np.array(volume.spacing_mm)
     margin = np.ceil(margin_mm / spacing_mm).astype(int)
     low, high = (np.array(corner) for corner in bounding_box(mask))
@@ -171,14 +171,14 @@ def _method() -> SimpleITK.ImageRegistrationMethod:
 
 
 def _measure(fixed: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleITK.Transform) -> float:
-    """The negative mutual information of the two scans under a transform; lower is better."""
+    """Return the negative mutual information of the two scans under a transform; lower is better."""
     method = _method()
     method.SetInitialTransform(transform)
     return float(method.MetricEvaluate(fixed, moving))
 
 
 def _best_height(fixed: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleITK.Euler3DTransform) -> float:
-    """The shift along z of the highest mutual information, on a grid; staying in place wins a tie."""
+    """Return the shift along z with the highest mutual information, on a grid; staying in place wins a tie."""
     heights = sorted(np.arange(-SEARCH_MM, SEARCH_MM + 1, _SEARCH_STEP_MM), key=abs)
     measured = []
     for height in heights:

@@ -1,7 +1,7 @@
-"""DICOM segmentations (SEG): frames of one segment each, put back into a stack.
+"""DICOM segmentations (SEG): frames of one segment each, reassembled into a stack.
 
-Frames of slices where a segment is empty are often left out, and frames stand in any order; where a frame lies is
-taken from its position alone.
+Frames of slices in which a segment is empty are often omitted, and frames may be in any order; the position of a frame
+is taken from its header alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pydicom
 
-_OFF_PLANE = 0.1  # how far a frame may lie beside its place in the stack, in slice distances; our choice
-_MOST_PLANES = 10_000  # a damaged position must not ask for a stack that no memory holds
+_OFF_PLANE = 0.1  # how far a frame may deviate from its place in the stack, in slice distances
+_MOST_PLANES = 10_000  # a damaged position must not request a stack that exceeds memory
 
 
 def read_segmentation(seg_path: Path, label: str = "") -> Marks:
@@ -33,27 +33,27 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
 
     Args:
         seg_path: The file.
-        label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty where all
+        label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty if all
             segments count.
 
     Returns:
-        The marks on the segmentation's own grid, its axes turned to x, y, z.
+        The marks on the segmentation's own grid, with axes reordered to x, y, z.
 
     Raises:
-        VolumeError: With code "file-unreadable", "seg-geometry" where the frames are no stack of slices,
+        VolumeError: With code "file-unreadable", "seg-geometry" if the frames do not form a stack of slices,
             "label-missing" or "mask-empty".
 
-    Source: DICOM PS3.3 A.51 and C.8.20; our choice of the tolerance.
+    Source: DICOM PS3.3 A.51 and C.8.20; the tolerance is ours.
     """
     with open_object(seg_path) as dataset:
         segments = _segments(dataset)
-        wanted = {one.number for one in choose_labels(segments, label, mask_path=seg_path)}
+        wanted = {one.number for one in choose_labels(segments, label)}
         frames = np.atleast_3d(dataset.pixel_array) if "PixelData" in dataset else np.zeros((0, 1, 1), np.uint8)
         frames = frames.reshape(-1, int(dataset.Rows), int(dataset.Columns))
         groups = [_Frame(dataset, number) for number in range(len(frames))]
         if not groups:
-            raise nothing_marked(seg_path, label)
-        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)), seg_path=seg_path)
+            raise nothing_marked(label)
+        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)))
         least = _least_marked(dataset)
         stack = np.zeros((grid.size[2], grid.size[1], grid.size[0]), dtype=bool)
         found: set[int] = set()
@@ -66,13 +66,13 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
                     if number in wanted:
                         stack[plane] |= own
     if not stack.any():
-        raise nothing_marked(seg_path, label)
+        raise nothing_marked(label)
     present = tuple(one for one in segments if one.number in found)
     return Marks(*turn(stack.T, grid), present, tuple(one for one in present if one.number in wanted))
 
 
 class _Frame:
-    """The functional groups of one frame: its own, else those that all frames share."""
+    """The functional groups of one frame: its own, otherwise those shared by all frames."""
 
     def __init__(self, dataset: pydicom.Dataset, number: int) -> None:
         own = dataset.get("PerFrameFunctionalGroupsSequence") or []
@@ -86,11 +86,11 @@ class _Frame:
         raise KeyError(keyword)
 
     def numbers(self, group: str, keyword: str) -> npt.NDArray[np.float64]:
-        """The numbers of an entry; a group that is missing is damage of the file."""
+        """Return the numbers of an entry; a missing group counts as damage to the file."""
         return np.asarray([float(value) for value in self._group(group)[keyword].value])
 
     def distances_mm(self) -> list[float]:
-        """What the headers say of the slice distance, if anything."""
+        """Return what the headers say about the slice distance, if anything."""
         measures = self._group("PixelMeasuresSequence")
         said = [measures.get(keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
         return [abs(float(value)) for value in said if value]
@@ -110,16 +110,14 @@ def _segments(dataset: pydicom.Dataset) -> list[Label]:
 
 
 def _least_marked(dataset: pydicom.Dataset) -> float | None:
-    """The lowest value of a frame that is marked; None for a label map, where values are segment numbers."""
+    """Return the lowest frame value that is marked; None for a label map, where values are segment numbers."""
     kind = str(dataset.get("SegmentationType", "BINARY"))
     if kind == "LABELMAP":
         return None
     return int(dataset.MaximumFractionalValue) / 2 + 1e-6 if kind == "FRACTIONAL" else 1
 
 
-def _stack_grid(
-    frames: Sequence[_Frame], *, size: tuple[int, int], seg_path: Path
-) -> tuple[Grid, npt.NDArray[np.intp]]:
+def _stack_grid(frames: Sequence[_Frame], *, size: tuple[int, int]) -> tuple[Grid, npt.NDArray[np.intp]]:
     """The grid that holds all frames, and which of its planes each frame is."""
     orientations = np.array([one.numbers("PlaneOrientationSequence", "ImageOrientationPatient") for one in frames])
     pixels_mm = np.array([one.numbers("PixelMeasuresSequence", "PixelSpacing") for one in frames])
@@ -127,15 +125,15 @@ def _stack_grid(
     if not (
         np.isfinite(positions_mm).all() and np.ptp(orientations, axis=0).max() + np.ptp(pixels_mm, axis=0).max() < 1e-3
     ):
-        raise _no_stack(seg_path, "its frames differ in orientation or pixel size")
+        raise _no_stack("its frames differ in orientation or pixel size")
     rows, columns = orientations[0, :3], orientations[0, 3:]
     normal = np.cross(rows, columns)
     along = positions_mm @ normal
     first = positions_mm[along.argmin()]
     away = positions_mm - first
     if np.abs(away - (away @ normal)[:, None] * normal).max() > pixels_mm.min() / 2:
-        raise _no_stack(seg_path, "its frames are shifted sideways against each other")
-    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm(), seg_path)
+        raise _no_stack("its frames are shifted sideways against each other")
+    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm())
     grid = Grid(
         (*size, int(planes.max()) + 1),
         (float(pixels_mm[0, 1]), float(pixels_mm[0, 0]), step_mm),
@@ -143,12 +141,10 @@ def _stack_grid(
         np.stack([rows, columns, normal], axis=1),
         source="dicom",
     )
-    return grid.require_sound(seg_path), planes
+    return grid.require_sound(), planes
 
 
-def _slice_step(
-    along_mm: npt.NDArray[np.float64], said_mm: list[float], seg_path: Path
-) -> tuple[float, npt.NDArray[np.intp]]:
+def _slice_step(along_mm: npt.NDArray[np.float64], said_mm: list[float]) -> tuple[float, npt.NDArray[np.intp]]:
     """The slice distance and the plane of each frame: as the header says, where the positions agree; else the least."""
     apart = np.diff(np.unique(np.round(along_mm, 3)))
     steps = [*said_mm[:1], *([float(apart.min())] if apart.size else said_mm)]
@@ -156,12 +152,12 @@ def _slice_step(
         planes = np.round(along_mm / step_mm)
         if np.abs(along_mm / step_mm - planes).max() <= _OFF_PLANE and planes.max() < _MOST_PLANES:
             return step_mm, planes.astype(np.intp)
-    raise _no_stack(seg_path, "its frames do not lie at equal distances")
+    raise _no_stack("its frames do not lie at equal distances")
 
 
-def _no_stack(seg_path: Path, why: str) -> VolumeError:
+def _no_stack(why: str) -> VolumeError:
     return VolumeError(
         "seg-geometry",
-        f"{seg_path}: is no stack of parallel slices: {why}.",
+        f"is no stack of parallel slices: {why}.",
         "Save the segmentation as NIfTI or NRRD in the program it was drawn with.",
     )

@@ -1,6 +1,6 @@
 """DICOM structure sets (RTSTRUCT): closed contours become a mask on the image's grid, points become seeds.
 
-In the CPTAC annotations each tumour has two structure sets, one with its contours and one with a seed point in it.
+In the CPTAC annotations, each tumour has two structure sets, one with its contours and one with a seed point in it.
 """
 
 from __future__ import annotations
@@ -45,32 +45,32 @@ def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Mark
 
     Args:
         contours_path: The file.
-        grid: The image's, axes x, y, z.
-        label: The number or name of a structure (ROI), or what its observation calls it; empty where all count.
+        grid: Grid of the image, with axes x, y, z.
+        label: The number or name of a structure (ROI), or what its observation calls it; empty if all count.
 
     Returns:
         The marks on ``grid``, and the seed points.
 
     Raises:
-        VolumeError: With code "file-unreadable", "contours-oblique", "label-missing"; "mask-empty" where there is
-            neither a contour nor a point, "mask-outside" where all contours lie outside the image.
+        VolumeError: With code "file-unreadable", "contours-oblique", "label-missing"; "mask-empty" if there is neither
+            a contour nor a point, "mask-outside" if all contours lie outside the image.
 
     Source: DICOM PS3.3 C.8.8.5 and C.8.8.6.
     """
     with open_object(contours_path) as dataset:
         structures = list(_structures(dataset))
-    used = choose_labels([one.label for one in structures], label, mask_path=contours_path)
+    used = choose_labels([one.label for one in structures], label)
     chosen = [one for one in structures if one.label in used]
     seeds_mm = tuple(point for one in chosen for point in one.points_mm)
     outlined = [one for one in chosen if one.contours_mm]
     if not outlined and not seeds_mm:
-        raise nothing_marked(contours_path, label)
+        raise nothing_marked(label)
     mask: MaskArray | None = None
     for one in outlined:
-        filled = fill_contours(one.contours_mm, grid, contours_path=contours_path)
+        filled = fill_contours(one.contours_mm, grid)
         mask = filled if mask is None else mask | filled
     if mask is not None and not mask.any():
-        raise _outside(outlined, grid, contours_path)
+        raise _outside(outlined, grid)
     present = tuple(one.label for one in structures if (one.contours_mm if outlined else one.points_mm))
     return Marks(mask, grid, present, tuple(one for one in present if one in used), seeds_mm)
 
@@ -95,7 +95,7 @@ def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
 
 
 def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
-    """The points of a contour; read from the text at once, as decimal strings one by one take seconds."""
+    """Return the points of a contour, parsed from the text at once: single decimal strings would take seconds."""
     raw = contour.get_item("ContourData").value
     numbers = parse_numbers(raw) if isinstance(raw, bytes) else [float(number) for number in raw]
     places_mm = np.array(numbers, dtype=np.float64).reshape(-1, 3)
@@ -104,19 +104,19 @@ def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:
     return places_mm
 
 
-def _outside(outlined: list[_Structure], grid: Grid, contours_path: Path) -> VolumeError:
+def _outside(outlined: list[_Structure], grid: Grid) -> VolumeError:
     points_mm = np.concatenate([contour for one in outlined for contour in one.contours_mm])
     indices = (points_mm - grid.origin_mm) @ np.linalg.inv(grid.direction).T / grid.spacing_mm
     if ((indices > -0.5) & (indices < np.array(grid.size) - 0.5)).all(axis=1).any():
         return VolumeError(
             "mask-empty",
-            f"{contours_path}: the contours are so small that they fall between the voxels of the image.",
+            "the contours are so small that they fall between the voxels of the image.",
             "Check that they were drawn on this series.",
         )
     low, high = points_mm.min(axis=0), points_mm.max(axis=0)
     spans = ", ".join(f"{axis} {a:.0f} to {b:.0f}" for axis, a, b in zip("xyz", low, high, strict=True))
     return VolumeError(
         "mask-outside",
-        f"{contours_path}: the contours lie wholly outside the image; they span {spans} mm.",
+        f"the contours lie wholly outside the image; they span {spans} mm.",
         "Check that they were drawn on this series.",
     )

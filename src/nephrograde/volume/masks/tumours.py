@@ -1,4 +1,4 @@
-"""Several tumours in one mask: told apart, measured, and the one chosen that is graded."""
+"""Several tumours in one mask: separated, measured, and the one to grade selected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Which: TypeAlias = Literal["largest", "all"]
 
-_SHOWN = 6  # volumes listed in a message, our choice
+_SHOWN = 6  # volumes listed in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,19 @@ class TumourRow:
 
 
 def pick_tumours(mask: MaskArray, volume: Volume, which: Which = "largest") -> tuple[MaskArray, tuple[Piece, ...]]:
-    """Tell the tumours of a mask apart, and keep those that are graded.
+    """Separate the tumours of a mask, and keep those that are graded.
 
     Voxels that touch by a face, an edge or a corner belong to one tumour.
 
     Args:
         mask: On the grid of the volume; at least one voxel is true.
         volume: The image.
-        which: "largest" keeps the tumour of most voxels, "all" every one as if they were one tumour.
+        which: "largest" keeps the tumour with the most voxels, "all" keeps every one as if they were one tumour.
 
     Returns:
-        The mask that is left, the very same where nothing is taken out; and every tumour, the largest first.
+        The remaining mask, the same object if nothing is removed; and every tumour, the largest first.
 
-    Source: Our choice. Pathology grades the tumour that was taken out, most often the largest.
+    The largest is the default because pathology grades the resected tumour, which is usually the largest.
 
     >>> mask = np.zeros((20, 20, 10), dtype=bool)
     >>> mask[2:4, 2:4, 2:4] = mask[10:16, 10:16, 2:8] = True
@@ -77,7 +77,7 @@ def pick_tumours(mask: MaskArray, volume: Volume, which: Which = "largest") -> t
     low, high = bounding_box(mask)
     box = tuple(slice(start, stop + 1) for start, stop in zip(low, high, strict=True))
     voxels = SimpleITK.GetImageFromArray(mask[box].T.astype(np.uint8))
-    labels = SimpleITK.GetArrayFromImage(SimpleITK.ConnectedComponent(voxels, True)).T  # by runs: 4 times scipy's speed
+    labels = SimpleITK.GetArrayFromImage(SimpleITK.ConnectedComponent(voxels, True)).T  # 4 times as fast as scipy
     if labels.max() == 1:
         return mask, (_measure(mask[box], volume, low, tumour=1, used=True),)
     from scipy import ndimage
@@ -98,22 +98,20 @@ def pick_tumours(mask: MaskArray, volume: Volume, which: Which = "largest") -> t
     return kept, tuple(pieces)
 
 
-def several_tumours(pieces: tuple[Piece, ...], *, mask_path: Path) -> list[Fault]:
+def several_tumours(pieces: tuple[Piece, ...]) -> list[Fault]:
     """Warn where a mask holds more than one tumour.
 
     Args:
         pieces: As :func:`pick_tumours` gives them.
-        mask_path: The file, for the message.
 
     Returns:
         No fault, or one with code "tumours-several".
 
     Source: Our choice.
 
-    >>> from pathlib import Path
     >>> pieces = (Piece(1, 40.2, 50.0, (0.0, 0.0, 0.0), True), Piece(2, 0.31, 8.0, (0.0, 9.0, 0.0), False))
-    >>> several_tumours(pieces, mask_path=Path("m.nii.gz"))[0].message
-    'm.nii.gz: holds 2 separate tumours (40.2, 0.31 ml); the largest counts.'
+    >>> several_tumours(pieces)[0].message
+    'holds 2 separate tumours (40.2, 0.31 ml); the largest counts.'
     """
     if len(pieces) < 2:
         return []
@@ -123,7 +121,7 @@ def several_tumours(pieces: tuple[Piece, ...], *, mask_path: Path) -> list[Fault
         Fault(
             "tumours-several",
             "warning",
-            f"{mask_path}: holds {len(pieces)} separate tumours ({volumes} ml); {counts}.",
+            f"holds {len(pieces)} separate tumours ({volumes} ml); {counts}.",
             'See that the graded tumour is among those that count (masks.tumours is "largest" or "all"), and erase '
             "stray voxels.",
         )
@@ -131,12 +129,12 @@ def several_tumours(pieces: tuple[Piece, ...], *, mask_path: Path) -> list[Fault
 
 
 def tumour_rows(patient_id: str, phase: str, pieces: Iterable[Piece]) -> list[TumourRow]:
-    """The tumours of one scan as rows of ``tumours.csv``.
+    """Return the tumours of one scan as rows of ``tumours.csv``.
 
     Args:
-        patient_id: Whose.
-        phase: Of which scan.
-        pieces: As :func:`pick_tumours` gives them.
+        patient_id: The patient.
+        phase: The phase of the scan.
+        pieces: As returned by :func:`pick_tumours`.
 
     >>> tumour_rows("P1", "np", [Piece(1, 40.25, 50.5, (0.0, -9.0, 1.25), True)])[0].center_mm
     '0.00,-9.00,1.25'

@@ -1,1 +1,1 @@
-"""WHICH PHASE IS IT: what times, words, the order of the series and the image say, and how far they can be trusted."""
+"""WHICH PHASE IS IT: what times, words, series order and image say, and how far each can be trusted."""

@@ -1,4 +1,4 @@
-"""One look at a series and what it says of its phase; and the answer that all looks together give."""
+"""One piece of evidence on the phase of a series, and the answer drawn from all of them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 PHASES = tuple(KNOWN_PHASES)
 UNKNOWN = ""
-"""The phase of a series of which too little is known to name one."""
+"""The phase of a series about which too little is known to name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one look at a series says.
+    """What one observation of a series says.
 
     Attributes:
-        seen: What was seen, one of ``SIGHTS``: words in the series description, HU of the kidneys.
-        likelihood: How likely this sight is in each of ``PHASES``, up to a common factor; all above 0.
+        seen: What was observed, one of ``SIGHTS``: words in the series description, HU of the kidneys.
+        likelihood: How likely this observation is in each of ``PHASES``, up to a common factor; all above 0.
     """
 
     seen: Statement
@@ -36,8 +36,8 @@ class PhaseAnswer:
 
     Attributes:
         phase: One of ``PHASES``, or ``UNKNOWN``.
-        probability: Of ``phase``; of the most probable phase where it is unknown.
-        evidence: All looks, in the order in which they were taken.
+        probability: Probability of ``phase``; if unknown, of the most probable phase.
+        evidence: All observations, in the order in which they were made.
     """
 
     phase: str

@@ -1,7 +1,7 @@
-"""What people write on a CT series to say its phase: English, Chinese, Polish and German, with abbreviations and traps.
+"""What people write on a CT series to state its phase: English, Chinese, Polish, German, abbreviations and traps.
 
-The words come from the languages and from radiology, not from labelled data. Patterns meet text that
-``words.normalise`` has brought to one form: lower case, no accents, simplified characters, spaces for underscores.
+The words come from the languages and from radiology, not from labelled data. Patterns are applied to text normalized
+by ``words.normalise``: lower case, no accents, simplified characters, spaces for underscores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from nephrograde.volume.phase.evidence import PHASES
 
 _TAIL = "[a-z]{0,9}"
-"""The rest of an inflected word. Not ``\\w*``, which would take a name that follows a Chinese word."""
+"""The rest of an inflected word. Not ``\\w*``, which would include a name that follows a Chinese word."""
 
 LIKELIHOODS: Final[dict[str, tuple[float, float, float, float]]] = {
     "unenhanced": (0.96, 0.01, 0.015, 0.015),
@@ -30,8 +30,8 @@ LIKELIHOODS: Final[dict[str, tuple[float, float, float, float]]] = {
 }
 """How likely a word of each meaning is in a series of each of ``PHASES``, up to a common factor.
 
-**Source:** our choice, from what the words mean. ``ep`` is the excretory or delayed phase, so "delayed" and "late" name
-it, though some sites write them on a late nephrographic scan; "enhanced" only rules out ``up``; a "routine" abdomen is
+The values follow from what the words mean. ``ep`` is the excretory or delayed phase, so "delayed" and "late" name it,
+although some sites use them for a late nephrographic scan; "enhanced" only rules out ``up``; a "routine" abdomen is
 usually scanned at about 70 s.
 """
 
@@ -122,16 +122,16 @@ NOT_A_SCAN: Final = re.compile(
     rf"|\bvnc\b|\bvirtual\s(?:non|un|nativ){_TAIL}|\biodine\s(?:map|overlay|no\s?water)|虚拟平扫|碘图"
     rf"|\bprzeglad{_TAIL}|定位[像片图]?|监测|剂量报告|\bubersicht{_TAIL}|\bdosisprot{_TAIL}"
 )
-"""Localisers, bolus tracking and dose sheets come in no phase; virtual images look like a phase they are not in."""
+"""Localisers, bolus tracking and dose sheets have no phase; virtual images look like a phase they are not in."""
 
 TRAPS: Final = re.compile(
     r"\b(?:c|ch|chest)?\s?[-/]?\s?a\s?[-/]\s?p\b"  # chest-abdomen-pelvis; "C-" in it is not "without contrast"
-    r"|\b(?:b|d|h|i|j|q|t|u)(?:f|l|p|r|v)?\s?\d{2,3}[fhmsu]?(?:\\\d)?\b|\bfc\s?\d{2}\b"  # kernels; "B30s" is no time
+    r"|\b(?:b|d|h|i|j|q|t|u)(?:f|l|p|r|v)?\s?\d{2,3}[fhmsu]?(?:\\\d)?\b|\bfc\s?\d{2}\b"  # kernels; "B30s" is not a time
     r"|\b\d+(?:[.,]\d+)?\s?(?:mm|cc|ml|mgi?|kv|kvp|mas)\b|\b\d+(?:[.,]\d+)?\s?r\s?/\s?\d+\s?s(?:ec)?\b"  # dose and rate
     r"|\b(?:no|without|bez|ohne|keine?)\s(?:delay|art|ven|excr|neph|opozn|tetn|zyln|spat)[a-z]*|无(?:延迟|动脉|静脉|排泄)"
     r"|\b\d+\s?[x/]\s?\d+(?:\s?[x/]\s?\d+)?\b|\b(?:ss|dr|asir)\s?\d{2}%?|\bcollection|\bmin\s?ip\b"
 )
-"""What looks like a word for a phase or a time and is none."""
+"""Text that looks like a word for a phase or a time but is not."""
 
 MEANINGS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (meaning, re.compile("|".join(patterns)))
@@ -151,37 +151,49 @@ MEANINGS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("routine", _ROUTINE),
     )
 )
-"""In the order in which they are looked for. What one meaning has taken is gone for the next ones."""
+"""Searched in this order. Text matched by one meaning is not available to the next."""
 
 SPELLINGS: Final = (
-    *("arterial", "venous", "portal", "nephrographic", "nephrogenic", "parenchymal", "corticomedullary", "delayed"),
-    *(
-        "excretory",
-        "excretion",
-        "contrast",
-        "noncontrast",
-        "enhanced",
-        "unenhanced",
-        "without",
-        "tetnicza",
-        "opozniona",
-    ),
-    *("opoznione", "natywna", "kontrast", "kontrastem", "kontrastu", "kontrascie", "arteriell", "parenchymphase"),
-    *("topogram", "localizer", "monitoring"),
+    "arterial",
+    "venous",
+    "portal",
+    "nephrographic",
+    "nephrogenic",
+    "parenchymal",
+    "corticomedullary",
+    "delayed",
+    "excretory",
+    "excretion",
+    "contrast",
+    "noncontrast",
+    "enhanced",
+    "unenhanced",
+    "without",
+    "tetnicza",
+    "opozniona",
+    "opoznione",
+    "natywna",
+    "kontrast",
+    "kontrastem",
+    "kontrastu",
+    "kontrascie",
+    "arteriell",
+    "parenchymphase",
+    "topogram",
+    "localizer",
+    "monitoring",
 )
-"""Words that are still read with one letter wrong, missing, doubled or swapped; all long enough to be no other word."""
+"""Words recognised even with one letter wrong, missing, doubled or swapped; all long enough not to be another word."""
 
 
 def likelihood_of(meaning: str) -> dict[str, float]:
-    """Give the likelihood of a meaning by phase.
+    """Return the likelihood of a meaning in each phase.
 
     Args:
         meaning: A key of ``LIKELIHOODS``.
 
     Returns:
         By phase, up to a common factor.
-
-    **Source:** our choice, see ``LIKELIHOODS``.
 
     >>> likelihood_of("excretory")["ep"]
     0.94

@@ -1,4 +1,4 @@
-"""What the other series of a study say of one: their order, and where known the time between them."""
+"""What the other series of a study say about one of them: their order and, where known, the time between them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 Weights = npt.NDArray[np.float64]
 
 PRIOR: Final[Mapping[str, float]] = MappingProxyType({"up": 0.25, "cmp": 0.25, "np": 0.30, "ep": 0.20})
-"""How often a series of a renal study comes in each phase, before anything is seen of it. Our choice."""
+"""How often a series of a renal study has each phase, before any evidence."""
 
 FIRST: Final[Weights] = np.array([0.55, 0.20, 0.20, 0.05])
-"""Phase of the first of several acquisitions: most often the unenhanced one."""
+"""Phase of the first of several acquisitions: usually the unenhanced one."""
 
 SAME_ACQUISITION_S = 2.0
-"""Series that begin together are reconstructions of one acquisition."""
+"""Series that begin within this time are reconstructions of one acquisition."""
 
 LONGEST_GAP_S = 5400.0
 """After a longer pause it is another examination."""
@@ -50,32 +50,32 @@ NEXT_BY_NUMBER: Final[Weights] = np.array([
     [0.06, 0.06, 0.53, 0.35],
     [0.10, 0.08, 0.08, 0.74],
 ])  # fmt: skip
-"""The same where only the series number is known, which reconstructions often break."""
+"""The same if only series numbers are known, whose order reconstructions often break."""
 
 GAPS_S: Final[dict[tuple[str, str], tuple[float, float]]] = {
     ("up", "up"): (60.0, 1.2), ("up", "cmp"): (120.0, 1.0), ("up", "np"): (180.0, 0.9), ("up", "ep"): (480.0, 0.8),
     ("cmp", "cmp"): (12.0, 0.7), ("cmp", "np"): (50.0, 0.45), ("cmp", "ep"): (250.0, 0.6),
     ("np", "np"): (15.0, 0.8), ("np", "ep"): (210.0, 0.7), ("ep", "ep"): (240.0, 1.2),
 }  # fmt: skip
-"""Median seconds between the starts of two acquisitions, and spread of its logarithm."""
+"""Median time in seconds between the starts of two acquisitions, and spread of its logarithm."""
 
 GAP_OF_OTHERS_S = (600.0, 1.5)
-"""The same against the usual order, as after a second injection."""
+"""The same against the usual order, for instance after a second injection."""
 
 TRUST_IN_TIMES = 0.85
 TRUST_IN_NUMBERS = 0.5
-"""What is left of the evidence of order where times, or only numbers, are known; the rest says nothing."""
+"""Fraction of the order evidence that is kept if times, or only numbers, are known; the rest is uninformative."""
 
 _REFORMAT = re.compile(r"\b(?:cor|coronal[a-z]*|sag|sagit[a-z]*|mip[sp]?|mpr|vr[t\d]?|3d|reformat[a-z]*|recon\s?\d*)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """Series that were acquired together, or that stand together and say the same.
+    """Series that were acquired together, or that are adjacent and say the same.
 
     Attributes:
-        keys: Of its series.
-        started_s: Seconds on a common clock; None where only the order is known.
+        keys: The keys of its series.
+        started_s: Seconds on a common clock; None if only the order is known.
     """
 
     keys: tuple[str, ...]
@@ -83,22 +83,22 @@ class Acquisition:
 
 
 def judge_order(study: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, float]]) -> dict[str, Evidence]:
-    """Judge each series by the others of its study: the kidneys go through the phases in one direction only.
+    """Judge each series by the others of its study: the kidneys pass through the phases in one direction only.
 
-    The acquisitions form a chain. How likely each phase is for one of them follows from what is known of the others,
-    from the usual sequence, and from the usual time between two phases (a hidden Markov chain, by the forward and
-    backward sums). What is known of a series itself is left out of its own evidence.
+    The acquisitions form a chain. How likely each phase is for one of them follows from what is known about the others,
+    from the usual sequence, and from the usual time between two phases (a hidden Markov chain, by forward and backward
+    sums). What is known about a series itself is excluded from its own evidence.
 
     Args:
         study: All series of one study.
-        known: By ``SeriesHeader.key``, likelihood of each phase by all that was seen of the series itself; a series
-            of which nothing is known is absent.
+        known: Likelihood of each phase from everything observed in the series itself, by ``SeriesHeader.key``; a
+            series about which nothing is known is absent.
 
     Returns:
-        Evidence by key, for the series that have a place in a chain of at least two acquisitions. Where times are
-        missing, at least one of them must be known, for numbers alone say too little.
+        Evidence by key, for the series that have a place in a chain of at least two acquisitions. If times are
+        missing, at least one of them must be known, because numbers alone say too little.
 
-    **Source:** our choice of method and weights; usual times as in ``timing``.
+    **Source:** method and weights are ours; usual times as in ``timing``.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> study = [SeriesHeader(series_uid=uid, series_number=number) for number, uid in enumerate("abc")]
@@ -119,9 +119,9 @@ def judge_order(study: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, 
     for index, acquisition in enumerate(chain):
         seen_at = _place_in(chain, index)
         for key in acquisition.keys:
-            # A reconstruction without words of its own takes those of the others of its acquisition.
+            # A reconstruction without words of its own takes those of the others in its acquisition.
             says = around[index] if key in known else around[index] * seen[index]
-            # What the chain expects holds how common each phase is, which the answer counts by itself.
+            # The chain's expectation includes how common each phase is, which the answer counts by itself.
             likely = says / [PRIOR[phase] for phase in PHASES]
             shares = trust * likely / likely.sum() + (1 - trust) / len(PHASES)
             evidence[key] = Evidence(seen_at, dict(zip(PHASES, shares.tolist(), strict=True)))
@@ -139,8 +139,8 @@ def _place_in(chain: Sequence[Acquisition], index: int) -> Statement:
 
 
 def _arrange(scans: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, float]]) -> tuple[list[Acquisition], bool]:
-    """Put the series in order: by time if all have one, else by number."""
-    # A reformat may carry the time or number of the hour it was made, so it starts no acquisition of its own.
+    """Put the series in order: by time if all have one, otherwise by number."""
+    # A reformat may carry the time or number of when it was made, so it starts no acquisition of its own.
     originals = [header for header in scans if not _is_reformat(header)]
     if originals and all(header.acquired_at for header in originals):
         return _by_time(originals, [header for header in scans if _is_reformat(header)]), True
@@ -148,7 +148,7 @@ def _arrange(scans: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, flo
 
 
 def _by_time(originals: Sequence[SeriesHeader], reformats: Sequence[SeriesHeader]) -> list[Acquisition]:
-    """Gather the series that began together; a reformat joins the acquisition of its time, if there is one."""
+    """Group the series that began together; a reformat joins the acquisition of its time, if there is one."""
     clock = sorted((_clock_time(header), header.key) for header in originals)
     chain: list[Acquisition] = []
     for time, key in clock:
@@ -170,7 +170,7 @@ def _by_time(originals: Sequence[SeriesHeader], reformats: Sequence[SeriesHeader
 
 
 def _by_number(numbered: Sequence[SeriesHeader], known: Mapping[str, Mapping[str, float]]) -> list[Acquisition]:
-    """Take neighbours of which the same is known for reconstructions of one acquisition."""
+    """Treat neighbours about which the same is known as reconstructions of one acquisition."""
     chain: list[Acquisition] = []
     for header in sorted(numbered, key=lambda header: (header.series_number or 0, header.key)):
         last = chain[-1] if chain else None
@@ -182,7 +182,7 @@ def _by_number(numbered: Sequence[SeriesHeader], known: Mapping[str, Mapping[str
 
 
 def _clock_time(header: SeriesHeader) -> datetime:
-    """The time on the clock of the scanner; only some series of a study say their zone."""
+    """Return the time on the scanner's clock; only some series of a study state their time zone."""
     return (header.acquired_at or datetime.min).replace(tzinfo=None)
 
 
@@ -193,7 +193,7 @@ def _is_reformat(header: SeriesHeader) -> bool:
 
 
 def _pool(keys: Sequence[str], known: Mapping[str, Mapping[str, float]]) -> Weights:
-    """Pool what is known of the series of one acquisition: their geometric mean, for they are no separate witnesses."""
+    """Pool what is known about the series of one acquisition: the geometric mean, as they are not independent."""
     logs = [[math.log(known[key][phase]) for phase in PHASES] for key in keys if key in known]
     if not logs:
         return np.ones(len(PHASES))
@@ -203,7 +203,7 @@ def _pool(keys: Sequence[str], known: Mapping[str, Mapping[str, float]]) -> Weig
 
 
 def _step(one: Acquisition, other: Acquisition) -> Weights:
-    """How likely each phase follows each, given the time between; rows: before, columns: after."""
+    """How likely each phase follows each other one, given the time between; rows: before, columns: after."""
     if one.started_s is None or other.started_s is None:
         return NEXT_BY_NUMBER
     gap_s = other.started_s - one.started_s
@@ -219,7 +219,7 @@ def _step(one: Acquisition, other: Acquisition) -> Weights:
 
 
 def _messages(seen: Weights, steps: Sequence[Weights]) -> Weights:
-    """What the neighbours on both sides say of each acquisition; its own sight is left out."""
+    """What the neighbours on both sides say about each acquisition, excluding its own evidence."""
     n = len(seen)
     before, after = np.empty_like(seen), np.ones_like(seen)
     before[0] = FIRST

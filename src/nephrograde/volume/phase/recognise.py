@@ -1,4 +1,4 @@
-"""All looks at the series of a study together: naive Bayes over the phases, and an answer that may be "unknown"."""
+"""All evidence on the series of a study combined: naive Bayes over the phases, with "unknown" as a possible answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
 
 NAMED_FROM = 0.80
-"""A phase is named where it is at least this probable; else the answer is "unknown". Our choice."""
+"""A phase is named if it is at least this probable; otherwise the answer is "unknown"."""
 
 LEAST_LIKELIHOOD = 1e-6
 NOTHING_SEEN: Final[Mapping[str, Evidence]] = MappingProxyType({})
@@ -28,19 +28,19 @@ def recognise_phases(
 ) -> dict[str, PhaseAnswer]:
     """Recognise the phase of every series of one study.
 
-    Looked at are, in this order: the time since the injection and the tags on contrast, the words of the series and
-    of its study, its place among the other series, and the image where it was measured. The looks are taken to be
-    independent given the phase (naive Bayes); a series of several looks that contradict each other stays unknown.
+    The evidence is, in this order: the time since the injection and the tags on contrast, the words of the series and
+    of its study, its position among the other series, and the image if it was measured. The pieces of evidence are
+    taken to be independent given the phase (naive Bayes); a series with contradictory evidence stays unknown.
 
     Args:
-        study: All series of one study of one patient; those of other studies would break the order.
-        seen: What the image says, by ``SeriesHeader.key``, where it was looked at.
+        study: All series of one study of one patient; those of other studies would disturb the order.
+        seen: Evidence from the image, by ``SeriesHeader.key``, where it was inspected.
 
     Returns:
-        The answer for each series by ``SeriesHeader.key``. Localisers, bolus tracking, dose sheets and other
-        modalities than CT are unknown, whatever else is said of them.
+        The answer for each series by ``SeriesHeader.key``. Localisers, bolus tracking, dose sheets and modalities
+        other than CT are unknown, whatever else is said about them.
 
-    **Source:** our choice of method, prior and threshold; measured in ``docs/reference/phases.md``.
+    **Source:** method, prior and threshold are ours; their accuracy is measured in ``docs/reference/phases.md``.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> study = [SeriesHeader(series_uid="1.2", description="Faza tętnicza"),
@@ -68,15 +68,15 @@ def recognise_phases(
 
 
 def probabilities(evidence: Sequence[Evidence]) -> dict[str, float]:
-    """Turn all looks at one series into the probability of each phase.
+    """Turn all evidence on one series into the probability of each phase.
 
     Args:
-        evidence: The looks, in any order; none at all leaves the prior.
+        evidence: The evidence, in any order; none leaves the prior.
 
     Returns:
         Probability by phase; they add up to 1.
 
-    **Source:** Bayes' rule with looks that are independent given the phase; prior: our choice.
+    **Source:** Bayes' rule with evidence that is independent given the phase; the prior is ours.
 
     >>> probabilities([])["np"]
     0.3
@@ -96,7 +96,7 @@ def _answer(evidence: Sequence[Evidence], *, is_scan: bool) -> PhaseAnswer:
 
 
 def _together(evidence: Sequence[Evidence]) -> dict[str, float]:
-    """Multiply the likelihoods, each brought to a best of 1; none is 0, so that no look can forbid a phase."""
+    """Multiply the likelihoods, each scaled to a maximum of 1; none is 0, so no single one can exclude a phase."""
     together = dict.fromkeys(PHASES, 1.0)
     for one in evidence:
         best = max(one.likelihood.values())

@@ -1,4 +1,4 @@
-"""Seconds from the start of the injection to the scan, and what they say of the phase."""
+"""Seconds from the start of the injection to the scan, and what they say about the phase."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
 
 DELAYS: Final[dict[str, tuple[float, float]]] = {"cmp": (35.0, 0.28), "np": (90.0, 0.28), "ep": (300.0, 0.60)}
-"""Median delay in seconds and spread of its logarithm."""
+"""Median delay in seconds, and spread of its logarithm."""
 
 MISTAKEN_SHARE = 0.01
-"""How often a stated time is not the delay of this scan, as a share of the best likelihood."""
+"""How often a stated time is not the delay of this scan, as a fraction of the best likelihood."""
 
 LONGEST_DELAY_S = 3600.0
-"""Beyond an hour the time of the injection is another injection's, or mistyped."""
+"""Beyond an hour, the injection time belongs to another injection or is mistyped."""
 
 COPIED_WITHIN_S = 5.0
-"""No kidney enhances so soon; a time of injection this near is the time of the scan, copied."""
+"""No kidney enhances so soon; an injection time this close is a copy of the scan time."""
 
 NO_AGENT: Final = frozenset({"none", "no", "n", "nein", "brak", "nie", "无", "without", "no contrast", "non", "0"})
 
 
 def likelihood_at(delay_s: float) -> dict[str, float]:
-    """Say how likely a scan at this delay is in each phase.
+    """Return how likely a scan at this delay is in each phase.
 
     Args:
         delay_s: Seconds from the start of the injection to the scan; negative before it.
 
     Returns:
-        By phase, up to a common factor: densities that are log-normal in the delay.
+        By phase, up to a common factor: log-normal densities of the delay.
 
-    **Source:** medians: common renal protocols (corticomedullary 25–40 s, nephrographic 80–110 s, excretory from
-    180 s on), in line with EJR 2007;63:420 where the trigger comes some 20 s into the injection. Spreads: our choice;
+    **Source:** medians from common renal protocols (corticomedullary 25–40 s, nephrographic 80–110 s, excretory from
+    180 s), in line with EJR 2007;63:420 where the trigger comes about 20 s into the injection. The spreads are ours;
     portal-venous scans at 70 s count as ``np``.
 
     >>> at_70_s = likelihood_at(70.0)
@@ -48,7 +48,7 @@ def likelihood_at(delay_s: float) -> dict[str, float]:
     densities = dict.fromkeys(PHASES, 0.0)
     for phase, (median_s, spread) in DELAYS.items():
         densities[phase] = math.exp(-(((math.log(delay_s) - math.log(median_s)) / spread) ** 2) / 2) / spread
-    # Later than any median the excretory phase stays; and before the shortest one nothing but the artery is bright.
+    # The excretory phase lasts beyond any median, and before the shortest one only the arteries are bright.
     if delay_s > DELAYS["ep"][0]:
         densities["ep"] = 1 / DELAYS["ep"][1]
     if delay_s < DELAYS["cmp"][0]:
@@ -58,16 +58,16 @@ def likelihood_at(delay_s: float) -> dict[str, float]:
 
 
 def judge_timing(header: SeriesHeader) -> Evidence | None:
-    """Judge a series by the tags on its contrast: when the injection began, and which agent was given.
+    """Judge a series by its contrast tags: when the injection began, and which agent was given.
 
     Args:
         header: The series.
 
     Returns:
-        What the tags say, or None where they say nothing. The agent alone is weak: scanners keep it for the
+        What the tags say, or None if they say nothing. The agent alone is weak evidence: scanners keep it for the
         unenhanced series of the same study too.
 
-    **Source:** DICOM PS3.3 C.7.6.4 (Contrast/Bolus Agent 0018,0010 and Start Time 0018,1042); weights are our choice.
+    **Source:** DICOM PS3.3 C.7.6.4 (Contrast/Bolus Agent 0018,0010 and Start Time 0018,1042); the weights are ours.
 
     >>> from datetime import datetime
     >>> from nephrograde.volume.dicom.header import SeriesHeader
@@ -88,15 +88,13 @@ def judge_timing(header: SeriesHeader) -> Evidence | None:
 
 
 def delay_of(header: SeriesHeader) -> float | None:
-    """Give the seconds from the start of the injection to the scan.
+    """Return the seconds from the start of the injection to the scan.
 
     Args:
         header: The series.
 
     Returns:
-        Seconds, negative before the injection; None where a time is missing or the two cannot belong together.
-
-    **Source:** our choice of what is believed: up to an hour, and not within 5 s.
+        Seconds, negative before the injection; None if a time is missing or the two cannot belong together.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> delay_of(SeriesHeader(series_uid="1.2")) is None

@@ -1,4 +1,4 @@
-"""What the words on a series and on its study say of the phase."""
+"""What the words on a series and on its study say about the phase."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
 
 LONGEST_TEXT = 400
-"""Characters that are read of one text; a description of a series has at most 64."""
+"""Maximum number of characters read from one text; a series description has at most 64."""
 
 SPECIFIC: Final = ("unenhanced", "corticomedullary", "nephrographic", "equilibrium", "excretory")
-"""Meanings that name a phase. Where several are in one text, it is one series of several phases or in between."""
+"""Meanings that name a phase. If a text contains several, the series has several phases or lies between them."""
 
 DELAYED: Final = ("delayed", "late")
 VAGUE: Final = ("stone", "angiography", "urography", "enhanced", "routine")
 PARTED = " | "
-"""Stands where words were taken away, so that what stood on both sides is not read as one."""
+"""Replaces removed words, so that the text on both sides is not read as one."""
 
 SHORTEST_SPELT = 5
 SHORTEST_DELAY_S = 15.0
-"""Below it "5s" is a slice thickness, and nothing is scanned so soon."""
+"""Below this, "5s" is a slice thickness, and nothing is scanned so soon."""
 
 STUDY_STRENGTH = 0.35
-"""Exponent on the words of the study: they say what was ordered, not what this series is. Our choice."""
+"""Exponent on the words of the study: they say what was ordered, not what this series is."""
 
 PROTOCOL_STRENGTH = 0.5
-"""Exponent on the protocol name and the image comments, which often stay the same over the phases. Our choice."""
+"""Exponent on the protocol name and the image comments, which often stay the same for all phases."""
 
 _SIMPLIFIED = str.maketrans(
     "動脈靜實質遲掃強門腎鐘時無對劑雙兩監測ł",
@@ -52,7 +52,7 @@ _DELAYS = (
                       r"(?:\s?(?P<seconds>\d{1,2})\s?(?:s|sec|sek|秒)(?![a-z]))?")),
     (1.0, re.compile(_NUMBER + r"\d{2,4})\s?-?\s?(?:(?:s|secs?|seconds?|sek|sekund[a-z]?)(?![a-z])\.?|秒)")),
 )  # fmt: skip
-"""Seconds in one of the unit, and how a stated delay is written in it."""
+"""Seconds per unit, and how a stated delay is written in that unit."""
 
 _JOINED_DELAY = re.compile(r"(?:&|/|\+|,|\band\b|\bund\b|\bi\b)\s?(?:delay|late|opoz|spat|延迟)")
 
@@ -62,10 +62,10 @@ class Reading:
     """What one text says.
 
     Attributes:
-        meanings: Meanings that were found, with the words that say so, in the order of the text.
-        delays_s: Stated delays after the injection, in seconds, with the words that say so.
-        is_scan: False where the words name a localiser, bolus tracking or a dose sheet.
-        is_joined: A delayed scan stands beside something else, as in "chest & delay bladder".
+        meanings: Meanings found, with the words that express them, in text order.
+        delays_s: Stated delays after the injection in seconds, with the words that state them.
+        is_scan: False if the words name a localiser, bolus tracking or a dose sheet.
+        is_joined: A delayed scan is combined with something else, as in "chest & delay bladder".
     """
 
     meanings: tuple[tuple[str, str], ...] = ()
@@ -75,21 +75,19 @@ class Reading:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that were read, for people."""
+        """The words that were recognised, for display."""
         return tuple(dict.fromkeys(word for _, word in (*self.meanings, *self.delays_s)))
 
 
 def normalise(text: str) -> str:
-    """Bring a text to the form in which words are looked up.
+    """Normalize a text for looking up words.
 
     Args:
-        text: As it stands in the header.
+        text: As in the header.
 
     Returns:
-        Lower case, without accents, simplified characters, single spaces, parted at "_", "^", inside "AbdDelay" and
-        between "增强" and "CT"; long words with one letter wrong are put right.
-
-    **Source:** our choice.
+        Lower case, without accents, simplified characters, single spaces, split at "_", "^", inside "AbdDelay" and
+        between "增强" and "CT"; long words with one wrong letter are corrected.
 
     >>> normalise("Faza_opóźniona  NonCon"), normalise("延遲期"), normalise("Paranchymal")
     ('faza opozniona non con', '延迟期', 'parenchymal')
@@ -106,12 +104,12 @@ def read_words(text: str) -> Reading:
     """Read one text of a header.
 
     Args:
-        text: A description of a series or study, a protocol name or a comment, in any of the four languages.
+        text: A series or study description, a protocol name or a comment, in any of the four languages.
 
     Returns:
-        What it says. A text without a word that is known gives an empty reading.
+        What it says. A text without a known word gives an empty reading.
 
-    **Source:** our choice; the words are in ``lexicon``.
+    The words are in ``lexicon``.
 
     >>> read_words("Kids w/o  5.0  B40f").meanings
     (('unenhanced', 'w/o'),)
@@ -144,16 +142,14 @@ def read_words(text: str) -> Reading:
 def weigh(reading: Reading) -> dict[str, float] | None:
     """Weigh what a text says: how likely it is on a series of each phase.
 
-    A word that names a phase counts before one that only says "enhanced"; a stated delay before "delayed"; beside a
-    phase, "delayed" or "late" only shades it; of several phases in one text each is as probable as the other.
+    A word that names a phase takes precedence over one that only says "enhanced", and a stated delay over "delayed";
+    next to a phase, "delayed" or "late" only modifies it; several phases in one text are equally probable.
 
     Args:
         reading: What the text says.
 
     Returns:
-        By phase, up to a common factor; None where it says nothing of the phase.
-
-    **Source:** our choice.
+        By phase, up to a common factor; None if it says nothing about the phase.
 
     >>> likelihood = weigh(read_words("Art/Ven Phase"))
     >>> round(likelihood["cmp"], 2), round(likelihood["np"], 2)
@@ -179,16 +175,14 @@ def weigh(reading: Reading) -> dict[str, float] | None:
 
 
 def judge_words(header: SeriesHeader) -> tuple[Evidence, ...]:
-    """Judge a series by its description, its protocol and comments, and the description of its study.
+    """Judge a series by its description, its protocol and comments, and its study description.
 
     Args:
         header: The series.
 
     Returns:
-        One piece of evidence for each of the texts that says something, the strongest first. A series that is a
-        localiser, bolus tracking or a dose sheet has one that favours no phase and says why.
-
-    **Source:** our choice of the weights.
+        One piece of evidence for each text that says something, the strongest first. A localiser, bolus tracking or
+        a dose sheet yields one that favours no phase and says why.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> header = SeriesHeader(series_uid="1.2", description="Faza tętnicza 5.0", study_description="CT ABD W&WO")
@@ -206,14 +200,14 @@ def judge_words(header: SeriesHeader) -> tuple[Evidence, ...]:
         ("image comments", header.comments, PROTOCOL_STRENGTH),
         ("study description", header.study_description, STUDY_STRENGTH),
     ):
-        # A protocol that only repeats the description, as Siemens writes it, is no second witness.
+        # A protocol that only repeats the description, as on Siemens scanners, is not independent evidence.
         if normalise(text) not in description:
             judged.append(_judge_text(place, _beside(own, read_words(text)), strength))
     return tuple(evidence for evidence in judged if evidence)
 
 
 def reason_not_a_scan(header: SeriesHeader) -> Statement | None:
-    """Say why a series comes in no phase: another modality, or a localiser, bolus tracking or dose sheet.
+    """Return why a series has no phase: another modality, or a localiser, bolus tracking or dose sheet.
 
     Args:
         header: The series.
@@ -221,7 +215,7 @@ def reason_not_a_scan(header: SeriesHeader) -> Statement | None:
     Returns:
         The reason; None for a scan.
 
-    **Source:** ImageType value 3 LOCALIZER is DICOM PS3.3 C.8.2.1.1.1; the words are our choice.
+    **Source:** DICOM PS3.3 C.8.2.1.1.1 for ImageType value 3 LOCALIZER; the words are ours.
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> reason_not_a_scan(SeriesHeader(series_uid="1.2", description="Topogram 0.6 T20s")).text
@@ -236,10 +230,10 @@ def reason_not_a_scan(header: SeriesHeader) -> Statement | None:
 
 
 def _beside(own: Reading, other: Reading) -> Reading:
-    """Leave out of what was ordered what the series itself says again or better.
+    """Drop from the study's words what the series itself repeats or says more precisely.
 
-    A study "with contrast" or "routine" may hold a delayed series; once that calls itself delayed, the order adds
-    nothing on the phase. The same meaning twice is one witness.
+    A study "with contrast" or "routine" may contain a delayed series; once that series calls itself delayed, the order
+    adds nothing about the phase. The same meaning in both counts once.
     """
     said = {meaning for meaning, _ in own.meanings}
     names_phase = bool(own.delays_s) or not said.isdisjoint((*SPECIFIC, *DELAYED))
@@ -260,7 +254,7 @@ def _judge_text(place: str, reading: Reading, strength: float) -> Evidence | Non
 
 
 def _mean(sights: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mix sights, each brought to the same sum first: one of them is true, and which is not known."""
+    """Average likelihoods scaled to the same sum: one of them is true, but it is not known which."""
     sums = [sum(sight.values()) for sight in sights]
     return {phase: sum(sight[phase] / total for sight, total in zip(sights, sums, strict=True)) for phase in PHASES}
 
@@ -281,7 +275,7 @@ def _spelt(word: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _is_one_slip(word: str, right: str) -> bool:
-    """One letter is wrong, missing, doubled or swapped with its neighbour."""
+    """Whether one letter is wrong, missing, doubled or swapped with its neighbour."""
     if abs(len(word) - len(right)) > 1 or word[0] != right[0]:
         return False
     start = _shared(word, right)
@@ -292,5 +286,5 @@ def _is_one_slip(word: str, right: str) -> bool:
 
 
 def _shared(one: str, other: str) -> int:
-    """Letters that two words share from their start."""
+    """Number of letters that two words share at their start."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -103,16 +103,16 @@ def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Result
 
 def test_facts_are_those_of_the_run(complete: Results) -> None:
     checklists = fill_checklists(complete)
-    assert "Synthetic: every patient" in answer(checklists, "claim", "7")
+    assert "Synthetic: all patients" in answer(checklists, "claim", "7")
     assert "seed 20260415" in answer(checklists, "clear", "15")
     assert "Patients with an empty cell, by column: age_years 1 and size_cm 2." in answer(checklists, "claim", "12")
-    assert "learnt from 14–16 patients, was stopped by 4 and scored 9 held out." in answer(
+    assert "trained on 14–16 patients, with 4 for early stopping, and scored 9 held-out patients." in answer(
         checklists, "tripod-ai", "21"
     )
     assert "between 0.081 and 0.081" in answer(checklists, "tripod-ai", "10")
     assert "The weights of 27 networks" in answer(checklists, "clear", "57")
     assert "Machine: a processor, 2 cores, Linux." in answer(checklists, "claim", "23")
-    assert "The command: nephrograde run study.toml --set fit.epochs=4." in answer(checklists, "clear", "56")
+    assert "The command: nephrograde run … --set fit.epochs=4." in answer(checklists, "clear", "56")
     assert answer(checklists, "clear", "8") == "For the author."
 
 
@@ -150,7 +150,7 @@ def test_a_foreign_score_table_leaves_the_rest_to_the_author(foreign_run: Path) 
 
 def test_real_patients_come_from_their_table(record: Results, make_study: Callable[..., Study]) -> None:
     real = dataclasses.replace(record, study=make_study(synthetic=False))
-    assert "those of the table cohort.csv" in answer(fill_checklists(real), "claim", "7")
+    assert f"cohort table with the SHA-256 {'ab' * 32}" in answer(fill_checklists(real), "claim", "7")
 
 
 def test_a_named_test_set_is_not_called_internal(record: Results, make_study: Callable[..., Study]) -> None:
@@ -169,7 +169,7 @@ def test_unknown_facts_are_not_told(record: Results) -> None:
     only_high = tuple(row for row in record.estimates if row[2].measure != "fn")
     assert ANSWERS["wrong_calls"][1](dataclasses.replace(record, estimates=only_high)) == ""
     installed = dataclasses.replace(record, lock={"versions": {"nephrograde": "1"}})
-    assert ANSWERS["code"][1](installed) == "The analysis was run by nephrograde 1."
+    assert ANSWERS["code"][1](installed) == "The analysis was run with nephrograde 1."
 
 
 def test_sections_keep_the_order_of_the_list(record: Results) -> None:

@@ -106,7 +106,7 @@ def test_every_model_has_a_card_also_a_baseline(record: Results) -> None:
     assert [path.name for path in paths] == [f"{model.name}.md" for model in record.models]
     size_path = record.run_dir / "report" / "model-cards" / "size.md"
     text = size_path.read_text(encoding="utf-8")
-    assert "A logistic regression on the logarithm of the tumour’s size." in text
+    assert "A logistic regression on the logarithm of tumour size." in text
     assert "ResNet" not in text
     assert "AdamW" not in text
 

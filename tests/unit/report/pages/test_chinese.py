@@ -95,7 +95,7 @@ def test_english_would_be_seen(pages: dict[str, str]) -> None:
 
 def test_page_says_what_stays_english(pages: dict[str, str]) -> None:
     assert "图像检查的信息" in pages["report.zh.html"]
-    assert '<td class="wide" lang="en">images/0_np: slices 41 and 42' in pages["report.zh.html"]
+    assert '<td class="wide" lang="en"><code>np_image</code>: slices 41 and 42' in pages["report.zh.html"]
     assert 'lang="en"' not in pages["report.html"].replace('<html lang="en">', "")
 
 

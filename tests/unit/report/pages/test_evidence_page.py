@@ -155,7 +155,7 @@ def test_numbers_are_printed_as_journals_do(measured: Results, evidence: dict[st
 def test_words_of_a_run_are_escaped(measured: Results, evidence: dict[str, Any]) -> None:
     html = render(measured, evidence)
     assert "first &lt;b&gt;look&lt;/b&gt;" in html
-    assert "both models rank the patients alike" in html
+    assert "both models rank the patients identically" in html
 
 
 def test_page_without_evidence_says_nothing(record: Results) -> None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FINDINGS = (
-    Finding("P2", "np", "metal", "warning", "np.nii.gz: holds 1.0 ml above 3000 HU.", "See whether <b> crosses."),
-    Finding("P3", "np", "file-empty", "fatal", "np.nii.gz: is empty (0 bytes).", "Export it again."),
-    Finding("P3", "", "patient-twice", "warning", "same as P1.", "Keep one row."),
+    Finding("P2", "np", "np_image", "metal", "warning", "holds 1.0 ml above 3000 HU.", "See whether <b> crosses."),
+    Finding("P3", "np", "np_image", "file-empty", "fatal", "is empty (0 bytes).", "Export it again."),
+    Finding("P3", "", "", "patient-twice", "warning", "same as P1.", "Keep one row."),
 )
 
 
@@ -108,21 +108,21 @@ def test_patients_come_by_what_is_wrong_with_them(quality_dir: Path, tmp_path: P
 
 def test_counts_and_kinds_stand_in_tables(quality_dir: Path, tmp_path: Path) -> None:
     html = write_quality_page(quality_dir, tmp_path / "quality.html").read_text(encoding="utf-8")
-    row = '<th scope="row">Can be used by the model weak-1-cmp</th>'
+    row = '<th scope="row">Usable by model weak-1-cmp</th>'
     cells = re.findall(r'<td class="num">([^<]*)</td>', html[html.index(row) :].split("</tr>")[0])
     assert cells == ["3", "2", "1", "1", "1", "1", "0"]
     assert "With an image: corticomedullary (cmp)" in html
     kinds = re.findall(r'<th scope="row" class="id"><code>([\w-]+)</code>', html)
     assert kinds == ["file-empty", "metal", "patient-twice"]
     assert "one person under two ids" in html
-    assert "3 patients with 6 scans were looked over." in html
-    assert "1 finding must be mended, 2 warnings are worth a look." in html
+    assert "3 patients with 6 scans were checked." in html
+    assert "1 finding must be fixed, 2 warnings should be reviewed." in html
 
 
 def test_a_sound_cohort(tmp_path: Path) -> None:
     _write(tmp_path / "quality", patients=("P1",))
     html = write_quality_page(tmp_path / "quality", tmp_path / "quality.html").read_text(encoding="utf-8")
-    assert "Nothing odd was found." in html
+    assert "No problems were found." in html
     assert 'id="findings"' not in html
     assert "There are none." in html
 
@@ -159,7 +159,11 @@ def test_three_hundred_patients_fit_on_a_page(tmp_path: Path) -> None:
     names = [f"P{number}" for number in range(300)]
     rows = [{"patient_id": n, "phase": p, "grade": 1, "thumb": "thumbs/0cmp.png"} for n in names for p in "abc"]
     write_rows(tmp_path / "quality" / "scans.csv", SCAN_COLUMNS, rows)
-    found = [Finding(name, phase, "metal", "warning", "x" * 200, "y" * 100) for name in names for phase in "abc"]
+    found = [
+        Finding(name, phase, f"{phase}_image", "metal", "warning", "x" * 200, "y" * 100)
+        for name in names
+        for phase in "abc"
+    ]
     write_findings(found, tmp_path / "quality" / "quality.csv")
     page_path = write_quality_page(tmp_path / "quality", tmp_path / "quality.html")
     assert noisy.stat().st_size > 8000

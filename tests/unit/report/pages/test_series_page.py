@@ -1,4 +1,4 @@
-"""The page on which a choice of series is looked over."""
+"""The page for reviewing a choice of series."""
 
 from __future__ import annotations
 

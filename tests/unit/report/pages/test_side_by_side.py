@@ -127,6 +127,20 @@ def test_what_differs_is_listed_key_by_key(two_runs: tuple[Path, Path]) -> None:
     assert side.same_inputs == 1
 
 
+def test_paths_are_not_compared_but_digests(tmp_path: Path, make_study: Callable[..., Study]) -> None:
+    runs = []
+    for name, digest in (("a", "11"), ("b", "22")):
+        study = make_study(
+            cohort={"table": f"/data/王小明/{name}.csv", "phases": ["cmp", "np"]},
+            fit={"weights_2d": {"path": f"/data/王小明/{name}.pth", "sha256": "0" * 64}},
+        )
+        command = f"nephrograde run /data/王小明/{name}.toml"
+        runs.append(store(tmp_path / name, made_scores(1), study, inputs={"cohort table": digest}, command=command))
+    side = compare_runs(runs[0], runs[1])
+    assert side.settings == (Difference("cohort.table", "SHA-256 11", "SHA-256 22"),)
+    assert "王小明" not in write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
+
+
 def test_arms_are_matched_by_name() -> None:
     a = {"arm": [{"name": "w", "fit": {"epochs": 3}}, {"name": "s", "slices": None}], "window": {}}
     b = {"arm": [{"name": "s", "slices": 2}, {"name": "w", "fit": {}}], "phases": ["cmp"]}
@@ -146,7 +160,7 @@ def test_same_run_differs_by_nothing(two_runs: tuple[Path, Path], tmp_path: Path
     assert summary(side)[0] == "Both runs were tested on the same 15 patients."
     assert warnings(side) == []
     page = write_side_by_side(side, tmp_path / "out").read_text(encoding="utf-8")
-    assert "Nothing that was recorded differs." in page
+    assert "None: all recorded entries are equal." in page
     assert "Nothing: all " in page
 
 
@@ -175,7 +189,7 @@ def test_patients_with_another_truth_are_left_out_and_named(tmp_path: Path) -> N
     assert found.n == 14
     assert side.overlap.truths_differ == ("P05",)
     assert warnings(side) == [
-        "1 of 30 common ids have another truth in each run (P05). These patients are left out of every test."
+        "1 of 30 common ids have different truths in the two runs (P05). These patients are excluded from all tests."
     ]
 
 
@@ -306,10 +320,10 @@ def test_names_are_shown_as_text(tmp_path: Path) -> None:
 
 def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
     a = store(tmp_path / "a", made_scores(1))
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(a, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="not the folder of a run"):
+    with pytest.raises(RunError, match="not a run folder"):
         compare_runs(tmp_path / "empty", a)
     (a / "scores" / "scores.csv").rename(tmp_path / "empty" / "scores.csv")
     with pytest.raises(RunError, match=r"scores\.csv is missing"):

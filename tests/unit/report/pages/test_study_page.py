@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
+from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.files import fingerprint
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE
 from nephrograde.run.provenance import FORMAT
@@ -149,7 +151,7 @@ def test_synthetic_data_are_called_so_everywhere(whole_run: Path, html: str, pag
     captions = re.findall(r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", html, flags=re.DOTALL)
     assert len(captions) >= 14
     assert all("SYNTHETIC DATA" in caption for caption in captions)
-    assert "Every patient, image and grade was made by code" in page.text
+    assert "All patients, images and grades are synthetic" in page.text
     for svg_path in (whole_run / "report" / "figures").glob("*.svg"):
         assert "SYNTHETIC DATA</text>" in svg_path.read_text(encoding="utf-8")
 
@@ -193,13 +195,43 @@ def test_names_are_shown_as_text_and_never_run(
 def test_chinese_ids_and_names_are_in_the_page(page: Page) -> None:
     assert "张伟-01" in page.text
     assert "第一医院" in page.text
-    assert "images/病人 1.nii.gz" in page.text
+
+
+def test_inputs_are_counted_by_column_and_no_path_is_shown(
+    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> None:
+    run_dir = make_run(tmp_path / "run", make_study())
+    lock_path = run_dir / "study.lock.json"
+    lock = json.loads(lock_path.read_text(encoding="utf-8"))
+    page = Page(write_report(run_dir).read_text(encoding="utf-8"))
+    assert f"cohort table1{'ab' * 32}" in page.text
+    assert f"cmp_image2{fingerprint(['cd' * 32, 'ef' * 32])}" in page.text
+    lock["inputs"]["images/病人 1.nii.gz"] = "01" * 32  # as an older version wrote it
+    lock_path.write_text(json.dumps(lock), encoding="utf-8")
+    assert "病人" not in write_report(run_dir).read_text(encoding="utf-8")
+
+
+def test_paths_of_a_person_stay_in_the_lock_file_and_the_ledger(
+    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> None:
+    run_dir = make_run(tmp_path / "run", make_study(synthetic=False))
+    lock_path = run_dir / "study.lock.json"
+    lock = json.loads(lock_path.read_text(encoding="utf-8"))
+    lock["command"] = "nephrograde run '/data/王小明/研究.toml' --out=/data/王小明/run"
+    lock["study"]["cohort"]["table"] = "/data/王小明/王小明.csv"
+    lock_path.write_text(json.dumps(lock, ensure_ascii=False), encoding="utf-8")
+    open_test_set(run_dir, study="s", inputs="1", reason="", command=lock["command"])
+    write_report(run_dir)
+    write_report(run_dir, "zh")
+    holding = {path.name for path in run_dir.rglob("*") if path.is_file() and "王小明".encode() in path.read_bytes()}
+    assert holding == {"study.lock.json", "ledger.csv"}
+    assert "nephrograde run … --out=…" in Page((run_dir / "report" / "report.html").read_text(encoding="utf-8")).text
 
 
 def test_page_says_what_the_run_was(page: Page) -> None:
     for fact in (
         RESEARCH,
-        "nephrograde run study.toml --set fit.epochs=4",
+        "nephrograde run … --set fit.epochs=4",
         "0123456789abcdef0123456789abcdef01234567",
         "torch 2.13.0",
         "split 20260415, fit 20260415",
@@ -282,7 +314,7 @@ def test_study_without_the_papers_phase_has_nothing_beside_it(
     found = Page(write_report(run_dir).read_text(encoding="utf-8"))
     assert "This run has no counterpart of either" in found.text
     assert IMPOSSIBLE not in found.text
-    assert "Another question is asked of these data." in found.text
+    assert "This study predicts another outcome." in found.text
 
 
 @pytest.mark.parametrize("relative", ["scores/scores.csv", "statistics/estimates.csv"])

@@ -121,7 +121,7 @@ def test_dropped_patients_and_missing_tests_are_remarked(record: Results) -> Non
     assert first.cells[0].p == "<0.001"
     assert first.cells[0].bounds == "[−0.100 to 0.300]"
     assert first.n == "80/0"
-    assert first.remarks[0] == "AUC: patients that only one model scored were dropped: 10 of a"
+    assert first.remarks[0] == "AUC: patients scored by only one model were excluded: 10 of a"
     assert first.remarks[1] == "Sensitivity: not computed: no common patients"
     assert second.cells[1].difference == "–"
     assert second.remarks == ()
@@ -131,7 +131,7 @@ def test_findings_are_listed_and_warnings_counted(record: Results) -> None:
     assert [(finding.patient_id, finding.phase) for finding in fatal_findings(record)] == [("张伟-01", "np")]
     first, second = warning_counts(record)
     assert (first.code, first.scans, first.patients) == ("mask-border", 2, 2)
-    assert first.example.startswith("images/1_cmp.nii.gz")
+    assert first.example.startswith("the mask touches")
     assert second.code == "not-hu"
 
 
@@ -150,7 +150,7 @@ def test_thresholds_name_rule_and_patients(record: Results) -> None:
         ({"rule": Rule.SPECIFICITY, "rule_value": 0.85}, "specificity ≥ 0.85 on out-of-fold predictions"),
         (
             {"rule": Rule.COST, "rule_value": 2.0},
-            "least cost (missed : false alarm 2:1) on out-of-fold predictions",
+            "lowest cost (missed : false alarm 2:1) on out-of-fold predictions",
         ),
         (
             {"rule": Rule.FIXED, "caution": Caution.OUT_OF_FOLD_ONE_GRADE},

@@ -27,12 +27,12 @@ def record(whole_run: Path) -> Results:
 def test_summary_counts_and_warns(record: Results) -> None:
     _, who, best, question = summary(record)
     assert who.startswith("40 synthetic patients (")
-    assert "28 of them for training and 12 for testing" in who
-    assert "by 9 models: 3 arms of supervision on 3 phases" in who
-    assert "it is the greatest of 9 on the same patients, and so optimistic." in best
+    assert "28 for training and 12 for testing" in who
+    assert "by 9 models (3 arms on 3 phases)" in who
+    assert "as the highest of 9 models on the same patients, it is optimistic." in best
     assert "-only baseline reached 0." in best
-    assert question.startswith("In AUC, weak-1-cmp minus strong-cmp is ")
-    assert "(paired DeLong, P\N{NO-BREAK SPACE}" in question
+    assert question.startswith("The AUC of weak-1-cmp minus that of strong-cmp is ")
+    assert "(paired DeLong test, P\N{NO-BREAK SPACE}" in question
 
 
 def chosen_out_of_fold(record: Results) -> str:
@@ -50,12 +50,12 @@ def test_summary_leads_with_what_the_images_add_over_size(record: Results) -> No
         pair for pair in record.comparisons if (pair.model_a, pair.model_b, pair.measure) == (chosen, "size", "auc")
     )
     lead = summary(record)[0]
-    assert lead.startswith("What the images add over the size of the tumour: on the test set the AUC of ")
+    assert lead.startswith("Added value of the images over tumour size: on the test set, the AUC of ")
     assert f"{chosen} minus that of size alone is {decimal(pair.difference)}, 95% CI " in lead
     assert bounds(pair.low, pair.high).strip("[]") in lead
     assert p_sentence(pair.p_value) in lead
     assert p_sentence(pair.p_adjusted) in lead
-    assert f"{chosen} was chosen by its out-of-fold AUC, the greatest of 9 networks" in lead
+    assert f"{chosen} was chosen by its out-of-fold AUC, the highest of 9 networks" in lead
 
 
 def test_network_is_chosen_out_of_fold_and_not_on_the_test_set(record: Results) -> None:
@@ -93,7 +93,7 @@ def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Resul
     ):
         first, second, *_ = summary(dataclasses.replace(record, **changes))
         assert first.split(" synthetic patients")[0] in {"28", "40"}
-        assert " has the greatest AUC" in second
+        assert " has the highest AUC" in second
 
 
 @pytest.mark.parametrize("baseline", ["clinical", "radiomics"])
@@ -107,13 +107,13 @@ def test_every_baseline_is_called_one(record: Results, baseline: str) -> None:
     assert f"The {baseline}-only baseline reached 0." in texts[2]
 
 
-def test_greatest_auc_is_the_greatest(record: Results) -> None:
+def test_highest_auc_is_the_highest(record: Results) -> None:
     values = {
         model: estimate.value
         for model, split, estimate in record.estimates
         if (split, estimate.measure) == ("test", "auc") and model not in BASELINES
     }
-    assert f"On the test set {max(values, key=lambda name: values[name])} has the greatest AUC" in summary(record)[2]
+    assert f"On the test set, {max(values, key=lambda name: values[name])} has the highest AUC" in summary(record)[2]
 
 
 def test_baselines_alone_are_summed_up(record: Results) -> None:
@@ -121,7 +121,7 @@ def test_baselines_alone_are_summed_up(record: Results) -> None:
     estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
     texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
     assert len(texts) == 1
-    assert "Of the baselines, volume alone has the greatest AUC, 0." in texts[0]
+    assert "Among the baselines, volume alone has the highest AUC, 0." in texts[0]
 
 
 def test_nothing_computed_leaves_the_count(record: Results) -> None:
@@ -151,9 +151,9 @@ def test_settings_of_another_study_are_told_too(record: Results, make_study: Cal
     terms = dict(what_was_run(dataclasses.replace(record, study=study, split=Split({}))))
     assert terms["Arm cheap"].startswith("weak: 3D ResNet-18 on the image")
     assert "one click in the tumour (level “point”)" in terms["Arm cheap"]
-    assert terms["Split"].startswith("given by the column “set” of the cohort table; 2 folds within training")
+    assert terms["Split"].startswith("given by the column “set” of the cohort table; 2 folds within the training set")
     assert terms["Windows"] == "cmp 0 to 250 HU; np and up −200 to 300 HU"
-    assert "classes as they come" in terms["Learning"]
+    assert "no class balancing" in terms["Learning"]
     assert "Initial weights: from file." in terms["Learning"]
 
 

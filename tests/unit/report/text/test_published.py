@@ -46,7 +46,7 @@ def test_printed_rows_find_their_arms(make_study: Callable[..., Study]) -> None:
 def test_deviations_print_the_values_of_the_study(make_study: Callable[..., Study]) -> None:
     study = make_study(synthetic=False, fit={"epochs": 7, "learning_rate": 0.002}, split={"folds": 4})
     lines = {line.topic: line for line in deviations(study, n_patients=123)}
-    assert lines["Patients"].ours == "123 patients, another cohort."
+    assert lines["Patients"].ours == "123 patients of another cohort."
     assert "learning rate 0.002" in lines["Learning"].ours
     assert "up to 7 epochs" in lines["Learning"].ours
     assert "4 folds" in lines["Split"].ours

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from nephrograde.errors import InputError, VolumeError
+from nephrograde.errors import DownloadError, InputError
 from nephrograde.sources.public.fetch import (
     RemoteFile,
     StoppedError,
@@ -68,7 +68,7 @@ def test_a_cut_connection_goes_on_where_it_was(public, remote, tmp_path):
 
 def test_what_an_earlier_run_left_goes_on_too(public, remote, tmp_path):
     public.broken_after["/bucket/uuid/a.bin"] = 5_000_000
-    with pytest.raises(VolumeError, match="Run the same command again"):
+    with pytest.raises(DownloadError, match="Run the same command again"):
         fetch_file(remote, tmp_path / "a.bin", hosts=replace(public.hosts, tries=1))
     assert not (tmp_path / "a.bin").exists()
     came: list[int] = []
@@ -101,7 +101,7 @@ def test_a_damaged_rest_is_thrown_away_and_fetched_anew(public, remote, tmp_path
 )
 def test_a_file_that_stays_wrong_is_named_and_not_kept(public, remote, tmp_path, lie, message):
     public.lies["/bucket/uuid/a.bin"] = lie
-    with pytest.raises(VolumeError, match=message) as caught:
+    with pytest.raises(DownloadError, match=message) as caught:
         fetch_file(remote, tmp_path / "a.bin", hosts=public.hosts)
     assert caught.value.code == "download-damaged"
     assert list(tmp_path.iterdir()) == []
@@ -110,13 +110,13 @@ def test_a_file_that_stays_wrong_is_named_and_not_kept(public, remote, tmp_path,
 def test_a_page_of_an_error_is_no_scan(public, tmp_path):
     public.files["/x/case.nii.gz"] = b"<html>Too many requests</html>"
     remote = RemoteFile(f"{public.hosts.github}/x/case.nii.gz", "case.nii.gz", None, "")
-    with pytest.raises(VolumeError, match="perhaps as a page of an error"):
+    with pytest.raises(DownloadError, match="perhaps as a page of an error"):
         fetch_file(remote, tmp_path / "case.nii.gz", hosts=public.hosts)
 
 
 def test_a_missing_file_is_asked_for_once(public, tmp_path):
     remote = RemoteFile(f"{public.hosts.idc}/bucket/none", "none", 1, "")
-    with pytest.raises(VolumeError, match="does not have it") as caught:
+    with pytest.raises(DownloadError, match="does not have it") as caught:
         fetch_file(remote, tmp_path / "none", hosts=public.hosts)
     assert caught.value.code == "download-missing"
     assert len(public.asked) == 1
@@ -128,7 +128,7 @@ def test_a_busy_server_is_asked_again(public, remote, tmp_path, codes, is_had):
     if is_had:
         fetch_file(remote, tmp_path / "a.bin", hosts=public.hosts)
     else:
-        with pytest.raises(VolumeError, match=str(codes[-1])):
+        with pytest.raises(DownloadError, match=str(codes[-1])):
             fetch_file(remote, tmp_path / "a.bin", hosts=public.hosts)
     assert (tmp_path / "a.bin").exists() == is_had
 

@@ -1,4 +1,4 @@
-"""Small DICOM objects, written by code."""
+"""Small synthetic DICOM objects."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def dicom_bytes():
-    """Write one CT slice (or what the keywords make of it) as a file's bytes."""
+    """Write one CT slice (or what the keywords make of it) as the bytes of a file."""
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
@@ -51,7 +51,7 @@ def dicom_bytes():
 
 @pytest.fixture(scope="session")
 def write_stack(dicom_bytes):
-    """Write slices of one series, one file a height, into a folder."""
+    """Write slices of one series, one file per height, into a folder."""
 
     def write(folder, heights, *, uid="1.2.3.9", name="{}", first=1, **changes):
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def write_stack(dicom_bytes):
 
 @pytest.fixture(scope="session")
 def mask_bytes(dicom_bytes):
-    """Write a segmentation, or the structure set of a radiotherapist, that refers to series; a header, no marks."""
+    """Write the header of a segmentation or structure set that refers to series; it contains no marks."""
     from pydicom import Dataset
 
     def items(name, listed):
@@ -83,7 +83,7 @@ def mask_bytes(dicom_bytes):
             pixels = ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
             known |= dict.fromkeys((*pixels, "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
             known |= {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.3", "Modality": "RTSTRUCT"}
-            for one in series:  # what a structure set holds beside the UID that is looked for
+            for one in series:  # what a structure set contains besides the UID that is needed
                 one.ContourImageSequence = items("ReferencedSOPInstanceUID", ["1.2.3.4.5"] * 3)
             known["ReferencedFrameOfReferenceSequence"] = items("FrameOfReferenceUID", ["7.7"])
             frame = known["ReferencedFrameOfReferenceSequence"][0]

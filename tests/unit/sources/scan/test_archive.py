@@ -14,7 +14,7 @@ from nephrograde.volume.dicom.archive import ArchiveRefused, count_members
 def packed(members, method=zipfile.ZIP_DEFLATED):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as opened, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # two members of one name
+        warnings.simplefilter("ignore")  # two members with one name
         for name, data in members:
             opened.writestr(name, data)
     return stream

@@ -17,7 +17,7 @@ from nephrograde.sources.scan.store import COPY
 
 @pytest.fixture
 def export_dir(tmp_path, write_stack, dicom_bytes):
-    """Two patients: one in folders, one in an archive in an archive; copies and other files among them."""
+    """Two patients: one in folders, one in a nested archive; with duplicates and other files among them."""
     export_dir = tmp_path / "export"
     write_stack(export_dir / "DICOM" / "A", [10, 0, 5], name="IM{}", PatientID="PLANTED-2", StudyInstanceUID="7.2")
     write_stack(export_dir / "DICOM", [0, 1], uid="3.3", PatientID="PLANTED-2", StudyInstanceUID="7.1")
@@ -38,7 +38,7 @@ def export_dir(tmp_path, write_stack, dicom_bytes):
 
 @pytest.fixture
 def read_paths(monkeypatch):
-    """The files that are really opened, in their order."""
+    """The files that are really opened, in order."""
     paths = []
     read = module._read_piece
 
@@ -65,7 +65,7 @@ def test_a_mixed_tree_becomes_patients_studies_and_series(export_dir, tmp_path):
             [("PLANTED-2", "7.2", "1.2.3.9", 3)],
         ]
         assert held.n_files == 8 + 4 + 4
-        assert sum(done) == 8 + 1 + 4  # an archive is one file
+        assert sum(done) == 8 + 1 + 4  # an archive counts as one file
         assert held.skipped() == [
             Skipped(headers.DICOMDIR, 1, ("DICOMDIR",)),
             Skipped(headers.CUT_SHORT, 1, ("cut",)),
@@ -187,7 +187,7 @@ def test_another_folder_starts_anew_and_the_file_is_for_its_owner_only(tmp_path,
 
 
 def test_mistakes_are_named(tmp_path):
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         catalogue(tmp_path / "nothing", tmp_path / "held.sqlite")
     held_path = tmp_path / "held.sqlite"
     with catalogue(tmp_path, held_path), pytest.raises(InputError, match="in use by another scan"):

@@ -1,4 +1,4 @@
-"""Which series is taken for each phase, and the reason that each of the others is given."""
+"""Which series is chosen for each phase, and the reason given for each of the others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def taken(choices: list[Choice]) -> set[str]:
 
 
 def best_of(better: SeriesHeader, worse: SeriesHeader, **places: Any) -> str:
-    """The reason why the first wins, whichever of the two comes first."""
+    """The reason why the first one wins, in either order."""
     found = set()
     for pair in ([better, worse], [worse, better]):
         choices = choose_series([(one, sure("np")) for one in pair], **places)
@@ -212,7 +212,7 @@ def test_unknown_phase_and_unreadable_series_are_not_taken() -> None:
 
 
 def visits() -> list[tuple[SeriesHeader, PhaseAnswer]]:
-    """2019: two phases in two studies of a day. 2020: one phase. 2021: one phase. No date: one."""
+    """2019: two phases in two studies on one day. 2020: one phase. 2021: one phase. No date: one."""
     return [
         (series("1", study_uid="a", study_date="20190105"), sure("up")),
         (series("2", study_uid="b", study_date="20190105"), sure("cmp")),

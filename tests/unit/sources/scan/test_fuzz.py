@@ -47,7 +47,7 @@ def read(data):
 
 
 def mutant(seeds, chance):
-    """A seed with bytes changed, cut out, doubled or put in where headers are sensitive."""
+    """A seed with bytes changed, cut out, duplicated or inserted where headers are sensitive."""
     data = bytearray(chance.choice(seeds))
     for _ in range(chance.choice((1, 1, 2, 5, 30))):
         at = chance.randrange(len(data))
@@ -112,8 +112,8 @@ def test_mutated_archives_give_members_or_are_damaged(seeds):
 
 def test_random_bytes_in_place_of_the_catalogue_are_named(tmp_path):
     (tmp_path / "held.sqlite").write_bytes(os.urandom(5000))
-    with pytest.raises(InputError, match="is no catalogue of a scan"):
+    with pytest.raises(InputError, match="is not a scan catalogue"):
         catalogue(tmp_path, tmp_path / "held.sqlite")
     sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE mine (a)").connection.close()
-    with pytest.raises(InputError, match="is no catalogue of a scan"):
+    with pytest.raises(InputError, match="is not a scan catalogue"):
         catalogue(tmp_path, tmp_path / "other.sqlite")

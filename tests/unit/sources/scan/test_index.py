@@ -1,4 +1,4 @@
-"""A cohort planned from a table of series, with no images."""
+"""A cohort planned from a table of series, without images."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_plan_names_the_folders_of_the_download(index_path: Path, tmp_path: Path
     assert series["1.1.4"]["reason"] == "not-ct:modality=SEG"
     assert series["1.1.2"]["reason"].startswith("better-series")
     assert series["1.1.3"]["chosen"] == "yes"
-    assert result.notes == ("1 patient without any CT, left out of the cohort table: KiTS-00002.",)
+    assert result.notes == ("1 patient without any CT, not in the cohort table: KiTS-00002.",)
     assert not (tmp_path / "plan" / "cohort.key.csv").exists()
 
 
@@ -101,7 +101,7 @@ def test_missing_columns_and_doubled_series_are_named(tmp_path: Path) -> None:
     head = "PatientID,StudyInstanceUID,SeriesInstanceUID,SeriesDescription"
     with pytest.raises(InputError) as caught:
         read_index(index_of(tmp_path, "A,1,1.1,x", "A,1,1.1,y", "A,1,../../etc,y", "A,1,,y", head=head))
-    assert [problem.what.split()[0] for problem in caught.value.problems] == ["stands", "has", "has"]
+    assert [problem.what.split()[0] for problem in caught.value.problems] == ["is", "has", "has"]
 
 
 def test_rows_are_read_whatever_a_table_makes_of_them() -> None:

@@ -13,7 +13,8 @@ from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.phase.evidence import PhaseAnswer
 from nephrograde.volume.statement import Statement
 
-SEG, STRUCTURES = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.3"
+SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
 
 
 def scan(uid: str, phase: str = "", **known: Any) -> Choice:

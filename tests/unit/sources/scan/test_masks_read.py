@@ -1,4 +1,4 @@
-"""A segmentation that lies in an export, by way of the scan's tables, is the mask of the series it was drawn on."""
+"""A segmentation in an export becomes, through the scan's tables, the mask of the series it was drawn on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydicom.sr.codedict import codes
 from nephrograde.files import read_rows
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
-from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
@@ -58,5 +58,5 @@ def test_a_segmentation_in_an_archive_is_read_as_the_mask_of_its_phase(tmp_path:
     (row,) = read_rows(result.table_path)
     assert not row.get("up_mask")
     volume = read_volume(tmp_path / row["cmp_image"])
-    mask = read_mask(tmp_path / row["cmp_mask"], volume)
+    mask = read_marks(tmp_path / row["cmp_mask"], volume).mask
     np.testing.assert_array_equal(mask, marked[::-1].transpose(2, 1, 0) > 0)

@@ -1,4 +1,4 @@
-"""Names that say nothing of a patient, and the key that is kept apart."""
+"""Names that reveal nothing about a patient, and the key that is kept separately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a folder of files to a cohort table, with the real catalogue; looks are faked where pixels do not matter."""
+"""From a folder of files to a cohort table, with the real catalogue; looks are faked if pixels do not matter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLANTED = ("PLANTED", "19510203")
 
 @pytest.fixture
 def export_dir(tmp_path: Path, write_stack: Callable[..., None]) -> Path:
-    """Two patients in one flat folder, with other files mixed in."""
+    """Two patients in one flat folder, mixed with other files."""
     folder = tmp_path / "导出"
     one = {"PatientID": "PLANTED-007", "PatientName": "PLANTED^ZHANG", "PatientBirthDate": "19510203"}
     two = {"PatientID": "PLANTED-008", "PatientName": "PLANTED^LI", "StudyInstanceUID": "1.2.8"}
@@ -54,7 +54,7 @@ def export_dir(tmp_path: Path, write_stack: Callable[..., None]) -> Path:
 
 
 class FakeLooks:
-    """Stands in for reading the pixels; says what it is told about each series, and counts."""
+    """Replaces reading the pixels: returns what it is told about each series, and counts."""
 
     def __init__(self) -> None:
         self.says: dict[int, SeriesLook] = {}
@@ -198,7 +198,7 @@ def test_grades_are_joined_and_who_was_not_is_said(export_dir: Path, tmp_path: P
     notes = " ".join(result.notes)
     assert "grades.csv has no row for 1 patient; their grade is empty: P0002." in notes
     assert "grades.csv has 1 rows without scans: row 3." in notes
-    assert "Not carried over from grades.csv, as they may tell who a patient is: patient_id, surgery_date." in notes
+    assert "Not carried over from grades.csv, because they may identify a patient: patient_id, surgery_date." in notes
     grades_path.write_text(text.replace("2024-02-01", "2020-02-01"), encoding="utf-8")
     assert read_rows(scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings).table_path) == []
 
@@ -240,7 +240,7 @@ def test_damaged_look_is_taken_again(export_dir: Path, tmp_path: Path, looks: Fa
 
 
 def test_phantom_is_found_again_among_shuffled_files(tmp_path: Path) -> None:
-    """Real pixels: the list gives the volume of the folder it was shuffled from, and pictures are drawn."""
+    """Real pixels: the list gives the same volume as the original folder, and pictures are drawn."""
     settings = PhantomSettings(patients=2, phases=("up", "cmp"), dicom=True, matrix_px=64)
     made = read_rows(write_cohort(tmp_path / "made", settings))
     flat_dir = tmp_path / "flat"

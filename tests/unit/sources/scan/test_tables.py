@@ -1,4 +1,4 @@
-"""The tables that a scan writes, the lists of files, and the hospital's table that is joined."""
+"""The tables that a scan writes, the file lists, and the hospital's table that is joined."""
 
 from __future__ import annotations
 
@@ -149,8 +149,12 @@ def test_hospital_table_is_joined_by_the_id_of_the_scans(tmp_path: Path) -> None
     assert grades.rows["0012"] == (2, {"isup_grade": "3", "size_cm": "4.1"})
     assert grades.surgery == {"0012": date(2020, 3, 5)}
     assert [grades.find(text) for text in ("0012", " 0012", "12", "００１３", "14", "")] == [
-        *("0012", "0012", "0012", "0013"),
-        *(None, None),
+        "0012",
+        "0012",
+        "0012",
+        "0013",
+        None,
+        None,
     ]
 
 
@@ -168,10 +172,10 @@ def test_ambiguous_zeros_are_not_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("number,isup_grade\nA7,2\n", "no column holds the ids"),
-        ("patient_id,isup_grade\nSECRET,2\nsecret,3\n", "row 3: has the id of row 2 too"),
-        ("patient_id,surgery_date\nSECRET,03/04/2020\n", "row 2: column surgery_date holds no day"),
-        ("patient_id,surgery_date\nSECRET,2020-02-30\n", "row 2: column surgery_date holds no day"),
+        ("number,isup_grade\nA7,2\n", "has no column with patient ids"),
+        ("patient_id,isup_grade\nSECRET,2\nsecret,3\n", "row 3: repeats the id of row 2"),
+        ("patient_id,surgery_date\nSECRET,03/04/2020\n", "row 2: column surgery_date is not a date"),
+        ("patient_id,surgery_date\nSECRET,2020-02-30\n", "row 2: column surgery_date is not a date"),
     ],
 )
 def test_unsound_table_is_named_by_row_not_by_patient(tmp_path: Path, text: str, what: str) -> None:
@@ -194,7 +198,13 @@ def test_masks_have_columns_where_there_are_any(tmp_path: Path) -> None:
     paths = ScanPaths(tmp_path / "cohort.csv")
     write_tables(paths, [row, {"patient_id": "P0004", "np_image": "x/b.series"}], [])
     assert list(read_rows(paths.table_path)[1]) == [
-        *("patient_id", "isup_grade", "up_image", "cmp_image", "np_image", "ep_image", "cmp_mask"),
+        "patient_id",
+        "isup_grade",
+        "up_image",
+        "cmp_image",
+        "np_image",
+        "ep_image",
+        "cmp_mask",
     ]
 
 

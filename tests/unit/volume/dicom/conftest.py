@@ -1,4 +1,4 @@
-"""Changes to DICOM files that others have written, for the tests of this room."""
+"""Changes to DICOM files written by others, for the tests of this room."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def rewrite() -> Callable[..., None]:
-    """Read each file, let a function change its dataset, and save it in its place."""
+    """Read each file, let a function change its dataset, and save it in place."""
 
     def change(paths: Iterable[Path], how: Callable[[pydicom.Dataset, int], None]) -> None:
         for k, path in enumerate(paths):

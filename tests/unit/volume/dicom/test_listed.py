@@ -1,4 +1,4 @@
-"""Series lists: the files of one series wherever they lie, in archives too."""
+"""Series lists: the files of one series, wherever they are, including in archives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pixels() -> Array:
 
 @pytest.fixture
 def paths(tmp_path: Path, write_series: Writer, pixels: Array) -> list[Path]:
-    """Two acquisitions of one series, mixed in one folder whose names say who the patient is."""
+    """Two acquisitions of one series, mixed in one folder whose names identify the patient."""
     both = np.concatenate([pixels, pixels + 500], axis=2)
     return write_series(tmp_path / "王小东 19640512", values=both, positions_mm=POSITIONS * 2)
 
@@ -55,7 +55,9 @@ def test_members_of_archives_are_read(tmp_path: Path, paths: list[Path], pixels:
             archive.write(paths[k], f"影像/IM{k}")
         archive.write(tmp_path / "inner.zip", "more/inner.zip")
     lines = [
-        *("export.zip//影像/IM0", "export.zip//影像/IM1", paths[2].relative_to(tmp_path).as_posix()),
+        "export.zip//影像/IM0",
+        "export.zip//影像/IM1",
+        paths[2].relative_to(tmp_path).as_posix(),
         "export.zip//more/inner.zip//IM3",
     ]
     np.testing.assert_array_equal(read_stored(_list(tmp_path / "a.series", lines))[0], pixels.astype(int) - 1024)

@@ -1,4 +1,4 @@
-"""Days and times: one reading for headers, indices, joined tables and de-identification."""
+"""Dates and times: one reading for headers, indices, joined tables and de-identification."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_dicom_writes_reads_back(at: time, on: date) -> None:
     day, clock = on.isoformat().replace("-", ""), f"{at:%H%M%S.%f}"
     assert read_moment(day, clock) == moment == read_date_time(f"{day}{clock}") == read_date_time(f"{day}{clock}-0500")
     number = str(int(clock[:6])) + clock[6:]
-    assert read_moment(day, number) == moment  # the zeros are lost, and the fraction says so
+    assert read_moment(day, number) == moment  # the zeros are lost, as the fraction shows
 
 
 @given(st.lists(st.times(), min_size=1).map(lambda times: [time.replace(microsecond=0) for time in times]))

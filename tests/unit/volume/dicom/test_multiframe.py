@@ -1,4 +1,4 @@
-"""Enhanced CT: one object a volume, with its geometry in functional groups."""
+"""Enhanced CT: one object per volume, with its geometry in functional groups."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_one_object_is_a_volume(tmp_path: Path, stored: Array, shared: bool) -> 
     np.testing.assert_array_equal(values, _hu(stored))
     assert grid.spacing_mm == (0.7, 0.9, 5.0)
     assert grid.origin_mm == (-10.0, 20.0, 0.0)
-    assert read_series(tmp_path).grid.size == (5, 6, 4)  # in a folder of its own it is the same
+    assert read_series(tmp_path).grid.size == (5, 6, 4)  # the same in a folder of its own
 
 
 def test_its_frames_may_be_compressed(tmp_path: Path, stored: Array) -> None:
@@ -110,7 +110,7 @@ def test_two_acquisitions_in_one_object_are_named(tmp_path: Path, stored: Array)
     with pytest.raises(VolumeError, match="1: 4 images, 2: 4 images") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == "dicom-duplicate"
-    assert "frame 2 and a.dcm frame 6" in caught.value.message
+    assert "the file, frame 2 and the file, frame 6" in caught.value.message
 
 
 def test_a_missing_frame_is_a_gap(tmp_path: Path, stored: Array) -> None:

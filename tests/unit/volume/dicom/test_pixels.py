@@ -1,4 +1,4 @@
-"""Decoding: every syntax, sign and depth against the array it was made from, and pydicom's own test files."""
+"""Decoding: every syntax, sign and depth compared with the original array, and pydicom's own test files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
 
 @pytest.fixture
 def stored() -> Array:
-    """Three slices of 64 × 48 pixels of 12 bits, smooth as anatomy and with noise."""
+    """Three slices of 64 × 48 12-bit pixels, smooth as anatomy and with noise."""
     x, y, z = np.meshgrid(np.arange(64), np.arange(48), np.arange(3), indexing="ij")
     noise = np.random.default_rng(3).integers(0, 60, x.shape)
     return np.asarray(1500 + 900 * np.sin(x / 9) * np.cos(y / 7 + z) + noise, dtype=np.uint16)
@@ -247,7 +247,7 @@ def test_damaged_streams_are_findings_and_reach_no_decoder_that_trusts_them(
             _set_frame(dataset, damage(stream), str(dataset.file_meta.TransferSyntaxUID))
 
     rewrite(series, how)
-    with pytest.raises(VolumeError, match="IM001") as caught:
+    with pytest.raises(VolumeError, match="file 2") as caught:
         _hu_of(series)
     assert caught.value.code == "file-unreadable"
 
@@ -271,9 +271,21 @@ def test_a_syntax_nobody_knows_is_a_finding(series: list[Path], syntax: str) -> 
 
 
 LOSSLESS = [
-    *("CT_small", "J2K_pixelrep_mismatch", "MR_small", "MR_small_RLE", "MR_small_bigendian", "MR_small_expb"),
-    *("MR_small_implicit", "MR_small_jp2klossless", "MR_small_jpeg_ls_lossless", "MR_small_padded", "image_dfl"),
-    *("examples_overlay", "rtdose_1frame", "rtdose_expb_1frame", "rtdose_rle_1frame"),
+    "CT_small",
+    "J2K_pixelrep_mismatch",
+    "MR_small",
+    "MR_small_RLE",
+    "MR_small_bigendian",
+    "MR_small_expb",
+    "MR_small_implicit",
+    "MR_small_jp2klossless",
+    "MR_small_jpeg_ls_lossless",
+    "MR_small_padded",
+    "image_dfl",
+    "examples_overlay",
+    "rtdose_1frame",
+    "rtdose_expb_1frame",
+    "rtdose_rle_1frame",
 ]
 LOSSY = ["693_J2KI", "JPEG2000", "JPEGLSNearLossless_08", "JPEGLSNearLossless_16"]
 REFUSED = {

@@ -1,4 +1,4 @@
-"""Series lists: hashed by the files they name, archives opened within limits."""
+"""Series lists: hashed by the files they name, with archives opened within limits."""
 
 import zipfile
 

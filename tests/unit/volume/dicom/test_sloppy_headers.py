@@ -1,4 +1,4 @@
-"""Headers as machines and exports really write them: each reads as the clean one does, or is a finding."""
+"""Headers as scanners and exports really write them: each is read like the clean one, or is a finding."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def paths(tmp_path: Path, write_series: Writer, pixels: Array) -> list[Path]:
 
 
 def _replace(paths: list[Path], keyword: str, vr: str, raw: bytes) -> None:
-    """Put an entry into files byte by byte, whatever its VR should be."""
+    """Write raw bytes as an entry of each file, whatever its VR should be."""
     tag = Tag(tag_for_keyword(keyword) or 0)
     for path in paths:
         dataset = pydicom.dcmread(path)
@@ -116,7 +116,7 @@ def test_nonsense_is_a_finding_that_names_the_entry_and_repeats_no_value(
     with pytest.raises(VolumeError) as caught:
         read_series(paths[0].parent)
     assert caught.value.code == "dicom-header"
-    assert "IM000" in caught.value.message
+    assert "file 1" in caught.value.message
     assert "Zhang" not in caught.value.message
 
 

@@ -1,4 +1,4 @@
-"""Header texts in every set that is declared, and in those that are not."""
+"""Header texts in every character set, declared or not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_declared_set_that_does_not_fit_is_left() -> None:
 
 @pytest.mark.parametrize("declared", [["", "ISO 2022 IR 58"], "", None])
 def test_escape_sequences_name_their_set(declared: list[str] | str | None) -> None:
-    """PS3.5 K.2: the name of the standard's own example, which has to be read with or without its declaration."""
+    """PS3.5 K.2: the name in the standard's own example, which must be readable with or without its declaration."""
     raw = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
     assert decode_text(raw, declared) == "Zhang^XiaoDong=张^小东="
     korean = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf"

@@ -1,4 +1,4 @@
-"""A sheared stack, straightened: against what the same object looks like on a right-angled grid."""
+"""A straightened sheared stack, compared with the same object on a rectangular grid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIXEL_MM = (0.8, 0.8)
 
 
 def _tilted(degrees: float, count: int = 12, step_mm: float = 2.5) -> tuple[Array, tuple[float, ...], Array]:
-    """Positions of a table that moves along z under a gantry tilted about x; the orientation; every voxel's place."""
+    """Slice positions of a table moving along z under a gantry tilted about x; orientation; every voxel's position."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     positions = np.array([(-20.0, 30.0, step_mm * k) for k in range(count)])
     columns, rows = np.meshgrid(np.arange(50), np.arange(40), indexing="ij")
@@ -53,10 +53,10 @@ def test_every_voxel_shows_what_lies_at_its_place(tmp_path: Path, write_series: 
     assert grid.spacing_mm[2] == pytest.approx(2.5 * np.cos(np.radians(degrees)))
     steps = np.stack(np.meshgrid(*map(np.arange, grid.size), indexing="ij"), axis=-1) * grid.spacing_mm
     expected = ramp(steps @ grid.direction.T + grid.origin_mm) - 1024
-    inside = values > -1024  # elsewhere, and half a pixel beside it, nothing was measured
+    inside = values > -1024  # outside it, and half a pixel around it, nothing was measured
     inner = inside & np.roll(inside, 1, axis=1) & np.roll(inside, -1, axis=1)
     assert inner.sum() > 0.9 * 50 * 40 * 12
-    assert np.abs(values - expected)[inner].max() <= 1.01  # the rounding of two pixels and of their mean
+    assert np.abs(values - expected)[inner].max() <= 1.01  # rounding of two pixels and of their mean
 
 
 def test_no_slice_loses_its_edge(tmp_path: Path, write_series: Writer) -> None:

@@ -48,7 +48,7 @@ def _item(**entries):
 
 
 def write_segmentation(path, segments, volume, *, kind="BINARY", spacing_entry=True, change=None):
-    """Write masks by name as one SEG, empty frames left out and the frames in no order."""
+    """Write masks by name as one SEG, without empty frames and with the frames in arbitrary order."""
     frames = [
         (number, k, mask[:, :, k])
         for number, mask in enumerate(segments.values(), 1)
@@ -95,7 +95,7 @@ def write_segmentation(path, segments, volume, *, kind="BINARY", spacing_entry=T
     else:
         dataset.BitsAllocated = dataset.BitsStored = 8
         dataset.HighBit, dataset.MaximumFractionalValue = 7, 200
-        packed = np.where(stack > 0, 101, 100).astype(np.uint8).tobytes()  # just above and at one half
+        packed = np.where(stack > 0, 101, 100).astype(np.uint8).tobytes()  # just above one half, and at it
     dataset.PixelData = packed + b"\0" * (len(packed) % 2)
     if change:
         change(dataset)
@@ -134,7 +134,7 @@ def write_structures(path, structures, *, change=None):
 
 
 def outline(mask, volume):
-    """The contours round a mask, slice by slice, outer and inner ones alike, as a drawing program saves them."""
+    """The contours around a mask, slice by slice, both outer and inner, as annotation programs save them."""
     from skimage.measure import find_contours
 
     contours = []

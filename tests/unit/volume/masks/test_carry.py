@@ -1,6 +1,4 @@
-"""A mask on another scan of the patient: where it lands, and whether the finding tells a good fit from a bad one."""
-
-from pathlib import Path
+"""A mask on another scan of the patient: where it lands, and whether the finding distinguishes good and bad fits."""
 
 import numpy as np
 import pytest
@@ -8,11 +6,9 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.masks.carry import carry_mask
-from nephrograde.volume.masks.read import read_mask
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import make_volume
-
-PATH = Path("cmp_mask.nii.gz")
 
 
 def dice(a, b):
@@ -24,11 +20,16 @@ def patient(tiny_cohort_dir):
     """Two phases of a synthetic patient, the tumour drawn on the first."""
     folder = tiny_cohort_dir / "images" / "SYN-0003"
     source, target = read_volume(folder / "cmp.nii.gz"), read_volume(folder / "up.nii.gz")
-    return source, read_mask(folder / "cmp_mask.nii.gz", source), target, read_mask(folder / "up_mask.nii.gz", target)
+    return (
+        source,
+        read_marks(folder / "cmp_mask.nii.gz", source).mask,
+        target,
+        read_marks(folder / "up_mask.nii.gz", target).mask,
+    )
 
 
 def moved(volume, values, *, shift_mm, turn_deg, outside):
-    """The numbers of a volume as if the patient had moved."""
+    """The values of a volume as if the patient had moved."""
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.T).astype(np.float32))
     image.SetSpacing(volume.spacing_mm)
     image.SetOrigin(volume.origin_mm)
@@ -49,7 +50,7 @@ def moved_patient(patient, *, shift_mm, turn_deg):
 
 def test_the_same_place_fits_exactly_on_any_grid(volume, blob):
     fine = make_volume(np.repeat(volume.values, 2, axis=2), spacing_mm=(0.8, 0.9, 1.5), origin_mm=(-20.0, -30.0, 99.25))
-    carried = carry_mask(blob, volume, fine, how="position", mask_path=PATH)
+    carried = carry_mask(blob, volume, fine, how="position")
     np.testing.assert_array_equal(carried.mask, np.repeat(blob, 2, axis=2))
     assert carried.fault.code == "mask-carried"
     assert (
@@ -59,14 +60,14 @@ def test_the_same_place_fits_exactly_on_any_grid(volume, blob):
 
 def test_a_shifted_scan_is_told_and_registered(patient):
     source, mask, target, truth = moved_patient(patient, shift_mm=(3.0, -4.0, -16.0), turn_deg=5.0)
-    by_position = carry_mask(mask, source, target, how="position", mask_path=PATH)
+    by_position = carry_mask(mask, source, target, how="position")
     assert dice(by_position.mask, truth) < 0.75
     assert by_position.fault.code == "mask-carried-poorly"
-    rigid = carry_mask(mask, source, target, how="rigid", mask_path=PATH)
+    rigid = carry_mask(mask, source, target, how="rigid")
     assert dice(rigid.mask, truth) > 0.85
     assert rigid.fault.code == "mask-carried"
     assert rigid.motion.turn_deg == pytest.approx(5.0, abs=2.5)
-    again = carry_mask(mask, source, target, how="rigid", mask_path=PATH)
+    again = carry_mask(mask, source, target, how="rigid")
     np.testing.assert_array_equal(again.mask, rigid.mask)
 
 
@@ -74,7 +75,7 @@ def test_registration_says_that_it_found_nothing(volume, blob):
     tiny = make_volume(
         volume.values[20:26, 18:24, 8:12], spacing_mm=volume.spacing_mm, origin_mm=volume.to_mm((20, 18, 8))
     )
-    carried = carry_mask(blob, volume, tiny, how="rigid", mask_path=PATH)
+    carried = carry_mask(blob, volume, tiny, how="rigid")
     assert "found nothing better" in carried.fault.message
     assert carried.fault.code == "mask-carried-poorly"
     assert "% of it lies outside the image" in carried.fault.message
@@ -83,5 +84,5 @@ def test_registration_says_that_it_found_nothing(volume, blob):
 def test_a_scan_that_lies_elsewhere_is_refused(volume, blob):
     elsewhere = make_volume(volume.values, spacing_mm=volume.spacing_mm, origin_mm=(-20.0, -30.0, 900.0))
     with pytest.raises(VolumeError, match="carried from another phase") as caught:
-        carry_mask(blob, volume, elsewhere, how="position", mask_path=PATH)
+        carry_mask(blob, volume, elsewhere, how="position")
     assert caught.value.code == "mask-carried-outside"

@@ -1,4 +1,4 @@
-"""Which of several labels and tumours counts, what becomes of the others, and what is warned of."""
+"""Which of several labels and tumours counts, what happens to the others, and what is warned about."""
 
 import numpy as np
 import pytest

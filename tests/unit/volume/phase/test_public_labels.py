@@ -1,4 +1,4 @@
-"""On real header texts: what ``bench/phase.py`` measures in full holds as a floor."""
+"""Real header texts: what ``bench/phase.py`` measures in full is asserted here as a lower bound."""
 
 import csv
 
@@ -14,7 +14,7 @@ RIGHT = {"arterial": {"cmp"}, "venous": {"np"}, "delayed": {"np", "ep"}}
 
 @pytest.fixture(scope="module")
 def labelled(shared_data):
-    """Truth and answer of the 84 labelled series; the labelled series of a patient are taken for one study."""
+    """Truth and answer of the 84 labelled series; the labelled series of a patient are treated as one study."""
     with (shared_data / "idc" / "phase_labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     pairs = []
