@@ -105,6 +105,7 @@ def test_a_study_is_built_in_code():
     assert study.cohort.table.name == "cohort.csv"
     assert study.arm[0].supervision is Supervision.BOX
     assert [model for model, *_ in study.models()] == ["weak-1-cmp", "strong-cmp"]
+    misspelt: dict[str, Any] = {"epoch": 2}
     with pytest.raises(ValueError, match="epoch"):
         ng.FitSettings(epoch=2)
 

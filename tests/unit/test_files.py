@@ -147,7 +147,7 @@ def test_damaged_json_is_named(tmp_path, content):
 
 
 def test_missing_files_say_what_to_do(tmp_path):
-    with pytest.raises(RunError, match="folder of a run"):
+    with pytest.raises(RunError, match="a run folder"):
         read_json(tmp_path / "study.lock.json")
     with pytest.raises(RunError, match="earlier stage"):
         read_rows(tmp_path / "regions.csv")

@@ -157,9 +157,9 @@ def test_a_fold_may_have_nobody_to_score() -> None:
 @pytest.mark.parametrize(
     ("model", "remedy"),
     [
-        ("size", "Give more patients a mask or a size_cm in the table, or take size out"),
-        ("clinical", "Fill in more of age_years, sex, size_cm in the table, or take clinical out"),
-        ("radiomics", "Give more patients a mask of the phase that radiomics reads, or take radiomics out"),
+        ("size", "Give more patients a mask or a size_cm in the table, or remove size from"),
+        ("clinical", "Fill in more of age_years, sex, size_cm in the table, or remove clinical from"),
+        ("radiomics", "Give more patients a mask of the phase that radiomics reads, or remove radiomics from"),
     ],
 )
 def test_one_grade_among_the_learning_patients_is_refused(model: str, remedy: str) -> None:

@@ -108,7 +108,7 @@ def test_missing_columns_are_named_with_near_ones(tmp_path: Path) -> None:
         ("P5,m,test,,3,0.5", "Row 3, patient P5, model m: is_high is 3. Write 1 (high grade) or 0 (low grade)."),
         ("P5,m,train,,1,0.5", "Row 3, patient P5, model m: split is train. Write oof (out of fold) or test"),
         ("P5,m,,,1,0.5", "Row 3, patient P5, model m: split is empty."),
-        ("P5,m,oof,x,1,0.5", "Row 3, patient P5, model m: fold is x. Write a whole number from 0, or nothing."),
+        ("P5,m,oof,x,1,0.5", "Row 3, patient P5, model m: fold is x. Write an integer from 0, or leave it empty."),
         (",m,test,,1,0.5", "Row 3, patient ?, model m: patient_id is empty. Write the id of the patient."),
         ("P5,,test,,1,0.5", "Row 3, patient P5, model ?: model is empty. Write the name of the model."),
         ("P1,m,test,,1,0.5", "Row 3, patient P1, model m: a second test row (first in row 2). Keep one"),
@@ -156,8 +156,8 @@ def test_select_takes_patients_in_the_order_named() -> None:
 @pytest.mark.parametrize(
     ("p_high", "is_high", "expected"),
     [
-        ([0.5], [0, 1], "Give one of each for every patient"),
-        ([[0.5]], [[1]], "Give one of each for every patient"),
+        ([0.5], [0, 1], "Give one of each per patient"),
+        ([[0.5]], [[1]], "Give one of each per patient"),
         ([], [], "No patient to evaluate"),
         ([0.5, float("inf")], [0, 1], "Prediction 2 is inf"),
         ([0.5, 0.5], [1, 2], "values other than 0 and 1"),

@@ -42,7 +42,7 @@ def test_an_arm_that_pools_by_its_own_rule_is_told_so(run: Results) -> None:
 
 def test_an_arm_that_does_not_stop_early_is_told_so(run: Results) -> None:
     told = design.stopping(run)
-    assert "mean: Learning stopped early" in told
+    assert "mean: Training was stopped early" in told
     assert "most: All epochs were run and the last was kept." in told
     assert "most: Classes were learnt as they come" in design.class_balance(run)
     assert "seed of their own: most 7" in paragraph.seeds(run)

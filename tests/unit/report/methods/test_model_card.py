@@ -67,7 +67,7 @@ def test_a_card_is_about_its_own_model_only(record: Results) -> None:
 
 def test_settings_are_those_of_the_arm(record: Results) -> None:
     text = card_text(record, "weak-3-np")
-    assert "epochs at most 8;" in text
+    assert "maximum number of epochs 8;" in text
     assert "settings of their own" not in text
     assert "−200 to 300 HU for nephrographic phase (np)." in text
 
@@ -98,7 +98,7 @@ def test_synthetic_and_research_use_are_said_first(record: Results, make_study: 
     real = dataclasses.replace(record, study=make_study(synthetic=False))
     text = card_text(real, "strong-cmp")
     assert "synthetic" not in text
-    assert "Approval, consent and de-identification are not in a run folder" in text
+    assert "Approval, consent and de-identification are not recorded in a run folder" in text
 
 
 def test_every_model_has_a_card_also_a_baseline(record: Results) -> None:

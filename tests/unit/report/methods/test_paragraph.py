@@ -130,10 +130,10 @@ def test_a_foreign_score_table_is_told_of_no_more_than_it_knows(foreign_run: Pat
             design.windowing,
             "1 to 99 percentile of the region for pet.",
         ),
-        ({"image": {"antialias": False}}, design.resampling, "linearly, without blurring."),
-        ({"split": {"column": "site"}}, design.split_method, "those that the column “site” of the cohort table names."),
+        ({"image": {"antialias": False}}, design.resampling, "linear interpolation, without smoothing."),
+        ({"split": {"column": "site"}}, design.split_method, "given by the column “site” of the cohort table."),
         ({"fit": {"patience": 0}}, design.stopping, "All epochs were run"),
-        ({"fit": {"balanced": False}}, design.class_balance, "without balancing"),
+        ({"fit": {"balanced": False}}, design.class_balance, "not balanced during"),
         ({"fit": {"pooling": "noisy-or"}}, design.ensemble, "pooled by the noisy-or rule."),
         (
             {"fit": {"weights_3d": {"path": "medical.pth", "sha256": "ab" * 32}}},
@@ -143,7 +143,7 @@ def test_a_foreign_score_table_is_told_of_no_more_than_it_knows(foreign_run: Pat
         (
             {"augment": dict.fromkeys(("rotate_deg", "shift", "scale", "contrast", "brightness", "noise"), 0)},
             design.augmentation,
-            "varied at random: mirrored.",
+            "augmented at random: mirrored.",
         ),
         (
             {
@@ -151,7 +151,7 @@ def test_a_foreign_score_table_is_told_of_no_more_than_it_knows(foreign_run: Pat
                 | dict.fromkeys(("rotate_deg", "shift", "scale", "contrast", "brightness", "noise"), 0)
             },
             design.augmentation,
-            "not varied at random",
+            "No augmentation",
         ),
         ({"arm": [{"name": "box-3d", "supervision": "box"}]}, design.networks, "3D ResNet-18 on the image (box-3d)."),
     ],
@@ -181,7 +181,7 @@ def test_another_outcome_is_named_by_its_column(record: Results, make_study: Cal
 
 
 def test_missing_and_complete_scans(record: Results) -> None:
-    assert "(unenhanced phase (up) 1) were left out" in design.missing_scans(record)
+    assert "(unenhanced phase (up) 1) were excluded" in design.missing_scans(record)
     complete = tuple({**case, "up_image": "x"} for case in record.cases)
     assert "no image was imputed" in design.missing_scans(dataclasses.replace(record, cases=complete))
     assert "Every patient had" in design.missing_scans(dataclasses.replace(record, cases=complete))
@@ -203,7 +203,7 @@ def test_partition_needs_both_parts(record: Results) -> None:
     [
         ("sensitivity", "a sensitivity of at least 0.8 on"),
         ("specificity", "a specificity of at least 0.8 on"),
-        ("cost", "missed high to false alarm 3:1 (m "),
+        ("cost", "missed high to false alarm of 3:1 (m "),
     ],
 )
 def test_threshold_rules_are_read_as_the_evaluation_writes_them(record: Results, rule: str, words: str) -> None:
@@ -221,7 +221,7 @@ def test_every_measure_is_named(record: Results) -> None:
     names = ("auc_bootstrap", *statistics.PROPORTIONS, *statistics.CALIBRATION)
     rows = tuple(("m", "test", Estimate(name, 0.5, 0.4, 0.6, 12, 6, "method", replicates=1500)) for name in names)
     changed = dataclasses.replace(record, estimates=rows)
-    assert "stratified by class, of 1500 replicates" in statistics.measures(changed)
+    assert "stratified by class, with 1500 replicates" in statistics.measures(changed)
     assert "positive predictive value and negative predictive value with Wilson’s" in statistics.measures(changed)
     assert "Brier score, calibration intercept, calibration slope" in statistics.calibration(changed)
     unsaid = tuple((model, split, dataclasses.replace(row, replicates=None)) for model, split, row in rows)

@@ -241,7 +241,7 @@ def test_page_says_what_the_run_was(page: Page) -> None:
         "Re-export the series or drop the phase.",
         "bf16 gave a non-finite loss in epoch 2",
         IMPOSSIBLE,
-        "is not equivalence",
+        "does not mean equivalence",
     ):
         assert fact in page.text
 
@@ -269,7 +269,7 @@ def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> No
     missing = {"run", "cohort", "findings", "paper", "learning", "examples", "deviations"}
     missing |= {"evidence-images", "slices"}
     assert there == [name for name in SECTIONS if name not in missing]
-    assert "does not hold the cohort table" in found.text
+    assert "does not contain the cohort table" in found.text
     assert "the fitted networks (models)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text
     assert "模型 B" in found.text
@@ -289,7 +289,7 @@ def test_out_of_fold_scores_alone_are_reported_as_such(
     (tmp_path / "study.lock.json").write_text(json.dumps({"format": FORMAT}), encoding="utf-8")
     found = Page(write_report(tmp_path).read_text(encoding="utf-8"))
     assert "Out-of-fold training predictions, n = 30" in found.text
-    assert "Out of fold weak-1-cmp has an AUC" in found.text
+    assert "Out of fold, weak-1-cmp has an AUC" in found.text
     assert "Test set" not in found.text
 
 
@@ -312,7 +312,7 @@ def test_study_without_the_papers_phase_has_nothing_beside_it(
     study = make_study(cohort={"table": "cohort.csv", "phases": ["ct"], "outcome": "lung_metastasis"})
     run_dir = make_run(tmp_path / "run", study)
     found = Page(write_report(run_dir).read_text(encoding="utf-8"))
-    assert "This run has no counterpart of either" in found.text
+    assert "This run has no counterpart to either" in found.text
     assert IMPOSSIBLE not in found.text
     assert "This study predicts another outcome." in found.text
 

@@ -134,7 +134,7 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
     gain = lay_out(dataclasses.replace(record, estimates=rows, comparisons=pairs)).gain
     assert gain is not None
     assert [row.model for row in gain.rows if row.is_chosen] == ["strong-np"]
-    assert "minus that of volume, the best of the baselines, is 0.160 [0.010–0.210]" in gain.sentence
+    assert "minus that of volume, the best baseline, is 0.160 [0.010–0.210]" in gain.sentence
     assert gain.sentence.endswith("The interval lies above 0.")
 
 
@@ -160,7 +160,7 @@ def test_out_of_fold_the_choice_is_said_to_flatter(record: Results) -> None:
     out_of_fold = dataclasses.replace(record, scores=Scores(rows))
     gain = lay_out(out_of_fold).gain
     assert gain is not None
-    assert gain.sentence.endswith("and so the difference is optimistic.")
+    assert gain.sentence.endswith("so the difference is optimistic.")
     with speaking("zh"):
         chinese = lay_out(out_of_fold).gain
         assert chinese is not None
@@ -389,7 +389,7 @@ def test_numbers_not_to_be_trusted_are_explained(record: Results) -> None:
         (1, "test", True, "opened once"),
         (3, "test", False, "opened 3 times"),
         (0, "oof", True, "was not opened"),
-        (2, "oof", False, "counts 2 openings"),
+        (2, "oof", False, "lists 2 openings"),
     ],
 )
 def test_ledger_says_how_often_the_test_set_was_opened(

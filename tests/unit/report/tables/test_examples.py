@@ -98,7 +98,7 @@ def test_outcome_without_grades_is_said_in_its_own_words(record: Results) -> Non
     bare = tuple(case | {"grade": ""} for case in record.cases)
     found = pick_examples(dataclasses.replace(record, cases=bare))
     assert found is not None
-    assert found.groups[0].heading == "called isup_grade = 1, rightly"
+    assert found.groups[0].heading == "correctly called isup_grade = 1"
     assert found.groups[0].examples[0].truth == "isup_grade = 1"
 
 

@@ -77,7 +77,7 @@ def test_free_text_is_not_listed_in_full(record: Results) -> None:
     table = cohort_table(many)
     assert table is not None
     assert table.columns == (("All", 9),)
-    assert lines(table)["note given (9 different)"] == ("9 (100%)",)
+    assert lines(table)["note given (9 distinct)"] == ("9 (100%)",)
 
 
 def test_column_without_a_value_is_left_out(record: Results) -> None:

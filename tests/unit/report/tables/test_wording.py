@@ -131,7 +131,7 @@ def test_nothing_computed_leaves_the_count(record: Results) -> None:
 
 def test_run_is_told_in_words(record: Results) -> None:
     terms = dict(what_was_run(record))
-    assert "one axial slice a patient" in terms["Arm weak-1"]
+    assert "one axial slice per patient" in terms["Arm weak-1"]
     assert "3 axial slices" in terms["Arm weak-3"]
     assert terms["Arm strong"].startswith("strong: 3D ResNet-18 on image and mask")
     assert terms["Windows"] == "−200 to 300 HU, all phases"

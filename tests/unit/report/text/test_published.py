@@ -79,7 +79,7 @@ def test_another_question_is_called_a_deviation(make_study: Callable[..., Study]
             "highest threshold with a sensitivity of at least 0.95",
         ),
         ({"threshold": "specificity"}, "lowest threshold with a specificity of at least 0.9 on out-of-fold"),
-        ({"threshold": "cost", "cost_ratio": 4.0}, "a missed high grade costs 4 false alarms"),
+        ({"threshold": "cost", "cost_ratio": 4.0}, "a missed high grade costing 4 false alarms"),
     ],
 )
 def test_rule_of_the_threshold_is_that_of_the_study(
