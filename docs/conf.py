@@ -30,7 +30,6 @@ extensions = [
     "sphinx_external_toc",  # the table of contents is _toc.yml, so that the pages stay plain Markdown
     "sphinx_copybutton",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["README.md"]
@@ -63,7 +62,6 @@ autodoc_class_signature = "mixed"
 autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike"}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
-autosummary_generate = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Source"]
