@@ -7,9 +7,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 from pygments.lexers.special import TextLexer
+from sphinx.util.typing import stringify_annotation
 
 import nephrograde
 
@@ -27,7 +30,6 @@ extensions = [
     "sphinx_external_toc",  # the table of contents is _toc.yml, so that the pages stay plain Markdown
     "sphinx_copybutton",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["README.md"]
@@ -57,15 +59,18 @@ os.environ["IPYTHONDIR"] = str(ipython_dir)
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
+autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike"}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
-autosummary_generate = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Source"]
 napoleon_use_rtype = False
 # Types of NumPy, pandas and the standard library have no page here; references into this package must lead somewhere.
 nitpick_ignore_regex = [("py:.*", r"(?!nephrograde\.).*")]
+
+RETURNED = {"nephrograde.Audits", "nephrograde.Grader", "nephrograde.Run"}
+"""Classes that functions of the package return; their constructors are not for users."""
 
 # HTML ----------------------------------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
@@ -94,7 +99,28 @@ def set_page_language(_app: Sphinx, pagename: str, _template: str, context: dict
         context["language"] = "zh-CN"
 
 
+def write_signature(
+    _app: Sphinx, _what: str, name: str, item: object, _options: object, signature: str, returned: str
+) -> tuple[str, str]:
+    """Show the keys of a section of the study without the limits of their values, which make a signature unreadable."""
+    if name in RETURNED:
+        return "", returned
+    if not (isinstance(item, type) and issubclass(item, BaseModel)):
+        return signature, returned
+    types = {key: stringify_annotation(kind, "smart") for key, kind in get_type_hints(item).items()}
+    shown = [f"{key}: {types[key]}{default_text(field.default)}" for key, field in item.model_fields.items()]
+    return f"(*, {', '.join(shown)})", returned
+
+
+def default_text(default: object) -> str:
+    """Write a default as in a signature; a section of the study as its constructor without arguments."""
+    if default is PydanticUndefined:
+        return ""
+    return f" = {type(default).__name__}()" if isinstance(default, BaseModel) else f" = {default!r}"
+
+
 def setup(app: Sphinx) -> None:
     """Register what the options above cannot express."""
+    app.connect("autodoc-process-signature", write_signature)
     app.connect("html-page-context", set_page_language)
     app.add_lexer("csv", TextLexer)  # a language that GitHub knows and Pygments does not

@@ -172,8 +172,8 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
             :class:`EvaluateSettings`.
 
     Returns:
-        The results as DataFrames: ``estimates``, ``comparisons``, ``equivalence``, ``calibration``, ``net_benefit`` and
-        ``subgroups``.
+        The results as DataFrames, called ``estimates``, ``comparisons``, ``equivalence``, ``calibration``,
+        ``net_benefit`` and ``subgroups``.
 
     Raises:
         ScoresError: The table cannot be evaluated; all problems at once.

@@ -197,7 +197,7 @@ class Results:
 
     @property
     def reported(self) -> SplitName:
-        """The predictions to report: those of the test set, or out of fold if there is none."""
+        """The predictions to report, those of the test set, or out of fold if there is none."""
         return "test" if self.scores.has_test else "oof"
 
     @property
@@ -207,7 +207,7 @@ class Results:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """All models with scores: the study's in its order, then others, then the baselines."""
+        """All models with scores, first the study's in its order, then others, then the baselines."""
         known = {name: Model(name, arm.name, phase) for name, arm, phase in (self.study.models() if self.study else [])}
         scored = self.scores.models
         foreign = [name for name in scored if name not in known and name not in BASELINES]
@@ -224,7 +224,7 @@ class Results:
 
     @property
     def settings(self) -> EvaluateSettings:
-        """The settings of the evaluation: the study's, those given for a score table, or the defaults."""
+        """The settings of the evaluation, either the study's, those given for a score table, or the defaults."""
         if self.study is not None:
             return self.study.evaluate
         return read_section(EvaluateSettings, self.lock.get("evaluate", {}))

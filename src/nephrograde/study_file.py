@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -20,9 +21,6 @@ from nephrograde.study import (
     Study,
     read_section,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Location: TypeAlias = tuple[str | int, ...]
 Fault: TypeAlias = tuple[Location, str, str, object]
@@ -40,7 +38,7 @@ _REMEDIES = {
 }
 
 
-def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
+def load_study(study_path: str | Path, overrides: tuple[str, ...] = ()) -> Study:
     """Read a study file, apply ``key=value`` overrides and check every key.
 
     Relative paths in the file start from the file's folder.
@@ -63,7 +61,7 @@ def load_study(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
     ...     load_study(Path(folder, "study.toml"), ("fit.epochs=2",)).fit.epochs
     2
     """
-    study, problems = salvage_study(study_path, overrides)
+    study, problems = salvage_study(Path(study_path), overrides)
     if problems or study is None:
         raise InputError(problems)
     return study

@@ -138,3 +138,9 @@ def test_a_grader_reads_its_weights_once(tiny_run_dir, tiny_cohort_dir, monkeypa
         monkeypatch.setattr("nephrograde.fit.folder.load_weights", None)  # a second reading would fail
     assert [grading.p_high for grading in found] == list(scored.p_high)
     assert str(found[0]) == found[0].as_text()
+
+
+def test_a_study_file_may_be_named_by_a_text(tmp_path):
+    study_path = tmp_path / "study.toml"
+    study_path.write_text("cohort.table = 'cohort.csv'\narm = [{name = 'strong', supervision = 'mask'}]\n", "utf-8")
+    assert ng.load_study(str(study_path)) == ng.load_study(study_path)

@@ -1,4 +1,4 @@
-"""The documentation: Chinese pages keep the commands of the English ones; the check of the site finds its faults."""
+"""The documentation: every public name has an entry, Chinese pages keep the commands, the check of the site works."""
 
 import re
 import runpy
@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+import nephrograde as ng
 
 ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED = sorted(path.relative_to(ROOT / "docs" / "zh") for path in (ROOT / "docs" / "zh").rglob("*.md"))
@@ -16,6 +18,12 @@ NOTICE = "<p>Research use only 仅供科研使用</p>"
 @pytest.fixture
 def check_site():
     return SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "check_site.py")))
+
+
+def test_every_public_name_has_an_entry_in_the_api_reference():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^\.\. auto(?:function|class|exception):: nephrograde\.(\w+)$", page, re.MULTILINE)
+    assert sorted(entries) == sorted(set(dir(ng)) - {"__version__"})
 
 
 def commands(page_path):
