@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from nephrograde import cli
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 TINY_STUDY = """
@@ -75,6 +76,19 @@ def pytest_runtest_setup(item):
         for program in mark.kwargs.get("programs", ()):
             if shutil.which(program) is None:
                 end_without(program, f"the program {program} is not installed")
+
+
+@pytest.fixture
+def nephrograde(capsys):
+    """Run a command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -9,27 +9,26 @@ import pytest
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
-from nephrograde.fit import folder, loop
+from nephrograde.fit.folds import assemble_job, plan_fits
 from nephrograde.fit.job import check_job
-from nephrograde.fit.stage import fit_models
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.prepare import read_prepared
 from nephrograde.sample.stage import prepare_scans
 
 SETS = ("learn", "stop", "held_out", "test")
 
 
 @pytest.fixture
-def planned(tiny_study_path, tmp_path, monkeypatch):
+def planned(tiny_study_path, tmp_path):
     """Every job of the tiny study as the fit loop is given it, and the saved split; nothing is fitted."""
-    jobs = []
-    monkeypatch.setattr(loop, "fit_fold", lambda job, **_: jobs.append(job))
-    monkeypatch.setattr(folder, "write_fold", lambda *_: None)
     study = load_inputs(tiny_study_path, ("fit.patience=2", "split.folds=3"))
     run = RunFolder(tmp_path)
     cohort, split = open_cohort(study, run)
     prepare_scans(study, cohort, run)
-    fit_models(study, cohort, split, run)
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    fits = plan_fits(study, split, prepared=read_prepared(run), is_high=is_high, run=run)
+    jobs = [assemble_job(one, study, split, is_high=is_high) for one in fits]
     return jobs, {row["patient_id"]: row for row in read_rows(tmp_path / "cohort" / "split.csv")}
 
 

@@ -1,10 +1,7 @@
 """Nothing of a user is removed, whatever folder is given as ``--out``, and nothing behind a symbolic link."""
 
-import sys
-
 import pytest
 
-from nephrograde import cli
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 SMALL = ("--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]', "--set", "evaluate.bootstraps=100")
@@ -32,16 +29,14 @@ BEHIND_LINKS = ("fold/card.json", "fold/own.txt", "folder/.a.tmp", "folder/.neph
 
 
 @pytest.fixture
-def nephrograde(monkeypatch):
+def run(nephrograde):
     """Run a command line in this process, which must end well."""
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nephrograde", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert not ended.value.code, words
+    def succeed(*words):
+        code, _, err = nephrograde(*words)
+        assert code == 0, (words, err)
 
-    return run
+    return succeed
 
 
 def texts_below(folder):
@@ -71,34 +66,34 @@ def home(tmp_path):
     return home
 
 
-def test_every_command_on_a_study_leaves_what_it_finds(nephrograde, home, tiny_study_path):
+def test_every_command_on_a_study_leaves_what_it_finds(run, home, tiny_study_path):
     words = (tiny_study_path, "--out", home, *SMALL, *ONE_ARM)
     for command in ("prepare", "check", "fit", "evaluate", "run", "run"):
-        nephrograde(command, *words)
+        run(command, *words)
         assert is_as_planted(home, PLANTED), command
         assert is_as_planted(home.parent / "elsewhere", BEHIND_LINKS), command
-    nephrograde("report", tiny_study_path, "--out", home)
+    run("report", tiny_study_path, "--out", home)
     assert is_as_planted(home, PLANTED)
     assert (home / "link").is_symlink()
     # Other regions and other networks replace the first ones, and the files of the user still stay.
-    nephrograde("run", *words, "--set", "image.slice_px=48", "--reason", "larger slices")
+    run("run", *words, "--set", "image.slice_px=48", "--reason", "larger slices")
     assert is_as_planted(home, PLANTED)
     assert is_as_planted(home.parent / "elsewhere", BEHIND_LINKS)
 
 
-def test_a_score_table_leaves_what_it_finds(nephrograde, home, tmp_path):
+def test_a_score_table_leaves_what_it_finds(run, home, tmp_path):
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     (tmp_path / "table.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="utf-8")
     for _ in range(2):
-        nephrograde("evaluate", tmp_path / "table.csv", "--out", home)
+        run("evaluate", tmp_path / "table.csv", "--out", home)
         assert is_as_planted(home, PLANTED)
         assert is_as_planted(home.parent / "elsewhere", BEHIND_LINKS)
 
 
-def test_what_a_killed_run_left_goes_and_nothing_else(nephrograde, home, tmp_path):
+def test_what_a_killed_run_left_goes_and_nothing_else(run, home, tmp_path):
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     (tmp_path / "table.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="utf-8")
-    nephrograde("evaluate", tmp_path / "table.csv", "--out", home)
+    run("evaluate", tmp_path / "table.csv", "--out", home)
     ours = (".nephrograde-1-ledger.csv", "scores/.nephrograde-1-scores.csv", "models/x/.nephrograde-1-fold-0/card.json")
     others = (".nephrograde-1-report.csv", "letters/.nephrograde-1-a.csv", "models/x/fold-0/.nephrograde-1-a.csv")
     plant(home, ours + others)
@@ -106,7 +101,7 @@ def test_what_a_killed_run_left_goes_and_nothing_else(nephrograde, home, tmp_pat
     (home / "report" / "tables").rename(tmp_path / "tables")
     plant(tmp_path / "tables", [".nephrograde-1-a.csv"])
     (home / "report" / "tables").symlink_to(tmp_path / "tables")
-    nephrograde("evaluate", tmp_path / "table.csv", "--out", home)
+    run("evaluate", tmp_path / "table.csv", "--out", home)
     assert [name for name in ours if (home / name).exists()] == []
     assert is_as_planted(home, PLANTED + others)
     assert is_as_planted(tmp_path / "elsewhere", BEHIND_LINKS)
@@ -114,33 +109,33 @@ def test_what_a_killed_run_left_goes_and_nothing_else(nephrograde, home, tmp_pat
     assert not (home / "scores" / ".nephrograde-1-link").is_symlink()
 
 
-def test_nothing_is_removed_behind_a_linked_folder_of_regions(nephrograde, tiny_study_path, tmp_path):
+def test_nothing_is_removed_behind_a_linked_folder_of_regions(run, tiny_study_path, tmp_path):
     elsewhere = tmp_path / "large disk"
     names = ("notes.txt", "P1-up.0123456789abcdef.json", ".nephrograde-1-a.npy")
     plant(elsewhere, names)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "volumes").symlink_to(elsewhere)
     for _ in range(2):
-        nephrograde("prepare", tiny_study_path, "--out", tmp_path / "run", *SMALL, *ONE_ARM)
+        run("prepare", tiny_study_path, "--out", tmp_path / "run", *SMALL, *ONE_ARM)
         assert is_as_planted(elsewhere, names)
     assert (elsewhere / "regions.csv").is_file()
 
 
-def test_scanning_and_deidentifying_leave_what_they_find(nephrograde, tmp_path):
+def test_scanning_and_deidentifying_leave_what_they_find(run, tmp_path):
     settings = PhantomSettings(patients=2, phases=("cmp",), matrix_px=48, dicom=True)
     export_dir = write_cohort(tmp_path / "synthetic", settings).parent / "images"
     home, clean = tmp_path / "home", tmp_path / "clean"
     names = (".vimrc.tmpl", ".thesis.tmp/draft.txt", "cohort.series/summer-1.series", "cohort.thumbs/summer-1.png")
     plant(home, names)
     for _ in range(2):
-        nephrograde("scan", export_dir, "--out", home / "cohort.csv", "--look", "never", "--workers", "1")
+        run("scan", export_dir, "--out", home / "cohort.csv", "--look", "never", "--workers", "1")
         assert is_as_planted(home, names)
     added = (".vimrc.tmpl", "P0001/study-1/series-1/.notes.tmp.txt", ".thesis.tmp/draft.txt", "a/.nephrograde-1-a.dcm")
     for _ in range(2):
-        nephrograde("deidentify", export_dir, "--out", clean, "--key", tmp_path / "key.csv")
+        run("deidentify", export_dir, "--out", clean, "--key", tmp_path / "key.csv")
         plant(clean, added)
     assert is_as_planted(clean, added)
     plant(clean, ["P0001/study-1/series-1/.nephrograde-1-IM0001.dcm"])
-    nephrograde("deidentify", export_dir, "--out", clean, "--key", tmp_path / "key.csv")
+    run("deidentify", export_dir, "--out", clean, "--key", tmp_path / "key.csv")
     assert is_as_planted(clean, added)
     assert not list(clean.glob("P*/*/*/.nephrograde-*"))

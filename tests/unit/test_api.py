@@ -127,15 +127,16 @@ def test_a_run_is_opened_and_asked(tiny_run_dir, tiny_cohort_dir):
         run.figure("pie")
 
 
-def test_a_grader_reads_its_weights_once(tiny_run_dir, tiny_cohort_dir, monkeypatch):
-    grader = ng.load_grader(tiny_run_dir, "weak-1-cmp")
+def test_a_grader_reads_its_weights_once(tiny_run_copy, tiny_cohort_dir):
+    grader = ng.load_grader(tiny_run_copy, "weak-1-cmp")
     table = pd.read_csv(tiny_cohort_dir / "cohort.csv", dtype=str)
-    scored = ng.open_run(tiny_run_dir).scores.of("weak-1-cmp", "test")
+    scored = ng.open_run(tiny_run_copy).scores.of("weak-1-cmp", "test")
     rows = table.set_index("patient_id").loc[list(scored.patient_ids)]
     found = []
     for image, mask in zip(rows.cmp_image, rows.cmp_mask, strict=True):
         found.append(grader.grade(tiny_cohort_dir / image, mask=str(tiny_cohort_dir / mask)))
-        monkeypatch.setattr("nephrograde.fit.folder.load_weights", None)  # a second reading would fail
+        for path in (tiny_run_copy / "models").rglob("weights.safetensors"):
+            path.unlink()  # a second reading would fail
     assert [grading.p_high for grading in found] == list(scored.p_high)
     assert str(found[0]) == found[0].as_text()
 

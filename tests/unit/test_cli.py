@@ -3,27 +3,14 @@
 import json
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from nephrograde import cli, pipeline, terminal
+from nephrograde import cli, terminal
+from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
-
-
-@pytest.fixture
-def nephrograde(monkeypatch, capsys):
-    """Run a command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nephrograde", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 def test_help_imports_nothing_heavy():
@@ -100,17 +87,16 @@ def test_mistakes_end_with_two_and_no_traceback(nephrograde, tiny_study_path, tm
     assert "Traceback" not in out + err
 
 
-def test_debug_shows_the_traceback(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["nephrograde", "predict", str(tmp_path), "x.nii", "--model", "m", "--debug"])
+def test_debug_shows_the_traceback(tmp_path):
     with pytest.raises(RunError):
-        cli.main()
+        cli.main(["predict", str(tmp_path), "x.nii", "--model", "m", "--debug"])
 
 
 def test_control_c_says_how_to_go_on(nephrograde, monkeypatch, tiny_study_path, tmp_path):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "run_study", interrupt)
+    monkeypatch.setattr(Path, "replace", interrupt)  # while the first file of the run is written
     code, _, err = nephrograde("run", tiny_study_path, "--out", tmp_path)
     assert code == 130
     assert "to resume" in err
@@ -134,20 +120,17 @@ def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_coh
 
 
 @pytest.mark.slow
-def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, monkeypatch, tmp_path):
-    seen: dict[str, Any] = {}
-
-    def remember(study, run_dir, **_):
-        seen.update(study=study, run_dir=run_dir)
-        raise RunError("stop here")
-
-    monkeypatch.setattr(pipeline, "run_study", remember)
+def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, tmp_path):
+    lock_path = tmp_path / "run-20-20260415-dicom" / ".nephrograde.lock"
+    lock_path.parent.mkdir()
+    lock_path.symlink_to(tmp_path / "elsewhere")  # the run is refused, so that nothing is fitted
     code, _, err = nephrograde("demo", "--patients", "20", "--out", tmp_path, "--dicom")
-    assert (code, "stop here" in err) == (2, True)
-    assert seen["study"].synthetic
-    assert len(read_rows(seen["study"].cohort.table)) == 20
-    assert seen["run_dir"].run_dir == tmp_path / "run-20-20260415-dicom"
-    assert (tmp_path / "cohort-20-20260415-dicom" / "images" / "SYN-0001" / "cmp").is_dir()
+    assert (code, f"{lock_path} is a symbolic link" in err) == (2, True)
+    cohort_dir = tmp_path / "cohort-20-20260415-dicom"
+    study = load_inputs(cohort_dir / "demo.toml")
+    assert study.synthetic
+    assert len(read_rows(study.cohort.table)) == 20
+    assert (cohort_dir / "images" / "SYN-0001" / "cmp").is_dir()
 
 
 def test_version(nephrograde):

@@ -11,25 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from nephrograde import cli
-
 WEAK = ("--name", "weak", "--accuracy", "0.859", "--sensitivity", "0.857", "--specificity", "0.860", "--auc", "0.907")
 DOCS = Path(__file__).parents[2] / "docs"
 STRONG = "name=strong,accuracy=0.848,sensitivity=0.854,specificity=0.843,auc=0.922"
 
 
 @pytest.fixture
-def audit(monkeypatch, capsys):
-    """Run ``nephrograde audit`` in this process: (exit code, standard output, standard error)."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nephrograde", "audit", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
+def audit(nephrograde):
+    return lambda *words: nephrograde("audit", *words)
 
 
 def test_one_model(audit):

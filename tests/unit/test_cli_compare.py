@@ -1,10 +1,7 @@
 """The command that sets two runs side by side."""
 
-import sys
-
 import pytest
 
-from nephrograde import cli
 from nephrograde.evaluation.evaluation import evaluate_scores
 from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_estimates
@@ -29,16 +26,13 @@ def runs(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["nephrograde", "compare", *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    printed = capsys.readouterr()
-    return ended.value.code or 0, printed.out, printed.err
+@pytest.fixture
+def compare(nephrograde):
+    return lambda *words: nephrograde("compare", *words)
 
 
-def test_table_and_page(runs, monkeypatch, capsys):
-    code, out, err = run(monkeypatch, capsys, "第一", "second/")
+def test_table_and_page(runs, compare):
+    code, out, err = compare("第一", "second/")
     assert (code, err) == (0, "")
     for part in ("weak-1-cmp", "A − B", "Research use only", "Both runs were tested on the same 18 patients."):
         assert part in out
@@ -46,27 +40,27 @@ def test_table_and_page(runs, monkeypatch, capsys):
     assert (runs / "compare-第一-second" / "compare.csv").exists()
 
 
-def test_chinese_page_in_a_folder_of_ones_own(runs, monkeypatch, capsys):
-    code, out, _ = run(monkeypatch, capsys, "第一", "second", "--out", "两者", "--lang", "zh")
+def test_chinese_page_in_a_folder_of_ones_own(runs, compare):
+    code, out, _ = compare("第一", "second", "--out", "两者", "--lang", "zh")
     assert code == 0
     assert "两次运行的测试集为相同的18例患者。" in out
     assert (runs / "两者" / "compare.zh.html").exists()
 
 
-def test_warnings_go_to_the_side(runs, monkeypatch, capsys):
+def test_warnings_go_to_the_side(runs, compare):
     rows = (
         (runs / "second" / "scores" / "scores.csv")
         .read_text(encoding="utf-8")
         .replace("P3,weak-1-cmp,test,,1", "P3,weak-1-cmp,test,,0")
     )
     (runs / "second" / "scores" / "scores.csv").write_text(rows, encoding="utf-8")
-    code, out, err = run(monkeypatch, capsys, "第一", "second")
+    code, out, err = compare("第一", "second")
     assert code == 0
     assert "1 of 18 common ids have different truths" in err
     assert "No difference is tested." in out
 
 
-def test_no_run_ends_with_a_message(runs, monkeypatch, capsys):
-    code, _, err = run(monkeypatch, capsys, "第一", "nowhere")
+def test_no_run_ends_with_a_message(runs, compare):
+    code, _, err = compare("第一", "nowhere")
     assert code == 2
     assert err.startswith("nephrograde: nowhere is not a run folder")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nephrograde.cli import cohort, results, study
+from nephrograde.cli.shared import ARGUMENTS
 from nephrograde.errors import NephrogradeError
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -27,12 +31,17 @@ for room in (cohort, study, results):  # in the order of a study
     app.add_typer(room.commands)
 
 
-def main() -> None:
-    """Run the command line: user errors exit with code 2 and no traceback, Ctrl-C with 130."""
-    debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: user errors exit with code 2 and no traceback, Ctrl-C with 130.
+
+    Args:
+        arguments: The arguments after ``nephrograde``; those of this process if None.
+    """
+    given = tuple(sys.argv[1:] if arguments is None else arguments)
+    ARGUMENTS.set(given)
+    debug = "--debug" in given
     try:
-        app(args=arguments, prog_name="nephrograde", standalone_mode=True)
+        app(args=[word for word in given if word != "--debug"], prog_name="nephrograde", standalone_mode=True)
     except NephrogradeError as error:
         if debug:
             raise

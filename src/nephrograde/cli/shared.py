@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import sys
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
     Options = TypeVar("Options")
+
+ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
+"""The arguments of the command that is running."""
 
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")]
 RunDir = Annotated[Path | None, typer.Option("--out", help="The run folder [default: runs/<name of the study file>].")]
@@ -104,7 +107,7 @@ def load_study(study_path: Path, overrides: list[str] | None) -> Study:
 
 def command_line() -> str:
     """The command line as typed, for the lock file."""
-    return shlex.join(["nephrograde", *sys.argv[1:]])
+    return shlex.join(["nephrograde", *ARGUMENTS.get()])
 
 
 def print_report(report_path: Path, *, as_pdf: bool) -> None:

@@ -38,7 +38,13 @@ FEWEST_REPLICATES = 200
 
 
 def bootstrap_aucs(
-    models: Mapping[str, ModelScores], *, replicates: int = 2000, seed: int, confidence: float = 0.95
+    models: Mapping[str, ModelScores],
+    *,
+    replicates: int = 2000,
+    seed: int,
+    confidence: float = 0.95,
+    most_draws: int = MOST_DRAWS,
+    draws_at_once: int = DRAWS_AT_ONCE,
 ) -> dict[str, Estimate]:
     """Estimate the AUC of every model with a stratified percentile bootstrap interval over patients.
 
@@ -47,6 +53,8 @@ def bootstrap_aucs(
         replicates: Number of resamples; in very large tables fewer are drawn, and ``method`` says how many.
         seed: Seed of the single random stream from which all resamples are drawn.
         confidence: Coverage probability of the interval.
+        most_draws: Maximum number of patients drawn, over all resamples; larger tables have fewer replicates.
+        draws_at_once: Number of patients drawn into memory at a time; it does not change the result.
 
     Returns:
         An estimate of the measure "auc_bootstrap" by model id. A model without patients of both grades keeps its
@@ -81,11 +89,11 @@ def bootstrap_aucs(
             groups.setdefault((patients.patient_ids, patients.is_high.tobytes()), {})[model] = patients
     for group in groups.values():
         truths = next(iter(group.values())).is_high
-        drawn = max(min(replicates, MOST_DRAWS // truths.size), min(replicates, FEWEST_REPLICATES))
+        drawn = max(min(replicates, most_draws // truths.size), min(replicates, FEWEST_REPLICATES))
         method = f"bootstrap by patient, stratified, {drawn} replicates, percentile, {100 * confidence:g} % CI"
         if drawn < replicates:
             method += f"; {replicates} were asked for, too many for {truths.size} patients"
-        resampled = _resample(group, truths, replicates=drawn, seed=seed)
+        resampled = _resample(group, truths, replicates=drawn, seed=seed, draws_at_once=draws_at_once)
         for model, patients in group.items():
             made = _estimate(patients, resampled[model], method, confidence=confidence)
             estimates[model] = replace(made, confidence=confidence, replicates=drawn)
@@ -93,22 +101,23 @@ def bootstrap_aucs(
 
 
 def _resample(
-    group: Mapping[str, ModelScores], truths: BoolVector, *, replicates: int, seed: int
+    group: Mapping[str, ModelScores], truths: BoolVector, *, replicates: int, seed: int, draws_at_once: int
 ) -> dict[str, FloatVector]:
     """The AUC of each model in each resample; the models share their patients, in one order."""
     order = {model: _Order(patients.p_high[truths], patients.p_high[~truths]) for model, patients in group.items()}
     parts: dict[str, list[FloatVector]] = {model: [] for model in group}
-    for of_high, of_low in _draw(int(truths.sum()), int((~truths).sum()), replicates=replicates, seed=seed):
+    n_high, n_low = int(truths.sum()), int((~truths).sum())
+    at_once = max(1, draws_at_once // truths.size)
+    for of_high, of_low in _draw(n_high, n_low, replicates=replicates, seed=seed, at_once=at_once):
         for model, ordered in order.items():
             parts[model].append(ordered.aucs(of_high, of_low))
     return {model: np.concatenate(aucs) for model, aucs in parts.items()}
 
 
-def _draw(n_high: int, n_low: int, *, replicates: int, seed: int) -> Iterator[tuple[Weights, Weights]]:
+def _draw(n_high: int, n_low: int, *, replicates: int, seed: int, at_once: int) -> Iterator[tuple[Weights, Weights]]:
     """How often each patient is in each resample, in batches; the batch size does not change the result."""
     stream = np.random.default_rng(seed)
     n = n_high + n_low
-    at_once = max(1, DRAWS_AT_ONCE // n)
     for start in range(0, replicates, at_once):
         uniform = stream.random((min(at_once, replicates - start), n))
         yield _count(uniform[:, :n_high]), _count(uniform[:, n_high:])

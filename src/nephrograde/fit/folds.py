@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
     from nephrograde.run.folder import FoldFolder, RunFolder
-    from nephrograde.sample.dataset import Sample
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import Arm, Study
 
@@ -110,19 +109,23 @@ def fit_planned(
     from nephrograde.fit.folder import write_fold
     from nephrograde.fit.loop import fit_fold
 
-    job = _job(planned, study, split, read_samples(planned.files, is_high))
+    job = assemble_job(planned, study, split, is_high=is_high)
     write_fold(fit_fold(job, advance=advance), run.fold(planned.model, planned.fold).fold_dir)
 
 
-def _holds(fold: FoldFolder, key: str) -> bool:
-    card = current_record(fold.card_path, lambda card: card["inputs_sha256"] == key)
-    return card is not None and fold.is_whole()
+def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[str, bool]) -> FitJob:
+    """Read the regions of one model and assign the patients to the sets that the fit learns from and is tested on.
 
-
-def _job(planned: Fit, study: Study, split: Split, samples: list[Sample]) -> FitJob:
+    Args:
+        planned: From :func:`plan_fits`.
+        study: The resolved study.
+        split: Who is tested, and who is in which fold.
+        is_high: The true grade by patient id.
+    """
     from nephrograde.fit.job import FitJob
 
     settings = study.fit_of(planned.arm)
+    samples = read_samples(planned.files, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
     held_out = set(split.fold_ids(planned.fold))
     learn: tuple[str, ...] = tuple(p for p in split.train_ids() if p not in held_out and p in present)
@@ -144,3 +147,8 @@ def _job(planned: Fit, study: Study, split: Split, samples: list[Sample]) -> Fit
         inputs_sha256=planned.key,
         synthetic=study.synthetic,
     )
+
+
+def _holds(fold: FoldFolder, key: str) -> bool:
+    card = current_record(fold.card_path, lambda card: card["inputs_sha256"] == key)
+    return card is not None and fold.is_whole()

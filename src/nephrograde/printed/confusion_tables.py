@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LISTED_TABLES = 100_000
 """Maximum number of tables that are listed; a row with few values has millions, which are only counted."""
 
-_PAIRS_AT_ONCE = 1_000_000  # 8 MB per array
+PAIRS_AT_ONCE = 1_000_000
+"""Pairs of positives and true positives that are searched together, 8 MB per array."""
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 Range: TypeAlias = tuple[Counts, Counts]
@@ -96,12 +97,13 @@ class Fits:
         }
 
 
-def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
+def find_tables(printed: Printed, *, listed: int = LISTED_TABLES, pairs_at_once: int = PAIRS_AT_ONCE) -> Fits:
     """Find all confusion tables that yield exactly the values that a paper prints for a model.
 
     Args:
         printed: The model; its AUC is ignored, except that an AUC requires both classes.
         listed: Maximum number of tables to list.
+        pairs_at_once: Size of the chunks of the search; it changes nothing in the result.
 
     Returns:
         The tables. A table with a denominator of 0 does not yield a value of that measure.
@@ -122,7 +124,7 @@ def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
     for rounding in Rounding:
         count, occurring = 0, []
         left = listed
-        for runs in _runs(printed, rounding):
+        for runs in _runs(printed, rounding, pairs_at_once=pairs_at_once):
             lengths = runs[3] - runs[2] + 1
             count += int(lengths.sum())
             occurring.append(np.unique(runs[0]))
@@ -139,7 +141,9 @@ def find_tables(printed: Printed, *, listed: int = LISTED_TABLES) -> Fits:
     return Fits(printed.n, counts, positives, tuple(fits))
 
 
-def _runs(printed: Printed, rounding: Rounding) -> Iterator[tuple[Counts, Counts, Counts, Counts]]:
+def _runs(
+    printed: Printed, rounding: Rounding, *, pairs_at_once: int
+) -> Iterator[tuple[Counts, Counts, Counts, Counts]]:
     """Yield runs (positives, tp, lowest tn, highest tn), ordered by positives and tp, in chunks that fit in memory."""
     windows = {measure: number.window(rounding) for measure, number in printed.shares.items()}
     n = printed.n
@@ -155,7 +159,7 @@ def _runs(printed: Printed, rounding: Rounding) -> Iterator[tuple[Counts, Counts
     start = 0
     while start < n_high.size:
         begin = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, begin + _PAIRS_AT_ONCE, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, begin + pairs_at_once, side="right")))
         part = slice(start, stop)
         row = np.repeat(np.arange(start, stop), widths[part])
         start = stop

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nephrograde.organs.enhancement import Enhancement
     from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.phase.evidence import Evidence
     from nephrograde.volume.pictures import Picture
     from nephrograde.volume.volume import Volume
 
@@ -89,6 +90,8 @@ def examine_scan(
     >>> [fault.code for fault in quality.faults]
     ['too-few-slices', 'not-hu', 'pixel-size', 'few-slices', 'short-coverage']
     """
+    from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
+
     faults = check_volume(volume)
     is_hu = all(fault.code not in {"not-hu", "not-finite", "constant"} for fault in faults)
     faults += check_geometry(volume)
@@ -100,9 +103,9 @@ def examine_scan(
         if edge.is_crop:
             faults = [fault for fault in faults if fault.code != "short-coverage"]
         faults += check_field_of_view(edge) + check_metal(volume, mask)
-        enhancement = _measure(volume)
+        enhancement = measure_enhancement(volume)
         if enhancement is not None:
-            faults += check_phase(enhancement, phase=phase) + check_kidneys(volume, enhancement)
+            faults += check_phase(judge_enhancement(enhancement), phase=phase) + check_kidneys(volume, enhancement)
     faults = in_column(faults, f"{phase}_image")
     if mask is not None:
         spill = check_mask_spill(volume, mask) if is_hu else []
@@ -114,7 +117,7 @@ def examine_scan(
         spacing_mm=volume.spacing_mm,
         marks=slice_marks(volume),
         kernels=acquisition.kernels if acquisition else (),
-        kidney_level=None if enhancement is None else _level(volume, enhancement),
+        kidney_level=None if enhancement is None else find_kidney_level(volume, enhancement),
     )
 
 
@@ -151,11 +154,11 @@ def examine_pictures(picture_paths: Sequence[Path], *, phase: str) -> tuple[Scan
     return quality, pictures[len(pictures) // 2]
 
 
-def check_phase(enhancement: Enhancement, *, phase: str) -> list[Fault]:
+def check_phase(evidence: Evidence, *, phase: str) -> list[Fault]:
     """Compare the contrast medium in kidneys and aorta with the phase that the table names.
 
     Args:
-        enhancement: What the kidneys and the aorta look like.
+        evidence: What the kidneys and the aorta say about the phase.
         phase: What the table says.
 
     Returns:
@@ -164,11 +167,8 @@ def check_phase(enhancement: Enhancement, *, phase: str) -> list[Fault]:
 
     Source: Bayes' rule.
     """
-    from nephrograde.organs.enhancement import judge_enhancement
-
     if phase not in PHASES:
         return []
-    evidence = judge_enhancement(enhancement)
     others = (1 - TABLE_IS_RIGHT) / (len(PHASES) - 1)
     weight = {one: evidence.likelihood[one] * (TABLE_IS_RIGHT if one == phase else others) for one in PHASES}
     probability = {one: weight[one] / sum(weight.values()) for one in PHASES}
@@ -206,13 +206,8 @@ def check_kidneys(volume: Volume, enhancement: Enhancement) -> list[Fault]:
     return [Fault("kidney-cut", "warning", message, "See that the whole tumour is in the scan.")]
 
 
-def _measure(volume: Volume) -> Enhancement | None:
-    from nephrograde.organs.enhancement import measure_enhancement
-
-    return measure_enhancement(volume)
-
-
-def _level(volume: Volume, enhancement: Enhancement) -> int:
+def find_kidney_level(volume: Volume, enhancement: Enhancement) -> int:
+    """Find the slice in the middle of the kidneys; where that lies outside the scan, the nearest one."""
     x, y, _ = volume.to_mm([(n - 1) / 2 for n in volume.values.shape])
     level = volume.to_index((x, y, sum(enhancement.kidney_extent_mm) / 2))[2]
     return min(max(round(level), 0), volume.grid.size[2] - 1)

@@ -26,19 +26,20 @@ GZIP = b"\x1f\x8b"
 LARGEST_RATIO = 1032
 """Largest ratio of content to compressed size that the deflate format allows."""
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
-_PIECE_BYTES = 1 << 19
+PIECE_BYTES = 1 << 19
 _FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
 _LEAST_CHUNK_BYTES = 1 << 22
-_MOST_CHUNK_BYTES = 1 << 25
+MOST_CHUNK_BYTES = 1 << 25
 
 
-def read_pieces(image_path: Path) -> Iterator[bytes]:
+def read_pieces(image_path: Path, *, piece_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
     """Read a file from beginning to end, decompressing it if it begins like gzip.
 
     A gzip file may have several members, and zeros after the last one.
 
     Args:
         image_path: The file; its name does not matter.
+        piece_bytes: Number of bytes read from the file at a time, after a first piece with the header.
 
     Yields:
         The content, piece by piece.
@@ -58,14 +59,14 @@ def read_pieces(image_path: Path) -> Iterator[bytes]:
     with image_path.open("rb", buffering=0) as stream:
         piece = stream.read(_FIRST_BYTES)
         if piece[:2] == GZIP:
-            yield from _inflated(stream, piece)
+            yield from _inflated(stream, piece, piece_bytes=piece_bytes)
             return
         while piece:
             yield piece
-            piece = stream.read(_PIECE_BYTES)
+            piece = stream.read(piece_bytes)
 
 
-def _inflated(stream: Any, piece: bytes) -> Iterator[bytes]:
+def _inflated(stream: Any, piece: bytes, *, piece_bytes: int) -> Iterator[bytes]:
     engine = isal_zlib.decompressobj(wbits=31)
     try:
         while piece:
@@ -73,7 +74,7 @@ def _inflated(stream: Any, piece: bytes) -> Iterator[bytes]:
                 engine = isal_zlib.decompressobj(wbits=31)
             yield engine.decompress(piece)
             piece = engine.unused_data.lstrip(b"\0") if engine.eof else b""
-            while not piece and (piece := stream.read(_PIECE_BYTES)) and engine.eof:
+            while not piece and (piece := stream.read(piece_bytes)) and engine.eof:
                 piece = piece.lstrip(b"\0")
     except isal_zlib.error as error:  # type: ignore[misc]  # the stub declares an instance
         raise VolumeError("file-corrupt", f"the compressed file is damaged ({error}).", COPY_AGAIN) from None
@@ -81,7 +82,9 @@ def _inflated(stream: Any, piece: bytes) -> Iterator[bytes]:
         raise VolumeError("file-truncated", "the compressed file breaks off before its end.", COPY_AGAIN)
 
 
-def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
+def read_at_once(
+    image_path: Path, size: int, *, most_chunk_bytes: int = MOST_CHUNK_BYTES
+) -> npt.NDArray[np.uint8] | None:
     """Decompress a gzip file on all processors, if it is undamaged and no other thread needs the processors.
 
     Only the main thread does this: if several threads each read a scan, as when a cohort is prepared, one processor per
@@ -90,6 +93,7 @@ def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
     Args:
         image_path: The file.
         size: Required size of the content in bytes.
+        most_chunk_bytes: Maximum size of the compressed chunks that are decompressed in parallel.
 
     Returns:
         The content, with its checksum verified; None if :func:`read_pieces` has to read the file: in another thread, on
@@ -115,7 +119,7 @@ def read_at_once(image_path: Path, size: int) -> npt.NDArray[np.uint8] | None:
 
     # Equal shares: one chunk more than there are processors would keep a single processor busy at the end.
     share = -(-image_path.stat().st_size // processors)
-    chunk_bytes = min(max(share, _LEAST_CHUNK_BYTES), _MOST_CHUNK_BYTES)
+    chunk_bytes = min(max(share, _LEAST_CHUNK_BYTES), most_chunk_bytes)
     content = np.empty(size, dtype=np.uint8)
     try:
         with RapidgzipFile(str(image_path), parallelization=processors, chunk_size=chunk_bytes) as archive:

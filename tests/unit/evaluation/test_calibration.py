@@ -9,7 +9,6 @@ import pytest
 from scipy.special import expit, logit
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation import calibration
 from nephrograde.evaluation.calibration import (
     CLIP,
     CalibrationPoint,
@@ -19,6 +18,7 @@ from nephrograde.evaluation.calibration import (
     calibration_slope,
     expected_calibration_error,
 )
+from nephrograde.evaluation.logistic import fit_logistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,6 +189,7 @@ def test_a_fit_that_does_not_converge_is_no_estimate(monkeypatch: pytest.MonkeyP
     def fail(*_: Any, **__: Any) -> Any:
         raise np.linalg.LinAlgError
 
+    # Data whose fit has one coefficient and does not converge are not known.
     monkeypatch.setattr(sm.GLM, "fit", fail)
     for made in (calibration_intercept(p_high, truths), calibration_slope(p_high, truths)):
         assert math.isnan(made.value)
@@ -196,13 +197,12 @@ def test_a_fit_that_does_not_converge_is_no_estimate(monkeypatch: pytest.MonkeyP
     assert curve(p_high, truths) == ()
 
 
-def test_a_fit_that_stops_before_the_solution_is_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    import statsmodels.api as sm
-
-    p_high, truths = drawn(40)
-    whole = sm.GLM.fit
-    monkeypatch.setattr(sm.GLM, "fit", lambda self, *_, **__: whole(self, maxiter=1))
-    assert calibration_slope(p_high, truths).method == "not computed: the logistic model did not converge"
+@pytest.mark.parametrize("start", [30.0, 800.0])
+def test_a_fit_that_stops_before_the_solution_is_no_fit(start: float) -> None:
+    _, truths = drawn(40)
+    column = np.ones((40, 1))
+    assert fit_logistic(column, truths, start=1.0) is not None
+    assert fit_logistic(column, truths, start=start) is None  # there, every probability is 1 with rounding errors
 
 
 def test_ece_by_hand() -> None:
@@ -236,19 +236,27 @@ def test_the_curve_of_two_probabilities_runs_through_what_was_observed() -> None
     assert [last.low, last.high] == pytest.approx(expit(logit(0.7) + np.array([-reach, reach])))
 
 
-def test_the_band_is_that_of_the_same_spline_fitted_by_statsmodels() -> None:
+@pytest.mark.parametrize(("n", "places"), [(90, [0.1, 0.5, 0.9]), (300, [0.05, 0.275, 0.5, 0.725, 0.95])])
+def test_the_band_is_that_of_the_same_spline_fitted_by_statsmodels(n: int, places: list[float]) -> None:
     import statsmodels.api as sm
 
-    p_high, truths = drawn(90, slope=0.7)
+    p_high, truths = drawn(n, slope=0.7)
     x = logit(p_high)
-    first, middle, last = np.quantile(x, [0.1, 0.5, 0.9])
+    *inner, before, last = np.quantile(x, places)
 
     def basis(values: Any) -> Any:
-        a, b, c = (np.maximum(values - knot, 0) ** 3 for knot in (first, middle, last))
-        bend = a - b * (last - first) / (last - middle) + c * (middle - first) / (last - middle)
-        return np.column_stack([np.ones(len(values)), values, bend])
+        def cubed(knot: float) -> Any:
+            return np.maximum(values - knot, 0) ** 3
 
-    fit = sm.GLM(truths.astype(float), basis(x), family=sm.families.Binomial()).fit()
+        bends = [
+            cubed(knot)
+            - cubed(before) * (last - knot) / (last - before)
+            + cubed(last) * (before - knot) / (last - before)
+            for knot in inner
+        ]
+        return np.column_stack([np.ones(len(values)), values, *bends])
+
+    fit = sm.GLM(truths.astype(float), basis(x), family=sm.families.Binomial()).fit(tol=1e-10, tol_criterion="params")
     points = curve(p_high, truths, confidence=0.9)
     theirs = fit.get_prediction(basis(logit([p.predicted for p in points]))).summary_frame(alpha=0.1)
     np.testing.assert_allclose([p.observed for p in points], theirs["mean"], atol=1e-6)
@@ -256,12 +264,17 @@ def test_the_band_is_that_of_the_same_spline_fitted_by_statsmodels() -> None:
     np.testing.assert_allclose([p.high for p in points], theirs["mean_ci_upper"], atol=1e-6)
 
 
-def test_the_spline_is_a_straight_line_beyond_its_outer_knots() -> None:
-    knots = np.array([-1.0, 0.0, 0.5, 1.0, 3.0])
-    for values in (np.linspace(-9, -1, 9), np.linspace(3, 9, 9)):
-        columns = calibration._spline(values, knots)
-        assert columns.shape == (9, 4)
-        np.testing.assert_allclose(np.diff(columns, n=2, axis=0), 0.0, atol=1e-10)
+def test_the_curve_is_a_straight_line_of_the_log_odds_beyond_its_outer_knots() -> None:
+    # The outer knots, at 5 % and 95 % of 400 patients, lie at 0.3 and 0.7, and between them the grades run in waves.
+    p_high = np.concatenate([np.linspace(0.02, 0.28, 20), np.linspace(0.3, 0.7, 360), np.linspace(0.72, 0.98, 20)])
+    truths = np.random.default_rng(0).random(400) < 0.5 + 0.4 * np.sin(5 * np.pi * p_high)
+    x, y = (logit([getattr(p, name) for p in curve(p_high, truths)]) for name in ("predicted", "observed"))
+    slopes = np.diff(y) / np.diff(x)
+    for outside in (x < logit(0.29), x > logit(0.71)):
+        there = slopes[outside[1:] & outside[:-1]]
+        assert there.size > 10
+        np.testing.assert_allclose(there, there[0], atol=1e-9)
+    assert np.ptp(slopes) > 1
 
 
 @pytest.mark.parametrize("n", [20, 90, 300])

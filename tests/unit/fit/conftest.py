@@ -123,5 +123,6 @@ def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
         resnet = TinyResNet(dimensions, channels, fragile=fragile)
         return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
 
+    # The size of the network is no setting of a study: a fitted fold is read back as a ResNet-18.
     for room in ("learner", "folder"):
         monkeypatch.setattr(f"nephrograde.fit.{room}.build_network", build)

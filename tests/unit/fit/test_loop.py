@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from nephrograde.errors import FitError, RunError, WeightsError
 from nephrograde.files import sha256_of
-from nephrograde.fit import learner, loop
+from nephrograde.fit import learner
 from nephrograde.fit.loop import fit_fold
 from nephrograde.model.network import build_network, score
 from nephrograde.model.pooling import pool
@@ -236,18 +236,18 @@ def test_two_devices_share_every_batch(make_job: MakeJob) -> None:
 def test_error_in_a_process_of_the_fit_is_told_without_a_traceback(
     make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def launch(_function: object) -> None:
+    def launch(_fabric: object, _function: object) -> None:
         raise ProcessRaisedException("Traceback:\n  File x\nConnectionError: port in use\n", 1, 2)
 
-    monkeypatch.setattr(loop, "make_fabric", lambda *_: SimpleNamespace(launch=launch))
+    monkeypatch.setattr(Fabric, "launch", launch)
     with pytest.raises(FitError, match=r"ended unexpectedly \(ConnectionError: port in use\)\. Try fit\.devices = 1"):
         fit_fold(make_job(devices=2), advance=lambda: None)
 
 
 def test_a_device_out_of_memory(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    def launch(_function: object) -> None:
+    def launch(_fabric: object, _function: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop, "make_fabric", lambda *_: SimpleNamespace(launch=launch))
+    monkeypatch.setattr(Fabric, "launch", launch)
     with pytest.raises(FitError, match=r"out of memory\. Lower fit\.batch_size \(now 8\)"):
         fit_fold(make_job(), advance=lambda: None)

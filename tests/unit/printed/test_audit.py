@@ -224,11 +224,9 @@ def test_a_row_that_says_little_is_counted_whole_and_listed_in_part():
     assert "… and more; --json lists them." in "\n".join(audit_model(row).as_text())
 
 
-def test_a_search_in_parts_gives_the_whole(monkeypatch):
+def test_a_search_in_parts_gives_the_whole():
     row = printed({"ppv": "0.6", "npv": "0.7"}, 40)
-    whole = find_tables(row)
-    monkeypatch.setattr("nephrograde.printed.confusion_tables._PAIRS_AT_ONCE", 7)
-    assert find_tables(row) == whole
+    assert find_tables(row, pairs_at_once=7) == find_tables(row)
 
 
 def test_the_auc_is_looked_at_with_the_positives_that_fit_are_given_or_half():

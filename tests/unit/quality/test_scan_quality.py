@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from nephrograde.organs import enhancement
-from nephrograde.quality import scan_quality
 from nephrograde.quality.acquisition import Acquisition
-from nephrograde.quality.scan_quality import check_kidneys, check_phase, examine_scan
+from nephrograde.quality.scan_quality import check_kidneys, check_phase, examine_scan, find_kidney_level
 from nephrograde.volume.phase.evidence import Evidence
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.statement import Statement
@@ -36,16 +35,6 @@ def _values() -> Array:
 def _codes(values: Array, mask: Array | None = None, phase: str = "cmp", **how: Any) -> list[str]:
     volume = make_volume(values, spacing_mm=(1.5, 1.5, 5.0), origin_mm=(0.0, 0.0, -115.0))
     return [fault.code for fault in examine_scan(volume, mask, phase=phase, **how).faults]
-
-
-@pytest.fixture
-def likelihood(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """What the image says about the phase, to be changed by the test."""
-    found = {"up": 1.0, "cmp": 1.0, "np": 1.0, "ep": 1.0}
-    monkeypatch.setattr(scan_quality, "_measure", lambda _: SEEN)
-    kidneys = Statement.of("image.kidneys-only", cortex_hu=180, medulla_hu=61, inside_hu=190)
-    monkeypatch.setattr(enhancement, "judge_enhancement", lambda _: Evidence(kidneys, found))
-    return found
 
 
 def test_a_sound_scan_has_no_fault() -> None:
@@ -83,17 +72,18 @@ def test_figures_of_a_scan() -> None:
     assert quality.is_readable
 
 
-def test_another_phase_is_suspected_only_where_the_image_outweighs_the_table(likelihood: dict[str, float]) -> None:
-    likelihood |= {"up": 0.001, "cmp": 0.01, "np": 1.0, "ep": 0.2}
-    (fault,) = check_phase(SEEN, phase="cmp")  # 0.01 × 0.95 against (1 + 0.2 + 0.001) × 0.05 / 3
+def test_another_phase_is_suspected_only_where_the_image_outweighs_the_table() -> None:
+    kidneys = Statement.of("image.kidneys-only", cortex_hu=180, medulla_hu=61, inside_hu=190)
+    evidence = Evidence(kidneys, {"up": 0.001, "cmp": 0.01, "np": 1.0, "ep": 0.2})
+    (fault,) = check_phase(evidence, phase="cmp")  # 0.01 × 0.95 against (1 + 0.2 + 0.001) × 0.05 / 3
     assert fault.code == "phase-suspect"
     assert "looks nephrographic (np, probability 0.56) where the table says corticomedullary (cmp)" in fault.message
     assert "cortex 180 HU" in fault.message
-    assert check_phase(SEEN, phase="np") == []
-    assert check_phase(SEEN, phase="ep") == []
-    assert check_phase(SEEN, phase="pet") == []
-    likelihood["cmp"] = 0.03
-    assert check_phase(SEEN, phase="cmp") == []
+    assert check_phase(evidence, phase="np") == []
+    assert check_phase(evidence, phase="ep") == []
+    assert check_phase(evidence, phase="pet") == []
+    likelier = Evidence(kidneys, {**evidence.likelihood, "cmp": 0.03})
+    assert check_phase(likelier, phase="cmp") == []
 
 
 @pytest.mark.parametrize(
@@ -112,14 +102,13 @@ def test_slices_that_end_inside_a_kidney_are_seen(extent_mm: tuple[float, float]
     assert all(f"a kidney reaches {words}," in fault.message for fault in faults)
 
 
-def test_the_level_of_the_kidneys_lies_in_the_image(likelihood: dict[str, float]) -> None:
+def test_the_level_of_the_kidneys_lies_in_the_image() -> None:
     for z_mm, level in ((-115.0, 14), (-800.0, 23), (300.0, 0)):
         volume = make_volume(_values(), spacing_mm=(1.5, 1.5, 5.0), origin_mm=(0.0, 0.0, z_mm))
-        assert examine_scan(volume, phase="cmp").kidney_level == level
+        assert find_kidney_level(volume, SEEN) == level
 
 
-def test_the_hip_nail_of_a_real_scan_is_found(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_quality, "_measure", lambda _: None)
+def test_the_hip_nail_of_a_real_scan_is_found(shared_data: Path) -> None:
     volume = read_volume(shared_data / "ct_nifti" / "example_ct.nii.gz")
     codes = [fault.code for fault in examine_scan(volume, phase="pet").faults]
     assert codes == ["pixel-size", "truncated", "metal"]

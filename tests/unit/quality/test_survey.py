@@ -15,12 +15,14 @@ import SimpleITK
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_box, parse_point
 from nephrograde.files import read_rows
-from nephrograde.quality import scan_quality, survey
+from nephrograde.organs.enhancement import measure_enhancement
+from nephrograde.quality.scan_quality import find_kidney_level
 from nephrograde.quality.survey import check_quality
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.study import Arm, CohortSettings, Study
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.finding import read_findings
+from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
     from nephrograde.quality.cohort_quality import CohortQuality
@@ -114,6 +116,13 @@ def test_planted_faults_are_found_and_nothing_else(quality: CohortQuality) -> No
     }
 
 
+def test_the_level_of_the_kidneys_is_where_they_were_found(cohort: Cohort, quality: CohortQuality) -> None:
+    volume = read_volume(cohort.cases[0].scans["up"].image_path)
+    kidneys = measure_enhancement(volume)
+    assert kidneys is not None
+    assert quality.scans["SYN-0001", "up"].kidney_level == find_kidney_level(volume, kidneys)
+
+
 def test_files_hold_what_was_found(quality: CohortQuality, quality_dir: Path) -> None:
     assert tuple(read_findings(quality_dir / "quality.csv")) == quality.findings
     scans = read_rows(quality_dir / "scans.csv")
@@ -127,23 +136,19 @@ def test_files_hold_what_was_found(quality: CohortQuality, quality_dir: Path) ->
     assert counts["usable", "strong-up"]["grade_4"] == "1"
 
 
-def test_a_second_look_reads_no_scan_again(
-    cohort: Cohort, quality: CohortQuality, quality_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise AssertionError("a scan is examined again")
+def _times_of_kept(quality_dir: Path) -> dict[str, int]:
+    kept = [*(quality_dir / "cache").iterdir(), *(quality_dir / "thumbs").iterdir()]
+    return {path.name: path.stat().st_mtime_ns for path in kept}
 
-    monkeypatch.setattr(survey, "_examine", refuse)
+
+def test_a_second_look_examines_no_scan_again(cohort: Cohort, quality: CohortQuality, quality_dir: Path) -> None:
+    before = _times_of_kept(quality_dir)
+    assert len(before) == 10 + 9
     calls: list[int] = []
     again = check_quality(cohort, STUDY, quality_dir, advance=lambda: calls.append(1))
     assert again == quality
     assert len(calls) == 10
-
-
-@pytest.fixture
-def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip finding the kidneys, which takes longest."""
-    monkeypatch.setattr(scan_quality, "_measure", lambda _: None)
+    assert _times_of_kept(quality_dir) == before
 
 
 def _one_scan(cohort: Cohort, **changes: Any) -> Cohort:
@@ -151,7 +156,6 @@ def _one_scan(cohort: Cohort, **changes: Any) -> Cohort:
     return replace(cohort, cases=(replace(case, scans={"up": replace(case.scans["up"], **changes)}),))
 
 
-@pytest.mark.usefixtures("blind")
 def test_places_outside_the_image_are_named_and_not_counted(cohort: Cohort, tmp_path: Path) -> None:
     one = _one_scan(cohort, mask_path=None, point=parse_point("900,0,0 mm"), box=parse_box("30,30,5;40,40,9 vox"))
     quality = check_quality(one, STUDY, tmp_path)
@@ -160,7 +164,6 @@ def test_places_outside_the_image_are_named_and_not_counted(cohort: Cohort, tmp_
     assert {one.name: one.n for one in quality.counts if one.what == "usable" and one.n} == {"weak-1-up": 1}
 
 
-@pytest.mark.usefixtures("blind")
 def test_a_mask_that_cannot_be_read_leaves_the_image(cohort: Cohort, tmp_path: Path) -> None:
     quality = check_quality(_one_scan(cohort, mask_path=tmp_path / "gone.nii.gz"), STUDY, tmp_path)
     assert "file-missing" in {finding.code for finding in quality.findings}
@@ -168,7 +171,6 @@ def test_a_mask_that_cannot_be_read_leaves_the_image(cohort: Cohort, tmp_path: P
     assert quality.scans["SYN-0001", "up"].supervision == ()
 
 
-@pytest.mark.usefixtures("blind")
 def test_what_no_scan_refers_to_any_more_is_removed(cohort: Cohort, tmp_path: Path) -> None:
     check_quality(_one_scan(cohort), STUDY, tmp_path)
     before = set(tmp_path.rglob("*.png"))
@@ -203,7 +205,6 @@ def test_pictures_serve_arms_on_slices(cohort: Cohort, tmp_path: Path) -> None:
     assert found_both.scans["SYN-0001", "up"].size == (80, 60, 2)
 
 
-@pytest.mark.usefixtures("blind")
 def test_nothing_of_a_person_is_written(tmp_path: Path, write_series: Any) -> None:
     values = np.random.default_rng(0).integers(0, 2000, (32, 32, 6)).astype(np.int16)
     secrets = {"PatientName": "Geheim^Gerda", "PatientBirthDate": "19431224", "PatientID": "HOSP-778899"}

@@ -1,5 +1,6 @@
 """Every scan once, faulty ones reported by name, nothing half-written, nothing prepared twice."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ import pytest
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.errors import RunError
 from nephrograde.run.folder import RunFolder
-from nephrograde.sample import scanned
 from nephrograde.sample.prepare import prepare_cohort, read_prepared
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import Supervision
@@ -39,6 +39,14 @@ def write_scan(folder, name, *, tumour=True):
     return Scan("cmp", image_path, mask_path, None, None, None)
 
 
+def times_of_kept(run_dir):
+    """When the regions, and what is known of each scan, were written."""
+    kept = [
+        path for path in (run_dir / "volumes").iterdir() if re.fullmatch(r".*\.[0-9a-f]{16}\.(json|npy)", path.name)
+    ]
+    return {path.name: path.stat().st_mtime_ns for path in kept}
+
+
 def cohort(**scans):
     cases = tuple(Case(name, False, 1, {"cmp": scan}, {}) for name, scan in scans.items())
     return Cohort(cases, ("cmp",), (), None)
@@ -61,11 +69,13 @@ def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
     assert read_prepared(RunFolder(tmp_path)) == prepared
 
 
-def test_a_prepared_scan_is_not_read_again(tmp_path, monkeypatch):
+def test_a_prepared_scan_is_not_read_again(tmp_path):
     patients = cohort(a=write_scan(tmp_path, "a"), b=write_scan(tmp_path, "b"))
     first = prepare_cohort(patients, study(), run=RunFolder(tmp_path))
-    monkeypatch.setattr(scanned, "read_volume", lambda path: pytest.fail(f"{path.name} was read again"))
+    times = times_of_kept(tmp_path)
+    assert len(times) == 2 * 3  # what is known of a scan, and a region for each arm
     assert prepare_cohort(patients, study(), run=RunFolder(tmp_path)) == first
+    assert times_of_kept(tmp_path) == times
 
 
 def test_a_change_prepares_again_and_the_old_region_goes(tmp_path):
@@ -129,11 +139,10 @@ def test_a_point_arm_sees_no_mask(tmp_path):
     assert np.load(tmp_path / "volumes" / prepared.regions[0].file).shape == (1, 1, 16, 16, 8)
 
 
-def test_an_interrupt_stops_at_once(tmp_path, monkeypatch):
-    def interrupt(path):
+def test_an_interrupt_stops_at_once(tmp_path):
+    def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scanned, "read_volume", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path))
+        prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path), advance=interrupt)
     assert not (tmp_path / "volumes" / "regions.csv").exists()

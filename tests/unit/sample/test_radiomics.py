@@ -5,8 +5,10 @@ import importlib.util
 import logging
 import math
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort, Scan
@@ -40,13 +42,16 @@ def counted(monkeypatch):
     """Stands in for mirp: the mean and the number of voxels, and a list with the voxels of each mask measured."""
     calls = []
 
-    def measure(volume, mask, *, window):
-        calls.append(int(mask.sum()))
-        if mask.sum() < 10:
-            raise VolumeError("radiomics", "too small.", "Check the mask.")
-        return {"stat_mean": float(volume.values[mask].mean()), "morph_n": float(mask.sum()), "stat_cov": None}
+    def extract_features(*, image, mask, base_feature_families, **_):
+        n = int(mask.sum())
+        if base_feature_families == ["morphological"]:
+            return [pd.DataFrame({"morph_n": [float(n)]})]
+        calls.append(n)
+        if n < 10:
+            raise ValueError("too small")
+        return [pd.DataFrame({"stat_mean": [float(image[mask > 0].mean())], "stat_cov": [math.nan]})]
 
-    monkeypatch.setattr(radiomics, "measure_features", measure)
+    monkeypatch.setitem(sys.modules, "mirp", SimpleNamespace(extract_features=extract_features))
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.7.0")
     return calls
 

@@ -19,26 +19,23 @@ if TYPE_CHECKING:
 CONTENT = np.random.default_rng(8).integers(0, 30, 5000).astype(np.uint8).tobytes()
 
 
-@pytest.fixture(params=[2, 7, 64, 1 << 19])
-def piece_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(unpack, "_PIECE_BYTES", request.param)
-    return int(request.param)
+PIECES = pytest.mark.parametrize("piece_bytes", [2, 7, 64, 1 << 19])
 
 
-@pytest.mark.usefixtures("piece_bytes")
+@PIECES
 @pytest.mark.parametrize("padding", [0, 1, 200])
 @pytest.mark.parametrize("members", [1, 2, 5])
-def test_members_and_padding(tmp_path: Path, members: int, padding: int) -> None:
+def test_members_and_padding(tmp_path: Path, members: int, padding: int, piece_bytes: int) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(CONTENT) * members + bytes(padding))
-    assert b"".join(unpack.read_pieces(path)) == CONTENT * members
+    assert b"".join(unpack.read_pieces(path, piece_bytes=piece_bytes)) == CONTENT * members
 
 
+@PIECES
 def test_zeros_between_members(tmp_path: Path, piece_bytes: int) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(CONTENT) + bytes(70) + gzip.compress(CONTENT))
-    assert b"".join(unpack.read_pieces(path)) == CONTENT * 2
-    assert piece_bytes
+    assert b"".join(unpack.read_pieces(path, piece_bytes=piece_bytes)) == CONTENT * 2
 
 
 def test_other_files_come_as_they_are(tmp_path: Path) -> None:
@@ -91,12 +88,11 @@ def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two_processors")
-def test_at_once_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "_MOST_CHUNK_BYTES", 1 << 17)  # several chunks, with borders anywhere
+def test_at_once_gives_the_same_bytes(tmp_path: Path) -> None:
     content = np.random.default_rng(8).integers(0, 30, 2_000_000).astype(np.uint8)
     path = tmp_path / "扫描.nii.gz"
     path.write_bytes(gzip.compress(content.tobytes()))
-    read = unpack.read_at_once(path, len(content))
+    read = unpack.read_at_once(path, len(content), most_chunk_bytes=1 << 17)  # several, whose borders fall anywhere
     assert read is not None
     assert np.array_equal(read, content)
 

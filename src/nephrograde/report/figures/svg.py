@@ -98,12 +98,12 @@ def house_style() -> Iterator[None]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)
-        mpl.rcParams["font.family"] = [*STYLE["font.family"], *_chinese_font()]
+        mpl.rcParams["font.family"] = [*STYLE["font.family"], *find_chinese_font()]
         yield
 
 
 @cache
-def _chinese_font() -> tuple[str, ...]:
+def find_chinese_font() -> tuple[str, ...]:
     """Register the first of ``CHINESE_FILES`` on this machine with matplotlib, whose font list may be outdated.
 
     It is registered in both weights, whichever it has: its characters have the same width in both.

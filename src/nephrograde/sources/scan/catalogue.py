@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "Skipped", "catalogue"]
 
-_CHUNK_FILES = 200
-_CHUNK_MEMBERS = 2000
+CHUNK_FILES = 200
+CHUNK_MEMBERS = 2000
 """Per task for archives: larger, because each task reads the archive's directory again."""
 _MEMBERS_AT_ONCE = 50
 """An archive with more members than this is split into tasks of its own, so that no answer grows large."""
@@ -131,7 +131,13 @@ class Catalogue:
 
 
 def catalogue(
-    folder: Path, catalogue_path: Path, *, workers: int | None = None, advance: Callable[[int], None] = lambda _: None
+    folder: Path,
+    catalogue_path: Path,
+    *,
+    workers: int | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+    chunk_files: int = CHUNK_FILES,
+    chunk_members: int = CHUNK_MEMBERS,
 ) -> Catalogue:
     """Read the header of every DICOM file below a folder, including those in zip archives, whatever their names.
 
@@ -144,6 +150,8 @@ def catalogue(
             the guard ``if __name__ == "__main__"``, as always with Python processes; without it, this process does all
             the reading.
         advance: Called with the number of files just finished; an archive counts as one file.
+        chunk_files: Number of files per task; smaller folders are read without further processes.
+        chunk_members: Number of members per task for large archives.
 
     Returns:
         The open catalogue.
@@ -165,7 +173,8 @@ def catalogue(
     try:
         own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
         found = walk_files(folder, leave_out=own)
-        _Reading(store, folder, advance).run(found, workers or os.cpu_count() or 1)
+        reading = _Reading(store, folder, advance, chunk_files=chunk_files, chunk_members=chunk_members)
+        reading.run(found, workers or os.cpu_count() or 1)
         store.forget_unseen()
     except BaseException:
         store.close()  # keeps what was read so far, also after Ctrl-C
@@ -194,10 +203,14 @@ class _Answer(NamedTuple):
 class _Reading:
     """One scan in progress."""
 
-    def __init__(self, store: Store, folder: Path, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self, store: Store, folder: Path, advance: Callable[[int], None], *, chunk_files: int, chunk_members: int
+    ) -> None:
         self.store = store
         self.folder = os.fspath(folder)
         self.advance = advance
+        self.chunk_files = chunk_files
+        self.chunk_members = chunk_members
         self.members: deque[list[_Piece]] = deque()
         self.pieces_left: dict[int, int] = {}
         self.committed_s = time.monotonic()
@@ -205,7 +218,7 @@ class _Reading:
     def run(self, found: Iterator[FoundFile], workers: int) -> None:
         """Read what is new, keeping slightly more tasks in flight than there are workers."""
         chunks = self.chunks(found)
-        with _pool(workers) as submit:
+        with _pool(workers, self.chunk_files) as submit:
             under_way: dict[Future[list[_Answer]], list[_Piece]] = {}
             chunk = next(chunks, None)
             while chunk is not None or under_way or self.members:
@@ -239,7 +252,7 @@ class _Reading:
                 self.advance(1)
                 continue
             chunk.append(_Piece(file, one.path, one.n_bytes))
-            if len(chunk) == _CHUNK_FILES:
+            if len(chunk) == self.chunk_files:
                 yield chunk
                 chunk = []
         if chunk:
@@ -249,8 +262,8 @@ class _Reading:
         """Store answers; a file is finished when the last of its tasks is."""
         for piece, looked, n_members in answers:
             if n_members:
-                bounds = range(0, n_members, _CHUNK_MEMBERS)
-                self.members += [[piece._replace(first=k, stop=k + _CHUNK_MEMBERS)] for k in bounds]
+                bounds = range(0, n_members, self.chunk_members)
+                self.members += [[piece._replace(first=k, stop=k + self.chunk_members)] for k in bounds]
                 self.pieces_left[piece.file] = len(bounds)
                 continue
             self.store.add(piece.file, looked)
@@ -265,13 +278,13 @@ class _Reading:
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[Callable[[str, list[_Piece]], Future[list[_Answer]]]]:
+def _pool(workers: int, chunk_files: int) -> Iterator[Callable[[str, list[_Piece]], Future[list[_Answer]]]]:
     """Start processes with the first large chunk; a small folder is read sooner than they would start."""
     pool: ProcessPoolExecutor | None = None
 
     def submit(folder: str, pieces: list[_Piece]) -> Future[list[_Answer]]:
         nonlocal pool
-        if workers > 1 and (pool or len(pieces) == _CHUNK_FILES or pieces[0].stop is not None):
+        if workers > 1 and (pool or len(pieces) == chunk_files or pieces[0].stop is not None):
             # Forked processes would inherit locks held by threads that they do not have.
             pool = pool or ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
             with suppress(BrokenProcessPool):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint
@@ -47,8 +48,17 @@ class SeriesLook:
     pictures: Mapping[str, bytes]
 
 
+LookFunction: TypeAlias = Callable[[list[str], Path | None], SeriesLook]
+"""Inspects one series, given the lines of its series list and the path of a TotalSegmentator label map, if any."""
+
+
 def look_at_series(
-    files: Mapping[str, Sequence[str]], looks_dir: Path, *, workers: int = 1, organs: Mapping[str, Path] | None = None
+    files: Mapping[str, Sequence[str]],
+    looks_dir: Path,
+    *,
+    workers: int = 1,
+    organs: Mapping[str, Path] | None = None,
+    look: LookFunction | None = None,
 ) -> dict[str, SeriesLook]:
     """Inspect those of several series that were not inspected before.
 
@@ -57,6 +67,7 @@ def look_at_series(
         looks_dir: Cache folder; file names are derived from the files' paths, sizes and times.
         workers: Series that are read concurrently; each holds one scan in memory.
         organs: Path of a TotalSegmentator label map, by key.
+        look: Inspects one series; :func:`look_at_files` if None. Cached looks are used whatever made them.
 
     Returns:
         The looks by key. A series that cannot be read has ``fault`` set.
@@ -66,14 +77,17 @@ def look_at_series(
     """
     given = organs or {}
     with ThreadPoolExecutor(workers) as pool:
-        pending = {key: pool.submit(_look_once, list(lines), looks_dir, given.get(key)) for key, lines in files.items()}
+        pending = {
+            key: pool.submit(_look_once, list(lines), looks_dir, given.get(key), look or look_at_files)
+            for key, lines in files.items()
+        }
         return {key: one.result() for key, one in pending.items()}
 
 
-def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None) -> SeriesLook:
+def _look_once(files: list[str], looks_dir: Path, organs_path: Path | None, look: LookFunction) -> SeriesLook:
     stamp = None if organs_path is None else [str(organs_path), organs_path.stat().st_mtime_ns]
     look_path = looks_dir / f"{fingerprint([LOOK, list_key(files), stamp])}.json"
-    return _from_json(kept_record(look_path, lambda: _to_json(_look(files, organs_path)), is_current=_is_look))
+    return _from_json(kept_record(look_path, lambda: _to_json(look(files, organs_path)), is_current=_is_look))
 
 
 def _is_look(content: Mapping[str, Any]) -> bool:
@@ -81,7 +95,16 @@ def _is_look(content: Mapping[str, Any]) -> bool:
     return isinstance(_from_json(content), SeriesLook)
 
 
-def _look(files: list[str], organs_path: Path | None) -> SeriesLook:
+def look_at_files(files: list[str], organs_path: Path | None) -> SeriesLook:
+    """Read one series and inspect its kidneys.
+
+    Args:
+        files: Lines of a series list.
+        organs_path: A TotalSegmentator label map; if None, the kidneys are searched for.
+
+    Raises:
+        VolumeError: If the label map cannot be used.
+    """
     from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
     from nephrograde.organs.kidneys import read_organs
     from nephrograde.volume.read import read_volume

@@ -16,7 +16,7 @@ from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.kinds import set_aside
-from nephrograde.sources.scan.look import SeriesLook, look_at_series
+from nephrograde.sources.scan.look import LookFunction, SeriesLook, look_at_series
 from nephrograde.sources.scan.masks import choose_masks, is_mask
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_skipped, write_tables
@@ -70,6 +70,7 @@ class _Scan:
     settings: ScanSettings
     grades: Grades
     corrections: Corrections
+    look: LookFunction | None
 
 
 def scan_folder(
@@ -78,6 +79,7 @@ def scan_folder(
     *,
     settings: ScanSettings | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    look: LookFunction | None = None,
 ) -> ScanResult:
     """Scan a folder and write a cohort table, with everything needed to review the choices.
 
@@ -91,6 +93,8 @@ def scan_folder(
         table_path: The cohort table to write.
         settings: How to scan; None uses the defaults.
         progress: Called with the name of the step, the amount done and the total (0 if unknown).
+        look: Inspects one series, for example with another phase classifier; None measures the enhancement of the
+            kidneys.
 
     Returns:
         What was found and written.
@@ -119,7 +123,7 @@ def scan_folder(
         if not n_patients:
             raise _nothing_found(folder, found, skipped_path)
         names.write()
-        scan = _Scan(found, paths, settings, grades, corrections)
+        scan = _Scan(found, paths, settings, grades, corrections, look)
         tally = Tally(grades)
         pictures: set[str] = set()
         persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
@@ -206,7 +210,8 @@ def _look_at(headers: Sequence[SeriesHeader], scan: _Scan) -> dict[str, SeriesLo
             if found := [place for place in places if place.exists()]:
                 organs[header.key] = found[0]
     files = {header.key: scan.found.files(header) for header in headers}
-    return look_at_series(files, scan.paths.beside("looks"), workers=readers, organs=organs)
+    looks_dir = scan.paths.beside("looks")
+    return look_at_series(files, looks_dir, workers=readers, organs=organs, look=scan.look)
 
 
 def _write_lists(person: Person, choices: Sequence[Choice], scan: _Scan) -> tuple[dict[str, str], dict[str, str]]:

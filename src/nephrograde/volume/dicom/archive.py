@@ -121,12 +121,12 @@ def count_members(archive: IO[bytes]) -> int:
 
 
 @contextmanager
-def open_archive(archive: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
+def open_archive(archive: Path | IO[bytes], *, most_members: int = MOST_MEMBERS) -> Iterator[zipfile.ZipFile]:
     """Open an archive.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ArchiveRefused: If its directory is damaged, or lists more than ``MOST_MEMBERS``.
+        ArchiveRefused: If its directory is damaged, or lists more than ``most_members``.
     """
     try:
         opened = zipfile.ZipFile(archive)
@@ -135,13 +135,19 @@ def open_archive(archive: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
     except (NotImplementedError, *_DAMAGE):
         raise ArchiveRefused(BROKEN_ARCHIVE) from None
     with opened:
-        if len(opened.infolist()) > MOST_MEMBERS:
+        if len(opened.infolist()) > most_members:
             raise ArchiveRefused(TOO_MANY)
         yield opened
 
 
 def walk_members(
-    archive: Path | IO[bytes], *, first: int = 0, stop: int | None = None, prefix: str = ""
+    archive: Path | IO[bytes],
+    *,
+    first: int = 0,
+    stop: int | None = None,
+    prefix: str = "",
+    most_members: int = MOST_MEMBERS,
+    largest_inner_bytes: int = LARGEST_INNER_BYTES,
 ) -> Iterator[Member]:
     """Iterate over the files in an archive, including those in nested archives; nothing is unpacked to disk.
 
@@ -153,6 +159,8 @@ def walk_members(
         first: Index of the first member to read, counted from 0.
         stop: Index of the member to stop before; None reads to the end.
         prefix: The name of this archive in the outer one, including the separator.
+        most_members: Maximum number of members of an archive, nested or not.
+        largest_inner_bytes: Maximum size of a nested archive.
 
     Yields:
         Every member that is not a folder; a refused one gives the reason.
@@ -167,7 +175,7 @@ def walk_members(
     >>> [(member.name, member.read()) for member in walk_members(content)]
     [('CT/IM1', b'a slice')]
     """
-    with open_archive(archive) as opened:
+    with open_archive(archive, most_members=most_members) as opened:
         for info in opened.infolist()[first:stop]:
             if info.filename.endswith("/"):
                 continue
@@ -178,7 +186,16 @@ def walk_members(
                 continue
             try:
                 with opened.open(info) as stream:
-                    yield from _looked_into(Member(name, info.file_size, info.CRC, "", _guarded(stream)), prefix=prefix)
+                    member = Member(name, info.file_size, info.CRC, "", _guarded(stream))
+                    if not is_zip(member.beginning(4)):
+                        yield member
+                        continue
+                    yield from walk_members(
+                        _inner_archive(member, is_inner=bool(prefix), largest_bytes=largest_inner_bytes),
+                        prefix=name + MEMBER_SEPARATOR,
+                        most_members=most_members,
+                        largest_inner_bytes=largest_inner_bytes,
+                    )
             except ArchiveRefused as error:
                 yield Member(name, info.file_size, info.CRC, str(error))
             except (NotImplementedError, RuntimeError):
@@ -238,16 +255,13 @@ def _refusal_in_list(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     return TWICE if opened.NameToInfo[info.filename] is not info else ""
 
 
-def _looked_into(member: Member, *, prefix: str) -> Iterator[Member]:
-    """Yield the member or, if it is an archive, its members."""
-    if not is_zip(member.beginning(4)):
-        yield member
-    elif prefix:
+def _inner_archive(member: Member, *, is_inner: bool, largest_bytes: int) -> IO[bytes]:
+    """Unpack a nested archive into memory."""
+    if is_inner:
         raise ArchiveRefused(TOO_DEEP)
-    elif member.n_bytes > LARGEST_INNER_BYTES:
+    if member.n_bytes > largest_bytes:
         raise ArchiveRefused(TOO_LARGE)
-    else:
-        yield from walk_members(io.BytesIO(member.read()), prefix=member.name + MEMBER_SEPARATOR)
+    return io.BytesIO(member.read())
 
 
 def _guarded(stream: IO[bytes]) -> Callable[[int], bytes]:

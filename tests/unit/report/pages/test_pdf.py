@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 from nephrograde.errors import NephrogradeError, RunError, VolumeError
-from nephrograde.report.pages import pdf
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.examples import png_data_uri
@@ -55,8 +54,14 @@ def printed(
         path = run_dir / name
         path.write_text(path.read_text(encoding="utf-8").replace("volume,", f"{LONG},"), encoding="utf-8")
     layouts = []
+    render = weasyprint.HTML.render
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        layouts.append(render(*arguments, **options))
+        return layouts[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pdf, "_require_glyphs", lambda document, _: layouts.append(document))
+        patch.setattr(weasyprint.HTML, "render", noted)
         pdf_path = write_pdf(write_report(run_dir, "zh"))
     return pdf_path, layouts[0]
 
@@ -243,15 +248,9 @@ def test_without_fontconfig_the_fonts_of_the_system_are_searched(
             require_cjk_font()
 
 
-def test_page_without_chinese_asks_for_no_chinese_font(
-    weasyprint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse() -> None:
-        raise NephrogradeError("no font")
-
-    monkeypatch.setattr(pdf, "require_cjk_font", refuse)
+def test_page_without_chinese_asks_for_no_chinese_font(weasyprint: Any, one_font: None, tmp_path: Path) -> None:
     write_pdf(page_at(tmp_path / "plain.html", "<p>P001</p>"))
-    with pytest.raises(NephrogradeError, match="no font"):
+    with pytest.raises(NephrogradeError, match="has no font for it"):
         write_pdf(page_at(tmp_path / "ids.html", "<p>P001, 张伟</p>"))
 
 

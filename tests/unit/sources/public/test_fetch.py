@@ -38,9 +38,9 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(public):
 
 
 @pytest.mark.parametrize("answer", [b"<html>Sign in to the hotel's network</html>", b"not even <xml"])
-def test_an_answer_that_is_no_list_is_named(public, answer, monkeypatch):
-    monkeypatch.setattr(public, "listing", lambda *_: answer)
-    monkeypatch.setattr(public, "tree", lambda: answer)
+def test_an_answer_that_is_no_list_is_named(public, answer):
+    public.listing = lambda *_: answer
+    public.tree = lambda: answer
     if not answer.startswith(b"<html>"):
         with pytest.raises(InputError, match="not a file list"):
             list_series("bucket/uuid", public.hosts)

@@ -8,7 +8,7 @@ from nephrograde.sources.scan import headers
 from nephrograde.sources.scan.archive import look_into
 from nephrograde.sources.scan.headers import InstanceHeader, read_header
 from nephrograde.volume.dicom import archive
-from nephrograde.volume.dicom.archive import ArchiveRefused, count_members
+from nephrograde.volume.dicom.archive import ArchiveRefused, count_members, walk_members
 
 
 def packed(members, method=zipfile.ZIP_DEFLATED):
@@ -74,13 +74,15 @@ def test_no_more_is_unpacked_than_a_header_takes(dicom_bytes, monkeypatch):
     assert sum(taken) == 16 * 1024
 
 
-def test_an_archive_with_too_many_members_or_a_large_one_in_it_is_refused(dicom_bytes, monkeypatch):
-    inner = packed([("IM1", dicom_bytes())]).getvalue()
-    monkeypatch.setattr(archive, "LARGEST_INNER_BYTES", 10)
-    assert outcomes(packed([("inner", inner)])) == [("inner", archive.TOO_LARGE)]
-    monkeypatch.setattr(archive, "MOST_MEMBERS", 0)
+def test_an_archive_with_too_many_members_or_a_large_one_in_it_is_refused(dicom_bytes):
+    inner = packed([("IM1", dicom_bytes()), ("IM2", b"")]).getvalue()
+    outer = packed([("inner", inner)])
+    (refused,) = walk_members(outer, largest_inner_bytes=10)
+    assert (refused.name, refused.refused) == ("inner", archive.TOO_LARGE)
+    (refused,) = walk_members(outer, most_members=1)
+    assert (refused.name, refused.refused) == ("inner", archive.TOO_MANY)
     with pytest.raises(ArchiveRefused, match=archive.TOO_MANY):
-        outcomes(packed([("IM1", b"")]))
+        list(walk_members(packed([("IM1", b"")]), most_members=0))
 
 
 def test_encrypted_and_damaged_members_are_named_and_the_others_read(dicom_bytes):

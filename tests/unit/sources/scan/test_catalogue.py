@@ -1,3 +1,4 @@
+import builtins
 import os
 import shutil
 import sqlite3
@@ -9,7 +10,6 @@ import zipfile
 import pytest
 
 from nephrograde.errors import InputError
-from nephrograde.sources.scan import catalogue as module
 from nephrograde.sources.scan import headers, tree
 from nephrograde.sources.scan.catalogue import Skipped, catalogue
 from nephrograde.sources.scan.store import COPY
@@ -38,15 +38,18 @@ def export_dir(tmp_path, write_stack, dicom_bytes):
 
 @pytest.fixture
 def read_paths(monkeypatch):
-    """The files that are really opened, in order."""
+    """The files that are opened below the folders ``export`` and ``x``, in their order."""
     paths = []
-    read = module._read_piece
+    opened = open
 
-    def note(path, piece):
-        paths.append(piece.path)
-        return read(path, piece)
+    def note(path, *args, **kwargs):
+        _, is_below, name = str(path).replace(os.sep, "/").partition("/export/")
+        _, is_in_x, short = str(path).replace(os.sep, "/").partition("/x/")
+        if is_below or is_in_x:
+            paths.append(name or short)
+        return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr(module, "_read_piece", note)
+    monkeypatch.setattr(builtins, "open", note)
     return paths
 
 
@@ -96,15 +99,16 @@ def test_a_second_scan_reads_what_is_new_or_changed_and_forgets_what_is_gone(
     (export_dir / "patient.zip").unlink()
     write_stack(export_dir / "DICOM" / "A", [15], name="IM{}", first=4, PatientID="PLANTED-2", StudyInstanceUID="7.2")
     os.utime(export_dir / "DICOM" / "1", ns=(1, 1))
+    read_paths.clear()
     with catalogue(export_dir, held_path) as held:
         assert series_of(held) == [before[1], [("PLANTED-2", "7.2", "1.2.3.9", 4)]]
         assert COPY not in {one.reason for one in held.skipped()}
     assert read_paths == ["DICOM/1", "DICOM/A/IM4"]
 
 
-def test_a_scan_that_is_broken_off_goes_on_where_it_was(tmp_path, write_stack, read_paths, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK_FILES", 10)
+def test_a_scan_that_is_broken_off_goes_on_where_it_was(tmp_path, write_stack, read_paths):
     write_stack(tmp_path / "export", range(50))
+    read_paths.clear()
     held_path = tmp_path / "held.sqlite"
     done: list[int] = []
 
@@ -114,24 +118,23 @@ def test_a_scan_that_is_broken_off_goes_on_where_it_was(tmp_path, write_stack, r
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        catalogue(tmp_path / "export", held_path, workers=1, advance=advance)
+        catalogue(tmp_path / "export", held_path, workers=1, advance=advance, chunk_files=10)
     first = len(read_paths)
     assert 25 <= first < 50
-    with catalogue(tmp_path / "export", held_path, workers=1) as held:
+    with catalogue(tmp_path / "export", held_path, workers=1, chunk_files=10) as held:
         assert series_of(held) == [[("PLANTED-1", "1.2.3", "1.2.3.9", 50)]]
     assert len(read_paths) - first == 25
 
 
-def test_several_processes_find_what_one_does(tmp_path, write_stack, monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK_FILES", 20)
-    monkeypatch.setattr(module, "_CHUNK_MEMBERS", 25)
+def test_several_processes_find_what_one_does(tmp_path, write_stack):
     write_stack(tmp_path / "export", range(60))
     with zipfile.ZipFile(tmp_path / "export" / "more.zip", "w") as archive:
         for number in range(1, 61):
             archive.write(tmp_path / "export" / f"{number}", f"CT/{number}")
     found = []
     for workers in (1, 2):
-        with catalogue(tmp_path / "export", tmp_path / f"{workers}.sqlite", workers=workers) as held:
+        held_path = tmp_path / f"{workers}.sqlite"
+        with catalogue(tmp_path / "export", held_path, workers=workers, chunk_files=20, chunk_members=25) as held:
             found.append((list(held.studies()), held.n_files, held.skipped()))
     assert found[0] == found[1]
     assert found[0][1] == 120
@@ -141,9 +144,9 @@ def test_where_no_process_can_be_started_the_files_are_read_all_the_same(tmp_pat
     write_stack(tmp_path / "x", range(50))
     script = f"""
 from pathlib import Path
-from nephrograde.sources.scan import catalogue as module
-module._CHUNK_FILES = 20
-with module.catalogue(Path({str(tmp_path / "x")!r}), Path({str(tmp_path / "held.sqlite")!r}), workers=2) as held:
+from nephrograde.sources.scan.catalogue import catalogue
+folder, held_path = Path({str(tmp_path / "x")!r}), Path({str(tmp_path / "held.sqlite")!r})
+with catalogue(folder, held_path, workers=2, chunk_files=20) as held:
     print(held.n_files)
 """
     (tmp_path / "no_guard.py").write_text(script, encoding="utf-8")
@@ -169,7 +172,7 @@ def test_what_cannot_be_read_is_tried_again(tmp_path, write_stack, monkeypatch):
             raise PermissionError
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr(module, "open", refuse, raising=False)
+    monkeypatch.setattr(builtins, "open", refuse)
     with catalogue(tmp_path / "x", tmp_path / "held.sqlite") as held:
         assert held.skipped() == [Skipped(tree.UNREADABLE, 1, ("2",))]
     monkeypatch.undo()
@@ -224,6 +227,7 @@ def test_everything_that_was_passed_over_is_named(export_dir, tmp_path):
 
 def test_a_catalogue_of_an_older_version_is_read_anew(tmp_path, write_stack, read_paths):
     write_stack(tmp_path / "x", [0, 5, 10])
+    read_paths.clear()
     catalogue(tmp_path / "x", tmp_path / "held.sqlite").close()
     with sqlite3.connect(tmp_path / "held.sqlite") as connection:
         connection.execute("UPDATE scan SET version = version - 1")

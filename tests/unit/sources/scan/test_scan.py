@@ -13,7 +13,6 @@ from pydicom import dcmread
 
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_rows
-from nephrograde.sources.scan import look
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
@@ -70,10 +69,8 @@ class FakeLooks:
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> FakeLooks:
-    fake = FakeLooks()
-    monkeypatch.setattr(look, "_look", fake)
-    return fake
+def looks() -> FakeLooks:
+    return FakeLooks()
 
 
 def by_uid(table_path: Path) -> dict[str, dict[str, str]]:
@@ -120,7 +117,7 @@ def test_folder_becomes_a_table(export_dir: Path, tmp_path: Path) -> None:
 
 def test_nothing_but_the_key_and_the_catalogue_says_who(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     out_dir = tmp_path / "out"
-    result = scan_folder(export_dir, out_dir / "cohort.csv", settings=ScanSettings(workers=1))
+    result = scan_folder(export_dir, out_dir / "cohort.csv", settings=ScanSettings(workers=1), look=looks)
     told = [path.name for path in out_dir.rglob("*") if path.is_file() and holds(path, PLANTED)]
     assert sorted(told) == ["cohort.catalogue.sqlite", "cohort.key.csv"]
     assert (out_dir / "cohort.skipped.csv").exists()
@@ -136,21 +133,21 @@ def holds(path: Path, words: tuple[str, ...]) -> bool:
 
 def test_image_is_looked_at_where_the_words_leave_it_open(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     looks.says[4] = seen_as("ep", pictures={"axial": b"A", "coronal": b"C"})
-    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1), look=looks)
     assert sorted(looks.read) == [0, 1, 4]
     series = by_uid(result.table_path)
     assert (series["1.2.8.1"]["phase"], series["1.2.8.1"]["chosen"]) == ("ep", "yes")
     assert "image.read-as:read_as=ep" in series["1.2.8.1"]["evidence"]
     pictures = sorted(path.name for path in result.thumbs_dir.iterdir())
     assert pictures == [f"P000{who}-{view}.png" for who in ("1-cmp", "1-up", "2-ep") for view in ("axial", "coronal")]
-    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1), look=looks)
     assert len(looks.read) == 3
 
 
 def test_image_may_be_looked_at_always_or_never(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
-    scan_folder(export_dir, tmp_path / "a" / "cohort.csv", settings=NEVER)
+    scan_folder(export_dir, tmp_path / "a" / "cohort.csv", settings=NEVER, look=looks)
     assert looks.read == []
-    scan_folder(export_dir, tmp_path / "b" / "cohort.csv", settings=ScanSettings(look="all", workers=1))
+    scan_folder(export_dir, tmp_path / "b" / "cohort.csv", settings=ScanSettings(look="all", workers=1), look=looks)
     assert sorted(looks.read) == [0, 1, 4]
 
 
@@ -160,11 +157,11 @@ def test_series_that_cannot_be_read_gives_way(
     known = {"PatientID": "PLANTED-007", "SeriesDescription": "皮髓质期", "ConvolutionKernel": "B50f"}
     write_stack(export_dir, HEIGHTS, uid="1.2.7.5", name="5{:03d}", **known)
     table_path = tmp_path / "cohort.csv"
-    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1), look=looks)
     assert by_uid(table_path)["1.2.7.5"]["reason"] == "better-series | by.kernel:kernel=soft"
     shutil.rmtree(tmp_path / "cohort.looks")
     looks.says[1] = SeriesLook(None, None, "gap", {})
-    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1), look=looks)
     assert by_uid(table_path)["1.2.7.2"]["reason"] == "unreadable:fault=gap"
     assert by_uid(table_path)["1.2.7.5"]["reason"] == "only-series"
 
@@ -172,16 +169,16 @@ def test_series_that_cannot_be_read_gives_way(
 def test_kidneys_found_in_one_series_count_for_the_others(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     looks.says[0] = seen_as("up", kidneys_mm=(200.0, 320.0))
     looks.says[1] = seen_as("cmp")
-    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1))
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1), look=looks)
     assert by_uid(tmp_path / "cohort.csv")["1.2.7.2"]["reason"] == "kidneys-not-in-view:share_percent=0"
 
 
 def test_what_an_earlier_scan_chose_is_cleared_away(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     table_path = tmp_path / "cohort.csv"
-    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1), look=looks)
     for path in export_dir.glob("1*"):
         path.unlink()
-    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1))
+    scan_folder(export_dir, table_path, settings=ScanSettings(workers=1), look=looks)
     assert [path.name for path in (tmp_path / "cohort.series").iterdir()] == ["P0001-up.series"]
     assert {path.name[:8] for path in (tmp_path / "cohort.thumbs").iterdir()} == {"P0001-up"}
 
@@ -207,7 +204,7 @@ def test_organs_of_the_user_are_taken(export_dir: Path, tmp_path: Path, looks: F
     (tmp_path / "organs" / "1.2.7.1").mkdir(parents=True)
     (tmp_path / "organs" / "1.2.7.2.nii.gz").write_bytes(b"")
     settings = ScanSettings(workers=1, organs_dir=tmp_path / "organs")
-    scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings)
+    scan_folder(export_dir, tmp_path / "cohort.csv", settings=settings, look=looks)
     assert looks.organs == {0: "1.2.7.1", 1: "1.2.7.2.nii.gz"}
 
 
@@ -231,11 +228,11 @@ def test_edited_table_is_kept(export_dir: Path, tmp_path: Path) -> None:
 def test_damaged_look_is_taken_again(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     files = {"1": [f"{export_dir}/1001"]}
     looks.says[1] = seen_as("np", kidneys_mm=(1.0, 2.0))
-    first = look_at_series(files, tmp_path / "looks")
-    assert look_at_series(files, tmp_path / "looks") == first
+    first = look_at_series(files, tmp_path / "looks", look=looks)
+    assert look_at_series(files, tmp_path / "looks", look=looks) == first
     (look_path,) = (tmp_path / "looks").iterdir()
     look_path.write_text("{", encoding="utf-8")
-    assert look_at_series(files, tmp_path / "looks") == first
+    assert look_at_series(files, tmp_path / "looks", look=looks) == first
     assert looks.read == [1, 1]
 
 

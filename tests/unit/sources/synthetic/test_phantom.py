@@ -12,7 +12,6 @@ import pytest
 import SimpleITK
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.sources.synthetic import phantom
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 SMALL = PhantomSettings(patients=4, seed=11, phases=("cmp", "up"), matrix_px=40)
@@ -96,14 +95,14 @@ def test_an_interrupted_cohort_is_completed(cohort_dir: Path, finished: Path) ->
 
 
 def test_the_table_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = phantom._write_patient
+    written = SimpleITK.WriteImage
 
-    def fails_at_the_third(target_dir: Path, settings: PhantomSettings, patient: Any) -> None:
-        if patient.number == 3:
+    def fails_at_the_third(image: SimpleITK.Image, path: str, *arguments: Any, **options: Any) -> None:
+        if "SYN-0003" in path:
             raise OSError("disk full")
-        written(target_dir, settings, patient)
+        written(image, path, *arguments, **options)
 
-    monkeypatch.setattr(phantom, "_write_patient", fails_at_the_third)
+    monkeypatch.setattr(SimpleITK, "WriteImage", fails_at_the_third)
     with pytest.raises(OSError, match="disk full"):
         write_cohort(tmp_path, SMALL, workers=1)
     assert not (tmp_path / "cohort.csv").exists()
