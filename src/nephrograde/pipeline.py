@@ -14,12 +14,12 @@ from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
-from nephrograde.run.folder import RunFolder, page_path_of
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.progress import silent
 from nephrograde.run.writer import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
     from nephrograde.run.progress import Progress
     from nephrograde.sample.prepare import Prepared
-    from nephrograde.sources.scan.scan import ScanSettings
-    from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.study import EvaluateSettings, Study
 
 __all__ = [
@@ -37,11 +35,9 @@ __all__ = [
     "evaluate_table",
     "fit_study",
     "load_inputs",
-    "plan_cohort",
     "prepare_study",
     "report_study",
     "run_study",
-    "scan_cohort",
 ]
 Run: TypeAlias = RunFolder | str | Path
 """A run folder by its path, created if it is missing, or a ``RunFolder``."""
@@ -146,38 +142,6 @@ def report_study(run: Run, language: Language = "en") -> Path:
     """Write the report of a run from its files, and return its path."""
     with only_writer(RunFolder.open(run)) as folder:
         return report_run(folder, language)
-
-
-def scan_cohort(
-    export_dir: Path,
-    table_path: Path,
-    *,
-    settings: ScanSettings,
-    language: Language = "en",
-    progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> tuple[ScanResult, Path]:
-    """Write the cohort table of a DICOM export and a page that shows every choice; returns both."""
-    from nephrograde.sources.scan.scan import scan_folder
-
-    result = scan_folder(export_dir, table_path, settings=settings, progress=progress)
-    return result, _series_page(result, language)
-
-
-def plan_cohort(
-    index_path: Path, out_dir: Path, *, grades_path: Path | None = None, language: Language = "en"
-) -> tuple[ScanResult, Path]:
-    """Plan a cohort from a table of series and write a page that shows every choice; returns both."""
-    from nephrograde.sources.scan.index import plan_index
-
-    result = plan_index(index_path, out_dir, grades_path=grades_path)
-    return result, _series_page(result, language)
-
-
-def _series_page(result: ScanResult, language: Language) -> Path:
-    from nephrograde.report.pages.series_page import write_series_page
-
-    page_path = page_path_of(result.series_path, language)
-    return write_series_page(result.series_path, result.thumbs_dir, page_path, language)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from nephrograde import pipeline
 from nephrograde.quality.cohort_quality import quality_lines
 from nephrograde.run.folder import RunFolder
+from nephrograde.scanning import scan_export
 from nephrograde.sources.scan.scan import ScanSettings
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.terminal import print_findings
@@ -105,7 +106,7 @@ def found_in(folder: Path, *, needles: list[bytes]) -> list[str]:
 @pytest.mark.slow
 def test_what_is_planted_in_the_export_is_in_nothing_that_is_made_of_it(export_dir, tmp_path, caplog):
     work_dir = tmp_path / "work"
-    result, _ = pipeline.scan_cohort(
+    result, _ = scan_export(
         export_dir,
         work_dir / "cohort.csv",
         settings=ScanSettings(look="never", workers=1, grades_path=export_dir / "分级.csv"),

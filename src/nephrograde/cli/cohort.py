@@ -79,13 +79,13 @@ def scan(
     ] = False,
 ) -> None:
     """Find the CT series of a DICOM export, choose the best one per phase, and write a cohort table."""
-    from nephrograde import pipeline
+    from nephrograde import scanning
     from nephrograde.sources.scan.scan import ScanSettings
 
     if (folder is None) == (index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
     if index is not None:
-        result, page_path = pipeline.plan_cohort(index, out or Path("plan"), grades_path=table, language=lang)
+        result, page_path = scanning.plan_from_index(index, out or Path("plan"), grades_path=table, language=lang)
     elif folder is not None:
         settings = ScanSettings(
             look=look,
@@ -96,7 +96,7 @@ def scan(
             organs_dir=organs,
         )
         with counting() as progress:
-            result, page_path = pipeline.scan_cohort(
+            result, page_path = scanning.scan_export(
                 folder, out or Path("cohort.csv"), settings=settings, language=lang, progress=progress
             )
     print_scan(result)

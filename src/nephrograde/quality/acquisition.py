@@ -98,8 +98,6 @@ def check_acquisition(acquisition: Acquisition) -> list[Fault]:
     Returns:
         Warnings with code "mixed-kernel" or "gantry-tilt".
 
-    Source: Our choice.
-
     >>> print(check_acquisition(Acquisition(kernels=("B30f", "B70f")))[0].message)
     its slices were reconstructed with several kernels (B30f, B70f).
     """

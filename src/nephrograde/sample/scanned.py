@@ -75,8 +75,6 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
     Returns:
         The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them, each with
         the column of the table whose file it is about.
-
-    Source: Our choice.
     """
     if find_pictures(scan.image_paths):
         return Scanned(None, scan), []

@@ -175,7 +175,7 @@ def _require_one_of_sane_size(image: Image) -> None:
         raise VolumeError(
             "picture-several",
             "holds several pictures.",
-            "Save one slice a file, and name the files in the table, parted by semicolons.",
+            "Save one slice per file, and name the files in the table, separated by semicolons.",
         )
 
 

@@ -11,7 +11,7 @@ from nephrograde.errors import RunError
 from nephrograde.run.folder import FoldFolder, QualityFolder, RunFolder
 
 SOURCE_DIR = Path(nephrograde.__file__).parent
-EXEMPT = ("report/", "run/folder.py")
+EXEMPT = ("run/folder.py",)
 """Paths in the report are typed by hand as yet."""
 
 

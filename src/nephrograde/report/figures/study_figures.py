@@ -45,7 +45,7 @@ def draw_figures(run: Results) -> dict[str, Drawing]:
 
 @house_style()
 def draw_roc(run: Results) -> Drawing | None:
-    """ROC curves on the test set, one panel a phase, with the baselines in grey in every panel."""
+    """ROC curves on the test set, one panel per phase, with the baselines in grey in every panel."""
     drawable = [model for model in run.models if _has_both_classes(run, model)]
     if not drawable:
         return None
@@ -215,7 +215,7 @@ def _draw_confusion(axes: Axes, counts: tuple[int, int, int, int], words: tuple[
 
 @house_style()
 def draw_learning(run: Results) -> Drawing | None:
-    """Learning curves, one panel a model, a thin line a fold; a dot marks the epoch whose weights were kept."""
+    """Learning curves, one panel per model and a thin line per fold; a dot marks the epoch whose weights were kept."""
     fits = {model.name: [fit for fit in run.fits if fit.model == model.name] for model in run.models}
     fitted = [model for model in run.models if fits[model.name]]
     if not fitted:

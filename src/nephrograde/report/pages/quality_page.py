@@ -10,6 +10,7 @@ from nephrograde.files import read_json, read_rows
 from nephrograde.report.pages.page import picture_uri, render, write_page
 from nephrograde.report.text.language import phase_in_words, speaking, t
 from nephrograde.report.text.numbers import NOTHING, counted
+from nephrograde.run.folder import QualityFolder
 from nephrograde.volume.finding import read_findings
 
 if TYPE_CHECKING:
@@ -75,10 +76,11 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
     Raises:
         RunError: One of the files is missing or damaged.
     """
-    about = read_json(quality_dir / "quality.json")
-    findings = read_findings(quality_dir / "quality.csv")
-    scans = read_rows(quality_dir / "scans.csv")
-    counts = read_rows(quality_dir / "counts.csv")
+    folder = QualityFolder(quality_dir)
+    about = read_json(folder.summary_path)
+    findings = read_findings(folder.findings_path)
+    scans = read_rows(folder.scans_path)
+    counts = read_rows(folder.counts_path)
     with speaking(language):
         patients = _patients(scans, findings, quality_dir)
         page = render(

@@ -216,7 +216,7 @@ def _provenance(run: Results) -> dict[str, str]:
     if lock.get("inputs"):
         texts["inputs"] = str(len(lock["inputs"]))
     openings = len(run.openings)
-    return texts | ({"ledger.csv": str(openings)} if openings else {})
+    return texts | ({run.folder.ledger_path.name: str(openings)} if openings else {})
 
 
 def _overlap(a: Results, b: Results) -> Overlap:

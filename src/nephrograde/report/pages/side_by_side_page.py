@@ -109,9 +109,6 @@ def auc_table(side: SideBySide) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
     Args:
         side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
-
-    Source:
-        Our choice.
     """
     headings = (t("Model"), t("AUC, run A"), t("AUC, run B"), "A − B", "P", t("P (Holm)"), "n")
     rows: list[tuple[str, ...]] = []
@@ -126,9 +123,6 @@ def summary(side: SideBySide) -> list[str]:
 
     Args:
         side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
-
-    Source:
-        Our choice.
     """
     over = side.overlap
     if side.split == "oof":
@@ -161,9 +155,6 @@ def warnings(side: SideBySide) -> list[str]:
 
     Args:
         side: From :func:`~nephrograde.report.pages.side_by_side.compare_runs`.
-
-    Source:
-        Our choice.
     """
     over = side.overlap
     found = []

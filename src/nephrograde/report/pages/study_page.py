@@ -98,7 +98,7 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
         run = Results.read(run_dir)
         run.require_evaluated()
         drawings = draw_figures(run) | draw_evidence_figures(run)
-        write_figures(drawings, html_path.parent / "figures")
+        write_figures(drawings, RunFolder(run_dir).figures_dir)
         write_tables(run)
         write_model_cards(run)
         return write_page(_render(run, evidence_sections(run), drawings), html_path)

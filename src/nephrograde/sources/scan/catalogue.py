@@ -110,8 +110,6 @@ class Catalogue:
         Yields:
             The reason, and where it lies, as :meth:`Catalogue.files` writes it. It may tell who the patient is: not
             for logs or reports.
-
-        Source: Our choice.
         """
         top = self._folder.as_posix().rstrip("/")
         for reason, path in self._store.skipped_files():

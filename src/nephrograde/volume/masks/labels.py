@@ -83,8 +83,6 @@ def several_labels(used: Sequence[Label], wanted: str) -> list[Fault]:
     Returns:
         No fault, or one with code "labels-several".
 
-    Source: Our choice.
-
     >>> [fault] = several_labels([Label(1), Label(2)], "")
     >>> fault.message
     'holds several labels (1, 2), and all of them count as tumour.'

@@ -107,8 +107,6 @@ def several_tumours(pieces: tuple[Piece, ...]) -> list[Fault]:
     Returns:
         No fault, or one with code "tumours-several".
 
-    Source: Our choice.
-
     >>> pieces = (Piece(1, 40.2, 50.0, (0.0, 0.0, 0.0), True), Piece(2, 0.31, 8.0, (0.0, 9.0, 0.0), False))
     >>> several_tumours(pieces)[0].message
     'holds 2 separate tumours (40.2, 0.31 ml); the largest counts.'
