@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("__"):
-        raise AttributeError(name)
     from importlib import import_module
+    from importlib.util import find_spec
 
+    if name.startswith("__") or find_spec(f"{__name__}.{name}"):
+        raise AttributeError(name)  # a module of the package, which Python imports next, without the API
     api = import_module("nephrograde.api")
     if name not in api.__all__:
         raise AttributeError(f"module 'nephrograde' has no attribute '{name}'; it offers {', '.join(api.__all__)}")
