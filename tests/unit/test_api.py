@@ -28,7 +28,8 @@ def scores(n=40, seed=3):
 
 def test_importing_the_package_loads_nothing_heavy():
     heavy = "numpy pandas torch scipy pydantic SimpleITK matplotlib pydicom"
-    code = f"import sys, nephrograde; from nephrograde import version; print(*[name for name in {heavy.split()!r} if name in sys.modules])"
+    loaded = f"[name for name in {heavy.split()!r} if name in sys.modules]"
+    code = f"import sys, nephrograde; from nephrograde import version; print(*{loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

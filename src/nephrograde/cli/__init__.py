@@ -23,8 +23,8 @@ INTERRUPTED = 130
 OBJECTS_BEFORE_COLLECTION = 100_000
 """New objects after which Python searches for garbage.
 
-Importing torch makes a million objects and no garbage; with Python's own 700, the searches take a tenth of the time of a
-short command (``bench/start.py``).
+Importing torch makes very many objects and no garbage. With Python's own 700, the searches take a tenth of the time of
+a short command (``bench/start.py``).
 """
 
 app = typer.Typer(
