@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nephrograde.errors import InputError, Problem
 from nephrograde.sources.scan.archive import Looked, look_into
 from nephrograde.sources.scan.headers import Refused, read_header
-from nephrograde.sources.scan.stacks import describe_stack, part_stacks
+from nephrograde.sources.scan.stacks import describe_stack, separate_stacks
 from nephrograde.sources.scan.store import Skipped, Store
 from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
 from nephrograde.volume.dicom.archive import (
@@ -75,7 +75,7 @@ class Catalogue:
         for patient_id, study_uid in self._store.studies():
             headers = []
             for series_uid, instances in self._store.instances(patient_id, study_uid).items():
-                stacks = part_stacks(instances)
+                stacks = separate_stacks(instances)
                 for number, stack in enumerate(stacks, start=1):
                     part = str(number) if len(stacks) > 1 else ""
                     headers.append(describe_stack((patient_id, study_uid, series_uid), stack, part))
@@ -92,7 +92,7 @@ class Catalogue:
             archive is ``archive.zip//member``. They may identify the patient: keep them out of logs and reports.
         """
         held = self._store.instances(header.patient_id, header.study_uid, header.series_uid)
-        stacks = part_stacks(held.get(header.series_uid, []))
+        stacks = separate_stacks(held.get(header.series_uid, []))
         lines = []
         for instance in stacks[int(header.part or 1) - 1]:
             file, member = instance.place

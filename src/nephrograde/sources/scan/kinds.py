@@ -139,8 +139,8 @@ def plain(text: str) -> str:
     >>> plain("Venous_Phase^5.0  Ｂ30f"), plain("ChestAbdPel")
     ('venous phase 5.0 b30f', 'chest abd pel')
     """
-    parted = re.sub(r"[_^\\]|(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
-    return " ".join(parted.lower().split())
+    spaced = re.sub(r"[_^\\]|(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
+    return " ".join(spaced.lower().split())
 
 
 def _other_object(header: SeriesHeader) -> Statement | None:

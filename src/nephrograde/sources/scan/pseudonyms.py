@@ -97,7 +97,7 @@ def keeps_its_id(patient_id: str) -> bool:
     return bool(_FILE_SAFE.fullmatch(patient_id)) and not _OURS.fullmatch(patient_id)
 
 
-def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:
+def separate_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:
     """Divide the series of one PatientID into persons.
 
     Exports that were anonymized by hand often give every patient the same id, or none. Series with one id belong to
@@ -113,11 +113,11 @@ def part_persons(headers: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader
 
     >>> from nephrograde.volume.dicom.header import SeriesHeader
     >>> people = [("ANON", "A", "19500101"), ("ANON", "A^B", "19500101"), ("ANON", "C", "19600101")]
-    >>> parted = part_persons([
+    >>> persons = separate_persons([
     ...     SeriesHeader(series_uid=str(n), patient_id=i, patient_name=name, birth_date=birth)
     ...     for n, (i, name, birth) in enumerate(people)
     ... ])
-    >>> [(name, len(series)) for name, series in parted.items()]
+    >>> [(name, len(series)) for name, series in persons.items()]
     [('ANON | 19500101 | A', 2), ('ANON | 19600101 | C', 1)]
     """
     known = {header.study_uid: header for header in reversed(headers) if header.study_uid and _is_known(header)}
@@ -164,12 +164,12 @@ def name_persons(
     """
     series = chain.from_iterable(studies)
     for _, members in groupby(series, key=lambda header: header.patient_id):
-        parted = part_persons(list(members))
-        for original_id, headers in parted.items():
+        persons = separate_persons(list(members))
+        for original_id, headers in persons.items():
             is_open = keep_ids or all(header.is_deidentified for header in headers)
             keeps = is_open and keeps_its_id(original_id)
             patient_id = original_id if keeps else names.name(original_id)
-            yield Person(patient_id, original_id, tuple(headers), shares_id=len(parted) > 1)
+            yield Person(patient_id, original_id, tuple(headers), shares_id=len(persons) > 1)
 
 
 def _gather(headers: Sequence[SeriesHeader], people: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:

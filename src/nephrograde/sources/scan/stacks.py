@@ -44,7 +44,7 @@ class Instance(NamedTuple):
     says: Mapping[str, Any]
 
 
-def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
+def separate_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
     """Divide the objects of a series into stacks of slices, each ordered along its normal.
 
     Duplicates (equal SOPInstanceUID, position and numbers) count once. Objects of another kind, size or plane, such as
@@ -58,7 +58,7 @@ def part_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
         The stacks, the one with the most images first; acquisitions in order of time.
 
     >>> slices = [Instance((k, ""), f"1.{k}", "7", k, 1, 5.0 * k, 5.0 * k, None, "", {}) for k in (2, 0, 1)]
-    >>> [one.low_mm for one in part_stacks([*slices, *slices])[0]]
+    >>> [one.low_mm for one in separate_stacks([*slices, *slices])[0]]
     [0.0, 5.0, 10.0]
     """
     kinds: dict[tuple[object, ...], list[Instance]] = defaultdict(list)

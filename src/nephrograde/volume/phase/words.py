@@ -92,8 +92,8 @@ def normalise(text: str) -> str:
     >>> normalise("Faza_opóźniona  NonCon"), normalise("延遲期"), normalise("Paranchymal")
     ('faza opozniona non con', '延迟期', 'parenchymal')
     """
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z][A-Za-z])|(?<=\d[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
-    plain = unicodedata.normalize("NFKD", parted[:LONGEST_TEXT].casefold())
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z][A-Za-z])|(?<=\d[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
+    plain = unicodedata.normalize("NFKD", spaced[:LONGEST_TEXT].casefold())
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign)).translate(_SIMPLIFIED)
     plain = re.sub(r"[_^\s]+", " ", _SCRIPTS_MEET.sub(" ", plain)).strip()
     return re.sub(r"(?<![a-z])[a-z]{5,17}(?![a-z])", lambda found: _spelt(found.group()), plain)

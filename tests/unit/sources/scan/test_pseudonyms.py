@@ -11,7 +11,7 @@ import pytest
 from nephrograde.errors import InputError
 from nephrograde.files import read_rows
 from nephrograde.sources.deidentify.key import Key
-from nephrograde.sources.scan.pseudonyms import Pseudonyms, keeps_its_id, name_persons, part_persons
+from nephrograde.sources.scan.pseudonyms import Pseudonyms, keeps_its_id, name_persons, separate_persons
 from nephrograde.volume.dicom.header import SeriesHeader
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def test_people_under_one_id_are_told_apart(tmp_path: Path) -> None:
     assert [(len(each.headers), each.shares_id) for each in found] == [(2, True), (1, True)]
     assert len({each.patient_id for each in found}) == 2
     typo = person("0", patient_name="A", birth_date="19510101")
-    assert len(part_persons([one, typo])) == 1
+    assert len(separate_persons([one, typo])) == 1
 
 
 def test_without_id_the_study_tells() -> None:
-    assert len(part_persons([person("", study_uid="1"), person("", study_uid="2"), person("", study_uid="1")])) == 2
+    assert len(separate_persons([person("", study_uid="1"), person("", study_uid="2"), person("", study_uid="1")])) == 2
     named = [person("", patient_name="A", birth_date="19500101", study_uid=uid) for uid in "12"]
-    assert list(part_persons(named)) == ["19500101 | A"]
+    assert list(separate_persons(named)) == ["19500101 | A"]
 
 
 KNOWN = {"patient_name": "A", "birth_date": "19500101"}
@@ -119,7 +119,7 @@ def test_studies_without_id_are_never_one_patient_unless_name_and_birth_agree(
     one: dict[str, str], other: dict[str, str]
 ) -> None:
     headers = [person("", study_uid="1", **one), person("", study_uid="2", **other)]
-    assert [len(series) for series in part_persons(headers).values()] == [1, 1]
+    assert [len(series) for series in separate_persons(headers).values()] == [1, 1]
 
 
 def test_series_that_name_nobody_go_with_their_study() -> None:
@@ -127,7 +127,7 @@ def test_series_that_name_nobody_go_with_their_study() -> None:
     others = [{"patient_name": "B", "birth_date": "19600101"}, KNOWN]
     for one in bare:
         known = [person(one.patient_id, study_uid=uid, **who) for uid, who in zip("12", others, strict=True)]
-        assert [series for name, series in part_persons([one, *known]).items() if name.endswith("A")] == [
+        assert [series for name, series in separate_persons([one, *known]).items() if name.endswith("A")] == [
             [one, known[1]]
         ]
-    assert len(part_persons([person("", series_uid=uid) for uid in "12"])) == 2
+    assert len(separate_persons([person("", series_uid=uid) for uid in "12"])) == 2
