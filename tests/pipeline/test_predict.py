@@ -53,7 +53,7 @@ def test_what_is_missing_is_named(tiny_run_dir, tiny_cohort_dir, tmp_path):
     scan = scan_of(row, tiny_cohort_dir, "cmp")
     with pytest.raises(RunError, match="weak-1-cmp, weak-1-up"):
         grade(tiny_run_dir, "weak-9-cmp", scan)
-    with pytest.raises(RunError, match="folder of a run"):
+    with pytest.raises(RunError, match="run folder"):
         grade(tmp_path, "weak-1-cmp", scan)
     bare = Scan("", scan.image_path, None, None, None, None)
     with pytest.raises(VolumeError, match="box"):

@@ -147,7 +147,7 @@ def test_numbers_are_printed_as_journals_do(measured: Results, evidence: dict[st
     assert "<0.001" in text
     assert "0.000<" not in text
     assert "nan" not in text
-    assert "P > 0.05 in a test for a difference is not equivalence" in text
+    assert "P > 0.05 in a test for a difference does not mean equivalence" in text
     assert "Subgroups are exploratory" in text
     assert "opened once" in text
 
@@ -182,7 +182,7 @@ def test_one_model_alone_is_rendered(measured: Results, evidence: dict[str, Any]
 
 def test_without_a_study_the_pairs_are_called_so(measured: Results, evidence: dict[str, Any]) -> None:
     text = Fragment(render(dataclasses.replace(measured, study=None), evidence)).text
-    assert "Every pair of models: A − B in AUC" in text
+    assert "Every pair of models: difference in AUC (A − B)" in text
     assert "The other" not in text
 
 
