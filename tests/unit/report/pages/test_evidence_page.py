@@ -148,7 +148,7 @@ def test_numbers_are_printed_as_journals_do(measured: Results, evidence: dict[st
     assert "0.000<" not in text
     assert "nan" not in text
     assert "P > 0.05 in a test for a difference does not mean equivalence" in text
-    assert "Subgroups are exploratory" in text
+    assert "Subgroup analyses are exploratory" in text
     assert "opened once" in text
 
 
