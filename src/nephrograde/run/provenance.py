@@ -116,7 +116,7 @@ def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
     source = "STUDY.toml" if "study" in lock else next(iter(lock.get("inputs", {})), "SCORES.csv")
     raise RunError(
         f"{run_dir} was evaluated by an older version of nephrograde, whose tables lack columns. Renew them, with the "
-        f"same numbers: {shlex.join(['nephrograde', 'evaluate', source, '--out', str(run_dir)])}"
+        f"same numbers: {shlex.join(['nephrograde', 'evaluate', source, '--out', str(run_dir), '--reason', 'tables renewed'])}"
     )
 
 
