@@ -114,9 +114,10 @@ def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
             "Install that version."
         )
     source = "STUDY.toml" if "study" in lock else next(iter(lock.get("inputs", {})), "SCORES.csv")
+    words = ["nephrograde", "evaluate", source, "--out", str(run_dir), "--reason", "tables renewed"]
     raise RunError(
         f"{run_dir} was evaluated by an older version of nephrograde, whose tables lack columns. Renew them, with the "
-        f"same numbers: {shlex.join(['nephrograde', 'evaluate', source, '--out', str(run_dir), '--reason', 'tables renewed'])}"
+        f"same numbers: {shlex.join(words)}"
     )
 
 
