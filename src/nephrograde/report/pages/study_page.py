@@ -93,25 +93,16 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
     Source:
         Measures: the paper's.
     """
-    html_path = report_path_of(run_dir, language)
+    folder = RunFolder(run_dir)
+    html_path = folder.report_path(language)
     with speaking(language):
         run = Results.read(run_dir)
         run.require_evaluated()
         drawings = draw_figures(run) | draw_evidence_figures(run)
-        write_figures(drawings, RunFolder(run_dir).figures_dir)
+        write_figures(drawings, folder.figures_dir)
         write_tables(run)
         write_model_cards(run)
         return write_page(_render(run, evidence_sections(run), drawings), html_path)
-
-
-def report_path_of(run_dir: Path, language: Language = "en") -> Path:
-    """Return the path of the report page of a run.
-
-    >>> from pathlib import Path
-    >>> report_path_of(Path("run")).as_posix(), report_path_of(Path("run"), "zh").as_posix()
-    ('run/report/report.html', 'run/report/report.zh.html')
-    """
-    return RunFolder(run_dir).report_path(language)
 
 
 def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Drawing]) -> str:
