@@ -69,6 +69,9 @@ BONE_HU = 500.0
 LEAST_SCORE = 0.25
 """Lowest score of a piece that is accepted as a kidney."""
 
+LEAST_VOXELS = 10
+"""Fewer voxels of the coarse copy have no shape to speak of."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Organs:
@@ -189,6 +192,8 @@ def _score(
     A kidney is 90–130 mm long and has a volume of 100–250 ml.
     """
     index = np.nonzero(piece)
+    if len(index[0]) < LEAST_VOXELS:
+        return 0.0
     beside_mm, behind_mm = (float(place[index].mean()) for place in places)
     mark = _within(beside_mm, (25.0, 40.0, 75.0, 95.0)) * _within(behind_mm, (-75.0, -50.0, 10.0, 28.0))
     if mark < LEAST_SCORE:
@@ -202,6 +207,8 @@ def _score(
     mark *= 1.0 - max(areas[0], areas[-1]) / areas.max()
     away_mm = ndimage.distance_transform_edt(~whole, sampling=spacing_mm)
     layer = values[window][(away_mm > 2.0) & (away_mm <= 7.0)]
+    if layer.size == 0:  # voxels of centimetres, or a piece that fills the image
+        return 0.0
     apart = (0.4, 0.75) if low_hu < ENHANCED_HU else (0.5, 0.85)  # unenhanced muscle and liver merge with a kidney
     mark *= _within(float((layer < low_hu).mean()), (*apart, 2.0, 3.0))
     mark *= _within(float((values[window][piece[window]] > BONE_HU).mean()), (-1.0, 0.0, 0.08, 0.3))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -111,7 +111,15 @@ def test_other_parts_and_other_modalities_have_no_kidneys(shared_data: Path) -> 
     assert find_organs(repainted(pelvis, pelvis.values[:, :, :50])) is None
 
 
+def block_with_first_row(*row: int) -> Any:
+    values = np.full((8, 5, 3), 143, dtype=np.int16)
+    values[0, 0] = row
+    return values
+
+
 @settings(max_examples=40, deadline=None)
+@example(values=block_with_first_row(91, 129, 91), spacing_mm=(18.0, 21.0, 22.0))  # a piece of one voxel
+@example(values=block_with_first_row(91, 91, 143), spacing_mm=(18.0, 22.0, 29.0))  # nothing near enough around it
 @given(
     values=arrays.arrays(
         st.sampled_from([np.int16, np.uint8, np.float32]),
