@@ -11,6 +11,9 @@ endif
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
+# Tests start many processes; where the environment forbids bytecode, each of them would compile its imports anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test quick check static docs bench clean
 
 $(VENV)/.run: pyproject.toml constraints.txt

@@ -185,7 +185,7 @@ def walk_members(
                 yield Member("?".join(name.splitlines()), info.file_size, info.CRC, refused)
                 continue
             try:
-                with opened.open(info) as stream:
+                with _damage_refused(), opened.open(info) as stream:
                     member = Member(name, info.file_size, info.CRC, "", _guarded(stream))
                     if not is_zip(member.beginning(4)):
                         yield member
@@ -198,10 +198,6 @@ def walk_members(
                     )
             except ArchiveRefused as error:
                 yield Member(name, info.file_size, info.CRC, str(error))
-            except (NotImplementedError, RuntimeError):
-                yield Member(name, info.file_size, info.CRC, UNKNOWN_METHOD)
-            except _DAMAGE:
-                yield Member(name, info.file_size, info.CRC, BROKEN_MEMBER)
 
 
 def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LARGEST_MEMBER_BYTES) -> IO[bytes]:
@@ -220,13 +216,19 @@ def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LA
     refused = refusal(info, largest_bytes=largest_bytes)
     if refused:
         raise ArchiveRefused(refused)
+    with _damage_refused(), ExitStack() as on_error, opened.open(info) as stream:
+        unpacked: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(stream, unpacked)
+        unpacked.seek(0)
+        on_error.pop_all()
+        return unpacked
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    """Turn whatever reading a damaged member raises into a refusal."""
     try:
-        with ExitStack() as on_error, opened.open(info) as stream:
-            unpacked: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(stream, unpacked)
-            unpacked.seek(0)
-            on_error.pop_all()
-            return unpacked
+        yield
     except (NotImplementedError, RuntimeError):
         raise ArchiveRefused(UNKNOWN_METHOD) from None
     except _DAMAGE:
@@ -269,11 +271,7 @@ def _guarded(stream: IO[bytes]) -> Callable[[int], bytes]:
     unguarded = beginning_of(stream)
 
     def beginning(n_bytes: int) -> bytes:
-        try:
+        with _damage_refused():
             return unguarded(n_bytes)
-        except (NotImplementedError, RuntimeError):
-            raise ArchiveRefused(UNKNOWN_METHOD) from None
-        except _DAMAGE:
-            raise ArchiveRefused(BROKEN_MEMBER) from None
 
     return beginning
