@@ -16,25 +16,24 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test quick check static docs bench clean
 
-$(VENV)/.run: pyproject.toml constraints.txt
+$(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
+	touch $@
+
+$(VENV)/.run: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.run
-	$(PIP) --editable '.[test,pdf,public,radiomics]'
-	touch $@
-
-$(VENV)/.docs: $(VENV)/.run
-	$(PIP) --editable '.[docs]'
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[docs,pdf,public,radiomics,test]'
 	touch $@
 
 demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
-check: $(VENV)/.test $(VENV)/.docs
+check: $(VENV)/.test
 	$(MAKE) --jobs 2 static docs
 	$(BIN)/coverage erase
 	$(PYTEST) --cov --cov-report term
@@ -52,7 +51,7 @@ quick: $(VENV)/.test
 test: check
 
 # Warnings are errors, a broken link or a failing notebook among them; the site needs no network, built or opened.
-docs: $(VENV)/.docs
+docs: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -M html docs build/docs --fresh-env --nitpicky --fail-on-warning --keep-going --quiet
 	$(BIN)/python docs/check_site.py build/docs/html
 

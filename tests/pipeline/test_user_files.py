@@ -66,6 +66,7 @@ def home(tmp_path):
     return home
 
 
+@pytest.mark.slow
 def test_every_command_on_a_study_leaves_what_it_finds(run, home, tiny_study_path):
     words = (tiny_study_path, "--out", home, *SMALL, *ONE_ARM)
     for command in ("prepare", "check", "fit", "evaluate", "run", "run"):
