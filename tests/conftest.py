@@ -60,10 +60,27 @@ def absent():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests as slow that ask for a fixture that takes many seconds to make."""
+    """Mark the tests as slow that ask for a fixture that takes many seconds to make, and order all of them."""
     for item in items:
         if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    items[:] = slow_first_in_each_half(items)
+
+
+def slow_first_in_each_half(items):
+    """Order tests so that two processes, which begin with a half each, both end with quick ones, to be shared.
+
+    The tests of a module stay together, for the sake of its fixtures.
+    """
+    modules = {}
+    for item in items:
+        is_slow = item.get_closest_marker("slow") is not None
+        modules.setdefault((is_slow, item.nodeid.partition("::")[0]), []).append(item)
+    slow = [tests for (is_slow, _), tests in modules.items() if is_slow]
+    quick = [test for (is_slow, _), tests in modules.items() if not is_slow for test in tests]
+    halves = [[test for tests in slow[k::2] for test in tests] for k in (0, 1)]
+    share = max(len(items) // 2 - len(halves[0]), 0)
+    return [*halves[0], *quick[:share], *halves[1], *quick[share:]]
 
 
 @pytest.hookimpl(tryfirst=True)
