@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.volume import Volume
 
-CHECKS = 3
+CHECKS = 4
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each thread holds a scan and its copies in memory."""

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
-RECORD = 1
+RECORD = 2
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
-LAYOUT = 1
+LAYOUT = 2
 """Increase whenever the same inputs would give another region, so that no old cache is reused.
 
 Settings that affect only some scans (one of several tumours, a label, a mask of another phase) are part of the names of

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.grid import Grid
 
-_CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
+_EXCLUSIVE = "CLOSEDPLANAR_XOR"
+_CLOSED = {"CLOSED_PLANAR", _EXCLUSIVE}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +37,7 @@ class _Structure:
     label: Label
     contours_mm: tuple[npt.NDArray[np.float64], ...]
     points_mm: tuple[Triple, ...]
+    is_exclusive: bool
 
 
 def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Marks:
@@ -67,7 +69,7 @@ def read_structure_set(contours_path: Path, grid: Grid, label: str = "") -> Mark
         raise nothing_marked(label)
     mask: MaskArray | None = None
     for one in outlined:
-        filled = fill_contours(one.contours_mm, grid)
+        filled = fill_contours(one.contours_mm, grid, is_exclusive=one.is_exclusive)
         mask = filled if mask is None else mask | filled
     if mask is not None and not mask.any():
         raise _outside(outlined, grid)
@@ -80,18 +82,21 @@ def _structures(dataset: pydicom.Dataset) -> Iterable[_Structure]:
     names = {int(item.ROINumber): [text_of(item, "ROIName", sets)] for item in dataset.StructureSetROISequence}
     for item in dataset.get("RTROIObservationsSequence") or []:
         names.setdefault(int(item.ReferencedROINumber), []).append(text_of(item, "ROIObservationLabel", sets))
+    drawn: dict[int, list[pydicom.Dataset]] = {}  # some programs write one item per slice
     for item in dataset.get("ROIContourSequence") or []:
-        number = int(item.ReferencedROINumber)
-        contours, points = [], []
-        for contour in item.get("ContourSequence") or []:
-            places_mm = _places(contour)
-            kind = str(contour.get("ContourGeometricType", "")).strip()
+        drawn.setdefault(int(item.ReferencedROINumber), []).extend(item.get("ContourSequence") or [])
+    for number, items in drawn.items():
+        contours, points, kinds = [], [], set()
+        for item in items:
+            places_mm = _places(item)
+            kind = str(item.get("ContourGeometricType", "")).strip()
             if kind == "POINT" or (kind in _CLOSED and len(places_mm) == 1):
                 points += [(float(x), float(y), float(z)) for x, y, z in places_mm]
             elif kind in _CLOSED and len(places_mm) > 2:
                 contours.append(places_mm)
+                kinds.add(kind)
         label = Label(number, tuple(dict.fromkeys(name for name in names.get(number, []) if name)))
-        yield _Structure(label, tuple(contours), tuple(points))
+        yield _Structure(label, tuple(contours), tuple(points), _EXCLUSIVE in kinds)
 
 
 def _places(contour: pydicom.Dataset) -> npt.NDArray[np.float64]:

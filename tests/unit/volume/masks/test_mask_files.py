@@ -1,6 +1,7 @@
 """Masks in the files of 3D Slicer, ITK-SNAP and DICOM come back voxel by voxel, by number and by name."""
 
 import contextlib
+import copy
 import zipfile
 
 import numpy as np
@@ -214,6 +215,33 @@ def test_contours_fill_an_image_of_other_slices(tmp_path, volume, blob, save_str
         other = make_volume(np.zeros((48, 44, slices)), spacing_mm=(0.8, 0.9, step_mm), origin_mm=origin_mm)
         ml = np.asarray(read_marks(path, other).mask).sum() * step_mm
         assert ml == pytest.approx(blob.sum() * 3.0, rel=within)
+
+
+def test_a_structure_in_several_items_is_one(tmp_path, volume, blob, save_structures, outlined):
+    def split(dataset):
+        (item,) = dataset.ROIContourSequence
+        parts = [copy.deepcopy(item) for _ in item.ContourSequence]
+        for part, contour in zip(parts, item.ContourSequence, strict=True):
+            part.ContourSequence = [contour]
+        dataset.ROIContourSequence = parts
+
+    path = save_structures(tmp_path / "rs.dcm", {"GTV": outlined(blob, volume)}, change=split)
+    marks = read_marks(path, volume)
+    np.testing.assert_array_equal(np.asarray(marks.mask), blob)
+    assert [str(one) for one in marks.present] == ["1 (GTV)"]
+
+
+def test_contours_that_overlap_follow_their_type(tmp_path, volume, save_structures):
+    square = np.array([(0.0, 0.0, 130.0), (8.0, 0.0, 130.0), (8.0, 9.0, 130.0), (0.0, 9.0, 130.0)])
+    voxels = {
+        kind: np.asarray(
+            read_marks(
+                save_structures(tmp_path / kind, {"t": [(kind, square), (kind, square - [4.0, 0.0, 0.0])]}), volume
+            ).mask
+        ).sum()
+        for kind in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+    }
+    assert voxels == {"CLOSED_PLANAR": 150, "CLOSEDPLANAR_XOR": 100}
 
 
 @pytest.mark.parametrize("label", ["", "seed", "1"])
