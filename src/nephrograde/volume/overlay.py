@@ -38,24 +38,21 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
     if source.size == target.size and _index_for_index(source, target):
         return mask
     low, high = bounding_box(mask)
-    corners = np.array([target.to_index(source.to_mm(corner)) for corner in product(*zip(low, high, strict=True))])
-    first = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
-    last = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, np.array(target.size) - 1)
-    limit = np.array(target.size) - 0.5
-    if (corners.max(axis=0) < -0.5).any() or (corners.min(axis=0) > limit).any():
-        hint = ""
-        if source.size == target.size:
-            hint = " The two have the same size, so the mask may have lost its geometry: copy that of the image."
-        raise VolumeError(
-            "mask-outside",
-            f"the marked tumour lies wholly outside the image, which {_extent(target)}; the tumour "
-            f"{_extent(source, low, high)}.",
-            f"Check that the mask was drawn on this series.{hint}",
-        )
+    faces = [
+        (start - 0.5, stop + 0.5) for start, stop in zip(low, high, strict=True)
+    ]  # a voxel of the mask may be large
+    corners = np.array([target.to_index(source.to_mm(corner)) for corner in product(*faces)])
+    first = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    last = np.minimum(np.ceil(corners.max(axis=0)).astype(int), np.array(target.size) - 1)
+    if (first > last).any():
+        raise _outside(source, target, low, high)
     box = tuple(slice(start, stop + 1) for start, stop in zip(first, last, strict=True))
     brought = np.zeros(target.size, dtype=bool, order="F")
     brought[box] = _nearest(mask, source, target, first=first, size=last - first + 1)
     if not brought.any():
+        middle = target.to_index(source.to_mm([(start + stop) / 2 for start, stop in zip(low, high, strict=True)]))
+        if not all(-0.5 <= i <= n - 0.5 for i, n in zip(middle, target.size, strict=True)):
+            raise _outside(source, target, low, high)
         raise VolumeError(
             "mask-empty",
             f"the {int(mask.sum())} marked voxels are so small that they fall between those of the image.",
@@ -79,6 +76,18 @@ def bounding_box(mask: MaskArray) -> tuple[tuple[int, int, int], tuple[int, int,
     part = mask[:, :, z[0] : z[-1] + 1]
     x, y = np.flatnonzero(part.any(axis=(1, 2))), np.flatnonzero(part.any(axis=(0, 2)))
     return (int(x[0]), int(y[0]), int(z[0])), (int(x[-1]), int(y[-1]), int(z[-1]))
+
+
+def _outside(source: Grid, target: Grid, low: tuple[int, ...], high: tuple[int, ...]) -> VolumeError:
+    hint = ""
+    if source.size == target.size:
+        hint = " The two have the same size, so the mask may have lost its geometry: copy that of the image."
+    return VolumeError(
+        "mask-outside",
+        f"the marked tumour lies wholly outside the image, which {_extent(target)}; the tumour "
+        f"{_extent(source, low, high)}.",
+        f"Check that the mask was drawn on this series.{hint}",
+    )
 
 
 def _index_for_index(source: Grid, target: Grid) -> bool:

@@ -32,6 +32,7 @@ def test_the_same_grid_costs_nothing() -> None:
     [
         Grid((30, 30, 30), (1.1, 1.2, 1.3), (-15.3, -16.1, 101.0), np.eye(3), source="file"),
         Grid((64, 70, 60), (0.5, 0.5, 0.8), (-16.2, -17.3, 99.0), np.eye(3), source="file"),
+        Grid((8, 8, 6), (4.1, 4.2, 10.3), (-15.3, -16.1, 101.0), np.eye(3), source="file"),
         Grid(
             (60, 60, 60),
             (0.9, 0.9, 0.9),
@@ -73,6 +74,14 @@ def test_a_tumour_outside_is_refused_with_both_extents() -> None:
         bring_over(np.ones((10, 10, 10), bool), source, TARGET)
     assert caught.value.code == "mask-outside"
     assert "same size" not in caught.value.remedy
+
+
+@pytest.mark.parametrize("apart_mm", [0.7, 1.3, 5.0])
+def test_a_tumour_just_outside_is_outside(apart_mm: float) -> None:
+    source = Grid((4, 4, 4), (1.0, 1.0, 1.0), (15.6 + apart_mm, 0.0, 110.0), np.eye(3), source="file")
+    with pytest.raises(VolumeError) as caught:
+        bring_over(np.ones((4, 4, 4), bool), source, TARGET)
+    assert caught.value.code == "mask-outside"
 
 
 def test_a_mask_that_lost_its_geometry_is_recognised() -> None:
