@@ -47,7 +47,7 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
         if found is None:
             marks = read_label_map(mask_path, label)
         elif found[1] == "segmentation":
-            marks = read_segmentation(found[0], label)
+            marks = read_segmentation(found[0], grid, label)
         else:
             marks = read_structure_set(found[0], grid, label)
         return marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid), grid=grid)

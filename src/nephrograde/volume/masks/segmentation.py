@@ -13,6 +13,7 @@ import numpy as np
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.datasets import character_sets_of, text_of
 from nephrograde.volume.grid import Grid
+from nephrograde.volume.masks.contours import BRIDGED_MM
 from nephrograde.volume.masks.dicom_object import open_object
 from nephrograde.volume.masks.labels import Label, choose_labels
 from nephrograde.volume.masks.marks import Marks, nothing_marked, turn
@@ -24,15 +25,23 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pydicom
 
+_LEAST_MM = 1e-3
+_NEIGHBOURS = 1.5  # frames this many slices of the image apart lie on neighbouring slices
 _OFF_PLANE = 0.1  # how far a frame may deviate from its place in the stack, in slice distances
 _MOST_PLANES = 10_000  # a damaged position must not request a stack that exceeds memory
 
 
-def read_segmentation(seg_path: Path, label: str = "") -> Marks:
+def read_segmentation(seg_path: Path, image: Grid, label: str = "") -> Marks:
     """Read a DICOM segmentation: binary, fractional (above one half is marked) or a label map.
+
+    The slice distance is SpacingBetweenSlices where the positions of the frames agree with it, and otherwise follows
+    from these positions. SliceThickness is not a distance: it differs wherever slices overlap or leave gaps. Where
+    neither says how thick a frame is, as with a single frame or frames far apart, it is as thick as a slice of the
+    image.
 
     Args:
         seg_path: The file.
+        image: Grid of the image.
         label: The number of a segment, its SegmentLabel or the meaning of its SegmentedPropertyType; empty if all
             segments count.
 
@@ -53,7 +62,7 @@ def read_segmentation(seg_path: Path, label: str = "") -> Marks:
         groups = [_Frame(dataset, number) for number in range(len(frames))]
         if not groups:
             raise nothing_marked(label)
-        grid, planes = _stack_grid(groups, size=(int(dataset.Columns), int(dataset.Rows)))
+        grid, planes = _stack_grid(groups, image, size=(int(dataset.Columns), int(dataset.Rows)))
         least = _least_marked(dataset)
         stack = np.zeros((grid.size[2], grid.size[1], grid.size[0]), dtype=bool)
         found: set[int] = set()
@@ -89,11 +98,11 @@ class _Frame:
         """Return the numbers of an entry; a missing group counts as damage to the file."""
         return np.asarray([float(value) for value in self._group(group)[keyword].value])
 
-    def distances_mm(self) -> list[float]:
-        """Return what the headers say about the slice distance, if anything."""
-        measures = self._group("PixelMeasuresSequence")
-        said = [measures.get(keyword) for keyword in ("SpacingBetweenSlices", "SliceThickness")]
-        return [abs(float(value)) for value in said if value]
+    def measure_mm(self, keyword: str) -> float | None:
+        """Return a distance of the pixel measures; None if the header does not give a usable one."""
+        value = self._group("PixelMeasuresSequence").get(keyword)
+        size_mm = abs(float(value)) if value else 0.0
+        return size_mm if _LEAST_MM < size_mm < np.inf else None
 
     def segment(self) -> int:
         return int(self._group("SegmentIdentificationSequence").ReferencedSegmentNumber)
@@ -117,7 +126,7 @@ def _least_marked(dataset: pydicom.Dataset) -> float | None:
     return int(dataset.MaximumFractionalValue) / 2 + 1e-6 if kind == "FRACTIONAL" else 1
 
 
-def _stack_grid(frames: Sequence[_Frame], *, size: tuple[int, int]) -> tuple[Grid, npt.NDArray[np.intp]]:
+def _stack_grid(frames: Sequence[_Frame], image: Grid, *, size: tuple[int, int]) -> tuple[Grid, npt.NDArray[np.intp]]:
     """The grid that holds all frames, and which of its planes each frame is."""
     orientations = np.array([one.numbers("PlaneOrientationSequence", "ImageOrientationPatient") for one in frames])
     pixels_mm = np.array([one.numbers("PixelMeasuresSequence", "PixelSpacing") for one in frames])
@@ -133,7 +142,8 @@ def _stack_grid(frames: Sequence[_Frame], *, size: tuple[int, int]) -> tuple[Gri
     away = positions_mm - first
     if np.abs(away - (away @ normal)[:, None] * normal).max() > pixels_mm.min() / 2:
         raise _no_stack("its frames are shifted sideways against each other")
-    step_mm, planes = _slice_step(along - along.min(), frames[0].distances_mm())
+    axis = int(np.abs(image.direction.T @ normal).argmax())
+    step_mm, planes = _slice_step(along - along.min(), frames[0], image_mm=image.spacing_mm[axis])
     grid = Grid(
         (*size, int(planes.max()) + 1),
         (float(pixels_mm[0, 1]), float(pixels_mm[0, 0]), step_mm),
@@ -144,15 +154,36 @@ def _stack_grid(frames: Sequence[_Frame], *, size: tuple[int, int]) -> tuple[Gri
     return grid.require_sound(), planes
 
 
-def _slice_step(along_mm: npt.NDArray[np.float64], said_mm: list[float]) -> tuple[float, npt.NDArray[np.intp]]:
-    """The slice distance and the plane of each frame: as the header says, where the positions agree; else the least."""
-    apart = np.diff(np.unique(np.round(along_mm, 3)))
-    steps = [*said_mm[:1], *([float(apart.min())] if apart.size else said_mm)]
-    for step_mm in (step for step in steps if 1e-3 < step < np.inf):
+def _slice_step(
+    along_mm: npt.NDArray[np.float64], frame: _Frame, *, image_mm: float
+) -> tuple[float, npt.NDArray[np.intp]]:
+    """The slice distance, and the plane of each frame."""
+    said_mm = frame.measure_mm("SpacingBetweenSlices")
+    seen_mm = _distance_seen(along_mm, frame.measure_mm("SliceThickness"), image_mm=image_mm)
+    for step_mm in (step for step in (said_mm, seen_mm) if step):
         planes = np.round(along_mm / step_mm)
         if np.abs(along_mm / step_mm - planes).max() <= _OFF_PLANE and planes.max() < _MOST_PLANES:
             return step_mm, planes.astype(np.intp)
     raise _no_stack("its frames do not lie at equal distances")
+
+
+def _distance_seen(along_mm: npt.NDArray[np.float64], thickness_mm: float | None, *, image_mm: float) -> float:
+    """Return the slice distance that the positions of the frames show, or else that of the image.
+
+    Frames further apart than the slices of the image were drawn on a series of thicker slices if they follow each
+    other evenly or are as thick as they are apart; otherwise the slices between them are empty.
+    """
+    apart_mm = np.diff(np.unique(np.round(along_mm, 3)))
+    if not apart_mm.size:
+        return image_mm
+    least_mm = float(apart_mm.min())
+    if least_mm <= _NEIGHBOURS * image_mm:
+        return least_mm
+    is_even = len(apart_mm) > 1 and bool(np.median(apart_mm) <= least_mm * (1 + _OFF_PLANE))
+    is_thick = thickness_mm is not None and thickness_mm >= least_mm * (1 - _OFF_PLANE)
+    if least_mm <= BRIDGED_MM and (is_even or is_thick):
+        return least_mm
+    return least_mm / round(least_mm / image_mm)
 
 
 def _no_stack(why: str) -> VolumeError:

@@ -123,6 +123,47 @@ def test_a_segmentation_is_read_through_a_series_list_and_an_archive(tmp_path, v
     np.testing.assert_array_equal(np.asarray(read_marks(list_path, volume).mask), blob)
 
 
+def _thick(mm):
+    """Change the measures of a SEG: slices of that thickness, without a word about their distance."""
+
+    def change(dataset):
+        measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        measures.SliceThickness = mm
+        if mm is None:
+            del measures.SliceThickness
+
+    return change
+
+
+@pytest.mark.parametrize("thickness_mm", [1.0, 3.0, 6.0, 60.0, None])
+@pytest.mark.parametrize("slices", [[10], [3, 17], [2, 7, 17], [3, 4, 5, 17], [4, 5, 7], range(2, 18)])
+def test_the_thickness_of_a_frame_is_not_its_distance(tmp_path, volume, blob, save_seg, slices, thickness_mm):
+    mask = np.zeros_like(blob)
+    mask[20:30, 15:25, list(slices)] = True
+    path = save_seg(tmp_path / "seg", {"t": mask}, volume, spacing_entry=False, change=_thick(thickness_mm))
+    np.testing.assert_array_equal(np.asarray(read_marks(path, volume).mask), mask)
+
+
+@pytest.mark.parametrize(("slices", "thickness_mm"), [(range(2, 6), 1.0), ([3, 4], 6.0), ([2, 3, 4, 6], None)])
+def test_a_segmentation_of_thick_slices_is_whole_on_thin_ones(tmp_path, save_seg, slices, thickness_mm):
+    thick = make_volume(np.zeros((20, 20, 10)), spacing_mm=(1.0, 1.0, 6.0))
+    thin = make_volume(np.zeros((20, 20, 60)), spacing_mm=(1.0, 1.0, 1.0), origin_mm=(0.0, 0.0, -2.5))
+    mask = np.zeros(thick.values.shape, bool)
+    mask[5:10, 5:10, list(slices)] = True
+    path = save_seg(tmp_path / "seg", {"t": mask}, thick, spacing_entry=False, change=_thick(thickness_mm))
+    np.testing.assert_array_equal(np.asarray(read_marks(path, thin).mask), np.repeat(mask, 6, axis=2))
+
+
+def test_a_distance_rounded_in_the_header_does_not_shift_the_frames(tmp_path, blob, save_seg):
+    volume = make_volume(np.zeros(blob.shape), spacing_mm=(0.8, 0.9, 3.04))
+
+    def rounded(dataset):
+        dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = 3.0
+
+    path = save_seg(tmp_path / "seg", {"t": blob}, volume, change=rounded)
+    np.testing.assert_array_equal(np.asarray(read_marks(path, volume).mask), blob)
+
+
 @pytest.mark.parametrize("label", ["2", "肿瘤"])
 def test_a_segment_is_found_by_number_and_label(tmp_path, volume, blob, save_seg, label):
     path = save_seg(tmp_path / "seg.dcm", {"kidney": volume.values > 0, "肿瘤": blob}, volume)
