@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.cohort.stage import load_inputs, open_cohort
-from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table
+from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.run.folder import RunFolder
@@ -68,11 +68,12 @@ def run_study(
             again without a reason.
         FitError: A model cannot be fitted.
     """
-    from nephrograde.fit.stage import fit_models
+    from nephrograde.fit.stage import fit_models, keys_of_fits
     from nephrograde.sample.stage import prepare_scans
 
     with _opened(study, run, command) as (folder, cohort, split):
         prepare_scans(study, cohort, folder, progress=progress)
+        refuse_reopening(study, folder, fits=keys_of_fits(study, cohort, split, folder), reason=reason)
         fit_models(study, cohort, split, folder, progress=progress)
         evaluate_models(study, cohort, split, folder, reason=reason)
         return report_run(folder, language)

@@ -1,5 +1,8 @@
 """The locked test set: each opening is written down, and development can go on without looking."""
 
+import shutil
+from contextlib import contextmanager
+
 import pytest
 
 from nephrograde.errors import RunError
@@ -37,6 +40,29 @@ def test_other_rules_need_a_reason(run_dir, tiny_study_path):
     run_study(study, run_dir)  # nothing has changed since
     assert len(read_ledger(run_dir)) == 2
     assert (run_dir / "scores" / "scores.csv").read_bytes() == scores
+
+
+@pytest.mark.parametrize("override", ["fit.seed=7", "evaluate.margin=0.1", "arm.weak-1.slices=3"])
+def test_a_reopened_test_set_is_refused_before_anything_is_fitted(run_dir, tiny_study_path, override):
+    models = {path: path.stat().st_mtime_ns for path in (run_dir / "models").rglob("*.*")}
+    opened = []
+
+    @contextmanager
+    def steps(name, _):
+        opened.append(name)
+        yield lambda *_: None
+
+    with pytest.raises(RunError, match="opened once before"):
+        run_study(load_inputs(tiny_study_path, (override,)), run_dir, progress=steps)
+    assert opened == ["Preparing scans"]
+    assert {path: path.stat().st_mtime_ns for path in (run_dir / "models").rglob("*.*")} == models
+    assert len(read_ledger(run_dir)) == 1
+
+
+def test_fitting_the_same_network_again_is_not_another_opening(run_dir, tiny_study_path):
+    shutil.rmtree(run_dir / "models" / "weak-1-up" / "fold-0")
+    run_study(load_inputs(tiny_study_path), run_dir)
+    assert len(read_ledger(run_dir)) == 1
 
 
 def test_an_interrupted_opening_counts_once(run_dir, tiny_study_path):

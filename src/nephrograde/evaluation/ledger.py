@@ -41,6 +41,26 @@ def read_ledger(run_dir: Path) -> tuple[Opening, ...]:
     return read_table(Opening, ledger_path) if ledger_path.exists() else ()
 
 
+def refuse_without_reason(run_dir: Path, reason: str) -> None:
+    """Refuse to open a test set that was opened before, unless a reason is given; nothing is recorded.
+
+    Args:
+        run_dir: The run folder.
+        reason: Why the test set is opened.
+
+    Raises:
+        RunError: The test set was opened before, and the reason is empty.
+    """
+    openings = read_ledger(run_dir)
+    if openings and not reason.strip():
+        times = "once" if len(openings) == 1 else f"{len(openings)} times"
+        raise RunError(
+            f"The test set of {run_dir} was opened {times} before (last {openings[-1].opened}, "
+            f"{openings[-1].reason}), and something has changed since. To open it again, give --reason "
+            '"…", which the report will print; to continue without opening it, use --peek-free.'
+        )
+
+
 def open_test_set(run_dir: Path, *, study: str, inputs: str, reason: str, command: str) -> None:
     """Record an opening of the test set in the ledger.
 
@@ -70,13 +90,7 @@ def open_test_set(run_dir: Path, *, study: str, inputs: str, reason: str, comman
     openings = read_ledger(run_dir)
     if openings and openings[-1].inputs == inputs:
         return
-    if openings and not reason.strip():
-        times = "once" if len(openings) == 1 else f"{len(openings)} times"
-        raise RunError(
-            f"The test set of {run_dir} was opened {times} before (last {openings[-1].opened}, "
-            f"{openings[-1].reason}), and something has changed since. To open it again, give --reason "
-            '"…", which the report will print; to continue without opening it, use --peek-free.'
-        )
+    refuse_without_reason(run_dir, reason)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     opening = Opening(now, study, reason.strip() or FIRST_REASON, command, inputs)
     write_table([*openings, opening], Opening, RunFolder(run_dir).ledger_path)

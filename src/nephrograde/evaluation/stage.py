@@ -8,22 +8,26 @@ from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors, radiomics_predictors
 from nephrograde.evaluation.collect import collect_scores, write_members
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
-from nephrograde.files import fingerprint, read_json, sha256_of
+from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
-from nephrograde.run.stage import run_stage
+from nephrograde.run.stage import current_record, run_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.lesions import Lesions
-    from nephrograde.run.folder import RunFolder
+    from nephrograde.run.folder import FoldFolder, RunFolder
     from nephrograde.study import EvaluateSettings, Study
+
+_OPENING = "opening"
+"""The record of what the last opening of the test set depends on."""
 
 
 def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None = "") -> None:
@@ -40,7 +44,7 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     Raises:
         RunError: The test set was opened before, something has changed since, and no reason is given.
     """
-    folds = [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
+    folds = _folds(study, split, run)
 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
@@ -52,6 +56,7 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
             rows, members = [row for row in rows if row.split == "oof"], []
         else:
             _open_test_set(run, reason=reason, inputs=inputs)
+            _remember_opening(study, split, run)
         write_members(members, run.members_path)
         _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run)
 
@@ -59,6 +64,30 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
     settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
+
+
+def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], reason: str | None) -> None:
+    """Refuse before the models are fitted what :func:`evaluate_models` would refuse after it.
+
+    Whether the test set would be opened again is known as soon as the scans are prepared, from what the fits depend on:
+    equal inputs give equal networks. Where that is not known, as in a run of an earlier version, nothing is refused
+    here.
+
+    Args:
+        study: The resolved study.
+        run: The run folder; its scans are prepared.
+        fits: The fingerprint of what each fit depends on, by ``weak-1-cmp/fold-0``.
+        reason: As for :func:`evaluate_models`.
+
+    Raises:
+        RunError: The test set was opened before, something has changed since, and no reason is given.
+    """
+    openings = read_ledger(run.run_dir)
+    if reason is None or not openings:
+        return
+    last = current_record(run.stage_path(_OPENING), lambda record: record["inputs"] == openings[-1].inputs)
+    if last is not None and last["foreseen"] != _foreseen(study, run, fits):
+        refuse_without_reason(run.run_dir, reason)
 
 
 def evaluate_score_table(
@@ -112,6 +141,24 @@ def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
         for column in study.evaluate.subgroups
         if any(column in case.clinical for case in cohort.cases)
     }
+
+
+def _folds(study: Study, split: Split, run: RunFolder) -> list[FoldFolder]:
+    return [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
+
+
+def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:
+    """Record what the last opening depends on, as far as it is known before the models are fitted."""
+    cards = {fold.name: fold.card_path for fold in _folds(study, split, run) if fold.is_whole()}
+    fits = {name: str(read_json(card_path)["inputs_sha256"]) for name, card_path in cards.items()}
+    last = read_ledger(run.run_dir)[-1]
+    write_json(run.stage_path(_OPENING), {"inputs": last.inputs, "foreseen": _foreseen(study, run, fits)})
+
+
+def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
+    paths = [run.cohort_dir, run.regions_path, run.features_path]
+    found = {path.name: sha256_of(path) for path in paths if path.exists()}
+    return fingerprint([found, study.evaluate.model_dump(mode="json"), dict(sorted(fits.items()))])
 
 
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:

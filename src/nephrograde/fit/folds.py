@@ -27,7 +27,7 @@ _SHAPING = ("nephrograde", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One model on one fold that is yet to be fitted.
+    """One model on one fold.
 
     ``files`` are the patients' regions by id, ``epochs`` how many the study asks for, ``key`` the fingerprint of
     everything that the fit depends on.
@@ -57,6 +57,14 @@ def plan_fits(
     Raises:
         RunError: If a model has no scans at all.
     """
+    fits = list_fits(study, split, prepared=prepared, is_high=is_high, run=run)
+    return [one for one in fits if not _holds(run.fold(one.model, one.fold), one.key)]
+
+
+def list_fits(
+    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run: RunFolder
+) -> list[Fit]:
+    """List every model on every fold, fitted already or not; arguments and errors are those of :func:`plan_fits`."""
     fits = []
     for model, arm, phase in study.models():
         names = prepared.files(arm.name, phase)
@@ -78,8 +86,7 @@ def plan_fits(
         files = {patient: run.volumes_dir / name for patient, name in names.items()}
         for fold in range(split.folds):
             key = fingerprint([model, fold, everyone])
-            if not _holds(run.fold(model, fold), key):
-                fits.append(Fit(model, arm, phase, fold, files, settings.epochs, key))
+            fits.append(Fit(model, arm, phase, fold, files, settings.epochs, key))
     return fits
 
 

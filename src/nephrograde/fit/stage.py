@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.fit.folds import fit_planned, plan_fits
+from nephrograde.fit.folds import fit_planned, list_fits, plan_fits
 from nephrograde.run.progress import silent
 from nephrograde.sample.prepare import read_prepared
 
@@ -36,3 +36,23 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
     with progress("Fitting models", sum(one.epochs for one in planned)) as advance:
         for one in planned:
             fit_planned(one, study, split, is_high=is_high, run=run, advance=advance)
+
+
+def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, str]:
+    """Return the fingerprint of everything that each fit depends on, as its card will state it, before it is fitted.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Who is tested, and who is in which fold.
+        run: The run folder; the scans are prepared.
+
+    Returns:
+        The fingerprints by the name of the fold's folder, such as ``weak-1-cmp/fold-0``.
+
+    Raises:
+        RunError: If the scans are not prepared, or a model has none.
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    fits = list_fits(study, split, prepared=read_prepared(run), is_high=is_high, run=run)
+    return {run.fold(one.model, one.fold).name: one.key for one in fits}

@@ -286,6 +286,11 @@ class FoldFolder:
         return self.fold_dir.parent.name
 
     @property
+    def name(self) -> str:
+        """The model and the fold, such as ``weak-1-cmp/fold-0``."""
+        return f"{self.model}/{self.fold_dir.name}"
+
+    @property
     def number(self) -> int:
         """The fold, counted from 0."""
         return int(self.fold_dir.name.removeprefix("fold-"))
