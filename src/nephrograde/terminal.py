@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
+    from nephrograde.sources.template import Template
 
 
 _SECONDS_PER_LINE = 10.0
@@ -54,6 +55,30 @@ def print_scan(result: ScanResult) -> None:
         )
     for note in result.notes:
         typer.echo(note, err=True)
+
+
+def print_template(template: Template) -> None:
+    """Print what was written for a new study, what a table that was found says, and what it lacks."""
+    found = template.found
+    if found is None:
+        typer.echo(f"Wrote {template.study_path}, {template.columns_path} and {template.table_path}.")
+        typer.echo(f"Fill in the table, then run: nephrograde check {template.study_path}")
+        return
+    typer.echo(f"Wrote {template.study_path} and {template.columns_path} for the table {template.table_path}.")
+    typer.echo(f"{found.n_patients} patients, {found.n_graded} of them with a grade (column {found.outcome})")
+    for phase, count in found.n_images.items():
+        left_out = "; too few, so the study leaves this phase out" if phase in found.left_out else ""
+        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{left_out}")
+    if found.n_graded < found.n_patients:
+        typer.echo(f"Fill in the grades in {template.table_path}, or remove the patients without one.", err=True)
+    if not found.annotations:
+        columns = ", ".join(f"{found.phases[0]}_{kind}" for kind in ("box", "point", "mask"))
+        typer.echo(
+            f"No tumour is marked in {template.table_path}. Add a column for each phase, such as {columns}; "
+            f"{template.columns_path.name} explains them.",
+            err=True,
+        )
+    typer.echo(f"Next: nephrograde check {template.study_path}")
 
 
 def print_table(run: RunFolder) -> None:

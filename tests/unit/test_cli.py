@@ -11,6 +11,7 @@ from nephrograde import cli, terminal
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
+from nephrograde.study_file import load_study
 
 
 def test_help_imports_nothing_heavy():
@@ -34,6 +35,18 @@ def test_init_check_and_a_second_init(nephrograde, tmp_path):
     code, _, err = nephrograde("init", tmp_path / "研究")
     assert code == 2
     assert "nephrograde:" in err
+
+
+def test_init_takes_up_a_table(nephrograde, tmp_path):
+    rows = [f"P{k},{k % 4 + 1 if k else ''},{k}.series,{f'{k}e.series' if k < 3 else ''}" for k in range(24)]
+    table_path = tmp_path / "cohort.csv"
+    table_path.write_text("\n".join(["patient_id,isup_grade,cmp_image,ep_image", *rows]), encoding="utf-8")
+    code, out, err = nephrograde("init", tmp_path)
+    assert code == 0
+    for part in ("24 patients, 23 of them", "cmp (corticomedullary): 24", "ep (excretory): 3", "nephrograde check"):
+        assert part in out
+    assert "cmp_box" in err
+    assert load_study(tmp_path / "study.toml").cohort.phases == ("cmp",)
 
 
 @pytest.mark.slow

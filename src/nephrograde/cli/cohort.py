@@ -9,7 +9,7 @@ import typer
 
 from nephrograde.cli.shared import Lang, StudyOptions
 from nephrograde.errors import InputError, Problem
-from nephrograde.terminal import counting, print_scan, progress, tallied
+from nephrograde.terminal import counting, print_scan, print_template, progress, tallied
 
 Look: TypeAlias = Literal["uncertain", "all", "never"]
 
@@ -18,12 +18,10 @@ commands = typer.Typer()
 
 @commands.command()
 def init(folder: Annotated[Path, typer.Argument(help="The output folder; created if it is missing.")]) -> None:
-    """Write a commented study file and a cohort template that explains its columns."""
+    """Write a commented study file, for the cohort table of the folder or with a template of one."""
     from nephrograde.sources.template import write_template
 
-    study_path, table_path = write_template(folder)
-    typer.echo(f"Wrote {study_path} and {table_path}.")
-    typer.echo(f"Fill in the table, then run: nephrograde check {study_path}")
+    print_template(write_template(folder))
 
 
 @commands.command()

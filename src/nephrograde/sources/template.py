@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
 from nephrograde.files import replaced
+from nephrograde.sources.found_table import find_table
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nephrograde.sources.found_table import FoundTable
 
 _COHORT_ROWS = (
     {
@@ -104,41 +110,88 @@ a cell that contains commas must be quoted, as Excel does.
 """
 
 
-def write_template(target_dir: Path) -> tuple[Path, Path]:
-    """Write ``study.toml`` with every key explained, ``cohort.csv`` with two example patients, and ``columns.md``.
+_COMMENTS_AT = 31
+"""The column of the comments in ``template.toml``."""
 
-    Use them to start a study of your own. The table has a byte order mark, so that Excel reads it as UTF-8. The arms
-    are those of the paper, with every key at its default.
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What was written.
+
+    Attributes:
+        study_path: The study file.
+        table_path: The cohort table that it names.
+        columns_path: The description of the columns.
+        found: The cohort table that was in the folder already; None if an example was written.
+    """
+
+    study_path: Path
+    table_path: Path
+    columns_path: Path
+    found: FoundTable | None
+
+
+def write_template(target_dir: Path) -> Template:
+    """Write ``study.toml`` with every key explained, ``columns.md``, and ``cohort.csv`` with two example patients.
+
+    Use them to start a study of your own. A cohort table that is in the folder already, such as that of a scan, stays
+    as it is, and the study names its phases, headings and grades. The example has a byte order mark, so that Excel
+    reads it as UTF-8. The arms are those of the paper, with every key at its default.
 
     Args:
         target_dir: The folder to write to; created if missing.
 
-    Returns:
-        The paths of the study file and of the table.
-
     Raises:
         RunError: If one of the files already exists; nothing is written then.
+        InputError: If there is a cohort table that cannot be used; nothing is written then.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [path.name for path in write_template(pathlib.Path(folder, "mine"))]
-    ['study.toml', 'cohort.csv']
+    ...     written = write_template(pathlib.Path(folder, "mine"))
+    >>> written.study_path.name, written.table_path.name, written.found
+    ('study.toml', 'cohort.csv', None)
     """
+    if target_dir.exists() and not target_dir.is_dir():
+        raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
+    present = [name for name in ("study.toml", "columns.md") if (target_dir / name).exists()]
+    if present:
+        raise RunError(f"{target_dir} already contains {', '.join(present)}. Name another folder or move the files.")
+    found = find_table(target_dir)
+    template = resources.files("nephrograde.sources").joinpath("template.toml").read_text(encoding="utf-8")
+    contents = {
+        "columns.md": _COLUMNS.encode(),
+        "study.toml": (template if found is None else _study_of(found, template)).encode(),
+    }
+    if found is None:
+        contents["cohort.csv"] = _example_table()
+    for name, content in contents.items():
+        with replaced(target_dir / name) as temporary_path:
+            temporary_path.write_bytes(content)
+    table_path = target_dir / "cohort.csv" if found is None else found.table_path
+    return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found)
+
+
+def _example_table() -> bytes:
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(_COHORT_ROWS[0]))
     writer.writeheader()
     writer.writerows(_COHORT_ROWS)
-    contents = {
-        "study.toml": resources.files("nephrograde.sources").joinpath("template.toml").read_bytes(),
-        "cohort.csv": table.getvalue().encode("utf-8-sig"),
-        "columns.md": _COLUMNS.encode(),
+    return table.getvalue().encode("utf-8-sig")
+
+
+def _study_of(found: FoundTable, template: str) -> str:
+    """The study file with the table, phases, outcome and headings of a cohort table."""
+    counts = ", ".join(f"{phase} {count}" for phase, count in found.n_images.items())
+    headings = ", ".join(f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in found.columns.items())
+    values = {
+        "table": json.dumps(found.table_path.name, ensure_ascii=False),
+        "phases": json.dumps(found.phases),
+        "outcome": json.dumps(found.outcome, ensure_ascii=False),
+        "columns": f"{{ {headings} }}" if headings else "{}",
     }
-    if target_dir.exists() and not target_dir.is_dir():
-        raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
-    present = [name for name in contents if (target_dir / name).exists()]
-    if present:
-        raise RunError(f"{target_dir} already contains {', '.join(present)}. Name another folder or move the files.")
-    for name, content in contents.items():
-        with replaced(target_dir / name) as temporary_path:
-            temporary_path.write_bytes(content)
-    return target_dir / "study.toml", target_dir / "cohort.csv"
+    for key, value in values.items():
+        line = f"{key} = {value}".ljust(_COMMENTS_AT - 1) + " "
+        if key == "phases":
+            line += f"# patients with an image: {counts}\n{' ' * _COMMENTS_AT}"
+        template = re.sub(rf"(?m)^{key} = [^#]*(?=# )", line.replace("\\", r"\\"), template, count=1)
+    return template

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nephrograde.cohort.table import read_cohort, read_table
-from nephrograde.errors import RunError
+from nephrograde.errors import InputError, RunError
 from nephrograde.sources.template import write_template
 from nephrograde.study import (
     Arm,
@@ -41,7 +41,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def written(folder: Path) -> tuple[str, dict[str, Any]]:
-    text = write_template(folder)[0].read_text(encoding="utf-8")
+    text = write_template(folder).study_path.read_text(encoding="utf-8")
     return text, tomllib.loads(text)
 
 
@@ -81,7 +81,7 @@ def test_every_key_is_explained(tmp_path: Path) -> None:
 
 
 def test_study_of_the_template_is_the_default_study(tmp_path: Path) -> None:
-    study = load_study(write_template(tmp_path)[0])
+    study = load_study(write_template(tmp_path).study_path)
     for section, kind in SECTIONS.items():
         if section != "cohort":
             assert getattr(study, section) == kind()
@@ -91,13 +91,13 @@ def test_study_of_the_template_is_the_default_study(tmp_path: Path) -> None:
 
 
 def test_table_of_the_template_lacks_nothing_but_patients(tmp_path: Path) -> None:
-    study = load_study(write_template(tmp_path)[0])
+    study = load_study(write_template(tmp_path).study_path)
     _, problems = read_cohort(study.cohort, study.split)
     assert {problem.place for problem in problems} == {"split.folds", "split.test_fraction"}
 
 
 def test_table_opens_in_excel_and_its_columns_are_explained(tmp_path: Path) -> None:
-    _, table_path = write_template(tmp_path)
+    table_path = write_template(tmp_path).table_path
     assert table_path.read_bytes().startswith(b"\xef\xbb\xbfpatient_id,")
     rows = read_table(table_path)
     assert [row["patient_id"] for row in rows] == ["P001", "P002"]
@@ -109,7 +109,7 @@ def test_table_opens_in_excel_and_its_columns_are_explained(tmp_path: Path) -> N
         assert re.search(r"[\u4e00-\u9fff]", item.partition("\n\n")[0]), item
 
 
-@pytest.mark.parametrize("name", ["study.toml", "cohort.csv", "columns.md"])
+@pytest.mark.parametrize("name", ["study.toml", "columns.md"])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine", encoding="utf-8")
     with pytest.raises(RunError, match=f"already contains {re.escape(name)}"):
@@ -122,3 +122,82 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("", encoding="utf-8")
     with pytest.raises(RunError, match="is a file"):
         write_template(tmp_path / "a")
+
+
+HEADINGS = "patient_id,isup_grade,up_image,cmp_image,np_image,ep_image"
+
+
+def scanned(folder: Path, *, name: str = "cohort", headings: str = HEADINGS, n_late: int = 1) -> bytes:
+    """Write a table as a scan writes it, with a late phase of a few patients; return its bytes."""
+    rows = [f"P{k:04},{k % 4 + 1},u{k}.series,c{k}.series,,{f'e{k}.series' if k < n_late else ''}" for k in range(24)]
+    table_path = folder / f"{name}.csv"
+    table_path.write_text("\n".join([headings, *rows]), encoding="utf-8")
+    (folder / f"{name}.scan.json").write_text("{}", encoding="utf-8")
+    return table_path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["cohort", "中山"])
+def test_a_scanned_table_is_taken_up_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    before = scanned(tmp_path, name=name)
+    written = write_template(tmp_path)
+    assert written.found is not None
+    assert written.found.n_images == {"cmp": 24, "up": 24, "ep": 1}
+    assert (written.found.n_patients, written.found.n_graded, written.found.annotations) == (24, 24, ())
+    assert written.found.left_out == ("ep",)
+    study = load_study(written.study_path)
+    assert study.cohort == CohortSettings(table=tmp_path / f"{name}.csv", phases=("cmp", "up"))
+    assert read_cohort(study.cohort, study.split)[1] == []
+    assert written.table_path.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"{name}.csv", f"{name}.scan.json", "columns.md", "study.toml"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("headings", "columns", "outcome"),
+    [
+        (HEADINGS.replace("isup_grade", "核分级").replace("patient_id", "病案号"),
+         {"patient_id": "病案号", "isup_grade": "核分级"}, "isup_grade"),
+        (HEADINGS.replace("isup_grade", "fuhrman_grade"), {}, "fuhrman_grade"),
+        (HEADINGS.replace("isup_grade", 'WHO/ISUP'), {"isup_grade": "WHO/ISUP"}, "isup_grade"),
+    ],
+)  # fmt: skip
+def test_headings_and_grades_of_a_table_are_taken_up(
+    tmp_path: Path, headings: str, columns: dict[str, str], outcome: str
+) -> None:
+    scanned(tmp_path, headings=headings)
+    study = load_study(write_template(tmp_path).study_path)
+    assert (study.cohort.columns, study.cohort.outcome) == (columns, outcome)
+    assert read_cohort(study.cohort, study.split)[1] == []
+
+
+def test_every_phase_stays_where_none_has_enough_patients(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text(f"{HEADINGS}\nP1,3,u,c,,e\nP2,,u,,,", encoding="utf-8")
+    found = write_template(tmp_path).found
+    assert found is not None
+    assert (found.phases, found.n_graded) == (("cmp", "up", "ep"), 1)
+
+
+def test_a_table_without_grades_counts_patients(tmp_path: Path) -> None:
+    rows = [f"P{k},,u{k},{f'c{k}' if k < 9 else ''},," for k in range(10)]
+    (tmp_path / "cohort.csv").write_text("\n".join([HEADINGS, *rows]), encoding="utf-8")
+    found = write_template(tmp_path).found
+    assert found is not None
+    assert (found.phases, found.left_out, found.n_graded) == (("up",), ("cmp",), 0)
+
+
+def test_a_table_of_something_else_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError):
+        write_template(tmp_path)
+    (tmp_path / "cohort.csv").write_text("name,score\na,1", encoding="utf-8")
+    with pytest.raises(InputError, match="names no image"):
+        write_template(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.csv"]
+
+
+def test_two_scanned_tables_are_refused_by_name(tmp_path: Path) -> None:
+    scanned(tmp_path, name="a")
+    scanned(tmp_path, name="b")
+    with pytest.raises(InputError, match=r"a\.csv, b\.csv"):
+        write_template(tmp_path)

@@ -108,7 +108,7 @@ def read_grades(grades_path: Path) -> Grades:
     sheet, problems = open_sheet(grades_path)
     if sheet is None or problems:
         raise InputError(problems)
-    name_of = _known_names(sheet.headings)
+    name_of = known_names(sheet.headings)
     id_heading = next((heading for heading, name in name_of.items() if name == "patient_id"), None)
     if id_heading is None:
         what = f"has no column with patient ids (the table has {', '.join(sheet.headings[:20])})"
@@ -151,8 +151,15 @@ def read_grades(grades_path: Path) -> Grades:
     return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out)
 
 
-def _known_names(headings: Sequence[str]) -> dict[str, str]:
-    """Return the internal name for every heading; if two headings mean the same, the second keeps its own."""
+def known_names(headings: Sequence[str]) -> dict[str, str]:
+    """Return the standard name for every heading; if two headings mean the same, the second keeps its own.
+
+    Args:
+        headings: The headings of a table.
+
+    >>> known_names(["病案号", "核分级", "age_years"])
+    {'病案号': 'patient_id', '核分级': 'isup_grade', 'age_years': 'age_years'}
+    """
     names: dict[str, str] = {}
     for heading in headings:
         folded = heading.casefold().replace(" ", "_")
