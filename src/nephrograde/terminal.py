@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import typer
 
+from nephrograde.report.text.numbers import duration
+from nephrograde.run.progress import Workload
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _SECONDS_PER_LINE = 10.0
+_SECONDS_PER_PROGRESS_LINE = 60.0
 
 
 def print_findings(run: RunFolder) -> None:
@@ -105,33 +109,56 @@ def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: st
 
 
 @contextmanager
-def progress(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on a terminal; otherwise print a line at every 10 %."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def progress(name: str, work: int | Workload) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on a terminal; otherwise print a line at every 10 % and every minute.
 
+    Args:
+        name: What is done.
+        work: The number of equal parts, or a workload that is told what is done.
+
+    Yields:
+        A function to call after each of several equal parts, or after each change of the workload.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    load = Workload.of_equal_parts(work) if isinstance(work, int) else work
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_progress(name, total)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(name, total=total)
-        yield lambda: bar.advance(task)
+    lock = Lock()
+    with ExitStack() as stack:
+        if console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+            bar = stack.enter_context(Progress(*columns, console=console))
+            task = bar.add_task(name, total=1.0, state=progress_text(load))
+
+            def show() -> None:
+                bar.update(task, completed=load.share_done, state=progress_text(load))
+
+        else:
+            show = _plain_progress(name, load)
+
+        def advance() -> None:
+            with lock:
+                if isinstance(work, int):
+                    load.finish_next()
+                show()
+
+        yield advance
+
+
+def progress_text(load: Workload) -> str:
+    """Describe how far a workload is, and how long it will still take.
+
+    >>> from nephrograde.run.progress import Workload
+    >>> now = [0.0]
+    >>> load = Workload.of_equal_parts(60, clock=lambda: now[0])
+    >>> now[0] = 3.0; load.finish_next(); progress_text(load)
+    '1 of 60, 3 s elapsed, 2 min 57 s left'
+    """
+    parts = [f"{load.n_finished} of {load.n_parts}", f"{duration(load.elapsed_s)} elapsed"]
+    if (left_s := load.left_s) is not None:
+        parts.append(f"{duration(left_s)} left")
+    return ", ".join(parts)
 
 
 @contextmanager
@@ -177,21 +204,14 @@ def tallied(progress: Callable[[str, int, int], None], name: str) -> Callable[[i
     return advance
 
 
-def _plain_progress(name: str, total: int) -> Callable[[], None]:
-    import time
-    from threading import Lock
+def _plain_progress(name: str, load: Workload) -> Callable[[], None]:
+    tenths, last_line_s = 0, 0.0
 
-    start = time.monotonic()
-    lock = Lock()
-    done = 0
+    def show() -> None:
+        nonlocal tenths, last_line_s
+        reached = 10 if load.n_finished == load.n_parts else min(9, int(load.share_done * 10))
+        if reached > tenths or load.elapsed_s - last_line_s >= _SECONDS_PER_PROGRESS_LINE:
+            tenths, last_line_s = max(reached, tenths), load.elapsed_s
+            typer.echo(f"{name}: {progress_text(load)}", err=True)
 
-    def advance() -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            if done == total or done * 10 // total > (done - 1) * 10 // total:
-                passed = time.monotonic() - start
-                left = passed / done * (total - done)
-                typer.echo(f"{name}: {done} of {total}, {passed:.0f} s elapsed, {left:.0f} s left", err=True)
-
-    return advance
+    return show

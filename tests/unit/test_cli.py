@@ -156,5 +156,5 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
         advance()
         advance()
     printed = capsys.readouterr().err
-    for part in ("Fitting models", "━", "2/2", "left"):
+    for part in ("Fitting models", "━", "2 of 2", "left"):
         assert part in printed

@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
+from nephrograde.fit.work import cost_of_picture, passes_of
+from nephrograde.run.progress import Part
 from nephrograde.run.provenance import versions
 from nephrograde.run.stage import current_record
 from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
     from nephrograde.run.folder import FoldFolder, RunFolder
+    from nephrograde.run.progress import Watched
     from nephrograde.sample.prepare import Prepared
-    from nephrograde.study import Arm, Study
+    from nephrograde.study import Arm, FitSettings, Study
 
 _SHAPING = ("nephrograde", "torch")
 
@@ -29,8 +34,8 @@ _SHAPING = ("nephrograde", "torch")
 class Fit:
     """One model on one fold.
 
-    ``files`` are the patients' regions by id, ``epochs`` how many the study asks for, ``key`` the fingerprint of
-    everything that the fit depends on.
+    ``files`` are the patients' regions by id, ``settings`` those of the arm, ``key`` the fingerprint of everything that
+    the fit depends on.
     """
 
     model: str
@@ -38,7 +43,7 @@ class Fit:
     phase: str
     fold: int
     files: Mapping[str, Path]
-    epochs: int
+    settings: FitSettings
     key: str
 
 
@@ -86,7 +91,7 @@ def list_fits(
         files = {patient: run.volumes_dir / name for patient, name in names.items()}
         for fold in range(split.folds):
             key = fingerprint([model, fold, everyone])
-            fits.append(Fit(model, arm, phase, fold, files, settings.epochs, key))
+            fits.append(Fit(model, arm, phase, fold, files, settings, key))
     return fits
 
 
@@ -97,7 +102,7 @@ def fit_planned(
     *,
     is_high: Mapping[str, bool],
     run: RunFolder,
-    advance: Callable[[], None],
+    watched: Watched,
 ) -> None:
     """Fit one model on one fold and write its folder as a whole.
 
@@ -107,7 +112,7 @@ def fit_planned(
         split: Who is tested, and who is in which fold.
         is_high: The true grade by patient id.
         run: The run folder.
-        advance: Called once per epoch.
+        watched: Told of every step.
 
     Raises:
         RunError: If a patient is in two sets.
@@ -117,7 +122,26 @@ def fit_planned(
     from nephrograde.fit.loop import fit_fold
 
     job = assemble_job(planned, study, split, is_high=is_high)
-    write_fold(fit_fold(job, advance=advance), run.fold(planned.model, planned.fold).fold_dir)
+    write_fold(fit_fold(job, watched=watched), run.fold(planned.model, planned.fold).fold_dir)
+
+
+def work_of(planned: Fit, split: Split) -> Part:
+    """Estimate the work of a fit from the files of its regions: all pictures of a model have the shape of the first.
+
+    Args:
+        planned: From :func:`plan_fits`.
+        split: Who is tested, and who is in which fold.
+    """
+    shape = np.load(next(iter(planned.files.values())), mmap_mode="r").shape
+    held_out, tested = set(split.fold_ids(planned.fold)), set(split.test_ids())
+    n_scored = len(planned.files.keys() & (held_out | tested))
+    n_stop = (
+        round(planned.settings.inner_fraction * (len(planned.files) - n_scored)) if planned.settings.patience else 0
+    )
+    n_learn = len(planned.files) - n_scored - n_stop
+    rows = shape[0]
+    passes = passes_of(planned.settings, n_learn=rows * n_learn, n_stop=rows * n_stop, n_scored=rows * n_scored)
+    return Part(f"{shape[1:]}", passes, cost=cost_of_picture(shape[2:]))
 
 
 def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[str, bool]) -> FitJob:
@@ -131,7 +155,7 @@ def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[s
     """
     from nephrograde.fit.job import FitJob
 
-    settings = study.fit_of(planned.arm)
+    settings = planned.settings
     samples = read_samples(planned.files, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
     held_out = set(split.fold_ids(planned.fold))

@@ -34,17 +34,18 @@ from nephrograde.fit.learner import (
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
 from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
+from nephrograde.fit.work import passes_of_job, passes_of_step
 from nephrograde.model.card import ModelCard
 from nephrograde.model.weights import shortcut_of
+from nephrograde.run.progress import unwatched
 from nephrograde.sample.augment import apply, draw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lightning_fabric import Fabric
 
     from nephrograde.fit.learner import Learner
     from nephrograde.fit.machine import Machine, Precision
+    from nephrograde.run.progress import Watched
 
 CERTAIN = 1e-7
 """In the log-loss, probabilities are kept at least this far from 0 and 1, where it would be infinite."""
@@ -64,7 +65,7 @@ class _Outcome(NamedTuple):
     p_test: torch.Tensor
 
 
-def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
+def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
     """Fit one network on one fold and score the patients it has not learnt from.
 
     AdamW on the binary cross-entropy of balanced batches; the learning rate warms up and falls along a cosine; every
@@ -74,7 +75,7 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
 
     Args:
         job: Samples and settings.
-        advance: Called as often as the study has epochs, even if the fit stops early.
+        watched: Told of every step; a fit that is repeated in fp32 begins again.
 
     Raises:
         RunError: If a patient is in two of the job's sets.
@@ -97,7 +98,7 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
     ...     learn=patients("P1", "P2", "P3", "P4"), stop=patients(), held_out=patients("P5"), test=patients("P6"),
     ...     fit=FitSettings(epochs=1, patience=0, accelerator="cpu"), augment=AugmentSettings(),
     ... )
-    >>> fold_fit = fit_fold(job, advance=lambda: None)
+    >>> fold_fit = fit_fold(job)
     >>> [(p.patient_id, p.split) for p in fold_fit.predictions], fold_fit.card.best_epoch
     ([('P5', 'oof'), ('P6', 'test')], 1)
     """
@@ -105,8 +106,8 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
     started = time.perf_counter()
     machine = find_machine(job.fit)
     precision = find_precision(job.fit.precision, dimensions=job.dimensions, kind=machine.kind)
-    progress = _Progress(advance)
-    outcome, refit_reason = _run(job, machine, precision=precision, progress=progress), ""
+    watched = watched or unwatched()
+    outcome, refit_reason = _run(job, machine, precision=precision, watched=watched), ""
     if outcome.broken and precision == "bf16":
         refit_reason = (
             "bf16 gave a loss or weight that is not finite in epoch {}, step {}; fitted again in fp32".format(
@@ -114,14 +115,14 @@ def fit_fold(job: FitJob, *, advance: Callable[[], None]) -> FoldFit:
             )
         )
         precision = "fp32"
-        outcome = _run(job, machine, precision=precision, progress=progress)
+        outcome = _run(job, machine, precision=precision, watched=watched)
     if outcome.broken:
         epoch, step = outcome.broken
         raise FitError(
             f"{job}: a loss or weight is not finite in epoch {epoch}, step {step}, in fp32. Lower fit.learning_rate "
             f"(now {job.fit.learning_rate:g}), or look for values out of range in the prepared regions."
         )
-    progress.reach(job.fit.epochs)
+    watched.finish()
     return FoldFit(
         weights=outcome.weights,
         card=_card(job, outcome, machine=machine, precision=precision, refit_reason=refit_reason, started=started),
@@ -139,7 +140,7 @@ def _predictions(job: FitJob, outcome: _Outcome) -> tuple[Prediction, ...]:
     )
 
 
-def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
+def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
     rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
     steps = steps_per_epoch(n_batch, len(job.learn.patient_ids))
@@ -148,6 +149,7 @@ def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
     chance = torch.Generator().manual_seed(job.seed("augment"))
     history: list[tuple[int, float, float, float | None]] = []
     best_loss, best_epoch, weights = math.inf, 0, None
+    watched.begin(passes_of_job(job))
     with reproducible(device.type):
         learner = start(fabric, job)
         for epoch in range(1, job.fit.epochs + 1):
@@ -166,6 +168,7 @@ def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
                 drawn = draw(job.augment, n_batch, dimensions=job.dimensions, generator=chance)
                 losses[step] = learn(learner, apply(images, drawn.share(rank, world)), is_high, n_batch=n_batch)
                 sound[step] = is_finite(learner.network, losses[step])
+                watched.advance(passes_of_step(n_batch))
             losses, unsound = summed(fabric, losses), summed(fabric, sound) < world
             if bool(unsound.any()):
                 return _broken(epoch, step=int(unsound.int().argmax()) + 1)
@@ -173,7 +176,7 @@ def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
             if stop_loss is not None and math.isnan(stop_loss):
                 return _broken(epoch, step=steps)
             history.append((epoch, learning_rate, float(losses.mean()), stop_loss))
-            progress.reach(epoch)
+            watched.advance(len(job.stop.patient_ids))
             if job.fit.patience and stop_loss is not None:
                 if stop_loss < best_loss:
                     best_loss, best_epoch, weights = stop_loss, epoch, weights_of(learner.network)
@@ -184,6 +187,7 @@ def _fit(fabric: Fabric, job: FitJob, progress: _Progress) -> _Outcome:
             best_epoch, weights = len(history), weights_of(learner.network)
         learner.network.resnet.load_state_dict(weights)
         p_held_out, p_test = score_rows(learner, job.held_out), score_rows(learner, job.test)
+        watched.advance(len(p_held_out) + len(p_test))
     return _Outcome(None, weights, best_epoch, history, p_held_out, p_test)
 
 
@@ -203,7 +207,7 @@ def _stop_loss(learner: Learner, job: FitJob, *, epoch: int) -> float | None:
     return -math.fsum(math.log(max(p, CERTAIN)) for p in of_truth) / len(of_truth)
 
 
-def _run(job: FitJob, machine: Machine, *, precision: Precision, progress: _Progress) -> _Outcome:
+def _run(job: FitJob, machine: Machine, *, precision: Precision, watched: Watched) -> _Outcome:
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
     if n_batch < 2 * machine.processes:
         raise FitError(
@@ -213,11 +217,14 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, progress: _Prog
     fabric = make_fabric(machine, precision)
     try:
         if not machine.spawns:
-            return _Outcome(*fabric.launch(partial(_fit, job=job, progress=progress)))
+            return _Outcome(*fabric.launch(partial(_fit, job=job, watched=watched)))
         with tempfile.TemporaryDirectory() as folder:
             outcome_path = Path(folder) / "outcome.pt"
             fabric.launch(partial(_fit_in_process, job=job, outcome_path=outcome_path))
-            return _Outcome(**torch.load(outcome_path, weights_only=True))
+            watched.begin(passes_of_job(job))  # its processes report nothing, only the whole is measured
+            outcome = _Outcome(**torch.load(outcome_path, weights_only=True))
+            watched.advance(passes_of_job(job) * len(outcome.history) / job.fit.epochs)
+            return outcome
     except torch.cuda.OutOfMemoryError as error:
         raise FitError(
             f"{job}: the device is out of memory. Lower fit.batch_size (now {job.fit.batch_size})."
@@ -229,26 +236,9 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, progress: _Prog
 
 def _fit_in_process(fabric: Fabric, job: FitJob, outcome_path: Path) -> None:
     """Fit in a separate process, and pass the outcome in a file: weights are too large for the pipe."""
-    outcome = _fit(fabric, job, _Progress(_stand_still))
+    outcome = _fit(fabric, job, unwatched())
     if fabric.is_global_zero:
         torch.save(outcome._asdict(), outcome_path)
-
-
-class _Progress:
-    """Counts epochs, so that a repeated fit does not count them twice."""
-
-    def __init__(self, advance: Callable[[], None]) -> None:
-        self._advance = advance
-        self._reached = 0
-
-    def reach(self, epoch: int) -> None:
-        while self._reached < epoch:
-            self._advance()
-            self._reached += 1
-
-
-def _stand_still() -> None:
-    pass
 
 
 def _card(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.fit.folds import fit_planned, list_fits, plan_fits
-from nephrograde.run.progress import silent
+from nephrograde.fit.folds import fit_planned, list_fits, plan_fits, work_of
+from nephrograde.run.progress import Watched, Workload, silent
 from nephrograde.sample.prepare import read_prepared
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
     prepared = read_prepared(run)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     planned = plan_fits(study, split, prepared=prepared, is_high=is_high, run=run)
-    with progress("Fitting models", sum(one.epochs for one in planned)) as advance:
-        for one in planned:
-            fit_planned(one, study, split, is_high=is_high, run=run, advance=advance)
+    parts = [work_of(one, split) for one in planned]
+    work = Workload(parts)
+    with progress("Fitting models", work) as show:
+        for one, part in zip(planned, parts, strict=True):
+            fit_planned(one, study, split, is_high=is_high, run=run, watched=Watched(work, part, show))
 
 
 def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, str]:

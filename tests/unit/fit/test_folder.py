@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 @pytest.fixture
 def fold_fit(make_job: MakeJob) -> FoldFit:
-    fitted = fit_fold(make_job(epochs=1), advance=lambda: None)
+    fitted = fit_fold(make_job(epochs=1))
     history = (Epoch(1, 1e-3, 0.1 + 0.2, 2 / 3), Epoch(2, 5e-4, 0.5, None))
     predictions = (Prediction("张三, 1", "oof", True, 1 / 3), Prediction("P2", "test", False, 1e-17))
     return FoldFit(fitted.weights, fitted.card, history, predictions)

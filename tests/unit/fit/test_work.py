@@ -1,0 +1,22 @@
+"""What a fit costs: the operations that torch counts, and the pictures that a fit passes through its network."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from nephrograde.fit.work import OPERATIONS_PER_VOXEL
+from nephrograde.model.network import build_network
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
+def test_operations_are_those_that_torch_counts(shape: tuple[int, ...]) -> None:
+    dimensions = 2 if len(shape) == 2 else 3
+    network = build_network(dimensions, channels=1).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 1, *shape))
+    counted = counter.get_total_flops() / math.prod(shape)
+    assert OPERATIONS_PER_VOXEL[dimensions] == pytest.approx(counted, rel=1e-3)

@@ -1,0 +1,118 @@
+"""The remaining time: by work, not by the number of parts, and corrected by what was measured."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from nephrograde.run.progress import Part, Watched, Workload, silent
+
+
+class Clock:
+    """A clock that only moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def study(*, folds: int = 5, steps: int = 60, box_cost: float = 20.0) -> list[Part]:
+    """Two weak models and a strong one, in the order in which they are fitted."""
+    kinds = [("2D", 1.0), ("2D", 1.0), ("3D", box_cost)]
+    return [Part(kind, steps, cost=cost) for kind, cost in kinds for _ in range(folds)]
+
+
+def run_and_estimate(parts: list[Part], seconds_of: dict[str, float]) -> list[tuple[str, float, float | None]]:
+    """Work through all parts; after each unit the kind, the time that is truly left and the estimate."""
+    clock = Clock()
+    work = Workload(parts, clock=clock)
+    total_s = sum(part.units * seconds_of[part.kind] for part in parts)
+    told = []
+    for part in parts:
+        work.begin(part, part.units)
+        for _ in range(int(part.units)):
+            clock.now_s += seconds_of[part.kind]
+            work.advance(part, 1)
+            told.append((part.kind, total_s - work.elapsed_s, work.left_s))
+        work.finish(part)
+    return told
+
+
+def test_networks_of_boxes_count_more_than_those_of_slices() -> None:
+    for _, left_s, estimate_s in run_and_estimate(study(), {"2D": 0.1, "3D": 2.0}):
+        assert estimate_s == pytest.approx(left_s, abs=1e-6)
+
+
+def test_an_expectation_that_is_wrong_is_corrected_by_the_first_step() -> None:
+    told = run_and_estimate(study(box_cost=5.0), {"2D": 0.1, "3D": 2.0})
+    before = [(left, estimate) for kind, left, estimate in told if kind == "2D"]
+    after = [(left, estimate) for kind, left, estimate in told if kind == "3D"]
+    assert all(estimate is not None and estimate < left / 2 for left, estimate in before)  # a quarter is expected
+    assert all(estimate == pytest.approx(left, abs=1e-6) for left, estimate in after)
+
+
+def test_the_estimate_falls_while_a_long_fit_runs() -> None:
+    estimates = [estimate for kind, _, estimate in run_and_estimate(study(), {"2D": 0.1, "3D": 2.0}) if kind == "3D"]
+    assert all(a is not None and b is not None and b < a for a, b in itertools.pairwise(estimates))
+
+
+def test_nothing_is_estimated_before_anything_is_measured() -> None:
+    work = Workload(study(), clock=Clock())
+    assert (work.left_s, work.share_done, work.n_finished, work.n_parts) == (None, 0.0, 0, 15)
+
+
+def test_fits_that_stop_early_shorten_the_estimate_of_the_others() -> None:
+    clock = Clock()
+    parts = [Part("2D", 100), Part("2D", 100)]
+    work = Workload(parts, clock=clock)
+    clock.now_s += 30
+    work.advance(parts[0], 30)
+    assert work.left_s == pytest.approx(170)
+    work.finish(parts[0])
+    assert work.left_s == pytest.approx(30)
+    assert work.share_done == pytest.approx(0.5)
+
+
+def test_a_fit_that_begins_again_has_everything_before_it() -> None:
+    clock = Clock()
+    part = Part("2D", 100)
+    work = Workload([part], clock=clock)
+    for unit_s in (1.0, 3.0):
+        work.begin(part, 10)
+        assert part.done == 0
+        for _ in range(10):
+            clock.now_s += unit_s
+            work.advance(part, 1)
+    assert work.left_s == 0
+    assert work.elapsed_s == 40
+    work.begin(part, 10)
+    assert work.left_s == pytest.approx(20)  # 2 s each, measured over both
+
+
+def test_equal_parts_are_counted() -> None:
+    clock = Clock()
+    work = Workload.of_equal_parts(20_000, clock=clock)
+    for _ in range(5_000):
+        clock.now_s += 0.5
+        work.finish_next()
+    assert (work.n_finished, work.n_parts, work.left_s) == (5_000, 20_000, pytest.approx(7_500))
+    assert work.share_done == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("work", [Workload([], clock=Clock()), Workload.of_equal_parts(0, clock=Clock())])
+def test_nothing_to_do_is_done(work: Workload) -> None:
+    assert (work.left_s, work.n_finished, work.n_parts, work.share_done) == (0.0, 0, 0, 1.0)
+
+
+def test_whoever_watches_is_told_of_every_change() -> None:
+    part, shown = Part("2D", 4), []
+    watched = Watched(Workload([part], clock=Clock()), part, show=lambda: shown.append((part.done, part.is_finished)))
+    watched.begin(4)
+    watched.advance(3)
+    watched.finish()
+    assert shown == [(0, False), (3, False), (3, True)]
+    with silent("Fitting models", watched.workload) as show:
+        show()
