@@ -80,8 +80,8 @@ def find_table(study_dir: Path) -> FoundTable | None:
     if not paths:
         return None
     if len(paths) > 1:
-        names = ", ".join(path.name for path in paths)
-        raise InputError([Problem(str(study_dir), f"has several cohort tables: {names}", "Keep one of them there.")])
+        listed = ", ".join(path.name for path in paths)
+        raise InputError([Problem(str(study_dir), f"has several cohort tables: {listed}", "Keep one of them there.")])
     sheet, problems = open_sheet(paths[0])
     if sheet is None or problems:
         raise InputError(problems)
@@ -115,7 +115,7 @@ def _scanned(study_dir: Path) -> Iterator[Path]:
 def _images(sheet: Sheet) -> dict[str, int]:
     """Count the patients with an image, by phase: the phases that a template knows first, in its order."""
     present = [heading.removesuffix("_image") for heading in sheet.headings if heading.endswith("_image")]
-    usual = CohortSettings.model_fields["phases"].default
+    usual: tuple[str, ...] = CohortSettings.model_fields["phases"].default
     ordered = [*(phase for phase in usual if phase in present), *(phase for phase in present if phase not in usual)]
     counts = {phase: len(_given(sheet, f"{phase}_image")) for phase in ordered if re.fullmatch(NAME_PATTERN, phase)}
     return {phase: count for phase, count in counts.items() if count}
@@ -139,7 +139,7 @@ def _outcome(sheet: Sheet, heading_of: Mapping[str, str]) -> tuple[str, str]:
 
 def _phases(sheet: Sheet, n_images: Mapping[str, int], grades: Mapping[int, int | None]) -> tuple[str, ...]:
     """The phases with as many patients of each class as a study has folds; of all patients, where no grade is known."""
-    folds = SplitSettings.model_fields["folds"].default
+    folds = SplitSettings().folds
     is_graded = any(grade is not None for grade in grades.values())
 
     def is_enough(rows: Sequence[int]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from nephrograde.model.network import build_network
 
 @pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
 def test_operations_are_those_that_torch_counts(shape: tuple[int, ...]) -> None:
-    dimensions = 2 if len(shape) == 2 else 3
+    dimensions: Literal[2, 3] = 2 if len(shape) == 2 else 3
     network = build_network(dimensions, channels=1).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 1, *shape))

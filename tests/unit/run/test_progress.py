@@ -98,7 +98,8 @@ def test_equal_parts_are_counted() -> None:
     for _ in range(5_000):
         clock.now_s += 0.5
         work.finish_next()
-    assert (work.n_finished, work.n_parts, work.left_s) == (5_000, 20_000, pytest.approx(7_500))
+    assert (work.n_finished, work.n_parts) == (5_000, 20_000)
+    assert work.left_s == pytest.approx(7_500)
     assert work.share_done == pytest.approx(0.25)
 
 
