@@ -202,6 +202,7 @@ def _meaning(code: str) -> str:
         "kidney-cut": t("slices that end inside a kidney"),
         "mask-air": t("air inside the tumour mask"),
         "mask-border": t("a tumour mask that touches the edge of the image"),
+        "mask-elsewhere": t("a tumour mask with the image’s size but another geometry"),
         "mask-empty": t("an empty tumour mask"),
         "mask-fat": t("fat inside the tumour mask"),
         "mask-outside": t("a tumour mask outside the image"),

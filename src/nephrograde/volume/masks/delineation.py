@@ -44,7 +44,8 @@ def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Deline
         settings: The study's ``[masks]``: which label, and which of several tumours.
 
     Returns:
-        The tumour, with faults "labels-several", "tumours-several", "seeds-several" and "mask-border" (all warnings).
+        The tumour, with faults "mask-elsewhere", "labels-several", "tumours-several", "seeds-several" and "mask-border"
+        (all warnings).
 
     Raises:
         VolumeError: As in :func:`~nephrograde.volume.masks.read.read_marks`.
@@ -69,7 +70,7 @@ def delineate(mask_path: Path, volume: Volume, settings: MaskSettings) -> Deline
         seed_faults = tuple(_several_seeds(len(marks.seeds_mm)))
         return Delineation(None, marks.seeds_mm[0], choice="; ".join(left_out), faults=seed_faults)
     mask, pieces = pick_tumours(marks.mask, volume, settings.tumours)
-    faults = several_labels(marks.used, settings.label)
+    faults = [*marks.faults, *several_labels(marks.used, settings.label)]
     faults += [*several_tumours(pieces), *check_mask(mask)]
     left_out += ["largest tumour"] if mask is not marks.mask else []
     return Delineation(mask, None, pieces, "; ".join(left_out), tuple(faults))

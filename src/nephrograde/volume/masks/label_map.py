@@ -70,7 +70,7 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
         used = choose_labels(present, label)
     if used != present:
         marked = np.isin(values, [one.number for one in used])
-    return Marks(*turn(marked, native), present, used)
+    return Marks(*turn(marked, native), present, used, native=native)
 
 
 def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Mar
         np.array(image.GetDirection()).reshape(3, 3),
         source="file",
     ).require_sound()
-    return Marks(*turn(marked, grid), tuple(present), tuple(used))
+    return Marks(*turn(marked, grid), tuple(present), tuple(used), native=grid)
 
 
 def _read_image(mask_path: Path) -> SimpleITK.Image:

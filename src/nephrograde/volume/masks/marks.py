@@ -9,6 +9,7 @@ from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.finding import Fault
     from nephrograde.volume.grid import Grid
     from nephrograde.volume.masks.labels import Label
 
@@ -18,7 +19,8 @@ class Marks:
     """The marked voxels ``"x y z"`` on a grid, and the marked points.
 
     ``mask`` is None if there are only points. ``present`` are all labels in the file, ``used`` those that count;
-    ``seeds_mm`` (LPS) contains the points of the labels that count.
+    ``seeds_mm`` (LPS) contains the points of the labels that count. ``native`` is the grid of a label map in stored
+    order, None if the file places its marks in the patient. ``faults`` are suspicions about where the mask lies.
     """
 
     mask: MaskArray | None = field(repr=False)
@@ -26,6 +28,8 @@ class Marks:
     present: tuple[Label, ...]
     used: tuple[Label, ...]
     seeds_mm: tuple[Triple, ...] = ()
+    native: Grid | None = None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def is_partial(self) -> bool:

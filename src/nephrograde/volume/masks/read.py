@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import about_file
 from nephrograde.volume.masks.dicom_object import find_object
 from nephrograde.volume.masks.label_map import read_label_map
+from nephrograde.volume.masks.placement import check_placement
 from nephrograde.volume.masks.segmentation import read_segmentation
 from nephrograde.volume.masks.structure_set import read_structure_set
 from nephrograde.volume.overlay import bring_over
@@ -33,7 +34,8 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
         label: Number or name of the tumour's label; empty if all labels count.
 
     Returns:
-        The marks; ``mask`` has the shape of ``volume.values``, or is None if the file contains only points.
+        The marks; ``mask`` has the shape of ``volume.values``, or is None if the file contains only points. Its
+        ``faults`` hold "mask-elsewhere" if a mask with the matrix of the image lies elsewhere by its header.
 
     Raises:
         VolumeError: As in reading an image; "mask-empty" if nothing is marked, "mask-outside" if everything that is
@@ -50,7 +52,10 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
             marks = read_segmentation(found[0], grid, label)
         else:
             marks = read_structure_set(found[0], grid, label)
-        return marks if marks.mask is None else replace(marks, mask=_over(marks.mask, marks.grid, grid), grid=grid)
+        if marks.mask is None:
+            return marks
+        mask = _over(marks.mask, marks.grid, grid)
+        return replace(marks, mask=mask, grid=grid, faults=tuple(check_placement(marks, mask, volume)))
 
 
 def _find_object(mask_path: Path) -> tuple[Path, str] | None:
