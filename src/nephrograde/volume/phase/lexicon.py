@@ -1,5 +1,6 @@
 """What people write on a CT series to state its phase: English, Chinese, Polish, German, abbreviations and traps.
 
+Whether contrast medium was given is read in more languages, by rule, in ``negation.py``.
 The words come from the languages and from radiology, not from labelled data. Patterns are applied to text normalized
 by ``words.normalise``: lower case, no accents, simplified characters, spaces for underscores.
 """
@@ -46,13 +47,13 @@ _SEVERAL = (
     ),
     r"平扫\W{0,3}(?:及|和|与|加)?\W{0,3}(?:双期|三期|多期|动态)?增强",
     r"[双两三四多]期",
-    r"\bbez i z(?:e)? (?:kontr|wzm)" + _TAIL + r"|\bprzed i po\b",
+    r"\bprzed i po\b",
     r"\bnativ\s?(?:&|/|\+|und|u\.)\s?(?:mit )?(?:km|kontrast)" + _TAIL,
 )
 _UNENHANCED = (
     rf"\b(?:un|non|nie)\s?-?\s?enhan{_TAIL}|\bunenh{_TAIL}",
     rf"\bnon\s?-?\s?(?:con(?:t|tr|trast)?[a-z]{{0,3}}|infus{_TAIL}|iv|ce)\b|\bnon\b(?!\s?-?\s?(?:ionic|[a-z]))",
-    r"\bno\s?-?\s?(?:iv )?(?:contrast|cont|con|cm)\b|\bsans\b|\b(?:contrast|agent)\W{1,3}none\b",
+    r"\bsans\b|\bno\s?-?\s?cm\b|\bagent\W{1,3}none\b",
     (
         r"\b(?:w\s?/\s?o|wo|w\.\s?o\.?|without)(?![a-z/])(?!\s?(?:3d|mpr|recon|oral|rectal|breath|arms))"
         r"(?:\s?(?:iv\s)?cont?r?a?s?t?\b)?"
@@ -65,8 +66,6 @@ _UNENHANCED = (
     r"\b(?:nc|nect|ncct|nkct)\b|\bplain\b|\bunc\b",
     r"(?<![\w/&-])(?:(?:c|km|ce|sc)|i\s?)\(?-\)?(?![\w>-])",
     rf"\bnativ{_TAIL}|\bnatyw{_TAIL}|\bnat\b(?! fill)",
-    rf"\b(?:ohne|vor|o\.|v\.)\s?(?:iv\s|i\.\s?v\.\s?)?(?:k\.?m\b\.?|kontr{_TAIL})",
-    rf"\bbez\s(?:kontr|wzm|srodka|podan){_TAIL}|\bbez\s(?:sc|ik)\b|\bprzed\s(?:kontr|podan|wzm){_TAIL}|\bprzed\ssc\b",
     r"平[扫描]|非增强|未增强|不增强|增强前|无对比剂|pingsao",
 )
 _LATER = rf"(?:(?:early|late|delayed|wczesna|pozna|fruh{_TAIL}|spat{_TAIL})\s?-?\s?)?"
@@ -108,7 +107,7 @@ _ENHANCED = (
     rf"\bpost\b{_AFTER_TREATMENT}(?:\s?-?\s?(?:con(?:t|trast)?|iv|inj[a-z]*|infus[a-z]*)\b)?|\bpostcontrast\b",
     r"\bw(?:ith|/)?\s?/?\s?(?:iv\s|i\.v\.\s)?(?:non\s?-?\s?ionic\s)?con(?:t|tr|trast|tra)?\b|\bw(?:ith|/)?\s?(?=$|[\d])",
     rf"(?<!oral )(?<!rectal )(?<!enteral )\bcontrast\b|\b(?:kontr){_TAIL}|\b(?:po|z|ze|mit|nach)\s(?:sc|km)\b|\bkm\b",
-    rf"\bpo\spodan{_TAIL}|\bwzmoc{_TAIL}",
+    rf"\bpo\spodan{_TAIL}|\bwzmoc{_TAIL}|\bконтраст\w{{0,12}}|\bσκιαγραφ\w{{0,12}}|\bvarjoain{_TAIL}",
     (
         r"\b(?:omnipaque|isovue|visipaque|ultravist|optiray|iopamir[a-z]*|iomeron|xenetix|oxilan|iohexol|iopamidol|"
         r"iodixanol|ioversol|iopromide?|omni|opti)\s?\d{0,3}\b"

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from nephrograde.volume.phase.evidence import PHASES, Evidence
+from nephrograde.volume.phase.negation import read_contrast
 from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
@@ -23,7 +24,27 @@ LONGEST_DELAY_S = 3600.0
 COPIED_WITHIN_S = 5.0
 """No kidney enhances so soon; an injection time this close is a copy of the scan time."""
 
-NO_AGENT: Final = frozenset({"none", "no", "n", "nein", "brak", "nie", "无", "without", "no contrast", "non", "0"})
+NO_AGENT: Final = frozenset(
+    {
+        "none",
+        "no",
+        "n",
+        "nein",
+        "keine",
+        "kein",
+        "brak",
+        "nie",
+        "无",
+        "無",
+        "なし",
+        "without",
+        "non",
+        "0",
+        "ninguno",
+        "nenhum",
+    }
+    | {"nessuno", "aucun", "geen", "ingen", "ingenting", "нет", "немає", "yok", "nincs", "zadny", "žádná", "ei", "없음"}
+)
 
 
 def likelihood_at(delay_s: float) -> dict[str, float]:
@@ -80,7 +101,8 @@ def judge_timing(header: SeriesHeader) -> Evidence | None:
         code = "timing.after-injection" if delay_s > 0 else "timing.before-injection"
         return Evidence(Statement.of(code, seconds=f"{abs(delay_s):.0f}"), likelihood_at(delay_s))
     agent = header.bolus_agent.strip().casefold().rstrip(".")
-    if agent in NO_AGENT:
+    claims = {claim.claim for claim in read_contrast(agent)}
+    if agent in NO_AGENT or claims == {"without"}:
         return Evidence(Statement.of("timing.no-agent"), _by_phase(0.90, 0.10))
     if agent and not agent.startswith(("oral", "po ", "rectal", "unknown", "doustn")):
         return Evidence(Statement.of("timing.agent"), _by_phase(0.45, 0.90))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.phase.lexicon import MEANINGS, NOT_A_SCAN, SPELLINGS, TRAPS, likelihood_of
+from nephrograde.volume.phase.negation import read_contrast
 from nephrograde.volume.phase.timing import LONGEST_DELAY_S, likelihood_at
 from nephrograde.volume.statement import Statement
 
@@ -44,7 +45,7 @@ PROTOCOL_STRENGTH = 0.5
 _SIMPLIFIED = str.maketrans(
     "動脈靜實質遲掃強門腎鐘時無對劑雙兩監測ł",
     "动脉静实质迟扫强门肾钟时无对剂双两监测l",
-)
+) | str.maketrans({"ı": "i", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
 _SCRIPTS_MEET = re.compile(r"(?<=[a-z0-9+)-])(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?=[a-z0-9(+])")
 _NUMBER = r"(?<![\w./])(?P<count>"
 _DELAYS = (
@@ -53,6 +54,9 @@ _DELAYS = (
     (1.0, re.compile(_NUMBER + r"\d{2,4})\s?-?\s?(?:(?:s|secs?|seconds?|sek|sekund[a-z]?)(?![a-z])\.?|秒)")),
 )  # fmt: skip
 """Seconds per unit, and how a stated delay is written in that unit."""
+
+_MEANING_OF: Final = {"without": "unenhanced", "both": "several"}
+"""Meaning of a claim about contrast medium."""
 
 _JOINED_DELAY = re.compile(r"(?:&|/|\+|,|\band\b|\bund\b|\bi\b)\s?(?:delay|late|opoz|spat|延迟)")
 
@@ -95,6 +99,7 @@ def normalise(text: str) -> str:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z][A-Za-z])|(?<=\d[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
     plain = unicodedata.normalize("NFKD", spaced[:LONGEST_TEXT].casefold())
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign)).translate(_SIMPLIFIED)
+    plain = unicodedata.normalize("NFC", plain)  # Korean syllables were taken apart, too
     plain = re.sub(r"[_^\s]+", " ", _SCRIPTS_MEET.sub(" ", plain)).strip()
     return re.sub(r"(?<![a-z])[a-z]{5,17}(?![a-z])", lambda found: _spelt(found.group()), plain)
 
@@ -104,7 +109,7 @@ def read_words(text: str) -> Reading:
     """Read one text of a header.
 
     Args:
-        text: A series or study description, a protocol name or a comment, in any of the four languages.
+        text: A series or study description, a protocol name or a comment.
 
     Returns:
         What it says. A text without a known word gives an empty reading.
@@ -129,14 +134,33 @@ def read_words(text: str) -> Reading:
             if SHORTEST_DELAY_S <= delay_s <= LONGEST_DELAY_S:
                 delays.append((delay_s, found.group().strip()))
         plain = pattern.sub(PARTED, plain)
-    rest = TRAPS.sub(PARTED, plain)
-    places: list[tuple[int, str, str]] = []
-    for meaning, pattern in MEANINGS:
-        places.extend((found.start(), meaning, found.group().strip()) for found in pattern.finditer(rest))
-        rest = pattern.sub(lambda found: "|" * len(found.group()), rest)
-    places.sort()
-    meanings = tuple((meaning, word) for _, meaning, word in places)
+    meanings = _meanings_of(TRAPS.sub(PARTED, plain))
     return Reading(meanings, tuple(delays), is_joined=is_joined)
+
+
+def _meanings_of(text: str) -> tuple[tuple[str, str], ...]:
+    """Find the words of every meaning: first what is said about contrast medium, then everything else."""
+    claims = read_contrast(text)
+    places = [(claim.start, _MEANING_OF[claim.claim], claim.words) for claim in claims if claim.claim in _MEANING_OF]
+    for claim in claims:
+        if claim.claim != "with":
+            text = text[: claim.start] + "|" * (claim.end - claim.start) + text[claim.end :]
+    for meaning, pattern in MEANINGS:
+        places.extend((found.start(), meaning, found.group().strip()) for found in pattern.finditer(text))
+        text = pattern.sub(lambda found: "|" * len(found.group()), text)
+    given = [claim for claim in claims if claim.claim == "with"]
+    places.extend((one.start, "enhanced", one.words) for one in given if "|" not in text[one.start : one.end])
+    meanings = tuple((meaning, word) for _, meaning, word in sorted(places))
+    return _join_opposites(meanings) if given else meanings
+
+
+def _join_opposites(meanings: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Read "without contrast, then with contrast" as several phases."""
+    opposites = [(meaning, word) for meaning, word in meanings if meaning in {"unenhanced", "enhanced"}]
+    if {meaning for meaning, _ in opposites} != {"unenhanced", "enhanced"}:
+        return meanings
+    rest = [one for one in meanings if one not in opposites]
+    return (*rest, ("several", ", ".join(dict.fromkeys(word for _, word in opposites))))
 
 
 def weigh(reading: Reading) -> dict[str, float] | None:

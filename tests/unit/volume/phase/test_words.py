@@ -156,6 +156,109 @@ def test_several_phases_name_none(text):
     assert weigh(reading) is None
 
 
+WITHOUT = [
+    *("abdomen sin contraste", "TC sin medio de contraste", "abdomen S/C", "sense contrast", "TAC simple de abdomen"),
+    *("addome senza contrasto", "senza mdc", "addome s/mdc", "fase basale", "prima del mezzo di contrasto"),
+    *("abdome sem contraste", "antes do contraste", "não contrastado", "abdomen zonder contrast", "blanco abdomen"),
+    *("buk utan kontrast", "före kontrast", "nyre uden kontrast", "u/kontrast", "nyrer uten kontrast", "ikke kontrast"),
+    *("vatsa ilman varjoainetta", "varjoaineeton", "natiivi", "ilma kontrastaineta", "abdomen ohne Kontrast"),
+    *("ohne i.v. KM-Gabe", "KM-frei", "kein Kontrastmittel", "vor KM", "sans injection", "sans produit de contraste"),
+    *("avant injection", "non injecté", "sans PDC", "fără contrast", "fara substanta de contrast", "nativ"),
+    *("jama brzuszna bez kontrastu", "bez podania środka kontrastowego", "przed podaniem kontrastu", "bezkontrastowe"),
+    *("bez k.l.", "před aplikací k.l.", "bez kontrastní látky", "pred kontrastom", "brez kontrasta", "prije kontrasta"),
+    *("kontraszt nelkul has", "kontrasztanyag nélkül", "kontraszt előtt", "kontrasztmentes", "kontrastsız batın"),
+    *("kontrastsiz batin", "kontrast madde verilmeden", "kontrast öncesi", "be kontrasto", "bez kontrastvielas"),
+    *("без контраста", "до введения контраста", "бесконтрастная", "нативная фаза", "без КУ", "без контрасту"),
+    *(
+        "χωρίς σκιαγραφικό",
+        "προ σκιαγραφικού",
+        "tanpa kontras",
+        "không thuốc cản quang",
+        "未注射对比剂",
+        "注射造影剂前",
+    ),
+    *(
+        "无造影剂",
+        "没有打药",
+        "造影なし",
+        "非造影",
+        "造影剤使用せず",
+        "造影前",
+        "単純CT",
+        "조영제 없이",
+        "비조영",
+        "조영 전",
+    ),
+    *("ללא חומר ניגוד", "بدون صبغة", "قبل التباين", "بدون کنتراست", "NON / CONTRAST", "W_O_CONTRAST", "contrast: none"),
+]
+
+
+@pytest.mark.parametrize("text", WITHOUT)
+def test_without_contrast_is_unenhanced_in_any_language(text):
+    likelihood = weighed(text)
+    assert max(PHASES, key=likelihood.__getitem__) == "up"
+    assert likelihood["up"] > 0.8 * sum(likelihood.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "abdomen con contraste",
+            "C/C 2.5mm",
+            "con mdc",
+            "com contraste",
+            "met contrast",
+            "med kontrast",
+            "m/kontrast",
+        ),
+        *("varjoaineen jälkeen", "mit KM", "nach Kontrastmittelgabe", "avec injection", "cu contrast", "z kontrastem"),
+        *("po kontraście", "s k.l.", "po podání k.l.", "s kontrastom", "nakon kontrasta", "kontraszt után"),
+        *("kontrast sonrası", "su kontrastu", "с контрастом", "после введения контраста", "з контрастом"),
+        *(
+            "με σκιαγραφικό",
+            "dengan kontras",
+            "có thuốc cản quang",
+            "注射造影剂后",
+            "造影後",
+            "조영 후",
+            "מעם חומר ניגוד"[1:],
+        ),
+        *("مع التباين", "without delay, with contrast", "w/contrast", "with oral and IV contrast"),
+    ],
+)
+def test_with_contrast_rules_out_unenhanced_in_any_language(text):
+    likelihood = weighed(text)
+    assert min(likelihood, key=likelihood.__getitem__) == "up"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Bez kontrastu + po kontraście", "Bez kontrastu + po kontrast", "sin y con contraste", "con y sin contraste"),
+        *("senza e con mdc", "sem e com contraste", "ohne und mit KM", "sans et avec injection", "S/C y C/C"),
+        *("zonder en met contrast", "utan och med kontrast", "bez a s kontrastem", "fara si cu contrast"),
+        *("без и с контрастом", "до и после контраста", "kontrast öncesi ve sonrası", "W/ + W/O CONTRAST"),
+        *("造影前後", "造影前+造影後", "native and contrast", "kontraszt előtt és után"),
+    ],
+)
+def test_without_and_with_contrast_names_no_phase(text):
+    reading = read_words(text)
+    assert "several" in {meaning for meaning, _ in reading.meanings}
+    assert weigh(reading) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["sin contraste oral", "ohne orales Kontrastmittel", "bez kontrastu doustnego", "without oral contrast"]
+)
+def test_contrast_by_mouth_says_nothing(text):
+    assert weigh(read_words(text)) is None
+
+
+def test_a_name_between_the_words_is_not_quoted():
+    assert read_words("bez Kowalski kontrastu").words == ("bez kontrastu",)
+
+
 @pytest.mark.parametrize(
     "text", ["ISOVUE370", "OMNIPAQUE 300", "C+ Ap", "I+", "with non-ionic contrast", "KIDNEY W 3.0"]
 )
