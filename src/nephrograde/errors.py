@@ -10,11 +10,15 @@
     ├── FitError                training failed or cannot start
     ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
     ├── ScoresError             a score table that cannot be evaluated
+    ├── WriteError              a file or folder cannot be written: full disk, missing permission, …
     └── RunError                a run folder that lacks what a later stage needs
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -130,6 +134,88 @@ class ScoresError(NephrogradeError):
     def __init__(self, message: str, reason: str | None = None) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+_ELSEWHERE = "Choose another place, and run the same command again."
+_REMEDIES = {
+    errno.ENOSPC: "Free some space, and run the same command again.",
+    errno.EDQUOT: "Free some space, and run the same command again.",
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f), and run the same command again.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EACCES: "Check its permissions, or choose another place.",
+    errno.EPERM: "Check its permissions, or choose another place.",
+    errno.EROFS: "Choose a place that can be written to.",
+}
+
+
+class WriteError(NephrogradeError):
+    """A file or folder cannot be written. What was there before is still there.
+
+    Attributes:
+        path: The file or folder.
+        reason: What the operating system says, such as "No space left on device".
+        remedy: What to do.
+
+    >>> import errno
+    >>> print(WriteError.of("out/cohort.csv", OSError(errno.EACCES, "Permission denied")))
+    out/cohort.csv cannot be written: Permission denied. Check its permissions, or choose another place.
+    """
+
+    def __init__(self, path: str | Path, reason: str, remedy: str = _ELSEWHERE) -> None:
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"{path} cannot be written: {reason}. {remedy}")
+
+    @classmethod
+    def of(cls, path: str | Path, error: OSError) -> WriteError:
+        """Describe what the operating system refused.
+
+        Args:
+            path: The file or folder that was to be written.
+            error: The refusal.
+        """
+        number = error.errno or 0
+        return cls(path, os.strerror(number) if number else str(error), _REMEDIES.get(number, _ELSEWHERE))
+
+
+@contextmanager
+def about_writing(path: Path, *, temporary_path: Path | None = None) -> Iterator[None]:
+    """Turn an :class:`OSError` of the block into a :class:`WriteError`, unless it names a file elsewhere.
+
+    Args:
+        path: The file or folder that is written.
+        temporary_path: The name under which it is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error.filename, str | bytes) and not _concerns(error.filename, path, temporary_path):
+            raise
+        raise WriteError.of(path, error) from error
+
+
+@contextmanager
+def about_temporary_files() -> Iterator[None]:
+    """Tell a full disk of temporary files from a fault of what is unpacked or decoded there.
+
+    Raises:
+        WriteError: There is no space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}:
+            raise
+        raise WriteError.of(tempfile.gettempdir(), error) from error
+
+
+def _concerns(name: str | bytes, path: Path, temporary_path: Path | None) -> bool:
+    named = os.path.abspath(os.fsdecode(name))  # noqa: PTH100 (keeps names that no Path can hold)
+    ours = [path, *([] if temporary_path is None else [temporary_path])]
+    return any(named == str(one.absolute()) or one.absolute().is_relative_to(named) for one in ours) or any(
+        named.startswith(f"{one.absolute()}{os.sep}") for one in ours
+    )
 
 
 class RunError(NephrogradeError):

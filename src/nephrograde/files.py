@@ -8,10 +8,13 @@ import json
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from nephrograde.errors import RunError
+from nephrograde.cells import RowWriter, as_read
+from nephrograde.errors import RunError, WriteError, about_writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,11 +34,41 @@ def temporary_beside(target_path: Path) -> Path:
     return target_path.with_name(f".nephrograde-{os.getpid()}-{target_path.name}")
 
 
+def make_folder(folder: Path, *, is_private: bool = False) -> None:
+    """Create a folder and its parents as far as they are missing.
+
+    Args:
+        folder: The folder.
+        is_private: Whether only the owner may open the folders that are created. Existing ones stay as they are.
+
+    Raises:
+        WriteError: If it cannot be created, for instance because a file has its name.
+    """
+    with about_writing(folder):
+        missing: list[Path] = []
+        for place in (folder, *folder.parents):
+            if place.is_dir():
+                break
+            if place.exists() or place.is_symlink():
+                raise WriteError(place, "it is not a folder", "Name another folder, or move it away.")
+            missing.append(place)
+        for place in reversed(missing):
+            place.mkdir(mode=0o700 if is_private else 0o777, exist_ok=True)
+
+
 @contextmanager
-def replaced(target_path: Path) -> Iterator[Path]:
+def replaced(target_path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write to, and rename it to ``target_path`` if the block succeeds.
 
     A reader therefore sees either the old or the new file, never a partial one. The folder is created if it is missing.
+    In a block of :func:`staged`, the file is renamed at the end of that block.
+
+    Args:
+        target_path: The file.
+        is_private: Whether only the owner may read the file and open the folders that are created for it.
+
+    Raises:
+        WriteError: If the file cannot be written; an older one is left as it was.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -44,12 +77,134 @@ def replaced(target_path: Path) -> Iterator[Path]:
     >>> [path.name for path in folder.iterdir()]
     ['a.txt']
     """
-    target_path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target_path.parent, is_private=is_private)
     temporary_path = temporary_beside(target_path)
+    group = _GROUP.get()
     try:
-        yield temporary_path
-        temporary_path.replace(target_path)
+        with about_writing(target_path, temporary_path=temporary_path):
+            if is_private:
+                os.close(os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            yield temporary_path
+            if group is None:
+                temporary_path.replace(target_path)
+            else:
+                group.temporary_paths[target_path] = temporary_path
+    except BaseException:
+        _remove(temporary_path)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A JSON object that names the SHA-256 of files which must agree, such as a table and what was made with it.
+
+    While the files are being replaced, it names those of the earlier files as well, under "replaces". An interrupted
+    replacement is recognised by that, and the command that finds it does it again.
+
+    Attributes:
+        path: Where it is written.
+        content: What else it says.
+        files: The files it names, relative to ``below``; None for all files of the block.
+        below: The folder that the names start from.
+    """
+
+    path: Path
+    below: Path
+    content: Mapping[str, object] = field(default_factory=dict)
+    files: Collection[Path] | None = None
+
+
+@dataclass(slots=True)
+class _Group:
+    """Files that wait for the end of a block, by target, and the indexes that name them."""
+
+    temporary_paths: dict[Path, Path] = field(default_factory=dict)
+    indexes: list[Index] = field(default_factory=list)
+
+
+_GROUP: ContextVar[_Group | None] = ContextVar("_GROUP", default=None)
+
+
+@contextmanager
+def staged(*indexes: Index) -> Iterator[None]:
+    """Let the files that this thread writes in the block take the place of older ones together, at its end.
+
+    If the block fails, none of them is replaced. A process that is killed during the renaming leaves an index that says
+    so. In a block within another, the files wait for the end of the outer one.
+
+    Args:
+        indexes: Indexes that name files of the block.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with staged(Index(folder / "scan.json", folder)):
+    ...     write_rows(folder / "series.csv", ["series_uid"], [])
+    ...     write_rows(folder / "cohort.csv", ["patient_id"], [])
+    ...     (folder / "series.csv").exists()
+    False
+    >>> list(read_json(folder / "scan.json"))
+    ['series.csv', 'cohort.csv']
+    """
+    outer = _GROUP.get()
+    if outer is not None:
+        yield
+        outer.indexes += indexes
+        return
+    group = _Group()
+    token = _GROUP.set(group)
+    try:
+        yield
+        group.indexes += indexes
+    except BaseException:
+        _discard(group)
+        raise
     finally:
+        _GROUP.reset(token)
+    try:
+        _commit(group)
+    finally:
+        _discard(group)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Write the files of the block immediately, although it is inside a block of :func:`staged`."""
+    token = _GROUP.set(None)
+    try:
+        yield
+    finally:
+        _GROUP.reset(token)
+
+
+REPLACES = "replaces"
+"""The key of an index under which an unfinished replacement names the earlier files."""
+
+
+def _commit(group: _Group) -> None:
+    contents = {index.path: {**index.content, **_digests(index, group, of_new=True)} for index in group.indexes}
+    for index in group.indexes:
+        write_json(index.path, {**contents[index.path], REPLACES: _digests(index, group, of_new=False)})
+    for target_path, temporary_path in group.temporary_paths.items():
+        with about_writing(target_path, temporary_path=temporary_path):
+            temporary_path.replace(target_path)
+    for index_path, content in contents.items():
+        write_json(index_path, content)
+
+
+def _digests(index: Index, group: _Group, *, of_new: bool) -> dict[str, str]:
+    """SHA-256 by name of the files of an index: as written in the block, or as they were before."""
+    paths = group.temporary_paths if index.files is None else index.files
+    found = {path: group.temporary_paths.get(path, path) if of_new else path for path in paths}
+    return {path.relative_to(index.below).as_posix(): sha256_of(now) for path, now in found.items() if now.is_file()}
+
+
+def _discard(group: _Group) -> None:
+    for temporary_path in group.temporary_paths.values():
+        _remove(temporary_path)
+
+
+def _remove(temporary_path: Path) -> None:
+    with suppress(OSError):  # the first failure is the one to report
         temporary_path.unlink(missing_ok=True)
 
 
@@ -64,18 +219,19 @@ def replaced_folder(target_dir: Path, *, is_ours: Callable[[str], object]) -> It
         target_dir: The folder.
         is_ours: Whether the program writes files or folders of that name into it, at any depth.
     """
-    target_dir.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target_dir.parent)
     temporary_dir = temporary_beside(target_dir)
-    temporary_dir.mkdir()
     try:
-        yield temporary_dir
-        if target_dir.is_symlink():
-            target_dir.unlink()
-        elif target_dir.is_dir():
-            remove_ours(target_dir, is_ours)
-            if not any(target_dir.iterdir()):
-                target_dir.rmdir()
-        _move(temporary_dir, target_dir)
+        with about_writing(target_dir, temporary_path=temporary_dir):
+            temporary_dir.mkdir()
+            yield temporary_dir
+            if target_dir.is_symlink():
+                target_dir.unlink()
+            elif target_dir.is_dir():
+                remove_ours(target_dir, is_ours)
+                if not any(target_dir.iterdir()):
+                    target_dir.rmdir()
+            _move(temporary_dir, target_dir)
     finally:
         shutil.rmtree(temporary_dir, ignore_errors=True)
 
@@ -151,12 +307,30 @@ def remove_leftovers(folder: Path, *, is_ours: Callable[[str], object] = lambda 
             path.unlink(missing_ok=True)
 
 
+def write_all(stream: IO[bytes], content: bytes) -> None:
+    """Write bytes to an unbuffered file, which may take only part of them at a time.
+
+    Args:
+        stream: The open file.
+        content: The bytes.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[stream.write(rest) :]
+
+
 def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file atomically (UTF-8, comma); None becomes an empty cell and floats keep all digits."""
+    """Write a CSV file atomically (UTF-8, comma); None becomes an empty cell and floats keep all digits.
+
+    A text that a spreadsheet would run as a formula is written as text; see :mod:`nephrograde.cells`.
+    """
     with replaced(csv_path) as temporary_path, temporary_path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = RowWriter(stream)
+        writer.write_row(columns)
+        for row in rows:
+            if unknown := row.keys() - set(columns):
+                raise ValueError(f"{csv_path.name} has no columns {', '.join(sorted(unknown))}")
+            writer.write_row(row.get(column) for column in columns)
 
 
 def read_rows(csv_path: Path) -> list[dict[str, str]]:
@@ -167,9 +341,16 @@ def read_rows(csv_path: Path) -> list[dict[str, str]]:
     """
     try:
         with csv_path.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.DictReader(stream))
+            return [_as_read(row) for row in csv.DictReader(stream)]
     except FileNotFoundError:
         raise RunError(f"{csv_path} is missing. Run the earlier stage first, or `nephrograde run`.") from None
+
+
+def _as_read(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        as_read(heading) if isinstance(heading, str) else heading: as_read(cell) if isinstance(cell, str) else cell
+        for heading, cell in row.items()
+    }
 
 
 def write_json(json_path: Path, content: object) -> None:

@@ -19,6 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.cells import as_read
 from nephrograde.errors import Problem
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Sheet:
 def open_sheet(table_path: Path) -> tuple[Sheet | None, list[Problem]]:
     """Read a table, and report everything that is wrong with its structure.
 
-    The first non-empty row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX
+    A text that was written with an apostrophe, so that no spreadsheet runs it, is read without it. The first non-empty
+    row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX
     workbook, the first visible sheet with data is read.
 
     Args:
@@ -151,6 +153,7 @@ def _near_files(table_path: Path) -> str:
 
 
 def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, list[Problem]]:
+    filled = [(number, [as_read(cell) for cell in cells]) for number, cells in filled]
     heading_row, heading_cells = filled[0]
     headings = [clean_heading(cell) for cell in heading_cells]
     problems = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,15 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     try:
         app(args=[word for word in given if word != "--debug"], prog_name="nephrograde", standalone_mode=True)
-    except NephrogradeError as error:
+    except (NephrogradeError, OSError) as error:
         if debug:
             raise
-        typer.echo(f"nephrograde: {error}", err=True)
+        said = error if isinstance(error, NephrogradeError) else _refused(error)
+        with suppress(OSError):  # the terminal may be what cannot be written to
+            typer.echo(f"nephrograde: {said}", err=True)
         raise SystemExit(2) from None
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             typer.echo("\nStopped. Run the same command again to resume.", err=True)
         raise
+
+
+def _refused(error: OSError) -> str:
+    """What the operating system refused where no step has said it: a file that cannot be read, or a full output."""
+    if error.filename is None:
+        return f"The output cannot be written: {error.strerror or error}."
+    return f"{error.filename}: {error.strerror or error}. Check the path and its permissions."
 
 
 def _version(wanted: bool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -73,9 +75,17 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> None:
-    """Write the weights of a fitted network (``network.resnet.state_dict()``) as safetensors, whole or not at all."""
+    """Write the weights of a fitted network (``network.resnet.state_dict()``) as safetensors, whole or not at all.
+
+    Raises:
+        WriteError: If they cannot be written.
+    """
     with replaced(weights_path) as temporary_path:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary_path)
+        try:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary_path)
+        except SafetensorError as error:  # quotes the operating system
+            code = re.search(r"code: (\d+)", str(error))
+            raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
 def load_weights(network: Network, weights_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ def write_nifti(scan: SyntheticScan, image_path: Path, *, label: str) -> None:
         label: Text that follows the word "SYNTHETIC" in the header's description; at most 60 characters.
     """
     plain_path = image_path.with_suffix("")
-    SimpleITK.WriteImage(_as_image(scan.values_hu, scan, label=label), str(plain_path))
+    _write_image(_as_image(scan.values_hu, scan, label=label), plain_path)
     # Noise contains no repetitions: searching for them, as SimpleITK's own compression does, doubles the time to write
     # and to read the file, and saves only an eighth of its size.
     packer = zlib.compressobj(1, zlib.DEFLATED, wbits=31, strategy=zlib.Z_HUFFMAN_ONLY)
@@ -54,7 +55,14 @@ def write_nifti_mask(scan: SyntheticScan, mask_path: Path, *, label: str) -> Non
         label: As for :func:`write_nifti`.
     """
     image = _as_image(scan.mask.astype(np.uint8), scan, label=label)
-    SimpleITK.WriteImage(image, str(mask_path), useCompression=True, compressionLevel=1)
+    _write_image(image, mask_path, useCompression=True, compressionLevel=1)
+
+
+def _write_image(image: SimpleITK.Image, image_path: Path, **options: Any) -> None:
+    try:
+        SimpleITK.WriteImage(image, str(image_path), **options)
+    except RuntimeError as error:  # SimpleITK does not say which error of the operating system it was
+        raise OSError(errno.EIO, "the image cannot be written", str(image_path)) from error
 
 
 def _as_image(values: npt.NDArray[Any], scan: SyntheticScan, *, label: str) -> SimpleITK.Image:

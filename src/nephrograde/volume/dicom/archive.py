@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from nephrograde.errors import about_temporary_files
 from nephrograde.volume.dicom.entries import beginning_of
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def unpack_member(opened: zipfile.ZipFile, name: str, *, largest_bytes: int = LA
     refused = refusal(info, largest_bytes=largest_bytes)
     if refused:
         raise ArchiveRefused(refused)
-    with _damage_refused(), ExitStack() as on_error, opened.open(info) as stream:
+    with _damage_refused(), about_temporary_files(), ExitStack() as on_error, opened.open(info) as stream:
         unpacked: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, unpacked)
         unpacked.seek(0)

@@ -21,7 +21,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_temporary_files
 from nephrograde.volume.dicom.codestream import require_sound_stream
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 from nephrograde.volume.dicom.entries import NonsenseError
@@ -199,7 +199,7 @@ def _alone(frame: bytes, form: PixelForm) -> pydicom.Dataset:
 
 
 def _by_simpleitk(frame: bytes, form: PixelForm) -> npt.NDArray[Any] | None:
-    with tempfile.TemporaryDirectory() as folder:
+    with about_temporary_files(), tempfile.TemporaryDirectory() as folder:
         frame_path = Path(folder) / "frame.dcm"
         with quiet():
             _alone(frame, form).save_as(frame_path, enforce_file_format=True)

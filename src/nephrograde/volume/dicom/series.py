@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_temporary_files
 from nephrograde.volume.dicom.pixels import AIR_HU, decode
 from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.dicom.slices import SourceFile, find_slices
@@ -79,7 +79,7 @@ def read_listed_series(list_path: Path) -> Series:
         VolumeError: As for :func:`read_series`, and with code "series-list", "file-missing", "archive-damaged" or
             "archive-too-large".
     """
-    with SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
+    with about_temporary_files(), SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
         files = []
         for k in range(len(listed)):
             path = listed.path(k)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import SimpleITK
 
-from nephrograde.errors import InputError, RunError
+from nephrograde.errors import InputError, RunError, WriteError
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 SMALL = PhantomSettings(patients=4, seed=11, phases=("cmp", "up"), matrix_px=40)
@@ -103,7 +103,7 @@ def test_the_table_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         written(image, path, *arguments, **options)
 
     monkeypatch.setattr(SimpleITK, "WriteImage", fails_at_the_third)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         write_cohort(tmp_path, SMALL, workers=1)
     assert not (tmp_path / "cohort.csv").exists()
     assert (tmp_path / "images/SYN-0002").is_dir()
