@@ -28,6 +28,7 @@ from nephrograde.files import read_json, read_rows
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import check_format
+from nephrograde.run.stage import require_finished
 from nephrograde.study import EvaluateSettings, Study, read_section, restore_study
 from nephrograde.vocabulary import BASELINES
 from nephrograde.volume.finding import Finding, read_findings
@@ -138,10 +139,12 @@ class Results:
             Its contents. Missing parts are listed in ``absent``.
 
         Raises:
-            RunError: It is not a run folder, was evaluated by another version, or holds a damaged file.
+            RunError: It is not a run folder, was evaluated by another version, holds a damaged file, or was
+                interrupted while its files were replaced.
             ScoresError: The score table cannot be read.
         """
         folder = RunFolder.open(run_dir)
+        require_finished(folder, "prepare", "evaluate")
         lock = read_json(folder.study_lock_path)
         check_format(lock, folder.run_dir)
         absent = frozenset(part for part in RunPart if not _is_there(folder, part))

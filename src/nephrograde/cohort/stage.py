@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import sha256_of
+from nephrograde.files import read_json, sha256_of
 from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
@@ -58,13 +59,20 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
         raise RunError(f"{run.split_path} was not written by a run. Name another folder with --out.")
     if is_drawn:
         _check_same_split(study, cohort, run)
-    earlier = read_lock(run)["inputs"] if run.is_run() else {}
-    inputs = {**earlier, COHORT_TABLE: sha256_of(study.cohort.table)}
+    inputs = {**_image_inputs(run), COHORT_TABLE: sha256_of(study.cohort.table)}
     write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     write_cases(cohort, run.cases_path)
     if not is_drawn:
         write_split(draw_split(cohort, study.split), run.split_path)
     return cohort, read_split(run.split_path)
+
+
+def _image_inputs(run: RunFolder) -> dict[str, str]:
+    """What the prepare stage has found, even if it was interrupted before it was entered into the lock file."""
+    earlier: dict[str, str] = read_lock(run)["inputs"] if run.is_run() else {}
+    with suppress(RunError):
+        return {**earlier, **read_json(run.image_inputs_path)}
+    return earlier
 
 
 def _check_same_split(study: Study, cohort: Cohort, run: RunFolder) -> None:

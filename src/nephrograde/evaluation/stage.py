@@ -11,9 +11,9 @@ from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
-from nephrograde.files import fingerprint, read_json, sha256_of, write_json
+from nephrograde.files import at_once, fingerprint, read_json, sha256_of
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
-from nephrograde.run.stage import current_record, run_stage
+from nephrograde.run.stage import current_record, run_stage, written_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +119,8 @@ def evaluate_score_table(
     elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
         _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
-    _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
+    with written_together("evaluate", run):
+        _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
 
 
 def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
@@ -164,7 +165,8 @@ def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
     lock = read_json(run.study_lock_path)
     study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
-    open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
+    with at_once():  # an opening is on record before its results are
+        open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
 
 
 def _write_evaluation(

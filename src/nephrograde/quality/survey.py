@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.files import fingerprint, remove_ours, replaced, write_json, write_rows
+from nephrograde.files import fingerprint, remove_ours, replaced, staged, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
@@ -90,7 +90,8 @@ def check_quality(
         marks={key: read_person_marks(scan.image_path) for key, scan in scans.items()},
     )
     names = {key: name for key, (name, _) in found.items()}
-    _write(quality, cohort, study, names=names, folder=folder)
+    with staged():
+        _write(quality, cohort, study, names=names, folder=folder)
     for kept_dir, suffix in ((folder.cache_dir, ".json"), (folder.thumbs_dir, ".png")):
         remove_ours(kept_dir, _KEPT.fullmatch, keep={f"{name}{suffix}" for name in names.values()})
     return quality

@@ -7,14 +7,25 @@ give another name; the record of a stage or a fitted network holds a fingerprint
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.files import fingerprint, read_json, remove_leftovers, remove_ours, sha256_of, write_json
+from nephrograde.files import (
+    REPLACES,
+    Index,
+    fingerprint,
+    read_json,
+    remove_leftovers,
+    remove_ours,
+    sha256_of,
+    staged,
+    write_json,
+)
 from nephrograde.run.provenance import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from nephrograde.run.folder import RunFolder
@@ -68,7 +79,9 @@ def current_record(record_path: Path, is_current: Callable[[dict[str, Any]], boo
 def run_stage(
     stage: str, run: RunFolder, *, inputs: Iterable[Path], settings: object, make: Callable[[str], object]
 ) -> None:
-    """Run a stage unless it has already finished on the same inputs.
+    """Run a stage unless it has already finished on the same inputs and its files are there.
+
+    The files that it writes take the place of older ones together.
 
     Args:
         stage: The name of its record.
@@ -81,11 +94,51 @@ def run_stage(
     key = fingerprint([found, settings])
     done = {"inputs": key, "format": FORMAT}  # the format renews the files of an older version, but is not an input
 
-    def record() -> dict[str, Any]:
-        make(key)
-        return done
+    def is_current(earlier: dict[str, Any]) -> bool:
+        names = earlier.keys() - done.keys()
+        return {**earlier, **done} == earlier and all((run.run_dir / name).is_file() for name in names)
 
-    kept_record(run.stage_path(stage), record, is_current=lambda earlier: earlier == done)
+    if current_record(run.stage_path(stage), is_current) is None:
+        with written_together(stage, run, content=done):
+            make(key)
+
+
+@contextmanager
+def written_together(
+    stage: str,
+    run: RunFolder,
+    *,
+    content: Mapping[str, object] | None = None,
+    files: Collection[Path] | None = None,
+) -> Iterator[None]:
+    """Let the files that a stage writes in the block take the place of older ones together, and record them.
+
+    Args:
+        stage: The name of its record.
+        run: The run folder.
+        content: What else the record says.
+        files: The files that the record names; None for all that are written.
+    """
+    with staged(Index(run.stage_path(stage), run.run_dir, content or {}, files)):
+        yield
+
+
+def require_finished(run: RunFolder, *stages: str) -> None:
+    """Reject a run in which a stage was interrupted while it replaced its files.
+
+    Args:
+        run: The run folder.
+        stages: The names of the stages.
+
+    Raises:
+        RunError: The files of a stage do not belong together.
+    """
+    for stage in stages:
+        if current_record(run.stage_path(stage), lambda record: REPLACES in record) is not None:
+            raise RunError(
+                f"{run.run_dir}: `nephrograde {stage}` was interrupted while its files were replaced. Run the "
+                "interrupted command again."
+            )
 
 
 def kept_name(patient_id: str, what: str, content: object, suffix: str) -> str:

@@ -6,29 +6,19 @@ processes share one fit (torchrun, srun), the first of them holds the lock for a
 
 from __future__ import annotations
 
-import errno
-import json
 import os
-import platform
-import sys
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import RunError
+from nephrograde.errors import RunError, about_writing
+from nephrograde.files import make_folder
+from nephrograde.lock import holder_of, lock_handle, write_holder
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.stage import remove_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_HELD = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
-"""Errors of file systems without locks; there, no process is rejected and nothing is cleaned up."""
-
-_LOCKED_BYTE = 1 << 30
-"""The locked byte; on Windows a locked range cannot be read, so it lies far beyond the text."""
 
 
 @contextmanager
@@ -42,6 +32,7 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
 
     Raises:
         RunError: Another process is writing to it; the message gives its id and host.
+        WriteError: It cannot be written to.
 
     >>> import tempfile
     >>> with only_writer(tempfile.mkdtemp()) as run:
@@ -49,48 +40,31 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
     '.nephrograde.lock'
     """
     run = RunFolder.at(run)
-    run.run_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run.run_dir)
     if _rank() > 0:
         yield run
         return
     if run.writer_path.is_symlink():  # its target would be overwritten
         raise RunError(f"{run.writer_path} is a symbolic link. Remove it, or choose another folder with --out.")
-    handle = os.open(run.writer_path, os.O_RDWR | os.O_CREAT, 0o666)
+    with about_writing(run.writer_path):
+        handle = os.open(run.writer_path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        is_locked = _try_lock(handle)
+        is_locked = lock_handle(handle)
         if is_locked is False:
-            raise _refused(run)
+            raise RunError(
+                f"{run.run_dir} is being written by {holder_of(run.writer_path)}. Wait until it has finished, or "
+                "choose another folder with --out."
+            )
         if is_locked:
-            _write_holder(handle)
-            if not _is_launched():
-                remove_interrupted(run)
+            with about_writing(run.writer_path):
+                write_holder(handle)
+                if not _is_launched():
+                    remove_interrupted(run)
         yield run
         if is_locked:
             os.ftruncate(handle, 0)
     finally:
         os.close(handle)
-
-
-def _try_lock(handle: int) -> bool | None:
-    """Lock an open file without waiting; returns success, or None if the file system has no locks."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            os.lseek(handle, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _HELD:
-            return False
-        if error.errno in _NO_LOCKS:
-            return None
-        raise
-    return True
 
 
 def _rank() -> int:
@@ -104,32 +78,3 @@ def _is_launched() -> bool:
     """Whether a launcher started several processes, so that others may be writing temporary files."""
     variable = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_NTASKS"
     return os.environ.get(variable, "1") != "1"
-
-
-def _write_holder(handle: int) -> None:
-    holder = {
-        "pid": os.getpid(),
-        "host": platform.node(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    os.ftruncate(handle, 0)
-    os.write(handle, json.dumps(holder).encode())
-
-
-def _read_holder(run: RunFolder) -> dict[str, object]:
-    with suppress(OSError, ValueError):
-        holder = json.loads(run.writer_path.read_text(encoding="utf-8"))
-        if isinstance(holder, dict):
-            return holder
-    return {}
-
-
-def _refused(run: RunFolder) -> RunError:
-    holder = _read_holder(run)
-    if "pid" not in holder:
-        who = "another process"
-    else:
-        who = f"process {holder['pid']} on {holder.get('host')}, started at {holder.get('since')}"
-    return RunError(
-        f"{run.run_dir} is being written by {who}. Wait until it has finished, or choose another folder with --out."
-    )

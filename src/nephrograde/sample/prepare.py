@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import read_json, read_rows, replaced, sha256_of, write_json, write_rows
-from nephrograde.run.stage import kept_name, kept_record, remove_stale
+from nephrograde.files import make_folder, read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.scanned import find_lender, read_scan
 from nephrograde.sample.slices import cut_slices
@@ -97,7 +97,7 @@ def prepare_cohort(
         run: The run folder.
         advance: Called once per scan.
     """
-    run.volumes_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run.volumes_dir)
 
     def one(case: Case, scan: Scan) -> dict[str, Any]:
         record = _prepare_scan(case, scan, study, run.volumes_dir)
@@ -116,8 +116,10 @@ def prepare_cohort(
         findings=tuple(Finding(**finding) for record in records for finding in record["findings"]),
         inputs={name: digest for record in records for name, digest in record["inputs"].items()},
     )
-    _write_index(prepared, run)
-    write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
+    named = (run.regions_path, run.tumours_path, run.image_inputs_path)  # radiomics may add to the findings
+    with written_together("prepare", run, files=named):
+        _write_index(prepared, run)
+        write_tumours((TumourRow(**row) for record in records for row in record["tumours"]), run.tumours_path)
     remove_stale(run.volumes_dir, {record["sidecar"] for record in records} | {r.file for r in prepared.regions})
     return prepared
 
@@ -126,8 +128,9 @@ def read_prepared(run: RunFolder) -> Prepared:
     """Read the index written by :func:`prepare_cohort`.
 
     Raises:
-        RunError: If the prepare stage has not run.
+        RunError: If the prepare stage has not run, or was interrupted while it replaced its index.
     """
+    require_finished(run, "prepare")
     regions = [
         Region(
             **{name: row[name] for name in ("patient_id", "phase", "arm", "file", "slices", "center_mm")},
