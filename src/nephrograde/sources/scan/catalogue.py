@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.sources.scan.archive import Looked, look_into
 from nephrograde.sources.scan.headers import Refused, read_header
 from nephrograde.sources.scan.stacks import describe_stack, separate_stacks
-from nephrograde.sources.scan.store import Skipped, Store
+from nephrograde.sources.scan.store import Skipped, Store, about_catalogue
 from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
 from nephrograde.volume.dicom.archive import (
     MEMBER_SEPARATOR,
@@ -34,7 +35,7 @@ from nephrograde.volume.dicom.archive import (
 from nephrograde.volume.dicom.entries import beginning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import IO, Self
@@ -125,7 +126,11 @@ class Catalogue:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+            return
+        with suppress(sqlite3.DatabaseError):  # the first failure is the one to report
+            self.close()
 
 
 def catalogue(
@@ -134,8 +139,8 @@ def catalogue(
     *,
     workers: int | None = None,
     advance: Callable[[int], None] = lambda _: None,
-    chunk_files: int = CHUNK_FILES,
-    chunk_members: int = CHUNK_MEMBERS,
+    chunks: tuple[int, int] = (CHUNK_FILES, CHUNK_MEMBERS),
+    leave_out: Collection[Path] = (),
 ) -> Catalogue:
     """Read the header of every DICOM file below a folder, including those in zip archives, whatever their names.
 
@@ -148,14 +153,16 @@ def catalogue(
             the guard ``if __name__ == "__main__"``, as always with Python processes; without it, this process does all
             the reading.
         advance: Called with the number of files just finished; an archive counts as one file.
-        chunk_files: Number of files per task; smaller folders are read without further processes.
-        chunk_members: Number of members per task for large archives.
+        chunks: Number of files per task, and of members per task for large archives. Smaller folders are read without
+            further processes.
+        leave_out: Files and folders that are not read, such as those that a scan writes.
 
     Returns:
         The open catalogue.
 
     Raises:
         InputError: If ``folder`` is not a folder, or ``catalogue_path`` is another kind of file or in use.
+        WriteError: If ``catalogue_path`` cannot be written.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -169,13 +176,16 @@ def catalogue(
     folder, catalogue_path = folder.absolute(), catalogue_path.absolute()
     store = Store(catalogue_path, folder)
     try:
-        own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
-        found = walk_files(folder, leave_out=own)
-        reading = _Reading(store, folder, advance, chunk_files=chunk_files, chunk_members=chunk_members)
-        reading.run(found, workers or os.cpu_count() or 1)
-        store.forget_unseen()
+        with about_catalogue(catalogue_path):
+            own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
+            own += [path.absolute() for path in leave_out]
+            found = walk_files(folder, leave_out=own)
+            reading = _Reading(store, folder, advance, chunk_files=chunks[0], chunk_members=chunks[1])
+            reading.run(found, workers or os.cpu_count() or 1)
+            store.forget_unseen()
     except BaseException:
-        store.close()  # keeps what was read so far, also after Ctrl-C
+        with suppress(sqlite3.DatabaseError):  # the first failure is the one to report
+            store.close()  # keeps what was read so far, also after Ctrl-C
         raise
     return Catalogue(store, folder)
 

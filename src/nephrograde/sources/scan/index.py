@@ -10,9 +10,9 @@ from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing
 from nephrograde.sources.scan.choose import choose_series
-from nephrograde.sources.scan.grades import NO_GRADES, read_grades
+from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_tables
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.dicom.moment import read_day, read_moment, restore_zeros
@@ -71,8 +71,13 @@ def plan_index(
     """
     paths = ScanPaths(out_dir / "cohort.csv")
     headers = read_index(index_path)
-    claim_table(paths)
     grades = read_grades(grades_path) if grades_path else NO_GRADES
+    with only_scan(paths):
+        return _write_plan(paths, headers, grades, keep_ids=keep_ids)
+
+
+def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *, keep_ids: bool) -> ScanResult:
+    claim_table(paths)
     names = Pseudonyms(paths.beside("key.csv"))
     tally = Tally(grades)
     for person in name_persons([headers], names, keep_ids=keep_ids):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_temporary_files
 from nephrograde.files import fingerprint
 from nephrograde.run.stage import kept_record
 from nephrograde.sources.scan.tables import list_key, write_list
@@ -109,7 +109,7 @@ def look_at_files(files: list[str], organs_path: Path | None) -> SeriesLook:
     from nephrograde.organs.kidneys import read_organs
     from nephrograde.volume.read import read_volume
 
-    with tempfile.TemporaryDirectory(prefix="nephrograde-") as folder:
+    with about_temporary_files(), tempfile.TemporaryDirectory(prefix="nephrograde-") as folder:
         list_path = Path(folder) / "list" / "one.series"
         try:
             write_list(list_path, files)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
+from nephrograde.cells import RowWriter
 from nephrograde.cohort.table import read_table
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, about_writing
 from nephrograde.files import replaced
 
 if TYPE_CHECKING:
@@ -67,16 +67,21 @@ class Pseudonyms:
         return self._names[original_id]
 
     def write(self) -> None:
-        """Write the key, readable by its owner only; do nothing if no patient was added."""
+        """Write the key if a patient was added, and let only its owner read it."""
         if not self._is_new:
+            if self._key_path.exists():
+                with about_writing(self._key_path):
+                    self._key_path.chmod(0o600)
             return
-        with replaced(self._key_path) as temporary_path:
-            temporary_path.touch(mode=0o600)
-            with temporary_path.open("w", encoding="utf-8", newline="") as stream:
-                columns = dict.fromkeys([*_COLUMNS, *self._rows[0]])
-                writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self._rows)
+        columns = list(dict.fromkeys([*_COLUMNS, *self._rows[0]]))
+        with (
+            replaced(self._key_path, is_private=True) as temporary_path,
+            temporary_path.open("w", encoding="utf-8", newline="") as stream,
+        ):
+            writer = RowWriter(stream)
+            writer.write_row(columns)
+            for row in self._rows:
+                writer.write_row(row.get(column) for column in columns)
         self._is_new = False
 
 
@@ -201,7 +206,7 @@ def _read_key(key_path: Path) -> list[dict[str, str]]:
     if any(not row.get("patient_id") or not row.get("original_id") for row in rows):
         raise InputError([Problem(str(key_path), f"lacks a cell of {' and '.join(_COLUMNS)}", remedy)])
     for name in _COLUMNS:
-        if len({row[name] for row in rows}) < len(rows):
+        if len({row[name].casefold() if name == "patient_id" else row[name] for row in rows}) < len(rows):
             raise InputError([Problem(str(key_path), "names a patient twice", remedy)])
     return rows
 

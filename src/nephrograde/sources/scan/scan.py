@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.files import remove_ours, replaced
+from nephrograde.files import remove_ours, replaced, staged
 from nephrograde.sources.scan.catalogue import Catalogue, catalogue
 from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
@@ -19,7 +19,8 @@ from nephrograde.sources.scan.kinds import set_aside
 from nephrograde.sources.scan.look import LookFunction, SeriesLook, look_at_series
 from nephrograde.sources.scan.masks import choose_masks, is_mask
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_list, write_skipped, write_tables
+from nephrograde.sources.scan.store import about_catalogue
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_list, write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
@@ -105,6 +106,18 @@ def scan_folder(
     """
     settings = settings or ScanSettings()
     paths = ScanPaths(table_path)
+    with only_scan(paths):
+        return _scan_folder(folder, paths, settings, progress=progress, look=look)
+
+
+def _scan_folder(
+    folder: Path,
+    paths: ScanPaths,
+    settings: ScanSettings,
+    *,
+    progress: Callable[[str, int, int], None],
+    look: LookFunction | None,
+) -> ScanResult:
     claim_table(paths)
     grades = read_grades(settings.grades_path) if settings.grades_path else NO_GRADES
     corrections = read_corrections(settings.corrections_path) if settings.corrections_path else NO_CORRECTIONS
@@ -117,7 +130,9 @@ def scan_folder(
         progress("Reading headers", done, 0)
 
     catalogue_path = paths.beside("catalogue.sqlite")
-    with catalogue(folder, catalogue_path, workers=settings.workers, advance=advance) as found:
+    written = paths.all_written
+    opened = catalogue(folder, catalogue_path, workers=settings.workers, advance=advance, leave_out=written)
+    with about_catalogue(catalogue_path), opened as found:
         skipped_path = write_skipped(paths.beside("skipped.csv"), found.skipped_files())
         n_patients = sum(1 for _ in name_persons(found.studies(), names, keep_ids=settings.keep_ids))
         if not n_patients:
@@ -127,12 +142,13 @@ def scan_folder(
         tally = Tally(grades)
         pictures: set[str] = set()
         persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
-        for number, person in enumerate(persons, start=1):
-            choices, images, looks = _scan_person(person, scan)
-            pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
-            tally.add(person, choices, images)
-            progress("Choosing series", number, n_patients)
-        write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
+        with staged():  # the lists and pictures belong to the tables
+            for number, person in enumerate(persons, start=1):
+                choices, images, looks = _scan_person(person, scan)
+                pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
+                tally.add(person, choices, images)
+                progress("Choosing series", number, n_patients)
+            write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
         # What an earlier scan chose and this one does not.
         remove_ours(paths.beside("series"), _LIST.fullmatch, keep={Path(cell).name for cell in tally.cells})
         remove_ours(paths.beside("thumbs"), _PICTURE.fullmatch, keep=pictures)

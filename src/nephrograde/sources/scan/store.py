@@ -5,14 +5,17 @@ It contains what the headers say about the patients: keep it with the key file, 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, WriteError, about_writing
+from nephrograde.files import make_folder
 from nephrograde.sources.scan.headers import InstanceHeader, Refused
 from nephrograde.sources.scan.stacks import Instance
 from nephrograde.sources.scan.tree import UNREADABLE
@@ -58,30 +61,64 @@ class Skipped:
     examples: tuple[str, ...]
 
 
+_UNWRITABLE = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+@contextmanager
+def about_catalogue(catalogue_path: Path) -> Iterator[None]:
+    """Say what SQLite refuses in the block: the disk is full, another scan has the file, or it is something else.
+
+    Args:
+        catalogue_path: The file.
+
+    Raises:
+        InputError: It is in use, not a catalogue, or damaged.
+        WriteError: It cannot be written.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bytes are details
+        if code in _UNWRITABLE:
+            raise WriteError.of(catalogue_path, OSError(_UNWRITABLE[code], str(error))) from error
+        what = "is in use by another scan" if code in _IN_USE else "is not a scan catalogue, or is damaged"
+        remedy = "Wait for it to end." if code in _IN_USE else "Delete it, or give another name."
+        raise InputError([Problem(str(catalogue_path), what, remedy)]) from None
+
+
 class Store:
-    """The open file; only one scan at a time writes to it."""
+    """The open file; only one scan at a time writes to it. Its journal has the permissions of the file."""
 
     def __init__(self, catalogue_path: Path, folder: Path) -> None:
         self._texts = lru_cache(maxsize=4096)(self._text)
         self._says = lru_cache(maxsize=4096)(self._says_id)
-        catalogue_path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(catalogue_path, timeout=1.0)
-        try:
-            self.number = self._begin(os.fsencode(folder))
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            what = "is in use by another scan" if "locked" in str(error) else "is not a scan catalogue, or is damaged"
-            remedy = "Wait for it to end." if "locked" in str(error) else "Delete it, or give another name."
-            raise InputError([Problem(str(catalogue_path), what, remedy)]) from None
-        catalogue_path.chmod(0o600)
+        make_folder(catalogue_path.parent, is_private=True)
+        with about_writing(catalogue_path):
+            os.close(os.open(catalogue_path, os.O_RDWR | os.O_CREAT, 0o600))
+        with about_catalogue(catalogue_path):
+            self._connection = sqlite3.connect(catalogue_path, timeout=1.0)
+            try:
+                self.number = self._begin(catalogue_path, os.fsencode(folder))
+            except BaseException:
+                self._connection.close()
+                raise
 
-    def _begin(self, folder: bytes) -> int:
+    def _begin(self, catalogue_path: Path, folder: bytes) -> int:
         """Create the tables if missing or from another folder or version; return the number of this scan."""
         connection = self._connection
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and connection.execute("PRAGMA application_id").fetchone()[0] != _OURS:
             raise sqlite3.DatabaseError("another program's")
+        with about_writing(catalogue_path):
+            catalogue_path.chmod(0o600)
         known = connection.execute("SELECT version, folder, number FROM scan").fetchone() if "scan" in tables else None
         if known is None or known[:2] != (VERSION, folder):
             for table in tables:
@@ -198,8 +235,10 @@ class Store:
 
     def close(self) -> None:
         """Commit what was added and close the file."""
-        self._connection.commit()
-        self._connection.close()
+        try:
+            self._connection.commit()
+        finally:
+            self._connection.close()
 
     def _says_id(self, text: str) -> int:
         self._connection.execute("INSERT OR IGNORE INTO says (text) VALUES (?)", (text,))

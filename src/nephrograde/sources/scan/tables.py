@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import fingerprint, read_json, replaced, sha256_of, write_json, write_rows
+from nephrograde.cells import RowWriter
+from nephrograde.errors import RunError, VolumeError, about_writing
+from nephrograde.files import (
+    REPLACES,
+    Index,
+    fingerprint,
+    read_json,
+    remove_leftovers,
+    replaced,
+    sha256_of,
+    staged,
+    write_rows,
+)
+from nephrograde.lock import lock_path_of, only_writer_of
+from nephrograde.run.folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nephrograde.sources.scan.choose import Choice
 
@@ -45,6 +58,49 @@ class ScanPaths:
         stem = self.table_path.stem
         return self.table_path.with_name("series.csv" if stem == "cohort" else f"{stem}.series.csv")
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files next to the table that a scan writes, except its caches and pages."""
+        return (
+            self.table_path,
+            self.series_path,
+            *(self.beside(ending) for ending in ("scan.json", "key.csv", "skipped.csv")),
+            *(page_path_of(self.series_path, language) for language in ("en", "zh")),
+        )
+
+    @property
+    def dirs(self) -> tuple[Path, ...]:
+        """The folders next to the table that a scan fills: lists, pictures, and what the images showed."""
+        return (self.beside("series"), self.beside("thumbs"), self.beside("looks"))
+
+    @property
+    def all_written(self) -> tuple[Path, ...]:
+        """Everything that a scan writes; a scan of the folder in which it is placed leaves it out."""
+        catalogue_path = self.beside("catalogue.sqlite")
+        journals = (catalogue_path.with_name(f"{catalogue_path.name}-{kind}") for kind in ("journal", "wal", "shm"))
+        return (*self.files, *self.dirs, catalogue_path, *journals, lock_path_of(self.beside("key.csv")))
+
+
+@contextmanager
+def only_scan(paths: ScanPaths) -> Iterator[None]:
+    """Be the only process that writes these tables and the key beside them, for the duration of the block.
+
+    Temporary files of a killed process are removed first.
+
+    Args:
+        paths: Where the scan writes.
+
+    Raises:
+        RunError: Another process is writing them.
+        WriteError: They cannot be written.
+    """
+    with only_writer_of(paths.beside("key.csv"), is_private=True):
+        names = {path.name for path in paths.files}
+        remove_leftovers(paths.table_path.parent, is_ours=names.__contains__)
+        for folder in paths.dirs:
+            remove_leftovers(folder)
+        yield
+
 
 def claim_table(paths: ScanPaths) -> None:
     """Check that the tables may be written: they do not exist, or a scan wrote them and nobody edited them.
@@ -65,11 +121,17 @@ def claim_table(paths: ScanPaths) -> None:
             "pip install --upgrade nephrograde, or give another name for the new table."
         )
     for path in (paths.table_path, paths.series_path):
-        if path.exists() and written.get(path.name) != sha256_of(path):
+        if path.exists() and sha256_of(path) not in _known(written, path.name):
             raise RunError(
                 f"{path} was edited since it was scanned, or comes from elsewhere; it would be overwritten. Move it "
                 "away, or give another name for the new table."
             )
+
+
+def _known(written: Mapping[str, object], name: str) -> list[object]:
+    """What a scan wrote under a name; two versions if it was interrupted while it replaced one by the other."""
+    earlier = written.get(REPLACES)
+    return [written.get(name), earlier.get(name) if isinstance(earlier, dict) else None]
 
 
 def cohort_row(
@@ -123,7 +185,7 @@ def write_tables(
     *,
     carried: Sequence[str] = ("isup_grade",),
 ) -> None:
-    """Write the cohort table and the table of all series, and record what was written.
+    """Write the cohort table and the table of all series together, and record what was written.
 
     Args:
         paths: Where to write.
@@ -141,10 +203,10 @@ def write_tables(
     rows = list(cohort_rows)
     masks = [column for column in (f"{phase}_mask" for phase in PHASES) if any(column in row for row in rows)]
     columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES), *masks)
-    write_series(paths.series_path, entries)
-    write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
-    written = {path.name: sha256_of(path) for path in (paths.table_path, paths.series_path)}
-    write_json(paths.beside("scan.json"), {"format": FORMAT, **written})
+    tables = (paths.table_path, paths.series_path)
+    with staged(Index(paths.beside("scan.json"), paths.table_path.parent, {"format": FORMAT}, files=tables)):
+        write_series(paths.series_path, entries)
+        write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
 
 
 def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Path | None:
@@ -159,14 +221,15 @@ def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Pat
         shared.
     """
     n_skipped = 0
-    with replaced(skipped_path) as temporary_path:
-        temporary_path.touch(mode=0o600)
-        with temporary_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(("reason", "path"))
-            for row in skipped:
-                writer.writerow(row)
-                n_skipped += 1
+    with (
+        replaced(skipped_path, is_private=True) as temporary_path,
+        temporary_path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
+        writer = RowWriter(stream)
+        writer.write_row(("reason", "path"))
+        for row in skipped:
+            writer.write_row(row)
+            n_skipped += 1
     if n_skipped:
         return skipped_path
     skipped_path.unlink()
@@ -174,7 +237,7 @@ def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Pat
 
 
 def write_list(list_path: Path, files: Iterable[str]) -> None:
-    """Write a series list, which selects the files of one series among others.
+    """Write a series list, which selects the files of one series among others; readable by its owner only.
 
     Args:
         list_path: Ends in ``.series``. Files below the folder of the table are written relative to the list, so that
@@ -204,8 +267,10 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
             path=list_path,
         ) from None
     if list_path.exists() and list_path.read_bytes() == content:
+        with about_writing(list_path):
+            list_path.chmod(0o600)
         return
-    with replaced(list_path) as temporary_path:
+    with replaced(list_path, is_private=True) as temporary_path:
         temporary_path.write_bytes(content)
 
 

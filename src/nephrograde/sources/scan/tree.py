@@ -43,7 +43,7 @@ def walk_files(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterator[Fo
 
     Args:
         folder: The root of the tree.
-        leave_out: Files to omit, such as the catalogue itself.
+        leave_out: Files and folders to omit, such as the catalogue itself.
 
     Yields:
         Files, and with a reason those that cannot be examined.
@@ -76,12 +76,14 @@ def walk_files(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterator[Fo
             continue
         inner = []
         for entry in entries:
+            if entry.path in left_out:
+                continue
             path = f"{below}/{entry.name}" if below else entry.name
             if entry.is_dir(follow_symlinks=False):
                 inner.append(path)
             elif entry.is_symlink() and _is_folder(entry):
                 links.append(path)
-            elif entry.path not in left_out:
+            else:
                 yield _as_file(entry, path)
         folders.extendleft(reversed(inner))
 

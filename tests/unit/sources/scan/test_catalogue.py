@@ -118,10 +118,10 @@ def test_a_scan_that_is_broken_off_goes_on_where_it_was(tmp_path, write_stack, r
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        catalogue(tmp_path / "export", held_path, workers=1, advance=advance, chunk_files=10)
+        catalogue(tmp_path / "export", held_path, workers=1, advance=advance, chunks=(10, 2000))
     first = len(read_paths)
     assert 25 <= first < 50
-    with catalogue(tmp_path / "export", held_path, workers=1, chunk_files=10) as held:
+    with catalogue(tmp_path / "export", held_path, workers=1, chunks=(10, 2000)) as held:
         assert series_of(held) == [[("PLANTED-1", "1.2.3", "1.2.3.9", 50)]]
     assert len(read_paths) - first == 25
 
@@ -134,7 +134,7 @@ def test_several_processes_find_what_one_does(tmp_path, write_stack):
     found = []
     for workers in (1, 2):
         held_path = tmp_path / f"{workers}.sqlite"
-        with catalogue(tmp_path / "export", held_path, workers=workers, chunk_files=20, chunk_members=25) as held:
+        with catalogue(tmp_path / "export", held_path, workers=workers, chunks=(20, 25)) as held:
             found.append((list(held.studies()), held.n_files, held.skipped()))
     assert found[0] == found[1]
     assert found[0][1] == 120
@@ -146,7 +146,7 @@ def test_where_no_process_can_be_started_the_files_are_read_all_the_same(tmp_pat
 from pathlib import Path
 from nephrograde.sources.scan.catalogue import catalogue
 folder, held_path = Path({str(tmp_path / "x")!r}), Path({str(tmp_path / "held.sqlite")!r})
-with catalogue(folder, held_path, workers=2, chunk_files=20) as held:
+with catalogue(folder, held_path, workers=2, chunks=(20, 2000)) as held:
     print(held.n_files)
 """
     (tmp_path / "no_guard.py").write_text(script, encoding="utf-8")

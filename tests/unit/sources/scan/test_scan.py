@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
+import stat
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 NEVER = ScanSettings(look="never", workers=1)
 HEIGHTS = range(0, 100, 5)
 PLANTED = ("PLANTED", "19510203")
+
+
+PRIVATE = re.compile(r"\.(key\.csv|skipped\.csv|sqlite)$|^P.*\.series$")
 
 
 @pytest.fixture
@@ -366,3 +373,45 @@ def test_corrections_that_make_no_sense_are_named_together(export_dir: Path, tmp
     (tmp_path / "other.csv").write_text("uid\n1\n", encoding="utf-8")
     with pytest.raises(InputError, match="column series_uid: is missing"):
         scan_folder(export_dir, tmp_path / "x.csv", settings=ScanSettings(corrections_path=tmp_path / "other.csv"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of other systems")
+def test_who_is_who_is_for_the_owner_only(export_dir: Path, tmp_path: Path) -> None:
+    """The key, the catalogue with its journals, what was skipped, and the lists; in folders that only they may open."""
+    (export_dir / "notes.txt").write_text("no image")
+    modes: dict[str, int] = {}
+    connect = sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def commit(self) -> None:
+            for path in (tmp_path / "new").glob("*.sqlite*"):
+                modes[path.name] = stat.S_IMODE(path.stat().st_mode)
+            super().commit()
+
+    def watch(path: Path, timeout: float) -> sqlite3.Connection:
+        return connect(path, timeout=timeout, factory=Watched)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", watch)
+        scan_folder(export_dir, tmp_path / "new" / "cohort.csv", settings=ScanSettings(look="never", workers=1))
+    private = [path for path in (tmp_path / "new").rglob("*") if PRIVATE.search(path.name)]
+    assert len(private) >= 5
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert modes == {"cohort.catalogue.sqlite": 0o600, "cohort.catalogue.sqlite-journal": 0o600}
+    for folder in (tmp_path / "new", tmp_path / "new" / "cohort.series"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of other systems")
+def test_a_folder_of_the_user_keeps_its_permissions(export_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    scan_folder(export_dir, tmp_path / "mine" / "cohort.csv", settings=ScanSettings(look="never", workers=1))
+    assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o755
+
+
+def test_what_a_scan_has_written_is_not_read_by_the_next_one(export_dir: Path) -> None:
+    """The table may lie in the export; a second scan finds the same files as the first."""
+    settings = ScanSettings(look="never", workers=1)
+    first = scan_folder(export_dir, export_dir / "cohort.csv", settings=settings)
+    second = scan_folder(export_dir, export_dir / "cohort.csv", settings=settings)
+    assert (second.n_files, second.skipped) == (first.n_files, first.skipped)

@@ -215,3 +215,23 @@ def test_table_of_what_was_passed_over_is_for_its_owner_alone(tmp_path: Path) ->
     assert sys.platform == "win32" or stat.S_IMODE(path.stat().st_mode) == 0o600
     assert write_skipped(path, iter([])) is None
     assert not path.exists()
+
+
+def test_a_table_is_ours_until_the_scan_that_replaces_it_is_finished(tmp_path: Path) -> None:
+    """A process can be killed between two renamings: each table is then the earlier one or the new one."""
+    paths = ScanPaths(tmp_path / "cohort.csv")
+    write_tables(paths, [{"patient_id": "P0001"}], [series_entry("P0001", ARTERIAL)])
+    earlier = {path: path.read_bytes() for path in (paths.table_path, paths.series_path)}
+    digests = {path.name: sha256_of(path) for path in earlier}
+    write_tables(paths, [{"patient_id": "P0001"}, {"patient_id": "P0002"}], [])
+    index = read_json(paths.beside("scan.json"))
+    write_json(paths.beside("scan.json"), {**index, "replaces": digests})
+    for path, content in earlier.items():
+        later = path.read_bytes()
+        path.write_bytes(content)
+        claim_table(paths)
+        path.write_bytes(content + b"edited")
+        with pytest.raises(RunError, match="edited"):
+            claim_table(paths)
+        path.write_bytes(later)
+    claim_table(paths)
