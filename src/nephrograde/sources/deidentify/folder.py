@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.files import remove_leftovers, replaced, write_rows
+from nephrograde.lock import lock_path_of, only_writer_of
 from nephrograde.sources.deidentify.found import Content, SetAside, contents_below
 from nephrograde.sources.deidentify.header import Cleaner, identity_of
 from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
 from nephrograde.sources.deidentify.suspects import judge
+from nephrograde.sources.scan.tree import UNREADABLE
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, EXPLICIT, IMPLICIT, MEDIA_DIRECTORY_CLASS
 from nephrograde.volume.dicom.signature import is_dicom
@@ -92,7 +94,7 @@ class _Run:
         source = self.key.digest(f"path {found.name}")
         version = self.key.digest(f"{found.stamp} {self.settings}")
         outcome = past = self.journal.by_source.get(source)
-        is_done = past is not None and past.version == version
+        is_done = past is not None and past.version == version and past.reason != UNREADABLE
         if outcome is None or not is_done or (outcome.file and not (self.out_dir / outcome.file).is_file()):
             outcome = self._outcome(found, Outcome(source=source, version=version))
             if past is not None and past.file and past.file != outcome.file:  # written earlier, no longer wanted
@@ -196,21 +198,25 @@ def deidentify_folder(
         A summary. Its report contains no original names; those of files that were set aside are listed next to the key.
 
     Raises:
-        InputError: If the folders or the key do not fit together.
+        InputError: If the folders or the key do not fit together, or the key gives two patients one pseudonym.
+        RunError: If another process uses the key or writes into the output folder.
+        WriteError: If a file cannot be written.
 
     **Source:** DICOM PS3.15 Annex E, with its options 113105, 113107 and 113108.
     """
     _require_apart(folder, out_dir, key_path)
-    key = Key(key_path)
-    with Journal(out_dir, key) as journal:
-        _remove_interrupted(out_dir)
-        run = _Run(out_dir, key, journal, settings or DeidentifySettings())
-        for content in contents_below(
-            folder.resolve(), leave_out=(key_path.resolve(), _names_path(key_path.resolve()))
-        ):
-            run.take(content)
-            progress(1)
-    return _concluded(run, key_path)
+    private = (key_path, _names_path(key_path))
+    leave_out = tuple(path.resolve() for path in (*private, lock_path_of(key_path)))
+    with only_writer_of(key_path, is_private=True):
+        remove_leftovers(key_path.parent, is_ours={path.name for path in private}.__contains__)
+        key = Key(key_path)
+        with Journal(out_dir, key) as journal:
+            _remove_interrupted(out_dir)
+            run = _Run(out_dir, key, journal, settings or DeidentifySettings())
+            for content in contents_below(folder.resolve(), leave_out=leave_out):
+                run.take(content)
+                progress(1)
+            return _concluded(run, key_path)
 
 
 def _remove_interrupted(out_dir: Path) -> None:

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, RunError, WriteError, about_writing
+from nephrograde.files import make_folder
+from nephrograde.lock import lock_handle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +56,7 @@ class Outcome:
 
 
 class Journal:
-    """The journal of an output folder, open for appending; use it in a ``with`` block."""
+    """The journal of an output folder, open for appending and locked; use it in a ``with`` block."""
 
     def __init__(self, out_dir: Path, key: Key) -> None:
         """Read the journal of an earlier run, if any.
@@ -65,6 +67,8 @@ class Journal:
 
         Raises:
             InputError: If the folder contains other files, or was written with another key.
+            RunError: If another process writes into the folder.
+            WriteError: If the folder cannot be written to.
         """
         self._path = out_dir / JOURNAL_NAME
         self._seal = key.digest("journal")
@@ -73,18 +77,35 @@ class Journal:
         self._counts: dict[tuple[str, str], int] = {}
         self.by_source: dict[str, Outcome] = {}
         self.by_sop: dict[str, Outcome] = {}
-        out_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(out_dir)
         if not self._path.exists() and any(out_dir.iterdir()):
             what, remedy = "the folder is not empty", "Name a new folder, or that of an earlier run."
             raise InputError([Problem(str(out_dir), what, remedy)])
-        whole_lines = self._read() if self._path.exists() else []
+        with about_writing(self._path):
+            self._stream: TextIO = self._path.open("a", encoding="utf-8", newline="")
+        try:
+            self._lock()
+            self._begin()
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _lock(self) -> None:
+        if lock_handle(self._stream.fileno()) is False:
+            out_dir = self._path.parent
+            raise RunError(f"{out_dir} is being written by another process. Wait until it has finished.")
+
+    def _begin(self) -> None:
+        whole_lines = self._read()
         for outcome in whole_lines:
             self._learn(outcome)
-        self._stream: TextIO = self._path.open("w" if not whole_lines else "a", encoding="utf-8", newline="")
         self._writer = csv.DictWriter(self._stream, [one.name for one in fields(Outcome)], lineterminator="\n")
         if not whole_lines:
-            self._writer.writeheader()
-            self._writer.writerow({"source": _KEY_ROW, "version": self._seal})
+            with about_writing(self._path):
+                self._stream.truncate(0)
+                self._writer.writeheader()
+                self._writer.writerow({"source": _KEY_ROW, "version": self._seal})
+                self._stream.flush()
 
     def __enter__(self) -> Journal:
         return self
@@ -92,7 +113,12 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        try:
+            with about_writing(self._path):
+                self._stream.close()
+        except WriteError:
+            if error is None:  # otherwise the first failure is the one to report
+                raise
 
     def place(self, patient_id: str, study_uid: str, series_uid: str) -> str:
         """Return the folder of a series below that of its patient; studies and series are numbered as they occur.
@@ -114,8 +140,9 @@ class Journal:
     def add(self, outcome: Outcome) -> None:
         """Record the outcome of a file, after the file itself was written."""
         row = asdict(outcome)
-        self._writer.writerow({**row, "is_suspect": "1" if outcome.is_suspect else ""})
-        self._stream.flush()
+        with about_writing(self._path):
+            self._writer.writerow({**row, "is_suspect": "1" if outcome.is_suspect else ""})
+            self._stream.flush()
         self._learn(outcome)
 
     def _learn(self, outcome: Outcome) -> None:

@@ -13,8 +13,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import InputError, Problem
-from nephrograde.files import temporary_beside
+from nephrograde.cells import RowWriter, as_read
+from nephrograde.errors import InputError, Problem, about_writing
+from nephrograde.files import replaced, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,9 @@ class Subject:
 
 
 class Key:
-    """An open key file. A patient's row is written before their files, so that a killed run loses no patient.
+    """An open key file, whose only reader and writer the process must be (:func:`~nephrograde.lock.only_writer_of`).
+
+    A patient's row is written before their files, so that a killed run loses no patient.
 
     The file is a CSV with the columns ``patient_id, original_id, days_shifted``, readable by its owner only; a row
     named "(secret)" holds the secret. A key that another step began (without days or a secret) is completed.
@@ -56,7 +59,8 @@ class Key:
             key_path: The file; its folder is created if missing.
 
         Raises:
-            InputError: If the file is not a key.
+            InputError: If the file is not a key, or gives two patients one pseudonym.
+            WriteError: If it cannot be written.
         """
         self._path = key_path
         self._subjects: dict[str, Subject] = {}
@@ -116,20 +120,22 @@ def _random_days() -> int:
 
 def _read_rows(key_path: Path) -> list[dict[str, str]]:
     try:
-        text = key_path.read_text(encoding="utf-8-sig")
+        text = key_path.read_bytes().decode("utf-8-sig", "surrogatepass")
     except FileNotFoundError:
         return []
     except (UnicodeDecodeError, OSError) as error:
         raise _not_a_key(key_path, f"cannot be read ({type(error).__name__})") from None
     whole, _, _ = text.rpartition("\n")  # a killed run may have left a partial line, whose patient has no file yet
-    reader = csv.DictReader(io.StringIO(whole))
+    reader = csv.DictReader(io.StringIO(whole, newline=""))
     if not {"patient_id", "original_id"} <= set(reader.fieldnames or ()):
         raise _not_a_key(key_path, "lacks the columns patient_id and original_id")
-    rows = list(reader)
+    rows = [{name: as_read(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in reader]
     if any(not row["patient_id"] or row["original_id"] is None for row in rows):
         raise _not_a_key(key_path, "has a row without an id")
     if len({row["original_id"] for row in rows}) < len(rows):
         raise _not_a_key(key_path, "has a patient in two rows")
+    if len({row["patient_id"].strip().casefold() for row in rows}) < len(rows):
+        raise _not_a_key(key_path, "gives two patients one pseudonym")
     return rows
 
 
@@ -159,26 +165,27 @@ def write_private(csv_path: Path, rows: Sequence[Sequence[object]]) -> None:
         csv_path: The file; its folder is created if missing.
         rows: The rows, starting with the headings.
     """
-    csv_path.parent.mkdir(parents=True, exist_ok=True)
-    temporary_path = temporary_beside(csv_path)
-    try:
-        with os.fdopen(os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(_csv_bytes(rows))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary_path.replace(csv_path)
-    finally:
-        temporary_path.unlink(missing_ok=True)
-
-
-def _append_private(key_path: Path, row: Sequence[object]) -> None:
-    with key_path.open("ab") as stream:
-        stream.write(_csv_bytes([row]))
+    with replaced(csv_path, is_private=True) as temporary_path, temporary_path.open("wb") as stream:
+        stream.write(_csv_bytes(rows))
         stream.flush()
         os.fsync(stream.fileno())
 
 
+def _append_private(key_path: Path, row: Sequence[object]) -> None:
+    """Append a row, or nothing of it."""
+    with about_writing(key_path), key_path.open("ab", buffering=0) as stream:
+        end = stream.seek(0, os.SEEK_END)
+        try:
+            write_all(stream, _csv_bytes([row]))
+            os.fsync(stream.fileno())
+        except OSError:
+            stream.truncate(end)
+            raise
+
+
 def _csv_bytes(rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    text = io.StringIO(newline="")
+    writer = RowWriter(text)
+    for row in rows:
+        writer.write_row(row)
     return text.getvalue().encode("utf-8", "surrogatepass")

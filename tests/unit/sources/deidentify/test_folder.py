@@ -2,7 +2,10 @@
 
 import csv
 import stat
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -292,3 +295,34 @@ def test_mutated_files_never_stop_a_run_nor_get_their_contents_logged(tmp_path, 
             pydicom.dcmread(path, specific_tags=["PatientID"]).PatientID == path.relative_to(tmp_path / "out").parts[0]
         )
     assert not caplog.records
+
+
+def test_two_processes_on_one_key_name_no_two_people_alike(tmp_path):
+    """The second is refused while the first is writing, and the key has one row for each patient in the end."""
+    commands = []
+    for name, patient in (("one", "PL"), ("two", "CN")):
+        save(ct_slice(1, patient=patient), tmp_path / name / "1.dcm")
+        words = [tmp_path / name, "--out", tmp_path / f"{name}-out", "--key", tmp_path / "key.csv"]
+        commands.append([sys.executable, "-m", "nephrograde", "deidentify", *map(str, words)])
+    codes = [process.wait() for process in [subprocess.Popen(command) for command in commands]]
+    assert set(codes) <= {0, 2}
+    for command, code in zip(commands, codes, strict=True):
+        if code:
+            assert subprocess.run(command, check=False).returncode == 0
+    rows = {row["original_id"]: row["patient_id"] for row in rows_of(tmp_path / "key.csv")}
+    assert sorted(rows.values()) == ["(secret)", "P0001", "P0002"]
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
+    save(ct_slice(1), tmp_path / "export" / "1.dcm")
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path.suffix == ".dcm":
+            raise OSError(5, "Input/output error")
+        return read_bytes(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert run(tmp_path / "export", tmp_path).n_written == 0
+    assert run(tmp_path / "export", tmp_path).n_written == 1

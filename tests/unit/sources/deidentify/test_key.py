@@ -1,11 +1,12 @@
 """The key file: continued, private, and the only way to re-identify."""
 
 import re
+import resource
 import stat
 
 import pytest
 
-from nephrograde.errors import InputError
+from nephrograde.errors import InputError, WriteError
 from nephrograde.sources.deidentify.key import Key
 
 
@@ -66,3 +67,37 @@ def test_what_is_no_key_is_refused_and_left_as_it_is(tmp_path, content):
     with pytest.raises(InputError, match="the key file"):
         Key(path)
     assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize("second", ["P0001", "p0001", " P0001"])
+def test_a_key_with_two_people_under_one_pseudonym_is_refused(tmp_path, second):
+    path = tmp_path / "key.csv"
+    content = f"patient_id,original_id\nP0001,a\n{second},b\n"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="two patients one pseudonym"):
+        Key(path)
+    assert path.read_text(encoding="utf-8") == content
+
+
+def test_ids_that_a_spreadsheet_would_run_are_text_in_the_key(tmp_path):
+    path = tmp_path / "key.csv"
+    people = {original: Key(path).subject(original) for original in ("=1+1", "-7", "'@a", "+48 601")}
+    assert {original: Key(path).subject(original) for original in people} == people
+    assert "'=1+1" in path.read_text(encoding="utf-8")
+
+
+def test_a_row_that_does_not_fit_on_the_disk_leaves_no_half(tmp_path):
+    path = tmp_path / "key.csv"
+    key = Key(path)
+    key.subject("a")
+    before = path.read_bytes()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, most))
+    try:
+        with pytest.raises(WriteError) as refused:
+            key.subject("b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert refused.value.path == path
+    assert path.read_bytes() == before
+    assert Key(path).subject("b").patient_id == "P0002"
