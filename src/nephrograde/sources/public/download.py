@@ -6,21 +6,22 @@ import shutil
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import DownloadError, InputError, Problem
-from nephrograde.files import remove_ours, replaced
+from nephrograde.errors import DownloadError, InputError, Problem, about_writing
+from nephrograde.files import make_folder, remove_leftovers, remove_ours, replaced
 from nephrograde.sources.public.cohorts import COHORTS, KITS_REPOSITORY, Hosts, default_hosts
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
 from nephrograde.sources.public.grades import fetch_grades, read_public_grades
 from nephrograde.sources.public.plan import cite, fold_plans, plan_cohort
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, write_tables
+from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.sources.public.cohorts import Part
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 WORKERS = 8
 """Parallel downloads of series or files: one connection alone is slow over long distances, and the hosts are shared."""
+SOURCES_NAME = "SOURCES.md"
 _SPARE_BYTES = 1_000_000_000
 
 
@@ -104,13 +106,19 @@ def download_cohort(
         InputError: If the disk is too small, or a file list cannot be fetched.
         RunError: If ``cohort.csv`` was written by something else, or was edited.
     """
-    hosts = hosts or default_hosts()
+    with _only_download(out_dir):
+        return _download(plan, out_dir, hosts=hosts or default_hosts(), workers=workers, progress=progress)
+
+
+def _download(
+    plan: CohortPlan, out_dir: Path, *, hosts: Hosts, workers: int, progress: Callable[[int, int], None]
+) -> Downloaded:
     claim_table(ScanPaths(out_dir / "cohort.csv"))
     missing = [part for part in plan.parts if not is_whole(part, out_dir)]
     images = list_kits_images(hosts) if any(part.host == "hugging_face" for part in missing) else {}
     sizes = {part.path: _size(part, images) for part in plan.parts}
     _check_space(out_dir, sum(sizes[part.path] for part in missing))
-    written = write_plan(plan, out_dir)
+    written = _write_plan(plan, out_dir)
     tally = _Tally(sum(sizes.values()) - sum(sizes[part.path] for part in missing), sum(sizes.values()), progress)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         waiting = [
@@ -138,6 +146,20 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     Raises:
         RunError: If ``cohort.csv`` was written by something else, or was edited.
     """
+    with _only_download(out_dir):
+        return _write_plan(plan, out_dir)
+
+
+@contextmanager
+def _only_download(out_dir: Path) -> Iterator[None]:
+    """Be the only process that writes a cohort, and remove what a killed one has left."""
+    with only_scan(ScanPaths(out_dir / "cohort.csv")):
+        remove_leftovers(out_dir, is_ours={SOURCES_NAME}.__contains__)
+        remove_leftovers(out_dir / "grades")
+        yield
+
+
+def _write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     paths = ScanPaths(out_dir / "cohort.csv")
     claim_table(paths)
     write_tables(paths, plan.rows, plan.series, carried=plan.columns)
@@ -219,13 +241,15 @@ def _download_series(part: Part, target_path: Path, *, hosts: Hosts, tally: _Tal
         remove_ours(coming_dir, _with_parts(names).__contains__)
         if coming_dir.is_dir():
             coming_dir.rmdir()
-        target_path.rename(coming_dir)
+        with about_writing(target_path):
+            target_path.rename(coming_dir)
     for remote in remotes:
         path = coming_dir / remote.name
         fetch_file(remote, path, hosts=hosts, advance=tally.advance, stopped=tally.stop.is_set)
     _set_others_aside(coming_dir, names, others_dir)
     remove_ours(coming_dir, _with_parts(names).__contains__, keep=names)
-    coming_dir.rename(target_path)
+    with about_writing(target_path, temporary_path=coming_dir):
+        coming_dir.rename(target_path)
 
 
 def _with_parts(names: set[str]) -> set[str]:
@@ -260,7 +284,7 @@ def _size(part: Part, images: Mapping[str, RemoteFile]) -> int:
 
 
 def _check_space(out_dir: Path, n_bytes: int) -> None:
-    out_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(out_dir)
     free = shutil.disk_usage(out_dir).free
     if n_bytes and n_bytes + _SPARE_BYTES > free:
         what = f"has {free / 1e9:.1f} GB free, but {n_bytes / 1e9:.1f} GB are still missing"
@@ -290,7 +314,7 @@ def _write_sources(plan: CohortPlan, out_dir: Path) -> Path:
         *(f"* {note}" for note in plan.notes),
         "",
     ]
-    sources_path = out_dir / "SOURCES.md"
+    sources_path = out_dir / SOURCES_NAME
     with replaced(sources_path) as temporary_path:
         temporary_path.write_text("\n".join(lines), encoding="utf-8")
     return sources_path

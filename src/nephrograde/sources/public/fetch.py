@@ -10,16 +10,19 @@ import time
 import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
-from nephrograde.errors import DownloadError, InputError, Problem
+from nephrograde.errors import DownloadError, InputError, Problem, about_writing
+from nephrograde.files import make_folder, write_all
 from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import IO
 
     from nephrograde.sources.public.cohorts import Hosts
 
@@ -166,7 +169,7 @@ def fetch_file(
     if target_path.exists() and remote.size_bytes in {None, target_path.stat().st_size}:
         advance(target_path.stat().st_size)
         return
-    target_path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target_path.parent)
     part_path = target_path.with_name(f"{target_path.name}.part")
     if part_path.exists():
         advance(part_path.stat().st_size)
@@ -190,7 +193,8 @@ def fetch_file(
             last = _broken(remote.url, str(error) or type(error).__name__)
             continue
         if not fault:
-            part_path.replace(target_path)
+            with about_writing(target_path, temporary_path=part_path):
+                part_path.replace(target_path)
             return
         advance(-part_path.stat().st_size if part_path.exists() else 0)
         part_path.unlink(missing_ok=True)
@@ -212,15 +216,25 @@ def _fetch_rest(
         # http.client ends a read silently when the connection is cut, so the length is compared here.
         expected = int(response.headers.get("Content-Length") or -1)
         came = 0
-        with part_path.open("ab" if goes_on else "wb") as stream:
+        with _open_part(part_path, goes_on=goes_on) as stream:
             while chunk := response.read(_CHUNK_BYTES):
-                stream.write(chunk)
+                with about_writing(part_path):
+                    write_all(stream, chunk)
                 came += len(chunk)
                 advance(len(chunk))
                 if stopped():
                     raise StoppedError
     if 0 <= came < expected:
         raise http.client.IncompleteRead(b"", expected - came)
+
+
+@contextmanager
+def _open_part(part_path: Path, *, goes_on: bool) -> Iterator[IO[bytes]]:
+    """Open the part that has come so far; a full disk is not taken for a broken connection."""
+    with about_writing(part_path):
+        stream = part_path.open("ab" if goes_on else "wb", buffering=0)
+    with stream:
+        yield stream
 
 
 def _fault_of(remote: RemoteFile, path: Path) -> str:
