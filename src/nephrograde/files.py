@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _TEMPORARY = re.compile(r"\.nephrograde-[0-9]+-(?P<target>.+)", re.DOTALL)
 """Program name and process id, followed by the final name of the file."""
+_AGAIN = "Delete it and run again."
+_LEFT_BY_OTHERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def temporary_beside(target_path: Path) -> Path:
@@ -77,6 +80,8 @@ def replaced(target_path: Path, *, is_private: bool = False) -> Iterator[Path]:
     >>> [path.name for path in folder.iterdir()]
     ['a.txt']
     """
+    if target_path.is_dir():
+        raise RunError(f"{target_path} is a folder where a file belongs. Move it away, and run the same command again.")
     make_folder(target_path.parent, is_private=is_private)
     temporary_path = temporary_beside(target_path)
     group = _GROUP.get()
@@ -333,17 +338,56 @@ def write_rows(csv_path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
             writer.write_row(row.get(column) for column in columns)
 
 
-def read_rows(csv_path: Path) -> list[dict[str, str]]:
+def read_rows(csv_path: Path, columns: Iterable[str] = (), *, remedy: str = _AGAIN) -> list[dict[str, str]]:
     """Read a CSV file of the run folder, with every cell as text.
 
+    Args:
+        csv_path: The file.
+        columns: Columns that it must have; others may be there as well.
+        remedy: What to do about a damaged file.
+
     Raises:
-        RunError: The file is missing.
+        RunError: The file is missing or cannot be read, lacks a column, or has a row with another number of cells than
+            there are headings.
     """
     try:
         with csv_path.open(encoding="utf-8-sig", newline="") as stream:
-            return [_as_read(row) for row in csv.DictReader(stream)]
+            reader = csv.DictReader(stream)
+            rows = [_as_read(row) for row in reader]
+            headings = [as_read(heading) for heading in reader.fieldnames or ()]
     except FileNotFoundError:
         raise RunError(f"{csv_path} is missing. Run the earlier stage first, or `nephrograde run`.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(csv_path, error, remedy) from None
+    missing = [column for column in columns if column not in headings]
+    uneven = next((number for number, row in enumerate(rows, start=1) if None in row or None in row.values()), None)
+    if missing:
+        what = f"has no column {', '.join(missing)}"
+    elif len(set(headings)) < len(headings):
+        what = "uses a heading twice"
+    elif uneven is not None:
+        what = f"has another number of cells in row {uneven} than it has headings"
+    else:
+        return rows
+    raise RunError(f"{csv_path} is damaged (it {what}). {remedy}")
+
+
+def finite(cell: str) -> float:
+    """Parse a number in a cell of the run folder, where neither NaN nor infinity is ever written as a number.
+
+    Args:
+        cell: The text.
+
+    Raises:
+        ValueError: It is not a number, or not finite.
+
+    >>> finite("0.25")
+    0.25
+    """
+    number = float(cell)
+    if not math.isfinite(number):
+        raise ValueError(f"{cell} is not a finite number")
+    return number
 
 
 def _as_read(row: dict[str, Any]) -> dict[str, str]:
@@ -363,23 +407,56 @@ def read_json(json_path: Path) -> dict[str, Any]:
     """Read a JSON object of the run folder.
 
     Raises:
-        RunError: The file is missing or not a JSON object.
+        RunError: The file is missing, cannot be read, or is not a JSON object.
     """
     try:
-        content = json.loads(json_path.read_text(encoding="utf-8"))
+        return parse_json(json_path.read_bytes(), json_path)
     except FileNotFoundError:
         raise RunError(f"{json_path} is missing. Is this a run folder?") from None
-    except json.JSONDecodeError as error:
-        raise RunError(f"{json_path} is damaged ({error}). Delete it and run again.") from None
+    except OSError as error:
+        raise _unreadable(json_path, error) from None
+
+
+def parse_json(raw: bytes, json_path: Path) -> dict[str, Any]:
+    """Parse a JSON object whose bytes have been read.
+
+    Args:
+        raw: The bytes.
+        json_path: The file that they come from, for messages.
+
+    Raises:
+        RunError: They are not a JSON object in UTF-8.
+
+    >>> from pathlib import Path
+    >>> parse_json(b'{"a": 1}', Path("a.json"))
+    {'a': 1}
+    """
+    try:
+        content = json.loads(raw.decode("utf-8"))
+        if b"\\u" in raw:  # half of a surrogate pair is valid JSON, but no text that could be written
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(json_path, error) from None
     if not isinstance(content, dict):
-        raise RunError(f"{json_path} does not hold a JSON object. Delete it and run again.")
+        raise RunError(f"{json_path} does not hold a JSON object. {_AGAIN}")
     return content
 
 
+def _unreadable(path: Path, error: Exception, remedy: str = _AGAIN) -> RunError:
+    """An error about a file of the run folder that is there but cannot be read or parsed."""
+    if isinstance(error, OSError):
+        return RunError(f"{path} cannot be read ({error.strerror or error}). {remedy}")
+    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return RunError(f"{path} is damaged ({reason}). {remedy}")
+
+
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's file names and contents (a DICOM series)."""
+    """SHA-256 of a file, or of a folder's file names and contents (a DICOM series).
+
+    What file managers and notebooks leave in a folder is not part of it.
+    """
     if path.is_dir():
-        parts = sorted(part for part in path.iterdir() if part.is_file())
+        parts = sorted(part for part in path.iterdir() if part.is_file() and part.name not in _LEFT_BY_OTHERS)
         return fingerprint([[part.name, sha256_of(part)] for part in parts])
     with path.open("rb") as stream:
         return sha256_of_stream(stream)

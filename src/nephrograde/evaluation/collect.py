@@ -6,12 +6,12 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from nephrograde.errors import RunError
 from nephrograde.evaluation.scores import Score
 from nephrograde.files import read_rows, write_rows
-from nephrograde.run.folder import FoldFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nephrograde.run.folder import FoldFolder
@@ -32,15 +32,8 @@ def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score
     held_out: list[Score] = []
     members: list[Score] = []
     for fold in folds:
-        for row in read_rows(fold.predictions_path):
-            score = Score(
-                patient_id=row["patient_id"],
-                model=fold.model,
-                split="oof" if row["split"] == "oof" else "test",
-                fold=fold.number,
-                is_high=row["is_high"] == "1",
-                p_high=float(row["p_high"]),
-            )
+        for row in read_rows(fold.predictions_path, ("patient_id", "split", "is_high", "p_high")):
+            score = _score(row, fold)
             (held_out if score.split == "oof" else members).append(score)
     together: dict[tuple[str, str], list[Score]] = defaultdict(list)
     for score in members:
@@ -50,6 +43,27 @@ def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score
         for (model, patient_id), scores in together.items()
     ]
     return held_out + ensemble, members
+
+
+def _score(row: Mapping[str, str], fold: FoldFolder) -> Score:
+    try:
+        p_high = float(row["p_high"])
+        if not 0.0 <= p_high <= 1.0:
+            raise ValueError(f"p_high is {row['p_high']}, not a probability")  # noqa: TRY301
+        if row["split"] not in {"oof", "test"} or row["is_high"] not in {"0", "1"}:
+            raise ValueError(f"split is {row['split']} and is_high {row['is_high']}")  # noqa: TRY301
+    except ValueError as error:
+        raise RunError(
+            f"{fold.predictions_path} is damaged ({error}). Delete {fold.fold_dir} and run `nephrograde fit` again."
+        ) from None
+    return Score(
+        patient_id=row["patient_id"],
+        model=fold.model,
+        split="oof" if row["split"] == "oof" else "test",
+        fold=fold.number,
+        is_high=row["is_high"] == "1",
+        p_high=p_high,
+    )
 
 
 def write_members(members: Iterable[Score], members_path: Path) -> None:

@@ -11,7 +11,7 @@ from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
-from nephrograde.files import at_once, fingerprint, read_json, sha256_of
+from nephrograde.files import at_once, fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
 from nephrograde.run.stage import current_record, run_stage, written_together
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.files import read_rows, write_rows
+from nephrograde.files import finite, read_rows, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 Row = TypeVar("Row")
@@ -20,6 +20,22 @@ ModelEstimate: TypeAlias = tuple[str, str, Estimate]
 ESTIMATE_COLUMNS = ("model", "split", *(field.name for field in fields(Estimate)))
 
 _NOTE = "; note: "
+_EVALUATE = "Run `nephrograde evaluate` again."
+_COUNTS = frozenset(
+    {
+        *("n", "n_high", "part", "whole", "replicates", "caution_value", "family", "only_a", "only_b", "dropped_a"),
+        *("dropped_b", "patients_needed", "tested_groups", "detectable"),
+    }
+)
+_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc"})
+_PROPORTIONS = frozenset(
+    {
+        *("auc", "auc_bootstrap", "auc_lesions", "accuracy", "sensitivity", "specificity", "ppv", "npv"),
+        *("brier", "ece"),
+    }
+)
+_HIGHEST_THRESHOLD = math.nextafter(1.0, math.inf)
+"""A threshold above a score of 1 calls no one high."""
 
 
 def write_table(rows: Iterable[object], kind: type[object], table_path: Path) -> None:
@@ -38,7 +54,7 @@ def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
     """Read a table written by :func:`write_table`.
 
     Raises:
-        RunError: The file is missing or is not such a table.
+        RunError: The file is missing, is not such a table, or holds a value that cannot be.
 
     >>> import pathlib, tempfile
     >>> from nephrograde.evaluation.calibration import CalibrationPoint
@@ -49,12 +65,15 @@ def read_table(kind: type[Row], table_path: Path) -> tuple[Row, ...]:
     nan
     """
     types = _types(kind)
+    rows = []
     try:
-        return tuple(
-            kind(**{name: _value(row[name], of) for name, of in types.items()}) for row in read_rows(table_path)
-        )
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(table_path, error) from error
+        for row in read_rows(table_path, types, remedy=_EVALUATE):
+            values = {name: _value(row[name], of) for name, of in types.items()}
+            _check_possible(values)
+            rows.append(kind(**values))
+    except ValueError as error:
+        raise _damaged(table_path, error) from None
+    return tuple(rows)
 
 
 def write_estimates(estimates: Sequence[ModelEstimate], estimates_path: Path) -> None:
@@ -94,17 +113,20 @@ def read_estimates(estimates_path: Path) -> tuple[ModelEstimate, ...]:
         (model, split, estimate); NaN for empty cells.
 
     Raises:
-        RunError: The file is missing or is not such a table.
+        RunError: The file is missing, is not such a table, or holds a value that cannot be.
     """
     types = _types(Estimate)
     estimates = []
     try:
-        for row in read_rows(estimates_path):
+        for row in read_rows(estimates_path, ("model", "split", *types), remedy=_EVALUATE):
             row["method"] = row["method"].removesuffix(f"{_NOTE}{row['note']}")
-            made = Estimate(**{name: _value(row[name], kind) for name, kind in types.items()})
+            values = {name: _value(row[name], kind) for name, kind in types.items()}
+            _check_possible(values)
+            made = Estimate(**values)
+            _check_range(made)
             estimates.append((row["model"], row["split"], made))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(estimates_path, error) from error
+    except ValueError as error:
+        raise _damaged(estimates_path, error) from None
     return tuple(estimates)
 
 
@@ -130,11 +152,35 @@ def _cell(value: object) -> object:
 
 def _value(cell: str, kind: Any) -> Any:
     if kind is float:
-        return float(cell) if cell else math.nan
+        return finite(cell) if cell else math.nan
     if isinstance(kind, UnionType):  # a type or None, which is an empty cell
-        return next(part for part in kind.__args__ if part is not NoneType)(cell) if cell else None
+        return _value(cell, next(part for part in kind.__args__ if part is not NoneType)) if cell else None
     return kind(cell)
 
 
+def _check_possible(values: Mapping[str, Any]) -> None:
+    """Check what holds in every table: counts are not negative, shares are shares, intervals run upwards."""
+    for name, value in values.items():
+        if name in _COUNTS and value is not None and value < 0:
+            raise ValueError(f"{name} is {value}, less than 0")
+        if (name in _SHARES or name.startswith("p_")) and value is not None and (value < 0 or value > 1):
+            raise ValueError(f"{name} is {value}, not between 0 and 1")
+    if values.get("n_high", 0) > values.get("n", math.inf):
+        raise ValueError(f"n_high is {values['n_high']} of {values['n']}")
+    if values.get("low", math.nan) > values.get("high", math.nan):
+        raise ValueError(f"the interval runs from {values['low']} to {values['high']}")
+
+
+def _check_range(made: Estimate) -> None:
+    """Check that a measure has a value that it can have; NaN stands for what was not computed."""
+    if made.measure == "threshold":
+        if not 0.0 <= made.value <= _HIGHEST_THRESHOLD:
+            raise ValueError(f"the threshold is {made.value}, not between 0 and 1")
+    elif made.measure in _PROPORTIONS and (made.value < 0 or made.value > 1):
+        raise ValueError(f"{made.measure} is {made.value}, not between 0 and 1")
+    if made.part is not None and made.whole is not None and made.part > made.whole:
+        raise ValueError(f"{made.measure} is {made.part} of {made.whole}")
+
+
 def _damaged(table_path: Path, error: Exception) -> RunError:
-    return RunError(f"{table_path} is damaged ({error!r}). Run `nephrograde evaluate` again.")
+    return RunError(f"{table_path} is damaged ({error}). {_EVALUATE}")

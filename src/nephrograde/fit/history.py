@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import read_rows, write_rows
+from nephrograde.files import finite, read_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_FIT = "Delete its folder and fit again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,11 @@ def read_history(history_path: Path) -> tuple[Epoch, ...]:
         return tuple(
             Epoch(
                 int(row["epoch"]),
-                float(row["learning_rate"]),
-                float(row["train_loss"]),
-                float(row["stop_loss"]) if row["stop_loss"] else None,
+                finite(row["learning_rate"]),
+                finite(row["train_loss"]),
+                finite(row["stop_loss"]) if row["stop_loss"] else None,
             )
-            for row in read_rows(history_path)
+            for row in read_rows(history_path, [field.name for field in fields(Epoch)], remedy=_FIT)
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{history_path} is damaged ({error}). Delete its folder and fit again.") from None
+    except ValueError as error:
+        raise RunError(f"{history_path} is damaged ({error}). {_FIT}") from None

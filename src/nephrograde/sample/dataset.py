@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from nephrograde.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,11 +48,45 @@ def read_samples(files: Mapping[str, Path], is_high: Mapping[str, bool]) -> list
     Args:
         files: The ``.npy`` file of the region by patient id, for one arm and phase.
         is_high: The true grade by patient id.
+
+    Raises:
+        RunError: A file is missing or damaged, or its shape differs from those of the other patients.
     """
-    return [
-        Sample(patient_id, np.load(region_path, mmap_mode="r"), is_high[patient_id])
+    samples = [
+        Sample(patient_id, open_region(region_path), is_high[patient_id])
         for patient_id, region_path in sorted(files.items())
     ]
+    shapes = Counter(sample.image.shape[1:] for sample in samples)
+    usual = shapes.most_common(1)[0][0] if shapes else ()
+    for sample in samples:
+        if sample.image.shape[1:] != usual:
+            raise _damaged(files[sample.patient_id], f"its shape is {sample.image.shape}, that of others {usual}")
+    return samples
+
+
+def open_region(region_path: Path) -> npt.NDArray[np.float16]:
+    """Open a prepared region without loading it into memory.
+
+    Args:
+        region_path: The ``.npy`` file.
+
+    Returns:
+        ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``.
+
+    Raises:
+        RunError: The file is missing, cut short, or not a region.
+    """
+    try:
+        region = np.load(region_path, mmap_mode="r")
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, MemoryError, OverflowError) as error:
+        raise _damaged(region_path, str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+    if not isinstance(region, np.ndarray) or region.dtype != np.float16 or region.ndim not in {4, 5} or not region.size:
+        raise _damaged(region_path, "it does not hold a region in float16")
+    return region
+
+
+def _damaged(region_path: Path, reason: str) -> RunError:
+    return RunError(f"{region_path} is damaged ({reason}). Delete it and run `nephrograde prepare` again.")
 
 
 def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:

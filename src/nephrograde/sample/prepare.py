@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import make_folder, read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import finite, make_folder, read_json, read_rows, replaced, sha256_of, write_json, write_rows
 from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.scanned import find_lender, read_scan
@@ -25,7 +26,6 @@ from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumou
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
+MOST_NAME_CHARACTERS = 255
+"""Longer names of files do not exist, and asking for one is an error of the system."""
 RECORD = 2
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 LAYOUT = 2
@@ -128,22 +130,36 @@ def read_prepared(run: RunFolder) -> Prepared:
     """Read the index written by :func:`prepare_cohort`.
 
     Raises:
-        RunError: If the prepare stage has not run, or was interrupted while it replaced its index.
+        RunError: If the prepare stage has not run, was interrupted while it replaced its index, or what it wrote is
+            damaged.
     """
     require_finished(run, "prepare")
-    regions = [
-        Region(
-            **{name: row[name] for name in ("patient_id", "phase", "arm", "file", "slices", "center_mm")},
-            tumour_volume_ml=float(row["tumour_volume_ml"]) if row["tumour_volume_ml"] else None,
-            tumour_diameter_mm=float(row["tumour_diameter_mm"]) if row["tumour_diameter_mm"] else None,
-        )
-        for row in read_rows(run.regions_path)
-    ]
-    missing = next((region.file for region in regions if not (run.volumes_dir / region.file).exists()), None)
+    try:
+        regions = [
+            Region(
+                **{name: row[name] for name in ("patient_id", "phase", "arm", "file", "slices", "center_mm")},
+                tumour_volume_ml=finite(row["tumour_volume_ml"]) if row["tumour_volume_ml"] else None,
+                tumour_diameter_mm=finite(row["tumour_diameter_mm"]) if row["tumour_diameter_mm"] else None,
+            )
+            for row in read_rows(run.regions_path, Region.__dataclass_fields__)
+        ]
+    except ValueError as error:
+        raise RunError(f"{run.regions_path} is damaged ({error}). Run `nephrograde prepare` again.") from None
+    missing = next((one.file for one in regions if not is_region_file(run, one.file)), None)
     if missing is not None:
         raise RunError(f"{run.volumes_dir / missing} is missing. Run `nephrograde prepare` again.")
     findings = read_findings(run.findings_path)
     return Prepared(tuple(regions), tuple(findings), read_json(run.image_inputs_path))
+
+
+def is_region_file(run: RunFolder, name: str) -> bool:
+    """Whether the name in ``regions.csv`` is that of a file in the run's own folder of volumes.
+
+    Args:
+        run: The run folder.
+        name: As in the column ``file``.
+    """
+    return name == Path(name).name and len(name) <= MOST_NAME_CHARACTERS and (run.volumes_dir / name).is_file()
 
 
 def cut_region(

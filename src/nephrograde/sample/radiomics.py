@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.files import read_rows, write_rows
+from nephrograde.errors import InputError, Problem, RunError, VolumeError
+from nephrograde.files import finite, read_rows, write_rows
 from nephrograde.run.stage import kept_name, kept_record, remove_stale
 from nephrograde.sample.prepare import input_name
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
@@ -146,12 +146,17 @@ def read_features(features_path: Path) -> dict[str, dict[str, float]]:
     ...     read_features(Path(folder, "f.csv"))
     {'P1': {'stat_mean': 40.5, 'stat_cov': nan}}
     """
-    return {
-        row["patient_id"]: {
-            name: float(text) if text else math.nan for name, text in row.items() if name not in {"patient_id", "phase"}
+    try:
+        return {
+            row["patient_id"]: {
+                name: finite(text) if text else math.nan
+                for name, text in row.items()
+                if name not in {"patient_id", "phase"}
+            }
+            for row in read_rows(features_path, ("patient_id",))
         }
-        for row in read_rows(features_path)
-    }
+    except ValueError as error:
+        raise RunError(f"{features_path} is damaged ({error}). Run `nephrograde prepare` again.") from None
 
 
 def measure_features(volume: Volume, mask: MaskArray, *, window: Window) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
+from nephrograde.errors import RunError
 from nephrograde.files import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -115,8 +116,12 @@ def read_findings(csv_path: Path) -> list[Finding]:
         csv_path: As written by :func:`write_findings`.
 
     Raises:
-        RunError: If the file is missing.
+        RunError: If the file is missing or damaged.
     """
+    rows = read_rows(csv_path, ("patient_id", "phase", "code", "severity", "message", "remedy"))
+    odd = next((row["severity"] for row in rows if row["severity"] not in {"fatal", "warning"}), None)
+    if odd is not None:
+        raise RunError(f"{csv_path} is damaged: '{odd}' is not a severity. Delete it and run again.")
     return [
         Finding(
             row["patient_id"],
@@ -127,5 +132,5 @@ def read_findings(csv_path: Path) -> list[Finding]:
             row["message"],
             row["remedy"],
         )
-        for row in read_rows(csv_path)
+        for row in rows
     ]

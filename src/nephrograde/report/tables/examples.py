@@ -12,15 +12,17 @@ import numpy as np
 from nephrograde.report.tables.wording import level_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal
+from nephrograde.sample.dataset import open_region
+from nephrograde.sample.prepare import is_region_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
     from nephrograde.evaluation.scores import Score
     from nephrograde.results import Model, Results, Row
+    from nephrograde.run.folder import RunFolder
 
 PER_GROUP = 3
 
@@ -107,7 +109,7 @@ def _draw(run: Results, rows: Sequence[Score], files: dict[str, Row]) -> tuple[E
     drawn = []
     for row in rows:
         region = files.get(row.patient_id)
-        picture = _middle_slice(run.folder.volumes_dir / region["file"]) if region else None
+        picture = _middle_slice(run.folder, region["file"]) if region else None
         if region is None or picture is None:
             continue
         numbers = region["slices"].split(";")
@@ -126,11 +128,11 @@ def _draw(run: Results, rows: Sequence[Score], files: dict[str, Row]) -> tuple[E
     return tuple(drawn)
 
 
-def _middle_slice(region_path: Path) -> npt.NDArray[np.float32] | None:
+def _middle_slice(folder: RunFolder, name: str) -> npt.NDArray[np.float32] | None:
     """The middle one of a network's input slices, or None if the file is missing or has no slices."""
-    if not region_path.exists():
+    if not is_region_file(folder, name):
         return None
-    slices = np.load(region_path)
+    slices = open_region(folder.volumes_dir / name)
     return slices[len(slices) // 2, 0].astype(np.float32) if slices.ndim == 4 else None
 
 
