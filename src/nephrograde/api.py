@@ -7,6 +7,7 @@ scores are arrays or DataFrames, and every mistake that a user can make raises a
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +22,7 @@ from nephrograde.predict.grader import Grader, load_grader
 from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits, audit_all
 from nephrograde.printed.values import COLUMNS, parse_printed, read_printed
-from nephrograde.results import Results
+from nephrograde.results import Results, RunPart
 from nephrograde.study import (
     Arm,
     AugmentSettings,
@@ -93,7 +94,12 @@ class Run(Results):
     __slots__ = ()
 
     def tables(self) -> Evaluated:
-        """Give the statistics as DataFrames, as :func:`evaluate` does."""
+        """Give the statistics as DataFrames, as :func:`evaluate` does.
+
+        Raises:
+            RunError: The run has not been evaluated.
+        """
+        self.require_evaluated()
         return as_frames(self.evaluation)
 
     def figure(self, name: str) -> Figure:
@@ -118,6 +124,8 @@ class Run(Results):
 
     def _repr_html_(self) -> str:
         mark = "<p><b>SYNTHETIC DATA</b></p>" if self.is_synthetic else ""
+        if {RunPart.SCORES, RunPart.ESTIMATES} & self.absent:
+            return f"{mark}{html.escape(repr(self))}"
         return f"{mark}{self.tables()._repr_html_()}"
 
 

@@ -6,7 +6,7 @@ Report, comparison and prediction take every number from here; no other module r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -24,10 +24,12 @@ from nephrograde.evaluation.scores import Scores, read_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
 from nephrograde.evaluation.threshold import Threshold
-from nephrograde.files import read_json, read_rows
+from nephrograde.files import finite, read_rows
 from nephrograde.fit.history import Epoch, read_history
+from nephrograde.model.card import read_card
 from nephrograde.run.folder import RunFolder
-from nephrograde.run.provenance import check_format
+from nephrograde.run.provenance import check_format, read_lock_file
+from nephrograde.run.seal import Seal, read_seal
 from nephrograde.run.stage import require_finished
 from nephrograde.study import EvaluateSettings, Study, read_section, restore_study
 from nephrograde.vocabulary import BASELINES
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scores import SplitName
 
 Row: TypeAlias = dict[str, str]
+REGION_COLUMNS = ("patient_id", "phase", "arm", "file", "slices")
 RowKind = TypeVar("RowKind")
 
 
@@ -103,11 +106,13 @@ class FittedFold:
 class Results:
     """The patients and results of a run folder; what is ``absent`` is empty.
 
-    ``cases`` and ``regions`` are rows as dictionaries, as their columns depend on the cohort table.
+    ``cases`` and ``regions`` are rows as dictionaries, as their columns depend on the cohort table. ``seal`` is None if
+    the run has not been evaluated.
     """
 
     folder: RunFolder
     lock: Mapping[str, Any]
+    seal: Seal | None
     study: Study | None
     cases: tuple[Row, ...]
     split: Split
@@ -139,18 +144,22 @@ class Results:
             Its contents. Missing parts are listed in ``absent``.
 
         Raises:
-            RunError: It is not a run folder, was evaluated by another version, holds a damaged file, or was
-                interrupted while its files were replaced.
+            RunError: It is not a run folder, was evaluated by another version, holds a damaged file or one that was
+                altered since the evaluation, or was interrupted while its files were replaced.
             ScoresError: The score table cannot be read.
         """
         folder = RunFolder.open(run_dir)
         require_finished(folder, "prepare", "evaluate")
-        lock = read_json(folder.study_lock_path)
+        lock = read_lock_file(folder)
         check_format(lock, folder.run_dir)
+        seal = read_seal(folder)
+        if seal is not None:
+            seal.verify()
+        _check_settings(lock, folder)
         absent = frozenset(part for part in RunPart if not _is_there(folder, part))
 
-        def rows(part: RunPart) -> tuple[Row, ...]:
-            return () if part in absent else tuple(read_rows(part.path(folder)))
+        def rows(part: RunPart, columns: tuple[str, ...]) -> tuple[Row, ...]:
+            return () if part in absent else tuple(read_rows(part.path(folder), columns))
 
         def table(part: RunPart, kind: type[RowKind]) -> tuple[RowKind, ...]:
             return () if part in absent else read_table(kind, part.path(folder))
@@ -158,11 +167,12 @@ class Results:
         return cls(
             folder=folder,
             lock=lock,
+            seal=seal,
             study=_study_of(lock, folder),
-            cases=rows(RunPart.CASES),
+            cases=_checked_cases(rows(RunPart.CASES, ("patient_id", "is_high")), folder),
             split=Split({}) if RunPart.SPLIT in absent else read_split(folder.split_path),
             findings=() if RunPart.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
-            regions=rows(RunPart.REGIONS),
+            regions=_checked_regions(rows(RunPart.REGIONS, REGION_COLUMNS), folder),
             fits=_read_fits(folder),
             scores=Scores(()) if RunPart.SCORES in absent else read_scores(folder.scores_path),
             estimates=() if RunPart.ESTIMATES in absent else read_estimates(folder.estimates_path),
@@ -315,6 +325,31 @@ class Results:
         return None
 
 
+def _checked_cases(cases: tuple[Row, ...], folder: RunFolder) -> tuple[Row, ...]:
+    """The rows of ``cases.csv``, each of another patient whose truth is known."""
+    known: set[str] = set()
+    for case in cases:
+        if not case["patient_id"] or case["patient_id"] in known or case["is_high"] not in {"0", "1"}:
+            raise RunError(
+                f"{folder.cases_path} is damaged (the row of patient '{case['patient_id']}' is a second one, or has no "
+                "truth). Run `nephrograde evaluate` on the study again."
+            )
+        known.add(case["patient_id"])
+    return cases
+
+
+def _checked_regions(regions: tuple[Row, ...], folder: RunFolder) -> tuple[Row, ...]:
+    """The rows of ``regions.csv``, whose measures of the tumour are numbers or empty."""
+    try:
+        for region in regions:
+            for name in ("tumour_volume_ml", "tumour_diameter_mm"):
+                if region.get(name):
+                    finite(region[name])
+    except ValueError as error:
+        raise RunError(f"{folder.regions_path} is damaged ({error}). Run `nephrograde prepare` again.") from None
+    return regions
+
+
 def _is_there(folder: RunFolder, part: RunPart) -> bool:
     return any(folder.folds()) if part is RunPart.MODELS else part.path(folder).exists()
 
@@ -323,11 +358,25 @@ def _study_of(lock: Mapping[str, Any], folder: RunFolder) -> Study | None:
     if "study" not in lock:
         return None
     try:
-        return restore_study(lock["study"])
+        study = restore_study(lock["study"])
+        for arm in study.arm:
+            study.fit_of(arm)
     except ValidationError as error:
         raise RunError(
             f"{folder.study_lock_path} does not hold a study of this version ({error.error_count()} errors). "
             "Run the study again with this version of nephrograde."
+        ) from None
+    return study
+
+
+def _check_settings(lock: Mapping[str, Any], folder: RunFolder) -> None:
+    """Check the settings of the evaluation of a score table."""
+    try:
+        read_section(EvaluateSettings, lock.get("evaluate", {}))
+    except ValidationError as error:
+        raise RunError(
+            f"{folder.study_lock_path} does not hold settings of this version ({error.error_count()} errors). "
+            "Run `nephrograde evaluate` on the score table again."
         ) from None
 
 
@@ -337,7 +386,7 @@ def _read_fits(folder: RunFolder) -> tuple[FittedFold, ...]:
             fold.model,
             fold.number,
             read_history(fold.history_path),
-            read_json(fold.card_path) if fold.card_path.exists() else {},
+            asdict(read_card(fold.card_path)) if fold.card_path.exists() else {},
         )
         for fold in folder.folds()
         if fold.history_path.exists()

@@ -7,6 +7,7 @@ from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import write_lock
+from nephrograde.run.seal import renew_seal
 from nephrograde.study import EvaluateSettings
 
 
@@ -22,6 +23,7 @@ def runs(tmp_path, monkeypatch):
         folder = RunFolder(tmp_path / name)
         write_estimates(evaluation.estimates, folder.estimates_path)
         write_lock(EvaluateSettings(), folder, inputs={}, command="")
+        renew_seal(folder, ())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -54,6 +56,7 @@ def test_warnings_go_to_the_side(runs, compare):
         .replace("P3,weak-1-cmp,test,,1", "P3,weak-1-cmp,test,,0")
     )
     (runs / "second" / "scores" / "scores.csv").write_text(rows, encoding="utf-8")
+    renew_seal(RunFolder(runs / "second"), ())
     code, out, err = compare("第一", "second")
     assert code == 0
     assert "1 of 18 common ids have different truths" in err

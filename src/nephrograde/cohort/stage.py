@@ -69,7 +69,7 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
 
 def _image_inputs(run: RunFolder) -> dict[str, str]:
     """What the prepare stage has found, even if it was interrupted before it was entered into the lock file."""
-    earlier: dict[str, str] = read_lock(run)["inputs"] if run.is_run() else {}
+    earlier: dict[str, str] = read_lock(run).get("inputs", {}) if run.is_run() else {}
     with suppress(RunError):
         return {**earlier, **read_json(run.image_inputs_path)}
     return earlier
@@ -84,7 +84,7 @@ def _check_same_split(study: Study, cohort: Cohort, run: RunFolder) -> None:
             f"{len(saved - now)} have gone). Name another folder with --out, so that no test patient is ever "
             "trained on."
         )
-    drawn_by = read_lock(run)["study"]["split"]
+    drawn_by = read_lock(run)["study"].get("split")
     if drawn_by != study.split.model_dump(mode="json"):
         raise RunError(
             f"The split in {run.run_dir} was drawn by other rules ([split] has changed since). "

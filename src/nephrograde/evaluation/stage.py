@@ -12,7 +12,8 @@ from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_wit
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.files import at_once, fingerprint, read_json, sha256_of, write_json
-from nephrograde.run.provenance import SCORE_TABLE, mark_format, write_lock
+from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
+from nephrograde.run.seal import fold_digests, renew_seal, seal_fold
 from nephrograde.run.stage import current_record, run_stage, written_together
 
 if TYPE_CHECKING:
@@ -42,13 +43,15 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
             and only out-of-fold scores are used.
 
     Raises:
-        RunError: The test set was opened before, something has changed since, and no reason is given.
+        RunError: The test set was opened before, something has changed since, and no reason is given; or a fitted
+            network is incomplete or was altered since the fit.
     """
     folds = _folds(study, split, run)
+    fitted = _fitted(folds)
 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
-        rows, members = collect_scores([fold for fold in folds if fold.is_whole()])
+        rows, members = collect_scores(fitted)
         for name in study.evaluate.baselines:
             predictors = _predictors(name, study, cohort, run)
             rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
@@ -64,6 +67,24 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
     settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
+    renew_seal(run, fitted)
+
+
+def _fitted(folds: list[FoldFolder]) -> list[FoldFolder]:
+    """The fitted networks, all of them unaltered; either all folds of a model are there, or none."""
+    whole = [fold for fold in folds if fold.is_whole()]
+    models = {fold.model for fold in whole}
+    for fold in folds:
+        if fold.model in models and fold not in whole:
+            raise RunError(
+                f"{fold.fold_dir} is missing or incomplete, while other folds of {fold.model} have been fitted. "
+                "Run `nephrograde fit` first."
+            )
+    for fold in whole:
+        if not fold.seal_path.exists():  # fitted by an older version
+            seal_fold(fold)
+        fold_digests(fold)
+    return whole
 
 
 def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], reason: str | None) -> None:
@@ -109,7 +130,7 @@ def evaluate_score_table(
     sheet = open_scores(scores_path)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
     scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
-    if run.is_run() and "study" in read_json(run.study_lock_path):
+    if run.is_run() and "study" in read_lock_file(run):
         raise RunError(f"{run.run_dir} holds the run of a study. Name another folder with --out.")
     digest = sha256_of(scores_path)
     write_lock(settings, run, inputs={SCORE_TABLE: digest}, command=command)
@@ -121,6 +142,7 @@ def evaluate_score_table(
         _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     with written_together("evaluate", run):
         _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
+    renew_seal(run, ())
 
 
 def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
@@ -163,7 +185,7 @@ def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
 
 
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
-    lock = read_json(run.study_lock_path)
+    lock = read_lock_file(run)
     study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
     with at_once():  # an opening is on record before its results are
         open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])

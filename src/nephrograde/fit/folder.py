@@ -10,16 +10,18 @@ import torch
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, replaced_folder, write_rows
 from nephrograde.fit.history import read_history, write_history
-from nephrograde.model.card import ModelCard, read_card, write_card
+from nephrograde.model.card import ModelCard, parse_card, write_card
 from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.run.folder import FoldFolder
+from nephrograde.run.seal import fold_digests, read_verified, seal_fold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from nephrograde.fit.history import Epoch
+    from nephrograde.run.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class FoldFit:
 
 
 def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
-    """Write ``weights.safetensors``, ``card.json``, ``history.csv`` and ``predictions.csv``.
+    """Write ``weights.safetensors``, ``card.json``, ``history.csv``, ``predictions.csv`` and their seal, ``seal.json``.
 
     The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. If several
     processes fit together, the first writes and the others wait.
     """
-    names = {path.name for path in FoldFolder(target_dir).paths}
+    names = {path.name for path in (*FoldFolder(target_dir).paths, FoldFolder(target_dir).seal_path)}
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     if not joined or torch.distributed.get_rank() == 0:
         with replaced_folder(target_dir, is_ours=names.__contains__) as temporary_dir:
@@ -64,6 +66,7 @@ def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
                     for p in fold_fit.predictions
                 ),
             )
+            seal_fold(written)
     if joined:
         torch.distributed.barrier()
 
@@ -85,29 +88,40 @@ def read_fold(fold_dir: Path) -> FoldFit:
                 row["is_high"] == "1",
                 float(row["p_high"]),
             )
-            for row in read_rows(fold.predictions_path)
+            for row in read_rows(fold.predictions_path, ("patient_id", "split", "is_high", "p_high"))
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(fold_dir: Path, *, into: Network | None = None) -> tuple[Network, ModelCard]:
+def load_network(fold_dir: Path, *, into: Network | None = None, seal: Seal | None = None) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
+
+    Card and weights are verified on the same read that loads them.
 
     Args:
         fold_dir: The folder of the fold.
         into: A network of the same make that takes the weights; a new one when None, which takes longer to build than
             its weights to read.
+        seal: The seal of the run that evaluated the network; that of the fit when None.
 
     Raises:
-        RunError: If the folder is incomplete, damaged, or of another version.
+        RunError: If the folder is incomplete, damaged, altered, or of another version.
     """
     fold = FoldFolder(fold_dir)
     missing = [path.name for path in fold.paths if not path.is_file()]
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
-    card = read_card(fold.card_path)
+    read = _reader(fold) if seal is None else seal.read
+    card = parse_card(read(fold.card_path), fold.card_path)
     network = into or build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
-    load_weights(network, fold.weights_path)
+    load_weights(network, fold.weights_path, read(fold.weights_path))
     return network.eval(), card
+
+
+def _reader(fold: FoldFolder) -> Callable[[Path], bytes]:
+    """Reads files of a fold and verifies them against the seal of the fit."""
+    digests = fold_digests(fold)
+    remedy = f"Delete {fold.fold_dir} and fit again."
+    return lambda path: read_verified(path, digests[path.name], remedy=remedy)

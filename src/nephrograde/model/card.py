@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of the card
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from nephrograde.errors import RunError
-from nephrograde.files import read_json, write_json
+from nephrograde.files import parse_json, write_json
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+Count: TypeAlias = Annotated[int, Field(ge=0)]
 
+
+@with_config(ConfigDict(strict=True, allow_inf_nan=False))
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a fitted network is, what it learnt from, and what happened during the fit.
@@ -26,20 +32,20 @@ class ModelCard:
     model: str
     arm: str
     phase: str
-    fold: int
+    fold: Count
     dimensions: Literal[2, 3]
-    channels: int
+    channels: Annotated[int, Field(ge=1, le=2)]
     shortcut: Literal["A", "B"]
-    n_learn: int
-    n_stop: int
-    n_held_out: int
-    n_test: int
-    best_epoch: int
-    epochs_run: int
+    n_learn: Count
+    n_stop: Count
+    n_held_out: Count
+    n_test: Count
+    best_epoch: Count
+    epochs_run: Count
     precision: Literal["fp32", "bf16"]
     refit_reason: str
     device: str
-    seconds: float
+    seconds: Annotated[float, Field(ge=0)]
     seed: int
     torch_version: str
     inputs_sha256: str
@@ -59,11 +65,38 @@ def read_card(card_path: Path) -> ModelCard:
     Raises:
         RunError: If the file is missing, damaged, or of another version.
     """
-    content = read_json(card_path)
+    try:
+        return parse_card(card_path.read_bytes(), card_path)
+    except OSError as error:
+        raise RunError(f"{card_path} cannot be read ({error.strerror}). Delete its folder and fit again.") from None
+
+
+def parse_card(raw: bytes, card_path: Path) -> ModelCard:
+    """Parse a card whose bytes have been read.
+
+    Args:
+        raw: The bytes.
+        card_path: The file that they come from, in the folder of its fold.
+
+    Raises:
+        RunError: If they are damaged, of another version, or the card of another network.
+    """
+    content = parse_json(raw, card_path)
     known = {field.name for field in fields(ModelCard)}
     if set(content) != known:
         wrong = ", ".join(sorted(known ^ set(content)))
         raise RunError(
             f"{card_path} was written by another version of nephrograde ({wrong}). Delete its folder and fit again."
         )
-    return ModelCard(**content)
+    try:
+        return _adapter().validate_json(raw)
+    except ValidationError as error:
+        places = ", ".join(dict.fromkeys(str(one["loc"][0]) for one in error.errors() if one["loc"]))
+        raise RunError(
+            f"{card_path} is damaged: {places or 'it'} cannot be used. Delete its folder and fit again."
+        ) from None
+
+
+@cache
+def _adapter() -> TypeAdapter[ModelCard]:
+    return TypeAdapter(ModelCard)

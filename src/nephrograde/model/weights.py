@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 
 from nephrograde.errors import RunError, WeightsError
 from nephrograde.files import replaced, sha256_of
@@ -88,20 +88,31 @@ def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> Non
             raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
-def load_weights(network: Network, weights_path: Path) -> None:
+def load_weights(network: Network, weights_path: Path, raw: bytes | None = None) -> None:
     """Load weights written by ``save_weights`` into a network of the same kind.
 
+    Args:
+        network: Modified in place.
+        weights_path: The file.
+        raw: Its bytes, where they have been read and verified; the file is then not read again.
+
     Raises:
-        RunError: If the file is missing, damaged, or belongs to another network.
+        RunError: If the file is missing, damaged, belongs to another network, or holds a weight that is not finite.
     """
     try:
-        given = load_file(weights_path)
-    except (OSError, SafetensorError) as error:
+        given = load(weights_path.read_bytes() if raw is None else raw)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
     faults = _faults(given, network.resnet.state_dict())
     if faults:
         raise RunError(
             f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
+        )
+    spoilt = next((name for name, tensor in given.items() if not tensor.isfinite().all()), None)
+    if spoilt is not None:
+        raise RunError(
+            f"{weights_path} holds weights that are not finite (in {spoilt}), with which nothing can be graded. "
+            "Delete its folder and fit again."
         )
     network.resnet.load_state_dict(given)
 

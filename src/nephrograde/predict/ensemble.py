@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.model.network import Network
-    from nephrograde.run.folder import RunFolder
+    from nephrograde.run.seal import Seal
     from nephrograde.study import FitSettings
 
 
@@ -32,25 +32,43 @@ class Ensemble:
 
         Args:
             pictures: The patient's region, ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, in [0, 1].
+
+        Raises:
+            RunError: Where a network gives a value that is not finite.
         """
-        return tuple(pool(score(network, pictures), self.settings.pooling) for network in self.networks)
+        found = tuple(pool(score(network, pictures), self.settings.pooling) for network in self.networks)
+        if not all(0.0 <= p_high <= 1.0 for p_high in found):
+            raise RunError(
+                "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
+                "the image; if other scans fail too, fit the model again."
+            )
+        return found
 
 
-def load_ensemble(run: RunFolder, model: str, *, settings: FitSettings) -> Ensemble:
-    """Read the networks of a model.
+def load_ensemble(seal: Seal, model: str, *, settings: FitSettings) -> Ensemble:
+    """Read the networks of a model, and verify that they are those that were evaluated.
 
     Args:
-        run: The run folder.
+        seal: The seal of the evaluated run.
         model: Like ``weak-1-cmp``.
         settings: The arm's fit settings, for the pooling rule.
 
     Raises:
-        RunError: Where the model has not been fitted, or a file is missing, damaged or of another version.
+        RunError: Where the model has not been fitted, or a file is missing, damaged, altered or of another version.
     """
     networks: list[Network] = []
-    for fold in run.folds(model):
+    for fold in seal.folds(model):
         copied = copy.deepcopy(networks[0]) if networks else None
-        networks.append(load_network(fold.fold_dir, into=copied)[0])
+        network, card = load_network(fold.fold_dir, into=copied, seal=seal)
+        if (card.model, card.fold) != (model, fold.number):
+            raise RunError(
+                f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "
+                "`nephrograde fit` and `nephrograde evaluate`."
+            )
+        networks.append(network)
     if not networks:
-        raise RunError(f"{run.models_dir / model} holds no fitted network. Run `nephrograde fit` first.")
+        raise RunError(
+            f"{seal.folder.models_dir / model} holds no network that was evaluated. Run `nephrograde fit` and "
+            "`nephrograde evaluate`."
+        )
     return Ensemble(tuple(networks), settings)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.predict.ensemble import Ensemble
     from nephrograde.run.folder import RunFolder
+    from nephrograde.run.seal import Seal
     from nephrograde.study import Arm, Study
 
 Images: TypeAlias = "str | Path | Sequence[str | Path]"
@@ -39,7 +40,7 @@ class Grader:
     phase: str
     threshold: Threshold
     study: Study = field(repr=False)
-    folder: RunFolder = field(repr=False)
+    seal: Seal = field(repr=False)
 
     def grade(
         self,
@@ -104,7 +105,7 @@ class Grader:
     def _ensemble(self) -> Ensemble:
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
-        return load_ensemble(self.folder, self.model, settings=self.study.fit_of(self.arm))
+        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm))
 
 
 def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
@@ -115,7 +116,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
         model: Like ``weak-1-cmp``; it sets the phase and the supervision level.
 
     Raises:
-        RunError: Where the run has no such model, or has not been evaluated.
+        RunError: Where the run has no such model, has not been evaluated, or was altered since.
     """
     results = run if isinstance(run, Results) else Results.read(run)
     study = results.study
@@ -125,7 +126,8 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     if model not in found:
         raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
     threshold = results.threshold(model)
-    if threshold is None:
+    if threshold is None or results.seal is None:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
+    results.seal.check_study(results.lock)
     arm, phase = found[model]
-    return Grader(model, arm, phase, threshold, study, results.folder)
+    return Grader(model, arm, phase, threshold, study, results.seal)

@@ -70,6 +70,11 @@ class RunFolder:
         return self.run_dir / ".nephrograde.lock"
 
     @property
+    def seal_path(self) -> Path:
+        """The SHA-256 of the fitted networks, the scores and the statistics of an evaluation."""
+        return self.run_dir / "seal.json"
+
+    @property
     def ledger_path(self) -> Path:
         """All openings of the test set."""
         return self.run_dir / "ledger.csv"
@@ -162,7 +167,8 @@ class RunFolder:
             model: The model id, such as ``weak-1-cmp``; None for all models.
         """
         found = [FoldFolder(path) for path in self.models_dir.glob(f"{model or '*'}/fold-*") if path.is_dir()]
-        yield from sorted((one for one in found if one.is_named_well()), key=lambda one: (one.model, one.number))
+        known = (one for one in found if one.is_named_well() and not one.model.startswith("."))
+        yield from sorted(known, key=lambda one: (one.model, one.number))
 
     # The evaluation
     @property
@@ -273,7 +279,7 @@ class FoldFolder:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All files of a fitted network."""
+        """All files of a fitted network, without their seal."""
         return (self.weights_path, self.card_path, self.history_path, self.predictions_path)
 
     def is_whole(self) -> bool:
@@ -296,8 +302,14 @@ class FoldFolder:
         return int(self.fold_dir.name.removeprefix("fold-"))
 
     def is_named_well(self) -> bool:
-        """Whether the folder is called ``fold-<number>``."""
-        return self.fold_dir.name.removeprefix("fold-").isdecimal()
+        """Whether the folder is called ``fold-<number>``, with the number as the program writes it."""
+        number = self.fold_dir.name.removeprefix("fold-")
+        return number.isascii() and number.isdecimal() and (number == "0" or not number.startswith("0"))
+
+    @property
+    def seal_path(self) -> Path:
+        """The SHA-256 of the files of the network."""
+        return self.fold_dir / "seal.json"
 
     @property
     def weights_path(self) -> Path:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
 from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
 from nephrograde.study import EvaluateSettings
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
 """What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
-FORMAT = 2
-"""Format number of the tables in ``statistics/``; increased when their columns change."""
+FORMAT = 3
+"""Format number of an evaluation; increased when the columns of ``statistics/`` or the contents of the seal change."""
 _PACKAGES = (
     "torch",
     "lightning-fabric",
@@ -61,7 +63,7 @@ def write_lock(
         has_dicom: Whether an image or mask may be DICOM.
     """
     lock_path = run.study_lock_path
-    earlier = read_json(lock_path) if lock_path.exists() else {}
+    earlier = read_lock_file(run) if lock_path.exists() else {}
     lock: dict[str, Any] = {
         "format": earlier.get("format", 1) if earlier else FORMAT,
         "versions": versions(),
@@ -81,29 +83,29 @@ def write_lock(
 
 
 def mark_format(run: RunFolder) -> None:
-    """Record that the tables in ``statistics/`` have the columns of this version.
+    """Record that the evaluation has the format of this version.
 
     Args:
         run: The run folder; all its tables have been written.
     """
-    lock = read_json(run.study_lock_path)
+    lock = read_lock_file(run)
     if lock.get("format") != FORMAT:
         write_json(run.study_lock_path, {**lock, "format": FORMAT})
 
 
 def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
-    """Reject a run whose tables have the columns of another version, naming the command that renews them.
+    """Reject a run that was evaluated by another version, naming the command that renews the evaluation.
 
     Args:
         lock: The contents of the lock file.
         run_dir: The run folder.
 
     Raises:
-        RunError: The tables were written by an older or a later version.
+        RunError: It was evaluated by an older or a later version.
 
     >>> check_format({"study": {}}, Path("runs/first"))
     Traceback (most recent call last):
-    nephrograde.errors.RunError: runs/first was evaluated by an older version of nephrograde, ...
+    nephrograde.errors.RunError: runs/first was evaluated by an older version of nephrograde: ...
     """
     found = lock.get("format", 1)
     if found == FORMAT:
@@ -116,8 +118,8 @@ def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
     source = "STUDY.toml" if "study" in lock else next(iter(lock.get("inputs", {})), "SCORES.csv")
     words = ["nephrograde", "evaluate", source, "--out", str(run_dir), "--reason", "tables renewed"]
     raise RunError(
-        f"{run_dir} was evaluated by an older version of nephrograde, whose tables lack columns. Renew them, with the "
-        f"same numbers: {shlex.join(words)}"
+        f"{run_dir} was evaluated by an older version of nephrograde: columns of its tables, or the SHA-256 of its "
+        f"files, are missing. Renew them, with the same numbers: {shlex.join(words)}"
     )
 
 
@@ -125,11 +127,57 @@ def read_lock(run: RunFolder) -> dict[str, Any]:
     """Read the lock file of a study's run.
 
     Raises:
-        RunError: The folder is not that of a study's run.
+        RunError: The folder is not that of a study's run, or the file is damaged.
     """
-    lock = read_json(run.study_lock_path)
+    lock = read_lock_file(run)
     if "study" not in lock:
         raise RunError(f"{run.run_dir} holds the evaluation of a score table, not the run of a study.")
+    return lock
+
+
+class _Lock(BaseModel):
+    """The types of the entries of a lock file; an older version may have written fewer of them."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    format: int = 1
+    created: str = ""
+    versions: dict[str, str] = {}
+    git_commit: str | None = None
+    command: str = ""
+    machine: str = ""
+    inputs: dict[str, str] = {}
+    seed: dict[str, int] = {}
+    has_dicom: bool = True
+    study: dict[str, Any] = {}
+    evaluate: dict[str, Any] = {}
+
+    @field_validator("created")
+    @classmethod
+    def _is_a_moment(cls, created: str) -> str:
+        if created:
+            datetime.fromisoformat(created)
+        return created
+
+
+def read_lock_file(run: RunFolder) -> dict[str, Any]:
+    """Read the lock file of any run.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        RunError: The file is missing or damaged, or an entry has the wrong type.
+    """
+    lock = read_json(run.study_lock_path)
+    try:
+        _Lock.model_validate(lock)
+    except ValidationError as error:
+        places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
+        raise RunError(
+            f"{run.study_lock_path} is damaged: {places} cannot be used. Restore the file, or run the study in another "
+            "folder."
+        ) from None
     return lock
 
 

@@ -77,9 +77,14 @@ def current_record(record_path: Path, is_current: Callable[[dict[str, Any]], boo
 
 
 def run_stage(
-    stage: str, run: RunFolder, *, inputs: Iterable[Path], settings: object, make: Callable[[str], object]
+    stage: str,
+    run: RunFolder,
+    *,
+    inputs: Iterable[Path],
+    settings: object,
+    make: Callable[[str], object],
 ) -> None:
-    """Run a stage unless it has already finished on the same inputs and its files are there.
+    """Run a stage unless it has already finished on the same inputs, and what it wrote is still as it was written.
 
     The files that it writes take the place of older ones together.
 
@@ -95,12 +100,18 @@ def run_stage(
     done = {"inputs": key, "format": FORMAT}  # the format renews the files of an older version, but is not an input
 
     def is_current(earlier: dict[str, Any]) -> bool:
-        names = earlier.keys() - done.keys()
-        return {**earlier, **done} == earlier and all((run.run_dir / name).is_file() for name in names)
+        written = {name: digest for name, digest in earlier.items() if name not in done}
+        return {**earlier, **done} == earlier and all(
+            _is_as_written(run.run_dir / name, written[name]) for name in written
+        )
 
     if current_record(run.stage_path(stage), is_current) is None:
         with written_together(stage, run, content=done):
             make(key)
+
+
+def _is_as_written(path: Path, digest: object) -> bool:
+    return path.is_file() and sha256_of(path) == digest
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from nephrograde.files import read_rows
 from nephrograde.fit.folder import FoldFit, Prediction, load_network, read_fold, write_fold
 from nephrograde.fit.history import Epoch
 from nephrograde.fit.loop import fit_fold
+from nephrograde.run.folder import FoldFolder
+from nephrograde.run.seal import seal_fold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,7 @@ def test_round_trip(fold_fit: FoldFit, tmp_path: Path) -> None:
         "card.json",
         "history.csv",
         "predictions.csv",
+        "seal.json",
         "weights.safetensors",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["fold-2"]
@@ -88,6 +91,9 @@ def test_incomplete_folder(fold_fit: FoldFit, tmp_path: Path) -> None:
 def test_damaged_table(fold_fit: FoldFit, tmp_path: Path, name: str, content: str) -> None:
     write_fold(fold_fit, tmp_path / "fold-2")
     (tmp_path / "fold-2" / name).write_text(content)
+    with pytest.raises(RunError, match=name):
+        read_fold(tmp_path / "fold-2")
+    seal_fold(FoldFolder(tmp_path / "fold-2"))
     with pytest.raises(RunError, match="is damaged"):
         read_fold(tmp_path / "fold-2")
 

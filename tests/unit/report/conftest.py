@@ -14,8 +14,10 @@ import pytest
 
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.model.card import ModelCard, write_card
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT, write_lock
+from nephrograde.run.seal import renew_seal
 from nephrograde.study import EvaluateSettings, Study
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def store_evaluation(run_dir: Path, scores: Scores) -> None:
         write_lock(EvaluateSettings(), run, inputs={}, command="")
     write_scores(scores, run.scores_path)
     write_statistics(_evaluate(scores.rows), run)
+    renew_seal(run, run.folds())
 
 
 @cache
@@ -225,14 +228,31 @@ def _write_models(run_dir: Path, sizes: Sizes) -> None:
                 ]
                 write_table(fold_dir / "history.csv", rows)
                 refit = "bf16 gave a non-finite loss in epoch 2" if (arm, phase, fold) == ("weak-3", "np", 1) else ""
-                card = {
-                    "precision": "fp32" if refit or arm == "strong" else "bf16",
-                    "seconds": 61.5,
-                    "refit_reason": refit,
-                    "best_epoch": int(stop.argmin()) + 1,
-                    "device": "cpu",
-                }
-                (fold_dir / "card.json").write_text(json.dumps(card), encoding="utf-8")
+                card = ModelCard(
+                    model=f"{arm}-{phase}",
+                    arm=arm,
+                    phase=phase,
+                    fold=fold,
+                    dimensions=3 if arm == "strong" else 2,
+                    channels=2 if arm == "strong" else 1,
+                    shortcut="B",
+                    n_learn=15,
+                    n_stop=4,
+                    n_held_out=9,
+                    n_test=12,
+                    best_epoch=int(stop.argmin()) + 1,
+                    epochs_run=sizes.epochs,
+                    precision="fp32" if refit or arm == "strong" else "bf16",
+                    refit_reason=refit,
+                    device="cpu",
+                    seconds=61.5,
+                    seed=20260415,
+                    torch_version="2.13.0",
+                    inputs_sha256="ab" * 32,
+                    settings={},
+                    synthetic=True,
+                )
+                write_card(card, fold_dir / "card.json")
 
 
 def _write_scores(

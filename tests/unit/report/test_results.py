@@ -8,7 +8,9 @@ import pytest
 from nephrograde.errors import RunError
 from nephrograde.evaluation.remarks import Rule
 from nephrograde.results import Results, RunPart
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
+from nephrograde.run.seal import renew_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,7 @@ def test_fit_without_a_card_is_read(
 ) -> None:
     run_dir = make_run(tmp_path / "run", make_study())
     (run_dir / "models" / "strong-cmp" / "fold-0" / "card.json").unlink()
+    renew_seal(RunFolder(run_dir), RunFolder(run_dir).folds())
     fit = next(fit for fit in Results.read(run_dir).fits if fit.model == "strong-cmp")
     assert fit.card == {}
 
@@ -99,5 +102,6 @@ def test_a_number_and_a_threshold_can_be_looked_up(whole_run: Path) -> None:
 
 def test_a_damaged_table_is_named(foreign_run: Path) -> None:
     (foreign_run / "statistics" / "subgroups.csv").write_text("model,auc\nsize,high\n", encoding="utf-8")
+    renew_seal(RunFolder(foreign_run), ())
     with pytest.raises(RunError, match=r"subgroups\.csv is damaged.*nephrograde evaluate"):
         Results.read(foreign_run)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import fingerprint, replaced, sha256_of
+from nephrograde.files import fingerprint, replaced
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
 from nephrograde.report.methods import statistical_methods as statistics
@@ -250,7 +250,7 @@ def _provenance(own: Results, model: str) -> list[str]:
     rows = []
     for fit in own.fits:
         weights_path = own.folder.fold(model, fit.fold).weights_path
-        digest = sha256_of(weights_path) if weights_path.exists() else NOTHING
+        digest = (own.seal.digest(weights_path) if own.seal else "") or NOTHING
         kept, precision = fit.card.get("best_epoch", NOTHING), fit.card.get("precision", NOTHING)
         rows.append((str(fit.fold), digest, str(kept), str(precision)))
     headings = (t("Fold"), t("SHA-256 of the weights"), t("Epoch kept"), t("Precision"))

@@ -15,6 +15,7 @@ from nephrograde.report.methods.model_card import card_text, write_model_card, w
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.seal import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,9 @@ def record(whole_run: Path, tmp_path: Path) -> Results:
     weights_path = tmp_path / "models" / "strong-cmp" / "fold-0" / "weights.safetensors"
     weights_path.parent.mkdir(parents=True)
     weights_path.write_bytes(b"weights")
-    return dataclasses.replace(Results.read(whole_run), folder=RunFolder(tmp_path), subgroups=rows)
+    files = {weights_path.relative_to(tmp_path).as_posix(): hashlib.sha256(b"weights").hexdigest()}
+    run = RunFolder(tmp_path)
+    return dataclasses.replace(Results.read(whole_run), folder=run, seal=Seal(run, "", files), subgroups=rows)
 
 
 def test_headings_are_those_of_mitchell(record: Results) -> None:

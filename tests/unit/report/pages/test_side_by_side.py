@@ -20,7 +20,9 @@ from nephrograde.files import read_rows
 from nephrograde.report.pages.side_by_side import Difference, compare_runs, differences, flat
 from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side
 from nephrograde.report.text.language import speaking
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
+from nephrograde.run.seal import renew_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +77,7 @@ def store(run_dir: Path, rows: tuple[Score, ...], study: Study | None = None, **
     if study is not None:
         content |= {"study": study.model_dump(mode="json"), "versions": {"torch": "2.13.0"}, "inputs": {}} | lock
     (run_dir / "study.lock.json").write_text(json.dumps(content), encoding="utf-8")
+    renew_seal(RunFolder(run_dir), ())
     return run_dir
 
 
@@ -285,6 +288,7 @@ def test_a_missing_threshold_leaves_the_areas(tmp_path: Path) -> None:
     kept = [line for line in lines if ",threshold," not in line]
     assert len(kept) < len(lines)
     (b / "statistics" / "estimates.csv").write_text("\n".join([*kept, ""]), encoding="utf-8")
+    renew_seal(RunFolder(b), ())
     side = compare_runs(a, b)
     assert row_of(side, "weak-1-cmp", "auc").comparison is not None
     assert row_of(side, "weak-1-cmp", "accuracy").untested == "a threshold is missing"
