@@ -1,6 +1,8 @@
 """A new patient goes through the same code as the study: the study's own test patients get their scores back."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -60,6 +62,63 @@ def test_what_is_missing_is_named(tiny_run_dir, tiny_cohort_dir, tmp_path):
         grade(tiny_run_dir, "weak-1-cmp", bare)
     with pytest.raises(VolumeError, match="mask"):
         grade(tiny_run_dir, "strong-cmp", bare)
+
+
+def test_the_answer_says_how_far_to_trust_it(tiny_run_dir, tiny_cohort_dir):
+    row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
+    grading = grade(tiny_run_dir, "weak-1-cmp", scan_of(row, tiny_cohort_dir, "cmp"))
+    auc = next(
+        one
+        for one in read_rows(tiny_run_dir / "statistics" / "estimates.csv")
+        if (one["model"], one["split"], one["measure"]) == ("weak-1-cmp", "test", "auc")
+    )
+    assert (grading.performance.split, grading.performance.n) == ("test", 7)
+    assert grading.performance.auc == float(auc["value"])
+    assert grading.is_on_kidney
+    assert grading.phase_seen == "cmp"
+    assert grading.folds_high == sum(p >= grading.threshold for p in grading.p_high_of_folds)
+    assert any("folds disagree" in one for one in grading.warnings) is not grading.folds_agree
+
+
+def damaged(run_dir, how):
+    """Change one thing that the grade depends on, and return the name of what the refusal has to name."""
+    fold_dir = run_dir / "models" / "weak-1-cmp" / "fold-1"
+    if how == "weights":
+        raw = bytearray((fold_dir / "weights.safetensors").read_bytes())
+        raw[-1] ^= 1
+        (fold_dir / "weights.safetensors").unlink()  # a hard link to the original
+        (fold_dir / "weights.safetensors").write_bytes(bytes(raw))
+    elif how == "card":
+        path = fold_dir / "card.json"
+        path.write_text(path.read_text(encoding="utf-8").replace('"fold": 1', '"fold": 0'), encoding="utf-8")
+    elif how == "threshold":
+        path = run_dir / "statistics" / "estimates.csv"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        k = next(k for k, line in enumerate(lines) if line.startswith("weak-1-cmp,test,threshold,"))
+        cells = lines[k].split(",")
+        lines[k] = ",".join([*cells[:3], "0.9", *cells[4:]])
+        path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    elif how == "fold":
+        shutil.rmtree(fold_dir)
+    elif how == "added":
+        shutil.copytree(fold_dir, fold_dir.with_name("fold-2"), copy_function=os.link)
+    else:
+        path = run_dir / "study.lock.json"
+        path.write_text(path.read_text(encoding="utf-8").replace('"slice_mm": 140.0', '"slice_mm": 70.0'), "utf-8")
+    named = {"weights": "weights.safetensors", "card": "card.json", "threshold": "estimates.csv", "fold": "fold-1"}
+    return named.get(how, "fold-2" if how == "added" else "study.lock.json")
+
+
+@pytest.mark.parametrize("how", ["weights", "card", "threshold", "fold", "added", "study"])
+def test_an_altered_run_grades_nobody(tiny_run_copy, tiny_cohort_dir, nephrograde, how):
+    row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
+    scan = scan_of(row, tiny_cohort_dir, "cmp")
+    name = damaged(tiny_run_copy, how)
+    words = ("predict", tiny_run_copy, scan.image_path, "--model", "weak-1-cmp", "--mask", scan.mask_path)
+    code, out, err = nephrograde(*words)
+    assert (code, out) == (2, "")
+    assert name in err
+    assert "nephrograde" in err.removeprefix("nephrograde: ")
 
 
 def test_exported_pictures_are_graded_without_a_size(tiny_run_dir, tmp_path):

@@ -82,7 +82,8 @@ def predict(
     images: Annotated[
         list[Path],
         typer.Argument(
-            metavar="IMAGE…", help="The scan: an image file, a folder with one DICOM series, or exported pictures."
+            metavar="IMAGE…",
+            help="The scan: an image file, a folder or zip with one DICOM series, or exported pictures.",
         ),
     ],
     model: Annotated[str, typer.Option("--model", help="The model that grades, such as weak-1-cmp.")],

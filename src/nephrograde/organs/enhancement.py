@@ -205,6 +205,9 @@ EXCRETED_EARLY = 0.05
 """Fraction of nephrographic scans whose collecting system is already bright: late scans, and those after a test bolus
 or an earlier injection. Estimated after a real portal-venous scan showed it."""
 
+NAME_IS_RIGHT = 0.95
+"""Prior probability that a scan is of the phase that somebody has named; the others share the rest equally."""
+
 DOUBT = 0.02
 """Probability that a measure comes from something else and is uninformative."""
 
@@ -244,6 +247,28 @@ def judge_enhancement(enhancement: Enhancement) -> Evidence:
     return Evidence(
         _statement(enhancement), {phase: math.exp(trust * (value - highest)) for phase, value in total.items()}
     )
+
+
+def phase_probabilities(evidence: Evidence, *, named: str) -> dict[str, float]:
+    """Compute how probable each phase is for a scan that somebody has named.
+
+    Args:
+        evidence: What the kidneys and the aorta say about the phase.
+        named: The phase that was named, with ``NAME_IS_RIGHT`` as its prior probability.
+
+    Returns:
+        Probability by phase; they add up to 1.
+
+    **Source:** Bayes' rule.
+
+    >>> arterial = Enhancement(210.0, 95.0, 240.0, 290.0, ((-60.0, 0.0, 0.0),), (-50.0, 50.0), 0.9)
+    >>> probability = phase_probabilities(judge_enhancement(arterial), named="up")
+    >>> max(probability, key=probability.get)
+    'cmp'
+    """
+    others = (1 - NAME_IS_RIGHT) / (len(PHASES) - 1)
+    weight = {one: evidence.likelihood[one] * (NAME_IS_RIGHT if one == named else others) for one in PHASES}
+    return {one: weight[one] / sum(weight.values()) for one in PHASES}
 
 
 def _statement(enhancement: Enhancement) -> Statement:

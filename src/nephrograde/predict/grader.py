@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import RunError
-from nephrograde.predict.grading import Grading
+from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
 from nephrograde.results import Results
 
@@ -25,14 +27,15 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, Study
 
 Images: TypeAlias = "str | Path | Sequence[str | Path]"
-"""An image file, a folder with one DICOM series, or several exported pictures."""
+"""An image file, a folder or zip archive with one DICOM series, or several exported pictures."""
 
 
 @dataclass(frozen=True)
 class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
-    Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores.
+    Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores, and
+    ``performance`` the AUC of the model in the study.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Grader:
     threshold: Threshold
     study: Study = field(repr=False)
     seal: Seal = field(repr=False)
+    performance: Performance | None = field(default=None, repr=False)
 
     def grade(
         self,
@@ -55,7 +59,7 @@ class Grader:
         """Grade one scan.
 
         Args:
-            image: An image file, a folder with one DICOM series, or exported pictures.
+            image: An image file, a folder or zip archive with one DICOM series, or exported pictures.
             mask: The delineated tumour.
             box: Two opposite corners, ``"x,y,z;x,y,z mm"`` (LPS) or ``"i,j,k;i,j,k vox"``.
             point: A place in the tumour, ``"x,y,z mm"`` or ``"i,j,k vox"``.
@@ -82,8 +86,12 @@ class Grader:
             pixel_mm=pixel_mm,
         )
         seen = see(scan, self.arm, self.study)
-        of_folds = self._ensemble.p_high_of_folds(seen.region)
+        with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
+            judged = beside.submit(seen.judge)
+            of_folds = self._ensemble.p_high_of_folds(seen.region)
+            plausibility = judged.result()
         p_high = fmean(of_folds)
+        folds_high = sum(one >= self.threshold.value for one in of_folds)
         return Grading(
             model=self.model,
             phase=self.phase,
@@ -97,8 +105,18 @@ class Grader:
             spacing_mm=seen.spacing_mm,
             center_mm=seen.center_mm,
             slices=seen.slices,
-            warnings=seen.warnings,
+            warnings=(
+                *_disagreement(folds_high, len(of_folds)),
+                *seen.warnings,
+                *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in plausibility.faults),
+            ),
             synthetic=self.study.synthetic,
+            folds_high=folds_high,
+            performance=self.performance,
+            phase_seen=plausibility.phase_seen,
+            phase_probability=plausibility.phase_probability,
+            kidney_gap_mm=plausibility.kidney_gap_mm,
+            is_on_kidney=plausibility.is_on_kidney,
         )
 
     @cached_property
@@ -130,4 +148,18 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
     arm, phase = found[model]
-    return Grader(model, arm, phase, threshold, study, results.seal)
+    return Grader(model, arm, phase, threshold, study, results.seal, _performance(results, model))
+
+
+def _performance(results: Results, model: str) -> Performance | None:
+    found = results.estimate(model, "auc")
+    if found is None:
+        return None
+    auc, low, high = (None if isnan(number) else number for number in (found.value, found.low, found.high))
+    return Performance(auc, low, high, found.confidence, found.n, found.n_high, results.reported)
+
+
+def _disagreement(folds_high: int, folds: int) -> list[str]:
+    if folds_high in {0, folds}:
+        return []
+    return [f"The folds disagree: {folds_high} of {folds} networks call this scan high grade, the others low."]

@@ -14,12 +14,41 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
-    """The answer for one scan: the probability of high grade, the call, and what was read.
+class Performance:
+    """How well the model did in its study: the AUC with its interval, None if it could not be computed.
 
-    ``p_high`` is the mean of the folds' networks; ``p_high_of_folds`` shows their spread. ``call`` compares it with
-    the threshold that the run froze on out-of-fold training scores. Of exported pictures there is no ``spacing_mm``,
-    ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
+    It is that of ``n`` patients, ``n_high`` of them high grade; ``split`` is ``test``, or ``oof`` (out of fold) if the
+    test set was not opened.
+    """
+
+    auc: float | None
+    low: float | None
+    high: float | None
+    confidence: float | None
+    n: int
+    n_high: int
+    split: str
+
+    def __str__(self) -> str:
+        who = "test patients" if self.split == "test" else "training patients, scored out of fold"
+        patients = f"{self.n} {who} ({self.n_high} high grade)"
+        if self.auc is None:
+            return f"AUC not computed on {patients}"
+        if self.low is None or self.high is None or self.confidence is None:
+            return f"AUC {self.auc:.3f} on {patients}"
+        return f"AUC {self.auc:.3f} ({100 * self.confidence:g} % CI {self.low:.3f}–{self.high:.3f}) on {patients}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """The answer for one scan: the probability of high grade, the call, what was read, and how far to trust it.
+
+    ``p_high`` is the mean of the folds' networks; ``p_high_of_folds`` shows their spread, and ``folds_high`` counts
+    those that call the scan high by themselves. ``call`` compares the mean with the threshold that the run froze on
+    out-of-fold training scores; ``performance`` is that of the model in its study. ``phase_seen`` is the phase that the
+    kidneys show, with its probability, and ``kidney_gap_mm`` the distance from the tumour's edge to the nearest kidney;
+    all are None if no kidney was found. Of exported pictures there is no ``spacing_mm``, ``size`` ends with how many
+    they are, and ``center_mm`` is counted from the corner of the first one shown.
     """
 
     model: str
@@ -36,6 +65,12 @@ class Grading:
     slices: tuple[int, ...]
     warnings: tuple[str, ...]
     synthetic: bool
+    folds_high: int
+    performance: Performance | None
+    phase_seen: str | None
+    phase_probability: float | None
+    kidney_gap_mm: float | None
+    is_on_kidney: bool | None
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -50,7 +85,9 @@ class Grading:
             f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
             f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}",
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
+            *([f"in its study: {self.performance}"] if self.performance else []),
             *self._seen(),
+            *self._kidneys(),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
         ]
@@ -58,6 +95,20 @@ class Grading:
 
     def __str__(self) -> str:
         return self.as_text()
+
+    @property
+    def folds_agree(self) -> bool:
+        """Whether the networks of all folds make the same call."""
+        return self.folds_high in {0, len(self.p_high_of_folds)}
+
+    def _kidneys(self) -> list[str]:
+        if self.kidney_gap_mm is None:
+            return []
+        place = "on a kidney" if self.is_on_kidney else f"{self.kidney_gap_mm:.0f} mm from the nearest kidney"
+        if self.phase_seen is None or self.phase_probability is None:
+            return [f"the region is {place}"]
+        phase = f"{phase_name(self.phase_seen)} ({self.phase_seen}, probability {self.phase_probability:.2f})"
+        return [f"the region is {place}; by its kidneys, the scan is {phase}"]
 
     def _seen(self) -> list[str]:
         numbers = ", ".join(map(str, self.slices))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
 from nephrograde.sample.scanned import Scanned, annotated
@@ -12,14 +16,17 @@ from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.pictures import find_pictures, read_picture
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import resolve_box
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Scan
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import Triple
+    from nephrograde.volume.volume import Volume
 
 _GREYS = (
     "The grey values of exported pictures are not HU: use only a model that was fitted on pictures exported in the "
@@ -31,7 +38,8 @@ _GREYS = (
 class Seen:
     """What the network is shown of one scan, and what the answer says of it.
 
-    ``region`` is ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, float16 in [0, 1].
+    ``region`` is ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, float16 in [0, 1]. ``judge`` searches for the
+    kidneys, which takes a second or two, and says whether the scan is what the model was fitted on.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)
@@ -40,6 +48,7 @@ class Seen:
     size: tuple[int, int, int]
     spacing_mm: Triple | None
     warnings: tuple[str, ...]
+    judge: Callable[[], Plausibility] = field(default=Plausibility, repr=False)
 
 
 def see(scan: Scan, arm: Arm, study: Study) -> Seen:
@@ -59,13 +68,29 @@ def see(scan: Scan, arm: Arm, study: Study) -> Seen:
 def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
     volume = read_volume(scan.image_path)
     scanned = Scanned(volume, scan)
-    warnings = [f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in check_volume(volume)]
+    faults = check_volume(volume)
+    warnings = [f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in faults]
     if scan.mask_path is not None:
         delineation = delineate(scan.mask_path, volume, study.masks)
         scanned = annotated(volume, scan, delineation)
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in delineation.faults]
     region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
-    return Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
+    seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
+    if any(fault.code == "not-hu" for fault in faults):
+        return seen
+    tumour = Tumour(center_mm, _radius_mm(volume, scanned, study))
+    return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scan.phase))
+
+
+def _radius_mm(volume: Volume, scanned: Scanned, study: Study) -> float:
+    """Half the width of the tumour in the axial plane, by the most that is known about it."""
+    if scanned.mask is not None:
+        widths = [np.ptp(np.flatnonzero(scanned.mask.any(axis=other))) + 1 for other in ((1, 2), (0, 2))]
+        return float(max(np.array(widths) * volume.spacing_mm[:2])) / 2
+    if scanned.scan.box is not None:
+        low_mm, high_mm = resolve_box(scanned.scan.box, volume)
+        return float(np.abs(np.subtract(high_mm, low_mm))[:2].max()) / 2
+    return study.image.assumed_tumour_mm / 2
 
 
 def _see_pictures(scan: Scan, arm: Arm, study: Study) -> Seen:

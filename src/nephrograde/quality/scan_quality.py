@@ -31,8 +31,6 @@ _GREYS = 65535
 """Maximum of a 16-bit picture; two pictures that differ in one grey level have different marks."""
 KIDNEY_FREE_MM = 4.0
 """The kidneys are found on a grid about this coarse."""
-TABLE_IS_RIGHT = 0.95
-"""Prior probability that the table names the right phase; the others share the rest equally."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +160,18 @@ def check_phase(evidence: Evidence, *, phase: str) -> list[Fault]:
         phase: What the table says.
 
     Returns:
-        A warning "phase-suspect" if the phase that the table names is less probable than all others together, with
-        ``TABLE_IS_RIGHT`` as its prior probability.
+        A warning "phase-suspect" if the phase that the table names is less probable than all others together.
 
     Source: Bayes' rule.
     """
+    from nephrograde.organs.enhancement import phase_probabilities
+
     if phase not in PHASES:
         return []
-    others = (1 - TABLE_IS_RIGHT) / (len(PHASES) - 1)
-    weight = {one: evidence.likelihood[one] * (TABLE_IS_RIGHT if one == phase else others) for one in PHASES}
-    probability = {one: weight[one] / sum(weight.values()) for one in PHASES}
-    seen = max((one for one in PHASES if one != phase), key=lambda one: probability[one])
+    probability = phase_probabilities(evidence, named=phase)
     if probability[phase] >= 0.5:
         return []
+    seen = max((one for one in PHASES if one != phase), key=probability.__getitem__)
     return [
         Fault(
             "phase-suspect",

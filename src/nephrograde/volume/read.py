@@ -21,7 +21,7 @@ def read_volume(image_path: str | Path) -> Volume:
     Values are HU for CT (slope and intercept applied). Axes are reordered and flipped as views, without copying.
 
     Args:
-        image_path: NIfTI, NRRD or MHA, or the folder of one DICOM series.
+        image_path: NIfTI, NRRD or MHA, or the folder or zip archive of one DICOM series.
 
     Returns:
         The image. ``nephrograde.volume.check.check_volume`` lists what is suspect but does not prevent its use.

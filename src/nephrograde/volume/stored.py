@@ -8,6 +8,8 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
+from nephrograde.volume.dicom.archive import is_zip
+from nephrograde.volume.dicom.archived import read_archived_series
 from nephrograde.volume.dicom.series import Series, read_listed_series, read_multiframe, read_series
 from nephrograde.volume.dicom.series_list import is_series_list
 from nephrograde.volume.dicom.signature import is_dicom_file
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 _NIFTI = (".nii", ".nii.gz")
 _THROUGH_SIMPLEITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 ACCEPTED = (
-    "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd), a folder with one DICOM series, a list of its files "
-    "(.series) or one multi-frame DICOM object"
+    "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MHA (.mha, .mhd), a folder or zip archive with one DICOM series, a "
+    "list of its files (.series) or one multi-frame DICOM object"
 )
 
 
@@ -74,6 +76,10 @@ def _read_any(image_path: Path) -> Series:
             return Series(*read_nifti(image_path), [])
         if name.endswith(_THROUGH_SIMPLEITK):
             return Series(*_read_other(image_path), [])
+        with image_path.open("rb") as stream:
+            is_archive = is_zip(stream.read(4))
+        if is_archive:
+            return read_archived_series(image_path)
         if is_dicom_file(image_path):
             return read_multiframe(image_path)
     except FileNotFoundError:

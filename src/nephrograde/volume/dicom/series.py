@@ -55,7 +55,7 @@ def read_series(series_dir: Path) -> Series:
     paths = sorted(path for path in series_dir.iterdir() if path.is_file())
     files = [SourceFile(path, f"file {number}") for number, path in enumerate(paths, start=1)]
     try:
-        return _assembled(find_slices(files))
+        return assemble(find_slices(files))
     except VolumeError as error:
         folders = sum(path.is_dir() for path in series_dir.iterdir())
         if error.code != "dicom-none" or not folders:
@@ -88,7 +88,7 @@ def read_listed_series(list_path: Path) -> Series:
                 with listed.open(k) as stream, path.open("wb") as unpacked:
                     shutil.copyfileobj(stream, unpacked)
             files.append(SourceFile(path, listed.name(k), is_wanted=True))
-        return _assembled(find_slices(files))
+        return assemble(find_slices(files))
 
 
 def read_multiframe(dicom_path: Path) -> Series:
@@ -108,10 +108,18 @@ def read_multiframe(dicom_path: Path) -> Series:
     slices = find_slices([SourceFile(dicom_path, "the file", is_wanted=True)])
     if len(slices) == 1:
         raise VolumeError("dicom-single-file", "is one DICOM slice.", "Name the folder that holds its whole series.")
-    return _assembled(slices)
+    return assemble(slices)
 
 
-def _assembled(slices: Sequence[Slice]) -> Series:
+def assemble(slices: Sequence[Slice]) -> Series:
+    """Decode the slices of one series and stack them, straightening those of a tilted gantry.
+
+    Args:
+        slices: In any order.
+
+    Raises:
+        VolumeError: As for :func:`read_series`.
+    """
     stack = stack_slices(slices)
     values, faults = decode(stack.slices)
     grid = stack.grid

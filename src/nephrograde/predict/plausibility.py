@@ -1,0 +1,116 @@
+"""Whether a new scan is what the model was fitted on: its phase, and whether the region lies on a kidney."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nephrograde.vocabulary import phase_name
+from nephrograde.volume.finding import Fault
+from nephrograde.volume.phase.evidence import PHASES
+
+if TYPE_CHECKING:
+    from nephrograde.organs.kidneys import Organs
+    from nephrograde.vocabulary import Triple
+    from nephrograde.volume.phase.evidence import Evidence
+    from nephrograde.volume.volume import Volume
+
+ON_KIDNEY_MM = 10.0
+"""A tumour whose edge is at most this far from a kidney lies on it: kidneys are found to within a few millimetres."""
+
+
+class Tumour(NamedTuple):
+    """Where the tumour is, as far as the annotation says: its middle (LPS, mm) and half its width (mm)."""
+
+    center_mm: Triple
+    radius_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plausibility:
+    """What the kidneys of a scan say about it; everything is None if it is not in HU or shows no kidney.
+
+    Attributes:
+        phase_seen: The most probable phase, such as "np".
+        phase_probability: Its probability.
+        kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch.
+        faults: Warnings with code "phase-suspect", "region-off-kidney" or "kidney-not-found".
+    """
+
+    phase_seen: str | None = None
+    phase_probability: float | None = None
+    kidney_gap_mm: float | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def is_on_kidney(self) -> bool | None:
+        """Whether the region lies on a kidney; None if that is unknown."""
+        return None if self.kidney_gap_mm is None else self.kidney_gap_mm <= ON_KIDNEY_MM
+
+
+def judge_scan(volume: Volume, tumour: Tumour, *, phase: str) -> Plausibility:
+    """Judge a scan in HU by its kidneys.
+
+    Args:
+        volume: The scan.
+        tumour: Where the tumour is.
+        phase: The phase of the model.
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> air = make_volume(np.full((64, 64, 30), -1000.0), spacing_mm=(5.0, 5.0, 5.0))
+    >>> [fault.code for fault in judge_scan(air, Tumour((0.0, 0.0, 0.0), 20.0), phase="np").faults]
+    ['kidney-not-found']
+    """
+    from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
+    from nephrograde.organs.kidneys import find_organs
+
+    organs = find_organs(volume)
+    if organs is None or not organs.scores:
+        message = "no kidney was found, so neither the phase of the scan nor the place of the region could be checked."
+        return Plausibility(faults=(Fault("kidney-not-found", "warning", message, "Check both."),))
+    gap_mm = _gap_mm(organs, tumour)
+    faults = _check_place(gap_mm)
+    enhancement = measure_enhancement(volume, organs)
+    if enhancement is None or phase not in PHASES:
+        return Plausibility(kidney_gap_mm=gap_mm, faults=tuple(faults))
+    evidence = judge_enhancement(enhancement)
+    seen, probability = _most_probable(evidence, phase)
+    return Plausibility(seen, probability, gap_mm, (*_check_phase(seen, probability, phase, evidence), *faults))
+
+
+def _most_probable(evidence: Evidence, phase: str) -> tuple[str, float]:
+    from nephrograde.organs.enhancement import phase_probabilities
+
+    probability = phase_probabilities(evidence, named=phase)
+    if probability[phase] >= 0.5:  # as the check of a cohort: less probable than all others together
+        return phase, probability[phase]
+    seen = max((one for one in PHASES if one != phase), key=probability.__getitem__)
+    return seen, probability[seen]
+
+
+def _check_phase(seen: str, probability: float, phase: str, evidence: Evidence) -> list[Fault]:
+    if seen == phase:
+        return []
+    message = (
+        f"looks {phase_name(seen)} ({seen}, probability {probability:.2f}), but the model was fitted on "
+        f"{phase_name(phase)} scans ({phase}): {evidence.seen.english}."
+    )
+    return [Fault("phase-suspect", "warning", message, "Use a model of that phase, or the scan of this one.")]
+
+
+def _check_place(gap_mm: float) -> list[Fault]:
+    if gap_mm <= ON_KIDNEY_MM:
+        return []
+    message = (
+        f"the region is not on a kidney: the nearest one that was found is {gap_mm:.0f} mm from the tumour's edge."
+    )
+    remedy = "Check the place, its unit (mm or vox), and that it was made on this scan."
+    return [Fault("region-off-kidney", "warning", message, remedy)]
+
+
+def _gap_mm(organs: Organs, tumour: Tumour) -> float:
+    kidneys = np.argwhere(np.isin(organs.labels, list(organs.scores)))
+    away_mm = (kidneys - np.asarray(organs.grid.to_index(tumour.center_mm))) * organs.grid.spacing_mm
+    return max(0.0, float(np.linalg.norm(away_mm, axis=1).min()) - tumour.radius_mm)

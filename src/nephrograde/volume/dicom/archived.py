@@ -1,0 +1,63 @@
+"""The one DICOM series in a zip archive, whatever else the archive holds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.archive import ArchiveRefused, walk_members
+from nephrograde.volume.dicom.series import Series, assemble
+from nephrograde.volume.dicom.slices import SourceFile, find_slices
+from nephrograde.volume.grid import FEWEST_SLICES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nephrograde.volume.dicom.slices import Slice
+
+
+def read_archived_series(archive_path: Path) -> Series:
+    """Read the single DICOM series in a zip archive, nested archives included.
+
+    The rules are those of a scan of an export: members that are encrypted, unpack to many times their size or have
+    names that lead out of the archive are refused, files that are not DICOM are skipped. Localisers of fewer than three
+    slices beside the series are left out.
+
+    Args:
+        archive_path: The archive. It is unpacked to a temporary folder during reading.
+
+    Returns:
+        As for :func:`~nephrograde.volume.dicom.series.read_series`; messages refer to files by their number in the
+        archive.
+
+    Raises:
+        VolumeError: As for :func:`~nephrograde.volume.dicom.series.read_series`, and with code "archive-damaged".
+    """
+    with tempfile.TemporaryDirectory() as unpacked_dir:
+        try:
+            files = _unpacked(archive_path, Path(unpacked_dir))
+        except ArchiveRefused as refused:
+            raise VolumeError(
+                "archive-damaged",
+                f"is an archive that cannot be read: {refused}.",
+                "Unpack it, and name the folder with the series.",
+            ) from None
+        return assemble(_without_localisers(find_slices(files)))
+
+
+def _unpacked(archive_path: Path, unpacked_dir: Path) -> list[SourceFile]:
+    files = []
+    for number, member in enumerate(walk_members(archive_path), start=1):
+        path = unpacked_dir / str(number)
+        path.write_bytes(member.read())
+        files.append(SourceFile(path, f"file {number} of the archive"))
+    return files
+
+
+def _without_localisers(slices: Sequence[Slice]) -> list[Slice]:
+    counts = Counter(one.series_uid for one in slices)
+    kept = {uid for uid, count in counts.items() if count >= FEWEST_SLICES} or set(counts)
+    return [one for one in slices if one.series_uid in kept]

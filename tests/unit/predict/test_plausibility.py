@@ -1,0 +1,141 @@
+"""A scan of another phase, and a region that is not on a kidney, are said; whatever cannot be known is None."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from nephrograde.cohort.case import Scan
+from nephrograde.cohort.place import parse_point
+from nephrograde.predict.grading import Grading, Performance
+from nephrograde.predict.plausibility import Tumour, judge_scan
+from nephrograde.predict.seeing import see
+from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+from nephrograde.study import Study
+from nephrograde.volume.masks.delineation import delineate
+from nephrograde.volume.read import read_volume
+from nephrograde.volume.roi import measure_tumour
+from nephrograde.volume.volume import Volume, make_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STUDY = Study.model_validate(
+    {
+        "cohort": {"table": "cohort.csv", "phases": ["cmp", "np"]},
+        "arm": ({"name": "weak-1", "supervision": "point", "slices": 1},),
+        "image": {"slice_px": 16},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def cohort_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    write_cohort(folder, PhantomSettings(patients=8, phases=("cmp", "np"), matrix_px=96))
+    return folder / "images" / "SYN-0002"
+
+
+@pytest.fixture(scope="module")
+def scan(cohort_dir: Path) -> Volume:
+    return read_volume(cohort_dir / "np.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def tumour(cohort_dir: Path, scan: Volume) -> Tumour:
+    mask = delineate(cohort_dir / "np_mask.nii.gz", scan, STUDY.masks).mask
+    assert mask is not None
+    x, y, z = np.argwhere(mask).mean(axis=0)
+    return Tumour(scan.to_mm((x, y, z)), measure_tumour(mask, scan).diameter_mm / 2)
+
+
+def test_the_phase_of_the_model_and_a_tumour_on_a_kidney_raise_no_doubt(scan: Volume, tumour: Tumour) -> None:
+    found = judge_scan(scan, tumour, phase="np")
+    assert (found.phase_seen, found.is_on_kidney, found.faults) == ("np", True, ())
+
+
+def test_another_phase_is_named_with_its_probability(cohort_dir: Path, tumour: Tumour, scan: Volume) -> None:
+    arterial = read_volume(cohort_dir / "cmp.nii.gz")
+    found = judge_scan(arterial, tumour, phase="up")
+    assert [fault.code for fault in found.faults] == ["phase-suspect"]
+    assert found.phase_seen == "cmp"
+    assert found.phase_probability is not None
+    assert 0.25 < found.phase_probability <= 1
+
+
+def test_a_region_beside_the_kidneys_is_said_with_its_distance(scan: Volume, tumour: Tumour) -> None:
+    x, y, z = tumour.center_mm
+    found = judge_scan(scan, Tumour((x, y - 120.0, z), 10.0), phase="np")
+    assert [fault.code for fault in found.faults] == ["region-off-kidney"]
+    assert found.is_on_kidney is False
+    assert found.kidney_gap_mm is not None
+    assert found.kidney_gap_mm > 20
+
+
+def test_a_phase_of_ones_own_is_not_compared(scan: Volume, tumour: Tumour) -> None:
+    found = judge_scan(scan, tumour, phase="delayed-20-min")
+    assert (found.phase_seen, found.phase_probability, found.is_on_kidney) == (None, None, True)
+
+
+def test_without_a_kidney_nothing_is_known(tumour: Tumour) -> None:
+    noise = np.random.default_rng(1).normal(40, 20, (60, 60, 40))
+    found = judge_scan(make_volume(noise, spacing_mm=(4.0, 4.0, 5.0)), tumour, phase="np")
+    assert [fault.code for fault in found.faults] == ["kidney-not-found"]
+    assert (found.phase_seen, found.is_on_kidney) == (None, None)
+
+
+def test_what_is_seen_carries_its_own_judgement(cohort_dir: Path, tumour: Tumour) -> None:
+    point = parse_point(",".join(f"{value:.1f}" for value in tumour.center_mm) + " mm")
+    seen = see(Scan("np", cohort_dir / "np.nii.gz", None, point, None, None), STUDY.arm[0], STUDY)
+    assert seen.judge().is_on_kidney
+    with_mask = see(
+        Scan("np", cohort_dir / "np.nii.gz", cohort_dir / "np_mask.nii.gz", None, None, None), STUDY.arm[0], STUDY
+    )
+    assert with_mask.judge().kidney_gap_mm == 0
+
+
+def make_grading(**changes: Any) -> Grading:
+    standard = Grading(
+        model="weak-1-np",
+        phase="np",
+        p_high=0.5,
+        p_high_of_folds=(0.4, 0.6),
+        call="high",
+        threshold=0.45,
+        threshold_rule="youden",
+        image="np.nii.gz",
+        size=(9, 9, 9),
+        spacing_mm=(1.0, 1.0, 1.0),
+        center_mm=(0.0, 0.0, 0.0),
+        slices=(4,),
+        warnings=(),
+        synthetic=False,
+        folds_high=1,
+        performance=Performance(0.8, 0.7, 0.9, 0.95, 90, 41, "test"),
+        phase_seen="np",
+        phase_probability=0.98,
+        kidney_gap_mm=3.0,
+        is_on_kidney=True,
+    )
+    return replace(standard, **changes)
+
+
+def test_the_answer_says_how_good_the_model_was() -> None:
+    assert "AUC 0.800 (95 % CI 0.700–0.900) on 90 test patients (41 high grade)" in make_grading().as_text()
+    oof = Performance(None, None, None, None, 50, 0, "oof")
+    assert "AUC not computed on 50 training patients, scored out of fold" in make_grading(performance=oof).as_text()
+    assert make_grading().as_dict()["performance"]["n_high"] == 41
+
+
+def test_the_answer_says_where_the_region_is() -> None:
+    assert "the region is on a kidney; by its kidneys, the scan is nephrographic" in make_grading().as_text()
+    text = make_grading(phase_seen=None, kidney_gap_mm=31.6, is_on_kidney=False).as_text()
+    assert "the region is 32 mm from the nearest kidney" in text
+    assert "kidney" not in make_grading(kidney_gap_mm=None, is_on_kidney=None).as_text()
+
+
+def test_folds_that_disagree_are_told_from_those_that_agree() -> None:
+    assert [make_grading(folds_high=n).folds_agree for n in (0, 1, 2)] == [True, False, True]
