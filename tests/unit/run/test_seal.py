@@ -8,7 +8,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
-from nephrograde.run.seal import Seal, read_seal, renew_seal, seal_fold
+from nephrograde.run.seal import Seal, make_seal, read_seal, renew_seal, seal_fold
 
 
 @pytest.fixture

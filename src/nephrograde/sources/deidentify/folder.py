@@ -17,6 +17,7 @@ from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
 from nephrograde.sources.deidentify.suspects import judge
+from nephrograde.sources.deidentify.uids import is_transfer_syntax
 from nephrograde.sources.scan.tree import UNREADABLE
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, EXPLICIT, IMPLICIT, MEDIA_DIRECTORY_CLASS
@@ -286,6 +287,8 @@ def _parse(content: bytes) -> Dataset:
         raise SetAside("damaged: nothing in it")
     if "TransferSyntaxUID" not in meta:
         meta.TransferSyntaxUID = _BYTE_ORDERS[source.original_encoding]  # type: ignore[index]
+    if not is_transfer_syntax(str(meta.TransferSyntaxUID)):
+        raise SetAside("a private transfer syntax")
     if "SOPClassUID" not in source and "MediaStorageSOPClassUID" in meta:
         source.SOPClassUID = meta.MediaStorageSOPClassUID
     source.file_meta = meta

@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.sources.deidentify.identity import Identity
-from nephrograde.sources.deidentify.pixels import clean_pixels
+from nephrograde.sources.deidentify.pixels import PIXELS, clean_pixels
 from nephrograde.sources.deidentify.profile import Treatment, treatment
+from nephrograde.sources.deidentify.tables import TABLES, clean_table
+from nephrograde.sources.deidentify.terms import is_code, is_term
 from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
-from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
+from nephrograde.volume.dicom.datasets import character_sets_of, text_of, texts_of
 from nephrograde.volume.dicom.moment import read_day, read_time
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ _METHOD_CODES = {
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
 }
+_CHARACTER_SET = 0x00080005  # of the texts as read; the texts that are written are in UTF-8
 _DEEPEST = 16  # levels of nested sequences
-_CODED = re.compile(r"[\w .+/^*:-]{0,32}")
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
 _DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
 
@@ -101,6 +103,7 @@ class Cleaner:
         syntax = UID(str(source.file_meta.TransferSyntaxUID))
         target = self._cleaned_items(source, (), depth=0)
         target.SpecificCharacterSet = "ISO_IR 192"
+        _require_modality_tables(target)
         self._clean_pixels(source, target, syntax)
         self._state_method(target)
         target.file_meta = _file_meta(target, syntax)
@@ -112,7 +115,7 @@ class Cleaner:
 
         target = Dataset()
         charsets = character_sets_of(source, outer_charsets)
-        for tag in sorted(int(tag) for tag in source.keys()):  # noqa: SIM118
+        for tag in sorted({int(tag) for tag in source.keys()} - {_CHARACTER_SET}):  # noqa: SIM118
             way = treatment(
                 tag, keep_descriptions=self.keep_descriptions, keep_characteristics=self.keep_characteristics
             )
@@ -122,7 +125,7 @@ class Cleaner:
             elif way is Treatment.NUMBER:
                 element = number_element(source, tag, charsets)
             elif way is Treatment.PIXELS:
-                element = bytes_element(source, tag)
+                element = bytes_element(source, tag, _image_bytes(source, tag))
             elif way is not Treatment.DROP:
                 element = text_element(tag, self._new_texts(way, source, tag, charsets))
             if element is not None:
@@ -136,9 +139,14 @@ class Cleaner:
             return [self.subject.patient_id]
         if way is Treatment.DUMMY:
             return [REMOVED]
+        keyword = _keyword_of(tag)
+        if way is Treatment.CODE:
+            scheme = text_of(source, "CodingSchemeDesignator", charsets)
+            found = texts_of(source, tag, charsets)
+            return [self._code_part(keyword, text) if is_code(keyword, text, scheme) else "" for text in found]
         change = {
             Treatment.CLEAN: self.identity.removed_from,
-            Treatment.CODED: self._coded,
+            Treatment.CODED: lambda text: text if is_term(keyword, text) else "",
             Treatment.AGE: _age,
             Treatment.SHIFT: self._shifted,
             Treatment.TIME: _time,
@@ -146,8 +154,10 @@ class Cleaner:
         }[way]
         return [change(text) for text in texts_of(source, tag, charsets)]
 
-    def _coded(self, text: str) -> str:
-        return self.identity.removed_from(text) if _CODED.fullmatch(text) else ""
+    def _code_part(self, keyword: str, text: str) -> str:
+        if keyword == "CodeMeaning":
+            return self.identity.removed_from(text)
+        return "" if self.identity.is_in(text) else text  # a code of nine digits is nobody's number
 
     def _shifted(self, text: str) -> str:
         day = read_day(text)
@@ -169,13 +179,14 @@ class Cleaner:
         return DataElement(tag, "SQ", [self._cleaned_items(item, charsets, depth=depth + 1) for item in items or ()])
 
     def _clean_pixels(self, source: Dataset, target: Dataset, syntax: Any) -> None:
-        if "PixelData" not in target:
-            return
-        element = target["PixelData"]
-        element.is_undefined_length = syntax.is_encapsulated
-        element.value = clean_pixels(
-            element.value, source, is_encapsulated=syntax.is_encapsulated, is_little_endian=syntax.is_little_endian
-        )
+        for keyword in PIXELS:
+            if keyword not in target:
+                continue
+            element = target[keyword]
+            element.is_undefined_length = syntax.is_encapsulated
+            element.value = clean_pixels(
+                element.value, source, is_encapsulated=syntax.is_encapsulated, is_little_endian=syntax.is_little_endian
+            )
 
     def _state_method(self, target: Dataset) -> None:
         from pydicom import Dataset
@@ -196,6 +207,19 @@ class Cleaner:
             target.DeidentificationMethodCodeSequence.append(item)
 
 
+def _image_bytes(source: Dataset, tag: int) -> bytes | None:
+    if tag in TABLES:
+        return clean_table(source, tag)
+    value = source.get_item(tag).value
+    return value if isinstance(value, bytes) else None
+
+
+def _require_modality_tables(target: Dataset) -> None:
+    """Require the tables that give pixels their meaning; without them, the values would be others."""
+    if any("LUTData" not in item for item in target.get("ModalityLUTSequence") or ()):
+        raise ValueError("a modality lookup table that is not one")
+
+
 def _file_meta(target: Dataset, syntax: Any) -> Any:
     from pydicom.dataset import FileMetaDataset
 
@@ -204,6 +228,12 @@ def _file_meta(target: Dataset, syntax: Any) -> Any:
     meta.MediaStorageSOPInstanceUID = target.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
     return meta
+
+
+def _keyword_of(tag: int) -> str:
+    from pydicom.datadict import dictionary_keyword
+
+    return dictionary_keyword(tag)
 
 
 def _tag_of(name: str) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nephrograde.cells import RowWriter, as_read
 from nephrograde.errors import InputError, Problem, about_writing
 from nephrograde.files import replaced, write_all
+from nephrograde.sources.deidentify.uids import is_registered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,6 @@ _COLUMNS = ["patient_id", "original_id", "days_shifted"]
 _SECRET_ROW = "(secret)"  # noqa: S105 - the name of the row, not its content
 _SHIFT_FROM_DAYS, _SHIFT_TO_DAYS = 30, 3650
 _OURS = re.compile(r"P(\d{4,})")
-_WELL_KNOWN = re.compile(
-    r"1\.2\.840\.10008(\.\d{1,9}){1,12}"
-)  # UIDs defined by DICOM itself: object classes, transfer syntaxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +94,14 @@ class Key:
         """Map a UID to its replacement, which is the same each time and cannot be reversed without the key.
 
         Args:
-            original_uid: Any text. UIDs defined by DICOM itself and empty texts are returned unchanged.
+            original_uid: Any text. UIDs registered in the standard and empty texts are returned unchanged.
 
         Returns:
             A UID of the form 2.25.<UUID>, derived by HMAC-SHA-256.
 
         **Source:** DICOM PS3.5 B.2 (UUID derived UID); FIPS 198-1 (HMAC).
         """
-        if not original_uid or _WELL_KNOWN.fullmatch(original_uid):
+        if not original_uid or is_registered(original_uid):
             return original_uid
         drawn = hmac.digest(self._secret, f"uid {original_uid}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         return f"2.25.{uuid.UUID(bytes=drawn[:16], version=4).int}"

@@ -1,4 +1,4 @@
-"""The pixels of an image without hidden data: bytes after the last pixel, overlays in unused bits."""
+"""The pixels of an image without hidden data: bytes after the last pixel, overlays in unused bits, comments."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.sources.deidentify.stream import clean_fragments
+
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_SHARED_SAMPLES = {"YBR_FULL_422": 2, "YBR_PARTIAL_422": 2}
+"""Samples per pixel where two pixels share their colour."""
 
 
 def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_little_endian: bool) -> bytes:
     """Return the pixels of an image and nothing else.
-
-    Compressed pixels are returned unchanged; comments inside a JPEG stream are not removed.
 
     Args:
         stored: The value of PixelData.
@@ -23,12 +27,13 @@ def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_li
 
     Returns:
         Exactly the bytes that the pixels need, padded with a zero to an even length. If the header describes an overlay
-        inside the pixels, the bits that are not part of the pixel values are cleared (or set to the sign bit).
+        inside the pixels, the bits that are not part of the pixel values are cleared (or set to the sign bit). Of
+        compressed pixels the frames, without the comments of JPEG and JPEG 2000.
 
     Raises:
         ValueError: If there are fewer bytes than pixels.
 
-    **Source:** DICOM PS3.5 8.1.1 and 8.1.2; PS3.15 E.3.3 requires such overlays to be removed.
+    **Source:** DICOM PS3.5 8.1.1, 8.1.2 and A.4; PS3.15 E.3.3 requires such overlays to be removed.
 
     >>> from pydicom import Dataset
     >>> header = Dataset()
@@ -36,15 +41,22 @@ def clean_pixels(stored: bytes, header: Dataset, *, is_encapsulated: bool, is_li
     >>> clean_pixels(b"12 and a name", header, is_encapsulated=False, is_little_endian=True)
     b'12'
     """
-    if is_encapsulated or int(header.get("SamplesPerPixel") or 1) > 1:  # colour is stored in too many ways to count on
-        return stored
+    n_frames = int(header.get("NumberOfFrames") or 1)
+    if is_encapsulated:
+        return clean_fragments(stored, n_frames=n_frames)
     bits = int(header.get("BitsAllocated") or 16)
-    count = int(header.Rows) * int(header.Columns) * int(header.get("NumberOfFrames") or 1)
+    samples = int(header.get("SamplesPerPixel") or 1)
+    samples = (
+        _SHARED_SAMPLES.get(str(header.get("PhotometricInterpretation", "")), samples) if samples == 3 else samples
+    )
+    count = int(header.Rows) * int(header.Columns) * n_frames * samples
     needed = (count * bits + 7) // 8
+    if len(stored) < needed and samples > 1:
+        return stored  # colour is stored in too many ways to count on
     if len(stored) < needed:
         raise ValueError("fewer bytes than pixels")
     pixels = stored[:needed]
-    if bits == 16 and _has_embedded_overlay(header):
+    if bits == 16 and samples == 1 and _has_embedded_overlay(header):
         pixels = _without_unused_bits(pixels, header, order="<" if is_little_endian else ">")
     return pixels + b"\0" * (needed % 2)
 

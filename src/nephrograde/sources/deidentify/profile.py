@@ -23,7 +23,8 @@ class Treatment(Enum):
     DUMMY = "replaced by a word that says so"
     PSEUDONYM = "replaced by the patient's pseudonym"
     CLEAN = "text, kept without what identifies the patient"
-    CODED = "code string, kept if valid"
+    CODE = "part of a code, cleaned and kept if its coding scheme is known"
+    CODED = "code string, kept if the standard defines it"
     AGE = "age, kept below 90 years"
     SHIFT = "date, shifted by the patient's days"
     TIME = "time of day, kept if valid"
@@ -55,24 +56,19 @@ TECHNICAL_TEXTS = frozenset(
         "ManufacturerModelName",
         "SoftwareVersions",
         "ConvolutionKernel",
-        "FilterType",
-        "RescaleType",
-        "ModalityLUTType",
-        "LUTExplanation",
-        "WindowCenterWidthExplanation",
-        "PositionReferenceIndicator",
         "ContrastBolusRoute",
         "SegmentAlgorithmName",
         "AlgorithmName",
         "AlgorithmVersion",
-        "DimensionDescriptionLabel",
-        "CodeValue",
-        "CodeMeaning",
-        "CodingSchemeDesignator",
-        "CodingSchemeVersion",
     }
 )
-"""Texts about the scanner and the coding: kept, but cleaned as well."""
+"""Texts about the scanner and the processing: kept, but cleaned as well."""
+
+_CODED_TEXTS = frozenset({"RescaleType", "ModalityLUTType"})
+"""Short texts with defined terms, treated like code strings."""
+
+CODES = frozenset({"CodeValue", "CodeMeaning", "CodingSchemeDesignator", "CodingSchemeVersion"})
+"""Parts of codes: kept, but cleaned, if the standard knows their coding scheme."""
 
 CHARACTERISTICS = frozenset({"PatientSex", "PatientAge", "PatientSize", "PatientWeight"})
 """Kept unless the settings say otherwise (Retain Patient Characteristics Option): a clinical baseline needs them."""
@@ -112,8 +108,6 @@ _PIXELS = frozenset(
         "PixelData",
         "FloatPixelData",
         "DoubleFloatPixelData",
-        "ExtendedOffsetTable",
-        "ExtendedOffsetTableLengths",
         "LUTData",
         "RedPaletteColorLookupTableData",
         "GreenPaletteColorLookupTableData",
@@ -169,6 +163,8 @@ def _by_name(keyword: str, keep_descriptions: bool) -> Treatment | None:
         Treatment.SHIFT: DATES,
         Treatment.TIME: TIMES,
         Treatment.CLEAN: TECHNICAL_TEXTS | DESCRIPTORS if keep_descriptions else TECHNICAL_TEXTS,
+        Treatment.CODE: CODES,
+        Treatment.CODED: _CODED_TEXTS,
         Treatment.PIXELS: _PIXELS,
     }
     return next((way for way, keywords in ours.items() if keyword in keywords), None)

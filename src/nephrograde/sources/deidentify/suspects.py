@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.sources.deidentify.uids import is_registered
 from nephrograde.volume.dicom.datasets import text_of
 from nephrograde.volume.dicom.dictionary import SECONDARY_CAPTURE_CLASS, SEGMENTATION_CLASSES, STRUCTURE_SET_CLASS
 
@@ -59,7 +60,7 @@ def judge(header: Dataset) -> Verdict:
     sop_class = text_of(header, "SOPClassUID")
     if sop_class == STRUCTURE_SET_CLASS:
         return Verdict()
-    if not sop_class.startswith(_STORAGE):
+    if not sop_class.startswith(_STORAGE) or not is_registered(sop_class):
         return Verdict(
             "the header does not say what kind of object it is" if not sop_class else "a private kind of object"
         )
@@ -82,7 +83,8 @@ def _suspect_kind(header: Dataset, sop_class: str) -> Verdict:
         or "ConversionType" in header,
         "of a modality whose images often carry text": text_of(header, "Modality").upper() in _TEXT_MODALITIES,
         "a dose sheet or screen": bool(_WORDS_OF_PAGES.search(words)),
-        "in colour": text_of(header, "SamplesPerPixel") not in {"", "1"},
+        "in colour": text_of(header, "SamplesPerPixel") not in {"", "1"}
+        or text_of(header, "PhotometricInterpretation").upper() == "PALETTE COLOR",
         "of 8 bits a pixel": text_of(header, "BitsAllocated") == "8",
     }
     found = next((kind for kind, holds in kinds.items() if holds), "")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
+_SHORTEST_TEXT = 8
+_TEXT = re.compile(rb"[A-Za-z0-9 ^.=_-]+\0?")
 _WHOLE = {"IS", "US", "SS", "UL", "SL", "SV", "UV"}
 
 
@@ -29,20 +31,16 @@ def text_element(tag: int, texts: list[str]) -> DataElement:
 
 
 def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> DataElement | None:
-    """Build a numeric element of the type that DICOM defines; None if the text is not a number."""
+    """Build a numeric element of the type that DICOM defines; None if the value is text, or another text's bytes."""
     from pydicom import DataElement
     from pydicom.config import IGNORE
     from pydicom.datadict import dictionary_VR
 
     vr = dictionary_VR(tag)
-    item = source.get_item(tag)
-    if item.VR in BINARY_VRS and vr in {item.VR, "US or SS"}:
-        return DataElement(tag, item.VR, source[tag].value)
-    if vr in {"US or SS", "AT"} or (item.VR is None and vr in BINARY_VRS):
-        value = source[tag].value
-        if isinstance(value, bytes) and len(value) > 6:  # at most the three numbers of a lookup table
-            return None
-        return DataElement(tag, vr, value)
+    found = source.get_item(tag).VR
+    is_declared = found in BINARY_VRS and vr in {found, "US or SS"}
+    if is_declared or vr in {"US or SS", "AT"} or (found is None and vr in BINARY_VRS):
+        return _binary_element(source, tag, found if is_declared else vr)
     texts = [text.replace(",", ".") for text in texts_of(source, tag, charsets)]
     if not any(texts):
         return DataElement(tag, vr, None)
@@ -56,14 +54,38 @@ def number_element(source: Dataset, tag: int, charsets: tuple[str, ...]) -> Data
     return DataElement(tag, vr, values[0] if len(values) == 1 else values, validation_mode=IGNORE)
 
 
-def bytes_element(source: Dataset, tag: int) -> DataElement | None:
-    """Copy the bytes of an image or of a lookup table as they are in the file."""
+def bytes_element(source: Dataset, tag: int, value: bytes | None) -> DataElement | None:
+    """Build an element of the bytes of an image or of a lookup table, of the type that it has in the file."""
     from pydicom import DataElement
     from pydicom.datadict import dictionary_VR
 
-    item = source.get_item(tag)
-    if not isinstance(item.value, bytes):
+    if value is None:
         return None
-    known = dictionary_VR(tag)
-    vr = item.VR if item.VR in known.split(" or ") else known
-    return DataElement(tag, vr, item.value)
+    known, found = dictionary_VR(tag), source.get_item(tag).VR
+    is_sound = found in known.split(" or ") and found not in BINARY_VRS  # those would be written as numbers
+    return DataElement(tag, found if is_sound else "OW" if "OW" in known else known, value)
+
+
+def _binary_element(source: Dataset, tag: int, vr: str) -> DataElement | None:
+    from pydicom import DataElement
+
+    stored = source.get_item(tag).value
+    if isinstance(stored, bytes) and _is_text(stored):
+        return None
+    value = source[tag].value
+    if isinstance(value, bytes) and len(value) > 6:  # at most the three numbers of a lookup table
+        return None
+    return _counted(DataElement(tag, vr, value))
+
+
+def _is_text(value: bytes) -> bool:
+    """Whether the bytes of binary numbers are letters and digits throughout, as those of numbers hardly ever are."""
+    return len(value) >= _SHORTEST_TEXT and _TEXT.fullmatch(value) is not None
+
+
+def _counted(element: DataElement) -> DataElement | None:
+    """Return an element if it has as many values as DICOM allows."""
+    from pydicom.datadict import dictionary_VM
+
+    most = dictionary_VM(element.tag).rpartition("-")[2]
+    return element if not most.isdecimal() or int(most) >= element.VM else None

@@ -7,6 +7,7 @@ import pydicom
 import pytest
 from pydicom import DataElement, Dataset
 from pydicom.config import IGNORE
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -45,7 +46,7 @@ def with_raw(name, vr, raw):
 
 
 def put_raw(source, name, vr, raw):
-    tag = DataElement(name, "UN", b"").tag
+    tag = Tag(name)
     source[tag] = pydicom.dataelem.RawDataElement(tag, vr, len(raw), raw, 0, False, True)
 
 
@@ -155,6 +156,8 @@ def test_fewer_bytes_than_pixels_are_refused():
         ({"BitsAllocated": 8}, "8 bits", True),
         ({"Modality": "US"}, "modality", True),
         ({"SOPClassUID": "1.3.12.2.1107.5.9.1"}, "private", False),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.44051401"}, "private", False),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour", True),
         ({"SOPClassUID": ""}, "does not say", False),
         ({"PixelData": None, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}, "not an image", False),
     ],
@@ -204,6 +207,65 @@ def test_sequences_without_end_are_cut(tmp_path):
         inner = outer
     image.ConceptCodeSequence = [inner]
     assert "innermost" not in str(cleaned(image))
+
+
+def test_code_strings_are_kept_if_the_standard_defines_them():
+    image = ct_slice(1)
+    image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI", "SYNAGOGA"]
+    image.BodyPartExamined, image.ContentQualification, image.PatientPosition = "ABDOMEN", "SYNAGOGA", "HFS"
+    target = cleaned(image)
+    assert list(target.ImageType) == ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI", ""]
+    assert (target.BodyPartExamined, target.ContentQualification, target.PatientPosition) == ("ABDOMEN", None, "HFS")
+
+
+def test_an_item_in_another_character_set_is_written_as_utf8():
+    item = Dataset()
+    item.SpecificCharacterSet, item.CodeMeaning, item.CodingSchemeDesignator = "GB18030", "肾肿瘤", "SCT"
+    image = ct_slice(1)
+    image.AnatomicRegionSequence = [item]
+    image.file_meta = pydicom.dataset.FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    content = io.BytesIO()
+    image.save_as(content, enforce_file_format=True)
+    written = io.BytesIO()
+    cleaned(pydicom.dcmread(io.BytesIO(content.getvalue()))).save_as(written, enforce_file_format=True)
+    (region,) = pydicom.dcmread(io.BytesIO(written.getvalue())).AnatomicRegionSequence
+    assert region.CodeMeaning == "肾肿瘤"
+    assert "SpecificCharacterSet" not in region
+
+
+@pytest.mark.parametrize(
+    ("name", "vr", "raw"),
+    [
+        ("DiffusionBValue", "FD", b"Kowalska"),
+        ("SimpleFrameList", "UL", b"Kowalska Lucja  "),
+        ("SelectorUVValue", "UV", b"44051401"),
+        ("Exposure", "IS", b"Kowalska"),
+        ("FrameIncrementPointer", "AT", b"Kowalska"),
+        ("SmallestImagePixelValue", "US", b"Kowalska"),
+    ],
+)
+def test_text_in_the_bytes_of_numbers_is_left_out(name, vr, raw):
+    assert name not in cleaned(with_raw(name, vr, raw))
+
+
+def test_numbers_keep_their_values():
+    image = ct_slice(1)
+    image.DiffusionBValue, image.SimpleFrameList, image.SmallestImagePixelValue = 1000.0, [1, 2, 3], 7
+    target = cleaned(image)
+    assert (target.DiffusionBValue, target.SmallestImagePixelValue) == (1000.0, 7)
+    assert list(target.SimpleFrameList) == [1, 2, 3]
+
+
+def test_a_modality_table_that_is_not_one_is_a_reason_to_stop():
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [4, 0, 16], "HU", b"Kowalska"
+    image = ct_slice(1)
+    image.ModalityLUTSequence = [table]
+    with pytest.raises(ValueError, match="modality lookup table"):
+        cleaned(image)
+    table.LUTData = np.arange(4, dtype="<u2").tobytes()
+    assert cleaned(image).ModalityLUTSequence[0].LUTData == table.LUTData
 
 
 def test_a_wrong_value_where_it_does_not_belong_is_no_reason_to_stop():

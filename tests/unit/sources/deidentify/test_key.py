@@ -46,6 +46,8 @@ def test_new_uids_are_valid_and_need_the_secret(tmp_path):
     assert one.uid("1.2.3") != one.uid("1.2.4")
     assert one.uid("1.2.840.10008.5.1.4.1.1.2") == "1.2.840.10008.5.1.4.1.1.2"
     assert one.uid("1.2.840.10008.5.Kowalska").startswith("2.25.")
+    assert one.uid("1.2.840.10008.5.1.4.1.1.2.44051401").startswith("2.25.")  # under the root, but not registered
+    assert one.uid("1.2.840.10008.1.4.1.1") == "1.2.840.10008.1.4.1.1"  # a well-known frame of reference
     assert one.uid("") == ""
 
 
