@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,10 +11,11 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.files import remove_leftovers, replaced, write_rows
 from nephrograde.lock import lock_path_of, only_writer_of
 from nephrograde.sources.deidentify.found import Content, SetAside, contents_below
-from nephrograde.sources.deidentify.header import Cleaner, identity_of
-from nephrograde.sources.deidentify.identity import Identity
+from nephrograde.sources.deidentify.gather import Gathered, gather, original_id_of
+from nephrograde.sources.deidentify.header import Cleaner
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
+from nephrograde.sources.deidentify.revealing import identity_of
 from nephrograde.sources.deidentify.suspects import judge
 from nephrograde.sources.deidentify.uids import is_transfer_syntax
 from nephrograde.sources.scan.tree import UNREADABLE
@@ -36,7 +36,8 @@ _BYTE_ORDERS = {
     (False, True): EXPLICIT,
     (False, False): BIG_ENDIAN,
 }
-_NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORECASE)
+RULES = 2
+"""Increase when copies are made differently; those of earlier runs are then written again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +86,22 @@ class _Run:
     key: Key
     journal: Journal
     settings: DeidentifySettings
+    gathered: Gathered
     seen: list[Outcome] = field(default_factory=list)
     set_aside: list[list[str]] = field(default_factory=list)
-    identities: dict[str, Identity] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
     n_written: int = 0
 
     def take(self, found: Content) -> None:
         """Write a de-identified copy of one file, or record why not, unless an earlier run has done so."""
         source = self.key.digest(f"path {found.name}")
-        version = self.key.digest(f"{found.stamp} {self.settings}")
         outcome = past = self.journal.by_source.get(source)
-        is_done = past is not None and past.version == version and past.reason != UNREADABLE
+        is_done = (
+            past is not None and past.version == self._version(found, past.patient_id) and past.reason != UNREADABLE
+        )
         if outcome is None or not is_done or (outcome.file and not (self.out_dir / outcome.file).is_file()):
-            outcome = self._outcome(found, Outcome(source=source, version=version))
+            outcome = self._outcome(found, Outcome(source=source, version=""))
+            outcome = replace(outcome, version=self._version(found, outcome.patient_id))
             if past is not None and past.file and past.file != outcome.file:  # written earlier, no longer wanted
                 (self.out_dir / past.file).unlink(missing_ok=True)
             self.journal.add(outcome)
@@ -105,6 +109,12 @@ class _Run:
         self.seen.append(outcome)
         if not outcome.file:
             self.set_aside.append([found.name, outcome.patient_id, outcome.reason])
+
+    def _version(self, found: Content, patient_id: str) -> str:
+        """Digest of all that a copy depends on: the file, the settings, and what is known about its patient."""
+        if patient_id not in self.marks:
+            self.marks[patient_id] = str(self.gathered.identity(self.key.original_id(patient_id)))
+        return self.key.digest(f"{RULES} {found.stamp} {self.settings} {self.marks[patient_id]}")
 
     def _outcome(self, found: Content, outcome: Outcome) -> Outcome:
         try:
@@ -125,13 +135,13 @@ class _Run:
         verdict = judge(source)
         if verdict.reason and not verdict.is_suspect:
             return replace(outcome, reason=verdict.reason)
-        original_id = _original_id(source)
+        original_id = original_id_of(source)
         subject = self.key.subject(original_id)
         _require_uids(source, original_id, outcome.source)
         cleaner = Cleaner(
             subject,
             self.key.uid,
-            self._identity(subject.patient_id, source),
+            self.gathered.identity(original_id).joined(identity_of(source)).in_order(),
             keep_descriptions=self.settings.keep_descriptions,
             keep_characteristics=self.settings.keep_characteristics,
         )
@@ -150,12 +160,6 @@ class _Run:
         if verdict.is_suspect and not self.settings.write_suspects:
             return outcome
         return self._written(target, outcome)
-
-    def _identity(self, patient_id: str, source: Dataset) -> Identity:
-        """Merge a patient's names and numbers from all files so far: one may lack or misspell what another has."""
-        known = self.identities.get(patient_id, Identity()).joined(identity_of(source))
-        self.identities[patient_id] = known
-        return known
 
     def _written(self, target: Dataset, outcome: Outcome) -> Outcome:
         from pydicom import dcmwrite
@@ -213,7 +217,8 @@ def deidentify_folder(
         key = Key(key_path)
         with Journal(out_dir, key) as journal:
             _remove_interrupted(out_dir)
-            run = _Run(out_dir, key, journal, settings or DeidentifySettings())
+            gathered = gather(contents_below(folder.resolve(), leave_out=leave_out))
+            run = _Run(out_dir, key, journal, settings or DeidentifySettings(), gathered)
             for content in contents_below(folder.resolve(), leave_out=leave_out):
                 run.take(content)
                 progress(1)
@@ -293,15 +298,6 @@ def _parse(content: bytes) -> Dataset:
         source.SOPClassUID = meta.MediaStorageSOPClassUID
     source.file_meta = meta
     return source
-
-
-def _original_id(source: Dataset) -> str:
-    """Identify the patient: by id, together with birth date and name, as all patients may share one id or have none."""
-    patient_id = text_of(source, "PatientID")
-    if patient_id and not _NOBODYS_ID.fullmatch(patient_id):
-        return patient_id
-    person = [text for text in (text_of(source, "PatientBirthDate"), text_of(source, "PatientName")) if text]
-    return " | ".join([*([patient_id] if patient_id else []), *(person or [text_of(source, "StudyInstanceUID")])])
 
 
 def _require_uids(source: Dataset, original_id: str, path_digest: str) -> None:

@@ -26,12 +26,18 @@ class Content:
         name: Path below the folder with ``/``; a member of an archive is ``archive.zip//member``. It may identify the
             patient: not for logs or reports.
         stamp: Size and time; a different stamp means that the file has changed.
-        read: Returns its bytes, or raises SetAside.
+        n_bytes: Its size.
+        beginning: Returns its first n bytes, or raises SetAside.
     """
 
     name: str
     stamp: str
-    read: Callable[[], bytes]
+    n_bytes: int
+    beginning: Callable[[int], bytes]
+
+    def read(self) -> bytes:
+        """Return all its bytes, or raise SetAside."""
+        return self.beginning(self.n_bytes + 1)  # beyond the last byte, the checksum of an archive is compared
 
 
 def contents_below(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterator[Content]:
@@ -59,11 +65,11 @@ def contents_below(folder: Path, *, leave_out: Collection[Path] = ()) -> Iterato
         stamp = f"{found.n_bytes} {found.changed_ns}"
         path = folder / found.path
         if found.reason:
-            yield Content(found.path, stamp, partial(_refuse, found.reason))
+            yield Content(found.path, stamp, 0, partial(_refuse, found.reason))
         elif _begins_as_zip(path):
             yield from _members(path, found.path, stamp)
         else:
-            yield Content(found.path, stamp, partial(_read, path))
+            yield Content(found.path, stamp, found.n_bytes, partial(_read, path))
 
 
 def _begins_as_zip(path: Path) -> bool:
@@ -78,24 +84,26 @@ def _members(archive_path: Path, name: str, stamp: str) -> Iterator[Content]:
     try:
         for member in walk_members(archive_path):
             place = f"{name}{MEMBER_SEPARATOR}{member.name}"
-            yield Content(place, f"{stamp} {member.n_bytes} {member.checksum}", partial(_read_member, member))
+            changed = f"{stamp} {member.n_bytes} {member.checksum}"
+            yield Content(place, changed, member.n_bytes, partial(_read_member, member))
     except ArchiveRefused as refused:
-        yield Content(name, stamp, partial(_refuse, str(refused)))
+        yield Content(name, stamp, 0, partial(_refuse, str(refused)))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, n_bytes: int) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return stream.read(n_bytes)
     except OSError:
         raise SetAside(UNREADABLE) from None
 
 
-def _read_member(member: Member) -> bytes:
+def _read_member(member: Member, n_bytes: int) -> bytes:
     try:
-        return member.read()
+        return member.read() if n_bytes > member.n_bytes else member.beginning(n_bytes)
     except ArchiveRefused as refused:
         raise SetAside(str(refused)) from None
 
 
-def _refuse(reason: str) -> bytes:
+def _refuse(reason: str, _: int) -> bytes:
     raise SetAside(reason)

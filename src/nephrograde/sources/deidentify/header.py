@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.sources.deidentify.identity import Identity
 from nephrograde.sources.deidentify.pixels import PIXELS, clean_pixels
 from nephrograde.sources.deidentify.profile import Treatment, treatment
 from nephrograde.sources.deidentify.tables import TABLES, clean_table
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from pydicom import DataElement, Dataset
 
+    from nephrograde.sources.deidentify.identity import Identity
     from nephrograde.sources.deidentify.key import Subject
 
 REMOVED = "REMOVED"
@@ -35,34 +35,6 @@ _CHARACTER_SET = 0x00080005  # of the texts as read; the texts that are written 
 _DEEPEST = 16  # levels of nested sequences
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
 _DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
-
-
-def identity_of(source: Dataset) -> Identity:
-    """Collect what identifies the patient, and everyone else who is named, from the top level of a header.
-
-    Args:
-        source: The data set as read.
-    """
-    charsets = character_sets_of(source)
-    found: dict[str, list[str]] = {"names": [], "numbers": [], "birth_dates": [], "places": []}
-    kinds = {
-        "numbers": (
-            "PatientID",
-            "OtherPatientIDs",
-            "AccessionNumber",
-            "AdmissionID",
-            "StudyID",
-            "MedicalRecordLocator",
-        ),
-        "birth_dates": ("PatientBirthDate",),
-        "places": ("InstitutionName", "InstitutionAddress", "PatientAddress", "InstitutionalDepartmentName"),
-    }
-    by_tag = {_tag_of(name): kind for kind, names in kinds.items() for name in names}
-    for tag in source.keys():  # noqa: SIM118 - a Dataset iterates over its elements
-        kind = by_tag.get(int(tag), "names" if _is_name(int(tag)) else "")
-        if kind:
-            found[kind] += [text for text in texts_of(source, int(tag), charsets) if text]
-    return Identity(**{kind: tuple(dict.fromkeys(texts)) for kind, texts in found.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,21 +206,6 @@ def _keyword_of(tag: int) -> str:
     from pydicom.datadict import dictionary_keyword
 
     return dictionary_keyword(tag)
-
-
-def _tag_of(name: str) -> int:
-    from pydicom.datadict import tag_for_keyword
-
-    return tag_for_keyword(name) or 0
-
-
-def _is_name(tag: int) -> bool:
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        return not (tag >> 16) % 2 and dictionary_VR(tag) == "PN"
-    except KeyError:
-        return False
 
 
 def _time(text: str) -> str:

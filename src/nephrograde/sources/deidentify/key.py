@@ -90,6 +90,10 @@ class Key:
             self._subjects[original_id] = one
         return self._subjects[original_id]
 
+    def original_id(self, patient_id: str) -> str:
+        """Return the original id behind a pseudonym; empty if there is none."""
+        return next((original for original, one in self._subjects.items() if one.patient_id == patient_id), "")
+
     def uid(self, original_uid: str) -> str:
         """Map a UID to its replacement, which is the same each time and cannot be reversed without the key.
 

@@ -160,6 +160,109 @@ def test_a_name_missing_in_one_file_is_known_from_another(tmp_path):
     assert {one.SeriesDescription for one in objects_of(tmp_path / "out")} == {"Faza tętnicza 1.0 B30f"}
 
 
+def one(patient_id, name, description, *, study=1, number=1, **values):
+    """A slice whose header holds only what is given here."""
+    image = ct_slice(number, study=study)
+    for keyword in (
+        *("OtherPatientIDs", "PatientAddress", "PatientTelephoneNumbers", "InstitutionName", "InstitutionAddress"),
+        *("RequestAttributesSequence", "SourceImageSequence", "AccessionNumber", "ReferringPhysicianName"),
+    ):
+        delattr(image, keyword)
+    image.PatientID, image.PatientName, image.SeriesDescription = patient_id, name, description
+    image.StudyDescription, image.PatientBirthDate = "CT", ""
+    for keyword, value in values.items():
+        setattr(image, keyword, value)
+    return image
+
+
+def described(out_dir):
+    return [one.SeriesDescription for one in objects_of(out_dir)]
+
+
+def test_a_name_that_only_a_later_file_has_is_removed_from_earlier_ones(tmp_path):
+    save(one("Z900", "", "Brzezinski art", number=1), tmp_path / "in" / "a")
+    save(one("Z900", "Brzezinski^Jan", "art", number=2), tmp_path / "in" / "b")
+    run(tmp_path / "in", tmp_path)
+    assert described(tmp_path / "out") == ["art", "art"]
+
+
+def test_a_name_is_known_from_a_file_of_the_study_that_has_an_id(tmp_path):
+    save(one("ANON", "", "Brzezinski art", number=1), tmp_path / "in" / "a")
+    save(one("Z900", "Brzezinski^Jan", "np", number=2), tmp_path / "in" / "b")
+    save(one("Z901", "Kostka^Ewa", "Brzezinski up", number=3, study=2), tmp_path / "in" / "c")  # someone else
+    run(tmp_path / "in", tmp_path)
+    assert sorted(described(tmp_path / "out")) == ["Brzezinski up", "art", "np"]
+
+
+def test_a_name_that_an_archive_or_a_report_has_is_known_too(tmp_path):
+    report = one("Z900", "Brzezinski^Jan", "art", number=2)
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    del report.PixelData
+    save(one("Z900", "", "Brzezinski art"), tmp_path / "in" / "a")
+    save(report, tmp_path / "report")
+    with zipfile.ZipFile(tmp_path / "in" / "z.zip", "w") as archive:
+        archive.write(tmp_path / "report", "report")
+    run(tmp_path / "in", tmp_path)
+    assert described(tmp_path / "out") == ["art"]
+
+
+def test_ids_and_names_that_only_sequences_have_are_known(tmp_path):
+    other, request, physician = (pydicom.Dataset() for _ in range(3))
+    other.PatientID, request.AccessionNumber, request.RequestedProcedureID = "KH-98765", "ACC55667", "CT ABD"
+    physician.PersonName = "Nikt^Doktor"
+    request.ReferencedStudySequence = [physician]
+    image = one(
+        "Z900", "", "98765 acc55667 NIKT CT ABD", OtherPatientIDsSequence=[other], RequestAttributesSequence=[request]
+    )
+    save(image, tmp_path / "in" / "a")
+    run(tmp_path / "in", tmp_path)
+    assert described(tmp_path / "out") == ["CT ABD"]
+
+
+def test_a_later_export_that_reveals_a_name_renews_earlier_copies(tmp_path):
+    save(one("Z900", "", "Brzezinski art", number=1), tmp_path / "in" / "a")
+    run(tmp_path / "in", tmp_path)
+    assert described(tmp_path / "out") == ["Brzezinski art"]
+    save(one("Z900", "Brzezinski^Jan", "art", number=2), tmp_path / "in" / "b")
+    again = run(tmp_path / "in", tmp_path)
+    assert (again.n_written, again.n_kept) == (2, 0)
+    assert described(tmp_path / "out") == ["art", "art"]
+    assert run(tmp_path / "in", tmp_path).n_written == 0
+
+
+def test_the_same_files_and_key_give_the_same_bytes(export_dir, tmp_path):
+    run(export_dir, tmp_path)
+    deidentify_folder(export_dir, tmp_path / "again", key_path=tmp_path / "apart" / "key.csv")
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.dcm")}
+        for folder in (tmp_path / "out", tmp_path / "again")
+    )
+    assert first == second
+
+
+def test_every_uid_that_the_standard_does_not_register_is_replaced_in_all_files_alike(tmp_path):
+    uid = "1.2.840.10008.5.1.4.1.1.2.44051401"
+    first = one("Z900", "Kostka^Ewa", "art", number=1, SeriesInstanceUID=uid)
+    second = one("Z900", "Kostka^Ewa", "np", number=2)
+    reference = pydicom.Dataset()
+    reference.SeriesInstanceUID = uid
+    second.ReferencedSeriesSequence = [reference]
+    for number, image in enumerate((first, second)):
+        save(image, tmp_path / "in" / str(number))
+    run(tmp_path / "in", tmp_path)
+    series = {image.SeriesDescription: image for image in objects_of(tmp_path / "out")}
+    assert series["art"].SeriesInstanceUID.startswith("2.25.")
+    assert series["np"].ReferencedSeriesSequence[0].SeriesInstanceUID == series["art"].SeriesInstanceUID
+    assert series["art"].SOPClassUID == first.SOPClassUID
+
+
+def test_a_private_transfer_syntax_is_not_written(tmp_path):
+    save(one("Z900", "Kostka^Ewa", "art"), tmp_path / "in" / "a")
+    raw = (tmp_path / "in" / "a").read_bytes()
+    (tmp_path / "in" / "a").write_bytes(raw.replace(b"1.2.840.10008.1.2.1\0", b"1.2.826.0.440514.1\0\0"))
+    assert run(tmp_path / "in", tmp_path).set_aside == {"a private transfer syntax": 1}
+
+
 def test_pages_with_text_are_flagged_and_written_only_when_asked_for(export_dir, tmp_path):
     done = run(export_dir, tmp_path)
     assert (done.n_written, done.n_flagged) == (8, 3)

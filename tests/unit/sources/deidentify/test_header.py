@@ -18,9 +18,10 @@ from pydicom.uid import (
 from tests.unit.sources.deidentify.conftest import ct_slice, save
 
 from nephrograde.sources.deidentify.folder import deidentify_folder
-from nephrograde.sources.deidentify.header import Cleaner, identity_of
+from nephrograde.sources.deidentify.header import Cleaner
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
+from nephrograde.sources.deidentify.revealing import identity_of
 from nephrograde.sources.deidentify.suspects import judge
 from nephrograde.volume.dicom.datasets import quiet
 
