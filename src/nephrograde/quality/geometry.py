@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.volume.finding import Fault
+from nephrograde.volume.volume import slice_axis
 
 if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
@@ -21,8 +22,6 @@ FEW_SLICES = 10
 SHORT_FROM_MM = 100.0
 """An adult's kidney is about 110 mm long."""
 OBLIQUE_FROM_DEG = 5.0
-COARSER_BY = 1.5
-"""The axis whose spacing exceeds the others by this factor is taken to be the slice axis."""
 
 
 def check_geometry(volume: Volume) -> list[Fault]:
@@ -45,22 +44,6 @@ def check_geometry(volume: Volume) -> list[Fault]:
     """
     is_axial = slice_axis(volume) == 2 or not volume.native.is_oriented
     return [*(_check_voxels(volume) if is_axial else []), *_check_stack(volume), *_check_position(volume)]
-
-
-def slice_axis(volume: Volume) -> int:
-    """Return the axis of the volume along which its slices were stacked: 0, 1 or 2 for x, y and z.
-
-    Args:
-        volume: A scan as read.
-
-    Returns:
-        For a DICOM series, the axis of the stack; for another file, the axis that is clearly the coarsest, else z.
-    """
-    if volume.native.source == "dicom":
-        return volume.native.axes()[0].index(2)
-    coarsest = int(np.argmax(volume.spacing_mm))
-    others = [spacing for axis, spacing in enumerate(volume.spacing_mm) if axis != coarsest]
-    return coarsest if volume.spacing_mm[coarsest] > COARSER_BY * max(others) else 2
 
 
 def _check_voxels(volume: Volume) -> list[Fault]:

@@ -1,7 +1,7 @@
 """What is wrong with a scan: checks of images and masks.
 
-Every check works on the stored type without copying the image, so that checking adds a few milliseconds to the second
-that reading takes.
+Every check works on the stored type or on a coarse copy, so that checking adds a few milliseconds to the second that
+reading takes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.volume.coarse import coarsen
+from nephrograde.volume.continuity import check_continuity, find_breaks
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import FEWEST_SLICES
+from nephrograde.volume.hounsfield import Scaling, explain_scaling, find_scaling
+from nephrograde.volume.volume import slice_axis
 
 if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
+
+TELLING_HU = (-200.0, 300.0)
+"""Values that tell slices apart: fat, organs, contrast medium; gas and bone count as the nearest of them."""
 
 
 def check_volume(volume: Volume) -> list[Fault]:
@@ -28,48 +35,19 @@ def check_volume(volume: Volume) -> list[Fault]:
         volume: An image as read.
 
     Returns:
-        What was noticed on reading, and faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu"
-        or "no-orientation" (warning).
+        What was noticed on reading; faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu" or
+        "no-orientation" (warning); and those of :func:`~nephrograde.volume.continuity.check_continuity`.
 
-    "not-hu" means that no value is negative: HU are negative in fat and air.
+    "not-hu" means that no value is negative, or that air, fat and soft tissue do not lie where they do in HU.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> [fault.code for fault in check_volume(make_volume(np.zeros((8, 8, 2)), spacing_mm=(1, 1, 5)))]
     ['too-few-slices', 'constant']
     """
-    faults = list(volume.faults)
-    if volume.values.shape[2] < FEWEST_SLICES:
-        faults.append(
-            Fault(
-                "too-few-slices",
-                "fatal",
-                f"has {volume.values.shape[2]} axial slices, at least {FEWEST_SLICES} are needed.",
-                "Export the whole series.",
-            )
-        )
-    planes = np.moveaxis(volume.values, 2, 0)  # a plane stays in the processor's cache while it is read twice
-    low, high = np.array([(plane.min(), plane.max()) for plane in planes]).T
-    low, high = low.min(), high.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        faults.append(_not_finite(volume))
-    elif low == high:
-        faults.append(
-            Fault(
-                "constant",
-                "fatal",
-                f"every voxel has the same value ({low:g}).",
-                "Export the scan again; the image is empty.",
-            )
-        )
-    elif low >= 0:
-        faults.append(
-            Fault(
-                "not-hu",
-                "warning",
-                f"values run from {low:g} to {high:g}; HU would be negative in fat and air.",
-                "For CT, restore the rescale intercept; for PET or MR, give the phase its own [window].",
-            )
-        )
+    faults, (low, high) = find_fatal(volume)
+    faults = [*volume.faults, *faults]
+    if np.isfinite(low) and np.isfinite(high) and low < high:
+        faults += _check_content(volume, low, high)
     if not volume.native.is_oriented:
         faults.append(
             Fault(
@@ -81,6 +59,71 @@ def check_volume(volume: Volume) -> list[Fault]:
             )
         )
     return faults
+
+
+def find_fatal(volume: Volume) -> tuple[list[Fault], tuple[float, float]]:
+    """Check an image for what makes it unusable only; :func:`check_volume` finds the same and more.
+
+    Args:
+        volume: An image as read.
+
+    Returns:
+        Faults with code "too-few-slices", "not-finite" or "constant"; and the lowest and highest value.
+    """
+    faults = []
+    if volume.values.shape[2] < FEWEST_SLICES:
+        faults.append(
+            Fault(
+                "too-few-slices",
+                "fatal",
+                f"has {volume.values.shape[2]} axial slices, at least {FEWEST_SLICES} are needed.",
+                "Export the whole series.",
+            )
+        )
+    planes = np.moveaxis(volume.values, 2, 0)  # a plane stays in the processor's cache while it is read twice
+    lows, highs = np.array([(plane.min(), plane.max()) for plane in planes]).T
+    low, high = lows.min(), highs.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        faults.append(_not_finite(volume))
+    elif low == high:
+        faults.append(
+            Fault(
+                "constant",
+                "fatal",
+                f"every voxel has the same value ({low:g}).",
+                "Export the scan again; the image is empty.",
+            )
+        )
+    return faults, (float(low), float(high))
+
+
+def _check_content(volume: Volume, low: float, high: float) -> list[Fault]:
+    """Check on a coarse copy whether the values are HU, and whether the slices are those of one body."""
+    axis = slice_axis(volume)
+    coarse = coarsen(volume.values, axis)
+    scaling = find_scaling(coarse)
+    faults = []
+    if scaling is not None and scaling != Scaling():
+        faults.append(explain_scaling(scaling))
+    elif low >= 0 or scaling is None:
+        faults.append(
+            Fault(
+                "not-hu",
+                "warning",
+                f"values run from {low:g} to {high:g}; HU would be negative in fat and air."
+                if low >= 0
+                else f"values run from {low:g} to {high:g}, but not as HU do in air, fat and soft tissue.",
+                "For CT, restore the rescale intercept; for PET or MR, give the phase its own [window].",
+            )
+        )
+    if scaling is None or (low >= 0 and scaling == Scaling()):
+        window = tuple(np.quantile(coarse, (0.01, 0.99)).tolist())
+    else:
+        window = tuple(scaling.slope * hu + scaling.shift for hu in TELLING_HU)
+    found = find_breaks(coarse, step_mm=volume.spacing_mm[axis], window=(window[0], window[1]))
+    if volume.native.axes()[1][axis]:
+        found = found.counted_down(len(coarse))
+    return faults + check_continuity(found, len(coarse))
 
 
 def _not_finite(volume: Volume) -> Fault:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import check_volume
+from nephrograde.volume.check import find_fatal
 from nephrograde.volume.stored import read_stored_series
 from nephrograde.volume.volume import orient
 
@@ -45,7 +45,6 @@ def read_volume(image_path: str | Path) -> Volume:
     path = Path(image_path)
     stored = read_stored_series(path)
     volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
-    for fault in check_volume(volume):
-        if fault.severity == "fatal":
-            raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
+    for fault in find_fatal(volume)[0]:
+        raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
     return volume

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import Triple, VolumeArray
     from nephrograde.volume.finding import Fault
 
+COARSER_BY = 1.5
+"""The axis whose spacing exceeds the others by this factor is taken to be the slice axis."""
 _FORMATS = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
@@ -95,6 +97,22 @@ def make_volume(
     x, y, z = values.shape
     matrix = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
     return orient(values, Grid((x, y, z), spacing_mm, origin_mm, matrix, source="memory"))
+
+
+def slice_axis(volume: Volume) -> int:
+    """Return the axis of the volume along which its slices were stacked: 0, 1 or 2 for x, y and z.
+
+    Args:
+        volume: A scan as read.
+
+    Returns:
+        For a DICOM series, the axis of the stack; for another file, the axis that is clearly the coarsest, else z.
+    """
+    if volume.native.source == "dicom":
+        return volume.native.axes()[0].index(2)
+    coarsest = int(np.argmax(volume.spacing_mm))
+    others = [spacing for axis, spacing in enumerate(volume.spacing_mm) if axis != coarsest]
+    return coarsest if volume.spacing_mm[coarsest] > COARSER_BY * max(others) else 2
 
 
 def resolve_point(place: Point, volume: Volume) -> Triple:

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nephrograde.quality.geometry import check_geometry, slice_axis
-from nephrograde.volume.volume import Volume, make_volume
+from nephrograde.quality.geometry import check_geometry
+from nephrograde.volume.volume import Volume, make_volume, slice_axis
 
 ORDINARY = ((128, 128, 40), (0.8, 0.8, 5.0))
 

@@ -1,0 +1,56 @@
+"""A small copy of a scan: averages over a few pixels of every slice, on which checks of its content are cheap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from nephrograde.vocabulary import VolumeArray
+
+CoarseArray: TypeAlias = Annotated[npt.NDArray[np.float32], "slice row column"]
+
+CELLS = 64
+"""Cells along each side of a slice, up to twice as many if the slice has no multiple of them."""
+_ROWS = 2
+_COLUMNS = 4
+"""Pixels of a cell that are averaged: enough to suppress noise, few enough to leave most of the scan unread."""
+
+
+def coarsen(values: VolumeArray, axis: int) -> CoarseArray:
+    """Average up to eight pixels in each of about 64 × 64 cells of every slice.
+
+    Args:
+        values: A scan.
+        axis: The axis along which its slices are stacked.
+
+    Returns:
+        One small plane per slice; a scan with fewer pixels keeps them all.
+
+    >>> coarsen(np.arange(512.0).reshape(1, 512, 1).repeat(512, 0).repeat(3, 2), 2).shape
+    (3, 64, 64)
+    """
+    planes = np.moveaxis(values, axis, 0)
+    if abs(planes.strides[1]) < abs(planes.strides[2]):
+        planes = planes.transpose(0, 2, 1)  # rows are then contiguous in memory
+    count, height, width = planes.shape
+    row_step, column_step = max(1, height // CELLS), max(1, width // CELLS)
+    n_rows, n_columns = height // row_step, width // column_step
+    rows = _spread(row_step, _ROWS)
+    columns = _spread(column_step, _COLUMNS)
+    coarse = np.empty((count, n_rows, n_columns), np.float32)
+    for k, plane in enumerate(planes):
+        summed = np.zeros((n_rows, n_columns * column_step), np.float32)
+        for row in rows:
+            summed += plane[row : row + (n_rows - 1) * row_step + 1 : row_step, : n_columns * column_step]
+        cells = summed.reshape(n_rows, n_columns, column_step)
+        np.sum([cells[:, :, column] for column in columns], axis=0, out=coarse[k])
+    coarse /= len(rows) * len(columns)
+    return coarse
+
+
+def _spread(step: int, most: int) -> list[int]:
+    """Return up to ``most`` offsets, evenly spread over a cell."""
+    return sorted({int(offset) for offset in np.linspace(0, step - 1, min(step, most)).round()})
