@@ -1,33 +1,37 @@
 """Tables as users save them: CSV, TSV or XLSX, in the encodings that Excel writes in China and elsewhere.
 
+Workbooks are read in ``sheet_workbook.py``, and the encoding of a text file is chosen in ``sheet_encoding.py``.
+
 The file type is detected from the first bytes, not from the name: hospital systems name web pages and tab-separated
 text ``.xls``. A row keeps the number that Excel shows, so that a message can say where to look.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import datetime
 import difflib
 import io
 import re
 import unicodedata
-import warnings
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cells import as_read
 from nephrograde.errors import Problem
+from nephrograde.sheet_encoding import UndecodableError, decode_table
+from nephrograde.sheet_workbook import UnreadableWorkbookError, read_workbook, strip_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from openpyxl.workbook import Workbook
+    from nephrograde.sheet_workbook import LostCells
 
 SAVE_AS = "Open it in Excel and save it as .xlsx, or as CSV UTF-8."
+NAME_ENCODING = "Name its encoding with --encoding, such as cp1250, or save it as .xlsx or CSV UTF-8."
+DAY_ZERO = datetime.date(1899, 12, 30)
+"""The day from which date numbers count in Excel; in workbooks made on old Macintoshes it is in 1904."""
 
 _BLANK = frozenset(
     {
@@ -53,17 +57,34 @@ _NONE = frozenset({"none", "无"})
 
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 _HAN = "\u3400-\u9fff"
 
 
 class _UnreadableError(Exception):
-    """The bytes are not a readable table; the message says what they are."""
+    """The file is not a readable table."""
+
+    def __init__(self, what: str, remedy: str = SAVE_AS) -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(what, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The rows that are not empty, and what was noticed in reading them."""
+
+    rows: tuple[tuple[int, list[str]], ...]
+    note: str = ""
+    lost: tuple[LostCells, ...] = ()
+    day_zero: datetime.date = DAY_ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A table as text: its file name, its headings, and for each row its number in Excel and its cells.
+
+    ``note`` says in which encoding a text file was read, if that was a choice; ``day_zero`` is the day from which date
+    numbers count.
 
     >>> Sheet("cohort.csv", ("patient_id",), ((2, {"patient_id": "P001"}),)).rows[0][1]["patient_id"]
     'P001'
@@ -72,18 +93,22 @@ class Sheet:
     name: str
     headings: tuple[str, ...]
     rows: tuple[tuple[int, dict[str, str]], ...]
+    note: str = ""
+    day_zero: datetime.date = DAY_ZERO
 
 
-def open_sheet(table_path: Path) -> tuple[Sheet | None, list[Problem]]:
+def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
     """Read a table, and report everything that is wrong with its structure.
 
     A text that was written with an apostrophe, so that no spreadsheet runs it, is read without it. The first non-empty
-    row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX
-    workbook, the first visible sheet with data is read.
+    row contains the headings. Empty rows and columns without a heading are ignored. In an XLSX workbook, the first
+    visible sheet with data is read; formulas without a stored result, errors of Excel and numbers that have lost digits
+    are problems.
 
     Args:
-        table_path: CSV or text separated by tabs or semicolons (UTF-8 with or without BOM, UTF-16 with BOM, GB18030),
-            or XLSX.
+        table_path: CSV or text separated by tabs or semicolons, or XLSX.
+        encoding: The encoding of a text file, by its Python name. None recognises UTF-8, with or without BOM, and
+            UTF-16 with BOM, and otherwise takes the one in which the text is most plausible; see ``sheet_encoding``.
 
     Returns:
         The sheet, None if it cannot be read at all; and the problems.
@@ -93,19 +118,38 @@ def open_sheet(table_path: Path) -> tuple[Sheet | None, list[Problem]]:
     'no such file'
     """
     try:
+        grid = _read_grid(table_path, encoding)
+    except _UnreadableError as error:
+        return None, [Problem(str(table_path), error.what, error.remedy)]
+    problems = [Problem(f"{table_path.name} {one.place}", f"holds {one.what}", one.remedy) for one in grid.lost]
+    if not grid.rows:
+        empty = Problem(str(table_path), "the table is empty", "Add a row of headings and one row per patient.")
+        return None, problems or [empty]
+    headings, rows, found = _split_headings(table_path.name, grid.rows)
+    return Sheet(table_path.name, headings, rows, grid.note, grid.day_zero), [*problems, *found]
+
+
+def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
+    try:
         raw = table_path.read_bytes()
-        grid = _workbook_grid(raw) if raw.startswith(_ZIP) else _text_grid(raw)
+        if not raw.startswith(_ZIP):
+            return _text_grid(raw, encoding)
+        book = read_workbook(raw)
     except FileNotFoundError:
-        return None, [Problem(str(table_path), "no such file", _near_files(table_path))]
+        raise _UnreadableError("no such file", _near_files(table_path)) from None
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-        return None, [Problem(str(table_path), what, "Check the path and its permissions.")]
-    except _UnreadableError as error:
-        return None, [Problem(str(table_path), str(error), SAVE_AS)]
-    filled = [(number, cells) for number, cells in enumerate(grid, start=1) if any(cells)]
-    if not filled:
-        return None, [Problem(str(table_path), "the table is empty", "Add a row of headings and one row per patient.")]
-    return _as_sheet(table_path.name, filled)
+        raise _UnreadableError(what, "Check the path and its permissions.") from error
+    except UndecodableError as error:
+        raise _UnreadableError(str(error), NAME_ENCODING) from error
+    except UnreadableWorkbookError as error:
+        raise _UnreadableError(str(error), SAVE_AS) from error
+    width = max((len(cells) for _, cells in book.rows), default=0)
+    rows = list(book.rows)
+    if rows:
+        number, cells = rows[0]
+        rows[0] = (number, [*cells, *[""] * (width - len(cells))])  # a cell beside the table has no heading
+    return _Grid(tuple(rows), lost=book.lost, day_zero=book.day_zero)
 
 
 def clean_heading(text: str) -> str:
@@ -120,7 +164,7 @@ def clean_heading(text: str) -> str:
     >>> clean_heading(" cmp_\nimage "), clean_heading("病案\n号"), clean_heading("size  (cm)")
     ('cmp_image', '病案号', 'size (cm)')
     """
-    plain = " ".join(_strip(unicodedata.normalize("NFKC", text)).split())
+    plain = " ".join(strip_cell(unicodedata.normalize("NFKC", text)).split())
     return re.sub(rf"(?<=[{_HAN}]) (?=[{_HAN}])", "", plain.replace(" _", "_").replace("_ ", "_"))
 
 
@@ -152,7 +196,9 @@ def _near_files(table_path: Path) -> str:
     return "Correct the path; relative paths in a study file start from its folder."
 
 
-def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, list[Problem]]:
+def _split_headings(
+    name: str, filled: Sequence[tuple[int, list[str]]]
+) -> tuple[tuple[str, ...], tuple[tuple[int, dict[str, str]], ...], list[Problem]]:
     filled = [(number, [as_read(cell) for cell in cells]) for number, cells in filled]
     heading_row, heading_cells = filled[0]
     headings = [clean_heading(cell) for cell in heading_cells]
@@ -167,21 +213,18 @@ def _as_sheet(name: str, filled: list[tuple[int, list[str]]]) -> tuple[Sheet, li
             what = f"has {len(cells)} cells under {len(headings)} headings"
             remedy = f"Quote any cell that contains the separator, such as a position; '{beyond[0]}' is left over."
             problems.append(Problem(f"{name} row {number}", what, remedy))
-        padded = [*cells, *[""] * len(headings)]
-        rows.append((number, {heading: padded[i] for i, heading in enumerate(headings) if heading}))
+        padded = [*cells, *[""] * (len(headings) - len(cells))]
+        rows.append((number, {heading: strip_cell(padded[i]) for i, heading in enumerate(headings) if heading}))
     if not rows:
         problems.append(Problem(name, "there are headings but no rows", "Add one row per patient."))
-    return Sheet(name, tuple(dict.fromkeys(filter(None, headings))), tuple(rows)), problems
+    return tuple(dict.fromkeys(filter(None, headings))), tuple(rows), problems
 
 
-def _strip(text: str) -> str:
-    return text.translate(_INVISIBLE).strip()
-
-
-def _text_grid(raw: bytes) -> list[list[str]]:
+def _text_grid(raw: bytes, encoding: str | None) -> _Grid:
     if raw.startswith(_OLD_OFFICE):
         raise _UnreadableError("is an old .xls workbook or is password-protected")
-    text = _decode(raw)
+    decoded = decode_table(raw, encoding)
+    text = decoded.text
     if re.match(r"\s*<(!doctype|html|\?xml|table|meta|head)", text, re.IGNORECASE):
         raise _UnreadableError("is a web page, despite its name")
     hint = re.match(r"sep=([,;\t])\r?\n", text)
@@ -189,65 +232,14 @@ def _text_grid(raw: bytes) -> list[list[str]]:
     delimiter = hint[1] if hint else _delimiter_of(body)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, strict=True)
     try:
-        return [[_strip(cell) for cell in row] for row in reader]
+        rows = [[strip_cell(cell) for cell in row] for row in reader]
     except csv.Error as error:
         raise _UnreadableError(f"has a misplaced quote near line {reader.line_num} ({error})") from error
-
-
-def _decode(raw: bytes) -> str:
-    has_utf16_bom = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if has_utf16_bom else ("utf-8-sig", "gb18030"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise _UnreadableError("is neither a workbook nor text in UTF-8 or GB18030")
+    filled = tuple((number, cells) for number, cells in enumerate(rows, start=1) if any(cells))
+    return _Grid(filled, decoded.note)
 
 
 def _delimiter_of(text: str) -> str:
     """Return the delimiter that splits the headings into the most cells."""
     first_line = next((line for line in text.splitlines() if line.strip(" ,;\t\ufeff")), "")
     return max(",;\t", key=lambda delimiter: len(next(csv.reader([first_line[:100_000]], delimiter=delimiter), [])))
-
-
-def _workbook_grid(raw: bytes) -> list[list[str]]:
-    import openpyxl
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl warns about styles and filters, which contain no data
-            workbook = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
-            return _first_grid(workbook)
-    except (KeyError, TypeError, ValueError, OSError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
-        raise _UnreadableError(f"is not a readable .xlsx workbook ({error})") from error
-
-
-def _first_grid(workbook: Workbook) -> list[list[str]]:
-    for sheet in workbook.worksheets:
-        if sheet.sheet_state != "visible":
-            continue
-        sheet.reset_dimensions()  # some exporters write a wrong range
-        grid = [[_cell_text(cell.value, cell.number_format) for cell in row] for row in sheet.iter_rows()]
-        if any(any(row) for row in grid):
-            width = max(len(row) for row in grid)
-            return [[*row, *[""] * (width - len(row))] for row in grid]
-    return []
-
-
-def _cell_text(value: object, number_format: str) -> str:
-    """Format a cell as Excel shows it where that matters: ids without ``.0`` and with their leading zeros."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, int):
-        zeros = re.fullmatch(r"00+", number_format)
-        return str(value).zfill(len(zeros[0]) if zeros else 0)
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    if isinstance(value, datetime.datetime):
-        has_time = value.time() != datetime.time()
-        return value.isoformat(" ") if has_time else value.date().isoformat()
-    return "" if value is None else _strip(str(value))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import tracemalloc
+import zipfile
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -83,7 +85,7 @@ def test_workbook_cells_look_as_on_the_screen(tmp_path: Path) -> None:
             [1001.0, 0.1 + 0.2, datetime.datetime(2021, 3, 4), True, "  甲 ", None, None],
             [None, None, None, None, None, None, None],
             [1234, 4.25, datetime.datetime(2021, 3, 4, 5, 6), False, None, None, "beside the table"],
-            ["A-7", 1e16, datetime.date(2020, 1, 2), None, "x", None, None],
+            ["A-7", 1e14, datetime.date(2020, 1, 2), None, "x", None, None],
             [None, "   ", None, None, None, None, None],
         ],
     )
@@ -94,7 +96,7 @@ def test_workbook_cells_look_as_on_the_screen(tmp_path: Path) -> None:
     assert sheet.rows == (
         (2, dict(zip(keys, ("1001", "0.3", "2021-03-04", "TRUE", "甲"), strict=True))),
         (4, dict(zip(keys, ("001234", "4.25", "2021-03-04 05:06:00", "FALSE", ""), strict=True))),
-        (5, dict(zip(keys, ("A-7", "10000000000000000", "2020-01-02", "", "x"), strict=True))),
+        (5, dict(zip(keys, ("A-7", "100000000000000", "2020-01-02", "", "x"), strict=True))),
     )
 
 
@@ -172,3 +174,128 @@ def test_no_content_breaks_the_reader(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     sheet, problems = open_sheet(tmp_path / "a.csv")
     assert problems or (sheet is not None and sheet.rows)
+
+
+ENCODED = [
+    ("gb18030", "病案号,核分级\n1001,3"),
+    ("gb18030", "姓名\n张三"),
+    ("gb18030", "编号,备注\n1,左肾透明细胞癌"),
+    ("cp950", "病歷號,姓名,分級\n1,王小明,3"),
+    ("cp950", "性別,年齡\n男,63"),
+    ("cp932", "患者ID,氏名\n1,山田太郎"),
+    ("cp932", "患者番号,カナ\n1,ﾔﾏﾀﾞ ﾀﾛｳ"),
+    ("cp949", "환자번호,이름\n1,김철수"),
+    ("cp1252", "name,größe\nMüller,3"),
+    ("cp1252", "prénom,âge\nHélène,63"),
+    ("cp1252", "nombre,tamaño\nJosé,3"),
+    ("cp1252", "køn,ålder\n1,2"),
+    ("cp1252", "tumor size (cm²),age\n±3,4"),
+    ("cp1250", "imię,płeć,wiek\nŁukasz,M,3"),
+    ("cp1250", "věk,příjmení\n63,Dvořák"),
+    ("cp1250", "név,nő\n1,2"),
+    ("cp1250", "vârstă,bărbat\n1,2"),
+    ("iso8859_2", "imię,płeć,wiek\nśrednica,ślad,3"),
+    ("cp1254", "adı,soyadı,yaş\nAyşe,Yılmaz,63"),
+    ("cp1251", "пациент,степень\nИванов,3"),
+    ("cp1253", "όνομα,ηλικία\nΓιώργος,3"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text"), ENCODED, ids=[text.split("\n", 1)[0] for _, text in ENCODED])
+def test_encoding_is_told_by_the_plausibility_of_the_text_and_said(tmp_path: Path, encoding: str, text: str) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert problems == []
+    assert sheet is not None
+    assert sheet.headings == tuple(map(clean_heading, text.split("\n", maxsplit=1)[0].split(",")))
+    assert ",".join(sheet.rows[0][1].values()) == text.split("\n")[1]
+    assert sheet.note.startswith("was read as ")
+
+
+def test_named_encoding_is_used_and_not_remarked_upon(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("imię\nŁ".encode("cp1250"))
+    sheet, _ = open_sheet(tmp_path / "a.csv", "cp1252")
+    assert sheet is not None
+    assert (sheet.headings, sheet.note) == (("imiê",), "")
+    assert "not an encoding" in open_sheet(tmp_path / "a.csv", "latin-99")[1][0].what
+    assert "UTF-8" in open_sheet(tmp_path / "a.csv", "utf-8-sig")[1][0].what
+
+
+def test_utf8_needs_no_note_and_damaged_utf8_is_no_other_encoding(tmp_path: Path) -> None:
+    text = "病案号,姓名,分级\n1001,张三,3\n1002,李四,2"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    sheet, _ = open_sheet(tmp_path / "a.csv")
+    assert sheet is not None
+    assert sheet.note == ""
+    raw = text.encode()
+    (tmp_path / "a.csv").write_bytes(raw[:-6] + b"\xe5\xbc" + raw[-6:])
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert sheet is None
+    assert "damaged character, the first in line 3" in problems[0].what
+
+
+def test_cells_whose_content_is_not_in_the_workbook_are_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["patient_id", "isup_grade", "size_cm"], [110101199003071234, 3, "=4+0.5"], ["P2", "#REF!", 3.1]):
+        sheet.append(row)
+    book.save(tmp_path / "t.xlsx")
+    _, problems = open_sheet(tmp_path / "t.xlsx")
+    assert {problem.place: problem.what.split(" ", 2)[1:] for problem in problems} == {
+        "t.xlsx cell A2": ["a", "number of more than 15 digits, of which a spreadsheet keeps 15"],
+        "t.xlsx cell C2": ["a", "formula whose result is not in the file"],
+        "t.xlsx cell B3": ["the", "error #REF!"],
+    }
+    assert "1101" not in str(problems)
+
+
+def write_rows_of_xml(table_path: Path, rows: str) -> None:
+    """Write a workbook whose sheet ends in the given rows."""
+    book = openpyxl.Workbook(write_only=True)
+    book.create_sheet().append(["patient_id", "isup_grade"])
+    book.save(table_path)
+    with zipfile.ZipFile(table_path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet_name = "xl/worksheets/sheet1.xml"
+    members[sheet_name] = members[sheet_name].replace(b"</sheetData>", f"{rows}</sheetData>".encode())
+    with zipfile.ZipFile(table_path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_a_stray_cell_far_from_the_table_costs_nothing(tmp_path: Path) -> None:
+    rows = '<row r="2"><c r="A2"><v>7</v></c></row><row r="150000"><c r="XFD150000"><v>1</v></c></row>'
+    write_rows_of_xml(tmp_path / "t.xlsx", rows)
+    tracemalloc.start()
+    sheet, _ = open_sheet(tmp_path / "t.xlsx")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sheet is not None
+    assert [number for number, _ in sheet.rows] == [2, 150000]
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '<row r="99999999999"><c r="A1"><v>1</v></c></row>',
+        "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 401)),
+    ],
+    ids=["far below", "far right"],
+)
+def test_a_sheet_that_spans_more_cells_than_patients_could_fill_is_refused(tmp_path: Path, rows: str) -> None:
+    write_rows_of_xml(tmp_path / "t.xlsx", rows)
+    sheet, problems = open_sheet(tmp_path / "t.xlsx")
+    assert sheet is None
+    assert "spans more than" in problems[0].what
+
+
+def test_a_workbook_that_would_unpack_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", b"a")
+    raw = bytearray((tmp_path / "t.xlsx").read_bytes())
+    place = raw.rindex(b"PK\x01\x02") + 24
+    raw[place : place + 4] = (2_000_000_000).to_bytes(4, "little")
+    (tmp_path / "t.xlsx").write_bytes(bytes(raw))
+    assert "2.0 GB" in open_sheet(tmp_path / "t.xlsx")[1][0].what

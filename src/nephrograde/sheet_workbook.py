@@ -1,0 +1,202 @@
+"""XLSX workbooks: the first visible sheet with data, as text, and the cells whose content the file does not hold.
+
+Only cells with content are kept, so that one stray cell in the last row costs nothing, and a file that claims more than
+it can hold is refused before it is unpacked.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import warnings
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openpyxl.cell.read_only import ReadOnlyCell
+    from openpyxl.workbook import Workbook
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
+    Cells: TypeAlias = tuple[ReadOnlyCell, ...]
+
+MOST_CELLS: Final = 5_000_000
+"""Cells that a sheet may span, empty ones included: 50,000 patients with 100 columns."""
+
+MOST_BYTES: Final = 1_000_000_000
+"""Size to which a workbook may unpack."""
+
+MOST_DIGITS: Final = 15
+"""Digits that a number in a spreadsheet keeps; later ones have become zeros."""
+
+_LISTED = 10
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
+_NO_VALUE = frozenset({"#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"})
+
+
+class UnreadableWorkbookError(Exception):
+    """The bytes are not a workbook that can be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LostCells:
+    """Cells of one kind whose content is not in the file.
+
+    Attributes:
+        cells: Their names in the spreadsheet, such as ``C2``.
+        what: What they hold.
+        remedy: What to do.
+    """
+
+    cells: tuple[str, ...]
+    what: str
+    remedy: str
+
+    @property
+    def place(self) -> str:
+        """The cells, the first ten by name.
+
+        >>> LostCells(("C2", "C3"), "", "").place
+        'cells C2, C3'
+        """
+        more = f" and {len(self.cells) - _LISTED} more" if len(self.cells) > _LISTED else ""
+        return f"cell{'s' if len(self.cells) > 1 else ''} {', '.join(self.cells[:_LISTED])}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbookGrid:
+    """One sheet of a workbook.
+
+    Attributes:
+        rows: Row number in the spreadsheet and texts, up to the last cell with content; empty rows are left out.
+        lost: What is wrong with single cells.
+        day_zero: The day from which date numbers count.
+    """
+
+    rows: tuple[tuple[int, list[str]], ...]
+    lost: tuple[LostCells, ...]
+    day_zero: datetime.date
+
+
+def read_workbook(raw: bytes) -> WorkbookGrid:
+    """Read the first visible sheet that contains data.
+
+    Args:
+        raw: The bytes of an XLSX file.
+
+    Raises:
+        UnreadableWorkbookError: If they are not a workbook, or claim to hold more than a table of patients can.
+    """
+    import openpyxl
+
+    _check_size(raw)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl warns about styles and filters, which contain no data
+            workbook = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+            formulas = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False)
+            return _first_grid(workbook, formulas)
+    except (KeyError, TypeError, ValueError, OSError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableWorkbookError(f"is not a readable .xlsx workbook ({error})") from error
+
+
+def strip_cell(text: str) -> str:
+    """Remove invisible characters, and white space at both ends.
+
+    >>> strip_cell(" P1\u200b ")
+    'P1'
+    """
+    return text.translate(_INVISIBLE).strip()
+
+
+def _check_size(raw: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            n_bytes = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        raise UnreadableWorkbookError(f"is not a readable .xlsx workbook ({error})") from error
+    if n_bytes > MOST_BYTES:
+        raise UnreadableWorkbookError(f"would unpack to {n_bytes / 1e9:.1f} GB, which is more than a table of patients")
+
+
+def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
+    day_zero = workbook.epoch.date() if hasattr(workbook.epoch, "date") else workbook.epoch
+    for sheet in workbook.worksheets:
+        if sheet.sheet_state != "visible":
+            continue
+        lost: dict[tuple[str, str], list[str]] = {}
+        rows = []
+        blank: set[str] = set()
+        for number, cells in _filled_rows(sheet):
+            texts = [_cell_text(cell.value, cell.number_format) for cell in cells]
+            while texts and not texts[-1]:
+                texts.pop()
+            for cell in cells:
+                _note(cell, lost, blank)
+            if texts:
+                rows.append((number, texts))
+        if blank:
+            _note_formulas(formulas[sheet.title], blank, lost)
+        if rows or lost:
+            found = tuple(LostCells(tuple(cells), *kind) for kind, cells in lost.items())
+            return WorkbookGrid(tuple(rows), found, day_zero)
+    return WorkbookGrid((), (), day_zero)
+
+
+def _filled_rows(sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, Cells]]:
+    """Yield the rows that have cells, and stop where a sheet spans more cells than it can hold patients."""
+    sheet.reset_dimensions()  # some exporters write a wrong range
+    n_cells = 0
+    for number, cells in enumerate(sheet.iter_rows(), start=1):
+        n_cells += max(len(cells), 1)
+        if n_cells > MOST_CELLS:
+            raise UnreadableWorkbookError(
+                f"spans more than {MOST_CELLS:,} cells, most of them empty; a stray cell far below or to the right "
+                "of the table does this"
+            )
+        if cells:
+            yield number, cells
+
+
+def _note(cell: ReadOnlyCell, lost: dict[tuple[str, str], list[str]], blank: set[str]) -> None:
+    value = cell.value
+    if value is None:
+        if cell.data_type == "n" and hasattr(cell, "coordinate"):
+            blank.add(cell.coordinate)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 10**MOST_DIGITS:
+        what = f"a number of more than {MOST_DIGITS} digits, of which a spreadsheet keeps {MOST_DIGITS}"
+        remedy = "Format the column as text, and enter the numbers again."
+        lost.setdefault((what, remedy), []).append(cell.coordinate)
+    elif value in _NO_VALUE:
+        lost.setdefault((f"the error {value}", "Correct the formula, or enter the value."), []).append(cell.coordinate)
+
+
+def _note_formulas(sheet: ReadOnlyWorksheet, blank: set[str], lost: dict[tuple[str, str], list[str]]) -> None:
+    """Find the formulas among the cells without a value: they were never calculated."""
+    what = "a formula whose result is not in the file"
+    remedy = "Open the workbook in Excel or LibreOffice, save it there, and try again; or enter the values."
+    for _, cells in _filled_rows(sheet):
+        for cell in cells:
+            if cell.data_type == "f" and cell.coordinate in blank:
+                lost.setdefault((what, remedy), []).append(cell.coordinate)
+
+
+def _cell_text(value: object, number_format: str) -> str:
+    """Format a cell as Excel shows it where that matters: ids without ``.0`` and with their leading zeros."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int):
+        zeros = re.fullmatch(r"00+", number_format)
+        return str(value).zfill(len(zeros[0]) if zeros else 0)
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if isinstance(value, datetime.datetime):
+        has_time = value.time() != datetime.time()
+        return value.isoformat(" ") if has_time else value.date().isoformat()
+    return "" if value is None else strip_cell(str(value))
