@@ -21,6 +21,7 @@ from nephrograde.study import (
     Study,
     read_section,
 )
+from nephrograde.toml_text import DEEPEST, read_toml
 
 Location: TypeAlias = tuple[str | int, ...]
 Fault: TypeAlias = tuple[Location, str, str, object]
@@ -85,7 +86,7 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
     'no such file'
     """
     try:
-        raw = tomllib.loads(study_path.read_text(encoding="utf-8-sig"))
+        raw = read_toml(study_path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None, [Problem(str(study_path), "no such file", "Write one with `nephrograde init DIR`.")]
     except (OSError, UnicodeDecodeError) as error:
@@ -268,10 +269,10 @@ def _is_section(annotation: object) -> bool:
 def _apply_override(raw: dict[str, Any], text: str) -> Problem | None:
     key, sign, value_text = text.partition("=")
     place = f"--set {text}"
-    if not sign or not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key.strip()):
+    if not sign or not re.fullmatch(rf"[\w-]+(\.[\w-]+){{0,{DEEPEST}}}", key.strip()):
         return Problem(place, "is not key=value", "Write it like --set fit.epochs=2.")
     try:
-        value = tomllib.loads(f"value = {value_text}")["value"]
+        value = read_toml(f"value = {value_text}")["value"]
     except tomllib.TOMLDecodeError:
         value = value_text.strip()
     *parents, last = key.strip().split(".")

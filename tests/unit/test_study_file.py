@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -283,3 +284,39 @@ def test_file_that_is_no_study(tmp_path: Path) -> None:
 def test_published_studies_load() -> None:
     studies_dir = Path(__file__).parents[2] / "studies"
     assert [path.name for path in studies_dir.glob("*.toml") if salvage_study(path)[1]] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 50_000 + " = 1",
+        "[a" + ".a" * 50_000 + "]",
+        'a = 1\n"a"' + '."a"' * 50_000 + " = 1",
+        "a = " + "[" * 100_000,
+        "a = " + "{b = " * 100_000,
+        "a = 1" + "\n" * 3_000_000,
+    ],
+)
+def test_what_is_nested_too_deeply_is_refused_at_once(tmp_path, text):
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    tracemalloc.start()
+    study, problems = salvage_study(tmp_path / "study.toml")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert study is None
+    assert "More than" in problems[0].what
+    assert peak < 30_000_000
+
+
+def test_dots_in_strings_numbers_and_comments_are_not_nested(tmp_path):
+    dots = "." * 5_000
+    text = f"# {dots}\ncohort.table = \"cohort{dots}\"\nname = '{dots}[[[['\n"
+    (tmp_path / "study.toml").write_text(text + "x = [1.5, 2.5]\n", encoding="utf-8")
+    assert not any("More than" in problem.what for problem in salvage_study(tmp_path / "study.toml")[1])
+
+
+def test_an_override_is_not_nested_more_deeply_than_a_study(tmp_path):
+    (tmp_path / "study.toml").write_text('cohort.table = "cohort.csv"\n', encoding="utf-8")
+    deep = ("a" + ".a" * 50_000 + "=1", "fit.epochs=" + "[" * 100_000)
+    for override in deep:
+        assert salvage_study(tmp_path / "study.toml", (override,))[1]
