@@ -6,6 +6,7 @@ the value or it was chosen for this project; :mod:`nephrograde.study_file` reads
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -32,13 +33,23 @@ class CohortSettings(Section):
     """``[cohort]``: the table of patients and its headings.
 
     ``columns`` maps standard names to the headings of tables that use their own:
-    ``columns = { patient_id = "病案号", isup_grade = "核分级" }``.
+    ``columns = { patient_id = "病案号", isup_grade = "核分级" }``. ``encoding`` is that of a text file,
+    such as "cp1250"; without it, the encoding is detected.
     """
 
     table: Path
     phases: Annotated[tuple[Name, ...], Field(min_length=1)] = ("cmp", "np", "up")
     outcome: str = "isup_grade"
     columns: dict[str, str] = {}
+    encoding: str | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, encoding: str | None) -> str | None:
+        try:
+            return encoding and codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("is not an encoding; write one such as cp1250, big5 or shift_jis") from None
 
     @field_validator("phases")
     @classmethod

@@ -57,12 +57,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """All patients in the order of the table."""
+    """All patients in the order of the table; ``notes`` says how the table was read, where that was a choice."""
 
     cases: tuple[Case, ...]
     phases: tuple[str, ...]
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_scans(self) -> int:

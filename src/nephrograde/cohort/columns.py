@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.headings import HEADINGS, headings_like
 from nephrograde.errors import Problem
 from nephrograde.sheet import clean_heading
 
@@ -27,6 +28,8 @@ _SHOWN = 20  # columns listed in a message
 class Columns:
     """The columns of one table by standard name; ``outcome`` and ``split`` are None if the table lacks them.
 
+    ``recognised`` lists the standard columns that were found under a usual heading of hospitals.
+
     >>> columns = Columns("cohort.csv", {"patient_id": "病案号"}, None, None, (), ())
     >>> columns.heading("patient_id"), columns.rename({"病案号": "1001", "备注": ""})
     ('病案号', {'patient_id': '1001'})
@@ -38,6 +41,13 @@ class Columns:
     split: str | None
     stratify: tuple[str, ...]
     clinical: tuple[str, ...]
+    recognised: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """Which headings were taken for a standard column without being told; empty if there are none."""
+        used = ", ".join(f"{self.heading_of[name]} as {name}" for name in self.recognised)
+        return f"{self.table_name}: {used}" if used else ""
 
     def heading(self, column: str) -> str:
         """Return the heading of a column as written in the table."""
@@ -62,20 +72,23 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
     >>> from pathlib import Path
     >>> from nephrograde.sheet import Sheet
     >>> from nephrograde.study import CohortSettings, SplitSettings
-    >>> sheet = Sheet("cohort.csv", ("Patient_ID", "isup_grade", "cmp_image"), ())
+    >>> sheet = Sheet("cohort.csv", ("病案号", "isup_grade", "cmp_imag"), ())
     >>> columns, problems = name_columns(sheet, CohortSettings(table=Path(), phases=("cmp",)), SplitSettings())
-    >>> print(problems[0])
-    cohort.csv, column patient_id: is missing. Did you mean 'Patient_ID'? Rename it, or map it in cohort.columns.
+    >>> columns.note
+    'cohort.csv: 病案号 as patient_id'
+    >>> print(problems[0].what, problems[0].remedy)
+    is missing, and cohort.phases names cmp Did you mean 'cmp_imag'? Rename it, or map it in cohort.columns.
     """
     heading_of, problems = _map_headings(sheet, settings)
     mapped = {clean_heading(name) for name in settings.columns}
     outcome = clean_heading(settings.outcome)
+    split_name = clean_heading(split.column) if split.column is not None else None
+    heading_of, recognised = _recognise(heading_of, {"patient_id", outcome} - mapped, kept={split_name, *mapped})
     wanted = {"patient_id": "is missing", outcome: "is missing"}
     wanted |= {f"{phase}_image": f"is missing, and cohort.phases names {phase}" for phase in settings.phases}
     for name, what in wanted.items():
         if name not in heading_of and name not in mapped:
             problems.append(Problem(f"{sheet.name}, column {name}", what, _remedy(name, sheet.headings)))
-    split_name = clean_heading(split.column) if split.column is not None else None
     taken = {"patient_id", outcome, split_name}
     clinical = tuple(
         name
@@ -95,8 +108,22 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
         split=split_name if split_name in heading_of else None,
         stratify=tuple(name for name in stratify if name in clinical),
         clinical=clinical,
+        recognised=recognised,
     )
     return columns, problems
+
+
+def _recognise(
+    heading_of: dict[str, str], wanted: set[str], *, kept: set[str | None]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Find standard columns under the usual headings of hospitals, as ``scan`` does."""
+    recognised = []
+    for name in sorted(wanted & HEADINGS.keys() - heading_of.keys()):
+        if alike := [heading for heading in headings_like(name, heading_of) if heading not in kept]:
+            # A table that has one column under two names is named by the more specific one.
+            heading_of = {name if key == alike[0] else key: heading for key, heading in heading_of.items()}
+            recognised.append(name)
+    return heading_of, tuple(reversed(recognised))
 
 
 def _map_headings(sheet: Sheet, settings: CohortSettings) -> tuple[dict[str, str], list[Problem]]:

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.grade import read_grade
+from nephrograde.cohort.grade import SPELLINGS, read_grade
 from nephrograde.errors import Problem
 from nephrograde.sheet import is_blank, is_nothing
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LISTED = 10  # rows listed individually per kind of mistake
 _WHOLE = re.compile(r"(\d{1,3})(?:[.,]0*)?")
-_GRADE_REMEDY = "Write a WHO/ISUP grade 1, 2, 3 or 4; or 0 and 1 in the whole column."
+_GRADE_REMEDY = f"Write one WHO/ISUP grade from 1 to 4, such as {SPELLINGS}; or 0 and 1 in the whole column."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,26 @@ class Faults:
         return listed
 
 
+def compared_id(patient_id: str) -> str:
+    """Return an id without differences that people do not see: case, full-width characters, blanks.
+
+    >>> compared_id("Ｐ0002 ") == compared_id("p0002")
+    True
+    """
+    return "".join(unicodedata.normalize("NFKC", patient_id).casefold().split())
+
+
+def is_shortened(patient_id: str) -> bool:
+    """Whether a spreadsheet has replaced a long number by ``1.1E+17``.
+
+    >>> is_shortened("1.10101E+17"), is_shortened("110101199003071234")
+    (True, False)
+    """
+    return re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", patient_id) is not None
+
+
 def check_ids(rows: list[Row], faults: Faults) -> None:
-    """Record patients without an id, with an id that Excel has shortened, or in two rows.
+    """Record patients without an id, with a shortened id, or in two rows, be they spelt alike or not.
 
     Args:
         rows: The table; without a column patient_id there is nothing to check.
@@ -92,18 +110,22 @@ def check_ids(rows: list[Row], faults: Faults) -> None:
     'patient P1 is already in row 2'
     """
     first_row: dict[str, int] = {}
+    spelt: dict[str, str] = {}
     for row in rows:
         patient = row.cells.get("patient_id")
         if patient is None:
             return
         if not patient:
             faults.add(row, "patient_id", what=" has no patient_id", remedy="Give every patient an id.")
-        elif re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", patient):
+        elif is_shortened(patient):
             what = ": Excel has shortened this number, and digits are lost"
             faults.add(row, "patient_id", what=what, remedy="Format the column as text, and enter the ids again.")
         elif patient in first_row:
             what = f" is already in row {first_row[patient]}"
             faults.add(row, "patient_id", what=what, remedy="Keep one row per patient.")
+        elif (other := spelt.setdefault(compared_id(patient), patient)) != patient:
+            what = f" differs from patient {other} of row {first_row[other]} only in how the id is written"
+            faults.add(row, "patient_id", what=what, remedy="Write each id in one way, or give two patients two ids.")
         first_row.setdefault(patient, row.number)
 
 

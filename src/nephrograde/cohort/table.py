@@ -45,13 +45,14 @@ _LARGEST_PIXEL_MM = 10.0  # no exported slice is coarser
 _MOST_GROUPS = 10  # different numbers in a column to stratify by
 
 
-def read_table(table_path: Path) -> list[dict[str, str]]:
+def read_table(table_path: Path, encoding: str | None = None) -> list[dict[str, str]]:
     """Read any table into rows of text by heading.
 
     Use it for tables other than a cohort's, which ``read_cohort`` reads.
 
     Args:
         table_path: CSV, text separated by tabs or semicolons, or XLSX; see ``sheet.open_sheet``.
+        encoding: The encoding of a text file; None detects it.
 
     Returns:
         The non-empty rows; all cells are stripped text.
@@ -65,7 +66,7 @@ def read_table(table_path: Path) -> list[dict[str, str]]:
     ...     read_table(Path(folder, "队列.csv"))
     [{'病案号': '1001', '分级': '3'}]
     """
-    sheet, problems = open_sheet(table_path)
+    sheet, problems = open_sheet(table_path, encoding)
     if sheet is None or problems:
         raise InputError(problems)
     return [cells for _, cells in sheet.rows]
@@ -95,7 +96,7 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     cohort.csv row 42, column patient_id | patient P7 is already in row 9
     cohort.csv row 42, column isup_grade | patient P7: grade 5 is not a WHO/ISUP grade
     """
-    sheet, problems = open_sheet(settings.table)
+    sheet, problems = open_sheet(settings.table, settings.encoding)
     if sheet is None:
         return None, problems
     columns, column_problems = name_columns(sheet, settings, split)
@@ -115,7 +116,8 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     if problems:
         return None, problems
     cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in rows)
-    return Cohort(cases, settings.phases, columns.clinical, split_column), []
+    notes = [f"{sheet.name} {sheet.note}." if sheet.note else "", f"{columns.note}." if columns.note else ""]
+    return Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes))), []
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:

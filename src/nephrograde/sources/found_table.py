@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import read_grade
+from nephrograde.cohort.headings import standard_headings
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
-from nephrograde.sources.scan.grades import known_names
 from nephrograde.study import NAME_PATTERN, CohortSettings, SplitSettings
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def find_table(study_dir: Path) -> FoundTable | None:
     if not n_images:
         what = f"names no image in a column <phase>_image (the table has {', '.join(sheet.headings[:20])})"
         raise InputError([Problem(str(paths[0]), what, "Move it away, or name another folder.")])
-    names = known_names(sheet.headings)
-    columns = {name: heading for heading, name in names.items() if name in _STANDARD and heading != name}
-    outcome, heading = _outcome(sheet, {name: heading for heading, name in names.items()})
+    heading_of = standard_headings(sheet.headings)
+    columns = {name: heading_of[name] for name in _STANDARD if heading_of.get(name, name) != name}
+    outcome, heading = _outcome(sheet, heading_of)
     grades = {number: read_grade(cells.get(heading, "")) for number, cells in sheet.rows}
     return FoundTable(
         table_path=paths[0],

@@ -255,10 +255,10 @@ def test_phase_that_nobody_has_is_named(tmp_path: Path) -> None:
 def test_table_without_patient_id_still_gets_its_other_mistakes_named(tmp_path: Path) -> None:
     rows = rows_of()
     rows[0]["isup_grade"] = "5"
-    rows = [{"Patient_ID" if name == "patient_id" else name: cell for name, cell in row.items()} for row in rows]
+    rows = [{"patient_nid" if name == "patient_id" else name: cell for name, cell in row.items()} for row in rows]
     problems = refuse(tmp_path, rows)
     assert problems[0].what == "is missing"
-    assert "Did you mean 'Patient_ID'?" in problems[0].remedy
+    assert "Did you mean 'patient_nid'?" in problems[0].remedy
     assert problems[1].what == "patient of row 2: grade 5 is not a WHO/ISUP grade"
 
 
@@ -388,3 +388,35 @@ def test_a_cell_may_say_in_many_ways_that_there_is_nothing(tmp_path: Path, nothi
     assert cases[0].scans["cmp"].mask_path is None
     assert "size_cm" not in cases[0].clinical
     assert [case.clinical["necrosis"] for case in cases[:2]] == ["有", "无"]
+
+
+def test_usual_headings_of_hospitals_are_known_and_said(tmp_path: Path) -> None:
+    renamed = {"patient_id": "病案号", "isup_grade": "WHO/ISUP核分级"}
+    rows = [{renamed.get(name, name): cell for name, cell in row.items()} for row in rows_of()]
+    cohort = read(tmp_path, rows)
+    assert cohort.cases[0].patient_id == "P00"
+    assert not {"病案号", "WHO/ISUP核分级"} & set(cohort.clinical_columns)
+    assert cohort.notes == ("cohort.csv: 病案号 as patient_id, WHO/ISUP核分级 as isup_grade.",)
+
+
+def test_a_column_of_another_grading_system_is_not_taken_for_the_grade(tmp_path: Path) -> None:
+    rows = [{"Fuhrman分级" if name == "isup_grade" else name: cell for name, cell in row.items()} for row in rows_of()]
+    assert any(problem.place.endswith("column isup_grade") for problem in refuse(tmp_path, rows))
+
+
+def test_ids_that_differ_only_in_spelling_are_named(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[1]["patient_id"] = "p00"
+    rows[2]["patient_id"] = "Ｐ00"
+    problems = refuse(tmp_path, rows)
+    assert [problem.what.split(" of row ")[0] for problem in problems] == [
+        "patient p00 differs from patient P00",
+        "patient Ｐ00 differs from patient P00",
+    ]
+
+
+def test_the_remedy_of_a_grade_lists_its_spellings(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[0]["isup_grade"] = "2-3"
+    (problem,) = refuse(tmp_path, rows)
+    assert all(spelling in problem.remedy for spelling in ("ISUP 3", "核分级：3级", "G3", "III"))

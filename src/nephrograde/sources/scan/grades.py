@@ -7,38 +7,20 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.grade import SPELLINGS, read_grade
+from nephrograde.cohort.headings import standard_headings
+from nephrograde.cohort.rows import compared_id, is_shortened
 from nephrograde.errors import InputError, Problem
-from nephrograde.sheet import open_sheet
-from nephrograde.volume.dicom.moment import read_day
+from nephrograde.sheet import clean_heading, is_blank, open_sheet
+from nephrograde.volume.dicom.moment import read_day, read_serial_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
-_SYNONYMS = {
-    "patient_id": {"patient_id", "patientid", "id", "病案号", "病历号", "住院号", "患者编号", "患者id", "病人id"},
-    "isup_grade": {
-        "isup_grade",
-        "isup",
-        "grade",
-        "who/isup",
-        "who/isup_grade",
-        "isup分级",
-        "who/isup分级",
-        "分级",
-        "核分级",
-    },
-    "surgery_date": {
-        "surgery_date",
-        "date_of_surgery",
-        "operation_date",
-        "手术日期",
-        "手术时间",
-        "data_operacji",
-        "op_datum",
-    },
-}
+    from nephrograde.sheet import Sheet
+
 _IDENTIFYING = re.compile(
     r"name|surname|birth|dob|address|phone|mobile|accession|passport|ssn|mrn|姓名|名字|出生|生日|身份证|电话|手机|地址|住址"
     r"|病案号|病历号|住院号|检查号|影像号|nazwisko|imię|imie|urodzenia|pesel|adres|telefon|geburt|vorname|anschrift"
@@ -55,6 +37,8 @@ class Grades:
         columns: The columns to carry over, ``isup_grade`` first.
         surgery: Day of surgery, by normalized id.
         left_out: Headings that would identify a patient or reveal the day of surgery; they are not carried over.
+        notes: How the table was read: its encoding, the columns that were used, dates written as numbers, and grades
+            that cannot be read.
     """
 
     name: str
@@ -62,6 +46,7 @@ class Grades:
     columns: tuple[str, ...]
     surgery: Mapping[str, date]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def find(self, original_id: str) -> str | None:
         """Find the id under which the table lists a patient; None if it does not.
@@ -69,7 +54,7 @@ class Grades:
         Args:
             original_id: As in the headers. Leading zeros, which spreadsheets drop, may be missing.
         """
-        exact = _compared(original_id)
+        exact = compared_id(original_id)
         if exact in self.rows:
             return exact
         alike = [known for known in self.rows if known.lstrip("0") == exact.lstrip("0") != ""]
@@ -80,16 +65,19 @@ NO_GRADES = Grades("", {}, ("isup_grade",), {}, ())
 """Used when no table is joined: the column is left empty, to be filled in."""
 
 
-def read_grades(grades_path: Path) -> Grades:
+def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapping[str, str] | None = None) -> Grades:
     """Read a patient table to join to a scan.
 
     Args:
         grades_path: CSV or XLSX. Columns: ``patient_id`` (the id in the headers of the scans), ``isup_grade``,
-            ``surgery_date`` (year first) and any others; the first three may have their usual Chinese headings.
+            ``surgery_date`` (year first, or a day number of Excel) and any others; the first three may have their usual
+            headings, see ``cohort.headings``.
+        encoding: The encoding of a text file; None detects it.
+        columns: Headings by standard name, where they are not the usual ones.
 
     Returns:
         The rows. Columns that contain ids, names, dates of birth, addresses or the day of surgery are not carried
-        over.
+        over; the grade always is.
 
     Raises:
         InputError: If it is not a table, has no id column, lists an id twice, or contains a day of surgery that cannot
@@ -102,71 +90,132 @@ def read_grades(grades_path: Path) -> Grades:
     >>> grades = read_grades(grades_path)
     >>> grades.columns, grades.left_out, grades.rows["0012"][1]["isup_grade"], grades.surgery["0012"].isoformat()
     (('isup_grade', 'age_years'), ('病案号', '姓名', '手术日期'), '3', '2020-03-05')
-    >>> grades.find("12"), grades.find("13")
-    ('0012', None)
+    >>> grades.find("12"), grades.find("13"), grades.notes
+    ('0012', None, ('grades.csv: 病案号 as id, 分级 as grade, 手术日期 as day of surgery.',))
     """
-    sheet, problems = open_sheet(grades_path)
+    sheet, problems = open_sheet(grades_path, encoding)
     if sheet is None or problems:
         raise InputError(problems)
-    name_of = known_names(sheet.headings)
-    id_heading = next((heading for heading, name in name_of.items() if name == "patient_id"), None)
-    if id_heading is None:
-        what = f"has no column with patient ids (the table has {', '.join(sheet.headings[:20])})"
-        raise InputError([Problem(sheet.name, what, "Name it patient_id.")])
-    holds_ids = {
-        heading
-        for _, cells in sheet.rows
-        for heading in cells
-        if cells[heading] and cells[heading] == cells[id_heading]
-    }
-    day_heading = next((heading for heading, name in name_of.items() if name == "surgery_date"), None)
-    left_out = tuple(
-        heading
-        for heading in sheet.headings
-        if heading in holds_ids
-        or heading == day_heading
-        or _IDENTIFYING.search(heading.casefold())
-        or heading.endswith("_image")
-    )
-    kept = {heading: name for heading, name in name_of.items() if heading not in left_out}
+    heading_of = _standard_headings(sheet, columns or {})
+    name_of = {heading: name for name, heading in heading_of.items()}
+    id_heading, day_heading = heading_of["patient_id"], heading_of.get("surgery_date")
+    left_out = tuple(heading for heading in sheet.headings if _is_left_out(heading, sheet, heading_of))
+    kept = {heading: name_of.get(heading, heading) for heading in sheet.headings if heading not in left_out}
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     surgery: dict[str, date] = {}
+    serial_rows: list[int] = []
     for number, cells in sheet.rows:
-        patient = _compared(cells[id_heading])
+        patient = compared_id(cells[id_heading])
         place = f"{sheet.name} row {number}"
-        if not patient or patient in rows:
-            what = f"repeats the id of row {rows[patient][0]}" if patient else "has no id"
-            problems.append(Problem(place, what, "Give every patient one row, with the id used in the scans."))
+        if fault := _id_fault(patient, rows):
+            problems.append(Problem(place, *fault))
             continue
         rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
-        if day_heading and cells[day_heading]:
+        if day_heading and not is_blank(cells[day_heading]):
             day = read_day(cells[day_heading])
+            if day is None and (day := read_serial_day(cells[day_heading], sheet.day_zero)):
+                serial_rows.append(number)
             if day is None:
-                problems.append(Problem(place, f"column {day_heading} is not a date", "Write it as 2020-03-05."))
+                problems.append(_day_problem(place, day_heading, cells[day_heading]))
             else:
                 surgery[patient] = day
     if problems:
         raise InputError(problems)
     others = [name for name in kept.values() if name != "isup_grade"]
-    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out)
+    notes = [*_column_notes(sheet, heading_of), *_cell_notes(sheet.name, rows, day_heading, serial_rows)]
+    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, tuple(notes))
 
 
-def known_names(headings: Sequence[str]) -> dict[str, str]:
-    """Return the standard name for every heading; if two headings mean the same, the second keeps its own.
+def _standard_headings(sheet: Sheet, columns: Mapping[str, str]) -> dict[str, str]:
+    """Find the heading of each standard column: as named by the user, as it is called here, or under a usual name."""
+    heading_of = {}
+    problems = []
+    for name, heading in columns.items():
+        if clean_heading(heading) in sheet.headings:
+            heading_of[name] = clean_heading(heading)
+        else:
+            what = f"{sheet.name} has no column '{heading}' (it has {', '.join(sheet.headings[:20])})"
+            problems.append(Problem(f"--columns {name}={heading}", what, "Correct the heading."))
+    heading_of = standard_headings(sheet.headings, heading_of)
+    if not problems and "patient_id" not in heading_of:
+        what = f"has no column with patient ids (the table has {', '.join(sheet.headings[:20])})"
+        problems.append(
+            Problem(sheet.name, what, "Name it patient_id, or say which it is: --columns patient_id=HEADING.")
+        )
+    if problems:
+        raise InputError(problems)
+    return heading_of
 
-    Args:
-        headings: The headings of a table.
 
-    >>> known_names(["病案号", "核分级", "age_years"])
-    {'病案号': 'patient_id', '核分级': 'isup_grade', 'age_years': 'age_years'}
-    """
-    names: dict[str, str] = {}
-    for heading in headings:
-        folded = heading.casefold().replace(" ", "_")
-        known = next((name for name, synonyms in _SYNONYMS.items() if folded in synonyms), heading)
-        names[heading] = heading if known in names.values() else known
-    return names
+def _is_left_out(heading: str, sheet: Sheet, heading_of: Mapping[str, str]) -> bool:
+    """Whether a column may identify a patient; the grade never does."""
+    if heading == heading_of.get("isup_grade"):
+        return False
+    if heading in {heading_of["patient_id"], heading_of.get("surgery_date")}:
+        return True
+    if _IDENTIFYING.search(heading.casefold()) or heading.endswith("_image"):
+        return True
+    ids = [(cells[heading], cells[heading_of["patient_id"]]) for _, cells in sheet.rows if cells[heading]]
+    same = [cell for cell, patient in ids if cell == patient]
+    # A size of 3 beside the patient 3 is a coincidence, unless it happens in most rows.
+    return any(len(cell) > 3 or not cell.isdecimal() for cell in same) or len(same) > len(ids) / 2
 
 
-def _compared(patient_id: str) -> str:
-    return unicodedata.normalize("NFKC", patient_id).strip().casefold()
+def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]]) -> tuple[str, str] | None:
+    remedy = "Give every patient one row, with the id used in the scans."
+    if not patient:
+        return "has no id", remedy
+    if patient in rows:
+        return f"repeats the id of row {rows[patient][0]}, perhaps in other letters", remedy
+    if is_shortened(patient):
+        return (
+            "has an id that Excel has shortened, and digits are lost",
+            "Format the column as text, and enter it again.",
+        )
+    return None
+
+
+def _day_problem(place: str, heading: str, cell: str) -> Problem:
+    is_short = re.fullmatch(r"\d{6}", unicodedata.normalize("NFKC", cell).strip()) is not None
+    why = ": six digits may be year, month and day in any order" if is_short else ""
+    remedy = "Write the year first and with four digits, such as 2020-03-05."
+    return Problem(place, f"column {heading} is not a date{why}", remedy)
+
+
+def _column_notes(sheet: Sheet, heading_of: Mapping[str, str]) -> list[str]:
+    notes = [f"{sheet.name} {sheet.note}. Another can be named with --encoding."] if sheet.note else []
+    words = {"patient_id": "id", "isup_grade": "grade", "surgery_date": "day of surgery"}
+    used = ", ".join(f"{heading_of[name]} as {word}" for name, word in words.items() if name in heading_of)
+    notes.append(f"{sheet.name}: {used}.")
+    for name, word in words.items():
+        others = [one for one in headings_like(name, sheet.headings) if one not in heading_of.values()]
+        if others and name in heading_of:
+            notes.append(f"{', '.join(others)} could be the {word} as well; choose with --columns {name}=HEADING.")
+    if "isup_grade" not in heading_of:
+        notes.append(
+            f"No column of {sheet.name} was recognised as the grade, so isup_grade is empty. Name it with --columns "
+            f"isup_grade=HEADING; the table has {', '.join(sheet.headings[:20])}."
+        )
+    return notes
+
+
+def _cell_notes(
+    name: str, rows: Mapping[str, tuple[int, Mapping[str, str]]], day_heading: str | None, serial_rows: Sequence[int]
+) -> list[str]:
+    notes = []
+    if serial_rows:
+        notes.append(
+            f"{name}: {len(serial_rows)} cells of {day_heading}, the first in row {serial_rows[0]}, are numbers of "
+            "days, as Excel writes dates in cells that are not formatted as dates; they were read as dates."
+        )
+    unread = [
+        number
+        for number, cells in rows.values()
+        if not is_blank(grade := cells.get("isup_grade", "")) and grade != "0" and read_grade(grade) is None
+    ]
+    if unread:
+        notes.append(
+            f"{name}: the grade of {len(unread)} rows is not one WHO/ISUP grade: row "
+            f"{', '.join(map(str, unread[:10]))}{' …' if len(unread) > 10 else ''}. Accepted are {SPELLINGS}."
+        )
+    return notes

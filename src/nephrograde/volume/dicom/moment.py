@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ _DAY = re.compile(
 _DATE_TIME = re.compile(r"(\d{8})((?:\d\d){1,3}(?:\.\d*)?)(?:[+-]\d{4})?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d*))?)?(?:[+-]\d{4})?")
 _DIGITS = re.compile(r"(\d{1,6})(?:[.,](\d*))?(?:[+-]\d{4})?")
+
+_SERIAL = re.compile(r"(\d{5})(?:\.\d+)?")
+_SERIAL_YEARS = (1980, 2050)
+EXCEL_DAY_ZERO = date(1899, 12, 30)
+"""The day from which date numbers count in Excel, except in workbooks of 1904 made on old Macintoshes."""
 
 
 def read_day(text: str) -> date | None:
@@ -45,6 +50,27 @@ def read_day(text: str) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
+
+
+def read_serial_day(text: str, day_zero: date = EXCEL_DAY_ZERO) -> date | None:
+    """Read a date that a spreadsheet has turned into a number of days.
+
+    Args:
+        text: Five digits, perhaps with a fraction for the time of day, for a day between 1980 and 2050. A number of six
+            digits may be a date in any order, and is not read.
+        day_zero: The day from which the spreadsheet counts.
+
+    Returns:
+        The date; None for anything else.
+
+    >>> read_serial_day("43895"), read_serial_day("43895.5"), read_serial_day("201112"), read_serial_day("63")
+    (datetime.date(2020, 3, 5), datetime.date(2020, 3, 5), None, None)
+    """
+    match = _SERIAL.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if match is None:
+        return None
+    day = day_zero + timedelta(days=int(match[1]))
+    return day if _SERIAL_YEARS[0] <= day.year <= _SERIAL_YEARS[1] else None
 
 
 def read_time(text: str) -> time | None:

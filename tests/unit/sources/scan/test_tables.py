@@ -158,6 +158,48 @@ def test_hospital_table_is_joined_by_the_id_of_the_scans(tmp_path: Path) -> None
     ]
 
 
+def test_a_grade_that_equals_the_id_of_its_row_is_kept(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "id,grade,size_cm\n1,3,4\n2,2,2\n3,3,5\n"))
+    assert grades.columns == ("isup_grade", "size_cm")
+    assert [cells["isup_grade"] for _, cells in grades.rows.values()] == ["3", "2", "3"]
+
+
+@pytest.mark.parametrize("heading", ["WHO/ISUP核分级", "ISUP grade", "核级", "Nuclear Grade", "ISUP (name of reader)"])
+def test_grades_are_found_under_the_headings_of_hospitals_and_said(tmp_path: Path, heading: str) -> None:
+    grades = read_grades(grades_of(tmp_path, f"病案号,{heading}\nA7,3\n"))
+    assert grades.rows["a7"][1] == {"isup_grade": "3"}
+    assert grades.notes == (f"grades.csv: 病案号 as id, {heading} as grade.",)
+
+
+def test_a_table_without_a_known_grade_column_is_said(tmp_path: Path) -> None:
+    text = "patient_id,Fuhrman分级\nA7,3\n"
+    assert any("recognised as the grade" in note for note in read_grades(grades_of(tmp_path, text)).notes)
+    grades = read_grades(grades_of(tmp_path, text), columns={"isup_grade": "Fuhrman分级"})
+    assert grades.rows["a7"][1] == {"isup_grade": "3"}
+    with pytest.raises(InputError, match="no column 'Grad'"):
+        read_grades(grades_of(tmp_path, text), columns={"isup_grade": "Grad"})
+
+
+def test_a_second_column_that_could_be_the_grade_is_said(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,分级,ISUP分级\nA7,2,3\n"))
+    assert grades.rows["a7"][1] == {"isup_grade": "3", "分级": "2"}
+    assert any(note.startswith("分级 could be the grade as well") for note in grades.notes)
+
+
+@pytest.mark.parametrize("cell", ["43895", "43895.5", "2020-03-05", "20200305"])
+def test_day_numbers_of_excel_are_read_as_dates(tmp_path: Path, cell: str) -> None:
+    grades = read_grades(grades_of(tmp_path, f"patient_id,surgery_date\nA7,{cell}\n"))
+    assert grades.surgery == {"a7": date(2020, 3, 5)}
+    assert any("numbers of days" in note for note in grades.notes) == cell.startswith("43895")
+
+
+def test_grades_that_cannot_be_read_are_said_with_the_accepted_spellings(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,isup_grade\nA7,2-3\nA8,ISUP 2\nA9,\n"))
+    (note,) = [note for note in grades.notes if "not one WHO/ISUP grade" in note]
+    assert "row 2." in note
+    assert "核分级：3级" in note
+
+
 def test_column_that_repeats_the_ids_is_left_out(tmp_path: Path) -> None:
     grades = read_grades(grades_of(tmp_path, "patient_id,remark,isup_grade,grade\nA7,A7,2,low\nA8,,3,high\n"))
     assert grades.left_out == ("patient_id", "remark")
@@ -175,6 +217,9 @@ def test_ambiguous_zeros_are_not_joined(tmp_path: Path) -> None:
         ("number,isup_grade\nA7,2\n", "has no column with patient ids"),
         ("patient_id,isup_grade\nSECRET,2\nsecret,3\n", "row 3: repeats the id of row 2"),
         ("patient_id,surgery_date\nSECRET,03/04/2020\n", "row 2: column surgery_date is not a date"),
+        ("patient_id,surgery_date\nSECRET,201112\n", "row 2: column surgery_date is not a date: six digits"),
+        ("patient_id,surgery_date\nSECRET,20111\n", "row 2: column surgery_date is not a date"),
+        ("patient_id,grade\n1.10101E+17,3\n", "row 2: has an id that Excel has shortened"),
         ("patient_id,surgery_date\nSECRET,2020-02-30\n", "row 2: column surgery_date is not a date"),
     ],
 )
