@@ -303,6 +303,8 @@ def scan_folder(
     look: Literal["uncertain", "all", "never"] = "uncertain",
     keep_ids: bool = False,
     workers: int | None = None,
+    encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ScanResult:
     """Find the scans of a DICOM export, recognise their phases, choose the best of each, and write a cohort table.
 
@@ -315,6 +317,8 @@ def scan_folder(
         look: Which images are read to recognise their phase.
         keep_ids: Keep the PatientID of the export instead of P0001, P0002, …
         workers: Processes that read headers; as many as there are processors when None.
+        encoding: The encoding of ``grades`` and ``corrections``, if they are text files; detected when None.
+        columns: Headings of ``grades`` by standard name, such as ``{"isup_grade": "核分级"}``.
 
     Returns:
         What was found and written; ``cohort`` and ``series`` are DataFrames.
@@ -333,6 +337,8 @@ def scan_folder(
         grades_path=_path(grades),
         corrections_path=_path(corrections),
         organs_dir=_path(organs),
+        encoding=encoding,
+        columns=columns,
     )
     return scan(Path(folder), Path(table), settings=settings)
 

@@ -124,6 +124,7 @@ def evaluate_table(
     run: Run,
     *,
     settings: EvaluateSettings,
+    encoding: str | None = None,
     command: str = "",
     reason: str | None = "",
     language: Language = "en",
@@ -135,7 +136,9 @@ def evaluate_table(
         RunError: As :func:`run_study`.
     """
     with only_writer(run) as folder:
-        evaluate_score_table(Path(scores_path), folder, settings=settings, command=command, reason=reason)
+        evaluate_score_table(
+            Path(scores_path), folder, settings=settings, encoding=encoding, command=command, reason=reason
+        )
         return report_run(folder, language)
 
 

@@ -10,7 +10,7 @@ from nephrograde.sources.scan.index import plan_index
 from nephrograde.sources.scan.scan import scan_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from nephrograde.report.text.language import Language
@@ -32,10 +32,16 @@ def scan_export(
 
 
 def plan_from_index(
-    index_path: Path, out_dir: Path, *, grades_path: Path | None = None, language: Language = "en"
+    index_path: Path,
+    out_dir: Path,
+    *,
+    grades_path: Path | None = None,
+    encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    language: Language = "en",
 ) -> tuple[ScanResult, Path]:
     """Plan a cohort from a table of series and write a page that shows every choice; returns both."""
-    result = plan_index(index_path, out_dir, grades_path=grades_path)
+    result = plan_index(index_path, out_dir, grades_path=grades_path, encoding=encoding, columns=columns)
     return result, _series_page(result, language)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from nephrograde.cli.shared import Lang, StudyOptions
+from nephrograde.cli.shared import Encoding, Lang, StudyOptions
 from nephrograde.errors import InputError, Problem
 from nephrograde.terminal import counting, print_scan, print_template, progress, tallied
 
@@ -71,6 +71,13 @@ def scan(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None,
     lang: Lang = "en",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--columns", metavar="NAME=HEADING", help="A column of --table: isup_grade=分级. May be repeated."
+        ),
+    ] = None,
+    encoding: Encoding = None,
     *,
     keep_ids: Annotated[
         bool, typer.Option("--keep-ids", help="Keep the PatientID of the export instead of P0001, P0002, …")
@@ -78,12 +85,18 @@ def scan(
 ) -> None:
     """Find the CT series of a DICOM export, choose the best one per phase, and write a cohort table."""
     from nephrograde import scanning
+    from nephrograde.sources.scan.grades import parse_columns
     from nephrograde.sources.scan.scan import ScanSettings
 
     if (folder is None) == (index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
+    heading_of = parse_columns(columns or ())
+    if heading_of and table is None:
+        raise InputError([Problem("--columns", "names columns of --table, which is missing", "Give the table, too.")])
     if index is not None:
-        result, page_path = scanning.plan_from_index(index, out or Path("plan"), grades_path=table, language=lang)
+        result, page_path = scanning.plan_from_index(
+            index, out or Path("plan"), grades_path=table, encoding=encoding, columns=heading_of, language=lang
+        )
     elif folder is not None:
         settings = ScanSettings(
             look=look,
@@ -92,6 +105,8 @@ def scan(
             grades_path=table,
             corrections_path=corrections,
             organs_dir=organs,
+            encoding=encoding,
+            columns=heading_of,
         )
         with counting() as progress:
             result, page_path = scanning.scan_export(
@@ -151,6 +166,7 @@ def cohort(
     ],
     out: Annotated[Path, typer.Option("--out", help="The output folder of the cohort.")],
     grades: Annotated[Path | None, typer.Option("--grades", help="A table of your own grades, by patient_id.")] = None,
+    encoding: Encoding = None,
     *,
     plan: Annotated[
         bool, typer.Option("--plan", help="Write the tables and SOURCES.md without downloading anything.")
@@ -161,7 +177,7 @@ def cohort(
     from nephrograde.sources.public.download import download_cohort, open_plan, write_plan
     from nephrograde.sources.public.plan import plan_lines
 
-    planned = open_plan(names, out, grades_path=grades)
+    planned = open_plan(names, out, grades_path=grades, encoding=encoding)
     for line in plan_lines(planned):
         typer.echo(line)
     if plan:

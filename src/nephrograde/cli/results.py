@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nephrograde.cli.shared import Lang
+from nephrograde.cli.shared import Encoding, Lang, say_encoding
 from nephrograde.terminal import print_rows
 
 commands = typer.Typer()
@@ -63,6 +63,7 @@ def audit(
         list[str] | None,
         typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
     ] = None,
+    encoding: Encoding = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -72,7 +73,9 @@ def audit(
 
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
-    audits = audit_all(models_of(models_path, cells, against or ()))
+    if models_path is not None:
+        say_encoding(models_path, encoding)
+    audits = audit_all(models_of(models_path, cells, against or (), encoding=encoding))
     typer.echo(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
 
 

@@ -31,6 +31,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as fit.epochs=2. May be repeated."),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="The encoding of CSV tables, such as cp1250 [default: detected]."),
+]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
 AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
 
@@ -41,6 +45,7 @@ class StudyOptions:
 
     out: RunDir = None
     overrides: Overrides = None
+    encoding: Encoding = None
     reason: Annotated[
         str,
         typer.Option("--reason", help="Why the test set is opened again; printed in the report.", show_default=False),
@@ -98,11 +103,22 @@ def run_of(source_path: Path, out: Path | None) -> RunFolder:
     return RunFolder(out or Path("runs") / source_path.stem)
 
 
-def load_study(study_path: Path, overrides: list[str] | None) -> Study:
-    """Read the study file and check the cohort table."""
+def load_study(study_path: Path, overrides: list[str] | None, encoding: str | None = None) -> Study:
+    """Read the study file and check the cohort table, and print how it was read where that was a choice."""
     from nephrograde import pipeline
 
-    return pipeline.load_inputs(study_path, tuple(overrides or ()))
+    named = () if encoding is None else (f'cohort.encoding="{encoding}"',)
+    given = (*(overrides or ()), *named)
+    return pipeline.load_inputs(study_path, given, tell=lambda note: typer.echo(note, err=True))
+
+
+def say_encoding(table_path: Path, encoding: str | None) -> None:
+    """Print in which encoding a table is read, if that was a choice."""
+    from nephrograde.sheet import open_sheet
+
+    sheet, _ = open_sheet(table_path, encoding)
+    if sheet is not None and sheet.note:
+        typer.echo(f"{sheet.name} {sheet.note}. Another can be named with --encoding.", err=True)
 
 
 def command_line() -> str:

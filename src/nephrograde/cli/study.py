@@ -9,6 +9,7 @@ import typer
 
 from nephrograde.cli.shared import (
     AsPdf,
+    Encoding,
     Lang,
     Overrides,
     RunDir,
@@ -18,6 +19,7 @@ from nephrograde.cli.shared import (
     load_study,
     print_report,
     run_of,
+    say_encoding,
     with_options,
 )
 from nephrograde.terminal import print_findings, print_table, progress
@@ -37,7 +39,7 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
     from nephrograde import pipeline
 
     run = options.run_of(study_path)
-    study = load_study(study_path, options.overrides)
+    study = load_study(study_path, options.overrides, options.encoding)
     report_path = pipeline.run_study(study, run, progress=progress, **options.evaluation)
     print_findings(run)
     print_table(run)
@@ -45,13 +47,15 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
 
 
 @commands.command()
-def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, lang: Lang = "en") -> None:
+def check(
+    study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None, lang: Lang = "en"
+) -> None:
     """Check the study file, the table and every scan, and report which patients each arm can use."""
     from nephrograde import pipeline
     from nephrograde.quality.cohort_quality import quality_lines
 
     run = run_of(study_path, out)
-    study = load_study(study_path, overrides)
+    study = load_study(study_path, overrides, encoding)
     quality, page_path = pipeline.check_study(study, run, command=command_line(), language=lang, progress=progress)
     print_findings(run)
     for line in quality_lines(quality):
@@ -60,24 +64,24 @@ def check(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None
 
 
 @commands.command()
-def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
+def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None) -> None:
     """Only prepare the scans."""
     from nephrograde import pipeline
 
     run = run_of(study_path, out)
-    study = load_study(study_path, overrides)
+    study = load_study(study_path, overrides, encoding)
     prepared = pipeline.prepare_study(study, run, command=command_line(), progress=progress)
     print_findings(run)
     typer.echo(f"Prepared {len(prepared.regions)} regions in {run.volumes_dir}.")
 
 
 @commands.command()
-def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None) -> None:
+def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None) -> None:
     """Only fit the models; the scans must have been prepared."""
     from nephrograde import pipeline
 
     run = run_of(study_path, out)
-    study = load_study(study_path, overrides)
+    study = load_study(study_path, overrides, encoding)
     pipeline.fit_study(study, run, command=command_line(), progress=progress)
     typer.echo(f"The models are in {run.models_dir}.")
 
@@ -95,13 +99,16 @@ def evaluate(
 
     run = options.run_of(source)
     if source.suffix.lower() == ".toml":
-        study = load_study(source, options.overrides)
+        study = load_study(source, options.overrides, options.encoding)
         report_path = pipeline.evaluate_study(study, run, **options.evaluation)
     else:
         from nephrograde.study_file import evaluate_settings
 
         settings = evaluate_settings(tuple(options.overrides or ()))
-        report_path = pipeline.evaluate_table(source, run, settings=settings, **options.evaluation)
+        say_encoding(source, options.encoding)
+        report_path = pipeline.evaluate_table(
+            source, run, settings=settings, encoding=options.encoding, **options.evaluation
+        )
     print_table(run)
     print_report(report_path, as_pdf=options.pdf)
 

@@ -13,6 +13,7 @@ from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
@@ -21,19 +22,25 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 
-def load_inputs(study_path: Path, overrides: tuple[str, ...] = ()) -> Study:
+def load_inputs(
+    study_path: Path, overrides: tuple[str, ...] = (), *, tell: Callable[[str], None] = lambda _note: None
+) -> Study:
     """Read the study file and check the cohort table in one pass.
 
     Args:
         study_path: The study file.
         overrides: Keys to replace, like ``fit.epochs=2``.
+        tell: Called with each sentence on how the table was read, where that was a choice.
 
     Raises:
         InputError: If either contains mistakes; the error lists all of them.
     """
     study, problems = salvage_study(study_path, overrides)
     if study is not None:
-        problems = [*problems, *read_cohort(study.cohort, study.split)[1]]
+        cohort, faults = read_cohort(study.cohort, study.split)
+        problems = [*problems, *faults]
+        for note in () if cohort is None else cohort.notes:
+            tell(note)
     if problems or study is None:
         raise InputError(problems)
     return study

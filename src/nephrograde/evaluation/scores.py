@@ -168,8 +168,7 @@ def read_scores(scores_path: Path) -> Scores:
     every row is a test row; ``fold`` may be missing or empty; other columns are ignored.
 
     Args:
-        scores_path: CSV (UTF-8 with or without BOM, GB18030; comma, semicolon or tab), or any other
-            format of a cohort table.
+        scores_path: CSV (comma, semicolon or tab), or any other format of a cohort table.
 
     Returns:
         The table.
@@ -187,16 +186,17 @@ def read_scores(scores_path: Path) -> Scores:
     return parse_scores(open_scores(scores_path))
 
 
-def open_scores(scores_path: Path) -> Sheet:
+def open_scores(scores_path: Path, encoding: str | None = None) -> Sheet:
     """Read a score table as text cells.
 
     Args:
         scores_path: As for :func:`read_scores`.
+        encoding: The encoding of a text file; None detects it.
 
     Raises:
         ScoresError: The file cannot be read as a table.
     """
-    sheet, faults = open_sheet(scores_path)
+    sheet, faults = open_sheet(scores_path, encoding)
     if faults or sheet is None:
         raise _table_error(scores_path.name, [str(fault) for fault in faults])
     return sheet

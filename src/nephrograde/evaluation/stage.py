@@ -112,7 +112,13 @@ def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], r
 
 
 def evaluate_score_table(
-    scores_path: Path, run: RunFolder, *, settings: EvaluateSettings, command: str = "", reason: str | None = ""
+    scores_path: Path,
+    run: RunFolder,
+    *,
+    settings: EvaluateSettings,
+    encoding: str | None = None,
+    command: str = "",
+    reason: str | None = "",
 ) -> None:
     """Evaluate a score table from any source, without images or torch.
 
@@ -120,6 +126,7 @@ def evaluate_score_table(
         scores_path: The table.
         run: The run folder; must not be that of a study.
         settings: ``[evaluate]`` of a study.
+        encoding: The encoding of a text file; None detects it.
         command: The command line, for the lock file and the ledger.
         reason: Why the test set is opened, as for :func:`evaluate_models`.
 
@@ -127,7 +134,7 @@ def evaluate_score_table(
         ScoresError: The table cannot be evaluated.
         RunError: The folder holds the run of a study, or the test set would be opened again without a reason.
     """
-    sheet = open_scores(scores_path)
+    sheet = open_scores(scores_path, encoding)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
     scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
     if run.is_run() and "study" in read_lock_file(run):

@@ -209,13 +209,16 @@ def parse_printed(cells: Mapping[str, str], *, name: str = "model 1") -> Printed
     return _all_or_problems([_parse(cells, str, name)])[0]
 
 
-def models_of(models_path: Path | None, cells: Mapping[str, str], against: Sequence[str]) -> tuple[Printed, ...]:
+def models_of(
+    models_path: Path | None, cells: Mapping[str, str], against: Sequence[str], *, encoding: str | None = None
+) -> tuple[Printed, ...]:
     """Read the models of an audit from a table or from command-line options.
 
     Args:
         models_path: A table; see ``read_printed``.
         cells: Column to text of a single model, if there is no table.
         against: The models to audit it against; see ``parse_options``.
+        encoding: The encoding of the table, if it is a text file; None detects it.
 
     Returns:
         The models.
@@ -228,7 +231,7 @@ def models_of(models_path: Path | None, cells: Mapping[str, str], against: Seque
     if any(cells.values()) or against:
         problem = Problem(str(models_path), "values are given in addition to the table", "Put them into the table.")
         raise InputError([problem])
-    return read_printed(models_path)
+    return read_printed(models_path, encoding)
 
 
 def parse_options(cells: Mapping[str, str], against: Sequence[str]) -> tuple[Printed, ...]:
@@ -261,13 +264,14 @@ def parse_options(cells: Mapping[str, str], against: Sequence[str]) -> tuple[Pri
     return _all_or_problems(read)
 
 
-def read_printed(models_path: Path) -> tuple[Printed, ...]:
+def read_printed(models_path: Path, encoding: str | None = None) -> tuple[Printed, ...]:
     """Read the printed values of many models from a table.
 
     Args:
         models_path: CSV, text separated by tabs or semicolons, or XLSX, in any encoding that ``sheet.open_sheet``
             reads; one row per model, with the columns n, any of the measures, and optionally name, group and positives.
             In XLSX, format the values as text, because a numeric cell loses its trailing zeros.
+        encoding: The encoding of a text file; None detects it.
 
     Returns:
         The models, in the order of the rows.
@@ -275,7 +279,7 @@ def read_printed(models_path: Path) -> tuple[Printed, ...]:
     Raises:
         InputError: The table cannot be read or has mistakes; all of them are listed.
     """
-    sheet, problems = open_sheet(models_path)
+    sheet, problems = open_sheet(models_path, encoding)
     if sheet is None or problems:
         raise InputError(problems)
     known = {heading: heading.casefold() for heading in sheet.headings}

@@ -53,7 +53,12 @@ class Downloaded:
 
 
 def open_plan(
-    names: Sequence[str], out_dir: Path, *, grades_path: Path | None = None, hosts: Hosts | None = None
+    names: Sequence[str],
+    out_dir: Path,
+    *,
+    grades_path: Path | None = None,
+    encoding: str | None = None,
+    hosts: Hosts | None = None,
 ) -> CohortPlan:
     """Fetch the grades of one or more public cohorts, and plan them as one cohort.
 
@@ -62,6 +67,7 @@ def open_plan(
         out_dir: The cohort's folder; the grade tables are kept in ``grades/``.
         grades_path: A table to use instead of the published one: see
             :func:`~nephrograde.sources.public.grades.read_public_grades`.
+        encoding: The encoding of that table, if it is a text file; None detects it.
         hosts: The hosts; the public ones by default.
 
     Raises:
@@ -74,7 +80,7 @@ def open_plan(
     plans = []
     for name in dict.fromkeys(names):
         cohort = COHORTS[name]
-        given = read_public_grades(grades_path, cohort) if grades_path else None
+        given = read_public_grades(grades_path, cohort, encoding) if grades_path else None
         plans.append(plan_cohort(name, grades=given or fetch_grades(cohort, out_dir, hosts or default_hosts())))
     return fold_plans(plans)
 

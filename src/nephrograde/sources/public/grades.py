@@ -103,13 +103,14 @@ def fetch_grades(cohort: PublicCohort, out_dir: Path, hosts: Hosts) -> PublicGra
     return read_public_grades(kept_path, cohort)
 
 
-def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
+def read_public_grades(grades_path: Path, cohort: PublicCohort, encoding: str | None = None) -> PublicGrades:
     """Read the grades of a cohort.
 
     Args:
         grades_path: ``kits23.json`` as its authors publish it; an answer of the Genomic Data Commons; or your own table
             (CSV or XLSX) with ``patient_id`` and ``isup_grade``, whose patients all count as clear cell.
         cohort: One of ``COHORTS``.
+        encoding: The encoding of your own table, if it is a text file; None detects it.
 
     Raises:
         InputError: If the file is none of these.
@@ -120,7 +121,7 @@ def read_public_grades(grades_path: Path, cohort: PublicCohort) -> PublicGrades:
         except OSError as error:
             raise InputError([Problem(str(grades_path), f"cannot be read ({error.strerror})", "Check it.")]) from None
         return _parse_json(content, cohort, str(grades_path))
-    table = read_grades(grades_path)
+    table = read_grades(grades_path, encoding=encoding)
     rows = {}
     for patient_id, (_, cells) in table.rows.items():
         grade = read_grade(cells.get("isup_grade", ""))

@@ -67,12 +67,13 @@ class Corrections:
 NO_CORRECTIONS = Corrections()
 
 
-def read_corrections(corrections_path: Path) -> Corrections:
+def read_corrections(corrections_path: Path, encoding: str | None = None) -> Corrections:
     r"""Read a table of corrections.
 
     Args:
         corrections_path: CSV or XLSX with ``series_uid`` and ``phase`` (one of ``PHASES``, or empty to leave the series
             out). Other columns are ignored, so rows can be copied from a ``series.csv`` of any format.
+        encoding: The encoding of a text file; None detects it.
 
     Raises:
         InputError: Lists every mistake.
@@ -83,7 +84,7 @@ def read_corrections(corrections_path: Path) -> Corrections:
     >>> read_corrections(corrections_path).phases
     {'1.2.3': 'np', '1.2.4': ''}
     """
-    sheet, problems = open_sheet(corrections_path)
+    sheet, problems = open_sheet(corrections_path, encoding)
     if sheet is None or problems:
         raise InputError(problems)
     missing = [name for name in _COLUMNS if name not in sheet.headings]

@@ -126,6 +126,33 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
     return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, tuple(notes))
 
 
+def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+    """Read headings as given on the command line.
+
+    Args:
+        texts: Each ``NAME=HEADING``; several may be separated by commas.
+
+    Raises:
+        InputError: If a text has another form, or names a column twice.
+
+    >>> parse_columns(["patient_id=病案号,isup_grade=核分级"])
+    {'patient_id': '病案号', 'isup_grade': '核分级'}
+    """
+    heading_of: dict[str, str] = {}
+    for text in texts:
+        for part in re.split(r",(?=[^,=]+=)", text):
+            name, sign, heading = (one.strip() for one in part.partition("="))
+            if not (name and sign and heading) or name in heading_of:
+                what = "names a column twice" if name in heading_of else "is not NAME=HEADING"
+                remedy = (
+                    "Write it like --columns isup_grade=核分级; NAME is patient_id, isup_grade, "
+                    "surgery_date or any other."
+                )
+                raise InputError([Problem(f"--columns {text}", what, remedy)])
+            heading_of[name] = heading
+    return heading_of
+
+
 def _standard_headings(sheet: Sheet, columns: Mapping[str, str]) -> dict[str, str]:
     """Find the heading of each standard column: as named by the user, as it is called here, or under a usual name."""
     heading_of = {}

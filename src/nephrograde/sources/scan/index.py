@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem
-from nephrograde.sheet import is_nothing
+from nephrograde.sheet import is_nothing, open_sheet
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
-from nephrograde.volume.dicom.moment import read_day, read_moment, restore_zeros
+from nephrograde.volume.dicom.moment import read_day, read_moment, read_serial_day, restore_zeros
 from nephrograde.volume.phase.recognise import recognise_phases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from nephrograde.sheet import Sheet
     from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.volume.phase.evidence import PhaseAnswer
 
@@ -33,7 +34,13 @@ _UID = re.compile(r"\w(?:[\w-]|\.(?!\.)){0,63}")
 
 
 def plan_index(
-    index_path: Path, out_dir: Path, *, grades_path: Path | None = None, keep_ids: bool = True
+    index_path: Path,
+    out_dir: Path,
+    *,
+    grades_path: Path | None = None,
+    keep_ids: bool = True,
+    encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ScanResult:
     """Plan a cohort from a table of series, such as one taken from the Imaging Data Commons.
 
@@ -41,12 +48,14 @@ def plan_index(
     ``series.csv``.
 
     Args:
-        index_path: CSV or XLSX, UTF-8 or GB18030, one row per series, with DICOM keywords as headings: ``PatientID,
+        index_path: CSV or XLSX, one row per series, with DICOM keywords as headings: ``PatientID,
             StudyInstanceUID, SeriesInstanceUID, SeriesDescription`` and, where known, ``SeriesNumber,
             StudyDescription, Modality, Manufacturer, instanceCount, StudyDate, ImageType, ConvolutionKernel,
             SliceThickness, BodyPartExamined`` and others.
         out_dir: Where to write the tables; created if missing.
         grades_path: A table to join, as for a folder.
+        encoding: The encoding of both tables, if they are text files; None detects it.
+        columns: Headings of the joined table by standard name, where they are not the usual ones.
         keep_ids: Keep the ids, as those of a public index identify nobody. Otherwise they become pseudonyms.
 
     Returns:
@@ -70,10 +79,11 @@ def plan_index(
     {'localiser': 1}
     """
     paths = ScanPaths(out_dir / "cohort.csv")
-    headers = read_index(index_path)
-    grades = read_grades(grades_path) if grades_path else NO_GRADES
+    sheet = _open_index(index_path, encoding)
+    grades = read_grades(grades_path, encoding=encoding, columns=columns) if grades_path else NO_GRADES
     with only_scan(paths):
-        return _write_plan(paths, headers, grades, keep_ids=keep_ids)
+        result = _write_plan(paths, _headers_of(sheet), grades, keep_ids=keep_ids)
+    return replace(result, notes=(f"{sheet.name} {sheet.note}.", *result.notes)) if sheet.note else result
 
 
 def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *, keep_ids: bool) -> ScanResult:
@@ -116,11 +126,12 @@ def recognise_series(headers: Iterable[SeriesHeader]) -> list[tuple[SeriesHeader
     return pairs
 
 
-def read_index(index_path: Path) -> list[SeriesHeader]:
+def read_index(index_path: Path, encoding: str | None = None) -> list[SeriesHeader]:
     """Read a table of series.
 
     Args:
         index_path: As for :func:`plan_index`.
+        encoding: As for :func:`plan_index`.
 
     Returns:
         One header per series, ordered by patient and study.
@@ -128,15 +139,22 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
     Raises:
         InputError: If a column of ``NEEDED`` is missing, a row lacks a UID, or a series is listed in two rows.
     """
-    rows = read_table(index_path)
-    missing = [name for name in NEEDED if name.casefold() not in {heading.casefold() for heading in rows[0]}]
-    if missing:
-        raise InputError(
-            [
-                Problem(f"{index_path.name}, column {name}", "is missing", "Export the index with it.")
-                for name in missing
-            ]
-        )
+    return _headers_of(_open_index(index_path, encoding))
+
+
+def _open_index(index_path: Path, encoding: str | None) -> Sheet:
+    sheet, problems = open_sheet(index_path, encoding)
+    if sheet is None or problems:
+        raise InputError(problems)
+    known = {heading.casefold() for heading in sheet.headings}
+    if missing := [name for name in NEEDED if name.casefold() not in known]:
+        places = [f"{index_path.name}, column {name}" for name in missing]
+        raise InputError([Problem(place, "is missing", "Export the index with it.") for place in places])
+    return sheet
+
+
+def _headers_of(sheet: Sheet) -> list[SeriesHeader]:
+    rows = [cells for _, cells in sheet.rows]
     headers = [header_of_row(row) for row in _with_whole_times(rows)]
     problems: list[Problem] = []
     seen: set[str] = set()
@@ -144,7 +162,7 @@ def read_index(index_path: Path) -> list[SeriesHeader]:
         is_uid = _UID.fullmatch(header.series_uid) is not None
         if not is_uid or header.series_uid in seen:
             what = "is listed in two rows" if is_uid else "has no SeriesInstanceUID that could name a folder"
-            problems.append(Problem(f"{index_path.name}, series {number}", what, "Keep one row per series."))
+            problems.append(Problem(f"{sheet.name}, series {number}", what, "Keep one row per series."))
         seen.add(header.series_uid)
     if problems:
         raise InputError(problems)
@@ -179,7 +197,7 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
         return next((text for name in names if (text := cells.get(name.casefold(), ""))), "")
 
     number = _number(cell("SeriesNumber"))
-    day = read_day(cell("StudyDate"))
+    day = read_day(cell("StudyDate")) or read_serial_day(cell("StudyDate"))
     study_date = "" if day is None else day.isoformat().replace("-", "")
     return SeriesHeader(
         series_uid=cell("SeriesInstanceUID"),

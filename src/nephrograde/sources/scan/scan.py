@@ -51,6 +51,8 @@ class ScanSettings:
         workers: Processes that read headers; None uses one per processor.
         grades_path: A table to join: ``patient_id`` as in the scans, ``isup_grade``, ``surgery_date`` and others.
         corrections_path: A table of series whose phase a person has reviewed; see ``corrections.py``.
+        encoding: The encoding of these two tables, if they are text files; None detects it.
+        columns: Headings of the joined table by standard name, where they are not the usual ones.
         organs_dir: Label maps of TotalSegmentator, ``<SeriesInstanceUID>.nii.gz`` or a folder of that name.
     """
 
@@ -60,6 +62,8 @@ class ScanSettings:
     grades_path: Path | None = None
     organs_dir: Path | None = None
     corrections_path: Path | None = None
+    encoding: str | None = None
+    columns: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,7 @@ def _scan_folder(
     look: LookFunction | None,
 ) -> ScanResult:
     claim_table(paths)
-    grades = read_grades(settings.grades_path) if settings.grades_path else NO_GRADES
-    corrections = read_corrections(settings.corrections_path) if settings.corrections_path else NO_CORRECTIONS
+    grades, corrections = _read_joined(settings)
     names = Pseudonyms(paths.beside("key.csv"))
     done = 0
 
@@ -158,6 +161,15 @@ def _scan_folder(
         note = f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}."
         return replace(result, notes=(*result.notes, note))
     return result
+
+
+def _read_joined(settings: ScanSettings) -> tuple[Grades, Corrections]:
+    grades, corrections = NO_GRADES, NO_CORRECTIONS
+    if settings.grades_path:
+        grades = read_grades(settings.grades_path, encoding=settings.encoding, columns=settings.columns)
+    if settings.corrections_path:
+        corrections = read_corrections(settings.corrections_path, settings.encoding)
+    return grades, corrections
 
 
 def _nothing_found(folder: Path, found: Catalogue, skipped_path: Path | None) -> InputError:

@@ -91,7 +91,7 @@ class Tally:
     _scans: Counter[str] = field(default_factory=Counter)
     _masks: Counter[str] = field(default_factory=Counter)
     _reasons: Counter[str] = field(default_factory=Counter)
-    _joined: set[str] = field(default_factory=set)
+    _joined: dict[str, list[Person]] = field(default_factory=dict)
     _listed: dict[str, list[str]] = field(default_factory=dict)
     _n_patients: int = 0
 
@@ -113,7 +113,7 @@ class Tally:
         known = self.grades.find(person.original_id)
         carried: Mapping[str, str] = {}
         if known is not None:
-            self._joined.add(known)
+            self._joined.setdefault(known, []).append(person)
             carried = self.grades.rows[known][1]
         row = cohort_row(person.patient_id, choices, images=images, carried=carried)
         if row is not None:
@@ -186,6 +186,15 @@ class Tally:
             for what, sentence in sentences.items()
             if (who := self._listed.get(what))
         ]
+        notes = [*self.grades.notes, *notes]
+        for known, persons in self._joined.items():
+            if len(persons) > 1 and not any(person.shares_id for person in persons):
+                who = _first([person.patient_id for person in persons])
+                number = self.grades.rows[known][0]
+                notes.append(
+                    f"Row {number} of {name} was joined to {len(persons)} patients, whose ids differ only in letters, "
+                    f"blanks or leading zeros. Check if they are one person: {who}."
+                )
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:
             notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")

@@ -55,7 +55,10 @@ def test_plan_names_the_folders_of_the_download(index_path: Path, tmp_path: Path
     assert series["1.1.4"]["reason"] == "not-ct:modality=SEG"
     assert series["1.1.2"]["reason"].startswith("better-series")
     assert series["1.1.3"]["chosen"] == "yes"
-    assert result.notes == ("1 patient without any CT, not in the cohort table: KiTS-00002.",)
+    assert result.notes == (
+        "index.csv was read as GB18030, which fits its text best.",
+        "1 patient without any CT, not in the cohort table: KiTS-00002.",
+    )
     assert not (tmp_path / "plan" / "cohort.key.csv").exists()
 
 
