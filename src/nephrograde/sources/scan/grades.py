@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import SPELLINGS, read_grade
-from nephrograde.cohort.headings import standard_headings
+from nephrograde.cohort.headings import headings_like, standard_headings
 from nephrograde.cohort.rows import compared_id, is_shortened
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import clean_heading, is_blank, open_sheet
