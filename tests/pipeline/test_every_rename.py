@@ -124,6 +124,26 @@ def test_deidentify(kills, tmp_path):
     assert n_states > 10
 
 
+def test_init(kills):
+    def go(work_dir):
+        is_finished = (work_dir / "cohort.csv").exists()  # written last
+        with pytest.raises(SystemExit) as ended:
+            main(["init", str(work_dir)])
+        assert ended.value.code == (2 if is_finished else 0)
+
+    n_states, differing = kills(go)
+    assert differing == []
+    assert n_states >= 4
+
+
+def test_an_evaluated_table(kills, tmp_path):
+    rows = "".join(f"P{n},mine,{n % 2},0.{n}\n" for n in range(1, 10))
+    (tmp_path / "scores.csv").write_text(f"patient_id,model,is_high,p_high\n{rows}", encoding="utf-8")
+    n_states, differing = kills(lambda work_dir: run("evaluate", tmp_path / "scores.csv", "--out", work_dir), most=3)
+    assert differing == []
+    assert n_states == 3
+
+
 @pytest.fixture(scope="module")
 def study_path(tmp_path_factory):
     cohort_dir = tmp_path_factory.mktemp("cohort")

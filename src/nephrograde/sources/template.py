@@ -11,10 +11,12 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import replaced
+from nephrograde.files import remove_leftovers, replaced, staged
+from nephrograde.lock import only_writer_of
 from nephrograde.sources.found_table import find_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nephrograde.sources.found_table import FoundTable
@@ -142,7 +144,8 @@ def write_template(target_dir: Path) -> Template:
         target_dir: The folder to write to; created if missing.
 
     Raises:
-        RunError: If one of the files already exists; nothing is written then.
+        RunError: If one of the files already exists; nothing is written then. What an interrupted call has written is
+            completed.
         InputError: If there is a cohort table that cannot be used; nothing is written then.
 
     >>> import pathlib, tempfile
@@ -153,9 +156,16 @@ def write_template(target_dir: Path) -> Template:
     """
     if target_dir.exists() and not target_dir.is_dir():
         raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
+    with only_writer_of(target_dir / "study.toml"):
+        return _write_missing(target_dir)
+
+
+def _write_missing(target_dir: Path) -> Template:
+    """Write the files; those that an interrupted call has written are no obstacle."""
+    remove_leftovers(target_dir, is_ours={"columns.md", "study.toml", "cohort.csv"}.__contains__)
     present = [name for name in ("study.toml", "columns.md") if (target_dir / name).exists()]
-    if present:
-        raise RunError(f"{target_dir} already contains {', '.join(present)}. Name another folder or move the files.")
+    if "study.toml" in present and (target_dir / "cohort.csv").exists():  # the table is written last
+        raise _refused(target_dir, present)
     found = find_table(target_dir)
     template = resources.files("nephrograde.sources").joinpath("template.toml").read_text(encoding="utf-8")
     contents = {
@@ -164,11 +174,19 @@ def write_template(target_dir: Path) -> Template:
     }
     if found is None:
         contents["cohort.csv"] = _example_table()
-    for name, content in contents.items():
-        with replaced(target_dir / name) as temporary_path:
-            temporary_path.write_bytes(content)
+    is_finished = "study.toml" in present and found is not None
+    if is_finished or any((target_dir / name).read_bytes() != contents[name] for name in present):
+        raise _refused(target_dir, present)
+    with staged():
+        for name, content in contents.items():
+            with replaced(target_dir / name) as temporary_path:
+                temporary_path.write_bytes(content)
     table_path = target_dir / "cohort.csv" if found is None else found.table_path
     return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found)
+
+
+def _refused(target_dir: Path, present: Sequence[str]) -> RunError:
+    return RunError(f"{target_dir} already contains {', '.join(present)}. Name another folder or move the files.")
 
 
 def _example_table() -> bytes:

@@ -1,11 +1,13 @@
 import gzip
 import json
+import resource
 import shutil
 from collections import namedtuple
 
 import pytest
+from tests.pipeline.renames import killed_states
 
-from nephrograde.errors import InputError, RunError
+from nephrograde.errors import InputError, RunError, WriteError
 from nephrograde.files import read_rows
 from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION, Part
 from nephrograde.sources.public.download import download_cohort, open_plan, write_plan
@@ -172,3 +174,27 @@ def test_two_cohorts_are_opened_as_one_with_one_grade_table(public, tmp_path):
     assert len(public.asked) == 1
     with pytest.raises(InputError, match="'kits19' is not known"):
         open_plan(["kits23", "kits19"], tmp_path, hosts=public.hosts)
+
+
+def test_a_download_killed_around_any_renaming_goes_on(plan, public, tmp_path, monkeypatch):
+    def go(out_dir):
+        assert download_cohort(plan, out_dir, hosts=public.hosts, workers=1).failed == ()
+
+    (tmp_path / "start").mkdir()
+    states = list(killed_states(monkeypatch, go, tmp_path / "start", tmp_path / "kills"))
+    assert [state for state in states if state[1]] == []
+    assert len(states) > 20
+
+
+def test_a_full_disk_is_no_broken_connection(plan, public, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_plan(plan, tmp_path)
+    public.files = {path: content.ljust(9_000, b"0") for path, content in public.files.items()}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, limits[1]))
+    try:
+        with pytest.raises(WriteError) as refused:
+            download_cohort(plan, tmp_path, hosts=public.hosts)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(tmp_path) in str(refused.value.path)
+    assert download_cohort(plan, tmp_path, hosts=public.hosts).failed == ()
