@@ -144,7 +144,14 @@ def deidentify(
         keep_descriptions=descriptions, keep_characteristics=characteristics, write_suspects=write_suspects
     )
     with counting() as progress:
-        done = deidentify_folder(folder, out, key_path=key, settings=settings, progress=tallied(progress, "Files"))
+        done = deidentify_folder(
+            folder,
+            out,
+            key_path=key,
+            settings=settings,
+            progress=tallied(progress, "Files"),
+            header_progress=tallied(progress, "Headers"),
+        )
     typer.echo(f"{done.n_patients} patients; {done.n_written} files written, {done.n_kept} already there")
     for reason, count in done.set_aside.items():
         typer.echo(f"set aside: {count} × {reason}")

@@ -182,15 +182,20 @@ def deidentify_folder(
     key_path: Path,
     settings: DeidentifySettings | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    header_progress: Callable[[int], None] = lambda _: None,
 ) -> Deidentified:
     """Write de-identified copies of the images and masks of a folder to ``out_dir/P0001/study-1/series-1/IM0001.dcm``.
 
     Headers follow the basic application level confidentiality profile with cleaned descriptors, patient
     characteristics and modified dates retained: every date of a patient is shifted by the same number of days, so times
     of day and intervals are preserved. UIDs are replaced consistently, so masks still refer to their series. Private
-    attributes, overlays, icons, reports and documents are dropped; images that may contain burned-in text are flagged,
-    and written only on request. Pixels are not inspected, and a scan of the head may show a recognisable face. An
-    interrupted run resumes and skips the files that are already written.
+    attributes, overlays, icons, reports and documents are dropped, and so are code strings and codes that the standard
+    does not define; images that may contain burned-in text are flagged, and written only on request. Pixels are not
+    inspected, and a scan of the head may show a recognisable face.
+
+    All headers are read before the first copy is written, because a name may be known from one file only. An
+    interrupted run resumes and skips the files that are already written; they are written again if a later export
+    reveals more about their patient.
 
     Args:
         folder: Any folder tree, which may contain zip archives; files that are not DICOM are not copied.
@@ -198,6 +203,7 @@ def deidentify_folder(
         key_path: The key file, created if missing. It must be outside ``out_dir``.
         settings: What to retain; by default descriptions and characteristics, but no suspects.
         progress: Called after each file with 1.
+        header_progress: Called after each header with 1; all headers are read before the first file is written.
 
     Returns:
         A summary. Its report contains no original names; those of files that were set aside are listed next to the key.
@@ -217,7 +223,8 @@ def deidentify_folder(
         key = Key(key_path)
         with Journal(out_dir, key) as journal:
             _remove_interrupted(out_dir)
-            gathered = gather(contents_below(folder.resolve(), leave_out=leave_out))
+            contents = contents_below(folder.resolve(), leave_out=leave_out)
+            gathered = gather(contents, progress=header_progress)
             run = _Run(out_dir, key, journal, settings or DeidentifySettings(), gathered)
             for content in contents_below(folder.resolve(), leave_out=leave_out):
                 run.take(content)

@@ -19,7 +19,7 @@ from nephrograde.volume.dicom.signature import is_dicom
 from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydicom import Dataset
 
@@ -105,14 +105,16 @@ class Gathered:
         return {other for group in groups if len(group) <= _MOST_IN_ONE_STUDY for other in group if other != who}
 
 
-def gather(contents: Iterable[Content]) -> Gathered:
+def gather(contents: Iterable[Content], *, progress: Callable[[int], None] = lambda _: None) -> Gathered:
     """Read the headers of all files, and as little of each file as that takes.
 
     Args:
         contents: The files. Those that cannot be read are passed over: they are not written either.
+        progress: Called after each file with 1.
     """
     gathered = Gathered()
     for content in contents:
+        progress(1)
         try:
             head = content.beginning(_FIRST_BYTES)
         except SetAside:

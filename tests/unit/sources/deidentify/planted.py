@@ -54,7 +54,6 @@ _SCAFFOLD = {
 """What an object must have to be read at all, or what is replaced in any case. Planted in an item instead."""
 
 _BINARY = {"US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "AT", "US or SS"}
-_TEXTS_KEPT = "free text that is kept, and a name in it that no other attribute has"
 
 
 def token_of(tag: int, place: str) -> str:
@@ -63,16 +62,17 @@ def token_of(tag: int, place: str) -> str:
     return f"Z{letters}{'I' if place == 'item' else 'T'}"
 
 
-def planted_header(place: str) -> tuple[Dataset, dict[bytes, str]]:
+def planted_headers(place: str) -> tuple[dict[str, Dataset], dict[bytes, str]]:
     """Plant an identifier into every attribute of the dictionary.
 
     Args:
         place: "top" for the header itself, "item" for an item of a sequence.
 
     Returns:
-        The header, and the type of the attribute by identifier.
+        One header for each type of attributes, and the type by identifier.
     """
-    header, planted = Dataset(), {}
+    headers: dict[str, Dataset] = {}
+    planted: dict[bytes, str] = {}
     for tag, (vr, _, _, _, keyword) in sorted(DicomDictionary.items()):
         if not 0x0008 <= tag >> 16 < 0x7FE0 or vr in {"NONE", "SQ"} or (place == "top" and keyword in _SCAFFOLD):
             continue
@@ -84,18 +84,19 @@ def planted_header(place: str) -> tuple[Dataset, dict[bytes, str]]:
             content = (token[1:9] if place == "top" else token[1:9].lower()).encode()
         kind = vr.split(" or ")[0 if vr == "US or SS" else -1]
         raw = content + b" " * (len(content) % 2)
-        header[Tag(tag)] = RawDataElement(Tag(tag), kind, len(raw), raw, 0, False, True)
+        element = RawDataElement(Tag(tag), kind, len(raw), raw, 0, False, True)
+        headers.setdefault(kind, Dataset())[Tag(tag)] = element
         planted[content] = f"{'item, ' if place == 'item' else ''}{vr}"
-    return header, planted
+    return headers, planted
 
 
-def base_image() -> Dataset:
-    """A CT slice without anything planted."""
+def base_image(name: str) -> Dataset:
+    """A CT slice without anything planted; another one for each name."""
     image = Dataset()
     image.SpecificCharacterSet = "ISO_IR 192"
-    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid(entropy_srcs=["image"])
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid(entropy_srcs=[name])
     image.StudyInstanceUID, image.SeriesInstanceUID = (
-        generate_uid(entropy_srcs=[name]) for name in ("study", "series")
+        generate_uid(entropy_srcs=[level]) for level in ("study", "series")
     )
     for keyword, text in IDENTITY.items():
         setattr(image, keyword, text)
@@ -116,44 +117,51 @@ def plant(folder: Path) -> dict[bytes, str]:
     Returns:
         What was planted: the place by identifier. An identifier is found by its bytes.
     """
-    planted: dict[bytes, str] = {}
-    top, found = planted_header("top")
-    image = base_image()
-    for element in list(top.values()):
-        image[element.tag] = element
-    planted |= found
+    planted = {b"ZQPREAMBLE": "preamble", b"ZQAETITLE": "file meta information"}
+    for place in ("top", "item"):
+        headers, found = planted_headers(place)
+        planted |= found
+        for kind, header in headers.items():
+            image = base_image(f"{place} {kind}")
+            if place == "item":
+                image.SourceImageSequence = [header]
+            for element in list(header.values()) if place == "top" else ():
+                image[element.tag] = element
+            _save(image, folder / "ZQFOLDERNAME" / f"ZQFILENAME {place} {kind}.dcm")
+    planted |= dict.fromkeys((b"ZQFOLDERNAME", b"ZQFILENAME"), "file name")
+    for plant_more in (_plant_sequences, _plant_others, _plant_bytes, _plant_spellings):
+        planted |= plant_more(folder)
+    return planted
+
+
+def _plant_others(folder: Path) -> dict[bytes, str]:
+    image = base_image("others")
     block = image.private_block(0x0029, "ZQPRIVATECREATOR", create=True)
     block.add_new(0x10, "LO", "ZQPRIVATEVALUE")
     image.add_new(0x60000010, "US", 8)
     image.add_new(0x60003000, "OW", b"ZQOVERLAYDATA1")
     image.PixelData += b"ZQTRAILINGPIXELS"
-    planted |= dict.fromkeys((b"ZQPRIVATECREATOR", b"ZQPRIVATEVALUE"), "private")
-    planted |= {b"ZQOVERLAYDATA1": "overlay", b"ZQTRAILINGPIXELS": "after the pixels"}
-    _save(image, folder / "ZQFOLDERNAME" / "ZQFILENAME.dcm")
-    planted |= {b"ZQPREAMBLE": "preamble", b"ZQAETITLE": "file meta information"}
-    planted |= dict.fromkeys((b"ZQFOLDERNAME", b"ZQFILENAME"), "file name")
-    planted |= _plant_items(folder / "items.dcm") | _plant_bytes(folder) | _plant_spellings(folder)
-    return planted
+    _save(image, folder / "others.dcm")
+    private = dict.fromkeys((b"ZQPRIVATECREATOR", b"ZQPRIVATEVALUE"), "private")
+    return private | {b"ZQOVERLAYDATA1": "overlay", b"ZQTRAILINGPIXELS": "after the pixels"}
 
 
-def _plant_items(path: Path) -> dict[bytes, str]:
-    item, planted = planted_header("item")
-    image = base_image()
-    image.SOPInstanceUID = generate_uid(entropy_srcs=["items"])
+def _plant_sequences(folder: Path) -> dict[bytes, str]:
+    planted = {}
+    image = base_image("sequences")
     for tag, (vr, *_) in DicomDictionary.items():
         if vr == "SQ" and 0x0008 <= tag >> 16 < 0x7FE0 and tag != 0x00283000:  # a modality table must be one
-            one = Dataset()
-            one.CodeMeaning = token = token_of(tag, "item").replace("Z", "Y", 1)
-            one.PatientName = f"{token}^PN"
-            image[tag] = DataElement(tag, "SQ", [one, item] if tag == 0x00082112 else [one], validation_mode=IGNORE)
+            item = Dataset()
+            item.CodeMeaning = token = token_of(tag, "item").replace("Z", "Y", 1)
+            item.PatientName = f"{token}^PN"
+            image[tag] = DataElement(tag, "SQ", [item], validation_mode=IGNORE)
             planted[token.encode()] = "one item in each sequence"
-    _save(image, path)
+    _save(image, folder / "sequences.dcm")
     return planted
 
 
 def _plant_bytes(folder: Path) -> dict[bytes, str]:
-    palette, framed = base_image(), base_image()
-    palette.SOPInstanceUID, framed.SOPInstanceUID = (generate_uid(entropy_srcs=[name]) for name in ("lut", "framed"))
+    palette, framed = base_image("palette"), base_image("framed")
     colours = ("Red", "Green", "Blue")
     for colour in colours:
         setattr(palette, f"{colour}PaletteColorLookupTableDescriptor", [8, 0, 16])
@@ -185,8 +193,7 @@ def _plant_spellings(folder: Path) -> dict[bytes, str]:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for number, spelling in enumerate(SPELLINGS):
-            image = base_image()
-            image.SOPInstanceUID = generate_uid(entropy_srcs=["spelling", str(number)])
+            image = base_image(f"spelling {number}")
             image.InstanceNumber = number
             image.SeriesDescription, image.StudyDescription = f"CT {spelling} art", f"{spelling}_abdomen"
             image.ProtocolName = spelling
