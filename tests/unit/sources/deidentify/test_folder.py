@@ -418,14 +418,14 @@ def test_two_processes_on_one_key_name_no_two_people_alike(tmp_path):
 
 def test_a_file_that_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
     save(ct_slice(1), tmp_path / "export" / "1.dcm")
-    read_bytes = Path.read_bytes
+    open_path = Path.open
 
-    def refuse(path):
-        if path.suffix == ".dcm":
+    def refuse(path, *arguments, **settings):
+        if path.parent.name == "export":
             raise OSError(5, "Input/output error")
-        return read_bytes(path)
+        return open_path(path, *arguments, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", refuse)
+        patch.setattr(Path, "open", refuse)
         assert run(tmp_path / "export", tmp_path).n_written == 0
     assert run(tmp_path / "export", tmp_path).n_written == 1
