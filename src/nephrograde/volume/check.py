@@ -6,6 +6,7 @@ reading takes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 TELLING_HU = (-200.0, 300.0)
 """Values that tell slices apart: fat, organs, contrast medium; gas and bone count as the nearest of them."""
+
+LOWEST_POSSIBLE = -1e5
+HIGHEST_POSSIBLE = 1e30
+"""HU end near -32768, and activities of PET reach millions."""
 
 
 def check_volume(volume: Volume) -> list[Fault]:
@@ -53,8 +58,8 @@ def check_volume(volume: Volume) -> list[Fault]:
             Fault(
                 "no-orientation",
                 "warning",
-                "does not say how it lies in the patient (sform_code and qform_code are 0); its axes are "
-                "taken to run to the left, the back and the head.",
+                "its header does not say how it lies in the patient; its axes are taken to run to the left, the back "
+                "and the head.",
                 "Convert the scan from its DICOM series again.",
             )
         )
@@ -95,6 +100,42 @@ def find_fatal(volume: Volume) -> tuple[list[Fault], tuple[float, float]]:
             )
         )
     return faults, (float(low), float(high))
+
+
+def without_background(volume: Volume, low: float, high: float) -> Volume:
+    """Replace values that no scanner gives, such as -3.4e38 for background, by the lowest of the others.
+
+    Args:
+        volume: An image as read.
+        low: Its lowest value.
+        high: Its highest value.
+
+    Returns:
+        The volume itself where every value is possible, else a copy with a warning "background-replaced".
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> values = np.full((4, 4, 3), 40.0)
+    >>> values[0, 0, 0], values[1, 1, 1] = -3.4e38, -1000
+    >>> volume = without_background(make_volume(values, spacing_mm=(1, 1, 1)), -3.4e38, 40)
+    >>> float(volume.values[0, 0, 0]), volume.faults[0].code
+    (-1000.0, 'background-replaced')
+    """
+    if low >= LOWEST_POSSIBLE and high <= HIGHEST_POSSIBLE:
+        return volume
+    is_possible = (volume.values >= LOWEST_POSSIBLE) & (volume.values <= HIGHEST_POSSIBLE)
+    if not is_possible.any():
+        return volume
+    fill = volume.values[is_possible].min()
+    values = np.where(is_possible, volume.values, fill)
+    values.flags.writeable = False
+    count = int(is_possible.size - np.count_nonzero(is_possible))
+    odd = low if low < LOWEST_POSSIBLE else high
+    message = (
+        f"{count} of {is_possible.size} voxels hold numbers that no scanner gives, such as {odd:.3g}; they were taken "
+        f"for background and set to {fill:g}."
+    )
+    fault = Fault("background-replaced", "warning", message, "See that nothing but background was replaced.")
+    return replace(volume, values=values, faults=(*volume.faults, fault))
 
 
 def _check_content(volume: Volume, low: float, high: float) -> list[Fault]:

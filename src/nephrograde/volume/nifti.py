@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.grid import Grid
-from nephrograde.volume.unpack import COPY_AGAIN, LARGEST_RATIO, read_at_once, read_pieces
+from nephrograde.volume.nifti_geometry import grid_of
+from nephrograde.volume.unpack import COPY_AGAIN, read_at_once, read_pieces, require_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
-    from nephrograde.volume.grid import Matrix
+    from nephrograde.volume.finding import Fault
+    from nephrograde.volume.grid import Grid
 
 # The fields that matter, with their offsets and types in NIfTI-1 and in NIfTI-2.
 _HEADER_1 = np.dtype(
@@ -59,12 +60,11 @@ _HEADER_2 = np.dtype(
 _DTYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
 }  # fmt: skip
-_MM_OF_UNIT = {1: 1000.0, 3: 0.001}
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
+_FARTHEST_OFFSET = 1 << 31
 _BYTE_ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 
 
-def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
+def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid, list[Fault]]:
     """Read a ``.nii`` or ``.nii.gz`` file (NIfTI-1 or -2) with its values as stored.
 
     The affine is the sform, otherwise the qform, otherwise the voxel size alone (``is_oriented`` is then false).
@@ -73,11 +73,12 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
         image_path: The file; compression is detected from its content.
 
     Returns:
-        The values in array order (integers stay integers unless the header rescales them) and the grid.
+        The values in array order (integers stay integers unless the header rescales them), the grid, and the warnings
+        of :func:`~nephrograde.volume.nifti_geometry.grid_of`.
 
     Raises:
-        VolumeError: With code "file-truncated", "file-corrupt", "file-unreadable", "not-3d", "not-scalar",
-            "spacing-invalid" or "affine-sheared".
+        VolumeError: With code "file-truncated", "file-corrupt", "file-unreadable", "file-too-large", "not-3d",
+            "not-scalar", "spacing-invalid" or "affine-sheared".
 
     Source: NIfTI-1.1 and NIfTI-2 headers, nifti.nimh.nih.gov.
     """
@@ -97,18 +98,13 @@ def read_nifti(image_path: Path) -> tuple[VolumeArray, Grid]:
         )
     dtype = np.dtype(_DTYPES[int(header["datatype"])]).newbyteorder(order)
     needed = size[0] * size[1] * size[2] * dtype.itemsize
-    if needed > LARGEST_RATIO * image_path.stat().st_size:
-        raise VolumeError(
-            "file-truncated",
-            f"is far too small for an image of {' × '.join(map(str, size))} voxels.",
-            COPY_AGAIN,
-        )
     offset = int(header["vox_offset"])
+    require_content(image_path, offset + needed, f"an image of {' × '.join(map(str, size))} voxels")
     content = read_at_once(image_path, offset + needed)
     values = _fill(chain([head], pieces), offset, needed) if content is None else content[offset:]
-    grid = _grid_of(header, size).require_sound()
+    grid, faults = grid_of(header, size)
     stored = values.view(dtype).reshape(size, order="F")
-    return _rescaled(stored, float(header["scl_slope"]), float(header["scl_inter"])), grid
+    return _rescaled(stored, float(header["scl_slope"]), float(header["scl_inter"])), grid.require_sound(), faults
 
 
 def _fill(pieces: Iterator[bytes], offset: int, needed: int) -> npt.NDArray[np.uint8]:
@@ -145,8 +141,16 @@ def _parse_header(head: bytes) -> tuple[Any, Literal["little", "big"]]:
 def _size(header: Any) -> tuple[int, int, int]:
     dimensions = int(header["dim"][0])
     size = [int(n) for n in header["dim"][1 : dimensions + 1]]
-    if not 1 <= dimensions <= 7 or min(size) < 1 or not header["vox_offset"] >= header.dtype.itemsize:
+    if not 1 <= dimensions <= 7 or min(size) < 1:
         raise VolumeError("file-unreadable", f"its header is damaged (dim {header['dim']}).", COPY_AGAIN)
+    offset = float(header["vox_offset"])
+    if not header.dtype.itemsize <= offset < _FARTHEST_OFFSET:
+        raise VolumeError(
+            "file-unreadable",
+            f"its header says that the voxels begin at byte {offset:g} (vox_offset), where they cannot: the header "
+            f"itself takes {header.dtype.itemsize} bytes.",
+            "Convert the scan from its DICOM series again; in a file of NIfTI-1 without extensions, vox_offset is 352.",
+        )
     if any(n > 1 for n in size[3:]):
         raise VolumeError(
             "not-3d",
@@ -157,48 +161,13 @@ def _size(header: Any) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _grid_of(header: Any, size: tuple[int, int, int]) -> Grid:
-    scale = _MM_OF_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
-    pixdim = header["pixdim"][1:4].astype(np.float64)
-    if header["sform_code"] > 0:
-        affine = header["srow"].astype(np.float64)
-        columns, origin = affine[:, :3], affine[:, 3]
-    elif header["qform_code"] > 0:
-        handedness = -1.0 if header["pixdim"][0] < 0 else 1.0
-        columns = _rotation(header["quatern"].astype(np.float64)) * pixdim * [1.0, 1.0, handedness]
-        origin = header["qoffset"].astype(np.float64)
-    else:
-        columns, origin = _RAS_TO_LPS * pixdim, np.zeros(3)
-    spacing = np.linalg.norm(columns, axis=0)
-    direction = _RAS_TO_LPS @ columns / np.where(spacing > 0, spacing, 1.0)
-    return Grid(
-        size,
-        tuple((spacing * scale).tolist()),
-        tuple((_RAS_TO_LPS @ origin * scale + 0.0).tolist()),
-        direction + 0.0,
-        source="file",
-        is_oriented=bool(header["sform_code"] > 0 or header["qform_code"] > 0),
-    )
-
-
-def _rotation(quaternion: Any) -> Matrix:
-    b, c, d = quaternion
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-    return np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
-
-
 def _rescaled(values: VolumeArray, slope: float, intercept: float) -> VolumeArray:
     """Apply the header's slope and intercept; a slope of 0 means no scaling."""
     if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0 or (slope, intercept) == (1, 0):
         return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     kind = np.float64 if values.dtype.itemsize == 8 else np.float32
     rescaled: VolumeArray = values.astype(kind)
-    rescaled *= slope
-    rescaled += intercept
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is a fault of the volume
+        rescaled *= slope
+        rescaled += intercept
     return rescaled

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.check import find_fatal
+from nephrograde.volume.check import find_fatal, without_background
 from nephrograde.volume.stored import read_stored_series
 from nephrograde.volume.volume import orient
 
@@ -45,6 +45,10 @@ def read_volume(image_path: str | Path) -> Volume:
     path = Path(image_path)
     stored = read_stored_series(path)
     volume = replace(orient(stored.values, stored.grid), faults=tuple(stored.faults))
-    for fault in find_fatal(volume)[0]:
+    faults, (low, high) = find_fatal(volume)
+    replaced = without_background(volume, low, high) if not faults else volume
+    if replaced is not volume:
+        faults, _ = find_fatal(replaced)
+    for fault in faults:
         raise VolumeError(fault.code, fault.message, fault.remedy, path=path)
-    return volume
+    return replaced

@@ -15,6 +15,7 @@ from nephrograde.volume.dicom.series_list import is_series_list
 from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
+from nephrograde.volume.text_header import check_text_header, read_text_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +74,9 @@ def _read_any(image_path: Path) -> Series:
             raise VolumeError("file-empty", "is empty (0 bytes).", "Copy or export the file again.")
         name = image_path.name.lower()
         if name.endswith(_NIFTI):
-            return Series(*read_nifti(image_path), [])
+            return Series(*read_nifti(image_path))
         if name.endswith(_THROUGH_SIMPLEITK):
-            return Series(*_read_other(image_path), [])
+            return _read_other(image_path)
         with image_path.open("rb") as stream:
             is_archive = is_zip(stream.read(4))
         if is_archive:
@@ -91,7 +92,9 @@ def _read_any(image_path: Path) -> Series:
     raise VolumeError("file-kind", "is of a kind that is not read.", f"Convert it to {ACCEPTED}.")
 
 
-def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
+def _read_other(image_path: Path) -> Series:
+    header = read_text_header(image_path)
+    faults = check_text_header(image_path, header)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(image_path))
     try:
@@ -113,8 +116,9 @@ def _read_other(image_path: Path) -> tuple[VolumeArray, Grid]:
         image.GetOrigin()[:3],
         direction[:3, :3],
         source="file",
+        is_oriented=header.is_oriented,
     )
-    return values, grid.require_sound()
+    return Series(values, grid.require_sound(), faults)
 
 
 def _require_scalar_3d(reader: SimpleITK.ImageFileReader) -> None:

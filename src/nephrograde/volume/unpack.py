@@ -26,6 +26,11 @@ GZIP = b"\x1f\x8b"
 LARGEST_RATIO = 1032
 """Largest ratio of content to compressed size that the deflate format allows."""
 COPY_AGAIN = "Copy the file again from its source, or export the scan again."
+LARGEST_BYTES = 4 * 2**30
+"""Larger images are not read: a CT of 2000 slices of 512 × 512 pixels in 64 bits takes as much."""
+BOMB_BYTES = 2**30
+BOMB_RATIO = 400
+"""Images of more than ``BOMB_BYTES`` that compress better than this hold nothing; a CT compresses about 3 to 1."""
 PIECE_BYTES = 1 << 19
 _FIRST_BYTES = 1 << 12  # contains the header, which may be all that is needed
 _LEAST_CHUNK_BYTES = 1 << 22
@@ -80,6 +85,57 @@ def _inflated(stream: Any, piece: bytes, *, piece_bytes: int) -> Iterator[bytes]
         raise VolumeError("file-corrupt", f"the compressed file is damaged ({error}).", COPY_AGAIN) from None
     if not engine.eof:
         raise VolumeError("file-truncated", "the compressed file breaks off before its end.", COPY_AGAIN)
+
+
+def require_content(image_path: Path, n_bytes: int, what: str) -> None:
+    """Refuse a file that cannot hold what its header claims, before memory is allocated for it.
+
+    Args:
+        image_path: The file; compression is detected from its content.
+        n_bytes: Size of its uncompressed content, if its header is right.
+        what: What its header claims, for messages.
+
+    Raises:
+        VolumeError: With code "file-truncated" or "file-too-large"; "file-corrupt" if it is damaged.
+    """
+    stored = image_path.stat().st_size
+    with image_path.open("rb") as stream:
+        is_gzip = stream.read(2) == GZIP
+        stream.seek(-min(4, stored), os.SEEK_END)
+        stated = int.from_bytes(stream.read(4), "little")
+    require_plausible(n_bytes, stored, what, ratio=LARGEST_RATIO if is_gzip else 1)
+    if is_gzip and n_bytes > _FIRST_BYTES and stated < n_bytes:
+        # Several members, or too few bytes: count them without keeping any.
+        held = sum(len(piece) for piece in read_pieces(image_path))
+        if held < n_bytes:
+            raise _too_few(held, n_bytes, what)
+
+
+def require_plausible(n_bytes: int, stored: int, what: str, *, ratio: float) -> None:
+    """Refuse an image that needs more bytes than those stored can hold, or more than any image needs.
+
+    Args:
+        n_bytes: Size of the content that a header claims.
+        stored: Size in the file, compressed or not.
+        what: What the header claims, for messages.
+        ratio: Largest possible compression; 1 if there is none.
+
+    Raises:
+        VolumeError: With code "file-truncated" or "file-too-large".
+    """
+    if n_bytes > ratio * stored:
+        raise _too_few(stored, n_bytes, what)
+    if n_bytes > LARGEST_BYTES or (n_bytes > BOMB_BYTES and n_bytes > BOMB_RATIO * stored):
+        raise VolumeError(
+            "file-too-large",
+            f"claims {what}, {n_bytes / 2**30:.1f} GiB, which is more than a scan can hold.",
+            "Check that it is a scan of one phase; export it again at its own resolution.",
+        )
+
+
+def _too_few(held: int, n_bytes: int, what: str) -> VolumeError:
+    message = f"holds {held} bytes, too few for {what} ({n_bytes} bytes)."
+    return VolumeError("file-truncated", message, COPY_AGAIN)
 
 
 def read_at_once(

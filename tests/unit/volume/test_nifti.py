@@ -41,7 +41,7 @@ def test_reads_what_simpleitk_writes(tmp_path: Path, kind: str, suffix: str) -> 
     image.SetOrigin((-10.0, 20.0, -300.0))
     image.SetDirection(direction.ravel().tolist())
     SimpleITK.WriteImage(image, str(tmp_path / f"a{suffix}"))
-    read, grid = read_nifti(tmp_path / f"a{suffix}")
+    read, grid, _ = read_nifti(tmp_path / f"a{suffix}")
     assert read.dtype == values.dtype
     np.testing.assert_array_equal(read, values)
     np.testing.assert_allclose(grid.spacing_mm, (1.5, 0.7, 0.9), rtol=1e-6)
@@ -58,7 +58,7 @@ def test_quaternion_agrees_with_simpleitk(
     path.write_bytes(
         make_nifti(random_values, codes=(1, 0), quaternion=(handedness, 0.1, -0.3, 0.5), offset=(3.0, -4.0, 5.0))
     )
-    _, grid = read_nifti(path)
+    _, grid, _ = read_nifti(path)
     image = SimpleITK.ReadImage(str(path))
     np.testing.assert_allclose(grid.direction, np.reshape(image.GetDirection(), (3, 3)), atol=1e-6)
     np.testing.assert_allclose(grid.spacing_mm, image.GetSpacing(), rtol=1e-6)
@@ -79,7 +79,7 @@ def test_the_sform_counts_where_the_qform_differs(
     sform = np.array([[-0.8, 0, 0, 5], [0, 0.8, 0, 7], [0, 0, 2.0, 9]])
     path = tmp_path / "a.nii"
     path.write_bytes(make_nifti(random_values, sform=sform, codes=(1, 1)))
-    _, grid = read_nifti(path)
+    _, grid, _ = read_nifti(path)
     assert grid.origin_mm == (-5.0, -7.0, 9.0)
     np.testing.assert_allclose(grid.direction, np.diag([1.0, -1.0, 1.0]))
 
@@ -89,8 +89,10 @@ def test_units_of_length_become_mm(
     tmp_path: Path, make_nifti: Callable[..., bytes], random_values: Array, units: int, factor: float
 ) -> None:
     path = tmp_path / "a.nii"
-    path.write_bytes(make_nifti(random_values, units=units, sform=np.eye(4)[:3] * [1, 1, 1, 0] + [0, 0, 0, 2]))
-    _, grid = read_nifti(path)
+    path.write_bytes(
+        make_nifti(random_values, units=units, pixdim=(1, 1, 1), sform=np.eye(4)[:3] * [1, 1, 1, 0] + [0, 0, 0, 2])
+    )
+    _, grid, _ = read_nifti(path)
     assert grid.spacing_mm == pytest.approx((factor, factor, factor))
     assert grid.origin_mm == pytest.approx((-2 * factor, -2 * factor, 2 * factor))
 
@@ -100,7 +102,7 @@ def test_without_any_affine_the_axes_are_assumed_and_it_is_said(
 ) -> None:
     path = tmp_path / "a.nii"
     path.write_bytes(make_nifti(random_values, codes=(0, 0)))
-    _, grid = read_nifti(path)
+    _, grid, _ = read_nifti(path)
     assert not grid.is_oriented
     np.testing.assert_array_equal(grid.direction, np.eye(3))
     assert grid.spacing_mm == pytest.approx((0.8, 0.8, 2.0))
@@ -109,7 +111,7 @@ def test_without_any_affine_the_axes_are_assumed_and_it_is_said(
 def test_big_endian(tmp_path: Path, make_nifti: Callable[..., bytes], random_values: Array) -> None:
     path = tmp_path / "a.nii"
     path.write_bytes(make_nifti(random_values, order=">"))
-    values, grid = read_nifti(path)
+    values, grid, _ = read_nifti(path)
     assert values.dtype.isnative
     np.testing.assert_array_equal(values, random_values)
     assert grid.spacing_mm == pytest.approx((0.8, 0.8, 2.0))
@@ -130,7 +132,7 @@ def test_nifti_2(tmp_path: Path, random_values: Array, order: str) -> None:
     struct.pack_into(order + "i", header, 500, 2)
     path = tmp_path / "a.nii"
     path.write_bytes(bytes(header) + random_values.astype(order + "i2").tobytes(order="F"))
-    values, grid = read_nifti(path)
+    values, grid, _ = read_nifti(path)
     np.testing.assert_array_equal(values, random_values)
     np.testing.assert_allclose(grid.spacing_mm, (0.7, 0.7, 3.0))
     assert grid.origin_mm == (-10.0, -20.0, 30.0)
@@ -145,7 +147,7 @@ def test_slope_and_intercept(
 ) -> None:
     path = tmp_path / "a.nii"
     path.write_bytes(make_nifti(random_values, slope=slope))
-    values, _ = read_nifti(path)
+    values, _, _ = read_nifti(path)
     assert values.dtype == kind
     factor, offset = slope if kind == "f4" else (1.0, 0.0)
     np.testing.assert_array_equal(values, random_values * factor + offset)

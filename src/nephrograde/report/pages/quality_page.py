@@ -186,8 +186,10 @@ def _kinds(findings: Sequence[Finding], patients: Iterable[PatientEntry]) -> lis
 def _meaning(code: str) -> str:
     """The meaning of a kind of finding, in the language of the page; empty for other codes."""
     return {
+        "affine-conflict": t("sform and qform that disagree"),
         "anisotropic": t("strongly anisotropic voxels"),
         "annotation-outside": t("a position in the table is outside the image"),
+        "background-replaced": t("impossible values replaced as background"),
         "constant": t("a constant image"),
         "cropped": t("a cropped scan"),
         "dicom-gap": t("slices are missing or unevenly spaced"),
@@ -225,8 +227,11 @@ def _meaning(code: str) -> str:
         "slices-order": t("slices out of order"),
         "slices-repeated": t("the same anatomy twice in one scan"),
         "slices-seam": t("slices that do not continue one another"),
+        "spacing-negative": t("a negative voxel size"),
         "thick-slices": t("widely spaced slices"),
         "too-few-slices": t("fewer than three slices"),
         "truncated": t("a body truncated by the field of view"),
         "uid-placeholder": t("identifiers shared by many patients"),
+        "voxel-size-conflict": t("two voxel sizes in one header"),
+        "voxel-size-missing": t("no voxel size in the header"),
     }.get(code, "")
