@@ -107,6 +107,7 @@ def write_series() -> Callable[..., list[Path]]:
     ) -> list[Path]:
         series_dir.mkdir(parents=True, exist_ok=True)
         series_uid = series_uid or generate_uid()
+        study_uid = generate_uid()
         positions = list(positions_mm)
         rescales = rescale if isinstance(rescale, list) else [rescale] * len(positions)
         file_names = list(names or [f"IM{k:03d}" for k in range(len(positions))])
@@ -119,7 +120,7 @@ def write_series() -> Callable[..., list[Path]]:
             dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
             dataset.Modality = "CT"
             dataset.SeriesInstanceUID = series_uid
-            dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = generate_uid()
+            dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = study_uid
             dataset.SeriesNumber, dataset.SeriesDescription = 5, "portal"
             dataset.InstanceNumber = k + 1
             dataset.SliceThickness = 7.5

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nephrograde.cohort.place import Point
 from nephrograde.errors import VolumeError
 from nephrograde.sample.target import uses_mask
@@ -15,6 +17,7 @@ from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import measure_tumour
+from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Case, Scan
@@ -84,14 +87,43 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         return None, in_column([as_fault(error)], f"{scan.phase}_image")
     faults = in_column(check_volume(volume), f"{scan.phase}_image")
     drawn = scan if scan.mask_path is not None else lender
-    if drawn is None:
-        return Scanned(volume, scan), faults
-    column = f"{drawn.phase}_mask"
-    try:
-        scanned, mask_faults = _with_mask(volume, scan, drawn, study.masks)
-    except VolumeError as error:
-        return Scanned(volume, scan, lacks_mask=True), [*faults, *in_column([as_fault(error)], column)]
-    return scanned, [*faults, *in_column(mask_faults, column)]
+    scanned = Scanned(volume, scan)
+    if drawn is not None:
+        column = f"{drawn.phase}_mask"
+        try:
+            scanned, mask_faults = _with_mask(volume, scan, drawn, study.masks)
+        except VolumeError as error:
+            scanned, mask_faults = Scanned(volume, scan, lacks_mask=True), [as_fault(error)]
+        faults += in_column(mask_faults, column)
+    lost = _lost_in_tumour(scanned)
+    return (None, [*faults, *in_column([lost], f"{scan.phase}_image")]) if lost else (scanned, faults)
+
+
+def _lost_in_tumour(scanned: Scanned) -> Fault | None:
+    """Refuse a scan whose tumour lies on a slice that could not be read and was interpolated."""
+    volume, scan = scanned.volume, scanned.scan
+    if volume is None or not volume.bridged:
+        return None
+    order, flips = volume.native.axes()
+    axis = order.index(2)
+    count = volume.values.shape[axis]
+    bridged = {count - 1 - k if flips[axis] else k for k in volume.bridged}
+    touched: set[int] = set()
+    if scanned.mask is not None:
+        others = tuple(one for one in range(3) if one != axis)
+        touched = set(np.flatnonzero(scanned.mask.any(axis=others)).tolist())
+    elif scan.box is not None:
+        first, last = sorted(volume.to_index(corner)[axis] for corner in resolve_box(scan.box, volume))
+        touched = set(range(round(first), round(last) + 1))
+    elif scan.point is not None:
+        touched = {round(volume.to_index(resolve_point(scan.point, volume))[axis])}
+    elif scan.slice_place is not None and axis == 2:
+        touched = {round(resolve_slice(scan.slice_place, volume))}
+    if not touched & bridged:
+        return None
+    why = next((fault.message for fault in volume.faults if fault.code == "dicom-slice-lost"), "")
+    message = f"the tumour lies on a slice whose file cannot be read. {why}"
+    return Fault("dicom-slice-in-tumour", "fatal", message, "Copy the series again from its source, or drop the phase.")
 
 
 def _with_mask(volume: Volume, scan: Scan, drawn: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:

@@ -42,8 +42,8 @@ def read_stored(image_path: Path) -> tuple[VolumeArray, Grid]:
     Raises:
         VolumeError: As for :func:`read_stored_series`.
     """
-    values, grid, _ = read_stored_series(image_path)
-    return values, grid
+    stored = read_stored_series(image_path)
+    return stored.values, stored.grid
 
 
 def read_stored_series(image_path: Path) -> Series:

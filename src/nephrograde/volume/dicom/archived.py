@@ -14,9 +14,7 @@ from nephrograde.volume.dicom.slices import SourceFile, find_slices
 from nephrograde.volume.grid import FEWEST_SLICES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nephrograde.volume.dicom.slices import Slice
+    from nephrograde.volume.dicom.slices import FoundSlices
 
 
 def read_archived_series(archive_path: Path) -> Series:
@@ -57,7 +55,7 @@ def _unpacked(archive_path: Path, unpacked_dir: Path) -> list[SourceFile]:
     return files
 
 
-def _without_localisers(slices: Sequence[Slice]) -> list[Slice]:
-    counts = Counter(one.series_uid for one in slices)
+def _without_localisers(found: FoundSlices) -> FoundSlices:
+    counts = Counter(one.series_uid for one in found.slices)
     kept = {uid for uid, count in counts.items() if count >= FEWEST_SLICES} or set(counts)
-    return [one for one in slices if one.series_uid in kept]
+    return found._replace(slices=[one for one in found.slices if one.series_uid in kept])

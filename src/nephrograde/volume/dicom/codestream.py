@@ -18,6 +18,39 @@ _HUFFMAN = 0xC4
 _SCAN = 0xDA
 _END = 0xD9
 _JPEG_2000 = b"\xff\x4f\xff\x51"
+_JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
+
+
+def bare_codestream(stream: bytes) -> bytes:
+    """Return the codestream of a JPEG 2000 frame that has the header of a JP2 file around it; any other frame as it is.
+
+    The standard forbids that header, but some scanners and libraries write it.
+
+    Args:
+        stream: One compressed frame.
+
+    Raises:
+        NonsenseError: If the JP2 file holds no codestream.
+
+    Source: ITU-T T.800 I.4 (boxes); DICOM PS3.5 A.4.4.
+
+    >>> bare_codestream(_JP2 + bytes(4) + b"jp2c" + _JPEG_2000) == _JPEG_2000
+    True
+    """
+    if not stream.startswith(_JP2):
+        return stream
+    at = 0
+    while at + 8 <= len(stream):
+        length, kind = struct.unpack_from(">I4s", stream, at)
+        start = 8
+        if length == 1 and at + 16 <= len(stream):
+            length, start = struct.unpack_from(">Q", stream, at + 8)[0], 16
+        if kind == b"jp2c":
+            return stream[at + start : at + length if length else None]
+        if length < start:
+            break
+        at += length
+    raise NonsenseError("its compressed pixels are cut short")
 
 
 def require_sound_stream(stream: bytes, form: PixelForm) -> None:

@@ -22,7 +22,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage, generate_uid
 
 from nephrograde.errors import VolumeError, about_temporary_files
-from nephrograde.volume.dicom.codestream import require_sound_stream
+from nephrograde.volume.dicom.codestream import bare_codestream, require_sound_stream
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 from nephrograde.volume.dicom.entries import NonsenseError
 from nephrograde.volume.finding import Fault
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
-    from nephrograde.volume.dicom.slices import PixelForm, Slice
+    from nephrograde.volume.dicom.slices import PixelForm, Slice, SourceFile
 
 AIR_HU = -1024
 """Padding in CT is replaced by this: the lowest value of most scanners, air in every window."""
@@ -45,6 +45,15 @@ _LOSSY = {
     "1.2.840.10008.1.2.4.81": "JPEG-LS near-lossless",
     "1.2.840.10008.1.2.4.91": "JPEG 2000",
 }
+
+
+class UnreadSliceError(VolumeError):
+    """The pixels of one file cannot be read; ``file`` is the one."""
+
+    def __init__(self, error: VolumeError, file: SourceFile) -> None:
+        """Keep what was wrong, and with which file."""
+        super().__init__(error.code, error.message, error.remedy)
+        self.file = file
 
 
 def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
@@ -61,7 +70,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
         fraction; and the warnings "dicom-inverted" and "dicom-lossy".
 
     Raises:
-        VolumeError: With code "file-unreadable" or "file-truncated".
+        UnreadSliceError: With code "file-unreadable" or "file-truncated".
 
     Source: DICOM PS3.3 C.7.6.3.1, C.7.5.1.1.2 (padding), C.11.1.1.2 (rescaling); PS3.5 8.
     """
@@ -71,7 +80,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     for k, one in enumerate(slices):
         by_file[one.file.path].append(k)
     for numbers in by_file.values():
-        for k, stored in _stored_frames([slices[k] for k in numbers], numbers):
+        for k, stored in _frames_or_refusal([slices[k] for k in numbers], numbers):
             plane = _rescaled(stored, slices[k])
             if planes is None:  # not earlier, because a damaged header may claim any size
                 planes = np.empty((len(slices), *plane.shape), np.int16 if is_whole else np.float32)
@@ -81,6 +90,13 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     if planes is None:
         raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
     return planes.T, _faults(slices)
+
+
+def _frames_or_refusal(slices: list[Slice], numbers: list[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    try:
+        yield from _stored_frames(slices, numbers)
+    except VolumeError as error:
+        raise UnreadSliceError(error, slices[0].file) from None
 
 
 def _is_whole(one: Slice) -> bool:
@@ -168,6 +184,7 @@ def _decompressed(frame: bytes, one: Slice) -> npt.NDArray[Any]:
     values = None
     try:
         if one.form.syntax != RLELossless:
+            frame = bare_codestream(frame)
             require_sound_stream(frame, one.form)
             values = _by_simpleitk(frame, one.form)
         if values is None:

@@ -7,28 +7,35 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from nephrograde.errors import VolumeError, about_temporary_files
-from nephrograde.volume.dicom.pixels import AIR_HU, decode
+from nephrograde.volume.dicom.pixels import AIR_HU, UnreadSliceError, decode
 from nephrograde.volume.dicom.series_list import SeriesList
-from nephrograde.volume.dicom.slices import SourceFile, find_slices
+from nephrograde.volume.dicom.slices import SLICES_PER_LOST, SourceFile, find_slices
 from nephrograde.volume.dicom.stack import stack_slices
 from nephrograde.volume.dicom.tilt import straighten
+from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.vocabulary import VolumeArray
-    from nephrograde.volume.dicom.slices import Slice
-    from nephrograde.volume.finding import Fault
+    from nephrograde.volume.dicom.slices import FoundSlices
+    from nephrograde.volume.dicom.stack import Stack
     from nephrograde.volume.grid import Grid
 
 
 class Series(NamedTuple):
-    """A series as read: the values after slope and intercept (``columns rows slices``), their grid, and warnings."""
+    """A series as read: the values after slope and intercept (``columns rows slices``), their grid, and warnings.
+
+    ``bridged`` are slices whose files could not be read, and which were interpolated between their neighbours.
+    """
 
     values: VolumeArray
     grid: Grid
     faults: list[Fault]
+    bridged: tuple[int, ...] = ()
 
 
 def read_series(series_dir: Path) -> Series:
@@ -42,8 +49,8 @@ def read_series(series_dir: Path) -> Series:
 
     Returns:
         The series; messages name its files by their number in the order of their names, and by their InstanceNumber.
-        Its warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened),
-        "dicom-inverted" and "dicom-lossy".
+        Its warnings are "dicom-copies", "dicom-acquisition", "dicom-tilt" (straightened), "dicom-persons",
+        "dicom-frames", "dicom-rescale", "dicom-slice-lost", "dicom-inverted" and "dicom-lossy".
 
     Raises:
         VolumeError: With code "dicom-none", "dicom-several-series", "dicom-multiframe", "dicom-header", "dicom-mixed",
@@ -105,25 +112,65 @@ def read_multiframe(dicom_path: Path) -> Series:
 
     Source: DICOM PS3.3 A.38 (enhanced CT), C.7.6.16.
     """
-    slices = find_slices([SourceFile(dicom_path, "the file", is_wanted=True)])
-    if len(slices) == 1:
+    found = find_slices([SourceFile(dicom_path, "the file", is_wanted=True)])
+    if len(found.slices) == 1:
         raise VolumeError("dicom-single-file", "is one DICOM slice.", "Name the folder that holds its whole series.")
-    return assemble(slices)
+    return assemble(found)
 
 
-def assemble(slices: Sequence[Slice]) -> Series:
+def assemble(found: FoundSlices) -> Series:
     """Decode the slices of one series and stack them, straightening those of a tilted gantry.
 
     Args:
-        slices: In any order.
+        found: The slices, in any order.
 
     Raises:
         VolumeError: As for :func:`read_series`.
     """
-    stack = stack_slices(slices)
-    values, faults = decode(stack.slices)
+    stack, values, faults, lost = _decoded(found)
     grid = stack.grid
+    if lost:
+        bridged = tuple(k + 1 + n for n, k in enumerate(stack.gaps))
+        for k in bridged:
+            between = (values[:, :, k - 1].astype(np.float64) + values[:, :, k]) / 2
+            whole = np.rint(between) if values.dtype.kind in "iu" else between
+            values = np.insert(values, k, whole.astype(values.dtype), axis=2)
+        return Series(values, grid, [*stack.faults, *faults, _lost(lost, bridged)], bridged)
     if stack.shifts_px is not None:
         fill = float(AIR_HU if stack.slices[0].form.is_ct else values.min())
         values, grid = straighten(values, grid, stack.shifts_px, fill=fill)
     return Series(values, grid, [*stack.faults, *faults])
+
+
+def _decoded(found: FoundSlices) -> tuple[Stack, VolumeArray, list[Fault], list[VolumeError]]:
+    """Stack and decode slices; without those that cannot be decoded, if each leaves a gap that can be bridged."""
+    slices, lost = found.slices, list(found.lost)
+    while True:
+        try:
+            stack = stack_slices(slices, n_lost=len(lost) + len(found.empty))
+        except VolumeError as error:
+            unread = [*lost, *found.empty]
+            if unread and error.code == "dicom-gap":  # the file is at fault, and the gap cannot be bridged
+                raise unread[0] from None
+            raise
+        if lost and stack.shifts_px is not None:
+            raise lost[0]
+        try:
+            values, faults = decode(stack.slices)
+        except UnreadSliceError as error:
+            others = [one for one in slices if one.file is not error.file]
+            if len(others) < SLICES_PER_LOST * (len(lost) + 1):
+                raise VolumeError(error.code, error.message, error.remedy) from None
+            slices, lost = others, [*lost, VolumeError(error.code, error.message, error.remedy)]
+        else:
+            return stack, values, faults, [*lost, *(found.empty if len(stack.gaps) > len(lost) else [])]
+
+
+def _lost(lost: Sequence[VolumeError], bridged: tuple[int, ...]) -> Fault:
+    """Say which files could not be read, and what stands in for their slices."""
+    what = " ".join(error.message for error in lost[:3]) + (" …" if len(lost) > 3 else "")
+    how = "no slice is missing between the others"
+    if bridged:
+        numbers = ", ".join(map(str, bridged))
+        how = f"slice {numbers}, counted from 0, was interpolated between its neighbours"
+    return Fault("dicom-slice-lost", "warning", f"{what} It was left out: {how}.", lost[0].remedy)

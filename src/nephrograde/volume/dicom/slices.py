@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MOST_FRAMES = 100_000
 _MOST_PIXELS = 1 << 28
 _FARTHEST_MM = 1e5
+SLICES_PER_LOST = 10
+"""A series of which more files are damaged is not read."""
 
 _GROUPS = (
     "PlanePositionSequence",
@@ -36,7 +38,15 @@ _WANTED = want(
         *("AcquisitionNumber", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
         *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
         *("PixelPaddingRangeLimit", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "RescaleSlope"),
-        *("RescaleIntercept", "FrameAcquisitionNumber", "StackID", "TemporalPositionIndex", "InstanceNumber"),
+        *(
+            "RescaleIntercept",
+            "FrameAcquisitionNumber",
+            "StackID",
+            "TemporalPositionIndex",
+            "InstanceNumber",
+            "PatientID",
+        ),
+        "FrameOfReferenceUID",
     ),
     ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", *_GROUPS),
 )
@@ -84,7 +94,10 @@ class PixelForm:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Slice:
-    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber."""
+    """One slice: where it lies in the patient (LPS, mm), and where its pixels are; ``number`` is its InstanceNumber.
+
+    ``has_rescale`` is false if its slope and intercept are missing; ``patient_id`` stays out of messages.
+    """
 
     file: SourceFile
     frame: int
@@ -98,6 +111,9 @@ class Slice:
     orientation: npt.NDArray[np.float64]
     position_mm: npt.NDArray[np.float64]
     rescale: tuple[float, float]
+    has_rescale: bool
+    patient_id: str
+    frame_uid: str
 
     @property
     def name(self) -> str:
@@ -107,14 +123,25 @@ class Slice:
         return f"{self.file.name} (instance {self.number})" if self.number else self.file.name
 
 
-def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
+class FoundSlices(NamedTuple):
+    """The slices of a series in file order, and why single files of it could not be read.
+
+    ``empty`` are files of 0 bytes in a folder: slices only if some are missing.
+    """
+
+    slices: list[Slice]
+    lost: list[VolumeError]
+    empty: list[VolumeError]
+
+
+def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
     """Read the headers of files and list the slices in them.
 
     Args:
         files: In any order; what is no DICOM and what is no slice is passed over.
 
     Returns:
-        At least one slice, in file order.
+        At least one slice, and at most one unreadable file in ``SLICES_PER_LOST`` slices.
 
     Raises:
         VolumeError: With code "dicom-none", "dicom-multiframe", "dicom-header", "file-truncated" or "file-unreadable".
@@ -122,26 +149,26 @@ def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
     Source: DICOM PS3.3 C.7.6.2, C.7.6.16.
     """
     slices: list[Slice] = []
+    lost: list[VolumeError] = []
+    empty: list[VolumeError] = []
     multiframe: list[SourceFile] = []
     without_place = 0
     for file in files:
-        entries = _opened(file)
-        if entries is None or entries.text("Modality") in NOT_IMAGES:
+        try:
+            found, n_frames = _read(file)
+        except VolumeError as error:
+            (empty if error.code == "file-empty" and not file.is_wanted else lost).append(error)
             continue
-        if "Rows" not in entries:
-            sop_class = entries.word("MediaStorageSOPClassUID") or entries.word("SOPClassUID")
-            if sop_class in {"", *SLICE_CLASSES}:
-                raise _cut_short(file, "its header breaks off")
-            continue
-        found = _slices_of(file, entries)
         if found:
             slices += found
-        elif entries.text("NumberOfFrames") in {"", "0", "1"}:
+        elif n_frames == 1:
             without_place += 1
-        else:
+        elif n_frames > 1:
             multiframe.append(file)
+    if lost and len(slices) < SLICES_PER_LOST * len(lost):
+        raise lost[0]
     if slices:
-        return slices
+        return FoundSlices(slices, lost, empty)
     if multiframe:
         raise VolumeError(
             "dicom-multiframe",
@@ -156,6 +183,21 @@ def find_slices(files: Iterable[SourceFile]) -> list[Slice]:
             "Export the series again without removing the geometry; screen captures cannot be used.",
         )
     raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
+
+
+def _read(file: SourceFile) -> tuple[list[Slice], int]:
+    """Return the slices in a file, and its number of frames: 0 if it is not an image."""
+    if file.path.stat().st_size == 0:
+        raise VolumeError("file-empty", f"{file.name} is empty (0 bytes).", "Copy the series again from its source.")
+    entries = _opened(file)
+    if entries is None or entries.text("Modality") in NOT_IMAGES:
+        return [], 0
+    if "Rows" not in entries:
+        sop_class = entries.word("MediaStorageSOPClassUID") or entries.word("SOPClassUID")
+        if sop_class in {"", *SLICE_CLASSES}:
+            raise _cut_short(file, "its header breaks off")
+        return [], 0
+    return _slices_of(file, entries), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
 
 
 def _opened(file: SourceFile) -> Entries | None:
@@ -281,6 +323,9 @@ def _as_slice(file: SourceFile, frame: int, form: PixelForm, entries: Entries) -
         orientation=orientation,
         position_mm=position_mm,
         rescale=(entries.number("RescaleSlope", 1) or 1.0, entries.number("RescaleIntercept", 0)),
+        has_rescale=bool(entries.text("RescaleSlope") or entries.text("RescaleIntercept")),
+        patient_id=entries.text("PatientID"),
+        frame_uid=entries.word("FrameOfReferenceUID"),
     )
 
 

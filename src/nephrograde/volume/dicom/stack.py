@@ -7,7 +7,7 @@ slices overlap or leave gaps.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,20 +40,24 @@ class Stack:
     Attributes:
         shifts_px: Columns and rows for each slice; None if the stack is straight.
         faults: What was omitted or corrected.
+        gaps: Slices after which one is missing and can be interpolated; the grid counts it.
     """
 
     slices: list[Slice]
     grid: Grid
     shifts_px: npt.NDArray[np.float64] | None
     faults: list[Fault]
+    gaps: tuple[int, ...] = ()
 
 
-def stack_slices(slices: Sequence[Slice]) -> Stack:
+def stack_slices(slices: Sequence[Slice], *, n_lost: int = 0) -> Stack:
     """Order slices along their stack: from feet to head, of a coronal series towards the back, of a sagittal one left.
 
     Args:
         slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
             that covers no volume, as those that wait for the contrast agent.
+        n_lost: Number of files that could not be read: as many gaps of a single slice are bridged, not in a sheared
+            stack.
 
     Returns:
         The stack; for a sheared one (gantry tilt), with its shifts.
@@ -67,6 +71,9 @@ def stack_slices(slices: Sequence[Slice]) -> Stack:
     _require_one_series(slices)
     kept, faults = _without_copies(slices)
     _require_uniform(kept)
+    faults += _mixtures(kept)
+    kept, filled = _with_rescale(kept)
+    faults += filled
     rows, columns = kept[0].orientation[:3], kept[0].orientation[3:]
     normal = np.cross(rows, columns)
     normal *= np.sign(normal[np.abs(normal).argmax()]) or 1.0
@@ -81,14 +88,63 @@ def stack_slices(slices: Sequence[Slice]) -> Stack:
     if is_sheared:
         faults.append(_tilt(along_mm, sideways_mm, np.ptp(shifts_px, axis=0) > (form.columns, form.rows)))
     origin = kept[0].position_mm
+    gaps = () if is_sheared else _single_gaps(along_mm, n_lost)
     grid = Grid(
-        (form.columns, form.rows, len(kept)),
-        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm)),
+        (form.columns, form.rows, len(kept) + len(gaps)),
+        (pixel_mm[1], pixel_mm[0], _slice_distance(kept, along_mm, gaps)),
         (float(origin[0]), float(origin[1]), float(origin[2])),
         np.stack([rows, columns, normal], axis=1) + 0.0,
         source="dicom",
     ).require_sound()
-    return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out)
+    return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out, gaps)
+
+
+def _mixtures(slices: Sequence[Slice]) -> list[Fault]:
+    """Warn of slices of several patients, or in several coordinate systems, under one SeriesInstanceUID."""
+    faults = []
+    patients = Counter(one.patient_id for one in slices if one.patient_id)
+    if len(patients) > 1:
+        message = f"its slices name {len(patients)} patients (PatientID; {_shares(patients)} images)."
+        remedy = (
+            "See whether the slices of two people were stored under one SeriesInstanceUID; leave the scan out then."
+        )
+        faults.append(Fault("dicom-persons", "warning", message, remedy))
+    frames = Counter(one.frame_uid for one in slices if one.frame_uid)
+    if len(frames) > 1:
+        message = f"its slices have {len(frames)} coordinate systems (FrameOfReferenceUID; {_shares(frames)} images)."
+        remedy = "See whether the patient lay still between them: positions of one say nothing about the other."
+        faults.append(Fault("dicom-frames", "warning", message, remedy))
+    return faults
+
+
+def _shares(counts: Counter[str]) -> str:
+    shares = [str(n) for _, n in counts.most_common(4)]
+    return ", ".join(shares) + (" …" if len(counts) > 4 else "")
+
+
+def _with_rescale(slices: list[Slice]) -> tuple[list[Slice], list[Fault]]:
+    """Give CT slices that lack slope and intercept those of the others, if these all have the same."""
+    given = {one.rescale for one in slices if one.has_rescale}
+    lacking = [one for one in slices if not one.has_rescale]
+    if len(given) != 1 or not lacking or not slices[0].form.is_ct or len({one.form for one in slices}) > 1:
+        return slices, []
+    (rescale,) = given
+    message = (
+        f"{len(lacking)} of {len(slices)} images lack RescaleSlope and RescaleIntercept "
+        f"({_some([one.name for one in lacking])}); those of the others, {rescale[0]:g} and {rescale[1]:g}, were taken."
+    )
+    fault = Fault("dicom-rescale", "warning", message, "Export the series again, with all entries of its headers.")
+    return [one if one.has_rescale else replace(one, rescale=rescale) for one in slices], [fault]
+
+
+def _single_gaps(along_mm: npt.NDArray[np.float64], n_lost: int) -> tuple[int, ...]:
+    """Return the slices after which exactly one is missing, if the stack is even otherwise and no more are missing."""
+    steps = np.diff(along_mm)
+    usual = float(np.median(steps))
+    within = max(0.1, UNEVEN_FROM * usual)
+    uneven = np.flatnonzero(np.abs(steps - usual) > within)
+    is_double = np.abs(steps[uneven] - 2 * usual) <= within
+    return tuple(int(k) for k in uneven) if is_double.all() and len(uneven) <= n_lost else ()
 
 
 def _require_one_series(slices: Sequence[Slice]) -> None:
@@ -196,8 +252,10 @@ def _require_distinct(slices: list[Slice], along_mm: npt.NDArray[np.float64]) ->
     )
 
 
-def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> float:
-    """The one distance between neighbouring slices in mm, if there is one."""
+def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64], gaps: tuple[int, ...]) -> float:
+    """The one distance between neighbouring slices in mm, if there is one; gaps of one slice count as two distances."""
+    bridges = [(along_mm[k] + along_mm[k + 1]) / 2 for k in gaps]
+    along_mm = np.insert(along_mm, [k + 1 for k in gaps], bridges)
     steps = np.diff(along_mm)
     usual = float(np.median(steps))
     uneven = np.flatnonzero(np.abs(steps - usual) > max(0.1, UNEVEN_FROM * usual))
@@ -210,8 +268,8 @@ def _slice_distance(slices: list[Slice], along_mm: npt.NDArray[np.float64]) -> f
             f"They are {slices[k].name} and {slices[k + 1].name}.",
             "Re-export the series with all its slices, or drop the phase.",
         )
-    mean = float(along_mm[-1] / (len(slices) - 1))
-    drift = float(np.abs(along_mm - mean * np.arange(len(slices))).max())
+    mean = float(along_mm[-1] / (len(along_mm) - 1))
+    drift = float(np.abs(along_mm - mean * np.arange(len(along_mm))).max())
     if drift > mean / 2:
         raise VolumeError(
             "dicom-gap",

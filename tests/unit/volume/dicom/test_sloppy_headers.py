@@ -48,7 +48,7 @@ def _replace(paths: list[Path], keyword: str, vr: str, raw: bytes) -> None:
 
 
 def _assert_reads(paths: list[Path], pixels: Array) -> None:
-    values, grid, _ = read_series(paths[0].parent)
+    values, grid, _, _ = read_series(paths[0].parent)
     np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
     assert grid.spacing_mm == (0.7, 0.9, 2.5)
 
