@@ -6,6 +6,9 @@ Text burnt into the pixels (names, scales, arrows) cannot be recognised by a pro
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.signature import is_dicom_file
+from nephrograde.volume.unpack import LARGEST_RATIO
 from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
@@ -29,6 +33,24 @@ KINDS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 FEWEST_PIXELS = 16
 MOST_PIXELS = 100_000_000
 """Larger pictures are not opened: no slice is that large, and a small file can claim any size."""
+FEWEST_BYTES = 1024
+"""Of smaller files, the ratio of pixels to bytes says nothing."""
+PICTURE_ERRORS = (
+    OSError,  # UnidentifiedImageError among them
+    SyntaxError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on malformed pictures."""
 GREY_WITHIN = 2
 """How much red, green and blue of a grey picture may differ, because of rounding in JPEG."""
 
@@ -151,16 +173,19 @@ def _read(picture_path: Path) -> Picture:
 
 
 def _decode(picture_path: Path) -> npt.NDArray[Any]:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(picture_path) as image:
-            _require_one_of_sane_size(image)
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(upright.convert("RGBA") if upright.mode in {"P", "PA", "CMYK", "YCbCr"} else upright)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(picture_path) as image:
+                _require_one_of_sane_size(image)
+                _require_held(image, picture_path)
+                upright = ImageOps.exif_transpose(image)
+                return np.asarray(upright.convert("RGBA") if upright.mode in {"P", "PA", "CMYK", "YCbCr"} else upright)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except PICTURE_ERRORS as error:
         raise VolumeError(
             "file-unreadable",
             f"is damaged, cut short or not what its name says ({type(error).__name__}).",
@@ -176,6 +201,17 @@ def _require_one_of_sane_size(image: Image) -> None:
             "picture-several",
             "holds several pictures.",
             "Save one slice per file, and name the files in the table, separated by semicolons.",
+        )
+
+
+def _require_held(image: Image, picture_path: Path) -> None:
+    """Refuse a picture of more pixels than its file can hold, before they are allocated."""
+    n_bytes = image.width * image.height
+    if n_bytes > LARGEST_RATIO * max(picture_path.stat().st_size, FEWEST_BYTES):
+        raise VolumeError(
+            "file-truncated",
+            f"is far too small for a picture of {image.width} × {image.height} pixels.",
+            "Export the slice again.",
         )
 
 

@@ -1,3 +1,6 @@
+import contextlib
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +126,49 @@ def test_what_is_a_picture(tmp_path: Path) -> None:
     assert find_pictures([one.parent]) == ()
     assert find_pictures([write_slice(tmp_path / "x.dcm", RAMP.astype(np.int16))]) == (tmp_path / "x.dcm",)
     assert find_pictures([tmp_path / "scan.nii.gz"]) == ()
+
+
+def test_mutated_tiffs_are_read_or_refused(tmp_path):
+    path, image = (
+        tmp_path / "a.tif",
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 24)).astype(np.uint8)),
+    )
+    image.save(path)
+    content, generator = path.read_bytes(), np.random.default_rng(7)
+    for _ in range(150):
+        mutated = bytearray(content)
+        for at in (
+            generator.integers(0, 8, 1).tolist() + generator.integers(len(content) - 160, len(content), 3).tolist()
+        ):
+            mutated[at if generator.random() < 0.9 else 4] = int(generator.integers(0, 256))
+        path.write_bytes(bytes(mutated))
+        with contextlib.suppress(VolumeError):
+            read_picture(path)
+
+
+@pytest.mark.parametrize("tag", [256, 257])
+def test_a_tiff_without_dimensions_is_refused(tmp_path, tag):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.full((20, 24), 9, np.uint8)).save(path)
+    content = bytearray(path.read_bytes())
+    directory = int.from_bytes(content[4:8], "little")
+    for k in range(int.from_bytes(content[directory : directory + 2], "little")):
+        at = directory + 2 + 12 * k
+        if int.from_bytes(content[at : at + 2], "little") == tag:
+            content[at : at + 2] = (65000).to_bytes(2, "little")
+    path.write_bytes(bytes(content))
+    with pytest.raises(VolumeError) as caught:
+        read_picture(path)
+    assert caught.value.code == "file-unreadable"
+
+
+def test_a_picture_claims_no_more_pixels_than_its_file_can_hold(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((20, 24), 9, np.uint8)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">2I", 9000, 9000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(bytes(content))
+    with pytest.raises(VolumeError) as caught:
+        read_picture(path)
+    assert caught.value.code == "file-truncated"

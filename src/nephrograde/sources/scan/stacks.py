@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from datetime import datetime
 from itertools import pairwise
@@ -80,9 +81,10 @@ def separate_stacks(instances: Sequence[Instance]) -> list[list[Instance]]:
 
 def _part_acquisitions(kind: list[Instance]) -> list[list[Instance]]:
     """Add each acquisition in turn to the first stack whose slices it does not cover."""
-    groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+    numbered: dict[tuple[str, str], list[Instance]] = defaultdict(list)
     for one in kind:
-        groups[one.acquisition, one.sop_uid if one.n_images > 1 else ""].append(one)
+        numbered[one.acquisition, one.sop_uid if one.n_images > 1 else ""].append(one)
+    groups = {(*key, n): part for key, group in numbered.items() for n, part in enumerate(_part_times(group))}
     # The frames of a bolus tracker, one per acquisition, do not form stacks.
     large = [group for group in groups.values() if _count(group) >= FEWEST_SLICES and group[0].low_mm is not None]
     if len(large) < 2 or _is_even(kind):
@@ -97,6 +99,28 @@ def _part_acquisitions(kind: list[Instance]) -> list[list[Instance]]:
             layers.append([group])
     layers[0] += [group for group in groups.values() if not any(group is one for one in large)]
     return [sorted((one for group in layer for one in group), key=_along_normal) for layer in layers]
+
+
+def _part_times(group: list[Instance]) -> list[list[Instance]]:
+    """Divide slices of one acquisition number by time, if they form no stack together but one at each time.
+
+    Some scanners give every phase the number 1, and exports drop the number. Times within one acquisition differ from
+    slice to slice, so the longest pauses divide it.
+    """
+    times = sorted({one.acquired for one in group})
+    if len(group) < 2 * FEWEST_SLICES or not times[0] or any(one.low_mm is None for one in group) or _is_even(group):
+        return [group]
+    count = max(2, *Counter(one.low_mm for one in group).values())
+    if len(times) < count:
+        return [group]
+    moments = [datetime.fromisoformat(time) for time in times]
+    pauses = sorted(range(1, len(times)), key=lambda k: moments[k] - moments[k - 1], reverse=True)[: count - 1]
+    begins = [times[k] for k in sorted(pauses)]
+    parts: list[list[Instance]] = [[] for _ in range(count)]
+    for one in group:
+        parts[bisect_right(begins, one.acquired)].append(one)
+    is_clean = all(len(part) >= FEWEST_SLICES and _is_even(part) for part in parts)
+    return parts if is_clean and _covers(parts[0], parts[1]) else [group]
 
 
 def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: str) -> SeriesHeader:

@@ -40,6 +40,23 @@ def test_two_acquisitions_of_the_same_place_are_two_stacks_in_the_order_of_time(
     assert heights(separate_stacks(late + early)) == [[0.4, 5.4, 10.4, 15.4], [0, 5, 10, 15]]
 
 
+@pytest.mark.parametrize("shift", [0, 0.4])
+def test_two_phases_of_one_acquisition_number_are_two_stacks_by_time(shift):
+    early = [s for k in range(5) for s in slices([5 * k], acquired=f"2024-01-31T10:00:0{k}", first=k, uid="a")]
+    late = [s for k in range(5) for s in slices([5 * k + shift], acquired=f"2024-01-31T10:01:0{k}", first=k, uid="b")]
+    assert heights(separate_stacks(late + early)) == [
+        [5 * k for k in range(5)],
+        [5 * k + shift for k in range(5)],
+    ]
+
+
+def test_slices_that_no_time_divides_stay_together():
+    same_time = slices([0, 5, 10, 15], uid="a") + slices([0, 5, 10, 15], uid="b")
+    assert len(separate_stacks(same_time)) == 1
+    gapped = [s for k in (0, 1, 2, 5, 6, 7) for s in slices([5 * k], acquired=f"2024-01-31T10:00:0{k}", first=k)]
+    assert len(separate_stacks(gapped)) == 1
+
+
 def test_slabs_that_follow_each_other_are_one_stack():
     slabs = slices([0, 5, 10], "1") + slices([15, 20, 25], "2", first=4) + slices([30, 35, 40], "3", first=7)
     assert heights(separate_stacks(slabs)) == [[*range(0, 45, 5)]]
