@@ -95,10 +95,11 @@ def check_study(
     from nephrograde.sample.stage import prepare_scans
 
     with _opened(study, run, command) as (folder, cohort, _):
-        prepare_scans(study, cohort, folder, progress=progress)
+        prepared = prepare_scans(study, cohort, folder, progress=progress)
+        of_table = [finding for finding in prepared.findings if finding.is_of_table]
         quality_dir, page_path = folder.quality.quality_dir, folder.quality.page_path(language)
         with progress("Checking scans", cohort.n_scans) as advance:
-            quality = check_quality(cohort, study, quality_dir, advance=advance)
+            quality = check_quality(cohort, study, quality_dir, table_findings=of_table, advance=advance)
         return quality, write_quality_page(quality_dir, page_path, language)
 
 

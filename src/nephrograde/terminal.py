@@ -25,10 +25,12 @@ _SECONDS_PER_PROGRESS_LINE = 60.0
 
 
 def print_findings(run: RunFolder) -> None:
-    """Print the scans that were left out, with their remedies, and the number of warnings."""
+    """Print what is suspect about the table, the scans that were left out, and the number of warnings."""
     from nephrograde.volume.finding import read_findings
 
     findings = read_findings(run.findings_path)
+    for finding in (finding for finding in findings if finding.is_of_table):
+        typer.echo(f"Check the table: {finding.text} {finding.remedy}", err=True)
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     for finding in fatal[:20]:
         place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"

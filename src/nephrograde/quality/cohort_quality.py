@@ -53,7 +53,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class CohortQuality:
-    """All findings, scans first and then patients, in table order; counts; and the scans by key."""
+    """All findings, of the table, then scans and then patients, in table order; counts; and the scans by key."""
 
     findings: tuple[Finding, ...]
     counts: tuple[Count, ...]
@@ -66,6 +66,7 @@ def examine_cohort(
     qualities: Mapping[ScanKey, ScanQuality],
     *,
     marks: Mapping[ScanKey, PersonMarks] | None = None,
+    table_findings: Iterable[Finding] = (),
 ) -> CohortQuality:
     """Check a cohort for duplicate and inconsistent scans, and count what each arm can use.
 
@@ -74,6 +75,7 @@ def examine_cohort(
         study: Its arms and phases.
         qualities: Results of :func:`~nephrograde.quality.scan_quality.examine_scan`, by patient and phase.
         marks: Whom the headers name; without them, only pixels are compared.
+        table_findings: What is suspect about the table itself; they come first.
 
     Returns:
         The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
@@ -82,7 +84,8 @@ def examine_cohort(
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
-    findings = [as_finding(fault, *key) for key in keys for fault in qualities[key].faults]
+    findings = [*table_findings]
+    findings += [as_finding(fault, *key) for key in keys for fault in qualities[key].faults]
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
     for case in cohort.cases:
@@ -94,7 +97,7 @@ def examine_cohort(
 
 
 def quality_lines(quality: CohortQuality) -> list[str]:
-    """Summarize the findings in a few lines, for a terminal.
+    """Summarize the findings about scans and patients in a few lines, for a terminal.
 
     Args:
         quality: From :func:`examine_cohort`.
@@ -105,7 +108,7 @@ def quality_lines(quality: CohortQuality) -> list[str]:
     """
     lines = [_count_line(count) for count in quality.counts]
     for severity, title in (("fatal", "Must be fixed"), ("warning", "Check")):
-        found = [finding for finding in quality.findings if finding.severity == severity]
+        found = [finding for finding in quality.findings if finding.severity == severity and not finding.is_of_table]
         for code, number in Counter(finding.code for finding in found).most_common():
             first = next(finding for finding in found if finding.code == code)
             place = f"{first.patient_id} {first.phase}".strip()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nephrograde.quality.cohort_quality import CohortQuality, ScanKey
     from nephrograde.study import Study
     from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
 CHECKS = 4
@@ -48,7 +49,12 @@ COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grad
 
 
 def check_quality(
-    cohort: Cohort, study: Study, quality_dir: Path, *, advance: Callable[[], None] = lambda: None
+    cohort: Cohort,
+    study: Study,
+    quality_dir: Path,
+    *,
+    table_findings: Sequence[Finding] = (),
+    advance: Callable[[], None] = lambda: None,
 ) -> CohortQuality:
     """Check all scans of a cohort, in parallel, and write the results.
 
@@ -59,6 +65,7 @@ def check_quality(
         cohort: The patients with their scans.
         study: Its arms and phases.
         quality_dir: Where to write; created if missing.
+        table_findings: What is suspect about the table itself.
         advance: Called once per scan.
 
     Returns:
@@ -88,6 +95,7 @@ def check_quality(
         study,
         {key: one_quality for key, (_, one_quality) in found.items()},
         marks={key: read_person_marks(scan.image_path) for key, scan in scans.items()},
+        table_findings=table_findings,
     )
     names = {key: name for key, (name, _) in found.items()}
     with staged():

@@ -36,7 +36,8 @@ class Finding:
     """Something wrong with one scan of one patient; a row of ``findings.csv``.
 
     A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not. ``column`` is the
-    column of the cohort table whose file it is about, empty where it is about no single file.
+    column of the cohort table whose file it is about, empty where it is about no single file. Without a patient, it is
+    about the column itself.
     """
 
     patient_id: str
@@ -46,6 +47,11 @@ class Finding:
     severity: Severity
     message: str
     remedy: str
+
+    @property
+    def is_of_table(self) -> bool:
+        """Whether it is about the cohort table, and not about a patient."""
+        return not self.patient_id
 
     @property
     def text(self) -> str:

@@ -124,6 +124,7 @@ def _head(run: Results) -> dict[str, Any]:
         "name": run.study.name if run.study else t("Evaluation of a score table"),
         "created": _moment(run.lock.get("created")),
         "summary": summary(run),
+        "of_table": [finding for finding in run.findings if finding.is_of_table],
         "absent": _absent_words(run),
         "run_terms": what_was_run(run),
     }

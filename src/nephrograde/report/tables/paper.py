@@ -271,8 +271,8 @@ def fatal_findings(run: Results) -> list[Finding]:
 
 
 def warning_counts(run: Results) -> list[FindingCount]:
-    """Count the warnings by code, the most frequent first."""
-    warnings = [finding for finding in run.findings if finding.severity != "fatal"]
+    """Count the warnings about scans by code, the most frequent first."""
+    warnings = [finding for finding in run.findings if finding.severity != "fatal" and not finding.is_of_table]
     counts = Counter(finding.code for finding in warnings)
     return [
         FindingCount(

@@ -16,12 +16,15 @@ from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.files import fingerprint
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.text.published import IMPOSSIBLE
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
+from nephrograde.volume.finding import Finding, write_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nephrograde.report.text.language import Language
     from nephrograde.study import Study
 
 SECTIONS = [
@@ -161,6 +164,15 @@ def test_real_data_are_not_called_synthetic(
 ) -> None:
     html_path = write_report(make_run(tmp_path / "run", make_study(synthetic=False)))
     assert "synthetic" not in html_path.read_text(encoding="utf-8").lower()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_suspect_about_the_table_comes_first(foreign_run: Path, language: Language) -> None:
+    doubt = Finding("", "", "size_cm", "implausible-size", "warning", "the median is 48 cm.", "Write it in cm.")
+    write_findings([doubt], RunFolder(foreign_run).findings_path)
+    found = write_report(foreign_run, language).read_text(encoding="utf-8")
+    assert found.count("the median is 48 cm.") == 1
+    assert found.index('id="table-warnings"') < found.index("the median is 48 cm.") < found.index('id="summary"')
 
 
 def test_figures_are_files_of_their_own_with_text_as_text(whole_run: Path, html: str) -> None:
