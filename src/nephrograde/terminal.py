@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.sources.template import Template
+    from nephrograde.volume.finding import Finding
 
 
 _SECONDS_PER_LINE = 10.0
@@ -32,11 +33,17 @@ def print_findings(run: RunFolder) -> None:
     for finding in (finding for finding in findings if finding.is_of_table):
         typer.echo(f"Check the table: {finding.text} {finding.remedy}", err=True)
     fatal = [finding for finding in findings if finding.severity == "fatal"]
-    for finding in fatal[:20]:
-        place = f"Case {finding.patient_id}, phase {finding.phase.upper()}"
-        typer.echo(f"Left out: {place}: {finding.text} {finding.remedy}", err=True)
-    if len(fatal) > 20:
-        typer.echo(f"… and {len(fatal) - 20} more in {run.findings_path}", err=True)
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in fatal:
+        alike.setdefault((finding.code, finding.remedy), []).append(finding)
+    for same in alike.values():
+        first = same[0]
+        place = f"Case {first.patient_id}, phase {first.phase.upper()}"
+        patients = len({finding.patient_id for finding in same})
+        count = f"{len(same)} × {first.code} in {patients} patients, first " if len(same) > 1 else ""
+        typer.echo(f"Left out: {count}{place}: {first.text} {first.remedy}", err=True)
+    if len(fatal) > len(alike):
+        typer.echo(f"All of them are in {run.findings_path}", err=True)
     if len(findings) > len(fatal):
         typer.echo(f"{len(findings) - len(fatal)} warnings in {run.findings_path}", err=True)
 

@@ -80,6 +80,17 @@ def test_stages_run_alone(nephrograde, tiny_study_path, tmp_path):
     assert (code, "report.html" in out) == (0, True)
 
 
+def test_check_ends_in_whether_the_study_can_be_fitted(nephrograde, tiny_cohort_dir, tiny_study_path, tmp_path):
+    text = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8")
+    (tiny_cohort_dir / "no-images.csv").write_text(text.replace(".nii.gz", ".gone.nii.gz"), encoding="utf-8")
+    words = ("--out", tmp_path, "--set", 'cohort.phases=["up"]', "--set", "cohort.table='no-images.csv'")
+    code, out, err = nephrograde("check", tiny_study_path, *words)
+    assert code == 2
+    assert out.splitlines()[-1].startswith("Not ready, because no patient can be used by ")
+    assert err.count("Left out: ") == 1
+    assert "Left out: 24 × file-missing in 24 patients, first Case SYN-0001, phase UP:" in err
+
+
 def test_findings_are_printed(nephrograde, tiny_cohort_dir, tiny_study_path, tmp_path):
     lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
     lines[1] = lines[1].replace("up.nii.gz", "nowhere.nii.gz")

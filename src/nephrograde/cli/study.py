@@ -50,9 +50,13 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
 def check(
     study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None, lang: Lang = "en"
 ) -> None:
-    """Check the study file, the table and every scan, and report which patients each arm can use."""
+    """Check the study file, the table and every scan, and report which patients each arm can use.
+
+    The last line says whether every model can be fitted; if not, the exit code is 2.
+    """
     from nephrograde import pipeline
     from nephrograde.quality.cohort_quality import quality_lines
+    from nephrograde.quality.readiness import readiness_line
 
     run = run_of(study_path, out)
     study = load_study(study_path, overrides, encoding)
@@ -61,6 +65,9 @@ def check(
     for line in quality_lines(quality):
         typer.echo(line)
     typer.echo(f"Page: {page_path}")
+    typer.echo(readiness_line(quality.obstacles))
+    if quality.obstacles:
+        raise typer.Exit(2)
 
 
 @commands.command()

@@ -53,11 +53,15 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class CohortQuality:
-    """All findings, of the table, then scans and then patients, in table order; counts; and the scans by key."""
+    """All findings, of the table, then scans and then patients, in table order; counts; the scans by key.
+
+    ``obstacles`` say why models could not be fitted, if that was checked.
+    """
 
     findings: tuple[Finding, ...]
     counts: tuple[Count, ...]
     scans: Mapping[ScanKey, ScanQuality]
+    obstacles: tuple[str, ...] = ()
 
 
 def examine_cohort(

@@ -1,0 +1,58 @@
+"""Whether a study can be fitted as it is: each model needs prepared scans of both grades outside every fold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.split import Split
+    from nephrograde.sample.prepare import Prepared
+    from nephrograde.study import Study
+
+
+def find_obstacles(study: Study, cohort: Cohort, split: Split, prepared: Prepared) -> tuple[str, ...]:
+    """Find the models that could not be fitted.
+
+    Args:
+        study: Its arms, phases and folds.
+        cohort: The true grades.
+        split: Who is tested, and who is in which fold.
+        prepared: The prepared regions.
+
+    Returns:
+        One clause per reason, with the models it holds for; empty if every model can be fitted.
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    reasons: dict[str, list[str]] = {}
+    for model, arm, phase in study.models():
+        usable = set(prepared.files(arm.name, phase))
+        places = {patient: place for patient, place in split.assignments.items() if patient in usable}
+        if not usable:
+            reasons.setdefault("no patient can be used", []).append(model)
+            continue
+        for fold in range(study.split.folds):
+            learn = [is_high[p] for p, place in places.items() if place.split == "train" and place.fold != fold]
+            if all(learn) or not any(learn):
+                reason = f"only {sum(learn)} of high and {len(learn) - sum(learn)} of low grade are left to learn from"
+                reasons.setdefault(reason, []).append(model)
+                break
+    return tuple(f"{reason} by {_listed(models)}" for reason, models in reasons.items())
+
+
+def readiness_line(obstacles: Sequence[str]) -> str:
+    """Say in one line whether a study can be fitted.
+
+    Args:
+        obstacles: As :func:`find_obstacles` returns them.
+
+    >>> readiness_line([]), readiness_line(["no patient can be used by strong-np"])
+    ('Ready: every model can be fitted.', 'Not ready, because no patient can be used by strong-np.')
+    """
+    return f"Not ready, because {'; '.join(obstacles)}." if obstacles else "Ready: every model can be fitted."
+
+
+def _listed(models: Sequence[str]) -> str:
+    return models[0] if len(models) == 1 else f"{', '.join(models[:-1])} and {models[-1]}"
