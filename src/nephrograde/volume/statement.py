@@ -20,6 +20,9 @@ from nephrograde.vocabulary import phase_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+CONFLICT: Final = "conflict.words-image"
+"""The code of a contradiction between what a series is called and what its image shows."""
+
 REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "not-ct": ("not CT", "{modality}"),
@@ -41,6 +44,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "kidneys-not-in-view": ("kidneys not in view", "{share_percent}% of their height"),
         "unreadable": ("cannot be read", "{fault}"),
         "phase-unknown": ("phase unknown", ""),
+        "phase-contradicted": ("words and image contradict each other", ""),
         "after-surgery": ("after surgery", ""),
         "another-visit": ("another visit", ""),
         "better-series": ("a better series", ""),
@@ -109,6 +113,7 @@ SIGHTS: Final[Mapping[str, str]] = MappingProxyType(
         "image.kidneys-only": (
             "cortex {cortex_hu} HU, medulla {medulla_hu} HU, inside up to {inside_hu} HU, aorta not found"
         ),
+        CONFLICT: "the words say {said}, the image shows {measured}",
         "image.read-as": "{read_as}, say the radiologists of RCC-AID",
     }
 )
@@ -122,9 +127,13 @@ TERMS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "kernel": ("soft", "medium", "sharp", "unknown"),
         "place": ("series description", "protocol", "image comments", "study description"),
         "read_as": ("arterial", "venous", "delayed"),
+        "said": ("enhanced",),
     }
 )
 """Parameter values that are our own words and are translated; others are numbers or quoted from the files."""
+
+PHASE_NAMES: Final = frozenset({"phase", "said", "measured"})
+"""Parameters whose values are codes of phases."""
 
 _BETWEEN = " | "
 _RESERVED = re.compile(r"[%;|\x00-\x1f\x7f-\x9f\u2028\u2029]|^ | $")
@@ -188,7 +197,7 @@ class Statement:
         """
         if not self.is_listed:
             return self.text
-        values = {name: phase_name(value) if name == "phase" else value for name, value in self.parameters}
+        values = {name: phase_name(value) if name in PHASE_NAMES else value for name, value in self.parameters}
         kind, detail = (part.format(**values) for part in wording_of(self.code))
         return ": ".join(filter(None, (kind, detail)))
 

@@ -12,7 +12,7 @@ from nephrograde.report.text.language import phase_in_words, speaking
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import read_series
-from nephrograde.volume.statement import MASK_CODES
+from nephrograde.volume.statement import CONFLICT, MASK_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ class SeriesLine:
     detail: str
     is_chosen: bool
     is_unsure: bool
+    is_contradicted: bool
     is_mask: bool
     pictures: tuple[str, ...]
 
@@ -54,12 +55,14 @@ class PatientBlock:
     others: tuple[SeriesLine, ...]
     missing: tuple[str, ...]
     is_first: bool
+    is_contradicted: bool
 
 
 def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, language: Language = "en") -> Path:
     """Write the page for reviewing the series that a scan has chosen.
 
-    Patients whose choice is uncertain, or without a chosen CT series, come first. The page contains its pictures and
+    Patients with a series whose words and image contradict each other come first, then those whose choice is uncertain
+    or who have no chosen CT series. The page contains its pictures and
     loads nothing from elsewhere.
 
     Args:
@@ -83,7 +86,7 @@ def write_series_page(series_csv_path: Path, thumbs_dir: Path, page_path: Path, 
 def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
     ordered = sorted(entries, key=_patient)
     blocks = [_block(patient, list(members), thumbs_dir) for patient, members in groupby(ordered, key=_patient)]
-    blocks.sort(key=lambda block: (not block.is_first, block.patient_id))
+    blocks.sort(key=lambda block: (not block.is_contradicted, not block.is_first, block.patient_id))
     is_synthetic = any("SYNTHETIC" in entry.description for entry in entries)
     counts = Counter(line.phase for block in blocks for line in block.chosen)
     reasons = Counter(line.kind for block in blocks for line in block.others)
@@ -91,6 +94,7 @@ def _render(entries: Sequence[SeriesEntry], thumbs_dir: Path) -> str:
         "series.html.j2",
         is_synthetic=is_synthetic,
         blocks=blocks,
+        contradicted=[block for block in blocks if block.is_contradicted],
         first=[block for block in blocks if block.is_first],
         n_series=len(entries),
         counts=[(phase_in_words(phase), phase, counts[phase]) for phase in PHASES],
@@ -111,10 +115,11 @@ def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) ->
     missing = tuple(phase for phase in PHASES[:3] if phase not in {line.phase for line in chosen})
     # Otherwise there was nothing to choose from.
     has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
-    is_first = has_ct and (not chosen or any(line.is_unsure for line in chosen))
+    is_contradicted = any(line.is_contradicted for line in lines)
+    is_first = has_ct and (is_contradicted or not chosen or any(line.is_unsure for line in chosen))
     others = tuple(line for line in lines if not line.is_chosen)
     masks = {line.phase: line for line in lines if line.is_chosen and line.is_mask}
-    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, is_first)
+    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, is_first, is_contradicted)
 
 
 def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
@@ -129,9 +134,16 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
         detail=details_in_words(entry.reason, entry.grounds),
         is_chosen=entry.is_chosen,
         is_mask=entry.reason.code == "mask-taken",
+        is_contradicted=_is_contradicted(entry),
         is_unsure=entry.is_chosen and entry.probability < UNSURE,
         pictures=tuple(picture_uri(path.read_bytes()) for path in paths if path.parent == thumbs_dir and path.exists()),
     )
+
+
+def _is_contradicted(entry: SeriesEntry) -> bool:
+    is_open = entry.is_chosen and entry.reason.code != "chosen-by-person"
+    has_conflict = any(seen.code == CONFLICT for seen in entry.evidence)
+    return has_conflict and (is_open or entry.reason.code == "phase-contradicted")
 
 
 def _percent(probability: float) -> str:

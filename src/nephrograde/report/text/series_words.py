@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import phase_in_words, t, translated
-from nephrograde.volume.statement import TERMS, wording_of
+from nephrograde.volume.statement import PHASE_NAMES, TERMS, wording_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,13 @@ def sight_in_words(statement: Statement) -> str:
     >>> sight_in_words(Statement.of("timing.after-injection", seconds=35))
     'timing: scanned 35 s after the injection began'
     """
-    looks = {"timing": t("timing"), "words": t("words"), "order": t("order"), "image": t("image")}
+    looks = {
+        "timing": t("timing"),
+        "words": t("words"),
+        "order": t("order"),
+        "image": t("image"),
+        "conflict": t("conflict"),
+    }
     look = looks.get(statement.code.partition(".")[0]) if statement.is_listed else None
     return t(": ").join(filter(None, (look, in_words(statement))))
 
@@ -76,6 +82,6 @@ def _values(statement: Statement) -> dict[str, str]:
 
 
 def _value(name: str, value: str) -> str:
-    if name == "phase":
-        return phase_in_words(value)
-    return translated(value) if value in TERMS.get(name, ()) else value
+    if value in TERMS.get(name, ()):
+        return translated(value)
+    return phase_in_words(value) if name in PHASE_NAMES else value

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.sources.scan.kinds import Kernel, kernel_of, set_aside, step_of
 from nephrograde.volume.dicom.moment import read_day
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN
-from nephrograde.volume.statement import Statement, write_statements
+from nephrograde.volume.statement import CONFLICT, Statement, write_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,6 +115,17 @@ def choose_series(
     return [choices[i] for i in range(len(pairs))]
 
 
+def is_contradicted(choice: Choice) -> bool:
+    """Whether the words and the image of a series that matters contradict each other, and no person has decided.
+
+    Args:
+        choice: A series; it matters if it was chosen, or would be a candidate if its phase were known.
+    """
+    is_open = choice.chosen and choice.reason.code != "chosen-by-person"
+    has_conflict = any(evidence.seen.code == CONFLICT for evidence in choice.answer.evidence)
+    return has_conflict and (is_open or choice.reason.code == "phase-contradicted")
+
+
 def kidney_share(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> float:
     """Return the fraction of the kidneys' height that a series covers.
 
@@ -160,7 +171,7 @@ def _choose_patient(
             set_aside(header, has_kidneys=header.study_uid in kidneys)
             or _kidney_reason(header, kidneys.get(header.study_uid))
             or (Statement.of("unreadable", fault=unreadable[header.key]) if header.key in unreadable else None)
-            or (Statement.of("phase-unknown") if answer.phase == UNKNOWN else None)
+            or (_unknown_reason(answer) if answer.phase == UNKNOWN else None)
         )
         if reason:
             reasons[i] = (reason,)
@@ -181,6 +192,11 @@ def _choose_patient(
     return [
         Choice(header, answer, i in chosen, reasons[i][0], reasons[i][1:]) for i, (header, answer) in enumerate(pairs)
     ]
+
+
+def _unknown_reason(answer: PhaseAnswer) -> Statement:
+    has_conflict = any(evidence.seen.code == CONFLICT for evidence in answer.evidence)
+    return Statement.of("phase-contradicted" if has_conflict else "phase-unknown")
 
 
 def _kidney_reason(header: SeriesHeader, kidneys_mm: tuple[float, float] | None) -> Statement | None:

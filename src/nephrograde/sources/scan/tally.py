@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.sources.scan.tables import cohort_row, series_entry
 
@@ -119,6 +120,8 @@ class Tally:
         if row is not None:
             self.cohort_rows.append({**dict.fromkeys(self.grades.columns, ""), **row})
         has_mask = any(choice.chosen and is_mask(choice.header) for choice in choices)
+        if any(map(is_contradicted, choices)):
+            self._listed.setdefault("conflict", []).append(person.patient_id)
         self._note_person(person, is_chosen=row is not None, is_joined=known is not None, has_mask=has_mask)
 
     def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool, has_mask: bool) -> None:
@@ -171,6 +174,7 @@ class Tally:
     def _notes(self, paths: ScanPaths) -> list[str]:
         name = self.grades.name
         sentences = {
+            "conflict": "The words and the image of a series contradict each other for {n}, first on the page: {who}.",
             "no CT": "{n} without any CT, not in the cohort table: {who}.",
             "no series": "No series could be chosen for {n}; {series} says why: {who}.",
             "not joined": "{name} has no row for {n}; their grade is empty: {who}.",

@@ -10,6 +10,7 @@ from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, Evidence, PhaseAn
 from nephrograde.volume.phase.order import PRIOR, judge_order
 from nephrograde.volume.phase.timing import judge_timing
 from nephrograde.volume.phase.words import judge_words, reason_not_a_scan
+from nephrograde.volume.statement import CONFLICT, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 NAMED_FROM = 0.80
 """A phase is named if it is at least this probable; otherwise the answer is "unknown"."""
 
+LEAST_AGREEMENT = 0.15
+"""Words and image contradict each other if the probabilities that each gives on its own overlap by less than this."""
+
+_NAMED_BY_WORDS = 0.6
 LEAST_LIKELIHOOD = 1e-6
 NOTHING_SEEN: Final[Mapping[str, Evidence]] = MappingProxyType({})
 
@@ -30,7 +35,8 @@ def recognise_phases(
 
     The evidence is, in this order: the time since the injection and the tags on contrast, the words of the series and
     of its study, its position among the other series, and the image if it was measured. The pieces of evidence are
-    taken to be independent given the phase (naive Bayes); a series with contradictory evidence stays unknown.
+    taken to be independent given the phase (naive Bayes); a series with contradictory evidence stays unknown. Where the
+    words and the image contradict each other, the evidence says so, whatever phase is named.
 
     Args:
         study: All series of one study of one patient; those of other studies would disturb the order.
@@ -63,8 +69,31 @@ def recognise_phases(
     for header in study:
         key = header.key
         evidence = (*own[key], *((order[key],) if key in order else ()), *((images[key],) if key in images else ()))
+        conflict = _conflict(own[key], images[key]) if key in images else None
+        evidence += (conflict,) if conflict else ()
         answers[key] = _answer(evidence, is_scan=not reason_not_a_scan(header))
     return answers
+
+
+def _conflict(own: Sequence[Evidence], image: Evidence) -> Evidence | None:
+    """Say that the words and the image of a series contradict each other; this favours no phase by itself."""
+    words = [one for one in own if one.seen.code == "words.found"]
+    if not words:
+        return None
+    said, measured = _shares(words), _shares([image])
+    if sum(min(said[phase], measured[phase]) for phase in PHASES) >= LEAST_AGREEMENT:
+        return None
+    named = max(PHASES, key=said.__getitem__)
+    if named != "up" and said[named] < _NAMED_BY_WORDS:
+        named = "enhanced"
+    seen = Statement.of(CONFLICT, said=named, measured=max(PHASES, key=measured.__getitem__))
+    return Evidence(seen, dict.fromkeys(PHASES, 1.0))
+
+
+def _shares(evidence: Sequence[Evidence]) -> dict[str, float]:
+    likelihood = _together(evidence)
+    total = sum(likelihood.values())
+    return {phase: share / total for phase, share in likelihood.items()}
 
 
 def probabilities(evidence: Sequence[Evidence]) -> dict[str, float]:

@@ -68,6 +68,23 @@ def blocks(html: str) -> dict[str, str]:
     return {match[1]: part for part in parts if (match := re.search(r"<h3>(\w+)", part))}
 
 
+def test_words_and_image_that_contradict_each_other_are_marked_and_come_first(tmp_path: Path) -> None:
+    conflict = {"evidence": "conflict.words-image:said=up;measured=np"}
+    rows = [
+        *ROWS,
+        row("P0008", "plain", phase="np", reason="only-series") | conflict,
+        row("P0009", "plain", reason="phase-contradicted") | conflict,
+        row("P0007", "plain", phase="np", reason="chosen-by-person") | conflict | {"chosen": "yes"},
+    ]
+    html = page_of(tmp_path, rows)
+    assert list(blocks(html))[:2] == ["P0008", "P0009"]
+    assert "Words and image contradict each other" in blocks(html)["P0008"]
+    assert "the words say unenhanced, the image shows nephrographic" in blocks(html)["P0008"]
+    assert "Words and image contradict each other" not in blocks(html)["P0007"]
+    chinese = page_of(tmp_path, rows, "zh")
+    assert "描述文字与图像矛盾" in blocks(chinese)["P0009"]
+
+
 def test_choice_stands_with_picture_phase_probability_evidence_and_reason(tmp_path: Path) -> None:
     html = page_of(tmp_path, ROWS)
     block = blocks(html)["P0001"]

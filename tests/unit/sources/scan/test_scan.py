@@ -151,6 +151,14 @@ def test_image_is_looked_at_where_the_words_leave_it_open(export_dir: Path, tmp_
     assert len(looks.read) == 3
 
 
+def test_words_that_the_image_contradicts_are_said(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
+    looks.says[0] = seen_as("np")
+    result = scan_folder(export_dir, tmp_path / "cohort.csv", settings=ScanSettings(workers=1), look=looks)
+    contradicted = [row for row in read_rows(result.series_path) if "conflict.words-image" in row["evidence"]]
+    assert [(row["phase"], row["chosen"]) for row in contradicted] == [("np", "yes")]
+    assert any(note.startswith("The words and the image of a series contradict each other") for note in result.notes)
+
+
 def test_image_may_be_looked_at_always_or_never(export_dir: Path, tmp_path: Path, looks: FakeLooks) -> None:
     scan_folder(export_dir, tmp_path / "a" / "cohort.csv", settings=NEVER, look=looks)
     assert looks.read == []

@@ -64,7 +64,31 @@ def test_a_phase_is_named_from_the_threshold_on(weight):
 def test_an_image_that_contradicts_the_words_leaves_the_phase_unknown():
     (answer,) = recognise_phases(described("arterial"), {"1.1": image("np", 20.0)}).values()
     assert answer.phase == UNKNOWN
-    assert [one.seen.code for one in answer.evidence] == ["words.found", "image.kidneys-only"]
+    assert [one.seen.code for one in answer.evidence] == ["words.found", "image.kidneys-only", "conflict.words-image"]
+
+
+@pytest.mark.parametrize(
+    ("text", "phase", "seen"),
+    [
+        ("arterial", "np", "conflict.words-image:said=cmp;measured=np"),
+        ("sin contraste", "np", "conflict.words-image:said=up;measured=np"),
+        ("con contraste", "up", "conflict.words-image:said=enhanced;measured=up"),
+        ("arterial", "cmp", None),
+        ("con contraste", "np", None),
+        ("CAP 5.0", "np", None),
+    ],
+)
+def test_words_and_image_that_contradict_each_other_are_said_and_change_no_probability(text, phase, seen):
+    study = described(text)
+    (answer,) = recognise_phases(study, {"1.1": image(phase)}).values()
+    said = [one for one in answer.evidence if one.seen.code == "conflict.words-image"]
+    assert [one.seen.text for one in said] == ([seen] if seen else [])
+    assert all(set(one.likelihood.values()) == {1.0} for one in said)
+
+
+def test_an_image_without_a_clear_phase_contradicts_nothing():
+    (answer,) = recognise_phases(described("arterial"), {"1.1": image("np", 2.0)}).values()
+    assert not [one for one in answer.evidence if one.seen.code == "conflict.words-image"]
 
 
 def test_the_image_of_one_series_helps_its_neighbours():
