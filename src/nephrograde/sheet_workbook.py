@@ -13,14 +13,13 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from openpyxl.cell.read_only import ReadOnlyCell
     from openpyxl.workbook import Workbook
-    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
     Cells: TypeAlias = tuple[ReadOnlyCell, ...]
 
@@ -147,7 +146,7 @@ def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
     return WorkbookGrid((), (), day_zero)
 
 
-def _filled_rows(sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, Cells]]:
+def _filled_rows(sheet: Any) -> Iterator[tuple[int, Cells]]:  # its stub has no read-only sheets
     """Yield the rows that have cells, and stop where a sheet spans more cells than it can hold patients."""
     sheet.reset_dimensions()  # some exporters write a wrong range
     n_cells = 0
@@ -175,7 +174,7 @@ def _note(cell: ReadOnlyCell, lost: dict[tuple[str, str], list[str]], blank: set
         lost.setdefault((f"the error {value}", "Correct the formula, or enter the value."), []).append(cell.coordinate)
 
 
-def _note_formulas(sheet: ReadOnlyWorksheet, blank: set[str], lost: dict[tuple[str, str], list[str]]) -> None:
+def _note_formulas(sheet: Any, blank: set[str], lost: dict[tuple[str, str], list[str]]) -> None:
     """Find the formulas among the cells without a value: they were never calculated."""
     what = "a formula whose result is not in the file"
     remedy = "Open the workbook in Excel or LibreOffice, save it there, and try again; or enter the values."
