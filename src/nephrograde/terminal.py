@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nephrograde.report.text.numbers import duration
+from nephrograde.errors import InputError, VolumeError
+from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.messages import problem_in_words, told
+from nephrograde.report.text.numbers import counted, duration, enumerated
 from nephrograde.run.progress import Workload
-from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nephrograde.errors import NephrogradeError
     from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.sources.template import Template
@@ -25,73 +29,132 @@ _SECONDS_PER_LINE = 10.0
 _SECONDS_PER_PROGRESS_LINE = 60.0
 
 
+def say(sentence: str, *, err: bool = False) -> None:
+    """Print a sentence that is already in the language of the terminal.
+
+    Args:
+        sentence: The text.
+        err: To standard error, where what is no result belongs.
+    """
+    typer.echo(sentence, err=err)
+
+
+def print_refusal(error: NephrogradeError) -> None:
+    """Print why a command cannot do what it was asked for, and what to do about it."""
+    if isinstance(error, InputError):
+        heading = t("1 problem:") if len(error.problems) == 1 else t("{n} problems:", n=len(error.problems))
+        text = "\n".join([heading, *(f"  {problem_in_words(problem)}" for problem in error.problems)])
+    elif isinstance(error, VolumeError):
+        place = "" if error.path is None else f"{error.path}{t(': ')}"
+        text = f"{place}{told(f'{error.message} {error.remedy}')}"
+    else:
+        text = told(str(error))
+    say(f"nephrograde{t(': ')}{text}", err=True)
+
+
 def print_findings(run: RunFolder) -> None:
     """Print what is suspect about the table, the scans that were left out, and the number of warnings."""
     from nephrograde.volume.finding import read_findings
 
     findings = read_findings(run.findings_path)
     for finding in (finding for finding in findings if finding.is_of_table):
-        typer.echo(f"Check the table: {finding.text} {finding.remedy}", err=True)
+        say(t("Check the table: {text}", text=_in_words(finding)), err=True)
     fatal = [finding for finding in findings if finding.severity == "fatal"]
     alike: dict[tuple[str, str], list[Finding]] = {}
     for finding in fatal:
         alike.setdefault((finding.code, finding.remedy), []).append(finding)
     for same in alike.values():
-        first = same[0]
-        place = f"Case {first.patient_id}, phase {first.phase.upper()}"
-        patients = len({finding.patient_id for finding in same})
-        count = f"{len(same)} × {first.code} in {patients} patients, first " if len(same) > 1 else ""
-        typer.echo(f"Left out: {count}{place}: {first.text} {first.remedy}", err=True)
+        say(_left_out(same), err=True)
     if len(fatal) > len(alike):
-        typer.echo(f"All of them are in {run.findings_path}", err=True)
+        say(t("All of them are in {path}", path=run.findings_path), err=True)
     if len(findings) > len(fatal):
-        typer.echo(f"{len(findings) - len(fatal)} warnings in {run.findings_path}", err=True)
+        say(t("{n} warnings in {path}", n=len(findings) - len(fatal), path=run.findings_path), err=True)
+
+
+def _left_out(same: list[Finding]) -> str:
+    """Say why scans were left out for the same reason: how many of them, and the first as an example."""
+    first = same[0]
+    place = t("Case {patient}, phase {phase}", patient=first.patient_id, phase=first.phase.upper())
+    if len(same) == 1:
+        return t("Left out: {place}: {text}", place=place, text=_in_words(first))
+    return t(
+        "Left out: {n} × {code} in {patients} patients, first {place}: {text}",
+        n=len(same),
+        code=first.code,
+        patients=len({finding.patient_id for finding in same}),
+        place=place,
+        text=_in_words(first),
+    )
+
+
+def _in_words(finding: Finding) -> str:
+    text = told(f"{finding.message} {finding.remedy}")
+    return f"{finding.column}{t(': ')}{text}" if finding.column else text
 
 
 def print_scan(result: ScanResult) -> None:
     """Print what a scan found, chose and skipped; file names are omitted, as they may identify a patient."""
     from nephrograde.volume.statement import wording_of
 
-    files = f" in {result.n_files} files" if result.n_files else ""
-    typer.echo(f"{result.n_patients} patients, {result.n_series} series{files}")
+    found = [counted(result.n_patients, "patient"), t("{n} series", n=result.n_series)]
+    files = t(" in {n} files", n=result.n_files) if result.n_files else ""
+    say(f"{enumerated(found)}{files}")
     for phase, count in result.n_scans.items():
-        masks = f", {result.n_masks[phase]} of them with a mask" if phase in result.n_masks else ""
-        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{masks}")
+        sentence = _of_phase(phase, count)
+        if phase in result.n_masks:
+            sentence += t(", {n} of them with a mask", n=result.n_masks[phase])
+        say(sentence)
     for code, count in result.reasons.items():
-        typer.echo(f"not chosen: {count} × {wording_of(code)[0]}")
+        say(t("not chosen: {n} × {reason}", n=count, reason=told(wording_of(code)[0])))
     for skipped in result.skipped:
-        typer.echo(f"skipped: {skipped.count} × {skipped.reason}", err=True)
+        say(t("skipped: {n} × {reason}", n=skipped.count, reason=told(skipped.reason)), err=True)
     if result.skipped_path is not None:
-        typer.echo(
-            f"All skipped files are listed in {result.skipped_path}; keep it separate, as it may identify patients.",
-            err=True,
+        sentence = t(
+            "All skipped files are listed in {path}; keep it separate, as it may identify patients.",
+            path=result.skipped_path,
         )
+        say(sentence, err=True)
     for note in result.notes:
-        typer.echo(note, err=True)
+        say(told(note), err=True)
+
+
+def _of_phase(phase: str, count: int) -> str:
+    name = phase if phase_in_words(phase) == phase else t("{code} ({name})", code=phase, name=phase_in_words(phase))
+    return f"{name}{t(': ')}{counted(count, 'patient')}"
 
 
 def print_template(template: Template) -> None:
     """Print what was written for a new study, what a table that was found says, and what it lacks."""
+    study_path, columns_path, table_path = template.study_path, template.columns_path, template.table_path
     found = template.found
     if found is None:
-        typer.echo(f"Wrote {template.study_path}, {template.columns_path} and {template.table_path}.")
-        typer.echo(f"Fill in the table, then run: nephrograde check {template.study_path}")
+        say(t("Wrote {study}, {columns} and {table}.", study=study_path, columns=columns_path, table=table_path))
+        say(t("Fill in the table, then run: {command}", command=f"nephrograde check {study_path}"))
         return
-    typer.echo(f"Wrote {template.study_path} and {template.columns_path} for the table {template.table_path}.")
-    typer.echo(f"{found.n_patients} patients, {found.n_graded} of them with a grade (column {found.outcome})")
-    for phase, count in found.n_images.items():
-        left_out = "; too few, so the study leaves this phase out" if phase in found.left_out else ""
-        typer.echo(f"{phase} ({phase_name(phase)}): {count} patients{left_out}")
-    if found.n_graded < found.n_patients:
-        typer.echo(f"Fill in the grades in {template.table_path}, or remove the patients without one.", err=True)
-    if not found.annotations:
-        columns = ", ".join(f"{found.phases[0]}_{kind}" for kind in ("box", "point", "mask"))
-        typer.echo(
-            f"No tumour is marked in {template.table_path}. Add a column for each phase, such as {columns}; "
-            f"{template.columns_path.name} explains them.",
-            err=True,
+    say(
+        t(
+            "Wrote {study} and {columns} for the table {table}.",
+            study=study_path,
+            columns=columns_path,
+            table=table_path,
         )
-    typer.echo(f"Next: nephrograde check {template.study_path}")
+    )
+    graded = t("{n} of them with a grade (column {column})", n=found.n_graded, column=found.outcome)
+    say(enumerated([counted(found.n_patients, "patient"), graded]))
+    for phase, count in found.n_images.items():
+        left_out = t("; too few, so the study leaves this phase out") if phase in found.left_out else ""
+        say(f"{_of_phase(phase, count)}{left_out}")
+    if found.n_graded < found.n_patients:
+        say(t("Fill in the grades in {table}, or remove the patients without one.", table=table_path), err=True)
+    if not found.annotations:
+        sentence = t(
+            "No tumour is marked in {table}. Add a column for each phase, such as {columns}; {page} explains them.",
+            table=table_path,
+            columns=enumerated([f"{found.phases[0]}_{kind}" for kind in ("box", "point", "mask")]),
+            page=columns_path.name,
+        )
+        say(sentence, err=True)
+    say(t("Next: {command}", command=f"nephrograde check {study_path}"))
 
 
 def print_table(run: RunFolder) -> None:
@@ -101,7 +164,7 @@ def print_table(run: RunFolder) -> None:
 
     results = Results.read(run.run_dir)
     headings, rows = paper_table(results.estimates, results.reported)
-    print_rows(headings, rows, "Test set" if results.reported == "test" else "Out-of-fold scores")
+    print_rows(headings, rows, t("Test set") if results.reported == "test" else t("Out-of-fold scores"))
 
 
 def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:
@@ -110,7 +173,7 @@ def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: st
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*headings, title=title or None, caption=RESEARCH_USE_ONLY)
+    table = Table(*headings, title=title or None, caption=t(RESEARCH_USE_ONLY))
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
@@ -138,7 +201,7 @@ def progress(name: str, work: int | Workload) -> Iterator[Callable[[], None]]:
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
             bar = stack.enter_context(Progress(*columns, console=console))
-            task = bar.add_task(name, total=1.0, state=progress_text(load))
+            task = bar.add_task(told(name), total=1.0, state=progress_text(load))
 
             def show() -> None:
                 bar.update(task, completed=load.share_done, state=progress_text(load))
@@ -164,10 +227,11 @@ def progress_text(load: Workload) -> str:
     >>> now[0] = 3.0; load.finish_next(); progress_text(load)
     '1 of 60, 3 s elapsed, 2 min 57 s left'
     """
-    parts = [f"{load.n_finished} of {load.n_parts}", f"{duration(load.elapsed_s)} elapsed"]
+    parts = [t("{n} of {total}", n=load.n_finished, total=load.n_parts)]
+    parts.append(t("{time} elapsed", time=duration(load.elapsed_s)))
     if (left_s := load.left_s) is not None:
-        parts.append(f"{duration(left_s)} left")
-    return ", ".join(parts)
+        parts.append(t("{time} left", time=duration(left_s)))
+    return enumerated(parts)
 
 
 @contextmanager
@@ -185,7 +249,8 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
     last_line = start
 
     def text(name: str, done: int, total: int) -> str:
-        return f"{name}: {done}{f' of {total}' if total else ''}, {time.monotonic() - start:.0f} s"
+        amount = t("{n} of {total}", n=done, total=total) if total else str(done)
+        return f"{told(name)}{t(': ')}{enumerated([amount, duration(time.monotonic() - start)])}"
 
     if console.is_terminal:
         with console.status("") as status:
@@ -196,7 +261,7 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
         nonlocal last_line
         if time.monotonic() - last_line >= _SECONDS_PER_LINE:
             last_line = time.monotonic()
-            typer.echo(text(name, done, total), err=True)
+            say(text(name, done, total), err=True)
 
     yield line
 
@@ -221,6 +286,6 @@ def _plain_progress(name: str, load: Workload) -> Callable[[], None]:
         reached = 10 if load.n_finished == load.n_parts else min(9, int(load.share_done * 10))
         if reached > tenths or load.elapsed_s - last_line_s >= _SECONDS_PER_PROGRESS_LINE:
             tenths, last_line_s = max(reached, tenths), load.elapsed_s
-            typer.echo(f"{name}: {progress_text(load)}", err=True)
+            say(f"{told(name)}{t(': ')}{progress_text(load)}", err=True)
 
     return show

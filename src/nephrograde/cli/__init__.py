@@ -5,18 +5,23 @@ from __future__ import annotations
 import gc
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nephrograde.cli import cohort, results, study
 from nephrograde.cli.shared import ARGUMENTS
-from nephrograde.errors import NephrogradeError
+from nephrograde.errors import NephrogradeError, RunError
+from nephrograde.report.text.language import LANGUAGES, speaking, t
+from nephrograde.terminal import print_refusal, say
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nephrograde.report.text.language import Language
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -50,19 +55,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ARGUMENTS.set(given)
     gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     debug = "--debug" in given
-    try:
-        app(args=[word for word in given if word != "--debug"], prog_name="nephrograde", standalone_mode=True)
-    except (NephrogradeError, OSError) as error:
-        if debug:
+    with speaking(language_of(given)):
+        try:
+            app(args=[word for word in given if word != "--debug"], prog_name="nephrograde", standalone_mode=True)
+        except (NephrogradeError, OSError) as error:
+            if debug:
+                raise
+            with suppress(OSError):  # the terminal may be what cannot be written to
+                print_refusal(error if isinstance(error, NephrogradeError) else RunError(_refused(error)))
+            raise SystemExit(2) from None
+        except SystemExit as ended:
+            if ended.code == INTERRUPTED:
+                say(f"\n{t('Stopped. Run the same command again to resume.')}", err=True)
             raise
-        said = error if isinstance(error, NephrogradeError) else _refused(error)
-        with suppress(OSError):  # the terminal may be what cannot be written to
-            typer.echo(f"nephrograde: {said}", err=True)
-        raise SystemExit(2) from None
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            typer.echo("\nStopped. Run the same command again to resume.", err=True)
-        raise
+
+
+def language_of(given: Sequence[str]) -> Language:
+    """Find the language of a command line, which refusals and progress need before the command is parsed.
+
+    Args:
+        given: The arguments after ``nephrograde``.
+
+    >>> language_of(["run", "study.toml", "--lang", "zh"]), language_of(["check", "--lang=zh"]), language_of(["check"])
+    ('zh', 'zh', 'en')
+    """
+    words = [*given, ""]
+    asked = [after if word == "--lang" else word.partition("--lang=")[2] for word, after in pairwise(words)]
+    return next((language for word in reversed(asked) for language in LANGUAGES if word == language), "en")
 
 
 def _refused(error: OSError) -> str:

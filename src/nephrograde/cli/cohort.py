@@ -9,7 +9,10 @@ import typer
 
 from nephrograde.cli.shared import Encoding, Lang, StudyOptions
 from nephrograde.errors import InputError, Problem
-from nephrograde.terminal import counting, print_scan, print_template, progress, tallied
+from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
+from nephrograde.report.text.numbers import counted
+from nephrograde.terminal import counting, print_scan, print_template, progress, say, tallied
 
 Look: TypeAlias = Literal["uncertain", "all", "never"]
 
@@ -17,10 +20,13 @@ commands = typer.Typer()
 
 
 @commands.command()
-def init(folder: Annotated[Path, typer.Argument(help="The output folder; created if it is missing.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="The output folder; created if it is missing.")], lang: Lang = "en"
+) -> None:
     """Write a commented study file, for the cohort table of the folder or with a template of one."""
     from nephrograde.sources.template import write_template
 
+    del lang  # main() has set it, as for all commands
     print_template(write_template(folder))
 
 
@@ -29,6 +35,7 @@ def demo(
     patients: Annotated[int, typer.Option(min=20, help="Number of synthetic patients; the paper has 300.")] = 60,
     out: Annotated[Path, typer.Option("--out", help="The output folder for the cohort and the run.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic cohort.")] = 20260415,
+    lang: Lang = "en",
     *,
     dicom: Annotated[bool, typer.Option("--dicom", help="Write the scans as DICOM series instead of NIfTI.")] = False,
 ) -> None:
@@ -40,7 +47,7 @@ def demo(
     with progress("Writing the synthetic cohort", patients) as advance:
         study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
     run_dir = study_path.parent.with_name(study_path.parent.name.replace("cohort", "run"))
-    run_and_print(study_path, StudyOptions(out=run_dir))
+    run_and_print(study_path, StudyOptions(out=run_dir, lang=lang))
 
 
 @commands.command()
@@ -113,7 +120,9 @@ def scan(
                 folder, out or Path("cohort.csv"), settings=settings, language=lang, progress=progress
             )
     print_scan(result)
-    typer.echo(f"Table: {result.table_path}\nSeries: {result.series_path}\nPage: {page_path}")
+    say(t("Table: {path}", path=result.table_path))
+    say(t("Series: {path}", path=result.series_path))
+    say(t("Page: {path}", path=page_path))
 
 
 @commands.command()
@@ -126,6 +135,7 @@ def deidentify(
             "--key", metavar="KEY.csv", help="The key of old and new identities; keep it separate from the files."
         ),
     ],
+    lang: Lang = "en",
     *,
     descriptions: Annotated[
         bool, typer.Option("--descriptions/--no-descriptions", help="Keep study and series descriptions, cleaned.")
@@ -140,6 +150,7 @@ def deidentify(
     """De-identify a DICOM export (basic profile of DICOM PS3.15, dates shifted)."""
     from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
 
+    del lang
     settings = DeidentifySettings(
         keep_descriptions=descriptions, keep_characteristics=characteristics, write_suspects=write_suspects
     )
@@ -152,15 +163,17 @@ def deidentify(
             progress=tallied(progress, "Files"),
             header_progress=tallied(progress, "Headers"),
         )
-    typer.echo(f"{done.n_patients} patients; {done.n_written} files written, {done.n_kept} already there")
+    files = t("{n} files written, {kept} already there", n=done.n_written, kept=done.n_kept)
+    say(f"{counted(done.n_patients, 'patient')}{t('; ')}{files}")
     for reason, count in done.set_aside.items():
-        typer.echo(f"set aside: {count} × {reason}")
+        say(t("set aside: {n} × {reason}", n=count, reason=told(reason)))
     if done.n_flagged:
-        typer.echo(f"{done.n_flagged} images may contain burned-in text; review them before sharing anything.")
+        say(t("{n} images may contain burned-in text; review them before sharing anything.", n=done.n_flagged))
     if not done.n_patients:
-        typer.echo("No DICOM image could be written. Is this the folder of the export?", err=True)
+        say(t("No DICOM image could be written. Is this the folder of the export?"), err=True)
         raise typer.Exit(2)
-    typer.echo(f"Report: {done.report_path}\nKey, not to be shared: {key}, {done.names_path}")
+    say(t("Report: {path}", path=done.report_path))
+    say(t("Key, not to be shared: {key}, {names}", key=key, names=done.names_path))
 
 
 @commands.command()
@@ -174,6 +187,7 @@ def cohort(
     out: Annotated[Path, typer.Option("--out", help="The output folder of the cohort.")],
     grades: Annotated[Path | None, typer.Option("--grades", help="A table of your own grades, by patient_id.")] = None,
     encoding: Encoding = None,
+    lang: Lang = "en",
     *,
     plan: Annotated[
         bool, typer.Option("--plan", help="Write the tables and SOURCES.md without downloading anything.")
@@ -184,20 +198,22 @@ def cohort(
     from nephrograde.sources.public.download import download_cohort, open_plan, write_plan
     from nephrograde.sources.public.plan import plan_lines
 
+    del lang
     planned = open_plan(names, out, grades_path=grades, encoding=encoding)
     for line in plan_lines(planned):
-        typer.echo(line)
+        say(told(line))
     if plan:
-        typer.echo(f"Table: {write_plan(planned, out).table_path}")
+        say(t("Table: {path}", path=write_plan(planned, out).table_path))
         return
     if not yes:
-        typer.confirm("Download it?", abort=True)
+        typer.confirm(t("Download it?"), abort=True)
     with counting() as progress:
         done = download_cohort(
             planned, out, progress=lambda came, total: progress("Megabytes", came // 10**6, total // 10**6)
         )
     for fault in done.failed:
-        typer.echo(f"Missing: {fault}", err=True)
-    typer.echo(f"{done.n_whole} of {len(planned.parts)} series and files are complete. Table: {done.table_path}")
+        say(t("Missing: {fault}", fault=told(str(fault))), err=True)
+    say(t("{n} of {total} series and files are complete.", n=done.n_whole, total=len(planned.parts)))
+    say(t("Table: {path}", path=done.table_path))
     if done.failed:
         raise typer.Exit(1)

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from nephrograde.cli.shared import Encoding, Lang, say_encoding
-from nephrograde.terminal import print_rows
+from nephrograde.report.text.language import speaking, t
+from nephrograde.report.text.messages import told
+from nephrograde.terminal import print_rows, say
 
 commands = typer.Typer()
 
@@ -31,17 +33,16 @@ def compare(
     """Compare two runs: their settings, and their results on the patients in both."""
     from nephrograde.report.pages.side_by_side import compare_runs
     from nephrograde.report.pages.side_by_side_page import auc_table, summary, warnings, write_side_by_side
-    from nephrograde.report.text.language import speaking
 
     side = compare_runs(run_a, run_b)
     with speaking(lang):
         page_path = write_side_by_side(side, out or Path(f"compare-{run_a.resolve().name}-{run_b.resolve().name}"))
         for sentence in warnings(side):
-            typer.echo(sentence, err=True)
+            say(sentence, err=True)
         print_rows(*auc_table(side))
         for sentence in summary(side):
-            typer.echo(sentence)
-    typer.echo(f"Page: {page_path}")
+            say(sentence)
+    say(t("Page: {path}", path=page_path))
 
 
 @commands.command()
@@ -64,6 +65,7 @@ def audit(
         typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
     ] = None,
     encoding: Encoding = None,
+    lang: Lang = "en",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -71,12 +73,13 @@ def audit(
     from nephrograde.printed.audit import audit_all
     from nephrograde.printed.values import models_of
 
+    del lang  # main() has set it, as for all commands
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
     cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
     if models_path is not None:
         say_encoding(models_path, encoding)
     audits = audit_all(models_of(models_path, cells, against or (), encoding=encoding))
-    typer.echo(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
+    say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else told(audits.as_text()))
 
 
 @commands.command()
@@ -95,12 +98,14 @@ def predict(
     point: Annotated[str | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
     pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
     slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
+    lang: Lang = "en",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Grade one scan with the fold ensemble of a finished run."""
     from nephrograde.predict.grader import load_grader
 
+    del lang
     grader = load_grader(run_dir, model)
     grading = grader.grade(images, mask=mask, box=box, point=point, slice=slice_, pixel_mm=pixel_mm)
-    typer.echo(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else grading.as_text())
+    say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from nephrograde.report.text.language import Language
+from nephrograde.report.text.language import Language, t
+from nephrograde.report.text.messages import told
 from nephrograde.run.folder import RunFolder
+from nephrograde.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +37,7 @@ Encoding = Annotated[
     str | None,
     typer.Option("--encoding", metavar="NAME", help="The encoding of CSV tables, such as cp1250 [default: detected]."),
 ]
-Lang = Annotated[Language, typer.Option("--lang", help="The language of the report.")]
+Lang = Annotated[Language, typer.Option("--lang", help="The language of the output and of the report.")]
 AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
 
 
@@ -109,7 +111,7 @@ def load_study(study_path: Path, overrides: list[str] | None, encoding: str | No
 
     named = () if encoding is None else (f'cohort.encoding="{encoding}"',)
     given = (*(overrides or ()), *named)
-    return pipeline.load_inputs(study_path, given, tell=lambda note: typer.echo(note, err=True))
+    return pipeline.load_inputs(study_path, given, tell=lambda note: say(told(note), err=True))
 
 
 def say_encoding(table_path: Path, encoding: str | None) -> None:
@@ -118,7 +120,7 @@ def say_encoding(table_path: Path, encoding: str | None) -> None:
 
     sheet, _ = open_sheet(table_path, encoding)
     if sheet is not None and sheet.note:
-        typer.echo(f"{sheet.name} {sheet.note}. Another can be named with --encoding.", err=True)
+        say(told(f"{sheet.name} {sheet.note}. Another can be named with --encoding."), err=True)
 
 
 def command_line() -> str:
@@ -128,8 +130,8 @@ def command_line() -> str:
 
 def print_report(report_path: Path, *, as_pdf: bool) -> None:
     """Print the path of the report and, if requested, write it as PDF."""
-    typer.echo(f"Report: {report_path}")
+    say(t("Report: {path}", path=report_path))
     if as_pdf:
         from nephrograde.report.pages.pdf import write_pdf
 
-        typer.echo(f"PDF: {write_pdf(report_path)}")
+        say(t("PDF: {path}", path=write_pdf(report_path)))

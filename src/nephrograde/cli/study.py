@@ -22,7 +22,9 @@ from nephrograde.cli.shared import (
     say_encoding,
     with_options,
 )
-from nephrograde.terminal import print_findings, print_table, progress
+from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
+from nephrograde.terminal import print_findings, print_table, progress, say
 
 commands = typer.Typer()
 
@@ -63,34 +65,48 @@ def check(
     quality, page_path = pipeline.check_study(study, run, command=command_line(), language=lang, progress=progress)
     print_findings(run)
     for line in quality_lines(quality):
-        typer.echo(line)
-    typer.echo(f"Page: {page_path}")
-    typer.echo(readiness_line(quality.obstacles))
+        say(told(line))
+    say(t("Page: {path}", path=page_path))
+    say(told(readiness_line([told(obstacle) for obstacle in quality.obstacles])))
     if quality.obstacles:
         raise typer.Exit(2)
 
 
 @commands.command()
-def prepare(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None) -> None:
+def prepare(
+    study_path: StudyPath,
+    out: RunDir = None,
+    overrides: Overrides = None,
+    encoding: Encoding = None,
+    lang: Lang = "en",
+) -> None:
     """Only prepare the scans."""
     from nephrograde import pipeline
 
+    del lang  # main() has set it, as for all commands
     run = run_of(study_path, out)
     study = load_study(study_path, overrides, encoding)
     prepared = pipeline.prepare_study(study, run, command=command_line(), progress=progress)
     print_findings(run)
-    typer.echo(f"Prepared {len(prepared.regions)} regions in {run.volumes_dir}.")
+    say(t("Prepared {n} regions in {path}.", n=len(prepared.regions), path=run.volumes_dir))
 
 
 @commands.command()
-def fit(study_path: StudyPath, out: RunDir = None, overrides: Overrides = None, encoding: Encoding = None) -> None:
+def fit(
+    study_path: StudyPath,
+    out: RunDir = None,
+    overrides: Overrides = None,
+    encoding: Encoding = None,
+    lang: Lang = "en",
+) -> None:
     """Only fit the models; the scans must have been prepared."""
     from nephrograde import pipeline
 
+    del lang
     run = run_of(study_path, out)
     study = load_study(study_path, overrides, encoding)
     pipeline.fit_study(study, run, command=command_line(), progress=progress)
-    typer.echo(f"The models are in {run.models_dir}.")
+    say(t("The models are in {path}.", path=run.models_dir))
 
 
 @commands.command()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 REPORT = PACKAGE / "report"
-LOOKS_UP = {"language.py", "numbers.py", "page.py", "series_words.py"}
+LOOKS_UP = {"language.py", "numbers.py", "page.py", "series_words.py", "messages.py"}
 """The only modules that may ask the catalogue for a sentence that is no constant."""
 
 
@@ -115,7 +115,7 @@ def series_sentences() -> Iterator[str]:
 def scan() -> Scan:
     found = Scan()
     constants = string_constants()
-    for path in sorted(REPORT.rglob("*.py")):
+    for path in [*sorted(REPORT.rglob("*.py")), *sorted((PACKAGE / "cli").glob("*.py")), PACKAGE / "terminal.py"]:
         scan_python(found, path.read_text(encoding="utf-8"), path.name, constants)
     for path in sorted((REPORT / "templates").glob("*.j2")):
         scan_template(found, path.read_text(encoding="utf-8"), path.name)

@@ -1,0 +1,108 @@
+"""Refusals and findings in Chinese: recognised by their sentences, with their values, and English where unknown."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import string
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from nephrograde.errors import Problem
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import problem_in_words, told
+
+PACKAGE = Path(str(resources.files("nephrograde")))
+MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json").read_text(encoding="utf-8"))
+ROOMS = (
+    "cohort/columns.py",
+    "cohort/place.py",
+    "cohort/stage.py",
+    "evaluation/ledger.py",
+    "evaluation/stage.py",
+    "fit/folds.py",
+    "sources/found_table.py",
+    "sources/template.py",
+    "study_file.py",
+)
+"""Files whose refusals are all in the catalogue."""
+
+
+def places(sentence: str) -> set[str]:
+    return {name for _, name, *_ in string.Formatter().parse(sentence) if name is not None}
+
+
+def refusals(source: str) -> list[str]:
+    """The texts of the errors and problems of a module, with a number for each value."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and (name.endswith("Error") or name == "Problem"):
+            found += [text for argument in node.args if (text := _text(argument)) and len(text.split()) > 2]
+    return found
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_values_stand_in_both_languages() -> None:
+    unlike = [english for english, chinese in MESSAGES.items() if places(english) != places(chinese)]
+    assert not unlike
+    assert all(re.search("[\u4e00-\u9fff]|MB|_(image|mask|box)", chinese) for chinese in MESSAGES.values())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_refusal_of_a_room_has_its_chinese(room: str) -> None:
+    texts = refusals((PACKAGE / room).read_text(encoding="utf-8"))
+    assert texts
+    with speaking("zh"):
+        missing = [text for text in texts if re.search(r"[a-z]{2,}(?: [a-z]{2,}){3}", told(text))]
+    assert not missing, "\n".join(missing)
+
+
+def test_english_stays_as_it_is() -> None:
+    assert told("is empty (0 bytes). Copy or export the file again.") == (
+        "is empty (0 bytes). Copy or export the file again."
+    )
+
+
+def test_values_and_sentences_that_are_quoted() -> None:
+    with speaking("zh"):
+        assert told("runs/一 is being written by process 12 on host-a, started at 10:00. Nonesuch remedy.") == (
+            "host-a上的进程12（始于10:00）正在写入runs/一。Nonesuch remedy."
+        )
+        text = "Must be fixed: missing-file, 2 ×, first P1 np: np_image: no such file or folder. Nothing known."
+        assert told(text) == "必须处理：missing-file，2 ×，首例P1 np：np_image：没有此文件或文件夹。Nothing known."
+
+
+def test_names_are_never_translated() -> None:
+    with speaking("zh"):
+        for name in ("none", "high", "first", "fixed"):
+            assert told(f"The initial weights {name} do not exist.") == f"初始权重{name}不存在。"
+
+
+def test_an_unknown_sentence_stays_beside_a_known_one() -> None:
+    with speaking("zh"):
+        assert told("Nobody wrote this. Correct the path in the cohort table.") == (
+            "Nobody wrote this. 请改正队列表中的路径。"
+        )
+        assert told("line one\n  Nearest: 3, 2 apart.\n") == "line one\n  最接近：3，相差2。\n"
+
+
+def test_a_number_is_no_sentence() -> None:
+    with speaking("zh"):
+        assert told("Write one row per something else.") == "Write one row per something else."
+        assert told("is far beyond anything") == "is far beyond anything"
+
+
+def test_a_problem_has_place_fault_and_remedy() -> None:
+    problem = Problem("cohort.csv row 7, column 性别", "patient P1: 'x' is not a number", "Keep one row per patient.")
+    assert problem_in_words(problem) == str(problem)
+    with speaking("zh"):
+        assert problem_in_words(problem) == "cohort.csv第7行，列性别：患者P1：“x”不是数字。每名患者只保留一行。"
