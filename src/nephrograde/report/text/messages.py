@@ -108,7 +108,7 @@ def _told_sentences(text: str, language: Language, depth: int = 0) -> list[str]:
 
 
 def _about(sentence: str, language: Language, depth: int) -> str:
-    """Translate what stands behind the first colon, if that is known: ``study.toml: no such file.``"""
+    """Translate what follows the first colon, if that is known, as in ``study.toml: no such file``."""
     place, colon, rest = sentence.partition(": ")
     if colon and depth < _DEEPEST:
         for text, end in ((rest, ""), (rest.removesuffix("."), "。")):
