@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nephrograde.errors import InputError, VolumeError
-from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.language import phase_in_words, speaking, spoken, t
 from nephrograde.report.text.messages import problem_in_words, told
 from nephrograde.report.text.numbers import counted, duration, enumerated
 from nephrograde.run.progress import Workload
@@ -196,7 +196,7 @@ def progress(name: str, work: int | Workload) -> Iterator[Callable[[], None]]:
 
     load = Workload.of_equal_parts(work) if isinstance(work, int) else work
     console = Console(stderr=True)
-    lock = Lock()
+    lock, language = Lock(), spoken()
     with ExitStack() as stack:
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
@@ -210,7 +210,7 @@ def progress(name: str, work: int | Workload) -> Iterator[Callable[[], None]]:
             show = _plain_progress(name, load)
 
         def advance() -> None:
-            with lock:
+            with lock, speaking(language):  # threads do not inherit the language
                 if isinstance(work, int):
                     load.finish_next()
                 show()
@@ -245,12 +245,14 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
 
     console = Console(stderr=True)
+    language = spoken()
     start = time.monotonic()
     last_line = start
 
     def text(name: str, done: int, total: int) -> str:
-        amount = t("{n} of {total}", n=done, total=total) if total else str(done)
-        return f"{told(name)}{t(': ')}{enumerated([amount, duration(time.monotonic() - start)])}"
+        with speaking(language):  # threads do not inherit the language
+            amount = t("{n} of {total}", n=done, total=total) if total else str(done)
+            return f"{told(name)}{t(': ')}{enumerated([amount, duration(time.monotonic() - start)])}"
 
     if console.is_terminal:
         with console.status("") as status:

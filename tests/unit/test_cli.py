@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from nephrograde import cli, terminal
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
+from nephrograde.report.text.language import speaking
 from nephrograde.study_file import load_study
 
 
@@ -159,6 +161,12 @@ def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, tmp_path):
 
 def test_version(nephrograde):
     assert nephrograde("--version")[1].startswith("nephrograde 0.")
+
+
+def test_progress_of_threads_is_in_the_language_of_the_command(capsys):
+    with speaking("zh"), terminal.progress("Preparing scans", 2) as advance, ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: advance(), range(2)))
+    assert capsys.readouterr().err.startswith("准备扫描：")
 
 
 def test_a_terminal_gets_a_bar(monkeypatch, capsys):
