@@ -106,8 +106,9 @@ def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], r
     openings = read_ledger(run.run_dir)
     if reason is None or not openings:
         return
-    last = current_record(run.stage_path(_OPENING), lambda record: record["inputs"] == openings[-1].inputs)
-    if last is not None and last["foreseen"] != _foreseen(study, run, fits):
+    last = openings[-1].inputs
+    record = current_record(run.stage_path(_OPENING), lambda kept: kept["inputs"] == last and "foreseen" in kept)
+    if record is not None and record["foreseen"] != _foreseen(study, run, fits):
         refuse_without_reason(run.run_dir, reason)
 
 
