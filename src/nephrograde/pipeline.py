@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.cohort.stage import load_inputs, open_cohort
+from nephrograde.errors import RunError
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
+from nephrograde.files import replaced
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.run.folder import RunFolder
@@ -72,9 +74,17 @@ def run_study(
     from nephrograde.fit.stage import fit_models, keys_of_fits
     from nephrograde.sample.stage import prepare_scans
 
+    lock_path = RunFolder.at(run).study_lock_path
+    earlier = lock_path.read_bytes() if lock_path.is_file() else None
     with _opened(study, run, command) as (folder, cohort, split):
         prepare_scans(study, cohort, folder, progress=progress)
-        refuse_reopening(study, folder, fits=keys_of_fits(study, cohort, split, folder), reason=reason)
+        try:
+            refuse_reopening(study, folder, fits=keys_of_fits(study, cohort, split, folder), reason=reason)
+        except RunError:
+            if earlier is not None:  # the folder remains the run of the study that was evaluated
+                with replaced(lock_path) as temporary_path:
+                    temporary_path.write_bytes(earlier)
+            raise
         fit_models(study, cohort, split, folder, progress=progress)
         evaluate_models(study, cohort, split, folder, reason=reason)
         return report_run(folder, language)

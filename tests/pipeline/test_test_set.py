@@ -45,6 +45,7 @@ def test_other_rules_need_a_reason(run_dir, tiny_study_path):
 @pytest.mark.parametrize("override", ["fit.seed=7", "evaluate.margin=0.1", "arm.weak-1.slices=3"])
 def test_a_reopened_test_set_is_refused_before_anything_is_fitted(run_dir, tiny_study_path, override):
     models = {path: path.stat().st_mtime_ns for path in (run_dir / "models").rglob("*.*")}
+    lock = (run_dir / "study.lock.json").read_bytes()
     opened = []
 
     @contextmanager
@@ -55,6 +56,7 @@ def test_a_reopened_test_set_is_refused_before_anything_is_fitted(run_dir, tiny_
     with pytest.raises(RunError, match="opened once before"):
         run_study(load_inputs(tiny_study_path, (override,)), run_dir, progress=steps)
     assert opened == ["Preparing scans"]
+    assert (run_dir / "study.lock.json").read_bytes() == lock
     assert {path: path.stat().st_mtime_ns for path in (run_dir / "models").rglob("*.*")} == models
     assert len(read_ledger(run_dir)) == 1
 
