@@ -193,11 +193,11 @@ class Tally:
         notes = [*self.grades.notes, *notes]
         for known, persons in self._joined.items():
             if len(persons) > 1 and not any(person.shares_id for person in persons):
-                who = _first([person.patient_id for person in persons])
+                named = _first([person.patient_id for person in persons])
                 number = self.grades.rows[known][0]
                 notes.append(
                     f"Row {number} of {name} was joined to {len(persons)} patients, whose ids differ only in letters, "
-                    f"blanks or leading zeros. Check if they are one person: {who}."
+                    f"blanks or leading zeros. Check if they are one person: {named}."
                 )
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:

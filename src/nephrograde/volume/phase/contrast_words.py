@@ -85,7 +85,12 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
             fillers=(f"intraven{_TAIL}", "injektion", "injeksjon", "tillforsel", "tilforsel", "av", "af"),
         ),
         "Finnish": Language(
-            contrast=(f"varjoain(?!eeton|eettom|eetta){_TAIL}", f"tehosteain(?!eeton|eettom|eetta){_TAIL}"),
+            contrast=(
+                "kontrasti[a-z]{0,6}",
+                "tehost(?!am)[a-z]{0,8}",
+                f"varjoain(?!eeton|eettom|eetta){_TAIL}",
+                f"tehosteain(?!eeton|eettom|eetta){_TAIL}",
+            ),
             without=("ilman", "ei"),
             hardly=("ennen",),
             given=("kanssa", "jalkeen"),
@@ -138,7 +143,7 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
             ),
         ),
         "Italian": Language(
-            alone=("basale", "in bianco"),
+            alone=("basale", "in bianco", r"s\.? ?m\. ?d\. ?c\.?", "smdc"),
             contrast=(f"contrast{_TAIL}", f"iniezion{_TAIL}"),
             abbreviations=("mdc", r"m\. ?d\. ?c\.?", "cdc"),
             without=("senza", r"s ?/", "prima (?:di|del|della|dell)", "assenza (?:di|del)"),
@@ -168,7 +173,7 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
         "Polish": Language(
             contrast=(f"kontr{_TAIL}", f"wzmocn{_TAIL}"),
             abbreviations=("sc", "ik", r"s\. ?c\.?", "srodka", "srodkiem", "podani[aueo]m?"),
-            without=("bez", "przed", "brak"),
+            without=("bez", "przed", "brak", r"b\."),
             hardly=("nie", "nie podano"),
             given=("z", "ze", "po", "w", "wraz z"),
             alone=(f"bezkontr{_TAIL}",),
@@ -215,7 +220,7 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
                 *("vermeden", "maddesiz", "uygulanmadan", "haric"),
             ),
             after_given=("sonrasi", "ile", "verilerek", "sonra", "maddeli", "li"),
-            alone=("kontrasts[iu]z[a-z]{0,4}", "kontrassiz", "ilacsiz"),
+            alone=("kontrasts[iu]z[a-z]{0,4}", "kontra[a-z]{0,3}s?[iu]z[a-z]{0,4}", "ilacsiz"),
             fillers=("madde[a-z]{0,4}", "iv", "ajan"),
         ),
         "Lithuanian, Latvian": Language(
@@ -263,7 +268,7 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
         ),
         "Indonesian, Malay, Vietnamese": Language(
             contrast=("kontrast?", "thuoc can quang", "can quang", "tuong phan"),
-            without=("tanpa", "khong", "chua", "truoc", "sebelum"),
+            without=("tanpa", "belum", "khong", "chua", "truoc", "sebelum"),
             hardly=("non", "tidak"),
             given=("dengan", "co", "sau", "setelah", "sesudah"),
             fillers=("iv", "media", "zat", "tiem", "bom", "dung", "khi"),
@@ -271,7 +276,6 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
         "Chinese": Language(
             contrast=("对比剂", "造影剂", "增强", "强化", "造影", "注药", "打药", "注射"),
             without=("无", "未", "不", "非", "没有", "没", "免", "禁"),
-            given=("有", "用", "加", "行"),
             after_without=("前",),
             after_given=("后",),
             fillers=("使用", "注射", "注入", "静脉", "给予", "行", "做", "打", "用", "有", "能", "予", "碘"),
@@ -290,6 +294,7 @@ LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
             after_without=("없이", "없음", "전", "안함", "미사용"),
             after_given=("후", "있음", "사용"),
             alone=("단순",),
+            fillers=("증강", "제"),
         ),
         "Hebrew, Arabic, Persian": Language(
             contrast=(
@@ -314,6 +319,9 @@ INTRAVENOUS: Final = (
     r"iv|i\. ?v\.?|ev|e\. ?v\.?|oraliv|intraven\w{0,6}|endoven\w{0,4}|dozyln\w{0,3}|внутривен\w{0,6}|静脉"
 )
 """Words that mark contrast given into a vein, as in "with oral and IV contrast"."""
+
+ANSWER_NO: Final = "no|none|nein|nee|nej|nei|non|nie|ne|nem|nu|nao|ei|hayir|yok|нет|ні|не|οχι|无|無|없음|tidak|khong"
+"""Answers after a colon: "contrast: no"."""
 
 JOINED: Final = (
     r"[&/+,-]|and|or|und|oder|u\.|en|of|och|og|eller|ja|tai|y|e|o|et|ou|si|sau|i|oraz|lub|a|nebo|alebo|ili|in|es|vagy|ve"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from nephrograde.volume.phase.contrast_words import ENTERAL, INTRAVENOUS, JOINED, LANGUAGES
+from nephrograde.volume.phase.contrast_words import ANSWER_NO, ENTERAL, INTRAVENOUS, JOINED, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -175,7 +175,7 @@ def _behind(tokens: Sequence[_Token], last: int) -> int | None:
     is_answer = False
     for at in range(last + 1, min(last + 4, len(tokens))):
         kinds = tokens[at].kinds
-        if kinds & {"after_without", "after_given", "enteral"} or (is_answer and kinds & {"without", "hardly"}):
+        if kinds & {"after_without", "after_given", "enteral"} or (is_answer and kinds & {"without", "no"}):
             return at
         if "filler" not in kinds and tokens[at].text not in {"-", ":", "="}:
             return None
@@ -230,12 +230,13 @@ def _lexer(name: str) -> tuple[re.Pattern[str], re.Pattern[str], tuple[tuple[str
         "given": language.given,
         "after_without": language.after_without,
         "after_given": language.after_given,
-        "filler": language.fillers,
+        "filler": (*language.fillers, INTRAVENOUS),
         "enteral": (ENTERAL,),
         "intravenous": (INTRAVENOUS,),
         "joined": (JOINED,),
+        "no": (ANSWER_NO,),
     }
-    words = [word for kind, listed in kinds.items() if kind not in {"joined", "intravenous"} for word in listed]
+    words = [word for kind, listed in kinds.items() if kind not in {"joined", "no"} for word in listed]
     gate = "|".join(map(_bounded, (*language.alone, *language.contrast, *language.abbreviations)))
     split = "|".join(map(_bounded, sorted(words, key=len, reverse=True)))
     one_character = "|[\u3040-\u30ff\u3400-\u9fff]" if any(map(_UNSPACED.search, language.contrast)) else ""

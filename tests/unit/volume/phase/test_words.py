@@ -189,7 +189,17 @@ WITHOUT = [
         "비조영",
         "조영 전",
     ),
-    *("ללא חומר ניגוד", "بدون صبغة", "قبل التباين", "بدون کنتراست", "NON / CONTRAST", "W_O_CONTRAST", "contrast: none"),
+    *("ללא חומר ניגוד", "بدون صبغة", "قبل التباين", "بدون کنتراست", "NON / CONTRAST", "Kontrastmittel: nein"),
+    *(
+        "zonder i.v. contrast",
+        "ilman kontrastia",
+        "未行增强",
+        "조영증강전",
+        "belum kontras",
+        "kontrasız",
+        "addome s.m.d.c.",
+    ),
+    *("W_O_CONTRAST", "contrast: none"),
 ]
 
 
