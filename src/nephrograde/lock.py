@@ -60,12 +60,12 @@ def only_writer_of(path: Path, *, is_private: bool = False) -> Iterator[None]:
     """
     make_folder(path.parent, is_private=is_private)
     lock_path = lock_path_of(path)
-    with about_writing(lock_path):
+    with about_writing(path, temporary_path=lock_path):
         handle, is_locked = _open_locked(lock_path)
     try:
         if is_locked is False:
             raise RunError(f"{path} is being written by {holder_of(lock_path)}. Wait until it has finished.")
-        with about_writing(lock_path):
+        with about_writing(path, temporary_path=lock_path):
             write_holder(handle)
         yield
     finally:

@@ -46,7 +46,7 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
         return
     if run.writer_path.is_symlink():  # its target would be overwritten
         raise RunError(f"{run.writer_path} is a symbolic link. Remove it, or choose another folder with --out.")
-    with about_writing(run.writer_path):
+    with about_writing(run.run_dir):
         handle = os.open(run.writer_path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         is_locked = lock_handle(handle)
