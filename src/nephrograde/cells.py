@@ -45,7 +45,7 @@ class RowWriter:
         self._writer = csv.writer(self, lineterminator="\r\n")
 
     def write(self, row: str) -> None:
-        """Write a formatted row; called by :meth:`write_row`."""
+        """Write a formatted row; called by the CSV writer."""
         self._stream.write(row.removesuffix("\r\n") + "\n")
 
     def write_row(self, cells: Iterable[object]) -> None:

@@ -181,7 +181,7 @@ class WriteError(NephrogradeError):
 
 @contextmanager
 def about_writing(path: Path, *, temporary_path: Path | None = None) -> Iterator[None]:
-    """Turn an :class:`OSError` of the block into a :class:`WriteError`, unless it names a file elsewhere.
+    """Turn an ``OSError`` of the block into a :class:`WriteError`, unless it names a file elsewhere.
 
     Args:
         path: The file or folder that is written.

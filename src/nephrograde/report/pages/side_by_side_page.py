@@ -6,7 +6,8 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.files import write_rows
+from nephrograde.files import remove_leftovers, staged, write_rows
+from nephrograde.lock import only_writer_of
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS, Untested
 from nephrograde.report.tables.paper import measure_in_words
@@ -55,9 +56,14 @@ def write_side_by_side(side: SideBySide, out_dir: Path) -> Path:
     Returns:
         The path of the page, which is self-contained.
     """
-    write_rows(out_dir / "compare.csv", CSV_COLUMNS, (_csv_row(row, side) for row in side.rows))
+    csv_path = out_dir / "compare.csv"
     html_path = out_dir / ("compare.html" if spoken() == "en" else f"compare.{spoken()}.html")
-    return write_page(_render(side), html_path)
+    with only_writer_of(csv_path):
+        remove_leftovers(out_dir, is_ours={csv_path.name, html_path.name}.__contains__)
+        with staged():
+            write_rows(csv_path, CSV_COLUMNS, (_csv_row(row, side) for row in side.rows))
+            write_page(_render(side), html_path)
+    return html_path
 
 
 def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:

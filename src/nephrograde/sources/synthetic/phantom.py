@@ -201,6 +201,7 @@ def _claim(target_dir: Path, settings: PhantomSettings) -> None:
             _remove_patient(patient_dir)
         write_json(state_path, content)
     remove_leftovers(images_dir, is_ours=_PATIENT.fullmatch)
+    remove_leftovers(target_dir, is_ours={"README.txt", "cohort.csv", "demo.toml", "synthetic.json"}.__contains__)
 
 
 def _remove_patient(patient_dir: Path) -> None:
