@@ -383,3 +383,36 @@ def test_a_damaged_run_is_right_or_refused(study: Study, whole: RunFolder, tmp_p
                 failures.append(f"seed {seed}, {name}: {where}: {error!r:.200} ({place.filename}:{place.lineno})")
                 break
     assert not failures, "\n".join([f"{len(failures)} of {CHANGES}:", *failures])
+
+
+def _content(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize("what", ["fold number", "loss", "array header", "created", "threshold", "card"])
+def test_values_that_cannot_be_are_refused_even_where_they_are_sealed(
+    whole: RunFolder, tmp_path: Path, what: str
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(whole.run_dir, run.run_dir)
+    fold = run.fold("weak-1-cmp", 0)
+    if what == "fold number":
+        _content(run.split_path, ",train,0", f",train,{'1' * 5000}")
+    elif what == "loss":
+        _content(fold.history_path, "0.7,", "1e308,")
+    elif what == "array header":
+        path = next(run.volumes_dir.glob("*.npy"))
+        path.write_bytes(path.read_bytes().replace(b"'descr': ", b"'descr\xff': ("))
+    elif what == "created":
+        _content(run.study_lock_path, '"created": "2', '"created": "')
+    elif what == "threshold":
+        rows = _grid(run.estimates_path)
+        next(row for row in rows if row[:3] == ["weak-1-cmp", "test", "threshold"])[3] = "-0.1"
+        _put(run.estimates_path, rows)
+    else:
+        _content(fold.card_path, '"n_learn": 8', '"n_learn": -8')
+    _reseal(run)
+    with pytest.raises(NephrogradeError, match=r"\.(csv|npy|json)"):
+        (samples if what == "array header" else read)(run)

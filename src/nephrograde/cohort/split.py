@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SplitName: TypeAlias = Literal["train", "test"]
 CLASS_WORDS = {False: "low (grade 1–2, or outcome 0)", True: "high (grade 3–4, or outcome 1)"}
 """Names of the two classes in messages, by ``is_high``."""
+_MOST_DIGITS = 4
+"""Digits of a fold's number; no study has ten thousand folds."""
 _HEADINGS = ("patient_id", "split", "fold")
 _NAMED = 10  # patients named in one message
 
@@ -284,7 +286,7 @@ def read_split(split_path: Path) -> Split:
 def _as_assignment(split: str, fold: str) -> Assignment | None:
     if split == "test" and not fold:
         return Assignment("test", None)
-    if split == "train" and fold.isascii() and fold.isdigit():
+    if split == "train" and fold.isascii() and fold.isdigit() and len(fold) <= _MOST_DIGITS:
         return Assignment("train", int(fold))
     return None
 

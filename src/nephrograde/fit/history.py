@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _FIT = "Delete its folder and fit again."
 
 
+_HIGHEST_LOSS = 1e9
+"""Beyond what a mean log-loss in float32 can be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """One epoch of the learning curve; ``learning_rate`` is that of its last step.
@@ -59,10 +63,17 @@ def read_history(history_path: Path) -> tuple[Epoch, ...]:
             Epoch(
                 int(row["epoch"]),
                 finite(row["learning_rate"]),
-                finite(row["train_loss"]),
-                finite(row["stop_loss"]) if row["stop_loss"] else None,
+                _loss(row["train_loss"]),
+                _loss(row["stop_loss"]) if row["stop_loss"] else None,
             )
             for row in read_rows(history_path, [field.name for field in fields(Epoch)], remedy=_FIT)
         )
     except ValueError as error:
         raise RunError(f"{history_path} is damaged ({error}). {_FIT}") from None
+
+
+def _loss(cell: str) -> float:
+    loss = finite(cell)
+    if not 0 <= loss <= _HIGHEST_LOSS:
+        raise ValueError(f"{cell} is not a loss")
+    return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+)
+"""What numpy raises on a damaged header, which it parses as Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ def open_region(region_path: Path) -> npt.NDArray[np.float16]:
     """
     try:
         region = np.load(region_path, mmap_mode="r")
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, MemoryError, OverflowError) as error:
+    except _DAMAGE as error:
         raise _damaged(region_path, str(error).splitlines()[0] if str(error) else type(error).__name__) from None
     if not isinstance(region, np.ndarray) or region.dtype != np.float16 or region.ndim not in {4, 5} or not region.size:
         raise _damaged(region_path, "it does not hold a region in float16")
