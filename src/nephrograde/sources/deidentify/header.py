@@ -12,7 +12,7 @@ from nephrograde.sources.deidentify.profile import Treatment, treatment
 from nephrograde.sources.deidentify.tables import TABLES, clean_table
 from nephrograde.sources.deidentify.terms import is_code, is_term
 from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
-from nephrograde.volume.dicom.datasets import character_sets_of, text_of, texts_of
+from nephrograde.volume.dicom.datasets import BINARY_VRS, character_sets_of, text_of, texts_of
 from nephrograde.volume.dicom.moment import read_day, read_time
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _METHOD_CODES = {
     "113108": "Retain Patient Characteristics Option",
 }
 _CHARACTER_SET = 0x00080005  # of the texts as read; the texts that are written are in UTF-8
+_SHORTEST_ID = 6
 _DEEPEST = 16  # levels of nested sequences
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
 _DATE_TIME = re.compile(r"\d{8}((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
@@ -95,7 +96,7 @@ class Cleaner:
             if way is Treatment.ITEMS:
                 element = self._sequence(source, tag, charsets, depth)
             elif way is Treatment.NUMBER:
-                element = number_element(source, tag, charsets)
+                element = None if self._is_id(source, tag, charsets) else number_element(source, tag, charsets)
             elif way is Treatment.PIXELS:
                 element = bytes_element(source, tag, _image_bytes(source, tag))
             elif way is not Treatment.DROP:
@@ -125,6 +126,13 @@ class Cleaner:
             Treatment.UID: self.new_uid,
         }[way]
         return [change(text) for text in texts_of(source, tag, charsets)]
+
+    def _is_id(self, source: Dataset, tag: int, charsets: tuple[str, ...]) -> bool:
+        """Whether an element whose numbers are written in digits has the patient's id instead of one."""
+        if source.get_item(tag).VR in BINARY_VRS:
+            return False
+        texts = (text.lstrip("0") for text in texts_of(source, tag, charsets))
+        return any(len(text) >= _SHORTEST_ID and text.isdecimal() and self.identity.is_in(text) for text in texts)
 
     def _code_part(self, keyword: str, text: str) -> str:
         if keyword == "CodeMeaning":

@@ -250,6 +250,13 @@ def test_text_in_the_bytes_of_numbers_is_left_out(name, vr, raw):
     assert name not in cleaned(with_raw(name, vr, raw))
 
 
+def test_an_id_among_the_numbers_is_left_out():
+    image = ct_slice(1)
+    image.SeriesNumber, image.AcquisitionNumber, image.PatientWeight = "044051401458", 7, "44051401458"
+    target = cleaned(image)
+    assert ("SeriesNumber" in target, "PatientWeight" in target, target.AcquisitionNumber) == (False, False, 7)
+
+
 def test_numbers_keep_their_values():
     image = ct_slice(1)
     image.DiffusionBValue, image.SimpleFrameList, image.SmallestImagePixelValue = 1000.0, [1, 2, 3], 7
