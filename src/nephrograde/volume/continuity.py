@@ -119,6 +119,7 @@ def find_breaks(coarse: CoarseArray, *, step_mm: float, window: tuple[float, flo
     """
     if len(coarse) < FEWEST_COMPARED or min(coarse.shape[1:]) < FEWEST_CELLS or window[0] == window[1]:
         return Continuity()
+    coarse = _pooled(coarse)
     shown = np.clip(coarse, *window)
     width = window[1] - window[0]
     is_blank = (shown.std(axis=(1, 2)) < BLANK_BELOW * width) & (coarse.std(axis=(1, 2)) < EVEN_BELOW * width)
@@ -240,15 +241,18 @@ def _copies(coarse: CoarseArray, numbers: npt.NDArray[np.intp]) -> tuple[int, ..
     return tuple(copies)
 
 
+def _pooled(planes: CoarseArray) -> CoarseArray:
+    """Average two by two cells, if there are many."""
+    _, height, width = planes.shape
+    if min(height, width) < 4 * FEWEST_CELLS:
+        return planes
+    planes = planes[:, : height // 2 * 2, : width // 2 * 2]
+    return (planes[:, ::2, ::2] + planes[:, 1::2, ::2] + planes[:, ::2, 1::2] + planes[:, 1::2, 1::2]) / np.float32(4)
+
+
 def _distances(planes: CoarseArray) -> Distances:
-    """Mean squared difference of every two slices, after averaging two by two cells."""
-    count, height, width = planes.shape
-    if min(height, width) >= 4 * FEWEST_CELLS:
-        planes = planes[:, : height // 2 * 2, : width // 2 * 2]
-        planes = (
-            planes[:, ::2, ::2] + planes[:, 1::2, ::2] + planes[:, ::2, 1::2] + planes[:, 1::2, 1::2]
-        ) / np.float32(4)
-    cells: npt.NDArray[np.float64] = planes.reshape(count, -1).astype(np.float64)
+    """Mean squared difference of every two slices."""
+    cells: npt.NDArray[np.float64] = planes.reshape(len(planes), -1).astype(np.float64)
     cells -= cells.mean(axis=0)
     squares = (cells * cells).sum(axis=1)
     return np.asarray(np.maximum(squares[:, None] + squares - 2 * cells @ cells.T, 0) / cells.shape[1])
