@@ -50,6 +50,7 @@ CLOSE = 4.0
 """A second encoding whose cost is not more than this above the best could be meant as well."""
 
 _WORD: Final = re.compile(r"[^\W\d_¹²³¼½¾]+")
+_NOT_PORTUGUESE: Final = re.compile("õ(?!e)|ã(?![oe]|s?$)")
 _DAMAGED_SHARE = 0.1
 
 
@@ -230,6 +231,8 @@ def _alphabet_cost(text: str, codec: str) -> float:
 def _language_cost(letters: list[str], words: list[str], language: str) -> float:
     usual, rare = ALPHABETS[language]
     cost = sum(1.6 if letter in usual else 3.2 if letter in rare else 12.0 for letter in letters)
+    if language == "pt":  # its nasal vowels come before others, or end a word
+        cost += 4.0 * sum(len(_NOT_PORTUGUESE.findall(word.casefold())) for word in words)
     return cost - 3.0 * len({word.casefold() for word in words} & WORDS.get(language, frozenset()))
 
 
