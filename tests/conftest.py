@@ -72,7 +72,7 @@ def slow_first_in_each_half(items):
 
     The tests of a module stay together, for the sake of its fixtures.
     """
-    modules = {}
+    modules: dict[tuple[bool, str], list[pytest.Item]] = {}
     for item in items:
         is_slow = item.get_closest_marker("slow") is not None
         modules.setdefault((is_slow, item.nodeid.partition("::")[0]), []).append(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,12 @@ from nephrograde.cohort.case import Scan
 from nephrograde.errors import VolumeError
 from nephrograde.sample.scanned import read_scan
 from nephrograde.study import Arm, CohortSettings, Study
+from nephrograde.vocabulary import Supervision
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 Array = npt.NDArray[Any]
 COUNT = 24
@@ -81,7 +82,8 @@ def test_one_lost_slice_is_bridged(series: list[Path], stored: Array, how: str) 
     series[9].write_bytes({"empty": b"", "truncated": content[:-300], "half a header": content[:300]}[how])
     volume = read_volume(series[0].parent)
     np.testing.assert_array_equal(volume.values, stored.astype(int) - 1024)  # linear along the stack
-    assert (volume.bridged, volume.spacing_mm[2]) == ((9,), pytest.approx(3.0))
+    assert volume.bridged == (9,)
+    assert volume.spacing_mm[2] == pytest.approx(3.0)
     (fault,) = volume.faults
     assert (fault.code, fault.severity) == ("dicom-slice-lost", "warning")
     assert "file 10" in fault.message
@@ -134,8 +136,8 @@ def test_a_tumour_on_a_lost_slice_stops_the_phase_only(
         None,
         Study(
             name="s",
-            cohort=CohortSettings(table="c.csv", phases=("cmp",)),
-            arm=(Arm(name="strong", supervision="mask"),),
+            cohort=CohortSettings(table=Path("c.csv"), phases=("cmp",)),
+            arm=(Arm(name="strong", supervision=Supervision.MASK),),
         ),
     )
     assert (scanned is not None) == is_used
