@@ -35,7 +35,7 @@ BETTER_BY = 0.2
 STRANGE_BELOW = 0.35
 """Fraction of the values, less that which no tissue has, below which they are not HU. In real CTs it is 0.6 or more."""
 LEAST_RANGE_HU = 5.0
-"""Between the lowest and the highest tenth of a CT lies more than this."""
+"""Values of a CT, but for the lowest and the highest hundredth, span more than this."""
 LEAST_OF_EACH = 0.05
 """Fraction of an image that has to be air, or tissue, if it is to be a landmark."""
 PADDING_FROM = 0.02
@@ -68,13 +68,15 @@ def find_scaling(coarse: CoarseArray) -> Scaling | None:
 
     >>> body = np.full((20, 32, 32), -1000.0, np.float32)
     >>> body[:, 8:24, 8:24] = 40
-    >>> find_scaling(body), find_scaling(body + 1024).shift
-    (Scaling(slope=1.0, shift=0.0), 1024.0)
+    >>> body[:, 8:10] = -100
+    >>> find_scaling(body), find_scaling(body + 1024).shift > 1000
+    (Scaling(slope=1.0, shift=0.0), True)
     """
     cells = coarse.ravel()
     if cells.size < FEWEST_CELLS:
         return Scaling()
     cells = cells[:: 1 + cells.size // MOST_CELLS]
+    low, high = np.quantile(cells, (0.01, 0.99))
     is_lowest = cells == cells.min()
     if PADDING_FROM < is_lowest.mean() < 1 - PADDING_FROM:
         cells = cells[~is_lowest]
@@ -91,7 +93,6 @@ def find_scaling(coarse: CoarseArray) -> Scaling | None:
         best, explained = _best_scaling(share, slopes)
         if explained >= EXPLAINED_FROM and explained - as_is >= BETTER_BY:
             return best
-    low, high = np.quantile(cells, (0.1, 0.9))
     return None if as_is < STRANGE_BELOW or high - low < LEAST_RANGE_HU else Scaling()
 
 

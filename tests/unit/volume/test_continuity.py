@@ -118,17 +118,23 @@ def test_the_slices_are_named_as_the_file_counts_them() -> None:
     assert found.counted_down(44).offset == (21, 22, 23)
 
 
+def test_a_body_without_noise_is_in_hu() -> None:
+    body = np.full((20, 64, 64), -1000.0, np.float32)
+    body[:, 16:48, 16:48] = 40
+    assert find_scaling(body) == Scaling()
+
+
 def test_the_shift_is_measured() -> None:
     coarse = coarsen(_body().T, 2).astype(np.float32)
     assert find_scaling(coarse) == Scaling()
-    found = find_scaling(coarse - np.float32(1024))
+    found = find_scaling(coarse - 1024)
     assert found is not None
     assert found.slope == 1
     assert found.shift == pytest.approx(-1024, abs=30)
-    halved = find_scaling(coarse * np.float32(0.5))
+    halved = find_scaling(coarse / np.float32(2))
     assert halved is not None
     assert halved.slope == pytest.approx(0.5, abs=0.05)
-    assert find_scaling(coarse * np.float32(0.001)) is None
+    assert find_scaling(coarse / np.float32(1000)) is None
 
 
 def test_real_scans_are_sound(shared_data: Path) -> None:
