@@ -297,7 +297,7 @@ def test_masks_are_found_and_listed_beside_their_scans(
     assert any(note.startswith("A mask was found for 1 patient.") for note in result.notes)
     assert not any(holds(path, PLANTED) for path in (result.table_path, result.series_path))
     print_scan(result)
-    assert "cmp (corticomedullary): 1 patients, 1 of them with a mask" in capsys.readouterr().out
+    assert "cmp (corticomedullary): 1 patient, 1 of them with a mask" in capsys.readouterr().out
     (export_dir / "rt.zip").unlink()
     scan_folder(export_dir, tmp_path / "cohort.csv", settings=NEVER)
     assert not (tmp_path / "cohort.series" / "P0001-up-mask.series").exists()
