@@ -134,7 +134,7 @@ _GROUP: ContextVar[_Group | None] = ContextVar("_GROUP", default=None)
 def staged(*indexes: Index) -> Iterator[None]:
     """Let the files that this thread writes in the block take the place of older ones together, at its end.
 
-    If the block fails, none of them is replaced. A process that is killed during the renaming leaves an index that says
+    If the block fails, or would change nothing, none of them is replaced. A process that is killed during the renaming leaves an index that says
     so. In a block within another, the files wait for the end of the outer one.
 
     Args:
@@ -187,6 +187,8 @@ REPLACES = "replaces"
 
 def _commit(group: _Group) -> None:
     contents = {index.path: {**index.content, **_digests(index, group, of_new=True)} for index in group.indexes}
+    if _is_unchanged(group, contents):
+        return
     for index in group.indexes:
         write_json(index.path, {**contents[index.path], REPLACES: _digests(index, group, of_new=False)})
     for target_path, temporary_path in group.temporary_paths.items():
@@ -194,6 +196,16 @@ def _commit(group: _Group) -> None:
             temporary_path.replace(target_path)
     for index_path, content in contents.items():
         write_json(index_path, content)
+
+
+def _is_unchanged(group: _Group, contents: Mapping[Path, Mapping[str, object]]) -> bool:
+    """Whether the files of a block are there already, with the same bytes, and so are their indexes."""
+    pairs = group.temporary_paths.items()
+    if not all(target.is_file() and sha256_of(target) == sha256_of(temporary) for target, temporary in pairs):
+        return False
+    with suppress(RunError):  # missing or damaged
+        return all(read_json(path) == content for path, content in contents.items())
+    return False
 
 
 def _digests(index: Index, group: _Group, *, of_new: bool) -> dict[str, str]:

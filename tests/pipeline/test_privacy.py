@@ -163,8 +163,8 @@ def hand_made_table(export_dir, tmp_path):
     for path in (dirs[folders] / "CT").iterdir():
         path.rename(dirs[folders] / path.name)
     (dirs[folders] / "CT").rmdir()
-    broken = sorted(dirs[folders].iterdir())[1]
-    broken.write_bytes(broken.read_bytes()[:-900])  # a file named after the patient in a folder named so
+    for broken in sorted(dirs[folders].iterdir())[1:3]:  # files named after the patient in a folder named so
+        broken.write_bytes(broken.read_bytes()[:-900])  # a single one would be bridged
     cells[folders] |= {"cmp_image": dirs[folders].name}
     # The image's path is the beginning of the mask's and of the other phase's, both of which are faulty.
     shutil.move(dirs[prefix] / "CT", dirs[prefix].with_suffix(".dir"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import read_grade
-from nephrograde.cohort.headings import OTHER_GRADES, plain_heading, standard_headings
+from nephrograde.cohort.headings import standard_headings
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
 from nephrograde.study import NAME_PATTERN, CohortSettings, SplitSettings
@@ -132,8 +132,7 @@ def _outcome(sheet: Sheet, heading_of: Mapping[str, str]) -> tuple[str, str]:
         return "isup_grade", heading_of["isup_grade"]
     for heading in sheet.headings:
         cells = [cells[heading] for _, cells in sheet.rows if not is_nothing(cells[heading])]
-        is_grade = "grade" in heading.casefold() and not OTHER_GRADES.search(plain_heading(heading))
-        if is_grade and any(read_grade(cell) is not None for cell in cells):
+        if "grade" in heading.casefold() and any(read_grade(cell) is not None for cell in cells):
             return heading, heading
     return "isup_grade", ""
 

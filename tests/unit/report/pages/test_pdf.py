@@ -17,6 +17,8 @@ from nephrograde.errors import NephrogradeError, RunError, VolumeError
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.examples import png_data_uri
+from nephrograde.run.folder import RunFolder
+from nephrograde.run.seal import renew_seal
 from nephrograde.volume.pictures import read_picture
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def printed(
     for name in ("scores/scores.csv", "statistics/estimates.csv", "statistics/comparisons.csv"):
         path = run_dir / name
         path.write_text(path.read_text(encoding="utf-8").replace("volume,", f"{LONG},"), encoding="utf-8")
+    renew_seal(RunFolder(run_dir), RunFolder(run_dir).folds())
     layouts = []
     render = weasyprint.HTML.render
 
