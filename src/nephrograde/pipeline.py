@@ -108,7 +108,7 @@ def check_study(
 
     with _opened(study, run, command) as (folder, cohort, split):
         prepared = prepare_scans(study, cohort, folder, progress=progress)
-        of_table = [finding for finding in prepared.findings if finding.is_of_table]
+        of_table = [finding for finding in prepared.findings if finding.is_of_table or finding.leaves_patient_out]
         quality_dir, page_path = folder.quality.quality_dir, folder.quality.page_path(language)
         with progress("Checking scans", cohort.n_scans) as advance:
             quality = check_quality(cohort, study, quality_dir, table_findings=of_table, advance=advance)

@@ -53,7 +53,7 @@ def print_refusal(error: NephrogradeError) -> None:
 
 
 def print_findings(run: RunFolder) -> None:
-    """Print what is suspect about the table, the scans that were left out, and the number of warnings."""
+    """Print what is suspect about the table, what was left out, and the number of warnings."""
     from nephrograde.volume.finding import read_findings
 
     findings = read_findings(run.findings_path)
@@ -72,9 +72,13 @@ def print_findings(run: RunFolder) -> None:
 
 
 def _left_out(same: list[Finding]) -> str:
-    """Say why scans were left out for the same reason: how many of them, and the first as an example."""
+    """Say why scans or patients were left out for the same reason: how many, and the first as an example."""
     first = same[0]
-    place = t("Case {patient}, phase {phase}", patient=first.patient_id, phase=first.phase.upper())
+    place = (
+        t("Case {patient}, phase {phase}", patient=first.patient_id, phase=first.phase.upper())
+        if first.phase
+        else t("Case {patient}", patient=first.patient_id)
+    )
     if len(same) == 1:
         return t("Left out: {place}: {text}", place=place, text=_in_words(first))
     return t(

@@ -57,13 +57,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """All patients in the order of the table; ``notes`` says how the table was read, where that was a choice."""
+    """All patients with a scan, in the order of the table.
+
+    ``notes`` says how the table was read, where that was a choice. ``without_scan`` are the ids of the patients of the
+    table who have no scan in any of the phases; they are not part of the cohort.
+    """
 
     cases: tuple[Case, ...]
     phases: tuple[str, ...]
     clinical_columns: tuple[str, ...]
     split_column: Mapping[str, str] | None
     notes: tuple[str, ...] = ()
+    without_scan: tuple[str, ...] = ()
 
     @property
     def n_scans(self) -> int:

@@ -76,7 +76,8 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     """Read the cohort table, and report everything that is wrong with it for this study.
 
     Grades 3 and 4 are high, as in the paper. A patient without an image in one phase still takes part in the others.
-    The existence of the image files is not checked here.
+    A patient without an image in any phase is left out, and the rest of the row is not checked. The existence of the
+    image files is not checked here.
 
     Args:
         settings: The ``[cohort]`` section.
@@ -103,21 +104,29 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
     faults = Faults(columns)
     check_ids(rows, faults)
-    truths = read_outcomes(rows, columns.outcome, faults)
     scans = _read_all_scans(rows, settings, faults)
-    clinical = _read_clinical(rows, columns.clinical, faults)
-    split_column = _read_split_column(rows, columns.split, faults) if columns.split else None
+    phases = [phase for phase in settings.phases if f"{phase}_image" in columns.heading_of]
+    present = [row for row in rows if scans[row.label]]
+    if not present:  # the other mistakes are reported as well
+        problems += _no_scan_problems(phases, settings, columns) if rows else []
+        present = rows
+        phases = []
+    truths = read_outcomes(present, columns.outcome, faults)
+    clinical = _read_clinical(present, columns.clinical, faults)
+    split_column = _read_split_column(present, columns.split, faults) if columns.split else None
     problems += column_problems + faults.problems()
     if split.column is None or split_column is not None:
-        problems += _class_problems(truths, split, split_column, is_partial=len(truths) < len(rows))
-    phases = [phase for phase in settings.phases if f"{phase}_image" in columns.heading_of]
+        without = f" (without {len(rows) - len(present)} who have no image)" if len(present) < len(rows) else ""
+        is_partial = len(truths) < len(present)
+        problems += _class_problems(truths, split, split_column, is_partial=is_partial, note=without)
     problems += _phase_problems(truths, scans, phases=phases, folds=split.folds)
     problems += _stratify_problems(clinical, columns)
     if problems:
         return None, problems
-    cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in rows)
+    cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in present)
+    without_scan = tuple(row.label for row in rows if not scans[row.label])
     notes = [f"{sheet.name} {sheet.note}." if sheet.note else "", f"{columns.note}." if columns.note else ""]
-    return Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes))), []
+    return Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes)), without_scan), []
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:
@@ -151,17 +160,12 @@ def _as_text(value: str | float) -> str:
 
 
 def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -> dict[str, dict[str, Scan]]:
-    has_images = any(f"{phase}_image" in faults.columns.heading_of for phase in settings.phases)
     base_dir = settings.table.parent
     first_use: dict[Path, tuple[str, str]] = {}
     scans: dict[str, dict[str, Scan]] = {}
     for row in rows:
         found = {phase: _read_scan(row, phase, base_dir=base_dir, faults=faults) for phase in settings.phases}
         scans[row.label] = {phase: scan for phase, scan in found.items() if scan is not None}
-        if has_images and not scans[row.label]:
-            column = next(f"{p}_image" for p in settings.phases if f"{p}_image" in faults.columns.heading_of)
-            what = f" has no image in any phase ({', '.join(settings.phases)})"
-            faults.add(row, column, what=what, remedy="Fill in an image or remove the row.")
         images = [(phase, path) for phase, scan in scans[row.label].items() for path in scan.image_paths]
         for phase, path in images:
             image_path = Path(os.path.normpath(path))
@@ -255,14 +259,24 @@ def _class_problems(
     split_column: Mapping[str, str] | None,
     *,
     is_partial: bool,
+    note: str,
 ) -> list[Problem]:
     is_high = {patient: truth[0] for patient, truth in truths.items()}
     if split_column is not None:
         is_high = {patient: high for patient, high in is_high.items() if patient in split_column}
         split_column = {patient: name for patient, name in split_column.items() if patient in is_high}
     problems = split_problems(is_high, split, split_column) if is_high else []
-    note = f" (counted over the {len(is_high)} patients whose row can be read)" if is_partial else ""
+    note = (f" (counted over the {len(is_high)} patients whose row can be read)" if is_partial else "") + note
     return [dataclasses.replace(problem, what=problem.what + note) for problem in problems]
+
+
+def _no_scan_problems(phases: list[str], settings: CohortSettings, columns: Columns) -> list[Problem]:
+    """Report that no patient has an image, unless all columns of images are missing, which is reported by itself."""
+    if not phases:
+        return []
+    place = f"{columns.table_name}, column {columns.heading(f'{phases[0]}_image')}"
+    what = f"no patient has an image in any phase ({', '.join(settings.phases)})"
+    return [Problem(place, what, "Fill in the images, or correct cohort.phases.")]
 
 
 def _phase_problems(

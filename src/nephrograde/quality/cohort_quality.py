@@ -79,7 +79,7 @@ def examine_cohort(
         study: Its arms and phases.
         qualities: Results of :func:`~nephrograde.quality.scan_quality.examine_scan`, by patient and phase.
         marks: Whom the headers name; without them, only pixels are compared.
-        table_findings: What is suspect about the table itself; they come first.
+        table_findings: What is suspect about the table itself, and who has no scan; they come first.
 
     Returns:
         The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
@@ -111,8 +111,9 @@ def quality_lines(quality: CohortQuality) -> list[str]:
         each, fatal ones first.
     """
     lines = [_count_line(count) for count in quality.counts]
+    of_scans = [one for one in quality.findings if not one.is_of_table and not one.leaves_patient_out]
     for severity, title in (("fatal", "Must be fixed"), ("warning", "Check")):
-        found = [finding for finding in quality.findings if finding.severity == severity and not finding.is_of_table]
+        found = [finding for finding in of_scans if finding.severity == severity]
         for code, number in Counter(finding.code for finding in found).most_common():
             first = next(finding for finding in found if finding.code == code)
             place = f"{first.patient_id} {first.phase}".strip()

@@ -65,7 +65,7 @@ def check_quality(
         cohort: The patients with their scans.
         study: Its arms and phases.
         quality_dir: Where to write; created if missing.
-        table_findings: What is suspect about the table itself.
+        table_findings: What is suspect about the table itself, and who has no scan.
         advance: Called once per scan.
 
     Returns:

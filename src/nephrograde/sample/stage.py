@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.run.progress import silent
 from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
+from nephrograde.sample.absent import report_absent
 from nephrograde.sample.plausibility import check_plausibility
 from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Progress = silent) -> Prepared:
     """Read and check every scan and store each arm's region; a faulty scan becomes a finding and the others continue.
 
-    Clinical numbers that are hard to believe become findings without a patient, before those of the scans. If radiomics
-    is among the baselines, its features are computed as well.
+    Clinical numbers that are hard to believe become findings without a patient, and patients without any scan findings
+    without a phase, before those of the scans. If radiomics is among the baselines, its features are computed as well.
 
     Args:
         study: The resolved study.
@@ -40,9 +41,9 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
         choose_phase(cohort)  # reports what is missing before anything is computed
     with progress("Preparing scans", cohort.n_scans) as advance:
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
-    doubts = check_plausibility(cohort, prepared.regions)
-    if doubts:
-        prepared = replace(prepared, findings=(*doubts, *prepared.findings))
+    of_table = [*check_plausibility(cohort, prepared.regions), *report_absent(cohort)]
+    if of_table:
+        prepared = replace(prepared, findings=(*of_table, *prepared.findings))
         write_findings(prepared.findings, run.findings_path)
     lock = read_lock(run)
     inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}

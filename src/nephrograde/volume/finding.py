@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Severity: TypeAlias = Literal["fatal", "warning"]
 
+NO_SCAN = "no-scan"
+"""The code of the finding on a patient who has no image in any phase of the study."""
+
 
 class Fault(NamedTuple):
     """Something wrong with one image or mask, before it is known whose it is.
@@ -35,7 +38,8 @@ class Fault(NamedTuple):
 class Finding:
     """Something wrong with one scan of one patient; a row of ``findings.csv``.
 
-    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not. ``column`` is the
+    A "fatal" finding leaves the scan (or the arms that need the mask) out, a "warning" does not; without a phase,
+    "no-scan" leaves the patient out. ``column`` is the
     column of the cohort table whose file it is about, empty where it is about no single file. Without a patient, it is
     about the column itself.
     """
@@ -52,6 +56,11 @@ class Finding:
     def is_of_table(self) -> bool:
         """Whether it is about the cohort table, and not about a patient."""
         return not self.patient_id
+
+    @property
+    def leaves_patient_out(self) -> bool:
+        """Whether the patient has no scan and is not part of the cohort."""
+        return self.code == NO_SCAN
 
     @property
     def text(self) -> str:

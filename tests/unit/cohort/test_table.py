@@ -106,6 +106,63 @@ def test_patient_without_a_phase_takes_part_in_the_others(tmp_path: Path) -> Non
     assert list(cases[2].scans) == ["cmp", "np"]
 
 
+def test_patients_without_any_scan_are_left_out(tmp_path: Path) -> None:
+    rows = rows_of(np_image="np/{i}.nii.gz", ep_image="ep/{i}.nii.gz", size_cm="3.5")
+    rows[3] |= {"cmp_image": "", "np_image": "N/A", "isup_grade": "", "size_cm": "unknown"}
+    rows[6] |= {"cmp_image": "无", "np_image": ""}
+    cohort = read(tmp_path, rows, phases=("cmp", "np"), split=SplitSettings(folds=2))
+    assert cohort.without_scan == ("P03", "P06")
+    assert [case.patient_id for case in cohort.cases] == [f"P{i:02}" for i in range(20) if i not in {3, 6}]
+
+
+def test_cohort_is_that_of_the_table_without_the_rows_left_out(tmp_path: Path) -> None:
+    rows = rows_of(split="train")
+    for row in rows[::2]:
+        row["split"] = "test"
+    split = SplitSettings(column="split", folds=2)
+    absent = {**rows[1], "patient_id": "X1", "cmp_image": "", "split": ""}
+    (tmp_path / "with").mkdir()
+    found = read(tmp_path / "with", [absent, *rows, {**absent, "patient_id": "X2"}], split=split)
+    assert found.without_scan == ("X1", "X2")
+    alone = read(tmp_path, rows, split=split)
+    assert alone.without_scan == ()
+    assert found.split_column == alone.split_column
+    assert [case.patient_id for case in found.cases] == [case.patient_id for case in alone.cases]
+
+
+def test_places_without_an_image_are_still_mistakes(tmp_path: Path) -> None:
+    rows = rows_of(cmp_point="")
+    rows[4] |= {"cmp_image": "", "cmp_point": "1,2,3 mm"}
+    (problem,) = refuse(tmp_path, rows)
+    assert problem.place == "cohort.csv row 6, column cmp_point"
+
+
+def test_one_patient_in_two_rows_is_a_mistake_even_without_a_scan(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[7] |= {"patient_id": "P02", "cmp_image": ""}
+    assert "cohort.csv row 9, column patient_id" in {problem.place for problem in refuse(tmp_path, rows)}
+
+
+def test_cohort_in_which_nobody_has_a_scan_is_refused_with_the_other_mistakes(tmp_path: Path) -> None:
+    rows = rows_of(np_image="")
+    for row in rows:
+        row["cmp_image"] = ""
+    (alone,) = refuse(tmp_path, rows, phases=("cmp", "np"))
+    assert (alone.place, alone.what) == (
+        "cohort.csv, column cmp_image",
+        "no patient has an image in any phase (cmp, np)",
+    )
+    rows[3]["isup_grade"] = "5"
+    assert "cohort.csv row 5, column isup_grade" in {problem.place for problem in refuse(tmp_path, rows)}
+
+
+def test_too_few_patients_are_counted_without_those_left_out(tmp_path: Path) -> None:
+    rows = rows_of()
+    for row in rows[4:]:
+        row["cmp_image"] = ""
+    assert all(problem.what.endswith("(without 16 who have no image)") for problem in refuse(tmp_path, rows))
+
+
 def test_clinical_columns_are_numbers_or_texts_throughout(tmp_path: Path) -> None:
     rows = rows_of(age_years="{i}", centre="0{i}", size_cm="3.5", ep_image="ep/{i}.nii", ep_mask="", note="")
     rows[0] |= {"size_cm": "nan", "age_years": "４９"}
@@ -160,7 +217,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     rows[5]["patient_id"] = "P00"
     rows[6]["patient_id"] = "1.10105E+17"
     rows[7]["cmp_point"] = "1,2,3"
-    rows[8] |= {"cmp_image": "", "cmp_point": ""}
+    rows[8] |= {"cmp_image": "", "cmp_point": "", "isup_grade": "5"}  # left out, so the grade does not matter
     rows[9]["cmp_image"] = "images/./3.nii.gz"
     rows[10]["size_cm"] = "3,2 cm"
     rows[11]["split"] = "trian"
@@ -181,7 +238,6 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
             "patient 1.10105E+17: Excel has shortened this number, and digits are lost",
         ),
         ("cohort.csv row 9, column cmp_point", "patient P07: '1,2,3' has no unit"),
-        ("cohort.csv row 10, column cmp_image", "patient P08 has no image in any phase (cmp, np)"),
         ("cohort.csv row 11, column cmp_image", "patient P09: this image is also that of patient P03, phase cmp"),
         ("cohort.csv row 12, column size_cm", "patient P10: '3,2 cm' is not a number"),
         ("cohort.csv row 13, column split", "patient P11: 'trian' is neither train nor test"),
@@ -190,9 +246,10 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
         ("split.stratify", "cohort.csv has no column 'centre'"),
     } <= found
     (folds,) = (problem for problem in problems if problem.place == "split.folds")
-    assert "only 3 patients left for training are high" in folds.what
+    assert "only 3 patients left for training are low" in folds.what
     assert "5 folds" in folds.what
-    assert folds.what.endswith("(counted over the 15 patients whose row can be read)")
+    assert folds.what.endswith("(counted over the 13 patients whose row can be read) (without 2 who have no image)")
+    assert not {problem.what for problem in problems if "P08" in problem.what}
     assert next(problem.remedy for problem in problems if "no unit" in problem.what) == POINT_RULE
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nephrograde.report.tables.paper import absent_patients, fatal_findings
 from nephrograde.report.tables.wording import given_words, level_words
 from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.language import phase_in_words, spoken, t
@@ -94,18 +95,25 @@ def outcome(run: Results) -> str:
 
 
 def exclusions(run: Results) -> str:
-    """The scans that the image checks excluded."""
+    """The patients who were left out without a scan, and the scans that the image checks excluded."""
     if RunPart.FINDINGS in run.absent:
         return ""
-    fatal = {(finding.patient_id, finding.phase) for finding in run.findings if finding.severity == "fatal"}
+    fatal = {(finding.patient_id, finding.phase) for finding in fatal_findings(run)}
+    absent = absent_patients(run)
+    left_out = (
+        t("Patients of the cohort table left out because they had no image in any phase: {n}.", n=len(absent))
+        if absent
+        else ""
+    )
     if not fatal:
-        return t("Every image was checked before use; no scan was excluded.")
-    return t(
+        return as_text([left_out, t("Every image was checked before use; no scan was excluded.")])
+    checked = t(
         "Every image was checked before use. Scans with a fatal finding, excluded from the models "
         "concerned: {scans}; patients with such a scan: {patients}.",
         scans=len(fatal),
         patients=len({patient for patient, _ in fatal}),
     )
+    return as_text([left_out, checked])
 
 
 def missing_scans(run: Results) -> str:

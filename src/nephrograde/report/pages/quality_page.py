@@ -107,8 +107,11 @@ def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[
     )
     if not findings:
         return [seen, t("No problems were found.")]
+    absent = sum(finding.leaves_patient_out for finding in findings)
+    left_out = t("{patients} without an image in any phase were left out.", patients=counted(absent, "patient"))
     return [
         seen,
+        *([left_out] if absent else []),
         t(
             "{findings} must be fixed, {warnings} should be reviewed.",
             findings=counted(fatal, "finding"),
@@ -118,15 +121,18 @@ def _summary(about: Mapping[str, Any], scans: Sequence[Row], findings: Sequence[
 
 
 def _patients(scans: Sequence[Row], findings: Sequence[Finding], quality_dir: Path) -> list[PatientEntry]:
-    """All patients, those with fatal findings first, then those with warnings; otherwise in the order of the table."""
-    rows: dict[str, list[Row]] = {}
+    """All patients, those with fatal findings first, then those with warnings; otherwise in the order of the table.
+
+    Patients without a scan come before the others of their kind.
+    """
+    rows: dict[str, list[Row]] = {finding.patient_id: [] for finding in findings if finding.leaves_patient_out}
     for row in scans:
         rows.setdefault(row["patient_id"], []).append(row)
     entries = [
         PatientEntry(
             anchor=f"patient-{number}",
             patient_id=patient_id,
-            grade=_grade(own[0]),
+            grade=_grade(own[0]) if own else "",
             pictures=tuple(_picture(row, quality_dir) for row in own),
             findings=tuple(
                 sorted((one for one in findings if one.patient_id == patient_id), key=lambda one: one.severity)
@@ -155,7 +161,7 @@ def _picture(row: Row, quality_dir: Path) -> Picture:
 def _count_row(row: Row) -> dict[str, object]:
     phase = t("{name} ({code})", name=phase_in_words(row["name"]), code=row["name"])
     words = {
-        "patients": t("Patients in the table"),
+        "patients": t("Patients with a scan"),
         "images": t("With an image: {phase}", phase=phase),
         "readable": t("With a readable image: {phase}", phase=phase),
         "every phase": t("With every phase"),
@@ -224,6 +230,7 @@ def _meaning(code: str) -> str:
         "mixed-kernel": t("several reconstruction kernels"),
         "mixed-thickness": t("phases with different slice spacing"),
         "no-orientation": t("an image without orientation"),
+        "no-scan": t("no image in any phase of the study"),
         "not-axial": t("a coronal or sagittal series"),
         "not-hu": t("values that are not HU"),
         "oblique": t("an oblique scan"),

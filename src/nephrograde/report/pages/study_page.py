@@ -22,6 +22,7 @@ from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.paper import (
+    absent_patients,
     beside_table,
     fatal_findings,
     fit_table,
@@ -134,6 +135,7 @@ def _patients(run: Results) -> dict[str, Any]:
     return {
         "cohort": cohort_table(run),
         "fatal": fatal_findings(run),
+        "left_out": absent_patients(run),
         "warnings": warning_counts(run),
         "has_findings": RunPart.FINDINGS not in run.absent,
         "examples": pick_examples(run),

@@ -265,9 +265,14 @@ class FindingCount:
 def fatal_findings(run: Results) -> list[Finding]:
     """The findings that excluded a scan, by patient and phase."""
     return sorted(
-        (finding for finding in run.findings if finding.severity == "fatal"),
+        (finding for finding in run.findings if finding.severity == "fatal" and not finding.leaves_patient_out),
         key=lambda finding: (finding.patient_id, finding.phase),
     )
+
+
+def absent_patients(run: Results) -> list[str]:
+    """The patients of the cohort table who were left out because they have no scan, in the order of the table."""
+    return [finding.patient_id for finding in run.findings if finding.leaves_patient_out]
 
 
 def warning_counts(run: Results) -> list[FindingCount]:

@@ -26,6 +26,7 @@ from nephrograde.report.methods.paragraph import caution, methods_paragraph, sof
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results, RunPart
 from nephrograde.study import EvaluateSettings
+from nephrograde.volume.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +192,17 @@ def test_no_fatal_finding_is_said_and_no_check_is_not(record: Results) -> None:
     assert design.exclusions(dataclasses.replace(record, findings=())).endswith("no scan was excluded.")
     unknown = dataclasses.replace(record, absent=frozenset({RunPart.FINDINGS}))
     assert design.exclusions(unknown) == ""
+
+
+def test_patients_without_a_scan_are_counted_by_themselves(record: Results) -> None:
+    absent = [Finding(name, "", "", "no-scan", "fatal", "no image.", "Fill it in.") for name in ("X1", "X2")]
+    of_scan = Finding("P1", "np", "np_image", "constant", "fatal", "is empty.", "Export it again.")
+    without = design.exclusions(dataclasses.replace(record, findings=tuple(absent)))
+    assert "no image in any phase: 2." in without
+    assert without.endswith("no scan was excluded.")
+    both = design.exclusions(dataclasses.replace(record, findings=(*absent, of_scan)))
+    assert "no image in any phase: 2." in both
+    assert both.endswith("concerned: 1; patients with such a scan: 1.")
 
 
 def test_partition_needs_both_parts(record: Results) -> None:

@@ -175,6 +175,17 @@ def test_what_is_suspect_about_the_table_comes_first(foreign_run: Path, language
     assert found.index('id="table-warnings"') < found.index("the median is 48 cm.") < found.index('id="summary"')
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_patients_without_a_scan_are_among_the_exclusions(foreign_run: Path, language: Language) -> None:
+    absent = [Finding(name, "", "", "no-scan", "fatal", "no image.", "Fill it in.") for name in ("X1", "X2")]
+    write_findings(absent, RunFolder(foreign_run).findings_path)
+    found = write_report(foreign_run, language).read_text(encoding="utf-8")
+    left_out = found[found.index('id="left-out"') :].partition("</p>")[0]
+    assert {"en": "has 2 patients", "zh": "另有2例患者"}[language] in left_out
+    assert "<bdi>X1</bdi>, <bdi>X2</bdi>" in left_out
+    assert found.count("<bdi>X1</bdi>") == 1
+
+
 def test_figures_are_files_of_their_own_with_text_as_text(whole_run: Path, html: str) -> None:
     figures_dir = whole_run / "report" / "figures"
     assert {path.stem for path in figures_dir.iterdir()} >= {"confusion", "learning", "roc"}

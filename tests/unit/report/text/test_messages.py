@@ -106,3 +106,11 @@ def test_a_problem_has_place_fault_and_remedy() -> None:
     assert problem_in_words(problem) == str(problem)
     with speaking("zh"):
         assert problem_in_words(problem) == "cohort.csv第7行，列性别：患者P1：“x”不是数字。每名患者只保留一行。"
+
+
+def test_both_remarks_on_a_count_are_translated() -> None:
+    count = "phase np: only 1 of 9 patients who are high (grade 3–4, or outcome 1) have an image, for 5 folds"
+    with speaking("zh"):
+        text = told(f"{count} (counted over the 13 patients whose row can be read) (without 2 who have no image)")
+    assert text.endswith("（按行可读的13例患者统计）（不含2例没有图像的患者）")
+    assert "only" not in text

@@ -1,0 +1,29 @@
+"""Patients of the cohort table who have no scan in the phases of the study, as findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nephrograde.volume.finding import NO_SCAN, Finding
+
+if TYPE_CHECKING:
+    from nephrograde.cohort.case import Cohort
+
+
+def report_absent(cohort: Cohort) -> list[Finding]:
+    """Report each patient who was left out of the cohort because of a missing scan.
+
+    Args:
+        cohort: As read from the table.
+
+    Returns:
+        Fatal findings with code "no-scan", without phase and column, in the order of the table.
+
+    >>> from nephrograde.cohort.case import Cohort
+    >>> (finding,) = report_absent(Cohort((), ("cmp", "np"), (), None, without_scan=("P08",)))
+    >>> finding.patient_id, finding.code, finding.message
+    ('P08', 'no-scan', 'no image in any phase of the study (cmp, np).')
+    """
+    message = f"no image in any phase of the study ({', '.join(cohort.phases)})."
+    remedy = "Fill in an image, or remove the row."
+    return [Finding(patient, "", "", NO_SCAN, "fatal", message, remedy) for patient in cohort.without_scan]
