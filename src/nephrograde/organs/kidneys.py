@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.spatial import ConvexHull
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.organs.landmarks import (
@@ -142,15 +141,29 @@ def _best_piece(scan: CoarseScan, smooth: Coarse, *, spine: tuple[Heights, Heigh
     places = (np.broadcast_to(beside_mm, smooth.shape)[window], np.broadcast_to(behind_mm, smooth.shape)[window])
     best: _Piece | None = None
     for low, high in BANDS_HU:
+        if best is not None and best.score >= 1.0:  # no later piece can score higher
+            break
         inside = region & (values >= low) & (values < high)
-        depth_mm = ndimage.distance_transform_edt(inside, sampling=scan.spacing_mm)
+        depth_mm = _depth_mm(inside, scan.spacing_mm)
         for neck_mm in NECKS_MM:
             for piece in _pieces(inside, depth_mm, neck_mm=neck_mm, spacing_mm=scan.spacing_mm):
-                score = _score(piece, values, places=places, low_hu=low, spacing_mm=scan.spacing_mm)
+                least = LEAST_SCORE if best is None else best.score
+                score = _score(piece, values, places=places, low_hu=low, spacing_mm=scan.spacing_mm, least=least)
                 # Of equal scores the first, cut at the highest level, which contains the least adjacent tissue.
-                if score > (LEAST_SCORE if best is None else best.score):
+                if score > least:
                     best = _Piece(piece, window, score)
     return None if best is None else _Piece(_with_sinus(best.mask), window, best.score)
+
+
+def _depth_mm(inside: MaskArray, spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+    """Return the distance of every voxel inside to the nearest one that is not; 0 outside."""
+    depth_mm = np.zeros(inside.shape)
+    found = ndimage.find_objects(inside.view(np.int8))
+    if found:
+        # One layer of voxels around them contains the nearest ones outside.
+        x, y, z = (slice(max(part.start - 1, 0), part.stop + 1) for part in found[0])
+        depth_mm[x, y, z] = ndimage.distance_transform_edt(inside[x, y, z], sampling=spacing_mm)
+    return depth_mm
 
 
 def _pieces(
@@ -162,7 +175,7 @@ def _pieces(
         return []
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     sizes_ml = np.bincount(cores.ravel())[1:] * voxel_ml
-    margin = [int(np.ceil((neck_mm + 3.0) / spacing)) for spacing in spacing_mm]
+    margin = [int((neck_mm + 0.5) / spacing + 1e-6) for spacing in spacing_mm]
     pieces = []
     for number, box in enumerate(ndimage.find_objects(cores), start=1):
         lengths_mm = [(part.stop - part.start) * spacing for part, spacing in zip(box, spacing_mm, strict=True)]
@@ -186,25 +199,28 @@ def _score(
     places: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     low_hu: float,
     spacing_mm: tuple[float, float, float],
+    least: float,
 ) -> float:
     """Score the resemblance of a piece of tissue to a kidney: the product of marks from 0 to 1.
 
-    A kidney is 90–130 mm long and has a volume of 100–250 ml.
+    A kidney is 90–130 mm long and has a volume of 100–250 ml. A score that is not above ``least`` is of no interest,
+    and 0 is returned as soon as that is known.
     """
     index = np.nonzero(piece)
     if len(index[0]) < LEAST_VOXELS:
         return 0.0
     beside_mm, behind_mm = (float(place[index].mean()) for place in places)
     mark = _within(beside_mm, (25.0, 40.0, 75.0, 95.0)) * _within(behind_mm, (-75.0, -50.0, 10.0, 28.0))
-    if mark < LEAST_SCORE:
+    areas = piece.sum(axis=(0, 1))
+    cut_mark = 1.0 - max(areas[0], areas[-1]) / areas.max()
+    if min(mark, cut_mark) <= least:
         return 0.0
     window = _around(index, piece.shape, spacing_mm=spacing_mm)
     whole = _with_sinus(piece[window])
     mark *= _shape_mark(whole, spacing_mm)
-    if mark < LEAST_SCORE:
+    mark *= cut_mark
+    if mark <= least:
         return 0.0
-    areas = piece.sum(axis=(0, 1))
-    mark *= 1.0 - max(areas[0], areas[-1]) / areas.max()
     away_mm = ndimage.distance_transform_edt(~whole, sampling=spacing_mm)
     layer = values[window][(away_mm > 2.0) & (away_mm <= 7.0)]
     if layer.size == 0:  # voxels of centimetres, or a piece that fills the image
@@ -252,15 +268,32 @@ def _with_sinus(piece: MaskArray) -> MaskArray:
     """Fill each slice up to its convex hull, to include the medulla and the sinus with its fat and urine."""
     filled = piece.copy()
     for k in np.flatnonzero(piece.any(axis=(0, 1))):
-        inner = np.argwhere(piece[:, :, k])
-        if np.linalg.matrix_rank(inner - inner[0]) < 2:  # a point or a line has no interior
+        plane = piece[:, :, k]
+        inner = np.argwhere(plane)
+        away = inner - inner[0]
+        if not (away[:, 0] * away[-1, 1] - away[:, 1] * away[-1, 0]).any():  # a point or a line has no interior
             continue
-        low, high = inner.min(axis=0), inner.max(axis=0) + 1
-        sides = ConvexHull(inner).equations
-        x, y = np.mgrid[low[0] : high[0], low[1] : high[1]]
-        outside = sides[:, :1] * x.ravel() + sides[:, 1:2] * y.ravel() + sides[:, 2:]
-        filled[low[0] : high[0], low[1] : high[1], k] |= (outside.max(axis=0) < 1e-6).reshape(x.shape)
+        rows = np.flatnonzero(plane.any(axis=1))
+        first = plane[rows].argmax(axis=1)
+        last = plane.shape[1] - 1 - plane[rows, ::-1].argmax(axis=1)
+        every = np.arange(rows[0], rows[-1] + 1)
+        low, high = _hull_below(every, rows, first), -_hull_below(every, rows, -last)
+        y = np.arange(plane.shape[1])
+        filled[rows[0] : rows[-1] + 1, :, k] |= (y > low[:, None] - 1e-6) & (y < high[:, None] + 1e-6)
     return filled
+
+
+def _hull_below(every: npt.NDArray[np.intp], x: npt.NDArray[np.intp], y: npt.NDArray[np.intp]) -> Heights:
+    """Return the lower side of the convex hull of some points, whose x ascend, at every x."""
+    corners: list[tuple[int, int]] = []
+    for right, height in zip(x.tolist(), y.tolist(), strict=True):
+        while len(corners) > 1:
+            (x0, y0), (x1, y1) = corners[-2:]
+            if (x1 - x0) * (height - y0) > (y1 - y0) * (right - x0):
+                break
+            corners.pop()
+        corners.append((right, height))
+    return np.interp(every, *zip(*corners, strict=True))
 
 
 def read_organs(organs_path: Path, volume: Volume) -> Organs:
