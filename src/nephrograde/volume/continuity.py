@@ -218,9 +218,11 @@ def _offset(coarse: CoarseArray, numbers: npt.NDArray[np.intp], least: float) ->
     """Return the slices whose level differs from that of most, and by how much."""
     steps = np.diff(coarse, axis=0).reshape(len(coarse) - 1, -1)
     share = np.maximum((steps > least).mean(axis=1), (steps < -least).mean(axis=1))
-    jumps = np.where(share > OFFSET_SHARE, np.median(steps, axis=1), 0.0)
-    if not jumps.any():
+    jumps = np.zeros(len(steps))
+    is_jump = share > OFFSET_SHARE
+    if not is_jump.any():
         return (), 0.0
+    jumps[is_jump] = np.median(steps[is_jump], axis=1)
     levels = np.concatenate([[0.0], np.cumsum(jumps)])
     grouped = np.round(levels / least)
     kinds, counts = np.unique(grouped, return_counts=True)

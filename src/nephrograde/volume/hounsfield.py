@@ -81,7 +81,8 @@ def find_scaling(coarse: CoarseArray) -> Scaling | None:
     if PADDING_FROM < is_lowest.mean() < 1 - PADDING_FROM:
         cells = cells[~is_lowest]
     edges = np.arange(_RANGE[0], _RANGE[1] + _BIN, _BIN)
-    below = np.concatenate([[0.0], np.cumsum(np.histogram(cells, edges)[0])]) / cells.size
+    counts, _ = np.histogram(cells, len(edges) - 1, (edges[0], edges[-1]))  # by arithmetic; given edges are searched
+    below = np.concatenate([[0.0], np.cumsum(counts)]) / cells.size
 
     def share(low: Values, high: Values) -> npt.NDArray[np.float64]:
         return np.subtract(np.interp(high, edges, below), np.interp(low, edges, below))
