@@ -134,8 +134,8 @@ _GROUP: ContextVar[_Group | None] = ContextVar("_GROUP", default=None)
 def staged(*indexes: Index) -> Iterator[None]:
     """Let the files that this thread writes in the block take the place of older ones together, at its end.
 
-    If the block fails, or would change nothing, none of them is replaced. A process that is killed during the renaming leaves an index that says
-    so. In a block within another, the files wait for the end of the outer one.
+    If the block fails, or would change nothing, none of them is replaced. A process that is killed during the renaming
+    leaves an index that says so. In a block within another, the files wait for the end of the outer one.
 
     Args:
         indexes: Indexes that name files of the block.
