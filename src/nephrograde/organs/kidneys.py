@@ -158,7 +158,7 @@ def _best_piece(scan: CoarseScan, smooth: Coarse, *, spine: tuple[Heights, Heigh
 def _depth_mm(inside: MaskArray, spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.float64]:
     """Return the distance of every voxel inside to the nearest one that is not; 0 outside."""
     depth_mm = np.zeros(inside.shape)
-    found = ndimage.find_objects(inside.view(np.int8))
+    found = ndimage.find_objects(inside.astype(np.int8))
     if found:
         # One layer of voxels around them contains the nearest ones outside.
         x, y, z = (slice(max(part.start - 1, 0), part.stop + 1) for part in found[0])
@@ -293,7 +293,8 @@ def _hull_below(every: npt.NDArray[np.intp], x: npt.NDArray[np.intp], y: npt.NDA
                 break
             corners.pop()
         corners.append((right, height))
-    return np.interp(every, *zip(*corners, strict=True))
+    points = np.array(corners, dtype=np.float64)
+    return np.interp(every, points[:, 0], points[:, 1])
 
 
 def read_organs(organs_path: Path, volume: Volume) -> Organs:
