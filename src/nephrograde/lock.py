@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, about_writing
-from nephrograde.files import make_folder
+from nephrograde.replacement import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

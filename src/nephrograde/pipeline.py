@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.run.folder import RunFolder

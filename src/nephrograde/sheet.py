@@ -1,6 +1,6 @@
 """Tables as users save them: CSV, TSV or XLSX, in the encodings that Excel writes in China and elsewhere.
 
-Workbooks are read in ``sheet_workbook.py``, and the encoding of a text file is chosen in ``sheet_encoding.py``.
+Workbooks are read in ``spreadsheet/workbook.py``, and the encoding of a text file is chosen in ``spreadsheet/encoding.py``.
 
 The file type is detected from the first bytes, not from the name: hospital systems name web pages and tab-separated
 text ``.xls``. A row keeps the number that Excel shows, so that a message can say where to look.
@@ -17,16 +17,16 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.cells import as_read
 from nephrograde.errors import Problem
-from nephrograde.sheet_encoding import UndecodableError, decode_table
-from nephrograde.sheet_workbook import UnreadableWorkbookError, read_workbook, strip_cell
+from nephrograde.spreadsheet.cells import as_read
+from nephrograde.spreadsheet.encoding import UndecodableError, decode_table
+from nephrograde.spreadsheet.workbook import UnreadableWorkbookError, read_workbook, strip_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nephrograde.sheet_workbook import LostCells
+    from nephrograde.spreadsheet.workbook import LostCells
 
 SAVE_AS = "Open it in Excel and save it as .xlsx, or as CSV UTF-8."
 NAME_ENCODING = "Name its encoding with --encoding, such as cp1250, or save it as .xlsx or CSV UTF-8."
@@ -108,7 +108,8 @@ def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | N
     Args:
         table_path: CSV or text separated by tabs or semicolons, or XLSX.
         encoding: The encoding of a text file, by its Python name. None recognises UTF-8, with or without BOM, and
-            UTF-16 with BOM, and otherwise takes the one in which the text is most plausible; see ``sheet_encoding``.
+            UTF-16 with BOM, and otherwise takes the one in which the text is most plausible; see
+            ``spreadsheet.encoding``.
 
     Returns:
         The sheet, None if it cannot be read at all; and the problems.

@@ -3,18 +3,8 @@
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.files import (
-    fingerprint,
-    read_json,
-    read_rows,
-    remove_leftovers,
-    remove_ours,
-    replaced,
-    replaced_folder,
-    sha256_of,
-    write_json,
-    write_rows,
-)
+from nephrograde.files import fingerprint, read_json, read_rows, sha256_of, write_json, write_rows
+from nephrograde.replacement import remove_leftovers, remove_ours, replaced, replaced_folder
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

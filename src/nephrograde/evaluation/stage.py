@@ -11,10 +11,11 @@ from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
-from nephrograde.files import at_once, fingerprint, read_json, sha256_of, write_json
+from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
 from nephrograde.run.seal import fold_digests, renew_seal, seal_fold
 from nephrograde.run.stage import current_record, run_stage, written_together
+from nephrograde.staging import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

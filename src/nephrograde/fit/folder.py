@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from nephrograde.errors import RunError
-from nephrograde.files import read_rows, replaced_folder, write_rows
+from nephrograde.files import read_rows, write_rows
 from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
 from nephrograde.model.network import Network, build_network
 from nephrograde.model.weights import load_weights, save_weights
+from nephrograde.replacement import replaced_folder
 from nephrograde.run.folder import FoldFolder
 from nephrograde.run.seal import fold_digests, read_verified, seal_fold
 

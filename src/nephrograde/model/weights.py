@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 
 from nephrograde.errors import RunError, WeightsError
-from nephrograde.files import replaced, sha256_of
+from nephrograde.files import sha256_of
+from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

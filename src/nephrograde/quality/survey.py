@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.files import fingerprint, remove_ours, replaced, staged, write_json, write_rows
+from nephrograde.files import fingerprint, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
 from nephrograde.quality.thumbnail import thumbnail_png
+from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.folder import QualityFolder
 from nephrograde.run.stage import kept_record
 from nephrograde.sample.scanned import read_scan
+from nephrograde.staging import staged
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, write_findings
 from nephrograde.volume.pictures import find_pictures

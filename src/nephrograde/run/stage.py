@@ -11,18 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
-from nephrograde.files import (
-    REPLACES,
-    Index,
-    fingerprint,
-    read_json,
-    remove_leftovers,
-    remove_ours,
-    sha256_of,
-    staged,
-    write_json,
-)
+from nephrograde.files import fingerprint, read_json, sha256_of, write_json
+from nephrograde.replacement import remove_leftovers, remove_ours
 from nephrograde.run.provenance import FORMAT
+from nephrograde.staging import REPLACES, Index, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

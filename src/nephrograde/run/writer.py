@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError, about_writing
-from nephrograde.files import make_folder
 from nephrograde.lock import holder_of, lock_handle, write_holder
+from nephrograde.replacement import make_folder
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.stage import remove_interrupted
 

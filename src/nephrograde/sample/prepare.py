@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import RunError, VolumeError
-from nephrograde.files import finite, make_folder, read_json, read_rows, replaced, sha256_of, write_json, write_rows
+from nephrograde.files import finite, read_json, read_rows, sha256_of, write_json, write_rows
+from nephrograde.replacement import make_folder, replaced
 from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.scanned import find_lender, read_scan

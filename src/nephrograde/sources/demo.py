@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 from nephrograde.sources.synthetic.phantom import write_cohort
 
 if TYPE_CHECKING:

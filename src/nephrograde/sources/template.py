@@ -11,9 +11,10 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import remove_leftovers, replaced, staged
 from nephrograde.lock import only_writer_of
+from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.sources.found_table import find_table
+from nephrograde.staging import staged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

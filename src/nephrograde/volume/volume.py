@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.files import temporary_beside
+from nephrograde.replacement import temporary_beside
 from nephrograde.volume.grid import Grid, Index, Matrix
 
 if TYPE_CHECKING:

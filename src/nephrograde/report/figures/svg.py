@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.files import replaced, write_rows
+from nephrograde.files import write_rows
+from nephrograde.replacement import replaced
 from nephrograde.report.text.language import spoken, t
 
 if TYPE_CHECKING:

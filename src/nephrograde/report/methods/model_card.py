@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.files import fingerprint, replaced
+from nephrograde.files import fingerprint
+from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
 from nephrograde.report.methods import statistical_methods as statistics

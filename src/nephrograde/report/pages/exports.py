@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
 from nephrograde.report.tables.patients import cohort_table

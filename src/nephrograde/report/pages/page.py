@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import SYNTHETIC
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t, translated
 from nephrograde.report.text.numbers import NOTHING, counted, decimal

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError, RunError
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,16 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.files import remove_leftovers, staged, write_rows
+from nephrograde.files import write_rows
 from nephrograde.lock import only_writer_of
+from nephrograde.replacement import remove_leftovers
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS, Untested
 from nephrograde.report.tables.paper import measure_in_words
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
 from nephrograde.report.text.remarks import reason_words
+from nephrograde.staging import staged
 
 if TYPE_CHECKING:
     from pathlib import Path

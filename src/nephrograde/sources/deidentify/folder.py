@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.files import remove_leftovers, replaced, write_rows
+from nephrograde.files import write_rows
 from nephrograde.lock import lock_path_of, only_writer_of
+from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.sources.deidentify.found import Content, SetAside, contents_below
 from nephrograde.sources.deidentify.gather import Gathered, gather, original_id_of
 from nephrograde.sources.deidentify.header import Cleaner

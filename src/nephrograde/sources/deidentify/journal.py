@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem, RunError, WriteError, about_writing
-from nephrograde.files import make_folder
 from nephrograde.lock import lock_handle
+from nephrograde.replacement import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.cells import RowWriter, as_read
 from nephrograde.errors import InputError, Problem, about_writing
-from nephrograde.files import replaced, write_all
+from nephrograde.replacement import replaced, write_all
 from nephrograde.sources.deidentify.uids import is_registered
+from nephrograde.spreadsheet.cells import RowWriter, as_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import DownloadError, InputError, Problem, about_writing
-from nephrograde.files import make_folder, remove_leftovers, remove_ours, replaced
+from nephrograde.replacement import make_folder, remove_leftovers, remove_ours, replaced
 from nephrograde.sources.public.cohorts import COHORTS, KITS_REPOSITORY, Hosts, default_hosts
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
 from nephrograde.sources.public.grades import fetch_grades, read_public_grades

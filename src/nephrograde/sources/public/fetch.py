@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from nephrograde.errors import DownloadError, InputError, Problem, about_writing
-from nephrograde.files import make_folder, write_all
+from nephrograde.replacement import make_folder, write_all
 from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from nephrograde.cohort.grade import read_grade
 from nephrograde.errors import InputError, Problem
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
 from nephrograde.sources.public.cohorts import KITS_REPOSITORY
 from nephrograde.sources.public.fetch import read_url
 from nephrograde.sources.scan.grades import read_grades

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.cells import RowWriter
 from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem, about_writing
-from nephrograde.files import replaced
+from nephrograde.replacement import replaced
+from nephrograde.spreadsheet.cells import RowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

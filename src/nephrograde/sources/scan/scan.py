@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.files import remove_ours, replaced, staged
+from nephrograde.replacement import remove_ours, replaced
 from nephrograde.sources.scan.catalogue import Catalogue, catalogue
 from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
@@ -22,6 +22,7 @@ from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
 from nephrograde.sources.scan.store import about_catalogue
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_list, write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
+from nephrograde.staging import staged
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
 

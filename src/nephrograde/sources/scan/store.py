@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, WriteError, about_writing
-from nephrograde.files import make_folder
+from nephrograde.replacement import make_folder
 from nephrograde.sources.scan.headers import InstanceHeader, Refused
 from nephrograde.sources.scan.stacks import Instance
 from nephrograde.sources.scan.tree import UNREADABLE

@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nephrograde.cells import RowWriter
 from nephrograde.errors import RunError, VolumeError, about_writing
-from nephrograde.files import (
-    REPLACES,
-    Index,
-    fingerprint,
-    read_json,
-    remove_leftovers,
-    replaced,
-    sha256_of,
-    staged,
-    write_rows,
-)
+from nephrograde.files import fingerprint, read_json, sha256_of, write_rows
 from nephrograde.lock import lock_path_of, only_writer_of
+from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.run.folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
+from nephrograde.spreadsheet.cells import RowWriter
+from nephrograde.staging import REPLACES, Index, staged
 from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series

@@ -16,16 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem, RunError
-from nephrograde.files import (
-    fingerprint,
-    read_json,
-    remove_leftovers,
-    remove_ours,
-    replaced,
-    replaced_folder,
-    write_json,
-    write_rows,
-)
+from nephrograde.files import fingerprint, read_json, write_json, write_rows
+from nephrograde.replacement import remove_leftovers, remove_ours, replaced, replaced_folder
 from nephrograde.sources.synthetic.patients import draw_patients
 from nephrograde.sources.synthetic.scan_files import write_dicom, write_nifti, write_nifti_mask
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient

@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
-from nephrograde.cells import as_read, as_written
 from nephrograde.files import read_rows, write_rows
 from nephrograde.sheet import open_sheet
+from nephrograde.spreadsheet.cells import as_read, as_written
 
 FORMULAS = [
     "=1+1",

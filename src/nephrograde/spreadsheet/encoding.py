@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from nephrograde.sheet_alphabets import ALPHABETS, COMMON, SINGLE_BYTE, WORDS
+from nephrograde.spreadsheet.alphabets import ALPHABETS, COMMON, SINGLE_BYTE, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Letters, characters and words of hospital tables by language: the data of ``sheet_encoding.py``."""
+"""Letters, characters and words of hospital tables by language: the data of ``spreadsheet/encoding.py``."""
 
 from __future__ import annotations
 

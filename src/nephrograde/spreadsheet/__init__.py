@@ -1,0 +1,1 @@
+"""How spreadsheets and text files store tables: encodings, workbooks and cells."""
