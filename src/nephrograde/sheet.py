@@ -1,6 +1,7 @@
 """Tables as users save them: CSV, TSV or XLSX, in the encodings that Excel writes in China and elsewhere.
 
-Workbooks are read in ``spreadsheet/workbook.py``, and the encoding of a text file is chosen in ``spreadsheet/encoding.py``.
+Workbooks are read in ``spreadsheet/workbook.py``, and the encoding of a text file is chosen in
+``spreadsheet/encoding.py``.
 
 The file type is detected from the first bytes, not from the name: hospital systems name web pages and tab-separated
 text ``.xls``. A row keeps the number that Excel shows, so that a message can say where to look.
