@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.fit.history import Epoch
-    from nephrograde.run.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,9 @@ def read_fold(fold_dir: Path) -> FoldFit:
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(fold_dir: Path, *, into: Network | None = None, seal: Seal | None = None) -> tuple[Network, ModelCard]:
+def load_network(
+    fold_dir: Path, *, into: Network | None = None, read: Callable[[Path], bytes] | None = None
+) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
 
     Card and weights are verified on the same read that loads them.
@@ -105,7 +106,7 @@ def load_network(fold_dir: Path, *, into: Network | None = None, seal: Seal | No
         fold_dir: The folder of the fold.
         into: A network of the same make that takes the weights; a new one when None, which takes longer to build than
             its weights to read.
-        seal: The seal of the run that evaluated the network; that of the fit when None.
+        read: Reads and verifies a file of the fold; against the seal of the fit when None.
 
     Raises:
         RunError: If the folder is incomplete, damaged, altered, or of another version.
@@ -114,7 +115,7 @@ def load_network(fold_dir: Path, *, into: Network | None = None, seal: Seal | No
     missing = [path.name for path in fold.paths if not path.is_file()]
     if missing:
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
-    read = _reader(fold) if seal is None else seal.read
+    read = read or _reader(fold)
     card = parse_card(read(fold.card_path), fold.card_path)
     network = into or build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
     load_weights(network, fold.weights_path, read(fold.weights_path))

@@ -12,6 +12,9 @@ from nephrograde.model.network import score
 from nephrograde.model.pooling import pool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
@@ -45,13 +48,16 @@ class Ensemble:
         return found
 
 
-def load_ensemble(seal: Seal, model: str, *, settings: FitSettings) -> Ensemble:
+def load_ensemble(
+    seal: Seal, model: str, *, settings: FitSettings, read: Callable[[Path], bytes] | None = None
+) -> Ensemble:
     """Read the networks of a model, and verify that they are those that were evaluated.
 
     Args:
         seal: The seal of the evaluated run.
         model: Like ``weak-1-cmp``.
         settings: The arm's fit settings, for the pooling rule.
+        read: Reads a sealed file and verifies it; :meth:`Seal.read <nephrograde.run.seal.Seal.read>` when None.
 
     Raises:
         RunError: Where the model has not been fitted, or a file is missing, damaged, altered or of another version.
@@ -59,7 +65,7 @@ def load_ensemble(seal: Seal, model: str, *, settings: FitSettings) -> Ensemble:
     networks: list[Network] = []
     for fold in seal.folds(model):
         copied = copy.deepcopy(networks[0]) if networks else None
-        network, card = load_network(fold.fold_dir, into=copied, seal=seal)
+        network, card = load_network(fold.fold_dir, into=copied, read=read or seal.read)
         if (card.model, card.fold) != (model, fold.number):
             raise RunError(
                 f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "

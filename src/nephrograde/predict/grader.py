@@ -16,6 +16,7 @@ from nephrograde.errors import RunError
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
 from nephrograde.results import Results
+from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,9 +122,10 @@ class Grader:
 
     @cached_property
     def _ensemble(self) -> Ensemble:
+        ahead = ReadAhead(self.seal, [fold.weights_path for fold in self.seal.folds(self.model)])
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
-        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm))
+        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm), read=ahead.read)
 
 
 def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:

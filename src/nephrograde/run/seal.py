@@ -8,6 +8,8 @@ protect against damage and mistakes, not against a person who changes a file and
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,7 +22,10 @@ from nephrograde.run.provenance import read_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
+_FILES_AHEAD = 3
+"""Some hundred megabytes of weights in three dimensions."""
 _EVALUATE = "Run `nephrograde evaluate` again."
 
 
@@ -102,6 +107,34 @@ class Seal:
                 "Run `nephrograde fit` and `nephrograde evaluate` on the study, so that networks and thresholds "
                 "belong together."
             )
+
+
+class ReadAhead:
+    """Reads sealed files in a thread, a few before they are asked for: reading and verifying need no interpreter.
+
+    Args:
+        seal: The seal of the run.
+        paths: The files, in the order in which they will be asked for.
+    """
+
+    def __init__(self, seal: Seal, paths: Iterable[Path]) -> None:
+        self._seal = seal
+        self._later = deque(paths)
+        self._reading: dict[Path, Future[bytes]] = {}
+        self._pool = ThreadPoolExecutor(1)
+        for _ in range(_FILES_AHEAD):
+            self._begin_next()
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of a sealed file, as :meth:`Seal.read` does."""
+        self._begin_next()
+        begun = self._reading.pop(path, None)
+        return self._seal.read(path) if begun is None else begun.result()
+
+    def _begin_next(self) -> None:
+        if self._later:
+            path = self._later.popleft()
+            self._reading[path] = self._pool.submit(self._seal.read, path)
 
 
 def seal_fold(fold: FoldFolder) -> None:

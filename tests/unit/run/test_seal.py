@@ -8,7 +8,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
-from nephrograde.run.seal import Seal, make_seal, read_seal, renew_seal, seal_fold
+from nephrograde.run.seal import ReadAhead, Seal, make_seal, read_seal, renew_seal, seal_fold
 
 
 @pytest.fixture
@@ -138,3 +138,14 @@ def test_what_a_notebook_leaves_is_no_fold(run):
     (run.models_dir / "weak-1-cmp" / "fold-01").mkdir()
     sealed(run).verify()
     assert [fold.number for fold in run.folds()] == [0, 1]
+
+
+def test_files_are_read_ahead_and_verified_all_the_same(run: RunFolder) -> None:
+    paths = [fold.weights_path for fold in run.folds()]
+    seal = sealed(run)
+    ahead = ReadAhead(seal, paths)
+    assert [ahead.read(path) for path in (*paths, paths[0])] == [seal.read(path) for path in (*paths, paths[0])]
+    paths[-1].write_bytes(b"other")
+    ahead = ReadAhead(seal, paths)
+    with pytest.raises(RunError, match="is not the file"):
+        ahead.read(paths[-1])
