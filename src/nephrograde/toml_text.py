@@ -48,4 +48,9 @@ def read_toml(text: str) -> dict[str, Any]:
             what = "levels of brackets" if depth > DEEPEST else "levels in a key"
             line = text.count("\n", 0, found.start()) + 1
             raise tomllib.TOMLDecodeError(f"More than {DEEPEST} {what} (at line {line})")
-    return tomllib.loads(text)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise tomllib.TOMLDecodeError(str(error)) from None

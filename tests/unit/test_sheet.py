@@ -299,3 +299,11 @@ def test_a_workbook_that_would_unpack_to_gigabytes_is_refused(tmp_path: Path) ->
     raw[place : place + 4] = (2_000_000_000).to_bytes(4, "little")
     (tmp_path / "t.xlsx").write_bytes(bytes(raw))
     assert "2.0 GB" in open_sheet(tmp_path / "t.xlsx")[1][0].what
+
+
+def test_damage_far_below_the_beginning_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"患者{number},3\n" for number in range(170_000))
+    (tmp_path / "t.csv").write_bytes(f"patient_id,isup_grade\n{rows}".encode() + b"\xe6\x82,2\n")
+    sheet, problems = open_sheet(tmp_path / "t.csv")
+    assert sheet is None
+    assert "170002" in problems[0].what

@@ -320,3 +320,8 @@ def test_an_override_is_not_nested_more_deeply_than_a_study(tmp_path):
     deep = ("a" + ".a" * 50_000 + "=1", "fit.epochs=" + "[" * 100_000)
     for override in deep:
         assert salvage_study(tmp_path / "study.toml", (override,))[1]
+
+
+def test_a_number_of_thousands_of_digits_is_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not TOML"):
+        load_study(study_at(tmp_path, f"x = {'1' * 5000}"))

@@ -150,6 +150,9 @@ def _damage_of(raw: bytes) -> str:
     """Say where UTF-8 is damaged; empty if it is another encoding."""
     text = raw[: 10 * JUDGED_BYTES].decode("utf-8-sig", errors="replace")
     damaged = text.count("\ufffd")
+    if damaged == 0:  # farther down
+        text = raw.decode("utf-8-sig", errors="replace")
+        damaged = text.count("\ufffd")
     whole = _n_foreign(text) - damaged
     if damaged > _DAMAGED_SHARE * whole or whole < 3:
         return ""

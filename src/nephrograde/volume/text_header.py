@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST_HEADER = 1 << 20
+_LARGEST_AXIS = 1 << 20
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
@@ -42,7 +43,8 @@ class TextHeader:
 
     Attributes:
         n_bytes: Uncompressed size of the voxels it claims; 0 if it cannot be told.
-        size: Voxels along each axis, as text.
+        sizes: Voxels along each axis; empty if they are not whole numbers.
+        n_axes: How many axes it claims, as text.
         is_compressed: Whether the voxels are.
         data_names: Files with the voxels; empty if they follow the header.
         has_voxel_size: Whether it states one for every axis.
@@ -50,7 +52,8 @@ class TextHeader:
     """
 
     n_bytes: int
-    size: str
+    sizes: tuple[int, ...]
+    n_axes: str
     is_compressed: bool
     data_names: tuple[str, ...]
     has_voxel_size: bool
@@ -84,8 +87,13 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
         A warning "voxel-size-missing", or nothing.
 
     Raises:
-        VolumeError: With code "data-elsewhere", "file-missing", "file-truncated" or "file-too-large".
+        VolumeError: With code "file-unreadable" (no usable size, on which SimpleITK may hang or crash),
+            "data-elsewhere", "file-missing", "file-truncated" or "file-too-large".
     """
+    if header.n_axes != str(len(header.sizes)) or not all(0 < size < _LARGEST_AXIS for size in header.sizes):
+        raise VolumeError(
+            "file-unreadable", "does not state the size of its image in its header.", "Copy or export the file again."
+        )
     stored = 0
     for name in header.data_names:
         if "/" in name or "\\" in name or name in {"", ".", ".."}:
@@ -108,7 +116,8 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
     if not header.data_names:
         stored = image_path.stat().st_size
     ratio = LARGEST_RATIO if header.is_compressed else 1
-    require_plausible(header.n_bytes, stored, f"an image of {header.size} voxels", ratio=ratio)
+    size = " × ".join(map(str, header.sizes))
+    require_plausible(header.n_bytes, stored, f"an image of {size} voxels", ratio=ratio)
     if header.has_voxel_size:
         return []
     message = "does not state the size of its voxels; they were taken to measure 1 × 1 × 1 mm."
@@ -143,7 +152,8 @@ def _nrrd(head: bytes) -> TextHeader:
         n_bytes=_claimed(
             sizes, fields.get("type", "").lower(), _NRRD_BYTES, is_text=encoding in {"txt", "text", "ascii"}
         ),
-        size=" × ".join(map(str, sizes)),
+        sizes=tuple(sizes),
+        n_axes=fields.get("dimension", ""),
         is_compressed=encoding not in {"raw", "txt", "text", "ascii", "hex"},
         data_names=tuple(name.removeprefix("./") for name in names),
         has_voxel_size=has_directions or len(spacings) >= 3,
@@ -173,7 +183,8 @@ def _metaimage(head: bytes) -> TextHeader:
     is_oriented = any(name in fields for name in ("TransformMatrix", "Orientation", "Rotation"))
     return TextHeader(
         n_bytes=_claimed([*sizes, *channels] if sizes else [], fields.get("ElementType", ""), _META_BYTES),
-        size=" × ".join(map(str, sizes)),
+        sizes=tuple(sizes),
+        n_axes=fields.get("NDims", ""),
         is_compressed=fields.get("CompressedData", "").lower() == "true",
         data_names=() if is_local else tuple(name.removeprefix("./") for name in names),
         has_voxel_size=any(

@@ -193,3 +193,24 @@ def test_a_gzip_file_of_several_members_is_read(
     content = make_nifti(np.tile(random_values, (4, 4, 4)))
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(content[:9000]) + gzip.compress(content[9000:]))
     assert read_volume(tmp_path / "a.nii.gz").values.shape == (44, 36, 28)
+
+
+@pytest.mark.parametrize("n_axes", ["2147483648", "3.5", "", "4"])
+def test_a_header_without_a_usable_number_of_axes_is_refused_at_once(tmp_path: Path, n_axes: str) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(64))
+    fields = (
+        f"ObjectType = Image\nNDims = {n_axes}\nDimSize = 4 4 4\nElementType = MET_UCHAR\nElementDataFile = a.raw\n"
+    )
+    (tmp_path / "a.mhd").write_text(fields)
+    with pytest.raises(VolumeError) as refused:
+        read_volume(tmp_path / "a.mhd")  # SimpleITK was still reading the first after ten minutes
+    assert refused.value.code == "file-unreadable"
+
+
+@pytest.mark.parametrize("sizes", [f"4 4 {'9' * 4000}", "4 4 0", "4 4 -4", "4 4"])
+def test_an_nrrd_of_impossible_size_is_refused(tmp_path: Path, sizes: str) -> None:
+    header = f"NRRD0004\ntype: uchar\ndimension: 3\nsizes: {sizes}\nencoding: raw\n\n"
+    (tmp_path / "a.nrrd").write_bytes(header.encode() + bytes(64))
+    with pytest.raises(VolumeError) as refused:
+        read_volume(tmp_path / "a.nrrd")  # SimpleITK crashed on the first
+    assert refused.value.code == "file-unreadable"
