@@ -17,6 +17,7 @@ import torch
 from nephrograde.cohort.split import read_split
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.scores import read_scores
 from nephrograde.evaluation.tables import read_estimates, write_estimates, write_table
 from nephrograde.files import write_json, write_rows
@@ -214,7 +215,7 @@ class Tables:
         path = self.folder / "estimates.csv"
         auc = Estimate("auc", 0.9, 0.85, 0.95, 90, 41, "DeLong", confidence=0.95)
         sensitivity = Estimate("sensitivity", 0.8, 0.6, 0.9, 90, 41, "Wilson", confidence=0.95, part=33, whole=41)
-        threshold = Estimate("threshold", 0.4, math.nan, math.nan, 90, 41, "Youden", rule="youden")
+        threshold = Estimate("threshold", 0.4, math.nan, math.nan, 90, 41, "Youden", rule=Rule.YOUDEN)
         write_estimates([("weak-1-cmp", "test", one) for one in (auc, sensitivity, threshold)], path)
         return Target(path, lambda: read_estimates(path))
 
