@@ -11,7 +11,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import read_rows, write_rows
 from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
-from nephrograde.model.network import Network, build_network
+from nephrograde.model.network import Network, build_hollow_network
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.replacement import replaced_folder
 from nephrograde.run.folder import FoldFolder
@@ -95,17 +95,13 @@ def read_fold(fold_dir: Path) -> FoldFit:
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(
-    fold_dir: Path, *, into: Network | None = None, read: Callable[[Path], bytes] | None = None
-) -> tuple[Network, ModelCard]:
+def load_network(fold_dir: Path, *, read: Callable[[Path], bytes] | None = None) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
 
     Card and weights are verified on the same read that loads them.
 
     Args:
         fold_dir: The folder of the fold.
-        into: A network of the same make that takes the weights; a new one when None, which takes longer to build than
-            its weights to read.
         read: Reads and verifies a file of the fold; against the seal of the fit when None.
 
     Raises:
@@ -117,7 +113,7 @@ def load_network(
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
     read = read or _reader(fold)
     card = parse_card(read(fold.card_path), fold.card_path)
-    network = into or build_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
+    network = build_hollow_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
     load_weights(network, fold.weights_path, read(fold.weights_path))
     return network.eval(), card
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from nephrograde.model.resnet import ResNet18
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy.typing as npt
 
     from nephrograde.vocabulary import FloatVector
@@ -73,6 +76,31 @@ def build_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal
     """
     resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
     return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+
+
+def build_hollow_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
+    """Build the network of :func:`build_network` without weights, for those that ``load_weights`` puts into it.
+
+    Nothing is drawn from torch's global generator, and no memory is taken.
+
+    >>> build_hollow_network(3, channels=2).resnet.conv1.weight.device.type
+    'meta'
+    """
+    with torch.device("meta"), _Undrawn():
+        resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
+    return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves new weights as they are where ``torch.nn.init`` would draw them."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in {"normal_", "uniform_"}:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:

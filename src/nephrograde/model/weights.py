@@ -93,7 +93,7 @@ def load_weights(network: Network, weights_path: Path, raw: bytes | None = None)
     """Load weights written by ``save_weights`` into a network of the same kind.
 
     Args:
-        network: Modified in place.
+        network: Its weights are replaced; it may be hollow.
         weights_path: The file.
         raw: Its bytes, where they have been read and verified; the file is then not read again.
 
@@ -115,7 +115,11 @@ def load_weights(network: Network, weights_path: Path, raw: bytes | None = None)
             f"{weights_path} holds weights that are not finite (in {spoilt}), with which nothing can be graded. "
             "Delete its folder and fit again."
         )
-    network.resnet.load_state_dict(given)
+    formatted = {
+        name: tensor.to(memory_format=network.memory_format) if tensor.ndim > 1 + network.dimensions else tensor
+        for name, tensor in given.items()
+    }
+    network.resnet.load_state_dict(formatted, assign=True)
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.model.network import Network
+    from nephrograde.run.folder import FoldFolder
     from nephrograde.run.seal import Seal
     from nephrograde.study import FitSettings
+
+
+_FOLDS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +66,22 @@ def load_ensemble(
     Raises:
         RunError: Where the model has not been fitted, or a file is missing, damaged, altered or of another version.
     """
-    networks: list[Network] = []
-    for fold in seal.folds(model):
-        copied = copy.deepcopy(networks[0]) if networks else None
-        network, card = load_network(fold.fold_dir, into=copied, read=read or seal.read)
-        if (card.model, card.fold) != (model, fold.number):
-            raise RunError(
-                f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "
-                "`nephrograde fit` and `nephrograde evaluate`."
-            )
-        networks.append(network)
+    folds = seal.folds(model)
+    with ThreadPoolExecutor(_FOLDS_AT_ONCE) as executor:
+        networks = tuple(executor.map(lambda fold: _load_fold(fold, read or seal.read), folds))
     if not networks:
         raise RunError(
             f"{seal.folder.models_dir / model} holds no network that was evaluated. Run `nephrograde fit` and "
             "`nephrograde evaluate`."
         )
-    return Ensemble(tuple(networks), settings)
+    return Ensemble(networks, settings)
+
+
+def _load_fold(fold: FoldFolder, read: Callable[[Path], bytes]) -> Network:
+    network, card = load_network(fold.fold_dir, read=read)
+    if (card.model, card.fold) != (fold.model, fold.number):
+        raise RunError(
+            f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "
+            "`nephrograde fit` and `nephrograde evaluate`."
+        )
+    return network

@@ -124,5 +124,5 @@ def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
         return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
 
     # The size of the network is no setting of a study: a fitted fold is read back as a ResNet-18.
-    for room in ("learner", "folder"):
-        monkeypatch.setattr(f"nephrograde.fit.{room}.build_network", build)
+    monkeypatch.setattr("nephrograde.fit.learner.build_network", build)
+    monkeypatch.setattr("nephrograde.fit.folder.build_hollow_network", build)

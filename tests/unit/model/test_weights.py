@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError
 from nephrograde.files import sha256_of
-from nephrograde.model.network import Network, build_network
+from nephrograde.model.network import Network, build_hollow_network, build_network, score
 from nephrograde.model.weights import load_initial, load_weights, save_weights, shortcut_of
 from nephrograde.study import InitialWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -165,13 +167,22 @@ def test_missing_file(tmp_path: Path) -> None:
         shortcut_of(InitialWeights(path=tmp_path / "absent.pth", sha256="0" * 64))
 
 
-def test_own_weights_round_trip(tmp_path: Path) -> None:
-    network, other = build_network(2, channels=1), build_network(2, channels=1)
+@pytest.mark.parametrize("build", [build_network, build_hollow_network])
+def test_own_weights_round_trip(build: Callable[..., Network], tmp_path: Path) -> None:
+    network, other = build_network(2, channels=1), build(2, channels=1)
     save_weights(network.resnet.state_dict(), tmp_path / "weights.safetensors")
     load_weights(other, tmp_path / "weights.safetensors")
     given = network.state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in other.state_dict().items())
     assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=torch.channels_last)
+    images = np.random.default_rng(0).random((3, 1, 32, 32)).astype(np.float16)
+    assert score(other, images).tolist() == score(network, images).tolist()
+
+
+def test_a_hollow_network_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    build_hollow_network(3, channels=2)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_own_weights_of_another_network_or_damaged(tmp_path: Path) -> None:
