@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,7 +92,8 @@ def make_nifti() -> Callable[..., bytes]:
 
 @pytest.fixture
 def write_series() -> Callable[..., list[Path]]:
-    """Write one DICOM series; every argument may be a list with one entry a slice."""
+    """Write one DICOM series, with the same UIDs in every run; every argument may be a list with one entry a slice."""
+    numbers = itertools.count()
 
     def write(
         series_dir: Path,
@@ -106,8 +108,9 @@ def write_series() -> Callable[..., list[Path]]:
         **entries: Any,
     ) -> list[Path]:
         series_dir.mkdir(parents=True, exist_ok=True)
-        series_uid = series_uid or generate_uid()
-        study_uid = generate_uid()
+        number = str(next(numbers))
+        series_uid = series_uid or generate_uid(entropy_srcs=["series", number])
+        study_uid = generate_uid(entropy_srcs=["study", number])
         positions = list(positions_mm)
         rescales = rescale if isinstance(rescale, list) else [rescale] * len(positions)
         file_names = list(names or [f"IM{k:03d}" for k in range(len(positions))])
@@ -117,7 +120,7 @@ def write_series() -> Callable[..., list[Path]]:
             dataset.file_meta = FileMetaDataset()
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
-            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = f"{study_uid[:50]}.{k + 1}"
             dataset.Modality = "CT"
             dataset.SeriesInstanceUID = series_uid
             dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = study_uid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 GEOMETRY = ("space: right-anterior-superior", "space directions: (2.5,0,0) (0,2.5,0) (0,0,5)")
+
+
+def _fix_uid(path: Path) -> None:
+    """Give an object the same UID in every run, so that the same bytes are damaged."""
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.save_as(path)
 
 
 class Images:
@@ -176,6 +184,7 @@ class Images:
     def mask_seg(self) -> Target:
         path = self.folder / "mask.dcm"
         write_segmentation(path, {"tumour": self._blob() > 0}, self._volume())
+        _fix_uid(path)
         return self._marks(path)
 
     def mask_rtstruct(self) -> Target:
@@ -183,6 +192,7 @@ class Images:
         square = ((3, 3), (8, 3), (8, 7), (3, 7))
         contours = [("CLOSED_PLANAR", [volume.to_mm((x, y, k)) for x, y in square]) for k in (2, 3, 4)]
         write_structures(path, {"tumour": contours})
+        _fix_uid(path)
         return self._marks(path)
 
     def organs_nifti(self) -> Target:
@@ -194,8 +204,10 @@ class Images:
         return Target(path, lambda: read_organs(path, volume))
 
     def catalogue_sqlite(self) -> Target:
-        folder = self._series()[0].parent
-        path = self.folder / "held.sqlite"
+        paths = self._series()
+        for one in paths:
+            os.utime(one, (1.7e9, 1.7e9))  # the catalogue holds it
+        folder, path = paths[0].parent, self.folder / "held.sqlite"
         return Target(self._held(folder, path), lambda: self._held(folder, path))
 
     def _held(self, folder: Path, path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The SQLite file in which a scan keeps what it has read, so that the next scan reads only what is new or changed.
 
 It contains what the headers say about the patients: keep it with the key file, and delete it when the cohort is final.
+Every row has a checksum, and all are verified when the file is opened: a damaged catalogue is refused, never believed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import errno
 import json
 import os
 import sqlite3
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,23 +29,36 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.archive import Looked
     from nephrograde.sources.scan.tree import FoundFile
 
-VERSION = 3
+VERSION = 4
 """Increase when headers are read differently; older files are then read again."""
 COPY = "duplicate of another file in its series (same SOPInstanceUID)"
 _OURS = 0x6E656772  # "negr", the SQLite application id
 _UNFINISHED = -1
 _TABLES = """
 CREATE TABLE scan (version INTEGER, folder BLOB, number INTEGER);
-CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB UNIQUE, n_bytes INTEGER, changed_ns INTEGER, number INTEGER);
-CREATE TABLE refused (file INTEGER, member TEXT, reason TEXT);
-CREATE TABLE says (id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY, path BLOB UNIQUE, n_bytes INTEGER, changed_ns INTEGER, checksum INTEGER, number INTEGER);
+CREATE TABLE refused (file INTEGER, member TEXT, reason TEXT, checksum INTEGER);
+CREATE TABLE says (id INTEGER PRIMARY KEY, text TEXT UNIQUE, checksum INTEGER);
 CREATE TABLE instance (
     file INTEGER, member TEXT, patient_id TEXT, study_uid TEXT, series_uid TEXT, sop_uid TEXT, acquisition TEXT,
-    number INTEGER, n_images INTEGER, low_mm REAL, high_mm REAL, step_mm REAL, acquired TEXT, says INTEGER);
+    number INTEGER, n_images INTEGER, low_mm REAL, high_mm REAL, step_mm REAL, acquired TEXT, says INTEGER,
+    checksum INTEGER);
 CREATE INDEX refused_file ON refused (file);
 CREATE INDEX instance_file ON instance (file);
 CREATE INDEX instance_series ON instance (patient_id, study_uid, series_uid);
 """
+_CHECKED = (
+    "SELECT path, n_bytes, changed_ns, checksum FROM file",
+    "SELECT * FROM refused",
+    "SELECT text, checksum FROM says",
+    "SELECT * FROM instance",
+)
+"""The values of each table with their checksum; the ids that others refer to are checked by ``_DANGLING``."""
+_DANGLING = (
+    "SELECT 1 FROM instance WHERE file NOT IN (SELECT id FROM file) OR says NOT IN (SELECT id FROM says)",
+    "SELECT 1 FROM refused WHERE file NOT IN (SELECT id FROM file)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,7 @@ _UNWRITABLE = {
     sqlite3.SQLITE_PERM: errno.EACCES,
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
+_DELETE = "Delete it and run the command again: the folder is then read again. If it is not a catalogue, move it away."
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -84,12 +100,12 @@ def about_catalogue(catalogue_path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bytes are details
         if code in _UNWRITABLE:
             raise WriteError.of(catalogue_path, OSError(_UNWRITABLE[code], str(error))) from error
         what = "is in use by another scan" if code in _IN_USE else "is not a scan catalogue, or is damaged"
-        remedy = "Wait for it to end." if code in _IN_USE else "Delete it, or give another name."
+        remedy = "Wait for it to end." if code in _IN_USE else _DELETE
         raise InputError([Problem(str(catalogue_path), what, remedy)]) from None
 
 
@@ -122,12 +138,29 @@ class Store:
         known = connection.execute("SELECT version, folder, number FROM scan").fetchone() if "scan" in tables else None
         if known is None or known[:2] != (VERSION, folder):
             for table in tables:
-                connection.execute(f"DROP TABLE {table}")
+                connection.execute(f"DROP TABLE {_quoted(table)}")
             connection.executescript(f"PRAGMA application_id = {_OURS}; {_TABLES}")
             connection.execute("INSERT INTO scan VALUES (?, ?, 0)", (VERSION, folder))
+        else:
+            self._verify(known[2])
         connection.execute("UPDATE scan SET number = number + 1")
         connection.commit()
         return int(connection.execute("SELECT number FROM scan").fetchone()[0])
+
+    def _verify(self, number: object) -> None:
+        """Check every row, and that what refers to another finds it; ``number`` is that of the last scan."""
+        connection = self._connection
+        is_sound = isinstance(number, int) and connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
+        if not is_sound or any(connection.execute(f"{query} LIMIT 1").fetchone() for query in _DANGLING):
+            raise sqlite3.DatabaseError("damaged")
+        for query in _CHECKED:
+            for *values, checksum in connection.execute(query):
+                if _checksum(values) != checksum:
+                    raise sqlite3.DatabaseError("damaged")
+        if connection.execute(
+            "SELECT 1 FROM file WHERE typeof(number) != 'integer' OR number > ?", (number,)
+        ).fetchone():
+            raise sqlite3.DatabaseError("damaged")
 
     def keeps(self, found: FoundFile) -> bool:
         """Whether a file is known and unchanged; it is then marked as seen. False for files that cannot be read."""
@@ -145,8 +178,8 @@ class Store:
         if old:
             self._forget("= ?", old)
         added = self._connection.execute(
-            "INSERT INTO file (path, n_bytes, changed_ns, number) VALUES (?, ?, ?, ?)",
-            (path, found.n_bytes, found.changed_ns, _UNFINISHED),
+            "INSERT INTO file (path, n_bytes, changed_ns, checksum, number) VALUES (?, ?, ?, ?, ?)",
+            (*_with_checksum(path, found.n_bytes, found.changed_ns), _UNFINISHED),
         )
         return int(added.lastrowid or 0)
 
@@ -154,10 +187,11 @@ class Store:
         """Store what was found in a file, or in some members of an archive."""
         for member, outcome in outcomes:
             if isinstance(outcome, Refused):
-                self._connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (file, member, outcome.reason))
+                row = _with_checksum(file, member, outcome.reason)
+                self._connection.execute("INSERT INTO refused VALUES (?, ?, ?, ?)", row)
                 continue
             self._connection.execute(
-                "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 _row(file, member, outcome, self._says),
             )
 
@@ -241,7 +275,7 @@ class Store:
             self._connection.close()
 
     def _says_id(self, text: str) -> int:
-        self._connection.execute("INSERT OR IGNORE INTO says (text) VALUES (?)", (text,))
+        self._connection.execute("INSERT OR IGNORE INTO says (text, checksum) VALUES (?, ?)", _with_checksum(text))
         return int(self._connection.execute("SELECT id FROM says WHERE text = ?", (text,)).fetchone()[0])
 
     def _text(self, says: int) -> dict[str, Any]:
@@ -250,7 +284,7 @@ class Store:
 
 
 def _row(file: int, member: str, header: InstanceHeader, says: Any) -> tuple[Any, ...]:
-    return (
+    return _with_checksum(
         file,
         member,
         header.patient_id,
@@ -266,6 +300,20 @@ def _row(file: int, member: str, header: InstanceHeader, says: Any) -> tuple[Any
         header.acquired,
         says(header.series),
     )
+
+
+def _with_checksum(*values: Any) -> tuple[Any, ...]:
+    return (*values, _checksum(values))
+
+
+def _checksum(values: Iterable[Any]) -> int:
+    """The same for values as they are written and as SQLite returns them: it stores NaN as NULL, and 5 as 5.0."""
+    as_stored = [float(value) if isinstance(value, int) else None if value != value else value for value in values]  # noqa: PLR0124 (NaN)
+    return zlib.crc32(repr(as_stored).encode())
+
+
+def _quoted(table: str) -> str:
+    return '"' + table.replace('"', '""') + '"'
 
 
 def _name(path: bytes, member: str) -> str:
