@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.signature import is_dicom_file
+from nephrograde.volume.silence import silenced
 from nephrograde.volume.unpack import LARGEST_RATIO
 from nephrograde.volume.volume import make_volume
 
@@ -181,6 +183,8 @@ def _decode(picture_path: Path) -> npt.NDArray[Any]:
             with Image.open(picture_path) as image:
                 _require_one_of_sane_size(image)
                 _require_held(image, picture_path)
+                with silenced() if image.format == "TIFF" else nullcontext():
+                    image.load()
                 upright = ImageOps.exif_transpose(image)
                 return np.asarray(upright.convert("RGBA") if upright.mode in {"P", "PA", "CMYK", "YCbCr"} else upright)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -15,6 +15,7 @@ from nephrograde.volume.dicom.series_list import is_series_list
 from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.nifti import read_nifti
+from nephrograde.volume.silence import silenced
 from nephrograde.volume.text_header import check_text_header, read_text_header
 
 if TYPE_CHECKING:
@@ -98,9 +99,11 @@ def _read_other(image_path: Path) -> Series:
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(image_path))
     try:
-        reader.ReadImageInformation()
+        with silenced():
+            reader.ReadImageInformation()
         _require_scalar_3d(reader)
-        image = reader.Execute()
+        with silenced():
+            image = reader.Execute()
     except RuntimeError:
         raise VolumeError(
             "file-unreadable",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_HEADER = 1 << 20
 _LARGEST_AXIS = 1 << 20
+_FARTHEST_MM = 1e6
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
@@ -29,6 +30,10 @@ _NRRD_BYTES = {
     8: ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t",
         "ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t", "double"),
 }  # fmt: skip
+_META_GEOMETRY = (
+    *("TransformMatrix", "Orientation", "Rotation", "Offset", "Position", "Origin", "CenterOfRotation"),
+    *("ElementSpacing", "ElementSize"),
+)
 _META_BYTES = {
     1: ("MET_CHAR", "MET_UCHAR"),
     2: ("MET_SHORT", "MET_USHORT"),
@@ -49,6 +54,7 @@ class TextHeader:
         data_names: Files with the voxels; empty if they follow the header.
         has_voxel_size: Whether it states one for every axis.
         is_oriented: Whether it states how the axes lie in the patient.
+        is_sane: Whether what it states of directions, place and voxel size are numbers of a size that a scan has.
     """
 
     n_bytes: int
@@ -58,6 +64,7 @@ class TextHeader:
     data_names: tuple[str, ...]
     has_voxel_size: bool
     is_oriented: bool
+    is_sane: bool
 
 
 def read_text_header(image_path: Path) -> TextHeader:
@@ -87,12 +94,16 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
         A warning "voxel-size-missing", or nothing.
 
     Raises:
-        VolumeError: With code "file-unreadable" (no usable size, on which SimpleITK may hang or crash),
+        VolumeError: With code "file-unreadable" (no usable size or geometry, on which SimpleITK may hang or crash),
             "data-elsewhere", "file-missing", "file-truncated" or "file-too-large".
     """
     if header.n_axes != str(len(header.sizes)) or not all(0 < size < _LARGEST_AXIS for size in header.sizes):
         raise VolumeError(
             "file-unreadable", "does not state the size of its image in its header.", "Copy or export the file again."
+        )
+    if not header.is_sane:
+        raise VolumeError(
+            "file-unreadable", "states a geometry in its header that no scan has.", "Copy or export the file again."
         )
     stored = 0
     for name in header.data_names:
@@ -158,6 +169,11 @@ def _nrrd(head: bytes) -> TextHeader:
         data_names=tuple(name.removeprefix("./") for name in names),
         has_voxel_size=has_directions or len(spacings) >= 3,
         is_oriented=has_directions and "space" in fields,
+        is_sane=all(
+            abs(float(number)) < _FARTHEST_MM
+            for name in ("space directions", "spacedirections", "space origin", "spaceorigin", "spacings")
+            for number in _NUMBER.findall(fields.get(name, ""))
+        ),
     )
 
 
@@ -191,6 +207,11 @@ def _metaimage(head: bytes) -> TextHeader:
             len(_NUMBER.findall(fields.get(name, ""))) >= 3 for name in ("ElementSpacing", "ElementSize")
         ),
         is_oriented=is_oriented,
+        is_sane=all(
+            _NUMBER.fullmatch(word) and abs(float(word)) < _FARTHEST_MM
+            for name in _META_GEOMETRY
+            for word in fields.get(name, "").split()
+        ),
     )
 
 

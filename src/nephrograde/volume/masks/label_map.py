@@ -14,7 +14,9 @@ from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.labels import Label, choose_labels, find_names_file, read_names
 from nephrograde.volume.masks.marks import Marks, nothing_marked, turn
 from nephrograde.volume.overlay import bounding_box
+from nephrograde.volume.silence import silenced
 from nephrograde.volume.stored import read_stored
+from nephrograde.volume.text_header import check_text_header, read_text_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +92,10 @@ def _find_segments(mask_path: Path) -> list[_Segment]:
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(mask_path))
     try:
-        reader.ReadImageInformation()
-    except RuntimeError:
+        check_text_header(mask_path, read_text_header(mask_path))
+        with silenced():
+            reader.ReadImageInformation()
+    except (RuntimeError, VolumeError):
         return []  # read_stored reports what is wrong
     entries: dict[int, dict[str, str]] = {}
     for key in reader.GetMetaDataKeys():
@@ -145,7 +149,8 @@ def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Mar
 
 def _read_image(mask_path: Path) -> SimpleITK.Image:
     try:
-        image = SimpleITK.ReadImage(str(mask_path))
+        with silenced():
+            image = SimpleITK.ReadImage(str(mask_path))
     except RuntimeError:
         raise VolumeError(
             "file-unreadable",
