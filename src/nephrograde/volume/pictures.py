@@ -18,6 +18,7 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.signature import is_dicom_file
+from nephrograde.volume.dicom.slices import require_pixels
 from nephrograde.volume.silence import silenced
 from nephrograde.volume.unpack import LARGEST_RATIO
 from nephrograde.volume.volume import make_volume
@@ -261,6 +262,7 @@ def _is_dicom_slice(path: Path) -> bool:
 
 
 def _read_dicom_slice(path: Path) -> tuple[npt.NDArray[Any], bool, tuple[float, float] | None]:
+    require_pixels(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:

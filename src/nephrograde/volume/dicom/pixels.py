@@ -23,12 +23,14 @@ from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage, generate
 
 from nephrograde.errors import VolumeError, about_temporary_files
 from nephrograde.volume.dicom.codestream import bare_codestream, require_sound_stream
+from nephrograde.volume.dicom.compression import is_hollow, require_filled, require_held
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
+from nephrograde.volume.dicom.dictionary import UNCOMPRESSED
 from nephrograde.volume.dicom.entries import NonsenseError
 from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -71,6 +73,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
 
     Raises:
         UnreadSliceError: With code "file-unreadable" or "file-truncated".
+        VolumeError: With code "file-too-large" if compressed slices claim a size that they hold next to nothing of.
 
     Source: DICOM PS3.3 C.7.6.3.1, C.7.5.1.1.2 (padding), C.11.1.1.2 (rescaling); PS3.5 8.
     """
@@ -79,6 +82,7 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     by_file: dict[Path, list[int]] = defaultdict(list)
     for k, one in enumerate(slices):
         by_file[one.file.path].append(k)
+    _require_filled_files(slices, by_file)
     for numbers in by_file.values():
         for k, stored in _frames_or_refusal([slices[k] for k in numbers], numbers):
             plane = _rescaled(stored, slices[k])
@@ -90,6 +94,18 @@ def decode(slices: Sequence[Slice]) -> tuple[VolumeArray, list[Fault]]:
     if planes is None:
         raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
     return planes.T, _faults(slices)
+
+
+def _require_filled_files(slices: Sequence[Slice], paths: Iterable[Path]) -> None:
+    if all(one.form.syntax in UNCOMPRESSED for one in slices):
+        return
+    claimed = sum(one.form.frame_bytes for one in slices)
+    if is_hollow(sum(path.stat().st_size for path in paths), claimed):
+        raise VolumeError(
+            "file-too-large",
+            f"claims {len(slices)} slices of {claimed / 2**30:.1f} GiB together, and holds next to nothing.",
+            "Check that it is a scan; copy the series again from its source.",
+        )
 
 
 def _frames_or_refusal(slices: list[Slice], numbers: list[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -181,8 +197,12 @@ def _compressed_frames(content: bytes, one: Slice) -> list[bytes]:
 
 
 def _decompressed(frame: bytes, one: Slice) -> npt.NDArray[Any]:
-    values = None
+    values, form = None, one.form
     try:
+        require_held(
+            form.syntax, len(frame), rows=form.rows, columns=form.columns, frames=1, bits_allocated=form.bits_allocated
+        )
+        require_filled(len(frame), n_pixels=form.rows * form.columns, bits_allocated=form.bits_allocated)
         if one.form.syntax != RLELossless:
             frame = bare_codestream(frame)
             require_sound_stream(frame, one.form)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.compression import require_held
 from nephrograde.volume.dicom.dictionary import NOT_IMAGES, SLICE_CLASSES, UNCOMPRESSED
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
@@ -227,11 +229,43 @@ def _slices_of(file: SourceFile, entries: Entries) -> list[Slice]:
             f"{file.name}: the DICOM header lacks a needed entry or gives nonsense ({error}).",
             "Export the series again.",
         ) from None
+    if found:
+        _require_pixels(file, form)
+    return found
+
+
+def require_pixels(image_path: Path) -> None:
+    """Refuse a DICOM image whose file cannot hold the pixels that its header claims; anything else passes.
+
+    Args:
+        image_path: The file.
+
+    Raises:
+        VolumeError: With code "file-truncated" or "file-unreadable".
+    """
+    file = SourceFile(image_path, "the file")
+    entries = _opened(file)
+    with suppress(NonsenseError):  # reading it says so
+        if entries is not None and "Rows" in entries:
+            _require_pixels(file, _form_of(entries))
+
+
+def _require_pixels(file: SourceFile, form: PixelForm) -> None:
     size = file.path.stat().st_size
     pixel_bytes = form.frame_bytes * form.frames
-    if found and form.syntax in UNCOMPRESSED and size < pixel_bytes:
+    if form.syntax in UNCOMPRESSED and size < pixel_bytes:
         raise _cut_short(file, f"has {size} bytes where its pixels alone need {pixel_bytes}")
-    return found
+    try:
+        require_held(
+            form.syntax,
+            size,
+            rows=form.rows,
+            columns=form.columns,
+            frames=form.frames,
+            bits_allocated=form.bits_allocated,
+        )
+    except NonsenseError as error:
+        raise _cut_short(file, str(error)) from None
 
 
 def _frames_of(entries: Entries, form: PixelForm) -> list[Entries]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.compression import require_held
 from nephrograde.volume.dicom.datasets import character_sets_of, text_of
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.contours import BRIDGED_MM
@@ -57,6 +58,7 @@ def read_segmentation(seg_path: Path, image: Grid, label: str = "") -> Marks:
     with open_object(seg_path) as dataset:
         segments = _segments(dataset)
         wanted = {one.number for one in choose_labels(segments, label)}
+        _require_held(dataset)
         frames = np.atleast_3d(dataset.pixel_array) if "PixelData" in dataset else np.zeros((0, 1, 1), np.uint8)
         frames = frames.reshape(-1, int(dataset.Rows), int(dataset.Columns))
         groups = [_Frame(dataset, number) for number in range(len(frames))]
@@ -78,6 +80,20 @@ def read_segmentation(seg_path: Path, image: Grid, label: str = "") -> Marks:
         raise nothing_marked(label)
     present = tuple(one for one in segments if one.number in found)
     return Marks(*turn(stack.T, grid), present, tuple(one for one in present if one.number in wanted))
+
+
+def _require_held(dataset: pydicom.Dataset) -> None:
+    """Refuse compressed frames that cannot hold what the header claims, before they are allocated."""
+    if "PixelData" not in dataset or not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    require_held(
+        dataset.file_meta.TransferSyntaxUID,
+        len(dataset.PixelData),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        bits_allocated=int(dataset.BitsAllocated),
+    )
 
 
 class _Frame:
