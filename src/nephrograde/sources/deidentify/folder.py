@@ -12,13 +12,14 @@ from nephrograde.files import write_rows
 from nephrograde.lock import lock_path_of, only_writer_of
 from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.sources.deidentify.found import Content, SetAside, contents_below
-from nephrograde.sources.deidentify.gather import Gathered, gather, original_id_of
+from nephrograde.sources.deidentify.gather import gather
 from nephrograde.sources.deidentify.header import Cleaner
 from nephrograde.sources.deidentify.journal import Journal, Outcome
 from nephrograde.sources.deidentify.key import Key, write_private
-from nephrograde.sources.deidentify.revealing import identity_of
 from nephrograde.sources.deidentify.suspects import judge
 from nephrograde.sources.deidentify.uids import is_transfer_syntax
+from nephrograde.sources.identity.gathered import Gathered, original_id_of
+from nephrograde.sources.identity.revealing import identity_of
 from nephrograde.sources.scan.tree import UNREADABLE
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import BIG_ENDIAN, EXPLICIT, IMPLICIT, MEDIA_DIRECTORY_CLASS

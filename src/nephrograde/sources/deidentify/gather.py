@@ -5,104 +5,32 @@ A name may be known from one file only, while the description of another contain
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nephrograde.sources.deidentify.found import SetAside
-from nephrograde.sources.deidentify.identity import Identity
-from nephrograde.sources.deidentify.revealing import LAST_GROUP, identity_from, identity_of, kinds_by_tag, sequences
+from nephrograde.sources.identity.gathered import WHO, Gathered, is_nobodys, original_id, original_id_of
+from nephrograde.sources.identity.revealing import (
+    LAST_GROUP,
+    identity_from,
+    identity_of,
+    kinds_by_tag,
+    sequences,
+    text_in,
+    values_in,
+)
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import TAGS
 from nephrograde.volume.dicom.elements import CutShortError, DamagedError, Wanted, find_elements
 from nephrograde.volume.dicom.signature import is_dicom
-from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from pydicom import Dataset
+    from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.sources.deidentify.found import Content
     from nephrograde.volume.dicom.elements import Item, Value
 
-_NOBODYS_ID = re.compile(r"(anon\w*|unknown|none|test|no ?id|[x0-]+)", re.IGNORECASE)
-_WHO = ("PatientID", "PatientBirthDate", "PatientName", "StudyInstanceUID")
 _FIRST_BYTES = 16 * 2**10
 _GROWTH = 8
-_MOST_IN_ONE_STUDY = 3
-"""Patients who share a study; more of them are people under one study UID, not one person under several ids."""
-
-
-def original_id(patient_id: str, birth_date: str, name: str, study_uid: str) -> str:
-    """Identify the patient: by id, together with birth date and name, as all patients may share one id or have none.
-
-    Args:
-        patient_id: PatientID, decoded, as are the others.
-        birth_date: PatientBirthDate.
-        name: PatientName.
-        study_uid: StudyInstanceUID.
-    """
-    if not _is_nobodys(patient_id):
-        return patient_id
-    person = [text for text in (birth_date, name) if text]
-    return " | ".join([*([patient_id] if patient_id else []), *(person or [study_uid])])
-
-
-def original_id_of(source: Dataset) -> str:
-    """Identify the patient of an object as read by pydicom."""
-    return original_id(*(text_of(source, keyword) for keyword in _WHO))
-
-
-class Gathered:
-    """The identity of each patient. Holds each distinct name, number and date once, whatever the number of files."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Identity] = {}
-        self._of_study: defaultdict[str, set[str]] = defaultdict(set)
-        self._studies: defaultdict[str, set[str]] = defaultdict(set)
-        self._incomplete: set[str] = set()
-        self._merged: dict[str, Identity] = {}
-
-    def add(self, who: str, identity: Identity, *, study_uid: str, is_incomplete: bool) -> None:
-        """Add what one file reveals.
-
-        Args:
-            who: From :func:`original_id`.
-            identity: What its header reveals.
-            study_uid: StudyInstanceUID.
-            is_incomplete: The header has no name, or nobody's id.
-        """
-        past = self._known.get(who)
-        if past is None or past != identity:
-            joined = identity if past is None else past.joined(identity)
-            self._known[who] = joined if past is None or joined != past else past
-        if study_uid and who not in self._of_study[study_uid]:
-            self._of_study[study_uid].add(who)
-            self._studies[who].add(study_uid)
-        if is_incomplete:
-            self._incomplete.add(who)
-
-    def identity(self, who: str) -> Identity:
-        """Return what all files of a patient reveal.
-
-        If a header of the patient has no name, or nobody's id, this includes what other headers of its studies reveal.
-
-        Args:
-            who: From :func:`original_id`.
-        """
-        if who not in self._merged:
-            merged = self._known.get(who, Identity())
-            for other in sorted(self._beside(who)):
-                merged = merged.joined(self._known[other])
-            self._merged[who] = merged.in_order()
-        return self._merged[who]
-
-    def _beside(self, who: str) -> Iterable[str]:
-        if who not in self._incomplete:
-            return ()
-        groups = (self._of_study[study] for study in self._studies[who])
-        return {other for group in groups if len(group) <= _MOST_IN_ONE_STUDY for other in group if other != who}
 
 
 def gather(contents: Iterable[Content], *, progress: Callable[[int], None] = lambda _: None) -> Gathered:
@@ -132,13 +60,13 @@ def _add(gathered: Gathered, content: Content, head: bytes) -> None:
         return
     except (CutShortError, SetAside):
         return
-    sets = _text(elements, TAGS["SpecificCharacterSet"], "")
-    patient_id, birth_date, name, study_uid = (_text(elements, TAGS[keyword], sets) for keyword in _WHO)
+    sets = text_in(elements, TAGS["SpecificCharacterSet"], "")
+    patient_id, birth_date, name, study_uid = (text_in(elements, TAGS[keyword], sets) for keyword in WHO)
     gathered.add(
         original_id(patient_id, birth_date, name, study_uid),
-        identity_from(_values(elements, sets)),
+        identity_from(values_in(elements, sets)),
         study_uid=study_uid,
-        is_incomplete=not name or _is_nobodys(patient_id),
+        is_incomplete=not name or is_nobodys(patient_id),
     )
 
 
@@ -157,7 +85,7 @@ def _add_damaged(gathered: Gathered, content: Content) -> None:
             )
     except (SetAside, *PYDICOM_ERRORS):
         return
-    gathered.add(who, identity, study_uid=study_uid, is_incomplete=not name or _is_nobodys(patient_id))
+    gathered.add(who, identity, study_uid=study_uid, is_incomplete=not name or is_nobodys(patient_id))
 
 
 def _elements(content: Content, head: bytes) -> Mapping[int, Value | list[Item]]:
@@ -173,27 +101,5 @@ def _elements(content: Content, head: bytes) -> Mapping[int, Value | list[Item]]
 
 
 def _wanted() -> Wanted:
-    tags = {*kinds_by_tag(), *(TAGS[keyword] for keyword in ("SpecificCharacterSet", "TransferSyntaxUID", *_WHO))}
+    tags = {*kinds_by_tag(), *(TAGS[keyword] for keyword in ("SpecificCharacterSet", "TransferSyntaxUID", *WHO))}
     return Wanted(tags, sequences(), LAST_GROUP << 16, frozenset(kinds_by_tag()))
-
-
-def _values(elements: Mapping[int, Value | list[Item]], sets: str) -> Iterator[tuple[int, str]]:
-    for tag, value in elements.items():
-        if isinstance(value, list):
-            for item in value:
-                inner = _text(item, TAGS["SpecificCharacterSet"], "") or sets
-                for held, (_, raw) in item.items():
-                    yield from ((held, text.strip(" \0")) for text in decode_text(raw, inner).split("\\"))
-        else:
-            yield from ((tag, text.strip(" \0")) for text in decode_text(value[1], sets).split("\\"))
-
-
-def _text(elements: Mapping[int, Value | list[Item]] | Item, tag: int, sets: str) -> str:
-    value = elements.get(tag)
-    if not isinstance(value, tuple):
-        return ""
-    return "\\".join(part.strip(" \0") for part in decode_text(value[1], sets).split("\\"))
-
-
-def _is_nobodys(patient_id: str) -> bool:
-    return not patient_id or _NOBODYS_ID.fullmatch(patient_id) is not None

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from pydicom import DataElement, Dataset
 
-    from nephrograde.sources.deidentify.identity import Identity
     from nephrograde.sources.deidentify.key import Subject
+    from nephrograde.sources.identity.identity import Identity
 
 REMOVED = "REMOVED"
 METHOD = "nephrograde: basic profile, descriptors cleaned, dates shifted"

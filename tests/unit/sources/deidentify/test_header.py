@@ -21,8 +21,8 @@ from nephrograde.sources.deidentify.folder import deidentify_folder
 from nephrograde.sources.deidentify.header import Cleaner
 from nephrograde.sources.deidentify.key import Subject
 from nephrograde.sources.deidentify.pixels import clean_pixels
-from nephrograde.sources.deidentify.revealing import identity_of
 from nephrograde.sources.deidentify.suspects import judge
+from nephrograde.sources.identity.revealing import identity_of
 from nephrograde.volume.dicom.datasets import quiet
 
 

@@ -38,5 +38,5 @@ def months() -> tuple[tuple[str, ...], ...]:
 
 @cache
 def _words() -> dict[str, Any]:
-    path = resources.files("nephrograde.sources.deidentify").joinpath("words.toml")
+    path = resources.files("nephrograde.sources.identity").joinpath("words.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.dates import birth_date_patterns, never_wanted
-from nephrograde.sources.deidentify.names import NamePattern, name_patterns, names_in_other_scripts
-from nephrograde.sources.deidentify.numbers import number_patterns
-from nephrograde.sources.deidentify.spelling import Folded, fold
+from nephrograde.sources.identity.dates import birth_date_patterns, never_wanted
+from nephrograde.sources.identity.names import NamePattern, name_patterns, names_in_other_scripts
+from nephrograde.sources.identity.numbers import number_patterns
+from nephrograde.sources.identity.spelling import Folded, fold
 from nephrograde.volume.dicom.moment import read_day
 
 if TYPE_CHECKING:

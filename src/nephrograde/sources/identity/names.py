@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.scripts import (
+from nephrograde.sources.identity.scripts import (
     BETWEEN,
     chinese_names,
     cyrillic_words,
@@ -16,8 +16,8 @@ from nephrograde.sources.deidentify.scripts import (
     pinyin_pattern,
     pinyin_readings,
 )
-from nephrograde.sources.deidentify.spelling import BREAK, is_han, parts_of
-from nephrograde.sources.deidentify.words import glued_words, is_ordinary_chinese, ordinary_words
+from nephrograde.sources.identity.spelling import BREAK, is_han, parts_of
+from nephrograde.sources.identity.words import glued_words, is_ordinary_chinese, ordinary_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

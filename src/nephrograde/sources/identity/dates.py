@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.words import months
+from nephrograde.sources.identity.words import months
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.spelling import fold, is_han
+from nephrograde.sources.identity.spelling import fold, is_han
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

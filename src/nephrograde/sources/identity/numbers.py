@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.spelling import BREAK, fold
+from nephrograde.sources.identity.spelling import BREAK, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

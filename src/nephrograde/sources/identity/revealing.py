@@ -6,13 +6,17 @@ from collections.abc import MutableSequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nephrograde.sources.deidentify.identity import Identity
+from nephrograde.sources.identity.identity import Identity
 from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
+from nephrograde.volume.dicom.dictionary import TAGS
+from nephrograde.volume.dicom.text import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pydicom import Dataset
+
+    from nephrograde.volume.dicom.elements import Item, Value
 
 LAST_GROUP = 0x5200
 """Groups from here on hold functional groups, curves and pixels, and nobody's name."""
@@ -89,3 +93,28 @@ def _values(source: Dataset, outer_charsets: tuple[str, ...], *, depth: int) -> 
             for item in items if isinstance(items, MutableSequence) else ():
                 if hasattr(item, "keys"):
                     yield from _values(item, charsets, depth=depth + 1)
+
+
+def values_in(elements: Mapping[int, Value | list[Item]], sets: str) -> Iterator[tuple[int, str]]:
+    """Decode elements that were found without pydicom, and those in their sequences.
+
+    Args:
+        elements: From :func:`~nephrograde.volume.dicom.elements.find_elements`.
+        sets: SpecificCharacterSet of the header.
+    """
+    for tag, value in elements.items():
+        if isinstance(value, list):
+            for item in value:
+                inner = text_in(item, TAGS["SpecificCharacterSet"], "") or sets
+                for held, (_, raw) in item.items():
+                    yield from ((held, text.strip(" \0")) for text in decode_text(raw, inner).split("\\"))
+        else:
+            yield from ((tag, text.strip(" \0")) for text in decode_text(value[1], sets).split("\\"))
+
+
+def text_in(elements: Mapping[int, Value | list[Item]] | Item, tag: int, sets: str) -> str:
+    """Return one of the elements as decoded text; empty if missing."""
+    value = elements.get(tag)
+    if not isinstance(value, tuple):
+        return ""
+    return "\\".join(part.strip(" \0") for part in decode_text(value[1], sets).split("\\"))

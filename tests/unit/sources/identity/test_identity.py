@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nephrograde.sources.deidentify.identity import Identity
+from nephrograde.sources.identity.identity import Identity
 
 SOMEONE = Identity(
     names=("Kowalska-Nowak^Łucja Anna", "Wang^Xiaoming=王^小明"),
