@@ -38,7 +38,7 @@ class SeriesEntry:
         patient_id: The pseudonym.
         study_uid: StudyInstanceUID.
         series_uid: SeriesInstanceUID.
-        description: As in the header.
+        description: From the header, without what identifies the patient.
         phase: Code of the phase; empty if unknown.
         probability: Probability of the phase.
         evidence: The evidence for the phase.

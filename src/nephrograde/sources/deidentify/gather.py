@@ -11,12 +11,13 @@ from nephrograde.sources.deidentify.found import SetAside
 from nephrograde.sources.identity.gathered import WHO, Gathered, is_nobodys, original_id, original_id_of
 from nephrograde.sources.identity.revealing import (
     LAST_GROUP,
+    decoded,
     identity_from,
     identity_of,
     kinds_by_tag,
+    revealed_in,
     sequences,
     text_in,
-    values_in,
 )
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import TAGS
@@ -64,7 +65,7 @@ def _add(gathered: Gathered, content: Content, head: bytes) -> None:
     patient_id, birth_date, name, study_uid = (text_in(elements, TAGS[keyword], sets) for keyword in WHO)
     gathered.add(
         original_id(patient_id, birth_date, name, study_uid),
-        identity_from(values_in(elements, sets)),
+        identity_from(decoded(revealed_in(elements, sets))),
         study_uid=study_uid,
         is_incomplete=not name or is_nobodys(patient_id),
     )

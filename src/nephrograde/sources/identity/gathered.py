@@ -51,11 +51,14 @@ class Gathered:
         self._incomplete: set[str] = set()
         self._merged: dict[str, Identity] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def add(self, who: str, identity: Identity, *, study_uid: str, is_incomplete: bool) -> None:
         """Add what one file reveals.
 
         Args:
-            who: From :func:`original_id`.
+            who: From :func:`original_id`, or the pseudonym.
             identity: What its header reveals.
             study_uid: StudyInstanceUID.
             is_incomplete: The header has no name, or nobody's id.
@@ -76,7 +79,7 @@ class Gathered:
         If a header of the patient has no name, or nobody's id, this includes what other headers of its studies reveal.
 
         Args:
-            who: From :func:`original_id`.
+            who: As given to :meth:`add`.
         """
         if who not in self._merged:
             merged = self._known.get(who, Identity())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import MutableSequence
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.sources.identity.identity import Identity
 from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
@@ -22,37 +24,41 @@ LAST_GROUP = 0x5200
 """Groups from here on hold functional groups, curves and pixels, and nobody's name."""
 _DEEPEST = 16
 _FEWEST_DIGITS = 4
-_IDS = ("PatientID", "OtherPatientIDs", "PatientTelephoneNumbers", "PatientBirthDateInAlternativeCalendar")
-_ORDERS = (
-    *("AccessionNumber", "AdmissionID", "StudyID", "MedicalRecordLocator", "RequestedProcedureID", "ServiceEpisodeID"),
-    *("ScheduledProcedureStepID", "PerformedProcedureStepID", "PlacerOrderNumberImagingServiceRequest"),
-    *("FillerOrderNumberImagingServiceRequest", "ClinicalTrialSubjectID", "DeviceSerialNumber", "SpecimenIdentifier"),
-)
-"""Their values are often codes such as "CT ABD", so only those with digits count as numbers."""
-_PLACES = (
-    *("InstitutionName", "InstitutionAddress", "PatientAddress", "InstitutionalDepartmentName", "RequestingService"),
-    *("CurrentPatientLocation", "PatientInstitutionResidence", "PerformedStationName", "StationName"),
-)
+_KINDS = ("names", "numbers", "orders", "places", "birth_dates")
+
+
+class Revealed(NamedTuple):
+    """An element that reveals something: its bytes, and the character sets in which they are to be read."""
+
+    tag: int
+    raw: bytes
+    sets: str
 
 
 @cache
 def kinds_by_tag() -> Mapping[int, str]:
     """What each attribute reveals, by its tag: "names", "numbers", "orders", "birth_dates" or "places"."""
-    from pydicom._dicom_dict import DicomDictionary
-    from pydicom.datadict import tag_for_keyword
+    return {tag: kind for kind in _KINDS for tag in _attributes()[kind].values()}
 
-    kinds = {tag: "names" for tag, (vr, *_) in DicomDictionary.items() if vr == "PN" and tag >> 16 < LAST_GROUP}
-    listed = {"numbers": _IDS, "orders": _ORDERS, "places": _PLACES, "birth_dates": ("PatientBirthDate",)}
-    kinds |= {tag_for_keyword(name) or 0: kind for kind, names in listed.items() for name in names}
-    return kinds
+
+@cache
+def tags_by_keyword() -> Mapping[str, int]:
+    """The tags of these attributes by their names."""
+    return {keyword: tag for kind in _KINDS for keyword, tag in _attributes()[kind].items()}
 
 
 @cache
 def sequences() -> frozenset[int]:
-    """Tags of the sequences whose items may reveal something."""
+    """Tags of all sequences in which something may be revealed."""
     from pydicom._dicom_dict import DicomDictionary
 
     return frozenset(tag for tag, (vr, *_) in DicomDictionary.items() if vr == "SQ" and tag >> 16 < LAST_GROUP)
+
+
+@cache
+def usual_sequences() -> frozenset[int]:
+    """Tags of the sequences that the standard provides for persons, ids and orders."""
+    return frozenset(_attributes()["sequences"].values())
 
 
 def identity_from(found: Iterable[tuple[int, str]]) -> Identity:
@@ -95,21 +101,37 @@ def _values(source: Dataset, outer_charsets: tuple[str, ...], *, depth: int) -> 
                     yield from _values(item, charsets, depth=depth + 1)
 
 
-def values_in(elements: Mapping[int, Value | list[Item]], sets: str) -> Iterator[tuple[int, str]]:
-    """Decode elements that were found without pydicom, and those in their sequences.
+def revealed_in(elements: Mapping[int, Value | list[Item]], sets: str) -> tuple[Revealed, ...]:
+    """Select what reveals something among elements that were found without pydicom, and in their sequences.
 
     Args:
         elements: From :func:`~nephrograde.volume.dicom.elements.find_elements`.
         sets: SpecificCharacterSet of the header.
+
+    Returns:
+        The values as in the file; equal in all slices of a series, as a rule.
     """
+    kinds, found = kinds_by_tag(), []
     for tag, value in elements.items():
-        if isinstance(value, list):
-            for item in value:
-                inner = text_in(item, TAGS["SpecificCharacterSet"], "") or sets
-                for held, (_, raw) in item.items():
-                    yield from ((held, text.strip(" \0")) for text in decode_text(raw, inner).split("\\"))
-        else:
-            yield from ((tag, text.strip(" \0")) for text in decode_text(value[1], sets).split("\\"))
+        if not isinstance(value, list):
+            if tag in kinds and value[1]:
+                found.append(Revealed(tag, value[1], sets))
+            continue
+        for item in value:
+            inner = text_in(item, TAGS["SpecificCharacterSet"], "") or sets
+            found += [Revealed(held, raw, inner) for held, (_, raw) in item.items() if held in kinds and raw]
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def decoded(revealed: tuple[Revealed, ...]) -> tuple[tuple[int, str], ...]:
+    """Decode values as :func:`identity_from` takes them.
+
+    Args:
+        revealed: From :func:`revealed_in`.
+    """
+    pairs = ((tag, text.strip(" \0")) for tag, raw, sets in revealed for text in decode_text(raw, sets).split("\\"))
+    return tuple(dict.fromkeys((tag, text) for tag, text in pairs if text))
 
 
 def text_in(elements: Mapping[int, Value | list[Item]] | Item, tag: int, sets: str) -> str:
@@ -118,3 +140,9 @@ def text_in(elements: Mapping[int, Value | list[Item]] | Item, tag: int, sets: s
     if not isinstance(value, tuple):
         return ""
     return "\\".join(part.strip(" \0") for part in decode_text(value[1], sets).split("\\"))
+
+
+@cache
+def _attributes() -> dict[str, dict[str, int]]:
+    path = resources.files("nephrograde.sources.identity").joinpath("attributes.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))

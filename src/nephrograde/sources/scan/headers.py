@@ -9,10 +9,12 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from nephrograde.sources.identity.revealing import decoded, kinds_by_tag, revealed_in, usual_sequences
 from nephrograde.volume.dicom.dictionary import (
     MASK_CLASSES,
     MEDIA_DIRECTORY_CLASS,
@@ -21,7 +23,7 @@ from nephrograde.volume.dicom.dictionary import (
     STRUCTURE_SET_CLASS,
     UNCOMPRESSED,
 )
-from nephrograde.volume.dicom.elements import CutShortError, DamagedError
+from nephrograde.volume.dicom.elements import CutShortError, DamagedError, Wanted
 from nephrograde.volume.dicom.entries import FIRST_BYTES, read_entries, want
 from nephrograde.volume.dicom.moment import read_date_time, read_moment
 from nephrograde.volume.dicom.signature import is_dicom
@@ -106,6 +108,8 @@ _REFERENCED_PARTS = (
     "RTReferencedStudySequence",
     "RTReferencedSeriesSequence",
 )
+_LAST_PERSON = 0x04000561
+"""OriginalAttributesSequence: what was corrected, such as a name."""
 _WANTED = want(_KEYWORDS)
 _WANTED_OF_FRAMES = want(_KEYWORDS, _FRAME_PARTS)
 _WANTED_OF_SEGMENTATION = want(_KEYWORDS, ("ReferencedSeriesSequence",), gathered=("SeriesInstanceUID",))
@@ -174,13 +178,13 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
         return Refused(NOT_DICOM if n_bytes else EMPTY)
     is_marked = head[128:132] == b"DICM"
     try:
-        header = read_entries(beginning, n_bytes, _WANTED)
+        header = _read(beginning, n_bytes, _WANTED)
         n_frames = max(header.find_whole("NumberOfFrames") or 1, 1)
         more = _WANTED_OF_MASKS.get(header.word("SOPClassUID"))
         if more is None and n_frames > 1 and _is_image(header) and "ImagePositionPatient" not in header:
             more = _WANTED_OF_FRAMES
         if more is not None:
-            header = read_entries(beginning, n_bytes, more)
+            header = _read(beginning, n_bytes, more)
         reason = _objection(header, n_frames, n_bytes)
     except DamagedError:
         reason = DAMAGED
@@ -190,6 +194,25 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
         # Without the DICOM marker, a file that cannot be parsed is most likely something else.
         return Refused(reason if is_marked or reason == DICOMDIR else NOT_DICOM)
     return _describe(header, n_frames)
+
+
+def _read(beginning: Callable[[int], bytes], n_bytes: int, wanted: Wanted) -> Entries:
+    """Read entries, and what reveals the patient; only the entries if the header is damaged elsewhere."""
+    try:
+        return read_entries(beginning, n_bytes, _with_persons(wanted))
+    except (CutShortError, DamagedError):
+        return read_entries(beginning, n_bytes, wanted)
+
+
+@cache
+def _with_persons(wanted: Wanted) -> Wanted:
+    persons = frozenset(kinds_by_tag())
+    return Wanted(
+        frozenset(wanted.tags) | persons,
+        frozenset(wanted.sequences) | usual_sequences(),
+        max(wanted.stop, _LAST_PERSON + 1),
+        frozenset(wanted.gathered) | persons,
+    )
 
 
 def _objection(header: Entries, n_frames: int, n_bytes: int) -> str:
@@ -230,6 +253,7 @@ def _describe(header: Entries, n_frames: int) -> InstanceHeader:
         "pixel_mm": pixel_mm if pixel_mm and min(pixel_mm) > 0 else None,
         "thickness_mm": thickness[0] if thickness and thickness[0] > 0 else None,
         "orientation": _plane(normal),
+        "revealed": decoded(revealed_in(header.elements, header.word("SpecificCharacterSet"))),
     }
     if header.word("SOPClassUID") in MASK_CLASSES:
         frame_uid, refers_to = _references(header)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
+from nephrograde.sources.identity.revealing import tags_by_keyword
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
-from nephrograde.sources.scan.pseudonyms import Pseudonyms, name_persons
+from nephrograde.sources.scan.pseudonyms import Pseudonyms, gather_identities, name_persons
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
@@ -90,13 +91,14 @@ def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *
     claim_table(paths)
     names = Pseudonyms(paths.beside("key.csv"))
     tally = Tally(grades)
+    identities = gather_identities(name_persons([headers], names, keep_ids=keep_ids))
     for person in name_persons([headers], names, keep_ids=keep_ids):
         known = grades.find(person.original_id)
         day = grades.surgery.get(known) if known else None
         surgery = {person.headers[0].patient_id: day} if day else {}
         choices = choose_series(recognise_series(person.headers), surgery=surgery)
         images = {choice.header.key: f"images/{choice.header.series_uid}" for choice in choices if choice.chosen}
-        tally.add(person, choices, images)
+        tally.add(person, choices, images, identities.identity(person.patient_id))
     names.write()
     write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
     return tally.result(paths)
@@ -220,6 +222,7 @@ def header_of_row(row: Mapping[str, object]) -> SeriesHeader:
         bolus_agent=cell("ContrastBolusAgent"),
         n_images=int(_number(cell("instanceCount", "NumberOfSeriesRelatedInstances")) or 0),
         thickness_mm=_number(cell("SliceThickness")),
+        revealed=tuple((tag, text) for name, tag in tags_by_keyword().items() if (text := cell(name))),
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem, about_writing
 from nephrograde.replacement import replaced
+from nephrograde.sources.identity.gathered import Gathered, is_nobodys
+from nephrograde.sources.identity.revealing import identity_from
 from nephrograde.spreadsheet.cells import RowWriter
 
 if TYPE_CHECKING:
@@ -175,6 +177,32 @@ def name_persons(
             keeps = is_open and keeps_its_id(original_id)
             patient_id = original_id if keeps else names.name(original_id)
             yield Person(patient_id, original_id, tuple(headers), shares_id=len(persons) > 1)
+
+
+def gather_identities(persons: Iterable[Person]) -> Gathered:
+    """Collect who each person is over all series, before anything about the first one is written.
+
+    Args:
+        persons: From :func:`name_persons`.
+
+    Returns:
+        The identities by ``patient_id``, the pseudonym.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> one, other = (SeriesHeader(series_uid=name, revealed=((0x00100010, name),)) for name in ("A^B", "C"))
+    >>> gather_identities([Person("P0001", "7", (one, other), shares_id=False)]).identity("P0001").names
+    ('A^B', 'C')
+    """
+    gathered = Gathered()
+    for person in persons:
+        for header in person.headers:
+            gathered.add(
+                person.patient_id,
+                identity_from(header.revealed),
+                study_uid=header.study_uid,
+                is_incomplete=not header.patient_name or is_nobodys(header.patient_id),
+            )
+    return gathered
 
 
 def _gather(headers: Sequence[SeriesHeader], people: Sequence[SeriesHeader]) -> dict[str, list[SeriesHeader]]:

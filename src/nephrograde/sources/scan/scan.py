@@ -18,7 +18,7 @@ from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.kinds import set_aside
 from nephrograde.sources.scan.look import LookFunction, SeriesLook, look_at_series
 from nephrograde.sources.scan.masks import choose_masks, is_mask
-from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, name_persons
+from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, gather_identities, name_persons
 from nephrograde.sources.scan.store import about_catalogue
 from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_list, write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
@@ -138,7 +138,8 @@ def _scan_folder(
     opened = catalogue(folder, catalogue_path, workers=settings.workers, advance=advance, leave_out=written)
     with about_catalogue(catalogue_path), opened as found:
         skipped_path = write_skipped(paths.beside("skipped.csv"), found.skipped_files())
-        n_patients = sum(1 for _ in name_persons(found.studies(), names, keep_ids=settings.keep_ids))
+        identities = gather_identities(name_persons(found.studies(), names, keep_ids=settings.keep_ids))
+        n_patients = len(identities)
         if not n_patients:
             raise _nothing_found(folder, found, skipped_path)
         names.write()
@@ -150,7 +151,7 @@ def _scan_folder(
             for number, person in enumerate(persons, start=1):
                 choices, images, looks = _scan_person(person, scan)
                 pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
-                tally.add(person, choices, images)
+                tally.add(person, choices, images, identities.identity(person.patient_id))
                 progress("Choosing series", number, n_patients)
             write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
         # What an earlier scan chose and this one does not.

@@ -143,6 +143,8 @@ def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: s
     steps = [after - before for before, after in pairwise(sorted(places)) if after - before > _SAME_PLACE_MM]
     inner_steps = [one.step_mm for one in stack if one.step_mm]
     bolus_time = says.pop("bolus_time", "")
+    revealed = (tuple(pair) for one in by_saying.values() for pair in one.get("revealed", ()))
+    says["revealed"] = tuple(dict.fromkeys(revealed))
     says["refers_to"] = tuple(says.get("refers_to", ()))
     says["pixel_mm"] = tuple(says["pixel_mm"]) if says.get("pixel_mm") else None
     says["is_deidentified"] = all(one.get("is_deidentified") for one in by_saying.values())

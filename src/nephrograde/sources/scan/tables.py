@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,14 @@ from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from nephrograde.sources.identity.identity import Identity
     from nephrograde.sources.scan.choose import Choice
+    from nephrograde.volume.statement import Statement
+
+
+_QUOTED = frozenset({"words", "modality"})
+"""Parameters of statements that are quoted from the headers."""
+_REMOVED = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,27 +154,53 @@ def cohort_row(
     return row | {column: row.get(column) or cell for column, cell in masks.items()}
 
 
-def series_entry(patient_id: str, choice: Choice) -> SeriesEntry:
+def series_entry(patient_id: str, choice: Choice, identity: Identity | None = None) -> SeriesEntry:
     """Build the entry of a series in the table of all series; a part of a series is named in the description.
 
     Args:
         patient_id: The pseudonym.
-        choice: The series.
+        choice: The series. Its phase was determined from the texts as they are in the headers.
+        identity: Who the patient is, to be removed from the texts that are written; None if they identify nobody, as
+            those of a public collection.
+
+    >>> from nephrograde.sources.identity.identity import Identity
+    >>> from nephrograde.sources.scan.choose import Choice
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> from nephrograde.volume.phase.evidence import PhaseAnswer
+    >>> from nephrograde.volume.statement import Statement
+    >>> header = SeriesHeader(series_uid="1.2", description="KOWALSKA faza tetnicza 44051401458")
+    >>> choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
+    >>> series_entry("P0001", choice, Identity(names=("Kowalska^Anna",))).description
+    'faza tetnicza'
     """
     header, answer = choice.header, choice.answer
+    description, evidence = header.description, tuple(one.seen for one in answer.evidence)
+    reason = choice.reason
+    if identity is not None:
+        description, reason = identity.removed_from(description), _without(identity, reason)
+        evidence = tuple(_without(identity, seen) for seen in evidence)
     part = f" [part {header.part}]" if header.part else ""
     return SeriesEntry(
         patient_id=patient_id,
         study_uid=header.study_uid,
         series_uid=header.series_uid,
-        description=f"{header.description}{part}".strip(),
+        description=f"{description}{part}".strip(),
         phase=answer.phase,
         probability=answer.probability,
-        evidence=tuple(evidence.seen for evidence in answer.evidence),
+        evidence=evidence,
         is_chosen=choice.chosen,
-        reason=choice.reason,
+        reason=reason,
         grounds=choice.grounds,
     )
+
+
+def _without(identity: Identity, seen: Statement) -> Statement:
+    """Remove the patient from what a statement quotes from the headers."""
+    parameters = (
+        (name, (identity.removed_from(value) or _REMOVED) if name in _QUOTED else value)
+        for name, value in seen.parameters
+    )
+    return replace(seen, parameters=tuple(parameters))
 
 
 def write_tables(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from nephrograde.sources.identity.identity import Identity
     from nephrograde.sources.scan.catalogue import Skipped
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.sources.scan.grades import Grades
@@ -96,16 +97,18 @@ class Tally:
     _listed: dict[str, list[str]] = field(default_factory=dict)
     _n_patients: int = 0
 
-    def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str]) -> None:
+    def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str], identity: Identity) -> None:
         """Add a patient.
 
         Args:
             person: The patient.
             choices: All series.
             images: Table cells of the chosen series and masks, by key.
+            identity: Who the patient is, to be removed from what is written.
         """
         self._n_patients += 1
-        self.entries += [series_entry(person.patient_id, choice) for choice in sorted(choices, key=_by_time)]
+        ordered = sorted(choices, key=_by_time)
+        self.entries += [series_entry(person.patient_id, choice, identity) for choice in ordered]
         self.cells |= set(images.values())
         for choice in choices:
             if choice.chosen:

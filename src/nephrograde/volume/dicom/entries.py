@@ -54,6 +54,11 @@ class Entries:
         """The transfer syntax of the file."""
         return self._found.syntax
 
+    @property
+    def elements(self) -> Mapping[int, Value | list[Item]]:
+        """The elements as in the file, by tag."""
+        return self._found.elements
+
     def __contains__(self, keyword: str) -> bool:
         return TAGS[keyword] in self._found.elements
 

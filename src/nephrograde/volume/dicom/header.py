@@ -33,6 +33,7 @@ class SeriesHeader:
         n_images: Files; of a multi-frame object, frames.
         burnt_in: BurnedInAnnotation is YES.
         frame_uid: FrameOfReferenceUID; images with the same one share their coordinates.
+        revealed: Tags and values of everything that may tell who the patient is. Keep it out of logs and reports.
         refers_to: For a segmentation or structure set, the SeriesInstanceUIDs of the images on which it was drawn.
     """
 
@@ -70,6 +71,7 @@ class SeriesHeader:
     extent_mm: tuple[float, float] | None = None
     burnt_in: bool = False
     frame_uid: str = ""
+    revealed: tuple[tuple[int, str], ...] = ()
     refers_to: tuple[str, ...] = ()
 
     @property
