@@ -46,7 +46,8 @@ def make_folder(folder: Path, *, is_private: bool = False) -> None:
         for place in (folder, *folder.parents):
             if place.is_dir():
                 break
-            if place.exists() or place.is_symlink():
+            is_taken = place.exists() or place.is_symlink()
+            if is_taken and not place.is_dir():  # asked again: another thread may have created it
                 raise WriteError(place, "it is not a folder", "Name another folder, or move it away.")
             missing.append(place)
         for place in reversed(missing):
