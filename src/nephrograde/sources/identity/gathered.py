@@ -7,7 +7,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nephrograde.sources.identity.identity import Identity
-from nephrograde.volume.dicom.datasets import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +37,8 @@ def original_id(patient_id: str, birth_date: str, name: str, study_uid: str) -> 
 
 def original_id_of(source: Dataset) -> str:
     """Identify the patient of an object as read by pydicom."""
+    from nephrograde.volume.dicom.datasets import text_of
+
     return original_id(*(text_of(source, keyword) for keyword in WHO))
 
 

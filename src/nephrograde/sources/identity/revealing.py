@@ -9,7 +9,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.sources.identity.identity import Identity
-from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
 from nephrograde.volume.dicom.dictionary import TAGS
 from nephrograde.volume.dicom.text import decode_text
 
@@ -90,6 +89,8 @@ def identity_of(source: Dataset) -> Identity:
 
 
 def _values(source: Dataset, outer_charsets: tuple[str, ...], *, depth: int) -> Iterator[tuple[int, str]]:
+    from nephrograde.volume.dicom.datasets import character_sets_of, texts_of
+
     charsets = character_sets_of(source, outer_charsets)
     for tag in map(int, source.keys()):
         if tag in kinds_by_tag():
