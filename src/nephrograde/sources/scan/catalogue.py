@@ -15,13 +15,14 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.sources.scan.archive import Looked, look_into
 from nephrograde.sources.scan.headers import Refused, read_header
-from nephrograde.sources.scan.stacks import describe_stack, separate_stacks
+from nephrograde.sources.scan.stacks import describe_stack, lacks_slices, separate_stacks
 from nephrograde.sources.scan.store import Skipped, Store, about_catalogue
 from nephrograde.sources.scan.tree import UNREADABLE, FoundFile, walk_files
 from nephrograde.volume.dicom.archive import (
@@ -33,6 +34,7 @@ from nephrograde.volume.dicom.archive import (
     is_zip,
 )
 from nephrograde.volume.dicom.entries import beginning_of
+from nephrograde.volume.dicom.series_list import DAMAGED_HEADING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -91,15 +93,37 @@ class Catalogue:
         Returns:
             Absolute paths with ``/`` as separator, ordered along the slice normal, without duplicates; a member of an
             archive is ``archive.zip//member``. They may identify the patient: keep them out of logs and reports.
+            Slices that cannot be read follow. If slices are missing, files beside the others come last, after
+            ``DAMAGED_HEADING``, that cannot be read and may be the missing ones.
         """
-        held = self._store.instances(header.patient_id, header.study_uid, header.series_uid)
-        stacks = separate_stacks(held.get(header.series_uid, []))
-        lines = []
-        for instance in stacks[int(header.part or 1) - 1]:
-            file, member = instance.place
-            path = (self._folder / self._store.path_of(file)).as_posix()
-            lines.append(f"{path}{MEMBER_SEPARATOR}{member}" if member else path)
-        return lines
+        ids = (header.patient_id, header.study_uid, header.series_uid)
+        stacks = separate_stacks(self._store.instances(*ids).get(header.series_uid, []))
+        stack = stacks[int(header.part or 1) - 1]
+        sure = [self._line(*instance.place) for instance in stack]
+        folders = dict.fromkeys(line.rpartition("/")[0] for line in sure)
+        beside = [one for folder in folders for one in self._damaged.get(folder, ())] if stack[0].n_images == 1 else []
+        lost = [self._line(*place) for place in self._store.lost_slices(*ids)]
+        doubtful: list[str] = []
+        if len(stacks) == 1:
+            sure += [*lost, *(line for line, is_sure in beside if is_sure)]
+        else:
+            doubtful = [*lost, *(line for line, is_sure in beside if is_sure)]
+        doubtful += [line for line, is_sure in beside if not is_sure]
+        return [*sure, DAMAGED_HEADING, *doubtful] if doubtful and lacks_slices(stack) else sure
+
+    @cached_property
+    def _damaged(self) -> dict[str, list[tuple[str, bool]]]:
+        """Files that cannot be read, by folder; and whether they belong to the series there, which is the only one."""
+        damaged: dict[str, list[tuple[str, bool]]] = {}
+        for file, member, is_dicom in self._store.damaged():
+            line = self._line(file, member)
+            is_sure = is_dicom and self._store.holds_one_series(file, member)
+            damaged.setdefault(line.rpartition("/")[0], []).append((line, is_sure))
+        return damaged
+
+    def _line(self, file: int, member: str) -> str:
+        path = (self._folder / self._store.path_of(file)).as_posix()
+        return f"{path}{MEMBER_SEPARATOR}{member}" if member else path
 
     def skipped(self) -> list[Skipped]:
         """Summarize what was skipped and why, the most common reason first."""

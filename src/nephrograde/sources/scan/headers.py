@@ -152,9 +152,17 @@ class InstanceHeader:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a file was skipped."""
+    """Why a file was skipped.
+
+    Attributes:
+        reason: In words.
+        series: Of a slice whose header could be read: PatientID, StudyInstanceUID and SeriesInstanceUID.
+        sop_uid: Its SOPInstanceUID.
+    """
 
     reason: str
+    series: tuple[str, str, str] | None = None
+    sop_uid: str = ""
 
 
 def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHeader | Refused:
@@ -190,6 +198,9 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
         reason = DAMAGED
     except CutShortError:
         reason = CUT_SHORT
+    else:
+        if reason == CUT_SHORT and _is_image(header):
+            return Refused(reason, _series_of(header), header.word("SOPInstanceUID"))
     if reason:
         # Without the DICOM marker, a file that cannot be parsed is most likely something else.
         return Refused(reason if is_marked or reason == DICOMDIR else NOT_DICOM)
@@ -227,6 +238,10 @@ def _objection(header: Entries, n_frames: int, n_bytes: int) -> str:
     samples = 2 if samples == 3 else samples  # chroma may be stored for every other pixel only
     sizes = [header.find_whole(keyword) or 0 for keyword in ("Rows", "Columns", "BitsAllocated")]
     return CUT_SHORT if math.prod(sizes) * samples * n_frames // 8 > n_bytes else ""
+
+
+def _series_of(header: Entries) -> tuple[str, str, str]:
+    return header.text("PatientID"), header.word("StudyInstanceUID"), header.word("SeriesInstanceUID")
 
 
 def _describe(header: Entries, n_frames: int) -> InstanceHeader:

@@ -163,6 +163,18 @@ def describe_stack(ids: tuple[str, str, str], stack: Sequence[Instance], part: s
     )
 
 
+def lacks_slices(stack: Sequence[Instance]) -> bool:
+    """Check whether single slices are missing from a stack: two neighbours are twice as far apart as the others.
+
+    Args:
+        stack: In order along its normal.
+    """
+    places = sorted(one.low_mm for one in stack if one.low_mm is not None)
+    steps = [after - before for before, after in pairwise(places)]
+    usual = median(steps) if steps else 0.0
+    return any(abs(step - 2 * usual) <= 2 * _EVEN_WITHIN * usual for step in steps)
+
+
 def _along_normal(one: Instance) -> tuple[object, ...]:
     return (one.low_mm is None, one.low_mm or 0.0, one.number, one.acquisition, one.sop_uid, one.place)
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, WriteError, about_writing
 from nephrograde.replacement import make_folder
-from nephrograde.sources.scan.headers import InstanceHeader, Refused
+from nephrograde.sources.scan.headers import CUT_SHORT, DAMAGED, EMPTY, InstanceHeader, Refused
 from nephrograde.sources.scan.stacks import Instance
 from nephrograde.sources.scan.tree import UNREADABLE
+from nephrograde.volume.dicom.archive import BROKEN_MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.archive import Looked
     from nephrograde.sources.scan.tree import FoundFile
 
-VERSION = 4
+VERSION = 5
 """Increase when headers are read differently; older files are then read again."""
 COPY = "duplicate of another file in its series (same SOPInstanceUID)"
 _OURS = 0x6E656772  # "negr", the SQLite application id
@@ -38,13 +39,16 @@ _TABLES = """
 CREATE TABLE scan (version INTEGER, folder BLOB, number INTEGER);
 CREATE TABLE file (
     id INTEGER PRIMARY KEY, path BLOB UNIQUE, n_bytes INTEGER, changed_ns INTEGER, checksum INTEGER, number INTEGER);
-CREATE TABLE refused (file INTEGER, member TEXT, reason TEXT, checksum INTEGER);
+CREATE TABLE refused (
+    file INTEGER, member TEXT, reason TEXT, patient_id TEXT, study_uid TEXT, series_uid TEXT, sop_uid TEXT,
+    checksum INTEGER);
 CREATE TABLE says (id INTEGER PRIMARY KEY, text TEXT UNIQUE, checksum INTEGER);
 CREATE TABLE instance (
     file INTEGER, member TEXT, patient_id TEXT, study_uid TEXT, series_uid TEXT, sop_uid TEXT, acquisition TEXT,
     number INTEGER, n_images INTEGER, low_mm REAL, high_mm REAL, step_mm REAL, acquired TEXT, says INTEGER,
     checksum INTEGER);
 CREATE INDEX refused_file ON refused (file);
+CREATE INDEX refused_series ON refused (series_uid, reason);
 CREATE INDEX instance_file ON instance (file);
 CREATE INDEX instance_series ON instance (patient_id, study_uid, series_uid);
 """
@@ -187,8 +191,9 @@ class Store:
         """Store what was found in a file, or in some members of an archive."""
         for member, outcome in outcomes:
             if isinstance(outcome, Refused):
-                row = _with_checksum(file, member, outcome.reason)
-                self._connection.execute("INSERT INTO refused VALUES (?, ?, ?, ?)", row)
+                series = outcome.series or ("", "", "")
+                row = _with_checksum(file, member, outcome.reason, *series, outcome.sop_uid)
+                self._connection.execute("INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
                 continue
             self._connection.execute(
                 "INSERT INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -235,6 +240,43 @@ class Store:
         for series, file, member, *rest, says in rows:
             listed.setdefault(series, []).append(Instance._make(((file, member), *rest, self._texts(says))))
         return listed
+
+    def lost_slices(self, patient_id: str, study_uid: str, series_uid: str) -> list[tuple[int, str]]:
+        """Where the slices of a series lie that cannot be read although their headers can: files and members.
+
+        A slice of which there is another, sound copy is not lost.
+        """
+        listed = (
+            "SELECT file, member FROM refused WHERE patient_id = ?1 AND study_uid = ?2 AND series_uid = ?3 AND NOT "
+            "EXISTS (SELECT 1 FROM instance WHERE instance.sop_uid = refused.sop_uid AND refused.sop_uid != '' AND "
+            "instance.patient_id = ?1 AND instance.study_uid = ?2 AND instance.series_uid = ?3) ORDER BY file, member"
+        )
+        return self._connection.execute(listed, (patient_id, study_uid, series_uid)).fetchall()
+
+    def damaged(self) -> list[tuple[int, str, bool]]:
+        """Where files and members lie whose headers cannot be read, and whether they are DICOM nevertheless."""
+        listed = (
+            "SELECT file, member, reason IN (?1, ?2) FROM refused WHERE series_uid = '' AND reason IN (?1, ?2, ?3, ?4) "
+            "ORDER BY file, member"
+        )
+        rows = self._connection.execute(listed, (DAMAGED, CUT_SHORT, EMPTY, BROKEN_MEMBER))
+        return [(file, member, bool(is_dicom)) for file, member, is_dicom in rows]
+
+    def holds_one_series(self, file: int, member: str) -> bool:
+        """Whether all images in the folder of a file, or of a member within its archive, are of one series."""
+        place = member or self.path_of(file)
+        folder = place[: place.rfind("/") + 1]
+        beyond = f"{folder[:-1]}0" if folder else "\U0010ffff"  # the character after "/"
+        if member:
+            listed = "SELECT DISTINCT series_uid FROM instance WHERE file = ? AND member >= ? AND member < ? LIMIT 2"
+            within: tuple[Any, ...] = (file, folder, beyond)
+        else:
+            listed = (
+                "SELECT DISTINCT series_uid FROM instance WHERE file IN "
+                "(SELECT id FROM file WHERE path >= ? AND path < ?) LIMIT 2"
+            )
+            within = (os.fsencode(folder), os.fsencode(beyond))
+        return len(self._connection.execute(listed, within).fetchall()) == 1
 
     def path_of(self, file: int) -> str:
         """The path of a file below the folder."""

@@ -16,7 +16,7 @@ from nephrograde.run.folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.spreadsheet.cells import RowWriter
 from nephrograde.staging import REPLACES, Index, staged
-from nephrograde.volume.dicom.series_list import SERIES_LIST_HEADING
+from nephrograde.volume.dicom.series_list import DAMAGED_HEADING, SERIES_LIST_HEADING
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series
 
@@ -267,7 +267,8 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
     Args:
         list_path: Ends in ``.series``. Files below the folder of the table are written relative to the list, so that
             both can be moved together; other files as absolute paths.
-        files: Absolute paths with ``/``; a member of an archive as ``archive.zip//member``.
+        files: Absolute paths with ``/``; a member of an archive as ``archive.zip//member``. Those after
+            ``DAMAGED_HEADING`` cannot be read, and may be slices of the series.
 
     Raises:
         VolumeError: With code "path-encoding" if a file name cannot be written as text.
@@ -300,6 +301,8 @@ def write_list(list_path: Path, files: Iterable[str]) -> None:
 
 
 def _as_listed(line: str, list_dir: Path, home_dir: Path) -> str:
+    if line == DAMAGED_HEADING:
+        return line
     start = 2 if line.startswith("//") else 0  # a Windows share begins with two slashes
     file, *members = line[start:].split("//")
     path = Path(line[:start] + file)

@@ -87,15 +87,25 @@ def read_listed_series(list_path: Path) -> Series:
             "archive-too-large".
     """
     with about_temporary_files(), SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
-        files = []
-        for k in range(len(listed)):
-            path = listed.path(k)
-            if path is None:
-                path = Path(unpacked_dir) / str(k)
-                with listed.open(k) as stream, path.open("wb") as unpacked:
-                    shutil.copyfileobj(stream, unpacked)
-            files.append(SourceFile(path, listed.name(k), is_wanted=True))
-        return assemble(find_slices(files))
+        files = (_listed_file(listed, k, Path(unpacked_dir)) for k in range(len(listed)))
+        return assemble(find_slices([file for file in files if file is not None]))
+
+
+def _listed_file(listed: SeriesList, k: int, unpacked_dir: Path) -> SourceFile | None:
+    """Return a file of a list, unpacked if it is in an archive; None for a doubtful one that is no longer there."""
+    path, fault, is_sure = unpacked_dir / str(k), None, k < listed.n_sure
+    try:
+        held = listed.path(k)
+        if held is None:
+            with listed.open(k) as stream, path.open("wb") as unpacked:
+                shutil.copyfileobj(stream, unpacked)
+    except VolumeError as error:
+        if is_sure and error.code != "archive-damaged":
+            raise
+        if error.code == "file-missing":
+            return None
+        held, fault = None, error
+    return SourceFile(held or path, listed.name(k), is_wanted=is_sure, is_doubtful=not is_sure, fault=fault)
 
 
 def read_multiframe(dicom_path: Path) -> Series:

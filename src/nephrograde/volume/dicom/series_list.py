@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SERIES_LIST_HEADING = "# nephrograde series 1"
+DAMAGED_HEADING = "# damaged files beside them"
+"""After this line come files that cannot be read: slices of the series only if slices are missing."""
 _TOO_LARGE = {BOMB, TOO_LARGE_MEMBER}
 
 
@@ -61,7 +63,8 @@ class SeriesList:
     r"""The files in a series list; archives among them are opened once and closed at the end of the block.
 
     The list is UTF-8 text. Its first line is ``SERIES_LIST_HEADING``; every further line names one file, relative to
-    the list's folder or absolute, with ``/`` as separator. ``archive.zip//member/name`` is a file in an archive,
+    the list's folder or absolute, with ``/`` as separator. After the line ``DAMAGED_HEADING`` come files of which it is
+    not known whether they are slices of the series. ``archive.zip//member/name`` is a file in an archive,
     ``outer.zip//inner.zip//name`` one in a nested archive. Messages give the number of a file, not its name, because
     file names often identify the patient.
 
@@ -89,6 +92,10 @@ class SeriesList:
         except UnicodeDecodeError:
             heading, lines = "", []
         self._lines = [line for line in lines if line.strip()]
+        self.n_sure = len(self._lines)
+        if DAMAGED_HEADING in self._lines:
+            self.n_sure = self._lines.index(DAMAGED_HEADING)
+            del self._lines[self.n_sure]
         if heading.strip() != SERIES_LIST_HEADING or not self._lines:
             raise VolumeError(
                 "series-list",

@@ -15,7 +15,7 @@ from nephrograde.volume.dicom.elements import CutShortError, DamagedError
 from nephrograde.volume.dicom.entries import Entries, NonsenseError, read_stream, want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -58,12 +58,15 @@ _WANTED = want(
 class SourceFile:
     """A file that may hold slices: where it lies, and what messages call it, which is never its own name.
 
-    A file from a list must be DICOM; in a folder, other files are skipped.
+    A file from a list must be DICOM; in a folder, other files are skipped. A doubtful file cannot be read, and may
+    belong to another series. ``fault`` says why it could not even be opened.
     """
 
     path: Path
     name: str
     is_wanted: bool = False
+    is_doubtful: bool = False
+    fault: VolumeError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,7 @@ class Slice:
 class FoundSlices(NamedTuple):
     """The slices of a series in file order, and why single files of it could not be read.
 
-    ``empty`` are files of 0 bytes in a folder: slices only if some are missing.
+    ``empty`` are files of 0 bytes in a folder, and doubtful files of a list: slices only if some are missing.
     """
 
     slices: list[Slice]
@@ -159,7 +162,8 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
         try:
             found, n_frames = _read(file)
         except VolumeError as error:
-            (empty if error.code == "file-empty" and not file.is_wanted else lost).append(error)
+            is_maybe = file.is_doubtful or (error.code == "file-empty" and not file.is_wanted)
+            (empty if is_maybe else lost).append(error)
             continue
         if found:
             slices += found
@@ -169,26 +173,32 @@ def find_slices(files: Iterable[SourceFile]) -> FoundSlices:
             multiframe.append(file)
     if lost and len(slices) < SLICES_PER_LOST * len(lost):
         raise lost[0]
-    if slices:
-        return FoundSlices(slices, lost, empty)
+    if not slices:
+        raise _without_slices(multiframe, without_place)
+    return FoundSlices(slices, lost, empty)
+
+
+def _without_slices(multiframe: Sequence[SourceFile], without_place: int) -> VolumeError:
     if multiframe:
-        raise VolumeError(
+        return VolumeError(
             "dicom-multiframe",
             f"{multiframe[0].name} holds several images in one object, and does not say where each lies.",
             "Export the series as enhanced CT or as one file a slice, or convert it to NIfTI (dcm2niix).",
         )
     if without_place:
-        raise VolumeError(
+        return VolumeError(
             "dicom-header",
             f"its {without_place} DICOM images do not say where in the patient they lie "
             "(ImagePositionPatient is missing).",
             "Export the series again without removing the geometry; screen captures cannot be used.",
         )
-    raise VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
+    return VolumeError("dicom-none", "holds no DICOM images.", "Correct the path.")
 
 
 def _read(file: SourceFile) -> tuple[list[Slice], int]:
-    """Return the slices in a file, and its number of frames: 0 if it is not an image."""
+    """Return the slices in a file, and its number of frames: 0 if it is not an image of the series."""
+    if file.fault is not None:
+        raise file.fault
     if file.path.stat().st_size == 0:
         raise VolumeError("file-empty", f"{file.name} is empty (0 bytes).", "Copy the series again from its source.")
     entries = _opened(file)
@@ -198,6 +208,8 @@ def _read(file: SourceFile) -> tuple[list[Slice], int]:
         sop_class = entries.word("MediaStorageSOPClassUID") or entries.word("SOPClassUID")
         if sop_class in {"", *SLICE_CLASSES}:
             raise _cut_short(file, "its header breaks off")
+        return [], 0
+    if file.is_doubtful:  # readable by now; the next scan finds its series
         return [], 0
     return _slices_of(file, entries), 1 if entries.text("NumberOfFrames") in {"", "0", "1"} else 2
 

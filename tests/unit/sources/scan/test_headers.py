@@ -181,7 +181,8 @@ def test_what_cannot_be_used_is_refused_with_its_reason(dicom_bytes):
     assert read(b"") == Refused(headers.EMPTY)
     assert read(b"patient_id,isup_grade\n") == Refused(headers.NOT_DICOM)
     assert read(bytes(128) + b"DICM" + b"\x08\0\x05\0SQ\0\0" + b"\xff" * 40) == Refused(headers.DAMAGED)
-    assert read(dicom_bytes(Rows=64, Columns=64, PixelData=bytes(8192))[:8190]) == Refused(headers.CUT_SHORT)
+    cut_short = Refused(headers.CUT_SHORT, ("PLANTED-1", "1.2.3", "1.2.3.9"), "1.2.3.4")
+    assert read(dicom_bytes(Rows=64, Columns=64, PixelData=bytes(8192))[:8190]) == cut_short
     assert read(data[:300]) == Refused(headers.CUT_SHORT)
     assert read(dicom_bytes(SeriesInstanceUID=None)) == Refused(headers.NO_SERIES)
     assert read(dicom_bytes(SOPClassUID="1.2.840.10008.1.3.10")) == Refused(headers.DICOMDIR)
