@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pydicom
 import pytest
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from nephrograde.volume.volume import Volume, make_volume
 
@@ -120,7 +120,7 @@ def write_series() -> Callable[..., list[Path]]:
             dataset.file_meta = FileMetaDataset()
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = CTImageStorage
-            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = f"{study_uid[:50]}.{k + 1}"
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = UID(f"{study_uid[:50]}.{k + 1}")
             dataset.Modality = "CT"
             dataset.SeriesInstanceUID = series_uid
             dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = study_uid

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.uid import UID
 from tests.unit.conftest import nifti_bytes
 from tests.unit.fuzzed_tables import Target
 from tests.unit.volume.masks.conftest import write_segmentation, write_structures
@@ -34,7 +35,7 @@ GEOMETRY = ("space: right-anterior-superior", "space directions: (2.5,0,0) (0,2.
 def _fix_uid(path: Path) -> None:
     """Give an object the same UID in every run, so that the same bytes are damaged."""
     dataset = pydicom.dcmread(path)
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = UID("1.2.3.4")
     dataset.save_as(path)
 
 

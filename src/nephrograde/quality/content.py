@@ -137,7 +137,7 @@ def check_field_of_view(edge: Edge) -> list[Fault]:
     >>> values[:80, 20:80] = 40
     >>> volume = make_volume(values, spacing_mm=(3.0, 3.0, 5.0))
     >>> print(check_field_of_view(find_edge(volume))[0].message)
-    the body touches the edge of the image at the right on 100 % of the slices; what lies beyond is missing.
+    the body touches the edge of the image (right) on 100 % of the slices; what lies beyond is missing.
     """
     if edge.is_crop:
         message = "tissue reaches the edge of the image on all sides, so it is a piece cut out of a scan."
@@ -148,8 +148,8 @@ def check_field_of_view(edge: Edge) -> list[Fault]:
         Fault(
             "truncated",
             "warning",
-            f"the body touches the edge of the image at the {' and the '.join(edge.sides)} on "
-            f"{100 * edge.share:.0f} % of the slices; what lies beyond is missing.",
+            f"the body touches the edge of the image ({', '.join(edge.sides)}) on {100 * edge.share:.0f} % of the "
+            "slices; what lies beyond is missing.",
             "See that the tumour and what surrounds it are inside; ask for a larger field of view.",
         )
     ]

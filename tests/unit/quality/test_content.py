@@ -45,7 +45,7 @@ def test_a_body_over_the_edge_is_truncated_on_that_side(center: tuple[float, flo
     assert (edge.share, edge.sides) == (1.0, (side,))
     (fault,) = check_field_of_view(edge)
     assert fault.code == "truncated"
-    assert f"at the {side} on 100 %" in fault.message
+    assert f"({side}) on 100 %" in fault.message
 
 
 def test_a_body_over_the_edge_of_the_reconstruction_circle_is_truncated() -> None:

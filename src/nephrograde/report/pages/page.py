@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import SYNTHETIC
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t, translated
+from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import NOTHING, counted, decimal
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -63,7 +64,7 @@ def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(decimal=decimal, counted=counted)
-    environment.globals.update(t=_said, numbering=Numbering())
+    environment.globals.update(t=_said, told=_told, numbering=Numbering())
     page = environment.get_template(template).render(
         language=spoken(),
         html_language=HTML_LANGUAGES[spoken()],
@@ -100,6 +101,21 @@ def picture_uri(picture: bytes) -> str:
     'data:image/png;base64,UE5H'
     """
     return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+
+
+def _told(text: str) -> Markup:
+    """Translate what another room says; what stays English is marked as such.
+
+    >>> from nephrograde.report.text.language import speaking
+    >>> with speaking("zh"):
+    ...     _told("Nonesuch & so on.")
+    Markup('<span lang="en">Nonesuch &amp; so on.</span>')
+    """
+    from markupsafe import Markup
+
+    words = told(text)
+    stays = text and words == text and spoken() != "en"
+    return Markup('<span lang="en">{}</span>' if stays else "{}").format(words)
 
 
 def _said(sentence: str, /, **values: object) -> Markup:

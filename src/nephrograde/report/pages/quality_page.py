@@ -68,7 +68,7 @@ def write_quality_page(quality_dir: Path, page_path: Path, language: Language = 
     Args:
         quality_dir: Contains ``quality.csv``, ``counts.csv``, ``scans.csv``, ``quality.json`` and ``thumbs/``.
         page_path: The file.
-        language: Language of the page; messages of findings stay in English.
+        language: Language of the page.
 
     Returns:
         ``page_path``.

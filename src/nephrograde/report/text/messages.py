@@ -1,7 +1,7 @@
-"""What other rooms say, in the language of the terminal.
+"""What other rooms say, in the language of the terminal or of a page.
 
 Refusals and findings are English in the code, in files and in exceptions, with their values filled in: what is stored
-does not depend on who reads it. Only the terminal shows them in another language. The catalogue
+does not depend on who reads it. Only the terminal and the pages show them in another language. The catalogue
 ``locale/messages/zh.json`` holds the same sentences with placeholders, by which they are recognised; a sentence that it
 does not hold stays as it is. What this package prints itself goes through :func:`~nephrograde.report.text.language.t`.
 """
@@ -27,8 +27,8 @@ _NUMBERS = frozenset({"n", "m", "k", "l", "row", "line", "fold"})
 """Placeholders for numbers alone."""
 _SENTENCES = frozenset({"text", "why", "what", "reason"})
 """Placeholders for text that may consist of several sentences."""
-_TERMS = frozenset({"times", "kind", "grade", "call", "ends", "rule", "phase"})
-"""Placeholders for single words of ours; those of others are names, which stay."""
+_TERMS = frozenset({"times", "kind", "grade", "call", "ends", "rule", "phase", "sides"})
+"""Placeholders for words of ours, one or several after commas; those of others are names, which stay."""
 _DEEPEST = 4
 """Sentences within sentences: a problem that quotes another one."""
 
@@ -42,7 +42,7 @@ class _Pattern(NamedTuple):
 
 
 def told(text: str) -> str:
-    """Translate lines of English sentences into the language of the terminal.
+    """Translate lines of English sentences into the language of the terminal or page.
 
     Args:
         text: As another room wrote it, with its values.
@@ -140,8 +140,12 @@ def _known(text: str, language: Language, depth: int = 0) -> str | None:
 
 def _value(name: str, value: str, language: Language, depth: int) -> str:
     """Translate the value of a placeholder if it is a text of several words, or a term where terms are expected."""
+    if name in _TERMS:
+        terms = value.split(", ")
+        if all(term in _exact(language) for term in terms):
+            return t(", ").join(_exact(language)[term] for term in terms)
     if depth > _DEEPEST or " " not in value.strip():
-        return _exact(language).get(value, value) if name in _TERMS else value
+        return value
     return _joined(_told_sentences(value, language, depth))
 
 

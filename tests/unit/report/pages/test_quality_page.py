@@ -112,7 +112,7 @@ def test_counts_and_kinds_stand_in_tables(quality_dir: Path, tmp_path: Path) -> 
     cells = re.findall(r'<td class="num">([^<]*)</td>', html[html.index(row) :].split("</tr>")[0])
     assert cells == ["3", "2", "1", "1", "1", "1", "0"]
     assert "With an image: corticomedullary (cmp)" in html
-    kinds = re.findall(r'<th scope="row" class="id"><code>([\w-]+)</code>', html)
+    kinds = re.findall(r'<th scope="row" class="kind"><code>([\w-]+)</code>', html)
     assert kinds == ["file-empty", "metal", "patient-twice"]
     assert "one person under two ids" in html
     assert "3 patients with 6 scans were checked." in html
@@ -132,7 +132,7 @@ def test_chinese(quality_dir: Path, tmp_path: Path) -> None:
     assert '<html lang="zh-Hans">' in html
     assert "共检查3例患者的6次扫描" in html
     assert "仅供研究使用" in html
-    assert '<ul lang="en">' in html
+    assert '<span lang="en">See whether &lt;b&gt; crosses.</span>' in html
 
 
 def test_synthetic_data_is_called_so(tmp_path: Path) -> None:

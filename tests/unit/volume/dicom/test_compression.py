@@ -22,7 +22,7 @@ MOST_BYTES = 50_000_000
 
 
 def _rle(values, folder):
-    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    dataset = pydicom.dcmread(str(pydicom.data.get_testdata_file("CT_small.dcm")))
     dataset.Rows, dataset.Columns = values.shape
     dataset.PixelData = values.tobytes()
     dataset.compress(RLELossless)
