@@ -224,6 +224,13 @@ def test_named_encoding_is_used_and_not_remarked_upon(tmp_path: Path) -> None:
     assert "UTF-8" in open_sheet(tmp_path / "a.csv", "utf-8-sig")[1][0].what
 
 
+def test_utf8_with_a_null_byte_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("病案号,核分级\n1,\0ISUP 2级\n".encode())
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert sheet is None
+    assert "neither a workbook nor text" in problems[0].what
+
+
 def test_utf8_needs_no_note_and_damaged_utf8_is_no_other_encoding(tmp_path: Path) -> None:
     text = "病案号,姓名,分级\n1001,张三,3\n1002,李四,2"
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")

@@ -147,14 +147,14 @@ def _decode_as(raw: bytes, encoding: str) -> Decoded:
 
 
 def _damage_of(raw: bytes) -> str:
-    """Say where UTF-8 is damaged; empty if it is another encoding."""
+    """Say where UTF-8 is damaged; empty if it is not, or is another encoding."""
     text = raw[: 10 * JUDGED_BYTES].decode("utf-8-sig", errors="replace")
     damaged = text.count("\ufffd")
     if damaged == 0:  # farther down
         text = raw.decode("utf-8-sig", errors="replace")
         damaged = text.count("\ufffd")
     whole = _n_foreign(text) - damaged
-    if damaged > _DAMAGED_SHARE * whole or whole < 3:
+    if damaged == 0 or damaged > _DAMAGED_SHARE * whole or whole < 3:
         return ""
     line = text[: text.index("\ufffd")].count("\n") + 1
     return f"is UTF-8 with {damaged} damaged character{'s' if damaged > 1 else ''}, the first in line {line}"

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _LONGEST_HEADER = 1 << 20
 _LARGEST_AXIS = 1 << 20
 _FARTHEST_MM = 1e6
+_LONGEST_NRRD_LINE = 1000
+"""NrrdIO copies longer fields into error messages without room for them; comments, keys and contents may be longer."""
+_LONGEST_META_TEXT = 250
+"""MetaIO has room for 255 bytes in these fields."""
+_META_TEXTS = (
+    *("ObjectType", "ObjectSubType", "ObjectTypeName", "ObjectSubTypeName", "Name", "Comment", "ElementType"),
+    *("Modality", "AnatomicalOrientation", "DistanceUnits", "AcquisitionDate", "BinaryData", "CompressedData"),
+)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
@@ -54,7 +62,8 @@ class TextHeader:
         data_names: Files with the voxels; empty if they follow the header.
         has_voxel_size: Whether it states one for every axis.
         is_oriented: Whether it states how the axes lie in the patient.
-        is_sane: Whether what it states of directions, place and voxel size are numbers of a size that a scan has.
+        is_sane: Whether what it states of directions, place and voxel size are numbers of a size that a scan has, and
+            no field is longer than its reader can take.
     """
 
     n_bytes: int
@@ -102,9 +111,7 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
             "file-unreadable", "does not state the size of its image in its header.", "Copy or export the file again."
         )
     if not header.is_sane:
-        raise VolumeError(
-            "file-unreadable", "states a geometry in its header that no scan has.", "Copy or export the file again."
-        )
+        raise VolumeError("file-unreadable", "states what no scan has in its header.", "Copy or export the file again.")
     stored = 0
     for name in header.data_names:
         if "/" in name or "\\" in name or name in {"", ".", ".."}:
@@ -169,12 +176,21 @@ def _nrrd(head: bytes) -> TextHeader:
         data_names=tuple(name.removeprefix("./") for name in names),
         has_voxel_size=has_directions or len(spacings) >= 3,
         is_oriented=has_directions and "space" in fields,
-        is_sane=all(
+        is_sane=_has_short_fields(head)
+        and all(
             abs(float(number)) < _FARTHEST_MM
             for name in ("space directions", "spacedirections", "space origin", "spaceorigin", "spacings")
             for number in _NUMBER.findall(fields.get(name, ""))
         ),
     )
+
+
+def _has_short_fields(head: bytes) -> bool:
+    for line in re.split(rb"\r?\n", re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]):
+        is_free = line.startswith(b"#") or b":=" in line or line.lower().startswith(b"content:")
+        if len(line) > _LONGEST_NRRD_LINE and not is_free:
+            return False
+    return True
 
 
 def _metaimage(head: bytes) -> TextHeader:
@@ -207,7 +223,8 @@ def _metaimage(head: bytes) -> TextHeader:
             len(_NUMBER.findall(fields.get(name, ""))) >= 3 for name in ("ElementSpacing", "ElementSize")
         ),
         is_oriented=is_oriented,
-        is_sane=all(
+        is_sane=all(len(fields.get(name, "").encode()) <= _LONGEST_META_TEXT for name in _META_TEXTS)
+        and all(
             _NUMBER.fullmatch(word) and abs(float(word)) < _FARTHEST_MM
             for name in _META_GEOMETRY
             for word in fields.get(name, "").split()

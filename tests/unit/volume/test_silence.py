@@ -66,3 +66,27 @@ def test_an_nrrd_with_an_impossible_geometry_is_refused(tmp_path, line):
     with pytest.raises(VolumeError) as caught:
         read_volume(tmp_path / "a.nrrd")
     assert caught.value.code == "file-unreadable"
+
+
+@pytest.mark.parametrize("line", ["type: " + "[" * 3000, "[" * 3000, "labels: " + "[" * 3000])
+def test_an_nrrd_field_longer_than_its_reader_can_take_is_refused(tmp_path, line):
+    head = "NRRD0004\ntype: short\ndimension: 3\nsizes: 3 3 3\nspace: LPS\nencoding: raw\nendian: little\n"
+    (tmp_path / "a.nrrd").write_bytes(f"{head}{line}\n\n".encode() + bytes(54))
+    with pytest.raises(VolumeError) as caught:
+        read_volume(tmp_path / "a.nrrd")
+    assert caught.value.code == "file-unreadable"
+
+
+def test_long_keys_and_comments_of_an_nrrd_are_read(tmp_path):
+    head = "NRRD0004\ntype: short\ndimension: 3\nsizes: 3 3 3\nspace: LPS\nencoding: raw\nendian: little\n"
+    free = f"# {'c' * 3000}\ncontent: {'c' * 3000}\nkey:={'v' * 3000}\nspace directions: (1,0,0) (0,1,0) (0,0,1)\n\n"
+    (tmp_path / "a.nrrd").write_bytes(f"{head}{free}".encode() + bytes(range(54)))
+    assert read_volume(tmp_path / "a.nrrd").grid.size == (3, 3, 3)
+
+
+@pytest.mark.parametrize("field", ["Name", "Comment"])
+def test_a_metaimage_text_longer_than_its_reader_can_take_is_refused(tmp_path, field):
+    (tmp_path / "a.mha").write_bytes(f"{HEADER}{field} = {'a' * 300}\nElementDataFile = LOCAL\n".encode() + bytes(54))
+    with pytest.raises(VolumeError) as caught:
+        read_volume(tmp_path / "a.mha")
+    assert caught.value.code == "file-unreadable"
