@@ -39,6 +39,7 @@ __all__ = [
     "fit_study",
     "load_inputs",
     "prepare_study",
+    "print_study",
     "report_study",
     "run_study",
 ]
@@ -160,6 +161,19 @@ def report_study(run: Run, language: Language = "en") -> Path:
     """Write the report of a run from its files, and return its path."""
     with only_writer(RunFolder.open(run)) as folder:
         return report_run(folder, language)
+
+
+def print_study(run: Run, language: Language = "en") -> Path:
+    """Write the report of a run as PDF, and return its path.
+
+    Raises:
+        RunError: There is no report, or another process is writing to the folder.
+        NephrogradeError: Something that the PDF needs is not installed.
+    """
+    from nephrograde.report.pages.pdf import write_pdf
+
+    with only_writer(RunFolder.open(run)) as folder:
+        return write_pdf(folder.report_path(language))
 
 
 @contextmanager

@@ -128,10 +128,10 @@ def command_line() -> str:
     return shlex.join(["nephrograde", *ARGUMENTS.get()])
 
 
-def print_report(report_path: Path, *, as_pdf: bool) -> None:
+def print_report(report_path: Path, run: RunFolder, language: Language, *, as_pdf: bool) -> None:
     """Print the path of the report and, if requested, write it as PDF."""
     say(t("Report: {path}", path=report_path))
     if as_pdf:
-        from nephrograde.report.pages.pdf import write_pdf
+        from nephrograde import pipeline
 
-        say(t("PDF: {path}", path=write_pdf(report_path)))
+        say(t("PDF: {path}", path=pipeline.print_study(run, language)))

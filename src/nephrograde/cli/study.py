@@ -45,7 +45,7 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
     report_path = pipeline.run_study(study, run, progress=progress, **options.evaluation)
     print_findings(run)
     print_table(run)
-    print_report(report_path, as_pdf=options.pdf)
+    print_report(report_path, run, options.lang, as_pdf=options.pdf)
 
 
 @commands.command()
@@ -133,7 +133,7 @@ def evaluate(
             source, run, settings=settings, encoding=options.encoding, **options.evaluation
         )
     print_table(run)
-    print_report(report_path, as_pdf=options.pdf)
+    print_report(report_path, run, options.lang, as_pdf=options.pdf)
 
 
 @commands.command()
@@ -141,4 +141,5 @@ def report(study_path: StudyPath, out: RunDir = None, lang: Lang = "en", *, pdf:
     """Write the report of a run again from its files."""
     from nephrograde import pipeline
 
-    print_report(pipeline.report_study(run_of(study_path, out), lang), as_pdf=pdf)
+    run = run_of(study_path, out)
+    print_report(pipeline.report_study(run, lang), run, lang, as_pdf=pdf)

@@ -11,6 +11,7 @@ from nephrograde.sample.absent import report_absent
 from nephrograde.sample.plausibility import check_plausibility
 from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
+from nephrograde.sample.unfinished import report_unfinished_scan
 from nephrograde.volume.finding import write_findings
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Progress = silent) -> Prepared:
     """Read and check every scan and store each arm's region; a faulty scan becomes a finding and the others continue.
 
-    Clinical numbers that are hard to believe become findings without a patient, and patients without any scan findings
-    without a phase, before those of the scans. If radiomics is among the baselines, its features are computed as well.
+    An unfinished scan and clinical numbers that are hard to believe become findings without a patient, and patients
+    without any scan findings without a phase, before those of the scans. If radiomics is among the baselines, its
+    features are computed as well.
 
     Args:
         study: The resolved study.
@@ -41,7 +43,11 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
         choose_phase(cohort)  # reports what is missing before anything is computed
     with progress("Preparing scans", cohort.n_scans) as advance:
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
-    of_table = [*check_plausibility(cohort, prepared.regions), *report_absent(cohort)]
+    of_table = [
+        *report_unfinished_scan(study.cohort.table),
+        *check_plausibility(cohort, prepared.regions),
+        *report_absent(cohort),
+    ]
     if of_table:
         prepared = replace(prepared, findings=(*of_table, *prepared.findings))
         write_findings(prepared.findings, run.findings_path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import read_grade
 from nephrograde.cohort.headings import standard_headings
+from nephrograde.cohort.scanned import SCANNED
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
 from nephrograde.study import NAME_PATTERN, CohortSettings, SplitSettings
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _STANDARD = ("patient_id", "isup_grade")
 _ANNOTATIONS = ("mask", "box", "point", "slice")
-_SCANNED = ".scan.json"
-"""What ``nephrograde scan`` writes beside its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,8 @@ def find_table(study_dir: Path) -> FoundTable | None:
 
 
 def _scanned(study_dir: Path) -> Iterator[Path]:
-    for state_path in study_dir.glob(f"*{_SCANNED}"):
-        table_path = state_path.with_name(f"{state_path.name.removesuffix(_SCANNED)}.csv")
+    for state_path in study_dir.glob(f"*{SCANNED}"):
+        table_path = state_path.with_name(f"{state_path.name.removesuffix(SCANNED)}.csv")
         if table_path.exists():
             yield table_path
 

@@ -239,6 +239,7 @@ def _meaning(code: str) -> str:
         "phase-suspect": t("looks like another phase"),
         "pixel-not-square": t("non-square pixels"),
         "pixel-size": t("an unusual pixel size"),
+        "scan-unfinished": t("the scan that wrote the table was not finished"),
         "short-coverage": t("a scan shorter than a kidney"),
         "slices-blank": t("empty slices inside the scan"),
         "slices-copied": t("slices stored twice"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.scanned import SCANNED, series_path_of
 from nephrograde.errors import RunError, VolumeError, about_writing
 from nephrograde.files import fingerprint, read_json, sha256_of, write_rows
 from nephrograde.lock import lock_path_of, only_writer_of
@@ -49,13 +50,8 @@ class ScanPaths:
 
     @property
     def series_path(self) -> Path:
-        """The table of all series: ``series.csv`` next to ``cohort.csv``, otherwise prefixed with the table's name.
-
-        >>> [ScanPaths(Path(name)).series_path.name for name in ("cohort.csv", "zhongshan.csv")]
-        ['series.csv', 'zhongshan.series.csv']
-        """
-        stem = self.table_path.stem
-        return self.table_path.with_name("series.csv" if stem == "cohort" else f"{stem}.series.csv")
+        """The table of all series: ``series.csv`` next to ``cohort.csv``, otherwise prefixed with the table's name."""
+        return series_path_of(self.table_path)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -63,7 +59,7 @@ class ScanPaths:
         return (
             self.table_path,
             self.series_path,
-            *(self.beside(ending) for ending in ("scan.json", "key.csv", "skipped.csv")),
+            *(self.beside(ending) for ending in (SCANNED[1:], "key.csv", "skipped.csv")),
             *(page_path_of(self.series_path, language) for language in ("en", "zh")),
         )
 
@@ -112,7 +108,7 @@ def claim_table(paths: ScanPaths) -> None:
     Raises:
         RunError: If a table has another origin, was edited since, or has a newer format.
     """
-    state_path = paths.beside("scan.json")
+    state_path = paths.beside(SCANNED[1:])
     written = read_json(state_path) if state_path.exists() else {}
     if isinstance(number := written.get("format", 1), int) and number > FORMAT:
         raise RunError(
@@ -229,7 +225,7 @@ def write_tables(
     masks = [column for column in (f"{phase}_mask" for phase in PHASES) if any(column in row for row in rows)]
     columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES), *masks)
     tables = (paths.table_path, paths.series_path)
-    with staged(Index(paths.beside("scan.json"), paths.table_path.parent, {"format": FORMAT}, files=tables)):
+    with staged(Index(paths.beside(SCANNED[1:]), paths.table_path.parent, {"format": FORMAT}, files=tables)):
         write_series(paths.series_path, entries)
         write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
 
