@@ -6,35 +6,13 @@ import secrets
 import pydicom
 import pytest
 from tests.pipeline.renames import FrozenTime, copied_around_renames, copy_dir, killed_states
+from tests.small_study import QUICK_FIT, small_study
 from tests.unit.sources.deidentify.conftest import ct_slice, save
 
 from nephrograde.cli import main
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-STUDY = """
-name = "killed (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = 32
-slice_mm = 140.0
-[fit]
-epochs = 1
-warmup_epochs = 0
-batch_size = 4
-patience = 0
-accelerator = "cpu"
-[evaluate]
-bootstraps = 100
-"""
+STUDY = small_study("killed (synthetic)", fit=QUICK_FIT)
 
 
 SAMPLED = 4

@@ -7,34 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 from tests.pipeline.renames import FrozenTime, contents_of, copy_dir
+from tests.small_study import QUICK_FIT, small_study
 from tests.unit.sources.deidentify.conftest import ct_slice, save
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-STUDY = """
-name = "unwritable (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = 32
-slice_mm = 140.0
-[fit]
-epochs = 1
-warmup_epochs = 0
-batch_size = 4
-patience = 0
-accelerator = "cpu"
-[evaluate]
-bootstraps = 100
-"""
+STUDY = small_study("unwritable (synthetic)", fit=QUICK_FIT)
 SCORES = "patient_id,model,is_high,p_high\n" + "".join(f"P{n},mine,{n % 2},0.{n}\n" for n in range(1, 10))
 
 

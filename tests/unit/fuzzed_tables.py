@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openpyxl
 import torch
+from tests.small_study import small_study
 
 from nephrograde.cohort.split import read_split
 from nephrograde.evaluation.ledger import Opening, read_ledger
@@ -43,28 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-STUDY = """
-name = "small"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = 32
-slice_mm = 140.0
-[fit]
-epochs = 2
-learning_rate = 1e-3
-[evaluate]
-bootstraps = 100
-baselines = ["size"]
-"""
+STUDY = small_study(
+    "small", fit="epochs = 2\nlearning_rate = 1e-3\n", evaluate='bootstraps = 100\nbaselines = ["size"]\n'
+)
 
 
 @dataclass(frozen=True)

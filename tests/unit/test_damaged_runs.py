@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.small_study import small_study
 
 from nephrograde import api
 from nephrograde.errors import NephrogradeError
@@ -42,24 +43,7 @@ if TYPE_CHECKING:
 CHANGES = int(os.environ.get("DAMAGED_RUNS", "30"))
 SLOW_EVERY = 1 if "DAMAGED_RUNS" in os.environ else 5
 PATIENTS = 24
-STUDY = """
-name = "small"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = 16
-[evaluate]
-bootstraps = 100
-baselines = ["size"]
-"""
+STUDY = small_study("small", image="slice_px = 16\n", evaluate='bootstraps = 100\nbaselines = ["size"]\n')
 WORDS = ("", "nan", "inf", "-inf", "-1", "1e308", "1" * 400, "1" * 5000, "\x00", "high", "٣", "½", "0.5", "7", "true")
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 7, 1e308, float("nan"), float("inf"), 10**400, "", "nan", "x", "\ud800", [], {}, [[]],
