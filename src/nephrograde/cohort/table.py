@@ -10,6 +10,7 @@ import dataclasses
 import os
 import re
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,7 +34,7 @@ from nephrograde.files import write_rows
 from nephrograde.sheet import is_nothing, open_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.columns import Columns
     from nephrograde.study import CohortSettings, SplitSettings
@@ -115,11 +116,10 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     clinical = _read_clinical(present, columns.clinical, faults)
     split_column = _read_split_column(present, columns.split, faults) if columns.split else None
     problems += column_problems + faults.problems()
+    counted = partial(_counted, n_unread=len(present) - len(truths), n_without=len(rows) - len(present))
     if split.column is None or split_column is not None:
-        without = f" (without {len(rows) - len(present)} who have no image)" if len(present) < len(rows) else ""
-        is_partial = len(truths) < len(present)
-        problems += _class_problems(truths, split, split_column, is_partial=is_partial, note=without)
-    problems += _phase_problems(truths, scans, phases=phases, folds=split.folds)
+        problems += counted(*_class_problems(truths, split, split_column))
+    problems += counted(_phase_problems(truths, scans, phases=phases, folds=split.folds), len(truths))
     problems += _stratify_problems(clinical, columns)
     if problems:
         return None, problems
@@ -257,16 +257,19 @@ def _class_problems(
     truths: Mapping[str, tuple[bool, int | None]],
     split: SplitSettings,
     split_column: Mapping[str, str] | None,
-    *,
-    is_partial: bool,
-    note: str,
-) -> list[Problem]:
+) -> tuple[list[Problem], int]:
+    """Report classes with too few patients, and over how many patients they were counted."""
     is_high = {patient: truth[0] for patient, truth in truths.items()}
     if split_column is not None:
         is_high = {patient: high for patient, high in is_high.items() if patient in split_column}
         split_column = {patient: name for patient, name in split_column.items() if patient in is_high}
-    problems = split_problems(is_high, split, split_column) if is_high else []
-    note = (f" (counted over the {len(is_high)} patients whose row can be read)" if is_partial else "") + note
+    return (split_problems(is_high, split, split_column) if is_high else []), len(is_high)
+
+
+def _counted(problems: Iterable[Problem], n: int, *, n_unread: int, n_without: int) -> list[Problem]:
+    """Add to problems of numbers which patients were counted, unless it was all of them."""
+    note = f" (counted over the {n} patients whose row can be read)" if n_unread else ""
+    note += f" (without {n_without} who have no image)" if n_without else ""
     return [dataclasses.replace(problem, what=problem.what + note) for problem in problems]
 
 

@@ -163,6 +163,22 @@ def test_too_few_patients_are_counted_without_those_left_out(tmp_path: Path) -> 
     assert all(problem.what.endswith("(without 16 who have no image)") for problem in refuse(tmp_path, rows))
 
 
+def test_a_phase_with_too_few_patients_is_counted_like_the_classes(tmp_path: Path) -> None:
+    rows = rows_of()
+    for row in rows[:2]:
+        row["cmp_image"] = ""
+    for number, row in enumerate(rows):
+        row["np_image"] = f"np/{number}.nii" if 2 <= number < 6 else ""
+    found = [problem.what for problem in refuse(tmp_path, rows, phases=("cmp", "np"))]
+    assert any(what.startswith("phase np: only 2 of ") for what in found)
+    assert all(what.endswith("an image, for 5 folds (without 2 who have no image)") for what in found)
+    rows[10]["isup_grade"] = "5"
+    found = [one.what for one in refuse(tmp_path, rows, phases=("cmp", "np")) if one.place == "cohort.phases"]
+    note = " (counted over the 17 patients whose row can be read) (without 2 who have no image)"
+    assert found
+    assert all(what.endswith(note) for what in found)
+
+
 def test_clinical_columns_are_numbers_or_texts_throughout(tmp_path: Path) -> None:
     rows = rows_of(age_years="{i}", centre="0{i}", size_cm="3.5", ep_image="ep/{i}.nii", ep_mask="", note="")
     rows[0] |= {"size_cm": "nan", "age_years": "４９"}

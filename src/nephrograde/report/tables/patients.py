@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.report.tables.paper import absent_patients
 from nephrograde.report.tables.wording import level_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import share
@@ -46,7 +47,8 @@ class CohortTable:
 def cohort_table(run: Results) -> CohortTable | None:
     """Describe the patients by split: outcome, grades, phases, age, sex, size and every other clinical column.
 
-    Missing values are counted with each number, never imputed.
+    Missing values are counted with each number, never imputed. Patients who were left out because they have no image
+    are counted in a line of their own.
 
     Returns:
         The table, or None if the run has no cohort table (a score table from elsewhere).
@@ -69,6 +71,9 @@ def cohort_table(run: Results) -> CohortTable | None:
         rows += [line(grade, _counter("grade", grade), is_part=True) for grade in "1234"]
         if any(not row.get("grade") for row in run.cases):
             rows.append(line(t("not given"), _counter("grade", ""), is_part=True))
+    if absent := absent_patients(run):  # in no split, and not counted in any other line
+        cells = ("–",) * (len(groups) - 1)
+        rows.append(CohortRow(t("Left out, no image in any phase, n"), (*cells, str(len(absent)))))
     phases = _phases(run)
     rows.append(CohortRow(t("Phases available")))
     rows += [line(_phase_label(phase), _presence(f"{phase}_image"), is_part=True) for phase in phases]

@@ -7,10 +7,14 @@ import pytest
 
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.report.tables.patients import CohortTable, cohort_table
+from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
+from nephrograde.volume.finding import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nephrograde.report.text.language import Language
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,16 @@ def test_counts_add_up_over_the_splits(record: Results) -> None:
     for label in ("High grade", "1", "2", "3", "4", "male", "第一医院"):
         train, test, both = (int(cell.split(" ")[0]) for cell in lines(cohort_table(record))[label])
         assert train + test == both
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_patients_without_a_scan_have_a_line(record: Results, language: Language) -> None:
+    absent = tuple(Finding(name, "", "", "no-scan", "fatal", "no image.", "Fill it in.") for name in ("X1", "X2"))
+    with speaking(language):
+        before = lines(cohort_table(dataclasses.replace(record, findings=())))
+        found = lines(cohort_table(dataclasses.replace(record, findings=absent)))
+    label = {"en": "Left out, no image in any phase, n", "zh": "未纳入（任何期相中都没有图像），例数"}[language]
+    assert found == before | {label: ("–", "–", "2")}
 
 
 def test_missing_values_and_phases_are_counted(record: Results) -> None:
