@@ -32,6 +32,8 @@ ALARM = "#b3261e"
 SYNTHETIC = "SYNTHETIC DATA"
 MARK_IN = 0.2
 """Height in inches of the strip at the top for the mark."""
+SVG_DPI = 72
+"""The unit of an SVG is the point."""
 CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "WenQuanYi Micro Hei")
 FONTS = f"system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, {', '.join(map(repr, CHINESE_FONTS))}, sans-serif"
 """Fonts for the text; the reader's machine uses the first that it has."""
@@ -155,15 +157,32 @@ def finish(
     with warnings.catch_warnings():
         # A script without a font on this machine is measured by missing glyphs; the reader's font draws it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(
-            stream,
-            format="svg",
-            transparent=True,
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None, "Title": description},
-        )
+        with _laid_out(figure):
+            figure.savefig(
+                stream,
+                format="svg",
+                transparent=True,
+                metadata={"Date": None, "Creator": None, "Format": None, "Type": None, "Title": description},
+            )
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", FONTS, stream.getvalue())
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     return Drawing(name, svg, description, round(figure.get_figwidth() * 96), rows, figure)
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay the figure out once, at the resolution of SVG; saving alone would also draw everything twice."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    engine, dpi = figure.get_layout_engine(), figure.get_dpi()
+    FigureCanvasSVG(figure)  # measures text as the SVG will
+    figure.set_dpi(SVG_DPI)
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    yield
+    figure.set_layout_engine(engine)
+    figure.set_dpi(dpi)
 
 
 def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Path]:
