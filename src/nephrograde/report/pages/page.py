@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nephrograde.replacement import replaced
@@ -16,6 +17,7 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jinja2 import Environment
     from markupsafe import Markup
 
 
@@ -53,6 +55,22 @@ def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
     Returns:
         The page.
     """
+    opened = _environment().get_template(template)
+    page = opened.render(
+        numbering=Numbering(),
+        language=spoken(),
+        html_language=HTML_LANGUAGES[spoken()],
+        synthetic=t(SYNTHETIC) if is_synthetic else "",
+        research_use_only=t(RESEARCH_USE_ONLY),
+        nothing=NOTHING,
+        **contents,
+    )
+    return page.lstrip()
+
+
+@cache
+def _environment() -> Environment:
+    """The templates, each compiled once per process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -64,16 +82,8 @@ def render(template: str, *, is_synthetic: bool, **contents: object) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(decimal=decimal, counted=counted)
-    environment.globals.update(t=_said, told=_told, numbering=Numbering())
-    page = environment.get_template(template).render(
-        language=spoken(),
-        html_language=HTML_LANGUAGES[spoken()],
-        synthetic=t(SYNTHETIC) if is_synthetic else "",
-        research_use_only=t(RESEARCH_USE_ONLY),
-        nothing=NOTHING,
-        **contents,
-    )
-    return page.lstrip()
+    environment.globals.update(t=_said, told=_told)
+    return environment
 
 
 def write_page(page: str, page_path: Path) -> Path:
@@ -111,11 +121,11 @@ def _told(text: str) -> Markup:
     ...     _told("Nonesuch & so on.")
     Markup('<span lang="en">Nonesuch &amp; so on.</span>')
     """
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     words = told(text)
     stays = text and words == text and spoken() != "en"
-    return Markup('<span lang="en">{}</span>' if stays else "{}").format(words)
+    return Markup('<span lang="en">{}</span>').format(words) if stays else escape(words)
 
 
 def _said(sentence: str, /, **values: object) -> Markup:
