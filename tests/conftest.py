@@ -1,8 +1,11 @@
 """What many tests share: a small synthetic study, written by code, and the folders of real data where they are."""
 
+import functools
 import importlib.util
 import os
 import shutil
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,13 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
+LONG_CALLS = (
+    ("matplotlib.figure", "Figure", "savefig"),
+    ("matplotlib.figure", "Figure", "add_subplot"),
+    ("matplotlib.layout_engine", "ConstrainedLayoutEngine", "execute"),
+    ("jinja2", "Environment", "get_template"),
+)
+"""Long calls of other packages, none of which calls back: module, class, method."""
 SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "printed"}
 
 
@@ -93,6 +103,34 @@ def pytest_runtest_setup(item):
         for program in mark.kwargs.get("programs", ()):
             if shutil.which(program) is None:
                 end_without(program, f"the program {program} is not installed")
+
+
+def untraced(call):
+    """Suspend coverage during a call: its lines are not ours, and following each of them doubles its time."""
+
+    @functools.wraps(call)
+    def unseen(*arguments, **options):
+        trace = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return call(*arguments, **options)
+        finally:
+            sys.settrace(trace)
+
+    return unseen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trace_none_of_the_long_calls():
+    """Under coverage, suspend it while other packages are at work."""
+    if sys.gettrace() is None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        for module, owner, name in LONG_CALLS:
+            place = getattr(import_module(module), owner)
+            patch.setattr(place, name, untraced(getattr(place, name)))
+        yield
 
 
 @pytest.fixture
