@@ -123,6 +123,9 @@ def _check_size(raw: bytes) -> None:
 
 
 def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
+    from openpyxl.cell.read_only import EMPTY_CELL
+
+    empty: object = EMPTY_CELL  # one for all cells that are not in the file
     day_zero = workbook.epoch.date() if hasattr(workbook.epoch, "date") else workbook.epoch
     for sheet in workbook.worksheets:
         if sheet.sheet_state != "visible":
@@ -131,11 +134,12 @@ def _first_grid(workbook: Workbook, formulas: Workbook) -> WorkbookGrid:
         rows = []
         blank: set[str] = set()
         for number, cells in _filled_rows(sheet):
-            texts = [_cell_text(cell.value, cell.number_format) for cell in cells]
+            texts = ["" if cell is empty else _cell_text(cell.value, cell.number_format) for cell in cells]
             while texts and not texts[-1]:
                 texts.pop()
             for cell in cells:
-                _note(cell, lost, blank)
+                if cell is not empty:
+                    _note(cell, lost, blank)
             if texts:
                 rows.append((number, texts))
         if blank:
@@ -164,7 +168,7 @@ def _filled_rows(sheet: Any) -> Iterator[tuple[int, Cells]]:  # its stub has no 
 def _note(cell: ReadOnlyCell, lost: dict[tuple[str, str], list[str]], blank: set[str]) -> None:
     value = cell.value
     if value is None:
-        if cell.data_type == "n" and hasattr(cell, "coordinate"):
+        if cell.data_type == "n":
             blank.add(cell.coordinate)
     elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 10**MOST_DIGITS:
         what = f"a number of more than {MOST_DIGITS} digits, of which a spreadsheet keeps {MOST_DIGITS}"
