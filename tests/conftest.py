@@ -1,6 +1,7 @@
 """What many tests share: a small synthetic study, written by code, and the folders of real data where they are."""
 
 import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -75,6 +76,12 @@ def pytest_collection_modifyitems(items):
         if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
     items[:] = slow_first_in_each_half(items)
+
+
+def pytest_collection_finish():
+    """Exempt what is imported and collected by now from garbage collection: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def slow_first_in_each_half(items):
