@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., tuple[int, str, str]]
 
+pytestmark = pytest.mark.no_cover  # the commands that other tests run, on larger studies
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "docs/tutorial.md"]
 IN_CHINESE = {"README.md": "README.zh-CN.md", "docs/tutorial.md": "docs/zh/tutorial.md"}

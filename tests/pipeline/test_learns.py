@@ -13,6 +13,8 @@ from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
+pytestmark = pytest.mark.no_cover  # the same code as for the tiny study, many times
+
 STUDY = """
 name = "learning (synthetic)"
 synthetic = true
