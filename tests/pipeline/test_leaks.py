@@ -19,17 +19,17 @@ from nephrograde.sample.stage import prepare_scans
 SETS = ("learn", "stop", "held_out", "test")
 
 
-@pytest.fixture
-def planned(tiny_study_path, tmp_path):
+@pytest.fixture(scope="module")
+def planned(tiny_study_path, tmp_path_factory):
     """Every job of the tiny study as the fit loop is given it, and the saved split; nothing is fitted."""
     study = load_inputs(tiny_study_path, ("fit.patience=2", "split.folds=3"))
-    run = RunFolder(tmp_path)
+    run = RunFolder(tmp_path_factory.mktemp("planned"))
     cohort, split = open_cohort(study, run)
     prepare_scans(study, cohort, run)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     fits = plan_fits(study, split, prepared=read_prepared(run), is_high=is_high, run=run)
     jobs = [assemble_job(one, study, split, is_high=is_high) for one in fits]
-    return jobs, {row["patient_id"]: row for row in read_rows(tmp_path / "cohort" / "split.csv")}
+    return jobs, {row["patient_id"]: row for row in read_rows(run.run_dir / "cohort" / "split.csv")}
 
 
 def test_no_patient_is_in_two_sets(planned):

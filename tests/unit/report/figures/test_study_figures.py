@@ -9,13 +9,15 @@ import pytest
 
 from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.report.figures.roc import GRID
-from nephrograde.report.figures.study_figures import draw_figures
+from nephrograde.report.figures.study_figures import STUDY_FIGURES, draw_figures
 from nephrograde.report.figures.svg import printable
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nephrograde.report.figures.svg import Drawing
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,15 @@ def only(record: Results, *models: str) -> Results:
     return dataclasses.replace(record, scores=Scores(rows))
 
 
+def draw(name: str, record: Results) -> Drawing:
+    """One figure; the others are not drawn."""
+    drawing = STUDY_FIGURES[name](record)
+    assert drawing is not None
+    return drawing
+
+
 def test_each_phase_has_its_panel_and_each_curve_its_auc(record: Results) -> None:
-    svg = draw_figures(record)["roc"].svg
+    svg = draw("roc", record).svg
     for phase in ("Corticomedullary", "Nephrographic", "Unenhanced"):
         assert svg.count(f">{phase}</text>") == 1
     assert svg.count(">size</text>") == 3
@@ -40,14 +49,14 @@ def test_each_phase_has_its_panel_and_each_curve_its_auc(record: Results) -> Non
 
 def test_a_persons_own_style_changes_nothing(record: Results) -> None:
     small = only(record, "size")
-    before = draw_figures(small)["roc"].svg
+    before = draw("roc", small).svg
     with mpl.rc_context({"font.size": 22, "axes.facecolor": "black"}):
-        assert draw_figures(small)["roc"].svg == before
+        assert draw("roc", small).svg == before
         assert mpl.rcParams["font.size"] == 22
 
 
 def test_counts_of_the_confusion_matrix_are_those_of_the_estimates(record: Results) -> None:
-    drawing = draw_figures(only(record, "weak-1-cmp"))["confusion"]
+    drawing = draw("confusion", only(record, "weak-1-cmp"))
     for measure in ("tp", "fp", "tn", "fn"):
         estimate = record.estimate("weak-1-cmp", measure)
         assert estimate is not None
@@ -70,37 +79,37 @@ def test_more_models_than_a_panel_holds_go_on_in_the_next(record: Results) -> No
         for k in range(9)
     )
     foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
-    assert draw_figures(foreign)["roc"].svg.count(">Test set</text>") == 2
+    assert draw("roc", foreign).svg.count(">Test set</text>") == 2
 
 
 def test_long_names_are_cut_beside_a_curve_and_whole_in_words(record: Results) -> None:
     name = "a radiologist of twenty years"
     rows = tuple(dataclasses.replace(row, model=name) for row in record.scores.rows if row.model == "size")
-    drawing = draw_figures(dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=()))["roc"]
+    drawing = draw("roc", dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=()))
     assert ">a radiolo… years</text>" in drawing.svg
     assert name in drawing.description
 
 
 def test_one_phase_lies_in_a_row(record: Results) -> None:
     models = [f"{arm}-cmp" for arm in ("weak-1", "weak-3", "strong")]
-    drawing = draw_figures(only(record, *models, "size"))["confusion"]
+    drawing = draw("confusion", only(record, *models, "size"))
     width, height = (float(text) for text in drawing.svg.split('viewBox="0 0 ')[1].split('"')[0].split(" "))
     assert width > 3 * height
 
 
 def test_more_baselines_than_arms_still_have_a_place(record: Results) -> None:
-    svg = draw_figures(only(record, "weak-1-cmp", "weak-1-np", "size", "volume"))["confusion"].svg
+    svg = draw("confusion", only(record, "weak-1-cmp", "weak-1-np", "size", "volume")).svg
     assert svg.count(" only</text>") == 2
 
 
 def test_empty_history_draws_an_empty_panel(record: Results) -> None:
     bare = tuple(dataclasses.replace(fit, history=()) for fit in record.fits if fit.model == "strong-cmp")
-    drawing = draw_figures(dataclasses.replace(only(record, "strong-cmp"), fits=bare))["learning"]
+    drawing = draw("learning", dataclasses.replace(only(record, "strong-cmp"), fits=bare))
     assert "strong-cmp 3 folds" in drawing.description
 
 
 def test_inline_drawing_prefixes_its_names_and_drops_what_a_page_does_not_need(record: Results) -> None:
-    drawing = draw_figures(only(record, "size"))["roc"]
+    drawing = draw("roc", only(record, "size"))
     assert drawing.inline.startswith('<svg aria-hidden="true"')
     assert 'id="roc-figure_1"' in drawing.inline
     assert "xmlns" not in drawing.inline
@@ -112,11 +121,11 @@ def test_control_characters_and_other_scripts_can_be_drawn(record: Results) -> N
     rows = tuple(dataclasses.replace(row, model="模型\x07 $a_") for row in record.scores.rows if row.model == "size")
     foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
     shown = printable("模型\x07 $a_")
-    assert f">{shown}</text>" in draw_figures(foreign)["roc"].svg
+    assert f">{shown}</text>" in draw("roc", foreign).svg
 
 
 def test_rows_behind_the_roc_curves_are_the_curves_and_their_bands(record: Results) -> None:
-    rows = draw_figures(only(record, "weak-1-cmp", "size"))["roc"].data
+    rows = draw("roc", only(record, "weak-1-cmp", "size")).data
     of = {part: [row for row in rows if row["part"] == part] for part in ("curve", "band")}
     assert len(rows) == len(of["curve"]) + len(of["band"])
     assert {row["model"] for row in of["curve"]} == {"weak-1-cmp", "size"}
@@ -148,7 +157,7 @@ def test_rows_behind_the_other_figures_are_counts_and_losses(record: Results) ->
 def test_a_model_that_was_not_fitted_leaves_its_place_empty(record: Results) -> None:
     fits = tuple(fit for fit in record.fits if (fit.model, fit.fold) != ("weak-1-np", 0) and fit.model != "weak-3-np")
     models = ("weak-1-cmp", "weak-1-np", "weak-3-cmp", "weak-3-np")
-    drawing = draw_figures(dataclasses.replace(only(record, *models), fits=fits))["learning"]
+    drawing = draw("learning", dataclasses.replace(only(record, *models), fits=fits))
     assert drawing.description.endswith("weak-1-cmp 3 folds, weak-1-np 2 folds, weak-3-cmp 3 folds.")
     assert ">weak-3-np</text>" not in drawing.svg
 
@@ -171,7 +180,7 @@ def test_outcome_of_its_own_is_called_by_its_column(record: Results) -> None:
     cohort = record.study.cohort.model_copy(update={"outcome": "metastasis"})
     study = record.study.model_copy(update={"cohort": cohort})
     other = dataclasses.replace(only(record, "size"), study=study, cases=())
-    svg = draw_figures(other)["confusion"].svg
+    svg = draw("confusion", other).svg
     assert ">0</text>" in svg
     assert ">low</text>" not in svg
 
@@ -185,7 +194,7 @@ def test_many_names_below_the_diagonal_stand_closer(record: Results) -> None:
             if row.model == "size"
         )
         foreign = dataclasses.replace(record, scores=Scores(rows), study=None, fits=(), estimates=())
-        svg = draw_figures(foreign)["roc"].svg
+        svg = draw("roc", foreign).svg
         names = [f">{name}</text>" for name in (*(f"m{k}" for k in range(count)), "size", "volume")]
         lines = [line for line in svg.splitlines() if any(name in line for name in names)]
         return sorted(float(line.split(' y="')[1].split('"')[0]) for line in lines)
