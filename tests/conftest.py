@@ -47,6 +47,7 @@ LONG_CALLS = (
     ("matplotlib.figure", "Figure", "add_subplot"),
     ("matplotlib.layout_engine", "ConstrainedLayoutEngine", "execute"),
     ("jinja2", "Environment", "get_template"),
+    ("pydicom", "Dataset", "save_as"),
 )
 """Long calls of other packages, none of which calls back: module, class, method."""
 SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "printed"}
