@@ -66,12 +66,11 @@ NOT_COMPARABLE = (
 )
 
 IMPOSSIBLE = (
-    "The published numbers are inconsistent as printed. With 90 test patients, no whole numbers of "
-    "true positives, true negatives, positives and negatives give accuracy 0.859 with sensitivity "
-    "0.857 and specificity 0.860, nor 0.848 with 0.854 and 0.843. With the 92 test patients of the "
-    "preprint, the weak row has three solutions (35, 42 or 49 high-grade patients) and the strong "
-    "row exactly one (41 high-grade patients). They have no number of high-grade patients in common, "
-    "so the two models were not scored on the same patients, or one label or decimal differs."
+    "What an audit of the published numbers shows: no confusion table of 90 test patients gives accuracy 0.859 with "
+    "sensitivity 0.857 and specificity 0.860, nor 0.848 with 0.854 and 0.843. With the 92 test patients of the "
+    "preprint both rows have tables, the weak one with 35, 42 or 49 high-grade patients and the strong one with 41, "
+    "so they have no number of high-grade patients in common. Averages over folds, or models scored on different "
+    "patients, would explain it; the paper does not say."
 )
 
 
