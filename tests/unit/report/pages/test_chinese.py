@@ -93,8 +93,9 @@ def test_english_would_be_seen(pages: dict[str, str]) -> None:
     assert not any(re.search("[\u4e00-\u9fff]", text) and "折" in text for text in page.texts)
 
 
-def test_page_marks_what_stays_english(pages: dict[str, str]) -> None:
-    assert '<td class="wide"><code>np_image</code>: <span lang="en">slices 41 and 42' in pages["report.zh.html"]
+def test_findings_are_translated_and_what_stays_english_is_marked(pages: dict[str, str]) -> None:
+    assert '<td class="wide"><code>np_image</code>: 第41层与第42层相距10.0 mm' in pages["report.zh.html"]
+    assert '<span lang="en">Re-export the series or drop the phase.</span>' in pages["report.zh.html"]
     assert 'lang="en"' not in pages["report.html"].replace('<html lang="en">', "")
 
 
