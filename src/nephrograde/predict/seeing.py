@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.errors import VolumeError
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.prepare import cut_region
-from nephrograde.sample.scanned import Scanned, annotated
+from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.pictures import find_pictures, read_picture
@@ -60,7 +61,8 @@ def see(scan: Scan, arm: Arm, study: Study) -> Seen:
         study: The study that the run resolved.
 
     Raises:
-        VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
+        VolumeError: Where the scan cannot be read, the annotation is missing or outside, or the tumour lies on a slice
+            that could not be read.
     """
     return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study)
 
@@ -74,6 +76,8 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
         delineation = delineate(scan.mask_path, volume, study.masks)
         scanned = annotated(volume, scan, delineation)
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in delineation.faults]
+    if lost := lost_in_tumour(scanned):
+        raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
     region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
     seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
     if any(fault.code == "not-hu" for fault in faults):

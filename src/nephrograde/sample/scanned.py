@@ -95,12 +95,19 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         except VolumeError as error:
             scanned, mask_faults = Scanned(volume, scan, lacks_mask=True), [as_fault(error)]
         faults += in_column(mask_faults, column)
-    lost = _lost_in_tumour(scanned)
+    lost = lost_in_tumour(scanned)
     return (None, [*faults, *in_column([lost], f"{scan.phase}_image")]) if lost else (scanned, faults)
 
 
-def _lost_in_tumour(scanned: Scanned) -> Fault | None:
-    """Refuse a scan whose tumour lies on a slice that could not be read and was interpolated."""
+def lost_in_tumour(scanned: Scanned) -> Fault | None:
+    """Refuse a scan whose tumour lies on a slice that could not be read and was interpolated.
+
+    Args:
+        scanned: The scan with its tumour, by mask, box, point or slice.
+
+    Returns:
+        The fatal fault "dicom-slice-in-tumour"; None if the tumour touches no such slice.
+    """
     volume, scan = scanned.volume, scanned.scan
     if volume is None or not volume.bridged:
         return None

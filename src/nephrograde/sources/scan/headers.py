@@ -178,8 +178,8 @@ def read_header(beginning: Callable[[int], bytes], n_bytes: int) -> InstanceHead
     Source: DICOM PS3.3 C.7.6 (images), C.7.6.16 (frames of enhanced objects), C.8.20 (segmentations), C.8.8.5
     (structure sets).
 
-    >>> read_header(lambda n: b"patient_id,isup_grade"[:n], 21)
-    Refused(reason='not a DICOM file')
+    >>> read_header(lambda n: b"patient_id,isup_grade"[:n], 21).reason
+    'not a DICOM file'
     """
     head = beginning(FIRST_BYTES) if n_bytes else b""
     if not is_dicom(head):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.dicom.archive import ArchiveRefused, walk_members
+from nephrograde.volume.dicom.archive import BROKEN_MEMBER, ArchiveRefused, walk_members
 from nephrograde.volume.dicom.series import Series, assemble
 from nephrograde.volume.dicom.slices import SourceFile, find_slices
 from nephrograde.volume.grid import FEWEST_SLICES
@@ -49,9 +49,15 @@ def read_archived_series(archive_path: Path) -> Series:
 def _unpacked(archive_path: Path, unpacked_dir: Path) -> list[SourceFile]:
     files = []
     for number, member in enumerate(walk_members(archive_path), start=1):
-        path = unpacked_dir / str(number)
-        path.write_bytes(member.read())
-        files.append(SourceFile(path, f"file {number} of the archive"))
+        path, name, fault = unpacked_dir / str(number), f"file {number} of the archive", None
+        try:
+            path.write_bytes(member.read())
+        except ArchiveRefused as refused:
+            if str(refused) != BROKEN_MEMBER:
+                raise
+            remedy = "Copy the archive again from its source."
+            fault = VolumeError("archive-damaged", f"{name} is damaged in its zip archive.", remedy)
+        files.append(SourceFile(path, name, fault=fault))
     return files
 
 

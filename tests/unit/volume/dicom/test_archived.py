@@ -80,3 +80,22 @@ def test_an_archive_that_is_not_read_is_named(series: list[Path], tmp_path: Path
             archive.writestr("a.txt", "text")
         path.write_bytes(content.getvalue())
     assert code_of(path) == ("dicom-none" if damage == "no DICOM" else "archive-damaged")
+
+
+@pytest.mark.parametrize("lost", [9, 23])
+def test_a_member_that_cannot_be_unpacked_costs_its_slice(
+    write_series: Callable[..., list[Path]], tmp_path: Path, lost: int
+) -> None:
+    values = np.random.default_rng(2).integers(0, 2000, (40, 40, 24))
+    positions = [(0.0, 0.0, 2.5 * k) for k in range(24)]
+    paths = write_series(tmp_path / "series", values=values, positions_mm=positions)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+    pixels = paths[lost].read_bytes()[-500:]
+    (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes().replace(pixels, bytes(500), 1))
+    volume = read_volume(tmp_path / "a.zip")
+    assert (volume.bridged, volume.values.shape[2]) == (((9,), 24) if lost == 9 else ((), 23))
+    (fault,) = volume.faults
+    assert fault.code == "dicom-slice-lost"
+    assert f"file {lost + 1} of the archive" in fault.message
