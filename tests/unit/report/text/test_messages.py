@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from nephrograde.cohort.columns import Columns, name_columns
 from nephrograde.errors import Problem
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import problem_in_words, told
+from nephrograde.sheet import Sheet
+from nephrograde.sources.scan.grades import read_grades
+from nephrograde.spreadsheet.encoding import NAMES, Decoded
+from nephrograde.study import CohortSettings, SplitSettings
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json").read_text(encoding="utf-8"))
@@ -114,3 +119,52 @@ def test_both_remarks_on_a_count_are_translated() -> None:
         text = told(f"{count} (counted over the 13 patients whose row can be read) (without 2 who have no image)")
     assert text.endswith("（按行可读的13例患者统计）（不含2例没有图像的患者）")
     assert "only" not in text
+
+
+def notes_on_encodings() -> list[str]:
+    """What is said about the encoding of a table, with no, one and two other encodings that would fit."""
+    one, *others = NAMES
+    decoded = [Decoded("", one, is_guessed=True, rivals=tuple(others[:count])) for count in range(3)]
+    ends = ("", " Another can be named with --encoding.")
+    return [f"patients.csv {each.note}.{end}" for each in decoded for end in ends]
+
+
+def notes_on_columns() -> list[str]:
+    """What is said about the columns of a cohort table that were recognised: the id, the grade, or both."""
+    headings = {"patient_id": "Patient ID", "isup_grade": "WHO/ISUP分级"}
+    found = []
+    for taken in (("patient_id",), ("isup_grade",), ("patient_id", "isup_grade")):
+        named = [headings[name] if name in taken else name for name in headings]
+        settings = CohortSettings(table=Path("c.csv"), phases=("np",))
+        columns = name_columns(Sheet("c.csv", (*named, "np_image"), ()), settings, SplitSettings())[0]
+        assert isinstance(columns, Columns)
+        assert columns.recognised == taken
+        found.append(f"{columns.note}.")
+    return found
+
+
+def notes_on_grades(folder: Path) -> list[str]:
+    """What a scan says about a joined table: columns that it used, did not find or could use, dates and grades."""
+    tables = (
+        "病案号,ISUP,手术日期\n7,3,43895\n8,?,43896\n",
+        "病案号,核分级\n7,3\n",
+        "病案号,手术日期\n7,2020-03-05\n",
+        "病案号\n7\n",
+        "病案号,住院号,核分级,分级,手术日期,手术时间\n7,8,3,3,2020-03-05,\n",
+    )
+    found: list[str] = []
+    for number, text in enumerate(tables):
+        (folder / f"{number}.csv").write_bytes(text.encode("gb18030"))
+        found += read_grades(folder / f"{number}.csv").notes
+    return found
+
+
+def test_every_note_on_how_a_table_was_read_has_its_chinese(tmp_path: Path) -> None:
+    notes = [*notes_on_encodings(), *notes_on_columns(), *notes_on_grades(tmp_path)]
+    assert len(set(notes)) > 20
+    names = r"Patient ID|--columns \w+=HEADING|--encoding|isup_grade|patient_id|HEADING|Grade 3|ISUP 3|WHO/ISUP 3"
+    with speaking("zh"):
+        english = [
+            note for note in notes if re.search(r"(?i)(?<![a-z-])[a-z]{2,} [a-z]{2,}", re.sub(names, "7", told(note)))
+        ]
+    assert not english, "\n".join(english)
