@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from nephrograde.report.tables.evidence import EvidenceSections
     from nephrograde.report.tables.paper import Cell, PaperRow
     from nephrograde.report.text.language import Language
+    from nephrograde.report.text.published import Deviation
 
 FEW_PAIRS = 12
 
@@ -172,12 +173,18 @@ def _background(run: Results) -> dict[str, Any]:
         "fits": fits,
         "has_stop": any(epoch.stop_loss is not None for fit in run.fits for epoch in fit.history),
         "refits": [(fit.model, reason) for fit in fits for reason in fit.refits],
-        "deviations": deviations(run.study, n_patients=len(run.cases)) if run.study and run.cases else [],
+        "deviations": _deviations(run),
         "methods_text": as_text(methods_paragraph(run)),
         "checklists": fill_checklists(run),
         "provenance": _provenance(run),
         "inputs": _inputs(run.lock.get("inputs", {})),
     }
+
+
+def _deviations(run: Results) -> list[Deviation]:
+    if run.study is None or not run.cases:
+        return []
+    return deviations(run.study, n_patients=len(run.cases), scored=run.scores.models)
 
 
 def _scale(rows: Sequence[PaperRow]) -> AucScale:

@@ -9,9 +9,11 @@ from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import MINUS, enumerated, listed
-from nephrograde.vocabulary import KNOWN_PHASES
+from nephrograde.vocabulary import KNOWN_PHASES, Supervision
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nephrograde.study import Arm, FitSettings, Study, Window
 
 PAPER = "弱监督深度学习模型在透明细胞肾细胞癌WHO/ISUP核分级预测中的应用 (15 April 2026)"
@@ -50,8 +52,9 @@ class PrintedRow:
         return enumerated([kind, t("one slice") if self.slices else "3D", phase_in_words(self.phase)])
 
     def is_matched_by(self, arm: Arm, phase: str) -> bool:
-        """Whether an arm of ours on a phase is the counterpart of this row."""
-        return phase == self.phase and arm.slices == self.slices
+        """Whether an arm of ours on a phase is the counterpart; that of the strong row needs the delineated tumour."""
+        is_kind = self.kind == "weak" or arm.supervision is Supervision.MASK
+        return phase == self.phase and arm.slices == self.slices and is_kind
 
 
 PRINTED_ROWS = (
@@ -108,7 +111,7 @@ def _signed(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
 
 
-def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
+def deviations(study: Study, *, n_patients: int, scored: Collection[str]) -> list[Deviation]:
     """List where a study differs from the paper, then what the paper does not specify.
 
     For the report; values that the study file sets are given as in this run.
@@ -116,11 +119,13 @@ def deviations(study: Study, *, n_patients: int) -> list[Deviation]:
     Args:
         study: The resolved study.
         n_patients: Number of patients in the cohort.
+        scored: The models that have scores; a baseline of the study without any (no mask, no clinical column) is not
+            claimed.
 
     Source:
         The paper's methods.
     """
-    return [*_other_data(study, n_patients), *_other_methods(study), *_silences(study)]
+    return [*_other_data(study, n_patients), *_other_methods(study, scored), *_silences(study)]
 
 
 def _other_data(study: Study, n_patients: int) -> list[Deviation]:
@@ -156,7 +161,7 @@ def _other_data(study: Study, n_patients: int) -> list[Deviation]:
     return lines
 
 
-def _other_methods(study: Study) -> list[Deviation]:
+def _other_methods(study: Study, scored: Collection[str]) -> list[Deviation]:
     split = study.split
     train, test = f"{1 - split.test_fraction:.0%}", f"{split.test_fraction:.0%}"
     drawn = (
@@ -164,7 +169,7 @@ def _other_methods(study: Study) -> list[Deviation]:
         if split.column
         else t("{train} training, {test} test, drawn once", train=train, test=test)
     )
-    baselines = listed([baseline_in_words(name) for name in study.evaluate.baselines])
+    baselines = listed([baseline_in_words(name) for name in study.evaluate.baselines if name in scored])
     return [
         Deviation(
             t("Split"),

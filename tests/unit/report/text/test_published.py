@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.report.text.published import PRINTED_ROWS, PrintedRow, deviations
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +44,23 @@ def test_printed_rows_find_their_arms(make_study: Callable[..., Study]) -> None:
     assert found == [["weak-1-cmp"], ["strong-cmp"]]
 
 
+def test_a_volume_without_delineation_is_not_the_strong_row(make_study: Callable[..., Study]) -> None:
+    arms = [{"name": "point-3d", "supervision": "point"}, {"name": "full", "supervision": "mask"}]
+    strong = next(row for row in PRINTED_ROWS if row.kind == "strong")
+    found = [name for name, arm, phase in make_study(arm=arms).models() if strong.is_matched_by(arm, phase)]
+    assert found == ["full-cmp"]
+
+
+def test_only_scored_baselines_are_claimed(make_study: Callable[..., Study]) -> None:
+    ours = {line.topic: line.ours for line in deviations(make_study(), n_patients=9, scored=("weak-1-cmp", "size"))}
+    assert ours["Baselines"].startswith("Logistic regression on tumour size, each alone")
+    ours = {line.topic: line.ours for line in deviations(make_study(), n_patients=9, scored=("weak-1-cmp",))}
+    assert ours["Baselines"] == "None."
+
+
 def test_deviations_print_the_values_of_the_study(make_study: Callable[..., Study]) -> None:
     study = make_study(synthetic=False, fit={"epochs": 7, "learning_rate": 0.002}, split={"folds": 4})
-    lines = {line.topic: line for line in deviations(study, n_patients=123)}
+    lines = {line.topic: line for line in deviations(study, n_patients=123, scored=BASELINES)}
     assert lines["Patients"].ours == "123 patients of another cohort."
     assert "learning rate 0.002" in lines["Learning"].ours
     assert "up to 7 epochs" in lines["Learning"].ours
@@ -62,7 +77,7 @@ def test_another_question_is_called_a_deviation(make_study: Callable[..., Study]
         window={"pet": {"low": 0.0, "high": 15.0}, "mr_t1": {"low": 1.0, "high": 99.0, "percentiles": True}},
         evaluate={"baselines": []},
     )
-    lines = {line.topic: line for line in deviations(study, n_patients=25)}
+    lines = {line.topic: line for line in deviations(study, n_patients=25, scored=BASELINES)}
     assert "lung_metastasis" in lines["Outcome"].ours
     assert lines["Phases"].ours == "ct, pet, mr_t1."
     assert lines["Window"].ours == "ct −200 to 300 HU; pet 0 to 15; mr_t1 1 to 99 percentile of the region."
@@ -85,13 +100,13 @@ def test_another_question_is_called_a_deviation(make_study: Callable[..., Study]
 def test_rule_of_the_threshold_is_that_of_the_study(
     make_study: Callable[..., Study], evaluate: dict[str, object], words: str
 ) -> None:
-    lines = {line.topic: line for line in deviations(make_study(evaluate=evaluate), n_patients=9)}
+    lines = {line.topic: line for line in deviations(make_study(evaluate=evaluate), n_patients=9, scored=BASELINES)}
     assert words in lines["Threshold"].ours
 
 
 def test_every_baseline_of_the_study_is_named(make_study: Callable[..., Study]) -> None:
     study = make_study(evaluate={"baselines": ["size", "volume", "clinical", "radiomics"]}, fit={"patience": 0})
-    lines = {line.topic: line for line in deviations(study, n_patients=9)}
+    lines = {line.topic: line for line in deviations(study, n_patients=9, scored=BASELINES)}
     named = "tumour size, tumour volume, clinical columns and radiomic features, each alone"
     assert named in lines["Baselines"].ours
     assert "no early stopping" in lines["Learning"].ours
