@@ -46,7 +46,9 @@ def coarsen(values: VolumeArray, axis: int) -> CoarseArray:
         for row in rows:
             summed += plane[row : row + (n_rows - 1) * row_step + 1 : row_step, : n_columns * column_step]
         cells = summed.reshape(n_rows, n_columns, column_step)
-        np.sum([cells[:, :, column] for column in columns], axis=0, out=coarse[k])
+        coarse[k] = cells[:, :, columns[0]]
+        for column in columns[1:]:
+            coarse[k] += cells[:, :, column]
     coarse /= len(rows) * len(columns)
     return coarse
 

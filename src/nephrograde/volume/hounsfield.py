@@ -90,7 +90,8 @@ def find_scaling(coarse: CoarseArray) -> Scaling | None:
     tissue = float(share(*TOLERATED_HU[1]))
     beyond = float(share(_RANGE[0], TOLERATED_HU[0][0]) + share(TOLERATED_HU[1][1], _RANGE[1]))
     as_is = 0.0 if tissue < LEAST_OF_EACH else tissue + float(share(*TOLERATED_HU[0])) - beyond
-    for slopes in ((1.0,), _SLOPES):  # a shift alone is the likelier fault
+    is_plain = as_is > 1 - BETTER_BY  # no other scaling can explain so much more
+    for slopes in () if is_plain else ((1.0,), _SLOPES):  # a shift alone is the likelier fault
         best, explained = _best_scaling(share, slopes)
         if explained >= EXPLAINED_FROM and explained - as_is >= BETTER_BY:
             return best
