@@ -30,6 +30,7 @@ SPLITS: tuple[SplitName, ...] = ("oof", "test")
 COLUMNS = ("patient_id", "model", "split", "fold", "is_high", "p_high")
 REQUIRED_COLUMNS = ("patient_id", "model", "is_high", "p_high")
 PROBLEMS_SHOWN = 10
+_MOST_DIGITS = 9
 
 _TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 
@@ -360,7 +361,8 @@ def _parse(cells: Mapping[str, str]) -> Score | list[str]:
         problems.append("model is empty. Write the name of the model")
     if split not in SPLITS:
         problems.append(f"split is {split}. Write oof (out of fold) or test; omit training predictions")
-    if fold_text and not fold_text.removesuffix(".0").isdecimal():
+    fold_digits = fold_text.removesuffix(".0")
+    if fold_text and not (fold_digits.isdecimal() and len(fold_digits) <= _MOST_DIGITS):
         problems.append(f"fold is {fold_text}. Write an integer from 0, or leave it empty")
     if is_high is None:
         problems.append(f"is_high is {cells.get('is_high') or 'empty'}. Write 1 (high grade) or 0 (low grade)")
@@ -371,7 +373,7 @@ def _parse(cells: Mapping[str, str]) -> Score | list[str]:
         p_high = 0.0
     if problems or is_high is None:
         return [f"patient {patient_id or '?'}, model {model or '?'}: {problem}." for problem in problems]
-    fold = int(fold_text.removesuffix(".0")) if fold_text else None
+    fold = int(fold_digits) if fold_text else None
     return Score(patient_id, model, cast("SplitName", split), fold, is_high, p_high)
 
 

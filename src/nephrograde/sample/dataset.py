@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from tokenize import TokenError
@@ -30,6 +31,14 @@ _DAMAGE = (
     RecursionError,
 )
 """What numpy raises on a damaged header, which it parses as Python."""
+
+_HEAD_BYTES = 256
+_REGION_HEAD = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '[<>|=][a-z]\d{1,3}', 'fortran_order': (?:False|True), "
+    rb"'shape': \((?:(?:0|[1-9]\d{0,9})(?:, (?:0|[1-9]\d{0,9}))*,?)?\), \} *\n",
+    re.DOTALL,
+)
+"""What ``numpy.save`` writes for numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,10 @@ def open_region(region_path: Path) -> npt.NDArray[np.float16]:
         RunError: The file is missing, cut short, or not a region.
     """
     try:
+        with region_path.open("rb") as stream:
+            is_ours = _REGION_HEAD.match(stream.read(_HEAD_BYTES)) is not None
+        if not is_ours:  # NumPy would parse any other, with warnings
+            raise _damaged(region_path, "it does not begin like a region")
         region = np.load(region_path, mmap_mode="r")
     except _DAMAGE as error:
         raise _damaged(region_path, str(error).splitlines()[0] if str(error) else type(error).__name__) from None

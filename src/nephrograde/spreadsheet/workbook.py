@@ -99,7 +99,16 @@ def read_workbook(raw: bytes) -> WorkbookGrid:
             workbook = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
             formulas = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=False)
             return _first_grid(workbook, formulas)
-    except (KeyError, TypeError, ValueError, OSError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        OSError,
+        SyntaxError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise UnreadableWorkbookError(f"is not a readable .xlsx workbook ({error})") from error
 
 

@@ -42,8 +42,10 @@ def bring_over(mask: MaskArray, source: Grid, target: Grid) -> MaskArray:
         (start - 0.5, stop + 0.5) for start, stop in zip(low, high, strict=True)
     ]  # a voxel of the mask may be large
     corners = np.array([target.to_index(source.to_mm(corner)) for corner in product(*faces)])
-    first = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
-    last = np.minimum(np.ceil(corners.max(axis=0)).astype(int), np.array(target.size) - 1)
+    size = np.array(target.size)
+    # clipped before they become integers, which have no room for those of a mask far away
+    first = np.clip(np.nan_to_num(np.floor(corners.min(axis=0)), nan=np.inf), 0, size).astype(int)
+    last = np.clip(np.nan_to_num(np.ceil(corners.max(axis=0)), nan=-np.inf), -1, size - 1).astype(int)
     if (first > last).any():
         raise _outside(source, target, low, high)
     box = tuple(slice(start, stop + 1) for start, stop in zip(first, last, strict=True))

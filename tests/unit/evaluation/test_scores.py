@@ -108,6 +108,7 @@ def test_missing_columns_are_named_with_near_ones(tmp_path: Path) -> None:
         ("P5,m,test,,3,0.5", "Row 3, patient P5, model m: is_high is 3. Write 1 (high grade) or 0 (low grade)."),
         ("P5,m,train,,1,0.5", "Row 3, patient P5, model m: split is train. Write oof (out of fold) or test"),
         ("P5,m,,,1,0.5", "Row 3, patient P5, model m: split is empty."),
+        (f"P5,m,oof,{'9' * 5000},1,0.5", "Write an integer from 0, or leave it empty."),
         ("P5,m,oof,x,1,0.5", "Row 3, patient P5, model m: fold is x. Write an integer from 0, or leave it empty."),
         (",m,test,,1,0.5", "Row 3, patient ?, model m: patient_id is empty. Write the id of the patient."),
         ("P5,,test,,1,0.5", "Row 3, patient P5, model ?: model is empty. Write the name of the model."),

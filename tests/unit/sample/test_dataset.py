@@ -1,8 +1,12 @@
 """Samples are keyed by patient."""
 
-import numpy as np
+import warnings
 
-from nephrograde.sample.dataset import gather, read_samples
+import numpy as np
+import pytest
+
+from nephrograde.errors import RunError
+from nephrograde.sample.dataset import gather, open_region, read_samples
 
 
 def test_rows_carry_their_patient_and_grade(tmp_path):
@@ -21,3 +25,17 @@ def test_a_set_of_nobody_is_empty():
     rows = gather([], ["A"])
     assert len(rows.images) == 0
     assert rows.patient_ids == ()
+
+
+@pytest.mark.parametrize("shape", ["(1, 1, 04, 4)", "(1L, 1, 4, 4)", "(1, 1, 4 4)", "('\\\\s', 1, 4, 4)"])
+def test_a_region_whose_header_numpy_would_guess_at_is_refused_without_warning(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros((1, 1, 4, 4), np.float16))
+    content = (tmp_path / "a.npy").read_bytes()
+    added = len(shape) - len("(1, 1, 4, 4)")
+    changed = content.replace(
+        b"(1, 1, 4, 4), }" + b" " * max(0, added), shape.encode() + b", }" + b" " * max(0, -added)
+    )
+    (tmp_path / "a.npy").write_bytes(changed)
+    with warnings.catch_warnings(), pytest.raises(RunError, match="is damaged"):
+        warnings.simplefilter("error")
+        open_region(tmp_path / "a.npy")

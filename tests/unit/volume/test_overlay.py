@@ -103,3 +103,13 @@ def test_bounding_box_of_one_voxel() -> None:
     mask = np.zeros((4, 5, 6), bool)
     mask[3, 0, 5] = True
     assert bounding_box(mask) == ((3, 0, 5), (3, 0, 5))
+
+
+@pytest.mark.parametrize("far_mm", [1e25, -1e25])
+def test_a_mask_farther_away_than_integers_reach_is_outside(far_mm: float) -> None:
+    mask = np.ones((2, 2, 2), dtype=bool)
+    source = Grid((2, 2, 2), (1.0, 1.0, 1.0), (far_mm, 0.0, 0.0), np.eye(3), source="file")
+    target = Grid((9, 9, 9), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), np.eye(3), source="file")
+    with np.errstate(all="raise"), pytest.raises(VolumeError) as caught:
+        bring_over(mask, source, target)
+    assert caught.value.code == "mask-outside"

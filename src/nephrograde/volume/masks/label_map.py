@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from nephrograde.vocabulary import MaskArray, VolumeArray
 
-_SEGMENT = re.compile(r"Segment(\d+)_(\w+)")
+_SEGMENT = re.compile(r"Segment(\d{1,6})_(\w+)")
+
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _find_segments(mask_path: Path) -> list[_Segment]:
 
 
 def _whole(text: str, otherwise: int) -> int:
-    return int(text) if text.strip().isdecimal() else otherwise
+    return int(text) if text.strip().isdecimal() and len(text) <= _MOST_DIGITS else otherwise
 
 
 def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Marks:
