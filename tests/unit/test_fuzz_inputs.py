@@ -85,7 +85,10 @@ def test_a_damaged_input_is_read_or_refused(
     write_series: Callable[..., list[Path]],
     peak_bytes: Callable[[], int],
     capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("secrets.token_bytes", bytes)  # so that the same key file is damaged in every run
+    monkeypatch.setattr("secrets.randbelow", lambda _: 17)
     inputs = Tables(tmp_path) if hasattr(Tables, kind) else Images(tmp_path, write_series)
     target: Target = getattr(inputs, kind)()
     intact = target.path.read_bytes()

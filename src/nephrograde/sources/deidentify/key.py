@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = ["patient_id", "original_id", "days_shifted"]
 _SECRET_ROW = "(secret)"  # noqa: S105 - the name of the row, not its content
 _SHIFT_FROM_DAYS, _SHIFT_TO_DAYS = 30, 3650
-_OURS = re.compile(r"P(\d{4,})")
+_OURS = re.compile(r"P(\d{4,12})")
 
 
 @dataclass(frozen=True, slots=True)

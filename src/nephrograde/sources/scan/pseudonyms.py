@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.dicom.header import SeriesHeader
 
 _COLUMNS = ("patient_id", "original_id")
-_OURS = re.compile(r"P(\d{4,})")
+_OURS = re.compile(r"P(\d{4,12})")
 _FILE_SAFE = re.compile(r"\w[\w.+=-]{0,63}")
 _NOBODY = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
 """Placeholders for a removed name; sharing one does not make two patients the same person."""

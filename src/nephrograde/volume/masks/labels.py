@@ -18,8 +18,8 @@ _SHOWN = 12  # labels listed in a message
 _NIFTI = (".nii.gz", ".nii", ".nrrd", ".mha")
 # Next to tumour.nii.gz: what ITK-SNAP saves as "label descriptions", and the colour table of 3D Slicer.
 _NAME_FILES = (".label", ".txt", ".label.txt", ".ctbl", "_ColorTable.ctbl")
-_ITK_SNAP = re.compile(r'\s*(\d+)(?:\s+[\d.]+){6}\s+"(.*)"\s*')
-_SLICER = re.compile(r"\s*(\d+)\s+(\S+)(?:\s+\d+){4}\s*")
+_ITK_SNAP = re.compile(r'\s*(\d{1,9})(?:\s+[\d.]+){6}\s+"(.*)"\s*')
+_SLICER = re.compile(r"\s*(\d{1,9})\s+(\S+)(?:\s+\d+){4}\s*")
 
 
 @dataclass(frozen=True, slots=True)

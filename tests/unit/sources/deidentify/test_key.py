@@ -103,3 +103,11 @@ def test_a_row_that_does_not_fit_on_the_disk_leaves_no_half(tmp_path):
     assert refused.value.path == path
     assert path.read_bytes() == before
     assert Key(path).subject("b").patient_id == "P0002"
+
+
+def test_a_pseudonym_of_thousands_of_digits_is_none_of_ours(tmp_path):
+    key = Key(tmp_path / "key.csv")
+    key.subject("KH-1")
+    text = (tmp_path / "key.csv").read_text(encoding="utf-8")
+    (tmp_path / "key.csv").write_text(text.replace("P0001", f"P{'9' * 5000}"), encoding="utf-8")
+    assert Key(tmp_path / "key.csv").subject("KH-2").patient_id == "P0001"
