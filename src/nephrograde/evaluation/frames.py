@@ -98,7 +98,7 @@ def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | No
     [0.889, 0.581, 1.0]
     """
     settings = settings or EvaluateSettings()
-    sheet = scores if isinstance(scores, Sheet) else _sheet_of(scores)
+    sheet = scores if isinstance(scores, Sheet) else sheet_of(scores)
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
         lesions = parse_lesions(sheet)
@@ -125,9 +125,14 @@ def as_frames(result: Evaluation) -> Evaluated:
     )
 
 
-def _sheet_of(scores: pd.DataFrame) -> Sheet:
-    headings = tuple(str(name) for name in scores.columns)
-    texts = scores.astype(object).where(scores.notna(), "").to_numpy().tolist()
+def sheet_of(frame: pd.DataFrame) -> Sheet:
+    """Give a DataFrame as a table of text cells; rows are numbered from 1, and missing values are empty.
+
+    Args:
+        frame: One row per row of the table.
+    """
+    headings = tuple(str(name) for name in frame.columns)
+    texts = frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
     rows = ((number, dict(zip(headings, map(str, row), strict=True))) for number, row in enumerate(texts, start=1))
     return Sheet("the DataFrame", headings, tuple(rows))
 
