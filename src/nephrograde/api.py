@@ -21,7 +21,7 @@ from nephrograde.evaluation.scores import ModelScores, open_scores, paired_vecto
 from nephrograde.predict.grader import Grader, load_grader
 from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits, audit_all
-from nephrograde.printed.values import COLUMNS, parse_printed, read_printed
+from nephrograde.printed.reading import COLUMNS, parse_printed, read_printed
 from nephrograde.results import Results, RunPart
 from nephrograde.study import (
     Arm,

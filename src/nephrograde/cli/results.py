@@ -71,7 +71,7 @@ def audit(
 ) -> None:
     """Find the confusion tables that reproduce printed values, and whether models can share a test set."""
     from nephrograde.printed.audit import audit_all
-    from nephrograde.printed.values import models_of
+    from nephrograde.printed.reading import models_of
 
     del lang  # main() has set it, as for all commands
     shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}

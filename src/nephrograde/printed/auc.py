@@ -157,7 +157,7 @@ def auc_intervals(printed: Printed, positives: Positives) -> tuple[AucInterval, 
     Source:
         Hanley & McNeil 1982, Radiology 143:29.
 
-    >>> from nephrograde.printed.values import parse_printed
+    >>> from nephrograde.printed.reading import parse_printed
     >>> auc_intervals(parse_printed({"n": "92", "auc": "0.907"}), Positives((41,), "as given"))[0].as_text()
     '0.841 to 0.973 with 41 of 92 positive'
     """

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.printed.auc import AucInterval, PairedAucs, auc_differences, auc_intervals, choose_positives
 from nephrograde.printed.confusion_tables import Fits, find_tables
-from nephrograde.printed.values import Printed, PrintedNumber, Rounding
+from nephrograde.printed.numbers import Rounding
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from nephrograde.printed.numbers import PrintedNumber
+    from nephrograde.printed.values import Printed
 
 NEIGHBOURHOOD = 5
 """Largest difference from the printed number of patients at which other numbers are tried."""
@@ -251,7 +254,7 @@ def audit_model(printed: Printed) -> Audit:
     Source:
         Hanley & McNeil 1982 for the AUC.
 
-    >>> from nephrograde.printed.values import parse_printed
+    >>> from nephrograde.printed.reading import parse_printed
     >>> values = {"n": "90", "accuracy": "0.859", "sensitivity": "0.857", "specificity": "0.860"}
     >>> audit = audit_model(parse_printed(values))
     >>> audit.fits.exist, [(fits.n, fits.all_positives()) for fits in audit.nearby], audit.slips
@@ -285,7 +288,7 @@ def audit_group(models: Sequence[Printed], *, name: str = "") -> GroupAudit:
     Source:
         Hanley & McNeil 1982 and 1983 for the AUCs.
 
-    >>> from nephrograde.printed.values import parse_options
+    >>> from nephrograde.printed.reading import parse_options
     >>> weak = {"n": "92", "accuracy": "0.859", "sensitivity": "0.857", "specificity": "0.860"}
     >>> pair = audit_group(parse_options(weak, ["accuracy=0.848,sensitivity=0.854,specificity=0.843"]))
     >>> pair.shared.is_possible, pair.shared.nearest

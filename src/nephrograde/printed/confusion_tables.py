@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.evaluation.metrics import Confusion
-from nephrograde.printed.values import Printed, Rounding, Window
+from nephrograde.printed.numbers import Rounding, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from nephrograde.printed.values import Printed
 
 LISTED_TABLES = 100_000
 """Maximum number of tables that are listed; a row with few values has millions, which are only counted."""
@@ -111,7 +113,7 @@ def find_tables(printed: Printed, *, listed: int = LISTED_TABLES, pairs_at_once:
     Source:
         In the spirit of the GRIM test (Brown & Heathers 2017, Soc Psychol Personal Sci 8:363).
 
-    >>> from nephrograde.printed.values import parse_printed
+    >>> from nephrograde.printed.reading import parse_printed
     >>> values = {"accuracy": "0.848", "sensitivity": "0.854", "specificity": "0.843"}
     >>> [fit.as_text() for fit in find_tables(parse_printed({"n": "92", **values})).tables]
     ['41 positive, 51 negative: tp 35, fn 6, tn 43, fp 8 (half up, half to even)']

@@ -15,7 +15,9 @@ from nephrograde.evaluation.power import detectable_difference, difference_varia
 from nephrograde.printed.auc import CORRELATIONS, choose_positives
 from nephrograde.printed.audit import audit_all, audit_group, audit_model
 from nephrograde.printed.confusion_tables import find_tables
-from nephrograde.printed.values import SHARES, Printed, Rounding, parse_printed
+from nephrograde.printed.numbers import Rounding
+from nephrograde.printed.reading import parse_printed
+from nephrograde.printed.values import SHARES, Printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

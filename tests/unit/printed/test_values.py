@@ -9,14 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nephrograde.errors import InputError
-from nephrograde.printed.values import (
-    PrintedNumber,
-    Rounding,
-    models_of,
-    parse_options,
-    parse_printed,
-    read_printed,
-)
+from nephrograde.printed.numbers import PrintedNumber, Rounding
+from nephrograde.printed.reading import models_of, parse_options, parse_printed, read_printed
 
 PERCENT_HINT = "A percentage needs its sign, like 85.9%."
 
