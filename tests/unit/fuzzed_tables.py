@@ -139,9 +139,7 @@ class Tables:
         return Target(path, lambda: read_scores(path))
 
     def weights(self) -> Target:
-        network: Any = SimpleNamespace(
-            resnet=torch.nn.Linear(4, 2), dimensions=2, memory_format=torch.contiguous_format
-        )
+        network: Any = SimpleNamespace(resnet=torch.nn.Linear(4, 2))
         path = self.folder / "weights.safetensors"
         save_weights(network.resnet.state_dict(), path)
         return Target(path, lambda: load_weights(network, path))

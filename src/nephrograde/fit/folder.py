@@ -13,6 +13,7 @@ from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
 from nephrograde.model.network import Network, build_hollow_network
 from nephrograde.model.weights import load_weights, save_weights
+from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced_folder
 from nephrograde.run.folder import FoldFolder
 from nephrograde.run.seal import fold_digests, read_verified, seal_fold
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.fit.history import Epoch
+    from nephrograde.model.weights_file import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ def read_fold(fold_dir: Path) -> FoldFit:
     return FoldFit(network.resnet.state_dict(), card, history, predictions)
 
 
-def load_network(fold_dir: Path, *, read: Callable[[Path], bytes] | None = None) -> tuple[Network, ModelCard]:
+def load_network(
+    fold_dir: Path, *, read: Callable[[Path], bytes] | None = None, weights: Callable[[Path], Weights] | None = None
+) -> tuple[Network, ModelCard]:
     """Build the network of a fitted fold, with its weights, on the CPU and ready to score.
 
     Card and weights are verified on the same read that loads them.
@@ -103,6 +107,7 @@ def load_network(fold_dir: Path, *, read: Callable[[Path], bytes] | None = None)
     Args:
         fold_dir: The folder of the fold.
         read: Reads and verifies a file of the fold; against the seal of the fit when None.
+        weights: Reads, verifies and parses the weights; with ``read`` when None.
 
     Raises:
         RunError: If the folder is incomplete, damaged, altered, or of another version.
@@ -114,7 +119,8 @@ def load_network(fold_dir: Path, *, read: Callable[[Path], bytes] | None = None)
     read = read or _reader(fold)
     card = parse_card(read(fold.card_path), fold.card_path)
     network = build_hollow_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
-    load_weights(network, fold.weights_path, read(fold.weights_path))
+    path = fold.weights_path
+    load_weights(network, path, weights(path) if weights else parse_weights(read(path), path))
     return network.eval(), card
 
 

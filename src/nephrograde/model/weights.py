@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save_file
+from safetensors.torch import load_file, save_file
 
 from nephrograde.errors import RunError, WeightsError
 from nephrograde.files import sha256_of
+from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.model.network import Network
+    from nephrograde.model.weights_file import Weights
     from nephrograde.study import InitialWeights
 
 HEADS = ("fc.", "conv_seg.")
@@ -89,42 +91,29 @@ def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> Non
             raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 
-def load_weights(network: Network, weights_path: Path, raw: bytes | None = None) -> None:
+def load_weights(network: Network, weights_path: Path, weights: Weights | None = None) -> None:
     """Load weights written by ``save_weights`` into a network of the same kind.
 
     Args:
         network: Its weights are replaced; it may be hollow.
         weights_path: The file.
-        raw: Its bytes, where they have been read and verified; the file is then not read again.
+        weights: What it contains, where that has been read and verified; the file is then not read again.
 
     Raises:
         RunError: If the file is missing, damaged, belongs to another network, or holds a weight that is not finite.
     """
-    try:
-        given = load(weights_path.read_bytes() if raw is None else raw)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
+    if weights is None:
+        try:
+            weights = parse_weights(weights_path.read_bytes(), weights_path)
+        except OSError as error:
+            raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
+    given = {name: torch.from_numpy(array) for name, array in weights.items()}
     faults = _faults(given, network.resnet.state_dict())
     if faults:
         raise RunError(
             f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
         )
-    spoilt = next((name for name, tensor in given.items() if not _is_finite(tensor)), None)
-    if spoilt is not None:
-        raise RunError(
-            f"{weights_path} holds weights that are not finite (in {spoilt}), with which nothing can be graded. "
-            "Delete its folder and fit again."
-        )
-    formatted = {
-        name: tensor.to(memory_format=network.memory_format) if tensor.ndim > 1 + network.dimensions else tensor
-        for name, tensor in given.items()
-    }
-    network.resnet.load_state_dict(formatted, assign=True)
-
-
-def _is_finite(tensor: torch.Tensor) -> bool:
-    # A sum is finite only if every number is; it takes a tenth of the time, and large numbers alone can exceed it.
-    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+    network.resnet.load_state_dict(given, assign=True)
 
 
 def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:

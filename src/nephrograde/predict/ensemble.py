@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.model.network import Network
+    from nephrograde.model.weights_file import Weights
     from nephrograde.run.folder import FoldFolder
     from nephrograde.run.seal import Seal
     from nephrograde.study import FitSettings
@@ -53,7 +54,7 @@ class Ensemble:
 
 
 def load_ensemble(
-    seal: Seal, model: str, *, settings: FitSettings, read: Callable[[Path], bytes] | None = None
+    seal: Seal, model: str, *, settings: FitSettings, weights: Callable[[Path], Weights] | None = None
 ) -> Ensemble:
     """Read the networks of a model, and verify that they are those that were evaluated.
 
@@ -61,14 +62,15 @@ def load_ensemble(
         seal: The seal of the evaluated run.
         model: Like ``weak-1-cmp``.
         settings: The arm's fit settings, for the pooling rule.
-        read: Reads a sealed file and verifies it; :meth:`Seal.read <nephrograde.run.seal.Seal.read>` when None.
+        weights: Returns the weights in a sealed file, verified; read with
+            :meth:`Seal.read <nephrograde.run.seal.Seal.read>` when None.
 
     Raises:
         RunError: Where the model has not been fitted, or a file is missing, damaged, altered or of another version.
     """
     folds = seal.folds(model)
     with ThreadPoolExecutor(_FOLDS_AT_ONCE) as executor:
-        networks = tuple(executor.map(lambda fold: _load_fold(fold, read or seal.read), folds))
+        networks = tuple(executor.map(lambda fold: _load_fold(fold, seal, weights), folds))
     if not networks:
         raise RunError(
             f"{seal.folder.models_dir / model} holds no network that was evaluated. Run `nephrograde fit` and "
@@ -77,8 +79,8 @@ def load_ensemble(
     return Ensemble(networks, settings)
 
 
-def _load_fold(fold: FoldFolder, read: Callable[[Path], bytes]) -> Network:
-    network, card = load_network(fold.fold_dir, read=read)
+def _load_fold(fold: FoldFolder, seal: Seal, weights: Callable[[Path], Weights] | None) -> Network:
+    network, card = load_network(fold.fold_dir, read=seal.read, weights=weights)
     if (card.model, card.fold) != (fold.model, fold.number):
         raise RunError(
             f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "

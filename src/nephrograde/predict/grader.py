@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import RunError
+from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
 from nephrograde.results import Results
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble
     from nephrograde.run.folder import RunFolder
     from nephrograde.run.seal import Seal
@@ -86,6 +88,7 @@ class Grader:
             further_paths=tuple(paths[1:]),
             pixel_mm=pixel_mm,
         )
+        _ = self._weights  # reading and verifying them begins, while the scan is read
         seen = see(scan, self.arm, self.study)
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judged = beside.submit(seen.judge)
@@ -122,10 +125,14 @@ class Grader:
 
     @cached_property
     def _ensemble(self) -> Ensemble:
-        ahead = ReadAhead(self.seal, [fold.weights_path for fold in self.seal.folds(self.model)])
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
-        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm), read=ahead.read)
+        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm), weights=self._weights.get)
+
+    @cached_property
+    def _weights(self) -> ReadAhead[Weights]:
+        paths = [fold.weights_path for fold in self.seal.folds(self.model)]
+        return ReadAhead(lambda path: parse_weights(self.seal.read(path), path), paths)
 
 
 def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
@@ -21,11 +21,12 @@ from nephrograde.run.folder import FoldFolder, RunFolder
 from nephrograde.run.provenance import read_lock_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
-_FILES_AHEAD = 3
-"""Some hundred megabytes of weights in three dimensions."""
+T = TypeVar("T")
+_BYTES_AHEAD = 300_000_000
+"""All weights of a study in two dimensions, and two or three files of one in three."""
 _EVALUATE = "Run `nephrograde evaluate` again."
 
 
@@ -109,32 +110,36 @@ class Seal:
             )
 
 
-class ReadAhead:
-    """Reads sealed files in a thread, a few before they are asked for: reading and verifying need no interpreter.
+class ReadAhead(Generic[T]):
+    """Reads files in a thread, some before they are asked for: most of the work needs no interpreter.
 
     Args:
-        seal: The seal of the run.
+        read: Reads a file.
         paths: The files, in the order in which they will be asked for.
     """
 
-    def __init__(self, seal: Seal, paths: Iterable[Path]) -> None:
-        self._seal = seal
+    def __init__(self, read: Callable[[Path], T], paths: Iterable[Path]) -> None:
+        self._read = read
         self._later = deque(paths)
-        self._reading: dict[Path, Future[bytes]] = {}
+        self._reading: dict[Path, Future[T]] = {}
         self._pool = ThreadPoolExecutor(1)
-        for _ in range(_FILES_AHEAD):
-            self._begin_next()
+        self._begin()
 
-    def read(self, path: Path) -> bytes:
-        """Return the content of a sealed file, as :meth:`Seal.read` does."""
-        self._begin_next()
+    def get(self, path: Path) -> T:
+        """Return what was read of a file, or raise what was raised; a second time, the file is read again."""
         begun = self._reading.pop(path, None)
-        return self._seal.read(path) if begun is None else begun.result()
+        self._begin()
+        return self._read(path) if begun is None else begun.result()
 
-    def _begin_next(self) -> None:
-        if self._later:
+    def _begin(self) -> None:
+        """Begin to read the next files, as many as may be held at once, but at least one."""
+        while self._later and (not self._reading or self._size(self._later[0], *self._reading) <= _BYTES_AHEAD):
             path = self._later.popleft()
-            self._reading[path] = self._pool.submit(self._seal.read, path)
+            self._reading[path] = self._pool.submit(self._read, path)
+
+    @staticmethod
+    def _size(*paths: Path) -> int:
+        return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def seal_fold(fold: FoldFolder) -> None:

@@ -143,9 +143,9 @@ def test_what_a_notebook_leaves_is_no_fold(run):
 def test_files_are_read_ahead_and_verified_all_the_same(run: RunFolder) -> None:
     paths = [fold.weights_path for fold in run.folds()]
     seal = sealed(run)
-    ahead = ReadAhead(seal, paths)
-    assert [ahead.read(path) for path in (*paths, paths[0])] == [seal.read(path) for path in (*paths, paths[0])]
+    ahead = ReadAhead(seal.read, paths)
+    assert [ahead.get(path) for path in (*paths, paths[0])] == [seal.read(path) for path in (*paths, paths[0])]
     paths[-1].write_bytes(b"other")
-    ahead = ReadAhead(seal, paths)
+    ahead = ReadAhead(seal.read, paths)
     with pytest.raises(RunError, match="is not the file"):
-        ahead.read(paths[-1])
+        ahead.get(paths[-1])
