@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,6 +80,83 @@ def audit(
         say_encoding(models_path, encoding)
     audits = audit_all(models_of(models_path, cells, against or (), encoding=encoding))
     say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else told(audits.as_text()))
+
+
+@commands.command()
+def readers(
+    reads: Annotated[
+        Path,
+        typer.Argument(
+            metavar="READS.csv",
+            help="One row per read: reader, patient_id, score, and modality and is_high or isup_grade where known.",
+        ),
+    ],
+    scores: Annotated[
+        Path | None, typer.Option("--scores", metavar="SCORES.csv", help="Scores of a model on the same patients.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model of --scores; without it, the reader of the table who is the model."),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", help="The modality to subtract from the others [default: the first of the table]."),
+    ] = None,
+    covariance: Annotated[
+        Literal["delong", "jackknife"], typer.Option("--covariance", help="How covariances of AUCs are estimated.")
+    ] = "delong",
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.999, help="Coverage probability of the intervals.")
+    ] = 0.95,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="NAME=HEADING", help="A column of the reads: reader=医师. May be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder of the page and the table [default: readers-<READS>].")
+    ] = None,
+    encoding: Encoding = None,
+    lang: Lang = "en",
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; files are written only if --out is given.")
+    ] = False,
+) -> None:
+    """Compare several readers with and without the model, and the model with the mean reader (MRMC analysis)."""
+    from nephrograde import api
+    from nephrograde.report.pages.readers_page import write_readers_page
+    from nephrograde.report.tables.readers import reader_answers, reader_counts, reader_remarks, reader_tables
+    from nephrograde.sources.scan.grades import parse_columns
+
+    del lang
+    if not as_json:
+        say_encoding(reads, encoding)
+    analysis = api.readers(
+        reads,
+        scores,
+        model=model,
+        baseline=baseline,
+        covariance=covariance,
+        confidence=confidence,
+        columns=parse_columns(columns or ()),
+        encoding=encoding,
+    )
+    if out is not None or not as_json:
+        page_path = write_readers_page(analysis, out or Path(f"readers-{reads.stem}"))
+    if as_json:
+        say(json.dumps(analysis.as_dict(), indent=2, ensure_ascii=False))
+        return
+    for note in analysis.reads.notes:
+        say(told(note), err=True)
+    for sentence in reader_remarks(analysis):
+        say(sentence, err=True)
+    for table in reader_tables(analysis):
+        print_rows(table.headings, table.rows, table.title)
+        for note in table.notes:
+            say(note)
+    for sentence in (reader_counts(analysis), *reader_answers(analysis)):
+        say(sentence)
+    say(t("Page: {path}", path=page_path))
 
 
 @commands.command()

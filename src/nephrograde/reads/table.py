@@ -144,8 +144,8 @@ def parse_reads(
         if not beside.scores:
             what = f"there is no reader '{model_reader}' who could be the model"
             more.append(Problem(sheet.name, what, "Name a reader of the table, or a table of scores (--scores)."))
-    more += _empty_cells(reads, sheet.name)
-    if problems := [*faults.problems(), *more]:
+    problems = [*faults.problems(), *more]
+    if problems := problems or _empty_cells(reads, sheet.name):  # a read that is wrong may be the one that is missing
         raise InputError(problems)
     made = _crossed(reads, truths, beside, notes=(named.note,) if named.note else ())
     _check_grades(made, sheet.name)
@@ -177,8 +177,9 @@ def _parse_rows(rows: Sequence[Row], faults: Faults) -> list[_Read]:
         if not patient_id:
             faults.add(row, "patient_id", what=" has no patient_id", remedy="Give every patient an id.")
         elif is_shortened(patient_id):
-            what = f": the id {patient_id} was shortened by a spreadsheet"
-            faults.add(row, "patient_id", what=what, remedy="Format the column as text and enter the ids again.")
+            what = ": Excel has shortened this number, and digits are lost"
+            remedy = "Format the column as text, and enter the ids again."
+            faults.add(row, "patient_id", what=what, remedy=remedy)
         if not reader:
             faults.add(row, "reader", what=": the reader is empty", remedy="Write who made this read.")
         if not modality:

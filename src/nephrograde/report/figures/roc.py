@@ -54,13 +54,22 @@ def roc_band(
     curves = np.empty((BOOTSTRAPS, len(GRID)))
     for replicate in range(BOOTSTRAPS):
         drawn = np.concatenate([stream.choice(highs, len(highs)), stream.choice(lows, len(lows))])
-        curves[replicate] = _at(GRID, *roc_points(drawn, truth))
+        curves[replicate] = curve_at(GRID, *roc_points(drawn, truth))
     low, high = np.quantile(curves, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high
 
 
-def _at(grid: FloatVector, false_rate: FloatVector, true_rate: FloatVector) -> FloatVector:
-    """Sensitivity at given false positive rates: the upper end of a vertical step, linear along a slope."""
+def curve_at(grid: FloatVector, false_rate: FloatVector, true_rate: FloatVector) -> FloatVector:
+    """Read a curve at given false positive rates: the upper end of a vertical step, linear along a slope.
+
+    Args:
+        grid: The false positive rates.
+        false_rate: Those of the points of the curve, not decreasing.
+        true_rate: The sensitivities of these points.
+
+    >>> curve_at(np.array([0.0, 0.25]), np.array([0.0, 0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0, 1.0])).tolist()
+    [0.5, 0.75]
+    """
     left = np.searchsorted(false_rate, grid, side="right") - 1
     right = np.minimum(left + 1, len(false_rate) - 1)
     run = false_rate[right] - false_rate[left]
