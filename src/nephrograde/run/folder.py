@@ -65,6 +65,11 @@ class RunFolder:
         return self.run_dir / "study.lock.json"
 
     @property
+    def sources_path(self) -> Path:
+        """The sources and series of a public cohort, copied from beside its table."""
+        return self.run_dir / "sources.json"
+
+    @property
     def writer_path(self) -> Path:
         """The file that is locked by the process that writes to the run; never removed."""
         return self.run_dir / ".nephrograde.lock"
@@ -246,13 +251,28 @@ class RunFolder:
         return self.report_dir / "tables"
 
     @property
+    def citations_path(self) -> Path:
+        """What a paper on the run has to cite, as BibTeX."""
+        return self.report_dir / "citations.bib"
+
+    @property
+    def manifest_path(self) -> Path:
+        """Every image and mask that was read."""
+        return self.report_dir / "manifest.csv"
+
+    @property
+    def checklists_dir(self) -> Path:
+        """The reporting checklists as tables, and all of them in one file."""
+        return self.report_dir / "reporting-checklists"
+
+    @property
     def model_cards_dir(self) -> Path:
         """A card for each model."""
         return self.report_dir / "model-cards"
 
     def real_dirs(self) -> Iterator[Path]:
         """The existing folders that hold files of the run, except those behind a symbolic link."""
-        report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.model_cards_dir)
+        report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.checklists_dir, self.model_cards_dir)
         quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
         made = (self.stages_dir, self.cohort_dir, self.volumes_dir, self.radiomics_dir, self.models_dir)
         yield self.run_dir

@@ -1,7 +1,8 @@
-"""Reporting checklists, filled in where the run knows the answer and left to the author elsewhere.
+"""Reporting checklists, filled in where the run knows the whole answer and left to the author elsewhere.
 
 The items are in ``checklists/*.json``: numbers and paraphrased topics of the published lists, with the source of each
-list. Each item names its answers in ``ANSWERS``; several lists share an answer.
+list. An item names the facts that it ``needs``, those that are told ``also``, and what only the ``author`` knows; the
+facts are in :mod:`nephrograde.report.methods.facts`.
 """
 
 from __future__ import annotations
@@ -13,27 +14,26 @@ from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph
-from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text, in_turn
-from nephrograde.report.text.command import without_paths
+from nephrograde.report.methods.facts import FACTS
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import NOTHING, decimal, listed
-from nephrograde.run.provenance import COHORT_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from nephrograde.results import Results
 
-FilledBy: TypeAlias = Literal["run", "author"]
-LISTS = ("clear", "tripod-ai", "claim")
+FilledBy: TypeAlias = Literal["run", "author", "not met", "not applicable"]
+LISTS = ("clear", "tripod-ai", "claim", "metrics", "probast-ai")
 
 
 @dataclass(frozen=True, slots=True)
 class FilledItem:
-    """One item with its answer; ``where`` is the anchor of the report section with the details, or empty."""
+    """One item with its answer.
+
+    ``filled_by`` is "run" only if every fact that the item needs is known; ``missing`` says in words what is not.
+    ``where`` is the anchor of the report section with the details, or empty. ``weight`` is that of a scored list.
+    """
 
     number: str
     section: str
@@ -41,6 +41,21 @@ class FilledItem:
     answer: str
     filled_by: FilledBy
     where: str
+    missing: tuple[str, ...] = ()
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRange:
+    """The score of a weighted list in percent: ``low`` from what the run shows, ``high`` with all open items met.
+
+    >>> ScoreRange(41.2, 83.0, ("1", "2")).low
+    41.2
+    """
+
+    low: float
+    high: float
+    open_items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class Checklist:
 
     @property
     def n_run(self) -> int:
-        """Number of items that the run has answered, in full or in part."""
+        """Number of items that the run has answered in full."""
         return sum(item.filled_by == "run" for item in self.items)
 
     @property
@@ -64,21 +79,38 @@ class Checklist:
         """The items under their headings, in the order of the list."""
         return [(heading, list(items)) for heading, items in groupby(self.items, key=lambda item: item.section)]
 
+    @property
+    def score(self) -> ScoreRange | None:
+        """The range of the score; None for a list without weights.
+
+        Items that do not apply are left out of the sum of weights, as the authors of METRICS do.
+        """
+        weights = [(item, item.weight) for item in self.items if item.weight and item.filled_by != "not applicable"]
+        if not weights:
+            return None
+        whole = sum(weight for _, weight in weights)
+        shown = sum(weight for item, weight in weights if item.filled_by == "run")
+        possible = sum(weight for item, weight in weights if item.filled_by in {"run", "author"})
+        open_items = tuple(item.number for item, _ in weights if item.filled_by == "author")
+        return ScoreRange(100 * shown / whole, 100 * possible / whole, open_items)
+
 
 def fill_checklists(run: Results) -> tuple[Checklist, ...]:
-    """Fill CLEAR, TRIPOD+AI and CLAIM as far as the run can.
+    """Fill CLEAR, TRIPOD+AI, CLAIM, METRICS and PROBAST+AI as far as the run can.
 
-    A run knows what it did, not why a study was done, who approved it or how grades were assessed; such items, and
-    those whose facts are not in the folder, are left to the author. No item is claimed to be fulfilled.
+    A run knows what it did, not why a study was done, who approved it or how grades were assessed. An item is answered
+    by the run only if everything that it asks is known; otherwise it is left to the author, with what is known and what
+    is missing. No item is claimed to be fulfilled, but METRICS counts the answered ones.
 
     Args:
         run: The contents of the run folder.
 
     Returns:
-        The three lists in the language of the page.
+        The lists in the language of the page.
 
     Source:
-        Kocak 2023, Insights Imaging 14:75; Collins 2024, BMJ 385:e078378; Tejani 2024, Radiol Artif Intell 6:e240300.
+        Kocak 2023, Insights Imaging 14:75; Collins 2024, BMJ 385:e078378; Tejani 2024, Radiol Artif Intell 6:e240300;
+        Kocak 2024, Insights Imaging 15:8; Moons 2025, BMJ 388:e082505.
     """
     return tuple(_fill(key, run) for key in LISTS)
 
@@ -108,197 +140,33 @@ def _fill(key: str, run: Results) -> Checklist:
 
 
 def _fill_item(item: Mapping[str, Any], run: Results) -> FilledItem:
-    told = [(where, text) for where, tell in (ANSWERS[name] for name in item["answers"]) if (text := tell(run))]
     heading = (item["number"], t(item["section"]), t(item["topic"]))
-    if not told:
-        return FilledItem(*heading, t("For the author."), "author", "")
-    rest = t("The rest of the item is for the author.") if item["partly"] else ""
-    return FilledItem(*heading, as_text([*(text for _, text in told), rest]), "run", told[0][0])
+    weight = item.get("weight")
+    if any(_condition(number, run) is False for number in item.get("conditions", ())):
+        return FilledItem(*heading, t("Does not apply to this run."), "not applicable", "", weight=weight)
+    known = {name: FACTS[name].tell(run) for name in (*item["needs"], *item["also"])}
+    told = [text for text in known.values() if text]
+    where = next((FACTS[name].where for name, text in known.items() if text), "")
+    missing = [FACTS[name].name() for name in item["needs"] if not known[name]] + [t(text) for text in item["author"]]
+    if item["needs"] and not missing:
+        return FilledItem(*heading, as_text(told), "run", where, weight=weight)
+    if any(known[name] for name in item.get("ruled_out_by", ())):
+        return FilledItem(*heading, as_text(told), "not met", where, weight=weight)
+    if item.get("is_of_run") and run.study is not None:
+        told.append(t("Not in this run: {missing}.", missing=in_turn(missing)))
+        return FilledItem(*heading, as_text(told), "not met", where, tuple(missing), weight)
+    if missing:
+        told.append(t("For the author: {missing}.", missing=in_turn(missing)))
+    answer = as_text(told) or t("For the author.")
+    return FilledItem(*heading, answer, "author", where, tuple(missing) or (heading[2],), weight)
 
 
-def _source(run: Results) -> str:
-    if run.is_synthetic:
-        return t("Synthetic: all patients, images and grades were generated by code.")
-    if run.study is None:
-        return ""
-    digest = run.lock.get("inputs", {}).get(COHORT_TABLE, NOTHING)
-    return t("The patients are those of the cohort table with the SHA-256 {digest}.", digest=digest)
+def _condition(number: int, run: Results) -> bool | None:
+    """Whether a condition of METRICS holds; None if the run does not know it.
 
-
-def _disjoint(run: Results) -> str:
-    if not run.split.assignments:
-        return ""
-    return t("The patient: each patient is in only one part of the split, with all of their scans.")
-
-
-def _internal_test(run: Results) -> str:
-    if run.study is None or run.study.split.column or not run.split.assignments:
-        return ""
-    return t("Internal: the test patients were drawn from the same cohort table as the training patients.")
-
-
-def _characteristics(run: Results) -> str:
-    if not run.cases:
-        return ""
-    return t(
-        "The cohort table of this report describes the patients by part of the split, with missing values counted."
-    )
-
-
-def _missing_values(run: Results) -> str:
-    if not run.cases:
-        return ""
-    columns = [name for name in run.cases[0] if not name.endswith("_image")]
-    gaps = [(name, sum(not case.get(name) for case in run.cases)) for name in columns]
-    found = [t("{column} {n}", column=name, n=n) for name, n in gaps if n]
-    if not found:
-        return t("The retained columns of the cohort table had no empty cells.")
-    return t("Patients with an empty cell, by column: {found}.", found=listed(found))
-
-
-def _table_columns(run: Results) -> str:
-    known = {"patient_id", "is_high", "grade"}
-    columns = [n for n in (run.cases[0] if run.cases else ()) if n not in known and not n.endswith("_image")]
-    return t("Columns of the cohort table besides the outcome: {columns}.", columns=listed(columns)) if columns else ""
-
-
-def _output(run: Results) -> str:
-    return as_text([t("The output is the probability of being high, between 0 and 1."), statistics.thresholds(run)])
-
-
-def _performance(run: Results) -> str:
-    found = statistics.computed(run).get("auc", [])
-    shown = [
-        t("{model} {auc} ({low} to {high})", model=m, auc=decimal(e.value), low=decimal(e.low), high=decimal(e.high))
-        for m, e in found
-    ]
-    if not shown:
-        return ""
-    values = {"percent": run.confidence_percent, "models": in_turn(shown)}
-    if run.reported == "test":
-        return t("AUC on the test set ({percent}% interval): {models}.", **values)
-    return t("AUC on out-of-fold training predictions ({percent}% interval): {models}.", **values)
-
-
-def _wrong_calls(run: Results) -> str:
-    found = statistics.computed(run)
-    negatives = {model: int(estimate.value) for model, estimate in found.get("fn", [])}
-    shown = [
-        t("{model} {fp} and {fn}", model=model, fp=int(estimate.value), fn=negatives[model])
-        for model, estimate in found.get("fp", [])
-        if model in negatives
-    ]
-    if not shown:
-        return ""
-    return t("Numbers of patients wrongly called high and wrongly called low: {models}.", models=in_turn(shown))
-
-
-def _fitted_patients(run: Results) -> str:
-    counts = {
-        (int(fit.card["n_learn"]), int(fit.card["n_stop"]), int(fit.card["n_held_out"]))
-        for fit in run.fits
-        if {"n_learn", "n_stop", "n_held_out"} <= fit.card.keys()
-    }
-    if not counts:
-        return ""
-    learn, stop, held_out = ([numbers[k] for numbers in counts] for k in range(3))
-    return t(
-        "Each network was trained on {learn} patients, with {stop} for early stopping, and scored "
-        "{held_out} held-out patients.",
-        learn=_range(learn),
-        stop=_range(stop),
-        held_out=_range(held_out),
-    )
-
-
-def _range(values: list[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low}–{high}"
-
-
-def _settings(run: Results) -> str:
-    if run.study is None:
-        return ""
-    return t("study.lock.json in the run folder records all settings and the SHA-256 of every input.")
-
-
-def _code(run: Results) -> str:
-    version = (run.lock.get("versions") or {}).get("nephrograde")
-    if not version:
-        return ""
-    commit = run.lock.get("git_commit")
-    return as_text(
-        [
-            t("The analysis was run with nephrograde {version}.", version=version),
-            t("Its commit: {commit}.", commit=commit) if commit else "",
-            t("The command: {command}.", command=without_paths(run.lock["command"])) if run.lock.get("command") else "",
-        ]
-    )
-
-
-def _model_files(run: Results) -> str:
-    if not run.fits:
-        return ""
-    return t(
-        "The weights of {n} networks are in models/ in the run folder; the model cards identify each by its SHA-256.",
-        n=len(run.fits),
-    )
-
-
-def _machine(run: Results) -> str:
-    machine = run.lock.get("machine")
-    return t("Machine: {machine}.", machine=machine) if machine else ""
-
-
-def _other_lists(_: Results) -> str:
-    return t("This report includes CLEAR, TRIPOD+AI and CLAIM, filled in as far as the run allows.")
-
-
-ANSWERS: Mapping[str, tuple[str, Callable[[Results], str]]] = {
-    "source": ("run", _source),
-    "patients": ("methods", design.patients),
-    "partition": ("cohort", design.partition),
-    "characteristics": ("cohort", _characteristics),
-    "missing_values": ("cohort", _missing_values),
-    "table_columns": ("cohort", _table_columns),
-    "outcome": ("run", design.outcome),
-    "exclusions": ("findings", design.exclusions),
-    "missing_scans": ("cohort", design.missing_scans),
-    "phases": ("run", design.phases),
-    "annotation": ("run", design.annotation),
-    "field_of_view": ("run", design.field_of_view),
-    "windowing": ("run", design.windowing),
-    "resampling": ("methods", design.resampling),
-    "split": ("run", design.split_method),
-    "disjoint": ("run", _disjoint),
-    "internal_test": ("run", _internal_test),
-    "networks": ("run", design.networks),
-    "initial_weights": ("run", design.initial_weights),
-    "learning": ("run", design.learning),
-    "stopping": ("methods", design.stopping),
-    "augmentation": ("methods", design.augmentation),
-    "class_balance": ("run", design.class_balance),
-    "ensemble": ("run", design.ensemble),
-    "fitted_patients": ("learning", _fitted_patients),
-    "output": ("thresholds", _output),
-    "thresholds": ("thresholds", statistics.thresholds),
-    "measures": ("results", statistics.measures),
-    "performance": ("results", _performance),
-    "wrong_calls": ("confusion", _wrong_calls),
-    "calibration": ("calibration", statistics.calibration),
-    "net_benefit": ("benefit", statistics.net_benefit),
-    "comparisons": ("comparisons", statistics.comparisons),
-    "equivalence": ("equivalence", statistics.equivalence),
-    "detectable": ("equivalence", statistics.detectable_differences),
-    "baselines": ("results", statistics.baselines),
-    "subgroups": ("subgroups", statistics.subgroups),
-    "openings": ("ledger", statistics.openings),
-    "software": ("provenance", paragraph.software),
-    "machine": ("provenance", _machine),
-    "seeds": ("provenance", paragraph.seeds),
-    "settings": ("provenance", _settings),
-    "code": ("provenance", _code),
-    "model_files": ("provenance", _model_files),
-    "other_lists": ("checklists", _other_lists),
-}
-"""Answers that a run can give: the section of the report with the details, and the sentence."""
+    1: regions of interest are marked; 2: automatically; 3: hand-crafted features; 4: features in a table; 5: a network
+    from the image to the grade. Who marked the tumours, a person or a tool, a run does not know.
+    """
+    if number == 2 or run.study is None:
+        return None
+    return "radiomics" in run.scores.models if number in {3, 4} else True

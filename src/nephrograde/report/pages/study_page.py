@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nephrograde.files import fingerprint
 from nephrograde.report.figures.curves import draw_evidence_figures
+from nephrograde.report.figures.flow_diagram import draw_flow
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
 from nephrograde.report.methods.checklist import fill_checklists
+from nephrograde.report.methods.checklist_files import write_checklists
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.methods.model_card import write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
@@ -100,10 +102,11 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
     with speaking(language):
         run = Results.read(run_dir)
         run.require_evaluated()
-        drawings = draw_figures(run) | draw_evidence_figures(run)
+        drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
         write_figures(drawings, folder.figures_dir)
         write_tables(run)
         write_model_cards(run)
+        write_checklists(fill_checklists(run), folder)
         return write_page(_render(run, evidence_sections(run), drawings), html_path)
 
 

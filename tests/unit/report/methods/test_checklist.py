@@ -14,12 +14,13 @@ from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.subgroup import SubgroupEstimate
-from nephrograde.report.methods.checklist import ANSWERS, LISTS, Checklist, fill_checklists, read_list
+from nephrograde.report.methods.checklist import LISTS, Checklist, fill_checklists, read_list
 from nephrograde.report.methods.design_methods import as_text
+from nephrograde.report.methods.facts import FACTS
 from nephrograde.report.methods.paragraph import methods_paragraph
 from nephrograde.report.pages.page import Numbering
 from nephrograde.report.text.language import catalogue, speaking, t
-from nephrograde.report.text.numbers import counted, decimal
+from nephrograde.report.text.numbers import NOTHING, counted, decimal
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
@@ -76,9 +77,23 @@ def test_tripod_ai_holds_27_items_in_52_parts() -> None:
     assert len(numbers) == 52
 
 
-def test_every_answer_is_used_and_every_list_is_there() -> None:
-    used = {name for key in LISTS for item in read_list(key)["items"] for name in item["answers"]}
-    assert used == set(ANSWERS)
+def test_metrics_holds_30_items_whose_weights_sum_to_one_and_probast_ai_34_questions() -> None:
+    items = read_list("metrics")["items"]
+    assert [item["number"] for item in items] == [str(k) for k in range(1, 31)]
+    assert sum(item["weight"] for item in items) == pytest.approx(1, abs=0.001)
+    assert {number for item in items for number in item["conditions"]} == {1, 2, 3, 4, 5}
+    numbers = [item["number"] for item in read_list("probast-ai")["items"]]
+    shared = ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3", "2.4", "3.1", "3.2", "3.3", "3.4"]
+    assert numbers == [
+        *(f"D {number}" for number in [*shared, *(f"4.{k}" for k in range(1, 6))]),
+        *(f"E {number}" for number in [*shared, *(f"4.{k}" for k in range(1, 8))]),
+    ]
+
+
+def test_every_fact_is_used_and_every_list_is_there() -> None:
+    items = [item for key in LISTS for item in read_list(key)["items"]]
+    used = {name for item in items for name in (*item["needs"], *item["also"], *item.get("ruled_out_by", ()))}
+    assert used == set(FACTS)
     folder = resources.files("nephrograde.report") / "checklists"
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{key}.json" for key in LISTS)
 
@@ -90,15 +105,15 @@ def test_every_list_says_where_it_was_read() -> None:
         assert "read" in content["read"]
 
 
-def test_a_complete_run_answers_every_item_that_names_an_answer(complete: Results) -> None:
+def test_an_item_that_needs_the_author_is_never_complete(complete: Results) -> None:
     for filled in fill_checklists(complete):
         for item, source in zip(filled.items, read_list(filled.key)["items"], strict=True):
             assert item.number == source["number"]
-            assert item.filled_by == ("run" if source["answers"] else "author"), (filled.key, item.number)
-            assert bool(item.where) == (item.filled_by == "run")
-            assert item.answer.endswith("The rest of the item is for the author.") == source["partly"]
-        for name, (_, tell) in ANSWERS.items():
-            assert tell(complete).endswith("."), name
+            if source["author"] or not source["needs"]:
+                assert item.filled_by != "run", (filled.key, item.number)
+            if item.filled_by == "author":
+                assert item.missing, (filled.key, item.number)
+                assert all(words in item.answer for words in source["author"])
 
 
 def test_facts_are_those_of_the_run(complete: Results) -> None:
@@ -114,6 +129,7 @@ def test_facts_are_those_of_the_run(complete: Results) -> None:
     assert "Machine: a processor, 2 cores, Linux." in answer(checklists, "claim", "23")
     assert "The command: nephrograde run … --set fit.epochs=4." in answer(checklists, "clear", "56")
     assert answer(checklists, "clear", "8") == "For the author."
+    assert answer(checklists, "clear", "57").endswith("For the author: where the models are shared.")
 
 
 def test_errors_and_performance_come_from_the_estimates(complete: Results) -> None:
@@ -135,19 +151,6 @@ def test_without_a_test_set_the_numbers_are_called_out_of_fold(record: Results) 
     assert answer(fill_checklists(changed), "claim", "37").startswith("AUC on out-of-fold training predictions")
 
 
-def test_a_foreign_score_table_leaves_the_rest_to_the_author(foreign_run: Path) -> None:
-    checklists = fill_checklists(Results.read(foreign_run))
-    filled = {(c.key, item.number): item for c in checklists for item in c.items}
-    for place in (("clear", "13"), ("claim", "22"), ("claim", "24"), ("tripod-ai", "12c"), ("tripod-ai", "18f")):
-        expected = "run" if place == ("claim", "22") else "author"  # that a model gives a probability is known
-        assert filled[place].filled_by == expected, place
-    assert filled["claim", "37"].filled_by == "run"
-    assert filled["claim", "28"].filled_by == "run"
-    for word in ("ResNet", "AdamW", "seed", "synthetic"):
-        assert not any(word in item.answer for item in filled.values())
-    assert [c.n_run for c in checklists] == [sum(i.filled_by == "run" for i in c.items) for c in checklists]
-
-
 def test_real_patients_come_from_their_table(record: Results, make_study: Callable[..., Study]) -> None:
     real = dataclasses.replace(record, study=make_study(synthetic=False))
     assert f"cohort table with the SHA-256 {'ab' * 32}" in answer(fill_checklists(real), "claim", "7")
@@ -165,11 +168,9 @@ def test_unknown_facts_are_not_told(record: Results) -> None:
     assert "had no empty cells" in answer(fill_checklists(no_gap), "claim", "12")
     bare = dataclasses.replace(record, lock={}, estimates=(), fits=(), split=Split({}), cases=())
     for name in ("performance", "wrong_calls", "fitted_patients", "code", "machine", "model_files", "disjoint"):
-        assert ANSWERS[name][1](bare) == "", name
-    only_high = tuple(row for row in record.estimates if row[2].measure != "fn")
-    assert ANSWERS["wrong_calls"][1](dataclasses.replace(record, estimates=only_high)) == ""
+        assert FACTS[name].tell(bare) == "", name
     installed = dataclasses.replace(record, lock={"versions": {"nephrograde": "1"}})
-    assert ANSWERS["code"][1](installed) == "The analysis was run with nephrograde 1."
+    assert FACTS["code"].tell(installed) == "The analysis was run with nephrograde 1."
 
 
 def test_sections_keep_the_order_of_the_list(record: Results) -> None:
@@ -183,6 +184,7 @@ def test_every_topic_and_section_is_known_in_chinese() -> None:
         content = read_list(key)
         texts = [content["read"], *filter(None, [content["left_out"]])]
         texts += [item[field] for item in content["items"] for field in ("section", "topic")]
+        texts += [words for item in content["items"] for words in item["author"]]
         assert not [text for text in texts if text not in known]
 
 
@@ -204,15 +206,17 @@ def render() -> Callable[..., str]:
         loader=PackageLoader("nephrograde.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(decimal=decimal, counted=counted)
-    environment.globals.update(t=t, numbering=Numbering(tables=4), language="en", synthetic="SYNTHETIC DATA")
+    environment.globals.update(
+        t=t, numbering=Numbering(tables=4), language="en", synthetic="SYNTHETIC DATA", nothing=NOTHING
+    )
     return environment.get_template("checklists.html.j2").render
 
 
 def test_page_numbers_on_and_escapes(render: Callable[..., str], foreign_run: Path) -> None:
     record = Results.read(foreign_run)
     page = render(checklists=fill_checklists(record), methods_text=as_text(methods_paragraph(record)))
-    assert re.findall(r"<b>Table (\d)", page) == ["5", "6", "7"]
-    assert page.count('<tr><th scope="row">') == 58 + 52 + 44
+    assert re.findall(r"<b>Table (\d)", page) == ["5", "6", "7", "8", "9"]
+    assert page.count('<tr><th scope="row">') == 58 + 52 + 44 + 30 + 34
     assert "radiologist &lt;b&gt;$x_1$&lt;/b&gt;" in page
     assert "<b>$x_1$" not in page
     assert 'id="methods"' in page

@@ -102,7 +102,7 @@ def checklist_sentences() -> Iterator[str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         yield from (content["read"], *filter(None, [content["left_out"]]))
         for item in content["items"]:
-            yield from (item["section"], item["topic"])
+            yield from (item["section"], item["topic"], *item["author"])
 
 
 def series_sentences() -> Iterator[str]:
