@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
+from nephrograde.cohort.origin import Origin, read_origin
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
 from nephrograde.evaluation.benefit import BenefitPoint
@@ -128,6 +129,7 @@ class Results:
     subgroups: tuple[SubgroupEstimate, ...]
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
+    origin: Origin
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -183,6 +185,7 @@ class Results:
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             openings=read_ledger(folder.run_dir),
             absent=absent,
+            origin=read_origin(folder.origin_path),
         )
 
     def require_evaluated(self) -> None:

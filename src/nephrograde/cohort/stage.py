@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.origin import keep_origin
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
@@ -56,7 +57,8 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
 
     Raises:
         InputError: If the table contains mistakes; the error lists all of them.
-        RunError: If the split was drawn for other patients or by other rules.
+        RunError: If the split was drawn for other patients or by other rules, or ``sources.json`` beside the table is
+            damaged.
     """
     cohort, problems = read_cohort(study.cohort, study.split)
     if problems or cohort is None:
@@ -68,6 +70,7 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
         _check_same_split(study, cohort, run)
     inputs = {**_image_inputs(run), COHORT_TABLE: sha256_of(study.cohort.table)}
     write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
+    keep_origin(study.cohort.table, run.origin_path)
     write_cases(cohort, run.cases_path)
     if not is_drawn:
         write_split(draw_split(cohort, study.split), run.split_path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors, radiomics_predictors
 from nephrograde.evaluation.collect import collect_scores, write_members
+from nephrograde.evaluation.complete_cases import complete_case_estimates
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.lesions import Lesions
+    from nephrograde.evaluation.scores import Score
+    from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.folder import FoldFolder, RunFolder
     from nephrograde.study import EvaluateSettings, Study
 
@@ -53,16 +57,19 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
         rows, members = collect_scores(fitted)
+        clinical: Predictors | None = None
         for name in study.evaluate.baselines:
             predictors = _predictors(name, study, cohort, run)
             rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
+            clinical = predictors if name == "clinical" else clinical
         if reason is None:
             rows, members = [row for row in rows if row.split == "oof"], []
         else:
             _open_test_set(run, reason=reason, inputs=inputs)
             _remember_opening(study, split, run)
+        further = _on_complete_cases(clinical, rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
-        _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run)
+        _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run, further=further)
 
     predictions = [fold.predictions_path for fold in folds]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
@@ -166,6 +173,15 @@ def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Pred
     return measured_predictors("size" if name == "size" else "volume", cohort, read_prepared(run).regions)
 
 
+def _on_complete_cases(
+    clinical: Predictors | None, rows: list[Score], split: Split, *, confidence: float
+) -> tuple[ModelEstimate, ...]:
+    if clinical is None:
+        return ()
+    imputed = [row for row in rows if row.model == "clinical"]
+    return complete_case_estimates(clinical, imputed, split, confidence=confidence)
+
+
 def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
     """The columns that define subgroups, as far as the table has them."""
     return {
@@ -207,8 +223,10 @@ def _write_evaluation(
     run: RunFolder,
     *,
     lesions: Lesions | None = None,
+    further: tuple[ModelEstimate, ...] = (),
 ) -> None:
     evaluation = evaluate_scores(scores, settings, groups)
+    evaluation = replace(evaluation, estimates=(*evaluation.estimates, *further))
     if lesions is not None:
         evaluation = lesions.beside(evaluation, confidence=settings.confidence)
     write_scores(scores, run.scores_path)

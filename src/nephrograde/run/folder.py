@@ -65,9 +65,9 @@ class RunFolder:
         return self.run_dir / "study.lock.json"
 
     @property
-    def sources_path(self) -> Path:
+    def origin_path(self) -> Path:
         """The sources and series of a public cohort, copied from beside its table."""
-        return self.run_dir / "sources.json"
+        return self.run_dir / "origin.json"
 
     @property
     def writer_path(self) -> Path:

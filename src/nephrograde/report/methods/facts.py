@@ -152,6 +152,7 @@ PATIENTS: Mapping[str, Fact] = {
     "missing_outcomes": Fact("cohort", lambda: t("how missing outcomes were handled"), patient_facts.missing_outcomes),
     "missing_values": Fact("cohort", lambda: t("how many values are missing"), patient_facts.missing_values),
     "missing_handling": Fact("cohort", lambda: t("how missing values were handled"), patient_facts.missing_handling),
+    "without_imputation": Fact("missing", lambda: t("the results without imputation"), result_facts.without_imputation),
     "table_columns": Fact("cohort", lambda: t("the non-radiomic predictors"), patient_facts.table_columns),
     "centres": Fact("cohort", lambda: t("the centres of the images"), patient_facts.centres),
     "outcome": Fact("run", lambda: t("the outcome"), design.outcome),

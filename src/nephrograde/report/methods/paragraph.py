@@ -69,7 +69,7 @@ def software(run: Results) -> str:
     versions = run.lock.get("versions") or {}
     if not versions:
         return ""
-    shown = listed([f"{name} {version}" for name, version in versions.items() if _took_part(name, run)])
+    shown = listed([f"{name} {version}" for name, version in versions.items() if took_part(name, run)])
     commit = run.lock.get("git_commit")
     return as_text(
         [
@@ -79,7 +79,7 @@ def software(run: Results) -> str:
     )
 
 
-def _took_part(package: str, run: Results) -> bool:
+def took_part(package: str, run: Results) -> bool:
     """Whether a package affected the numbers of the run; the lock file lists all that were installed."""
     if package in {"torch", "lightning-fabric", "monai"}:
         return bool(run.fits)

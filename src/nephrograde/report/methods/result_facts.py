@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.complete_cases import OF_COMPLETE, ON_COMPLETE
 from nephrograde.report.methods.design_methods import in_turn
 from nephrograde.report.methods.statistical_methods import computed
 from nephrograde.report.text.language import t
@@ -91,6 +92,21 @@ def against_baselines(run: Results) -> str:
         for pair in _pairs_of(chosen, pairs)
     ]
     return t("Every network was tested against the baselines; differences in AUC: {pairs}.", pairs=in_turn(shown))
+
+
+def without_imputation(run: Results) -> str:
+    """The clinical baseline with imputation and fitted to complete cases, on the same patients."""
+    imputed = run.estimate("clinical", ON_COMPLETE)
+    complete = run.estimate("clinical", OF_COMPLETE)
+    if imputed is None or complete is None:
+        return ""
+    return t(
+        "On the {n} patients without a missing value, the clinical baseline has an AUC of {imputed} with imputation "
+        "and {complete} fitted to such patients alone.",
+        n=complete.n,
+        imputed=_with_interval(imputed),
+        complete=_with_interval(complete),
+    )
 
 
 def _pairs_of(model: str, pairs: list[Comparison]) -> list[Comparison]:

@@ -16,6 +16,7 @@ from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
 from nephrograde.report.methods.checklist import fill_checklists
 from nephrograde.report.methods.checklist_files import write_checklists
+from nephrograde.report.methods.citations import write_citations
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.methods.model_card import write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
@@ -23,6 +24,8 @@ from nephrograde.report.pages.exports import write_tables
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.examples import pick_examples
+from nephrograde.report.tables.manifest import write_manifest
+from nephrograde.report.tables.missing import missing_value_rows
 from nephrograde.report.tables.paper import (
     absent_patients,
     beside_table,
@@ -107,6 +110,8 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
         write_tables(run)
         write_model_cards(run)
         write_checklists(fill_checklists(run), folder)
+        write_citations(run)
+        write_manifest(run)
         return write_page(_render(run, evidence_sections(run), drawings), html_path)
 
 
@@ -143,6 +148,7 @@ def _patients(run: Results) -> dict[str, Any]:
         "warnings": warning_counts(run),
         "has_findings": RunPart.FINDINGS not in run.absent,
         "examples": pick_examples(run),
+        "missing_rows": missing_value_rows(run),
     }
 
 

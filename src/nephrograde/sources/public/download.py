@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.origin import SOURCES_NAME as ORIGIN_NAME
+from nephrograde.cohort.origin import Origin, PublicSeries, Source, write_origin
 from nephrograde.errors import DownloadError, InputError, Problem, about_writing
 from nephrograde.replacement import make_folder, remove_leftovers, remove_ours, replaced
-from nephrograde.sources.public.cohorts import COHORTS, KITS_REPOSITORY, Hosts, default_hosts
+from nephrograde.sources.public.cohorts import CITATIONS, COHORTS, KITS_REPOSITORY, Hosts, default_hosts
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
 from nephrograde.sources.public.grades import fetch_grades, read_public_grades
 from nephrograde.sources.public.plan import cite, fold_plans, plan_cohort
@@ -140,7 +142,7 @@ def _download(
 
 
 def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
-    """Write ``cohort.csv``, ``series.csv`` and ``SOURCES.md`` of a plan, and download nothing.
+    """Write ``cohort.csv``, ``series.csv``, ``SOURCES.md`` and ``sources.json`` of a plan, and download nothing.
 
     Args:
         plan: A plan from :func:`open_plan`.
@@ -160,7 +162,7 @@ def write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
 def _only_download(out_dir: Path) -> Iterator[None]:
     """Be the only process that writes a cohort, and remove what a killed one has left."""
     with only_scan(ScanPaths(out_dir / "cohort.csv")):
-        remove_leftovers(out_dir, is_ours={SOURCES_NAME}.__contains__)
+        remove_leftovers(out_dir, is_ours={SOURCES_NAME, ORIGIN_NAME}.__contains__)
         remove_leftovers(out_dir / "grades")
         yield
 
@@ -169,12 +171,25 @@ def _write_plan(plan: CohortPlan, out_dir: Path) -> Downloaded:
     paths = ScanPaths(out_dir / "cohort.csv")
     claim_table(paths)
     write_tables(paths, plan.rows, plan.series, carried=plan.columns)
+    write_origin(_origin(plan), out_dir / ORIGIN_NAME)
     return Downloaded(
         table_path=paths.table_path,
         series_path=paths.series_path,
         sources_path=_write_sources(plan, out_dir),
         n_whole=sum(is_whole(part, out_dir) for part in plan.parts),
         failed=(),
+    )
+
+
+def _origin(plan: CohortPlan) -> Origin:
+    """What a run on this cohort cites, and the series of the patients in its table."""
+    licences = dict.fromkeys((part.doi, part.licence) for part in plan.parts if part.doi)
+    patients = {row["patient_id"] for row in plan.rows}
+    chosen = [entry for entry in plan.series if entry.is_chosen and entry.series_uid and entry.patient_id in patients]
+    return Origin(
+        collections=tuple(COHORTS[name].title for name in plan.names),
+        sources=tuple(Source(doi, CITATIONS.get(doi, ""), licence) for doi, licence in licences),
+        series=tuple(PublicSeries(entry.patient_id, entry.phase, entry.series_uid) for entry in chosen),
     )
 
 

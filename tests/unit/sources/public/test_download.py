@@ -7,6 +7,7 @@ from collections import namedtuple
 import pytest
 from tests.pipeline.renames import killed_states
 
+from nephrograde.cohort.origin import read_origin
 from nephrograde.errors import InputError, RunError, WriteError
 from nephrograde.files import read_rows
 from nephrograde.sources.public.cohorts import KITS_IMAGES, KITS_REVISION, Part
@@ -67,7 +68,11 @@ def test_a_plan_can_be_looked_over_before_the_download(plan, public, tmp_path):
         "cohort.csv",
         "cohort.scan.json",
         "series.csv",
+        "sources.json",
     ]
+    origin = read_origin(tmp_path / "sources.json")
+    assert [source.doi for source in origin.sources] == list(dict.fromkeys(part.doi for part in plan.parts))
+    assert {one.series_uid for one in origin.series} <= {entry.series_uid for entry in plan.series}
     assert download_cohort(plan, tmp_path, hosts=public.hosts).n_whole == 3
 
 

@@ -1,0 +1,121 @@
+"""What a paper on a run has to cite: the data, methods and software that the run used, as BibTeX.
+
+All known entries are in ``citations/all.bib``. An entry is written only if the run's own files show that it was used;
+the versions of software are those that the run recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from nephrograde.replacement import replaced
+from nephrograde.report.methods.paragraph import took_part
+from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nephrograde.results import Results
+
+LISTS = ("bossuyt2015", "kocak2023", "collins2024", "tejani2024", "kocak2024", "moons2025")
+"""The guidelines behind the flow diagram and the checklists, which every report has."""
+
+
+@cache
+def known_entries() -> Mapping[str, str]:
+    """Read all entries by key, in the order of the file.
+
+    >>> known_entries()["delong1988"].splitlines()[0]
+    '@article{delong1988,'
+    """
+    text = (resources.files("nephrograde.report") / "citations" / "all.bib").read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=@)", text.strip())
+    return {entry[entry.index("{") + 1 : entry.index(",")]: entry.strip() for entry in entries}
+
+
+def cited_keys(run: Results) -> list[str]:
+    """List the keys of what a run used: what was predicted, how networks were fitted, statistics, lists, software.
+
+    Args:
+        run: The contents of the run folder.
+
+    Returns:
+        Keys of :func:`known_entries`, in its order.
+    """
+    used = {"nephrograde", *LISTS, *_models(run), *_statistics(run)}
+    used |= {name for name in run.lock.get("versions") or {} if took_part(name, run)}
+    return [key for key in known_entries() if key in used]
+
+
+def write_citations(run: Results) -> Path:
+    """Write ``report/citations.bib``, the same in every language.
+
+    Args:
+        run: The contents of the run folder.
+
+    Returns:
+        The path.
+    """
+    versions = run.lock.get("versions") or {}
+    entries = [_with_version(known_entries()[key], versions.get(key, "")) for key in cited_keys(run)]
+    path = run.folder.citations_path
+    with replaced(path) as temporary_path:
+        temporary_path.write_text("\n\n".join([*entries, *_data(run)]) + "\n", encoding="utf-8")
+    return path
+
+
+def _with_version(entry: str, version: str) -> str:
+    """Fill in the version; an unknown one is left out with its field."""
+    if version:
+        return entry.replace("{VERSION}", f"{{{version}}}")
+    return re.sub(r",\n  version = \{VERSION\}", "", entry)
+
+
+def _models(run: Results) -> set[str]:
+    used = {"he2016", "loshchilov2019"} if run.fits else set()
+    if "radiomics" in run.scores.models:
+        used.add("zwanenburg2020")
+    outcome = "" if run.study is None else run.study.cohort.outcome
+    if not run.is_synthetic and "isup" in outcome.casefold():  # other grades may be Fuhrman's
+        used.add("delahunt2013")
+    return used
+
+
+def _statistics(run: Results) -> set[str]:
+    found = computed(run)
+    compared = {pair.measure for pair in run.comparisons}
+    rules = {estimate.rule for _, estimate in found.get("threshold", [])}
+    methods = " ".join(estimate.method for measure in ("auc", "auc_lesions") for _, estimate in found.get(measure, []))
+    uses = {
+        "delong1988": "delong" in methods.casefold() or "auc" in compared,
+        "newcombe2006": "newcombe" in methods.casefold(),
+        "obuchowski1997": "auc_lesions" in found,
+        "efron1993": "auc_bootstrap" in found,
+        "wilson1927": bool(found.keys() & set(PROPORTIONS)),
+        "youden1950": "youden" in rules,
+        "mcnemar1947": bool(compared & set(PROPORTIONS)),
+        "holm1979": bool(compared),
+        "schuirmann1987": bool(run.equivalences),
+        "brier1950": "brier" in found,
+        "vancalster2019": bool(found.keys() & set(CALIBRATION)),
+        "vickers2006": bool(run.net_benefit),
+    }
+    return {key for key, is_used in uses.items() if is_used}
+
+
+def _data(run: Results) -> list[str]:
+    """The public collections that the patients come from, as recorded with the cohort table."""
+    return [
+        f"@misc{{data-{number},\n  title = {{{_plain(source.citation)}}},\n  doi = {{{_plain(source.doi)}}},\n"
+        f"  note = {{Licence: {_plain(source.licence)}}}\n}}"
+        for number, source in enumerate(run.origin.sources, start=1)
+    ]
+
+
+def _plain(text: str) -> str:
+    """A text without what BibTeX would read as its own."""
+    return re.sub(r"[{}\\@%#$&~^]", "", text)
