@@ -21,6 +21,7 @@ from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation
 from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.scale import ModelScale, ScaleRow
 from nephrograde.evaluation.scores import Scores, read_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
@@ -58,6 +59,7 @@ class RunPart(StrEnum):
     MODELS = "models_dir"
     SCORES = "scores_path"
     ESTIMATES = "estimates_path"
+    SCALE = "scale_path"
     COMPARISONS = "comparisons_path"
     EQUIVALENCE = "equivalence_path"
     CALIBRATION = "calibration_path"
@@ -121,6 +123,7 @@ class Results:
     regions: tuple[Row, ...]
     fits: tuple[FittedFold, ...]
     scores: Scores
+    scales: tuple[ScaleRow, ...]
     estimates: tuple[ModelEstimate, ...]
     comparisons: tuple[Comparison, ...]
     equivalences: tuple[Equivalence, ...]
@@ -178,6 +181,7 @@ class Results:
             fits=_read_fits(folder),
             scores=Scores(()) if RunPart.SCORES in absent else read_scores(folder.scores_path),
             estimates=() if RunPart.ESTIMATES in absent else read_estimates(folder.estimates_path),
+            scales=table(RunPart.SCALE, ScaleRow),
             comparisons=table(RunPart.COMPARISONS, Comparison),
             equivalences=table(RunPart.EQUIVALENCE, Equivalence),
             calibration=table(RunPart.CALIBRATION, CalibrationPoint),
@@ -288,6 +292,20 @@ class Results:
             if name == model and made.measure == "threshold" and made.rule is not None:
                 return Threshold(made.value, made.rule, made.n, made.rule_value, made.caution)
         return None
+
+    def scale(self, model: str) -> ModelScale | None:
+        """Look up how the networks of a model and their mean are corrected.
+
+        Args:
+            model: The model id, such as ``weak-1-cmp``.
+
+        Returns:
+            The scale; None if the model has no networks or has not been evaluated.
+        """
+        rows = [row for row in self.scales if row.model == model]
+        networks = tuple(row for row in rows if row.fold is not None)
+        means = [row for row in rows if row.fold is None]
+        return ModelScale(networks, means[0]) if networks and len(means) == 1 else None
 
     @property
     def evaluation(self) -> Evaluation:

@@ -12,6 +12,7 @@ from nephrograde.cohort.case import Scan
 from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import read_rows
 from nephrograde.predict.grader import load_grader
+from nephrograde.results import Results
 
 
 def grade(run_dir, model, scan):
@@ -27,6 +28,8 @@ def scan_of(row, cohort_dir, phase):
 def test_test_patients_get_their_scores_back(tiny_run_dir, tiny_cohort_dir, model):
     table = {row["patient_id"]: row for row in read_rows(tiny_cohort_dir / "cohort.csv")}
     grader = load_grader(tiny_run_dir, model)
+    scale = grader.scale
+    assert Results.read(tiny_run_dir).scale(model) == scale
     scores = read_rows(tiny_run_dir / "scores" / "scores.csv")
     members = read_rows(tiny_run_dir / "scores" / "members.csv")
     tested = [row for row in scores if row["model"] == model and row["split"] == "test"]
@@ -35,8 +38,9 @@ def test_test_patients_get_their_scores_back(tiny_run_dir, tiny_cohort_dir, mode
         scan = scan_of(table[row["patient_id"]], tiny_cohort_dir, model.rpartition("-")[2])
         grading = grader.grade(scan.image_path, mask=str(scan.mask_path))
         assert grading.p_high == float(row["p_high"])
-        of_folds = [float(m["p_high"]) for m in members if (m["model"], m["patient_id"]) == (model, row["patient_id"])]
-        assert grading.p_high_of_folds == tuple(of_folds)
+        raw = [float(m["p_high"]) for m in members if (m["model"], m["patient_id"]) == (model, row["patient_id"])]
+        assert grading.p_high_of_folds == scale.of_networks(raw)
+        assert grading.p_high == scale.of_ensemble(raw)
         assert grading.call == ("high" if grading.p_high >= grading.threshold else "low")
 
 
@@ -47,7 +51,7 @@ def test_the_answer_says_what_was_read(tiny_run_dir, tiny_cohort_dir):
     for part in ("Research use only", "SYNTHETIC", "corticomedullary", "youden", "96 × 96", "mm (LPS)", "slices"):
         assert part in text
     assert json.loads(json.dumps(grading.as_dict()))["p_high_of_folds"] == list(grading.p_high_of_folds)
-    assert np.isclose(grading.p_high, np.mean(grading.p_high_of_folds))
+    assert len(grading.p_high_of_folds) == 2
 
 
 def test_what_is_missing_is_named(tiny_run_dir, tiny_cohort_dir, tmp_path):
@@ -98,6 +102,9 @@ def damaged(run_dir, how):
         cells = lines[k].split(",")
         lines[k] = ",".join([*cells[:3], "0.9", *cells[4:]])
         path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    elif how == "scale":
+        path = run_dir / "statistics" / "scale.csv"
+        path.write_text(path.read_text(encoding="utf-8").replace("weak-1-cmp,1,0.", "weak-1-cmp,1,0.1"), "utf-8")
     elif how == "fold":
         shutil.rmtree(fold_dir)
     elif how == "added":
@@ -105,11 +112,17 @@ def damaged(run_dir, how):
     else:
         path = run_dir / "study.lock.json"
         path.write_text(path.read_text(encoding="utf-8").replace('"slice_mm": 140.0', '"slice_mm": 70.0'), "utf-8")
-    named = {"weights": "weights.safetensors", "card": "card.json", "threshold": "estimates.csv", "fold": "fold-1"}
+    named = {
+        "scale": "scale.csv",
+        "weights": "weights.safetensors",
+        "card": "card.json",
+        "threshold": "estimates.csv",
+        "fold": "fold-1",
+    }
     return named.get(how, "fold-2" if how == "added" else "study.lock.json")
 
 
-@pytest.mark.parametrize("how", ["weights", "card", "threshold", "fold", "added", "study"])
+@pytest.mark.parametrize("how", ["weights", "card", "threshold", "scale", "fold", "added", "study"])
 def test_an_altered_run_grades_nobody(tiny_run_copy, tiny_cohort_dir, nephrograde, how):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     scan = scan_of(row, tiny_cohort_dir, "cmp")

@@ -1,48 +1,98 @@
-"""Collect the predictions of all folds into one score per patient and model."""
+"""Collect the predictions of all folds into one score per patient and model, on one scale."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import RunError
+from nephrograde.evaluation.scale import ModelScale, NetworkScores, fit_scale
 from nephrograde.evaluation.scores import Score
 from nephrograde.files import read_rows, write_rows
+from nephrograde.model.card import read_card
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.run.folder import FoldFolder
 
 
-def collect_scores(folds: Iterable[FoldFolder]) -> tuple[list[Score], list[Score]]:
-    """Read the folds' predictions: out-of-fold rows as they are, test rows averaged over the folds.
+_COLUMNS = ("patient_id", "split", "is_high", "p_high")
 
-    Each training patient is held out by one fold, which gives the out-of-fold score. A test patient is scored by the
-    networks of all folds, and the ensemble's score is the mean of their probabilities.
+
+class Collected(NamedTuple):
+    """The scores of all models.
+
+    Attributes:
+        rows: The rows of ``scores.csv``.
+        members: What each network gives, before anything is done to it.
+        scales: What was done to it.
+    """
+
+    rows: list[Score]
+    members: list[Score]
+    scales: list[ModelScale]
+
+
+def collect_scores(folds: Iterable[FoldFolder]) -> Collected:
+    """Read the folds' predictions, and bring the networks of each model and their mean to one scale.
+
+    Each training patient is held out by one fold, whose network gives the out-of-fold score. A test patient is scored
+    by the networks of all folds, and the ensemble's score is their mean. :mod:`nephrograde.evaluation.scale` says how
+    both are put on one scale; the truth of the test patients plays no part in it.
 
     Args:
         folds: The fitted networks.
 
-    Returns:
-        The rows of ``scores.csv``, and the test scores of the individual folds.
+    Raises:
+        RunError: A file of a network is damaged, of another version, or the networks scored different test patients.
     """
-    held_out: list[Score] = []
-    members: list[Score] = []
+    by_model: dict[str, list[FoldFolder]] = defaultdict(list)
     for fold in folds:
-        for row in read_rows(fold.predictions_path, ("patient_id", "split", "is_high", "p_high")):
-            score = _score(row, fold)
-            (held_out if score.split == "oof" else members).append(score)
-    together: dict[tuple[str, str], list[Score]] = defaultdict(list)
-    for score in members:
-        together[score.model, score.patient_id].append(score)
-    ensemble = [
-        Score(patient_id, model, "test", None, scores[0].is_high, math.fsum(s.p_high for s in scores) / len(scores))
-        for (model, patient_id), scores in together.items()
-    ]
-    return held_out + ensemble, members
+        by_model[fold.model].append(fold)
+    collected = Collected([], [], [])
+    for of_model in by_model.values():
+        _collect_model(sorted(of_model, key=lambda fold: fold.number), collected)
+    return collected
+
+
+def _collect_model(folds: Sequence[FoldFolder], collected: Collected) -> None:
+    held_out: list[Score] = []
+    tested: list[dict[str, Score]] = []
+    networks: list[NetworkScores] = []
+    for fold in folds:
+        scores = [_score(row, fold) for row in read_rows(fold.predictions_path, _COLUMNS)]
+        own = [score for score in scores if score.split == "oof"]
+        new = {score.patient_id: score for score in scores if score.split == "test"}
+        if tested and new.keys() != tested[0].keys():
+            raise RunError(
+                f"{fold.predictions_path} and {folds[0].predictions_path} do not hold the same test patients. Delete "
+                f"{fold.fold_dir.parent} and run `nephrograde fit` again."
+            )
+        held_out += own
+        tested.append(new)
+        networks.append(_network(fold, own, [new[patient_id] for patient_id in (tested[0] if tested else new)]))
+    scale = fit_scale(folds[0].model, networks)
+    collected.scales.append(scale)
+    collected.members.extend([*held_out, *(score for new in tested for score in new.values())])
+    collected.rows.extend(replace(score, p_high=scale.of_held_out(score.p_high, score.fold or 0)) for score in held_out)
+    for patient_id, score in tested[0].items():
+        p_high = scale.of_ensemble([new[patient_id].p_high for new in tested])
+        collected.rows.append(Score(patient_id, score.model, "test", None, score.is_high, p_high))
+
+
+def _network(fold: FoldFolder, own: Sequence[Score], new: Sequence[Score]) -> NetworkScores:
+    card = read_card(fold.card_path)
+    return NetworkScores(
+        fold.number,
+        card.prevalence,
+        card.is_balanced,
+        [score.p_high for score in own],
+        [score.is_high for score in own],
+        [score.p_high for score in new],
+    )
 
 
 def _score(row: Mapping[str, str], fold: FoldFolder) -> Score:
@@ -67,14 +117,15 @@ def _score(row: Mapping[str, str], fold: FoldFolder) -> Score:
 
 
 def write_members(members: Iterable[Score], members_path: Path) -> None:
-    """Write the test scores of the individual folds, from which the ensemble's are averaged."""
+    """Write the probabilities of the individual networks as they give them, without any correction."""
     write_rows(
         members_path,
-        ("patient_id", "model", "fold", "is_high", "p_high"),
+        ("patient_id", "model", "split", "fold", "is_high", "p_high"),
         (
             {
                 "patient_id": s.patient_id,
                 "model": s.model,
+                "split": s.split,
                 "fold": s.fold,
                 "is_high": int(s.is_high),
                 "p_high": s.p_high,

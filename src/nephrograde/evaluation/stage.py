@@ -12,7 +12,9 @@ from nephrograde.evaluation.complete_cases import complete_case_estimates
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
+from nephrograde.evaluation.tables import write_table
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
 from nephrograde.run.seal import fold_digests, renew_seal, seal_fold
@@ -56,19 +58,20 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
-        rows, members = collect_scores(fitted)
+        rows, members, scales = collect_scores(fitted)
         clinical: Predictors | None = None
         for name in study.evaluate.baselines:
             predictors = _predictors(name, study, cohort, run)
             rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
             clinical = predictors if name == "clinical" else clinical
         if reason is None:
-            rows, members = [row for row in rows if row.split == "oof"], []
+            rows, members = ([row for row in some if row.split == "oof"] for some in (rows, members))
         else:
             _open_test_set(run, reason=reason, inputs=inputs)
             _remember_opening(study, split, run)
         further = _on_complete_cases(clinical, rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
+        write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
         _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run, further=further)
 
     predictions = [fold.predictions_path for fold in folds]

@@ -27,7 +27,7 @@ _COUNTS = frozenset(
         *("dropped_b", "patients_needed", "tested_groups", "detectable"),
     }
 )
-_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc"})
+_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence"})
 _PROPORTIONS = frozenset(
     {
         *("auc", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy", "sensitivity"),

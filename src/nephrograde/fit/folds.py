@@ -11,10 +11,10 @@ from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.fit.work import cost_of_picture, passes_of
+from nephrograde.model.card import read_card
 from nephrograde.run.progress import Part
 from nephrograde.run.provenance import versions
 from nephrograde.run.seal import fold_digests
-from nephrograde.run.stage import current_record
 from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:
@@ -182,11 +182,10 @@ def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[s
 
 
 def _holds(fold: FoldFolder, key: str) -> bool:
-    card = current_record(fold.card_path, lambda card: card["inputs_sha256"] == key)
-    if card is None or not fold.is_whole():
+    if not fold.is_whole():
         return False
     try:
         fold_digests(fold)
-    except RunError:  # altered or damaged since the fit, so fitted again
+        return read_card(fold.card_path).inputs_sha256 == key
+    except RunError:  # altered or damaged since the fit, or written by another version, so fitted again
         return False
-    return True

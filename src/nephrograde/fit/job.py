@@ -83,7 +83,7 @@ def check_job(job: FitJob) -> None:
                 raise FitError(
                     f"{job}: patient {patient_id} has rows of both grades. Delete the cache and prepare again."
                 )
-    n_high = len({p for p, high in zip(job.learn.patient_ids, job.learn.is_high.tolist(), strict=True) if high})
+    n_high = n_high_of(job.learn)
     n_low = len(set(job.learn.patient_ids)) - n_high
     if not n_high or not n_low:
         raise FitError(
@@ -95,3 +95,8 @@ def check_job(job: FitJob) -> None:
             f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside for early stopping. "
             "Set fit.patience = 0, or a larger fit.inner_fraction."
         )
+
+
+def n_high_of(samples: SampleSet) -> int:
+    """Count the patients of high grade, not their rows."""
+    return len({p for p, high in zip(samples.patient_ids, samples.is_high.tolist(), strict=True) if high})

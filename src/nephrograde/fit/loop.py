@@ -19,7 +19,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from nephrograde.errors import FitError
 from nephrograde.fit.folder import FoldFit, Prediction
 from nephrograde.fit.history import Epoch
-from nephrograde.fit.job import FitJob, check_job
+from nephrograde.fit.job import FitJob, check_job, n_high_of
 from nephrograde.fit.learner import (
     is_finite,
     learn,
@@ -253,6 +253,8 @@ def _card(
         channels=job.channels,
         shortcut="B" if job.initial is None else shortcut_of(job.initial),
         n_learn=len(set(job.learn.patient_ids)),
+        n_learn_high=n_high_of(job.learn),
+        is_balanced=job.fit.balanced,
         n_stop=len(set(job.stop.patient_ids)),
         n_held_out=len(set(job.held_out.patient_ids)),
         n_test=len(set(job.test.patient_ids)),

@@ -24,9 +24,10 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 class ModelCard:
     """What a fitted network is, what it learnt from, and what happened during the fit.
 
-    The counts are patients. ``precision`` is the one the weights come from, and ``refit_reason`` says why a first fit
-    in bf16 was discarded ("" if none was). ``seconds`` is wall time; ``inputs_sha256`` identifies all inputs, so that a
-    later run can tell whether the fit is still valid.
+    The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
+    says whether half of every batch was high grade all the same. ``precision`` is the one the weights come from, and
+    ``refit_reason`` says why a first fit in bf16 was discarded ("" if none was). ``seconds`` is wall time;
+    ``inputs_sha256`` identifies all inputs, so that a later run can tell whether the fit is still valid.
     """
 
     model: str
@@ -37,6 +38,8 @@ class ModelCard:
     channels: Annotated[int, Field(ge=1, le=2)]
     shortcut: Literal["A", "B"]
     n_learn: Count
+    n_learn_high: Count
+    is_balanced: bool
     n_stop: Count
     n_held_out: Count
     n_test: Count
@@ -52,6 +55,11 @@ class ModelCard:
     settings: Mapping[str, Any]
     synthetic: bool
     research_use_only: str = RESEARCH_USE_ONLY
+
+    @property
+    def prevalence(self) -> float:
+        """The share of high grade among the patients that it learnt from, between 0 and 1."""
+        return self.n_learn_high / self.n_learn
 
 
 def write_card(card: ModelCard, card_path: Path) -> None:
@@ -89,12 +97,17 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
             f"{card_path} was written by another version of nephrograde ({wrong}). Delete its folder and fit again."
         )
     try:
-        return _adapter().validate_json(raw)
+        card = _adapter().validate_json(raw)
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(str(one["loc"][0]) for one in error.errors() if one["loc"]))
-        raise RunError(
-            f"{card_path} is damaged: {places or 'it'} cannot be used. Delete its folder and fit again."
-        ) from None
+        raise _damaged(card_path, places or "it") from None
+    if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
+        raise _damaged(card_path, "n_learn_high")
+    return card
+
+
+def _damaged(card_path: Path, what: str) -> RunError:
+    return RunError(f"{card_path} is damaged: {what} cannot be used. Delete its folder and fit again.")
 
 
 @cache

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.cohort.case import Scan
@@ -22,6 +21,7 @@ from nephrograde.run.seal import ReadAhead
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble
@@ -37,8 +37,8 @@ Images: TypeAlias = "str | Path | Sequence[str | Path]"
 class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
-    Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores, and
-    ``performance`` the AUC of the model in the study.
+    Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale``
+    how it corrects the networks and their mean, and ``performance`` the AUC of the model in the study.
     """
 
     model: str
@@ -47,6 +47,7 @@ class Grader:
     threshold: Threshold
     study: Study = field(repr=False)
     seal: Seal = field(repr=False)
+    scale: ModelScale = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
 
     def grade(
@@ -92,9 +93,9 @@ class Grader:
         seen = see(scan, self.arm, self.study)
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judged = beside.submit(seen.judge)
-            of_folds = self._ensemble.p_high_of_folds(seen.region)
+            given = self._ensemble.p_high_of_folds(seen.region)
             plausibility = judged.result()
-        p_high = fmean(of_folds)
+        p_high, of_folds = self.scale.of_ensemble(given), self.scale.of_networks(given)
         folds_high = sum(one >= self.threshold.value for one in of_folds)
         return Grading(
             model=self.model,
@@ -157,7 +158,19 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
     arm, phase = found[model]
-    return Grader(model, arm, phase, threshold, study, results.seal, _performance(results, model))
+    scale = _scale(results, model)
+    return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model))
+
+
+def _scale(results: Results, model: str) -> ModelScale:
+    scale = results.scale(model)
+    folds = [fold.number for fold in results.seal.folds(model)] if results.seal is not None else []
+    if scale is None or [row.fold for row in scale.networks] != folds:
+        raise RunError(
+            f"{results.folder.scale_path} does not hold the scale of each network of '{model}'. Run `nephrograde "
+            "evaluate` first."
+        )
+    return scale
 
 
 def _performance(results: Results, model: str) -> Performance | None:

@@ -188,13 +188,18 @@ class RunFolder:
 
     @property
     def members_path(self) -> Path:
-        """The test scores of the individual folds' networks."""
+        """The probabilities of the individual networks, as they give them."""
         return self.scores_dir / "members.csv"
 
     @property
     def statistics_dir(self) -> Path:
         """Everything that is computed from the scores."""
         return self.run_dir / "statistics"
+
+    @property
+    def scale_path(self) -> Path:
+        """How the networks' probabilities became those of the scores."""
+        return self.statistics_dir / "scale.csv"
 
     @property
     def estimates_path(self) -> Path:

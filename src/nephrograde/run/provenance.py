@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
 """What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
-FORMAT = 3
+FORMAT = 4
 """Format number of an evaluation; increased when the columns of ``statistics/`` or the contents of the seal change."""
 _PACKAGES = (
     "torch",
@@ -119,7 +119,7 @@ def check_format(lock: Mapping[str, Any], run_dir: Path) -> None:
     words = ["nephrograde", "evaluate", source, "--out", str(run_dir), "--reason", "tables renewed"]
     raise RunError(
         f"{run_dir} was evaluated by an older version of nephrograde: columns of its tables, or the SHA-256 of its "
-        f"files, are missing. Renew them, with the same numbers: {shlex.join(words)}"
+        f"files, are missing. Renew them: {shlex.join(words)}"
     )
 
 

@@ -292,6 +292,7 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
     return (
         run.scores_path,
         run.members_path,
+        run.scale_path,
         run.estimates_path,
         run.comparisons_path,
         run.equivalence_path,

@@ -65,6 +65,7 @@ def test_card_tells_what_happened(make_job: MakeJob) -> None:
     fitted = fit_fold(job)
     card = fitted.card
     assert (card.model, card.arm, card.phase, card.fold) == ("weak-1-cmp", "weak-1", "cmp", 2)
+    assert (card.n_learn_high, card.is_balanced, card.prevalence) == (8, True, 0.5)
     assert (card.n_learn, card.n_stop, card.n_held_out, card.n_test) == (16, 6, 6, 5)
     assert (card.precision, card.refit_reason, card.device, card.epochs_run) == ("fp32", "", "cpu", 2)
     assert (card.dimensions, card.channels, card.shortcut) == (2, 1, "B")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ CARD = ModelCard(
     channels=2,
     shortcut="A",
     n_learn=134,
+    n_learn_high=61,
+    is_balanced=True,
     n_stop=34,
     n_held_out=42,
     n_test=90,
@@ -53,3 +56,14 @@ def test_card_of_another_version(tmp_path: Path) -> None:
     write_json(card_path, {"colour": 1} | {key: value for key, value in content.items() if key != "fold"})
     with pytest.raises(RunError, match=r"another version of nephrograde \(colour, fold\)"):
         read_card(card_path)
+
+
+@pytest.mark.parametrize("n_high", [0, 134, 135])
+def test_a_network_has_learnt_from_both_grades(tmp_path: Path, n_high: int) -> None:
+    write_card(replace(CARD, n_learn_high=n_high), tmp_path / "card.json")
+    with pytest.raises(RunError, match="n_learn_high"):
+        read_card(tmp_path / "card.json")
+
+
+def test_the_prevalence_is_that_of_the_learning_patients() -> None:
+    assert CARD.prevalence == 61 / 134

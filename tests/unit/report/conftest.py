@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ import numpy.typing as npt
 import pytest
 
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.tables import write_table as write_statistics_table
 from nephrograde.model.card import ModelCard, write_card
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT, write_lock
@@ -74,6 +77,7 @@ def build_run(run_dir: Path, study: Study, sizes: Sizes = Sizes(), *, first_id: 
     _write_cohort(run_dir, ids, severity, is_high=is_high, is_test=is_test)
     _write_volumes(run_dir, ids, severity, sizes=sizes)
     _write_models(run_dir, sizes)
+    _write_scale(run_dir)
     _write_scores(run_dir, ids, severity, is_high=is_high, is_test=is_test)
     return run_dir
 
@@ -237,6 +241,8 @@ def _write_models(run_dir: Path, sizes: Sizes) -> None:
                     channels=2 if arm == "strong" else 1,
                     shortcut="B",
                     n_learn=15,
+                    n_learn_high=7,
+                    is_balanced=True,
                     n_stop=4,
                     n_held_out=9,
                     n_test=12,
@@ -253,6 +259,16 @@ def _write_models(run_dir: Path, sizes: Sizes) -> None:
                     synthetic=True,
                 )
                 write_card(card, fold_dir / "card.json")
+
+
+def _write_scale(run_dir: Path) -> None:
+    rows = [
+        ScaleRow(f"{arm}-{phase}", fold, 7 / 15, 0.0 if fold is None else math.log(7 / 8), 0.1, slope, 9)
+        for arm in ARMS
+        for phase in PHASES
+        for fold, slope in ((0, 0.8), (1, 0.7), (2, 0.75), (None, 1.25))
+    ]
+    write_statistics_table(rows, ScaleRow, RunFolder(run_dir).scale_path)
 
 
 def _write_scores(

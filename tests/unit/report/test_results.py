@@ -26,6 +26,9 @@ def test_whole_run_lacks_nothing(whole_run: Path) -> None:
     assert record.reported == "test"
     assert record.is_graded
     assert len(record.fits) == 27
+    scale = record.scale("weak-1-cmp")
+    assert scale is not None
+    assert [row.fold for row in scale.rows] == [0, 1, 2, None]
     assert [model.name for model in record.models][:2] == ["weak-1-cmp", "weak-1-np"]
     assert [model.name for model in record.models if model.is_baseline] == ["size", "volume"]
 
@@ -50,7 +53,15 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
     assert record.study is None
     assert not record.is_synthetic
     assert record.confidence_percent == "95"
-    assert record.absent == {RunPart.CASES, RunPart.SPLIT, RunPart.FINDINGS, RunPart.REGIONS, RunPart.MODELS}
+    assert record.absent == {
+        RunPart.CASES,
+        RunPart.SPLIT,
+        RunPart.FINDINGS,
+        RunPart.REGIONS,
+        RunPart.MODELS,
+        RunPart.SCALE,
+    }
+    assert record.scale("模型 B") is None
     assert [model.arm for model in record.models] == [None, None]
 
 
