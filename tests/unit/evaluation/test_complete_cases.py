@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline
 from nephrograde.evaluation.complete_cases import OF_COMPLETE, ON_COMPLETE, complete_case_estimates
-from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.metrics import Estimate, auc
+
+if TYPE_CHECKING:
+    from nephrograde.evaluation.scores import Score
 
 COLUMNS = ("age_years", "size_cm")
 
@@ -30,7 +34,7 @@ def make_cohort(missing: set[int], n: int = 60) -> tuple[Cohort, Split]:
     return Cohort(tuple(cases), (), COLUMNS, None), split
 
 
-def rows_of(missing: set[int]) -> tuple[dict[tuple[str, str], object], list, Cohort, Split]:
+def rows_of(missing: set[int]) -> tuple[dict[tuple[str, str], Estimate], list[Score], Cohort, Split]:
     cohort, split = make_cohort(missing)
     predictors = clinical_predictors(cohort, COLUMNS)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}

@@ -80,7 +80,7 @@ class Gathered:
         If a header of the patient has no name, or nobody's id, this includes what other headers of its studies reveal.
 
         Args:
-            who: As given to :meth:`add`.
+            who: As given to ``add``.
         """
         if who not in self._merged:
             merged = self._known.get(who, Identity())
