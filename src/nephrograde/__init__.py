@@ -7,7 +7,7 @@ command line and ``api`` is what this package offers to Python; it is loaded on 
 
 >>> import nephrograde as ng
 >>> print(ng.auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
-0.889 (0.581–1.000)
+0.889 (0.261–0.995)
 """
 
 from typing import TYPE_CHECKING

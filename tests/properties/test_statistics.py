@@ -19,7 +19,7 @@ from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
 from nephrograde.evaluation.compare import compare_models, holm
 from nephrograde.evaluation.delong import place
-from nephrograde.evaluation.equivalence import compare_equivalence
+from nephrograde.evaluation.equivalence import FEWEST, compare_equivalence
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
 from nephrograde.evaluation.metrics import Confusion, accuracy, auc, confusion, sensitivity
 from nephrograde.evaluation.power import (
@@ -30,6 +30,7 @@ from nephrograde.evaluation.power import (
     patients_for_difference,
     patients_for_noninferiority,
 )
+from nephrograde.evaluation.remarks import Verdict
 from nephrograde.evaluation.scores import (
     ModelScores,
     Score,
@@ -252,8 +253,8 @@ def test_turned_scores_turn_the_auc_over_rows_and_its_resamples(sample: Samples,
         for scores in (p_high, -p_high)
     ]
     assert resampled[1].value == pytest.approx(1 - resampled[0].value, abs=1e-12)
-    assert resampled[1].low == pytest.approx(1 - resampled[0].high, abs=1e-12)
-    assert 0 <= resampled[0].low <= resampled[0].high <= 1
+    assert resampled[1].low == pytest.approx(1 - resampled[0].high, abs=1e-12, nan_ok=True)
+    assert np.isnan(resampled[0].low) or 0 <= resampled[0].low <= resampled[0].high <= 1
 
 
 @given(samples(models=2), st.randoms(use_true_random=False))
@@ -309,17 +310,21 @@ def test_one_row_a_patient_is_delong_and_twice_the_rows_are_no_more_patients(sam
 @given(samples(models=2), st.floats(0.001, 0.9))
 @drawn
 def test_equivalence_is_both_one_sided_tests_and_the_interval_within_the_margin(sample: Samples, margin: float) -> None:
-    (row,) = compare_equivalence(models_of(sample), margin=margin)
-    assert row.n == sample[1].size
-    if np.isnan(row.p_equivalent):
+    p_high, truths = np.tile(sample[0], FEWEST), np.tile(sample[1], FEWEST)
+    (row,) = compare_equivalence(models_of((p_high, truths)), margin=margin)
+    assert row.n == truths.size
+    if row.verdict is None:
         assert row.method.startswith("not computed: ")
         assert row.patients_needed == 0
+    elif row.verdict.is_withheld:
+        assert row.verdict is Verdict.TOO_RARE
+        assert np.isnan(row.p_equivalent)
     else:
         assert row.p_equivalent == max(row.p_a_not_worse, row.p_b_not_worse)
-        assert row.low <= row.difference <= row.high
+        assert -1 <= row.low <= row.difference <= row.high <= 1
         assume(min(abs(row.low + margin), abs(row.high - margin)) > 1e-12)
-        assert (row.p_equivalent < 0.05) == (-margin < row.low and row.high < margin)
-        assert row.patients_needed >= 2
+        assert (row.p_equivalent < 0.025) == (-margin < row.low and row.high < margin)
+        assert (row.patients_needed >= 2) == (abs(row.difference) < margin and row.low <= 0 <= row.high)
 
 
 @given(st.lists(anything, max_size=5), st.data())

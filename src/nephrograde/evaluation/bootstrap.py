@@ -10,6 +10,7 @@ patients, so the interval of a model does not depend on the other models in the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -155,10 +156,12 @@ def _estimate(patients: ModelScores, resampled: FloatVector, method: str, *, con
     note, caution = "", None
     if value in {0.0, 1.0}:
         caution = Caution.PERFECT_AUC
-        note = "every resample has the AUC of exactly 0 or 1: interval unreliable"
+        note = "no interval: every resample has the AUC of exactly 0 or 1"
     elif 1 in {placements.n_high, placements.n_low}:
         caution = Caution.SINGLE_PATIENT
-        note = "one class has a single patient, drawn every time: interval too short"
+        note = "no interval: one class has a single patient, drawn every time"
+    if caution is not None:
+        low, high = math.nan, math.nan
     n, n_high = len(patients), placements.n_high
     return Estimate("auc_bootstrap", value, float(low), float(high), n, n_high, method, note, caution=caution)
 

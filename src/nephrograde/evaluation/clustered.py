@@ -22,6 +22,7 @@ import numpy.typing as npt
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.compare import Comparison, adjust
 from nephrograde.evaluation.delong import Covariance, ModelMatrix, normal_quantile, place, two_sided_p
+from nephrograde.evaluation.interval import Area, auc_bounds, difference_bounds
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import paired_vectors
@@ -49,6 +50,7 @@ class ClusteredAucs:
         n_high_rows: Rows of high grade.
         n_patients: All patients.
         n_high_patients: Patients with at least one row of high grade; some may have rows of low grade as well.
+        n_low_patients: Patients with at least one row of low grade.
     """
 
     aucs: FloatVector
@@ -57,6 +59,7 @@ class ClusteredAucs:
     n_high_rows: int
     n_patients: int
     n_high_patients: int
+    n_low_patients: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +134,7 @@ def clustered_aucs(p_high: RowMatrix, is_high: npt.ArrayLike, patient_ids: Seque
         n_high_rows=int(clusters.high_rows.sum()),
         n_patients=clusters.high_rows.size,
         n_high_patients=int((clusters.high_rows > 0).sum()),
+        n_low_patients=int((clusters.low_rows > 0).sum()),
     )
 
 
@@ -153,32 +157,37 @@ def clustered_auc(
         ScoresError: As :func:`clustered_aucs`.
 
     Source:
-        Obuchowski 1997; interval symmetric and truncated to [0, 1], as for DeLong's.
+        Obuchowski 1997; interval: :func:`nephrograde.evaluation.interval.auc_bounds`.
 
     >>> rows = [0.1, 0.2, 0.6, 0.5, 0.8, 0.9, 0.3], [0, 0, 0, 1, 1, 1, 1], ["A", "A", "B", "B", "C", "C", "D"]
     >>> print(clustered_auc(*rows))
-    0.833 (0.288–1.000)
+    0.833 (0.090–0.996)
     """
     made = clustered_aucs(np.asarray(p_high, dtype=np.float64)[np.newaxis], is_high, patient_ids)
     value, variance = float(made.aucs[0]), float(made.covariance[0, 0])
-    note, caution = f"{made.n_rows} rows, {made.n_high_rows} of them high grade", None
-    reach = math.nan
+    if 1 in {made.n_high_patients, made.n_low_patients}:
+        variance = math.nan
+    elif variance < ROUNDING:
+        variance = 0.0
+    area = Area(value, variance, made.n_high_patients, made.n_low_patients)
+    low, high = auc_bounds(area, z=normal_quantile(confidence))
+    method, note = "Obuchowski, clustered by patient, on the logit scale", f"{made.n_rows} rows"
+    note += f", {made.n_high_rows} of them high grade"
+    caution: Caution | None = None
     if math.isnan(variance):
         caution = Caution.SINGLE_PATIENT
         note += "; no interval: the rows of one grade are of a single patient"
-    else:
-        reach = normal_quantile(confidence) * math.sqrt(variance)
-    if value in {0.0, 1.0}:
-        caution = Caution.PERFECT_AUC
-        note += "; variance 0 because the AUC is exactly 0 or 1: interval unreliable"
+    elif not area.has_variance:
+        method, caution = "Newcombe's method 5, by patient", Caution.SCORE_INTERVAL
+        note += "; no variance: the AUC is exactly 0 or 1, or all scores are equal"
     return Estimate(
         "auc",
         value,
-        low=max(0.0, value - reach) if reach >= 0 else math.nan,
-        high=min(1.0, value + reach) if reach >= 0 else math.nan,
+        low,
+        high,
         n=made.n_patients,
         n_high=made.n_high_patients,
-        method=f"Obuchowski, clustered by patient, {100 * confidence:g} % CI",
+        method=f"{method}, {100 * confidence:g} % CI",
         note=note,
         confidence=confidence,
         caution=caution,
@@ -250,13 +259,13 @@ def _compare(names: tuple[str, str], difference: _Clusters, *, certain: bool, co
         if certain:
             caution = Caution.PERFECT_AUC
             method += "; one AUC is exactly 0 or 1: unreliable"
-    reach = normal_quantile(confidence) * error
+    low, high = difference_bounds(value, error**2, z=normal_quantile(confidence))
     return Comparison(
         *names,
         "auc",
         value,
-        low=value - reach,
-        high=value + reach,
+        low,
+        high,
         statistic=z,
         p_value=two_sided_p(z),
         p_adjusted=math.nan,

@@ -20,11 +20,13 @@ import numpy as np
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import Placements, normal_quantile, place, two_sided_p
+from nephrograde.evaluation.interval import difference_bounds
 from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nephrograde.evaluation.interval import Area
     from nephrograde.evaluation.scores import ModelScores, SplitName
     from nephrograde.vocabulary import FloatVector
 
@@ -96,6 +98,7 @@ class AucDifference:
 
     ``reason`` says why nothing can be tested, and is None otherwise. Two models that rank all patients alike differ by
     0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, so the test is unreliable.
+    ``areas`` are both AUCs, and ``covariance`` theirs, where there are patients of both grades.
     """
 
     pair: Pair
@@ -103,6 +106,8 @@ class AucDifference:
     variance: float
     reason: Reason | None = None
     is_perfect: bool = False
+    areas: tuple[Area, Area] | None = None
+    covariance: float = math.nan
 
     @property
     def reason_text(self) -> str:
@@ -276,12 +281,16 @@ def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, spli
 
 def _difference(pair: Pair, placements: Placements, position: Sequence[int]) -> AucDifference:
     value, variance = placements.difference(*position)
+    reason, is_perfect = None, False
     if math.isnan(variance):
-        return AucDifference(pair, value, variance, Reason.SINGLE_PATIENT)
-    if variance == 0.0 and value != 0.0:
-        return AucDifference(pair, value, variance, Reason.CONSTANT_DIFFERENCE)
-    is_perfect = variance > 0.0 and bool(np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any())
-    return AucDifference(pair, value, variance, is_perfect=is_perfect)
+        reason = Reason.SINGLE_PATIENT
+    elif variance == 0.0 and value != 0.0:
+        reason = Reason.CONSTANT_DIFFERENCE
+    else:
+        is_perfect = variance > 0.0 and bool(np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any())
+    areas = placements.area(position[0]), placements.area(position[1])
+    both = Placements(placements.of_high[list(position)], placements.of_low[list(position)])
+    return AucDifference(pair, value, variance, reason, is_perfect, areas, float(both.covariance()[0, 1]))
 
 
 def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
@@ -290,7 +299,7 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
         row = _not_computed(pair, "auc", len(pair.a), reason=difference.reason, text=difference.reason_text)
         return replace(row, difference=difference.value)
     error = math.sqrt(difference.variance)
-    reach = normal_quantile(confidence) * error
+    low, high = difference_bounds(difference.value, difference.variance, z=normal_quantile(confidence))
     z = difference.value / error if error else 0.0
     remarks = [f"paired DeLong, {100 * confidence:g} % CI", pair.remark, difference.warning]
     caution = Caution.PERFECT_AUC if difference.is_perfect else None
@@ -302,8 +311,8 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
         pair.model_b,
         "auc",
         difference.value,
-        low=difference.value - reach,
-        high=difference.value + reach,
+        low,
+        high,
         statistic=z,
         p_value=two_sided_p(z),
         p_adjusted=math.nan,

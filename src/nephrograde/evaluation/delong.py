@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluation.interval import Area
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
@@ -76,6 +77,21 @@ class Placements:
         covariance[certain, :] = 0.0
         covariance[:, certain] = 0.0
         return covariance
+
+    def area(self, model: int) -> Area:
+        """The AUC of a model with its variance, which is NaN if a class has a single patient.
+
+        Args:
+            model: Row of the model.
+
+        >>> place(np.array([[0.1, 0.6, 0.4, 0.9]]), np.array([False, False, True, True])).area(0)
+        Area(value=0.75, variance=0.125, n_high=2, n_low=2)
+        """
+        chosen = Placements(self.of_high[[model]], self.of_low[[model]])
+        value, variance = float(chosen.aucs()[0]), float(chosen.covariance()[0, 0])
+        if 1 in {self.n_high, self.n_low}:
+            variance = math.nan
+        return Area(value, variance, self.n_high, self.n_low)
 
     def difference(self, first: int, second: int) -> tuple[float, float]:
         """Compute the difference of two AUCs and its variance.

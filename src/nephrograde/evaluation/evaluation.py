@@ -30,6 +30,7 @@ from nephrograde.evaluation.metrics import (
     Estimate,
     accuracy,
     auc,
+    auc_delong,
     confusion,
     npv,
     ppv,
@@ -210,7 +211,7 @@ def _estimate_all(
     if split == "oof" and threshold.rule is not Rule.FIXED:
         how += ", chosen on these same patients: optimistic"
         caution = Caution.OPTIMISTIC
-    made = [_attempt("auc", counts, partial(auc, *both, confidence=confidence))]
+    made = [_attempt(area.__name__, counts, partial(area, *both, confidence=confidence)) for area in (auc, auc_delong)]
     for share in (accuracy, sensitivity, specificity, ppv, npv):
         estimate = _attempt(share.__name__, counts, partial(share, counts, confidence=confidence))
         note = "; ".join(part for part in (estimate.note, how) if part)

@@ -95,7 +95,7 @@ def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | No
     ... )
     >>> estimates = evaluate_frame(table).estimates.set_index("measure")
     >>> estimates.loc["auc", ["value", "low", "high"]].round(3).tolist()
-    [0.889, 0.581, 1.0]
+    [0.889, 0.261, 0.995]
     """
     settings = settings or EvaluateSettings()
     sheet = scores if isinstance(scores, Sheet) else sheet_of(scores)

@@ -19,15 +19,20 @@ is chosen on patients other than the test patients (:mod:`nephrograde.evaluation
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile, place
+from nephrograde.evaluation.interval import auc_bounds
 from nephrograde.evaluation.remarks import Caution, Reason, Rule, is_trusted
 from nephrograde.evaluation.scores import paired_vectors
+
+if TYPE_CHECKING:
+    from nephrograde.evaluation.interval import Area
 
 _NOBODY = {
     "accuracy": (Reason.NO_PATIENTS, "There is no patient, and so no accuracy. Add patients."),
@@ -124,11 +129,11 @@ class Confusion:
 
 
 def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
-    """Estimate the area under the ROC curve with DeLong's confidence interval.
+    """Estimate the area under the ROC curve with a confidence interval that holds its coverage near 1.
 
-    The first number to look at, as it needs no threshold. The interval is AUC ± z standard errors, symmetric and
-    truncated to [0, 1]: with few patients in a class, or an AUC near 1, it is too narrow and must not be relied on. An
-    AUC of exactly 0 or 1 has variance 0; its zero-width interval does not mean certainty, and the note says so.
+    The first number to look at, as it needs no threshold. The interval is DeLong's on the logit scale. An AUC of
+    exactly 0 or 1, or scores that are all equal, have no variance: there, the interval is Newcombe's method 5, and the
+    caution says so.
 
     Args:
         p_high: The predictions; any finite numbers that increase with the suspicion of high grade.
@@ -136,7 +141,48 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
         confidence: Coverage probability of the interval.
 
     Returns:
-        The estimate. With one patient in a class and an AUC between 0 and 1 the interval is NaN.
+        The estimate. With one patient in a class the interval is NaN.
+
+    Raises:
+        ScoresError: One class only, no patient, a value that is not finite, or different lengths.
+
+    Source:
+        Variance: DeLong 1988; Sun & Xu 2014. Intervals: :func:`nephrograde.evaluation.interval.auc_bounds`.
+
+    >>> print(auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
+    0.889 (0.261–0.995)
+    """
+    area = _area(p_high, is_high)
+    made = _without_interval(area, "auc", confidence=confidence)
+    if math.isnan(area.variance):
+        return made
+    low, high = auc_bounds(area, z=normal_quantile(confidence))
+    if area.has_variance:
+        return replace(made, low=low, high=high, method=f"DeLong on the logit scale, {100 * confidence:g} % CI")
+    return replace(
+        made,
+        low=low,
+        high=high,
+        method=f"Newcombe's method 5, {100 * confidence:g} % CI",
+        note="no variance: the AUC is exactly 0 or 1, or all scores are equal",
+        caution=Caution.SCORE_INTERVAL,
+    )
+
+
+def auc_delong(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the area under the ROC curve with DeLong's plain interval, for comparison with other programs.
+
+    The interval is AUC ± z standard errors, truncated to [0, 1], as pROC computes it. With few patients in a class, or
+    an AUC near 1, it is too short; :func:`auc` holds its coverage there.
+
+    Args:
+        p_high: The predictions; any finite numbers that increase with the suspicion of high grade.
+        is_high: The truths of the same patients, in the same order.
+        confidence: Coverage probability of the interval.
+
+    Returns:
+        The estimate. Without a variance (an AUC of exactly 0 or 1, equal scores, one patient in a class) the interval
+        is NaN.
 
     Raises:
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
@@ -144,33 +190,17 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
     Source:
         DeLong 1988; Sun & Xu 2014.
 
-    >>> print(auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
+    >>> print(auc_delong([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
     0.889 (0.581–1.000)
     """
-    predictions, truths = paired_vectors(p_high, is_high)
-    placements = place(predictions[np.newaxis], truths)
-    value = float(placements.aucs()[0])
-    variance = float(placements.covariance()[0, 0])
-    reach = normal_quantile(confidence) * math.sqrt(variance)
-    note, caution = "", None
-    if value in {0.0, 1.0}:
-        note = "variance 0 because the AUC is exactly 0 or 1: interval unreliable"
-        caution = Caution.PERFECT_AUC
-    elif math.isnan(variance):
-        note = "no interval: one class has a single patient"
-        caution = Caution.SINGLE_PATIENT
-    return Estimate(
-        "auc",
-        value,
-        low=max(0.0, value - reach) if reach >= 0 else math.nan,
-        high=min(1.0, value + reach) if reach >= 0 else math.nan,
-        n=truths.size,
-        n_high=placements.n_high,
-        method=f"DeLong, {100 * confidence:g} % CI",
-        note=note,
-        confidence=confidence,
-        caution=caution,
-    )
+    area = _area(p_high, is_high)
+    made = _without_interval(area, "auc_delong", confidence=confidence)
+    if area.has_variance:
+        reach = normal_quantile(confidence) * math.sqrt(area.variance)
+        return replace(made, low=max(0.0, area.value - reach), high=min(1.0, area.value + reach))
+    if math.isnan(area.variance):
+        return made
+    return replace(made, note="no interval: variance 0", caution=Caution.ZERO_VARIANCE)
 
 
 def confusion(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, threshold: float) -> Confusion:
@@ -317,6 +347,28 @@ def npv(counts: Confusion, *, confidence: float = 0.95) -> Estimate:
     '43 of 48'
     """
     return _share("npv", counts.tn, counts.tn + counts.fn, counts=counts, confidence=confidence)
+
+
+def _area(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> Area:
+    predictions, truths = paired_vectors(p_high, is_high)
+    return place(predictions[np.newaxis], truths).area(0)
+
+
+def _without_interval(area: Area, measure: str, *, confidence: float) -> Estimate:
+    """An AUC whose interval, method and cautions its caller fills in; without variance it has none."""
+    is_single = math.isnan(area.variance)
+    return Estimate(
+        measure,
+        area.value,
+        low=math.nan,
+        high=math.nan,
+        n=area.n_high + area.n_low,
+        n_high=area.n_high,
+        method=f"DeLong, {100 * confidence:g} % CI",
+        note="no interval: one class has a single patient" if is_single else "",
+        confidence=confidence,
+        caution=Caution.SINGLE_PATIENT if is_single else None,
+    )
 
 
 def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence: float) -> Estimate:

@@ -37,7 +37,8 @@ def detectable_difference(variance_of_difference: float, *, power: float = 0.8, 
         alpha: Significance level of the two-sided test.
 
     Returns:
-        The difference; NaN if the variance is NaN, which means "not computed".
+        The difference; NaN if the variance is NaN, which means "not computed", or if no difference of two AUCs, which
+        is at most 1, would have been detected.
 
     Raises:
         ScoresError: A variance below 0 or above 2, or a power or level out of range.
@@ -49,11 +50,12 @@ def detectable_difference(variance_of_difference: float, *, power: float = 0.8, 
     0.09
     """
     _check_variance(variance_of_difference)
-    return _reach(power, alpha / 2.0) * math.sqrt(variance_of_difference)
+    detectable = _reach(power, alpha / 2.0) * math.sqrt(variance_of_difference)
+    return detectable if detectable <= 1.0 else math.nan
 
 
 def patients_for_noninferiority(
-    variance_of_difference: float, n: int, *, margin: float, power: float = 0.8, alpha: float = 0.05
+    variance_of_difference: float, n: int, *, margin: float, power: float = 0.8, alpha: float = 0.025
 ) -> int:
     """Compute how many patients would show non-inferiority if two models are truly equal.
 
@@ -74,7 +76,7 @@ def patients_for_noninferiority(
         Obuchowski 1997, AJR 168:13; the variance is scaled by 1 / n.
 
     >>> patients_for_noninferiority(0.032**2, 92, margin=0.05)
-    233
+    296
     """
     _check_variance(variance_of_difference)
     check_margin(margin)

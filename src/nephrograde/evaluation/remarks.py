@@ -1,4 +1,4 @@
-"""Codes for remarks on the numbers in ``statistics/``: threshold rules, reasons for missing values, and cautions.
+"""Codes for remarks on the numbers in ``statistics/``: threshold rules, verdicts, missing values, and cautions.
 
 The ``method`` of a row says the same in English for human readers. Programs read the codes; the report translates them
 into the language of the page.
@@ -39,10 +39,33 @@ class Reason(StrEnum):
     TOO_MANY_VALUES = "too-many-values"
 
 
+class Verdict(StrEnum):
+    """What a pair of models shows about a margin; the last two withhold a verdict because it would err too often."""
+
+    BETTER = "better"
+    EQUIVALENT = "equivalent"
+    NOT_WORSE = "not-worse"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+    TOO_FEW = "too-few"
+    TOO_RARE = "too-rare"
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether there are too few patients of a grade for a verdict.
+
+        >>> Verdict.TOO_FEW.is_withheld, Verdict.UNDECIDED.is_withheld
+        (True, False)
+        """
+        return self in {Verdict.TOO_FEW, Verdict.TOO_RARE}
+
+
 class Caution(StrEnum):
     """What a reader has to know about a number that was computed."""
 
     PERFECT_AUC = "perfect-auc"
+    SCORE_INTERVAL = "score-interval"
+    TOO_FEW = "too-few"
     SINGLE_PATIENT = "single-patient"
     ONE_PATIENT = "one-patient"
     CONSTANT_ERROR = "constant-error"
@@ -57,6 +80,7 @@ class Caution(StrEnum):
 
 _UNRELIABLE = {
     Caution.PERFECT_AUC,
+    Caution.TOO_FEW,
     Caution.SINGLE_PATIENT,
     Caution.ONE_PATIENT,
     Caution.CONSTANT_ERROR,

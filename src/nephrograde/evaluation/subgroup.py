@@ -33,6 +33,9 @@ CUTS = {"size_cm": (4.0, "cm"), "age_years": (65.0, "years")}
 MOST_VALUES = 8
 """Columns with more distinct values are not split into groups."""
 
+FEWEST = 10
+"""Patients of each grade below which a group's AUC has no interval and no part in the interaction test."""
+
 UNKNOWN = "unknown"
 """The group of patients without a value; it is excluded from the interaction test."""
 
@@ -44,7 +47,7 @@ class SubgroupEstimate:
     ``column`` is the column of the cohort table, ``group`` the group ("≤ 4 cm"), ``p_interaction`` the P value of
     whether the AUC differs between the groups of that column (the same in every row of the column) and
     ``tested_groups`` the number of groups compared, at least two for a test. NaN: not computed; ``reason`` says why
-    there is no AUC.
+    there is no AUC, and ``caution`` why there is no interval, with the limit in ``caution_value``.
     """
 
     model: str
@@ -62,6 +65,7 @@ class SubgroupEstimate:
     tested_groups: int | None = None
     reason: Reason | None = None
     caution: Caution | None = None
+    caution_value: int | None = None
     is_reliable: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,9 +84,10 @@ def estimate_subgroups(
     """Estimate the AUC of a model in subgroups, and test for each column whether the groups differ.
 
     ``size_cm`` is split at 4 cm and ``age_years`` at 65 years; any other column is grouped by its values, of which
-    there may be at most eight. The groups hold different patients, so their AUCs are independent: the test is Wald's
-    chi-square test of equal AUCs with DeLong's variances, which for two groups is the z test of their difference. It
-    excludes groups without a variance above 0, and patients without a value.
+    there may be at most eight. A group with fewer than ten patients of a grade has no interval. The groups hold
+    different patients, so their AUCs are independent: the test is Wald's chi-square test of equal AUCs with DeLong's
+    variances, which for two groups is the z test of their difference. It excludes groups with fewer than ten patients
+    of a grade or without a variance above 0, and patients without a value.
 
     Args:
         patients: The scores of the model in one split.
@@ -166,21 +171,23 @@ def _estimate(
         method = "not computed: patients of one grade only"
         return _without_number(labels, is_high, Reason.ONE_GRADE, method), math.nan
     found = auc(p_high, is_high, confidence=confidence)
-    variance = float(place(p_high[np.newaxis], is_high).covariance()[0, 0])
-    note, caution = found.note, found.caution
-    if variance == 0.0 and not note:
-        note, caution = "variance 0: interval unreliable", Caution.ZERO_VARIANCE
+    low, high, note, caution, limit = found.low, found.high, found.note, found.caution, None
+    variance = place(p_high[np.newaxis], is_high).area(0).variance
+    if min(found.n_high, found.n - found.n_high) < FEWEST:
+        low, high, variance = math.nan, math.nan, math.nan
+        note, caution, limit = f"no interval: fewer than {FEWEST} patients of a grade", Caution.TOO_FEW, FEWEST
     row = SubgroupEstimate(
         *labels,
         found.n,
         found.n_high,
         found.value,
-        found.low,
-        found.high,
+        low,
+        high,
         p_interaction=math.nan,
         method=f"{found.method}; {note}" if note else found.method,
         confidence=confidence,
         caution=caution,
+        caution_value=limit,
     )
     return row, variance
 
@@ -191,7 +198,10 @@ def _test_interaction(made: Sequence[tuple[SubgroupEstimate, float]]) -> list[Su
 
     usable = [(row.auc, variance) for row, variance in made if row.group != UNKNOWN and variance > 0.0]
     if len(usable) < 2:
-        p_value, how = math.nan, "interaction not computed: fewer than two parts whose AUC has a variance above 0"
+        p_value, how = (
+            math.nan,
+            "interaction not computed: fewer than two parts whose AUC has an interval and a variance above 0",
+        )
     else:
         aucs, variances = np.array(usable).T
         mean = np.average(aucs, weights=1.0 / variances)

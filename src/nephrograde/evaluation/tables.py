@@ -30,8 +30,8 @@ _COUNTS = frozenset(
 _SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence"})
 _PROPORTIONS = frozenset(
     {
-        *("auc", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy", "sensitivity"),
-        *("specificity", "ppv", "npv", "brier", "ece"),
+        *("auc", "auc_delong", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy"),
+        *("sensitivity", "specificity", "ppv", "npv", "brier", "ece"),
     }
 )
 _HIGHEST_THRESHOLD = math.nextafter(1.0, math.inf)

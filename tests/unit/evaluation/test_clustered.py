@@ -11,7 +11,9 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.delong import place
+from nephrograde.evaluation.interval import Area, auc_bounds, newcombe_bounds
 from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.evaluation.scores import ModelScores
 
 Rows = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], list[str]]
@@ -113,12 +115,11 @@ def test_the_order_of_rows_changes_nothing() -> None:
 def test_an_estimate_counts_patients_and_names_rows() -> None:
     scores, truths, ids = drawn(60, 20)
     made, whole = clustered_auc(scores[0], truths, ids, confidence=0.9), clustered_aucs(scores, truths, ids)
-    reach = 1.6448536269514722 * math.sqrt(whole.covariance[0, 0])
+    area = Area(whole.aucs[0], whole.covariance[0, 0], whole.n_high_patients, whole.n_low_patients)
     assert made.value == whole.aucs[0]
-    assert made.low == pytest.approx(whole.aucs[0] - reach, abs=1e-12)
-    assert made.high == pytest.approx(min(1.0, whole.aucs[0] + reach), abs=1e-12)
+    assert (made.low, made.high) == pytest.approx(auc_bounds(area, z=1.6448536269514722), abs=1e-12)
     assert (made.measure, made.n, made.n_high) == ("auc", 20, whole.n_high_patients)
-    assert made.method == "Obuchowski, clustered by patient, 90 % CI"
+    assert made.method == "Obuchowski, clustered by patient, on the logit scale, 90 % CI"
     assert made.note == f"60 rows, {truths.sum()} of them high grade"
 
 
@@ -143,8 +144,9 @@ def test_an_auc_of_1_is_flagged_alone_and_in_a_comparison() -> None:
     right, other = [0.1, 0.2, 0.7, 0.8, 0.9], [0.1, 0.5, 0.3, 0.8, 0.9]
     ids = ["A", "D", "B", "C", "C"]
     made = clustered_auc(right, truths, ids)
-    assert (made.value, made.low, made.high) == (1.0, 1.0, 1.0)
-    assert "exactly 0 or 1" in made.note
+    # High grade in patients B and C, low grade in A and D.
+    assert (made.value, made.low, made.high) == (1.0, *newcombe_bounds(1.0, 2, 2, z=1.959963984540054))
+    assert (made.caution, made.is_reliable) == (Caution.SCORE_INTERVAL, True)
     assert (clustered_aucs(np.array([right, other]), truths, ids).covariance[0] == 0).all()
     row = compare_clustered({"a": right, "b": other}, truths, ids)[0]
     assert row.method.endswith("one AUC is exactly 0 or 1: unreliable")

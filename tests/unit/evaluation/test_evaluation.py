@@ -44,7 +44,7 @@ def test_every_model_and_split_has_every_measure() -> None:
     counts = ["tp", "fp", "tn", "fn"]
     shares = ["accuracy", "sensitivity", "specificity", "ppv", "npv"]
     quality = ["brier", "calibration_intercept", "calibration_slope", "ece"]
-    measures = ["auc", "auc_bootstrap", *shares, *counts, *quality, "threshold"]
+    measures = ["auc", "auc_bootstrap", "auc_delong", *shares, *counts, *quality, "threshold"]
     expected = [(m, s, x) for m in ("weak-1-cmp", "size") for s in ("oof", "test") for x in measures]
     assert [(model, split, e.measure) for model, split, e in evaluation.estimates] == expected
 
@@ -138,7 +138,7 @@ def test_one_model_has_nothing_to_be_compared_with() -> None:
 
 def test_confidence_comes_from_the_study() -> None:
     evaluation = evaluate_scores(table(), EvaluateSettings(confidence=0.9))
-    assert estimate_of(evaluation, "size", "test", "auc").method == "DeLong, 90 % CI"
+    assert estimate_of(evaluation, "size", "test", "auc").method == "DeLong on the logit scale, 90 % CI"
     assert estimate_of(evaluation, "size", "test", "accuracy").method == "Wilson score, 90 % CI"
     assert evaluation.comparisons[0].method.startswith("paired DeLong, 90 % CI")
 

@@ -5,17 +5,21 @@ import math
 import pytest
 
 from nephrograde.errors import ScoresError
+from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.interval import newcombe_bounds
 from nephrograde.evaluation.metrics import (
     Confusion,
     Estimate,
     accuracy,
     auc,
+    auc_delong,
     confusion,
     npv,
     ppv,
     sensitivity,
     specificity,
 )
+from nephrograde.evaluation.remarks import Caution
 
 
 def test_auc_of_six_patients_by_hand() -> None:
@@ -23,16 +27,25 @@ def test_auc_of_six_patients_by_hand() -> None:
     # One of nine pairs is in disorder; both sets of placements are 1, 1, 2/3 with variance 1/27.
     assert made.value == 8 / 9
     reach = 1.959963984540054 * math.sqrt(2 / 81)
-    assert made.low == pytest.approx(8 / 9 - reach, abs=1e-12)
-    assert (made.high, made.n, made.n_high, made.method, made.note) == (1.0, 6, 3, "DeLong, 95 % CI", "")
-    assert str(made) == "0.889 (0.581–1.000)"
+    # The odds of 8/9 are 8, and the error of their logarithm is that of the AUC divided by 8/81.
+    odds = [8 * math.exp(side * reach * 81 / 8) for side in (-1, 1)]
+    assert (made.low, made.high) == pytest.approx([ratio / (1 + ratio) for ratio in odds], abs=1e-12)
+    assert (made.n, made.n_high, made.method, made.note) == (6, 3, "DeLong on the logit scale, 95 % CI", "")
+    assert str(made) == "0.889 (0.261–0.995)"
+
+
+def test_the_plain_interval_of_six_patients_by_hand() -> None:
+    made = auc_delong([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1])
+    assert made.low == pytest.approx(8 / 9 - 1.959963984540054 * math.sqrt(2 / 81), abs=1e-12)
+    assert (made.measure, made.value, made.high) == ("auc_delong", 8 / 9, 1.0)
+    assert (made.n, made.n_high, made.method, made.note) == (6, 3, "DeLong, 95 % CI", "")
 
 
 def test_a_wider_confidence_gives_a_wider_interval() -> None:
     narrow = auc([0.1, 0.6, 0.5, 0.9], [0, 0, 1, 1], confidence=0.8)
     wide = auc([0.1, 0.6, 0.5, 0.9], [0, 0, 1, 1], confidence=0.9)
     assert wide.low < narrow.low
-    assert wide.method == "DeLong, 90 % CI"
+    assert wide.method == "DeLong on the logit scale, 90 % CI"
 
 
 def test_ties_count_half() -> None:
@@ -41,10 +54,28 @@ def test_ties_count_half() -> None:
 
 
 @pytest.mark.parametrize(("p_high", "value"), [([0.1, 0.2, 0.8, 0.9], 1.0), ([0.8, 0.9, 0.1, 0.2], 0.0)])
-def test_a_perfect_auc_has_no_width_and_says_that_this_is_no_certainty(p_high: list[float], value: float) -> None:
+def test_a_perfect_auc_has_newcombe_s_interval_and_no_plain_one(p_high: list[float], value: float) -> None:
     made = auc(p_high, [0, 0, 1, 1])
-    assert (made.low, made.value, made.high) == (value, value, value)
-    assert "unreliable" in made.note
+    assert (made.low, made.high) == newcombe_bounds(value, 2, 2, z=normal_quantile(0.95))
+    assert made.high - made.low > 0.5
+    assert (made.method, made.caution, made.is_reliable) == (
+        "Newcombe's method 5, 95 % CI", Caution.SCORE_INTERVAL, True,
+    )  # fmt: skip
+    plain = auc_delong(p_high, [0, 0, 1, 1])
+    assert (plain.value, math.isnan(plain.low), plain.caution) == (value, True, Caution.ZERO_VARIANCE)
+
+
+def test_equal_scores_have_newcombe_s_interval() -> None:
+    made = auc([0.5] * 8, [0, 1] * 4)
+    assert made.value == 0.5
+    assert made.low == pytest.approx(1 - made.high, abs=1e-12)
+    assert made.low < 0.3
+    assert made.caution is Caution.SCORE_INTERVAL
+
+
+def test_a_single_patient_of_a_class_has_no_interval_even_if_all_are_ranked_correctly() -> None:
+    for made in (auc([0.1, 0.9], [0, 1]), auc_delong([0.1, 0.9], [0, 1])):
+        assert (made.value, made.caution, math.isnan(made.low)) == (1.0, Caution.SINGLE_PATIENT, True)
 
 
 def test_one_patient_of_a_class_has_no_interval() -> None:

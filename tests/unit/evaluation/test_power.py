@@ -61,7 +61,7 @@ def test_patients_for_noninferiority_have_the_power_named() -> None:
     needed = patients_for_noninferiority(0.032**2, 92, margin=0.05)
     for n, enough in ((needed, True), (needed - 1, False)):
         error = 0.032 * math.sqrt(92 / n)
-        assert (norm.cdf(0.05 / error - norm.ppf(0.95)) >= 0.8) == enough
+        assert (norm.cdf(0.05 / error - norm.ppf(0.975)) >= 0.8) == enough
 
 
 @pytest.mark.parametrize("variance", [0.0, math.nan])

@@ -13,7 +13,7 @@ from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.equivalence import compare_equivalence
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.metrics import auc, auc_delong
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.scores import ModelScores, Score, Scores
 from nephrograde.evaluation.subgroup import estimate_subgroups
@@ -39,15 +39,19 @@ def scores(p_high: list[float], truths: list[int] = TRUTHS, ids: str = "ABCD") -
         ([0.1, 0.6, 0.4], [0, 0, 1], Caution.SINGLE_PATIENT, False),
     ],
 )
-def test_what_makes_an_auc_unreliable(
+def test_what_makes_the_plain_and_the_bootstrap_interval_unreliable(
     p_high: list[float], truths: list[int], caution: Caution | None, is_reliable: bool
 ) -> None:
     made = auc(p_high, truths, confidence=0.9)
-    assert (made.caution, made.is_reliable, made.reason, made.confidence) == (caution, is_reliable, None, 0.9)
+    # An AUC of 1 has an interval by another method, which is reliable.
+    shown = (Caution.SCORE_INTERVAL, True) if caution is Caution.PERFECT_AUC else (caution, is_reliable)
+    assert (made.caution, made.is_reliable) == shown
+    assert (made.reason, made.confidence) == (None, 0.9)
+    assert auc_delong(p_high, truths).is_reliable == is_reliable
     drawn = bootstrap_aucs({"m": scores(p_high, truths)}, replicates=150, seed=1)["m"]
     assert (drawn.caution, drawn.is_reliable, drawn.replicates) == (caution, is_reliable, 150)
     by_row = clustered_auc(p_high, truths, list("ABCD")[: len(p_high)])
-    assert (by_row.caution, by_row.is_reliable) == (caution, is_reliable)
+    assert (by_row.caution, by_row.is_reliable) == shown
 
 
 def test_why_a_bootstrap_was_not_computed() -> None:

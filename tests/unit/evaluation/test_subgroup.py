@@ -10,13 +10,14 @@ from scipy import stats
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import place, two_sided_p
 from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.evaluation.scores import ModelScores
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NO_TEST = "interaction not computed: fewer than two parts whose AUC has a variance above 0"
+NO_TEST = "interaction not computed: fewer than two parts whose AUC has an interval and a variance above 0"
 
 
 def drawn(n: int = 80, seed: int = 5) -> ModelScores:
@@ -50,7 +51,9 @@ def test_two_parts_have_their_own_auc_and_the_z_test_of_the_difference() -> None
         variances.append(place(patients.p_high[members][np.newaxis], patients.is_high[members]).covariance()[0, 0])
     z = (first.auc - second.auc) / math.sqrt(sum(variances))
     assert first.p_interaction == second.p_interaction == pytest.approx(two_sided_p(z), rel=1e-9)
-    assert first.method == "DeLong, 90 % CI; interaction: Wald chi-square test of equal AUCs in 2 parts"
+    assert (
+        first.method == "DeLong on the logit scale, 90 % CI; interaction: Wald chi-square test of equal AUCs in 2 parts"
+    )
 
 
 def test_three_parts_are_tested_by_a_contrast_of_their_aucs() -> None:
@@ -150,17 +153,39 @@ def test_parts_of_one_grade_or_without_variance_have_no_part_in_the_test() -> No
     assert rows["one grade"].method == f"not computed: patients of one grade only; {NO_TEST}"
     assert math.isnan(rows["one grade"].auc)
     assert rows["parted"].auc == 1.0
-    assert "exactly 0 or 1" in rows["parted"].method
+    assert rows["parted"].caution is Caution.TOO_FEW
     assert rows["tied"].auc == 0.5
-    assert "no interval" in rows["tied"].method
+    assert math.isnan(rows["tied"].low)
     assert all(math.isnan(row.p_interaction) and row.method.endswith(NO_TEST) for row in rows.values())
 
 
-def test_everything_tied_has_an_interval_of_no_width_and_says_so() -> None:
-    patients = ModelScores(tuple("ABCDEFGH"), np.arange(8) % 2 == 0, np.full(8, 0.5))
-    first, _ = estimated(patients, {"sex": ["F"] * 4 + ["M"] * 4})
-    assert (first.low, first.auc, first.high) == (0.5, 0.5, 0.5)
-    assert first.method == f"DeLong, 90 % CI; variance 0: interval unreliable; {NO_TEST}"
+def test_everything_tied_has_newcombe_s_interval_and_no_part_in_the_test() -> None:
+    patients = ModelScores(tuple(f"P{k}" for k in range(40)), np.arange(40) % 2 == 0, np.full(40, 0.5))
+    first, _ = estimated(patients, {"sex": ["F"] * 20 + ["M"] * 20})
+    assert first.auc == 0.5
+    assert first.low < 0.4
+    assert first.high > 0.6
+    assert (first.caution, math.isnan(first.p_interaction)) == (Caution.SCORE_INTERVAL, True)
+
+
+@pytest.mark.parametrize(
+    ("n_high", "n_low", "is_shown"), [(10, 10, True), (9, 40, False), (40, 9, False), (1, 1, False)]
+)
+def test_a_group_with_fewer_than_ten_patients_of_a_grade_has_no_interval_and_gives_the_limit(
+    n_high: int, n_low: int, is_shown: bool
+) -> None:
+    chance = np.random.default_rng(3)
+    sizes = (n_high, n_low, 30, 30)
+    truths = np.repeat([True, False, True, False], sizes)
+    patients = ModelScores(tuple(f"P{k:03}" for k in range(truths.size)), truths, chance.random(truths.size))
+    few, enough = estimated(patients, {"sex": ["F"] * (n_high + n_low) + ["M"] * 60})
+    assert math.isnan(few.low) == math.isnan(few.high) == (not is_shown)
+    assert (few.caution, few.caution_value, few.is_reliable) == (
+        (None, None, True) if is_shown else (Caution.TOO_FEW, 10, False)
+    )
+    assert (enough.caution, math.isnan(enough.low)) == (None, False)
+    assert enough.tested_groups == 1 + is_shown
+    assert math.isnan(enough.p_interaction) == (not is_shown)
 
 
 def test_no_patients_have_no_rows_and_two_have_their_rows() -> None:

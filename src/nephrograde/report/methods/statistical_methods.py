@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
@@ -40,6 +41,7 @@ def measure_text(measure: str) -> str:
     """
     known = {
         "auc": t("area under the ROC curve (AUC)"),
+        "auc_delong": t("AUC, plain DeLong interval"),
         "auc_bootstrap": t("AUC, bootstrap interval"),
         "accuracy": t("accuracy"),
         "sensitivity": t("sensitivity"),
@@ -96,7 +98,7 @@ def measures(run: Results) -> str:
     found = computed(run)
     parts = []
     if "auc" in found:
-        parts.append(t("area under the ROC curve (AUC) with DeLong’s interval"))
+        parts.append(_auc_interval(found["auc"]))
     if "auc_bootstrap" in found:
         parts.append(_bootstrap(found["auc_bootstrap"]))
     if shares := [measure_text(measure) for measure in PROPORTIONS if measure in found]:
@@ -104,6 +106,15 @@ def measures(run: Results) -> str:
     if not parts:
         return ""
     return t("Measures, with {percent}% intervals: {parts}.", percent=run.confidence_percent, parts=in_turn(parts))
+
+
+def _auc_interval(estimates: Iterable[tuple[str, Estimate]]) -> str:
+    if any(estimate.caution is Caution.SCORE_INTERVAL for _, estimate in estimates):
+        return t(
+            "area under the ROC curve (AUC) with DeLong’s interval on the logit scale, or Newcombe’s method 5 where "
+            "the AUC had no variance"
+        )
+    return t("area under the ROC curve (AUC) with DeLong’s interval on the logit scale")
 
 
 def _bootstrap(estimates: Iterable[tuple[str, Estimate]]) -> str:
@@ -157,8 +168,9 @@ def equivalence(run: Results) -> str:
     if not margins:
         return ""
     return t(
-        "Non-inferiority and equivalence of AUCs (two one-sided tests, TOST, each at 5%) were tested with a margin of "
-        "{margin}.",
+        "Non-inferiority and equivalence of AUCs were tested with a margin of {margin} by two one-sided tests, each "
+        "at 2.5%, on the 95% interval of the difference (MOVER, from the intervals of both AUCs and their "
+        "correlation); no verdict was given with fewer than 30 patients of a class.",
         margin=listed([f"{margin:g}" for margin in margins]),
     )
 

@@ -259,7 +259,10 @@ def _results(run: Results, name: str) -> Table | None:
     counted = t("[{confidence}% CI] (n/N)", confidence=confidence)
     notes = [
         t("Patients scored: {sizes}.", sizes=_sizes(run, rows)),
-        t("Intervals: DeLong’s method for AUC, Wilson’s score for proportions; {confidence}%.", confidence=confidence),
+        t(
+            "Intervals: DeLong’s method on the logit scale for AUC, Wilson’s score for proportions; {confidence}%.",
+            confidence=confidence,
+        ),
         t("AUC: area under the ROC curve. CI: confidence interval."),
     ]
     if split == "oof":

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.pairs import (
     equivalence_table,
     gain,
@@ -18,8 +19,8 @@ from nephrograde.report.tables.pairs import (
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import p_value
-from nephrograde.report.text.remarks import remark
+from nephrograde.report.text.numbers import listed, p_value
+from nephrograde.report.text.remarks import caution_words, remark
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def section_titles() -> tuple[tuple[str, str], ...]:
     return (
         ("evidence-images", t("What the images add")),
         ("slices", t("One slice against several")),
-        ("equivalence", t("Not worse, equivalent or undecided")),
+        ("equivalence", t("Better, not worse, equivalent or undecided")),
         ("calibration", t("Calibration")),
         ("benefit", t("Decision curves")),
         ("opinions", t("Second opinions")),
@@ -153,7 +154,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
         slices=slice_rows(run),
         equivalence=equivalence_table(run),
         calibration=_model_rows(run, ("brier", "calibration_intercept", "calibration_slope", "ece")),
-        opinions=_model_rows(run, ("auc", "auc_bootstrap", "ppv", "npv")),
+        opinions=_model_rows(run, ("auc", "auc_delong", "auc_bootstrap", "ppv", "npv")),
         lesions=_model_rows(run, ("auc", "auc_lesions")),
         subgroups=_subgroups(run),
         ledger=_ledger(run),
@@ -209,7 +210,12 @@ def _subgroups(run: Results) -> Subgroups | None:
             tuple(SubgroupRow(row.group, row.n, row.n_high, Cell(row.auc, row.low, row.high)) for row in rows),
         )
         (shown if is_shown else others).append(block)
+    few = [row for rows in by_block.values() for row in rows if row.caution is Caution.TOO_FEW]
     remarks = dict.fromkeys(text for rows in by_block.values() for row in rows for text in _subgroup_remarks(row))
+    if few:
+        groups = listed(list(dict.fromkeys(f"{row.column} {row.group}" for row in few)))
+        words = t("{groups}: {remark}", groups=groups, remark=caution_words(Caution.TOO_FEW, few[0].caution_value))
+        remarks[words] = None
     return Subgroups(tuple(shown), tuple(others), tuple(remarks))
 
 
@@ -218,7 +224,7 @@ def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
     remarks = []
     if row.reason is not None:
         remarks.append(t("{column} {group}: {remark}", column=row.column, group=row.group, remark=remark(row)))
-    elif not row.is_reliable:
+    elif not row.is_reliable and row.caution is not Caution.TOO_FEW:
         remarks.append(
             t(
                 "{model}, {column} {group}: {remark}",
@@ -230,7 +236,7 @@ def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
         )
     if row.tested_groups is not None and math.isnan(row.p_interaction):
         remarks.append(
-            t("{column}: interaction not computed: fewer than two groups whose AUC has a variance", column=row.column)
+            t("{column}: interaction not computed: fewer than two groups whose AUC has an interval", column=row.column)
         )
     return remarks
 

@@ -10,7 +10,7 @@ from nephrograde.evaluation.compare import holm
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
-from nephrograde.report.text.remarks import remark
+from nephrograde.report.text.remarks import remark, verdict_words
 from nephrograde.vocabulary import BASELINES, Supervision
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nephrograde.results import Results
     from nephrograde.study import Arm
 
-LEVEL = 0.05
-"""One-sided level of the tests against the margin, which corresponds to 90 % intervals."""
 SEVERAL = 3
 """Smallest number of slices that counts as "several": the paper compares one slice with three or more."""
 FEW_PAIRS = 12
@@ -226,7 +224,7 @@ def equivalence_table(run: Results) -> EquivalenceTable | None:
         if a is None or b is None or a[1] != b[1]:
             others.append(_equivalence_row(row, is_key=False))
         elif _is_strong(a[0]) and not _is_strong(b[0]):
-            asked.append(_equivalence_row(_reversed(row), is_key=True))
+            asked.append(_equivalence_row(row.swapped(), is_key=True))
         else:
             asked.append(_equivalence_row(row, is_key=_is_strong(b[0]) and not _is_strong(a[0])))
     if not arms and len(others) <= FEW_PAIRS:
@@ -241,21 +239,7 @@ def _is_strong(arm: Arm) -> bool:
     return arm.slices is None and arm.supervision is Supervision.MASK
 
 
-def _reversed(row: Equivalence) -> Equivalence:
-    return replace(
-        row,
-        model_a=row.model_b,
-        model_b=row.model_a,
-        difference=-row.difference,
-        low=-row.high,
-        high=-row.low,
-        p_a_not_worse=row.p_b_not_worse,
-        p_b_not_worse=row.p_a_not_worse,
-    )
-
-
 def _equivalence_row(row: Equivalence, *, is_key: bool) -> EquivalenceRow:
-    is_missing = math.isnan(row.p_a_not_worse)
     return EquivalenceRow(
         row.model_a,
         row.model_b,
@@ -264,31 +248,8 @@ def _equivalence_row(row: Equivalence, *, is_key: bool) -> EquivalenceRow:
         bounds(row.low, row.high),
         p_value(row.p_a_not_worse),
         p_value(row.p_equivalent),
-        NOTHING if is_missing else verdict(row),
+        verdict_words(row.verdict),
         decimal(row.detectable),
         f"{row.patients_needed:,}" if row.patients_needed else NOTHING,
         "" if row.is_reliable else remark(row),
     )
-
-
-def verdict(row: Equivalence) -> str:
-    """Name what the interval of a pair shows about the margin.
-
-    "Worse" requires the whole interval to lie below minus the margin, just as "not worse" requires it to lie above;
-    anything else is undecided, however large P is.
-
-    Args:
-        row: A pair whose tests were computed.
-
-    Source:
-        Piaggio 2012, CONSORT for non-inferiority and equivalence trials (JAMA 308:2594), figure 1.
-
-    >>> from nephrograde.evaluation.equivalence import Equivalence
-    >>> verdict(Equivalence("a", "b", 0.05, 0.01, -0.03, 0.09, 0.01, 0.2, 0.2, 0.08, 300, 90, 41, "paired DeLong"))
-    'not worse'
-    """
-    if row.p_equivalent < LEVEL:
-        return t("equivalent")
-    if row.p_a_not_worse < LEVEL:
-        return t("not worse")
-    return t("worse") if row.high < -row.margin else t("undecided")

@@ -186,7 +186,10 @@ def _other_methods(study: Study, scored: Collection[str]) -> list[Deviation]:
         Deviation(
             t("Uncertainty"),
             t("No intervals are reported."),
-            t("DeLong intervals for AUC, Wilson intervals for proportions, counts with every proportion."),
+            t(
+                "DeLong intervals on the logit scale for AUC, Wilson intervals for proportions, counts with every "
+                "proportion."
+            ),
             t("With about 90 patients the intervals are wide, and readers need to see this."),
         ),
         Deviation(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.remarks import Caution, Reason, Rule, Verdict
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import listed
+from nephrograde.report.text.numbers import NOTHING, listed
 
 if TYPE_CHECKING:
     from nephrograde.evaluation.compare import Comparison
@@ -53,6 +53,10 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
     """
     return {
         Caution.PERFECT_AUC: t("an AUC is exactly 0 or 1: unreliable"),
+        Caution.SCORE_INTERVAL: t(
+            "the AUC has no variance (exactly 0 or 1, or all scores are equal): interval by Newcombe’s method 5"
+        ),
+        Caution.TOO_FEW: t("no interval: fewer than {n} patients of a grade", n=value),
         Caution.SINGLE_PATIENT: t("one class has a single patient: unreliable"),
         Caution.ONE_PATIENT: t("no interval: one patient"),
         Caution.CONSTANT_ERROR: t("interval unreliable: the error is the same in every patient"),
@@ -66,6 +70,25 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
     }[caution]
 
 
+def verdict_words(verdict: Verdict | None) -> str:
+    """Name what a pair of models shows about the margin; a dash if nothing could be tested.
+
+    >>> verdict_words(Verdict.NOT_WORSE), verdict_words(None)
+    ('not worse', '–')
+    """
+    if verdict is None:
+        return NOTHING
+    return {
+        Verdict.BETTER: t("better"),
+        Verdict.EQUIVALENT: t("equivalent"),
+        Verdict.NOT_WORSE: t("not worse"),
+        Verdict.WORSE: t("worse"),
+        Verdict.UNDECIDED: t("undecided"),
+        Verdict.TOO_FEW: t("too few for a verdict"),
+        Verdict.TOO_RARE: t("too unbalanced for a verdict"),
+    }[verdict]
+
+
 def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
     """Describe why the number of a row is missing or unreliable; empty if it is reliable.
 
@@ -73,8 +96,8 @@ def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
         row: A row of any table of the statistics.
 
     >>> from nephrograde.evaluation.metrics import auc
-    >>> remark(auc([0.1, 0.9], [0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
-    ('an AUC is exactly 0 or 1: unreliable', '')
+    >>> remark(auc([0.1, 0.6, 0.5], [0, 0, 1])), remark(auc([0.1, 0.6, 0.4, 0.9], [0, 0, 1, 1]))
+    ('one class has a single patient: unreliable', '')
     """
     if row.reason is not None:
         return t("not computed: {reason}", reason=reason_words(row.reason))

@@ -10,11 +10,10 @@ from nephrograde.evaluation.compare import Comparison, holm
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.remarks import Caution, Reason
+from nephrograde.evaluation.remarks import Caution, Reason, Verdict
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.tables.evidence import evidence_sections, section_titles
-from nephrograde.report.tables.pairs import verdict
 from nephrograde.report.text.language import phase_heading, speaking
 from nephrograde.results import Results
 
@@ -45,8 +44,8 @@ def compared(a: str, b: str, difference: float = 0.1, p: float = 0.04, *, n: int
     return Comparison(a, b, "auc", difference, low, high, 1.0, p, min(1.0, 3 * p), n, "paired DeLong", reason=reason)
 
 
-def equivalent(a: str, b: str, **changes: float | str) -> Equivalence:
-    row = Equivalence(a, b, 0.05, -0.02, -0.08, 0.04, 0.2, 0.03, 0.2, 0.09, 1234, 12, 5, "paired DeLong")
+def equivalent(a: str, b: str, **changes: float | str | None) -> Equivalence:
+    row = Equivalence(a, b, 0.05, -0.02, -0.08, 0.04, 0.2, 0.03, 0.2, 0.09, 1234, 12, 5, "MOVER", Verdict.UNDECIDED)
     return dataclasses.replace(row, **changes)  # type: ignore[arg-type]
 
 
@@ -245,22 +244,40 @@ def test_weak_stands_before_strong_and_its_question_is_asked(record: Results) ->
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p_not_worse", "p_equivalent", "word", "chinese"),
+    ("verdict", "word", "chinese"),
     [
-        (-0.03, 0.03, 0.01, 0.02, "equivalent", "等效"),
-        (-0.03, 0.09, 0.01, 0.3, "not worse", "非劣"),
-        (-0.09, 0.03, 0.3, 0.3, "undecided", "无法判定"),
-        (-0.20, -0.03, 0.8, 0.8, "undecided", "无法判定"),
-        (-0.20, -0.06, 0.99, 0.99, "worse", "更差"),
+        (Verdict.BETTER, "better", "更优"),
+        (Verdict.EQUIVALENT, "equivalent", "等效"),
+        (Verdict.NOT_WORSE, "not worse", "非劣"),
+        (Verdict.UNDECIDED, "undecided", "无法判定"),
+        (Verdict.WORSE, "worse", "更差"),
+        (Verdict.TOO_FEW, "too few for a verdict", "例数过少，不作判定"),
+        (Verdict.TOO_RARE, "too unbalanced for a verdict", "两级别例数悬殊，不作判定"),
     ],
 )
-def test_verdict_follows_the_interval_and_the_margin(
-    low: float, high: float, p_not_worse: float, p_equivalent: float, word: str, chinese: str
+def test_the_verdict_of_the_row_is_named_in_both_languages(
+    record: Results, verdict: Verdict, word: str, chinese: str
 ) -> None:
-    row = equivalent("a", "b", low=low, high=high, p_a_not_worse=p_not_worse, p_equivalent=p_equivalent)
-    assert verdict(row) == word
+    rows = (equivalent("weak-1-cmp", "strong-cmp", verdict=verdict),)
+    table = lay_out(record, equivalences=rows).equivalence
+    assert table is not None
+    assert table.asked[0].verdict == word
     with speaking("zh"):
-        assert verdict(row) == chinese
+        table = lay_out(record, equivalences=rows).equivalence
+        assert table is not None
+        assert table.asked[0].verdict == chinese
+
+
+def test_groups_with_few_patients_share_one_remark(record: Results) -> None:
+    rows = tuple(
+        dataclasses.replace(part(model, group), low=NAN, high=NAN, caution=Caution.TOO_FEW, caution_value=10)
+        for model in ("weak-1-cmp", "size")
+        for group in ("≤ 4 cm", "> 4 cm")
+    )
+    subgroups = lay_out(record, subgroups=rows).subgroups
+    assert subgroups is not None
+    expected = "size_cm ≤ 4 cm and size_cm > 4 cm: no interval: fewer than 10 patients of a grade"
+    assert subgroups.remarks == (expected,)
 
 
 def test_pair_that_was_not_computed_has_no_verdict_but_a_reason(record: Results) -> None:
@@ -270,6 +287,7 @@ def test_pair_that_was_not_computed_has_no_verdict_but_a_reason(record: Results)
         **dict.fromkeys(("difference", "low", "high", "p_a_not_worse", "p_equivalent", "detectable"), NAN),
         patients_needed=0,
         reason=Reason.ONE_GRADE,
+        verdict=None,
     )
     table = lay_out(record, equivalences=(missing,)).equivalence
     assert table is not None
@@ -318,10 +336,10 @@ def test_predictive_values_stand_beside_their_counts(record: Results) -> None:
         ("size", "test", measured("ppv", 0.5)),
     )
     network, size = lay_out(estimated(record, *rows)).opinions
-    assert network.cells[2].text == "0.800 [0.70–0.90] (4/5)"
-    assert network.cells[3].counts == "6/7"
+    assert network.cells[3].text == "0.800 [0.70–0.90] (4/5)"
+    assert network.cells[4].counts == "6/7"
     assert network.notes == ("an AUC is exactly 0 or 1: unreliable",)
-    assert size.cells[2].text == "0.500 [0.400–0.600]"
+    assert size.cells[3].text == "0.500 [0.400–0.600]"
 
 
 # ------------------------------------------------------------------- subgroups
@@ -375,7 +393,7 @@ def test_numbers_not_to_be_trusted_are_explained(record: Results) -> None:
     assert found.shown[0].p_interaction == "–"
     assert found.remarks == (
         "size, size_cm ≤ 4 cm: variance 0: interval unreliable",
-        "size_cm: interaction not computed: fewer than two groups whose AUC has a variance",
+        "size_cm: interaction not computed: fewer than two groups whose AUC has an interval",
     )
 
 
