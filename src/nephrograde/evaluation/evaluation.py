@@ -37,6 +37,7 @@ from nephrograde.evaluation.metrics import (
     sensitivity,
     specificity,
 )
+from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, with_caution
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
@@ -73,9 +74,10 @@ def evaluate_scores(
 ) -> Evaluation:
     """Evaluate every model of a score table and compare every pair.
 
-    Both splits are estimated; estimates on the out-of-fold rows use a threshold chosen on the same patients, and their
-    notes say so. Models are compared on the test patients, or out of fold if the table has no test rows. What cannot be
-    computed (one grade only in a split, no common patients) keeps its row, with a reason instead of a number.
+    Both splits are estimated. The AUC of the out-of-fold rows is the mean of the folds, with that over all of them as a
+    measure of its own; calls on these rows use a threshold chosen on the same patients, and their notes say so. Models
+    are compared on the test patients, or out of fold if the table has no test rows. What cannot be computed (one grade
+    only in a split, no common patients) keeps its row, with a reason instead of a number.
 
     Args:
         scores: The score table.
@@ -110,7 +112,7 @@ def evaluate_scores(
             patients = scores.of(model, split)
             if len(patients):
                 made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
-                made.insert(1, bootstrapped[split][model])
+                made.insert(1, _bootstrapped(bootstrapped[split][model], split))
                 made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
                 estimates += [(model, split, estimate) for estimate in made]
     reported: SplitName = "test" if scores.has_test else "oof"
@@ -211,7 +213,7 @@ def _estimate_all(
     if split == "oof" and threshold.rule is not Rule.FIXED:
         how += ", chosen on these same patients: optimistic"
         caution = Caution.OPTIMISTIC
-    made = [_attempt(area.__name__, counts, partial(area, *both, confidence=confidence)) for area in (auc, auc_delong)]
+    made = _areas(patients, counts, split, confidence=confidence)
     for share in (accuracy, sensitivity, specificity, ppv, npv):
         estimate = _attempt(share.__name__, counts, partial(share, counts, confidence=confidence))
         note = "; ".join(part for part in (estimate.note, how) if part)
@@ -225,6 +227,18 @@ def _estimate_all(
     ]
     made.append(_attempt("ece", counts, partial(expected_calibration_error, *both)))
     return made
+
+
+def _areas(patients: ModelScores, counts: Confusion, split: SplitName, *, confidence: float) -> list[Estimate]:
+    """The AUC, first the primary one: that of the test patients, or the mean of the folds."""
+    if split == "oof" and counts.n_high and counts.n_low:
+        return estimate_out_of_fold(patients, confidence=confidence)
+    both = patients.p_high, patients.is_high
+    return [_attempt(area.__name__, counts, partial(area, *both, confidence=confidence)) for area in (auc, auc_delong)]
+
+
+def _bootstrapped(estimate: Estimate, split: SplitName) -> Estimate:
+    return with_caution(estimate, Caution.POOLED) if split == "oof" else estimate
 
 
 def _attempt(measure: str, counts: Confusion, make: Callable[[], Estimate]) -> Estimate:

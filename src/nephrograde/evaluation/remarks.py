@@ -76,6 +76,9 @@ class Caution(StrEnum):
     RANKED_ALIKE = "ranked-alike"
     NO_OUT_OF_FOLD = "no-out-of-fold"
     OUT_OF_FOLD_ONE_GRADE = "out-of-fold-one-grade"
+    POOLED = "pooled"
+    NO_FOLDS = "no-folds"
+    FOLDS_LEFT_OUT = "folds-left-out"
 
 
 _UNRELIABLE = {

@@ -56,14 +56,28 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelScores:
-    """The patients of one model in one split: three columns of equal length."""
+    """The patients of one model in one split: columns of equal length; ``folds`` may be empty where it is not known."""
 
     patient_ids: tuple[str, ...]
     is_high: BoolVector
     p_high: FloatVector
+    folds: tuple[int | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.patient_ids)
+
+    @property
+    def known_folds(self) -> tuple[int, ...] | None:
+        """The fold of every patient; None if that of any is not known.
+
+        >>> truths, p_high = np.array([False, True]), np.array([0.25, 0.75])
+        >>> ModelScores(("A", "B"), truths, p_high, (0, 1)).known_folds
+        (0, 1)
+        >>> ModelScores(("A", "B"), truths, p_high, (0, None)).known_folds is None
+        True
+        """
+        known = tuple(fold for fold in self.folds if fold is not None)
+        return known if known and len(known) == len(self) else None
 
     def select(self, patient_ids: tuple[str, ...]) -> ModelScores:
         """Select the given patients, in the given order; all of them must be present.
@@ -76,7 +90,8 @@ class ModelScores:
             return self
         position = {patient_id: k for k, patient_id in enumerate(self.patient_ids)}
         order = [position[patient_id] for patient_id in patient_ids]
-        return ModelScores(patient_ids, self.is_high[order], self.p_high[order])
+        folds = tuple(self.folds[k] for k in order) if self.folds else ()
+        return ModelScores(patient_ids, self.is_high[order], self.p_high[order], folds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +328,8 @@ def _grouped(rows: Sequence[Score]) -> dict[tuple[str, str], ModelScores]:
         p_high = np.array([row.p_high for row in group], dtype=np.float64)
         is_high.setflags(write=False)
         p_high.setflags(write=False)
-        groups[key] = ModelScores(tuple(row.patient_id for row in group), is_high, p_high)
+        folds = tuple(row.fold for row in group)
+        groups[key] = ModelScores(tuple(row.patient_id for row in group), is_high, p_high, folds)
     return groups
 
 

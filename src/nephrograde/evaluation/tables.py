@@ -32,6 +32,7 @@ _PROPORTIONS = frozenset(
     {
         *("auc", "auc_delong", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy"),
         *("sensitivity", "specificity", "ppv", "npv", "brier", "ece"),
+        *("auc_ledell", "auc_pooled"),
     }
 )
 _HIGHEST_THRESHOLD = math.nextafter(1.0, math.inf)

@@ -44,8 +44,17 @@ def test_every_model_and_split_has_every_measure() -> None:
     counts = ["tp", "fp", "tn", "fn"]
     shares = ["accuracy", "sensitivity", "specificity", "ppv", "npv"]
     quality = ["brier", "calibration_intercept", "calibration_slope", "ece"]
-    measures = ["auc", "auc_bootstrap", "auc_delong", *shares, *counts, *quality, "threshold"]
-    expected = [(m, s, x) for m in ("weak-1-cmp", "size") for s in ("oof", "test") for x in measures]
+    areas = {
+        "oof": ["auc", "auc_bootstrap", "auc_ledell", "auc_pooled"],
+        "test": ["auc", "auc_bootstrap", "auc_delong"],
+    }
+    others = [*shares, *counts, *quality, "threshold"]
+    expected = [
+        (model, split, measure)
+        for model in ("weak-1-cmp", "size")
+        for split, first in areas.items()
+        for measure in [*first, *others]
+    ]
     assert [(model, split, e.measure) for model, split, e in evaluation.estimates] == expected
 
 
