@@ -38,7 +38,7 @@ from nephrograde.vocabulary import BASELINES
 from nephrograde.volume.finding import Finding, read_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.evaluation.metrics import Estimate
@@ -257,8 +257,15 @@ class Results:
     @property
     def chosen_network(self) -> str | None:
         """The network with the highest out-of-fold AUC, chosen without test patients; None if there is none."""
-        networks = [model.name for model in self.models if not model.is_baseline]
-        found = {name: made.value for name in networks if (made := self.estimate(name, "auc", "oof")) is not None}
+        return self._best_out_of_fold([model.name for model in self.models if not model.is_baseline])
+
+    @property
+    def chosen_baseline(self) -> str | None:
+        """The baseline with the highest out-of-fold AUC, chosen without test patients; None if there is none."""
+        return self._best_out_of_fold([model.name for model in self.models if model.is_baseline])
+
+    def _best_out_of_fold(self, models: Sequence[str]) -> str | None:
+        found = {name: made.value for name in models if (made := self.estimate(name, "auc", "oof")) is not None}
         known = {name: value for name, value in found.items() if not math.isnan(value)}
         return max(known, key=lambda name: known[name], default=None)
 

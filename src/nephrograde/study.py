@@ -191,7 +191,8 @@ class EvaluateSettings(Section):
     "sensitivity", the lowest with at least that "specificity", or the lowest "cost", where a missed high grade costs
     ``cost_ratio`` false positives. ``margin`` is the difference in AUC that still counts as "not worse". ``clinical``
     lists the columns of the clinical-only baseline, ``subgroups`` those that define subgroups; columns that are not in
-    the table are ignored.
+    the table are ignored. ``primary`` names the two models, or model and baseline, whose AUCs are compared first and
+    alone; all other comparisons are secondary, and all are exploratory if none is named.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -205,6 +206,14 @@ class EvaluateSettings(Section):
     subgroups: tuple[str, ...] = ("size_cm", "age_years", "sex", "centre")
     baselines: tuple[BaselineName, ...] = ("size", "volume", "clinical")
     clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
+    primary: tuple[str, ...] | None = None
+
+    @field_validator("primary")
+    @classmethod
+    def _two_differ(cls, primary: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if primary is not None and (len(primary) != 2 or primary[0] == primary[1]):
+            raise ValueError('is not two different models; name them as in ["weak-1-cmp", "strong-cmp"]')
+        return primary
 
     @model_validator(mode="after")
     def _range_ordered(self) -> Self:
@@ -232,7 +241,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        # `_cross_faults` repeats the first two checks for files with other mistakes, and locates the fault.
+        # `_cross_faults` repeats all but the third check for files with other mistakes, and locates the fault.
         if len({arm.name for arm in self.arm}) < len(self.arm):
             raise ValueError("two arms share a name")
         if not set(self.window) <= {"default", *self.cohort.phases}:
@@ -241,6 +250,9 @@ class Study(Section):
         twice = sorted({model for model in models if models.count(model) > 1})
         if twice:
             raise ValueError(f"arm and phase give two models the same name: {', '.join(twice)}")
+        unknown = sorted(set(self.evaluate.primary or ()) - {*models, *self.evaluate.baselines})
+        if unknown:
+            raise ValueError(f"evaluate.primary names what the study does not have: {', '.join(unknown)}")
         return self
 
     def window_of(self, phase: str) -> Window:

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -22,6 +22,10 @@ from nephrograde.study import (
     read_section,
 )
 from nephrograde.toml_text import DEEPEST, read_toml
+from nephrograde.vocabulary import model_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Location: TypeAlias = tuple[str | int, ...]
 Fault: TypeAlias = tuple[Location, str, str, object]
@@ -114,11 +118,17 @@ def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
         Problem(text, "does not apply to a score table", "Set keys of [evaluate], like evaluate.margin=0.1.")
         for text in others
     ]
+    # A study knows its models, a score table is not read yet: the two names are checked against it later.
+    named = [text for text in overrides if text.partition("=")[0].strip() == "evaluate.primary"]
     bare = {"cohort": {"table": ""}, "arm": [{"name": "any", "supervision": "mask"}]}
-    study, more = _resolve(bare, tuple(text for text in overrides if text not in others))
+    study, more = _resolve(bare, tuple(text for text in overrides if text not in {*others, *named}))
+    given: dict[str, Any] = {}
+    more += [problem for text in named if (problem := _apply_override(given, text)) is not None]
+    pair = given.get("evaluate", {})
+    more += [_as_problem(given, fault) for fault in _faults_as(EvaluateSettings, pair, ("evaluate",))]
     if problems or more or study is None:
         raise InputError(problems + more)
-    return study.evaluate
+    return read_section(EvaluateSettings, {**study.evaluate.model_dump(mode="json"), **pair})
 
 
 def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | None, list[Problem]]:
@@ -129,6 +139,8 @@ def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | N
     problems += [_as_problem(raw, fault) for fault in faults]
     for fault in faults:
         _replace_faulty(raw, fault[0])
+    if faults and isinstance(raw.get("evaluate"), dict):
+        raw["evaluate"].pop("primary", None)  # it may name a model that has been replaced
     if faults and _faults_of(raw):
         return None, problems
     return read_section(Study, raw), problems
@@ -190,6 +202,26 @@ def _cross_faults(raw: dict[str, Any]) -> list[Fault]:
         for phase in sorted(set(windows) - {"default", *map(str, phases)}):
             listed = ", ".join(map(str, phases))
             faults.append((("window", phase), "value_error", f"is not a phase of cohort.phases ({listed})", {}))
+    return faults + _primary_faults(raw, phases if isinstance(phases, list | tuple) else ())
+
+
+def _primary_faults(raw: dict[str, Any], phases: Sequence[object]) -> list[Fault]:
+    """List the names in ``evaluate.primary`` that are neither a model nor a baseline of the study."""
+    evaluate = raw.get("evaluate")
+    primary = evaluate.get("primary") if isinstance(evaluate, dict) else None
+    if not isinstance(evaluate, dict) or not isinstance(primary, list):
+        return []
+    baselines = evaluate.get("baselines", EvaluateSettings.model_fields["baselines"].default)
+    arms = [arm["name"] for arm in _tables(raw.get("arm")) if isinstance(arm.get("name"), str)]
+    known = [model_id(arm, phase) for arm in arms for phase in phases if isinstance(phase, str)]
+    known += [name for name in baselines if isinstance(name, str)] if isinstance(baselines, list | tuple) else []
+    faults: list[Fault] = []
+    for position, name in enumerate(primary):
+        if isinstance(name, str) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            nearest = f"; did you mean {near[0]}?" if near else f" ({', '.join(known)})"
+            message = f"is not a model or baseline of the study{nearest}"
+            faults.append((("evaluate", "primary", position), "value_error", message, name))
     return faults
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.study import FitSettings, Study, Window, restore_study
-from nephrograde.study_file import load_study, salvage_study
+from nephrograde.study_file import evaluate_settings, load_study, salvage_study
 from nephrograde.vocabulary import Supervision
 
 SOUND = """
@@ -325,3 +325,40 @@ def test_an_override_is_not_nested_more_deeply_than_a_study(tmp_path):
 def test_a_number_of_thousands_of_digits_is_no_toml(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not TOML"):
         load_study(study_at(tmp_path, f"x = {'1' * 5000}"))
+
+
+def test_the_primary_comparison_names_two_models_or_baselines_of_the_study(tmp_path: Path) -> None:
+    study = load_study(study_at(tmp_path, f'{SOUND}[evaluate]\nprimary = ["weak-1-cmp", "size"]'))
+    assert study.evaluate.primary == ("weak-1-cmp", "size")
+    assert load_study(study_at(tmp_path, SOUND)).evaluate.primary is None
+    problems = problems_of(tmp_path, f'{SOUND}[evaluate]\nprimary = ["weak-1-cpm", "radiomics"]')
+    assert set(problems) == {"evaluate.primary item 1", "evaluate.primary item 2"}
+    assert "did you mean weak-1-cmp?" in problems["evaluate.primary item 1"].what
+
+
+@pytest.mark.parametrize(
+    ("primary", "what"),
+    [
+        ('["weak-1-cmp", "weak-1-cmp"]', "is not two different models"),
+        ('["weak-1-cmp"]', "is not two different models"),
+        ('["weak-1-cmp", "weak-1-up", "strong-cmp"]', "is not two different models"),
+        ('"weak-1-cmp"', "input should be a valid array"),
+    ],
+)
+def test_a_primary_comparison_of_other_than_two_models_is_refused(tmp_path: Path, primary: str, what: str) -> None:
+    problems = problems_of(tmp_path, f"{SOUND}[evaluate]\nprimary = {primary}")
+    assert [place.startswith("evaluate.primary") for place in problems] == [True]
+    assert what in next(iter(problems.values())).what
+
+
+def test_a_score_table_takes_any_two_names() -> None:
+    assert evaluate_settings(('evaluate.primary=["theirs", "ours"]',)).primary == ("theirs", "ours")
+    with pytest.raises(InputError, match="is not two different models"):
+        evaluate_settings(('evaluate.primary=["ours", "ours"]',))
+
+
+def test_a_study_with_another_mistake_is_salvaged_although_it_names_a_primary_comparison(tmp_path: Path) -> None:
+    text = SOUND.replace('supervision = "mask"', 'supervision = "masc"') + '[evaluate]\nprimary = ["strong-up", "size"]'
+    study, problems = salvage_study(study_at(tmp_path, text))
+    assert [problem.place for problem in problems] == ["arm.strong.supervision"]
+    assert study is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -109,25 +111,47 @@ def fit(
     say(t("The models are in {path}.", path=run.models_dir))
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions(StudyOptions):
+    """Options of ``evaluate``."""
+
+    primary: Annotated[
+        str,
+        typer.Option(
+            "--primary",
+            metavar="A,B",
+            help="The primary comparison: the two models that are tested first and alone.",
+            show_default=False,
+        ),
+    ] = ""
+
+    @property
+    def named_primary(self) -> list[str]:
+        """The primary comparison as an override of the settings; empty if none was named."""
+        names = [name.strip() for name in self.primary.split(",")]
+        return [f"evaluate.primary={json.dumps(names, ensure_ascii=False)}"] if self.primary else []
+
+
 @commands.command()
-@with_options(StudyOptions)
+@with_options(EvaluateOptions)
 def evaluate(
     source: Annotated[
         Path, typer.Argument(metavar="STUDY.toml|SCORES.csv", help="A study file, or a score table from any source.")
     ],
-    options: StudyOptions,
+    options: EvaluateOptions,
 ) -> None:
     """Evaluate the fitted models of a study, or a score table from any source."""
     from nephrograde import pipeline
 
     run = options.run_of(source)
+    overrides = [*(options.overrides or ()), *options.named_primary]
     if source.suffix.lower() == ".toml":
-        study = load_study(source, options.overrides, options.encoding)
+        study = load_study(source, overrides, options.encoding)
         report_path = pipeline.evaluate_study(study, run, **options.evaluation)
     else:
         from nephrograde.study_file import evaluate_settings
 
-        settings = evaluate_settings(tuple(options.overrides or ()))
+        settings = evaluate_settings(tuple(overrides))
         say_encoding(source, options.encoding)
         report_path = pipeline.evaluate_table(
             source, run, settings=settings, encoding=options.encoding, **options.evaluation

@@ -3,8 +3,11 @@
 Two models evaluated on the same patients tend to be right and wrong on the same ones, and only the patients on whom
 they disagree distinguish them. So every comparison is paired by patient id: DeLong's test for the AUC, McNemar's exact
 test for the calls on all patients (accuracy), on the high-grade ones (sensitivity) and on the low-grade ones
-(specificity). With many pairs, chance findings are likely, so p values are adjusted by Holm's method within each
-measure.
+(specificity). Each difference has an interval: DeLong's for the AUC, Tango's score interval for the proportions.
+
+One comparison may be named beforehand. It is tested alone, and P needs no adjustment. All other pairs are secondary:
+with many of them, chance findings are likely, so P is adjusted by Holm's method within each measure and family, that is
+among the pairs that ask the same question.
 
 A large p value does not show that two models are equal.
 """
@@ -20,12 +23,15 @@ import numpy as np
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import Placements, normal_quantile, place, two_sided_p
+from nephrograde.evaluation.family import Family, family_of, holm
 from nephrograde.evaluation.interval import difference_bounds
+from nephrograde.evaluation.paired_shares import share_difference_interval
 from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nephrograde.evaluation.family import Arms, Primary
     from nephrograde.evaluation.interval import Area
     from nephrograde.evaluation.scores import ModelScores, SplitName
     from nephrograde.vocabulary import FloatVector
@@ -37,10 +43,10 @@ class Comparison:
 
     ``n`` counts the patients that the test is based on: all common patients for the AUC and the accuracy, the
     high-grade ones for the sensitivity, the low-grade ones for the specificity. NaN means "not computed", and
-    ``reason`` says why. ``low`` and ``high`` bound the difference of AUCs; McNemar's test has no interval, and
-    ``only_a`` and ``only_b`` count the patients that only one of the models called correctly. ``family`` is the number
-    of tests that P is adjusted for; ``dropped_a`` and ``dropped_b`` count patients scored by one model only; ``method``
-    describes all this in words.
+    ``reason`` says why. ``low`` and ``high`` bound the difference. ``only_a`` and ``only_b`` count the patients that
+    only one of the models called correctly. ``family`` is the group of comparisons in which P is adjusted, and
+    ``family_size`` the number of its tests; P of the primary comparison is not adjusted. ``dropped_a`` and
+    ``dropped_b`` count patients scored by one model only; ``method`` describes all this in words.
 
     >>> Comparison("a", "b", "auc", 0.02, -0.04, 0.08, 0.65, 0.52, 0.52, 90, "paired DeLong, 95 % CI").difference
     0.02
@@ -58,7 +64,8 @@ class Comparison:
     n: int
     method: str
     confidence: float | None = None
-    family: int | None = None
+    family: Family = Family.OTHER
+    family_size: int | None = None
     only_a: int | None = None
     only_b: int | None = None
     dropped_a: int = 0
@@ -133,6 +140,8 @@ def compare_models(
     *,
     split: SplitName = "test",
     confidence: float = 0.95,
+    arms: Arms | None = None,
+    primary: Primary | None = None,
 ) -> tuple[Comparison, ...]:
     """Compare every pair of models on the patients that both have scored.
 
@@ -140,7 +149,9 @@ def compare_models(
         models: The scores of each model in one split, by model id; the order decides which model is a and which b.
         thresholds: The frozen threshold of each model.
         split: The split of the scores; given in ``method``.
-        confidence: Coverage probability of the interval of an AUC difference.
+        confidence: Coverage probability of the intervals.
+        arms: The arm and the phase of each network, which decide the families.
+        primary: The two models whose AUCs are the primary comparison; None if none was named beforehand.
 
     Returns:
         All pairs for the AUC, then for the accuracy, the sensitivity and the specificity. A pair that cannot be
@@ -150,7 +161,8 @@ def compare_models(
         ScoresError: Two models disagree on a patient's truth.
 
     Source:
-        DeLong 1988; McNemar 1947, Psychometrika 12:153 (exact form); Holm 1979, Scand J Stat 6:65.
+        DeLong 1988; McNemar 1947, Psychometrika 12:153 (exact form); Tango 1998, Stat Med 17:891; Holm 1979, Scand J
+        Stat 6:65.
 
     >>> from nephrograde.evaluation.scores import ModelScores
     >>> truth = np.array([False, False, True, True])
@@ -161,10 +173,10 @@ def compare_models(
     ('auc', -0.25, 0.48)
     """
     pairs = pair_models(models, split=split)
-    rows = adjust([_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)])
+    rows = [_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)]
     for measure in ("accuracy", "sensitivity", "specificity"):
-        rows += adjust([_compare_calls(pair, thresholds, measure=measure) for pair in pairs])
-    return rows
+        rows += [_compare_calls(pair, thresholds, measure=measure, confidence=confidence) for pair in pairs]
+    return adjust(rows, arms=arms, primary=primary)
 
 
 def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
@@ -222,35 +234,15 @@ def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
     return differences
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p values of one family of tests by Holm's method.
+def adjust(
+    rows: Sequence[Comparison], *, arms: Arms | None = None, primary: Primary | None = None
+) -> tuple[Comparison, ...]:
+    """Assign comparisons to families, and adjust P by Holm's method within each measure and family.
 
     Args:
-        p_values: NaN for tests that were not computed; these are ignored.
-
-    Returns:
-        The adjusted p values in the same order; NaN stays NaN.
-
-    Source:
-        Holm 1979. The same numbers as those of statsmodels, which collects garbage in all memory at every call.
-
-    >>> [round(p, 6) for p in holm([0.01, 0.04, float("nan"), 0.03])]
-    [0.03, 0.06, nan, 0.06]
-    """
-    computed = [k for k, p in enumerate(p_values) if not math.isnan(p)]
-    adjusted = [math.nan] * len(p_values)
-    highest = 0.0
-    for rank, k in enumerate(sorted(computed, key=lambda k: p_values[k])):
-        highest = max(highest, float(p_values[k]) * (len(computed) - rank))
-        adjusted[k] = min(highest, 1.0)
-    return adjusted
-
-
-def adjust(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """Adjust P by Holm's method over all rows as one family of tests, and record its size.
-
-    Args:
-        rows: The comparisons of one measure; rows without P are ignored.
+        rows: The comparisons; rows without P are ignored.
+        arms: The arm and the phase of each network.
+        primary: The two models whose AUCs are the primary comparison; its P is not adjusted.
 
     Returns:
         The rows in the same order.
@@ -258,9 +250,18 @@ def adjust(rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
     Source:
         Holm 1979, Scand J Stat 6:65.
     """
-    size = sum(not math.isnan(row.p_value) for row in rows)
-    adjusted = zip(rows, holm([row.p_value for row in rows]), strict=True)
-    return tuple(replace(row, p_adjusted=p, family=None if math.isnan(p) else size) for row, p in adjusted)
+    families: dict[tuple[str, Family], list[int]] = {}
+    for k, row in enumerate(rows):
+        family = family_of(row.model_a, row.model_b, measure=row.measure, arms=arms or {}, primary=primary)
+        families.setdefault((row.measure, family), []).append(k)
+    adjusted = list(rows)
+    for (_, family), members in families.items():
+        p_values = [rows[k].p_value for k in members]
+        size = sum(not math.isnan(p) for p in p_values)
+        for k, p in zip(members, holm(p_values), strict=True):
+            family_size = None if math.isnan(p) else size
+            adjusted[k] = replace(rows[k], p_adjusted=p, family=family, family_size=family_size)
+    return tuple(adjusted)
 
 
 def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> Pair:
@@ -325,7 +326,7 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
     )
 
 
-def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str) -> Comparison:
+def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str, confidence: float) -> Comparison:
     """McNemar's exact test on the patients of the measure: called correctly by a only versus by b only."""
     from statsmodels.stats.contingency_tables import mcnemar
 
@@ -343,18 +344,21 @@ def _compare_calls(pair: Pair, thresholds: Mapping[str, float], *, measure: str)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     both, neither = int((right_a & right_b).sum()), int((~right_a & ~right_b).sum())
     test = mcnemar([[both, only_a], [only_b, neither]], exact=True)
+    low, high = share_difference_interval(only_a, only_b, n, confidence=confidence)
+    counts = f"right by a only {only_a}, by b only {only_b}"
     return Comparison(
         pair.model_a,
         pair.model_b,
         measure,
         difference=(only_a - only_b) / n,
-        low=math.nan,
-        high=math.nan,
+        low=low,
+        high=high,
         statistic=float(test.statistic),
         p_value=float(test.pvalue),
         p_adjusted=math.nan,
         n=n,
-        method=f"exact McNemar, right by a only {only_a}, by b only {only_b}; {pair.remark}",
+        method=f"exact McNemar, {counts}; Tango score, {100 * confidence:g} % CI; {pair.remark}",
+        confidence=confidence,
         only_a=only_a,
         only_b=only_b,
         dropped_a=pair.dropped_a,

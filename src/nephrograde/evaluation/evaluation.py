@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve
+from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve, with_band
 from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.calibration import (
     CalibrationPoint,
@@ -47,6 +47,7 @@ from nephrograde.evaluation.threshold import Threshold, choose_threshold
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nephrograde.evaluation.family import Arms
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
@@ -70,7 +71,11 @@ class Evaluation:
 
 
 def evaluate_scores(
-    scores: Scores, settings: EvaluateSettings, groups: Mapping[str, Mapping[str, str]] | None = None
+    scores: Scores,
+    settings: EvaluateSettings,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    arms: Arms | None = None,
 ) -> Evaluation:
     """Evaluate every model of a score table and compare every pair.
 
@@ -83,6 +88,7 @@ def evaluate_scores(
         scores: The score table.
         settings: ``[evaluate]`` of the study: confidence level, threshold rule, margin and so on.
         groups: Columns that define subgroups: by column, the text of each patient.
+        arms: The arm and the phase of each network of a study, which decide the families of comparisons.
 
     Returns:
         Estimates by model, split and measure; comparisons and equivalences by pair; curves and subgroups by model.
@@ -121,13 +127,33 @@ def evaluate_scores(
     calibration, net_benefit = _draw_curves(models, reported, settings)
     return Evaluation(
         tuple(estimates),
-        compare_models(models, values, split=reported, confidence=settings.confidence),
+        compare_models(
+            models, values, split=reported, confidence=settings.confidence, arms=arms, primary=settings.primary
+        ),
         thresholds,
         compare_equivalence(models, margin=settings.margin, split=reported),
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),
     )
+
+
+def check_primary(scores: Scores, settings: EvaluateSettings) -> None:
+    """Check that a score table has the two models of the primary comparison.
+
+    Args:
+        scores: The score table.
+        settings: The settings of the evaluation.
+
+    Raises:
+        ScoresError: It lacks one of them.
+    """
+    missing = [model for model in settings.primary or () if model not in scores.models]
+    if missing:
+        raise ScoresError(
+            f"evaluate.primary names {' and '.join(missing)}, but the table has: {', '.join(scores.models)}. "
+            "Name two models of the table."
+        )
 
 
 def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
@@ -169,7 +195,10 @@ def _draw_curves(
         if len(patients):
             both = patients.p_high, patients.is_high
             calibration += calibration_curve(*both, model=model, split=split, confidence=settings.confidence)
-            net_benefit += net_benefit_curve(*both, model=model, split=split, low=low, high=high)
+            points = net_benefit_curve(*both, model=model, split=split, low=low, high=high)
+            net_benefit += with_band(
+                points, *both, replicates=settings.bootstraps, seed=settings.seed, confidence=settings.confidence
+            )
     return tuple(calibration), tuple(net_benefit)
 
 

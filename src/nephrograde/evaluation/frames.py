@@ -12,7 +12,7 @@ from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
-from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
+from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.scores import parse_groups, parse_scores
@@ -102,10 +102,13 @@ def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | No
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
         lesions = parse_lesions(sheet)
+        check_primary(lesions.by_patient(), settings)
         result = evaluate_scores(lesions.by_patient(), settings, groups)
         result = lesions.beside(result, confidence=settings.confidence)
     else:
-        result = evaluate_scores(parse_scores(sheet), settings, groups)
+        parsed = parse_scores(sheet)
+        check_primary(parsed, settings)
+        result = evaluate_scores(parsed, settings, groups)
     return as_frames(result)
 
 

@@ -9,7 +9,7 @@ from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors, radiomics_predictors
 from nephrograde.evaluation.collect import collect_scores, write_members
 from nephrograde.evaluation.complete_cases import complete_case_estimates
-from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
+from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scale import ScaleRow
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
+    from nephrograde.evaluation.family import Arms
     from nephrograde.evaluation.lesions import Lesions
     from nephrograde.evaluation.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
@@ -72,7 +73,9 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         further = _on_complete_cases(clinical, rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
-        _write_evaluation(Scores(tuple(rows)), study.evaluate, _groups(study, cohort), run, further=further)
+        arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
+        scores = Scores(tuple(rows))
+        _write_evaluation(scores, study.evaluate, _groups(study, cohort), run, arms=arms, further=further)
 
     predictions = [fold.predictions_path for fold in folds]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
@@ -149,6 +152,7 @@ def evaluate_score_table(
     sheet = open_scores(scores_path, encoding)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
     scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
+    check_primary(scores, settings)
     if run.is_run() and "study" in read_lock_file(run):
         raise RunError(f"{run.run_dir} holds the run of a study. Name another folder with --out.")
     digest = sha256_of(scores_path)
@@ -225,10 +229,11 @@ def _write_evaluation(
     groups: dict[str, dict[str, str]],
     run: RunFolder,
     *,
+    arms: Arms | None = None,
     lesions: Lesions | None = None,
     further: tuple[ModelEstimate, ...] = (),
 ) -> None:
-    evaluation = evaluate_scores(scores, settings, groups)
+    evaluation = evaluate_scores(scores, settings, groups, arms=arms)
     evaluation = replace(evaluation, estimates=(*evaluation.estimates, *further))
     if lesions is not None:
         evaluation = lesions.beside(evaluation, confidence=settings.confidence)

@@ -23,8 +23,8 @@ _NOTE = "; note: "
 _EVALUATE = "Run `nephrograde evaluate` again."
 _COUNTS = frozenset(
     {
-        *("n", "n_high", "part", "whole", "replicates", "caution_value", "family", "only_a", "only_b", "dropped_a"),
-        *("dropped_b", "patients_needed", "tested_groups", "detectable"),
+        *("n", "n_high", "part", "whole", "replicates", "caution_value", "only_a", "only_b", "dropped_a"),
+        *("dropped_b", "family_size", "patients_needed", "tested_groups", "detectable"),
     }
 )
 _SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence"})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve
+from nephrograde.evaluation.benefit import BenefitPoint, benefit_contributions, net_benefit_curve, with_band
 from nephrograde.evaluation.metrics import confusion
 
 
@@ -71,3 +71,25 @@ def test_predictions_must_be_probabilities() -> None:
     for p_high, message in (([0.1, 1.5], "Prediction 2 is 1.5"), ([0.1, math.nan], "is nan"), ([], "shape|patient")):
         with pytest.raises(ScoresError, match=message):
             net_benefit_curve(p_high, [0, 1][: len(p_high)], model="m", split="test", low=0.2, high=0.5)
+
+
+def test_contributions_average_to_the_net_benefit() -> None:
+    chance = np.random.default_rng(4)
+    truths, p_high = chance.random(90) < 0.45, chance.random(90).round(2)
+    points = net_benefit_curve(p_high, truths, model="m", split="test", low=0.05, high=0.6)
+    means = benefit_contributions(p_high, truths, thresholds=[p.threshold for p in points]).mean(axis=0)
+    assert means.tolist() == pytest.approx([p.net_benefit for p in points], abs=1e-12)
+
+
+def test_band_is_seeded_and_close_to_the_standard_error() -> None:
+    chance = np.random.default_rng(4)
+    truths = chance.random(400) < 0.45
+    p_high = np.clip(0.3 * truths + 0.7 * chance.random(400), 0, 1)
+    points = net_benefit_curve(p_high, truths, model="m", split="test", low=0.2, high=0.4)
+    options = {"replicates": 2000, "seed": 7, "confidence": 0.95}
+    banded = with_band(points, p_high, truths, **options)
+    assert banded == with_band(points, p_high, truths, **options)
+    errors = benefit_contributions(p_high, truths, thresholds=[p.threshold for p in points]).std(axis=0) / np.sqrt(400)
+    widths = np.array([p.high - p.low for p in banded])
+    assert np.abs(widths / (2 * 1.96 * errors) - 1).max() < 0.06
+    assert all(p.low < p.net_benefit < p.high for p in banded)

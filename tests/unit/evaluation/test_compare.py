@@ -8,7 +8,9 @@ import pytest
 from scipy.stats import binomtest
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.compare import Comparison, compare_models, holm
+from nephrograde.evaluation.compare import Comparison, compare_models
+from nephrograde.evaluation.family import Family, holm
+from nephrograde.evaluation.paired_shares import share_difference_interval
 from nephrograde.evaluation.scores import ModelScores
 
 HALF = {"a": 0.5, "b": 0.5, "c": 0.5}
@@ -80,8 +82,9 @@ def test_mcnemar_counts_the_patients_on_whom_the_models_disagree() -> None:
         assert row.p_value == pytest.approx(binomtest(only_a, only_a + only_b).pvalue, abs=1e-12)
         assert row.statistic == min(only_a, only_b)
         assert row.n == right_a.size
-        assert row.method == f"exact McNemar, right by a only {only_a}, by b only {only_b}; test patients"
-        assert math.isnan(row.low)
+        assert (row.only_a, row.only_b) == (only_a, only_b)
+        assert (row.low, row.high) == share_difference_interval(only_a, only_b, right_a.size)
+        assert -1 < row.low < row.difference < row.high < 1
 
 
 def test_accuracy_takes_in_both_grades() -> None:
@@ -91,7 +94,7 @@ def test_accuracy_takes_in_both_grades() -> None:
     # a alone is right on B, C, D and E, b alone on A: 4 against 1, p = 2 · (1 + 5) / 2⁵.
     assert (row.difference, row.n, row.statistic) == (0.6, 5, 1.0)
     assert row.p_value == pytest.approx(0.375, abs=1e-12)
-    assert row.method == "exact McNemar, right by a only 4, by b only 1; test patients"
+    assert (row.only_a, row.only_b) == (4, 1)
 
 
 def test_two_models_that_never_disagree_have_p_1() -> None:
@@ -181,3 +184,41 @@ def test_models_that_disagree_on_the_truth_are_refused() -> None:
     other = scored({"A": 0.1, "B": 0.6, "C": 0.4, "D": 0.9}, "D")
     with pytest.raises(ScoresError, match="Patient C: is_high differs between models a and b"):
         compare_models({"a": A, "b": other}, HALF)
+
+
+ARMS = {f"{arm}-{phase}": (arm, phase) for arm in ("weak", "strong") for phase in ("cmp", "np")}
+
+
+def five_models() -> dict[str, ModelScores]:
+    chance = np.random.default_rng(3)
+    truths = np.arange(60) % 2 == 0
+    ids = tuple(f"P{k:02}" for k in range(60))
+    found = {name: ModelScores(ids, truths, np.clip(truths * 0.3 + chance.random(60), 0, 1)) for name in ARMS}
+    return found | {"size": ModelScores(ids, truths, chance.random(60))}
+
+
+def test_p_is_adjusted_within_the_pairs_that_ask_the_same_question() -> None:
+    models = five_models()
+    rows = compare_models(models, dict.fromkeys(models, 0.5), arms=ARMS)
+    asked = {(row.model_a, row.model_b): row.family for row in rows if row.measure == "auc"}
+    assert asked["weak-cmp", "strong-cmp"] is Family.SUPERVISION
+    assert asked["weak-cmp", "weak-np"] is Family.PHASE
+    assert asked["strong-np", "size"] is Family.BASELINE
+    assert asked["weak-cmp", "strong-np"] is Family.OTHER
+    for measure in ("auc", "accuracy", "sensitivity", "specificity"):
+        for family, size in ((Family.SUPERVISION, 2), (Family.PHASE, 2), (Family.BASELINE, 4), (Family.OTHER, 2)):
+            members = [row for row in rows if (row.measure, row.family) == (measure, family)]
+            assert [row.family_size for row in members] == [size] * size
+            assert [row.p_adjusted for row in members] == holm([row.p_value for row in members])
+
+
+def test_the_primary_comparison_is_tested_alone_and_its_other_measures_are_secondary() -> None:
+    models = five_models()
+    rows = compare_models(models, dict.fromkeys(models, 0.5), arms=ARMS, primary=("strong-cmp", "weak-cmp"))
+    primary = [row for row in rows if row.family is Family.PRIMARY]
+    assert [(row.model_a, row.model_b, row.measure) for row in primary] == [("weak-cmp", "strong-cmp", "auc")]
+    assert primary[0].p_adjusted == primary[0].p_value
+    assert primary[0].family_size == 1
+    other = row_of(rows, "auc", "weak-np", "strong-np")
+    assert (other.family, other.family_size) == (Family.SUPERVISION, 1)
+    assert row_of(rows, "sensitivity", "weak-cmp", "strong-cmp").family is Family.SUPERVISION

@@ -185,8 +185,8 @@ def test_tables_come_back_digit_for_digit_and_are_written_alike_twice(tmp_path: 
     assert any(line.startswith("weak-1-cmp,test,auc,,,,20,0,not computed") for line in lines)
     header = texts[0][1].decode().splitlines()[0]
     assert header == (
-        "model_a,model_b,measure,difference,low,high,statistic,p_value,p_adjusted,n,method,confidence,family,only_a,"
-        "only_b,dropped_a,dropped_b,reason,caution,is_reliable"
+        "model_a,model_b,measure,difference,low,high,statistic,p_value,p_adjusted,n,method,confidence,family,family_size,"
+        "only_a,only_b,dropped_a,dropped_b,reason,caution,is_reliable"
     )
     assert b"nan" not in texts[0][0] + texts[0][1]
 

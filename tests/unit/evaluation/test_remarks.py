@@ -76,10 +76,10 @@ def test_what_a_comparison_says() -> None:
     b = scores([0.2, 0.3, 0.6, 0.5])
     rows = compare_models({"a": a, "b": b, "c": a}, dict.fromkeys("abc", 0.5), confidence=0.9)
     first, alike = rows[0], rows[1]
-    assert (first.confidence, first.family, first.dropped_a, first.reason) == (0.9, 3, 0, None)
+    assert (first.confidence, first.family_size, first.dropped_a, first.reason) == (0.9, 3, 0, None)
     assert (alike.caution, alike.is_reliable) == (Caution.RANKED_ALIKE, True)
     calls = next(row for row in rows if row.measure == "accuracy")
-    assert (calls.only_a, calls.only_b, calls.confidence, calls.family) == (0, 2, None, 3)
+    assert (calls.only_a, calls.only_b, calls.confidence, calls.family_size) == (0, 2, 0.9, 3)
 
 
 def test_how_many_patients_were_dropped_stands_in_the_row() -> None:
@@ -97,7 +97,7 @@ def test_models_that_rank_alike_cannot_be_called_equivalent() -> None:
     a = scores([0.1, 0.6, 0.4, 0.9])
     assert compare_equivalence({"a": a, "b": a}, margin=0.05)[0].reason is Reason.RANKED_ALIKE
     by_row = compare_clustered({"a": a.p_high, "b": a.p_high}, a.is_high, list("ABCD"))[0]
-    assert (by_row.caution, by_row.family) == (Caution.RANKED_ALIKE, 1)
+    assert (by_row.caution, by_row.family_size) == (Caution.RANKED_ALIKE, 1)
 
 
 def test_why_a_subgroup_has_no_number() -> None:

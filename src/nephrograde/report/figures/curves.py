@@ -132,8 +132,7 @@ def draw_benefit(run: Results) -> Drawing | None:
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_references(axes, curves[panel.lines[0].model])
         for line in panel.lines:
-            curve = np.array([[point.threshold, point.net_benefit] for point in curves[line.model]])
-            axes.plot(*curve.T, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
+            _draw_curve(axes, line, curves[line.model])
         axes.set(ylim=(-BELOW_ZERO * top, 1.08 * top), box_aspect=1)
         axes.locator_params(axis="both", nbins=5)
         _name_lines(axes)
@@ -147,6 +146,13 @@ def draw_benefit(run: Results) -> Drawing | None:
     )
     rows = [asdict(point) for curve in drawn.values() for point in curve]
     return finish(figure, "benefit", words, is_synthetic=run.is_synthetic, data=rows)
+
+
+def _draw_curve(axes: Axes, line: Line, points: Sequence[BenefitPoint]) -> None:
+    at, benefit, low, high = np.array([[p.threshold, p.net_benefit, p.low, p.high] for p in points]).T
+    if not line.is_baseline:
+        axes.fill_between(at, low, high, color=line.style["color"], alpha=0.11, linewidth=0, zorder=1)
+    axes.plot(at, benefit, label=line.words, zorder=2 if line.is_baseline else 3, **line.style)
 
 
 def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:

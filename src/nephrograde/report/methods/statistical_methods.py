@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.tables.primary import family_sentence
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
@@ -154,11 +155,16 @@ def comparisons(run: Results) -> str:
         return ""
     tests = [t("AUC by DeLong’s paired test")] if "auc" in compared else []
     if calls := [measure_text(measure) for measure in PROPORTIONS if measure in compared]:
-        tests.append(t("{calls} by McNemar’s exact test", calls=listed(calls)))
-    return t(
-        "Models were compared in pairs on the patients that both had scored: {tests}; P values were "
-        "adjusted by Holm’s method within each measure.",
-        tests=in_turn(tests),
+        tests.append(t("{calls} by McNemar’s exact test with Tango’s score interval", calls=listed(calls)))
+    named = run.settings.primary
+    return as_text(
+        [
+            t("Models were compared in pairs on the patients that both had scored: {tests}.", tests=in_turn(tests)),
+            t("No primary comparison was named beforehand, so all comparisons are exploratory.")
+            if named is None
+            else t("The primary comparison, named beforehand, was the AUC of {a} against {b}.", a=named[0], b=named[1]),
+            family_sentence(run),
+        ]
     )
 
 

@@ -16,6 +16,7 @@ from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
 from nephrograde.report.tables.patients import cohort_table
+from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
 from nephrograde.report.text.numbers import NOTHING, enumerated
@@ -320,10 +321,13 @@ def _comparisons(run: Results) -> Table | None:
     notes = [
         t("Differences are model A minus model B on the patients scored by both; n is given by measure."),
         t(
-            "AUC: paired DeLong test with its {confidence}% CI. Proportions: exact McNemar test.",
+            "AUC: paired DeLong test with its {confidence}% CI. Proportions: exact McNemar test with Tango’s score "
+            "interval.",
             confidence=run.confidence_percent,
         ),
-        t("P in brackets is Holm-adjusted within each measure."),
+        primary_sentence(run),
+        t("P in brackets: after Holm adjustment."),
+        family_sentence(run),
         t("A large P does not show that two models are equal."),
     ]
     notes += [f"{row.model_a} – {row.model_b}: {'; '.join(row.remarks)}." for row in pairs.rows if row.remarks]

@@ -37,6 +37,7 @@ from nephrograde.report.tables.paper import (
     warning_counts,
 )
 from nephrograde.report.tables.patients import cohort_table
+from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
@@ -167,6 +168,8 @@ def _results(run: Results) -> dict[str, Any]:
         "pairs": pairs.rows,
         "key_pairs": [row for row in pairs.rows if row.is_key] if len(pairs.rows) > FEW_PAIRS else [],
         "few_pairs": FEW_PAIRS,
+        "primary": primary_sentence(run),
+        "families": family_sentence(run),
         "thresholds": threshold_table(run),
     }
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.compare import holm
+from nephrograde.evaluation.family import holm
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
@@ -122,13 +122,8 @@ def gain(run: Results) -> Gain | None:
         for pair in found
         if not pair.is_reliable
     ]
-    best = max(baselines, key=lambda name: _rank(value_of(run.estimate(name, "auc"))))
-    sentence = _gain_sentence(pairs.get((chosen or "", best)), run)
+    sentence = _gain_sentence(pairs.get((chosen or "", run.chosen_baseline or "")), run)
     return Gain(tuple(baselines), tuple(rows), sentence, _range(pair.n for pair in found), tuple(remarks))
-
-
-def _rank(value: float) -> float:
-    return -1.0 if math.isnan(value) else value
 
 
 def _gain_sentence(pair: Comparison | None, run: Results) -> str:
@@ -142,8 +137,8 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
         "p_adjusted": p_sentence(pair.p_adjusted),
     }
     chosen = t(
-        "{model} has the highest out-of-fold AUC of the networks. Its AUC minus that of {baseline}, "
-        "the best baseline, is {difference} {bounds} ({p}; {p_adjusted} after Holm adjustment).",
+        "{model} has the highest out-of-fold AUC of the networks, and {baseline} that of the baselines. The AUC of "
+        "{model} minus that of {baseline} is {difference} {bounds} ({p}; {p_adjusted} after Holm adjustment).",
         model=pair.model_a,
         baseline=pair.model_b,
         **numbers,

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.paper import paper_rows
+from nephrograde.report.tables.primary import primary_sentence
 from nephrograde.report.text.arms import arms_by_text, by_arm
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
@@ -55,8 +56,8 @@ def summary(run: Results) -> list[str]:
 
     Starts with what the images add over tumour size: the AUC of one network, chosen out of fold without the test set,
     minus that of the size baseline. Then gives the highest AUC, noting that choosing it on the test set makes it
-    optimistic, the best baseline, and the difference between a weak and a strong arm with its interval. What the run
-    does not have is left out.
+    optimistic, the best baseline, chosen out of fold, and the primary comparison or else the difference between a weak
+    and a strong arm, with its interval. What the run does not have is left out.
     """
     rows = [row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)]
     networks = [row for row in rows if not row.is_baseline]
@@ -65,8 +66,10 @@ def summary(run: Results) -> list[str]:
     if networks:
         sentences.append(_best_network(networks, run))
     if baselines:
-        sentences[-1] = _following(sentences[-1], _best_baseline(baselines, has_networks=bool(networks)))
-    if networks:
+        sentences[-1] = _following(sentences[-1], _best_baseline(baselines, run))
+    if run.settings.primary is not None:
+        sentences.append(primary_sentence(run))
+    elif networks:
         sentences.append(_weak_against_strong(run))
     return [sentence for sentence in sentences if sentence]
 
@@ -150,11 +153,21 @@ def _best_network(rows: Sequence[PaperRow], run: Results) -> str:
     )
 
 
-def _best_baseline(rows: Sequence[PaperRow], *, has_networks: bool) -> str:
-    best = max(rows, key=lambda row: row.auc.value)
-    if has_networks:
-        return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
-    return t("Among the baselines, {model} alone has the highest AUC, {auc}.", model=best.model, auc=best.auc.text)
+def _best_baseline(rows: Sequence[PaperRow], run: Results) -> str:
+    """Give the AUC of the baseline that was best out of fold; of all of them if there is no such choice."""
+    chosen = [row for row in rows if row.model == run.chosen_baseline] if len(rows) > 1 else list(rows)
+    if not chosen:
+        texts = [t("{model} {value}", model=row.model, value=row.auc.text) for row in rows]
+        return t("AUC of the baselines: {baselines}.", baselines=listed(texts))
+    best = chosen[0]
+    if len(rows) > 1:
+        return t(
+            "The {model}-only baseline, the best of {baselines} out of fold, reached {auc}.",
+            model=best.model,
+            auc=best.auc.text,
+            baselines=counted(len(rows), "baseline"),
+        )
+    return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
 
 
 def _weak_against_strong(run: Results) -> str:

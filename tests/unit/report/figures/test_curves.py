@@ -78,7 +78,8 @@ def test_rows_behind_a_figure_go_with_it_in_order(record: Results) -> None:
     assert {row["data"] for row in drawing.data} == {"synthetic"}
     real = dataclasses.replace(record, study=None)
     drawing = draw(real, net_benefit=benefit("size"))["benefit"]
-    assert set(drawing.data[0]) == {"model", "split", "threshold", "net_benefit", "treat_all", "n", "n_high"}
+    columns = {"model", "split", "threshold", "net_benefit", "treat_all", "n", "n_high", "low", "high"}
+    assert set(drawing.data[0]) == columns
     assert "SYNTHETIC DATA" not in drawing.svg
 
 

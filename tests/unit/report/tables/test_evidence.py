@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nephrograde.evaluation.compare import Comparison, holm
+from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
+from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason, Verdict
@@ -125,15 +126,16 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
         ("weak-1-cmp", "test", measured("auc", 0.99)),
         ("strong-np", "oof", measured("auc", 0.8)),
         ("weak-3-up", "oof", measured("auc", NAN)),
-        ("size", "oof", measured("auc", 0.9)),
-        ("size", "test", measured("auc", NAN)),
+        ("size", "oof", measured("auc", 0.6)),
+        ("size", "test", measured("auc", 0.99)),
+        ("volume", "oof", measured("auc", 0.65)),
         ("volume", "test", measured("auc", 0.6)),
     )
     pairs = (compared("strong-np", "size"), compared("strong-np", "volume", 0.16))
     gain = lay_out(dataclasses.replace(record, estimates=rows, comparisons=pairs)).gain
     assert gain is not None
     assert [row.model for row in gain.rows if row.is_chosen] == ["strong-np"]
-    assert "minus that of volume, the best baseline, is 0.160 [0.010–0.210]" in gain.sentence
+    assert "The AUC of strong-np minus that of volume is 0.160 [0.010–0.210]" in gain.sentence
     assert gain.sentence.endswith("The interval lies above 0.")
 
 

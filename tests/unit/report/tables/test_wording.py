@@ -30,7 +30,7 @@ def test_summary_counts_and_warns(record: Results) -> None:
     assert "28 for training and 12 for testing" in who
     assert "by 9 models (3 arms on 3 phases)" in who
     assert "as the highest of 9 models on the same patients, it is optimistic." in best
-    assert "-only baseline reached 0." in best
+    assert "-only baseline, the best of 2 baselines out of fold, reached 0." in best
     assert question.startswith("The AUC of weak-1-cmp minus that of strong-cmp is ")
     assert "(paired DeLong test, P\N{NO-BREAK SPACE}" in question
 
@@ -121,7 +121,27 @@ def test_baselines_alone_are_summed_up(record: Results) -> None:
     estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
     texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
     assert len(texts) == 1
-    assert "Among the baselines, volume alone has the highest AUC, 0." in texts[0]
+    assert "-only baseline, the best of 2 baselines out of fold, reached 0." in texts[0]
+
+
+def test_best_baseline_is_chosen_out_of_fold_whatever_the_test_set_says(record: Results) -> None:
+    for best, other in (("size", "volume"), ("volume", "size")):
+        values = {(best, "oof"): 0.9, (other, "oof"): 0.5, (best, "test"): 0.5, (other, "test"): 0.9}
+        estimates = tuple(
+            (model, split, dataclasses.replace(estimate, value=values[model, split]))
+            if estimate.measure == "auc" and (model, split) in values
+            else (model, split, estimate)
+            for model, split, estimate in record.estimates
+        )
+        run = dataclasses.replace(record, estimates=estimates)
+        assert run.chosen_baseline == best
+        assert f"The {best}-only baseline, the best of" in summary(run)[2]
+
+
+def test_without_out_of_fold_scores_no_baseline_is_called_the_best(record: Results) -> None:
+    run = dataclasses.replace(record, estimates=tuple(row for row in record.estimates if row[1] == "test"))
+    assert run.chosen_baseline is None
+    assert "AUC of the baselines: size 0." in summary(run)[1]
 
 
 def test_nothing_computed_leaves_the_count(record: Results) -> None:

@@ -1,0 +1,84 @@
+"""Means over patients in resamples: the bootstrap of everything that is an average over patients.
+
+Net benefit, the Brier score and their differences between two models are averages of one number for each patient. A
+resample draws as many patients as there are, with replacement and whatever their grade, as another sample from the same
+clinic would have another number of high-grade patients.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.errors import ScoresError
+
+if TYPE_CHECKING:
+    from nephrograde.vocabulary import FloatVector
+
+Contributions: TypeAlias = Annotated[npt.NDArray[np.float64], "patient quantity"]
+Means: TypeAlias = Annotated[npt.NDArray[np.float64], "resample quantity"]
+
+MOST_DRAWS = 20_000_000
+"""More than 10,000 patients at 2,000 replicates get fewer replicates; the interval is then narrow anyway."""
+FEWEST_REPLICATES = 200
+_DRAWS_AT_ONCE = 1_000_000
+
+
+def resampled_means(contributions: Contributions, *, replicates: int, seed: int) -> Means:
+    """Compute the mean of each quantity over patients in every resample.
+
+    The resamples depend only on the seed and the number of patients, so quantities that are given together, or in two
+    calls, are computed on the same resamples.
+
+    Args:
+        contributions: One row per patient, one column per quantity.
+        replicates: Number of resamples; in very large tables fewer are drawn.
+        seed: Seed of the random stream.
+
+    Returns:
+        One row per resample.
+
+    Raises:
+        ScoresError: No patient, or fewer than one replicate.
+
+    Source:
+        Efron & Tibshirani 1993, chapter 6.
+
+    >>> means = resampled_means(np.array([[0.0], [1.0]]), replicates=1000, seed=1)
+    >>> means.shape, round(float(means.mean()), 1), sorted(set(means[:, 0].tolist()))
+    ((1000, 1), 0.5, [0.0, 0.5, 1.0])
+    """
+    patients = len(contributions)
+    if not patients or replicates < 1:
+        raise ScoresError(f"{replicates} resamples of {patients} patients. Give at least one of each.")
+    drawn = max(min(replicates, MOST_DRAWS // patients), min(replicates, FEWEST_REPLICATES))
+    stream = np.random.default_rng(seed)
+    at_once = max(1, _DRAWS_AT_ONCE // patients)
+    parts = []
+    for start in range(0, drawn, at_once):
+        resamples = min(at_once, drawn - start)
+        chosen = stream.integers(0, patients, (resamples, patients))
+        chosen += patients * np.arange(resamples)[:, np.newaxis]
+        counts = np.bincount(chosen.ravel(), minlength=resamples * patients).reshape(resamples, patients)
+        parts.append(counts.astype(np.float64) @ contributions / patients)
+    return np.concatenate(parts)
+
+
+def percentile_bounds(resampled: Means, *, confidence: float) -> tuple[FloatVector, FloatVector]:
+    """Compute the percentile interval of each quantity.
+
+    Args:
+        resampled: One row per resample.
+        confidence: Coverage probability of the interval.
+
+    Returns:
+        The low and the high bounds.
+
+    >>> low, high = percentile_bounds(np.linspace(0, 1, 101)[:, np.newaxis], confidence=0.9)
+    >>> low.round(6).tolist(), high.round(6).tolist()
+    ([0.05], [0.95])
+    """
+    low, high = np.quantile(resampled, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0], axis=0)
+    return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
