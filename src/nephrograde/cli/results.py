@@ -17,7 +17,10 @@ commands = typer.Typer()
 
 
 PrintedValue = Annotated[
-    str, typer.Option(metavar="TEXT", help="As printed, such as 0.860 or 86.0%.", show_default=False)
+    str,
+    typer.Option(
+        metavar="TEXT", help='As printed, such as 0.860, 86.0% or "0.860 (0.75-0.93)" with its CI.', show_default=False
+    ),
 ]
 
 
@@ -51,14 +54,37 @@ def audit(
         Path | None,
         typer.Argument(metavar="MODELS.csv", help="A table of printed values, one row per model, instead of options."),
     ] = None,
-    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Number of test patients.")] = "",
+    n: Annotated[
+        str, typer.Option("--n", metavar="COUNT", help="Number of test patients, or a range like 80-100.")
+    ] = "",
     accuracy: PrintedValue = "",
     sensitivity: PrintedValue = "",
     specificity: PrintedValue = "",
     ppv: PrintedValue = "",
     npv: PrintedValue = "",
+    balanced_accuracy: PrintedValue = "",
+    f1: PrintedValue = "",
+    kappa: PrintedValue = "",
+    youden: PrintedValue = "",
+    lr_plus: PrintedValue = "",
+    lr_minus: PrintedValue = "",
+    dor: PrintedValue = "",
     auc: PrintedValue = "",
-    positives: Annotated[str, typer.Option("--positives", metavar="COUNT", help="Number of positive patients.")] = "",
+    p: Annotated[
+        str, typer.Option("--p", metavar="TEXT", help="P of the comparison of two AUCs, with one --against.")
+    ] = "",
+    positives: Annotated[
+        str,
+        typer.Option("--positives", metavar="COUNT", help="Number of positive patients, or limits like 30-50 or >=30."),
+    ] = "",
+    mean_of: Annotated[
+        str,
+        typer.Option("--mean-of", metavar="COUNT", help="Tables of the same patients whose mean is printed."),
+    ] = "",
+    folds: Annotated[
+        str,
+        typer.Option("--folds", metavar="COUNT", help="Folds that divide the patients, over which values are means."),
+    ] = "",
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = "",
     against: Annotated[
         list[str] | None,
@@ -74,12 +100,31 @@ def audit(
     from nephrograde.printed.reading import models_of
 
     del lang  # main() has set it, as for all commands
-    shares = {"accuracy": accuracy, "sensitivity": sensitivity, "specificity": specificity, "ppv": ppv, "npv": npv}
-    cells = {"name": name, "n": n, "positives": positives, **shares, "auc": auc}
+    cells = {
+        "name": name,
+        "n": n,
+        "positives": positives,
+        "accuracy": accuracy,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": ppv,
+        "npv": npv,
+        "balanced_accuracy": balanced_accuracy,
+        "f1": f1,
+        "kappa": kappa,
+        "youden": youden,
+        "lr_plus": lr_plus,
+        "lr_minus": lr_minus,
+        "dor": dor,
+        "auc": auc,
+        "p": p,
+        "mean_of": mean_of,
+        "folds": folds,
+    }
     if models_path is not None:
         say_encoding(models_path, encoding)
     audits = audit_all(models_of(models_path, cells, against or (), encoding=encoding))
-    say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else told(audits.as_text()))
+    say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
 
 
 @commands.command()

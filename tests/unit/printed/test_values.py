@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from nephrograde.errors import InputError
 from nephrograde.printed.numbers import PrintedNumber, Rounding
 from nephrograde.printed.reading import models_of, parse_options, parse_printed, read_printed
+from nephrograde.printed.values import Span
+from nephrograde.printed.wording.terms import printed_in_words
 
 PERCENT_HINT = "A percentage needs its sign, like 85.9%."
 
@@ -45,11 +47,11 @@ def test_a_number_keeps_its_decimals(text, units, decimals, shown):
         ("", "not a number"),
         (".", "not a number"),
         ("%", "not a number"),
-        ("-0.5", "not a number"),
+        ("-0.5", "less than 0, which is the lowest possible value"),
         ("0,859", "not a number"),
         ("8e-1", "not a number"),
-        ("85.9", "more than 1, which a proportion cannot be; a percentage needs its sign"),
-        ("100.1%", "more than 1, which a proportion cannot be$"),
+        ("85.9", "more than 1, which is the highest possible value; a percentage needs its sign"),
+        ("100.1%", "more than 1, which is the highest possible value$"),
         ("0.1234567890123", "more than 12 decimals"),
     ],
 )
@@ -79,14 +81,10 @@ def test_windows_hold_what_exact_rounding_gives(share, decimals):
         holding = set()
         for units in range(max(0, int(whole) - 2), min(10**decimals, int(whole) + 2) + 1):
             window = PrintedNumber(units, decimals).window(rounding)
-            place, mirrored = 2 * window.scale * share, 2 * window.scale * (1 - share)
-            inside = window.low < place < window.high
-            inside |= (place == window.low and window.has_low) or (place == window.high and window.has_high)
-            other = window.complement()
-            in_other = other.low < mirrored < other.high
-            in_other |= (mirrored == other.low and other.has_low) or (mirrored == other.high and other.has_high)
-            assert inside == in_other
-            if inside:
+            mirrored = PrintedNumber(-units, decimals).window(rounding)
+            assert window.covers(share) == mirrored.covers(-share)
+            if window.covers(share):
+                assert PrintedNumber(units, decimals).any_window().covers(share)
                 holding.add(units)
         assert holding == expected[rounding]
 
@@ -101,9 +99,9 @@ def test_all_mistakes_of_a_model_are_listed():
     found = problems_of(parse_printed, {"n": "x", "accuracy": "good", "auc": "90.7", "positives": "-3"})
     assert found == [
         "accuracy: 'good' is not a number. Write it as printed, like 0.859 or 85.9%.",
-        "auc: '90.7' is more than 1, which a proportion cannot be. A percentage needs its sign, like 85.9%.",
-        "n: 'x' is not a whole number. Give the number of test patients.",
-        "positives: '-3' is not a whole number. Give how many of them are positive.",
+        "auc: '90.7' is more than 1, which is the highest possible value. A percentage needs its sign, like 85.9%.",
+        "n: 'x' is not a whole number. Give the number of test patients, or a range like 80-100.",
+        "positives: '-3' is not a whole number. Give how many of them are positive, or limits like 30-50 or >=30.",
     ]
 
 
@@ -119,7 +117,7 @@ def test_all_mistakes_of_a_model_are_listed():
         ({"n": "1", "auc": "0.8"}, "auc: is printed for 1 patient of one class."),
         (
             {"n": "9", "auc": "100.5%"},
-            "auc: '100.5%' is more than 1, which a proportion cannot be. Compare it with the paper.",
+            "auc: '100.5%' is more than 1, which is the highest possible value. Compare it with the paper.",
         ),
     ],
 )
@@ -133,26 +131,24 @@ def test_options_take_n_from_the_first_model():
         {"n": "90", "name": "弱监督", "accuracy": "0.859"}, ["name=强监督，n=92；accuracy=0.848"]
     )
     assert (first.name, first.n, second.name, second.n) == ("弱监督", 90, "强监督", 92)
-    assert parse_options({"n": "90", "auc": "0.9", "positives": "41"}, ["auc=0.8"])[1].as_text() == (
-        "model 2: 90 patients, AUC 0.8"
-    )
-    assert parse_options({"n": "90", "auc": "0.9", "positives": "41"}, [])[0].as_text() == (
-        "model 1: 90 patients, 41 positive, AUC 0.9"
-    )
+    first, second = parse_options({"n": "90", "auc": "0.9", "positives": "41", "mean_of": "3"}, ["auc=0.8"])
+    assert (first.positives, first.n, first.mean_of) == (Span(41, 41), 90, 3)
+    assert (second.positives, second.n, second.mean_of) == (None, 90, 3)
+    assert printed_in_words(first) == "model 1: 90 patients, 41 positive, means of 3 tables, AUC 0.9"
 
 
 def test_all_mistakes_of_the_options_are_listed():
     found = problems_of(parse_options, {"auc": "2"}, ["acuracy=0.8,auc,auc=0.9,group=a"])
     place = '--against "acuracy=0.8,auc,auc=0.9,group=a"'
     assert found[:2] == [
-        "--auc: '2' is more than 1, which a proportion cannot be. A percentage needs its sign, like 85.9%.",
-        "--n: is missing. Give the number of test patients.",
+        "--auc: '2' is more than 1, which is the highest possible value. A percentage needs its sign, like 85.9%.",
+        "--n: is missing. Give the number of test patients, or a range like 80-100.",
     ]
     assert found[2] == f"{place}: 'auc' has no value. Write key=value."
     assert found[3] == f"{place}: 'acuracy' is unknown. Did you mean 'accuracy'?"
     assert found[4].startswith(f"{place}: 'group' is unknown. Known are name, n, ")
     assert found[5] == f"{place}: a key is given twice. Remove one."
-    assert found[6] == f"{place}, n: is missing. Give the number of test patients."
+    assert found[6] == f"{place}, n: is missing. Give the number of test patients, or a range like 80-100."
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
@@ -173,7 +169,7 @@ def test_all_mistakes_of_a_table_are_listed(tmp_path):
     assert problems_of(read_printed, path) == [
         "models.csv, headings: 'sensitivty' is unknown. Did you mean 'sensitivity'?",
         "models.csv, headings: two of them differ only in capitalization. Rename or remove one.",
-        f"models.csv row 3, auc: '1.9' is more than 1, which a proportion cannot be. {PERCENT_HINT}",
+        f"models.csv row 3, auc: '1.9' is more than 1, which is the highest possible value. {PERCENT_HINT}",
     ]
 
 

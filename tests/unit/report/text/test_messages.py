@@ -101,7 +101,7 @@ def test_an_unknown_sentence_stays_beside_a_known_one() -> None:
         assert told("Nobody wrote this. Correct the path in the cohort table.") == (
             "Nobody wrote this. 请改正队列表中的路径。"
         )
-        assert told("line one\n  Nearest: 3, 2 apart.\n") == "line one\n  最接近：3，相差2。\n"
+        assert told("line one\n  Correct the value.\n") == "line one\n  请改正该值。\n"
 
 
 def test_a_number_is_no_sentence() -> None:

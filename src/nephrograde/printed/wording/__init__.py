@@ -1,0 +1,1 @@
+"""The text of an audit, in the language of the terminal."""
