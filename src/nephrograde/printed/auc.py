@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.interval import newcombe_bounds
 from nephrograde.evaluation.power import detectable_difference, difference_variance, hanley_mcneil_variance
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ class AucInterval:
     n: int
     low: float
     high: float
+    method: Literal["hanley_mcneil", "newcombe"] = "hanley_mcneil"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the interval in its JSON form."""
-        return {"positives": self.positives, "low": self.low, "high": self.high}
+        return {"positives": self.positives, "low": self.low, "high": self.high, "method": self.method}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class ImpliedCorrelation:
     """The correlation of two AUCs that a printed P value implies, with a given number of positives.
 
     ``low`` and ``high`` take the rounding of the AUCs and of P into account; they are outside −1 to 1 if no correlation
-    gives this P. A P printed as a limit leaves one side open, and ``value`` is the correlation at the limit.
+    gives this P. A P printed as a limit, or as 1, leaves one side open (infinite); ``value`` is the correlation at the
+    limit.
     """
 
     positives: int
@@ -111,12 +114,11 @@ class ImpliedCorrelation:
         return self.low <= 1.0 and self.high >= -1.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the correlation in its JSON form."""
+        """Return the correlation in its JSON form, in which an open side is None."""
+        limits = {"low": self.low, "value": self.value, "high": self.high}
         return {
             "positives": self.positives,
-            "low": self.low,
-            "value": self.value,
-            "high": self.high,
+            **{name: limit if math.isfinite(limit) else None for name, limit in limits.items()},
             "is_possible": self.is_possible,
         }
 
@@ -180,11 +182,11 @@ def auc_intervals(printed: Printed, positives: Positives) -> tuple[AucInterval, 
         positives: The numbers of positives to assume.
 
     Returns:
-        AUC ± 1.96 standard errors, clipped to [0, 1]; none for an AUC of exactly 0 or 1, whose modelled variance of 0
-        says nothing.
+        AUC ± 1.96 standard errors, clipped to [0, 1]; Newcombe's method 5 for an AUC of exactly 0 or 1, which has no
+        standard error.
 
     Source:
-        Hanley & McNeil 1982, Radiology 143:29.
+        Hanley & McNeil 1982, Radiology 143:29; Newcombe 2006, Stat Med 25:559.
 
     >>> from nephrograde.printed.reading import parse_printed
     >>> positives = Positives((41,), PositivesSource.GIVEN)
@@ -192,11 +194,13 @@ def auc_intervals(printed: Printed, positives: Positives) -> tuple[AucInterval, 
     >>> round(found.low, 3), round(found.high, 3)
     (0.841, 0.973)
     """
-    area, intervals = printed.values["auc"].value, []
-    if area in {0.0, 1.0}:
-        return ()
+    area, intervals, z = printed.values["auc"].value, [], normal_quantile(0.95)
     for count in positives.counts:
-        reach = normal_quantile(0.95) * math.sqrt(hanley_mcneil_variance(area, count, printed.n - count))
+        if area in {0.0, 1.0}:
+            low, high = newcombe_bounds(area, count, printed.n - count, z=z)
+            intervals.append(AucInterval(count, printed.n, low, high, "newcombe"))
+            continue
+        reach = z * math.sqrt(hanley_mcneil_variance(area, count, printed.n - count))
         intervals.append(AucInterval(count, printed.n, low=max(0.0, area - reach), high=min(1.0, area + reach)))
     return tuple(intervals)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from fractions import Fraction
 from itertools import combinations, product
@@ -160,11 +161,14 @@ def test_an_auc_that_no_table_can_give_is_named():
     assert audit.auc_excluded == (4,)
 
 
-def test_a_perfect_auc_warns_and_has_no_interval():
+def test_a_perfect_auc_warns_and_has_an_interval_with_a_width():
     audit = audit_model(printed(30, auc="1.000"))
     assert audit.has_perfect_auc
     assert audit.as_dict()["warnings"] == ["perfect-auc"]
-    assert audit.auc == ()
+    (interval,) = audit.auc
+    assert interval.method == "newcombe"
+    assert interval.high == pytest.approx(1.0, abs=1e-9)
+    assert 0.8 < interval.low < 0.95
     assert any(line.strip().startswith("Warning") for line in model_in_words(audit))
     pair = audit_group([printed(30, auc="1.000"), printed(30, auc="0.9", name="b")])
     assert pair.differences == ()
@@ -269,6 +273,22 @@ def test_a_p_value_that_no_correlation_gives():
     group = audit_group(parse_options({"n": "92", "auc": "0.90"}, ["name=b,auc=0.60,p=0.9"]))
     assert [row.is_possible for row in group.differences[0].implied] == [False]
     assert "no correlation of the AUCs gives it" in audit_all([model.printed for model in group.models]).as_text()
+
+
+def test_a_p_of_1_leaves_one_side_open():
+    group = audit_group(parse_options({"n": "92", "auc": "0.90"}, ["name=b,auc=0.89,p=1.00", "name=c,auc=0.8,p=0.000"]))
+    one, nought = (pair.implied[0] for pair in group.differences[:2])
+    assert one.as_dict()["low"] is None
+    assert json.loads(json.dumps(group.as_dict(), allow_nan=False))
+    assert nought.low < nought.high
+    assert "less than" in audit_all([model.printed for model in group.models]).as_text()
+
+
+def test_intervals_of_means_and_ranges_are_said_not_to_be_examined():
+    for more in ({"n": "80-100"}, {"n": "90", "mean_of": "2"}):
+        audit = audit_model(parse_printed({"accuracy": "0.8 (0.7-0.9)", **more}))
+        assert audit.intervals is None
+        assert "intervals are not examined" in "\n".join(model_in_words(audit))
 
 
 def test_a_p_is_for_the_comparison_with_the_first_model():

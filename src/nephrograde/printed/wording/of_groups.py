@@ -141,13 +141,13 @@ def _implied_in_words(found: ImpliedCorrelation, p: str) -> str:
     if math.isinf(found.high):
         return t(
             "P {p} with {positives} positive: the AUCs are correlated by more than {value}.",
-            value=f"{found.value:.2f}",
+            value=f"{found.low:.2f}",
             **values,
         )
     if math.isinf(found.low):
         return t(
             "P {p} with {positives} positive: the AUCs are correlated by less than {value}.",
-            value=f"{found.value:.2f}",
+            value=f"{found.high:.2f}",
             **values,
         )
     return t(

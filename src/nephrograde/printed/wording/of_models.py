@@ -36,6 +36,8 @@ def model_in_words(audit: Audit) -> list[str]:
     lines += [f"  {contradiction_in_words(found, audit)}" for found in audit.contradictions]
     lines += [f"  {line}" for line in _on_tables(audit)]
     lines += [f"  {line}" for line in _on_auc(audit)]
+    if audit.printed.intervals and audit.intervals is None:
+        lines.append(f"  {t('The printed intervals are not examined for several numbers of patients, nor for means.')}")
     if audit.intervals is not None:
         lines += [f"  {line}" for line in _on_intervals(audit, audit.intervals)]
     return lines
@@ -198,9 +200,11 @@ def _on_auc(audit: Audit) -> Iterator[str]:
             positives=some(audit.auc_excluded),
         )
     if audit.auc and audit.positives is not None:
-        yield t(
-            "95 % CI of the AUC (Hanley & McNeil 1982; positives {source}):", source=source_in_words(audit.positives)
-        )
+        source = source_in_words(audit.positives)
+        if audit.auc[0].method == "newcombe":
+            yield t("95 % CI of the AUC (Newcombe 2006, method 5; positives {source}):", source=source)
+        else:
+            yield t("95 % CI of the AUC (Hanley & McNeil 1982; positives {source}):", source=source)
         for interval in audit.auc:
             yield "  " + t(
                 "{low} to {high} with {positives} of {n} positive",
