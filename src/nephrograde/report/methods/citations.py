@@ -77,6 +77,8 @@ def _with_version(entry: str, version: str) -> str:
 
 def _models(run: Results) -> set[str]:
     used = {"he2016", "loshchilov2019"} if run.fits else set()
+    if any(row.prior_shift for row in run.scales):
+        used.add("saerens2002")
     if "radiomics" in run.scores.models:
         used.add("zwanenburg2020")
     outcome = "" if run.study is None else run.study.cohort.outcome

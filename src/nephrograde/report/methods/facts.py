@@ -15,6 +15,7 @@ from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +57,19 @@ def _discretisation(run: Results) -> str:
     return t("For radiomic features, grey levels were discretised into {n} bins over the window.", n=BINS)
 
 
+def _feature_classes(run: Results) -> str:
+    if run.study is None:
+        return ""
+    if "radiomics" not in run.scores.models:
+        return t("No hand-crafted features were computed.")
+    from nephrograde.sample.radiomics import FAMILIES
+
+    return t(
+        "Families of the radiomic features, by the names of mirp: {families}.",
+        families=listed([*FAMILIES, "morphological"]),
+    )
+
+
 def _one_phase(run: Results) -> str:
     if run.study is None or not run.fits:
         return ""
@@ -73,10 +87,18 @@ def _own_start(run: Results) -> str:
 
 
 def _recalibration(run: Results) -> str:
-    """Said only if no batches were balanced, so that there was nothing to correct."""
-    if run.study is None or any(run.study.fit_of(arm).balanced for arm in run.study.arm):
+    """Said if no batches were balanced, so that there was nothing to correct, or if every network was corrected."""
+    if run.study is None:
         return ""
-    return design.class_balance(run)
+    if not any(run.study.fit_of(arm).balanced for arm in run.study.arm):
+        return design.class_balance(run)
+    fitted = {fit.model for fit in run.fits}
+    if not fitted or any(run.scale(model) is None for model in fitted):
+        return ""
+    return t(
+        "The log odds of networks that learnt from balanced batches were corrected to the share of high grade among "
+        "the patients that they learnt from (statistics/scale.csv)."
+    )
 
 
 def _output(run: Results) -> str:
@@ -174,6 +196,7 @@ MODELS: Mapping[str, Fact] = {
     "windowing": Fact("run", lambda: t("how grey values were scaled"), design.windowing),
     "resampling": Fact("methods", lambda: t("how images were resampled"), design.resampling),
     "discretisation": Fact("methods", lambda: t("whether grey levels were discretised"), _discretisation),
+    "feature_classes": Fact("methods", lambda: t("the families of hand-crafted features"), _feature_classes),
     "networks": Fact("run", lambda: t("the networks"), design.networks),
     "initial_weights": Fact("run", lambda: t("the initial weights"), design.initial_weights),
     "own_start": Fact("run", lambda: t("the origin of the given weights"), _own_start),

@@ -10,6 +10,7 @@ import pytest
 
 from nephrograde.cohort.split import Split
 from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.methods.checklist import FilledItem, fill_checklists
@@ -61,7 +62,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("tripod-ai", "23a"): ("performance", "proportions", "subgroups"),
     ("metrics", "4"): ("centres",),
     ("metrics", "11"): (*IMAGE, "discretisation"),
-    ("metrics", "13"): ("networks", "settings"),
+    ("metrics", "13"): ("networks", "augmentation", "feature_classes", "settings"),
     ("metrics", "18"): ("split", "disjoint", "internal_test", "thresholds"),
     ("metrics", "20"): ("measures", "wrong_calls", "learning_curves"),
     ("metrics", "21"): ("measures",),
@@ -153,7 +154,10 @@ def without_lock(run: Results) -> Results:
 
 
 WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
-    **dict.fromkeys((*IMAGE, "slice_choice", "discretisation", "networks", "ensemble", "phases"), (without_study,)),
+    **dict.fromkeys(
+        (*IMAGE, "slice_choice", "discretisation", "feature_classes", "networks", "ensemble", "phases"),
+        (without_study,),
+    ),
     **dict.fromkeys(("settings", "class_balance", "output", "initial_weights", "seeds", "split"), (without_study,)),
     **dict.fromkeys(("learning", "stopping", "augmentation"), (without_study,)),
     **dict.fromkeys(MISSING, (without_cases,)),
@@ -200,7 +204,7 @@ WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
     ),
     "learning_curves": (without_histories,),
     "one_phase": (without_study,),
-    "recalibration": (balanced,),
+    "recalibration": (lambda run: dataclasses.replace(balanced(run), scales=()),),
 }
 """How each piece of evidence is taken away, one way or several."""
 
@@ -282,6 +286,15 @@ def test_score_of_metrics_counts_weights_of_what_applies(whole: Results) -> None
     assert find(whole, ("metrics", "27")).filled_by == "not met"
     assert find(whole, ("metrics", "14")).filled_by == "not applicable"
     assert find(dataclasses.replace(without_baseline_tests(whole)), ("metrics", "24")).filled_by == "not met"
+
+
+def test_networks_of_balanced_batches_are_recalibrated_if_each_has_its_scale(whole: Results) -> None:
+    run = balanced(whole)
+    models = {fit.model for fit in run.fits}
+    rows = tuple(ScaleRow(name, fold, 0.3, -0.8, 0.0, 1.0, 9) for name in models for fold in (0, 1, 2, None))
+    assert find(dataclasses.replace(run, scales=rows), ("probast-ai", "D 4.4")).filled_by == "run"
+    partly = tuple(row for row in rows if row.model != "weak-1-cmp")
+    assert find(dataclasses.replace(run, scales=partly), ("probast-ai", "D 4.4")).filled_by == "author"
 
 
 def test_radiomic_features_make_their_items_apply(whole: Results) -> None:
