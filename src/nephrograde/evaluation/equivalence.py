@@ -37,7 +37,7 @@ LEVEL = 0.025
 FEWEST = 30
 """Patients of each grade below which there is no verdict."""
 
-RAREST = 0.1
+RAREST = 0.15
 """Proportion of the rarer grade below which there is no verdict on AUCs above ``HIGHEST``."""
 
 HIGHEST = 0.95
@@ -149,7 +149,7 @@ def judge(a: Area, b: Area, low: float, high: float, *, margin: float) -> Verdic
     """Judge a pair of models by the interval of their difference, where that holds its level.
 
     No verdict is given with fewer than 30 patients of a grade, and none on AUCs above 0.95 if the rarer grade has fewer
-    than a tenth of the patients. Elsewhere, "not worse" of a model that is worse by exactly the margin is given in at
+    than 15 % of the patients. Elsewhere, "not worse" of a model that is worse by exactly the margin is given in at
     most 6 % of samples, and mostly in fewer than 4 % (``bench/coverage.py``).
 
     Args:

@@ -98,7 +98,7 @@ def of_counts(n_high: int, n_low: int, *gains: float) -> dict[str, ModelScores]:
         (30, 280, (3.0, 3.1), Verdict.TOO_RARE),
         (280, 30, (3.0, 3.1), Verdict.TOO_RARE),
         (30, 280, (0.5, 0.4), Verdict.UNDECIDED),
-        (32, 280, (3.0, 1.0), Verdict.BETTER),
+        (60, 280, (3.0, 1.0), Verdict.BETTER),
     ],
 )
 def test_too_few_patients_of_a_grade_get_no_verdict_and_no_p(
