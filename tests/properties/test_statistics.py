@@ -17,10 +17,11 @@ from statsmodels.stats.multitest import multipletests
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
-from nephrograde.evaluation.compare import compare_models, holm
+from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.equivalence import FEWEST, compare_equivalence
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
+from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.metrics import Confusion, accuracy, auc, confusion, sensitivity
 from nephrograde.evaluation.power import (
     binormal_variance,

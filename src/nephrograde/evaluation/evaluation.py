@@ -238,7 +238,7 @@ def _estimate_all(
 ) -> list[Estimate]:
     both = patients.p_high, patients.is_high
     counts = confusion(*both, threshold=threshold.value)
-    how, caution = str(threshold), None
+    how, caution = str(threshold), _called_alike(counts)
     if split == "oof" and threshold.rule is not Rule.FIXED:
         how += ", chosen on these same patients: optimistic"
         caution = Caution.OPTIMISTIC
@@ -268,6 +268,13 @@ def _areas(patients: ModelScores, counts: Confusion, split: SplitName, *, confid
 
 def _bootstrapped(estimate: Estimate, split: SplitName) -> Estimate:
     return with_caution(estimate, Caution.POOLED) if split == "oof" else estimate
+
+
+def _called_alike(counts: Confusion) -> Caution | None:
+    """Whether the threshold lies outside of the range of the scores."""
+    if counts.tp + counts.fp == counts.n:
+        return Caution.ALL_CALLED_HIGH
+    return Caution.ALL_CALLED_LOW if counts.tn + counts.fn == counts.n else None
 
 
 def _attempt(measure: str, counts: Confusion, make: Callable[[], Estimate]) -> Estimate:

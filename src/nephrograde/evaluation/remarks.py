@@ -73,6 +73,8 @@ class Caution(StrEnum):
     CLIPPED = "clipped"
     UNSTABLE = "unstable"
     OPTIMISTIC = "optimistic"
+    ALL_CALLED_HIGH = "all-called-high"
+    ALL_CALLED_LOW = "all-called-low"
     RANKED_ALIKE = "ranked-alike"
     NO_OUT_OF_FOLD = "no-out-of-fold"
     OUT_OF_FOLD_ONE_GRADE = "out-of-fold-one-grade"

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
-    from nephrograde.evaluation.family import Arms
-    from nephrograde.evaluation.lesions import Lesions
+    from nephrograde.evaluation.evaluation import Evaluation
     from nephrograde.evaluation.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.folder import FoldFolder, RunFolder
@@ -75,7 +74,8 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
         arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
         scores = Scores(tuple(rows))
-        _write_evaluation(scores, study.evaluate, _groups(study, cohort), run, arms=arms, further=further)
+        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms)
+        _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
 
     predictions = [fold.predictions_path for fold in folds]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
@@ -164,7 +164,10 @@ def evaluate_score_table(
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
         _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     with written_together("evaluate", run):
-        _write_evaluation(scores, settings, parse_groups(sheet, settings.subgroups), run, lesions=lesions)
+        evaluation = evaluate_scores(scores, settings, parse_groups(sheet, settings.subgroups))
+        if lesions is not None:
+            evaluation = lesions.beside(evaluation, confidence=settings.confidence)
+        _write_evaluation(scores, evaluation, run)
     renew_seal(run, ())
 
 
@@ -223,20 +226,7 @@ def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
         open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
 
 
-def _write_evaluation(
-    scores: Scores,
-    settings: EvaluateSettings,
-    groups: dict[str, dict[str, str]],
-    run: RunFolder,
-    *,
-    arms: Arms | None = None,
-    lesions: Lesions | None = None,
-    further: tuple[ModelEstimate, ...] = (),
-) -> None:
-    evaluation = evaluate_scores(scores, settings, groups, arms=arms)
-    evaluation = replace(evaluation, estimates=(*evaluation.estimates, *further))
-    if lesions is not None:
-        evaluation = lesions.beside(evaluation, confidence=settings.confidence)
+def _write_evaluation(scores: Scores, evaluation: Evaluation, run: RunFolder) -> None:
     write_scores(scores, run.scores_path)
     write_statistics(evaluation, run)
     mark_format(run)

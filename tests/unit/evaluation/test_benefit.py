@@ -86,9 +86,8 @@ def test_band_is_seeded_and_close_to_the_standard_error() -> None:
     truths = chance.random(400) < 0.45
     p_high = np.clip(0.3 * truths + 0.7 * chance.random(400), 0, 1)
     points = net_benefit_curve(p_high, truths, model="m", split="test", low=0.2, high=0.4)
-    options = {"replicates": 2000, "seed": 7, "confidence": 0.95}
-    banded = with_band(points, p_high, truths, **options)
-    assert banded == with_band(points, p_high, truths, **options)
+    banded = with_band(points, p_high, truths, replicates=2000, seed=7, confidence=0.95)
+    assert banded == with_band(points, p_high, truths, replicates=2000, seed=7, confidence=0.95)
     errors = benefit_contributions(p_high, truths, thresholds=[p.threshold for p in points]).std(axis=0) / np.sqrt(400)
     widths = np.array([p.high - p.low for p in banded])
     assert np.abs(widths / (2 * 1.96 * errors) - 1).max() < 0.06

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nephrograde.report.methods.scale_methods import common_scale, prior_correction
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
 from nephrograde.report.tables.wording import given_words, level_words
 from nephrograde.report.text.arms import by_arm
@@ -347,11 +348,11 @@ def ensemble(run: Results) -> str:
         return ""
     first = t(
         "Each training patient was scored by the network of the fold that was not trained on that "
-        "patient; the probability of a test patient is the mean over the {folds} fold networks of a model.",
+        "patient; a test patient was scored by all {folds} fold networks of a model, whose log odds were averaged.",
         folds=run.study.split.folds,
     )
     several = [arm for arm in run.study.arm if (arm.slices or 0) > 1]
-    return as_text([first, by_arm(run.study, _pooling, several)])
+    return as_text([first, by_arm(run.study, _pooling, several), prior_correction(run), common_scale(run)])
 
 
 def _pooling(fit: FitSettings) -> str:

@@ -298,7 +298,8 @@ def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
 
 
 def _label(row: PaperRow) -> str:
-    return t("{model} only", model=row.model) if row.is_baseline else row.model
+    name = t("{model} only", model=row.model) if row.is_baseline else row.model
+    return f"{name}\n{t('Warning: {text}.', text=row.warning)}" if row.warning else name
 
 
 def _stacked(cell: Cell) -> str:

@@ -111,7 +111,9 @@ def gain(run: Results) -> Gain | None:
     names = [model.name for model in run.models]
     baselines = [name for name in BASELINES if name in names]
     networks = [name for name in names if name not in BASELINES]
-    pairs = {(a, b): run.auc_difference(a, b) for a in networks for b in baselines}
+    pairs: dict[tuple[str, str], Comparison | None] = {
+        (a, b): run.auc_difference(a, b) for a in networks for b in baselines
+    }
     found = [pair for pair in pairs.values() if pair is not None]
     if not found:
         return None

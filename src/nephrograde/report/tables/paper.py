@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.text.published import PRINTED_ROWS
@@ -61,7 +62,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """One model's row of the table of results; ``note`` says why a number is missing or unreliable."""
+    """One model's row of the table of results.
+
+    ``note`` says why a number is missing or unreliable; ``warning`` that the threshold calls all patients alike, so
+    that sensitivity and specificity say nothing of the model.
+    """
 
     model: str
     is_baseline: bool
@@ -72,6 +77,7 @@ class PaperRow:
     sensitivity: Cell
     specificity: Cell
     note: str
+    warning: str
 
 
 def paper_rows(estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test") -> list[PaperRow]:
@@ -117,12 +123,17 @@ def paper_table(
     headings = (t("Model"), t("AUC [CI]"), *proportions)
     rows = [
         (
-            t("{model} only", model=row.model) if row.is_baseline else row.model,
+            _named(row),
             *(cell.text for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity)),
         )
         for row in paper_rows(estimates, split)
     ]
     return headings, rows
+
+
+def _named(row: PaperRow) -> str:
+    name = t("{model} only", model=row.model) if row.is_baseline else row.model
+    return t("{model} (warning: {text})", model=name, text=row.warning) if row.warning else name
 
 
 def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
@@ -135,7 +146,8 @@ def _paper_row(model: str, found: dict[str, Estimate]) -> PaperRow:
     cells = {measure: cell(measure) for measure in MEASURES}
     ranked = found["auc"]
     called = found.get("accuracy", ranked)  # an AUC by fold leaves out folds of one grade
-    return PaperRow(model, model in BASELINES, called.n, called.n_high, **cells, note=remark(ranked))
+    warning = remark(called) if called.caution in {Caution.ALL_CALLED_HIGH, Caution.ALL_CALLED_LOW} else ""
+    return PaperRow(model, model in BASELINES, called.n, called.n_high, **cells, note=remark(ranked), warning=warning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
         Caution.ZERO_VARIANCE: t("variance 0: interval unreliable"),
         Caution.CLIPPED: t("number of probabilities of 0 or 1 moved inwards: {n}", n=value),
         Caution.UNSTABLE: t("unstable with few patients"),
+        Caution.ALL_CALLED_HIGH: t("the threshold is below every score: all patients are called high"),
+        Caution.ALL_CALLED_LOW: t("the threshold is above every score: all patients are called low"),
         Caution.OPTIMISTIC: t("threshold chosen on the same patients: optimistic"),
         Caution.RANKED_ALIKE: t("both models rank the patients identically"),
         Caution.NO_OUT_OF_FOLD: t("no out-of-fold rows"),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.compare import compare_models, holm
+from nephrograde.evaluation.compare import compare_models
+from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
 from nephrograde.evaluation.remarks import Rule

@@ -9,7 +9,9 @@ import pytest
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.tables import read_estimates
+from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.paper import (
     beside_table,
     fatal_findings,
@@ -23,6 +25,7 @@ from nephrograde.report.tables.paper import (
 from nephrograde.results import Results
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -180,3 +183,21 @@ def test_fit_without_a_card_has_empty_cells(record: Results) -> None:
     bare = tuple(dataclasses.replace(fit, card={}) for fit in record.fits)
     row = fit_table(dataclasses.replace(record, fits=bare))[0]
     assert (row.best_epochs, row.time, row.device) == ("", "", "")
+
+
+@pytest.mark.parametrize(("p_high", "word"), [(0.6, "high"), (0.4, "low")])
+def test_a_threshold_outside_of_the_scores_is_a_warning_of_the_row(
+    p_high: float, word: str, tmp_path: Path, write_evaluation: Callable[[Path, Scores], None]
+) -> None:
+    rows = [Score(f"T{k}", "mine", "test", None, k < 5, p_high + k / 1000) for k in range(10)]
+    rows += [Score(f"T{k}", "fair", "test", None, k < 5, 0.45 + k / 100) for k in range(10)]
+    write_evaluation(tmp_path / "run", Scores(tuple(rows)))
+    found = {row.model: row for row in paper_rows(Results.read(tmp_path / "run").estimates)}
+    assert found["fair"].warning == ""
+    assert found["mine"].warning.endswith(f"all patients are called {word}")
+    page = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if 'class="warning"' in line]
+    assert line.startswith('<tr><th scope="row" class="name">mine<span class="warning">Warning: the threshold is')
+    chinese = write_report(tmp_path / "run", "zh").read_text(encoding="utf-8")
+    assert 'class="name">mine<span class="warning">警告：阈值' in chinese
+    assert f"warning: {found['mine'].warning}" in paper_table(Results.read(tmp_path / "run").estimates)[1][0][0]
