@@ -242,5 +242,9 @@ def _stretch(odds: FloatVector, truths: BoolVector, of_networks: FloatVector) ->
         return 1.0
     within = [((odds[one] - odds[one].mean()) ** 2).sum() for one in (truths, ~truths)]
     spread = float(sum(within)) / (odds.size - count - 1)  # each network has been given a level
-    lost = fmean(variance(column) for column in of_networks.T.tolist()) * (count - 1) / count
-    return 1.0 if spread <= _ALIKE else 1.0 / max(1.0 - lost / spread, 1.0 / count)
+    if spread <= _ALIKE:
+        return 1.0
+    noise = fmean(variance(column) for column in of_networks.T.tolist()) / spread
+    noise -= 2 * count / odds.size  # levels and spreads that few patients have set differ in new ones, not out of fold
+    lost = max(noise, 0.0) * (count - 1) / count
+    return 1.0 / max(1.0 - lost, 1.0 / count)
