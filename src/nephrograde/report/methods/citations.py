@@ -91,10 +91,13 @@ def _statistics(run: Results) -> set[str]:
     found = computed(run)
     compared = {pair.measure for pair in run.comparisons}
     rules = {estimate.rule for _, estimate in found.get("threshold", [])}
-    methods = " ".join(estimate.method for measure in ("auc", "auc_lesions") for _, estimate in found.get(measure, []))
+    told = [estimate.method for rows in found.values() for _, estimate in rows]
+    methods = " ".join([*told, *(pair.method for pair in run.comparisons)]).casefold()
     uses = {
-        "delong1988": "delong" in methods.casefold() or "auc" in compared,
-        "newcombe2006": "newcombe" in methods.casefold(),
+        "delong1988": "delong" in methods,
+        "newcombe2006": "newcombe" in methods,
+        "ledell2015": "ledell" in methods,
+        "nadeau2003": "nadeau" in methods,
         "obuchowski1997": "auc_lesions" in found,
         "efron1993": "auc_bootstrap" in found,
         "wilson1927": bool(found.keys() & set(PROPORTIONS)),
