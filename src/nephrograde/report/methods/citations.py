@@ -98,6 +98,7 @@ def _statistics(run: Results) -> set[str]:
         "newcombe2006": "newcombe" in methods,
         "ledell2015": "ledell" in methods,
         "nadeau2003": "nadeau" in methods,
+        "tango1998": "tango" in methods,
         "obuchowski1997": "auc_lesions" in found,
         "efron1993": "auc_bootstrap" in found,
         "wilson1927": bool(found.keys() & set(PROPORTIONS)),
@@ -114,11 +115,16 @@ def _statistics(run: Results) -> set[str]:
 
 def _data(run: Results) -> list[str]:
     """The public collections that the patients come from, as recorded with the cohort table."""
-    return [
-        f"@misc{{data-{number},\n  title = {{{_plain(source.citation)}}},\n  doi = {{{_plain(source.doi)}}},\n"
-        f"  note = {{Licence: {_plain(source.licence)}}}\n}}"
-        for number, source in enumerate(run.origin.sources, start=1)
-    ]
+    entries = []
+    for number, source in enumerate(run.origin.sources, start=1):
+        fields = {
+            "title": source.citation or source.doi,
+            "doi": source.doi,
+            "note": f"Licence: {source.licence}",
+        }
+        lines = ",\n".join(f"  {name} = {{{_plain(value)}}}" for name, value in fields.items())
+        entries.append(f"@misc{{data-{number},\n{lines}\n}}")
+    return entries
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph, patient_facts, result_facts
+from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.command import without_paths
@@ -95,10 +95,7 @@ def _recalibration(run: Results) -> str:
     fitted = {fit.model for fit in run.fits}
     if not fitted or any(run.scale(model) is None for model in fitted):
         return ""
-    return t(
-        "The log odds of networks that learnt from balanced batches were corrected to the share of high grade among "
-        "the patients that they learnt from (statistics/scale.csv)."
-    )
+    return as_text([scale_methods.prior_correction(run), scale_methods.common_scale(run)])
 
 
 def _output(run: Results) -> str:
@@ -206,6 +203,9 @@ MODELS: Mapping[str, Fact] = {
     "class_balance": Fact("run", lambda: t("whether classes were balanced"), design.class_balance),
     "recalibration": Fact("run", lambda: t("whether predictions were recalibrated"), _recalibration),
     "ensemble": Fact("run", lambda: t("how predictions were computed"), design.ensemble),
+    "common_scale": Fact(
+        "methods", lambda: t("how the networks were brought to one scale"), scale_methods.common_scale
+    ),
     "one_phase": Fact("run", lambda: t("which images a model reads"), _one_phase),
     "output": Fact("thresholds", lambda: t("the output of the models"), _output),
     "learning_curves": Fact("learning", lambda: t("learning curves"), _learning_curves),

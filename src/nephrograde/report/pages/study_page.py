@@ -196,7 +196,8 @@ def _background(run: Results) -> dict[str, Any]:
 def _deviations(run: Results) -> list[Deviation]:
     if run.study is None or not run.cases:
         return []
-    return deviations(run.study, n_patients=len(run.cases), scored=run.scores.models)
+    scores = run.scores
+    return deviations(run.study, n_patients=len(run.cases), scored=scores.models, has_test=scores.has_test)
 
 
 def _scale(rows: Sequence[PaperRow]) -> AucScale:

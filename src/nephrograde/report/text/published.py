@@ -111,7 +111,7 @@ def _signed(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
 
 
-def deviations(study: Study, *, n_patients: int, scored: Collection[str]) -> list[Deviation]:
+def deviations(study: Study, *, n_patients: int, scored: Collection[str], has_test: bool = True) -> list[Deviation]:
     """List where a study differs from the paper, then what the paper does not specify.
 
     For the report; values that the study file sets are given as in this run.
@@ -120,12 +120,16 @@ def deviations(study: Study, *, n_patients: int, scored: Collection[str]) -> lis
         study: The resolved study.
         n_patients: Number of patients in the cohort.
         scored: The models that have scores; a baseline of the study without any (no mask, no clinical column) is not
-            claimed.
+            claimed, nor a comparison if there is only one.
+        has_test: Whether test patients were scored.
 
     Source:
         The paper's methods.
     """
-    return [*_other_data(study, n_patients), *_other_methods(study, scored), *_silences(study)]
+    unclaimed = {t("Scoring the test set")} if not has_test else set()
+    unclaimed |= {t("Comparison")} if len(scored) < 2 else set()
+    methods = [line for line in _other_methods(study, scored) if line.topic not in unclaimed]
+    return [*_other_data(study, n_patients), *methods, *_silences(study)]
 
 
 def _other_data(study: Study, n_patients: int) -> list[Deviation]:

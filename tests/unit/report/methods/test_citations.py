@@ -85,7 +85,7 @@ def test_versions_are_those_of_the_run_and_data_have_their_doi(record: Results, 
     run = dataclasses.replace(record, folder=folder, origin=Origin(("C4KC-KiTS",), (source,)))
     text = write_citations(run).read_text(encoding="utf-8")
     assert re.search(r"@inproceedings\{torch,[^@]*version = \{2\.13\.0\}", text)
-    assert re.search(r"@software\{nephrograde,[^@]*version = \{0\.1\.0\}", text)
+    assert re.search(r"@misc\{nephrograde,[^@]*version = \{0\.1\.0\}", text)
     assert "VERSION" not in text
     assert "doi = {10.7937/tcia.2019.ix49e8nx}" in text
     assert "title = {Heller N et al. Data from C4KC-KiTS 2019}" in text

@@ -48,7 +48,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("claim", "23"): ("software", "machine"),
     ("claim", "24"): ("initial_weights", "own_start", "seeds"),
     ("claim", "25"): ("learning", "stopping", "augmentation", "class_balance"),
-    ("claim", "27"): ("ensemble",),
+    ("claim", "27"): ("ensemble", "common_scale"),
     ("claim", "28"): ("measures",),
     ("claim", "29"): ("measures", "comparisons"),
     ("claim", "32"): ("internal_test", "ensemble"),
@@ -57,7 +57,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("claim", "38"): ("performance", "proportions", "thresholds"),
     ("tripod-ai", "11"): (*MISSING, "exclusions"),
     ("tripod-ai", "12b"): IMAGE,
-    ("tripod-ai", "12g"): ("ensemble", "code"),
+    ("tripod-ai", "12g"): ("ensemble", "common_scale", "code"),
     ("tripod-ai", "20c"): ("characteristics",),
     ("tripod-ai", "23a"): ("performance", "proportions", "subgroups"),
     ("metrics", "4"): ("centres",),
@@ -204,6 +204,7 @@ WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
     ),
     "learning_curves": (without_histories,),
     "one_phase": (without_study,),
+    "common_scale": (lambda run: dataclasses.replace(run, scales=()),),
     "recalibration": (lambda run: dataclasses.replace(balanced(run), scales=()),),
 }
 """How each piece of evidence is taken away, one way or several."""

@@ -56,6 +56,11 @@ def test_only_scored_baselines_are_claimed(make_study: Callable[..., Study]) -> 
     assert ours["Baselines"].startswith("Logistic regression on tumour size, each alone")
     ours = {line.topic: line.ours for line in deviations(make_study(), n_patients=9, scored=("weak-1-cmp",))}
     assert ours["Baselines"] == "None."
+    assert "Comparison" not in ours
+    assert "Scoring the test set" in ours
+    closed = deviations(make_study(), n_patients=9, scored=("weak-1-cmp", "size"), has_test=False)
+    assert "Scoring the test set" not in {line.topic for line in closed}
+    assert "Comparison" in {line.topic for line in closed}
 
 
 def test_deviations_print_the_values_of_the_study(make_study: Callable[..., Study]) -> None:
