@@ -20,6 +20,7 @@ from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation
+from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
 from nephrograde.evaluation.scores import Scores, read_scores
@@ -65,6 +66,7 @@ class RunPart(StrEnum):
     CALIBRATION = "calibration_path"
     NET_BENEFIT = "net_benefit_path"
     SUBGROUPS = "subgroups_path"
+    INCREMENT = "increment_path"
 
     def path(self, folder: RunFolder) -> Path:
         """The path of this part.
@@ -130,6 +132,7 @@ class Results:
     calibration: tuple[CalibrationPoint, ...]
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
+    increments: tuple[Increment, ...]
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
     origin: Origin
@@ -187,6 +190,7 @@ class Results:
             calibration=table(RunPart.CALIBRATION, CalibrationPoint),
             net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
+            increments=table(RunPart.INCREMENT, Increment),
             openings=read_ledger(folder.run_dir),
             absent=absent,
             origin=read_origin(folder.origin_path),

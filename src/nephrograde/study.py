@@ -7,6 +7,7 @@ the value or it was chosen for this project; :mod:`nephrograde.study_file` reads
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -192,7 +193,8 @@ class EvaluateSettings(Section):
     ``cost_ratio`` false positives. ``margin`` is the difference in AUC that still counts as "not worse". ``clinical``
     lists the columns of the clinical-only baseline, ``subgroups`` those that define subgroups; columns that are not in
     the table are ignored. ``primary`` names the two models, or model and baseline, whose AUCs are compared first and
-    alone; all other comparisons are secondary, and all are exploratory if none is named.
+    alone; all other comparisons are secondary, and all are exploratory if none is named. ``benefit_at`` lists the
+    threshold probabilities at which the net benefit with and without the image is compared.
     """
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -207,6 +209,7 @@ class EvaluateSettings(Section):
     baselines: tuple[BaselineName, ...] = ("size", "volume", "clinical")
     clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
     primary: tuple[str, ...] | None = None
+    benefit_at: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.2, 0.3, 0.4)
 
     @field_validator("primary")
     @classmethod
@@ -214,6 +217,13 @@ class EvaluateSettings(Section):
         if primary is not None and (len(primary) != 2 or primary[0] == primary[1]):
             raise ValueError('is not two different models; name them as in ["weak-1-cmp", "strong-cmp"]')
         return primary
+
+    @field_validator("benefit_at")
+    @classmethod
+    def _ascending(cls, benefit_at: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in itertools.pairwise(benefit_at)):
+            raise ValueError("must run upwards, each threshold probability once")
+        return benefit_at
 
     @model_validator(mode="after")
     def _range_ordered(self) -> Self:

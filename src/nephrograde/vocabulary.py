@@ -37,7 +37,7 @@ KNOWN_PHASES = {
 """Phase codes that the reports spell out; a study may also use other names."""
 
 
-BaselineName: TypeAlias = Literal["size", "volume", "clinical", "radiomics"]
+BaselineName: TypeAlias = Literal["size", "volume", "clinical", "clinical-no-size", "radiomics"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """Model ids of the logistic regressions that no image model is shown without."""
 

@@ -79,7 +79,7 @@ def test_development_without_a_look(run_dir, tiny_study_path):
     run_study(load_inputs(tiny_study_path, OTHER_RULES), run_dir, reason=None)
     assert splits_of(run_dir) == {"oof"}
     assert {row["split"] for row in read_rows(run_dir / "scores" / "members.csv")} == {"oof"}
-    for name in ("estimates", "calibration", "net_benefit", "subgroups"):
+    for name in ("estimates", "calibration", "net_benefit", "subgroups", "increment"):
         assert {row["split"] for row in read_rows(run_dir / "statistics" / f"{name}.csv")} <= {"oof"}
     assert read_ledger(run_dir) == ()
     assert "Test set, n =" not in report_study(run_dir).read_text(encoding="utf-8")

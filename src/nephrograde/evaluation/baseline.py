@@ -107,10 +107,88 @@ def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
     >>> clinical_predictors(Cohort(cases, (), ("sex", "size_cm"), None), ["size_cm", "sex", "centre"]).values
     {'A': (0.0, 'male'), 'B': (nan, 'female')}
     """
-    present = [name for name in dict.fromkeys(map(clean_heading, columns)) if name in cohort.clinical_columns]
+    table = _clinical_table(cohort, columns)
+    return Predictors(
+        {patient_id: row for patient_id, row in table.rows.items() if any(_is_known(value) for value in row)},
+        table.make_model,
+        f"Fill in more of {', '.join(table.names)} in the table",
+    )
+
+
+def present_columns(columns: Iterable[str], available: Iterable[str], *, with_size: bool = True) -> tuple[str, ...]:
+    """Select the clinical columns that a cohort table has, in the order of the study.
+
+    Args:
+        columns: Names of columns as in the study.
+        available: The clinical columns of the table.
+        with_size: Whether ``size_cm`` and ``volume_ml`` are kept.
+
+    >>> present_columns(["age_years", "size_cm", "centre"], ["size_cm", "age_years"], with_size=False)
+    ('age_years',)
+    """
+    known = set(available)
+    names = dict.fromkeys(map(clean_heading, columns))
+    return tuple(name for name in names if name in known and (with_size or name not in _EXTENTS))
+
+
+def stacked_predictors(
+    cohort: Cohort,
+    columns: Sequence[str],
+    *,
+    log_sizes: Mapping[str, tuple[float | str | None, ...]],
+    image_log_odds: Mapping[str, float],
+    with_image: bool,
+) -> Predictors:
+    """Collect clinical columns, the tumour size and, if asked for, the log odds of an image model.
+
+    With and without the image, the patients are the same: those with an image score. The model is that of
+    :func:`clinical_predictors`, so both differ by one column only.
+
+    Args:
+        cohort: The patients with their clinical columns.
+        columns: Clinical columns that the table has, without a size.
+        log_sizes: From :func:`measured_predictors`; where a patient has none, the median is imputed.
+        image_log_odds: The score of the image model by patient id, of a network that was not trained on the patient.
+        with_image: Whether the image score is a predictor.
+
+    Returns:
+        One row per patient with an image score.
+
+    Source:
+        Stacking on out-of-fold scores: Wolpert 1992, Neural Networks 5:241.
+    """
+    table = _clinical_table(cohort, columns)
+    numbers = list(table.numbers)
+    rows: dict[str, tuple[float | str | None, ...]] = {}
+    for patient_id, log_odds in image_log_odds.items():
+        added: list[float | str | None] = []
+        if log_sizes:
+            added.append(log_sizes[patient_id][0] if patient_id in log_sizes else math.nan)
+        if with_image:
+            added.append(log_odds)
+        rows[patient_id] = (*table.rows[patient_id], *added)
+    numbers += range(len(table.names), len(table.names) + bool(log_sizes) + with_image)
+    return Predictors(rows, lambda: _make_clinical_model(numbers, table.codes), "Give more patients an image score")
+
+
+@dataclass(frozen=True, slots=True)
+class _ClinicalTable:
+    """Clinical columns: the row of each patient, and the positions of numbers and of codes."""
+
+    names: tuple[str, ...]
+    rows: Mapping[str, tuple[float | str | None, ...]]
+    numbers: tuple[int, ...]
+    codes: tuple[int, ...]
+
+    def make_model(self) -> Any:
+        return _make_clinical_model(self.numbers, self.codes)
+
+
+def _clinical_table(cohort: Cohort, columns: Sequence[str]) -> _ClinicalTable:
+    names = present_columns(columns, cohort.clinical_columns)
     texts = {
         name
-        for name in present
+        for name in names
         if name in _CODES or any(isinstance(case.clinical.get(name), str) for case in cohort.cases)
     }
 
@@ -120,13 +198,12 @@ def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
         number = float(value) if value is not None and math.isfinite(float(value)) else math.nan
         return _logarithm(number) if name in _EXTENTS else number
 
-    rows = {case.patient_id: tuple(cell(name, case.clinical.get(name)) for name in present) for case in cohort.cases}
-    codes = [position for position, name in enumerate(present) if name in texts]
-    numbers = [position for position, name in enumerate(present) if name not in texts]
-    return Predictors(
-        {patient_id: row for patient_id, row in rows.items() if any(_is_known(value) for value in row)},
-        lambda: _make_clinical_model(numbers, codes),
-        f"Fill in more of {', '.join(present)} in the table",
+    rows = {case.patient_id: tuple(cell(name, case.clinical.get(name)) for name in names) for case in cohort.cases}
+    return _ClinicalTable(
+        names,
+        rows,
+        tuple(position for position, name in enumerate(names) if name not in texts),
+        tuple(position for position, name in enumerate(names) if name in texts),
     )
 
 
@@ -161,7 +238,7 @@ def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Spl
         predictors: The predictors of each patient, and the model that learns from them.
         is_high: The truth by patient id, of all patients of the split.
         split: Test patients and folds of the study.
-        model: The model id of the rows: "size", "volume", "clinical" or "radiomics".
+        model: The model id of the rows, such as "size".
 
     Returns:
         Out-of-fold rows by fold and id, then test rows by id.
@@ -211,13 +288,31 @@ def _fit_and_predict(
     if not asked:
         return []
 
-    def table(patient_ids: Sequence[str]) -> npt.NDArray[np.object_]:
-        return np.array([predictors.values[patient_id] for patient_id in patient_ids], dtype=object)
-
     model = predictors.make_model()
-    model.fit(table(learning), np.asarray(truths))
-    p_high: list[float] = model.predict_proba(table(asked))[:, 1].tolist()
+    model.fit(_table(predictors, learning), np.asarray(truths))
+    p_high: list[float] = model.predict_proba(_table(predictors, asked))[:, 1].tolist()
     return p_high
+
+
+def transformed(predictors: Predictors, learning: Sequence[str], asked: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Compute the columns that the logistic regression of a baseline sees: imputed, standardised, one-hot encoded.
+
+    Args:
+        predictors: The predictors of each patient, and the model that learns from them.
+        learning: The patients from whom medians, means and entries are learnt.
+        asked: The patients whose columns are returned.
+
+    Returns:
+        ``patient × column``, in the order of ``asked``.
+    """
+    columns = predictors.make_model()[:-1]
+    columns.fit(_table(predictors, learning))
+    found = columns.transform(_table(predictors, asked))
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float64)
+
+
+def _table(predictors: Predictors, patient_ids: Sequence[str]) -> npt.NDArray[np.object_]:
+    return np.array([predictors.values[patient_id] for patient_id in patient_ids], dtype=object)
 
 
 def _make_measured_model() -> Any:

@@ -12,6 +12,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.benefit import BenefitPoint, net_benefit_curve, with_band
 from nephrograde.evaluation.bootstrap import bootstrap_aucs
@@ -119,6 +121,7 @@ def evaluate_scores(
             if len(patients):
                 made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
                 made.insert(1, _bootstrapped(bootstrapped[split][model], split))
+                made = _say_constant(made, patients)
                 made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
                 estimates += [(model, split, estimate) for estimate in made]
     reported: SplitName = "test" if scores.has_test else "oof"
@@ -275,6 +278,19 @@ def _called_alike(counts: Confusion) -> Caution | None:
     if counts.tp + counts.fp == counts.n:
         return Caution.ALL_CALLED_HIGH
     return Caution.ALL_CALLED_LOW if counts.tn + counts.fn == counts.n else None
+
+
+def _say_constant(made: list[Estimate], patients: ModelScores) -> list[Estimate]:
+    """Say of a model that gives everyone the same probability that its AUC is 0.5 by construction."""
+    if len(patients) < 2 or np.ptp(patients.p_high) > 0.0:
+        return made
+    note = "all patients have the same probability: AUC 0.5 by construction"
+    return [
+        replace(row, note=note, caution=Caution.CONSTANT_SCORES)
+        if row.measure.startswith("auc") and row.reason is None
+        else row
+        for row in made
+    ]
 
 
 def _attempt(measure: str, counts: Confusion, make: Callable[[], Estimate]) -> Estimate:

@@ -81,6 +81,8 @@ class Caution(StrEnum):
     POOLED = "pooled"
     NO_FOLDS = "no-folds"
     FOLDS_LEFT_OUT = "folds-left-out"
+    FITTED_FOLDS = "fitted-folds"
+    CONSTANT_SCORES = "constant-scores"
 
 
 _UNRELIABLE = {
@@ -90,6 +92,7 @@ _UNRELIABLE = {
     Caution.ONE_PATIENT,
     Caution.CONSTANT_ERROR,
     Caution.ZERO_VARIANCE,
+    Caution.CONSTANT_SCORES,
 }
 
 

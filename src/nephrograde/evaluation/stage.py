@@ -6,10 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import RunError
-from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, measured_predictors, radiomics_predictors
+from nephrograde.evaluation.baseline import (
+    clinical_predictors,
+    fit_baseline,
+    measured_predictors,
+    present_columns,
+    radiomics_predictors,
+)
 from nephrograde.evaluation.collect import collect_scores, write_members
 from nephrograde.evaluation.complete_cases import complete_case_estimates
 from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
+from nephrograde.evaluation.increment import Increment, stack_images
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.scale import ScaleRow
@@ -76,6 +83,10 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         scores = Scores(tuple(rows))
         evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
+        sizes = _predictors("size", study, cohort, run).values
+        stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
+        write_scores(stacks.scores, run.stacked_path)
+        write_table(stacks.increments, Increment, run.increment_path)
 
     predictions = [fold.predictions_path for fold in folds]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
@@ -176,8 +187,11 @@ def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Pred
     from nephrograde.sample.prepare import read_prepared
     from nephrograde.sample.radiomics import read_features
 
-    if name == "clinical":
-        return clinical_predictors(cohort, study.evaluate.clinical)
+    if name in {"clinical", "clinical-no-size"}:
+        columns = present_columns(
+            study.evaluate.clinical, cohort.clinical_columns, with_size=name != "clinical-no-size"
+        )
+        return clinical_predictors(cohort, columns)
     if name == "radiomics":
         return radiomics_predictors(read_features(run.features_path))
     return measured_predictors("size" if name == "size" else "volume", cohort, read_prepared(run).regions)

@@ -27,7 +27,7 @@ _COUNTS = frozenset(
         *("dropped_b", "family_size", "patients_needed", "tested_groups", "detectable"),
     }
 )
-_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence"})
+_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at"})
 _PROPORTIONS = frozenset(
     {
         *("auc", "auc_delong", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy"),

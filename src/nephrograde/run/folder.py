@@ -192,6 +192,11 @@ class RunFolder:
         return self.scores_dir / "members.csv"
 
     @property
+    def stacked_path(self) -> Path:
+        """The scores of clinical columns and size, without and with each network's score."""
+        return self.scores_dir / "stacked.csv"
+
+    @property
     def statistics_dir(self) -> Path:
         """Everything that is computed from the scores."""
         return self.run_dir / "statistics"
@@ -230,6 +235,11 @@ class RunFolder:
     def subgroups_path(self) -> Path:
         """The AUC within subgroups."""
         return self.statistics_dir / "subgroups.csv"
+
+    @property
+    def increment_path(self) -> Path:
+        """What the images add to clinical columns and size."""
+        return self.statistics_dir / "increment.csv"
 
     # The report
     @property

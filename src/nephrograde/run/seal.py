@@ -293,12 +293,14 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
         run.scores_path,
         run.members_path,
         run.scale_path,
+        run.stacked_path,
         run.estimates_path,
         run.comparisons_path,
         run.equivalence_path,
         run.calibration_path,
         run.net_benefit_path,
         run.subgroups_path,
+        run.increment_path,
     )
 
 

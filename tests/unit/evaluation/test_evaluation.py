@@ -201,3 +201,13 @@ def test_a_missing_or_damaged_table_is_named(tmp_path: Path) -> None:
     damaged_path.write_text("model_a,n\nsize,x\n", encoding="utf-8")
     with pytest.raises(RunError, match=r"damaged\.csv is damaged"):
         read_table(Comparison, damaged_path)
+
+
+def test_a_model_that_gives_everyone_the_same_probability_is_said_to_be_constant() -> None:
+    rows = tuple(Score(r.patient_id, r.model, r.split, r.fold, r.is_high, 0.4) for r in table().rows)
+    evaluation = evaluate_scores(Scores(rows), SETTINGS)
+    for measure in ("auc", "auc_bootstrap"):
+        row = estimate_of(evaluation, "size", "test", measure)
+        assert (row.value, row.caution, row.is_reliable) == (0.5, Caution.CONSTANT_SCORES, False)
+    varied = estimate_of(evaluate_scores(table(), SETTINGS), "size", "test", "auc")
+    assert varied.caution is not Caution.CONSTANT_SCORES

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
+from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_table as write_statistics_table
@@ -291,6 +292,7 @@ def _write_scores(
             rows.append(
                 Score(patient, model, "test" if is_test[k] else "oof", fold, bool(is_high[k]), float(p_high[k]))
             )
+    write_statistics_table((), Increment, RunFolder(run_dir).increment_path)  # each test brings its own rows
     store_evaluation(run_dir, Scores(tuple(rows)))
 
 

@@ -60,6 +60,7 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
         RunPart.REGIONS,
         RunPart.MODELS,
         RunPart.SCALE,
+        RunPart.INCREMENT,
     }
     assert record.scale("模型 B") is None
     assert [model.arm for model in record.models] == [None, None]

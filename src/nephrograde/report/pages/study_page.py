@@ -24,6 +24,7 @@ from nephrograde.report.pages.exports import write_tables
 from nephrograde.report.pages.page import render, write_page
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.examples import pick_examples
+from nephrograde.report.tables.increment import baseline_notes
 from nephrograde.report.tables.manifest import write_manifest
 from nephrograde.report.tables.missing import missing_value_rows
 from nephrograde.report.tables.paper import (
@@ -168,6 +169,7 @@ def _results(run: Results) -> dict[str, Any]:
         "pairs": pairs.rows,
         "key_pairs": [row for row in pairs.rows if row.is_key] if len(pairs.rows) > FEW_PAIRS else [],
         "few_pairs": FEW_PAIRS,
+        "baseline_notes": baseline_notes(run),
         "primary": primary_sentence(run),
         "families": family_sentence(run),
         "thresholds": threshold_table(run),

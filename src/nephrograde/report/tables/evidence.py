@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution
+from nephrograde.report.tables.increment import increment_table
 from nephrograde.report.tables.pairs import (
     equivalence_table,
     gain,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.subgroup import SubgroupEstimate
+    from nephrograde.report.tables.increment import IncrementTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
     from nephrograde.results import Model, Results
 
@@ -110,6 +112,7 @@ class EvidenceSections:
     """The contents of ``evidence.html.j2``; parts without data are None or empty."""
 
     gain: Gain | None
+    increment: IncrementTable | None
     slices: tuple[SliceRow, ...]
     equivalence: EquivalenceTable | None
     calibration: tuple[ModelRow, ...]
@@ -128,7 +131,7 @@ class EvidenceSections:
             Anchor and title, in the order of the page.
         """
         there = {
-            "evidence-images": self.gain,
+            "evidence-images": self.gain or self.increment,
             "slices": self.slices,
             "equivalence": self.equivalence,
             "calibration": self.calibration or "calibration" in figures,
@@ -151,6 +154,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
     """
     return EvidenceSections(
         gain=gain(run),
+        increment=increment_table(run),
         slices=slice_rows(run),
         equivalence=equivalence_table(run),
         calibration=_model_rows(run, ("brier", "calibration_intercept", "calibration_slope", "ece")),

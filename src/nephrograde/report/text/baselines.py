@@ -15,6 +15,7 @@ def baseline_in_words(name: str) -> str:
         "size": t("tumour size"),
         "volume": t("tumour volume"),
         "clinical": t("clinical columns"),
+        "clinical-no-size": t("clinical columns without size"),
         "radiomics": t("radiomic features"),
     }
     return known.get(name, name)
@@ -33,5 +34,8 @@ def baseline_sentence(name: str) -> str:
         "size": t("A logistic regression on the logarithm of tumour size."),
         "volume": t("A logistic regression on the logarithm of tumour volume."),
         "clinical": t("A logistic regression on clinical columns of the cohort table."),
+        "clinical-no-size": t(
+            "A logistic regression on clinical columns of the cohort table, without the tumour size."
+        ),
         "radiomics": t("A logistic regression on radiomic features of the delineated tumour."),
     }[name]

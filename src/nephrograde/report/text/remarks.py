@@ -11,6 +11,7 @@ from nephrograde.report.text.numbers import NOTHING, listed
 if TYPE_CHECKING:
     from nephrograde.evaluation.compare import Comparison
     from nephrograde.evaluation.equivalence import Equivalence
+    from nephrograde.evaluation.increment import Increment
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.evaluation.threshold import Threshold
@@ -75,6 +76,8 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
             "in level or spread"
         ),
         Caution.FOLDS_LEFT_OUT: t("number of folds left out, because their patients are of one grade: {n}", n=value),
+        Caution.FITTED_FOLDS: t("out of fold: holds for these fitted folds only, and differences are found too often"),
+        Caution.CONSTANT_SCORES: t("all patients have the same probability, so the AUC is 0.5 by construction"),
     }[caution]
 
 
@@ -97,7 +100,7 @@ def verdict_words(verdict: Verdict | None) -> str:
     }[verdict]
 
 
-def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate) -> str:
+def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate | Increment) -> str:
     """Describe why the number of a row is missing or unreliable; empty if it is reliable.
 
     Args:
