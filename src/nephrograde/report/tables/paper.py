@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
 
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
+PROPORTIONS = MEASURES[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +254,12 @@ def measure_in_words(measure: str) -> str:
 def _pair_cell(pair: Comparison | None) -> PairCell:
     if pair is None:
         return PairCell(NOTHING, "", NOTHING, NOTHING)
+    decimals = 2 if pair.measure in PROPORTIONS else 3  # a proportion has steps of about a hundredth
     return PairCell(
-        decimal(pair.difference), bounds(pair.low, pair.high), p_value(pair.p_value), p_value(pair.p_adjusted)
+        decimal(pair.difference),
+        bounds(pair.low, pair.high, decimals),
+        p_value(pair.p_value),
+        p_value(pair.p_adjusted),
     )
 
 
