@@ -8,10 +8,11 @@ import pytest
 
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
-from nephrograde.files import read_rows
+from nephrograde.files import read_json, read_rows, write_json
 from nephrograde.fit.folds import assemble_job, plan_fits
 from nephrograde.fit.job import check_job
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.seal import seal_fold
 from nephrograde.sample.dataset import SampleSet
 from nephrograde.sample.prepare import read_prepared
 from nephrograde.sample.stage import prepare_scans
@@ -67,3 +68,15 @@ def test_a_split_by_image_is_caught(planned):
     )
     with pytest.raises(RunError, match=f"{job.learn.patient_ids[0]}.*learn.*test.*by patient"):
         check_job(replace(job, test=moved))
+
+
+def test_a_network_of_an_earlier_version_is_fitted_again(tiny_study_path, tiny_run_copy):
+    run, study = RunFolder(tiny_run_copy), load_inputs(tiny_study_path)
+    cohort, split = open_cohort(study, run)
+    known = {"prepared": read_prepared(run), "is_high": {one.patient_id: one.is_high for one in cohort.cases}}
+    assert plan_fits(study, split, run=run, **known) == []
+    fold = run.fold("weak-1-cmp", 1)
+    card = {name: value for name, value in read_json(fold.card_path).items() if name != "n_learn_high"}
+    write_json(fold.card_path, card)
+    seal_fold(fold)
+    assert [(one.model, one.fold) for one in plan_fits(study, split, run=run, **known)] == [("weak-1-cmp", 1)]

@@ -54,7 +54,8 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         split: Their test set and folds.
         run: The run folder; its models have been fitted.
         reason: Why the test set is opened, for the ledger; may be empty the first time. With None it stays closed,
-            and only out-of-fold scores are used.
+            and only out-of-fold scores are used, and those of the test patients, without their truth, for the scale
+            of the networks' mean.
 
     Raises:
         RunError: The test set was opened before, something has changed since, and no reason is given; or a fitted

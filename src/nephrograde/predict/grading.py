@@ -44,12 +44,12 @@ class Grading:
     """The answer for one scan: the probability of high grade, the call, what was read, and how far to trust it.
 
     ``p_high`` is the calibrated mean of the folds' networks, on the scale of ``scores.csv``; ``p_high_of_folds`` is
-    what each of them gives on that scale, and ``folds_high`` counts those that call the scan high by themselves.
-    ``call`` compares the mean with the threshold that the run froze on out-of-fold training scores; ``performance`` is
-    that of the model in its study. ``phase_seen`` is the phase that the kidneys show, with its probability, and
-    ``kidney_gap_mm`` the distance from the tumour's edge to the nearest kidney; all are None if no kidney was found. Of
-    exported pictures there is no ``spacing_mm``, ``size`` ends with how many they are, and ``center_mm`` is counted
-    from the corner of the first one shown.
+    what each of them gives on that scale (``p_high`` may lie outside their range, as averaging is made up for), and
+    ``folds_high`` counts those that call the scan high by themselves. ``call`` compares the mean with the threshold
+    that the run froze on out-of-fold training scores; ``performance`` is that of the model in its study. ``phase_seen``
+    is the phase that the kidneys show, with its probability, and ``kidney_gap_mm`` the distance from the tumour's edge
+    to the nearest kidney; all are None if no kidney was found. Of exported pictures there is no ``spacing_mm``,
+    ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
     """
 
     model: str

@@ -184,7 +184,10 @@ def _other_methods(study: Study, scored: Collection[str]) -> list[Deviation]:
         Deviation(
             t("Scoring the test set"),
             t("One set of values per model."),
-            t("Mean probability over the {folds} fold networks of each model.", folds=split.folds),
+            t(
+                "Mean log odds of the {folds} fold networks of each model, on the scale of one network.",
+                folds=split.folds,
+            ),
             t("Uses all training patients; no single fold is selected."),
         ),
         Deviation(
