@@ -25,7 +25,7 @@ from sklearn import config_context
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.split import draw_split
 from nephrograde.evaluation.increment import stack_images
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores import Score, Scores, SplitName
 from nephrograde.study import EvaluateSettings, SplitSettings
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _score(cohort: Cohort, split: Split, image: FloatVector, *, scene: Scene, st
         place = split.assignments[case.patient_id]
         each = 1.0 / (1.0 + np.exp(-(levels + scales * value)))
         p_high = float(each.mean() if place.fold is None else each[place.fold])
-        part = "test" if place.fold is None else "oof"
+        part: SplitName = "test" if place.fold is None else "oof"
         rows.append(Score(case.patient_id, "network", part, place.fold, case.is_high, p_high))
     return Scores(tuple(rows))
 

@@ -73,10 +73,11 @@ def test_a_split_by_image_is_caught(planned):
 def test_a_network_of_an_earlier_version_is_fitted_again(tiny_study_path, tiny_run_copy):
     run, study = RunFolder(tiny_run_copy), load_inputs(tiny_study_path)
     cohort, split = open_cohort(study, run)
-    known = {"prepared": read_prepared(run), "is_high": {one.patient_id: one.is_high for one in cohort.cases}}
-    assert plan_fits(study, split, run=run, **known) == []
+    prepared, is_high = read_prepared(run), {one.patient_id: one.is_high for one in cohort.cases}
+    assert plan_fits(study, split, run=run, prepared=prepared, is_high=is_high) == []
     fold = run.fold("weak-1-cmp", 1)
     card = {name: value for name, value in read_json(fold.card_path).items() if name != "n_learn_high"}
     write_json(fold.card_path, card)
     seal_fold(fold)
-    assert [(one.model, one.fold) for one in plan_fits(study, split, run=run, **known)] == [("weak-1-cmp", 1)]
+    jobs = plan_fits(study, split, run=run, prepared=prepared, is_high=is_high)
+    assert [(one.model, one.fold) for one in jobs] == [("weak-1-cmp", 1)]

@@ -27,9 +27,10 @@ def test_every_public_name_has_an_entry_in_the_api_reference():
 
 
 def commands(page_path):
-    """The code blocks of a page without comments, which are translated."""
+    """The code blocks of a page without what is translated: comments, and what a command prints."""
     blocks = re.findall(r"^```(.*?)^```", page_path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [[re.sub(r"\s+#.*", "", line) for line in block.splitlines()] for block in blocks]
+    lines = [[re.sub(r"\s+#.*| --lang zh$", "", line) for line in block.splitlines()] for block in blocks]
+    return [[line for line in block if line.startswith("$ ")] if block[0] == "console" else block for block in lines]
 
 
 def test_the_tutorial_and_every_how_to_guide_exist_in_chinese():

@@ -16,7 +16,7 @@ from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.increment import WITH, WITHOUT, Increment, Stacks, stack_images
 from nephrograde.evaluation.logistic import firth_likelihood
 from nephrograde.evaluation.remarks import Caution, Reason
-from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.scores import Score, Scores, SplitName
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.study import EvaluateSettings, SplitSettings
 
@@ -40,7 +40,7 @@ def make_cohort(n: int = 260) -> tuple[Cohort, np.ndarray]:
             None,
             {},
             {
-                "age_years": None if k % 29 == 0 else float(age[k]),
+                **({} if k % 29 == 0 else {"age_years": float(age[k])}),
                 "sex": "male" if k % 3 else "female",
                 "size_cm": float(np.exp(log_size[k])),
             },
@@ -59,7 +59,7 @@ def score(values: np.ndarray, *, splits: tuple[str, ...] = ("oof", "test")) -> S
     rows = []
     for case, value in zip(COHORT.cases, values.tolist(), strict=True):
         place = SPLIT.assignments[case.patient_id]
-        split = "test" if place.split == "test" else "oof"
+        split: SplitName = "test" if place.split == "test" else "oof"
         if split in splits:
             rows.append(Score(case.patient_id, MODEL, split, place.fold, case.is_high, 1 / (1 + math.exp(-value))))
     return Scores(tuple(rows))
