@@ -63,6 +63,8 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/phase_images.py
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/out_of_fold.py
+	$(BIN)/python bench/readers.py
+	$(BIN)/python bench/sample_size.py
 	$(BIN)/python -m bench.deidentify
 
 clean:

@@ -69,7 +69,13 @@ napoleon_use_rtype = False
 # Types of NumPy, pandas and the standard library have no page here; references into this package must lead somewhere.
 nitpick_ignore_regex = [("py:.*", r"(?!nephrograde\.).*")]
 
-RETURNED = {"nephrograde.Audits", "nephrograde.Grader", "nephrograde.Run"}
+RETURNED = {
+    "nephrograde.Audits",
+    "nephrograde.Grader",
+    "nephrograde.Plan",
+    "nephrograde.ReaderAnalysis",
+    "nephrograde.Run",
+}
 """Classes that functions of the package return; their constructors are not for users."""
 
 # HTML ----------------------------------------------------------------------------------------------------------------

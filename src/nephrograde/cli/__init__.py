@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.cli import cohort, results, study
+from nephrograde.cli import cohort, planning, results, study
 from nephrograde.cli.shared import ARGUMENTS
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (cohort, study, results):  # in the order of a study
+for room in (planning, cohort, study, results):  # in the order of a study
     app.add_typer(room.commands)
 
 

@@ -27,6 +27,7 @@ ROOMS = (
     "cohort/place.py",
     "cohort/stage.py",
     "evaluation/ledger.py",
+    "evaluation/plan.py",
     "evaluation/stage.py",
     "fit/folds.py",
     "reads/analysis.py",
