@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.compare import adjust, compare_models
+from nephrograde.evaluation.equivalence import compare_equivalence
 from nephrograde.report.tables.paper import MEASURES, paper_rows
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.numbers import NOTHING
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.equivalence import Equivalence
     from nephrograde.evaluation.metrics import Estimate
-    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.scores import ModelScores, SplitName
 
 FOREIGN_TRUTHS = 0.05
 """If a larger proportion of the common ids have different truths, the ids do not refer to the same patients."""
@@ -89,6 +91,7 @@ class MeasureRow:
     """One measure of a model with the same name in both runs, each on all its own patients, and the paired difference.
 
     ``comparison`` is run A minus run B on the patients that both scored; if there is none, ``untested`` says why.
+    ``equivalence``, of the AUC only, judges run A against run B by the margin of run A.
     """
 
     model: str
@@ -99,6 +102,7 @@ class MeasureRow:
     text_b: str
     comparison: Comparison | None
     untested: Untested | None
+    equivalence: Equivalence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +265,11 @@ def _rows(a: Results, b: Results, *, split: SplitName, reason: Untested | None) 
         if not (in_a and in_b):
             untested = Untested.ONLY_IN_A if in_a else Untested.ONLY_IN_B
         found: dict[str, Comparison] = {}
+        judged: Equivalence | None = None
         if untested is None:
             found = {pair.measure: pair for pair in _paired(a, b, model, split=split)}
             untested = None if found else Untested.NO_COMMON_PATIENTS
+            judged = _judge(a, b, model, split=split) if found else None
         texts_a, texts_b = _texts(a, model, split=split), _texts(b, model, split=split)
         for measure in MEASURES:
             pair = found.get(measure)
@@ -277,6 +283,7 @@ def _rows(a: Results, b: Results, *, split: SplitName, reason: Untested | None) 
                     texts_b.get(measure, ""),
                     pair,
                     None if pair else untested or Untested.NO_THRESHOLD,
+                    judged if measure == "auc" else None,
                 )
             )
     return _adjusted(rows)
@@ -290,12 +297,25 @@ def _texts(run: Results, model: str, *, split: SplitName) -> dict[str, str]:
     return {}
 
 
+def _judge(a: Results, b: Results, model: str, *, split: SplitName) -> Equivalence:
+    """Judge run A against run B for one model, on the same patients as their comparison, by the margin of run A."""
+    scores_a, scores_b = a.scores.of(model, split), b.scores.of(model, split)
+    common = _common(scores_a, scores_b)
+    models = {f"A: {model}": scores_a.select(common), f"B: {model}": scores_b.select(common)}
+    return compare_equivalence(models, margin=a.settings.margin, split=split)[0]
+
+
+def _common(scores_a: ModelScores, scores_b: ModelScores) -> tuple[str, ...]:
+    """The patients that both scored with the same truth."""
+    truth_b = dict(zip(scores_b.patient_ids, scores_b.is_high.tolist(), strict=True))
+    truths_a = zip(scores_a.patient_ids, scores_a.is_high.tolist(), strict=True)
+    return tuple(patient for patient, is_high in truths_a if truth_b.get(patient) == is_high)
+
+
 def _paired(a: Results, b: Results, model: str, *, split: SplitName) -> Sequence[Comparison]:
     """Run A minus run B for one model, on the patients that both scored with the same truth."""
     scores_a, scores_b = a.scores.of(model, split), b.scores.of(model, split)
-    truth_b = dict(zip(scores_b.patient_ids, scores_b.is_high.tolist(), strict=True))
-    truths_a = zip(scores_a.patient_ids, scores_a.is_high.tolist(), strict=True)
-    common = tuple(patient for patient, is_high in truths_a if truth_b.get(patient) == is_high)
+    common = _common(scores_a, scores_b)
     if not common:
         return ()
     at_a, at_b = (math.nan if frozen is None else frozen.value for frozen in (a.threshold(model), b.threshold(model)))

@@ -14,7 +14,7 @@ from nephrograde.report.pages.side_by_side import FOREIGN_TRUTHS, Untested
 from nephrograde.report.tables.paper import measure_in_words
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value
-from nephrograde.report.text.remarks import reason_words
+from nephrograde.report.text.remarks import reason_words, verdict_words
 from nephrograde.staging import staged
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ CSV_COLUMNS = (
     "p_value",
     "p_adjusted",
     "paired_n",
+    "margin",
+    "verdict",
     "method",
     "a_synthetic",
     "b_synthetic",
@@ -77,6 +79,8 @@ def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:
     if (pair := row.comparison) is not None:
         cells |= {"difference": pair.difference, "difference_low": pair.low, "difference_high": pair.high}
         cells |= {"p_value": pair.p_value, "p_adjusted": pair.p_adjusted, "paired_n": pair.n, "method": pair.method}
+        if row.equivalence is not None:
+            cells |= {"margin": row.equivalence.margin, "verdict": row.equivalence.verdict}
     else:
         cells["method"] = f"not tested: {row.untested}"
     cells |= {"a_synthetic": int(side.a.is_synthetic), "b_synthetic": int(side.b.is_synthetic)}
@@ -93,6 +97,7 @@ def _render(side: SideBySide) -> str:
         summary=summary(side),
         parts=[list(rows) for _, rows in groupby(map(_printed, side.rows), key=lambda row: row["model"])],
         reasons=_reasons(side),
+        margin=f"{side.a.settings.margin:g}",
     )
 
 
@@ -109,6 +114,7 @@ def _printed(row: MeasureRow) -> dict[str, str]:
         "p": NOTHING if pair is None else p_value(pair.p_value),
         "p_adjusted": NOTHING if pair is None else p_value(pair.p_adjusted),
         "n": NOTHING if pair is None else str(pair.n),
+        "verdict": "" if row.equivalence is None else verdict_words(row.equivalence.verdict),
     }
 
 

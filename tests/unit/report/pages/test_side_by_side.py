@@ -11,10 +11,11 @@ import pytest
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.compare import compare_models
+from nephrograde.evaluation.equivalence import compare_equivalence
 from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
-from nephrograde.evaluation.remarks import Rule
+from nephrograde.evaluation.remarks import Rule, Verdict
 from nephrograde.evaluation.scores import SPLITS, Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.files import read_rows
@@ -117,6 +118,30 @@ def test_difference_is_the_paired_one_on_the_same_patients(two_runs: tuple[Path,
     assert found is not None
     assert found.n == 15
     assert "not in both" not in found.method
+
+
+def test_run_a_is_judged_against_run_b_by_the_area(tmp_path: Path) -> None:
+    rows = [made_scores(seed, ("weak-1-cmp",), range(400)) for seed in (1, 2)]
+    side = compare_runs(store(tmp_path / "a", rows[0]), store(tmp_path / "b", rows[1]))
+    scores = {name: run.scores.of("weak-1-cmp", "test") for name, run in (("a", side.a), ("b", side.b))}
+    expected = compare_equivalence(scores, margin=0.05)[0]
+    found = row_of(side, "weak-1-cmp", "auc").equivalence
+    assert found is not None
+    assert found.verdict is not None
+    assert not found.verdict.is_withheld
+    assert (found.verdict, found.low, found.high) == (expected.verdict, expected.low, expected.high)
+    assert row_of(side, "weak-1-cmp", "accuracy").equivalence is None
+    write_side_by_side(side, tmp_path / "out")
+    written = read_rows(tmp_path / "out" / "compare.csv", ("measure", "margin", "verdict"))
+    assert {row["measure"]: row["verdict"] for row in written} == {
+        "auc": expected.verdict, "accuracy": "", "sensitivity": "", "specificity": "",
+    }  # fmt: skip
+
+
+def test_few_patients_in_both_runs_have_no_verdict(two_runs: tuple[Path, Path]) -> None:
+    found = row_of(compare_runs(*two_runs), "weak-1-cmp", "auc").equivalence
+    assert found is not None
+    assert found.verdict is Verdict.TOO_FEW
 
 
 def test_what_differs_is_listed_key_by_key(two_runs: tuple[Path, Path]) -> None:
