@@ -125,7 +125,7 @@ def difference_bounds(difference: float, variance: float, *, z: float) -> Bounds
     [0.16, 0.925]
     """
     reach = z * math.sqrt(variance)
-    if not reach:
+    if not reach or abs(difference) >= 1.0:
         return difference, difference
     low, high = difference - reach, difference + reach
     if low < -1.0 or high > 1.0:

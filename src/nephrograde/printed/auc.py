@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.interval import newcombe_bounds
+from nephrograde.evaluation.interval import difference_bounds, newcombe_bounds
 from nephrograde.evaluation.power import detectable_difference, difference_variance, hanley_mcneil_variance
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class AucInterval:
 class AucDifference:
     """The 95 % interval of the difference of two printed AUCs, for an assumed correlation.
 
-    ``detectable`` is the smallest true difference that a two-sided test at 5 % finds with 80 % power.
+    ``detectable`` is the smallest true difference that a two-sided test at 5 % finds with 80 % power; NaN above 1.
     """
 
     positives: int
@@ -90,7 +90,7 @@ class AucDifference:
             "difference": self.difference,
             "low": self.low,
             "high": self.high,
-            "detectable": self.detectable,
+            "detectable": None if math.isnan(self.detectable) else self.detectable,
         }
 
 
@@ -231,8 +231,7 @@ def auc_differences(first: Printed, second: Printed, positives: Positives) -> Pa
         variances = [hanley_mcneil_variance(area, count, first.n - count) for area in areas]
         for correlation in CORRELATIONS:
             variance = difference_variance(*variances, correlation=correlation)
-            reach = normal_quantile(0.95) * math.sqrt(variance)
-            low, high = difference - reach, difference + reach
+            low, high = difference_bounds(difference, variance, z=normal_quantile(0.95))
             rows.append(AucDifference(count, correlation, difference, low, high, detectable_difference(variance)))
     return PairedAucs(
         first.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from itertools import product
@@ -307,6 +308,15 @@ def test_the_difference_over_a_range_of_correlations():
     half = pair.differences[2]
     assert half.high - half.difference == pytest.approx(0.06, abs=0.003)
     assert half.detectable == pytest.approx(0.09, abs=0.004)
+
+
+def test_a_handful_of_patients_detects_no_difference_and_its_bounds_stay_within_minus_1_and_1():
+    models = [printed({"auc": auc}, 4, positives="1") for auc in ("0.60", "0.10")]
+    (pair,) = audit_group(models).differences
+    first = pair.differences[0]
+    assert math.isnan(first.detectable)
+    assert first.as_dict()["detectable"] is None
+    assert all(-1.0 <= row.low <= row.difference <= row.high <= 1.0 for row in pair.differences)
 
 
 def test_the_difference_uses_positives_that_are_given_or_shared():

@@ -122,7 +122,7 @@ def _difference_in_words(pair: PairedAucs, n: int) -> Iterator[str]:
                 correlation=row.correlation,
                 low=f"{row.low:.3f}",
                 high=f"{row.high:.3f}",
-                detectable=f"{row.detectable:.3f}",
+                detectable="–" if math.isnan(row.detectable) else f"{row.detectable:.3f}",
             )
     if any(row.holds_zero for row in pair.differences):
         yield "  " + t(
