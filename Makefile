@@ -65,6 +65,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/out_of_fold.py
 	$(BIN)/python bench/readers.py
 	$(BIN)/python bench/sample_size.py
+	$(BIN)/python bench/scale.py
 	$(BIN)/python -m bench.deidentify
 
 clean:

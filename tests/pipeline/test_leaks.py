@@ -74,10 +74,10 @@ def test_a_network_of_an_earlier_version_is_fitted_again(tiny_study_path, tiny_r
     run, study = RunFolder(tiny_run_copy), load_inputs(tiny_study_path)
     cohort, split = open_cohort(study, run)
     prepared, is_high = read_prepared(run), {one.patient_id: one.is_high for one in cohort.cases}
-    assert plan_fits(study, split, run=run, prepared=prepared, is_high=is_high) == []
+    assert plan_fits(study, split, prepared=prepared, is_high=is_high, run=run) == []
     fold = run.fold("weak-1-cmp", 1)
     card = {name: value for name, value in read_json(fold.card_path).items() if name != "n_learn_high"}
     write_json(fold.card_path, card)
     seal_fold(fold)
-    jobs = plan_fits(study, split, run=run, prepared=prepared, is_high=is_high)
-    assert [(one.model, one.fold) for one in jobs] == [("weak-1-cmp", 1)]
+    (planned,) = plan_fits(study, split, prepared=prepared, is_high=is_high, run=run)
+    assert (planned.model, planned.fold) == ("weak-1-cmp", 1)
