@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.report.methods.scale_methods import common_scale, prior_correction
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
 from nephrograde.report.tables.wording import given_words, level_words
 from nephrograde.report.text.arms import by_arm
@@ -352,7 +351,7 @@ def ensemble(run: Results) -> str:
         folds=run.study.split.folds,
     )
     several = [arm for arm in run.study.arm if (arm.slices or 0) > 1]
-    return as_text([first, by_arm(run.study, _pooling, several), prior_correction(run), common_scale(run)])
+    return as_text([first, by_arm(run.study, _pooling, several)])
 
 
 def _pooling(fit: FitSettings) -> str:

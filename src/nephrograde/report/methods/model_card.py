@@ -14,7 +14,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph
+from nephrograde.report.methods import paragraph, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.baselines import baseline_sentence
@@ -140,6 +140,8 @@ def _details(own: Results, model: str) -> list[str]:
     return [
         design.networks(own),
         design.ensemble(own),
+        scale_methods.prior_correction(own),
+        scale_methods.common_scale(own),
         design.field_of_view(own),
         design.windowing(own),
         design.resampling(own),

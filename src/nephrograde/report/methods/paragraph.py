@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
+from nephrograde.report.methods import scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.language import t
@@ -48,6 +49,8 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.augmentation,
         design.class_balance,
         design.ensemble,
+        scale_methods.prior_correction,
+        scale_methods.common_scale,
         statistics.baselines,
         statistics.thresholds,
         statistics.measures,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods.paragraph import methods_paragraph
 from nephrograde.report.methods.scale_methods import common_scale, prior_correction
 from nephrograde.report.text.language import speaking
@@ -29,7 +28,7 @@ def test_the_prevalence_and_the_factor_are_told(record: Results) -> None:
     with speaking("zh"):
         assert "47%" in prior_correction(record)
         assert "系数1.25" in common_scale(record)
-        assert common_scale(record) in design.ensemble(record)
+        assert common_scale(record) in methods_paragraph(record)
 
 
 def test_different_networks_give_a_range(record: Results) -> None:
