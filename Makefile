@@ -66,6 +66,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/readers.py
 	$(BIN)/python bench/sample_size.py
 	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/increment.py
 	$(BIN)/python -m bench.deidentify
 
 clean:

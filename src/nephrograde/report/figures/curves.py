@@ -127,7 +127,7 @@ def draw_benefit(run: Results) -> Drawing | None:
     if not panels:
         return None
     drawn = {name: curves[name] for name in _drawn(panels)}
-    top = max(max(point.net_benefit, point.treat_all, 0.01) for curve in drawn.values() for point in curve)
+    top = max(_top(name, point) for name, curve in drawn.items() for point in curve)
     figure, all_axes = _figure(panels, t("Threshold probability"), t("Net benefit per patient"))
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_references(axes, curves[panel.lines[0].model])
@@ -146,6 +146,12 @@ def draw_benefit(run: Results) -> Drawing | None:
     )
     rows = [asdict(point) for curve in drawn.values() for point in curve]
     return finish(figure, "benefit", words, is_synthetic=run.is_synthetic, data=rows)
+
+
+def _top(model: str, point: BenefitPoint) -> float:
+    """The highest value that is drawn at a point: with the band, where there is one."""
+    is_banded = model not in BASELINES and math.isfinite(point.high)
+    return max(point.net_benefit, point.treat_all, 0.01, point.high if is_banded else 0.01)
 
 
 def _draw_curve(axes: Axes, line: Line, points: Sequence[BenefitPoint]) -> None:
