@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from nephrograde.evaluation.metrics import auc
+from nephrograde.evaluation.metrics import auc_delong
 from nephrograde.evaluation.out_of_fold import ledell_auc, stratified_auc
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def row(n: int, share: float, true: float, replicates: int) -> tuple[tuple[str, 
     drawn = [draw(is_high, folds, true, stream) for _ in range(replicates)]
     shown = [stratified_auc(scores, is_high, folds) for scores in drawn]
     plain = [ledell_auc(scores, is_high, folds) for scores in drawn]
-    pooled = [auc(scores, is_high) for scores in drawn]
+    pooled = [auc_delong(scores, is_high) for scores in drawn]
     bias, covered = bias_of(shown, true), coverage(shown, true)
     is_missed = n >= ENOUGH and (covered < WANTED or abs(bias) > BIAS)
     cells = (

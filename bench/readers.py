@@ -108,8 +108,8 @@ def draw_reads(
         + stream.normal(0, math.sqrt(SHARED["reader"]), (1, design.readers, design.n))
         + stream.normal(0, math.sqrt(SHARED["rest"]), shape)
     )
-    scores = mean * truths(design) + noise
-    return 1.0 + np.searchsorted(LEVELS, scores) if design.levels else scores
+    scores: ReadArray = mean * truths(design) + noise
+    return (1.0 + np.searchsorted(LEVELS, scores)).astype(np.float64) if design.levels else scores
 
 
 def draw_model(design: Design, stream: np.random.Generator, patient: np.ndarray, *, auc: float) -> np.ndarray:

@@ -163,12 +163,19 @@ def print_template(template: Template) -> None:
 
 def print_table(run: RunFolder) -> None:
     """Print the results of a run as in the paper: on the test set, or out of fold if there are no test rows."""
+    from nephrograde.report.tables.out_of_fold import out_of_fold_words
     from nephrograde.report.tables.paper import paper_table
     from nephrograde.results import Results
 
     results = Results.read(run.run_dir)
     headings, rows = paper_table(results.estimates, results.reported)
-    print_rows(headings, rows, t("Test set") if results.reported == "test" else t("Out-of-fold scores"))
+    title = t("Test set")
+    if results.reported == "oof":
+        is_chosen = bool(out_of_fold_words(results).calls)
+        title = (
+            t("Out-of-fold scores, thresholds chosen on the same patients") if is_chosen else t("Out-of-fold scores")
+        )
+    print_rows(headings, rows, title)
 
 
 def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:

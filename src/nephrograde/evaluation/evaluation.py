@@ -39,7 +39,7 @@ from nephrograde.evaluation.metrics import (
     sensitivity,
     specificity,
 )
-from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, with_caution
+from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, of_fitted_folds, with_caution
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
@@ -127,14 +127,19 @@ def evaluate_scores(
     reported: SplitName = "test" if scores.has_test else "oof"
     models = {model: scores.of(model, reported) for model in scores.models}
     values = {model: threshold.value for model, threshold in thresholds.items()}
+    chosen = [model for model, threshold in thresholds.items() if threshold.rule is not Rule.FIXED]
     calibration, net_benefit = _draw_curves(models, reported, settings)
     return Evaluation(
         tuple(estimates),
-        compare_models(
-            models, values, split=reported, confidence=settings.confidence, arms=arms, primary=settings.primary
+        of_fitted_folds(
+            compare_models(
+                models, values, split=reported, confidence=settings.confidence, arms=arms, primary=settings.primary
+            ),
+            reported,
+            chosen=chosen,
         ),
         thresholds,
-        compare_equivalence(models, margin=settings.margin, split=reported),
+        of_fitted_folds(compare_equivalence(models, margin=settings.margin, split=reported), reported),
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),

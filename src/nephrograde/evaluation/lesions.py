@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluation.compare import Comparison, adjust
+from nephrograde.evaluation.out_of_fold import of_fitted_folds
 from nephrograde.evaluation.scores import SPLITS, Score, Scores, SplitName, parse_scores
 from nephrograde.sheet import Sheet
 
@@ -100,7 +101,7 @@ class Lesions:
                 vectors = {a: rows_a.p_high, b: rows_b.p_high}
                 owners = [self.patient_of[lesion] for lesion in common]
                 rows += compare_clustered(vectors, rows_a.is_high, owners, confidence=confidence)
-        return adjust([replace(row, measure=MEASURE) for row in rows])
+        return of_fitted_folds(adjust([replace(row, measure=MEASURE) for row in rows]), split)
 
 
 def parse_lesions(sheet: Sheet) -> Lesions:

@@ -16,23 +16,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.metrics import Estimate, auc
+from nephrograde.evaluation.interval import Area, auc_bounds
+from nephrograde.evaluation.metrics import Estimate, auc, auc_delong
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import paired_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from nephrograde.evaluation.scores import ModelScores
+    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.evaluation.equivalence import Equivalence
+    from nephrograde.evaluation.scores import ModelScores, SplitName
 
 STRATIFIED, LEDELL, POOLED = "auc", "auc_ledell", "auc_pooled"
+CALLS = ("accuracy", "sensitivity", "specificity")
+"""Measures of calls, which depend on the threshold."""
+Tested = TypeVar("Tested", bound="Comparison | Equivalence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +79,15 @@ def stratified_auc(
         ScoresError: No fold has patients of both grades, no patient, a value that is not finite, or different lengths.
 
     Source:
-        LeDell 2015, section 4, for equal weights and the influence curve.
+        LeDell 2015, section 4, for equal weights and the influence curve. Interval:
+        :func:`nephrograde.evaluation.interval.auc_bounds`.
 
     >>> p_high = [0.1, 0.3, 0.4, 0.2, 0.7, 0.6, 0.9, 0.8]
     >>> print(stratified_auc(p_high, [0, 0, 1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]))
     0.875 (0.228–0.994)
     """
     areas, left_out = _areas(p_high, is_high, folds)
-    value = _mean_auc(areas)
-    variance = _variance(areas)
+    value, variance = _mean_auc(areas), _variance(areas)
     made = replace(
         _estimate(STRATIFIED, areas, confidence=confidence),
         note=f"{left_out} of {left_out + len(areas)} folds left out: patients of one grade" if left_out else "",
@@ -91,12 +97,19 @@ def stratified_auc(
     if math.isnan(variance):
         note = "no interval: no fold has two patients of each grade"
         return replace(made, note=note, caution=Caution.SINGLE_PATIENT, caution_value=None)
-    if value in {0.0, 1.0} or not variance:
-        note = "variance 0 because the AUC of every fold is exactly 0 or 1: interval unreliable"
-        return replace(made, low=value, high=value, note=note, caution=Caution.PERFECT_AUC, caution_value=None)
-    middle = math.log(value / (1.0 - value))
-    reach = normal_quantile(confidence) * math.sqrt(variance) / (value * (1.0 - value))
-    return replace(made, low=_expit(middle - reach), high=_expit(middle + reach))
+    area = Area(value, variance, made.n_high, made.n - made.n_high)
+    low, high = auc_bounds(area, z=normal_quantile(confidence))
+    if area.has_variance:
+        return replace(made, low=low, high=high)
+    return replace(
+        made,
+        low=low,
+        high=high,
+        method=f"{_folds(areas)}, Newcombe's method 5, {100 * confidence:g} % CI",
+        note="no variance: the AUC of every fold is exactly 0 or 1, or all scores are equal",
+        caution=Caution.SCORE_INTERVAL,
+        caution_value=None,
+    )
 
 
 def ledell_auc(
@@ -163,9 +176,10 @@ def estimate_out_of_fold(patients: ModelScores, *, confidence: float) -> list[Es
         except ScoresError as error:
             if error.reason is not Reason.ONE_GRADE:
                 raise
+    plain = with_caution(auc_delong(patients.p_high, patients.is_high, confidence=confidence), Caution.POOLED)
     if made:
-        return [*made, with_caution(replace(pooled, measure=POOLED), Caution.POOLED)]
-    return [with_caution(pooled, Caution.NO_FOLDS)]
+        return [*made, with_caution(replace(pooled, measure=POOLED), Caution.POOLED), plain]
+    return [with_caution(pooled, Caution.NO_FOLDS), plain]
 
 
 def with_caution(estimate: Estimate, caution: Caution) -> Estimate:
@@ -178,6 +192,34 @@ def with_caution(estimate: Estimate, caution: Caution) -> Estimate:
     }
     note = "; ".join(part for part in (estimate.note, words[caution]) if part)
     return replace(estimate, note=note, caution=caution)
+
+
+def of_fitted_folds(rows: Iterable[Tested], split: SplitName, *, chosen: Collection[str] = ()) -> tuple[Tested, ...]:
+    """Add to tests on out-of-fold scores that they hold for the models as fitted only.
+
+    The scores of one fold share a network, and the networks share most of their training patients. A test over patients
+    takes no account of that: it asks about these networks, not about networks fitted to other patients.
+
+    Args:
+        rows: The pairs of models.
+        split: Of their scores. Rows of test patients are returned as they are.
+        chosen: The models whose threshold was chosen on the same patients; the tests of their calls are optimistic.
+
+    Returns:
+        The rows in the same order. A caution that is there already, or the reason of a missing number, is kept.
+    """
+    if split == "test":
+        return tuple(rows)
+    return tuple(_of_fitted_folds(row, chosen) for row in rows)
+
+
+def _of_fitted_folds(row: Tested, chosen: Collection[str]) -> Tested:
+    if row.reason is not None:
+        return row
+    words, caution = "holds for the fitted folds only", Caution.FITTED_FOLDS
+    if getattr(row, "measure", "") in CALLS and {row.model_a, row.model_b} & set(chosen):
+        words, caution = f"thresholds chosen on these same patients: optimistic; {words}", Caution.OPTIMISTIC
+    return replace(row, method=f"{row.method}; {words}", caution=row.caution or caution)
 
 
 def _areas(p_high: npt.ArrayLike, is_high: npt.ArrayLike, folds: npt.ArrayLike) -> tuple[list[FoldArea], int]:
@@ -220,14 +262,13 @@ def _variance(areas: Sequence[FoldArea]) -> float:
     return math.fsum(of_high / area.n_high + of_low / area.n_low for area in areas) / len(areas) ** 2
 
 
+def _folds(areas: Sequence[FoldArea]) -> str:
+    return "1 fold" if len(areas) == 1 else f"mean of {len(areas)} folds"
+
+
 def _estimate(measure: str, areas: Sequence[FoldArea], *, confidence: float) -> Estimate:
     """The mean AUC without an interval, which its caller fills in."""
     n_high = sum(area.n_high for area in areas)
     n = n_high + sum(area.n_low for area in areas)
-    folds = "1 fold" if len(areas) == 1 else f"mean of {len(areas)} folds"
-    method = f"{folds}, LeDell on the logit scale, {100 * confidence:g} % CI"
+    method = f"{_folds(areas)}, LeDell on the logit scale, {100 * confidence:g} % CI"
     return Estimate(measure, _mean_auc(areas), math.nan, math.nan, n, n_high, method, confidence=confidence)
-
-
-def _expit(x: float) -> float:
-    return 0.5 * (1.0 + math.tanh(x / 2.0))

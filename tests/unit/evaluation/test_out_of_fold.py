@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.scores import SplitName
 
 P_HIGH = [0.1, 0.3, 0.4, 0.2, 0.7, 0.6, 0.9, 0.65]
 TRUTHS = [0, 0, 1, 1, 0, 0, 1, 1]
@@ -115,6 +116,12 @@ def test_without_two_patients_of_each_grade_in_a_fold_there_is_no_interval() -> 
     assert math.isnan(made.low)
 
 
+def test_folds_that_are_all_perfect_have_an_interval_with_a_width() -> None:
+    made = stratified_auc([0.1, 0.2, 0.8, 0.9, 0.3, 0.4, 0.6, 0.7], TRUTHS, FOLDS)
+    assert (made.value, made.high, made.caution) == (1.0, 1.0, Caution.SCORE_INTERVAL)
+    assert made.low == auc([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9], [0] * 4 + [1] * 4).low
+
+
 def test_folds_without_both_grades_are_an_error() -> None:
     with pytest.raises(ScoresError) as caught:
         stratified_auc([0.1, 0.9], [0, 1], [0, 1])
@@ -129,6 +136,7 @@ def test_the_primary_auc_of_out_of_fold_scores_is_stratified() -> None:
     assert (found["auc_pooled"].value, found["auc_pooled"].caution) == (10 / 16, Caution.POOLED)
     assert found["auc_bootstrap"].caution is Caution.POOLED
     assert found["auc_ledell"].value == 0.75
+    assert (found["auc_delong"].value, found["auc_delong"].caution) == (10 / 16, Caution.POOLED)
 
 
 @pytest.mark.parametrize("folds", [[None] * 8, [*FOLDS[:7], None], list(range(8))])
@@ -151,3 +159,27 @@ def test_folds_stay_with_their_patients() -> None:
     backwards = Scores(tuple(reversed(scores.rows)))
     assert measures(backwards)["auc"] == measures(scores)["auc"]
     assert scores.of("theirs", "oof").select(("P7", "P0")).known_folds == (1, 0)
+
+
+def test_tests_on_out_of_fold_scores_hold_for_the_fitted_folds_only() -> None:
+    chance = np.random.default_rng(6)
+    truths = chance.random(60) < 0.5
+    splits: tuple[SplitName, ...] = ("oof", "test")
+    rows = {
+        split: tuple(
+            Score(f"P{k}", model, split, k % 3 if split == "oof" else None, bool(high), p)
+            for model in ("a", "b")
+            for k, (high, p) in enumerate(zip(truths, chance.random(60), strict=True))
+        )
+        for split in splits
+    }
+    oof = evaluate_scores(Scores(rows["oof"]), EvaluateSettings(bootstraps=100))
+    assert {row.measure: row.caution for row in oof.comparisons} == {
+        "auc": Caution.FITTED_FOLDS,
+        "accuracy": Caution.OPTIMISTIC,
+        "sensitivity": Caution.OPTIMISTIC,
+        "specificity": Caution.OPTIMISTIC,
+    }
+    assert all(row.caution is Caution.FITTED_FOLDS and row.is_reliable for row in oof.equivalences)
+    test = evaluate_scores(Scores(rows["test"]), EvaluateSettings(bootstraps=100))
+    assert {row.caution for row in test.comparisons} == {row.caution for row in test.equivalences} == {None}

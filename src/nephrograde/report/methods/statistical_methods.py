@@ -43,6 +43,8 @@ def measure_text(measure: str) -> str:
     known = {
         "auc": t("area under the ROC curve (AUC)"),
         "auc_delong": t("AUC, plain DeLong interval"),
+        "auc_ledell": t("AUC, LeDell’s plain interval"),
+        "auc_pooled": t("AUC, pooled over the folds"),
         "auc_bootstrap": t("AUC, bootstrap interval"),
         "accuracy": t("accuracy"),
         "sensitivity": t("sensitivity"),
@@ -99,7 +101,7 @@ def measures(run: Results) -> str:
     found = computed(run)
     parts = []
     if "auc" in found:
-        parts.append(_auc_interval(found["auc"]))
+        parts.append(_auc_by_fold() if "auc_pooled" in found else _auc_interval(found["auc"]))
     if "auc_bootstrap" in found:
         parts.append(_bootstrap(found["auc_bootstrap"]))
     if shares := [measure_text(measure) for measure in PROPORTIONS if measure in found]:
@@ -107,6 +109,10 @@ def measures(run: Results) -> str:
     if not parts:
         return ""
     return t("Measures, with {percent}% intervals: {parts}.", percent=run.confidence_percent, parts=in_turn(parts))
+
+
+def _auc_by_fold() -> str:
+    return t("mean area under the ROC curve (AUC) of the folds with LeDell’s interval on the logit scale")
 
 
 def _auc_interval(estimates: Iterable[tuple[str, Estimate]]) -> str:

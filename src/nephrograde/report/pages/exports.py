@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
+from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
@@ -260,10 +261,7 @@ def _results(run: Results, name: str) -> Table | None:
     counted = t("[{confidence}% CI] (n/N)", confidence=confidence)
     notes = [
         t("Patients scored: {sizes}.", sizes=_sizes(run, rows)),
-        t(
-            "Intervals: DeLong’s method on the logit scale for AUC, Wilson’s score for proportions; {confidence}%.",
-            confidence=confidence,
-        ),
+        _intervals(run, split),
         t("AUC: area under the ROC curve. CI: confidence interval."),
     ]
     if split == "oof":
@@ -283,6 +281,25 @@ def _results(run: Results, name: str) -> Table | None:
         *(f"{measure_in_words(measure)}\n{counted}" for measure in MEASURES[1:]),
     )
     return Table(name, _marked(run, caption), headings, tuple(lines), tuple(notes))
+
+
+def _intervals(run: Results, split: str) -> str:
+    percent = run.confidence_percent
+    if split == "test":
+        return t(
+            "Intervals: DeLong’s method on the logit scale for AUC, Wilson’s score for proportions; {confidence}%.",
+            confidence=percent,
+        )
+    if any(estimate.measure == "auc_pooled" for _, _, estimate in run.estimates):
+        return t(
+            "Intervals: LeDell’s method for the mean AUC of the folds, Wilson’s score for proportions; {confidence}%.",
+            confidence=percent,
+        )
+    return t(
+        "Intervals: DeLong’s method on the logit scale for the pooled AUC, Wilson’s score for proportions; "
+        "{confidence}%.",
+        confidence=percent,
+    )
 
 
 def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
@@ -331,6 +348,8 @@ def _comparisons(run: Results) -> Table | None:
         family_sentence(run),
         t("A large P does not show that two models are equal."),
     ]
+    without_test = out_of_fold_words(run)
+    notes += [text for text in (without_test.tests, without_test.mcnemar) if text]
     notes += [f"{row.model_a} – {row.model_b}: {'; '.join(row.remarks)}." for row in pairs.rows if row.remarks]
     headings = [t("Model A"), t("Model B")]
     for measure in pairs.measures:

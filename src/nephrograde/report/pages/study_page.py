@@ -27,6 +27,7 @@ from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.increment import baseline_notes
 from nephrograde.report.tables.manifest import write_manifest
 from nephrograde.report.tables.missing import missing_value_rows
+from nephrograde.report.tables.out_of_fold import auc_words, out_of_fold_words
 from nephrograde.report.tables.paper import (
     absent_patients,
     beside_table,
@@ -160,6 +161,8 @@ def _results(run: Results) -> dict[str, Any]:
     pairs = pair_table(run)
     return {
         "split_words": split_words(run),
+        "without_test": out_of_fold_words(run),
+        "out_of_fold_auc": auc_words(run),
         "high_words": level_words(run)[1],
         "rows": rows,
         "out_of_fold": out_of_fold,

@@ -158,11 +158,18 @@ def evidence_sections(run: Results) -> EvidenceSections:
         slices=slice_rows(run),
         equivalence=equivalence_table(run),
         calibration=_model_rows(run, ("brier", "calibration_intercept", "calibration_slope", "ece")),
-        opinions=_model_rows(run, ("auc", "auc_delong", "auc_bootstrap", "ppv", "npv")),
+        opinions=_model_rows(run, _opinions(run)),
         lesions=_model_rows(run, ("auc", "auc_lesions")),
         subgroups=_subgroups(run),
         ledger=_ledger(run),
     )
+
+
+def _opinions(run: Results) -> tuple[str, ...]:
+    """The measures of the second opinions: where the AUC is the mean of the folds, the pooled one is the second."""
+    is_stratified = any(estimate.measure == "auc_pooled" for _, _, estimate in run.estimates)
+    second = "auc_pooled" if is_stratified and run.reported == "oof" else "auc_delong"
+    return ("auc", second, "auc_bootstrap", "ppv", "npv")
 
 
 def _model_rows(run: Results, measures: Sequence[str]) -> tuple[ModelRow, ...]:
@@ -180,6 +187,7 @@ def _model_row(model: Model, found: Sequence[Estimate | None]) -> ModelRow:
         words
         for row in found
         if row is not None and (row.reason is not None or row.measure not in {"ppv", "npv", "ece"})
+        if row.caution is not Caution.POOLED
         if (words := remark(row))
     ]
     cells = tuple(_cell(row) for row in found)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.increment import added_value_sentence
+from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.tables.primary import primary_sentence
 from nephrograde.report.text.arms import arms_by_text, by_arm
@@ -55,16 +56,16 @@ def given_words(supervision: Supervision) -> str:
 def summary(run: Results) -> list[str]:
     """Summarise the run in a few sentences.
 
-    Starts with what the images add to clinical data and tumour size, stacked, and over tumour size alone: the AUC of
-    one network, chosen out of fold without the test set, minus that of the size baseline. Then gives the highest AUC,
-    noting that choosing it on the test set makes it optimistic, the best baseline, chosen out of fold, and the primary
-    comparison or else the difference between a weak and a strong arm, with its interval. What the run does not have is
-    left out.
+    Starts with what it means if there is no test set, what the images add to clinical data and tumour size, stacked,
+    and over tumour size alone: the AUC of one network, chosen out of fold without the test set, minus that of the size
+    baseline. Then gives the highest AUC, noting that choosing it on the test set makes it optimistic, the best
+    baseline, chosen out of fold, and the primary comparison or else the difference between a weak and a strong arm,
+    with its interval. What the run does not have is left out.
     """
     rows = [row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)]
     networks = [row for row in rows if not row.is_baseline]
     baselines = [row for row in rows if row.is_baseline]
-    sentences = [added_value_sentence(run), _beyond_size(run), _who(run)]
+    sentences = [out_of_fold_words(run).lead, added_value_sentence(run), _beyond_size(run), _who(run)]
     if networks:
         sentences.append(_best_network(networks, run))
     if baselines:

@@ -75,8 +75,8 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
             "pooled, because folds are not known or none has patients of both grades: biased if the networks differ "
             "in level or spread"
         ),
+        Caution.FITTED_FOLDS: t("holds for the models as fitted only"),
         Caution.FOLDS_LEFT_OUT: t("number of folds left out, because their patients are of one grade: {n}", n=value),
-        Caution.FITTED_FOLDS: t("out of fold: holds for these fitted folds only, and differences are found too often"),
         Caution.CONSTANT_SCORES: t("all patients have the same probability, so the AUC is 0.5 by construction"),
     }[caution]
 

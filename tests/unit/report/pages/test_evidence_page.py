@@ -19,6 +19,7 @@ from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.pages.page import Numbering
 from nephrograde.report.tables.evidence import evidence_sections, section_titles
+from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import catalogue, speaking, spoken, translated
 from nephrograde.report.text.numbers import decimal
@@ -73,6 +74,7 @@ def render(record: Results, tables: dict[str, Any] | None) -> str:
     environment.globals.update(t=said, numbering=Numbering())
     contents: dict[str, Any] = {"run": record, "study": record.study, "synthetic": "SYNTHETIC DATA", "figures": {}}
     contents |= {"language": spoken(), "split_words": split_words(record)}
+    contents |= {"without_test": out_of_fold_words(record)}
     if tables is not None:
         record = dataclasses.replace(record, **NO_TABLES | tables)
         drawings = draw_evidence_figures(record)

@@ -1,0 +1,89 @@
+"""What a page says that rests on out-of-fold scores alone: on its first line, and beside its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.evaluation.remarks import Caution
+from nephrograde.report.text.language import t
+
+if TYPE_CHECKING:
+    from nephrograde.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFoldWords:
+    """Sentences for a page without a test set; all empty on a page that has one, and each where it does not apply.
+
+    Attributes:
+        lead: What the page rests on.
+        auc: How the AUC was computed.
+        calls: On whom the thresholds were chosen.
+        table: Both, for the table of results.
+        mcnemar: What this means for the tests of calls.
+        tests: For what the P values hold.
+        curves: What the ROC curves show beside the AUC.
+    """
+
+    lead: str = ""
+    auc: str = ""
+    calls: str = ""
+    table: str = ""
+    mcnemar: str = ""
+    tests: str = ""
+    curves: str = ""
+
+
+def out_of_fold_words(run: Results) -> OutOfFoldWords:
+    """Compose the sentences, in the current language.
+
+    Args:
+        run: The results of a run.
+    """
+    if run.reported == "test":
+        return OutOfFoldWords()
+    is_chosen = _has(run, Caution.OPTIMISTIC)
+    auc, calls, mcnemar = auc_words(run), "", ""
+    if is_chosen:
+        calls = t("The thresholds were chosen on these same patients, so results at a threshold are optimistic.")
+        mcnemar = t("McNemar’s tests compare calls at thresholds that were chosen on these same patients.")
+    return OutOfFoldWords(
+        lead=_lead(is_chosen=is_chosen),
+        auc=auc,
+        calls=calls,
+        table=t("{first} {second}", first=auc, second=calls) if calls else auc,
+        mcnemar=mcnemar,
+        tests=t(
+            "P values and intervals of differences are those of scores pooled over the folds. They hold for the models "
+            "as fitted only: other training patients would have given other models, which they do not take into "
+            "account."
+        ),
+        curves="" if _has(run, Caution.NO_FOLDS) else t("The curves are pooled over the folds."),
+    )
+
+
+def auc_words(run: Results) -> str:
+    """Say how the AUC of out-of-fold scores was computed.
+
+    Args:
+        run: The results of a run.
+    """
+    if _has(run, Caution.NO_FOLDS):
+        return t("The AUC is pooled over the folds, which are not known for all models.")
+    return t("The AUC is the mean of the folds’ AUCs, with LeDell’s interval on the logit scale.")
+
+
+def _lead(*, is_chosen: bool) -> str:
+    chosen = t("the thresholds, and which model is best, were chosen on these same patients")
+    if not is_chosen:
+        chosen = t("which model is best was chosen on these same patients")
+    return t(
+        "This page rests on out-of-fold scores alone; there is no test set. Every patient was scored by a model that "
+        "was fitted without that patient, but {chosen}: how good the models are in new patients is not shown here.",
+        chosen=chosen,
+    )
+
+
+def _has(run: Results, caution: Caution) -> bool:
+    return any(split == "oof" and estimate.caution is caution for _, split, estimate in run.estimates)
