@@ -62,6 +62,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/scan_headers.py
 	$(BIN)/python bench/phase_images.py
 	$(BIN)/python bench/start.py
+	$(BIN)/python bench/coverage.py
 	$(BIN)/python bench/out_of_fold.py
 	$(BIN)/python bench/readers.py
 	$(BIN)/python bench/sample_size.py
