@@ -147,7 +147,7 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
 
     Source:
-        Variance: DeLong 1988; Sun & Xu 2014. Intervals: :func:`nephrograde.evaluation.interval.auc_bounds`.
+        Variance: DeLong 1988; Sun & Xu 2014. Intervals: ``nephrograde.evaluation.interval``.
 
     >>> print(auc([0.1, 0.3, 0.6, 0.5, 0.8, 0.9], [0, 0, 0, 1, 1, 1]))
     0.889 (0.261–0.995)
