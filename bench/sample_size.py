@@ -22,13 +22,12 @@ from scipy.special import ndtri
 
 from nephrograde.evaluation.calibration import calibration_slope
 from nephrograde.evaluation.delong import normal_quantile, place
+from nephrograde.evaluation.model_size import scores_of_auc, validation
 from nephrograde.evaluation.sample_size import (
     auc_difference,
     auc_equivalence,
     auc_noninferiority,
     auc_precision,
-    scores_of_auc,
-    validation,
 )
 
 if TYPE_CHECKING:

@@ -15,20 +15,17 @@ import numpy as np
 
 from nephrograde.errors import InputError, NephrogradeError, Problem, RunError
 from nephrograde.evaluation.compare import Comparison, compare_models
-from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame, sheet_of
+from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
-from nephrograde.evaluation.plan import Plan as PlannedStudy
-from nephrograde.evaluation.plan import PlanSettings, make_plan
 from nephrograde.evaluation.scores import ModelScores, open_scores, paired_vectors
 from nephrograde.predict.grader import Grader, load_grader
 from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits, audit_all
 from nephrograde.printed.reading import COLUMNS, parse_printed, read_printed
-from nephrograde.reads.analysis import ReaderAnalysis, analyse_reads
-from nephrograde.reads.aucs import CovarianceMethod
-from nephrograde.reads.sources import gather_reads
+from nephrograde.reads.analysis import ReaderAnalysis
+from nephrograde.reads.call import readers
+from nephrograde.report.text.planned import Plan, plan
 from nephrograde.results import Results, RunPart
-from nephrograde.sheet import open_sheet
 from nephrograde.study import (
     Arm,
     AugmentSettings,
@@ -52,7 +49,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from nephrograde.sheet import Sheet
     from nephrograde.sources.deidentify.folder import Deidentified
     from nephrograde.sources.scan.tally import ScanResult
 
@@ -314,163 +310,6 @@ def _as_printed(values: Mapping[str, str | int | range | None]) -> dict[str, str
 
 def _text_of(value: str | int | range) -> str:
     return f"{value.start}-{value.stop - 1}" if isinstance(value, range) else str(value)
-
-
-class Plan(PlannedStudy):
-    """How many patients a study needs; printing it gives a paragraph for the protocol.
-
-    Made by :func:`plan`. ``test_set``, ``development`` and ``validation`` hold one requirement per criterion.
-    """
-
-    __slots__ = ()
-
-    def text(self, language: Literal["en", "zh"] = "en") -> str:
-        """Write the plan as paragraphs of a protocol.
-
-        Args:
-            language: English or Chinese.
-        """
-        from nephrograde.report.text.language import speaking
-        from nephrograde.report.text.protocol import protocol_paragraphs
-
-        with speaking(language):
-            return "\n\n".join(protocol_paragraphs(self))
-
-    def __str__(self) -> str:
-        return self.text()
-
-
-def plan(
-    *,
-    auc: float,
-    high: float,
-    difference: float | None = None,
-    margin: float | None = None,
-    width: float = 0.1,
-    correlation: float = 0.5,
-    power: float = 0.8,
-    alpha: float = 0.05,
-    confidence: float = 0.95,
-    predictors: int | None = None,
-    r_squared: float | None = None,
-    validates: bool = False,
-    threshold: float | None = None,
-) -> Plan:
-    """Compute beforehand how many patients a study needs.
-
-    Args:
-        auc: The expected AUC, 0.5 to 1.
-        high: The expected proportion of high grade, 0 to 1.
-        difference: The difference of two AUCs on the same patients that the test set is to detect.
-        margin: The margin by which a model may be worse (non-inferiority) or differ (equivalence).
-        width: The width of the interval of the AUC in the test set.
-        correlation: Correlation of two AUCs over new patients.
-        power: The probability of showing what is to be shown.
-        alpha: Two-sided significance level; one-sided tests use half of it.
-        confidence: Coverage probability of intervals.
-        predictors: Candidate predictor parameters of a logistic regression that is to be developed.
-        r_squared: Its Cox–Snell R²; from the AUC when None.
-        validates: Whether a model is to be validated externally.
-        threshold: The probability at which the net benefit counts in the validation.
-
-    Returns:
-        The plan: printing it gives a paragraph for the protocol, ``as_dict()`` everything.
-
-    Raises:
-        InputError: A value is out of range; all of them are listed.
-        ScoresError: More than ten million patients would be needed.
-
-    >>> import nephrograde as ng
-    >>> study = ng.plan(auc=0.85, high=0.4, difference=0.05)
-    >>> [(need.criterion.value, need.n) for need in study.test_set]
-    [('auc-precision', 243), ('auc-difference', 546)]
-    """
-    settings = PlanSettings(
-        auc=auc,
-        high=high,
-        difference=difference,
-        margin=margin,
-        width=width,
-        correlation=correlation,
-        power=power,
-        alpha=alpha,
-        confidence=confidence,
-        predictors=predictors,
-        r_squared=r_squared,
-        validates=validates,
-        threshold=threshold,
-    )
-    made = make_plan(settings)
-    return Plan(settings, made.test_set, made.development, made.validation, made.r_squared)
-
-
-def readers(
-    reads: pd.DataFrame | str | Path,
-    scores: pd.DataFrame | str | Path | None = None,
-    *,
-    model: str | None = None,
-    baseline: str | None = None,
-    covariance: Literal["delong", "jackknife"] = "delong",
-    confidence: float = 0.95,
-    columns: Mapping[str, str] | None = None,
-    encoding: str | None = None,
-) -> ReaderAnalysis:
-    """Analyse several readers who scored the same patients: modalities, a model beside them, and agreement.
-
-    Args:
-        reads: A DataFrame, or the path of a table, with one row per read: ``reader``, ``patient_id``, ``score`` (any
-            scale from 0 to 100, such as 1 to 5), ``modality`` if there are several (such as reading with and without
-            the model), and the truth as ``is_high`` (0/1) or ``isup_grade``, unless ``scores`` has it. Usual other
-            headings are recognised, Chinese ones among them.
-        scores: The scores of a model, with the columns of :func:`evaluate`.
-        model: The model of ``scores``, if there are several; without ``scores``, the reader of ``reads`` who is the
-            model.
-        baseline: The modality that is subtracted from the others; the first of the table when None.
-        covariance: How the covariance of AUCs is estimated.
-        confidence: Coverage probability of all intervals.
-        columns: Headings of ``reads`` by standard name, such as ``{"reader": "医师姓名"}``.
-        encoding: The encoding of text files; detected when None.
-
-    Returns:
-        The analysis by Obuchowski and Rockette, for random readers, fixed readers and fixed cases. ``frame()`` gives
-        one row per number, and ``as_dict()`` everything.
-
-    Raises:
-        InputError: The reads have mistakes; all of them are listed, with rows and remedies.
-        ScoresError: The scores have mistakes.
-
-    >>> import nephrograde as ng
-    >>> import pandas as pd
-    >>> truth = [0, 0, 0, 1, 1, 1]
-    >>> given = {"A": [1, 2, 4, 3, 4, 5], "B": [2, 1, 3, 3, 5, 4], "C": [1, 3, 3, 2, 5, 5]}
-    >>> reads = pd.DataFrame(
-    ...     [
-    ...         {"reader": reader, "patient_id": f"P{k}", "score": score, "is_high": truth[k]}
-    ...         for reader, row in given.items()
-    ...         for k, score in enumerate(row)
-    ...     ]
-    ... )
-    >>> mean = ng.readers(reads).of("auc", "random-readers")[0]
-    >>> round(mean.value, 3), round(mean.low, 3), round(mean.high, 3)
-    (0.852, 0.563, 1.0)
-    """
-    if not 0.0 < confidence < 1.0:
-        raise InputError([Problem("confidence", f"is {confidence}", "Give a number between 0 and 1, such as 0.95.")])
-    if covariance not in list(CovarianceMethod):
-        raise InputError([Problem("covariance", f"is {covariance!r}", f"Use {', '.join(CovarianceMethod)}.")])
-    beside = None if scores is None else _table_of(scores, encoding)
-    gathered = gather_reads(_table_of(reads, encoding), beside, model=model, columns=columns)
-    method = CovarianceMethod(covariance)
-    return analyse_reads(gathered, covariance=method, baseline=baseline, confidence=confidence)
-
-
-def _table_of(table: pd.DataFrame | str | Path, encoding: str | None) -> Sheet:
-    if not isinstance(table, str | Path):
-        return sheet_of(table)
-    sheet, problems = open_sheet(Path(table), encoding)
-    if sheet is None or problems:
-        raise InputError(problems)
-    return sheet
 
 
 def scan_folder(

@@ -47,9 +47,9 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compute how many patients a study needs, as a paragraph for its protocol."""
-    from nephrograde import api
+    from nephrograde.report.text.planned import plan as planned
 
-    made = api.plan(
+    made = planned(
         auc=auc,
         high=high,
         difference=difference,

@@ -168,7 +168,7 @@ def readers(
     ] = False,
 ) -> None:
     """Compare several readers with and without the model, and the model with the mean reader (MRMC analysis)."""
-    from nephrograde import api
+    from nephrograde.reads.call import readers as analyse
     from nephrograde.report.pages.readers_page import write_readers_page
     from nephrograde.report.tables.readers import reader_answers, reader_counts, reader_remarks, reader_tables
     from nephrograde.sources.scan.grades import parse_columns
@@ -176,7 +176,7 @@ def readers(
     del lang
     if not as_json:
         say_encoding(reads, encoding)
-    analysis = api.readers(
+    analysis = analyse(
         reads,
         scores,
         model=model,

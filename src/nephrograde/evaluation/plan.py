@@ -6,17 +6,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nephrograde.errors import InputError, Problem
+from nephrograde.evaluation.model_size import (
+    cox_snell_of_auc,
+    development,
+    highest_cox_snell,
+    scores_of_auc,
+    validation,
+)
 from nephrograde.evaluation.sample_size import (
     Requirement,
     auc_difference,
     auc_equivalence,
     auc_noninferiority,
     auc_precision,
-    cox_snell_of_auc,
-    development,
-    highest_cox_snell,
-    scores_of_auc,
-    validation,
 )
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 

@@ -34,7 +34,7 @@ FEWEST_OF_A_GRADE = 2
 
 _HIGH = frozenset({"1", "true", "yes", "y", "high", "positive", "pos", "是", "高", "高级别", "阳性"})
 _LOW = frozenset({"0", "false", "no", "n", "low", "negative", "neg", "否", "低", "低级别", "阴性"})
-_SCORE = re.compile(r"(?P<number>[+-]?\d+(?:[.,]\d+)?)\s*[%分]?")
+_SCORE = re.compile(r"(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*[%分]?", re.IGNORECASE)
 _SHOWN = 5
 
 

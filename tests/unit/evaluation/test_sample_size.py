@@ -10,22 +10,24 @@ from scipy import stats
 
 from nephrograde.errors import InputError, ScoresError
 from nephrograde.evaluation.delong import place
-from nephrograde.evaluation.plan import PlanSettings, make_plan
-from nephrograde.evaluation.sample_size import (
-    Criterion,
+from nephrograde.evaluation.model_size import (
     ScoreDistribution,
-    auc_difference,
-    auc_equivalence,
-    auc_noninferiority,
-    auc_precision,
     benefit_variance,
     cox_snell_of_auc,
     development,
     highest_cox_snell,
-    normal_scores_variance,
     scores_of_auc,
     slope_variance,
     validation,
+)
+from nephrograde.evaluation.plan import PlanSettings, make_plan
+from nephrograde.evaluation.sample_size import (
+    Criterion,
+    auc_difference,
+    auc_equivalence,
+    auc_noninferiority,
+    auc_precision,
+    normal_scores_variance,
 )
 
 QUANTILES = (np.arange(20_001) + 0.5) / 20_001

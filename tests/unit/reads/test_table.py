@@ -98,6 +98,9 @@ def test_scores_as_people_write_them():
     for row, text in zip(rows, ("５", "80%", "3,5", "4分"), strict=True):
         row[3] = text
     assert gather_reads(sheet_of(rows)).scores[0, 0].tolist() == [5, 80, 3.5, 4]
+    for row, text in zip(rows, ("5e-05", ".5", "1.", "1E-1"), strict=True):
+        row[3] = text
+    assert gather_reads(sheet_of(rows)).scores[0, 0].tolist() == [5e-05, 0.5, 1, 0.1]
 
 
 @pytest.mark.parametrize(
