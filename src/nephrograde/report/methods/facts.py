@@ -13,6 +13,7 @@ from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
+from nephrograde.report.tables.increment import increment_table
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed
@@ -105,6 +106,11 @@ def _output(run: Results) -> str:
 def _learning_curves(run: Results) -> str:
     n = sum(bool(fit.history) for fit in run.fits)
     return t("The learning curves of {n} networks are shown.", n=n) if n else ""
+
+
+def _added_value(run: Results) -> str:
+    table = increment_table(run)
+    return table.sentence if table is not None else ""
 
 
 def _settings(run: Results) -> str:
@@ -240,6 +246,7 @@ RESULTS: Mapping[str, Fact] = {
         lambda: t("the test of each network against a non-radiomic model"),
         result_facts.against_baselines,
     ),
+    "added_value": Fact("evidence-images", lambda: t("what the images add to clinical data"), _added_value),
     "subgroups": Fact("subgroups", lambda: t("the results in subgroups"), statistics.subgroups),
     "openings": Fact("ledger", lambda: t("how often the test set was opened"), statistics.openings),
     "other_lists": Fact("checklists", lambda: t("the checklists"), _other_lists),

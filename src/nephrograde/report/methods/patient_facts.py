@@ -77,7 +77,7 @@ def missing_handling(run: Results) -> str:
         return ""
     scored = set(run.scores.models)
     told = []
-    if "clinical" in scored:
+    if scored & {"clinical", "clinical-no-size"}:
         told.append(
             t(
                 "In the clinical baseline, an empty number was replaced by the median of the fold's training patients, "

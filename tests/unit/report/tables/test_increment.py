@@ -119,7 +119,7 @@ def test_the_page_shows_the_table(
     write_table(rows(record.chosen_network or ""), Increment, run.increment_path)
     renew_seal(run, run.folds())
     page = write_report(run.run_dir).read_text(encoding="utf-8")
-    assert page.count("Added to age_years + sex + size") == 2
+    assert page.count("Added to age_years + sex + size") == 3  # the summary, its section, and the checklist
     assert "0.040" in page
     assert "statistics/increment.csv" in page
 
