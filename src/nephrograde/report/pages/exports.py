@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
-from nephrograde.report.tables.out_of_fold import out_of_fold_words
+from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
@@ -290,7 +290,7 @@ def _intervals(run: Results, split: str) -> str:
             "Intervals: DeLong’s method on the logit scale for AUC, Wilson’s score for proportions; {confidence}%.",
             confidence=percent,
         )
-    if any(estimate.measure == "auc_pooled" for _, _, estimate in run.estimates):
+    if is_by_fold(run):
         return t(
             "Intervals: LeDell’s method for the mean AUC of the folds, Wilson’s score for proportions; {confidence}%.",
             confidence=percent,

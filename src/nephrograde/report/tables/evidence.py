@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.increment import increment_table
+from nephrograde.report.tables.out_of_fold import is_by_fold
 from nephrograde.report.tables.pairs import (
     equivalence_table,
     gain,
@@ -167,8 +169,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
 
 def _opinions(run: Results) -> tuple[str, ...]:
     """The measures of the second opinions: where the AUC is the mean of the folds, the pooled one is the second."""
-    is_stratified = any(estimate.measure == "auc_pooled" for _, _, estimate in run.estimates)
-    second = "auc_pooled" if is_stratified and run.reported == "oof" else "auc_delong"
+    second = POOLED if run.reported == "oof" and is_by_fold(run) else "auc_delong"
     return ("auc", second, "auc_bootstrap", "ppv", "npv")
 
 

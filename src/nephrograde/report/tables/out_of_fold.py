@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.text.language import t
 
@@ -43,7 +44,7 @@ def out_of_fold_words(run: Results) -> OutOfFoldWords:
     """
     if run.reported == "test":
         return OutOfFoldWords()
-    is_chosen = _has(run, Caution.OPTIMISTIC)
+    is_chosen = any(split == "oof" and estimate.caution is Caution.OPTIMISTIC for _, split, estimate in run.estimates)
     auc, calls, mcnemar = auc_words(run), "", ""
     if is_chosen:
         calls = t("The thresholds were chosen on these same patients, so results at a threshold are optimistic.")
@@ -59,7 +60,7 @@ def out_of_fold_words(run: Results) -> OutOfFoldWords:
             "as fitted only: other training patients would have given other models, which they do not take into "
             "account."
         ),
-        curves="" if _has(run, Caution.NO_FOLDS) else t("The curves are pooled over the folds."),
+        curves=t("The curves are pooled over the folds.") if is_by_fold(run) else "",
     )
 
 
@@ -69,9 +70,18 @@ def auc_words(run: Results) -> str:
     Args:
         run: The results of a run.
     """
-    if _has(run, Caution.NO_FOLDS):
-        return t("The AUC is pooled over the folds, which are not known for all models.")
-    return t("The AUC is the mean of the folds’ AUCs, with LeDell’s interval on the logit scale.")
+    if is_by_fold(run):
+        return t("The AUC is the mean of the folds’ AUCs, with LeDell’s interval on the logit scale.")
+    return t("The AUC is pooled over the folds, because they are not known, or none has patients of both grades.")
+
+
+def is_by_fold(run: Results) -> bool:
+    """Tell whether the AUC of out-of-fold scores is the mean of the folds; a model without folds has a remark.
+
+    Args:
+        run: The results of a run.
+    """
+    return any(split == "oof" and estimate.measure == POOLED for _, split, estimate in run.estimates)
 
 
 def _lead(*, is_chosen: bool) -> str:
@@ -83,7 +93,3 @@ def _lead(*, is_chosen: bool) -> str:
         "was fitted without that patient, but {chosen}: how good the models are in new patients is not shown here.",
         chosen=chosen,
     )
-
-
-def _has(run: Results, caution: Caution) -> bool:
-    return any(split == "oof" and estimate.caution is caution for _, split, estimate in run.estimates)

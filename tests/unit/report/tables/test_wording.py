@@ -90,7 +90,6 @@ def test_without_size_or_out_of_fold_scores_the_order_is_as_before(record: Resul
         {"comparisons": tuple(pair for pair in record.comparisons if "size" not in {pair.model_a, pair.model_b})},
         {"comparisons": tuple(dataclasses.replace(pair, low=float("nan")) for pair in record.comparisons)},
         {"estimates": tuple(row for row in record.estimates if row[1] == "test")},
-        {"scores": Scores(tuple(row for row in record.scores.rows if row.split == "oof"))},
     ):
         changed = dataclasses.replace(record, **changes)
         first, second, *_ = [one for one in summary(changed) if one != out_of_fold_words(changed).lead]
