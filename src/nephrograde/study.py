@@ -235,10 +235,14 @@ class EvaluateSettings(Section):
 
 
 class Study(Section):
-    """The complete study file; nothing outside it can change a result."""
+    """The complete study file; nothing outside it can change a result.
+
+    ``reproduces`` names the publication that the study repeats, whose numbers the report then prints beside its own.
+    """
 
     name: Annotated[str, Field(min_length=1)] = "study"
     synthetic: bool = False
+    reproduces: Literal["", "rs-6489710"] = ""
     cohort: CohortSettings
     split: SplitSettings = SplitSettings()
     arm: Annotated[tuple[Arm, ...], Field(min_length=1)]

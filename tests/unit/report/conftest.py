@@ -47,6 +47,7 @@ def build_study(*, synthetic: bool = True, **changes: Any) -> Study:
     content: dict[str, Any] = {
         "name": "three-phase CT, nine models",
         "synthetic": synthetic,
+        "reproduces": "rs-6489710",
         "cohort": {"table": "cohort.csv", "phases": list(PHASES)},
         "split": {"folds": FOLDS},
         "arm": [

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
-from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, printable, y_label
+from nephrograde.report.figures.svg import INK, RULE, finish, house_style, name_lines, new_figure, printable, y_label
+from nephrograde.report.tables.answer import few_patients
 from nephrograde.report.tables.pairs import value_of
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import phase_heading, t
@@ -81,16 +82,23 @@ def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
 
 
 @house_style()
-def draw_calibration(run: Results) -> Drawing | None:
-    """Smoothed calibration curves, one panel per phase."""
+def draw_calibration(run: Results, named: Collection[str] = ()) -> Drawing | None:
+    """Smoothed calibration curves, one panel per phase, or one panel of the models in ``named``.
+
+    Models that scored few patients have no curve, see
+    :func:`~nephrograde.report.tables.answer.few_patients`.
+    """
+    withheld = few_patients(run)
     curves: dict[str, list[CalibrationPoint]] = {}
     for point in sorted(run.calibration, key=lambda point: point.predicted):
-        if point.split == run.reported and math.isfinite(point.observed):
+        if point.split == run.reported and math.isfinite(point.observed) and point.model not in withheld:
             curves.setdefault(point.model, []).append(point)
-    panels = _panels(run, curves)
+    panels = _panels(run, curves, named, t("Calibration"))
     if not panels:
         return None
-    figure, all_axes = _figure(panels, t("Predicted probability of high"), t("Observed proportion of high"))
+    figure, all_axes = _figure(
+        panels, t("Predicted probability of high"), t("Observed proportion of high"), is_small=bool(named)
+    )
     for axes, panel in zip(all_axes, panels, strict=True):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.8, zorder=0)
         for line in panel.lines:
@@ -106,7 +114,7 @@ def draw_calibration(run: Results) -> Drawing | None:
         slopes=", ".join(f"{name} {decimal(slope)}" for name, slope in slopes.items()),
     )
     rows = [asdict(point) for name in slopes for point in curves[name]]
-    return finish(figure, "calibration", words, is_synthetic=run.is_synthetic, data=rows)
+    return finish(figure, _file_name("calibration", named), words, is_synthetic=run.is_synthetic, data=rows)
 
 
 def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]) -> None:
@@ -117,18 +125,18 @@ def _draw_calibration(axes: Axes, line: Line, points: Sequence[CalibrationPoint]
 
 
 @house_style()
-def draw_benefit(run: Results) -> Drawing | None:
-    """Decision curves, one panel per phase."""
+def draw_benefit(run: Results, named: Collection[str] = ()) -> Drawing | None:
+    """Decision curves, one panel per phase, or one panel of the models in ``named``."""
     curves: dict[str, list[BenefitPoint]] = {}
     for point in sorted(run.net_benefit, key=lambda point: point.threshold):
         if point.split == run.reported and math.isfinite(point.net_benefit):
             curves.setdefault(point.model, []).append(point)
-    panels = _panels(run, curves)
+    panels = _panels(run, curves, named, t("Decision curves"))
     if not panels:
         return None
     drawn = {name: curves[name] for name in _drawn(panels)}
     top = max(_top(name, point) for name, curve in drawn.items() for point in curve)
-    figure, all_axes = _figure(panels, t("Threshold probability"), t("Net benefit per patient"))
+    figure, all_axes = _figure(panels, t("Threshold probability"), t("Net benefit per patient"), is_small=bool(named))
     for axes, panel in zip(all_axes, panels, strict=True):
         _draw_references(axes, curves[panel.lines[0].model])
         for line in panel.lines:
@@ -145,7 +153,7 @@ def draw_benefit(run: Results) -> Drawing | None:
         ),
     )
     rows = [asdict(point) for curve in drawn.values() for point in curve]
-    return finish(figure, "benefit", words, is_synthetic=run.is_synthetic, data=rows)
+    return finish(figure, _file_name("benefit", named), words, is_synthetic=run.is_synthetic, data=rows)
 
 
 def _top(model: str, point: BenefitPoint) -> float:
@@ -168,8 +176,17 @@ def _draw_references(axes: Axes, curve: Sequence[BenefitPoint]) -> None:
     axes.axhline(0, color=INK, linewidth=1.1, linestyle=DASHES[2], label=t("Treat none"))
 
 
-def _panels(run: Results, drawable: Collection[str]) -> list[Panel]:
-    """One panel per phase; networks that do not fit continue in the next panel, as in the ROC curves."""
+def _file_name(figure: str, named: Collection[str]) -> str:
+    return f"{figure}-named" if named else figure
+
+
+def _panels(run: Results, drawable: Collection[str], named: Collection[str], heading: str) -> list[Panel]:
+    """One panel per phase; networks that do not fit continue in the next panel, as in the ROC curves.
+
+    The models in ``named`` have one panel with a heading instead.
+    """
+    if named:
+        drawable = [name for name in drawable if name in named]
     baselines = [model.name for model in run.models if model.name in BASELINES]
     grey = tuple(
         Line(
@@ -180,32 +197,36 @@ def _panels(run: Results, drawable: Collection[str]) -> list[Panel]:
         for k, name in enumerate(baselines)
         if name in drawable
     )
-    networks = [model for model in run.models if model.name not in BASELINES]
+    networks = [model for model in run.models if model.name not in BASELINES and (not named or model.name in named)]
     panels = []
-    for phase in dict.fromkeys(model.phase for model in networks):
-        members = [model for model in networks if model.phase == phase]
-        title = phase_heading(phase) if phase else split_words(run)
+    for phase in dict.fromkeys(None if named else model.phase for model in networks):
+        members = [model for model in networks if named or model.phase == phase]
+        title = heading if named else phase_heading(phase) if phase else split_words(run)
         for start in range(0, len(members), PANEL_MODELS):
             lines = tuple(
-                Line(model.name, _short(model.arm or model.name), {"color": COLOURS[k], "linestyle": DASHES[k]})
+                Line(
+                    model.name,
+                    _short(model.name if named else model.arm or model.name),
+                    {"color": COLOURS[k], "linestyle": DASHES[k]},
+                )
                 for k, model in enumerate(members[start : start + PANEL_MODELS])
                 if model.name in drawable
             )
             if lines:
                 panels.append(Panel(title, (*lines, *grey)))
-    return panels or ([Panel(split_words(run), grey)] if grey else [])
+    return panels or ([Panel(heading if named else split_words(run), grey)] if grey else [])
 
 
 def _drawn(panels: Iterable[Panel]) -> list[str]:
     return list(dict.fromkeys(line.model for panel in panels for line in panel.lines))
 
 
-def _figure(panels: Sequence[Panel], x_words: str, y_words: str) -> tuple[Figure, list[Axes]]:
+def _figure(panels: Sequence[Panel], x_words: str, y_words: str, *, is_small: bool) -> tuple[Figure, list[Axes]]:
     """Lay the panels out in rows of three."""
     columns = min(len(panels), PANELS_ACROSS)
     rows = -(-len(panels) // columns)
     named = max(len(panel.lines) for panel in panels)
-    width_in = PANEL_IN if columns > 1 else LONE_PANEL_IN
+    width_in = PANEL_IN if is_small or columns > 1 else LONE_PANEL_IN
     figure = new_figure(width_in * columns, (width_in + 0.25 + 0.09 * named) * rows)
     all_axes = []
     for place, panel in enumerate(panels):
@@ -219,18 +240,8 @@ def _figure(panels: Sequence[Panel], x_words: str, y_words: str) -> tuple[Figure
 
 
 def _name_lines(axes: Axes) -> None:
-    """Add the legend below the panel, where no curve can overlap it."""
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(-0.02, -0.17),
-        ncols=2,
-        frameon=False,
-        fontsize=7.5,
-        handlelength=2.6,
-        columnspacing=1.2,
-        borderaxespad=0,
-        labelcolor=MUTED,
-    )
+    lines, names = axes.get_legend_handles_labels()
+    name_lines(axes, lines, names, columns=2)
 
 
 def _short(name: str) -> str:

@@ -6,18 +6,19 @@ palette). Each figure carries the numbers that it was drawn from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from nephrograde.report.figures.roc import GRID, roc_band, roc_points
-from nephrograde.report.figures.svg import RULE, finish, house_style, new_figure, printable, y_label
+from nephrograde.report.figures.svg import RULE, finish, house_style, name_lines, new_figure, printable, y_label
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import bounds, decimal, enumerated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -32,8 +33,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.3)), (0, (6, 1.5, 1.4
 BASELINE_DASHES: tuple[Any, ...] = ("-", (0, (2.5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 PANEL_MODELS = len(COLOURS)
 LABEL_LETTERS = 16
-LABEL_STEP, LABELS_HIGH = 0.068, 0.41
-"""Between two names below the diagonal, and the height that all of them may take, as shares of the panel."""
+NAME_IN = 0.17
+"""Height in inches of one line of the names below a panel."""
 RIGHT, WRONG = "#0072b2", "#d55e00"
 
 
@@ -44,17 +45,25 @@ def draw_figures(run: Results) -> dict[str, Drawing]:
 
 
 @house_style()
-def draw_roc(run: Results) -> Drawing | None:
-    """ROC curves on the test set, one panel per phase, with the baselines in grey in every panel."""
+def draw_roc(run: Results, named: Collection[str] = ()) -> Drawing | None:
+    """ROC curves on the test set, one panel per phase, with the baselines in grey in every panel.
+
+    With ``named``, only these models are drawn, in one panel, under their whole names.
+    """
     drawable = [model for model in run.models if _has_both_classes(run, model)]
+    if named:
+        drawable = [replace(model, arm=None) for model in drawable if model.name in named]
     if not drawable:
         return None
     baselines = [model for model in drawable if model.is_baseline]
-    bands = {model.name: _band(run, model) for model in drawable if not model.is_baseline}
-    panels = _panels(run, [model for model in drawable if not model.is_baseline])
+    networks = [model for model in drawable if not model.is_baseline]
+    bands = {model.name: _band(run, model) for model in networks}
+    panels = [(t("ROC curves"), networks)] if named else _panels(run, networks)
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure = new_figure(3.33 * columns if columns > 1 else 4.4, (3.5 if columns > 1 else 4.5) * rows)
+    names_in = NAME_IN * (max(len(members) for _, members in panels) + len(baselines))
+    width_in = 3.33 if named or columns > 1 else 4.4
+    figure = new_figure(width_in * columns, (width_in + 0.25 + names_in) * rows)
     for place, (title, members) in enumerate(panels):
         axes = figure.add_subplot(rows, columns, place + 1)
         _draw_roc(axes, run, members=members, baselines=baselines, bands=bands)
@@ -64,7 +73,8 @@ def draw_roc(run: Results) -> Drawing | None:
             y_label(axes, t("Sensitivity"))
     aucs = [f"{model.name} {decimal(_auc(run, model))}" for model in drawable]
     words = t("ROC curves, {where}. AUC: {aucs}.", where=split_words(run), aucs=enumerated(aucs))
-    return finish(figure, "roc", words, is_synthetic=run.is_synthetic, data=_roc_rows(run, drawable, bands))
+    name = "roc-named" if named else "roc"
+    return finish(figure, name, words, is_synthetic=run.is_synthetic, data=_roc_rows(run, drawable, bands))
 
 
 def _roc_rows(run: Results, models: Sequence[Model], bands: Mapping[str, Band]) -> Iterator[dict[str, object]]:
@@ -118,34 +128,27 @@ def _draw_roc(
     for place, model in enumerate(baselines):
         scored = run.scores.of(model.name, run.reported)
         line = {"color": "#6e7781", "linewidth": 0.9, "linestyle": BASELINE_DASHES[place % len(BASELINE_DASHES)]}
-        axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=2, **line)
-        entries.append((model, line))
+        entries.append((model, axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=2, **line)[0]))
     for place, model in enumerate(members):
         scored = run.scores.of(model.name, run.reported)
         colour = COLOURS[place % len(COLOURS)]
         line = {"color": colour, "linestyle": DASHES[place % len(DASHES)]}
         low, high = bands[model.name]
         axes.fill_between(GRID, low, high, color=colour, alpha=0.11, linewidth=0, zorder=1)
-        axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=3, **line)
-        entries.append((model, line))
-    entries.sort(key=lambda entry: (not entry[0].is_baseline, _auc(run, entry[0])))
-    step = min(LABEL_STEP, LABELS_HIGH / len(entries))
-    for place, (model, line) in enumerate(entries):
-        _label_curve(axes, run, model, line=line, height=0.035 + step * place)
+        entries.append((model, axes.plot(*roc_points(scored.p_high, scored.is_high), zorder=3, **line)[0]))
+    entries.sort(key=lambda entry: (entry[0].is_baseline, -_auc(run, entry[0])))
+    name_lines(axes, [line for _, line in entries], [_curve_words(run, model) for model, _ in entries])
     axes.set(xlim=(-0.012, 1.012), ylim=(-0.012, 1.012), box_aspect=1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
 
 
-def _label_curve(axes: Axes, run: Results, model: Model, *, line: Mapping[str, Any], height: float) -> None:
-    """Name a curve beside a piece of its line, in the empty corner below the diagonal."""
-    label = model.arm or model.name
+def _curve_words(run: Results, model: Model) -> str:
+    """Name a curve with its AUC and the interval."""
+    label = t("{model} only", model=model.name) if model.is_baseline else model.arm or model.name
     found = run.estimate(model.name, "auc")
-    axes.plot([0.36, 0.43], [height, height], zorder=4, **line)
-    axes.text(0.45, height, printable(_short(label)), fontsize=7.5, va="center_baseline")
-    if found is not None:
-        text = f"{decimal(found.value)} {bounds(found.low, found.high, 2)}"
-        axes.text(1.0, height, text, fontsize=7.5, va="center_baseline", ha="right")
+    numbers = "" if found is None else f"  {decimal(found.value)} {bounds(found.low, found.high, 2)}"
+    return printable(f"{_short(label)}{numbers}")
 
 
 @house_style()

@@ -20,8 +20,9 @@ from nephrograde.replacement import replaced
 from nephrograde.report.text.language import spoken, t
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -227,6 +228,30 @@ def _cell(value: object) -> object:
 def y_label(axes: Axes, text: str, **style: Any) -> None:
     """Label the vertical axis so that the text stays centred in any font."""
     axes.set_ylabel(text, rotation_mode="anchor", **style)
+
+
+def name_lines(axes: Axes, lines: Sequence[Artist], names: Sequence[str], *, columns: int = 1) -> None:
+    """Add the names of the lines below the panel, where they cover no curve.
+
+    Args:
+        axes: The panel.
+        lines: The drawn lines.
+        names: A name for each.
+        columns: Names side by side.
+    """
+    axes.legend(
+        lines,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.17),
+        ncols=columns,
+        frameon=False,
+        fontsize=7.5,
+        handlelength=2.6,
+        columnspacing=1.2,
+        borderaxespad=0,
+        labelcolor=MUTED,
+    )
 
 
 def printable(text: str) -> str:

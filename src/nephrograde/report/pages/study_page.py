@@ -14,6 +14,7 @@ from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.flow_diagram import draw_flow
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
+from nephrograde.report.figures.top import draw_top_figures, top_figures
 from nephrograde.report.methods.checklist import fill_checklists
 from nephrograde.report.methods.checklist_files import write_checklists
 from nephrograde.report.methods.citations import write_citations
@@ -22,6 +23,14 @@ from nephrograde.report.methods.model_card import write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
 from nephrograde.report.pages.exports import write_tables
 from nephrograde.report.pages.page import render, write_page
+from nephrograde.report.tables.answer import (
+    answer_sentences,
+    caution_sentence,
+    common_notes,
+    main_rows,
+    named_models,
+    withheld,
+)
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.increment import baseline_notes
@@ -43,7 +52,7 @@ from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
-from nephrograde.report.text.numbers import duration, enumerated
+from nephrograde.report.text.numbers import NOTHING, duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
 from nephrograde.results import Results, RunPart
 from nephrograde.run.folder import RunFolder
@@ -109,6 +118,7 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
         run = Results.read(run_dir)
         run.require_evaluated()
         drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
+        drawings |= draw_top_figures(run, named_models(run))
         write_figures(drawings, folder.figures_dir)
         write_tables(run)
         write_model_cards(run)
@@ -122,7 +132,16 @@ def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Dra
     from markupsafe import Markup
 
     figures = {name: {"svg": Markup(drawing.inline), "drawing": drawing} for name, drawing in drawings.items()}  # noqa: S704 (our own SVG, whose text matplotlib has escaped)
-    return render("report.html.j2", is_synthetic=run.is_synthetic, figures=figures, evidence=evidence, **_contents(run))
+    top = top_figures(drawings, run)
+    return render(
+        "report.html.j2",
+        is_synthetic=run.is_synthetic,
+        figures=figures,
+        evidence=evidence,
+        top_figures=top,
+        top_names=[figure.name for figure in top],
+        **_contents(run),
+    )
 
 
 def _contents(run: Results) -> dict[str, Any]:
@@ -136,6 +155,8 @@ def _head(run: Results) -> dict[str, Any]:
         "study": run.study,
         "name": run.study.name if run.study else t("Evaluation of a score table"),
         "created": _moment(run.lock.get("created")),
+        "answer": answer_sentences(run),
+        "caution": caution_sentence(run),
         "summary": summary(run),
         "of_table": [finding for finding in run.findings if finding.is_of_table],
         "absent": _absent_words(run),
@@ -158,6 +179,7 @@ def _patients(run: Results) -> dict[str, Any]:
 def _results(run: Results) -> dict[str, Any]:
     rows = paper_rows(run.estimates, run.reported)
     out_of_fold = paper_rows(run.estimates, "oof") if run.reported == "test" else []
+    main = main_rows(run, rows)
     pairs = pair_table(run)
     return {
         "split_words": split_words(run),
@@ -165,6 +187,11 @@ def _results(run: Results) -> dict[str, Any]:
         "out_of_fold_auc": auc_words(run),
         "high_words": level_words(run)[1],
         "rows": rows,
+        "main_rows": main,
+        "has_size": any(row.p_size != NOTHING for row in main),
+        "notes": common_notes(rows),
+        "named": named_models(run),
+        "withheld": withheld(run),
         "out_of_fold": out_of_fold,
         "scale": _scale([*rows, *out_of_fold]),
         "sizes": sorted({(row.n, row.n_high) for row in rows}, reverse=True),

@@ -27,27 +27,13 @@ from nephrograde.report.text.remarks import caution_words, remark
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.report.tables.increment import IncrementTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
     from nephrograde.results import Model, Results
-
-
-def section_titles() -> tuple[tuple[str, str], ...]:
-    """Anchor and title of every section, in the order of the page and the current language."""
-    return (
-        ("evidence-images", t("What the images add")),
-        ("slices", t("One slice against several")),
-        ("equivalence", t("Better, not worse, equivalent or undecided")),
-        ("calibration", t("Calibration")),
-        ("benefit", t("Decision curves")),
-        ("opinions", t("Second opinions")),
-        ("subgroups", t("Subgroups")),
-        ("ledger", t("Test-set ledger")),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +108,6 @@ class EvidenceSections:
     lesions: tuple[ModelRow, ...]
     subgroups: Subgroups | None
     ledger: Ledger
-
-    def contents(self, figures: Collection[str]) -> list[tuple[str, str]]:
-        """List the sections that the page has, for its table of contents.
-
-        Args:
-            figures: The names of the figures that were drawn.
-
-        Returns:
-            Anchor and title, in the order of the page.
-        """
-        there = {
-            "evidence-images": self.gain or self.increment,
-            "slices": self.slices,
-            "equivalence": self.equivalence,
-            "calibration": self.calibration or "calibration" in figures,
-            "benefit": "benefit" in figures,
-            "opinions": self.opinions,
-            "subgroups": self.subgroups,
-            "ledger": self.ledger,
-        }
-        return [(anchor, title) for anchor, title in section_titles() if there[anchor]]
 
 
 def evidence_sections(run: Results) -> EvidenceSections:
@@ -220,7 +185,7 @@ def _subgroups(run: Results) -> Subgroups | None:
             model in BASELINES,
             column,
             p_value(rows[0].p_interaction),
-            tuple(SubgroupRow(row.group, row.n, row.n_high, Cell(row.auc, row.low, row.high)) for row in rows),
+            tuple(SubgroupRow(row.group, row.n, row.n_high, _subgroup_cell(row)) for row in rows),
         )
         (shown if is_shown else others).append(block)
     few = [row for rows in by_block.values() for row in rows if row.caution is Caution.TOO_FEW]
@@ -230,6 +195,12 @@ def _subgroups(run: Results) -> Subgroups | None:
         words = t("{groups}: {remark}", groups=groups, remark=caution_words(Caution.TOO_FEW, few[0].caution_value))
         remarks[words] = None
     return Subgroups(tuple(shown), tuple(others), tuple(remarks))
+
+
+def _subgroup_cell(row: SubgroupEstimate) -> Cell:
+    """The AUC, withheld in a group that is too small for an interval."""
+    is_withheld = row.caution is Caution.TOO_FEW
+    return Cell(math.nan, math.nan, math.nan) if is_withheld else Cell(row.auc, row.low, row.high)
 
 
 def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:

@@ -23,6 +23,8 @@ FIRST = ("age_years", "sex", "size_cm", "volume_ml")
 """The known clinical columns, in the order of the table; all others follow."""
 MEASURED = ("age_years", "size_cm", "volume_ml")
 AS_MEAN = ("age_years",)
+SYNTHETIC_COLUMNS = ("severity", "synthetic")
+"""Columns of a synthetic cohort that describe how it was made, not the patients."""
 MANY_LEVELS = 8
 FEW_CODES = 5
 
@@ -106,7 +108,7 @@ def _phase_label(phase: str) -> str:
 
 
 def _clinical_columns(run: Results) -> list[str]:
-    known = {"patient_id", "is_high", "grade"}
+    known = {"patient_id", "is_high", "grade", *(SYNTHETIC_COLUMNS if run.is_synthetic else ())}
     columns = [name for name in run.cases[0] if name not in known and not name.endswith("_image")]
     return sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 

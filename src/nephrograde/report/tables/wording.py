@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nephrograde.report.tables.increment import added_value_sentence
-from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.tables.primary import primary_sentence
 from nephrograde.report.text.arms import arms_by_text, by_arm
@@ -56,16 +54,14 @@ def given_words(supervision: Supervision) -> str:
 def summary(run: Results) -> list[str]:
     """Summarise the run in a few sentences.
 
-    Starts with what it means if there is no test set, what the images add to clinical data and tumour size, stacked,
-    and over tumour size alone: the AUC of one network, chosen out of fold without the test set, minus that of the size
-    baseline. Then gives the highest AUC, noting that choosing it on the test set makes it optimistic, the best
-    baseline, chosen out of fold, and the primary comparison or else the difference between a weak and a strong arm,
-    with its interval. What the run does not have is left out.
+    Starts with the patients. Then gives the highest AUC, noting that choosing it on the test set makes it
+    optimistic, the best baseline, chosen out of fold, and the primary comparison or else the difference between a weak
+    and a strong arm, with its interval. What the run does not have is left out.
     """
     rows = [row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)]
     networks = [row for row in rows if not row.is_baseline]
     baselines = [row for row in rows if row.is_baseline]
-    sentences = [out_of_fold_words(run).lead, added_value_sentence(run), _beyond_size(run), _who(run)]
+    sentences = [_who(run)]
     if networks:
         sentences.append(_best_network(networks, run))
     if baselines:
@@ -80,29 +76,6 @@ def summary(run: Results) -> list[str]:
 def _following(first: str, second: str) -> str:
     """Join two sentences."""
     return t("{first} {second}", first=first, second=second)
-
-
-def _beyond_size(run: Results) -> str:
-    """Describe what the images add over tumour size; empty if no fair comparison is possible."""
-    chosen = run.chosen_network
-    if chosen is None or run.reported != "test":
-        return ""
-    pair = run.auc_difference(chosen, SIZE)
-    if pair is None or math.isnan(pair.low):
-        return ""
-    return t(
-        "Added value of the images over tumour size: on the test set, the AUC of {model} minus that "
-        "of size alone is {difference}, {confidence}% CI {bounds} (paired DeLong test, {p}; "
-        "{p_adjusted} after Holm adjustment). {model} was chosen by its out-of-fold AUC, the highest "
-        "of {networks}, without using the test set.",
-        model=chosen,
-        difference=decimal(pair.difference),
-        confidence=run.confidence_percent,
-        bounds=bounds(pair.low, pair.high).strip("[]"),
-        p=p_sentence(pair.p_value),
-        p_adjusted=p_sentence(pair.p_adjusted),
-        networks=counted(sum(not model.is_baseline for model in run.models), "network"),
-    )
 
 
 def _who(run: Results) -> str:

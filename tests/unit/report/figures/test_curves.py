@@ -12,6 +12,7 @@ from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.study_figures import COLOURS
+from nephrograde.report.figures.top import draw_top_figures
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
 
@@ -25,8 +26,10 @@ NAN = math.nan
 
 @pytest.fixture(scope="module")
 def record(whole_run: Path) -> Results:
-    """A run without the curves that each test brings along."""
-    return dataclasses.replace(Results.read(whole_run), calibration=(), net_benefit=())
+    """A run without the curves that each test brings along, with enough patients for calibration curves."""
+    run = Results.read(whole_run)
+    rows = (dataclasses.replace(row, patient_id=f"{row.patient_id}-{k}") for k in range(10) for row in run.scores.rows)
+    return dataclasses.replace(run, calibration=(), net_benefit=(), scores=Scores(tuple(rows)))
 
 
 def draw(run: Results, **curves: Any) -> dict[str, Drawing]:
@@ -83,6 +86,28 @@ def test_rows_behind_a_figure_go_with_it_in_order(record: Results) -> None:
     assert "SYNTHETIC DATA" not in drawing.svg
 
 
+def test_calibration_curves_of_few_patients_are_withheld(record: Results) -> None:
+    highs = [row for row in record.scores.rows if row.split == "test" and row.is_high and row.model == "weak-1-cmp"]
+    dropped = {row.patient_id for row in highs[29:]}
+    rows = (row for row in record.scores.rows if row.patient_id not in dropped or row.model != "weak-1-cmp")
+    fewer = dataclasses.replace(record, scores=Scores(tuple(rows)))
+    curves: dict[str, Any] = {"calibration": calibration("weak-1-cmp", "size"), "net_benefit": benefit("weak-1-cmp")}
+    drawings = draw(fewer, **curves)
+    assert {row["model"] for row in drawings["calibration"].data} == {"size"}
+    assert {row["model"] for row in drawings["benefit"].data} == {"weak-1-cmp"}
+    assert "calibration" not in draw(fewer, calibration=calibration("weak-1-cmp"))
+
+
+def test_named_models_share_one_panel_under_their_whole_names(record: Results) -> None:
+    models = ("weak-1-cmp", "strong-np", "size")
+    run = dataclasses.replace(record, calibration=calibration(*models), net_benefit=benefit(*models))
+    drawings = draw_top_figures(run, ("strong-np", "size"))
+    assert list(drawings) == ["roc-named", "calibration-named", "benefit-named"]
+    for drawing in drawings.values():
+        assert {row["model"] for row in drawing.data} == {"strong-np", "size"}
+        assert ">strong-np" in drawing.svg
+
+
 def test_nothing_to_draw_is_no_figure(record: Results) -> None:
     assert draw(record) == {}
     nowhere = (CalibrationPoint("size", "test", 0.5, NAN, NAN, NAN),)
@@ -118,7 +143,7 @@ def test_words_say_what_the_curves_show(record: Results) -> None:
 
 def test_more_networks_than_a_panel_holds_go_on_in_the_next(record: Results) -> None:
     names = [f"radiologist number {k} of twenty" for k in range(8)]
-    rows = tuple(Score(f"P{k}", name, "test", None, k % 2 == 0, 0.5) for name in names for k in range(4))
+    rows = tuple(Score(f"P{k}", name, "test", None, k % 2 == 0, 0.5) for name in names for k in range(60))
     foreign = dataclasses.replace(record, scores=Scores(rows), study=None, estimates=())
     drawing = draw(foreign, calibration=calibration(*names))["calibration"]
     assert drawing.svg.count(">Test set</text>") == 2

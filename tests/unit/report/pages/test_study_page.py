@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 SECTIONS = [
     "summary",
+    "results",
+    "curves",
     "run",
     "cohort",
     "findings",
-    "results",
+    "accuracy",
     "evidence-images",
     "slices",
     "equivalence",
@@ -143,7 +145,7 @@ def test_pictures_have_words_for_those_who_cannot_see_them(page: Page) -> None:
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(charts) >= 5
     assert len(pictures) >= 4
-    assert all("weak-1-cmp" in attributes["aria-label"] for attributes in charts)
+    assert all(re.search("(weak-[13]|strong)-(cmp|np|up)", attributes["aria-label"]) for attributes in charts)
     assert all("slice" in attributes["alt"] for attributes in pictures)
 
 
@@ -192,7 +194,7 @@ def test_figures_are_files_of_their_own_with_text_as_text(whole_run: Path, html:
     for path in figures_dir.glob("*.svg"):
         root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 (our own file)
         texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
-        assert any("weak-1" in text for text in texts)
+        assert any(re.search("weak-[13]|strong", text) for text in texts)
     assert "sans-serif" in html
 
 
@@ -285,15 +287,27 @@ def test_folded_parts_are_hidden_on_screen_only(html: str) -> None:
     assert set(folds) == {"fold"}
     assert html.count("<details>") == len(folds)
     assert html.count(".fold { display: none; }") == 1
-    assert "@media screen { details:not([open]) + .fold { display: none; } }" in html
+    screen = html[html.index("@media screen {\n  details:not([open]) + .fold { display: none; }") :].partition("\n}")[0]
+    assert "section:target > details + .fold, #all:target .fold { display: block; }" in screen
+
+
+def test_all_after_the_curves_is_folded_by_section(html: str, page: Page) -> None:
+    before, _, after = html.partition('<div id="all">')
+    assert before.index('id="summary"') < before.index('id="results"') < before.index('id="curves"')
+    assert before.count('<p class="lead">') <= 2
+    assert "<details>" not in before
+    sections = re.findall(r'<section id="([\w-]+)" class="part">\n<details><summary><h2>', after)
+    assert set(sections) >= {"run", "cohort", "accuracy", "comparisons", "provenance"}
+    assert after.count("<section") == len(sections)
+    assert {value for value in page.values("href") if value in {"#all", "#summary"}} == {"#all", "#summary"}
 
 
 def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> None:
     found = Page(write_report(foreign_run).read_text(encoding="utf-8"))
     there = [name for name in found.values("id") if name in SECTIONS]
-    missing = {"run", "cohort", "findings", "paper", "learning", "examples", "deviations"}
-    missing |= {"evidence-images", "slices"}
-    assert there == [name for name in SECTIONS if name not in missing]
+    top = ["summary", "results", "curves", "roc", "benefit"]
+    missing = {"cohort", "findings", "paper", "learning", "examples", "deviations", "evidence-images", "slices", *top}
+    assert there == [*top, *(name for name in SECTIONS if name not in missing)]
     assert "does not contain the cohort table" in found.text
     assert "the fitted networks (models)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text
@@ -334,12 +348,21 @@ def test_without_images_the_study_is_still_described(
 def test_study_without_the_papers_phase_has_nothing_beside_it(
     tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
 ) -> None:
-    study = make_study(cohort={"table": "cohort.csv", "phases": ["ct"], "outcome": "lung_metastasis"})
+    cohort = {"table": "cohort.csv", "phases": ["ct"], "outcome": "lung_metastasis"}
+    study = make_study(cohort=cohort)
     run_dir = make_run(tmp_path / "run", study)
     found = Page(write_report(run_dir).read_text(encoding="utf-8"))
     assert "This run has no counterpart to either" in found.text
     assert IMPOSSIBLE not in found.text
     assert "This study predicts another outcome." in found.text
+
+
+def test_numbers_of_the_paper_are_printed_only_in_a_study_that_says_it_repeats_it(
+    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> None:
+    found = Page(write_report(make_run(tmp_path / "run", make_study(reproduces=""))).read_text(encoding="utf-8"))
+    assert "paper" not in found.values("id")
+    assert IMPOSSIBLE not in found.text
 
 
 @pytest.mark.parametrize("relative", ["scores/scores.csv", "statistics/estimates.csv"])

@@ -14,7 +14,7 @@ from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason, Verdict
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
-from nephrograde.report.tables.evidence import evidence_sections, section_titles
+from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.text.language import phase_heading, speaking
 from nephrograde.results import Results
 
@@ -77,25 +77,8 @@ def test_folder_of_an_earlier_version_has_what_its_files_allow(record: Results) 
         record, comparisons=(), estimates=tuple(row for row in record.estimates if row[2].measure == "auc")
     )
     sections = lay_out(only)
-    assert sections.contents(()) == [("ledger", "Test-set ledger")]
     assert (sections.gain, sections.equivalence, sections.subgroups) == (None, None, None)
     assert (sections.slices, sections.calibration, sections.opinions) == ((), (), ())
-
-
-def test_contents_follow_the_order_of_the_page(record: Results) -> None:
-    rows = [("size", "test", measured(measure, 0.2)) for measure in ("auc", "brier", "ppv")]
-    sections = lay_out(
-        estimated(record, *rows),
-        equivalences=(equivalent("weak-1-cmp", "strong-cmp"),),
-        subgroups=(part("size", "≤ 4 cm"),),
-        openings=(opened(1),),
-    )
-    assert sections.contents(("benefit", "roc")) == list(section_titles())
-    with speaking("zh"):
-        assert sections.contents(())[0] == ("evidence-images", "影像的增量价值")
-    bare = dataclasses.replace(sections, calibration=())
-    assert "calibration" not in dict(bare.contents(()))
-    assert "calibration" in dict(bare.contents(("calibration",)))
 
 
 # -------------------------------------------------------- what the images add

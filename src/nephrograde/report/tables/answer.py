@@ -1,0 +1,298 @@
+"""What a reader wants to know first: the answer in two sentences, and the table behind it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from nephrograde.report.tables.increment import added_value_sentence
+from nephrograde.report.tables.out_of_fold import out_of_fold_words
+from nephrograde.report.tables.paper import Cell, PaperRow, paper_rows
+from nephrograde.report.tables.wording import SIZE, level_words
+from nephrograde.report.text.language import t
+from nephrograde.report.text.numbers import NOTHING, bounds, counted, decimal, enumerated, p_sentence, p_value
+from nephrograde.vocabulary import BASELINES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.evaluation.compare import Comparison
+    from nephrograde.results import Results
+
+FEW_PATIENTS = 30
+"""With fewer patients of either class, the page says so in its first lines and draws no calibration curve."""
+ALL_NAMED = 3
+"""A run with no more models than this has all of them in the figures at the top."""
+
+
+class Doubt(StrEnum):
+    """A reason to read the answer with care."""
+
+    CHOSEN_OUT_OF_FOLD = "chosen_out_of_fold"
+    CHOSEN_ON_SAME = "chosen_on_same"
+    FEW_PATIENTS = "few_patients"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The primary comparison or, where none was named, the leading model against the best baseline.
+
+    Attributes:
+        leader: The model that the answer is about.
+        auc: Its AUC.
+        n: The patients that it scored.
+        n_high: Those of high grade among them.
+        rival: The model that it is compared with; None if there is none.
+        is_primary: Whether the two were named beforehand.
+        difference: The AUC of the leader minus that of the rival; None if it was not computed.
+        doubts: What to keep in mind, in the order of the sentence.
+    """
+
+    leader: str
+    auc: Cell
+    n: int
+    n_high: int
+    rival: str | None
+    is_primary: bool
+    difference: Comparison | None
+    doubts: tuple[Doubt, ...]
+
+
+def find_answer(run: Results) -> Answer | None:
+    """Find the answer of a run.
+
+    It is about the models of the primary comparison. Without one, the leading model is the network with the highest
+    out-of-fold AUC, chosen without the test set; if there are no out-of-fold scores beside the reported ones, it is the
+    model with the highest reported AUC. Its rival is the best baseline.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The answer; None if no AUC was computed.
+    """
+    rows = {row.model: row for row in paper_rows(run.estimates, run.reported) if not math.isnan(row.auc.value)}
+    if not rows:
+        return None
+    primary = [name for name in run.settings.primary or () if name in rows]
+    is_primary = len(primary) > 1
+    networks = [row for row in rows.values() if not row.is_baseline]
+    chosen = run.chosen_network if run.reported == "test" else None
+    highest = max(networks or rows.values(), key=lambda row: row.auc.value)
+    leader = rows[primary[0]] if is_primary else rows.get(chosen or "", highest)
+    rival = primary[1] if is_primary else None if leader.is_baseline else _best_baseline(run, rows)
+    difference = run.auc_difference(leader.model, rival) if rival is not None else None
+    if difference is not None and math.isnan(difference.low):
+        difference = None
+    is_of_several = not is_primary and len(networks or rows) > 1
+    few = min(leader.n_high, leader.n - leader.n_high) < FEW_PATIENTS
+    holds = {
+        Doubt.CHOSEN_OUT_OF_FOLD: is_of_several and leader.model == chosen,
+        Doubt.CHOSEN_ON_SAME: is_of_several and leader.model != chosen and run.reported == "test",
+        Doubt.FEW_PATIENTS: few,
+        Doubt.REOPENED: run.reported == "test" and len(run.openings) > 1,
+    }
+    doubts = tuple(doubt for doubt, is_so in holds.items() if is_so)
+    return Answer(leader.model, leader.auc, leader.n, leader.n_high, rival, is_primary, difference, doubts)
+
+
+def _best_baseline(run: Results, rows: Mapping[str, PaperRow]) -> str | None:
+    """The baseline with the highest AUC, out of fold where that is known."""
+    if run.chosen_baseline in rows:
+        return run.chosen_baseline
+    baselines = [row for row in rows.values() if row.is_baseline]
+    return max(baselines, key=lambda row: row.auc.value).model if baselines else None
+
+
+def answer_sentences(run: Results) -> list[str]:
+    """Say what was found: what the images add to clinical data, where that is known, and the leading model.
+
+    A page without a test set says first what it rests on.
+
+    Args:
+        run: The run.
+    """
+    answer = find_answer(run)
+    found = [out_of_fold_words(run).lead, added_value_sentence(run), "" if answer is None else _finding(answer, run)]
+    return [text for text in found if text]
+
+
+def caution_sentence(run: Results) -> str:
+    """Say in one sentence what to keep in mind of the answer; empty if there is nothing.
+
+    Args:
+        run: The run.
+    """
+    answer = find_answer(run)
+    return "" if answer is None else _caution(answer, run)
+
+
+def _finding(answer: Answer, run: Results) -> str:
+    words = {
+        "where": t("On the test set") if run.reported == "test" else t("Out of fold"),
+        "patients": t("n = {n}, {n_high} {high}", n=answer.n, n_high=answer.n_high, high=level_words(run)[1]),
+        "model": answer.leader,
+        "auc": t(
+            "{value}, {confidence}% CI {interval}",
+            value=decimal(answer.auc.value),
+            confidence=run.confidence_percent,
+            interval=bounds(answer.auc.low, answer.auc.high).strip("[]") or NOTHING,
+        ),
+    }
+    pair = answer.difference
+    if pair is None:
+        return t("{where} ({patients}), {model} has an AUC of {auc}.", **words)
+    rival = answer.rival or ""
+    return t(
+        "{where} ({patients}), {model} has an AUC of {auc}; the difference from {rival} is {difference} "
+        "({interval}; {p}): {shown}.",
+        rival=t("{model} alone", model=rival) if rival in BASELINES else rival,
+        difference=decimal(pair.difference),
+        interval=bounds(pair.low, pair.high).strip("[]"),
+        p=p_sentence(pair.p_value),
+        shown=_shown(pair),
+        **words,
+    )
+
+
+def _shown(pair: Comparison) -> str:
+    if pair.low > 0:
+        return t("{model} is better", model=pair.model_a)
+    if pair.high < 0:
+        return t("{model} is worse", model=pair.model_a)
+    return t("these patients do not show that {model} is better", model=pair.model_a)
+
+
+def _caution(answer: Answer, run: Results) -> str:
+    names = t("; ").join(_doubt_words(doubt, answer, run) for doubt in answer.doubts)
+    return t("Keep in mind: {doubts}.", doubts=names) if names else ""
+
+
+def _doubt_words(doubt: Doubt, answer: Answer, run: Results) -> str:
+    n = len([model for model in run.models if not model.is_baseline]) or len(run.models)
+    low, high = level_words(run)
+    return {
+        Doubt.CHOSEN_OUT_OF_FOLD: t(
+            "{model} was chosen by its out-of-fold AUC, the highest of {n}, without using the test set",
+            model=answer.leader,
+            n=counted(n, "network"),
+        ),
+        Doubt.CHOSEN_ON_SAME: t(
+            "as the highest of {n} on the same patients, its AUC is optimistic", n=counted(n, "model")
+        ),
+        Doubt.FEW_PATIENTS: t(
+            "with {n_low} {low} and {n_high} {high} there are few patients, and intervals are wide",
+            n_low=answer.n - answer.n_high,
+            low=low,
+            n_high=answer.n_high,
+            high=high,
+        ),
+        Doubt.REOPENED: t("the test set was opened {n} times", n=len(run.openings)),
+    }[doubt]
+
+
+def few_patients(run: Results) -> dict[str, tuple[int, int]]:
+    """Name the models that scored too few patients of a class for a calibration curve, with the low and the high.
+
+    Args:
+        run: The run.
+
+    Source:
+        Smoothed curves need many patients of either class (Van Calster 2019, BMC Med 17:230, asks for 200); with fewer
+        than 30 they follow single patients.
+    """
+    counts = {}
+    for model in run.scores.models:
+        is_high = run.scores.of(model, run.reported).is_high
+        counts[model] = (int((~is_high).sum()), int(is_high.sum()))
+    return {model: found for model, found in counts.items() if min(found) < FEW_PATIENTS}
+
+
+def withheld(run: Results) -> list[str]:
+    """Say in one line which calibration curves are not drawn and why; empty if all are.
+
+    Args:
+        run: The run.
+    """
+    few = few_patients(run)
+    with_curve = {point.model for point in run.calibration if point.split == run.reported}
+    names = [model for model in few if model in with_curve]
+    if not names:
+        return []
+    is_all = with_curve <= few.keys()
+    return [
+        t(
+            "Calibration curves need at least {limit} patients of either grade and are withheld for {models}.",
+            limit=FEW_PATIENTS,
+            models=t("all models") if is_all else enumerated(names),
+        )
+    ]
+
+
+def named_models(run: Results) -> tuple[str, ...]:
+    """Name the models of the figures at the top: those of the answer and the best baseline, or all if they are few.
+
+    Args:
+        run: The run.
+    """
+    names = [model.name for model in run.models]
+    answer = find_answer(run)
+    if len(names) <= ALL_NAMED or answer is None:
+        return tuple(names)
+    wanted = (answer.leader, answer.rival, run.chosen_baseline)
+    return tuple(dict.fromkeys(name for name in wanted if name in names))
+
+
+def common_notes(rows: Sequence[PaperRow]) -> list[tuple[str, str]]:
+    """Collect the notes of the rows, each once, with the models that it is about.
+
+    Args:
+        rows: The rows of a table of results.
+
+    Returns:
+        Models and note.
+    """
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            models.setdefault(row.note, []).append(row.model)
+    is_all = [len(names) == len(rows) > 1 for names in models.values()]
+    return [
+        (t("all models") if of_all else enumerated(names), note)
+        for (note, names), of_all in zip(models.items(), is_all, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class MainRow:
+    """One model in the first table; ``p_size`` is the P value of its AUC against that of tumour size alone."""
+
+    row: PaperRow
+    ppv: Cell
+    npv: Cell
+    p_size: str
+
+
+def main_rows(run: Results, rows: Sequence[PaperRow]) -> list[MainRow]:
+    """Add the predictive values and the comparison with tumour size to the rows of the table of results.
+
+    Args:
+        run: The run.
+        rows: From :func:`~nephrograde.report.tables.paper.paper_rows`, of the reported predictions.
+    """
+    found = []
+    for row in rows:
+        pair = run.auc_difference(row.model, SIZE)
+        p = NOTHING if pair is None else p_value(pair.p_value)
+        found.append(MainRow(row, _cell(run, row.model, "ppv"), _cell(run, row.model, "npv"), p))
+    return found
+
+
+def _cell(run: Results, model: str, measure: str) -> Cell:
+    found = run.estimate(model, measure)
+    if found is None:
+        return Cell(math.nan, math.nan, math.nan)
+    return Cell(found.value, found.low, found.high, found.part, found.whole)
