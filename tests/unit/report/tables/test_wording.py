@@ -7,7 +7,6 @@ import pytest
 
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.evaluation.scores import Scores
-from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.wording import summary, what_was_run
 from nephrograde.results import Results
 from nephrograde.vocabulary import BASELINES
