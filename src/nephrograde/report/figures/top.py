@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.report.figures.curves import draw_benefit, draw_calibration
 from nephrograde.report.figures.study_figures import draw_roc
+from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import t
 
@@ -56,6 +57,8 @@ def top_figures(drawings: Mapping[str, Drawing], run: Results) -> list[TopFigure
         ),
         "benefit": t("Decision curves: net benefit of acting on a model, against treating all or none."),
     }
+    if pooled := out_of_fold_words(run).curves:
+        captions["roc"] = t("{first} {second}", first=captions["roc"], second=pooled)
     has_named = any(f"{name}-named" in drawings for name in captions)
     found = []
     for name, text in captions.items():

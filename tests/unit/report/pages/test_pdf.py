@@ -112,6 +112,17 @@ def test_text_comes_out_and_pages_are_numbered(printed: tuple[Path, Any]) -> Non
     assert "1 − 特异度" in text
 
 
+def test_summary_has_at_most_two_pages_before_the_appendix(printed: tuple[Path, Any]) -> None:
+    texts = [
+        "".join(getattr(box, "text", "") for box in page._page_box.children[0].descendants())
+        for page in printed[1].pages
+    ]
+    starts = [number for number, text in enumerate(texts, 1) if text.startswith("附录")]
+    assert starts
+    assert starts[0] <= 3
+    assert "灵敏度" in texts[0]
+
+
 def test_nothing_lies_beyond_the_margins(printed: tuple[Path, Any]) -> None:
     beyond = []
     for number, page in enumerate(printed[1].pages, 1):
