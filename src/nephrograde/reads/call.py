@@ -38,7 +38,7 @@ def readers(
             scale from 0 to 100, such as 1 to 5), ``modality`` if there are several (such as reading with and without
             the model), and the truth as ``is_high`` (0/1) or ``isup_grade``, unless ``scores`` has it. Usual other
             headings are recognised, Chinese ones among them.
-        scores: The scores of a model, with the columns of :func:`evaluate`.
+        scores: The scores of a model, with the columns of ``ng.evaluate``.
         model: The model of ``scores``, if there are several; without ``scores``, the reader of ``reads`` who is the
             model.
         baseline: The modality that is subtracted from the others; the first of the table when None.
