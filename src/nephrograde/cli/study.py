@@ -161,9 +161,19 @@ def evaluate(
 
 
 @commands.command()
-def report(study_path: StudyPath, out: RunDir = None, lang: Lang = "en", *, pdf: AsPdf = False) -> None:
+def report(
+    source_path: Annotated[
+        Path, typer.Argument(metavar="RUN|STUDY.toml", help="The run folder, or the study file that it was made from.")
+    ],
+    out: RunDir = None,
+    lang: Lang = "en",
+    *,
+    pdf: AsPdf = False,
+) -> None:
     """Write the report of a run again from its files."""
     from nephrograde import pipeline
+    from nephrograde.run.folder import RunFolder
 
-    run = run_of(study_path, out)
+    is_folder = out is None and source_path.is_dir()
+    run = RunFolder(source_path) if is_folder else run_of(source_path, out)
     print_report(pipeline.report_study(run, lang), run, lang, as_pdf=pdf)
