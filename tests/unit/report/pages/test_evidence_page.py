@@ -13,7 +13,7 @@ from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.remarks import Reason, Verdict
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.figures.curves import draw_evidence_figures
@@ -102,7 +102,21 @@ def evidence() -> dict[str, Any]:
     curve = [CalibrationPoint(name, "test", p, p, p - 0.1, p + 0.1) for name in names for p in (0.2, 0.7)]
     benefit = [BenefitPoint(name, "test", p, 0.3 - p / 2, 0.4 - p, 12, 5) for name in names for p in (0.1, 0.5)]
     pair = Equivalence(
-        "weak-1-cmp", "strong-cmp", 0.05, -0.02, -0.08, 0.04, 0.2, 0.03, 0.2, 0.09, 12345, 12, 5, "DeLong"
+        "weak-1-cmp",
+        "strong-cmp",
+        0.05,
+        -0.02,
+        -0.08,
+        0.04,
+        0.2,
+        0.03,
+        0.2,
+        0.09,
+        12345,
+        12,
+        5,
+        "DeLong",
+        verdict=Verdict.UNDECIDED,
     )
     missing: dict[str, Any] = dict.fromkeys(
         ("difference", "low", "high", "p_a_not_worse", "p_equivalent", "detectable"), NAN
