@@ -44,3 +44,12 @@ def test_picture_is_the_top_of_the_page_without_what_is_printed(first_screen) ->
 def test_page_that_cannot_be_drawn_is_refused(first_screen, page: str) -> None:
     with pytest.raises(ValueError, match=r"not a report|well-formed"):
         first_screen(page, 500)
+
+
+def test_picture_in_the_readme_is_small_text_and_loads_nothing() -> None:
+    svg = (ROOT / "docs" / "_static" / "first-screen.svg").read_text(encoding="utf-8")
+    ET.fromstring(svg)  # noqa: S314 (our own file)
+    assert len(svg) < 60_000
+    assert "SYNTHETIC DATA" in svg
+    assert "<image" not in svg
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xhtml", "")

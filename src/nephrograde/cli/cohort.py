@@ -32,7 +32,7 @@ def init(
 
 @commands.command()
 def demo(
-    patients: Annotated[int, typer.Option(min=20, help="Number of synthetic patients; the paper has 300.")] = 60,
+    patients: Annotated[int, typer.Option(min=20, help="Number of synthetic patients; the paper has 300.")] = 150,
     out: Annotated[Path, typer.Option("--out", help="The output folder for the cohort and the run.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the synthetic cohort.")] = 20260415,
     lang: Lang = "en",
@@ -41,11 +41,13 @@ def demo(
 ) -> None:
     """Run the whole study on a newly generated synthetic cohort."""
     from nephrograde.cli.study import run_and_print
-    from nephrograde.sources.demo import write_demo
+    from nephrograde.sources.demo import DEMO_MATRIX_PX, write_demo
     from nephrograde.sources.synthetic.phantom import PhantomSettings
 
     with progress("Writing the synthetic cohort", patients) as advance:
-        study_path = write_demo(out, PhantomSettings(patients=patients, seed=seed, dicom=dicom), advance=advance)
+        study_path = write_demo(
+            out, PhantomSettings(patients=patients, seed=seed, matrix_px=DEMO_MATRIX_PX, dicom=dicom), advance=advance
+        )
     run_dir = study_path.parent.with_name(study_path.parent.name.replace("cohort", "run"))
     run_and_print(study_path, StudyOptions(out=run_dir, lang=lang))
 
