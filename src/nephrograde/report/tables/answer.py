@@ -153,12 +153,14 @@ def _finding(answer: Answer, run: Results) -> str:
         difference=decimal(pair.difference),
         interval=bounds(pair.low, pair.high).strip("[]"),
         p=p_sentence(pair.p_value),
-        shown=_shown(pair),
+        shown=_shown(pair, answer),
         **words,
     )
 
 
-def _shown(pair: Comparison) -> str:
+def _shown(pair: Comparison, answer: Answer) -> str:
+    if Doubt.FEW_PATIENTS in answer.doubts:
+        return t("too few patients for a verdict")
     if pair.low > 0:
         return t("{model} is better", model=pair.model_a)
     if pair.high < 0:

@@ -83,6 +83,12 @@ def test_the_meaning_follows_interval_and_test(
     assert meaning in told(record, *rows(record.chosen_network or "", low=low, high=high, p=p))
 
 
+def test_with_few_patients_there_is_no_verdict(record: Results) -> None:
+    few = [dataclasses.replace(one, n=60, n_high=29) for one in rows(record.chosen_network or "", low=0.01, high=0.07)]
+    assert "With fewer than 30 patients of a grade there is no verdict" in told(record, *few)
+    assert "So the images add" not in told(record, *few)
+
+
 def test_nothing_is_said_without_increments_or_numbers(record: Results) -> None:
     assert told(record) == ""
     assert told(record, *rows("another")) == ""
