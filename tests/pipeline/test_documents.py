@@ -109,9 +109,13 @@ def reader_dir(export_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     shutil.copy(export_dir / "grades.xlsx", tmp_path)
     (tmp_path / "safe").mkdir()
     rows = [
-        f"P{k},{name},{k % 2},{0.2 + 0.05 * k + shift}" for name, shift in (("a", 0), ("b", 0.05)) for k in range(12)
+        f"P{k},{name},{k % 2},{0.2 + 0.05 * k + shift}"
+        for name, shift in (("weak-1-cmp", 0), ("strong-cmp", 0.05))
+        for k in range(12)
     ]
     (tmp_path / "scores.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="utf-8")
+    reads = [f"R{reader},P{k},{1 + (k + reader) % 3 + 2 * (k % 2)}" for reader in range(1, 4) for k in range(12)]
+    (tmp_path / "reads.csv").write_text("\n".join(["reader,patient_id,score", *reads]), encoding="utf-8")
     _write_new_patient(tmp_path / "new")
     monkeypatch.chdir(tmp_path)
     return tmp_path
