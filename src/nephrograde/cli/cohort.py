@@ -86,6 +86,12 @@ def scan(
             "--columns", metavar="NAME=HEADING", help="A column of --table: isup_grade=分级. May be repeated."
         ),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep", metavar="HEADING", help="Also carry this column of --table into the cohort. May be repeated."
+        ),
+    ] = None,
     encoding: Encoding = None,
     *,
     keep_ids: Annotated[
@@ -99,9 +105,10 @@ def scan(
 
     if (folder is None) == (index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
-    heading_of = parse_columns(columns or ())
+    heading_of = parse_columns(columns or (), keep or ())
     if heading_of and table is None:
-        raise InputError([Problem("--columns", "names columns of --table, which is missing", "Give the table, too.")])
+        option = "--columns" if columns else "--keep"
+        raise InputError([Problem(option, "names columns of --table, which is missing", "Give the table, too.")])
     if index is not None:
         result, page_path = scanning.plan_from_index(
             index, out or Path("plan"), grades_path=table, encoding=encoding, columns=heading_of, language=lang

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import SPELLINGS, read_grade
-from nephrograde.cohort.headings import headings_like, standard_headings
+from nephrograde.cohort.headings import HEADINGS, headings_like, standard_headings
 from nephrograde.cohort.rows import compared_id, is_shortened
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import clean_heading, is_blank, open_sheet
+from nephrograde.sources.scan.carried import is_identifying, is_known
 from nephrograde.volume.dicom.moment import read_day, read_serial_day
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
     from nephrograde.sheet import Sheet
 
-_IDENTIFYING = re.compile(
-    r"name|surname|birth|dob|address|phone|mobile|accession|passport|ssn|mrn|姓名|名字|出生|生日|身份证|电话|手机|地址|住址"
-    r"|病案号|病历号|住院号|检查号|影像号|nazwisko|imię|imie|urodzenia|pesel|adres|telefon|geburt|vorname|anschrift"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Grades:
@@ -34,9 +30,10 @@ class Grades:
     Attributes:
         name: The table's file name.
         rows: Row number as shown by a spreadsheet and the cells to carry over, by normalized id.
-        columns: The columns to carry over, ``isup_grade`` first.
+        columns: The columns to carry over, ``isup_grade`` first: those with a known meaning and those asked for.
         surgery: Day of surgery, by normalized id.
         left_out: Headings that would identify a patient or reveal the day of surgery; they are not carried over.
+        unknown: Other headings that are not carried over, as their meaning is unknown.
         notes: How the table was read: its encoding, the columns that were used, dates written as numbers, and grades
             that cannot be read.
     """
@@ -46,6 +43,7 @@ class Grades:
     columns: tuple[str, ...]
     surgery: Mapping[str, date]
     left_out: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def find(self, original_id: str) -> str | None:
@@ -73,15 +71,16 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
             ``surgery_date`` (year first, or a day number of Excel) and any others; the first three may have their usual
             headings, see ``cohort.headings``.
         encoding: The encoding of a text file; None detects it.
-        columns: Headings by standard name, where they are not the usual ones.
+        columns: Headings by the names that their columns get: standard names, where the headings are not the usual
+            ones, and further columns to carry over.
 
     Returns:
-        The rows. Columns that contain ids, names, dates of birth, addresses or the day of surgery are not carried
-        over; the grade always is.
+        The rows. Only the grade, columns whose heading is known to describe a tumour or a patient, and those in
+        ``columns`` are carried over.
 
     Raises:
-        InputError: If it is not a table, has no id column, lists an id twice, or contains a day of surgery that cannot
-            be read. The message names rows, not patients.
+        InputError: If it is not a table, has no id column, lists an id twice, contains a day of surgery that cannot
+            be read, or if ``columns`` names a column that identifies patients. The message names rows, not patients.
 
     >>> import pathlib, tempfile
     >>> grades_path = pathlib.Path(tempfile.mkdtemp()) / "grades.csv"
@@ -99,8 +98,13 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
     heading_of = _standard_headings(sheet, columns or {})
     name_of = {heading: name for name, heading in heading_of.items()}
     id_heading, day_heading = heading_of["patient_id"], heading_of.get("surgery_date")
+    _refuse_identifying(sheet, heading_of)
+    wanted = set(heading_of.values())
     left_out = tuple(heading for heading in sheet.headings if _is_left_out(heading, sheet, heading_of))
-    kept = {heading: name_of.get(heading, heading) for heading in sheet.headings if heading not in left_out}
+    unknown = tuple(
+        heading for heading in sheet.headings if heading not in {*left_out, *wanted} and not is_known(heading)
+    )
+    kept = {one: name_of.get(one, one) for one in sheet.headings if one not in left_out and one not in unknown}
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     surgery: dict[str, date] = {}
     serial_rows: list[int] = []
@@ -123,20 +127,21 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
         raise InputError(problems)
     others = [name for name in kept.values() if name != "isup_grade"]
     notes = [*_column_notes(sheet, heading_of), *_cell_notes(sheet.name, rows, day_heading, serial_rows)]
-    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, tuple(notes))
+    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, unknown, tuple(notes))
 
 
-def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+def parse_columns(texts: Sequence[str], keep: Sequence[str] = ()) -> dict[str, str]:
     """Read headings as given on the command line.
 
     Args:
         texts: Each ``NAME=HEADING``; several may be separated by commas.
+        keep: Headings of columns that are carried over under the same name.
 
     Raises:
-        InputError: If a text has another form, or names a column twice.
+        InputError: If a text has another form, or names a column twice, or a column to keep identifies patients.
 
-    >>> parse_columns(["patient_id=病案号,isup_grade=核分级"])
-    {'patient_id': '病案号', 'isup_grade': '核分级'}
+    >>> parse_columns(["patient_id=病案号,isup_grade=核分级"], ["prior therapy"])
+    {'patient_id': '病案号', 'isup_grade': '核分级', 'prior therapy': 'prior therapy'}
     """
     heading_of: dict[str, str] = {}
     for text in texts:
@@ -150,6 +155,13 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
                 )
                 raise InputError([Problem(f"--columns {text}", what, remedy)])
             heading_of[name] = heading
+    for heading in map(clean_heading, keep):
+        if not is_known(heading) and is_identifying(heading):
+            what = f"the column {heading} may identify patients, and is not carried over"
+            remedy = "Leave it out, or rename it if it identifies nobody."
+            raise InputError([Problem(f"--keep {heading}", what, remedy)])
+        if heading not in heading_of.values():
+            heading_of.setdefault(heading, heading)
     return heading_of
 
 
@@ -162,8 +174,12 @@ def _standard_headings(sheet: Sheet, columns: Mapping[str, str]) -> dict[str, st
             heading_of[name] = clean_heading(heading)
         else:
             what = f"{sheet.name} has no column '{heading}' (it has {', '.join(sheet.headings[:20])})"
-            problems.append(Problem(f"--columns {name}={heading}", what, "Correct the heading."))
-    heading_of = standard_headings(sheet.headings, heading_of)
+            problems.append(Problem(_option(name, heading), what, "Correct the heading."))
+    further = {name: heading for name, heading in heading_of.items() if name == heading and name not in HEADINGS}
+    heading_of = standard_headings(
+        sheet.headings, {name: heading for name, heading in heading_of.items() if name not in further}
+    )
+    heading_of |= {name: heading for name, heading in further.items() if heading not in heading_of.values()}
     if not problems and "patient_id" not in heading_of:
         what = f"has no column with patient ids (the table has {', '.join(sheet.headings[:20])})"
         problems.append(
@@ -174,18 +190,36 @@ def _standard_headings(sheet: Sheet, columns: Mapping[str, str]) -> dict[str, st
     return heading_of
 
 
+def _refuse_identifying(sheet: Sheet, heading_of: Mapping[str, str]) -> None:
+    """Refuse further columns that the user named and that identify patients."""
+    remedy = "Leave it out, or rename it if it identifies nobody."
+    problems = [
+        Problem(_option(name, heading), f"the column {heading} may identify patients, and is not carried over", remedy)
+        for name, heading in heading_of.items()
+        if name not in HEADINGS and _is_left_out(heading, sheet, heading_of)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _option(name: str, heading: str) -> str:
+    """How the user named a column on the command line."""
+    return f"--keep {heading}" if name == heading else f"--columns {name}={heading}"
+
+
 def _is_left_out(heading: str, sheet: Sheet, heading_of: Mapping[str, str]) -> bool:
     """Whether a column may identify a patient; the grade never does."""
     if heading == heading_of.get("isup_grade"):
         return False
     if heading in {heading_of["patient_id"], heading_of.get("surgery_date")}:
         return True
-    if _IDENTIFYING.search(heading.casefold()) or heading.endswith("_image"):
+    if not is_known(heading) and is_identifying(heading):
         return True
     ids = [(cells[heading], cells[heading_of["patient_id"]]) for _, cells in sheet.rows if cells[heading]]
     same = [cell for cell, patient in ids if cell == patient]
     # A size of 3 beside the patient 3 is a coincidence, unless it happens in most rows.
-    return any(len(cell) > 3 or not cell.isdecimal() for cell in same) or len(same) > len(ids) / 2
+    is_id = any(len(cell) > 3 or not cell.isdecimal() for cell in same) and not is_known(heading)
+    return is_id or len(same) > len(ids) / 2
 
 
 def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]]) -> tuple[str, str] | None:

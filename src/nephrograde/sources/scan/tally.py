@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.rows import compared_id
+from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.sources.scan.tables import cohort_row, series_entry
@@ -95,6 +97,8 @@ class Tally:
     _reasons: Counter[str] = field(default_factory=Counter)
     _joined: dict[str, list[Person]] = field(default_factory=dict)
     _listed: dict[str, list[str]] = field(default_factory=dict)
+    _emptied: dict[str, set[int]] = field(default_factory=dict)
+    _named_paths: dict[str, set[int]] = field(default_factory=dict)
     _n_patients: int = 0
 
     def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str], identity: Identity) -> None:
@@ -118,7 +122,7 @@ class Tally:
         carried: Mapping[str, str] = {}
         if known is not None:
             self._joined.setdefault(known, []).append(person)
-            carried = self.grades.rows[known][1]
+            carried = self._without_identity(person, known, identity)
         row = cohort_row(person.patient_id, choices, images=images, carried=carried)
         if row is not None:
             self.cohort_rows.append({**dict.fromkeys(self.grades.columns, ""), **row})
@@ -126,6 +130,20 @@ class Tally:
         if any(map(is_contradicted, choices)):
             self._listed.setdefault("conflict", []).append(person.patient_id)
         self._note_person(person, is_chosen=row is not None, is_joined=known is not None, has_mask=has_mask)
+
+    def _without_identity(self, person: Person, known: str, identity: Identity) -> dict[str, str]:
+        """The cells to carry over, without those that identify the patient; their rows are noted."""
+        number, cells = self.grades.rows[known]
+        public_id = person.original_id if person.original_id == person.patient_id else ""
+        carried = dict(cells)
+        for name, cell in cells.items():
+            if is_place(name):
+                if names_patient(cell, identity, public_id=public_id):
+                    self._named_paths.setdefault(name, set()).add(number)
+            elif _is_id(cell, known, public_id) or is_revealing(name, cell, identity, public_id=public_id):
+                carried[name] = ""
+                self._emptied.setdefault(name, set()).add(number)
+        return carried
 
     def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool, has_mask: bool) -> None:
         has_ct = any(header.modality in {"CT", ""} for header in person.headers)
@@ -205,13 +223,40 @@ class Tally:
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:
             notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")
-        if self.grades.left_out:
-            headings = ", ".join(self.grades.left_out)
-            notes.append(f"Not carried over from {name}, because they may identify a patient: {headings}.")
+        notes += self._notes_on_carrying(paths)
         key_path = paths.beside("key.csv")
         if key_path.exists():
             notes.append(f"{key_path.name} identifies the patients: keep it separate from everything else.")
         return notes
+
+    def _notes_on_carrying(self, paths: ScanPaths) -> list[str]:
+        """What was not carried over from the joined table."""
+        name, notes = self.grades.name, []
+        if self.grades.left_out:
+            headings = ", ".join(self.grades.left_out)
+            notes.append(f"Not carried over from {name}, because they may identify a patient: {headings}.")
+        if self.grades.unknown:
+            headings = ", ".join(self.grades.unknown)
+            notes.append(
+                f"Not carried over from {name}, because their meaning is unknown: {headings}. Keep a column that "
+                "identifies nobody with --keep HEADING."
+            )
+        for column, numbers in self._emptied.items():
+            notes.append(
+                f"{name}: cells of {column} were left empty, because they contain a name, an id, a date, an e-mail "
+                f"address or a telephone number: row {_first(map(str, sorted(numbers)))}."
+            )
+        for column, numbers in self._named_paths.items():
+            notes.append(
+                f"{paths.table_path.name} identifies patients, because paths in {column} of {name} contain a name or "
+                f"an id: row {_first(map(str, sorted(numbers)))}. Rename these files before you share the table."
+            )
+        return notes
+
+
+def _is_id(cell: str, known: str, public_id: str) -> bool:
+    """Whether a cell repeats the id of its row; a short number does so by coincidence."""
+    return not public_id and compared_id(cell) == known and (len(cell) > 3 or not cell.isdecimal())
 
 
 def _by_time(choice: Choice) -> tuple[str, str, float, str]:

@@ -1,0 +1,181 @@
+"""Which columns and cells of a joined table reach the pseudonymised cohort."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nephrograde.errors import InputError
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import told
+from nephrograde.sheet import clean_heading
+from nephrograde.sources.identity.identity import Identity
+from nephrograde.sources.scan.choose import Choice
+from nephrograde.sources.scan.grades import parse_columns, read_grades
+from nephrograde.sources.scan.pseudonyms import Person
+from nephrograde.sources.scan.tables import ScanPaths
+from nephrograde.sources.scan.tally import Tally
+from nephrograde.volume.dicom.header import SeriesHeader
+from nephrograde.volume.phase.evidence import PhaseAnswer
+from nephrograde.volume.statement import Statement
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMING = (
+    *("Name", "Patient name", "Full name", "Surname", "First name", "initials", "Init.", "patientname", "pt name"),
+    *(
+        "Mother maiden name",
+        "患者姓名",
+        "姓名拼音",
+        "Nachname",
+        "Vorname",
+        "Patientenname",
+        "Nom",
+        "Prénom",
+        "Apellidos",
+    ),
+    *("Nombre", "Фамилия", "ФИО", "氏名", "이름", "DOB", "Date of birth", "出生日期", "Geburtsdatum", "Дата рождения"),
+    *(
+        "生年月日",
+        "MRN",
+        "Hospital number",
+        "Patient",
+        "No.",
+        "序号",
+        "CaseNo",
+        "门诊号",
+        "登记号",
+        "病理号",
+        "标本号",
+        "医保号",
+    ),
+    *("就诊卡号", "Study ID", "Accession", "SSN", "NHS number", "Personnummer", "PESEL", "Fødselsnummer", "AHV", "NIP"),
+    *("カルテ番号", "환자번호", "주민등록번호", "UID", "身份证", "Email", "E-mail", "Telefon", "联系电话", "随访电话"),
+    *("Address", "家庭住址", "zip code", "邮编", "联系人", "工作单位", "国籍", "主管医生", "手术医生", "Pathologist"),
+    *("Operateur", "备注", "Pathology report", "病理诊断", "病理日期", "入院日期", "file", "Pfad", "N", "Column 1"),
+)
+CLINICAL = (
+    *(
+        "age_years",
+        "Age (years)",
+        "年龄",
+        "年龄（岁）",
+        "Alter",
+        "wiek",
+        "возраст",
+        "나이",
+        "sex",
+        "Gender",
+        "性别",
+        "Płeć",
+    ),
+    *(
+        "size_cm",
+        "Tumor size (cm)",
+        "肿瘤最大径(cm)",
+        "Tumorgröße in mm",
+        "размер опухоли",
+        "volume_ml",
+        "centre",
+        "医院",
+    ),
+    *("split", "is_high", "grade", "Fuhrman grade", "pT stage", "T分期", "histology", "necrosis", "side", "BMI"),
+    *("eGFR", "cmp_mask", "np_box", "up_point", "ep_slice", "高血压"),
+)
+
+
+def grades_of(folder: Path, text: str) -> Path:
+    path = folder / "grades.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("heading", NAMING)
+def test_a_column_whose_meaning_is_unknown_is_not_carried_over(tmp_path: Path, heading: str) -> None:
+    grades = read_grades(grades_of(tmp_path, f"patient_id,isup_grade,{heading}\nA7,2,Meier Anna\nA8,3,Zhang San\n"))
+    assert grades.columns == ("isup_grade",)
+    assert heading in grades.left_out + grades.unknown
+    assert set(grades.rows["a7"][1]) == {"isup_grade"}
+
+
+@pytest.mark.parametrize("heading", CLINICAL)
+def test_a_clinical_column_is_carried_over(tmp_path: Path, heading: str) -> None:
+    grades = read_grades(grades_of(tmp_path, f"patient_id,isup_grade,{heading}\nA7,2,4\nA8,3,5\n"))
+    assert grades.columns == ("isup_grade", clean_heading(heading))
+    assert grades.rows["a7"][1][clean_heading(heading)] == "4"
+
+
+def test_a_column_is_carried_over_on_request_unless_it_identifies(tmp_path: Path) -> None:
+    path = grades_of(tmp_path, "patient_id,isup_grade,ФИО,氏名,prior therapy,copy,score\nA7,2,a,b,none,A7,1\n")
+    grades = read_grades(path, columns=parse_columns(["points=score"], ["prior therapy", "isup_grade"]))
+    assert grades.columns == ("isup_grade", "prior therapy", "points")
+    assert grades.left_out == ("patient_id", "ФИО", "氏名", "copy")
+    for heading in ("ФИО", "氏名", "copy", "patient_id", "手术日期"):
+        with pytest.raises(InputError, match=f"--keep {heading}"):
+            read_grades(path, columns=parse_columns([], [heading]))
+    with pytest.raises(InputError, match="may identify"):
+        read_grades(path, columns={"who": "ФИО"})
+    with pytest.raises(InputError, match="no column 'nonesuch'"):
+        read_grades(path, columns=parse_columns([], ["nonesuch"]))
+
+
+def test_a_kept_column_that_means_the_grade_still_is_the_grade(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,分级\nA7,3\n"), columns=parse_columns([], ["分级"]))
+    assert grades.rows["a7"][1] == {"isup_grade": "3"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_kept"),
+    [
+        *(("radical", True), ("12", True), ("4.25", True), ("pT1a N0 M0", True), ("2 x 3 x 4", True)),
+        *(("Иванова Мария", False), ("Ivanova", False), ("00771122", False), ("771122", False), ("A person", True)),
+        *(
+            ("maria@example.ru", False),
+            ("+41 44 123 45 67", False),
+            ("13912345678", False),
+            ("see (030) 1234-567", False),
+        ),
+        *(("born 1961-02-03", False), ("1961-02-03", False)),
+    ],
+)
+def test_a_cell_that_identifies_is_emptied_and_noted(tmp_path: Path, cell: str, *, is_kept: bool) -> None:
+    grades = read_grades(
+        grades_of(tmp_path, f"patient_id,isup_grade,centre\n00771122,3级,{cell}\n7,3,left\n8,3,left\n")
+    )
+    header = SeriesHeader(series_uid="1.2", patient_id="00771122", modality="CT")
+    choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
+    tally = Tally(grades)
+    who = Identity(names=("Иванова^Мария",), numbers=("00771122",), birth_dates=("19610203",))
+    tally.add(Person("P0001", "00771122", (header,), shares_id=False), [choice], {header.key: "a.series"}, who)
+    (row,) = tally.cohort_rows
+    assert (row["isup_grade"], row["centre"]) == ("3级", cell if is_kept else "")
+    notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
+    assert any("cells of centre were left empty" in note for note in notes) != is_kept
+    with speaking("zh"):
+        assert not any("left empty" in told(note) for note in notes)
+
+
+def test_a_mask_path_that_names_the_patient_is_kept_and_said(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,isup_grade,cmp_mask\nKH-98765,3,masks/Kowalska.nii.gz\n"))
+    header = SeriesHeader(series_uid="1.2", patient_id="KH-98765", modality="CT")
+    choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
+    tally = Tally(grades)
+    person = Person("P0001", "KH-98765", (header,), shares_id=False)
+    tally.add(person, [choice], {header.key: "a.series"}, Identity(names=("Kowalska^Anna",)))
+    assert tally.cohort_rows[0]["cmp_mask"] == "masks/Kowalska.nii.gz"
+    notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
+    assert any("paths in cmp_mask" in note for note in notes)
+    with speaking("zh"):
+        assert not any("share" in told(note) or "paths" in told(note) for note in notes)
+
+
+def test_columns_of_unknown_meaning_are_named_with_the_way_to_keep_them(tmp_path: Path) -> None:
+    tally = Tally(read_grades(grades_of(tmp_path, "patient_id,isup_grade,备注,prior therapy\nA7,3,a,b\n")))
+    notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
+    (note,) = [note for note in notes if "--keep" in note]
+    assert "备注, prior therapy" in note
+    with speaking("zh"):
+        assert "Keep" not in told(note)
+        assert "meaning" not in told(note)
