@@ -20,7 +20,7 @@ _PLACES = frozenset(f"{phase}_{kind}" for phase in PHASES for kind in ("mask", "
 
 _MEANINGS: Final[dict[str, str]] = {
     "age": (
-        "age, patient age, age at surgery, age at operation, age at nephrectomy, age at diagnosis, 年龄, "
+        "age, patient age, age at surgery, age at operation, age at nephrectomy, age at diagnosis, age group, 年龄, "
         "手术年龄, 年齡, 年齢, 手術時年齢, 나이, 연령, Alter, Lebensalter, wiek, âge, edad, idade, età, věk, vek, "
         "életkor, yaş, leeftijd, ålder, alder, ikä, возраст, вік, ηλικία, العمر, starost"
     ),
@@ -33,7 +33,8 @@ _MEANINGS: Final[dict[str, str]] = {
         "max diameter, maximum diameter, maximal diameter, largest diameter, tumor maximum diameter, "
         "maximum tumor diameter, maximum tumour diameter, maximal tumor size, max size, pathologic size, "
         "pathological size, volume, tumor volume, tumour volume, 大小, 肿瘤大小, 肿瘤直径, 肿瘤最大径, "
-        "肿瘤最大直径, 最大径, 最大直径, 直径, 病灶大小, 肿瘤体积, 体积, 腫瘤大小, 腫瘤直徑, 腫瘤最大徑, 腫瘍径, "
+        "肿瘤最大直径, 肿瘤长径, 长径, 最大径, 最大直径, 直径, 病灶大小, 肿瘤体积, 体积, 腫瘤大小, 腫瘤直徑, 腫瘤最大徑, "
+        "腫瘍径, "
         "腫瘍最大径, 腫瘍サイズ, 最大腫瘍径, 腫瘍体積, 종양크기, 종양 직경, 최대직경, Tumorgröße, "
         "Tumordurchmesser, Größe, Durchmesser, Tumorvolumen, rozmiar, rozmiar guza, wielkość guza, średnica, "
         "średnica guza, największy wymiar, objętość guza, taille, taille tumorale, taille de la tumeur, diamètre, "
@@ -44,7 +45,8 @@ _MEANINGS: Final[dict[str, str]] = {
         "объем опухоли, розмір пухлини"
     ),
     "centre": (
-        "centre, center, site, hospital, institution, clinic, 中心, 医院, 医疗中心, 机构, 醫院, 施設, 病院, 기관, "
+        "centre, center, centre id, center id, site id, site, hospital, "
+        "institution, clinic, 中心, 医院, 医疗中心, 机构, 醫院, 施設, 病院, 기관, "
         "병원, Zentrum, Klinik, Standort, ośrodek, szpital, hôpital, centro, ospedale, centrum, nemocnice, "
         "kórház, hastane, merkez, ziekenhuis, sjukhus, sykehus, центр, больница, клиника"
     ),
@@ -58,7 +60,8 @@ _MEANINGS: Final[dict[str, str]] = {
     "stage": (
         "stage, pT, pN, pM, cT, cN, cM, T stage, N stage, M stage, pT stage, cT stage, clinical stage, "
         "pathologic stage, pathological stage, TNM, pTNM, cTNM, TNM stage, AJCC, AJCC stage, Stadium, 分期, "
-        "T分期, N分期, M分期, TNM分期, 临床分期, 病理分期, 臨床分期, 病期, 병기, stadium zaawansowania, stade, "
+        "T分期, 病理T分期, 临床T分期, N分期, M分期, TNM分期, 临床分期, 病理分期, 臨床分期, 病期, 병기, "
+        "stadium zaawansowania, stade, "
         "estadio, stadio, стадия"
     ),
     "histology": (
@@ -80,7 +83,8 @@ _MEANINGS: Final[dict[str, str]] = {
         "diabetes, diabetes mellitus, CKD, comorbidity, Charlson, CCI, symptoms, symptomatic, hematuria, "
         "haematuria, creatinine, serum creatinine, eGFR, GFR, urea, BUN, hemoglobin, haemoglobin, Hb, platelets, "
         "PLT, WBC, neutrophils, lymphocytes, NLR, PLR, CRP, LDH, calcium, albumin, ALP, ESR, IMDC, SSIGN, Ki-67, "
-        "Ki67, surgery type, type of surgery, procedure, nephrectomy, nephrectomy type, 身高, 体重, 体质指数, "
+        "Ki67, surgery type, type of surgery, surgical approach, procedure, "
+        "nephrectomy, nephrectomy type, 身高, 体重, 体质指数, "
         "吸烟, 吸烟史, 高血压, 糖尿病, 血尿, 症状, 临床症状, 肌酐, 血肌酐, 血红蛋白, 血小板, 白细胞, 白蛋白, "
         "血钙, 尿素氮, 肾小球滤过率, 手术方式, 手术类型, 高血圧, 喫煙, 身長, 고혈압, 당뇨, 흡연, Gewicht, "
         "Raucher, Hypertonie, Kreatinin, wzrost, masa ciała, nadciśnienie, cukrzyca, palenie, kreatynina, IMC, "
@@ -104,6 +108,9 @@ _UNIT = re.compile(
 )
 
 _IDENTIFYING = re.compile(
+    r"(?:record|hospital|study|nhs|path(?:ology)?|case|patient|specimen|admission|insurance|slide|serial)"
+    r"[ _-]?(?:id|no|nr|number)\b|"
+    r"(?:\b|_)id$|^patient$|^n[or]\.?$|\binit\b|[号號]$|编号|編號|"
     r"name|surname|birth|\bdob\b|address|phone|mobile|accession|passport|ssn|mrn|e-?mail|initials|contact|postal|"
     r"\bzip\b|uid\b|doctor|physician|surgeon|pathologist|operat(?:or|eur)|"
     r"姓名|名字|名前|氏名|出生|生日|生年月日|身份证|电话|電話|手机|地址|住址|住所|邮编|邮箱|联系人|医生|医師|医师|工作单位|"

@@ -112,7 +112,17 @@ def test_a_column_is_carried_over_on_request_unless_it_identifies(tmp_path: Path
     grades = read_grades(path, columns=parse_columns(["points=score"], ["prior therapy", "isup_grade"]))
     assert grades.columns == ("isup_grade", "prior therapy", "points")
     assert grades.left_out == ("patient_id", "ФИО", "氏名", "copy")
-    for heading in ("ФИО", "氏名", "copy", "patient_id", "手术日期"):
+    for heading in (
+        "ФИО",
+        "氏名",
+        "copy",
+        "patient_id",
+        "手术日期",
+        "NHS number",
+        "Pathology no",
+        "病理号",
+        "Study ID",
+    ):
         with pytest.raises(InputError, match=f"--keep {heading}"):
             read_grades(path, columns=parse_columns([], [heading]))
     with pytest.raises(InputError, match="may identify"):
