@@ -178,3 +178,48 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
     printed = capsys.readouterr().err
     for part in ("Fitting models", "━", "2 of 2", "left"):
         assert part in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["scan", "in", "--out", ""], "--out"),
+        (["scan", "in", "--out=", "--table", "t.csv"], "--out"),
+        (["scan", "in", "--table", ""], "--table"),
+        (["scan", "in", "--organs", " "], "--organs"),
+        (["scan", ""], "argument 1"),
+        (["deidentify", "in", "--out", "out", "--key", ""], "--key"),
+        (["cohort", "kits23", "--out", "", "--plan"], "--out"),
+        (["demo", "--out", ""], "--out"),
+        (["init", ""], "argument 1"),
+        (["check", ""], "argument 1"),
+        (["run", "study.toml", "--out", ""], "--out"),
+        (["evaluate", "scores.csv", "--out", ""], "--out"),
+        (["report", ""], "argument 1"),
+        (["compare", "a", ""], "argument 2"),
+        (["audit", ""], "argument 1"),
+        (["readers", "reads.csv", "--scores", ""], "--scores"),
+        (["predict", "run", "a.png", "", "--model", "m"], "argument 3"),
+        (["predict", "run", "a.nii", "--model", "m", "--mask", ""], "--mask"),
+    ],
+)
+def test_an_empty_path_is_refused_before_anything_is_written(nephrograde, tmp_path, monkeypatch, words, place):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = nephrograde(*words)
+    assert code == 2
+    assert f"{place}: the path is empty" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_path_is_refused_in_chinese(nephrograde):
+    code, _, err = nephrograde("init", "", "--lang", "zh")
+    assert code == 2
+    assert "第1个参数：路径为空。" in err
+
+
+def test_text_may_be_empty(nephrograde):
+    code, out, _ = nephrograde(
+        *("audit", "--n", "90", "--accuracy", "0.859", "--sensitivity", "0.857", "--name", "", "--specificity=0.860")
+    )
+    assert code == 0
+    assert out

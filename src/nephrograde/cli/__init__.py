@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nephrograde.cli import cohort, planning, results, study
-from nephrograde.cli.shared import ARGUMENTS
+from nephrograde.cli.shared import ARGUMENTS, Command
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
 from nephrograde.terminal import print_refusal, say
@@ -42,6 +42,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for room in (planning, cohort, study, results):  # in the order of a study
+    for command in room.commands.registered_commands:
+        command.cls = Command
     app.add_typer(room.commands)
 
 

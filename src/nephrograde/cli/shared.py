@@ -7,18 +7,21 @@ import shlex
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
+from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import Language, t
 from nephrograde.report.text.messages import told
 from nephrograde.run.folder import RunFolder
 from nephrograde.terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nephrograde.study import Study
 
@@ -39,6 +42,44 @@ Encoding = Annotated[
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the output and of the report.")]
 AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
+
+
+class Command(TyperCommand):
+    """A command that refuses empty paths, as of ``--out "$FOLDER"`` where the variable is not set.
+
+    To Python, an empty path is the current folder.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments of the command.
+
+        Raises:
+            InputError: If a path is empty or blank.
+        """
+        remedy = "Name a file or folder; the current folder is `.`."
+        problems = [Problem(place, "the path is empty", remedy) for place in self._empty_paths(args)]
+        if problems:
+            raise InputError(problems)
+        return super().parse_args(ctx, args)
+
+    def _empty_paths(self, words: Sequence[str]) -> list[str]:
+        """Where a path is empty: the options, and the positions of arguments, most of which are paths."""
+        hints = get_type_hints(self.callback)
+        is_path = {
+            option: Path in (hints[str(parameter.name)], *get_args(hints[str(parameter.name)]))
+            for parameter in self.params
+            if parameter.name in hints and hints[parameter.name] is not bool
+            for option in parameter.opts
+            if option.startswith("--")
+        }
+        empty = []
+        for number, (before, word) in enumerate(pairwise(["", *words]), start=1):
+            option, equals, value = word.partition("=")
+            if equals and not value.strip() and is_path.get(option):
+                empty.append(option)
+            elif not word.strip() and is_path.get(before, True):
+                empty.append(before if before in is_path else f"argument {number}")
+        return empty
 
 
 @dataclass(frozen=True, slots=True)
