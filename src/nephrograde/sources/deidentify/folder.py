@@ -202,7 +202,7 @@ def deidentify_folder(
     Args:
         folder: Any folder tree, which may contain zip archives; files that are not DICOM are not copied.
         out_dir: A new or empty folder, or that of an earlier run.
-        key_path: The key file, created if missing. It must be outside ``out_dir``.
+        key_path: The key file, created if missing: a CSV file outside ``folder`` and ``out_dir``.
         settings: What to retain; by default descriptions and characteristics, but no suspects.
         progress: Called after each file with 1.
         header_progress: Called after each header with 1; all headers are read before the first file is written.
@@ -282,6 +282,12 @@ def _require_apart(folder: Path, out_dir: Path, key_path: Path) -> None:
     if inside == outside or inside in outside.parents or outside in inside.parents:
         what = "is inside the input folder, or contains it"
         problems.append(Problem(str(out_dir), what, "Name a separate output folder."))
+    if key_path.suffix.lower() != ".csv":
+        what = "the name of the key file does not end in .csv"
+        problems.append(Problem(str(key_path), what, "Name a CSV file; the key is written as one."))
+    if inside in key_path.resolve().parents:
+        what = "the key file is in the input folder"
+        problems.append(Problem(str(key_path), what, "Name a separate location that only you can read."))
     if outside in key_path.resolve().parents:
         what = "the key file is in the output folder, which is meant to be shared"
         problems.append(Problem(str(key_path), what, "Name a separate location that only you can read."))

@@ -37,7 +37,7 @@ from nephrograde.volume.dicom.entries import beginning_of
 from nephrograde.volume.dicom.series_list import DAMAGED_HEADING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import IO, Self
@@ -164,7 +164,6 @@ def catalogue(
     workers: int | None = None,
     advance: Callable[[int], None] = lambda _: None,
     chunks: tuple[int, int] = (CHUNK_FILES, CHUNK_MEMBERS),
-    leave_out: Collection[Path] = (),
 ) -> Catalogue:
     """Read the header of every DICOM file below a folder, including those in zip archives, whatever their names.
 
@@ -179,7 +178,6 @@ def catalogue(
         advance: Called with the number of files just finished; an archive counts as one file.
         chunks: Number of files per task, and of members per task for large archives. Smaller folders are read without
             further processes.
-        leave_out: Files and folders that are not read, such as those that a scan writes.
 
     Returns:
         The open catalogue.
@@ -202,7 +200,6 @@ def catalogue(
     try:
         with about_catalogue(catalogue_path):
             own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]
-            own += [path.absolute() for path in leave_out]
             found = walk_files(folder, leave_out=own)
             reading = _Reading(store, folder, advance, chunk_files=chunks[0], chunk_members=chunks[1])
             reading.run(found, workers or os.cpu_count() or 1)

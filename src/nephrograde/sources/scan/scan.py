@@ -20,7 +20,15 @@ from nephrograde.sources.scan.look import LookFunction, SeriesLook, look_at_seri
 from nephrograde.sources.scan.masks import choose_masks, is_mask
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, gather_identities, name_persons
 from nephrograde.sources.scan.store import about_catalogue
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_list, write_skipped, write_tables
+from nephrograde.sources.scan.tables import (
+    ScanPaths,
+    claim_table,
+    only_scan,
+    require_apart,
+    write_list,
+    write_skipped,
+    write_tables,
+)
 from nephrograde.sources.scan.tally import ScanResult, Tally
 from nephrograde.staging import staged
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
@@ -96,7 +104,7 @@ def scan_folder(
 
     Args:
         folder: Any tree that contains DICOM files.
-        table_path: The cohort table to write.
+        table_path: The cohort table to write: a CSV file outside the folder.
         settings: How to scan; None uses the defaults.
         progress: Called with the name of the step, the amount done and the total (0 if unknown).
         look: Inspects one series, for example with another phase classifier; None measures the enhancement of the
@@ -106,11 +114,13 @@ def scan_folder(
         What was found and written.
 
     Raises:
-        InputError: If the folder contains no DICOM file, or a joined table or the key is invalid.
+        InputError: If the folder contains no DICOM file, the table is inside it or not named ``.csv``, or a joined
+            table or the key is invalid.
         RunError: If the table exists and was not written by a scan, or was edited since.
     """
     settings = settings or ScanSettings()
     paths = ScanPaths(table_path)
+    require_apart(folder, paths)
     with only_scan(paths):
         return _scan_folder(folder, paths, settings, progress=progress, look=look)
 
@@ -134,8 +144,7 @@ def _scan_folder(
         progress("Reading headers", done, 0)
 
     catalogue_path = paths.beside("catalogue.sqlite")
-    written = paths.all_written
-    opened = catalogue(folder, catalogue_path, workers=settings.workers, advance=advance, leave_out=written)
+    opened = catalogue(folder, catalogue_path, workers=settings.workers, advance=advance)
     with about_catalogue(catalogue_path), opened as found:
         skipped_path = write_skipped(paths.beside("skipped.csv"), found.skipped_files())
         identities = gather_identities(name_persons(found.studies(), names, keep_ids=settings.keep_ids))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.scanned import SCANNED, series_path_of
-from nephrograde.errors import RunError, VolumeError, about_writing
+from nephrograde.errors import InputError, Problem, RunError, VolumeError, about_writing
 from nephrograde.files import fingerprint, read_json, sha256_of, write_rows
-from nephrograde.lock import lock_path_of, only_writer_of
+from nephrograde.lock import only_writer_of
 from nephrograde.replacement import remove_leftovers, replaced
 from nephrograde.run.folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
@@ -68,13 +68,6 @@ class ScanPaths:
         """The folders next to the table that a scan fills: lists, pictures, and what the images showed."""
         return (self.beside("series"), self.beside("thumbs"), self.beside("looks"))
 
-    @property
-    def all_written(self) -> tuple[Path, ...]:
-        """Everything that a scan writes; a scan of the folder in which it is placed leaves it out."""
-        catalogue_path = self.beside("catalogue.sqlite")
-        journals = (catalogue_path.with_name(f"{catalogue_path.name}-{kind}") for kind in ("journal", "wal", "shm"))
-        return (*self.files, *self.dirs, catalogue_path, *journals, lock_path_of(self.beside("key.csv")))
-
 
 @contextmanager
 def only_scan(paths: ScanPaths) -> Iterator[None]:
@@ -95,6 +88,28 @@ def only_scan(paths: ScanPaths) -> Iterator[None]:
         for folder in paths.dirs:
             remove_leftovers(folder)
         yield
+
+
+def require_apart(folder: Path, paths: ScanPaths) -> None:
+    """Check that a scan writes a CSV table, and neither it nor the key beside it into the scanned folder.
+
+    Args:
+        folder: The export that is scanned.
+        paths: Where the scan writes.
+
+    Raises:
+        InputError: If the name of the table does not end in ``.csv``, or the table is inside the export.
+    """
+    problems = []
+    place = str(paths.table_path)
+    if paths.table_path.suffix.lower() != ".csv":
+        what = "the name of the table does not end in .csv"
+        problems.append(Problem(place, what, "Name a CSV file; a scan writes no other format."))
+    if folder.resolve() in paths.table_path.resolve().parents:
+        what = "is inside the input folder, and the key of the real identities would be written next to it"
+        problems.append(Problem(place, what, "Name a table in a separate folder."))
+    if problems:
+        raise InputError(problems)
 
 
 def claim_table(paths: ScanPaths) -> None:

@@ -356,6 +356,24 @@ def test_the_key_may_not_lie_in_what_is_given_away(export_dir, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("place", ["key.csv", "sub/key.csv", "../export/key.csv"])
+def test_the_key_may_not_lie_in_the_export(export_dir, tmp_path, place):
+    before = sorted(export_dir.rglob("*"))
+    with pytest.raises(InputError, match="the key file is in the input folder"):
+        deidentify_folder(export_dir, tmp_path / "out", key_path=export_dir / place)
+    assert sorted(export_dir.rglob("*")) == before
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["key.xlsx", "key", ".", "..", ".csv"])
+def test_the_key_is_a_csv_file(export_dir, tmp_path, name):
+    (tmp_path / "apart").mkdir()
+    with pytest.raises(InputError, match=r"does not end in \.csv"):
+        deidentify_folder(export_dir, tmp_path / "out", key_path=tmp_path / "apart" / name)
+    assert not list((tmp_path / "apart").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("out", ["export", "export/out", "."])
 def test_the_output_may_not_lie_in_the_input_nor_the_other_way_round(export_dir, tmp_path, out):
     with pytest.raises(InputError, match="separate output folder"):
