@@ -201,6 +201,19 @@ ENCODED = [
     ("cp1254", "adı,soyadı,yaş\nAyşe,Yılmaz,63"),
     ("cp1251", "пациент,степень\nИванов,3"),
     ("cp1253", "όνομα,ηλικία\nΓιώργος,3"),
+    ("cp1253", "name\nΠαπαδόπουλος"),
+    ("koi8_u", "пациент,степень\nИванов,Щербаков"),
+    ("koi8_u", "name\nИванов"),
+    ("cp866", "пациент,степень\nИванов,3"),
+    ("iso8859_5", "пациент,степень\nИванов,3"),
+    ("mac_cyrillic", "пациент,степень\nИванов,3"),
+    ("cp1255", "שם,גיל\nאברהם כהן,63"),
+    ("cp1256", "العمر,درجة\nمحمد علي,3"),
+    ("cp874", "ชาย,อายุ\nสมชาย,63"),
+    ("cp1257", "lytis,amžius\nŠarūnas,63"),
+    ("euc_jp", "患者ID,グレード\n山田太郎,3"),
+    ("iso2022_jp", "患者ID,氏名\n1,山田太郎"),
+    ("mac_roman", "name,größe\nMüller,3"),
 ]
 
 
@@ -222,6 +235,21 @@ def test_named_encoding_is_used_and_not_remarked_upon(tmp_path: Path) -> None:
     assert (sheet.headings, sheet.note) == (("imiê",), "")
     assert "not an encoding" in open_sheet(tmp_path / "a.csv", "latin-99")[1][0].what
     assert "UTF-8" in open_sheet(tmp_path / "a.csv", "utf-8-sig")[1][0].what
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "id,name\n1,\x1b$XMüller".encode(),  # shifts to an alphabet that is not there
+        "id,name\n1,Mül\x01ler".encode("cp1252"),
+        "id,name\n1,Hélène Noël\n2,Jérôme Noël\n3,prénom".encode("cp437"),
+    ],
+)
+def test_a_text_of_no_language_is_refused_with_the_remedy(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(raw)
+    sheet, problems = open_sheet(tmp_path / "a.csv")
+    assert sheet is None, sheet
+    assert "--encoding" in problems[0].remedy
 
 
 def test_utf8_with_a_null_byte_is_no_text(tmp_path: Path) -> None:

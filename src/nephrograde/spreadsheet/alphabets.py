@@ -34,6 +34,16 @@ SINGLE_BYTE: Final[dict[str, tuple[str, ...]]] = {
     "cp1254": ("tr",),
     "cp1251": ("ru", "uk", "bg", "sr"),
     "cp1253": ("el",),
+    "koi8_u": ("ru", "uk"),
+    "cp866": ("ru", "uk"),
+    "cp1255": ("he",),
+    "cp1256": ("ar",),
+    "cp1257": ("lt", "lv", "et"),
+    "iso8859_5": ("ru", "bg", "sr"),
+    "mac_cyrillic": ("ru", "uk", "bg"),
+    "mac_roman": ("de", "fr", "es", "pt", "it", "nordic"),
+    "cp850": ("de", "fr", "es", "pt", "it", "nordic"),
+    "cp852": ("pl", "cs", "sk", "hu", "hr", "ro"),
 }
 """Languages that are written in each encoding with one byte per letter."""
 
@@ -56,8 +66,24 @@ ALPHABETS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "bg": (frozenset("абвгдежзийклмнопрстуфхцчшщъьюя"), frozenset()),
     "sr": (frozenset("абвгдђежзијклљмнњопрстћуфхцчџш"), frozenset()),
     "el": (frozenset("αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώ"), frozenset("ϊϋΐΰ")),
+    "he": (frozenset("אבגדהוזחטיךכלםמןנסעףפץצקרשת"), frozenset()),
+    "ar": (frozenset("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي"), frozenset("پچژگ")),
+    "lt": (frozenset("ąčęėįšųūž"), frozenset()),
+    "lv": (frozenset("āčēīšūž"), frozenset("ģķļņ")),
+    "et": (frozenset("äõöüšž"), frozenset()),
 }
 """Letters outside ASCII by language: the usual ones, and the rare ones."""
+
+FREQUENT: Final[dict[str, frozenset[str]]] = {
+    "ru": frozenset("оеаинтсрвлкмдпуья"),
+    "uk": frozenset("оаинвіртсклумдпея"),
+    "bg": frozenset("аиоетнрсвлкдпмзъу"),
+    "sr": frozenset("аиоенрстјувкдпмлз"),
+    "el": frozenset("αοιετσνηυρπκμλςωάόί"),
+    "he": frozenset("יוהלארמנבתשדםק"),
+    "ar": frozenset("اليمنوترهبدعسحفكق"),
+}
+"""The letters that make up four fifths of a text, in alphabets outside ASCII."""
 
 WORDS: Final[dict[str, frozenset[str]]] = {
     "de": _listed("größe tumorgröße männlich geschlecht für müller jäger schröder krüger köhler günther"),

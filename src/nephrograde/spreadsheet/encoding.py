@@ -10,11 +10,14 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from nephrograde.spreadsheet.alphabets import ALPHABETS, COMMON, SINGLE_BYTE, WORDS
+from nephrograde.spreadsheet.alphabets import ALPHABETS, COMMON, FREQUENT, SINGLE_BYTE, WORDS
+from nephrograde.spreadsheet.scripts import thai_cost, word_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +37,20 @@ NAMES: Final = {
     "cp1254": "Windows-1254",
     "cp1251": "Windows-1251",
     "cp1253": "Windows-1253",
+    "koi8_u": "KOI8-U",
+    "cp866": "CP866",
+    "cp1255": "Windows-1255",
+    "cp1256": "Windows-1256",
+    "cp1257": "Windows-1257",
+    "cp874": "Windows-874",
+    "euc_jp": "EUC-JP",
+    "iso8859_5": "ISO 8859-5",
+    "mac_cyrillic": "Mac Cyrillic",
+    "mac_roman": "Mac Roman",
+    "cp850": "CP850",
+    "cp852": "CP852",
+    "iso2022_jp": "ISO-2022-JP",
+    "iso2022_kr": "ISO-2022-KR",
 }
 """Encodings that are tried, by codec, with the name to show; if two are equally plausible, the earlier one is used."""
 
@@ -42,6 +59,12 @@ JUDGED_BYTES = 200_000
 
 PLAUSIBLE = 5.0
 """Mean cost of a character above which a text is not taken for one; a few rare characters are allowed."""
+
+PLAUSIBLE_WORDS = 2.8
+"""The same where all letters of a word tell, as in Cyrillic or Greek."""
+
+PLAUSIBLE_OLD = 4.0
+"""The same in the encodings of DOS and old Macintoshes."""
 
 ALLOWED = 3.0
 """Cost that even the shortest text may have in addition."""
@@ -52,6 +75,27 @@ CLOSE = 4.0
 _WORD: Final = re.compile(r"[^\W\d_¹²³¼½¾]+")
 _NOT_PORTUGUESE: Final = re.compile("õ(?!e)|ã(?![oe]|s?$)")
 _DAMAGED_SHARE = 0.1
+_ODD_SHARE = 0.01
+_BY_RULE: Final = {"utf-8-sig", "utf-16", "iso2022_jp", "iso2022_kr"}
+_SHIFTS: Final = re.compile(r"[\x0e\x0f\x1b]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+_OLD_LATIN: Final = {"mac_roman", "cp850", "cp852"}
+_OLD_FACTOR = 2.0  # a letter costs more than the dash or quotation mark of Windows with the same byte
+_UNUSUAL: Final = {
+    "koi8_u": 2.0,
+    "cp866": 4.0,
+    "iso8859_5": 4.0,
+    "mac_cyrillic": 4.0,
+    "cp1257": 2.0,
+    "euc_jp": 2.0,
+    "mac_roman": 6.0,
+    "cp850": 6.0,
+    "cp852": 6.0,
+}
+"""What an encoding costs because few tables are in it."""
+_UPPER_CASE = 0.3  # a letter; a table has more small ones
+_STRAY_SIGNS: Final = re.compile(r"(?<=[^\W\d_])[□〓■◆〖〗](?=[^\W\d_])")
+_ALL_FOREIGN: Final = {"cp1251", "koi8_u", "cp866", "iso8859_5", "mac_cyrillic", "cp1253", "cp1255", "cp1256", "cp874"}
 
 
 class UndecodableError(Exception):
@@ -111,16 +155,19 @@ def decode_table(raw: bytes, encoding: str | None = None) -> Decoded:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _decode_as(raw, "utf-16")
     try:
-        return _decode_as(raw, "utf-8-sig")
+        decoded = _decode_as(raw, "utf-8-sig")
     except UndecodableError:
         if damage := _damage_of(raw):
             raise UndecodableError(damage) from None
+    else:
+        return _shifted(raw) if _SHIFTS.search(decoded.text) else decoded
     if b"\0" in raw:
         raise UndecodableError("is neither a workbook nor text")
     beginning = raw[: raw.rfind(b"\n", 0, JUDGED_BYTES) + 1] if len(raw) > JUDGED_BYTES else raw
-    judged = {codec: cost for codec in list(NAMES)[2:] if (cost := _cost_of(beginning, codec)) is not None}
+    costs = {codec: _cost_of(beginning, codec) for codec in NAMES if codec not in _BY_RULE}
+    judged = {codec: cost + _UNUSUAL.get(codec, 0.0) for codec, cost in costs.items() if cost is not None}
     ranked = sorted(judged, key=judged.__getitem__)
-    while ranked and judged[ranked[0]] <= PLAUSIBLE * _n_foreign(beginning.decode(ranked[0])) + ALLOWED:
+    while ranked and judged[ranked[0]] <= _limit(ranked[0]) * _n_foreign(beginning.decode(ranked[0])) + ALLOWED:
         best, *others = ranked
         try:
             text = _decode_as(raw, best).text
@@ -131,6 +178,24 @@ def decode_table(raw: bytes, encoding: str | None = None) -> Decoded:
         shown = beginning.decode(best)
         rivals = [one for one in others if judged[one] <= limit and beginning.decode(one) != shown]
         return Decoded(text, best, is_guessed=True, rivals=tuple(rivals[:2]))
+    raise UndecodableError("is neither a workbook nor text in a known encoding")
+
+
+def _limit(codec: str) -> float:
+    if codec in _OLD_LATIN:
+        return PLAUSIBLE_OLD
+    return PLAUSIBLE_WORDS if codec in _ALL_FOREIGN else PLAUSIBLE
+
+
+def _shifted(raw: bytes) -> Decoded:
+    """Decode a text of seven bits that changes its alphabet by escape sequences."""
+    for codec in ("iso2022_jp", "iso2022_kr"):
+        try:
+            decoded = _decode_as(raw, codec)
+        except UndecodableError:
+            continue
+        if not _SHIFTS.search(decoded.text):
+            return Decoded(decoded.text, codec, is_guessed=True)
     raise UndecodableError("is neither a workbook nor text in a known encoding")
 
 
@@ -170,14 +235,30 @@ def _cost_of(raw: bytes, codec: str) -> float | None:
         text = raw.decode(codec)
     except UnicodeDecodeError:
         return None
+    if _CONTROLS.search(text) or _n_odd(text) > _ODD_SHARE * _n_foreign(text):
+        return None
+    if codec == "cp874":
+        return thai_cost(text)
     if codec in SINGLE_BYTE:
         return _alphabet_cost(text, codec)
-    judge = {"gb18030": _chinese_cost, "cp950": _taiwanese_cost, "cp932": _japanese_cost, "cp949": _korean_cost}[codec]
-    total = sum(judge(character) for character in text if character > "\x7f")
-    if codec == "cp932":  # no word of half-width katakana has one character
+    judge = {
+        "gb18030": _chinese_cost,
+        "cp950": _taiwanese_cost,
+        "cp932": _japanese_cost,
+        "euc_jp": _japanese_cost,
+        "cp949": _korean_cost,
+    }[codec]
+    total = sum(judge(character) for character in text if character > "\x7f") + 6.0 * len(_STRAY_SIGNS.findall(text))
+    if codec in {"cp932", "euc_jp"}:  # no word of half-width katakana has one character
         total += 6.0 * len(re.findall(r"(?<![\uff61-\uff9f])[\uff61-\uff9f](?![\uff61-\uff9f])", text))
-    # A single Chinese character inside a European word comes from a wrong encoding.
-    return total + 6.0 * len(re.findall(r"(?<=[A-Za-z])[^\x00-\x7f](?=[a-z])", text))
+    # One or two Chinese characters inside a European word come from a wrong encoding.
+    return total + 6.0 * len(re.findall(r"(?<=[A-Za-z])[^\x00-\x7f]{1,2}(?=[a-z])", text))
+
+
+def _n_odd(text: str) -> int:
+    """Count the characters that no language has: for private use, unassigned, or controls of eight bits."""
+    odd = {sign for sign in set(text) if sign > "\x7f" and unicodedata.category(sign) in {"Co", "Cn", "Cc"}}
+    return sum(map(text.count, odd))
 
 
 @cache
@@ -208,7 +289,10 @@ def _japanese_cost(character: str) -> float:
         return 2.2
     if character in COMMON["cp932"]:
         return 1.0
-    lead = character.encode("cp932")[0]
+    try:
+        lead = character.encode("cp932")[0]
+    except UnicodeEncodeError:  # JIS X 0212
+        return 11.0
     return 2.0 if lead == 0x81 else 3.4 if 0x82 <= lead <= 0x97 else 9.0
 
 
@@ -226,14 +310,31 @@ def _alphabet_cost(text: str, codec: str) -> float:
     words = [word for word in _WORD.findall(text) if not word.isascii()]
     signs = [sign for sign in text if sign > "\x7f" and not sign.isalpha()]
     total = sum(map(_sign_cost, signs)) + sum(map(_shape_cost, words)) + 5.0 * _n_inner_signs(text)
-    letters = [letter for word in words for letter in word.casefold() if letter > "\x7f"]
-    total += min(_language_cost(letters, words, language) for language in SINGLE_BYTE[codec])
-    return total
+    letters = Counter(letter for word in words for letter in word.casefold() if letter > "\x7f")
+    costs = (_language_cost(letters, words, language) for language in SINGLE_BYTE[codec])
+    return total + min(costs) * (_OLD_FACTOR if codec in _OLD_LATIN else 1.0)
 
 
-def _language_cost(letters: list[str], words: list[str], language: str) -> float:
+def _language_cost(letters: Counter[str], words: list[str], language: str) -> float:
     usual, rare = ALPHABETS[language]
-    cost = sum(1.6 if letter in usual else 3.2 if letter in rare else 12.0 for letter in letters)
+    frequent = FREQUENT.get(language, frozenset())
+    cost = sum(
+        n
+        * (
+            1.2
+            if letter in frequent
+            else 3.2
+            if letter in rare
+            else 12.0
+            if letter not in usual
+            else 2.0
+            if frequent
+            else 1.6
+        )
+        for letter, n in letters.items()
+    )
+    if frequent:
+        cost += sum(word_cost(word, language) for word in words)
     if language == "pt":  # its nasal vowels come before others, or end a word
         cost += 4.0 * sum(len(_NOT_PORTUGUESE.findall(word.casefold())) for word in words)
     return cost - 3.0 * len({word.casefold() for word in words} & WORDS.get(language, frozenset()))
@@ -250,12 +351,17 @@ def _shape_cost(word: str) -> float:
     if any(letter.isascii() for letter in word):
         is_latin = all("LATIN" in unicodedata.name(letter, "") for letter in word)
         in_a_row = len(re.findall(r"[^\x00-\x7f]{3,}", word))
-        mixed = len(re.findall(r"(?<=[a-z])[A-Z\u00c0-\u00de]|[^\x00-\x7f](?=[A-Z])(?<=[a-z\u00df-\u00ff])", word))
+        mixed = sum(letter.islower() and following.isupper() for letter, following in pairwise(word))
         return (0.0 if is_latin else 6.0) + 5.0 * in_a_row + 4.0 * mixed
     is_latin = "LATIN" in unicodedata.name(word[0], "")
-    is_cased = word.islower() or word.isupper() or word.istitle()
+    if word.isupper():
+        return 4.0 * (len(word) - 1) if is_latin else _UPPER_CASE * len(word)
+    is_cased = word == word.lower() or word.istitle()
     return (4.0 * (len(word) - 1) if is_latin else 0.0) + (0.0 if is_cased else 6.0)
 
 
 def _n_inner_signs(text: str) -> int:
-    return len(re.findall(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’‘·–—-](?=[^\W\d_])", text))
+    """Count the signs inside words, and those right before a small letter outside ASCII: the first letter of a name."""
+    inner = len(re.findall(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’‘·–—-](?=[^\W\d_])", text))
+    first = re.findall(r"(?<![^\W\d_])[^\w\s\x00-\x7f’‘“„«·–—№](?=([^\x00-\x7f]))", text)
+    return inner + sum(letter.islower() for letter in first)
