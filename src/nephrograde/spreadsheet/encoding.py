@@ -363,5 +363,5 @@ def _shape_cost(word: str) -> float:
 def _n_inner_signs(text: str) -> int:
     """Count the signs inside words, and those right before a small letter outside ASCII: the first letter of a name."""
     inner = len(re.findall(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’‘·–—-](?=[^\W\d_])", text))
-    first = re.findall(r"(?<![^\W\d_])[^\w\s\x00-\x7f’‘“„«·–—№](?=([^\x00-\x7f]))", text)
-    return inner + sum(letter.islower() for letter in first)
+    first: list[str] = re.findall(r"(?<![^\W\d_])[^\w\s\x00-\x7f’‘“„«·–—№](?=([^\x00-\x7f]))", text)
+    return inner + sum(map(str.islower, first))

@@ -22,6 +22,7 @@ _OLD = (
     r"|세|歳|岁|歲)"
 )
 
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _SHORTEST_MONTH = 3
 _SURE_MONTHS = frozenset(
     {"jan", "feb", "apr", "may", "mai", "maj", "mei", "jun", "jul", "aug", "oct", "okt", "nov", "dec", "dez"}
@@ -41,6 +42,7 @@ def never_wanted() -> tuple[re.Pattern[str], ...]:
     """
     names = "|".join(sorted({re.escape(name) for month in months() for name in month}, key=len, reverse=True))
     month = f"{_NO_LETTER_BEFORE}(?:{names}){_NO_LETTER_AFTER}"
+    roman = f"{_NO_LETTER_BEFORE}(?:{'|'.join(sorted(_ROMAN, key=len, reverse=True))}){_NO_LETTER_AFTER}"
     day = rf"{_NO_DIGIT_BEFORE}\d{{1,2}}(?:st|nd|rd|th|\.)?"
     patterns = (
         r"\S+@\S+",
@@ -55,6 +57,10 @@ def never_wanted() -> tuple[re.Pattern[str], ...]:
         rf"{month}[ _.-]*\d{{1,2}}(?:st|nd|rd|th)?[ _,-]+{_YEAR}{_NO_DIGIT_AFTER}",
         rf"{_YEAR}[ _./-]*{month}[ _./-]*\d{{1,2}}{_NO_DIGIT_AFTER}",
         rf"{month}[ _./,-]*{_YEAR}{_NO_DIGIT_AFTER}",
+        rf"{day}(?:[_./-] ?)?{roman}[_./-] ?(?:{_YEAR}|\d\d){_NO_DIGIT_AFTER}",
+        rf"{day} (?![xi] ){roman} {_YEAR}{_NO_DIGIT_AFTER}",
+        rf"{_NO_DIGIT_BEFORE}{_YEAR}[ _./-]{{1,2}}{roman}[ _./-]{{1,2}}\d{{1,2}}{_NO_DIGIT_AFTER}",
+        rf"{roman}[_./-]{_YEAR}{_NO_DIGIT_AFTER}|{_NO_DIGIT_BEFORE}{_YEAR}[_./-]{roman}",
         rf"{_NO_LETTER_BEFORE}{_BORN}[\W_]*{_YEAR}{_NO_DIGIT_AFTER}|\*\s?{_YEAR}{_NO_DIGIT_AFTER}",
         rf"{_NO_LETTER_BEFORE}{_AGE}[\W_]*\d{{1,3}}(?:\s?[ymwd]{_NO_LETTER_AFTER})?{_NO_DIGIT_AFTER}",
         rf"{_NO_DIGIT_BEFORE}(?<![.,]){_digits(1, 3)}[\s-]?{_OLD}(?:[\s-]?old)?{_NO_LETTER_AFTER}",
@@ -77,6 +83,8 @@ def birth_date_patterns(day: date) -> Iterator[str]:
         yield _NO_DIGIT_BEFORE + mark.join(order) + _NO_DIGIT_AFTER
     sure = [name for name in months()[day.month - 1] if len(name) > _SHORTEST_MONTH or name in _SURE_MONTHS]
     names = "|".join(map(re.escape, sorted(sure, key=len, reverse=True)))
+    roman, mark = f"{_ROMAN[day.month - 1]}{_NO_LETTER_AFTER}", r"[\s_./-]"
+    yield rf"{_NO_DIGIT_BEFORE}{date_}{mark}{{1,2}}{roman}\.?(?:{mark}{{0,2}}{year})?{_NO_DIGIT_AFTER}"
     ordinal, mark = r"(?:st|nd|rd|th|\.)?", r"[\s_.,'-]*"
     year = f"(?:{mark}{year})?"
     yield f"{_NO_DIGIT_BEFORE}{date_}{ordinal}{mark}(?:{names}){_NO_LETTER_AFTER}{year}{_NO_DIGIT_AFTER}"

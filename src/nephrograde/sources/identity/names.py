@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from nephrograde.sources.identity.inflection import cases_of
+from nephrograde.sources.identity.korean import korean_names
 from nephrograde.sources.identity.scripts import (
     BETWEEN,
     chinese_names,
@@ -79,10 +81,13 @@ def name_patterns(name: str) -> Iterator[NamePattern]:
             yield from _whole_name(parts_of(component))
         for part in parts:
             yield from _part(part)
+            yield from _in_other_cases(part, has_accents=not group.isascii())
             if not _is_latin(part) and not is_han(part):
                 yield from _in_latin(part)
         for surname, given in chinese_names(group):
             yield from _in_pinyin(surname, given)
+        for spellings, given in korean_names(group):
+            yield from _in_romanised_korean(spellings, given)
 
 
 def names_in_other_scripts(names: tuple[str, ...], folded: str) -> Iterator[tuple[int, int]]:
@@ -173,6 +178,23 @@ def _in_latin(part: str) -> Iterator[NamePattern]:
     spelling = latin_word(part)
     if len(spelling) >= _SHORTEST_OTHER_SCRIPT:
         yield from _part(spelling)
+
+
+def _in_other_cases(part: str, *, has_accents: bool) -> Iterator[NamePattern]:
+    if part in ordinary_words():
+        return
+    for stem, endings in cases_of(part, has_accents=has_accents):
+        yield NamePattern(f"{_START}{_spelt(stem)}(?:{'|'.join(sorted(endings, key=len, reverse=True))}){_END}")
+
+
+def _in_romanised_korean(spellings: tuple[str, ...], given: str) -> Iterator[NamePattern]:
+    for spelling in spellings:
+        if len(spelling) >= _SHORTEST_OTHER_SCRIPT and spelling not in ordinary_words():
+            yield NamePattern(_START + spelling + _END)
+    if given:
+        surname, first = f"(?:{'|'.join(spellings)})", BETWEEN.join(map(re.escape, latin_word(given)))
+        for order in ((surname, first), (first, surname)):
+            yield NamePattern(_START + BETWEEN.join(order) + _END)
 
 
 def _in_pinyin(surname: str, given: str) -> Iterator[NamePattern]:

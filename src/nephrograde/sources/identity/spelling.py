@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 BREAK = "\x1f"
 """Stands where two words meet without a blank: "AbdomenKowalska", "王小明CT"."""
@@ -22,6 +24,14 @@ _ALSO_WITH_ACCENTS = range(0x1E00, 0x2000)
 _COLLAPSED = frozenset({("a", "e"), ("o", "e"), ("u", "e"), ("a", "a")})
 _KATAKANA = range(0x30A1, 0x30F7)
 _TO_HIRAGANA = 0x60
+_ENCODED = re.compile(
+    r"&(?:amp;)*(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31}\d{0,2});"
+    r"|[%=][cCdD][0-9a-fA-F][%=][89abAB][0-9a-fA-F]|%[eE][0-9a-fA-F](?:%[89abAB][0-9a-fA-F]){2}|%[0-9a-fA-F]{2}"
+    r"|\\u[0-9a-fA-F]{4}"
+    "|[\u00c2-\u00df][\u0080-\u00bf]"  # UTF-8 decoded as Latin-1
+    "|[\uff66-\uff9d][\uff9e\uff9f]|[\u3041-\u30ff][\u3099\u309a\uff9e\uff9f]"  # kana and its voicing mark
+    "|[\u1100-\u115e][\u1161-\u11a7][\u11a8-\u11ff]?"  # the letters of a Korean syllable
+)
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
@@ -50,6 +60,8 @@ def fold(text: str) -> Folded:
     name are equal. Digits of all scripts become 0 to 9. Where a word ends without a blank, as in "AbdomenKowalska",
     there is a ``BREAK``.
 
+    HTML entities, percent-encoding and the like are decoded, and kana and Hangul are composed.
+
     Args:
         text: Decoded.
 
@@ -58,17 +70,18 @@ def fold(text: str) -> Folded:
     """
     letters: list[str] = []
     origins: list[int] = []
+    plain, places = _written_out(text)
     at_last = -1
-    for at, sign in enumerate(text):
+    for at, sign in enumerate(plain):
         for letter in _folded_sign(sign):
-            if at_last >= 0 and at != at_last and _words_meet(text, at_last, at):
+            if at_last >= 0 and at != at_last and _words_meet(plain, at_last, at):
                 letters.append(BREAK)
-                origins.append(at)
+                origins.append(places[at])
             at_last = at
             if letters and (letters[-1], letter) in _COLLAPSED:
                 continue
             letters.append(letter)
-            origins.append(at)
+            origins.append(places[at])
     return Folded("".join(letters), (*origins, len(text)))
 
 
@@ -83,8 +96,39 @@ def is_han(text: str) -> bool:
     return _HAN.search(text) is not None
 
 
+def _written_out(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without encoded characters, and for each character its place in the original."""
+    if not _ENCODED.search(text):
+        return text, range(len(text))
+    signs: list[str] = []
+    places: list[int] = []
+    at = 0
+    for found in _ENCODED.finditer(text):
+        signs += text[at : found.start()]
+        places += range(at, found.start())
+        decoded = _decoded_sign(found.group())
+        signs += decoded
+        places += [found.start()] * len(decoded)
+        at = found.end()
+    return "".join([*signs, text[at:]]), (*places, *range(at, len(text)))
+
+
+@lru_cache(maxsize=4096)
+def _decoded_sign(encoded: str) -> str:
+    if encoded[0] == "&":
+        return html.unescape(html.unescape(encoded.replace("amp;", "")))
+    if encoded[0] in "%=":
+        decoded = unquote(encoded.replace("=", "%"), errors="replace")
+        return unquote(encoded, encoding="latin-1") if "\ufffd" in decoded else decoded
+    if encoded[0] == "\\":
+        return chr(int(encoded[2:], 16))
+    if encoded[0] < "\u0100":
+        return encoded.encode("latin-1").decode("utf-8", errors="replace")
+    return unicodedata.normalize("NFKC", encoded)
+
+
 def _without_invisible(text: str) -> str:
-    plain = unicodedata.normalize("NFC", text)
+    plain = unicodedata.normalize("NFC", _written_out(text)[0])
     return "".join(sign for sign in plain if unicodedata.category(sign) != "Cf" and sign not in _FILLERS)
 
 

@@ -99,6 +99,26 @@ def left(text, *, names=(), numbers=(), birth_dates=()):
         ("Nowak^Jan", "CTNOWAK"),
         ("Nowak^Jan", "AbdNowakJan"),
         ("Li^Xi", "Li Xi"),
+        ("Müller^Änne", "M&uuml;ller"),
+        ("Müller^Änne", "M&#252;ller M&#xFC;ller M&amp;uuml;ller"),
+        ("Müller^Änne", "M%C3%BCller M%FCller M=C3=BCller M\\u00fcller"),
+        ("Müller^Änne", "MÃ¼ller"),
+        ("M&uuml;ller^Hans", "Müller"),
+        ("Kowalska^Łucja", "Kowalska%20Lucja"),
+        ("Kowalska^Łucja", "%4Bowalska &#75;owalska"),
+        ("やまだ^たろう", "ﾔﾏﾀﾞ ﾀﾛｳ"),
+        ("やまだ^たろう", "ヤマタ\u3099"),
+        ("ﾊﾟｸ^ｼﾞﾐﾝ", "パク ジミン"),
+        ("김^민준", "\u1100\u1175\u11b7\u1106\u1175\u11ab\u110c\u116e\u11ab"),
+        ("Щербакова^Юлия", "Щербаковой"),
+        ("Щербаков^Юрий", "ЩЕРБАКОВУ"),
+        ("Чайковский^Пётр", "Чайковского"),
+        ("Шевченко^Олена", "Шевченка"),
+        ("Dvořáková^Žofie", "Dvořákové"),
+        ("Dvorakova^Zofie", "Dvorakovou"),
+        ("Novotný^Jan", "Novotného"),
+        ("Čermáček^Jan", "Čermáčka"),
+        ("Kowalska^Łucja", "Kowalskiej"),
     ],
 )
 def test_a_name_is_found_in_other_spellings(name, text):
@@ -127,6 +147,12 @@ def test_a_name_is_found_in_other_spellings(name, text):
         ("欧阳^娜娜", "Ouyang Nana"),
         ("单^田芳", "Shan Tianfang"),
         ("王^曉明", "王晓明"),
+        ("김^민준", "Kim Minjun"),
+        ("김민준", "KIM MIN-JUN"),
+        ("박^지훈", "PARK, Jihun"),
+        ("이^서연", "Lee"),
+        ("임^수빈", "Im Subin"),
+        ("최^수빈", "Choi"),
     ],
 )
 def test_a_name_is_found_in_another_script(name, text):
@@ -157,6 +183,7 @@ def test_a_number_is_found_without_zeros_prefix_and_blanks(number, text, rest):
     [
         *("14 May 1944", "May 14, 1944", "14MAY1944", "14. Mai 1944", "14 maja 1944", "14-Mai-44", "14 мая 1944"),
         *("14 de mayo de 1944", "1944年5月14日", "昭和19年5月14日", "1944 05 14", "14 05 44", "14_05_1944", "14051944"),
+        *("14.V.1944", "14 V 1944", "14/v/44", "14-V-1944", "1944-V-14", "14.V.", "14.Ⅴ.1944", "V.1944"),
         *("140544", "5/14/44", "14 May", "born 1944", "١٤/٠٥/١٩٤٤"),
     ],
 )
@@ -165,7 +192,8 @@ def test_a_birth_date_is_found_in_any_order_and_language(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["3 Jul 2021", "Sep1999", "1 marca 2021", "2021-Mar-03", "tel. 601 234 567", "+48 601 234 567"]
+    "text",
+    ["3 Jul 2021", "Sep1999", "03.VII.1961", "1 marca 2021", "2021-Mar-03", "tel. 601 234 567", "+48 601 234 567"],
 )
 def test_dates_and_telephone_numbers_are_removed_whoever_the_patient_is(text):
     assert left(text) == "CT art"
@@ -190,6 +218,22 @@ def test_dates_and_telephone_numbers_are_removed_whoever_the_patient_is(text):
 )
 def test_ages_are_removed(text):
     assert left(text) == "CT art"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Костина^Анна", "кости таза"),
+        ("Portalová^Eva", "portal venous"),
+        ("Smith^John", "smythe"),
+        ("Почкина^Анна", "правая почка"),
+        ("Müller^Hans", "50%20 R&D; a = b 10 x 2000 3.0 I 30"),
+        ("Kortexová^Jana", "kortikální fáze"),
+        ("Park^Jin", "parking"),
+    ],
+)
+def test_a_word_like_a_name_is_kept(name, text):
+    assert left(text, names=(name,)) == f"CT {text} art"
 
 
 ORDINARY = [
