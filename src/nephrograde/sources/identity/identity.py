@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nephrograde.sources.identity.dates import birth_date_patterns, never_wanted
 from nephrograde.sources.identity.names import NamePattern, name_patterns, names_in_other_scripts
 from nephrograde.sources.identity.numbers import number_patterns
-from nephrograde.sources.identity.spelling import Folded, fold
+from nephrograde.sources.identity.spelling import Folded, fold, foldings
 from nephrograde.volume.dicom.moment import read_day
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Identity:
 
     def is_in(self, text: str) -> bool:
         """Check whether a text contains something that identifies this patient; any other number may be in it."""
-        return next(_identifying_spans(self, fold(text)), None) is not None
+        return any(next(_identifying_spans(self, folded), None) is not None for folded in foldings(text))
 
 
 @lru_cache(maxsize=4096)
@@ -98,9 +98,10 @@ def _cleaned(identity: Identity, text: str) -> str:
 
 
 def _without_spans(identity: Identity, text: str) -> str:
-    folded = fold(text)
-    spans = [*_identifying_spans(identity, folded)]
-    spans += [folded.span(*found.span()) for pattern in never_wanted() for found in pattern.finditer(folded.text)]
+    spans: list[tuple[int, int]] = []
+    for folded in foldings(text):
+        spans += _identifying_spans(identity, folded)
+        spans += [folded.span(*found.span()) for pattern in never_wanted() for found in pattern.finditer(folded.text)]
     left, at = [], 0
     for start, end in sorted(spans):
         if end > at:

@@ -49,6 +49,8 @@ class Folded:
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the part of the original text that a part of the folded text comes from."""
+        while end < len(self.text) and self.origins[end] == self.origins[end - 1]:  # half of an encoded character
+            end += 1
         return self.origins[start], self.origins[end]
 
 
@@ -68,9 +70,23 @@ def fold(text: str) -> Folded:
     >>> [fold(name).text for name in ("Müller", "MUELLER", "Søren\u00adsen", "Ågård", "Aagaard")]
     ['muller', 'muller', 'sorensen', 'agard', 'agard']
     """
+    return _folded(text, *_written_out(text))
+
+
+def foldings(text: str) -> tuple[Folded, ...]:
+    """Fold a text, and once more without decoding if that makes a difference: "30%Becker" has no encoded character.
+
+    >>> len(foldings("Becker")), foldings("30%Becker")[1].text
+    (1, '30%becker')
+    """
+    if _ENCODED.search(text) is None:
+        return (fold(text),)
+    return fold(text), _folded(text, text, range(len(text)))
+
+
+def _folded(text: str, plain: str, places: Sequence[int]) -> Folded:
     letters: list[str] = []
     origins: list[int] = []
-    plain, places = _written_out(text)
     at_last = -1
     for at, sign in enumerate(plain):
         for letter in _folded_sign(sign):

@@ -222,6 +222,14 @@ def test_ages_are_removed(text):
 
 @pytest.mark.parametrize(
     ("name", "text"),
+    [("Becker^Jan", "30%Becker"), ("Kowalska^Ewa", "&Kowalska;"), ("Kowalska^Ewa", "&notkowalska; &KowalskaEwa;")],
+)
+def test_a_name_is_found_where_nothing_is_encoded(name, text):
+    assert name.split("^")[0].casefold() not in left(text, names=(name,)).casefold()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
     [
         ("Костина^Анна", "кости таза"),
         ("Portalová^Eva", "portal venous"),
