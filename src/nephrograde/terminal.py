@@ -131,9 +131,10 @@ def print_template(template: Template) -> None:
     """Print what was written for a new study, what a table that was found says, and what it lacks."""
     study_path, columns_path, table_path = template.study_path, template.columns_path, template.table_path
     found = template.found
+    command = f"nephrograde check {study_path}" + ("" if spoken() == "en" else f" --lang {spoken()}")
     if found is None:
         say(t("Wrote {study}, {columns} and {table}.", study=study_path, columns=columns_path, table=table_path))
-        say(t("Fill in the table, then run: {command}", command=f"nephrograde check {study_path}"))
+        say(t("Fill in the table, then run: {command}", command=command))
         return
     say(
         t(
@@ -158,7 +159,7 @@ def print_template(template: Template) -> None:
             page=columns_path.name,
         )
         say(sentence, err=True)
-    say(t("Next: {command}", command=f"nephrograde check {study_path}"))
+    say(t("Next: {command}", command=command))
 
 
 def print_table(run: RunFolder) -> None:

@@ -223,3 +223,13 @@ def test_text_may_be_empty(nephrograde):
     )
     assert code == 0
     assert out
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_the_next_command_keeps_the_language(nephrograde, tmp_path, has_table):
+    if has_table:
+        rows = [f"P{k},{k % 4 + 1},{k}.nii.gz" for k in range(24)]
+        (tmp_path / "cohort.csv").write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
+    code, out, _ = nephrograde("init", tmp_path, "--lang", "zh")
+    assert code == 0
+    assert f"nephrograde check {tmp_path / 'study.toml'} --lang zh" in out

@@ -69,7 +69,8 @@ def check(
     for line in quality_lines(quality):
         say(told(line))
     say(t("Page: {path}", path=page_path))
-    say(told(readiness_line([told(obstacle) for obstacle in quality.obstacles])))
+    obstacles = t("; ").join(told(obstacle) for obstacle in quality.obstacles)
+    say(told(readiness_line([obstacles] if obstacles else [])))
     if quality.obstacles:
         raise typer.Exit(2)
 

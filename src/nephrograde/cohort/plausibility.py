@@ -120,8 +120,8 @@ def doubt_against_masks(column: str, table: Mapping[str, float], masks: Mapping[
     far = {p: ratio for p, ratio in ratios.items() if ratio > TABLE_FAR_ABOVE or ratio < 1 / TABLE_FAR_BELOW}
     if not far:
         return []
-    listed = _listed([f"{p} {table[p]:g} {unit}, by the mask {masks[p]:.2g} {unit}" for p in far], "; ")
-    message = f"does not agree with the mask in {len(far)} of {len(ratios)} patients ({listed})."
+    listed = _listed([f"{p} {table[p]:g}/{masks[p]:.2g} {unit}" for p in far], ", ")
+    message = f"does not agree with the mask in {len(far)} of {len(ratios)} patients (table/mask: {listed})."
     return [Doubt(column, code, message, "Correct the table, or see that the masks are those of these patients.")]
 
 

@@ -95,7 +95,7 @@ def test_a_single_row_in_mm_is_named():
     masks = dict(table)
     table["P1"] *= 10
     (doubt,) = doubt_against_masks("size_cm", table, masks, "cm")
-    assert "1 of 9 patients (P1 22 cm, by the mask 2.2 cm)" in doubt.message
+    assert "1 of 9 patients (table/mask: P1 22/2.2 cm)" in doubt.message
 
 
 def test_patients_without_a_mask_or_a_value_are_left_out():

@@ -16,6 +16,7 @@ from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.tables.increment import increment_table
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _code(run: Results) -> str:
     return as_text(
         [
             t("The analysis was run with nephrograde {version}.", version=version),
-            t("Its commit: {commit}.", commit=commit) if commit else "",
+            t("Its commit: {commit}.", commit=told(commit)) if commit else "",
             t("The command: {command}.", command=without_paths(run.lock["command"])) if run.lock.get("command") else "",
         ]
     )

@@ -9,6 +9,7 @@ from nephrograde.report.methods import scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def software(run: Results) -> str:
     return as_text(
         [
             t("Software: {versions}.", versions=shown),
-            t("The commit of nephrograde was {commit}.", commit=commit) if commit else "",
+            t("The commit of nephrograde was {commit}.", commit=told(commit)) if commit else "",
         ]
     )
 

@@ -52,6 +52,7 @@ from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
+from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import NOTHING, duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
 from nephrograde.results import Results, RunPart
@@ -269,7 +270,11 @@ def _provenance(run: Results) -> list[Origin]:
     lines = [
         Origin(t("Created"), _moment(lock.get("created"))),
         Origin(t("Command"), without_paths(lock.get("command") or ""), is_code=True),
-        Origin(t("Git commit"), str(commit or (t("not a git checkout") if lock else "")), is_code=bool(commit)),
+        Origin(
+            t("Git commit"),
+            told(str(commit)) if commit else t("not a git checkout") if lock else "",
+            is_code=bool(commit),
+        ),
         Origin(t("Seed"), _joined(lock.get("seed"))),
         Origin(t("Versions"), _joined(lock.get("versions"))),
         Origin(t("Machine"), _joined(lock.get("machine"))),

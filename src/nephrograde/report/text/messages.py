@@ -29,6 +29,8 @@ _SENTENCES = frozenset({"text", "why", "what", "reason"})
 """Placeholders for text that may consist of several sentences."""
 _TERMS = frozenset({"times", "kind", "grade", "call", "ends", "rule", "phase", "sides"})
 """Placeholders for words of ours, one or several after commas; those of others are names, which stay."""
+_LISTS = frozenset({"models"})
+"""Placeholders for names, listed as in "a, b and c"."""
 _DEEPEST = 4
 """Sentences within sentences: a problem that quotes another one."""
 
@@ -144,6 +146,8 @@ def _value(name: str, value: str, language: Language, depth: int) -> str:
         terms = value.split(", ")
         if all(term in _exact(language) for term in terms):
             return t(", ").join(_exact(language)[term] for term in terms)
+    if name in _LISTS:
+        return "、".join(re.split(", | and ", value))
     if depth > _DEEPEST or " " not in value.strip():
         return value
     return _joined(_told_sentences(value, language, depth))

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.columns import Columns, name_columns
+from nephrograde.cohort.plausibility import doubt_against_masks, doubt_columns
 from nephrograde.errors import Problem
+from nephrograde.quality.readiness import readiness_line
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import problem_in_words, told
 from nephrograde.sheet import Sheet
@@ -173,3 +176,77 @@ def test_every_note_on_how_a_table_was_read_has_its_chinese(tmp_path: Path) -> N
             note for note in notes if re.search(r"(?i)(?<![a-z-])[a-z]{2,} [a-z]{2,}", re.sub(names, "7", told(note)))
         ]
     assert not english, "\n".join(english)
+
+
+def doubts() -> list[str]:
+    """Everything that is said about numbers of the table that are hard to believe."""
+    columns: list[dict[str, tuple[float, ...]]] = []
+    for name, (low, common, high) in {
+        "size_cm": (0.001, 4.0, 60.0),
+        "volume_ml": (0.0001, 40.0, 9000.0),
+        "age_years": (-2.0, 60.0, 1960.0),
+    }.items():
+        columns += [{name: (low, low, low)}, {name: (high, high, high)}]  # the median
+        columns += [{name: (*(common,) * 9, *(high,) * count)} for count in (1, 8)]  # single values
+    columns.append({"size_cm": (4.0, 5.0, 6.0), "volume_ml": (1.0, 1.0, 1.0)})
+    found = []
+    for each in columns:
+        rows = range(len(next(iter(each.values()))))
+        cases = tuple(Case(f"P{k}", False, 1, {}, {name: each[name][k] for name in each}) for k in rows)
+        found += doubt_columns(Cohort(cases, (), tuple(each), None))
+    for column, unit in (("size_cm", "cm"), ("volume_ml", "ml")):
+        masks = {f"P{k}": 3.0 + k for k in range(60)}
+        for factor, count in ((10, 60), (10, 1), (10, 8)):
+            table = {patient: value * (factor if k < count else 1) for k, (patient, value) in enumerate(masks.items())}
+            found += doubt_against_masks(column, table, masks, unit)
+    return [f"{doubt.message} {doubt.remedy}" for doubt in found]
+
+
+def test_every_doubt_about_a_column_has_its_chinese() -> None:
+    texts = doubts()
+    assert len(texts) == 19
+    with speaking("zh"):
+        english = [told(text) for text in texts if re.search(r"[a-z]{2,}(?: [a-z]{2,})+", told(text))]
+    assert not english, "\n".join(english)
+
+
+def test_models_are_listed_in_chinese() -> None:
+    names = ("weak-1-cmp", "weak-1-np", "strong-cmp")
+    reasons = ("no patient can be used", "only 2 of high and 0 of low grade are left to learn from")
+    with speaking("zh"):
+        for listed in (f"{names[0]}", f"{names[0]} and {names[1]}", f"{names[0]}, {names[1]} and {names[2]}"):
+            obstacles = [told(f"{reason} by {listed}") for reason in reasons]
+            text = told(readiness_line(obstacles))
+            assert " and " not in text
+            assert ", " not in text
+            assert "、" in text or listed == names[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0123456789abcdef with uncommitted changes",
+        "arm weak-1: there is no box, nor a more expensive annotation from which it could be derived.",
+        (
+            "the marked tumour lies wholly outside the image, which spans x -193 to 193, y -193 to 193, z 0 to 9 mm; "
+            "the tumour spans x 5 to 193, y -193 to 193, z 0 to 9 mm."
+        ),
+        "the contours lie wholly outside the image; they span x 1 to 2, y 3 to 4, z 5 to 6 mm.",
+    ],
+)
+def test_values_leave_no_english_behind(text: str) -> None:
+    with speaking("zh"):
+        said = told(text)
+    assert not re.search(r"arm|\bto\b|with", said), said
+
+
+def test_a_model_phase_is_named_in_chinese() -> None:
+    text = (
+        "looks nephrographic (np, probability 0.93), but the model was fitted on corticomedullary scans (cmp): reads 3."
+    )
+    with speaking("zh"):
+        said = told(text)
+    assert "肾实质期" in said
+    assert "皮髓质期" in said
+    assert "corticomedullary" not in said
+    assert "cmp期" not in said
