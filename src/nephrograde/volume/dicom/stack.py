@@ -74,6 +74,7 @@ def stack_slices(slices: Sequence[Slice], *, n_lost: int = 0) -> Stack:
     faults += _mixtures(kept)
     kept, filled = _with_rescale(kept)
     faults += filled
+    _require_orthonormal(kept[0].orientation)
     rows, columns = kept[0].orientation[:3], kept[0].orientation[3:]
     normal = np.cross(rows, columns)
     normal *= np.sign(normal[np.abs(normal).argmax()]) or 1.0
@@ -97,6 +98,19 @@ def stack_slices(slices: Sequence[Slice], *, n_lost: int = 0) -> Stack:
         source="dicom",
     ).require_sound()
     return Stack(kept, grid, shifts_px if is_sheared else None, faults + left_out, gaps)
+
+
+def _require_orthonormal(orientation: npt.NDArray[np.float64]) -> None:
+    """Refuse an orientation whose two directions are not of length 1 and at right angles: no scanner writes one."""
+    directions = orientation.reshape(2, 3)
+    excess = np.abs(directions @ directions.T - np.eye(2)).max()
+    if not excess <= ORTHONORMAL_WITHIN:
+        raise VolumeError(
+            "affine-sheared",
+            "the directions of ImageOrientationPatient are not of length 1 and at right angles (they deviate from "
+            f"orthonormal by {excess:.3g}).",
+            "The header was altered or damaged: export the series again.",
+        )
 
 
 def _mixtures(slices: Sequence[Slice]) -> list[Fault]:

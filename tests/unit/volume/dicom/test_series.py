@@ -261,6 +261,17 @@ def test_skewed_rows_and_columns_are_refused(tmp_path: Path, write_series: Write
     assert _refusal(tmp_path).code == "affine-sheared"
 
 
+@pytest.mark.parametrize("orientation", [(1.1, 0, 0, 0, 1.1, 0), (1, 0, 0, 0, 0.8, 0), (1, 0, 0, 0.5, 0.8660254, 0)])
+def test_an_orientation_of_other_lengths_or_angles_is_not_blamed_on_the_gantry(
+    tmp_path: Path, write_series: Writer, pixels: Array, orientation: tuple[float, ...]
+) -> None:
+    write_series(tmp_path, values=pixels, positions_mm=_stack(), orientation=orientation)
+    refusal = _refusal(tmp_path)
+    assert refusal.code == "affine-sheared"
+    assert "ImageOrientationPatient" in refusal.message
+    assert "tilt" not in f"{refusal.message} {refusal.remedy}"
+
+
 def test_colour_images_are_refused(tmp_path: Path, write_series: Writer, pixels: Array) -> None:
     write_series(tmp_path, values=pixels, positions_mm=_stack(), SamplesPerPixel=3, BitsAllocated=8)
     assert _refusal(tmp_path).code == "not-scalar"
