@@ -81,10 +81,15 @@ class Grading:
     def as_text(self) -> str:
         """Everything, for people."""
         low, high = min(self.p_high_of_folds), max(self.p_high_of_folds)
+        outside = (
+            ""
+            if low <= self.p_high <= high
+            else ", and it may lie outside, because it is calibrated for the folds together"
+        )
         trained = " (trained on SYNTHETIC data)" if self.synthetic else ""
         lines = [
             f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
-            f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}",
+            f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"in its study: {self.performance}"] if self.performance else []),
             *self._seen(),

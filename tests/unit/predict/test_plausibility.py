@@ -13,6 +13,8 @@ from nephrograde.cohort.place import parse_point
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.plausibility import Tumour, judge_scan
 from nephrograde.predict.seeing import see
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import told
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.study import Study
 from nephrograde.volume.masks.delineation import delineate
@@ -139,3 +141,13 @@ def test_the_answer_says_where_the_region_is() -> None:
 
 def test_folds_that_disagree_are_told_from_those_that_agree() -> None:
     assert [make_grading(folds_high=n).folds_agree for n in (0, 1, 2)] == [True, False, True]
+
+
+@pytest.mark.parametrize(("p_high", "is_outside"), [(0.5, False), (0.6, False), (0.61, True), (0.2, True)])
+def test_a_probability_outside_the_folds_is_explained(p_high: float, is_outside: bool) -> None:
+    grading = make_grading(p_high=p_high)
+    assert ("it may lie outside" in grading.as_text()) == is_outside
+    with speaking("zh"):
+        line = told(grading.as_text()).splitlines()[1]
+    assert ("可能在此范围之外" in line) == is_outside
+    assert "folds" not in line
