@@ -230,7 +230,7 @@ def _damage_refused() -> Iterator[None]:
     """Turn whatever reading a damaged member raises into a refusal."""
     try:
         yield
-    except (NotImplementedError, RuntimeError):
+    except RuntimeError:  # NotImplementedError among them
         raise ArchiveRefused(UNKNOWN_METHOD) from None
     except _DAMAGE:
         raise ArchiveRefused(BROKEN_MEMBER) from None
