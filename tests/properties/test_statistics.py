@@ -19,7 +19,7 @@ from nephrograde.evaluation.bootstrap import bootstrap_aucs
 from nephrograde.evaluation.clustered import clustered_auc, clustered_aucs, compare_clustered
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.delong import place
-from nephrograde.evaluation.equivalence import FEWEST, compare_equivalence
+from nephrograde.evaluation.equivalence import compare_equivalence
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores
 from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.metrics import Confusion, accuracy, auc, confusion, sensitivity
@@ -31,7 +31,7 @@ from nephrograde.evaluation.power import (
     patients_for_difference,
     patients_for_noninferiority,
 )
-from nephrograde.evaluation.remarks import Verdict
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Verdict
 from nephrograde.evaluation.scores import (
     ModelScores,
     Score,
@@ -311,7 +311,7 @@ def test_one_row_a_patient_is_delong_and_twice_the_rows_are_no_more_patients(sam
 @given(samples(models=2), st.floats(0.001, 0.9))
 @drawn
 def test_equivalence_is_both_one_sided_tests_and_the_interval_within_the_margin(sample: Samples, margin: float) -> None:
-    p_high, truths = np.tile(sample[0], FEWEST), np.tile(sample[1], FEWEST)
+    p_high, truths = np.tile(sample[0], FEWEST_FOR_VERDICT), np.tile(sample[1], FEWEST_FOR_VERDICT)
     (row,) = compare_equivalence(models_of((p_high, truths)), margin=margin)
     assert row.n == truths.size
     if row.verdict is None:

@@ -21,6 +21,7 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason
+from nephrograde.evaluation.resample import MOST_DRAWS, affordable_replicates
 from nephrograde.evaluation.scores import paired_vectors
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ Weights: TypeAlias = Annotated[npt.NDArray[np.int64], "resample patient"]
 
 DRAWS_AT_ONCE = 1_000_000
 """Patients drawn into memory at once: 8 MB for each array that holds them."""
-MOST_DRAWS = 20_000_000
-"""More than 10,000 patients at 2,000 replicates get fewer replicates; the interval is then narrow anyway."""
-FEWEST_REPLICATES = 200
 
 
 def bootstrap_aucs(
@@ -90,7 +88,7 @@ def bootstrap_aucs(
             groups.setdefault((patients.patient_ids, patients.is_high.tobytes()), {})[model] = patients
     for group in groups.values():
         truths = next(iter(group.values())).is_high
-        drawn = max(min(replicates, most_draws // truths.size), min(replicates, FEWEST_REPLICATES))
+        drawn = affordable_replicates(replicates, truths.size, most_draws=most_draws)
         method = f"bootstrap by patient, stratified, {drawn} replicates, percentile, {100 * confidence:g} % CI"
         if drawn < replicates:
             method += f"; {replicates} were asked for, too many for {truths.size} patients"

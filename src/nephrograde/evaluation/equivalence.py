@@ -23,7 +23,7 @@ from nephrograde.evaluation.compare import AucDifference, auc_differences, pair_
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.interval import paired_bounds, tail_beyond
 from nephrograde.evaluation.power import check_margin, detectable_difference, patients_for_noninferiority
-from nephrograde.evaluation.remarks import Caution, Reason, Verdict, is_trusted
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, Verdict, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.025
 """Significance level of each one-sided test."""
-
-FEWEST = 30
-"""Patients of each grade below which there is no verdict."""
 
 RAREST = 0.15
 """Proportion of the rarer grade below which there is no verdict on AUCs above ``HIGHEST``."""
@@ -165,7 +162,7 @@ def judge(a: Area, b: Area, low: float, high: float, *, margin: float) -> Verdic
     ('too-few', 'better')
     """
     rarer = min(a.n_high, a.n_low)
-    if rarer < FEWEST:
+    if rarer < FEWEST_FOR_VERDICT:
         return Verdict.TOO_FEW
     if max(a.value, b.value) > HIGHEST and rarer < RAREST * (a.n_high + a.n_low):
         return Verdict.TOO_RARE
@@ -245,5 +242,5 @@ def _row(difference: AucDifference, *, margin: float) -> Equivalence:
 
 def _withheld(verdict: Verdict) -> str:
     if verdict is Verdict.TOO_FEW:
-        return f"no verdict: fewer than {FEWEST} patients of a grade"
+        return f"no verdict: fewer than {FEWEST_FOR_VERDICT} patients of a grade"
     return f"no verdict: an AUC above {HIGHEST:g}, and the rarer grade below {100 * RAREST:g} % of the patients"

@@ -26,7 +26,7 @@ from nephrograde.evaluation.calibration import CLIP, calibration_intercept, cali
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.logistic import firth_likelihood
-from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, is_trusted
 from nephrograde.evaluation.resample import percentile_bounds, resampled_means
 from nephrograde.evaluation.scores import SPLITS, Score, Scores
 from nephrograde.vocabulary import BASELINES
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 SIZE_COLUMN = "size_cm"
 WITHOUT, WITH = "without-image", "with-image"
 """The two stacks of a network; their scores are called like ``weak-1-cmp/with-image``."""
-FEW_PATIENTS = 30
-"""With fewer patients of either grade, a row says that it is unstable."""
 _ALIKE = 1e-8  # relative length below which a column follows from others
 
 
@@ -210,7 +208,7 @@ def _cautious(row: Increment) -> Increment:
         return row
     if row.split == "oof":
         return replace(row, caution=Caution.FITTED_FOLDS)
-    if min(row.n_high, row.n - row.n_high) < FEW_PATIENTS:
+    if min(row.n_high, row.n - row.n_high) < FEWEST_FOR_VERDICT:
         return replace(row, caution=Caution.UNSTABLE)
     return row
 

@@ -85,6 +85,9 @@ class Caution(StrEnum):
     CONSTANT_SCORES = "constant-scores"
 
 
+FEWEST_FOR_VERDICT = 30
+"""Patients of each grade below which no verdict is given, on non-inferiority or anything else."""
+
 _UNRELIABLE = {
     Caution.PERFECT_AUC,
     Caution.TOO_FEW,

@@ -26,6 +26,20 @@ FEWEST_REPLICATES = 200
 _DRAWS_AT_ONCE = 1_000_000
 
 
+def affordable_replicates(asked: int, patients: int, *, most_draws: int = MOST_DRAWS) -> int:
+    """Return how many resamples are drawn: as many as were asked for, but fewer in very large tables.
+
+    Args:
+        asked: Number of resamples.
+        patients: Patients in each.
+        most_draws: Maximum number of patients drawn, over all resamples.
+
+    >>> affordable_replicates(2000, 90), affordable_replicates(2000, 100_000), affordable_replicates(2000, 10**7)
+    (2000, 200, 200)
+    """
+    return max(min(asked, most_draws // patients), min(asked, FEWEST_REPLICATES))
+
+
 def resampled_means(contributions: Contributions, *, replicates: int, seed: int) -> Means:
     """Compute the mean of each quantity over patients in every resample.
 
@@ -53,7 +67,7 @@ def resampled_means(contributions: Contributions, *, replicates: int, seed: int)
     patients = len(contributions)
     if not patients or replicates < 1:
         raise ScoresError(f"{replicates} resamples of {patients} patients. Give at least one of each.")
-    drawn = max(min(replicates, MOST_DRAWS // patients), min(replicates, FEWEST_REPLICATES))
+    drawn = affordable_replicates(replicates, patients)
     stream = np.random.default_rng(seed)
     at_once = max(1, _DRAWS_AT_ONCE // patients)
     parts = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.increment import added_value_sentence
 from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.paper import Cell, PaperRow, paper_rows
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.compare import Comparison
     from nephrograde.results import Results
 
-FEW_PATIENTS = 30
-"""With fewer patients of either class, the page says so in its first lines and draws no calibration curve."""
 ALL_NAMED = 3
 """A run with no more models than this has all of them in the figures at the top."""
 
@@ -88,7 +87,7 @@ def find_answer(run: Results) -> Answer | None:
     if difference is not None and math.isnan(difference.low):
         difference = None
     is_of_several = not is_primary and len(networks or rows) > 1
-    few = min(leader.n_high, leader.n - leader.n_high) < FEW_PATIENTS
+    few = min(leader.n_high, leader.n - leader.n_high) < FEWEST_FOR_VERDICT
     holds = {
         Doubt.CHOSEN_OUT_OF_FOLD: is_of_several and leader.model == chosen,
         Doubt.CHOSEN_ON_SAME: is_of_several and leader.model != chosen and run.reported == "test",
@@ -210,7 +209,7 @@ def few_patients(run: Results) -> dict[str, tuple[int, int]]:
     for model in run.scores.models:
         is_high = run.scores.of(model, run.reported).is_high
         counts[model] = (int((~is_high).sum()), int(is_high.sum()))
-    return {model: found for model, found in counts.items() if min(found) < FEW_PATIENTS}
+    return {model: found for model, found in counts.items() if min(found) < FEWEST_FOR_VERDICT}
 
 
 def withheld(run: Results) -> list[str]:
@@ -228,7 +227,7 @@ def withheld(run: Results) -> list[str]:
     return [
         t(
             "Calibration curves need at least {limit} patients of either grade and are withheld for {models}.",
-            limit=FEW_PATIENTS,
+            limit=FEWEST_FOR_VERDICT,
             models=t("all models") if is_all else enumerated(names),
         )
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.baseline import present_columns
-from nephrograde.evaluation.increment import FEW_PATIENTS
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, counted, decimal, enumerated, listed, p_sentence, p_value
@@ -189,8 +189,8 @@ def added_value_sentence(run: Results) -> str:
 
 def _meaning(auc: Increment, p: float) -> str:
     """What the interval and the test show; a test of one does not replace the other."""
-    if min(auc.n_high, auc.n - auc.n_high) < FEW_PATIENTS:
-        return t("With fewer than {n} patients of a grade there is no verdict on this.", n=FEW_PATIENTS)
+    if min(auc.n_high, auc.n - auc.n_high) < FEWEST_FOR_VERDICT:
+        return t("With fewer than {n} patients of a grade there is no verdict on this.", n=FEWEST_FOR_VERDICT)
     if auc.high < 0:
         return t("The prediction is worse with the score than without it.")
     if auc.low > 0:
