@@ -61,13 +61,30 @@ class CohortSettings(Section):
 
 
 class SplitSettings(Section):
-    """``[split]``: drawn once from ``seed``, or read from ``column`` (``train`` / ``test``)."""
+    """``[split]``: drawn once from ``seed``, or read from ``column`` (``train`` / ``test``).
+
+    With ``repeats``, the folds are drawn that many times and all models fitted in each: repeated cross-validation.
+    With ``learning_curve``, all models are also fitted on these shares of the training patients of each fold.
+    """
 
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
     folds: Annotated[int, Field(ge=2)] = 5
     seed: Annotated[int, Field(ge=0)] = 20260415
     stratify: tuple[str, ...] = ()
     column: str | None = None
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+
+    @field_validator("learning_curve")
+    @classmethod
+    def _shares_ascend(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in itertools.pairwise(shares)):
+            raise ValueError("must run upwards, each share of the training patients once; all of them are always used")
+        return shares
+
+    def drawing(self) -> dict[str, Any]:
+        """Return what the test patients and the folds depend on; repeats can be added to a split that is drawn."""
+        return self.model_dump(mode="json", exclude={"repeats", "learning_curve"})
 
 
 class ImageSettings(Section):
@@ -126,7 +143,8 @@ class FitSettings(Section):
     """``[fit]``: how a network is trained. An arm may override individual keys: ``fit = { epochs = 30 }``.
 
     ``patience`` 0 turns early stopping off, so that the training folds are used entirely for learning.
-    ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32.
+    ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32. With ``repeats``, every
+    network is fitted that many times with different seeds; the results are those of the first.
     """
 
     epochs: Count = 60
@@ -143,8 +161,13 @@ class FitSettings(Section):
     devices: Annotated[int, Field(ge=-1)] = 1
     nodes: Count = 1
     seed: Annotated[int, Field(ge=0)] = 20260415
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
     weights_2d: InitialWeights | None = None
     weights_3d: InitialWeights | None = None
+
+    def of_one_fit(self) -> dict[str, Any]:
+        """Return what one fit depends on; repeats can be added to networks that are fitted."""
+        return self.model_dump(mode="json", exclude={"repeats"})
 
 
 class Arm(Section):

@@ -28,8 +28,8 @@ def planned(tiny_study_path, tmp_path_factory):
     cohort, split = open_cohort(study, run)
     prepare_scans(study, cohort, run)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
-    fits = plan_fits(study, split, prepared=read_prepared(run), is_high=is_high, run=run)
-    jobs = [assemble_job(one, study, split, is_high=is_high) for one in fits]
+    fits = plan_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    jobs = [assemble_job(one, study, is_high=is_high) for one in fits]
     return jobs, {row["patient_id"]: row for row in read_rows(run.run_dir / "cohort" / "split.csv")}
 
 
@@ -73,11 +73,11 @@ def test_a_split_by_image_is_caught(planned):
 def test_a_network_of_an_earlier_version_is_fitted_again(tiny_study_path, tiny_run_copy):
     run, study = RunFolder(tiny_run_copy), load_inputs(tiny_study_path)
     cohort, split = open_cohort(study, run)
-    prepared, is_high = read_prepared(run), {one.patient_id: one.is_high for one in cohort.cases}
-    assert plan_fits(study, split, prepared=prepared, is_high=is_high, run=run) == []
+    prepared = read_prepared(run)
+    assert plan_fits(study, cohort, split, prepared=prepared, run=run) == []
     fold = run.fold("weak-1-cmp", 1)
     card = {name: value for name, value in read_json(fold.card_path).items() if name != "n_learn_high"}
     write_json(fold.card_path, card)
     seal_fold(fold)
-    (planned,) = plan_fits(study, split, prepared=prepared, is_high=is_high, run=run)
+    (planned,) = plan_fits(study, cohort, split, prepared=prepared, run=run)
     assert (planned.model, planned.fold) == ("weak-1-cmp", 1)

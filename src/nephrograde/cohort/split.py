@@ -43,7 +43,9 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The assignment of every patient, ordered by id.
+    """The assignment of every patient, ordered by id, and the training patients that no model learns from.
+
+    ``idle`` patients are scored like the others of their fold; a learning curve needs some.
 
     >>> split = Split({"P1": Assignment("train", 0), "P2": Assignment("test", None), "P3": Assignment("train", 1)})
     >>> split.train_ids(), split.test_ids(), split.fold_ids(1), split.folds
@@ -51,6 +53,7 @@ class Split:
     """
 
     assignments: Mapping[str, Assignment]
+    idle: frozenset[str] = frozenset()
 
     @property
     def folds(self) -> int:
@@ -68,6 +71,14 @@ class Split:
     def fold_ids(self, fold: int) -> tuple[str, ...]:
         """The patients of one fold, counted from 0."""
         return tuple(patient for patient, place in self.assignments.items() if place.fold == fold)
+
+    def learning_ids(self, fold: int) -> tuple[str, ...]:
+        """The patients that the model of a fold learns from: those of the other folds, except idle ones."""
+        return tuple(
+            patient
+            for patient, place in self.assignments.items()
+            if place.split == "train" and place.fold != fold and patient not in self.idle
+        )
 
 
 def split_problems(
@@ -139,7 +150,7 @@ def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
             problems.append(Problem("split.stratify", f"the cohort has no column '{column}'", "Correct the name."))
     if problems:
         raise RunError("\n".join(["The split cannot be drawn.", *map(str, problems)]))
-    ranked = _ranked(cohort, settings)
+    ranked = ranked_by_class(cohort, settings, salt=f"split:{settings.seed}")
     if cohort.split_column is None:
         counts = _test_counts(is_high, settings, None)
         tests = {patient for high in (False, True) for patient in _at_even_steps(ranked[high], counts[high], settings)}
@@ -148,6 +159,33 @@ def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
     train = [patient for high in (False, True) for patient in ranked[high] if patient not in tests]
     places = {patient: Assignment("train", position % settings.folds) for position, patient in enumerate(train)}
     return Split({patient: places.get(patient, Assignment("test", None)) for patient in sorted(is_high)})
+
+
+def ranked_by_class(cohort: Cohort, settings: SplitSettings, *, salt: str) -> dict[bool, list[str]]:
+    """Order the patients of each class by stratum, by the phases they have, and by a hash of their id.
+
+    Args:
+        cohort: The patients.
+        settings: The ``[split]`` section, which names the columns to stratify by.
+        salt: Another salt gives another order within a stratum.
+    """
+    key = hash_of(salt)
+
+    def rank(case: Case) -> tuple[object, ...]:
+        strata = [str(case.clinical.get(clean_heading(column), "")) for column in settings.stratify]
+        return (strata, [phase in case.scans for phase in cohort.phases], key(case.patient_id))
+
+    ranked = sorted(cohort.cases, key=rank)
+    return {high: [case.patient_id for case in ranked if case.is_high == high] for high in (False, True)}
+
+
+def hash_of(salt: str) -> Callable[[str], str]:
+    """Return a function that gives a patient id its place in an order that depends on nothing but the salt.
+
+    Args:
+        salt: What the order is for, with the seed.
+    """
+    return lambda patient: hashlib.sha256(f"{salt}:{patient}".encode()).hexdigest()
 
 
 def inner_split(
@@ -175,7 +213,7 @@ def inner_split(
     """
     patients = sorted(set(ids))
     ranked = {
-        high: sorted((patient for patient in patients if is_high[patient] == high), key=_hash_of(f"inner:{seed}"))
+        high: sorted((patient for patient in patients if is_high[patient] == high), key=hash_of(f"inner:{seed}"))
         for high in (False, True)
     }
     counts = (len(ranked[False]), len(ranked[True]))
@@ -329,23 +367,7 @@ def _share(counts: tuple[int, int], total: int, *, keep: int) -> tuple[int, int]
     return (total - choices[0], choices[0])
 
 
-def _ranked(cohort: Cohort, settings: SplitSettings) -> dict[bool, list[str]]:
-    """Return the ids of each class, grouped by stratum and ordered by hash within a stratum."""
-    hash_of = _hash_of(f"split:{settings.seed}")
-
-    def rank(case: Case) -> tuple[object, ...]:
-        strata = [str(case.clinical.get(clean_heading(column), "")) for column in settings.stratify]
-        return (strata, [phase in case.scans for phase in cohort.phases], hash_of(case.patient_id))
-
-    ranked = sorted(cohort.cases, key=rank)
-    return {high: [case.patient_id for case in ranked if case.is_high == high] for high in (False, True)}
-
-
-def _hash_of(salt: str) -> Callable[[str], str]:
-    return lambda patient: hashlib.sha256(f"{salt}:{patient}".encode()).hexdigest()
-
-
 def _at_even_steps(patients: list[str], count: int, settings: SplitSettings) -> list[str]:
     """Sample systematically: any run of patients contributes its share to within one patient."""
-    start = int(_hash_of(f"start:{settings.seed}")("")[:8], 16) / 16**8
+    start = int(hash_of(f"start:{settings.seed}")("")[:8], 16) / 16**8
     return [patients[math.floor((step + start) * len(patients) / count)] for step in range(count)]

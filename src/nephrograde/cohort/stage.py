@@ -94,8 +94,9 @@ def _check_same_split(study: Study, cohort: Cohort, run: RunFolder) -> None:
             f"{len(saved - now)} have gone). Name another folder with --out, so that no test patient is ever "
             "trained on."
         )
-    drawn_by = read_lock(run)["study"].get("split")
-    if drawn_by != study.split.model_dump(mode="json"):
+    drawn_by = read_lock(run)["study"].get("split") or {}
+    now_drawn_by = study.split.drawing()
+    if {key: drawn_by.get(key) for key in now_drawn_by} != now_drawn_by:
         raise RunError(
             f"The split in {run.run_dir} was drawn by other rules ([split] has changed since). "
             "Change it back, or name another folder with --out."

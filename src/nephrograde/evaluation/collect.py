@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.scale import ModelScale, NetworkScores, fit_scale
-from nephrograde.evaluation.scores import Score
+from nephrograde.evaluation.scores import COLUMNS, Score, row_of
 from nephrograde.files import read_rows, write_rows
 from nephrograde.model.card import read_card
 
@@ -118,18 +118,4 @@ def _score(row: Mapping[str, str], fold: FoldFolder) -> Score:
 
 def write_members(members: Iterable[Score], members_path: Path) -> None:
     """Write the probabilities of the individual networks as they give them, without any correction."""
-    write_rows(
-        members_path,
-        ("patient_id", "model", "split", "fold", "is_high", "p_high"),
-        (
-            {
-                "patient_id": s.patient_id,
-                "model": s.model,
-                "split": s.split,
-                "fold": s.fold,
-                "is_high": int(s.is_high),
-                "p_high": s.p_high,
-            }
-            for s in members
-        ),
-    )
+    write_rows(members_path, COLUMNS, map(row_of, members))

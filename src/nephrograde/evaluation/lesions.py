@@ -58,7 +58,7 @@ class Lesions:
 
     def out_of_fold(self) -> Lesions:
         """Leave the test rows out."""
-        return replace(self, scores=Scores(tuple(row for row in self.scores.rows if row.split == "oof")))
+        return replace(self, scores=self.scores.out_of_fold())
 
     def beside(self, evaluation: Evaluation, *, confidence: float) -> Evaluation:
         """Add the AUC over lesions, and its comparisons, to the evaluation by patient.

@@ -129,6 +129,10 @@ class Scores:
         """Whether any model has test rows."""
         return any(split == "test" for _, split in self._groups)
 
+    def out_of_fold(self) -> Scores:
+        """The table without its test rows."""
+        return Scores(tuple(row for row in self.rows if row.split == "oof"))
+
     def of(self, model: str, split: SplitName) -> ModelScores:
         """Select the patients of one model in one split, sorted by id, so that row order does not matter.
 
@@ -300,21 +304,26 @@ def write_scores(scores: Scores, scores_path: Path) -> None:
     ...     scores_path.read_text(encoding="utf-8").splitlines()
     ['patient_id,model,split,fold,is_high,p_high', 'P001,size,test,,1,0.75']
     """
-    write_rows(
-        scores_path,
-        COLUMNS,
-        (
-            {
-                "patient_id": row.patient_id,
-                "model": row.model,
-                "split": row.split,
-                "fold": row.fold,
-                "is_high": int(row.is_high),
-                "p_high": float(row.p_high),
-            }
-            for row in scores.rows
-        ),
-    )
+    write_rows(scores_path, COLUMNS, map(row_of, scores.rows))
+
+
+def row_of(score: Score) -> dict[str, object]:
+    """Return a score as a row of a table with the columns of ``scores.csv``.
+
+    Args:
+        score: The score.
+
+    >>> row_of(Score("P001", "size", "test", None, True, 0.75))["is_high"]
+    1
+    """
+    return {
+        "patient_id": score.patient_id,
+        "model": score.model,
+        "split": score.split,
+        "fold": score.fold,
+        "is_high": int(score.is_high),
+        "p_high": float(score.p_high),
+    }
 
 
 def _grouped(rows: Sequence[Score]) -> dict[tuple[str, str], ModelScores]:

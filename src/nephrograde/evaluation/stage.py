@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.repeat import Repeat, repeats_of_split
 from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import (
     clinical_predictors,
@@ -19,6 +21,8 @@ from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, wr
 from nephrograde.evaluation.increment import Increment, stack_images
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
+from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.evaluation.tables import write_table
@@ -29,7 +33,7 @@ from nephrograde.run.stage import current_record, run_stage, written_together
 from nephrograde.staging import at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
@@ -63,21 +67,23 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     """
     folds = _folds(study, split, run)
     fitted = _fitted(folds)
+    repeats = _fitted_repeats(study, split, run, fitted)
 
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
         rows, members, scales = collect_scores(fitted)
-        clinical: Predictors | None = None
-        for name in study.evaluate.baselines:
-            predictors = _predictors(name, study, cohort, run)
-            rows += fit_baseline(predictors, is_high, split, model=name) if predictors.values else ()
-            clinical = predictors if name == "clinical" else clinical
+        found = {name: _predictors(name, study, cohort, run) for name in study.evaluate.baselines}
+        baselines: dict[str, Predictors] = {
+            str(name): predictors for name, predictors in found.items() if predictors.values
+        }
+        for name, predictors in baselines.items():
+            rows += fit_baseline(predictors, is_high, split, model=name)
         if reason is None:
             rows, members = ([row for row in some if row.split == "oof"] for some in (rows, members))
         else:
             _open_test_set(run, reason=reason, inputs=inputs)
             _remember_opening(study, split, run)
-        further = _on_complete_cases(clinical, rows, split, confidence=study.evaluate.confidence)
+        further = _on_complete_cases(found.get("clinical"), rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
         arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
@@ -88,10 +94,13 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
         write_scores(stacks.scores, run.stacked_path)
         write_table(stacks.increments, Increment, run.increment_path)
+        repeated = score_repeats(study, cohort, split, fitted=repeats, baselines=baselines)
+        _write_repeats([RepeatScores(Repeat(), split, scores), *repeated], study, run, with_test=reason is not None)
 
-    predictions = [fold.predictions_path for fold in folds]
+    predictions = [fold.predictions_path for fold in itertools.chain(folds, *repeats.values())]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
     settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
+    settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
     renew_seal(run, fitted)
 
@@ -113,6 +122,20 @@ def _fitted(folds: list[FoldFolder]) -> list[FoldFolder]:
     return whole
 
 
+def _fitted_repeats(
+    study: Study, split: Split, run: RunFolder, first: Collection[FoldFolder]
+) -> dict[Repeat, list[FoldFolder]]:
+    """The networks of the repeats of the models that have been fitted, all of them whole and unaltered."""
+    models = {fold.model for fold in first}
+    asked = repeated_folds(study, split, run)
+    fitted = {repeat: [fold for fold in folds if fold.model in models] for repeat, folds in asked.items()}
+    for fold in itertools.chain(*fitted.values()):
+        if not fold.is_whole():
+            raise RunError(f"{fold.fold_dir} is missing or incomplete. Run `nephrograde fit` first.")
+        fold_digests(fold)
+    return fitted
+
+
 def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], reason: str | None) -> None:
     """Refuse before the models are fitted what :func:`evaluate_models` would refuse after it.
 
@@ -123,7 +146,7 @@ def refuse_reopening(study: Study, run: RunFolder, *, fits: Mapping[str, str], r
     Args:
         study: The resolved study.
         run: The run folder; its scans are prepared.
-        fits: The fingerprint of what each fit depends on, by ``weak-1-cmp/fold-0``.
+        fits: The fingerprint of what each fit depends on, by ``weak-1-cmp/fold-0``, as of all repeats.
         reason: As for :func:`evaluate_models`.
 
     Raises:
@@ -170,7 +193,7 @@ def evaluate_score_table(
     digest = sha256_of(scores_path)
     write_lock(settings, run, inputs={SCORE_TABLE: digest}, command=command)
     if reason is None:
-        scores = Scores(tuple(row for row in scores.rows if row.split == "oof"))
+        scores = scores.out_of_fold()
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
         inputs = fingerprint([digest, settings.model_dump(mode="json")])
@@ -222,8 +245,13 @@ def _folds(study: Study, split: Split, run: RunFolder) -> list[FoldFolder]:
 
 def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:
     """Record what the last opening depends on, as far as it is known before the models are fitted."""
-    cards = {fold.name: fold.card_path for fold in _folds(study, split, run) if fold.is_whole()}
-    fits = {name: str(read_json(card_path)["inputs_sha256"]) for name, card_path in cards.items()}
+    folders = {Repeat(): _folds(study, split, run), **repeated_folds(study, split, run)}
+    fits = {
+        fold.name_in(repeat.name): str(read_json(fold.card_path)["inputs_sha256"])
+        for repeat, folds in folders.items()
+        for fold in folds
+        if fold.is_whole()
+    }
     last = read_ledger(run.run_dir)[-1]
     write_json(run.stage_path(_OPENING), {"inputs": last.inputs, "foreseen": _foreseen(study, run, fits)})
 
@@ -239,6 +267,19 @@ def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
     study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
     with at_once():  # an opening is on record before its results are
         open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
+
+
+def _write_repeats(repeated: Sequence[RepeatScores], study: Study, run: RunFolder, *, with_test: bool) -> None:
+    """Write the scores of the repeats, the AUCs of all repeats with the first, and what follows from them."""
+    if not with_test:
+        repeated = [replace(one, scores=one.scores.out_of_fold()) for one in repeated]
+    rows = [row for one in repeated for row in fold_aucs(one.scores, one.repeat, one.split)]
+    arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
+    settings = study.evaluate
+    compared = compare_procedures(rows, confidence=settings.confidence, arms=arms, primary=settings.primary)
+    write_repeats(repeated[1:], run.repeats_scores_path)
+    write_table(rows, RepeatedAuc, run.repeats_path)
+    write_table(compared, ProcedureComparison, run.procedures_path)
 
 
 def _write_evaluation(scores: Scores, evaluation: Evaluation, run: RunFolder) -> None:

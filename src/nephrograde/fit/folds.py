@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.cohort.repeat import repeats_of_arm, split_of
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
     from nephrograde.run.folder import FoldFolder, RunFolder
@@ -33,44 +36,48 @@ _SHAPING = ("nephrograde", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One model on one fold.
+    """One model on one fold of one repeat.
 
-    ``files`` are the patients' regions by id, ``settings`` those of the arm, ``key`` the fingerprint of everything that
-    the fit depends on.
+    ``split`` is that of the repeat, ``files`` are the patients' regions by id, ``settings`` those of the arm with the
+    seed of the repeat, ``key`` the fingerprint of everything that the fit depends on, and ``folder`` is where it goes.
     """
 
     model: str
     arm: Arm
     phase: str
     fold: int
+    repeat: Repeat
+    split: Split
     files: Mapping[str, Path]
     settings: FitSettings
     key: str
+    folder: FoldFolder
 
 
-def plan_fits(
-    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run: RunFolder
-) -> list[Fit]:
-    """List the fits to be done; a fold in ``models/<model>/fold-<k>`` whose inputs are unchanged is not listed.
+def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
+    """List the fits to be done; a fold whose folder holds a fit of unchanged inputs is not listed.
 
     Args:
         study: The resolved study.
+        cohort: Its patients.
         split: Who is tested, and who is in which fold.
         prepared: The prepared regions.
-        is_high: The true grade by patient id.
         run: The run folder.
 
     Raises:
-        RunError: If a model has no scans at all.
+        RunError: If a model has no scans at all, or too few patients for the smallest share of the learning curve.
     """
-    fits = list_fits(study, split, prepared=prepared, is_high=is_high, run=run)
-    return [one for one in fits if not _holds(run.fold(one.model, one.fold), one.key)]
+    fits = list_fits(study, cohort, split, prepared=prepared, run=run)
+    return [one for one in fits if not _holds(one.folder, one.key)]
 
 
-def list_fits(
-    study: Study, split: Split, *, prepared: Prepared, is_high: Mapping[str, bool], run: RunFolder
-) -> list[Fit]:
-    """List every model on every fold, fitted already or not; arguments and errors are those of :func:`plan_fits`."""
+def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
+    """List every model on every fold of every repeat, fitted already or not; the repeats come last.
+
+    Arguments and errors are those of :func:`plan_fits`.
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    splits: dict[Repeat, Split] = {}
     fits = []
     for model, arm, phase in study.models():
         names = prepared.files(arm.name, phase)
@@ -79,40 +86,35 @@ def list_fits(
                 f"Model {model} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
                 f"Fix them, or remove {phase} from cohort.phases."
             )
-        settings = study.fit_of(arm)
-        everyone = {
-            "regions": names,
-            "is_high": {patient: is_high[patient] for patient in names},
-            "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
-            "dimensions": arm.dimensions,
-            "fit": settings.model_dump(mode="json"),
-            "augment": study.augment.model_dump(mode="json"),
-            "versions": {name: number for name, number in versions().items() if name in _SHAPING},
-        }
+        own = study.fit_of(arm)
         files = {patient: run.volumes_dir / name for patient, name in names.items()}
-        for fold in range(split.folds):
-            key = fingerprint([model, fold, everyone])
-            fits.append(Fit(model, arm, phase, fold, files, settings, key))
-    return fits
+        for repeat in repeats_of_arm(study, arm):
+            repeated = splits.setdefault(repeat, split_of(repeat, split, cohort, study.split))
+            settings = own.model_copy(update={"seed": repeat.fit_seed(own.seed)})
+            everyone = {
+                "regions": names,
+                "is_high": {patient: is_high[patient] for patient in names},
+                "split": {patient: [place.split, place.fold] for patient, place in repeated.assignments.items()},
+                "dimensions": arm.dimensions,
+                "fit": settings.of_one_fit(),
+                "augment": study.augment.model_dump(mode="json"),
+                "versions": {name: number for name, number in versions().items() if name in _SHAPING},
+                **({"idle": sorted(repeated.idle)} if repeated.idle else {}),
+            }
+            for fold in range(split.folds):
+                key = fingerprint([model, fold, everyone])
+                folder = run.fold(model, fold, repeat.name)
+                fits.append(Fit(model, arm, phase, fold, repeat, repeated, files, settings, key, folder))
+    return sorted(fits, key=lambda one: not one.repeat.is_first)
 
 
-def fit_planned(
-    planned: Fit,
-    study: Study,
-    split: Split,
-    *,
-    is_high: Mapping[str, bool],
-    run: RunFolder,
-    watched: Watched,
-) -> None:
+def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watched: Watched) -> None:
     """Fit one model on one fold and write its folder as a whole.
 
     Args:
         planned: From :func:`plan_fits`.
         study: The resolved study.
-        split: Who is tested, and who is in which fold.
         is_high: The true grade by patient id.
-        run: The run folder.
         watched: Told of every step.
 
     Raises:
@@ -122,45 +124,42 @@ def fit_planned(
     from nephrograde.fit.folder import write_fold
     from nephrograde.fit.loop import fit_fold
 
-    job = assemble_job(planned, study, split, is_high=is_high)
-    write_fold(fit_fold(job, watched=watched), run.fold(planned.model, planned.fold).fold_dir)
+    job = assemble_job(planned, study, is_high=is_high)
+    write_fold(fit_fold(job, watched=watched), planned.folder.fold_dir)
 
 
-def work_of(planned: Fit, split: Split) -> Part:
+def work_of(planned: Fit) -> Part:
     """Estimate the work of a fit from the files of its regions: all pictures of a model have the shape of the first.
 
     Args:
         planned: From :func:`plan_fits`.
-        split: Who is tested, and who is in which fold.
     """
+    split, present = planned.split, planned.files.keys()
     shape = np.load(next(iter(planned.files.values())), mmap_mode="r").shape
-    held_out, tested = set(split.fold_ids(planned.fold)), set(split.test_ids())
-    n_scored = len(planned.files.keys() & (held_out | tested))
-    n_stop = (
-        round(planned.settings.inner_fraction * (len(planned.files) - n_scored)) if planned.settings.patience else 0
-    )
-    n_learn = len(planned.files) - n_scored - n_stop
+    n_scored = len(present & {*split.fold_ids(planned.fold), *split.test_ids()})
+    n_learn = len(present & set(split.learning_ids(planned.fold)))
+    n_stop = round(planned.settings.inner_fraction * n_learn) if planned.settings.patience else 0
     rows = shape[0]
-    passes = passes_of(planned.settings, n_learn=rows * n_learn, n_stop=rows * n_stop, n_scored=rows * n_scored)
+    passes = passes_of(
+        planned.settings, n_learn=rows * (n_learn - n_stop), n_stop=rows * n_stop, n_scored=rows * n_scored
+    )
     return Part(f"{shape[1:]}", passes, cost=cost_of_picture(shape[2:]))
 
 
-def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[str, bool]) -> FitJob:
+def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> FitJob:
     """Read the regions of one model and assign the patients to the sets that the fit learns from and is tested on.
 
     Args:
         planned: From :func:`plan_fits`.
         study: The resolved study.
-        split: Who is tested, and who is in which fold.
         is_high: The true grade by patient id.
     """
     from nephrograde.fit.job import FitJob
 
-    settings = planned.settings
+    settings, split = planned.settings, planned.split
     samples = read_samples(planned.files, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
-    held_out = set(split.fold_ids(planned.fold))
-    learn: tuple[str, ...] = tuple(p for p in split.train_ids() if p not in held_out and p in present)
+    learn: tuple[str, ...] = tuple(patient for patient in split.learning_ids(planned.fold) if patient in present)
     stop: tuple[str, ...] = ()
     if settings.patience:
         learn, stop = inner_split(learn, present, fraction=settings.inner_fraction, seed=settings.seed + planned.fold)
@@ -169,10 +168,11 @@ def assemble_job(planned: Fit, study: Study, split: Split, *, is_high: Mapping[s
         arm=planned.arm.name,
         phase=planned.phase,
         fold=planned.fold,
+        repeat=planned.repeat.name,
         dimensions=planned.arm.dimensions,
         learn=gather(samples, learn),
         stop=gather(samples, stop),
-        held_out=gather(samples, held_out),
+        held_out=gather(samples, split.fold_ids(planned.fold)),
         test=gather(samples, split.test_ids()),
         fit=settings,
         augment=study.augment,

@@ -20,6 +20,7 @@ class FitJob:
 
     Attributes:
         model: The model's id, ``weak-1-cmp``; with ``arm``, ``phase`` and ``fold`` it is used in messages and the card.
+        repeat: The name of the repeat, used in messages; empty for the networks of the study's results.
         dimensions: 2 for slices, 3 for boxes.
         learn: What the network learns from.
         stop: Patients of the training folds used only to decide when to stop; empty if ``fit.patience`` is 0.
@@ -44,9 +45,10 @@ class FitJob:
     augment: AugmentSettings
     inputs_sha256: str = ""
     synthetic: bool = False
+    repeat: str = ""
 
     def __str__(self) -> str:
-        return f"Model {self.model}, fold {self.fold}"
+        return f"Model {self.model}, fold {self.fold}" + (f" of {self.repeat}" if self.repeat else "")
 
     @property
     def channels(self) -> int:

@@ -267,6 +267,6 @@ def _card(
         seed=job.fit.seed,
         torch_version=torch.__version__,
         inputs_sha256=job.inputs_sha256,
-        settings={"fit": job.fit.model_dump(mode="json"), "augment": job.augment.model_dump(mode="json")},
+        settings={"fit": job.fit.of_one_fit(), "augment": job.augment.model_dump(mode="json")},
         synthetic=job.synthetic,
     )

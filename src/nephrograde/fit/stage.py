@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, progress: Progress = silent) -> None:
-    """Fit every model on every fold; a fold with unchanged inputs is kept.
+    """Fit every model on every fold, in every repeat that the study asks for; a fold with unchanged inputs is kept.
 
     Args:
         study: The resolved study.
@@ -30,14 +30,13 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
         RunError: If the scans are not prepared, or a model has none.
         FitError: If a model cannot be learnt.
     """
-    prepared = read_prepared(run)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
-    planned = plan_fits(study, split, prepared=prepared, is_high=is_high, run=run)
-    parts = [work_of(one, split) for one in planned]
+    planned = plan_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    parts = [work_of(one) for one in planned]
     work = Workload(parts)
     with progress("Fitting models", work) as show:
         for one, part in zip(planned, parts, strict=True):
-            fit_planned(one, study, split, is_high=is_high, run=run, watched=Watched(work, part, show))
+            fit_planned(one, study, is_high=is_high, watched=Watched(work, part, show))
 
 
 def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, str]:
@@ -50,11 +49,11 @@ def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> 
         run: The run folder; the scans are prepared.
 
     Returns:
-        The fingerprints by the name of the fold's folder, such as ``weak-1-cmp/fold-0``.
+        The fingerprints by the name of the fold's folder, such as ``weak-1-cmp/fold-0``, or
+        ``seed-1/weak-1-cmp/fold-0`` in a repeat.
 
     Raises:
         RunError: If the scans are not prepared, or a model has none.
     """
-    is_high = {case.patient_id: case.is_high for case in cohort.cases}
-    fits = list_fits(study, split, prepared=read_prepared(run), is_high=is_high, run=run)
-    return {run.fold(one.model, one.fold).name: one.key for one in fits}
+    fits = list_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    return {one.folder.name_in(one.repeat.name): one.key for one in fits}

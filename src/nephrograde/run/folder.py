@@ -156,14 +156,21 @@ class RunFolder:
         """The fitted networks."""
         return self.run_dir / "models"
 
-    def fold(self, model: str, fold: int) -> FoldFolder:
+    @property
+    def repeats_dir(self) -> Path:
+        """The networks of the repeats, which are fitted with other folds, another seed, or on fewer patients."""
+        return self.run_dir / "repeats"
+
+    def fold(self, model: str, fold: int, repeat: str = "") -> FoldFolder:
         """The folder of one fitted network.
 
         Args:
             model: The model id, such as ``weak-1-cmp``.
             fold: Counted from 0.
+            repeat: The name of the repeat, such as ``seed-1``; empty for the networks of the study's results.
         """
-        return FoldFolder(self.models_dir / model / f"fold-{fold}")
+        above = self.repeats_dir / repeat if repeat else self.models_dir
+        return FoldFolder(above / model / f"fold-{fold}")
 
     def folds(self, model: str | None = None) -> Iterator[FoldFolder]:
         """The folders of the existing fitted networks, by model and fold.
@@ -190,6 +197,11 @@ class RunFolder:
     def members_path(self) -> Path:
         """The probabilities of the individual networks, as they give them."""
         return self.scores_dir / "members.csv"
+
+    @property
+    def repeats_scores_path(self) -> Path:
+        """The scores of the repeats."""
+        return self.scores_dir / "repeats.csv"
 
     @property
     def stacked_path(self) -> Path:
@@ -240,6 +252,16 @@ class RunFolder:
     def increment_path(self) -> Path:
         """What the images add to clinical columns and size."""
         return self.statistics_dir / "increment.csv"
+
+    @property
+    def repeats_path(self) -> Path:
+        """The AUC of every fold and of the test patients in every repeat."""
+        return self.statistics_dir / "repeats.csv"
+
+    @property
+    def procedures_path(self) -> Path:
+        """Differences between models over repeated cross-validation."""
+        return self.statistics_dir / "procedures.csv"
 
     # The report
     @property
@@ -294,11 +316,16 @@ class RunFolder:
         for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
             if folder.is_dir() and self._is_real(folder):
                 yield folder
-                if folder == self.models_dir:
-                    yield from (one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink())
+        for above in (self.models_dir, *_real_folders(self.repeats_dir)):
+            if above.is_dir() and self._is_real(above):
+                yield from _real_folders(above)
 
     def _is_real(self, folder: Path) -> bool:
         return folder.resolve() == self.run_dir.resolve() / folder.relative_to(self.run_dir)
+
+
+def _real_folders(folder: Path) -> list[Path]:
+    return [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink()] if folder.is_dir() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +357,14 @@ class FoldFolder:
     def name(self) -> str:
         """The model and the fold, such as ``weak-1-cmp/fold-0``."""
         return f"{self.model}/{self.fold_dir.name}"
+
+    def name_in(self, repeat: str) -> str:
+        """The repeat, the model and the fold, such as ``seed-1/weak-1-cmp/fold-0``.
+
+        Args:
+            repeat: The name of the repeat; empty for the networks of the study's results.
+        """
+        return f"{repeat}/{self.name}" if repeat else self.name
 
     @property
     def number(self) -> int:

@@ -1,0 +1,99 @@
+"""The scores of the repeats: those of all networks and baselines in every repeat, on the scale of that repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.repeat import repeats_of_arm, repeats_of_split, split_of
+from nephrograde.evaluation.baseline import fit_baseline
+from nephrograde.evaluation.collect import collect_scores
+from nephrograde.evaluation.scores import COLUMNS, Scores, row_of
+from nephrograde.files import write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.repeat import Repeat
+    from nephrograde.cohort.split import Split
+    from nephrograde.evaluation.baseline import Predictors
+    from nephrograde.evaluation.scores import Score
+    from nephrograde.run.folder import FoldFolder, RunFolder
+    from nephrograde.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatScores:
+    """The scores of one repeat, and its folds."""
+
+    repeat: Repeat
+    split: Split
+    scores: Scores
+
+
+def repeated_folds(study: Study, split: Split, run: RunFolder) -> dict[Repeat, list[FoldFolder]]:
+    """List the networks of all repeats but the first.
+
+    Args:
+        study: The resolved study.
+        split: Its folds.
+        run: The run folder.
+    """
+    folders: dict[Repeat, list[FoldFolder]] = {}
+    for model, arm, _ in study.models():
+        for repeat in repeats_of_arm(study, arm):
+            if not repeat.is_first:
+                own = (run.fold(model, fold, repeat.name) for fold in range(split.folds))
+                folders.setdefault(repeat, []).extend(own)
+    return folders
+
+
+def score_repeats(
+    study: Study,
+    cohort: Cohort,
+    split: Split,
+    *,
+    fitted: Mapping[Repeat, Iterable[FoldFolder]],
+    baselines: Mapping[str, Predictors],
+) -> list[RepeatScores]:
+    """Collect the scores of all repeats but the first.
+
+    Networks are brought to one scale within each repeat, as in the first fit. Baselines are fitted anew on the folds of
+    each repeat; they have no seed.
+
+    Args:
+        study: The resolved study.
+        cohort: Its patients.
+        split: Its folds.
+        fitted: The networks of each repeat, all of them whole.
+        baselines: The predictors of each baseline.
+
+    Raises:
+        RunError: A file of a network is damaged, or a repeat leaves too few patients to learn from.
+        ScoresError: The patients that a baseline learns from are all of one grade.
+    """
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    repeated = []
+    of_split = [repeat for repeat in repeats_of_split(study.split) if not repeat.is_first]
+    for repeat in dict.fromkeys([*of_split, *fitted]):
+        own = split_of(repeat, split, cohort, study.split)
+        rows: list[Score] = collect_scores(fitted.get(repeat, ())).rows
+        if repeat in of_split:
+            for name, predictors in baselines.items():
+                rows += fit_baseline(predictors, is_high, own, model=name)
+        if rows:
+            repeated.append(RepeatScores(repeat, own, Scores(tuple(rows))))
+    return repeated
+
+
+def write_repeats(repeated: Iterable[RepeatScores], scores_path: Path) -> None:
+    """Write the scores of the repeats: the columns of ``scores.csv`` after the name of the repeat.
+
+    Args:
+        repeated: The scores of each repeat.
+        scores_path: The file.
+    """
+    rows = ({"repeat": one.repeat.name, **row_of(score)} for one in repeated for score in one.scores.rows)
+    write_rows(scores_path, ("repeat", *COLUMNS), rows)
