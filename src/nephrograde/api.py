@@ -25,7 +25,8 @@ from nephrograde.printed.reading import COLUMNS, parse_printed, read_printed
 from nephrograde.reads.analysis import ReaderAnalysis
 from nephrograde.reads.call import readers
 from nephrograde.report.text.planned import Plan, plan
-from nephrograde.results import Results, RunPart
+from nephrograde.results import Results
+from nephrograde.run.parts import RunPart
 from nephrograde.study import (
     Arm,
     AugmentSettings,

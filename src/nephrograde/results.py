@@ -6,8 +6,7 @@ Report, comparison and prediction take every number from here; no other module r
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation
 from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
 from nephrograde.evaluation.scores import Scores, read_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
@@ -31,6 +31,7 @@ from nephrograde.files import finite, read_rows
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.model.card import read_card
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.parts import RunPart
 from nephrograde.run.provenance import check_format, read_lock_file
 from nephrograde.run.seal import Seal, read_seal
 from nephrograde.run.stage import require_finished
@@ -48,35 +49,6 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, str]
 REGION_COLUMNS = ("patient_id", "phase", "arm", "file", "slices")
 RowKind = TypeVar("RowKind")
-
-
-class RunPart(StrEnum):
-    """A part of a run folder that may be absent; the value is the name of its path in :class:`RunFolder`."""
-
-    CASES = "cases_path"
-    SPLIT = "split_path"
-    FINDINGS = "findings_path"
-    REGIONS = "regions_path"
-    MODELS = "models_dir"
-    SCORES = "scores_path"
-    ESTIMATES = "estimates_path"
-    SCALE = "scale_path"
-    COMPARISONS = "comparisons_path"
-    EQUIVALENCE = "equivalence_path"
-    CALIBRATION = "calibration_path"
-    NET_BENEFIT = "net_benefit_path"
-    SUBGROUPS = "subgroups_path"
-    INCREMENT = "increment_path"
-
-    def path(self, folder: RunFolder) -> Path:
-        """The path of this part.
-
-        >>> from pathlib import Path
-        >>> RunPart.SPLIT.path(RunFolder(Path("run"))).as_posix()
-        'run/cohort/split.csv'
-        """
-        found: Path = getattr(folder, self.value)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +105,8 @@ class Results:
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
     increments: tuple[Increment, ...]
+    repeats: tuple[RepeatedAuc, ...]
+    procedures: tuple[ProcedureComparison, ...]
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
     origin: Origin
@@ -191,6 +165,8 @@ class Results:
             net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             increments=table(RunPart.INCREMENT, Increment),
+            repeats=table(RunPart.REPEATS, RepeatedAuc),
+            procedures=table(RunPart.PROCEDURES, ProcedureComparison),
             openings=read_ledger(folder.run_dir),
             absent=absent,
             origin=read_origin(folder.origin_path),
@@ -343,17 +319,7 @@ class Results:
             if pair.measure == "auc" and (pair.model_a, pair.model_b) == (a, b):
                 return pair
             if pair.measure == "auc" and (pair.model_a, pair.model_b) == (b, a):
-                return replace(
-                    pair,
-                    model_a=a,
-                    model_b=b,
-                    difference=-pair.difference,
-                    low=-pair.high,
-                    high=-pair.low,
-                    statistic=-pair.statistic,
-                    dropped_a=pair.dropped_b,
-                    dropped_b=pair.dropped_a,
-                )
+                return pair.reversed()
         return None
 
 

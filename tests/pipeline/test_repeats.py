@@ -77,7 +77,7 @@ def test_aucs_of_repeats_lead_back_to_the_scores(runs):
     high = [float(row["p_high"]) for row in tested if row["is_high"] == "1"]
     low = [float(row["p_high"]) for row in tested if row["is_high"] == "0"]
     by_hand = sum((h > one) + 0.5 * (h == one) for h in high for one in low) / len(high) / len(low)
-    (found,) = (float(row["value"]) for row in rows if row["seed"] == "1" and row["split"] == "test")
+    (found,) = (float(row["auc"]) for row in rows if row["seed"] == "1" and row["split"] == "test")
     assert found == pytest.approx(by_hand)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,8 +16,19 @@ commands = typer.Typer()
 
 @commands.command()
 def plan(
-    auc: Annotated[float, typer.Option("--auc", help="The expected AUC, such as 0.85.")],
-    high: Annotated[float, typer.Option("--high", help="The expected proportion of high grade, such as 0.4.")],
+    auc: Annotated[
+        float | None, typer.Option("--auc", help="The expected AUC, such as 0.85 [default: that of the run].")
+    ] = None,
+    high: Annotated[
+        float | None,
+        typer.Option("--high", help="The expected proportion of high grade, such as 0.4 [default: that of the run]."),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="A run with split.learning_curve: what would more patients give?")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Its model [default: the network of the highest out-of-fold AUC].")
+    ] = None,
     difference: Annotated[
         float | None, typer.Option("--difference", help="A difference of two AUCs to detect, such as 0.05.")
     ] = None,
@@ -52,6 +64,8 @@ def plan(
     made = planned(
         auc=auc,
         high=high,
+        run=run,
+        model=model,
         difference=difference,
         margin=margin,
         width=width,

@@ -77,6 +77,22 @@ class Comparison:
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
+    def reversed(self) -> Comparison:
+        """Compare the other way round: b minus a."""
+        return replace(
+            self,
+            model_a=self.model_b,
+            model_b=self.model_a,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            statistic=-self.statistic,
+            only_a=self.only_b,
+            only_b=self.only_a,
+            dropped_a=self.dropped_b,
+            dropped_b=self.dropped_a,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

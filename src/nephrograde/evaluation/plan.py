@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.evaluation.model_size import (
@@ -21,6 +21,9 @@ from nephrograde.evaluation.sample_size import (
     auc_precision,
 )
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from nephrograde.evaluation.learning_curve import LearningCurve
 
 WIDTHS = (0.2, 0.2, 0.1, 0.2)
 """Widths of the intervals in a validation: observed / expected, calibration slope, AUC, standardised net benefit."""
@@ -69,7 +72,8 @@ class PlanSettings:
 class Plan:
     """How many patients are needed: for a test set, and, if asked for, for developing and for validating a model.
 
-    ``r_squared`` is the Cox–Snell R² that the development assumes; None without one.
+    ``r_squared`` is the Cox–Snell R² that the development assumes; None without one. ``learning`` is the learning curve
+    of an existing run; None without one.
     """
 
     settings: PlanSettings
@@ -77,6 +81,7 @@ class Plan:
     development: tuple[Requirement, ...] = ()
     validation: tuple[Requirement, ...] = ()
     r_squared: float | None = None
+    learning: LearningCurve | None = None
 
     @property
     def parts(self) -> dict[str, tuple[Requirement, ...]]:
@@ -96,7 +101,8 @@ class Plan:
             for name, rows in self.parts.items()
         }
         settings = {**asdict(self.settings), "r_squared": self.r_squared}
-        return {"note": RESEARCH_USE_ONLY, "assumed": settings, **parts}
+        learning = {} if self.learning is None else {"learning_curve": asdict(self.learning)}
+        return {"note": RESEARCH_USE_ONLY, "assumed": settings, **parts, **learning}
 
 
 def most_demanding(rows: tuple[Requirement, ...]) -> Requirement:

@@ -35,9 +35,9 @@ class RepeatedAuc:
 
     ``drawing``, ``seed`` and ``share`` identify the repeat (see :class:`nephrograde.cohort.repeat.Repeat`). ``fold`` is
     None on the test patients. ``n`` patients were scored, ``n_high`` of them high grade, by a model that learnt from
-    ``n_learn``; on the test patients, this is the mean of the folds. ``value`` is NaN in a fold of one grade.
+    ``n_learn``; on the test patients, this is the mean of the folds. ``auc`` is NaN in a fold of one grade.
 
-    >>> RepeatedAuc("weak-1-cmp", 0, 1, 1.0, "oof", 3, 0.84, 42, 19, 168).value
+    >>> RepeatedAuc("weak-1-cmp", 0, 1, 1.0, "oof", 3, 0.84, 42, 19, 168).auc
     0.84
     """
 
@@ -47,7 +47,7 @@ class RepeatedAuc:
     share: float
     split: str
     fold: int | None
-    value: float
+    auc: float
     n: int
     n_high: int
     n_learn: int
@@ -200,8 +200,8 @@ def spread_over(rows: Iterable[RepeatedAuc], *, split: str, over: Literal["drawi
     fixed = "seed" if over == "drawing" else "drawing"
     found: dict[int, list[float]] = defaultdict(list)
     for row in rows:
-        if row.split == split and row.share == 1.0 and not getattr(row, fixed) and not math.isnan(row.value):
-            found[getattr(row, over)].append(row.value)
+        if row.split == split and row.share == 1.0 and not getattr(row, fixed) and not math.isnan(row.auc):
+            found[getattr(row, over)].append(row.auc)
     values = [sum(of_one) / len(of_one) for of_one in found.values()]
     if len(values) < 2:
         return None
@@ -220,13 +220,13 @@ def _compare(
 ) -> ProcedureComparison:
     """Compare two models on the folds in which both have an AUC."""
     nan = math.nan
-    places = [k for k in a if k in b and not math.isnan(a[k].value) and not math.isnan(b[k].value)]
+    places = [k for k in a if k in b and not math.isnan(a[k].auc) and not math.isnan(b[k].auc)]
     names = next(iter(a.values())).model, next(iter(b.values())).model
     counts = len(places), len({drawing for drawing, _ in places})
     if not places:
         nothing = ProcedureComparison(*names, nan, nan, nan, nan, 0, nan, nan, *counts, confidence)
         return replace(nothing, reason=Reason.ONE_GRADE)
-    differences = [a[k].value - b[k].value for k in places]
+    differences = [a[k].auc - b[k].auc for k in places]
     ratio = sum(a[k].n for k in places) / sum(a[k].n_learn for k in places)
     mean = float(np.mean(differences))
     try:

@@ -112,7 +112,7 @@ def test_aucs_of_folds_and_of_the_test_patients():
     oof = [Score(p, "m", "oof", int(p[1]) % 2, p in high, value) for p, value in p_high.items()]
     test = [Score(p, "m", "test", None, p in high, 0.5 - 0.1 * (p in high)) for p in ("X0", "X1")]
     first, second, tested = fold_aucs(Scores((*oof, *test)), Repeat(drawing=2, share=0.75), split)
-    assert (first.value, second.value, tested.value) == (1.0, 1.0, 0.0)
+    assert (first.auc, second.auc, tested.auc) == (1.0, 1.0, 0.0)
     assert (first.n, first.n_high, first.n_learn, second.n_learn) == (4, 2, 3, 4)
     assert (first.drawing, first.share, first.fold, tested.fold, tested.split) == (2, 0.75, 0, None, "test")
 

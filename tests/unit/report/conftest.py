@@ -15,6 +15,7 @@ import pytest
 
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment
+from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_table as write_statistics_table
@@ -293,7 +294,10 @@ def _write_scores(
             rows.append(
                 Score(patient, model, "test" if is_test[k] else "oof", fold, bool(is_high[k]), float(p_high[k]))
             )
-    write_statistics_table((), Increment, RunFolder(run_dir).increment_path)  # each test brings its own rows
+    run = RunFolder(run_dir)  # each test brings its own rows of these
+    write_statistics_table((), Increment, run.increment_path)
+    write_statistics_table((), RepeatedAuc, run.repeats_path)
+    write_statistics_table((), ProcedureComparison, run.procedures_path)
     store_evaluation(run_dir, Scores(tuple(rows)))
 
 

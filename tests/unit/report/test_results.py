@@ -7,8 +7,9 @@ import pytest
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.results import Results, RunPart
+from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.parts import RunPart
 from nephrograde.run.provenance import FORMAT
 from nephrograde.run.seal import renew_seal
 
@@ -61,6 +62,8 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
         RunPart.MODELS,
         RunPart.SCALE,
         RunPart.INCREMENT,
+        RunPart.REPEATS,
+        RunPart.PROCEDURES,
     }
     assert record.scale("模型 B") is None
     assert [model.arm for model in record.models] == [None, None]

@@ -1,4 +1,4 @@
-"""Figures of the evidence: calibration and decision curves, one panel per phase, each with the baselines in grey.
+"""Figures of the evidence: calibration, decision and learning curves, one panel per phase, with baselines in grey.
 
 Colours and dashes are those of :mod:`nephrograde.report.figures.study_figures`, so that a model looks the same in every
 figure. Each figure carries the rows that it was drawn from.
@@ -16,6 +16,7 @@ from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, D
 from nephrograde.report.figures.svg import INK, RULE, finish, house_style, name_lines, new_figure, printable, y_label
 from nephrograde.report.tables.answer import few_patients
 from nephrograde.report.tables.pairs import value_of
+from nephrograde.report.tables.repeats import curves_of
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import decimal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from nephrograde.evaluation.benefit import BenefitPoint
     from nephrograde.evaluation.calibration import CalibrationPoint
+    from nephrograde.evaluation.learning_curve import LearningCurve
     from nephrograde.report.figures.svg import Drawing
     from nephrograde.results import Results
 
@@ -66,7 +68,7 @@ class Panel:
 
 
 def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
-    """Draw the calibration and the decision curves, by name: ``calibration``, ``benefit``.
+    """Draw calibration, decision and learning curves, by name: ``calibration``, ``benefit``, ``patients``.
 
     Args:
         run: The results of a run; figures without data are left out.
@@ -180,6 +182,42 @@ def _file_name(figure: str, named: Collection[str]) -> str:
     return f"{figure}-named" if named else figure
 
 
+@house_style()
+def draw_patients(run: Results) -> Drawing | None:
+    """Learning curves: the AUC out of fold by the number of patients that a model learnt from, one panel per phase."""
+    curves = {curve.model: curve for curve in curves_of(run)}
+    panels = _panels(run, curves, (), t("Learning curve"))
+    if not panels:
+        return None
+    figure, all_axes = _figure(panels, t("Patients to learn from"), t("AUC out of fold"), is_small=False)
+    for axes, panel in zip(all_axes, panels, strict=True):
+        for line in panel.lines:
+            _draw_patients(axes, line, curves[line.model])
+        axes.set(xlim=(0, None), box_aspect=1)
+        axes.locator_params(axis="both", nbins=5)
+        _name_lines(axes)
+    drawn = _drawn(panels)
+    words = t(
+        "Learning curves. AUC with all training patients: {aucs}.",
+        aucs=", ".join(f"{name} {decimal(curves[name].points[-1].mean)}" for name in drawn),
+    )
+    rows = [{"model": name, **asdict(point)} for name in drawn for point in curves[name].points]
+    return finish(figure, "patients", words, is_synthetic=run.is_synthetic, data=rows)
+
+
+def _draw_patients(axes: Axes, line: Line, curve: LearningCurve) -> None:
+    """Dots for the sizes that were fitted; a line through them, or the power law and what it extrapolates to."""
+    sizes, means = [point.n_learn for point in curve.points], [point.mean for point in curve.points]
+    style = {**line.style, "marker": "", "zorder": 2 if line.is_baseline else 3}
+    axes.plot(sizes, means, **{**style, "linestyle": "", "marker": "o", "markersize": 3})
+    if curve.law is None:
+        axes.plot(sizes, means, label=line.words, **style)
+        return
+    within, beyond = np.linspace(sizes[0], sizes[-1], 50), np.linspace(sizes[-1], curve.farther_n, 50)
+    axes.plot(within, [curve.law.at(float(n)) for n in within], label=line.words, **style)
+    axes.plot(beyond, [curve.law.at(float(n)) for n in beyond], **{**style, "linestyle": ":", "alpha": 0.6})
+
+
 def _panels(run: Results, drawable: Collection[str], named: Collection[str], heading: str) -> list[Panel]:
     """One panel per phase; networks that do not fit continue in the next panel, as in the ROC curves.
 
@@ -257,5 +295,6 @@ def _short(name: str) -> str:
 EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
     "calibration": draw_calibration,
     "benefit": draw_benefit,
+    "patients": draw_patients,
 }
 """The figures by name, in the order of the report; None if the run has no data for one."""

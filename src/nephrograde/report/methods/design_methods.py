@@ -14,7 +14,7 @@ from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
-from nephrograde.results import RunPart
+from nephrograde.run.parts import RunPart
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:

@@ -60,6 +60,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         statistics.comparisons,
         statistics.equivalence,
         statistics.subgroups,
+        statistics.repeats,
         statistics.openings,
         software,
         seeds,

@@ -12,7 +12,7 @@ from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
 from nephrograde.report.text.remarks import threshold_sentence
-from nephrograde.results import RunPart
+from nephrograde.run.parts import RunPart
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -198,6 +198,34 @@ def detectable_differences(run: Results) -> str:
         low=decimal(min(pair.detectable for pair in pairs)),
         high=decimal(max(pair.detectable for pair in pairs)),
     )
+
+
+def repeats(run: Results) -> str:
+    """What was fitted again, with other folds, other seeds, or on fewer patients."""
+    rows = run.repeats
+    drawings, seeds = len({row.drawing for row in rows}), len({row.seed for row in rows})
+    shares = sorted({row.share for row in rows if row.share < 1.0})
+    parts = []
+    if drawings > 1:
+        parts.append(
+            t(
+                "Cross-validation was repeated with {n} drawings of the folds; models were compared over all folds by "
+                "the corrected resampled t-test (Nadeau and Bengio 2003).",
+                n=drawings,
+            )
+        )
+    if seeds > 1:
+        parts.append(t("Networks were fitted with {n} seeds; all results are those of the first.", n=seeds))
+    if shares:
+        percent = listed([f"{100 * share:g}%" for share in shares])
+        parts.append(
+            t(
+                "For learning curves, all models were also fitted on {shares} of the training patients of each fold, "
+                "and an inverse power law was fitted to the out-of-fold AUC (Figueroa 2012).",
+                shares=percent,
+            )
+        )
+    return as_text(parts) if parts else ""
 
 
 def subgroups(run: Results) -> str:

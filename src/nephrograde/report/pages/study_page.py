@@ -55,8 +55,9 @@ from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import NOTHING, duration, enumerated
 from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
-from nephrograde.results import Results, RunPart
+from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.parts import RunPart
 from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
 
 if TYPE_CHECKING:

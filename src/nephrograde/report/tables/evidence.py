@@ -20,6 +20,7 @@ from nephrograde.report.tables.pairs import (
     slice_rows,
 )
 from nephrograde.report.tables.paper import Cell
+from nephrograde.report.tables.repeats import repeat_sections
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed, p_value
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.report.tables.increment import IncrementTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
+    from nephrograde.report.tables.repeats import RepeatSections
     from nephrograde.results import Model, Results
 
 
@@ -107,6 +109,7 @@ class EvidenceSections:
     opinions: tuple[ModelRow, ...]
     lesions: tuple[ModelRow, ...]
     subgroups: Subgroups | None
+    repeats: RepeatSections
     ledger: Ledger
 
 
@@ -128,6 +131,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
         opinions=_model_rows(run, _opinions(run)),
         lesions=_model_rows(run, ("auc", "auc_lesions")),
         subgroups=_subgroups(run),
+        repeats=repeat_sections(run),
         ledger=_ledger(run),
     )
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.evaluation.plan import Plan as PlannedStudy
 from nephrograde.evaluation.plan import PlanSettings, make_plan
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.protocol import protocol_paragraphs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.evaluation.learning_curve import LearningCurve
     from nephrograde.report.text.language import Language
 
 
@@ -36,8 +40,10 @@ class Plan(PlannedStudy):
 
 def plan(
     *,
-    auc: float,
-    high: float,
+    auc: float | None = None,
+    high: float | None = None,
+    run: str | Path | None = None,
+    model: str | None = None,
     difference: float | None = None,
     margin: float | None = None,
     width: float = 0.1,
@@ -53,8 +59,10 @@ def plan(
     """Compute beforehand how many patients a study needs.
 
     Args:
-        auc: The expected AUC, 0.5 to 1.
-        high: The expected proportion of high grade, 0 to 1.
+        auc: The expected AUC, 0.5 to 1; that of the run when None.
+        high: The expected proportion of high grade, 0 to 1; that of the run when None.
+        run: The folder of a run with ``split.learning_curve``, whose learning curve says what more patients would give.
+        model: The model of the run; the network with the highest out-of-fold AUC when None.
         difference: The difference of two AUCs on the same patients that the test set is to detect.
         margin: The margin by which a model may be worse (non-inferiority) or differ (equivalence).
         width: The width of the interval of the AUC in the test set.
@@ -71,7 +79,8 @@ def plan(
         The plan: printing it gives a paragraph for the protocol, ``as_dict()`` everything.
 
     Raises:
-        InputError: A value is out of range; all of them are listed.
+        InputError: A value is out of range, or missing without a run; all of them are listed.
+        RunError: The run cannot be read, or has no learning curve of the model.
         ScoresError: More than ten million patients would be needed.
 
     >>> import nephrograde as ng
@@ -79,9 +88,14 @@ def plan(
     >>> [(need.criterion.value, need.n) for need in study.test_set]
     [('auc-precision', 243), ('auc-difference', 546)]
     """
+    learning, found = (None, {}) if run is None else _learning(run, model)
+    given = {name: value for name, value in {"auc": auc, "high": high}.items() if value is not None}
+    expected = {**found, **given}
+    if missing := [name for name in ("auc", "high") if name not in expected]:
+        remedy = "Give it, or a run with a learning curve."
+        raise InputError([Problem(f"plan.{name}", "is missing", remedy) for name in missing])
     settings = PlanSettings(
-        auc=auc,
-        high=high,
+        **expected,
         difference=difference,
         margin=margin,
         width=width,
@@ -95,4 +109,25 @@ def plan(
         threshold=threshold,
     )
     made = make_plan(settings)
-    return Plan(settings, made.test_set, made.development, made.validation, made.r_squared)
+    return Plan(settings, made.test_set, made.development, made.validation, made.r_squared, learning)
+
+
+def _learning(run: str | Path, model: str | None) -> tuple[LearningCurve, dict[str, float]]:
+    """The learning curve of a model, its AUC with all patients, and the run's proportion of high grade."""
+    from nephrograde.evaluation.learning_curve import learning_curves
+    from nephrograde.results import Results
+
+    results = Results.read(run)
+    settings = results.settings
+    found = learning_curves(results.repeats, confidence=settings.confidence, seed=settings.seed)
+    curves = {curve.model: curve for curve in found}
+    if not curves:
+        raise RunError(
+            f"{results.run_dir} has no learning curve. Add `learning_curve = [0.25, 0.5, 0.75]` to [split] of its "
+            "study and run it again; networks that are fitted already are kept."
+        )
+    name = model or (results.chosen_network if results.chosen_network in curves else next(iter(curves)))
+    if name not in curves:
+        raise RunError(f"{results.run_dir} has no learning curve of {name}. It has: {', '.join(curves)}.")
+    truths = results.truths.values()
+    return curves[name], {"auc": round(curves[name].points[-1].mean, 3), "high": round(sum(truths) / len(truths), 3)}

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluation.plan import most_demanding
 from nephrograde.evaluation.sample_size import Criterion
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import decimal
+from nephrograde.report.text.numbers import bounds, decimal, listed
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
+    from nephrograde.evaluation.learning_curve import LearningCurve
     from nephrograde.evaluation.plan import Plan
     from nephrograde.evaluation.sample_size import Requirement
+
+_ROUNDING = 0.0005
+"""An AUC taken from the run is rounded to three decimals."""
 
 
 def protocol_paragraphs(plan: Plan) -> list[str]:
@@ -25,13 +29,45 @@ def protocol_paragraphs(plan: Plan) -> list[str]:
     >>> print(protocol_paragraphs(make_plan(PlanSettings(auc=0.85, high=0.4)))[0].partition(" For")[0])
     Test set. An AUC of 0.85 and a proportion of 40% high-grade tumours are expected.
     """
-    paragraphs = [_test_set(plan)]
+    paragraphs = [] if plan.learning is None else [_learning(plan.learning, plan.settings.auc)]
+    paragraphs.append(_test_set(plan))
     if plan.development:
         paragraphs.append(_development(plan))
     if plan.validation:
         paragraphs.append(_validation(plan))
     paragraphs.append(_caution())
     return [*paragraphs, t(RESEARCH_USE_ONLY)]
+
+
+def _learning(curve: LearningCurve, auc: float) -> str:
+    last = curve.points[-1]
+    sentences = [
+        t(
+            "Training set. In the run, {model} had an out-of-fold AUC of {aucs} when it learnt from {sizes} patients.",
+            model=curve.model,
+            aucs=listed([decimal(point.mean) for point in curve.points]),
+            sizes=listed([f"{round(point.n_learn)}" for point in curve.points]),
+        )
+    ]
+    if curve.law is None:
+        sentences.append(t("With fewer than three sizes, nothing is said about more patients."))
+        return _joined(sentences)
+    sentences.append(
+        t(
+            "If it goes on as an inverse power law (Figueroa 2012), the AUC with {n} patients is {auc} ({confidence}% "
+            "of its values over resampled folds: {bounds}).",
+            n=round(curve.farther_n),
+            auc=decimal(curve.farther),
+            confidence=_percent(curve.confidence),
+            bounds=bounds(curve.farther_low, curve.farther_high).strip("[]"),
+        )
+    )
+    needed = curve.patients_for(auc)
+    if auc > last.mean + _ROUNDING and needed is None:
+        sentences.append(t("An AUC of {auc} is not reached with twice as many patients.", auc=_short(auc)))
+    elif auc > last.mean + _ROUNDING:
+        sentences.append(t("An AUC of {auc} needs {n} patients to learn from.", auc=_short(auc), n=needed))
+    return _joined(sentences)
 
 
 def _test_set(plan: Plan) -> str:

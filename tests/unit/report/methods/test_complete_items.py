@@ -14,7 +14,8 @@ from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.methods.checklist import FilledItem, fill_checklists
-from nephrograde.results import Results, RunPart
+from nephrograde.results import Results
+from nephrograde.run.parts import RunPart
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:

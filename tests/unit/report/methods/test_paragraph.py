@@ -24,7 +24,8 @@ from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.paragraph import caution, methods_paragraph, software
 from nephrograde.report.text.language import speaking
-from nephrograde.results import Results, RunPart
+from nephrograde.results import Results
+from nephrograde.run.parts import RunPart
 from nephrograde.study import EvaluateSettings
 from nephrograde.volume.finding import Finding
 

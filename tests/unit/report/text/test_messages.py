@@ -28,6 +28,7 @@ MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json
 ROOMS = (
     "cohort/columns.py",
     "cohort/place.py",
+    "cohort/repeat.py",
     "cohort/stage.py",
     "evaluation/ledger.py",
     "evaluation/plan.py",
@@ -37,6 +38,7 @@ ROOMS = (
     "reads/columns.py",
     "reads/sources.py",
     "reads/table.py",
+    "report/text/planned.py",
     "sources/found_table.py",
     "sources/template.py",
     "study_file.py",

@@ -1,0 +1,43 @@
+"""The parts of a run folder that a reader may miss."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.run.folder import RunFolder
+
+
+class RunPart(StrEnum):
+    """A part of a run folder that may be absent; the value is the name of its path in :class:`RunFolder`."""
+
+    CASES = "cases_path"
+    SPLIT = "split_path"
+    FINDINGS = "findings_path"
+    REGIONS = "regions_path"
+    MODELS = "models_dir"
+    SCORES = "scores_path"
+    ESTIMATES = "estimates_path"
+    SCALE = "scale_path"
+    COMPARISONS = "comparisons_path"
+    EQUIVALENCE = "equivalence_path"
+    CALIBRATION = "calibration_path"
+    NET_BENEFIT = "net_benefit_path"
+    SUBGROUPS = "subgroups_path"
+    INCREMENT = "increment_path"
+    REPEATS = "repeats_path"
+    PROCEDURES = "procedures_path"
+
+    def path(self, folder: RunFolder) -> Path:
+        """The path of this part.
+
+        >>> from pathlib import Path
+        >>> from nephrograde.run.folder import RunFolder
+        >>> RunPart.SPLIT.path(RunFolder(Path("run"))).as_posix()
+        'run/cohort/split.csv'
+        """
+        found: Path = getattr(folder, self.value)
+        return found
