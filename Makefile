@@ -64,6 +64,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/coverage.py
 	$(BIN)/python bench/out_of_fold.py
+	$(BIN)/python bench/repeats.py
 	$(BIN)/python bench/readers.py
 	$(BIN)/python bench/sample_size.py
 	$(BIN)/python bench/scale.py

@@ -69,10 +69,10 @@ class LearningCurve:
         model: The model's id.
         points: Out-of-fold AUCs by size, upwards; the last is that of all training patients.
         law: The power law; None with fewer than three sizes.
-        farther: The law at twice the largest size, with the middle ``confidence`` of its values over resampled folds.
-        farther_low: Lower bound; NaN without a law.
+        farther: The law at twice the largest size; NaN without a law.
+        farther_low: Lower bound of its interval.
         farther_high: Upper bound.
-        confidence: Share of the resampled values between the bounds.
+        confidence: Coverage probability of the interval, as far as the law holds.
     """
 
     model: str
@@ -130,12 +130,14 @@ def fit_power_law(sizes: Sequence[float], aucs: Sequence[float]) -> PowerLaw:
 def learning_curves(rows: Iterable[RepeatedAuc], *, confidence: float = 0.95, seed: int = 0) -> list[LearningCurve]:
     """Compute the learning curve of every model that was fitted on several shares of its training patients.
 
-    Drawings of the folds count alike. The bounds of the extrapolation come from 500 resamples of the folds, in which a
-    fold keeps its AUCs of all sizes; they say nothing about whether the law holds.
+    Drawings of the folds count alike. The interval of the extrapolation comes from 500 resamples of the folds, in which
+    a fold keeps its AUCs of all sizes. Because the folds share their training patients, it is widened by the factor by
+    which Nadeau and Bengio widen that of a mean (see :mod:`nephrograde.evaluation.repeats`). It says nothing about
+    whether the law holds; ``bench/repeats.py`` measures how often it contains the truth where it does.
 
     Args:
         rows: The AUCs of all repeats.
-        confidence: Share of the resampled values between the bounds.
+        confidence: Coverage probability of the interval, as far as the law holds.
         seed: Seed of the resamples.
     """
     by_model: dict[str, dict[float, dict[tuple[int, int], RepeatedAuc]]] = defaultdict(lambda: defaultdict(dict))
@@ -165,8 +167,15 @@ def _curve(
     drawn = np.random.default_rng(seed).integers(len(places), size=(_REPLICATES, len(places)))
     limits, gains, exponents = _fit_all(sizes, aucs[:, drawn].mean(axis=2).T)
     values = limits - gains * farther**-exponents
+    tested = sum(row.n for row in by_share[shares[-1]].values())
+    ratio = tested / sum(row.n_learn for row in by_share[shares[-1]].values())
+    widened = math.sqrt(1.0 + len(places) * ratio)
+    middle = law.at(farther)
     low, high = np.quantile(values, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])
-    return LearningCurve(model, points, law, law.at(farther), float(low), float(high), confidence)
+    bounds = np.clip([middle - widened * (middle - low), middle + widened * (high - middle)], 0.0, 1.0)
+    return LearningCurve(
+        model, points, law, middle, float(min(bounds[0], middle)), float(max(bounds[1], middle)), confidence
+    )
 
 
 def _point(share: float, rows: Sequence[RepeatedAuc]) -> CurvePoint:

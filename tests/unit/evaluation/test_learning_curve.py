@@ -65,13 +65,13 @@ def test_a_curve_with_its_extrapolation():
     assert curve.farther == pytest.approx(law.at(320), abs=0.03)
 
 
-def test_the_bounds_contain_the_law_about_as_often_as_they_say():
+def test_the_interval_is_wider_than_that_of_independent_folds():
     law = PowerLaw(0.88, 1.5, 0.7)
     held = 0
     for seed in range(100):
         (curve,) = learning_curves(rows_of(law, noise=0.03, seed=seed))
         held += curve.farther_low <= law.at(320) <= curve.farther_high
-    assert 85 <= held <= 100
+    assert held >= 95  # these folds are independent, which those of one cohort are not
 
 
 def test_two_sizes_are_shown_without_a_law():

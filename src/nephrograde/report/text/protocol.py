@@ -55,7 +55,7 @@ def _learning(curve: LearningCurve, auc: float) -> str:
     sentences.append(
         t(
             "If it goes on as an inverse power law (Figueroa 2012), the AUC with {n} patients is {auc} ({confidence}% "
-            "of its values over resampled folds: {bounds}).",
+            "interval {bounds}).",
             n=round(curve.farther_n),
             auc=decimal(curve.farther),
             confidence=_percent(curve.confidence),
