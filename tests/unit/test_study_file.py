@@ -145,7 +145,12 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
     [
         ("fit.epoch=3", "fit.epoch", "unknown key", "Did you mean 'epochs'?"),
         ("fitt.epochs=3", "fitt", "unknown key", "Did you mean 'fit'?"),
-        ("split.zzz=3", "split.zzz", "unknown key", "Known keys: column, folds, seed, stratify, test_fraction."),
+        (
+            "split.zzz=3",
+            "split.zzz",
+            "unknown key",
+            "Known keys: column, folds, learning_curve, repeats, seed, stratify, test_fraction.",
+        ),
         ("arm.strong.slise=3", "arm.strong.slise", "unknown key", "Did you mean 'slices'?"),
         ("arm.strong.fit.epoch=3", "arm.strong.fit.epoch", "unknown key", "Did you mean 'epochs'?"),
         ("window.cmp={low=0, high=1, hihg=2}", "window.cmp.hihg", "unknown key", "Did you mean 'high'?"),
