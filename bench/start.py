@@ -59,8 +59,8 @@ read_volume(Path(sys.argv[1]))
 """
 WITH_MONAI = """
 from monai.networks.nets.resnet import resnet18
-from nephrograde.cli import main
-main()
+from nephrograde.__main__ import start
+start()
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from contextlib import suppress
 from itertools import pairwise
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 
-OBJECTS_BEFORE_COLLECTION = 100_000
-"""New objects after which Python searches for garbage.
-
-Importing torch makes very many objects and no garbage. With Python's own 700, the searches take a tenth of the time of
-a short command (``bench/start.py``).
-"""
-
 app = typer.Typer(
     name="nephrograde",
     help=f"Grade clear cell renal cell carcinoma from three-phase CT. {RESEARCH_USE_ONLY}",
@@ -55,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = tuple(sys.argv[1:] if arguments is None else arguments)
     ARGUMENTS.set(given)
-    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
     debug = "--debug" in given
     with speaking(language_of(given)):
         try:
@@ -70,8 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if ended.code == INTERRUPTED:
                 say(f"\n{t('Stopped. Run the same command again to resume.')}", err=True)
             raise
-        finally:
-            gc.freeze()  # a process that ends needs no search for garbage, which takes a quarter of a second with torch
 
 
 def language_of(given: Sequence[str]) -> Language:
