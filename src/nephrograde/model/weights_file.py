@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 Weights: TypeAlias = dict[str, npt.NDArray[Any]]
 """The weights of a network by name; kernels are stored channels-last, as the network keeps them."""
 
+_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
+"""What a network holds, by the names of safetensors."""
+_LENGTH_BYTES = 8
+
 
 def parse_weights(raw: bytes, weights_path: Path) -> Weights:
     """Read the weights of a network from the bytes of their file.
@@ -26,12 +32,9 @@ def parse_weights(raw: bytes, weights_path: Path) -> Weights:
     Raises:
         RunError: If the bytes are damaged, or a weight is not finite.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
-        weights = {name: _channels_last(array) for name, array in load(raw).items()}
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        weights = {name: _channels_last(array) for name, array in _arrays(raw).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
     spoilt = next((name for name, array in weights.items() if not _is_finite(array)), None)
     if spoilt is not None:
@@ -40,6 +43,29 @@ def parse_weights(raw: bytes, weights_path: Path) -> Weights:
             "Delete its folder and fit again."
         )
     return weights
+
+
+def _arrays(raw: bytes) -> Weights:
+    """Views of the arrays in a safetensors file, which its own library would copy while it holds the interpreter.
+
+    Source: https://github.com/huggingface/safetensors, "Format".
+    """
+    start = _LENGTH_BYTES + int.from_bytes(raw[:_LENGTH_BYTES], "little")
+    header = json.loads(raw[_LENGTH_BYTES:start])
+    arrays, n_bytes = {}, 0
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        first, stop = entry["data_offsets"]
+        count = prod(entry["shape"])
+        array = np.frombuffer(raw, _TYPES[entry["dtype"]], count=count, offset=start + first)
+        if array.nbytes != stop - first:
+            raise ValueError(f"{name} has {stop - first} bytes, and its shape needs {array.nbytes}")
+        arrays[name] = array.reshape(entry["shape"])
+        n_bytes += array.nbytes
+    if start + n_bytes != len(raw):
+        raise ValueError(f"it has {len(raw)} bytes, and its header describes {start + n_bytes}")
+    return arrays
 
 
 def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
