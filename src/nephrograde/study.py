@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import codecs
 import itertools
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from nephrograde.errors import InputError
+from nephrograde.study_faults import Location, problems_in_code, problems_of_arms, read_section
 from nephrograde.vocabulary import BaselineName, Supervision, model_id
 
 Positive = Annotated[float, Field(gt=0)]
@@ -21,13 +22,32 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
-    """A table of the study file: immutable, without unknown keys."""
+    """A table of the study file: immutable, without unknown keys.
+
+    Built in code, it raises :class:`~nephrograde.errors.InputError` with the problems that a file would have.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    place: ClassVar[Location] = ()
+    """Where a study has the table."""
+
+    if not TYPE_CHECKING:  # type checkers take the arguments from the fields
+
+        def __init__(self, /, **given: Any) -> None:
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise InputError(problems_in_code(given, error, place=self.place, study=Study)) from None
+            if (arms := self._arms()) and (problems := problems_of_arms(arms, study=Study)):
+                raise InputError(problems)
+
+        __init__.__pydantic_base_init__ = True  # pydantic need not call it for a table inside another
+
+    def _arms(self) -> tuple[Arm, ...]:
+        return ()
 
 
 class CohortSettings(Section):
@@ -37,6 +57,8 @@ class CohortSettings(Section):
     ``columns = { patient_id = "病案号", isup_grade = "核分级" }``. ``encoding`` is that of a text file,
     such as "cp1250"; without it, the encoding is detected.
     """
+
+    place = ("cohort",)
 
     table: Path
     phases: Annotated[tuple[Name, ...], Field(min_length=1)] = ("cmp", "np", "up")
@@ -67,6 +89,8 @@ class SplitSettings(Section):
     With ``learning_curve``, all models are also fitted on these shares of the training patients of each fold.
     """
 
+    place = ("split",)
+
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.3
     folds: Annotated[int, Field(ge=2)] = 5
     seed: Annotated[int, Field(ge=0)] = 20260415
@@ -93,6 +117,8 @@ class ImageSettings(Section):
     ``assumed_tumour_mm`` is used as the tumour's extent if only a point, or a box on one slice, was given.
     """
 
+    place = ("image",)
+
     slice_px: Annotated[int, Field(ge=16)] = 224
     slice_mm: Positive = 140.0
     box_voxels: tuple[Count, Count, Count] = (128, 128, 32)
@@ -106,6 +132,8 @@ class Window(Section):
 
     Percentiles are for series without a fixed scale (MR).
     """
+
+    place = ("window", "default")
 
     low: float
     high: float
@@ -123,6 +151,8 @@ class Window(Section):
 class AugmentSettings(Section):
     """``[augment]``: half-widths of the uniform distributions from which parameters are drawn; 0 is off."""
 
+    place = ("augment",)
+
     flip: bool = True
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
     shift: Fraction = 0.05
@@ -135,6 +165,8 @@ class AugmentSettings(Section):
 class InitialWeights(Section):
     """Initial weights from a local file; the SHA-256 is verified before the file is read."""
 
+    place = ("fit", "weights_2d")
+
     path: Path
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -146,6 +178,8 @@ class FitSettings(Section):
     ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32. With ``repeats``, every
     network is fitted that many times with different seeds; the results are those of the first.
     """
+
+    place = ("fit",)
 
     epochs: Count = 60
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
@@ -176,10 +210,15 @@ class Arm(Section):
     With ``slices``, the arm is weak: a 2D network on that many axial slices. Without it: a 3D network on a box.
     """
 
+    place = ("arm", 0)
+
     name: Name
     supervision: Supervision
     slices: Count | None = None
     fit: dict[str, Any] = {}
+
+    def _arms(self) -> tuple[Arm, ...]:
+        return (self,)
 
     @property
     def dimensions(self) -> Literal[2, 3]:
@@ -203,6 +242,8 @@ class MaskSettings(Section):
     ("off").
     """
 
+    place = ("masks",)
+
     label: str = ""
     tumours: Literal["largest", "all"] = "largest"
     carry: Literal["position", "rigid", "off"] = "position"
@@ -219,6 +260,8 @@ class EvaluateSettings(Section):
     alone; all other comparisons are secondary, and all are exploratory if none is named. ``benefit_at`` lists the
     threshold probabilities at which the net benefit with and without the image is compared.
     """
+
+    place = ("evaluate",)
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     threshold: Literal["youden", "sensitivity", "specificity", "cost"] = "youden"
@@ -261,6 +304,7 @@ class Study(Section):
     """The complete study file; nothing outside it can change a result.
 
     ``reproduces`` names the publication that the study repeats, whose numbers the report then prints beside its own.
+    A study that is built in code is checked like a file: all problems are reported at once.
     """
 
     name: Annotated[str, Field(min_length=1)] = "study"
@@ -292,6 +336,9 @@ class Study(Section):
             raise ValueError(f"evaluate.primary names what the study does not have: {', '.join(unknown)}")
         return self
 
+    def _arms(self) -> tuple[Arm, ...]:
+        return self.arm
+
     def window_of(self, phase: str) -> Window:
         """Return the window of a phase: its own entry, otherwise ``default``, otherwise −200 to 300 HU."""
         return self.window.get(phase) or self.window.get("default") or Window(low=-200.0, high=300.0)
@@ -308,12 +355,3 @@ class Study(Section):
 def restore_study(resolved: dict[str, Any]) -> Study:
     """Read back the resolved study in a lock file."""
     return read_section(Study, resolved)
-
-
-def read_section(kind: type[S], raw: dict[str, Any]) -> S:
-    """Validate a table from TOML strictly: text is not accepted as a number, but lists become tuples, and texts paths.
-
-    Raises:
-        pydantic.ValidationError: If the table is invalid; the error lists all faults.
-    """
-    return kind.model_validate_json(json.dumps(raw, default=str), strict=True)

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from pydantic import ValidationError
+from typing import Any
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.study import (
-    NAME_PATTERN,
-    Arm,
-    CohortSettings,
-    EvaluateSettings,
-    FitSettings,
-    Section,
-    Study,
-    read_section,
-)
+from nephrograde.study import NAME_PATTERN, Arm, EvaluateSettings, Study
+from nephrograde.study_faults import Location, as_problem, faults_as, faults_of, read_section, rename_unknown, tables
 from nephrograde.toml_text import DEEPEST, read_toml
-from nephrograde.vocabulary import model_id
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Location: TypeAlias = tuple[str | int, ...]
-Fault: TypeAlias = tuple[Location, str, str, object]
-
-_REMEDIES = {
-    "int_type": "Write a whole number, without quotes.",
-    "int_from_float": "Write a whole number, without quotes.",
-    "float_type": "Write a number, without quotes.",
-    "finite_number": "Write a number.",
-    "bool_type": "Write true or false, without quotes.",
-    "string_type": "Write it in quotes.",
-    "path_type": "Write it in quotes.",
-    "tuple_type": "Write a list, in brackets.",
-    "string_pattern_mismatch": "Use lower-case letters, digits, - and _.",
-}
 
 
 def load_study(study_path: str | Path, overrides: tuple[str, ...] = ()) -> Study:
@@ -125,7 +95,7 @@ def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
     given: dict[str, Any] = {}
     more += [problem for text in named if (problem := _apply_override(given, text)) is not None]
     pair = given.get("evaluate", {})
-    more += [_as_problem(given, fault) for fault in _faults_as(EvaluateSettings, pair, ("evaluate",))]
+    more += [as_problem(given, fault) for fault in faults_as(EvaluateSettings, pair, ("evaluate",))]
     if problems or more or study is None:
         raise InputError(problems + more)
     return read_section(EvaluateSettings, {**study.evaluate.model_dump(mode="json"), **pair})
@@ -134,14 +104,14 @@ def evaluate_settings(overrides: tuple[str, ...]) -> EvaluateSettings:
 def _resolve(raw: dict[str, Any], overrides: tuple[str, ...]) -> tuple[Study | None, list[Problem]]:
     """Build the valid part of a study from a raw table with overrides, and list every problem; changes ``raw``."""
     problems = [problem for text in overrides if (problem := _apply_override(raw, text)) is not None]
-    problems += _rename_unknown(raw)
-    faults = _faults_of(raw)
-    problems += [_as_problem(raw, fault) for fault in faults]
+    problems += rename_unknown(raw, Study)
+    faults = faults_of(raw, Study)
+    problems += [as_problem(raw, fault) for fault in faults]
     for fault in faults:
         _replace_faulty(raw, fault[0])
     if faults and isinstance(raw.get("evaluate"), dict):
         raw["evaluate"].pop("primary", None)  # it may name a model that has been replaced
-    if faults and _faults_of(raw):
+    if faults and faults_of(raw, Study):
         return None, problems
     return read_section(Study, raw), problems
 
@@ -164,84 +134,6 @@ def _anchored(study: Study, base_dir: Path) -> Study:
     return study.model_copy(update={"cohort": cohort, "fit": study.fit.model_copy(update=found), "arm": arms})
 
 
-def _faults_of(raw: dict[str, Any]) -> list[Fault]:
-    """List the faults of the file as (location, kind, message, value), including the arms' own fit tables."""
-    cross_faults = _cross_faults(raw)
-    faults = [fault for fault in _faults_as(Study, raw, ()) if fault[0] or not cross_faults]
-    # A list whose items are all faulty is also reported as too short, which it is not.
-    faults = [fault for fault in faults if not (fault[1] == "too_short" and fault[3])]
-    for position, arm in enumerate(_tables(raw.get("arm"))):
-        if isinstance(arm.get("fit"), dict):
-            faults += _faults_as(FitSettings, arm["fit"], ("arm", position, "fit"))
-    return faults + cross_faults
-
-
-def _faults_as(kind: type[Section], raw: dict[str, Any], above: Location) -> list[Fault]:
-    try:
-        read_section(kind, raw)
-    except ValidationError as error:
-        return [((*above, *fault["loc"]), fault["type"], fault["msg"], fault["input"]) for fault in error.errors()]
-    return []
-
-
-def _tables(arms: object) -> list[dict[str, Any]]:
-    """Return the arms; those that are not tables become empty tables, so that the others keep their position."""
-    return [arm if isinstance(arm, dict) else {} for arm in arms] if isinstance(arms, list) else []
-
-
-def _cross_faults(raw: dict[str, Any]) -> list[Fault]:
-    """List inconsistencies between two parts of the file, each of which may contain other mistakes."""
-    faults: list[Fault] = []
-    names = [arm.get("name") for arm in _tables(raw.get("arm"))]
-    for position, name in enumerate(names):
-        if name is not None and name in names[:position]:
-            faults.append((("arm", position, "name"), "value_error", "another arm has this name", name))
-    cohort, windows = raw.get("cohort"), raw.get("window")
-    phases = cohort.get("phases", CohortSettings.model_fields["phases"].default) if isinstance(cohort, dict) else None
-    if isinstance(phases, list | tuple) and isinstance(windows, dict):
-        for phase in sorted(set(windows) - {"default", *map(str, phases)}):
-            listed = ", ".join(map(str, phases))
-            faults.append((("window", phase), "value_error", f"is not a phase of cohort.phases ({listed})", {}))
-    return faults + _primary_faults(raw, phases if isinstance(phases, list | tuple) else ())
-
-
-def _primary_faults(raw: dict[str, Any], phases: Sequence[object]) -> list[Fault]:
-    """List the names in ``evaluate.primary`` that are neither a model nor a baseline of the study."""
-    evaluate = raw.get("evaluate")
-    primary = evaluate.get("primary") if isinstance(evaluate, dict) else None
-    if not isinstance(evaluate, dict) or not isinstance(primary, list):
-        return []
-    baselines = evaluate.get("baselines", EvaluateSettings.model_fields["baselines"].default)
-    arms = [arm["name"] for arm in _tables(raw.get("arm")) if isinstance(arm.get("name"), str)]
-    known = [model_id(arm, phase) for arm in arms for phase in phases if isinstance(phase, str)]
-    known += [name for name in baselines if isinstance(name, str)] if isinstance(baselines, list | tuple) else []
-    faults: list[Fault] = []
-    for position, name in enumerate(primary):
-        if isinstance(name, str) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            nearest = f"; did you mean {near[0]}?" if near else f" ({', '.join(known)})"
-            message = f"is not a model or baseline of the study{nearest}"
-            faults.append((("evaluate", "primary", position), "value_error", message, name))
-    return faults
-
-
-def _rename_unknown(raw: dict[str, Any]) -> list[Problem]:
-    """Report unknown keys, and rename each to the closest known key or remove it, so that its content is checked."""
-    problems = []
-    while unknown := [location for location, kind, *_ in _faults_of(raw) if kind == "extra_forbidden"]:
-        for location in unknown:
-            table: Any = raw
-            for key in location[:-1]:
-                table = table[key]
-            value, known = table.pop(str(location[-1])), _keys_beside(location)
-            near = difflib.get_close_matches(str(location[-1]), known, n=1)
-            remedy = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
-            problems.append(Problem(_place_of(raw, location), "unknown key", remedy))
-            if near:
-                table.setdefault(near[0], value)
-    return problems
-
-
 def _replace_faulty(raw: dict[str, Any], location: Location) -> None:
     """Replace a faulty value by its default or a placeholder; a missing table stays missing."""
     section = str(location[0]) if location else "arm"
@@ -258,46 +150,6 @@ def _replace_faulty(raw: dict[str, Any], location: Location) -> None:
         raw.pop(section, None)
 
 
-def _place_of(raw: dict[str, Any], location: Location) -> str:
-    """Format a location as ``arm.weak-1.slices``; unnamed arms and list items are counted from 1."""
-    parts = [part if isinstance(part, str) else f"item {part + 1}" for part in location]
-    if len(location) > 1 and location[0] == "arm" and isinstance(location[1], int):
-        name = _tables(raw.get("arm"))[location[1]].get("name")
-        parts[1] = name if isinstance(name, str) else str(location[1] + 1)
-    return ".".join(parts).replace(".item", " item") or "study file"
-
-
-def _as_problem(raw: dict[str, Any], fault: Fault) -> Problem:
-    location, kind, message, value = fault
-    place = _place_of(raw, location)
-    if kind == "missing":
-        return Problem(place, "is missing", "Add it; `nephrograde init DIR` writes a commented study file.")
-    message = message.removeprefix("Value error, ")
-    shown = "" if isinstance(value, dict) else f" (got {value!r})"
-    remedy = _REMEDIES.get(kind, "Correct the value.")
-    if location == ("arm",):
-        remedy = "Write [[arm]], in double brackets, above each arm."
-    elif location[-1:] == ("sha256",):
-        remedy = "Write the 64 digits that `sha256sum FILE` prints."
-    return Problem(place, message[0].lower() + message[1:] + shown, remedy)
-
-
-def _keys_beside(location: Location) -> list[str]:
-    kind: Any = Study
-    if location[0] == "arm" and "fit" in location:
-        kind = FitSettings
-    for part in location[:-1]:
-        if isinstance(part, str) and part in kind.model_fields:
-            annotation = kind.model_fields[part].annotation
-            inner = [a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_section(a)]
-            kind = inner[0] if inner else kind
-    return sorted(kind.model_fields)
-
-
-def _is_section(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Section)
-
-
 def _apply_override(raw: dict[str, Any], text: str) -> Problem | None:
     key, sign, value_text = text.partition("=")
     place = f"--set {text}"
@@ -311,7 +163,7 @@ def _apply_override(raw: dict[str, Any], text: str) -> Problem | None:
     target: Any = raw
     for parent in parents:
         if isinstance(target, list):
-            target = next((entry for entry in _tables(target) if entry.get("name") == parent), None)
+            target = next((entry for entry in tables(target) if entry.get("name") == parent), None)
         elif isinstance(target, dict):
             target = target.setdefault(parent, {})
         if not isinstance(target, dict | list):

@@ -107,7 +107,7 @@ def test_a_study_is_built_in_code():
     assert study.arm[0].supervision is Supervision.BOX
     assert [model for model, *_ in study.models()] == ["weak-1-cmp", "strong-cmp"]
     misspelt: dict[str, Any] = {"epoch": 2}
-    with pytest.raises(ValueError, match="epoch"):
+    with pytest.raises(ng.InputError, match="epoch"):
         ng.FitSettings(**misspelt)
 
 
