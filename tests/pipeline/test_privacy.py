@@ -187,7 +187,8 @@ def hand_made_table(export_dir, tmp_path):
     cells[arm] |= {"cmp_image": ";".join(picture_names), "cmp_point": "1,1,1 vox"}  # read only when an arm is cut
     for path in (dirs[several] / f"{name_of(several)} 动脉期").iterdir():  # two series in one folder
         shutil.copy(path, dirs[series] / "CT" / f"{name_of(series)} {path.name}")
-    sorted((dirs[gap] / "CT").iterdir())[2].unlink()
+    for path in sorted((dirs[gap] / "CT").iterdir())[2:4]:  # a single one would be interpolated
+        path.unlink()
     table_path = source_dir / "cohort.csv"
     with table_path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(cells[several]))

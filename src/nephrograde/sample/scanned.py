@@ -100,7 +100,7 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
 
 
 def lost_in_tumour(scanned: Scanned) -> Fault | None:
-    """Refuse a scan whose tumour lies on a slice that could not be read and was interpolated.
+    """Refuse a scan whose tumour lies on a slice that is missing or could not be read, and was interpolated.
 
     Args:
         scanned: The scan with its tumour, by mask, box, point or slice.
@@ -129,7 +129,7 @@ def lost_in_tumour(scanned: Scanned) -> Fault | None:
     if not touched & bridged:
         return None
     why = next((fault.message for fault in volume.faults if fault.code == "dicom-slice-lost"), "")
-    message = f"the tumour lies on a slice whose file cannot be read. {why}"
+    message = f"the tumour lies on a slice that is missing or cannot be read. {why}"
     return Fault("dicom-slice-in-tumour", "fatal", message, "Copy the series again from its source, or drop the phase.")
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Series(NamedTuple):
     """A series as read: the values after slope and intercept (``columns rows slices``), their grid, and warnings.
 
-    ``bridged`` are slices whose files could not be read, and which were interpolated between their neighbours.
+    ``bridged`` are slices that are missing or could not be read, and were interpolated between their neighbours.
     """
 
     values: VolumeArray
@@ -139,7 +139,7 @@ def assemble(found: FoundSlices) -> Series:
     """
     stack, values, faults, lost = _decoded(found)
     grid = stack.grid
-    if lost:
+    if lost or stack.gaps:
         bridged = tuple(k + 1 + n for n, k in enumerate(stack.gaps))
         for k in bridged:
             between = (values[:, :, k - 1].astype(np.float64) + values[:, :, k]) / 2
@@ -177,10 +177,22 @@ def _decoded(found: FoundSlices) -> tuple[Stack, VolumeArray, list[Fault], list[
 
 
 def _lost(lost: Sequence[VolumeError], bridged: tuple[int, ...]) -> Fault:
-    """Say which files could not be read, and what stands in for their slices."""
-    what = " ".join(error.message for error in lost[:3]) + (" …" if len(lost) > 3 else "")
-    how = "no slice is missing between the others"
+    """Say which slices are missing or could not be read, and what stands in for them."""
+    parts = []
+    if lost:
+        parts.append(" ".join(error.message for error in lost[:3]) + (" …" if len(lost) > 3 else ""))
+        parts.append("It was left out." if len(lost) == 1 else "They were left out.")
+    missing = len(bridged) - len(lost)
+    if missing > 0:
+        parts.append(f"{missing} slice{'s are' if missing > 1 else ' is'} missing from the series.")
     if bridged:
+        is_one = len(bridged) == 1
         numbers = ", ".join(map(str, bridged))
-        how = f"slice {numbers}, counted from 0, was interpolated between its neighbours"
-    return Fault("dicom-slice-lost", "warning", f"{what} It was left out: {how}.", lost[0].remedy)
+        parts.append(
+            f"slice{'' if is_one else 's'} {numbers}, counted from 0, {'was' if is_one else 'were'} interpolated "
+            f"between {'its' if is_one else 'their'} neighbours."
+        )
+    else:
+        parts.append("No slice is missing between the others.")
+    remedy = lost[0].remedy if lost else "Export the series again with all its slices."
+    return Fault("dicom-slice-lost", "warning", " ".join(parts), remedy)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.volume.dicom.slices import SLICES_PER_LOST
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import FEWEST_SLICES, ORTHONORMAL_WITHIN, Grid
 
@@ -56,8 +57,8 @@ def stack_slices(slices: Sequence[Slice], *, n_lost: int = 0) -> Stack:
     Args:
         slices: Of one series, in any order. Copies of a slice are left out; so are the images of a further acquisition
             that covers no volume, as those that wait for the contrast agent.
-        n_lost: Number of files that could not be read: as many gaps of a single slice are bridged, not in a sheared
-            stack.
+        n_lost: Number of files that could not be read. As many gaps of a single slice are bridged, and one in
+            ``SLICES_PER_LOST`` slices if no file is known of them; none in a sheared stack.
 
     Returns:
         The stack; for a sheared one (gantry tilt), with its shifts.
@@ -152,13 +153,14 @@ def _with_rescale(slices: list[Slice]) -> tuple[list[Slice], list[Fault]]:
 
 
 def _single_gaps(along_mm: npt.NDArray[np.float64], n_lost: int) -> tuple[int, ...]:
-    """Return the slices after which exactly one is missing, if the stack is even otherwise and no more are missing."""
+    """Return the slices after which exactly one is missing, if the stack is even otherwise and few are missing."""
     steps = np.diff(along_mm)
     usual = float(np.median(steps))
     within = max(0.1, UNEVEN_FROM * usual)
     uneven = np.flatnonzero(np.abs(steps - usual) > within)
     is_double = np.abs(steps[uneven] - 2 * usual) <= within
-    return tuple(int(k) for k in uneven) if is_double.all() and len(uneven) <= n_lost else ()
+    most = max(n_lost, len(along_mm) // SLICES_PER_LOST)
+    return tuple(int(k) for k in uneven) if is_double.all() and len(uneven) <= most else ()
 
 
 def _require_one_series(slices: Sequence[Slice]) -> None:

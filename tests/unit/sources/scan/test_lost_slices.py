@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
 NEVER = ScanSettings(look="never", workers=1)
@@ -84,10 +85,18 @@ def test_a_region_is_cut_where_the_tumour_does_not_touch_the_slice(
 ) -> None:
     """From the folder to the region that a network sees, as a user goes: scan, prepare."""
     export[LOST].write_bytes(DAMAGE[how](export[LOST].read_bytes()))
+    (row,) = read_rows(scan_folder(tmp_path / "export", tmp_path / "cohort.csv", settings=NEVER).table_path)
+    found = prepared_findings(tmp_path, row, slices)
+    lost = found["dicom-slice-lost" if is_used else "dicom-slice-in-tumour"]
+    assert (lost.patient_id, lost.severity) == ("P0001", "warning" if is_used else "fatal")
+    assert f"file {COUNT} of the list" in lost.message
+
+
+def prepared_findings(tmp_path: Path, row: dict[str, str], slices: tuple[int, int]) -> dict[str, Finding]:
+    """Prepare the scan with a tumour on some slices: its findings by code; a region is cut unless one is fatal."""
     mask = np.zeros((64, 64, COUNT), np.uint8)
     mask[20:30, 20:30, slice(*slices)] = 1
     write_image(mask, tmp_path / "mask.nii.gz", spacing_mm=(0.7, 0.9, 5.0))
-    (row,) = read_rows(scan_folder(tmp_path / "export", tmp_path / "cohort.csv", settings=NEVER).table_path)
     scan = Scan("np", tmp_path / row["np_image"], tmp_path / "mask.nii.gz", None, None, None)
     cohort = Cohort((Case(row["patient_id"], True, 1, {"np": scan}, {}),), ("np",), (), None)
     study = Study(
@@ -96,11 +105,8 @@ def test_a_region_is_cut_where_the_tumour_does_not_touch_the_slice(
         image=ImageSettings(box_voxels=(16, 16, 8), box_mm=(32.0, 32.0, 40.0)),
     )
     prepared = prepare_cohort(cohort, study, run=RunFolder(tmp_path / "run"))
-    assert len(prepared.regions) == is_used
-    found = {finding.code: finding for finding in prepared.findings}
-    lost = found["dicom-slice-lost" if is_used else "dicom-slice-in-tumour"]
-    assert (lost.patient_id, lost.severity) == ("P0001", "warning" if is_used else "fatal")
-    assert f"file {COUNT} of the list" in lost.message
+    assert len(prepared.regions) == all(finding.severity == "warning" for finding in prepared.findings)
+    return {finding.code: finding for finding in prepared.findings}
 
 
 @pytest.mark.parametrize("how", ["pixels cut short", "header cut short"])
@@ -163,10 +169,23 @@ def test_a_list_says_which_files_are_doubtful(tmp_path: Path, export: list[Path]
     ]
     with SeriesList(list_path) as listed:
         assert (len(listed), listed.n_sure) == (COUNT, COUNT - 1)
-    export[LOST].unlink()  # what is missing altogether cannot be bridged
+    export[LOST].unlink()
+    assert read_volume(list_path).bridged == (LOST,)
+    export[LOST + 1].unlink()  # named as a slice, and gone
     with pytest.raises(VolumeError) as caught:
         read_volume(list_path)
-    assert caught.value.code == "dicom-gap"
+    assert caught.value.code == "file-missing"
+
+
+@pytest.mark.parametrize(("slices", "is_used"), [((3, 8), True), ((8, 12), False)])
+def test_a_wholly_missing_slice_is_bridged_where_no_tumour_is(
+    tmp_path: Path, export: list[Path], slices: tuple[int, int], is_used: bool
+) -> None:
+    export[LOST].unlink()
+    (row,) = read_rows(scan_folder(tmp_path / "export", tmp_path / "cohort.csv", settings=NEVER).table_path)
+    found = prepared_findings(tmp_path, row, slices)
+    assert found["dicom-slice-lost"].severity == "warning"
+    assert ("dicom-slice-in-tumour" in found) == (not is_used)
 
 
 def test_too_many_lost_slices_are_named(tmp_path: Path, export: list[Path]) -> None:

@@ -89,6 +89,40 @@ def test_one_lost_slice_is_bridged(series: list[Path], stored: Array, how: str) 
     assert "file 10" in fault.message
 
 
+@pytest.mark.parametrize("missing", [(9,), (9, 15)])
+def test_a_wholly_missing_slice_is_bridged_like_a_lost_one(
+    series: list[Path], stored: Array, missing: tuple[int, ...]
+) -> None:
+    for k in missing:
+        series[k].unlink()
+    volume = read_volume(series[0].parent)
+    np.testing.assert_array_equal(volume.values, stored.astype(int) - 1024)
+    assert volume.bridged == missing
+    assert volume.spacing_mm[2] == pytest.approx(3.0)
+    (fault,) = volume.faults
+    assert (fault.code, fault.severity) == ("dicom-slice-lost", "warning")
+
+
+def test_one_slice_lost_and_one_missing_are_bridged(series: list[Path], stored: Array) -> None:
+    series[4].write_bytes(series[4].read_bytes()[:-300])
+    series[15].unlink()
+    volume = read_volume(series[0].parent)
+    np.testing.assert_array_equal(volume.values, stored.astype(int) - 1024)
+    assert volume.bridged == (4, 15)
+    (fault,) = volume.faults
+    assert "file 5" in fault.message
+    assert "1 slice is missing" in fault.message
+
+
+@pytest.mark.parametrize("missing", [(9, 10), (3, 9, 15)])
+def test_more_missing_slices_are_refused(series: list[Path], missing: tuple[int, ...]) -> None:
+    for k in missing:
+        series[k].unlink()
+    with pytest.raises(VolumeError) as caught:
+        read_volume(series[0].parent)
+    assert caught.value.code == "dicom-gap"
+
+
 def test_a_slice_whose_pixels_cannot_be_decoded_is_bridged(series: list[Path], stored: Array) -> None:
     dataset = pydicom.dcmread(series[9])
     dataset.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(100)])
