@@ -15,6 +15,7 @@ from nephrograde.sample.prepare import cut_region
 from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
+from nephrograde.volume.masks.spill import check_mask_spill
 from nephrograde.volume.pictures import find_pictures, read_picture
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import resolve_box
@@ -71,16 +72,19 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
     volume = read_volume(scan.image_path)
     scanned = Scanned(volume, scan)
     faults = check_volume(volume)
+    is_hu = all(fault.code != "not-hu" for fault in faults)
     warnings = [f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in faults]
     if scan.mask_path is not None:
         delineation = delineate(scan.mask_path, volume, study.masks)
         scanned = annotated(volume, scan, delineation)
-        warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in delineation.faults]
+        mask = delineation.mask
+        spill = check_mask_spill(volume, mask) if is_hu and mask is not None else []
+        warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in (*delineation.faults, *spill)]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
     region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
     seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
-    if any(fault.code == "not-hu" for fault in faults):
+    if not is_hu:
         return seen
     tumour = Tumour(center_mm, _radius_mm(volume, scanned, study))
     return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scan.phase))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import VolumeError
 from nephrograde.quality.acquisition import Acquisition, check_acquisition
-from nephrograde.quality.content import check_field_of_view, check_mask_spill, check_metal, find_edge
+from nephrograde.quality.content import check_field_of_view, check_metal, find_edge
 from nephrograde.quality.geometry import check_geometry
 from nephrograde.quality.marks import slice_marks
 from nephrograde.vocabulary import phase_name
 from nephrograde.volume.check import check_mask, check_volume
 from nephrograde.volume.finding import Fault, as_fault, in_column
+from nephrograde.volume.masks.spill import check_mask_spill
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.pictures import read_numbered
 from nephrograde.volume.volume import make_volume

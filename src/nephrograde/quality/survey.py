@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
-CHECKS = 4
+CHECKS = 5
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each thread holds a scan and its copies in memory."""

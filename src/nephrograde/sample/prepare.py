@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
-RECORD = 2
+RECORD = 3
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 LAYOUT = 2
 """Increase whenever the same inputs would give another region, so that no old cache is reused.

@@ -31,7 +31,7 @@ class Volume:
     ``values`` is a read-only view ``"x y z"`` in the type of the file (int16 stays int16), with x increasing to the
     patient's left, y to the back and z to the head. Nothing is resampled: the axes of an oblique scan stay oblique, and
     column ``a`` of ``direction`` is the direction of axis ``a`` (LPS). ``native`` is the grid in stored order, to which
-    ``vox`` positions refer. ``bridged`` are the stored slices that are missing or could not be read, and were interpolated.
+    ``vox`` positions refer. ``bridged`` are the stored slices that were missing or unreadable, and are interpolated.
 
     >>> make_volume(np.zeros((4, 4, 3), np.int16), spacing_mm=(0.8, 0.8, 2.0))
     Volume(4 × 4 × 3 voxels of 0.80 × 0.80 × 2.00 mm, int16)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nephrograde.quality.content import check_field_of_view, check_mask_spill, check_metal, find_edge
+from nephrograde.quality.content import check_field_of_view, check_metal, find_edge
+from nephrograde.volume.masks.spill import check_mask_spill
 from nephrograde.volume.volume import Volume, make_volume
 
 Array = npt.NDArray[Any]

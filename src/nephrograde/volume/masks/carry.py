@@ -15,6 +15,7 @@ from nephrograde.errors import VolumeError
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.registration import Motion, find_height, register_region
+from nephrograde.volume.masks.spill import AIR_BELOW_HU, FAT_BELOW_HU
 from nephrograde.volume.overlay import bounding_box, bring_over
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 How: TypeAlias = Literal["position", "rigid"]
 
-FAT_BELOW_HU = -30.0
-AIR_BELOW_HU = -300.0
 MOST_FAT_GAINED = 0.10
 MOST_LOST = 0.05
 MOST_HEIGHT_MM = 10.0

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(\w+)")
 
 _MOST_DIGITS = 9
+_LOWEST_LABEL = -1
+"""Some programs store it where nothing was labelled."""
+_HIGHEST_FRACTION = 1.5
+"""Interpolation of a mask goes a little beyond 1."""
+_MANY_LABELS = 16
+_SAME_SHARE = 0.5
+"""Fraction of neighbouring voxels with one number, from which many numbers are labels: more than 0.9 in label maps,
+next to nothing in an image with noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,8 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
         The marks on the file's own grid, with axes reordered to x, y, z.
 
     Raises:
-        VolumeError: As in reading an image; "mask-empty" if nothing is marked, "label-missing" if the file has no such
-            label.
+        VolumeError: As in reading an image; "mask-empty" if nothing is marked, "mask-is-image" if the numbers are not
+            labels but values of an image, "label-missing" if the file has no such label.
 
     Source: "Segmentations" in the developer guide of 3D Slicer for the segments.
     """
@@ -61,6 +69,8 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
         if segments:
             return _read_segments(mask_path, segments, label)
     values, native = read_stored(mask_path)
+    if values.dtype.kind in "if" and values.min() < _LOWEST_LABEL:
+        raise _is_image(f"holds negative numbers, down to {values.min():g}")
     marked = values > 0 if values.dtype.kind in "iub" else values > 0.5
     if not marked.any():
         raise nothing_marked()
@@ -83,10 +93,29 @@ def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:
         return (1,)
     low, high = bounding_box(marked)
     box = tuple(slice(start, stop + 1) for start, stop in zip(low, high, strict=True))
-    numbers = np.unique(values[box][marked[box]])
+    inside = values[box][marked[box]]
+    numbers = np.unique(inside)
     if numbers.dtype.kind == "f" and not (numbers == np.round(numbers)).all():
+        if numbers[-1] > _HIGHEST_FRACTION and (inside != np.round(inside)).mean() > _SAME_SHARE:
+            raise _is_image(f"holds fractions, up to {numbers[-1]:g}")
         return (1,)
+    if len(numbers) > _MANY_LABELS and _share_of_like_neighbours(values[box], marked[box]) < _SAME_SHARE:
+        raise _is_image(f"holds {len(numbers)} different numbers, from {numbers[0]:g} to {numbers[-1]:g}")
     return tuple(int(number) for number in numbers)
+
+
+def _share_of_like_neighbours(values: VolumeArray, marked: MaskArray) -> float:
+    """Return in which fraction of marked neighbours along the first axis both have the same number."""
+    are_both = marked[1:] & marked[:-1]
+    return float((values[1:] == values[:-1])[are_both].mean()) if are_both.any() else 1.0
+
+
+def _is_image(what: str) -> VolumeError:
+    return VolumeError(
+        "mask-is-image",
+        f"{what}, as an image does; a mask holds one number for each structure.",
+        "See that the table names the mask here and not the image, and save the segmentation as a label map.",
+    )
 
 
 def _find_segments(mask_path: Path) -> list[_Segment]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import about_file
 from nephrograde.volume.masks.dicom_object import find_object
+from nephrograde.volume.masks.extent import check_extent, require_foreground
 from nephrograde.volume.masks.label_map import read_label_map
 from nephrograde.volume.masks.placement import check_placement
 from nephrograde.volume.masks.segmentation import read_segmentation
@@ -35,11 +36,13 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
 
     Returns:
         The marks; ``mask`` has the shape of ``volume.values``, or is None if the file contains only points. Its
-        ``faults`` hold "mask-elsewhere" if a mask with the matrix of the image lies elsewhere by its header.
+        ``faults`` hold "mask-elsewhere" if a mask with the matrix of the image lies elsewhere by its header, and
+        "mask-body" or "mask-kidneys" if it marks these in place of a tumour.
 
     Raises:
         VolumeError: As in reading an image; "mask-empty" if nothing is marked, "mask-outside" if everything that is
-            marked lies outside the image, "label-missing", and those of
+            marked lies outside the image, "mask-full" and "mask-inverted" if the background is marked, "mask-is-image"
+            for an image in place of a mask, "label-missing", and those of
             :func:`~nephrograde.volume.masks.segmentation.read_segmentation` and
             :func:`~nephrograde.volume.masks.structure_set.read_structure_set`.
     """
@@ -55,7 +58,9 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
         if marks.mask is None:
             return marks
         mask = _over(marks.mask, marks.grid, grid)
-        return replace(marks, mask=mask, grid=grid, faults=tuple(check_placement(marks, mask, volume)))
+        require_foreground(mask)
+        faults = [*check_placement(marks, mask, volume), *check_extent(mask, volume)]
+        return replace(marks, mask=mask, grid=grid, faults=tuple(faults))
 
 
 def _find_object(mask_path: Path) -> tuple[Path, str] | None:
