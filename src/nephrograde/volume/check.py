@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.volume.coarse import coarsen
+from nephrograde.volume.coarse import cell_size, coarsen
 from nephrograde.volume.continuity import check_continuity, find_breaks
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import FEWEST_SLICES
 from nephrograde.volume.hounsfield import Scaling, explain_scaling, find_scaling
+from nephrograde.volume.surroundings import check_default, check_surroundings
 from nephrograde.volume.volume import slice_axis
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def check_volume(volume: Volume) -> list[Fault]:
         volume: An image as read.
 
     Returns:
-        What was noticed on reading; faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu" or
-        "no-orientation" (warning); and those of :func:`~nephrograde.volume.continuity.check_continuity`.
+        What was noticed on reading; faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu",
+        "air-replaced", "body-size", "voxel-size-default" or "no-orientation" (warning); and those of
+        :func:`~nephrograde.volume.continuity.check_continuity`.
 
     "not-hu" means that no value is negative, or that air, fat and soft tissue do not lie where they do in HU.
 
@@ -53,6 +55,7 @@ def check_volume(volume: Volume) -> list[Fault]:
     faults = [*volume.faults, *faults]
     if np.isfinite(low) and np.isfinite(high) and low < high:
         faults += _check_content(volume, low, high)
+    faults += check_default(volume)
     if not volume.native.is_oriented:
         faults.append(
             Fault(
@@ -160,6 +163,8 @@ def _check_content(volume: Volume, low: float, high: float) -> list[Fault]:
     if scaling is None or (low >= 0 and scaling == Scaling()):
         window = tuple(np.quantile(coarse, (0.01, 0.99)).tolist())
     else:
+        if scaling == Scaling():
+            faults += check_surroundings(coarse, cell_size(volume.values, axis, volume.spacing_mm))
         window = tuple(scaling.slope * hu + scaling.shift for hu in TELLING_HU)
     found = find_breaks(coarse, step_mm=volume.spacing_mm[axis], window=(window[0], window[1]))
     if volume.native.axes()[1][axis]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from nephrograde.vocabulary import VolumeArray
+    from nephrograde.vocabulary import Triple, VolumeArray
 
 CoarseArray: TypeAlias = Annotated[npt.NDArray[np.float32], "slice row column"]
 
@@ -32,9 +32,7 @@ def coarsen(values: VolumeArray, axis: int) -> CoarseArray:
     >>> coarsen(np.arange(512.0).reshape(1, 512, 1).repeat(512, 0).repeat(3, 2), 2).shape
     (3, 64, 64)
     """
-    planes = np.moveaxis(values, axis, 0)
-    if abs(planes.strides[1]) < abs(planes.strides[2]):
-        planes = planes.transpose(0, 2, 1)  # rows are then contiguous in memory
+    planes = values.transpose(axis, *plane_axes(values, axis))
     count, height, width = planes.shape
     row_step, column_step = max(1, height // CELLS), max(1, width // CELLS)
     n_rows, n_columns = height // row_step, width // column_step
@@ -51,6 +49,32 @@ def coarsen(values: VolumeArray, axis: int) -> CoarseArray:
             coarse[k] += cells[:, :, column]
     coarse /= len(rows) * len(columns)
     return coarse
+
+
+def plane_axes(values: VolumeArray, axis: int) -> tuple[int, int]:
+    """Return the axes of a scan that are rows and columns of its coarse planes: rows are contiguous in memory.
+
+    Args:
+        values: A scan.
+        axis: The axis along which its slices are stacked.
+    """
+    first, second = (one for one in range(3) if one != axis)
+    return (second, first) if abs(values.strides[first]) < abs(values.strides[second]) else (first, second)
+
+
+def cell_size(values: VolumeArray, axis: int, spacing_mm: Triple) -> tuple[float, float]:
+    """Return the height and width of the cells of a coarse copy in mm.
+
+    Args:
+        values: The scan.
+        axis: The axis along which its slices are stacked.
+        spacing_mm: Distance between its voxels along each axis, mm.
+
+    >>> cell_size(np.zeros((512, 256, 20)), 2, (0.7, 1.0, 5.0))
+    (5.6, 4.0)
+    """
+    row, column = (max(1, values.shape[one] // CELLS) * spacing_mm[one] for one in plane_axes(values, axis))
+    return row, column
 
 
 def _spread(step: int, most: int) -> list[int]:

@@ -97,6 +97,27 @@ class Grid:
             is_oriented=self.is_oriented,
         )
 
+    def scaled(self, unit_mm: Triple) -> Grid:
+        """The same lattice where its lengths were given in other units than mm.
+
+        Args:
+            unit_mm: Length of the unit along x, y and z of the patient.
+
+        >>> metres = Grid((4, 4, 3), (0.001, 0.001, 0.002), (0.0, 0.0, 0.05), np.eye(3), source="file")
+        >>> grid = metres.scaled((1000.0, 1000.0, 1000.0))
+        >>> grid.spacing_mm, grid.origin_mm
+        ((1.0, 1.0, 2.0), (0.0, 0.0, 50.0))
+        """
+        if unit_mm == (1.0, 1.0, 1.0):
+            return self
+        columns = np.diag(unit_mm) @ self.direction * self.spacing_mm
+        spacing = np.linalg.norm(columns, axis=0)
+        direction = columns / np.where(spacing > 0, spacing, 1.0)
+        origin = np.multiply(self.origin_mm, unit_mm)
+        return Grid(
+            self.size, _triple(spacing), _triple(origin), direction, source=self.source, is_oriented=self.is_oriented
+        )
+
     def require_sound(self) -> Grid:
         """Return the grid itself if it is valid.
 

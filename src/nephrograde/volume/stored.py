@@ -120,7 +120,7 @@ def _read_other(image_path: Path) -> Series:
         direction[:3, :3],
         source="file",
         is_oriented=header.is_oriented,
-    )
+    ).scaled(header.unit_mm)
     return Series(values, grid.require_sound(), faults)
 
 

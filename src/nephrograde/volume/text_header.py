@@ -1,6 +1,7 @@
 """The text headers of NRRD and MetaImage (MHA) files, checked before SimpleITK reads what they claim.
 
-SimpleITK allocates whatever a header claims, opens whatever file it names, and takes a missing voxel size for 1 mm.
+SimpleITK allocates whatever a header claims, opens whatever file it names, takes a missing voxel size for 1 mm, and
+passes over the unit of lengths.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from nephrograde.volume.finding import Fault
 from nephrograde.volume.unpack import LARGEST_RATIO, require_plausible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from nephrograde.vocabulary import Triple
 
 _LONGEST_HEADER = 1 << 20
 _LARGEST_AXIS = 1 << 20
@@ -30,6 +33,16 @@ _META_TEXTS = (
     *("Modality", "AnatomicalOrientation", "DistanceUnits", "AcquisitionDate", "BinaryData", "CompressedData"),
 )
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_MM_OF_UNIT = {
+    1.0: ("", "?", "mm", "millimeter", "millimetre"),
+    10.0: ("cm", "centimeter", "centimetre"),
+    100.0: ("dm", "decimeter", "decimetre"),
+    1000.0: ("m", "meter", "metre"),
+    1e-3: ("um", "µm", "μm", "micron", "micrometer", "micrometre"),
+    1e-6: ("nm", "nanometer", "nanometre"),
+    25.4: ("in", "inch"),
+}  # fmt: skip
+"""What is not stated is taken for millimetres, as by every program."""
 _NRRD_BYTES = {
     1: ("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8", "uint8_t"),
     2: ("short", "short int", "signed short", "signed short int", "int16", "int16_t", "ushort", "unsigned short",
@@ -62,6 +75,8 @@ class TextHeader:
         data_names: Files with the voxels; empty if they follow the header.
         has_voxel_size: Whether it states one for every axis.
         is_oriented: Whether it states how the axes lie in the patient.
+        unit_mm: Length of its units along the axes of space.
+        unknown_unit: A unit that it states and that is no known one, which is taken for millimetres.
         is_sane: Whether what it states of directions, place and voxel size are numbers of a size that a scan has, and
             no field is longer than its reader can take.
     """
@@ -73,6 +88,8 @@ class TextHeader:
     data_names: tuple[str, ...]
     has_voxel_size: bool
     is_oriented: bool
+    unit_mm: Triple
+    unknown_unit: str
     is_sane: bool
 
 
@@ -100,7 +117,7 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
         header: From :func:`read_text_header`.
 
     Returns:
-        A warning "voxel-size-missing", or nothing.
+        A warning "voxel-size-missing" or "voxel-size-unit", or nothing.
 
     Raises:
         VolumeError: With code "file-unreadable" (no usable size or geometry, on which SimpleITK may hang or crash),
@@ -136,8 +153,12 @@ def check_text_header(image_path: Path, header: TextHeader) -> list[Fault]:
     ratio = LARGEST_RATIO if header.is_compressed else 1
     size = " × ".join(map(str, header.sizes))
     require_plausible(header.n_bytes, stored, f"an image of {size} voxels", ratio=ratio)
-    if header.has_voxel_size:
+    if header.has_voxel_size and not header.unknown_unit:
         return []
+    if header.has_voxel_size:
+        message = "states lengths in a unit that is not known; they were taken for millimetres."
+        remedy = "State them in mm, or convert the scan from its DICOM series again; sizes on it are in doubt."
+        return [Fault("voxel-size-unit", "warning", message, remedy)]
     message = "does not state the size of its voxels; they were taken to measure 1 × 1 × 1 mm."
     remedy = "Convert the scan from its DICOM series again; sizes on it mean nothing."
     return [Fault("voxel-size-missing", "warning", message, remedy)]
@@ -165,6 +186,8 @@ def _nrrd(head: bytes) -> TextHeader:
     vectors = [vector for vector in directions if vector != "none"]
     has_directions = len(vectors) >= 3
     spacings = _NUMBER.findall(fields.get("spacings", ""))
+    stated = fields.get("space units", fields.get("spaceunits", "")) if has_directions else fields.get("units", "")
+    unit_mm, unknown_unit = _units([quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s"]+)', stated)])
     encoding = fields.get("encoding", "raw").lower()
     return TextHeader(
         n_bytes=_claimed(
@@ -176,9 +199,11 @@ def _nrrd(head: bytes) -> TextHeader:
         data_names=tuple(name.removeprefix("./") for name in names),
         has_voxel_size=has_directions or len(spacings) >= 3,
         is_oriented=has_directions and "space" in fields,
+        unit_mm=unit_mm,
+        unknown_unit=unknown_unit,
         is_sane=_has_short_fields(head)
         and all(
-            abs(float(number)) < _FARTHEST_MM
+            abs(float(number)) * min(*unit_mm, 1.0) < _FARTHEST_MM
             for name in ("space directions", "spacedirections", "space origin", "spaceorigin", "spacings")
             for number in _NUMBER.findall(fields.get(name, ""))
         ),
@@ -213,6 +238,7 @@ def _metaimage(head: bytes) -> TextHeader:
     channels = _whole(fields.get("ElementNumberOfChannels", "1"))[:1]
     sizes = _whole(fields.get("DimSize", ""))
     is_oriented = any(name in fields for name in ("TransformMatrix", "Orientation", "Rotation"))
+    unit_mm, unknown_unit = _units([fields.get("DistanceUnits", "")] * 3)
     return TextHeader(
         n_bytes=_claimed([*sizes, *channels] if sizes else [], fields.get("ElementType", ""), _META_BYTES),
         sizes=tuple(sizes),
@@ -223,13 +249,27 @@ def _metaimage(head: bytes) -> TextHeader:
             len(_NUMBER.findall(fields.get(name, ""))) >= 3 for name in ("ElementSpacing", "ElementSize")
         ),
         is_oriented=is_oriented,
+        unit_mm=unit_mm,
+        unknown_unit=unknown_unit,
         is_sane=all(len(fields.get(name, "").encode()) <= _LONGEST_META_TEXT for name in _META_TEXTS)
         and all(
-            _NUMBER.fullmatch(word) and abs(float(word)) < _FARTHEST_MM
+            _NUMBER.fullmatch(word) and abs(float(word)) * min(*unit_mm, 1.0) < _FARTHEST_MM
             for name in _META_GEOMETRY
             for word in fields.get(name, "").split()
         ),
     )
+
+
+def _units(names: Sequence[str]) -> tuple[Triple, str]:
+    """Return the lengths of three units in mm, and the first that is not known."""
+    lengths = {name: length for length, names in _MM_OF_UNIT.items() for name in names}
+    plain = [name.strip().casefold() for name in [*names, "", "", ""][:3]]
+    plain = [
+        next((one for one in (name, name.removesuffix("s"), name.removesuffix("es")) if one in lengths), name)
+        for name in plain
+    ]
+    x_mm, y_mm, z_mm = (lengths.get(name, 1.0) for name in plain)
+    return (x_mm, y_mm, z_mm), next((name for name in plain if name not in lengths), "")
 
 
 def _whole(text: str) -> list[int]:

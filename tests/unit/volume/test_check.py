@@ -51,7 +51,7 @@ def test_two_slices_are_too_few(random_values: Array) -> None:
 
 
 def test_an_image_without_negative_values_is_not_hu(tmp_path: Path, random_values: Array) -> None:
-    write_image(random_values + 1000, tmp_path / "np.nii.gz", spacing_mm=(1.0, 1.0, 1.0))
+    write_image(random_values + 1000, tmp_path / "np.nii.gz", spacing_mm=(0.9, 0.9, 1.0))
     (fault,) = check_volume(read_volume(tmp_path / "np.nii.gz"))
     assert (fault.code, fault.severity) == ("not-hu", "warning")
     assert "np.nii.gz" not in fault.message + fault.remedy

@@ -15,7 +15,9 @@ import SimpleITK
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.check import check_volume
+from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import make_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +133,81 @@ def test_an_nrrd_that_does_not_state_its_geometry(
         assert _refused(tmp_path / "a.nrrd") == "file-unreadable"
     else:
         assert _codes(tmp_path / "a.nrrd") == codes
+
+
+SPACE = "space: left-posterior-superior"
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "codes"),
+    [
+        ("mm", 1.0, []),
+        ("", 1.0, []),
+        ("cm", 0.1, []),
+        ("Centimeters", 0.1, []),
+        ("m", 0.001, []),
+        ("metres", 0.001, []),
+        ("um", 1000.0, []),
+        ("µm", 1000.0, []),
+        ("microns", 1000.0, []),
+        ("inches", 1 / 25.4, []),
+        ("furlong", 1.0, ["voxel-size-unit"]),
+    ],
+)
+def test_lengths_are_read_in_the_unit_of_the_header(
+    tmp_path: Path, random_values: Array, unit: str, scale: float, codes: list[str]
+) -> None:
+    x, y, z = 0.8 * scale, 0.9 * scale, 2 * scale
+    origin = f"space origin: ({-110 * scale},{20 * scale},{-900 * scale})"
+    directions = f"space directions: ({x},0,0) (0,{y},0) (0,0,{z})"
+    units = f'space units: "{unit}" "{unit}" "{unit}"'
+    (tmp_path / "a.nrrd").write_bytes(_nrrd(random_values, SPACE, directions, origin, units))
+    volume = read_volume(tmp_path / "a.nrrd")
+    assert volume.spacing_mm == pytest.approx((0.8, 0.9, 2.0))
+    assert volume.origin_mm == pytest.approx((-110.0, 20.0, -900.0))
+    assert [fault.code for fault in volume.faults] == codes
+    (tmp_path / "b.nrrd").write_bytes(
+        _nrrd(random_values, f"spacings: {x} {y} {z}", f'units: "{unit}" "{unit}" "{unit}"')
+    )
+    assert read_volume(tmp_path / "b.nrrd").spacing_mm == pytest.approx((0.8, 0.9, 2.0))
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("mm", 1.0), ("cm", 0.1), ("um", 1000.0), ("?", 1.0)])
+def test_an_mha_is_read_in_the_unit_of_its_header(
+    tmp_path: Path, random_values: Array, unit: str, scale: float
+) -> None:
+    spacing = f"ElementSpacing = {0.8 * scale} {0.9 * scale} {2 * scale}"
+    (tmp_path / "a.mha").write_bytes(
+        _mha(random_values, f"DistanceUnits = {unit}", "TransformMatrix = 1 0 0 0 1 0 0 0 1", spacing)
+    )
+    assert read_volume(tmp_path / "a.mha").spacing_mm == pytest.approx((0.8, 0.9, 2.0))
+
+
+def test_a_mask_is_read_in_the_unit_of_its_header(tmp_path: Path, random_values: Array) -> None:
+    """As one label map, and as a segment of 3D Slicer."""
+    volume = make_volume(random_values, spacing_mm=(8.0, 9.0, 20.0))
+    mask = np.zeros(random_values.shape, np.uint8)
+    mask[3:6, 2:5, 2:4] = 1
+    geometry = (SPACE, "space directions: (0.8,0,0) (0,0.9,0) (0,0,2)", 'space units: "cm" "cm" "cm"')
+    for entries in ((), ("Segment0_Name:=tumour", "Segment0_LabelValue:=1")):
+        (tmp_path / "m.seg.nrrd").write_bytes(_nrrd(mask, *geometry, *entries))
+        np.testing.assert_array_equal(read_marks(tmp_path / "m.seg.nrrd", volume).mask, mask > 0)
+
+
+def test_a_file_without_its_geometry_is_named(
+    tmp_path: Path, make_nifti: Callable[..., bytes], random_values: Array
+) -> None:
+    """What nibabel writes with np.eye(4), and SimpleITK after GetImageFromArray."""
+    (tmp_path / "a.nii").write_bytes(make_nifti(random_values, pixdim=(1.0, 1.0, 1.0)))
+    assert _codes(tmp_path / "a.nii") == ["voxel-size-default"]
+    for name in ("b.nii.gz", "b.nrrd", "b.mha"):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(random_values.T), str(tmp_path / name))
+        assert _codes(tmp_path / name) == ["voxel-size-default"]
+    (tmp_path / "c.nii").write_bytes(make_nifti(random_values, pixdim=(1.0, 1.0, 2.0)))
+    assert _codes(tmp_path / "c.nii") == []
+    resampled = np.column_stack([np.eye(3), (-120.0, -110.5, 30.0)])
+    (tmp_path / "d.nii").write_bytes(make_nifti(random_values, pixdim=(1.0, 1.0, 1.0), sform=resampled))
+    assert _codes(tmp_path / "d.nii") == []
 
 
 def _mha(values: Array, *fields: str, size: str = "", data: str = "LOCAL") -> bytes:

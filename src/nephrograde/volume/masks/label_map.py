@@ -174,7 +174,8 @@ def _read_segments(mask_path: Path, segments: list[_Segment], label: str) -> Mar
         image.GetOrigin(),
         np.array(image.GetDirection()).reshape(3, 3),
         source="file",
-    ).require_sound()
+    ).scaled(read_text_header(mask_path).unit_mm)
+    grid.require_sound()
     return Marks(*turn(marked, grid), tuple(present), tuple(used), native=grid)
 
 
