@@ -38,7 +38,7 @@ _BYTE_ORDERS = {
     (False, True): EXPLICIT,
     (False, False): BIG_ENDIAN,
 }
-RULES = 2
+RULES = 3
 """Increase when copies are made differently; those of earlier runs are then written again."""
 
 
@@ -113,9 +113,10 @@ class _Run:
             self.set_aside.append([found.name, outcome.patient_id, outcome.reason])
 
     def _version(self, found: Content, patient_id: str) -> str:
-        """Digest of all that a copy depends on: the file, the settings, and what is known about its patient."""
+        """Digest of all that a copy depends on: the file, the settings, and what is known about the patients."""
         if patient_id not in self.marks:
-            self.marks[patient_id] = str(self.gathered.identity(self.key.original_id(patient_id)))
+            identity = self.gathered.identity(self.key.original_id(patient_id))
+            self.marks[patient_id] = f"{identity} {self.gathered.people.mark()}"
         return self.key.digest(f"{RULES} {found.stamp} {self.settings} {self.marks[patient_id]}")
 
     def _outcome(self, found: Content, outcome: Outcome) -> Outcome:
@@ -144,6 +145,7 @@ class _Run:
             subject,
             self.key.uid,
             self.gathered.identity(original_id).joined(identity_of(source)).in_order(),
+            self.gathered.people,
             keep_descriptions=self.settings.keep_descriptions,
             keep_characteristics=self.settings.keep_characteristics,
         )
@@ -195,9 +197,9 @@ def deidentify_folder(
     does not define; images that may contain burned-in text are flagged, and written only on request. Pixels are not
     inspected, and a scan of the head may show a recognisable face.
 
-    All headers are read before the first copy is written, because a name may be known from one file only. An
-    interrupted run resumes and skips the files that are already written; they are written again if a later export
-    reveals more about their patient.
+    All headers are read before the first copy is written, because a name may be known from one file only, and the
+    description of one patient may name another. An interrupted run resumes and skips the files that are already
+    written; they are written again if the folder has new patients, or reveals more about one.
 
     Args:
         folder: Any folder tree, which may contain zip archives; files that are not DICOM are not copied.

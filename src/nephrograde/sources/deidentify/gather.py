@@ -12,12 +12,11 @@ from nephrograde.sources.identity.gathered import WHO, Gathered, is_nobodys, ori
 from nephrograde.sources.identity.revealing import (
     LAST_GROUP,
     decoded,
-    identity_from,
-    identity_of,
     kinds_by_tag,
     revealed_in,
     sequences,
     text_in,
+    values_of,
 )
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet, text_of
 from nephrograde.volume.dicom.dictionary import TAGS
@@ -65,7 +64,7 @@ def _add(gathered: Gathered, content: Content, head: bytes) -> None:
     patient_id, birth_date, name, study_uid = (text_in(elements, TAGS[keyword], sets) for keyword in WHO)
     gathered.add(
         original_id(patient_id, birth_date, name, study_uid),
-        identity_from(decoded(revealed_in(elements, sets))),
+        decoded(revealed_in(elements, sets)),
         study_uid=study_uid,
         is_incomplete=not name or is_nobodys(patient_id),
     )
@@ -80,13 +79,13 @@ def _add_damaged(gathered: Gathered, content: Content) -> None:
     try:
         with quiet():
             source = dcmread(io.BytesIO(content.read()), force=True, stop_before_pixels=True)
-            identity, who = identity_of(source), original_id_of(source)
+            revealed, who = values_of(source), original_id_of(source)
             patient_id, name, study_uid = (
                 text_of(source, one) for one in ("PatientID", "PatientName", "StudyInstanceUID")
             )
     except (SetAside, *PYDICOM_ERRORS):
         return
-    gathered.add(who, identity, study_uid=study_uid, is_incomplete=not name or is_nobodys(patient_id))
+    gathered.add(who, revealed, study_uid=study_uid, is_incomplete=not name or is_nobodys(patient_id))
 
 
 def _elements(content: Content, head: bytes) -> Mapping[int, Value | list[Item]]:

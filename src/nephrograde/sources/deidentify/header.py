@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from nephrograde.sources.deidentify.profile import Treatment, treatment
 from nephrograde.sources.deidentify.tables import TABLES, clean_table
 from nephrograde.sources.deidentify.terms import is_code, is_term
 from nephrograde.sources.deidentify.values import bytes_element, number_element, text_element
+from nephrograde.sources.identity.people import People
 from nephrograde.volume.dicom.datasets import BINARY_VRS, character_sets_of, text_of, texts_of
 from nephrograde.volume.dicom.moment import read_day, read_time
 
@@ -46,6 +47,7 @@ class Cleaner:
         subject: The patient's pseudonym and date shift.
         new_uid: Maps a UID to its replacement.
         identity: What the object reveals about the patient's identity.
+        people: All patients of the export.
         keep_descriptions: Keep descriptions, cleaned.
         keep_characteristics: Keep sex, age, size and weight.
     """
@@ -53,6 +55,7 @@ class Cleaner:
     subject: Subject
     new_uid: Callable[[str], str]
     identity: Identity
+    people: People = field(default_factory=People)
     keep_descriptions: bool = True
     keep_characteristics: bool = True
 
@@ -118,7 +121,7 @@ class Cleaner:
             found = texts_of(source, tag, charsets)
             return [self._code_part(keyword, text) if is_code(keyword, text, scheme) else "" for text in found]
         change = {
-            Treatment.CLEAN: self.identity.removed_from,
+            Treatment.CLEAN: self._cleaned_text,
             Treatment.CODED: lambda text: text if is_term(keyword, text) else "",
             Treatment.AGE: _age,
             Treatment.SHIFT: self._shifted,
@@ -126,6 +129,9 @@ class Cleaner:
             Treatment.UID: self.new_uid,
         }[way]
         return [change(text) for text in texts_of(source, tag, charsets)]
+
+    def _cleaned_text(self, text: str) -> str:
+        return self.people.removed_from(self.identity.removed_from(text))
 
     def _is_id(self, source: Dataset, tag: int, charsets: tuple[str, ...]) -> bool:
         """Whether an element whose numbers are written in digits has the patient's id instead of one."""
@@ -136,7 +142,7 @@ class Cleaner:
 
     def _code_part(self, keyword: str, text: str) -> str:
         if keyword == "CodeMeaning":
-            return self.identity.removed_from(text)
+            return self._cleaned_text(text)
         return "" if self.identity.is_in(text) else text  # a code of nine digits is nobody's number
 
     def _shifted(self, text: str) -> str:

@@ -7,9 +7,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nephrograde.sources.identity.identity import Identity
+from nephrograde.sources.identity.people import People
+from nephrograde.sources.identity.revealing import identity_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pydicom import Dataset
 
@@ -43,9 +45,14 @@ def original_id_of(source: Dataset) -> str:
 
 
 class Gathered:
-    """The identity of each patient. Holds each distinct name, number and date once, whatever the number of files."""
+    """The identity of each patient. Holds each distinct name, number and date once, whatever the number of files.
+
+    Attributes:
+        people: All patients, whom the descriptions of each other may name.
+    """
 
     def __init__(self) -> None:
+        self.people = People()
         self._known: dict[str, Identity] = {}
         self._of_study: defaultdict[str, set[str]] = defaultdict(set)
         self._studies: defaultdict[str, set[str]] = defaultdict(set)
@@ -55,15 +62,26 @@ class Gathered:
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, who: str, identity: Identity, *, study_uid: str, is_incomplete: bool) -> None:
+    def add(
+        self,
+        who: str,
+        revealed: Collection[tuple[int, str]],
+        *,
+        study_uid: str,
+        is_incomplete: bool,
+        public_id: str = "",
+    ) -> None:
         """Add what one file reveals.
 
         Args:
             who: From :func:`original_id`, or the pseudonym.
-            identity: What its header reveals.
+            revealed: What its header reveals, by tag.
             study_uid: StudyInstanceUID.
             is_incomplete: The header has no name, or nobody's id.
+            public_id: The patient's id, if it is written as it is.
         """
+        self.people.add(revealed, public_id=public_id)
+        identity = identity_from(revealed)
         past = self._known.get(who)
         if past is None or past != identity:
             joined = identity if past is None else past.joined(identity)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nephrograde.sources.identity.dates import birth_date_patterns, never_wanted
 from nephrograde.sources.identity.names import NamePattern, name_patterns, names_in_other_scripts
 from nephrograde.sources.identity.numbers import number_patterns
-from nephrograde.sources.identity.spelling import Folded, fold, foldings
+from nephrograde.sources.identity.spelling import Folded, cut_out, fold, foldings, tidied
 from nephrograde.volume.dicom.moment import read_day
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _cleaned(identity: Identity, text: str) -> str:
         if shorter == cleaned:
             break
         cleaned = shorter
-    return text if cleaned == text else re.sub(r"\s+", " ", cleaned).strip(" ,;:_^-/")
+    return text if cleaned == text else tidied(cleaned)
 
 
 def _without_spans(identity: Identity, text: str) -> str:
@@ -102,12 +102,7 @@ def _without_spans(identity: Identity, text: str) -> str:
     for folded in foldings(text):
         spans += _identifying_spans(identity, folded)
         spans += [folded.span(*found.span()) for pattern in never_wanted() for found in pattern.finditer(folded.text)]
-    left, at = [], 0
-    for start, end in sorted(spans):
-        if end > at:
-            left += [text[at : max(at, start)], " "]
-            at = end
-    return "".join([*left, text[at:]])
+    return cut_out(text, spans)
 
 
 def _identifying_spans(identity: Identity, folded: Folded) -> Iterator[tuple[int, int]]:

@@ -28,7 +28,7 @@ def number_patterns(number: str) -> Iterator[str]:
     >>> finds("000120", "120 kV"), finds("KH-98765", "1987651")
     (False, False)
     """
-    groups = re.findall(r"\d+|[^\W\d_]+", fold(number).text.replace(BREAK, ""))
+    groups = groups_of(number)
     digits = [group for group in groups if group.isdecimal()]
     if not digits:
         return
@@ -39,6 +39,15 @@ def number_patterns(number: str) -> Iterator[str]:
         if len(core) >= _SHORTEST_CORE:
             between = _BETWEEN if len(core) >= _SHORTEST_SPACED else ""
             yield rf"(?<!\d)(?:0{between})*{between.join(core)}(?!\d)"
+
+
+def groups_of(number: str) -> list[str]:
+    """Return the runs of digits and of letters of an id, folded.
+
+    >>> groups_of("KH-98765")
+    ['kh', '98765']
+    """
+    return re.findall(r"\d+|[^\W\d_]+", fold(number).text.replace(BREAK, ""))
 
 
 def _bounded(groups: list[str], *, is_short: bool) -> str:

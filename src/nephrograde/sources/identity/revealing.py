@@ -85,7 +85,16 @@ def identity_of(source: Dataset) -> Identity:
     Args:
         source: The data set as read.
     """
-    return identity_from(_values(source, (), depth=0))
+    return identity_from(values_of(source))
+
+
+def values_of(source: Dataset) -> tuple[tuple[int, str], ...]:
+    """Return what a header and its sequences reveal, as :func:`identity_from` takes it.
+
+    Args:
+        source: The data set as read.
+    """
+    return tuple(_values(source, (), depth=0))
 
 
 def _values(source: Dataset, outer_charsets: tuple[str, ...], *, depth: int) -> Iterator[tuple[int, str]]:

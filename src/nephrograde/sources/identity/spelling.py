@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 BREAK = "\x1f"
 """Stands where two words meet without a blank: "AbdomenKowalska", "王小明CT"."""
@@ -99,6 +99,33 @@ def _folded(text: str, plain: str, places: Sequence[int]) -> Folded:
             letters.append(letter)
             origins.append(places[at])
     return Folded("".join(letters), (*origins, len(text)))
+
+
+def cut_out(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Remove parts of a text, each with a blank in its place.
+
+    Args:
+        text: The text.
+        spans: Start and end of each part; they may overlap.
+
+    >>> cut_out("CT Kowalska art", [(3, 11)])
+    'CT   art'
+    """
+    left, at = [], 0
+    for start, end in sorted(spans):
+        if end > at:
+            left += [text[at : max(at, start)], " "]
+            at = end
+    return "".join([*left, text[at:]])
+
+
+def tidied(text: str) -> str:
+    """Merge the blanks of a text from which something was removed, and strip what separated it.
+
+    >>> tidied("CT   art, ")
+    'CT art'
+    """
+    return re.sub(r"\s+", " ", text).strip(" ,;:_^-/")
 
 
 def parts_of(name: str) -> list[str]:

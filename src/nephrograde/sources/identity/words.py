@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib import resources
 from typing import Any
+
+_PLACEHOLDER = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
 
 
 @cache
 def ordinary_words() -> frozenset[str]:
     """Folded words that are kept even if a name contains them."""
     return frozenset(_words()["ordinary"])
+
+
+@cache
+def descriptive_words() -> frozenset[str]:
+    """Folded words that are kept in the description of a patient even if another patient has them for a name."""
+    return frozenset(_words()["descriptive"])
+
+
+def is_placeholder(name: str) -> bool:
+    """Whether a name stands for one that was removed, and is nobody's.
+
+    >>> [is_placeholder(name) for name in ("ANONYMOUS^001", "匿名", "Kowalska^Anna")]
+    [True, True, False]
+    """
+    return _PLACEHOLDER.fullmatch(name) is not None
 
 
 @cache
@@ -28,6 +46,16 @@ def is_ordinary_chinese(text: str) -> bool:
     (True, False)
     """
     return any(text in word for word in _words()["ordinary_chinese"])
+
+
+@cache
+def is_descriptive_chinese(text: str) -> bool:
+    """Whether a Chinese text is kept in the description of a patient even if another patient is called so.
+
+    >>> is_descriptive_chinese("高清"), is_descriptive_chinese("静脉"), is_descriptive_chinese("小明")
+    (True, True, False)
+    """
+    return is_ordinary_chinese(text) or any(text in word for word in _words()["descriptive_chinese"])
 
 
 @cache

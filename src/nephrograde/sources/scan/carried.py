@@ -15,6 +15,7 @@ from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
     from nephrograde.sources.identity.identity import Identity
+    from nephrograde.sources.identity.people import People
 
 _PLACES = frozenset(f"{phase}_{kind}" for phase in PHASES for kind in ("mask", "point", "box", "slice", "pixel_mm"))
 
@@ -157,7 +158,9 @@ def is_identifying(heading: str) -> bool:
     return _IDENTIFYING.search(text) is not None
 
 
-def is_revealing(name: str, cell: str, identity: Identity, *, public_id: str = "") -> bool:
+def is_revealing(
+    name: str, cell: str, identity: Identity, people: People | None = None, *, public_id: str = ""
+) -> bool:
     """Whether a cell must not be written beside a pseudonym.
 
     Args:
@@ -165,6 +168,7 @@ def is_revealing(name: str, cell: str, identity: Identity, *, public_id: str = "
             Grades that can be read and numbers of up to three digits never are.
         cell: Its text.
         identity: Who the patient is, from the headers of all files.
+        people: All patients of the export.
         public_id: The patient's id, if it is written as it is.
 
     >>> from nephrograde.sources.identity.identity import Identity
@@ -179,15 +183,18 @@ def is_revealing(name: str, cell: str, identity: Identity, *, public_id: str = "
     is_day = read_day(cell) is not None
     if _MAIL.search(cell) or (not is_day and _PHONE.search(unicodedata.normalize("NFKC", cell))):
         return True
-    return (is_day and is_known(name)) or names_patient(cell, identity, public_id=public_id)
+    return (is_day and is_known(name)) or names_patient(cell, identity, people, public_id=public_id)
 
 
-def names_patient(cell: str, identity: Identity, *, public_id: str = "") -> bool:
+def names_patient(cell: str, identity: Identity, people: People | None = None, *, public_id: str = "") -> bool:
     """Whether a text contains a name, id, date of birth or address from the headers of the patient's files.
+
+    A name or an id of another patient counts, too.
 
     Args:
         cell: The text, which may be a path.
         identity: Who the patient is.
+        people: All patients of the export.
         public_id: The patient's id, if it is written as it is.
 
     >>> from nephrograde.sources.identity.identity import Identity
@@ -200,7 +207,7 @@ def names_patient(cell: str, identity: Identity, *, public_id: str = "") -> bool
             names=tuple(one for one in identity.names if one != public_id),
             numbers=tuple(one for one in identity.numbers if one != public_id),
         )
-    return identity.is_in(cell)
+    return identity.is_in(cell) or (people is not None and people.is_in(cell))
 
 
 def is_place(name: str) -> bool:

@@ -90,8 +90,8 @@ def plan_index(
 def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *, keep_ids: bool) -> ScanResult:
     claim_table(paths)
     names = Pseudonyms(paths.beside("key.csv"))
-    tally = Tally(grades)
     identities = gather_identities(name_persons([headers], names, keep_ids=keep_ids))
+    tally = Tally(grades, identities.people)
     for person in name_persons([headers], names, keep_ids=keep_ids):
         known = grades.find(person.original_id)
         day = grades.surgery.get(known) if known else None

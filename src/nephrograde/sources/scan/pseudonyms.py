@@ -11,7 +11,7 @@ from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, Problem, about_writing
 from nephrograde.replacement import replaced
 from nephrograde.sources.identity.gathered import Gathered, is_nobodys
-from nephrograde.sources.identity.revealing import identity_from
+from nephrograde.sources.identity.words import is_placeholder
 from nephrograde.spreadsheet.cells import RowWriter
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _COLUMNS = ("patient_id", "original_id")
 _OURS = re.compile(r"P(\d{4,12})")
 _FILE_SAFE = re.compile(r"\w[\w.+=-]{0,63}")
-_NOBODY = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
-"""Placeholders for a removed name; sharing one does not make two patients the same person."""
 
 
 class Pseudonyms:
@@ -198,9 +196,10 @@ def gather_identities(persons: Iterable[Person]) -> Gathered:
         for header in person.headers:
             gathered.add(
                 person.patient_id,
-                identity_from(header.revealed),
+                header.revealed,
                 study_uid=header.study_uid,
                 is_incomplete=not header.patient_name or is_nobodys(header.patient_id),
+                public_id=person.original_id if person.original_id == person.patient_id else "",
             )
     return gathered
 
@@ -213,7 +212,7 @@ def _gather(headers: Sequence[SeriesHeader], people: Sequence[SeriesHeader]) -> 
 
 
 def _is_known(header: SeriesHeader) -> bool:
-    return bool(header.birth_date and header.patient_name) and not _NOBODY.fullmatch(header.patient_name)
+    return bool(header.birth_date and header.patient_name) and not is_placeholder(header.patient_name)
 
 
 def _differ(one: SeriesHeader, other: SeriesHeader) -> bool:

@@ -153,7 +153,7 @@ def _scan_folder(
             raise _nothing_found(folder, found, skipped_path)
         names.write()
         scan = _Scan(found, paths, settings, grades, corrections, look)
-        tally = Tally(grades)
+        tally = Tally(grades, identities.people)
         pictures: set[str] = set()
         persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
         with staged():  # the lists and pictures belong to the tables

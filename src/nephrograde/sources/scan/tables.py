@@ -22,9 +22,8 @@ from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import FORMAT, SeriesEntry, write_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from nephrograde.sources.identity.identity import Identity
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.volume.statement import Statement
 
@@ -165,14 +164,14 @@ def cohort_row(
     return row | {column: row.get(column) or cell for column, cell in masks.items()}
 
 
-def series_entry(patient_id: str, choice: Choice, identity: Identity | None = None) -> SeriesEntry:
+def series_entry(patient_id: str, choice: Choice, clean: Callable[[str], str] | None = None) -> SeriesEntry:
     """Build the entry of a series in the table of all series; a part of a series is named in the description.
 
     Args:
         patient_id: The pseudonym.
         choice: The series. Its phase was determined from the texts as they are in the headers.
-        identity: Who the patient is, to be removed from the texts that are written; None if they identify nobody, as
-            those of a public collection.
+        clean: Removes the patients from the texts that are written; None if they identify nobody, as those of a public
+            collection.
 
     >>> from nephrograde.sources.identity.identity import Identity
     >>> from nephrograde.sources.scan.choose import Choice
@@ -181,15 +180,15 @@ def series_entry(patient_id: str, choice: Choice, identity: Identity | None = No
     >>> from nephrograde.volume.statement import Statement
     >>> header = SeriesHeader(series_uid="1.2", description="KOWALSKA faza tetnicza 44051401458")
     >>> choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
-    >>> series_entry("P0001", choice, Identity(names=("Kowalska^Anna",))).description
+    >>> series_entry("P0001", choice, Identity(names=("Kowalska^Anna",)).removed_from).description
     'faza tetnicza'
     """
     header, answer = choice.header, choice.answer
     description, evidence = header.description, tuple(one.seen for one in answer.evidence)
     reason = choice.reason
-    if identity is not None:
-        description, reason = identity.removed_from(description), _without(identity, reason)
-        evidence = tuple(_without(identity, seen) for seen in evidence)
+    if clean is not None:
+        description, reason = clean(description), _cleaned(reason, clean)
+        evidence = tuple(_cleaned(seen, clean) for seen in evidence)
     part = f" [part {header.part}]" if header.part else ""
     return SeriesEntry(
         patient_id=patient_id,
@@ -205,12 +204,9 @@ def series_entry(patient_id: str, choice: Choice, identity: Identity | None = No
     )
 
 
-def _without(identity: Identity, seen: Statement) -> Statement:
-    """Remove the patient from what a statement quotes from the headers."""
-    parameters = (
-        (name, (identity.removed_from(value) or _REMOVED) if name in _QUOTED else value)
-        for name, value in seen.parameters
-    )
+def _cleaned(seen: Statement, clean: Callable[[str], str]) -> Statement:
+    """Remove the patients from what a statement quotes from the headers."""
+    parameters = ((name, (clean(value) or _REMOVED) if name in _QUOTED else value) for name, value in seen.parameters)
     return replace(seen, parameters=tuple(parameters))
 
 

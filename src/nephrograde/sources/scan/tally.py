@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.rows import compared_id
+from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.masks import is_mask
@@ -83,12 +84,14 @@ class Tally:
 
     Attributes:
         grades: The joined table.
+        people: All patients of the export, to be removed from what is written.
         cohort_rows: Patients with at least one chosen series.
         entries: All series.
         cells: The cells of the chosen series and masks.
     """
 
     grades: Grades
+    people: People = field(default_factory=People)
     cohort_rows: list[dict[str, str]] = field(default_factory=list)
     entries: list[SeriesEntry] = field(default_factory=list)
     cells: set[str] = field(default_factory=set)
@@ -112,7 +115,10 @@ class Tally:
         """
         self._n_patients += 1
         ordered = sorted(choices, key=_by_time)
-        self.entries += [series_entry(person.patient_id, choice, identity) for choice in ordered]
+        self.entries += [
+            series_entry(person.patient_id, choice, lambda text: self.people.removed_from(identity.removed_from(text)))
+            for choice in ordered
+        ]
         self.cells |= set(images.values())
         for choice in choices:
             if choice.chosen:
@@ -138,9 +144,9 @@ class Tally:
         carried = dict(cells)
         for name, cell in cells.items():
             if is_place(name):
-                if names_patient(cell, identity, public_id=public_id):
+                if names_patient(cell, identity, self.people, public_id=public_id):
                     self._named_paths.setdefault(name, set()).add(number)
-            elif _is_id(cell, known, public_id) or is_revealing(name, cell, identity, public_id=public_id):
+            elif _is_id(cell, known, public_id) or is_revealing(name, cell, identity, self.people, public_id=public_id):
                 carried[name] = ""
                 self._emptied.setdefault(name, set()).add(number)
         return carried

@@ -189,9 +189,26 @@ def test_a_name_that_only_a_later_file_has_is_removed_from_earlier_ones(tmp_path
 def test_a_name_is_known_from_a_file_of_the_study_that_has_an_id(tmp_path):
     save(one("ANON", "", "Brzezinski art", number=1), tmp_path / "in" / "a")
     save(one("Z900", "Brzezinski^Jan", "np", number=2), tmp_path / "in" / "b")
-    save(one("Z901", "Kostka^Ewa", "Brzezinski up", number=3, study=2), tmp_path / "in" / "c")  # someone else
     run(tmp_path / "in", tmp_path)
-    assert sorted(described(tmp_path / "out")) == ["Brzezinski up", "art", "np"]
+    assert sorted(described(tmp_path / "out")) == ["art", "np"]
+
+
+def test_a_description_that_names_another_patient_of_the_export_is_cleaned_of_that_name(tmp_path):
+    save(one("Z901", "Kostka^Ewa", "Brzezinski up, was Z90017", number=1), tmp_path / "in" / "a")
+    save(one("Z90017", "Brzezinski^Jan", "Ewa Kostka venous", number=2, study=2), tmp_path / "in" / "b")
+    save(one("Z903", "Low^Art", "low kidney art", number=3, study=3), tmp_path / "in" / "c")
+    save(one("Z904", "Kidney", "low kidney art", number=4, study=4), tmp_path / "in" / "d")
+    run(tmp_path / "in", tmp_path)
+    assert described(tmp_path / "out") == ["up, was", "venous", "low kidney art", "low kidney art"]
+    assert run(tmp_path / "in", tmp_path).n_written == 0
+
+
+def test_a_new_patient_whom_earlier_copies_name_renews_them(tmp_path):
+    save(one("Z901", "Kostka^Ewa", "Brzezinski up", number=1), tmp_path / "in" / "a")
+    run(tmp_path / "in", tmp_path)
+    save(one("Z900", "Brzezinski^Jan", "np", number=2, study=2), tmp_path / "in" / "b")
+    assert run(tmp_path / "in", tmp_path).n_written == 2
+    assert described(tmp_path / "out") == ["up", "np"]
 
 
 def test_a_name_that_an_archive_or_a_report_has_is_known_too(tmp_path):

@@ -103,6 +103,21 @@ def test_no_shared_file_of_a_scan_names_a_patient(tmp_path: Path, write_stack: C
         assert "14.05.1944" not in text, path.name
 
 
+def test_no_shared_file_of_a_scan_names_another_patient(tmp_path: Path, write_stack: Callable[..., None]) -> None:
+    people = [("Kostka^Ewa", "7654"), ("Zielinska^Anna", "KH-98765"), ("Low^Art", "120")]
+    texts = ["arterial ZIELINSKA KH98765", "low dose art KOSTKA", "arterial low dose"]
+    for number, ((name, patient_id), text) in enumerate(zip(people, texts, strict=True)):
+        header = {"PatientName": name, "PatientID": patient_id, "StudyInstanceUID": f"1.9.{number}"}
+        words = {"SeriesDescription": text, "ProtocolName": text, "StudyDescription": text, "ImageComments": text}
+        write_stack(tmp_path / "export", HEIGHTS, uid=f"1.2.{number}", name=f"{number}-{{}}", **header, **words)
+    scan_export(tmp_path / "export", tmp_path / "out" / "cohort.csv", settings=NEVER)
+    descriptions = [row["description"] for row in read_rows(tmp_path / "out" / "series.csv")]
+    assert descriptions == ["arterial low dose", "arterial", "low dose art"]
+    for name in ("series.csv", "series.html", "cohort.csv"):
+        text = (tmp_path / "out" / name).read_text(encoding="utf-8").casefold()
+        assert not any(one in text for one in ("zielinska", "98765", "kostka")), name
+
+
 def test_a_damaged_sequence_does_not_cost_the_slice(tmp_path: Path, write_stack: Callable[..., None]) -> None:
     folder = tmp_path / "export"
     write_stack(
