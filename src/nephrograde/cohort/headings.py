@@ -37,7 +37,9 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Headings by standard name, without blanks, signs, accents and capital letters; the more specific ones come first."""
 
-OTHER_GRADES: Final = re.compile("fuhrman|furhman|gleason|bosniak|edmondson|furman|asa|stage|stadium|分期")
+OTHER_GRADES: Final = re.compile(
+    "19[0-9]{2}|200[0-9]|fuhrman|furhman|gleason|bosniak|edmondson|furman|asa|stage|stadium|分期"
+)
 """Systems that are not WHO/ISUP, and stages."""
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.grade import SPELLINGS, read_grade
+from nephrograde.cohort.grade import SPELLINGS, is_of_other_system, read_grade
 from nephrograde.errors import Problem
 from nephrograde.sheet import is_blank, is_nothing
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _LISTED = 10  # rows listed individually per kind of mistake
 _WHOLE = re.compile(r"(\d{1,3})(?:[.,]0*)?")
 _GRADE_REMEDY = f"Write one WHO/ISUP grade from 1 to 4, such as {SPELLINGS}; or 0 and 1 in the whole column."
+_OTHER_REMEDY = (
+    "Have these tumours graded by WHO/ISUP, or remove the rows; the grades of Fuhrman and of WHO 2004 differ."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[
         text, value = row.cell(outcome), values[row.number]
         if not text:
             faults.add(row, outcome, what=": the outcome is empty", remedy="Fill it in or remove the row.")
+        elif value is None and is_of_other_system(text):
+            faults.add(row, outcome, what=f": '{text}' is a grade of another system", remedy=_OTHER_REMEDY)
         elif value is None:
             faults.add(row, outcome, what=f": '{text}' is not a grade", remedy=_GRADE_REMEDY)
         elif is_binary and value in {0, 1}:

@@ -488,6 +488,15 @@ def test_ids_that_differ_only_in_spelling_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_grade_of_an_older_system_is_refused_as_such(tmp_path: Path) -> None:
+    rows = rows_of()
+    for row, grade in zip(rows, ["WHO/ISUP (2016) 3级", "WHO 2004 grade 3", "Fuhrman 2", "III-IV"], strict=False):
+        row["isup_grade"] = grade
+    problems = refuse(tmp_path, rows)
+    assert [problem.place.split(",")[0] for problem in problems] == [f"cohort.csv row {row}" for row in (3, 4, 5)]
+    assert ["another system" in problem.what for problem in problems] == [True, True, False]
+
+
 def test_the_remedy_of_a_grade_lists_its_spellings(tmp_path: Path) -> None:
     rows = rows_of()
     rows[0]["isup_grade"] = "2-3"
