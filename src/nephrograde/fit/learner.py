@@ -56,6 +56,7 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     if job.initial is not None:
         load_initial(network, job.initial)
     if fabric.device.type == "cuda" and job.dimensions == 3:
+        network.arrange(torch.channels_last_3d)  # what tensor cores read
         network.resnet.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there
     decaying = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]

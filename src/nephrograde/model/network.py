@@ -32,8 +32,9 @@ ROWS_AT_ONCE = 8
 class Network(nn.Module):
     """ResNet-18 after scaling of the grey values: ``(n, channel, …)`` in [0, 1] to ``(n,)`` logits.
 
-    Only the image channel is scaled; a mask channel stays 0 and 1, so that padding means "not tumour". The weights are
-    kept channels-last, in which training is faster on a CPU and on a tensor-core GPU.
+    Only the image channel is scaled; a mask channel stays 0 and 1, so that padding means "not tumour". In 2D the
+    weights are kept channels-last, in which training is faster. In 3D they are kept as torch makes them: oneDNN returns
+    the gradient of a 3D kernel in that order, and on a CPU moving it into another takes longer than computing it.
     """
 
     centre: torch.Tensor
@@ -46,13 +47,18 @@ class Network(nn.Module):
         self.dimensions = dimensions
         self.channels = channels
         self.shortcut = shortcut
-        self.memory_format = torch.channels_last if dimensions == 2 else torch.channels_last_3d
-        self.resnet = resnet.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.resnet = resnet
+        self.arrange(torch.channels_last if dimensions == 2 else torch.contiguous_format)
         shape = (1, channels, *(1 for _ in range(dimensions)))
         centre, spread = torch.zeros(shape), torch.ones(shape)
         centre[:, 0], spread[:, 0] = CENTRE, SPREAD
         self.register_buffer("centre", centre, persistent=False)
         self.register_buffer("spread", spread, persistent=False)
+
+    def arrange(self, memory_format: torch.memory_format) -> None:
+        """Keep weights and pictures in this memory format."""
+        self.memory_format = memory_format
+        self.resnet.to(memory_format=memory_format)  # type: ignore[call-overload]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logit of high grade for every picture of a batch."""

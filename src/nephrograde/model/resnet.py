@@ -17,14 +17,56 @@ class _Layers(NamedTuple):
     """The layers for one number of dimensions."""
 
     conv: type[nn.Conv2d | nn.Conv3d]
+    wide_conv: type[ThinConv2d | ThinConv3d]
     norm: type[nn.BatchNorm2d | nn.BatchNorm3d]
     max_pool: type[nn.MaxPool2d | nn.MaxPool3d]
     mean_pool: type[nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d]
 
 
+class ThinConv2d(nn.Conv2d):
+    """A convolution of size 3 and padding 1 that leaves out the weights that meet nothing but padding.
+
+    Along an axis of one pixel only the middle of the kernel meets the picture. At the end of the network this is
+    common: a slice of 32 × 32 pixels is a single pixel there, and 8 of 9 weights are multiplied by zeros.
+
+    >>> conv = ThinConv2d(4, 5, kernel_size=3, padding=1)
+    >>> picture = torch.rand(1, 4, 6, 1)
+    >>> torch.allclose(conv(picture), nn.functional.conv2d(picture, conv.weight, conv.bias, padding=1), atol=1e-6)
+    True
+    """
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Convolve ``(n, channel, y, x)``."""
+        kernel, padding = _inner(self.weight, images)
+        return nn.functional.conv2d(images, kernel, self.bias, self.stride, padding)
+
+
+class ThinConv3d(nn.Conv3d):
+    """:class:`ThinConv2d` in 3D: of a box of 32 × 32 × 32 voxels a single voxel is left, which 1 of 27 weights meets.
+
+    >>> conv = ThinConv3d(4, 5, kernel_size=3, padding=1)
+    >>> picture = torch.rand(1, 4, 6, 6, 1)
+    >>> torch.allclose(conv(picture), nn.functional.conv3d(picture, conv.weight, conv.bias, padding=1), atol=1e-6)
+    True
+    """
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Convolve ``(n, channel, x, y, z)``."""
+        kernel, padding = _inner(self.weight, images)
+        return nn.functional.conv3d(images, kernel, self.bias, self.stride, padding)
+
+
+def _inner(kernel: torch.Tensor, images: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """The part of a kernel of size 3 that pictures of this shape meet, and the padding that is left."""
+    thin = [size == 1 for size in images.shape[2:]]
+    if any(thin):
+        kernel = kernel[(slice(None), slice(None), *(slice(1, 2) if one else slice(None) for one in thin))]
+    return kernel, [0 if one else 1 for one in thin]
+
+
 _LAYERS = {
-    2: _Layers(nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
-    3: _Layers(nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AdaptiveAvgPool3d),
+    2: _Layers(nn.Conv2d, ThinConv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d),
+    3: _Layers(nn.Conv3d, ThinConv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AdaptiveAvgPool3d),
 }
 
 
@@ -84,9 +126,9 @@ class Block(nn.Module):
         self, inputs: int, outputs: int, *, stride: int, layers: _Layers, downsample: nn.Module | None
     ) -> None:
         super().__init__()
-        self.conv1 = layers.conv(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv1 = layers.wide_conv(inputs, outputs, kernel_size=3, stride=stride, padding=1, bias=False)
         self.bn1 = layers.norm(outputs)
-        self.conv2 = layers.conv(outputs, outputs, kernel_size=3, padding=1, bias=False)
+        self.conv2 = layers.wide_conv(outputs, outputs, kernel_size=3, padding=1, bias=False)
         self.bn2 = layers.norm(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Weights: TypeAlias = dict[str, npt.NDArray[Any]]
-"""The weights of a network by name; kernels are stored channels-last, as the network keeps them."""
+"""The weights of a network by name; 2D kernels are channels-last, as the network keeps them."""
 
 _TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 """What a network holds, by the names of safetensors."""
@@ -33,8 +33,8 @@ def parse_weights(raw: bytes, weights_path: Path) -> Weights:
         RunError: If the bytes are damaged, or a weight is not finite.
     """
     try:
-        weights = {name: _channels_last(array) for name, array in _arrays(raw).items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        weights = {name: _arranged(array) for name, array in _arrays(raw).items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
     spoilt = next((name for name, array in weights.items() if not _is_finite(array)), None)
     if spoilt is not None:
@@ -68,9 +68,9 @@ def _arrays(raw: bytes) -> Weights:
     return arrays
 
 
-def _channels_last(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Copy a kernel ``(output, input, …)`` so that the inputs lie side by side; everything else as it is."""
-    if array.ndim < 4:
+def _arranged(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Copy a 2D kernel ``(output, input, y, x)`` so that the inputs lie side by side; everything else as it is."""
+    if array.ndim != 4:
         return array.copy()
     # A new array, as numpy would leave one as it is if only axes of size 1 move, and torch takes strides literally.
     return np.moveaxis(np.moveaxis(array, 1, -1).copy(order="C"), -1, 1)

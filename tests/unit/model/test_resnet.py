@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nephrograde.model.network import build_network, score
-from nephrograde.model.resnet import ResNet18, SlicedMaxPool3d
+from nephrograde.model.resnet import ResNet18, SlicedMaxPool3d, ThinConv2d, ThinConv3d
 from nephrograde.model.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
@@ -137,3 +137,17 @@ def test_sliced_pooling_equals_torch_s(shape: tuple[int, ...]) -> None:
     (of_ours,) = torch.autograd.grad((ours * weight).sum(), volume)
     (of_theirs,) = torch.autograd.grad((theirs * weight).sum(), volume)
     torch.testing.assert_close(of_ours, of_theirs)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (4, 2), (1, 1, 1), (1, 6, 1), (2, 3, 2)])
+def test_thin_pictures_are_convolved_as_all_others(shape: tuple[int, ...], stride: int) -> None:
+    thin, plain = (ThinConv2d, torch.nn.Conv2d) if len(shape) == 2 else (ThinConv3d, torch.nn.Conv3d)
+    ours = seeded(0, lambda: thin(3, 4, kernel_size=3, stride=stride, padding=1)).double()
+    theirs = plain(3, 4, kernel_size=3, stride=stride, padding=1).double()
+    theirs.load_state_dict(ours.state_dict())
+    pictures = seeded(1, lambda: torch.rand(2, 3, *shape, dtype=torch.float64))
+    for conv in (ours, theirs):
+        (conv(pictures) ** 2).sum().backward()
+    torch.testing.assert_close(ours(pictures), theirs(pictures))
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad)

@@ -168,14 +168,18 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [build_network, build_hollow_network])
-def test_own_weights_round_trip(build: Callable[..., Network], tmp_path: Path) -> None:
-    network, other = build_network(2, channels=1), build(2, channels=1)
+@pytest.mark.parametrize(("dimensions", "shape"), [(2, (32, 32)), (3, (16, 16, 16))])
+def test_own_weights_round_trip(
+    build: Callable[..., Network], dimensions: Literal[2, 3], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    network, other = build_network(dimensions, channels=1), build(dimensions, channels=1)
     save_weights(network.resnet.state_dict(), tmp_path / "weights.safetensors")
     load_weights(other, tmp_path / "weights.safetensors")
     given = network.state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in other.state_dict().items())
-    assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=torch.channels_last)
-    images = np.random.default_rng(0).random((3, 1, 32, 32)).astype(np.float16)
+    arranged = torch.channels_last if dimensions == 2 else torch.contiguous_format
+    assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=arranged)
+    images = np.random.default_rng(0).random((3, 1, *shape)).astype(np.float16)
     assert score(other, images).tolist() == score(network, images).tolist()
 
 
