@@ -14,27 +14,25 @@ A large p value does not show that two models are equal.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.errors import ScoresError
-from nephrograde.evaluation.delong import Placements, normal_quantile, place, two_sided_p
+from nephrograde.evaluation.delong import normal_quantile, two_sided_p
 from nephrograde.evaluation.family import Family, family_of, holm
 from nephrograde.evaluation.interval import difference_bounds
 from nephrograde.evaluation.paired_shares import share_difference_interval
+from nephrograde.evaluation.pairs import auc_differences, pair_models
 from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nephrograde.evaluation.family import Arms, Primary
-    from nephrograde.evaluation.interval import Area
+    from nephrograde.evaluation.pairs import AucDifference, Pair
     from nephrograde.evaluation.scores import ModelScores, SplitName
-    from nephrograde.vocabulary import FloatVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,62 +92,6 @@ class Comparison:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models on their common patients, in the same order, and the patients of each that the other did not score."""
-
-    model_a: str
-    model_b: str
-    a: ModelScores
-    b: ModelScores
-    split: SplitName
-    dropped_a: int = 0
-    dropped_b: int = 0
-
-    @property
-    def remark(self) -> str:
-        """Which patients they are, in English, as in the tables."""
-        if not self.dropped_a and not self.dropped_b:
-            return f"{self.split} patients"
-        dropped = f"{self.dropped_a} of {self.model_a} and {self.dropped_b} of {self.model_b} dropped"
-        return f"{self.split} patients that both models scored ({dropped})"
-
-
-@dataclass(frozen=True, slots=True)
-class AucDifference:
-    """AUC of a minus AUC of b on the patients of a pair, with DeLong's variance.
-
-    ``reason`` says why nothing can be tested, and is None otherwise. Two models that rank all patients alike differ by
-    0 with variance 0 and have no reason. ``is_perfect``: one AUC is exactly 0 or 1, so the test is unreliable.
-    ``areas`` are both AUCs, and ``covariance`` theirs, where there are patients of both grades.
-    """
-
-    pair: Pair
-    value: float
-    variance: float
-    reason: Reason | None = None
-    is_perfect: bool = False
-    areas: tuple[Area, Area] | None = None
-    covariance: float = math.nan
-
-    @property
-    def reason_text(self) -> str:
-        """The reason in English, as in the tables; empty if there is none."""
-        if self.reason is Reason.ONE_GRADE:
-            return f"all common patients are {'high' if self.pair.a.is_high.all() else 'low'} grade"
-        return {
-            None: "",
-            Reason.NO_COMMON_PATIENTS: "no common patients",
-            Reason.SINGLE_PATIENT: "a single common patient of one grade, and so no variance",
-            Reason.CONSTANT_DIFFERENCE: "the difference is the same in every patient, and so its variance 0",
-        }[self.reason]
-
-    @property
-    def warning(self) -> str:
-        """What makes the test unreliable, in English, as in the tables; empty if nothing does."""
-        return "one AUC is exactly 0 or 1: unreliable" if self.is_perfect else ""
-
-
 def compare_models(
     models: Mapping[str, ModelScores],
     thresholds: Mapping[str, float],
@@ -195,61 +137,6 @@ def compare_models(
     return adjust(rows, arms=arms, primary=primary)
 
 
-def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:
-    """Restrict every pair of models to their common patients, matched by patient id.
-
-    Args:
-        models: The scores of each model in one split, by model id; the order decides which model is a and which b.
-        split: The split of the scores; given in the remark.
-
-    Returns:
-        Every pair once, in the order of the models.
-
-    Raises:
-        ScoresError: Two models disagree on a patient's truth.
-
-    >>> from nephrograde.evaluation.scores import ModelScores
-    >>> a = ModelScores(("A", "B"), np.array([False, True]), np.array([0.25, 0.75]))
-    >>> b = ModelScores(("B", "C"), np.array([True, True]), np.array([0.5, 0.5]))
-    >>> pair_models({"a": a, "b": b}, split="test")[0].remark
-    'test patients that both models scored (1 of a and 1 of b dropped)'
-    """
-    return [_pair(a, b, models, split=split) for a, b in itertools.combinations(models, 2)]
-
-
-def auc_differences(pairs: Sequence[Pair]) -> list[AucDifference]:
-    """Compute the paired AUC difference of every pair; placements are computed once for models with the same patients.
-
-    Args:
-        pairs: From :func:`pair_models`.
-
-    Returns:
-        One difference per pair, in the same order; NaN with a reason if it cannot be computed.
-
-    Source:
-        DeLong 1988.
-    """
-    groups: dict[tuple[str, ...], dict[str, FloatVector]] = {}
-    for pair in pairs:
-        group = groups.setdefault(pair.a.patient_ids, {})
-        group[pair.model_a], group[pair.model_b] = pair.a.p_high, pair.b.p_high
-    placed: dict[tuple[str, ...], Placements] = {}
-    differences = []
-    for pair in pairs:
-        patient_ids, truths = pair.a.patient_ids, pair.a.is_high
-        if not patient_ids:
-            differences.append(AucDifference(pair, math.nan, math.nan, Reason.NO_COMMON_PATIENTS))
-        elif truths.all() or not truths.any():
-            differences.append(AucDifference(pair, math.nan, math.nan, Reason.ONE_GRADE))
-        else:
-            group = groups[patient_ids]
-            if patient_ids not in placed:
-                placed[patient_ids] = place(np.stack(list(group.values())), truths)
-            position = [list(group).index(model) for model in (pair.model_a, pair.model_b)]
-            differences.append(_difference(pair, placed[patient_ids], position))
-    return differences
-
-
 def adjust(
     rows: Sequence[Comparison], *, arms: Arms | None = None, primary: Primary | None = None
 ) -> tuple[Comparison, ...]:
@@ -280,36 +167,6 @@ def adjust(
     return tuple(adjusted)
 
 
-def _pair(model_a: str, model_b: str, models: Mapping[str, ModelScores], *, split: SplitName) -> Pair:
-    a, b = models[model_a], models[model_b]
-    dropped_a, dropped_b = 0, 0
-    if a.patient_ids != b.patient_ids:
-        common = tuple(sorted(set(a.patient_ids) & set(b.patient_ids)))
-        dropped_a, dropped_b = len(a) - len(common), len(b) - len(common)
-        a, b = a.select(common), b.select(common)
-    differing = np.flatnonzero(a.is_high != b.is_high)
-    if differing.size:
-        raise ScoresError(
-            f"Patient {a.patient_ids[int(differing[0])]}: is_high differs between models {model_a} and {model_b}. "
-            "Correct the one that is wrong."
-        )
-    return Pair(model_a, model_b, a, b, split, dropped_a, dropped_b)
-
-
-def _difference(pair: Pair, placements: Placements, position: Sequence[int]) -> AucDifference:
-    value, variance = placements.difference(*position)
-    reason, is_perfect = None, False
-    if math.isnan(variance):
-        reason = Reason.SINGLE_PATIENT
-    elif variance == 0.0 and value != 0.0:
-        reason = Reason.CONSTANT_DIFFERENCE
-    else:
-        is_perfect = variance > 0.0 and bool(np.isin(placements.aucs()[list(position)], (0.0, 1.0)).any())
-    areas = placements.area(position[0]), placements.area(position[1])
-    both = Placements(placements.of_high[list(position)], placements.of_low[list(position)])
-    return AucDifference(pair, value, variance, reason, is_perfect, areas, float(both.covariance()[0, 1]))
-
-
 def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
     pair = difference.pair
     if difference.reason is not None:
@@ -318,7 +175,8 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
     error = math.sqrt(difference.variance)
     low, high = difference_bounds(difference.value, difference.variance, z=normal_quantile(confidence))
     z = difference.value / error if error else 0.0
-    remarks = [f"paired DeLong, {100 * confidence:g} % CI", pair.remark, difference.warning]
+    by_fold = "" if difference.folds is None else f", mean of {difference.folds} folds"
+    remarks = [f"paired DeLong{by_fold}, {100 * confidence:g} % CI", pair.remark, difference.warning]
     caution = Caution.PERFECT_AUC if difference.is_perfect else None
     if not error:
         remarks.append("both models rank the patients alike")

@@ -93,6 +93,16 @@ class Placements:
             variance = math.nan
         return Area(value, variance, self.n_high, self.n_low)
 
+    def shared(self, first: int, second: int) -> float:
+        """Compute the covariance of two AUCs.
+
+        Args:
+            first: Row of the first model.
+            second: Row of the second.
+        """
+        both = Placements(self.of_high[[first, second]], self.of_low[[first, second]])
+        return float(both.covariance()[0, 1])
+
     def difference(self, first: int, second: int) -> tuple[float, float]:
         """Compute the difference of two AUCs and its variance.
 

@@ -19,9 +19,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from nephrograde.evaluation.compare import AucDifference, auc_differences, pair_models
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.interval import paired_bounds, tail_beyond
+from nephrograde.evaluation.pairs import AucDifference, auc_differences, pair_models
 from nephrograde.evaluation.power import check_margin, detectable_difference, patients_for_noninferiority
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, Verdict, is_trusted
 

@@ -15,45 +15,32 @@ Source: LeDell, Petersen & van der Laan 2015, Electron J Stat 9:1583.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.interval import Area, auc_bounds
+from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.interval import auc_bounds
 from nephrograde.evaluation.metrics import Estimate, auc, auc_delong
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import paired_vectors
+from nephrograde.evaluation.stratified import fold_areas
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from nephrograde.evaluation.compare import Comparison
     from nephrograde.evaluation.equivalence import Equivalence
     from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.evaluation.stratified import FoldAreas
 
 STRATIFIED, LEDELL, POOLED = "auc", "auc_ledell", "auc_pooled"
 CALLS = ("accuracy", "sensitivity", "specificity")
 """Measures of calls, which depend on the threshold."""
 Tested = TypeVar("Tested", bound="Comparison | Equivalence")
-
-
-@dataclass(frozen=True, slots=True)
-class FoldArea:
-    """The AUC of one fold.
-
-    ``of_high`` is the sum of squares of the high-grade patients' placements about the AUC (see
-    :mod:`nephrograde.evaluation.delong`), ``of_low`` that of the low-grade patients.
-    """
-
-    value: float
-    of_high: float
-    of_low: float
-    n_high: int
-    n_low: int
 
 
 def stratified_auc(
@@ -86,18 +73,17 @@ def stratified_auc(
     >>> print(stratified_auc(p_high, [0, 0, 1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]))
     0.875 (0.228–0.994)
     """
-    areas, left_out = _areas(p_high, is_high, folds)
-    value, variance = _mean_auc(areas), _variance(areas)
+    areas = _areas(p_high, is_high, folds)
+    area, left_out = areas.area(0), areas.left_out
     made = replace(
         _estimate(STRATIFIED, areas, confidence=confidence),
         note=f"{left_out} of {left_out + len(areas)} folds left out: patients of one grade" if left_out else "",
         caution=Caution.FOLDS_LEFT_OUT if left_out else None,
         caution_value=left_out or None,
     )
-    if math.isnan(variance):
+    if math.isnan(area.variance):
         note = "no interval: no fold has two patients of each grade"
         return replace(made, note=note, caution=Caution.SINGLE_PATIENT, caution_value=None)
-    area = Area(value, variance, made.n_high, made.n - made.n_high)
     low, high = auc_bounds(area, z=normal_quantile(confidence))
     if area.has_variance:
         return replace(made, low=low, high=high)
@@ -136,13 +122,11 @@ def ledell_auc(
     >>> print(ledell_auc(p_high, [0, 0, 1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]))
     0.875 (0.630–1.000)
     """
-    areas, _ = _areas(p_high, is_high, folds)
+    areas = _areas(p_high, is_high, folds)
     made = replace(_estimate(LEDELL, areas, confidence=confidence), method=f"LeDell, {100 * confidence:g} % CI")
     n, n_high = made.n, made.n_high
-    squares = (
-        ((n / n_high) ** 2 * area.of_high + (n / (n - n_high)) ** 2 * area.of_low) / (area.n_high + area.n_low)
-        for area in areas
-    )
+    of_high, of_low = areas.of_high[:, 0, 0], areas.of_low[:, 0, 0]
+    squares = ((n / n_high) ** 2 * of_high + (n / (n - n_high)) ** 2 * of_low) / (areas.n_high + areas.n_low)
     variance = math.fsum(squares) / len(areas) / n
     if not variance:
         return replace(made, note="no interval: variance 0", caution=Caution.ZERO_VARIANCE)
@@ -222,53 +206,18 @@ def _of_fitted_folds(row: Tested, chosen: Collection[str]) -> Tested:
     return replace(row, method=f"{row.method}; {words}", caution=row.caution or caution)
 
 
-def _areas(p_high: npt.ArrayLike, is_high: npt.ArrayLike, folds: npt.ArrayLike) -> tuple[list[FoldArea], int]:
-    """The AUC of every fold with both grades, and the number of other folds."""
+def _areas(p_high: npt.ArrayLike, is_high: npt.ArrayLike, folds: npt.ArrayLike) -> FoldAreas:
     predictions, truths = paired_vectors(p_high, is_high)
-    numbers = np.asarray(folds)
-    if numbers.shape != truths.shape:
-        raise ScoresError(f"{numbers.shape} folds for {truths.shape} truths. Give the fold of each patient.")
-    areas = []
-    names = np.unique(numbers)
-    for name in names:
-        own = numbers == name
-        if not truths[own].any() or truths[own].all():
-            continue
-        placements = place(predictions[own][np.newaxis], truths[own])
-        value = float(placements.aucs()[0])
-        n_high, n_low = placements.n_high, placements.n_low
-        of_high = float(((placements.of_high / n_low - value) ** 2).sum())
-        of_low = float(((placements.of_low / n_high - value) ** 2).sum())
-        areas.append(FoldArea(value, of_high, of_low, n_high, n_low))
-    if not areas:
-        raise ScoresError(
-            "No fold has patients of both grades, and so none has an AUC. Use fewer folds.", Reason.ONE_GRADE
-        )
-    return areas, len(names) - len(areas)
+    return fold_areas(predictions[np.newaxis], truths, folds)
 
 
-def _mean_auc(areas: Sequence[FoldArea]) -> float:
-    return math.fsum(area.value for area in areas) / len(areas)
-
-
-def _variance(areas: Sequence[FoldArea]) -> float:
-    """The variance of the mean AUC; NaN if no fold has two patients of each grade."""
-    spare_high = sum(area.n_high - 1 for area in areas)
-    spare_low = sum(area.n_low - 1 for area in areas)
-    if not spare_high or not spare_low:
-        return math.nan
-    of_high = math.fsum(area.of_high for area in areas) / spare_high
-    of_low = math.fsum(area.of_low for area in areas) / spare_low
-    return math.fsum(of_high / area.n_high + of_low / area.n_low for area in areas) / len(areas) ** 2
-
-
-def _folds(areas: Sequence[FoldArea]) -> str:
+def _folds(areas: FoldAreas) -> str:
     return "1 fold" if len(areas) == 1 else f"mean of {len(areas)} folds"
 
 
-def _estimate(measure: str, areas: Sequence[FoldArea], *, confidence: float) -> Estimate:
+def _estimate(measure: str, areas: FoldAreas, *, confidence: float) -> Estimate:
     """The mean AUC without an interval, which its caller fills in."""
-    n_high = sum(area.n_high for area in areas)
-    n = n_high + sum(area.n_low for area in areas)
+    area = areas.area(0)
     method = f"{_folds(areas)}, LeDell on the logit scale, {100 * confidence:g} % CI"
-    return Estimate(measure, _mean_auc(areas), math.nan, math.nan, n, n_high, method, confidence=confidence)
+    n = area.n_high + area.n_low
+    return Estimate(measure, area.value, math.nan, math.nan, n, area.n_high, method, confidence=confidence)

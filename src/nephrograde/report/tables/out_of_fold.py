@@ -55,13 +55,20 @@ def out_of_fold_words(run: Results) -> OutOfFoldWords:
         calls=calls,
         table=t("{first} {second}", first=auc, second=calls) if calls else auc,
         mcnemar=mcnemar,
-        tests=t(
-            "P values and intervals of differences are those of scores pooled over the folds. They hold for the models "
-            "as fitted only: other training patients would have given other models, which they do not take into "
-            "account."
-        ),
+        tests=_test_words(run),
         curves=t("The curves are pooled over the folds.") if is_by_fold(run) else "",
     )
+
+
+def _test_words(run: Results) -> str:
+    fitted = t(
+        "P values and intervals of differences hold for the models as fitted only: other training patients would have "
+        "given other models, which they do not take into account."
+    )
+    repeated = t("The section on how much results vary compares the models over other training patients as well.")
+    first = t("Differences of AUCs compare patients within folds, too.") if is_by_fold(run) else ""
+    said = t("{first} {second}", first=first, second=fitted) if first else fitted
+    return t("{first} {second}", first=said, second=repeated) if run.procedures else said
 
 
 def auc_words(run: Results) -> str:
