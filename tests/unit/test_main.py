@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 AROUND = """
-import atexit, sys, threading, time
+import atexit, sys, threading
 
 class Left:
     def __del__(self):
         print("taken apart")
 
 def work():
-    time.sleep(0.3)
+    threading.main_thread().join()
     print("thread")
 
 left = Left()
