@@ -7,7 +7,6 @@ scores. Only one process at a time writes to a run folder.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -103,18 +102,13 @@ def check_study(
     study: Study, run: Run, *, command: str = "", language: Language = "en", progress: Progress = silent
 ) -> tuple[CohortQuality, Path]:
     """Prepare and check every scan; returns the findings and the path of the page that shows them."""
-    from nephrograde.quality.readiness import find_obstacles
-    from nephrograde.quality.survey import check_quality
+    from nephrograde.quality.stage import check_cohort
     from nephrograde.sample.stage import prepare_scans
 
     with _opened(study, run, command) as (folder, cohort, split):
         prepared = prepare_scans(study, cohort, folder, progress=progress)
-        of_table = [finding for finding in prepared.findings if finding.is_of_table or finding.leaves_patient_out]
-        quality_dir, page_path = folder.quality.quality_dir, folder.quality.page_path(language)
-        with progress("Checking scans", cohort.n_scans) as advance:
-            quality = check_quality(cohort, study, quality_dir, table_findings=of_table, advance=advance)
-        quality = replace(quality, obstacles=find_obstacles(study, cohort, split, prepared))
-        return quality, write_quality_page(quality_dir, page_path, language)
+        quality = check_cohort(study, cohort, split, folder, prepared=prepared, progress=progress)
+        return quality, write_quality_page(folder.quality.quality_dir, folder.quality.page_path(language), language)
 
 
 def fit_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> None:
