@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nephrograde.errors import NephrogradeError
+    from nephrograde.reads.analysis import ReaderAnalysis
     from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.sources.template import Template
@@ -120,6 +121,22 @@ def print_scan(result: ScanResult) -> None:
         say(sentence, err=True)
     for note in result.notes:
         say(told(note), err=True)
+
+
+def print_readers(analysis: ReaderAnalysis) -> None:
+    """Print the analysis of readers: remarks on the table, the tables of results, and what they answer."""
+    from nephrograde.report.tables.readers import reader_answers, reader_counts, reader_remarks, reader_tables
+
+    for note in analysis.reads.notes:
+        say(told(note), err=True)
+    for sentence in reader_remarks(analysis):
+        say(sentence, err=True)
+    for table in reader_tables(analysis):
+        print_rows(table.headings, table.rows, table.title)
+        for note in table.notes:
+            say(note)
+    for sentence in (reader_counts(analysis), *reader_answers(analysis)):
+        say(sentence)
 
 
 def _of_phase(phase: str, count: int) -> str:

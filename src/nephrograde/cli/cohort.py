@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from nephrograde.cli.shared import Encoding, Lang, StudyOptions
+from nephrograde.cli.shared import Encoding, Lang, StudyOptions, with_options
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
@@ -52,81 +53,104 @@ def demo(
     run_and_print(study_path, StudyOptions(out=run_dir, lang=lang))
 
 
-@commands.command()
-def scan(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="The DICOM export: any folder tree, including archives.")
-    ] = None,
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """Options of ``scan``."""
+
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The cohort table to write; with --index, a folder.", show_default=False),
-    ] = None,
+    ] = None
     index: Annotated[
         Path | None, typer.Option("--index", metavar="FILE.csv", help="Plan from a table of series, without images.")
-    ] = None,
+    ] = None
     table: Annotated[
         Path | None,
         typer.Option("--table", help="A table of grades, dates of surgery and other columns, joined by patient_id."),
-    ] = None,
+    ] = None
     corrections: Annotated[
         Path | None,
         typer.Option("--corrections", help="A table of series_uid and phase of manually reviewed series."),
-    ] = None,
-    look: Annotated[
-        Look, typer.Option("--look", help="Which images are examined to determine their phase.")
-    ] = "uncertain",
+    ] = None
+    look: Annotated[Look, typer.Option("--look", help="Which images are examined to determine their phase.")] = (
+        "uncertain"
+    )
     organs: Annotated[
         Path | None, typer.Option("--organs", help="Folder of TotalSegmentator masks, named by SeriesInstanceUID.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None,
-    lang: Lang = "en",
+    ] = None
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None
+    lang: Lang = "en"
     columns: Annotated[
         list[str] | None,
         typer.Option(
             "--columns", metavar="NAME=HEADING", help="A column of --table: isup_grade=分级. May be repeated."
         ),
-    ] = None,
+    ] = None
     keep: Annotated[
         list[str] | None,
         typer.Option(
             "--keep", metavar="HEADING", help="Also carry this column of --table into the cohort. May be repeated."
         ),
-    ] = None,
-    encoding: Encoding = None,
-    *,
+    ] = None
+    encoding: Encoding = None
     keep_ids: Annotated[
         bool, typer.Option("--keep-ids", help="Keep the PatientID of the export instead of P0001, P0002, …")
-    ] = False,
+    ] = False
+
+    def headings(self) -> dict[str, str]:
+        """Headings of ``--table`` by the column of the cohort that they become.
+
+        Raises:
+            InputError: Headings are named, but no table.
+        """
+        from nephrograde.sources.scan.grades import parse_columns
+
+        heading_of = parse_columns(self.columns or (), self.keep or ())
+        if heading_of and self.table is None:
+            option = "--columns" if self.columns else "--keep"
+            raise InputError([Problem(option, "names columns of --table, which is missing", "Give the table, too.")])
+        return heading_of
+
+
+@commands.command()
+@with_options(ScanOptions)
+def scan(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="The DICOM export: any folder tree, including archives.")
+    ] = None,
+    *,
+    options: ScanOptions,
 ) -> None:
     """Find the CT series of a DICOM export, choose the best one per phase, and write a cohort table."""
     from nephrograde import scanning
-    from nephrograde.sources.scan.grades import parse_columns
     from nephrograde.sources.scan.scan import ScanSettings
 
-    if (folder is None) == (index is None):
+    if (folder is None) == (options.index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
-    heading_of = parse_columns(columns or (), keep or ())
-    if heading_of and table is None:
-        option = "--columns" if columns else "--keep"
-        raise InputError([Problem(option, "names columns of --table, which is missing", "Give the table, too.")])
-    if index is not None:
+    headings = options.headings()
+    if options.index is not None:
         result, page_path = scanning.plan_from_index(
-            index, out or Path("plan"), grades_path=table, encoding=encoding, columns=heading_of, language=lang
+            options.index,
+            options.out or Path("plan"),
+            grades_path=options.table,
+            encoding=options.encoding,
+            columns=headings,
+            language=options.lang,
         )
     elif folder is not None:
         settings = ScanSettings(
-            look=look,
-            keep_ids=keep_ids,
-            workers=workers,
-            grades_path=table,
-            corrections_path=corrections,
-            organs_dir=organs,
-            encoding=encoding,
-            columns=heading_of,
+            look=options.look,
+            keep_ids=options.keep_ids,
+            workers=options.workers,
+            grades_path=options.table,
+            corrections_path=options.corrections,
+            organs_dir=options.organs,
+            encoding=options.encoding,
+            columns=headings,
         )
         with counting() as progress:
             result, page_path = scanning.scan_export(
-                folder, out or Path("cohort.csv"), settings=settings, language=lang, progress=progress
+                folder, options.out or Path("cohort.csv"), settings=settings, language=options.lang, progress=progress
             )
     print_scan(result)
     say(t("Table: {path}", path=result.table_path))

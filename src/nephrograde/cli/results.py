@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from nephrograde.cli.shared import Encoding, Lang, say_encoding
+from nephrograde.cli.shared import Encoding, Lang, say_encoding, with_options
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
-from nephrograde.terminal import print_rows, say
+from nephrograde.terminal import print_readers, print_rows, say
 
 commands = typer.Typer()
 
@@ -48,86 +49,115 @@ def compare(
     say(t("Page: {path}", path=page_path))
 
 
+@dataclass(frozen=True, slots=True)
+class PrintedOptions:
+    """Options of ``audit``: the printed values of one model, those it is compared with, and how the result is shown."""
+
+    n: Annotated[str, typer.Option("--n", metavar="COUNT", help="Number of test patients, or a range like 80-100.")] = (
+        ""
+    )
+    accuracy: PrintedValue = ""
+    sensitivity: PrintedValue = ""
+    specificity: PrintedValue = ""
+    ppv: PrintedValue = ""
+    npv: PrintedValue = ""
+    balanced_accuracy: PrintedValue = ""
+    f1: PrintedValue = ""
+    kappa: PrintedValue = ""
+    youden: PrintedValue = ""
+    lr_plus: PrintedValue = ""
+    lr_minus: PrintedValue = ""
+    dor: PrintedValue = ""
+    auc: PrintedValue = ""
+    p: Annotated[
+        str, typer.Option("--p", metavar="TEXT", help="P of the comparison of two AUCs, with one --against.")
+    ] = ""
+    positives: Annotated[
+        str,
+        typer.Option("--positives", metavar="COUNT", help="Number of positive patients, or limits like 30-50 or >=30."),
+    ] = ""
+    mean_of: Annotated[
+        str,
+        typer.Option("--mean-of", metavar="COUNT", help="Tables of the same patients whose mean is printed."),
+    ] = ""
+    folds: Annotated[
+        str,
+        typer.Option("--folds", metavar="COUNT", help="Folds that divide the patients, over which values are means."),
+    ] = ""
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = ""
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
+    ] = None
+    encoding: Encoding = None
+    lang: Lang = "en"
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+
+    @property
+    def cells(self) -> dict[str, str]:
+        """The printed values by the column of a table that would hold them."""
+        from nephrograde.printed.reading import COLUMNS
+
+        return {column: getattr(self, column) for column in COLUMNS if column != "group"}
+
+
 @commands.command()
+@with_options(PrintedOptions)
 def audit(
     models_path: Annotated[
         Path | None,
         typer.Argument(metavar="MODELS.csv", help="A table of printed values, one row per model, instead of options."),
     ] = None,
-    n: Annotated[
-        str, typer.Option("--n", metavar="COUNT", help="Number of test patients, or a range like 80-100.")
-    ] = "",
-    accuracy: PrintedValue = "",
-    sensitivity: PrintedValue = "",
-    specificity: PrintedValue = "",
-    ppv: PrintedValue = "",
-    npv: PrintedValue = "",
-    balanced_accuracy: PrintedValue = "",
-    f1: PrintedValue = "",
-    kappa: PrintedValue = "",
-    youden: PrintedValue = "",
-    lr_plus: PrintedValue = "",
-    lr_minus: PrintedValue = "",
-    dor: PrintedValue = "",
-    auc: PrintedValue = "",
-    p: Annotated[
-        str, typer.Option("--p", metavar="TEXT", help="P of the comparison of two AUCs, with one --against.")
-    ] = "",
-    positives: Annotated[
-        str,
-        typer.Option("--positives", metavar="COUNT", help="Number of positive patients, or limits like 30-50 or >=30."),
-    ] = "",
-    mean_of: Annotated[
-        str,
-        typer.Option("--mean-of", metavar="COUNT", help="Tables of the same patients whose mean is printed."),
-    ] = "",
-    folds: Annotated[
-        str,
-        typer.Option("--folds", metavar="COUNT", help="Folds that divide the patients, over which values are means."),
-    ] = "",
-    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The model's name.")] = "",
-    against: Annotated[
-        list[str] | None,
-        typer.Option("--against", metavar="KEY=VALUE,…", help='Another model: "name=b,auc=0.92". May be repeated.'),
-    ] = None,
-    encoding: Encoding = None,
-    lang: Lang = "en",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    options: PrintedOptions,
 ) -> None:
     """Find the confusion tables that reproduce printed values, and whether models can share a test set."""
     from nephrograde.printed.audit import audit_all
     from nephrograde.printed.reading import models_of
 
-    del lang  # main() has set it, as for all commands
-    cells = {
-        "name": name,
-        "n": n,
-        "positives": positives,
-        "accuracy": accuracy,
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-        "ppv": ppv,
-        "npv": npv,
-        "balanced_accuracy": balanced_accuracy,
-        "f1": f1,
-        "kappa": kappa,
-        "youden": youden,
-        "lr_plus": lr_plus,
-        "lr_minus": lr_minus,
-        "dor": dor,
-        "auc": auc,
-        "p": p,
-        "mean_of": mean_of,
-        "folds": folds,
-    }
     if models_path is not None:
-        say_encoding(models_path, encoding)
-    audits = audit_all(models_of(models_path, cells, against or (), encoding=encoding))
-    say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if as_json else audits.as_text())
+        say_encoding(models_path, options.encoding)
+    audits = audit_all(models_of(models_path, options.cells, options.against or (), encoding=options.encoding))
+    say(json.dumps(audits.as_dict(), indent=2, ensure_ascii=False) if options.as_json else audits.as_text())
+
+
+@dataclass(frozen=True, slots=True)
+class ReadersOptions:
+    """Options of ``readers``: what is compared, and how."""
+
+    scores: Annotated[
+        Path | None, typer.Option("--scores", metavar="SCORES.csv", help="Scores of a model on the same patients.")
+    ] = None
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model of --scores; without it, the reader of the table who is the model."),
+    ] = None
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", help="The modality to subtract from the others [default: the first of the table]."),
+    ] = None
+    covariance: Annotated[
+        Literal["delong", "jackknife"], typer.Option("--covariance", help="How covariances of AUCs are estimated.")
+    ] = "delong"
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.999, help="Coverage probability of the intervals.")
+    ] = 0.95
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="NAME=HEADING", help="A column of the reads: reader=医师. May be repeated."),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder of the page and the table [default: readers-<READS>].")
+    ] = None
+    encoding: Encoding = None
+    lang: Lang = "en"
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; files are written only if --out is given.")] = (
+        False
+    )
 
 
 @commands.command()
+@with_options(ReadersOptions)
 def readers(
     reads: Annotated[
         Path,
@@ -136,71 +166,31 @@ def readers(
             help="One row per read: reader, patient_id, score, and modality and is_high or isup_grade where known.",
         ),
     ],
-    scores: Annotated[
-        Path | None, typer.Option("--scores", metavar="SCORES.csv", help="Scores of a model on the same patients.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="The model of --scores; without it, the reader of the table who is the model."),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option("--baseline", help="The modality to subtract from the others [default: the first of the table]."),
-    ] = None,
-    covariance: Annotated[
-        Literal["delong", "jackknife"], typer.Option("--covariance", help="How covariances of AUCs are estimated.")
-    ] = "delong",
-    confidence: Annotated[
-        float, typer.Option("--confidence", min=0.5, max=0.999, help="Coverage probability of the intervals.")
-    ] = 0.95,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option("--columns", metavar="NAME=HEADING", help="A column of the reads: reader=医师. May be repeated."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the page and the table [default: readers-<READS>].")
-    ] = None,
-    encoding: Encoding = None,
-    lang: Lang = "en",
-    *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON; files are written only if --out is given.")
-    ] = False,
+    options: ReadersOptions,
 ) -> None:
     """Compare several readers with and without the model, and the model with the mean reader (MRMC analysis)."""
     from nephrograde.reads.call import readers as analyse
     from nephrograde.report.pages.readers_page import write_readers_page
-    from nephrograde.report.tables.readers import reader_answers, reader_counts, reader_remarks, reader_tables
     from nephrograde.sources.scan.grades import parse_columns
 
-    del lang
-    if not as_json:
-        say_encoding(reads, encoding)
+    if not options.as_json:
+        say_encoding(reads, options.encoding)
     analysis = analyse(
         reads,
-        scores,
-        model=model,
-        baseline=baseline,
-        covariance=covariance,
-        confidence=confidence,
-        columns=parse_columns(columns or ()),
-        encoding=encoding,
+        options.scores,
+        model=options.model,
+        baseline=options.baseline,
+        covariance=options.covariance,
+        confidence=options.confidence,
+        columns=parse_columns(options.columns or ()),
+        encoding=options.encoding,
     )
-    if out is not None or not as_json:
-        page_path = write_readers_page(analysis, out or Path(f"readers-{reads.stem}"))
-    if as_json:
+    if options.out is not None or not options.as_json:
+        page_path = write_readers_page(analysis, options.out or Path(f"readers-{reads.stem}"))
+    if options.as_json:
         say(json.dumps(analysis.as_dict(), indent=2, ensure_ascii=False))
         return
-    for note in analysis.reads.notes:
-        say(told(note), err=True)
-    for sentence in reader_remarks(analysis):
-        say(sentence, err=True)
-    for table in reader_tables(analysis):
-        print_rows(table.headings, table.rows, table.title)
-        for note in table.notes:
-            say(note)
-    for sentence in (reader_counts(analysis), *reader_answers(analysis)):
-        say(sentence)
+    print_readers(analysis)
     say(t("Page: {path}", path=page_path))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from functools import wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nephrograde.study import Study
-
-    Options = TypeVar("Options")
 
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
 """The arguments of the command that is running."""
@@ -113,8 +111,8 @@ class StudyOptions:
         }
 
 
-def with_options(kind: type[Options]) -> Callable[[Callable[[Path, Options], None]], Callable[..., None]]:
-    """Give a command the fields of a dataclass as options; typer reads them from the signature.
+def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command with one argument and ``options`` the fields of a dataclass; typer reads them from the signature.
 
     Args:
         kind: A dataclass whose fields are annotated like typer parameters.
@@ -122,16 +120,16 @@ def with_options(kind: type[Options]) -> Callable[[Callable[[Path, Options], Non
     hints = get_type_hints(kind, include_extras=True)
     options = [
         inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
-        for one in fields(kind)  # type: ignore[arg-type]
+        for one in fields(kind)
     ]
 
-    def decorate(command: Callable[[Path, Options], None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hint_of = get_type_hints(command, include_extras=True)
         source, _ = inspect.signature(command).parameters.values()
 
         @wraps(command)
         def wrapped(**given: Any) -> None:
-            command(given.pop(source.name), kind(**given))
+            command(given.pop(source.name), options=kind(**given))
 
         parameters = [source.replace(annotation=hint_of[source.name]), *options]
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
