@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble
+    from nephrograde.predict.plausibility import Plausibility
+    from nephrograde.predict.seeing import Seen
     from nephrograde.run.folder import RunFolder
     from nephrograde.run.seal import Seal
     from nephrograde.study import Arm, Study
@@ -95,6 +97,10 @@ class Grader:
             judged = beside.submit(seen.judge)
             given = self._ensemble.p_high_of_folds(seen.region)
             plausibility = judged.result()
+        return self._answer(scan, seen, given, plausibility)
+
+    def _answer(self, scan: Scan, seen: Seen, given: Sequence[float], plausibility: Plausibility) -> Grading:
+        """Bring what the networks give onto the scale of the study, and call it by the frozen threshold."""
         p_high, of_folds = self.scale.of_ensemble(given), self.scale.of_networks(given)
         folds_high = sum(one >= self.threshold.value for one in of_folds)
         return Grading(
