@@ -13,6 +13,7 @@ import numpy as np
 
 from nephrograde.volume.coarse import cell_size, coarsen
 from nephrograde.volume.continuity import check_continuity, find_breaks
+from nephrograde.volume.contrast_step import check_contrast_steps, find_contrast_steps
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import FEWEST_SLICES
 from nephrograde.volume.hounsfield import Scaling, explain_scaling, find_scaling
@@ -42,7 +43,7 @@ def check_volume(volume: Volume) -> list[Fault]:
 
     Returns:
         What was noticed on reading; faults with code "too-few-slices", "not-finite", "constant" (fatal), "not-hu",
-        "air-replaced", "body-size", "voxel-size-default" or "no-orientation" (warning); and those of
+        "air-replaced", "body-size", "slices-phase", "voxel-size-default" or "no-orientation" (warning); and those of
         :func:`~nephrograde.volume.continuity.check_continuity`.
 
     "not-hu" means that no value is negative, or that air, fat and soft tissue do not lie where they do in HU.
@@ -160,16 +161,25 @@ def _check_content(volume: Volume, low: float, high: float) -> list[Fault]:
                 "For CT, restore the rescale intercept; for PET or MR, give the phase its own [window].",
             )
         )
+    is_hu = low < 0 and scaling == Scaling()
+    if is_hu:
+        faults += check_surroundings(coarse, cell_size(volume.values, axis, volume.spacing_mm))
     if scaling is None or (low >= 0 and scaling == Scaling()):
         window = tuple(np.quantile(coarse, (0.01, 0.99)).tolist())
     else:
-        if scaling == Scaling():
-            faults += check_surroundings(coarse, cell_size(volume.values, axis, volume.spacing_mm))
         window = tuple(scaling.slope * hu + scaling.shift for hu in TELLING_HU)
     found = find_breaks(coarse, step_mm=volume.spacing_mm[axis], window=(window[0], window[1]))
-    if volume.native.axes()[1][axis]:
+    is_down = volume.native.axes()[1][axis]
+    if is_down:
         found = found.counted_down(len(coarse))
-    return faults + check_continuity(found, len(coarse))
+    faults += check_continuity(found, len(coarse))
+    is_one_stack = not (found.offset or found.copies or found.seams or found.misplaced or found.is_unordered)
+    if is_hu and is_one_stack:
+        steps, by_hu = find_contrast_steps(coarse)
+        if is_down:
+            steps, by_hu = tuple(len(coarse) - k for k in reversed(steps)), -by_hu
+        faults += check_contrast_steps(steps, by_hu)
+    return faults
 
 
 def _not_finite(volume: Volume) -> Fault:

@@ -46,6 +46,11 @@ MISPLACED_BELOW = 0.45
 fraction."""
 UNORDERED_FROM = 0.6
 """Neighbours of slices in no order differ as much as any two slices; 0.02 to 0.3 of it in a body."""
+EXCHANGED_FROM = 1.15
+EXCHANGED_FROM_DEVIATIONS = 6.0
+"""Two neighbouring slices are exchanged if the slices beside them, up to three on either side, all resemble them more
+the other way round, and the differences to those beside are this much larger as they are: by a factor, and by as many
+standard deviations as noise does not reach. In 276 images no factor is above 0.75 where all agree."""
 STRUCTURE_FROM = 1.25
 """How much more than nearest slices any two must differ on average before an order can be seen."""
 ALTERNATING_BELOW = 0.2
@@ -141,7 +146,7 @@ def find_breaks(coarse: CoarseArray, *, step_mm: float, window: tuple[float, flo
     if _is_unordered(between):
         return found._replace(is_unordered=True)
     far = _far_lag(len(kept), step_mm * (len(filled) / len(kept)))
-    misplaced = _misplaced(between)
+    misplaced = sorted({*_misplaced(between), *_exchanged(between, shown[0].size)})
     is_other = np.abs(np.diff(shown[kept], axis=0)) > SEAM_CHANGE * width
     changed = is_other.mean(axis=(1, 2)) > SEAM_SHARE
     return found._replace(
@@ -292,6 +297,28 @@ def _misplaced(between: Distances) -> list[int]:
         best = int(gains.argmin())
         odd |= {int(first[best]), int(last[best])}
     return sorted(odd)
+
+
+def _exchanged(between: Distances, cells: int) -> list[int]:
+    """Return pairs of neighbouring slices whose order does not agree with the slices beside them."""
+    count = len(between)
+    first = np.arange(count - 1)
+    as_is, exchanged = np.zeros(count - 1), np.zeros(count - 1)
+    is_agreed = np.ones(count - 1, dtype=bool)
+    for lag in (1, 2, 3):
+        before, after = first - lag, first + 1 + lag
+        has_before, has_after = before >= 0, after < count
+        before, after = np.maximum(before, 0), np.minimum(after, count - 1)
+        is_agreed &= ~has_before | (between[before, first] > between[before, first + 1])
+        is_agreed &= ~has_after | (between[first + 1, after] > between[first, after])
+        if lag == 1:
+            as_is += has_before * between[before, first] + has_after * between[first + 1, after]
+            exchanged += has_before * between[before, first + 1] + has_after * between[first, after]
+            sides = has_before.astype(int) + has_after
+    deviation = np.sqrt(2 / cells) * np.sqrt(2 / sides)
+    is_exchanged = as_is > np.maximum(EXCHANGED_FROM, 1 + EXCHANGED_FROM_DEVIATIONS * deviation) * exchanged
+    pairs = first[is_agreed & is_exchanged]
+    return [*pairs.tolist(), *(pairs + 1).tolist()]
 
 
 def _seams(between: Distances, far: int, changed: npt.NDArray[np.bool_]) -> list[int]:

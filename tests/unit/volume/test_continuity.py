@@ -11,9 +11,11 @@ import pytest
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.coarse import coarsen
 from nephrograde.volume.continuity import find_breaks
+from nephrograde.volume.contrast_step import find_contrast_steps
+from nephrograde.volume.grid import Grid
 from nephrograde.volume.hounsfield import Scaling, find_scaling
 from nephrograde.volume.read import read_volume
-from nephrograde.volume.volume import make_volume
+from nephrograde.volume.volume import make_volume, orient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +74,19 @@ DAMAGES: dict[str, tuple[Callable[[Array], Array], str]] = {
     "sorted by name": (_order(lambda k: sorted(k, key=str)), "slices-order"),
     "two slices exchanged": (_order(lambda k: [*k[:20], *k[23:20:-1], k[20], *k[24:]]), "slices-order"),
     "one slice misplaced": (_order(lambda k: [*k[:5], k[40], *k[5:40], *k[41:]]), "slices-order"),
+    "two neighbours exchanged": (_order(lambda k: [*k[:20], k[21], k[20], *k[22:]]), "slices-order"),
+    "the first two exchanged": (_order(lambda k: [k[1], k[0], *k[2:]]), "slices-order"),
+    "the last two exchanged": (_order(lambda k: [*k[:-2], k[-1], k[-2]]), "slices-order"),
+    "neighbours exchanged twice": (
+        _order(lambda k: [*k[:9], k[10], k[9], *k[11:30], k[31], k[30], *k[32:]]),
+        "slices-order",
+    ),
+    "a second phase from a slice on": (
+        _changed(slice(20, None), lambda hu: _noisy(hu) + 40 * (hu > 20)),
+        "slices-phase",
+    ),
+    "a second phase up to a slice": (_changed(slice(0, 20), lambda hu: _noisy(hu) - 25 * (hu > 20)), "slices-phase"),
+    "a second phase in between": (_changed(slice(12, 30), lambda hu: hu + 30 * (hu > 20)), "slices-phase"),
     "halves exchanged": (_order(lambda k: [*k[22:], *k[:22]]), "slices-seam"),
     "even slices before odd ones": (_order(lambda k: [*k[::2], *k[1::2]]), "slices-order"),
     "intercept lost on some slices": (_changed(slice(20, 23), lambda planes: planes + 1024), "slices-offset"),
@@ -104,6 +119,31 @@ def test_a_body_is_sound(count: int) -> None:
     assert _codes(hu[::-1]) == []
     assert _codes(np.where(_outside(hu), -2000, hu)) == []
     assert _codes(np.concatenate([hu[:1] * 0 - 1024, hu, hu[:3] * 0 - 1024])) == []  # padded at its ends
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_is_no_order(seed: int) -> None:
+    hu = np.repeat(_body()[:1], 60, 0) + np.random.default_rng(seed).normal(0, 40, (60, 96, 96))
+    assert _codes(hu) == []
+
+
+def test_contrast_that_comes_over_many_slices_is_one_phase() -> None:
+    hu = _body()
+    gain = np.linspace(0, 90, len(hu))[:, None, None]
+    assert _codes(hu + gain * (hu > 20)) == []
+
+
+def test_the_slice_where_a_phase_begins_is_named_as_the_file_counts_it() -> None:
+    hu = _changed(slice(20, None), lambda planes: planes + 25 * (planes > 20))(_body())
+    coarse = coarsen(hu.T, 2)
+    steps, by_hu = find_contrast_steps(coarse)
+    assert steps == (20,)
+    assert by_hu == pytest.approx(25, abs=5)
+    down = Grid((96, 96, 44), (1.8, 1.8, 5.0), (0.0, 0.0, 0.0), np.diag([1.0, 1.0, -1.0]), source="file")
+    faults = check_volume(orient(hu.T.astype(np.int16), down))
+    (fault,) = [fault for fault in faults if fault.code == "slices-phase"]
+    assert "slice 20 on" in fault.message
+    assert "brighter" in fault.message
 
 
 def test_a_body_that_hardly_changes_is_sound() -> None:

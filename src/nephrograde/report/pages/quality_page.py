@@ -250,6 +250,7 @@ def _meaning(code: str) -> str:
         "slices-copied": t("slices stored twice"),
         "slices-offset": t("slices with another rescaling than the rest"),
         "slices-order": t("slices out of order"),
+        "slices-phase": t("a second phase within one scan"),
         "slices-repeated": t("the same anatomy twice in one scan"),
         "slices-seam": t("slices that do not continue one another"),
         "spacing-negative": t("a negative voxel size"),
