@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import SPELLINGS, is_of_other_system, read_grade
+from nephrograde.cohort.ids import is_shortened, similar_forms
 from nephrograde.errors import Problem
 from nephrograde.sheet import is_blank, is_nothing
 
@@ -81,24 +82,6 @@ class Faults:
         return listed
 
 
-def compared_id(patient_id: str) -> str:
-    """Return an id without differences that people do not see: case, full-width characters, blanks.
-
-    >>> compared_id("Ｐ0002 ") == compared_id("p0002")
-    True
-    """
-    return "".join(unicodedata.normalize("NFKC", patient_id).casefold().split())
-
-
-def is_shortened(patient_id: str) -> bool:
-    """Whether a spreadsheet has replaced a long number by ``1.1E+17``.
-
-    >>> is_shortened("1.10101E+17"), is_shortened("110101199003071234")
-    (True, False)
-    """
-    return re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", patient_id) is not None
-
-
 def check_ids(rows: list[Row], faults: Faults) -> None:
     """Record patients without an id, with a shortened id, or in two rows, be they spelt alike or not.
 
@@ -118,6 +101,8 @@ def check_ids(rows: list[Row], faults: Faults) -> None:
         patient = row.cells.get("patient_id")
         if patient is None:
             return
+        forms = similar_forms(patient)
+        others = [spelt[form] for form in sorted(forms) if form in spelt]
         if not patient:
             faults.add(row, "patient_id", what=" has no patient_id", remedy="Give every patient an id.")
         elif is_shortened(patient):
@@ -126,10 +111,12 @@ def check_ids(rows: list[Row], faults: Faults) -> None:
         elif patient in first_row:
             what = f" is already in row {first_row[patient]}"
             faults.add(row, "patient_id", what=what, remedy="Keep one row per patient.")
-        elif (other := spelt.setdefault(compared_id(patient), patient)) != patient:
-            what = f" differs from patient {other} of row {first_row[other]} only in how the id is written"
+        elif others:
+            what = f" differs from patient {others[0]} of row {first_row[others[0]]} only in how the id is written"
             faults.add(row, "patient_id", what=what, remedy="Write each id in one way, or give two patients two ids.")
         first_row.setdefault(patient, row.number)
+        for form in forms:
+            spelt.setdefault(form, patient)
 
 
 def read_outcomes(rows: list[Row], outcome: str | None, faults: Faults) -> dict[str, tuple[bool, int | None]]:

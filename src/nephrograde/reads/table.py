@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.cohort.grade import read_grade
-from nephrograde.cohort.rows import Faults, Row, compared_id, is_shortened
+from nephrograde.cohort.ids import compared_id, is_shortened, similar_pairs
+from nephrograde.cohort.rows import Faults, Row
 from nephrograde.errors import InputError, Problem
 from nephrograde.reads.columns import TRUTHS, name_read_columns
 
@@ -147,7 +148,10 @@ def parse_reads(
     problems = [*faults.problems(), *more]
     if problems := problems or _empty_cells(reads, sheet.name):  # a read that is wrong may be the one that is missing
         raise InputError(problems)
-    made = _crossed(reads, truths, beside, notes=(named.note,) if named.note else ())
+    notes = [named.note] if named.note else []
+    if beside is not None:
+        notes += _near_misses(rows, beside.truths, sheet.name)
+    made = _crossed(reads, truths, beside, notes=tuple(notes))
     _check_grades(made, sheet.name)
     return made
 
@@ -271,6 +275,16 @@ def _disagreements(known: Mapping[str, bool], truths: Mapping[str, bool], name: 
         return []
     what = f"the truth of {len(unlike)} patients differs from that in the scores: {_some(unlike)}"
     return [Problem(name, what, "Correct the one that is wrong.")]
+
+
+def _near_misses(rows: Sequence[Row], truths: Mapping[str, bool], name: str) -> list[str]:
+    """Patients whose id is nearly that of a patient of the scores."""
+    pairs = similar_pairs(dict.fromkeys(row.cell("patient_id") for row in rows), truths)
+    if not pairs:
+        return []
+    listed = _some([f"{one} and {other}" for one, other in pairs])
+    differ = f"{len(pairs)} ids of {name} differ from those of the scores only in zeros or letters that look alike"
+    return [f"{differ}, and do not match: {listed}."]
 
 
 def _empty_cells(reads: Sequence[_Read], name: str) -> list[Problem]:

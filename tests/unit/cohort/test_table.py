@@ -488,6 +488,38 @@ def test_ids_that_differ_only_in_spelling_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("XO01", "X\u041e01"),
+        ("X001", "Ｘ００１"),
+        ("X001", "\u0425001"),
+        ("X001", "x001"),
+        ("00123", "123"),
+        ("X001", "X1"),
+        ("X001", "XO01"),
+        ("X-001", "X–001"),
+        ("X001", "X0\u00ad01"),
+        ("X001", "X\u200e001"),
+        ("X001", "X 001 "),
+        ("X001", "X٠٠١"),
+    ],
+)
+def test_ids_that_look_alike_are_no_two_patients(tmp_path: Path, first: str, second: str) -> None:
+    rows = rows_of()
+    rows[0]["patient_id"], rows[2]["patient_id"] = first, second
+    (problem,) = refuse(tmp_path, rows)
+    assert problem.place.startswith("cohort.csv row 4")
+    assert "of row 2 only in how the id is written" in problem.what
+
+
+@pytest.mark.parametrize(("first", "second"), [("X010", "X001"), ("1-11", "11-1"), ("A1", "B1"), ("X0011", "X0101")])
+def test_ids_that_differ_in_more_are_two_patients(tmp_path: Path, first: str, second: str) -> None:
+    rows = rows_of()
+    rows[0]["patient_id"], rows[1]["patient_id"] = first, second
+    read(tmp_path, rows)
+
+
 def test_a_grade_of_an_older_system_is_refused_as_such(tmp_path: Path) -> None:
     rows = rows_of()
     for row, grade in zip(rows, ["WHO/ISUP (2016) 3级", "WHO 2004 grade 3", "Fuhrman 2", "III-IV"], strict=False):

@@ -214,6 +214,15 @@ def test_patients_without_a_score_of_the_model_are_left_out():
     assert reads.missing == (Missing("m", "", 1),)
 
 
+def test_ids_that_nearly_match_those_of_the_scores_are_named():
+    patients = {"P1": "0", "p2": "0", "P03": "1", "P4": "1", "P5": "1"}
+    more = [["P5", reader, modality, "2", "1"] for reader in "AB" for modality in ("without", "with")]
+    reads = gather_reads(sheet_of([*rows_of(), *more]), scores_sheet(patients=patients))
+    assert reads.left_out == ("P3",)
+    assert any("P3 and P03" in note for note in reads.notes)
+    assert not gather_reads(sheet_of(rows_of()), scores_sheet()).notes
+
+
 def test_a_truth_that_differs_from_the_scores_is_refused():
     found = problems_of(sheet_of(rows_of()), scores=scores_sheet(patients={**TRUTHS, "P3": "0"}))
     assert [what for _, what in found] == ["the truth of 1 patients differs from that in the scores: p3"]

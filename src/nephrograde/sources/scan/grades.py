@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.grade import SPELLINGS, read_grade
 from nephrograde.cohort.headings import HEADINGS, headings_like, standard_headings
-from nephrograde.cohort.rows import compared_id, is_shortened
+from nephrograde.cohort.ids import compared_id, is_shortened, similar_forms
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import clean_heading, is_blank, open_sheet
 from nephrograde.sources.scan.carried import is_identifying, is_known
@@ -36,6 +36,7 @@ class Grades:
         unknown: Other headings that are not carried over, as their meaning is unknown.
         notes: How the table was read: its encoding, the columns that were used, dates written as numbers, and grades
             that cannot be read.
+        forms: Row number by the forms of its id that similar ids share.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Grades:
     left_out: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    forms: Mapping[str, int] = field(default_factory=dict)
 
     def find(self, original_id: str) -> str | None:
         """Find the id under which the table lists a patient; None if it does not.
@@ -57,6 +59,14 @@ class Grades:
             return exact
         alike = [known for known in self.rows if known.lstrip("0") == exact.lstrip("0") != ""]
         return alike[0] if len(alike) == 1 else None
+
+    def row_like(self, original_id: str) -> int | None:
+        """Return the number of a row whose id nearly is that of a patient whom the table does not list.
+
+        Args:
+            original_id: As in the headers.
+        """
+        return next((self.forms[form] for form in sorted(similar_forms(original_id)) if form in self.forms), None)
 
 
 NO_GRADES = Grades("", {}, ("isup_grade",), {}, ())
@@ -108,12 +118,14 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     surgery: dict[str, date] = {}
     serial_rows: list[int] = []
+    forms: dict[str, int] = {}
     for number, cells in sheet.rows:
         patient = compared_id(cells[id_heading])
         place = f"{sheet.name} row {number}"
-        if fault := _id_fault(patient, rows):
+        if fault := _id_fault(patient, rows, forms):
             problems.append(Problem(place, *fault))
             continue
+        forms |= dict.fromkeys(similar_forms(patient), number)
         rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
         if day_heading and not is_blank(cells[day_heading]):
             day = read_day(cells[day_heading])
@@ -127,7 +139,7 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
         raise InputError(problems)
     others = [name for name in kept.values() if name != "isup_grade"]
     notes = [*_column_notes(sheet, heading_of), *_cell_notes(sheet.name, rows, day_heading, serial_rows)]
-    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, unknown, tuple(notes))
+    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, unknown, tuple(notes), forms)
 
 
 def parse_columns(texts: Sequence[str], keep: Sequence[str] = ()) -> dict[str, str]:
@@ -222,7 +234,7 @@ def _is_left_out(heading: str, sheet: Sheet, heading_of: Mapping[str, str]) -> b
     return is_id or len(same) > len(ids) / 2
 
 
-def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]]) -> tuple[str, str] | None:
+def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]], forms: Mapping[str, int]) -> tuple[str, str] | None:
     remedy = "Give every patient one row, with the id used in the scans."
     if not patient:
         return "has no id", remedy
@@ -233,6 +245,8 @@ def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]]) -> tuple[str
             "has an id that Excel has shortened, and digits are lost",
             "Format the column as text, and enter it again.",
         )
+    if numbers := [forms[form] for form in sorted(similar_forms(patient)) if form in forms]:
+        return f"has an id that differs from that of row {numbers[0]} in zeros or letters that look alike", remedy
     return None
 
 

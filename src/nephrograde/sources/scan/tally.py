@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nephrograde.cohort.rows import compared_id
+from nephrograde.cohort.ids import compared_id, similar_forms
 from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
@@ -102,6 +102,8 @@ class Tally:
     _listed: dict[str, list[str]] = field(default_factory=dict)
     _emptied: dict[str, set[int]] = field(default_factory=dict)
     _named_paths: dict[str, set[int]] = field(default_factory=dict)
+    _similar: dict[str, list[str]] = field(default_factory=dict)
+    _nearly: list[tuple[str, int]] = field(default_factory=list)
     _n_patients: int = 0
 
     def add(self, person: Person, choices: Sequence[Choice], images: Mapping[str, str], identity: Identity) -> None:
@@ -129,6 +131,10 @@ class Tally:
         if known is not None:
             self._joined.setdefault(known, []).append(person)
             carried = self._without_identity(person, known, identity)
+        elif number := self.grades.row_like(person.original_id):
+            self._nearly.append((person.patient_id, number))
+        for form in similar_forms(person.original_id) if person.original_id else ():
+            self._similar.setdefault(form, []).append(person.patient_id)
         row = cohort_row(person.patient_id, choices, images=images, carried=carried)
         if row is not None:
             self.cohort_rows.append({**dict.fromkeys(self.grades.columns, ""), **row})
@@ -226,6 +232,7 @@ class Tally:
                     f"Row {number} of {name} was joined to {len(persons)} patients, whose ids differ only in letters, "
                     f"blanks or leading zeros. Check if they are one person: {named}."
                 )
+        notes += self._notes_on_similar_ids()
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:
             notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")
@@ -233,6 +240,24 @@ class Tally:
         key_path = paths.beside("key.csv")
         if key_path.exists():
             notes.append(f"{key_path.name} identifies the patients: keep it separate from everything else.")
+        return notes
+
+    def _notes_on_similar_ids(self) -> list[str]:
+        """Which ids differ only in how they are written, among the patients and between them and the joined table."""
+        joined = {frozenset(person.patient_id for person in persons) for persons in self._joined.values()}
+        groups = dict.fromkeys(tuple(sorted(who)) for who in self._similar.values() if len(who) > 1)
+        notes = [
+            "The ids of these patients differ only in case, zeros or letters that look alike. Check if they are one "
+            f"person: {_first(who)}."
+            for who in groups
+            if frozenset(who) not in joined
+        ]
+        if self._nearly:
+            pairs = _first([f"{patient_id} and row {number}" for patient_id, number in self._nearly])
+            notes.append(
+                f"{self.grades.name} lists patients who were not joined, as the id of the row differs from that of the "
+                f"scans in zeros or letters that look alike: {pairs}. Write the ids as in the scans."
+            )
         return notes
 
     def _notes_on_carrying(self, paths: ScanPaths) -> list[str]:

@@ -189,3 +189,46 @@ def test_columns_of_unknown_meaning_are_named_with_the_way_to_keep_them(tmp_path
     with speaking("zh"):
         assert "Keep" not in told(note)
         assert "meaning" not in told(note)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("00123", "123"), ("PO01", "P\u041e01"), ("P001", "P1"), ("P001", "PO01"), ("A-1", "A–1")]
+)
+def test_rows_whose_ids_look_alike_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_grades(grades_of(tmp_path, f"patient_id,isup_grade\n{first},3\nB7,2\n{second},1\n"))
+    (problem,) = refused.value.problems
+    assert problem.place.endswith("row 4")
+    assert "row 2" in problem.what
+
+
+def notes_on(tmp_path: Path, listed: str, *original_ids: str) -> list[str]:
+    """The notes of a scan of patients with these ids, joined to a table that lists one."""
+    tally = Tally(read_grades(grades_of(tmp_path, f"patient_id,isup_grade\nB7,2\n{listed},3\n")))
+    for number, original_id in enumerate(original_ids, start=1):
+        header = SeriesHeader(series_uid=f"1.{number}", patient_id=original_id, modality="CT")
+        choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
+        person = Person(f"P000{number}", original_id, (header,), shares_id=False)
+        tally.add(person, [choice], {header.key: "a.series"}, Identity())
+    notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
+    with speaking("zh"):
+        assert not any("look alike" in told(note) for note in notes)
+    return [note for note in notes if "look alike" in note]
+
+
+@pytest.mark.parametrize(("listed", "original_id"), [("KO77", "K\u041e77"), ("KH-0077", "KH-77"), ("KO77", "K077")])
+def test_an_id_that_nearly_matches_a_row_is_named_and_not_joined(tmp_path: Path, listed: str, original_id: str) -> None:
+    (note,) = notes_on(tmp_path, listed, "X1", original_id)
+    assert "P0002 and row 3" in note
+    assert original_id not in note
+
+
+def test_an_id_that_is_the_same_but_for_invisible_signs_is_joined(tmp_path: Path) -> None:
+    grades = read_grades(grades_of(tmp_path, "patient_id,isup_grade\nKH\u00ad77,3\n"))
+    assert grades.find("ＫＨ７７\u200e") is not None
+
+
+@pytest.mark.parametrize(("one", "other"), [("KH77", "kh77"), ("0077", "77"), ("KO77", "K\u041e77")])
+def test_patients_of_a_scan_whose_ids_look_alike_are_named(tmp_path: Path, one: str, other: str) -> None:
+    (note,) = notes_on(tmp_path, "X9", one, "Y1", other)
+    assert "P0001, P0003" in note
