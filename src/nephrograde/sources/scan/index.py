@@ -91,7 +91,7 @@ def _write_plan(paths: ScanPaths, headers: list[SeriesHeader], grades: Grades, *
     claim_table(paths)
     names = Pseudonyms(paths.beside("key.csv"))
     identities = gather_identities(name_persons([headers], names, keep_ids=keep_ids))
-    tally = Tally(grades, identities.people)
+    tally = Tally(grades, identities.people, paths)
     for person in name_persons([headers], names, keep_ids=keep_ids):
         known = grades.find(person.original_id)
         day = grades.surgery.get(known) if known else None

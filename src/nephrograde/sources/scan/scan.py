@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 When: TypeAlias = Literal["uncertain", "all", "never"]
 
-_LIST = re.compile(rf".+-({'|'.join(PHASES)})(-mask)?\.series")
+_LIST = re.compile(rf".+-({'|'.join(PHASES)})((-mask)?\.series|-mask(\.\w+){{0,2}})")
 _PICTURE = re.compile(rf".+-({'|'.join(PHASES)})-(axial|coronal)\.png")
 CERTAIN = 0.9
 """Below this probability the phase from the headers is uncertain, and the image is inspected."""
@@ -153,7 +153,7 @@ def _scan_folder(
             raise _nothing_found(folder, found, skipped_path)
         names.write()
         scan = _Scan(found, paths, settings, grades, corrections, look)
-        tally = Tally(grades, identities.people)
+        tally = Tally(grades, identities.people, paths)
         pictures: set[str] = set()
         persons = name_persons(found.studies(), names, keep_ids=settings.keep_ids)
         with staged():  # the lists and pictures belong to the tables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from nephrograde.cohort.scanned import SCANNED, series_path_of
 from nephrograde.errors import InputError, Problem, RunError, VolumeError, about_writing
 from nephrograde.files import fingerprint, read_json, sha256_of, write_rows
 from nephrograde.lock import only_writer_of
-from nephrograde.replacement import remove_leftovers, replaced
+from nephrograde.replacement import discard, make_folder, remove_leftovers, replaced, temporary_beside
 from nephrograde.run.folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.spreadsheet.cells import RowWriter
@@ -316,6 +317,48 @@ def _as_listed(line: str, list_dir: Path, home_dir: Path) -> str:
     if path.is_relative_to(home_dir):
         path = Path(os.path.relpath(path, list_dir.absolute()))
     return "//".join([path.as_posix(), *members])
+
+
+_LINKABLE = re.compile(r"\.(?:nii\.gz|nii|mha|nrrd|dcm|tiff?|png)$", re.IGNORECASE)
+_IN_TWO_FILES = (".mhd", ".nhdr", ".hdr", ".img")
+
+
+def link_mask(paths: ScanPaths, stem: str, cell: str) -> str | None:
+    """Link a mask whose path identifies a patient under a name that does not, in the folder of the series lists.
+
+    That folder may be opened by its owner only, as the link names its target.
+
+    Args:
+        paths: Where the scan writes.
+        stem: The name of the link without the ending of the file, such as "P0001-cmp-mask".
+        cell: The mask in the joined table: an absolute path, or one relative to the cohort table. It need not exist.
+
+    Returns:
+        The cell for the cohort table; None if the mask cannot be linked, because it consists of two files, or because
+        the file system has no links.
+
+    >>> import tempfile
+    >>> paths = ScanPaths(Path(tempfile.mkdtemp()) / "cohort.csv")
+    >>> link_mask(paths, "P0001-cmp-mask", "masks/Kowalska.nii.gz")
+    'cohort.series/P0001-cmp-mask.nii.gz'
+    >>> (paths.table_path.parent / "cohort.series/P0001-cmp-mask.nii.gz").readlink().as_posix()
+    '../masks/Kowalska.nii.gz'
+    """
+    mask = Path(cell.strip("\"' ").replace("\\", "/"))
+    if mask.name.lower().endswith(_IN_TWO_FILES):
+        return None
+    ending = _LINKABLE.search(mask.name)
+    link_path = paths.beside("series") / f"{stem}{ending[0].lower() if ending else ''}"
+    make_folder(link_path.parent, is_private=True)
+    temporary_path = temporary_beside(link_path)
+    try:
+        link_path.parent.chmod(0o700)
+        temporary_path.symlink_to(mask if mask.is_absolute() else ".." / mask)
+        temporary_path.replace(link_path)
+    except OSError:
+        discard(temporary_path)
+        return None
+    return f"{link_path.parent.name}/{link_path.name}"
 
 
 def list_key(files: Sequence[str]) -> str:

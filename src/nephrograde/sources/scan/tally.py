@@ -12,7 +12,7 @@ from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.masks import is_mask
-from nephrograde.sources.scan.tables import cohort_row, series_entry
+from nephrograde.sources.scan.tables import cohort_row, link_mask, series_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +85,7 @@ class Tally:
     Attributes:
         grades: The joined table.
         people: All patients of the export, to be removed from what is written.
+        paths: Where the scan writes, to link masks there; None to leave their paths as they are.
         cohort_rows: Patients with at least one chosen series.
         entries: All series.
         cells: The cells of the chosen series and masks.
@@ -92,6 +93,7 @@ class Tally:
 
     grades: Grades
     people: People = field(default_factory=People)
+    paths: ScanPaths | None = None
     cohort_rows: list[dict[str, str]] = field(default_factory=list)
     entries: list[SeriesEntry] = field(default_factory=list)
     cells: set[str] = field(default_factory=set)
@@ -102,6 +104,7 @@ class Tally:
     _listed: dict[str, list[str]] = field(default_factory=dict)
     _emptied: dict[str, set[int]] = field(default_factory=dict)
     _named_paths: dict[str, set[int]] = field(default_factory=dict)
+    _linked: dict[str, set[int]] = field(default_factory=dict)
     _similar: dict[str, list[str]] = field(default_factory=dict)
     _nearly: list[tuple[str, int]] = field(default_factory=list)
     _n_patients: int = 0
@@ -151,11 +154,22 @@ class Tally:
         for name, cell in cells.items():
             if is_place(name):
                 if names_patient(cell, identity, self.people, public_id=public_id):
-                    self._named_paths.setdefault(name, set()).add(number)
+                    link = self._link(f"{person.patient_id}-{name.replace('_', '-')}", name, cell)
+                    carried[name] = link or cell
+                    (self._linked if link else self._named_paths).setdefault(name, set()).add(number)
             elif _is_id(cell, known, public_id) or is_revealing(name, cell, identity, self.people, public_id=public_id):
                 carried[name] = ""
                 self._emptied.setdefault(name, set()).add(number)
         return carried
+
+    def _link(self, stem: str, name: str, cell: str) -> str | None:
+        """Link a mask under a name that does not identify the patient; None if that is impossible."""
+        if self.paths is None or not name.endswith("_mask"):
+            return None
+        link = link_mask(self.paths, stem, cell)
+        if link:
+            self.cells.add(link)
+        return link
 
     def _note_person(self, person: Person, *, is_chosen: bool, is_joined: bool, has_mask: bool) -> None:
         has_ct = any(header.modality in {"CT", ""} for header in person.headers)
@@ -276,6 +290,11 @@ class Tally:
             notes.append(
                 f"{name}: cells of {column} were left empty, because they contain a name, an id, a date, an e-mail "
                 f"address or a telephone number: row {_first(map(str, sorted(numbers)))}."
+            )
+        for column, numbers in self._linked.items():
+            notes.append(
+                f"Masks in {column} of {name} whose paths contain a name or an id are linked in "
+                f"{paths.beside('series').name}, which only you can open: row {_first(map(str, sorted(numbers)))}."
             )
         for column, numbers in self._named_paths.items():
             notes.append(

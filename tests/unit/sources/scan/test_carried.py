@@ -181,6 +181,49 @@ def test_a_mask_path_that_names_the_patient_is_kept_and_said(tmp_path: Path) -> 
         assert not any("share" in told(note) or "paths" in told(note) for note in notes)
 
 
+def with_mask(folder: Path, cell: str) -> Tally:
+    """A patient whose mask is named in the joined table, in the tables that a scan writes to the folder."""
+    grades = read_grades(grades_of(folder, f"patient_id,isup_grade,cmp_mask\nKH-98765,3,{cell}\n"))
+    header = SeriesHeader(series_uid="1.2", patient_id="KH-98765", modality="CT")
+    choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
+    tally = Tally(grades, paths=ScanPaths(folder / "cohort.csv"))
+    person = Person("P0001", "KH-98765", (header,), shares_id=False)
+    tally.add(person, [choice], {header.key: "a.series"}, Identity(names=("Kowalska^Anna",), numbers=("KH-98765",)))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("cell", "link"),
+    [
+        ("masks/Kowalska.nii.gz", "P0001-cmp-mask.nii.gz"),
+        ("Kowalska_Anna/mask.NRRD", "P0001-cmp-mask.nrrd"),
+        ("masks/KH98765", "P0001-cmp-mask"),
+        ("masks/98765.mha", "P0001-cmp-mask.mha"),
+    ],
+)
+def test_a_mask_whose_path_names_the_patient_is_linked_under_the_pseudonym(
+    tmp_path: Path, cell: str, link: str
+) -> None:
+    (tmp_path / cell).parent.mkdir(parents=True)
+    (tmp_path / cell).write_bytes(b"mask")
+    for _ in range(2):  # a second scan replaces the link
+        tally = with_mask(tmp_path, cell)
+        assert tally.cohort_rows[0]["cmp_mask"] == f"cohort.series/{link}"
+        assert (tmp_path / tally.cohort_rows[0]["cmp_mask"]).read_bytes() == b"mask"
+    assert (tmp_path / "cohort.series").stat().st_mode & 0o077 == 0
+    notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
+    assert any("Masks in cmp_mask" in note and "row 2" in note for note in notes)
+    assert not any("Rename these files" in note for note in notes)
+    with speaking("zh"):
+        assert not any("linked" in told(note) for note in notes)
+
+
+@pytest.mark.parametrize("cell", ["masks/plain.nii.gz", "masks/Kowalska.mhd"])
+def test_other_masks_keep_their_path(tmp_path: Path, cell: str) -> None:
+    assert with_mask(tmp_path, cell).cohort_rows[0]["cmp_mask"] == cell
+    assert not (tmp_path / "cohort.series").exists()
+
+
 def test_columns_of_unknown_meaning_are_named_with_the_way_to_keep_them(tmp_path: Path) -> None:
     tally = Tally(read_grades(grades_of(tmp_path, "patient_id,isup_grade,备注,prior therapy\nA7,3,a,b\n")))
     notes = tally.result(ScanPaths(tmp_path / "cohort.csv")).notes
