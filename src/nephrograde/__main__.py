@@ -10,11 +10,11 @@ import threading
 
 from nephrograde.cli import main
 
-OBJECTS_BEFORE_COLLECTION = 100_000
-"""New objects after which Python searches for garbage.
+OBJECTS_BEFORE_FIRST_COLLECTION, OBJECTS_BEFORE_COLLECTION = 1_000_000, 100_000
+"""New objects after which Python searches for garbage, the first time and from then on.
 
-Importing torch makes very many objects and no garbage. With Python's own 700, the searches take a tenth of the time of
-a short command (``bench/start.py``).
+Importing torch makes a quarter of a million objects and no garbage. With Python's own 700, the searches take a tenth of the
+time of a short command (``bench/start.py``).
 """
 
 
@@ -24,13 +24,19 @@ def start() -> None:
     Once threads have ended, exit handlers have run and all output is written, nothing is left that matters. Taking
     every module apart, as Python does last, takes a tenth of a second if torch is among them.
     """
-    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+    gc.set_threshold(OBJECTS_BEFORE_FIRST_COLLECTION)
+    gc.callbacks.append(_collect_more_often)
     try:
         main()
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             _end(ended.code or 0)
         raise
+
+
+def _collect_more_often(_phase: str, _info: dict[str, int]) -> None:
+    gc.callbacks.remove(_collect_more_often)
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
 
 
 def _end(code: int) -> None:

@@ -45,6 +45,22 @@ def test_the_exit_code_of_a_refusal_is_kept():
     assert process.stdout.splitlines() == ["thread", "exit handler"]
 
 
+def test_garbage_is_first_searched_for_after_the_imports_and_then_more_often():
+    code = """
+import atexit, gc
+
+def tell():
+    print(gc.get_threshold()[0])
+    gc.collect()
+    print(gc.get_threshold()[0])
+
+atexit.register(tell)
+from nephrograde.__main__ import start
+start()
+"""
+    assert ended("--version", code=code).stdout.splitlines()[1:] == ["1000000", "100000"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_cannot_be_written_is_an_error():
     left_unwritten = AROUND.replace("start()", "print('buffered'); start()")
