@@ -25,6 +25,9 @@ CHANGED_BY_HU = 20.0
 CHANGED_SHARE = 0.2
 """Fraction of the tissue that changes in one direction, less that which changes in the other. In 27 CTs it is 0.15 at
 most where the other limits are met; between an unenhanced scan and another phase of drawn anatomies 0.2 to 0.7."""
+SURE_FROM = 10.0
+"""Standard deviations by which the cells that get brighter and those that get darker differ in number. Noise of
+neighbouring cells is alike, so that a few cells reach half of it by chance."""
 OF_BESIDE = 4.0
 LEAST_BESIDE = 0.03
 """The share exceeds those between the slices beside, or this, by this factor."""
@@ -54,14 +57,14 @@ def find_contrast_steps(coarse: CoarseArray) -> tuple[tuple[int, ...], float]:
     """
     if len(coarse) < 4:
         return (), 0.0
-    changed, is_tissue = _changed(coarse[:-1], coarse[1:])
-    lasting, _ = _changed(coarse[:-3], coarse[3:])
+    changed, is_sure, is_tissue = _changed(coarse[:-1], coarse[1:])
+    lasting, _, _ = _changed(coarse[:-3], coarse[3:])
     share = np.abs(changed)
     padded = np.pad(share, 1)
     beside = np.maximum(np.maximum(padded[:-2], padded[2:]), LEAST_BESIDE)
     body = np.count_nonzero(coarse > BODY_ABOVE_HU, axis=(1, 2))
     of_body = np.count_nonzero(is_tissue, axis=(1, 2)) / np.maximum(np.maximum(body[:-1], body[1:]), 1)
-    is_step = (share > CHANGED_SHARE) & (share > OF_BESIDE * beside) & (of_body > TISSUE_OF_BODY)
+    is_step = is_sure & (share > CHANGED_SHARE) & (share > OF_BESIDE * beside) & (of_body > TISSUE_OF_BODY)
     is_step[0] = is_step[-1] = False  # nothing further on says whether it lasts
     is_step[1:-1] &= lasting * np.sign(changed[1:-1]) > LASTING * share[1:-1]
     steps = np.flatnonzero(is_step)
@@ -71,14 +74,21 @@ def find_contrast_steps(coarse: CoarseArray) -> tuple[tuple[int, ...], float]:
     return tuple(int(step) + 1 for step in steps), float(np.median((coarse[k + 1] - coarse[k])[is_tissue[k]]))
 
 
-def _changed(before: CoarseArray, after: CoarseArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return which fraction of the tissue gets brighter, less that which gets darker; and what is tissue on both."""
+def _changed(
+    before: CoarseArray, after: CoarseArray
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which fraction of the tissue gets brighter, less that which gets darker; and whether that is no chance.
+
+    Tissue is what is tissue on both slices; it is returned, too.
+    """
     is_tissue = (np.minimum(before, after) > TISSUE_HU[0]) & (np.maximum(before, after) < TISSUE_HU[1])
     by = after - before
     brighter, darker = (
         np.count_nonzero(is_tissue & changed, axis=(1, 2)) for changed in (by > CHANGED_BY_HU, by < -CHANGED_BY_HU)
     )
-    return (brighter - darker) / np.maximum(np.count_nonzero(is_tissue, axis=(1, 2)), 1), is_tissue
+    is_sure = np.abs(brighter - darker) > SURE_FROM * np.sqrt(brighter + darker)
+    share = (brighter - darker) / np.maximum(np.count_nonzero(is_tissue, axis=(1, 2)), 1)
+    return share, is_sure, is_tissue
 
 
 def check_contrast_steps(steps: tuple[int, ...], by_hu: float) -> list[Fault]:
