@@ -16,6 +16,18 @@ from nephrograde.report.text.numbers import counted
 from nephrograde.terminal import counting, print_scan, print_template, progress, say, tallied
 
 Look: TypeAlias = Literal["uncertain", "all", "never"]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns", metavar="NAME=HEADING", help="A column of the joined table: isup_grade=分级. May be repeated."
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep", metavar="HEADING", help="Also carry this column of the joined table into the cohort. May be repeated."
+    ),
+]
 
 commands = typer.Typer()
 
@@ -80,36 +92,12 @@ class ScanOptions:
     ] = None
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes [default: all].")] = None
     lang: Lang = "en"
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--columns", metavar="NAME=HEADING", help="A column of --table: isup_grade=分级. May be repeated."
-        ),
-    ] = None
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keep", metavar="HEADING", help="Also carry this column of --table into the cohort. May be repeated."
-        ),
-    ] = None
+    columns: Columns = None
+    keep: Keep = None
     encoding: Encoding = None
     keep_ids: Annotated[
         bool, typer.Option("--keep-ids", help="Keep the PatientID of the export instead of P0001, P0002, …")
     ] = False
-
-    def headings(self) -> dict[str, str]:
-        """Headings of ``--table`` by the column of the cohort that they become.
-
-        Raises:
-            InputError: Headings are named, but no table.
-        """
-        from nephrograde.sources.scan.grades import parse_columns
-
-        heading_of = parse_columns(self.columns or (), self.keep or ())
-        if heading_of and self.table is None:
-            option = "--columns" if self.columns else "--keep"
-            raise InputError([Problem(option, "names columns of --table, which is missing", "Give the table, too.")])
-        return heading_of
 
 
 @commands.command()
@@ -127,7 +115,7 @@ def scan(
 
     if (folder is None) == (options.index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
-    headings = options.headings()
+    headings = _headings_of("--table", options.table, options.columns, options.keep)
     if options.index is not None:
         result, page_path = scanning.plan_from_index(
             options.index,
@@ -219,6 +207,8 @@ def cohort(
     ],
     out: Annotated[Path, typer.Option("--out", help="The output folder of the cohort.")],
     grades: Annotated[Path | None, typer.Option("--grades", help="A table of your own grades, by patient_id.")] = None,
+    columns: Columns = None,
+    keep: Keep = None,
     encoding: Encoding = None,
     lang: Lang = "en",
     *,
@@ -232,7 +222,8 @@ def cohort(
     from nephrograde.sources.public.plan import plan_lines
 
     del lang
-    planned = open_plan(names, out, grades_path=grades, encoding=encoding)
+    heading_of = _headings_of("--grades", grades, columns, keep)
+    planned = open_plan(names, out, grades_path=grades, encoding=encoding, columns=heading_of)
     for line in plan_lines(planned):
         say(told(line))
     if plan:
@@ -250,3 +241,14 @@ def cohort(
     say(t("Table: {path}", path=done.table_path))
     if done.failed:
         raise typer.Exit(1)
+
+
+def _headings_of(option: str, table: Path | None, columns: list[str] | None, keep: list[str] | None) -> dict[str, str]:
+    """Read the headings of a joined table as given on the command line, and require the table."""
+    from nephrograde.sources.scan.grades import parse_columns
+
+    heading_of = parse_columns(columns or (), keep or ())
+    if heading_of and table is None:
+        named = "--columns" if columns else "--keep"
+        raise InputError([Problem(named, f"names columns of {option}, which is missing", "Give the table, too.")])
+    return heading_of

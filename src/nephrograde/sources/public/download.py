@@ -60,6 +60,7 @@ def open_plan(
     *,
     grades_path: Path | None = None,
     encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
     hosts: Hosts | None = None,
 ) -> CohortPlan:
     """Fetch the grades of one or more public cohorts, and plan them as one cohort.
@@ -70,6 +71,7 @@ def open_plan(
         grades_path: A table to use instead of the published one: see
             :func:`~nephrograde.sources.public.grades.read_public_grades`.
         encoding: The encoding of that table, if it is a text file; None detects it.
+        columns: Headings of that table by standard name, and further columns to carry over.
         hosts: The hosts; the public ones by default.
 
     Raises:
@@ -82,7 +84,7 @@ def open_plan(
     plans = []
     for name in dict.fromkeys(names):
         cohort = COHORTS[name]
-        given = read_public_grades(grades_path, cohort, encoding) if grades_path else None
+        given = read_public_grades(grades_path, cohort, encoding, columns=columns) if grades_path else None
         plans.append(plan_cohort(name, grades=given or fetch_grades(cohort, out_dir, hosts or default_hosts())))
     return fold_plans(plans)
 

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from nephrograde.cohort.grade import read_grade
+from nephrograde.cohort.ids import compared_id
 from nephrograde.errors import InputError, Problem
 from nephrograde.replacement import replaced
+from nephrograde.sources.identity.identity import Identity
 from nephrograde.sources.public.cohorts import KITS_REPOSITORY
 from nephrograde.sources.public.fetch import read_url
+from nephrograde.sources.scan.carried import is_revealing
 from nephrograde.sources.scan.grades import read_grades
+from nephrograde.sources.scan.joined import cell_notes, column_notes
 from nephrograde.volume.statement import Statement
 
 if TYPE_CHECKING:
@@ -53,11 +57,13 @@ class PublicGrades:
         column: The heading of the grades, which states the grading system.
         rows: The entries by patient.
         source: Where the grades come from, for display.
+        notes: How your own table was read, and what was not carried over from it.
     """
 
     column: str
     rows: Mapping[str, PublicGrade]
     source: str
+    notes: tuple[str, ...] = ()
 
 
 def grades_url(cohort: PublicCohort, hosts: Hosts) -> str:
@@ -103,41 +109,59 @@ def fetch_grades(cohort: PublicCohort, out_dir: Path, hosts: Hosts) -> PublicGra
     return read_public_grades(kept_path, cohort)
 
 
-def read_public_grades(grades_path: Path, cohort: PublicCohort, encoding: str | None = None) -> PublicGrades:
+def read_public_grades(
+    grades_path: Path,
+    cohort: PublicCohort,
+    encoding: str | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+) -> PublicGrades:
     """Read the grades of a cohort.
 
     Args:
         grades_path: ``kits23.json`` as its authors publish it; an answer of the Genomic Data Commons; or your own table
-            (CSV or XLSX) with ``patient_id`` and ``isup_grade``, whose patients all count as clear cell.
+            (CSV or XLSX) with ``patient_id`` and ``isup_grade``, whose patients all count as clear cell. The same
+            columns of it are carried over as by a scan.
         cohort: One of ``COHORTS``.
         encoding: The encoding of your own table, if it is a text file; None detects it.
+        columns: Headings of your own table by standard name, and further columns to carry over, as for
+            :func:`~nephrograde.sources.scan.grades.read_grades`.
 
     Raises:
         InputError: If the file is none of these.
     """
     if grades_path.suffix.lower() == ".json":
+        if columns:
+            what = "is a published table, whose columns are known"
+            raise InputError([Problem(str(grades_path), what, "Leave out --columns and --keep.")])
         try:
             content = grades_path.read_bytes()
         except OSError as error:
             raise InputError([Problem(str(grades_path), f"cannot be read ({error.strerror})", "Check it.")]) from None
         return _parse_json(content, cohort, str(grades_path))
-    table = read_grades(grades_path, encoding=encoding)
+    table = read_grades(grades_path, encoding=encoding, columns=columns)
     rows = {}
-    for patient_id, (_, cells) in table.rows.items():
+    emptied: dict[str, set[int]] = {}
+    for patient_id, (number, cells) in table.rows.items():
         grade = read_grade(cells.get("isup_grade", ""))
         clinical = {heading: cell for heading, cell in cells.items() if heading != "isup_grade"}
+        for heading, cell in clinical.items():
+            if is_revealing(heading, cell, Identity()):
+                clinical[heading] = ""
+                emptied.setdefault(heading, set()).add(number)
         why_not = None if grade else Statement.of("no-grade")
-        rows[patient_id.casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
-    return PublicGrades("isup_grade", rows, grades_path.name)
+        rows[patient_id] = PublicGrade(str(grade or ""), why_not, clinical)
+    notes = (*table.notes, *column_notes(table), *cell_notes(table.name, emptied))
+    return PublicGrades("isup_grade", rows, grades_path.name, notes)
 
 
 def find_grade(grades: PublicGrades, patient_id: str) -> PublicGrade:
-    """Find a patient's entry; ids are compared case-insensitively.
+    """Find a patient's entry; ids are compared without case, blanks and invisible characters.
 
     >>> find_grade(PublicGrades("isup_grade", {}, ""), "KiTS-00000").why_not.code
     'not-in-grade-table'
     """
-    return grades.rows.get(patient_id.casefold()) or PublicGrade("", Statement.of("not-in-grade-table"), {})
+    return grades.rows.get(compared_id(patient_id)) or PublicGrade("", Statement.of("not-in-grade-table"), {})
 
 
 def kits_patient(case: int) -> str:
@@ -178,7 +202,7 @@ def _read_kits(cases: Sequence[Mapping[str, Any]]) -> dict[str, PublicGrade]:
         why_not = None if grade else Statement.of("no-grade")
         if histology != "clear_cell_rcc":
             why_not = Statement.of("not-clear-cell", histology=histology)
-        rows[kits_patient(number).casefold()] = PublicGrade(str(grade or ""), why_not, clinical)
+        rows[compared_id(kits_patient(number))] = PublicGrade(str(grade or ""), why_not, clinical)
     return rows
 
 
@@ -203,7 +227,7 @@ def _read_gdc(answer: Mapping[str, Any]) -> dict[str, PublicGrade]:
             why_not = Statement.of("several-grades", grades=", ".join(grades))
         if other:
             why_not = Statement.of("not-clear-cell", histology=other[0])
-        rows[str(hit["submitter_id"]).casefold()] = PublicGrade(grades[0] if len(grades) == 1 else "", why_not, {})
+        rows[compared_id(str(hit["submitter_id"]))] = PublicGrade(grades[0] if len(grades) == 1 else "", why_not, {})
     return rows
 
 

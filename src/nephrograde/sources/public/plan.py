@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.ids import similar_pairs
 from nephrograde.errors import InputError, Problem
 from nephrograde.sources.public.cohorts import (
     CITATIONS,
@@ -20,6 +21,7 @@ from nephrograde.sources.public.cohorts import (
 )
 from nephrograde.sources.public.grades import find_grade, kits_patient
 from nephrograde.sources.public.idc import choose_collection, part_of_series, read_collection
+from nephrograde.sources.scan.joined import first_of
 from nephrograde.sources.scan.tables import series_entry
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import SeriesEntry
@@ -210,7 +212,7 @@ def _plan_collection(cohort: PublicCohort, grades: PublicGrades | None) -> Cohor
         parts=tuple(parts.values()),
         index_version=collection.version,
         grade_sources=(grades.source,) if grades else (),
-        notes=_notes(cohort, left_out, grades),
+        notes=_notes(cohort, left_out, grades, by_patient),
     )
 
 
@@ -286,7 +288,7 @@ def _plan_kits(cohort: PublicCohort, grades: PublicGrades | None) -> CohortPlan:
         parts=tuple(parts),
         index_version="",
         grade_sources=(grades.source,) if grades else (),
-        notes=_notes(cohort, left_out, grades),
+        notes=_notes(cohort, left_out, grades, map(kits_patient, KITS_CASES)),
     )
 
 
@@ -310,8 +312,16 @@ def _kits_parts(name: str) -> tuple[Part, Part]:
     return image, mask
 
 
-def _notes(cohort: PublicCohort, left_out: Counter[str], grades: PublicGrades | None) -> tuple[str, ...]:
+def _notes(
+    cohort: PublicCohort, left_out: Counter[str], grades: PublicGrades | None, patients: Iterable[str]
+) -> tuple[str, ...]:
     notes = [f"{cohort.title}: {n} patients left out, {wording_of(code)[0]}." for code, n in left_out.most_common()]
+    if grades is not None:
+        notes += grades.notes
+        if near := similar_pairs(patients, grades.rows):
+            differ = f"{len(near)} ids of {cohort.title} differ from those of {grades.source} only in zeros or letters"
+            pairs = first_of([f"{one} and {other}" for one, other in near])
+            notes.append(f"{differ} that look alike, and do not match: {pairs}.")
     if grades is None:
         notes.append(f"{cohort.title}: no grades were joined; patients without clear cell carcinoma are among them.")
     if (grades.column if grades else cohort.grade_column) == "fuhrman_grade":

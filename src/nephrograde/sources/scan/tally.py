@@ -11,6 +11,7 @@ from nephrograde.cohort.ids import compared_id, similar_forms
 from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
+from nephrograde.sources.scan.joined import cell_notes, column_notes, first_of
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.sources.scan.tables import cohort_row, link_mask, series_entry
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.pseudonyms import Person
     from nephrograde.sources.scan.tables import ScanPaths
     from nephrograde.volume.series_table import SeriesEntry
-
-_NAMED = 20
-"""How many patients or rows a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +231,14 @@ class Tally:
             "[masks] in the study: {who}.",
         }
         notes = [
-            sentence.format(n=_people(len(who)), who=_first(who), name=name, series=paths.series_path.name)
+            sentence.format(n=_people(len(who)), who=first_of(who), name=name, series=paths.series_path.name)
             for what, sentence in sentences.items()
             if (who := self._listed.get(what))
         ]
         notes = [*self.grades.notes, *notes]
         for known, persons in self._joined.items():
             if len(persons) > 1 and not any(person.shares_id for person in persons):
-                named = _first([person.patient_id for person in persons])
+                named = first_of([person.patient_id for person in persons])
                 number = self.grades.rows[known][0]
                 notes.append(
                     f"Row {number} of {name} was joined to {len(persons)} patients, whose ids differ only in letters, "
@@ -249,7 +247,7 @@ class Tally:
         notes += self._notes_on_similar_ids()
         without = sorted(number for known, (number, _) in self.grades.rows.items() if known not in self._joined)
         if without:
-            notes.append(f"{name} has {len(without)} rows without scans: row {_first(map(str, without))}.")
+            notes.append(f"{name} has {len(without)} rows without scans: row {first_of(map(str, without))}.")
         notes += self._notes_on_carrying(paths)
         key_path = paths.beside("key.csv")
         if key_path.exists():
@@ -262,12 +260,12 @@ class Tally:
         groups = dict.fromkeys(tuple(sorted(who)) for who in self._similar.values() if len(who) > 1)
         notes = [
             "The ids of these patients differ only in case, zeros or letters that look alike. Check if they are one "
-            f"person: {_first(who)}."
+            f"person: {first_of(who)}."
             for who in groups
             if frozenset(who) not in joined
         ]
         if self._nearly:
-            pairs = _first([f"{patient_id} and row {number}" for patient_id, number in self._nearly])
+            pairs = first_of([f"{patient_id} and row {number}" for patient_id, number in self._nearly])
             notes.append(
                 f"{self.grades.name} lists patients who were not joined, as the id of the row differs from that of the "
                 f"scans in zeros or letters that look alike: {pairs}. Write the ids as in the scans."
@@ -276,30 +274,17 @@ class Tally:
 
     def _notes_on_carrying(self, paths: ScanPaths) -> list[str]:
         """What was not carried over from the joined table."""
-        name, notes = self.grades.name, []
-        if self.grades.left_out:
-            headings = ", ".join(self.grades.left_out)
-            notes.append(f"Not carried over from {name}, because they may identify a patient: {headings}.")
-        if self.grades.unknown:
-            headings = ", ".join(self.grades.unknown)
-            notes.append(
-                f"Not carried over from {name}, because their meaning is unknown: {headings}. Keep a column that "
-                "identifies nobody with --keep HEADING."
-            )
-        for column, numbers in self._emptied.items():
-            notes.append(
-                f"{name}: cells of {column} were left empty, because they contain a name, an id, a date, an e-mail "
-                f"address or a telephone number: row {_first(map(str, sorted(numbers)))}."
-            )
+        name = self.grades.name
+        notes = [*column_notes(self.grades), *cell_notes(name, self._emptied)]
         for column, numbers in self._linked.items():
             notes.append(
                 f"Masks in {column} of {name} whose paths contain a name or an id are linked in "
-                f"{paths.beside('series').name}, which only you can open: row {_first(map(str, sorted(numbers)))}."
+                f"{paths.beside('series').name}, which only you can open: row {first_of(map(str, sorted(numbers)))}."
             )
         for column, numbers in self._named_paths.items():
             notes.append(
                 f"{paths.table_path.name} identifies patients, because paths in {column} of {name} contain a name or "
-                f"an id: row {_first(map(str, sorted(numbers)))}. Rename these files before you share the table."
+                f"an id: row {first_of(map(str, sorted(numbers)))}. Rename these files before you share the table."
             )
         return notes
 
@@ -317,12 +302,6 @@ def _by_time(choice: Choice) -> tuple[str, str, float, str]:
 
 def _people(count: int) -> str:
     return "1 patient" if count == 1 else f"{count} patients"
-
-
-def _first(names: Sequence[str] | map[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more
 
 
 def _as_frame(table_path: Path) -> pd.DataFrame:

@@ -128,6 +128,30 @@ def test_a_table_of_the_user_is_taken_as_it_is(tmp_path):
     assert find_grade(grades, "B").why_not == Statement.of("no-grade")
 
 
+def test_what_is_not_carried_over_from_a_table_of_the_user_is_said_and_can_be_kept(tmp_path):
+    rows = [
+        "patient_id,姓名,isup_grade,age,prior therapy,side",
+        "tcga-1,张三,3,60,none,left",
+        "b,李四,2-3,50,none,a@b.org",
+    ]
+    (tmp_path / "grades.csv").write_text("\n".join(rows), encoding="utf-8")
+    grades = read_public_grades(tmp_path / "grades.csv", COHORTS["tcga-kirc"])
+    assert find_grade(grades, "TCGA-1").clinical == {"age": "60", "side": "left"}
+    assert find_grade(grades, "b").clinical == {"age": "50", "side": ""}
+    notes = "\n".join(grades.notes)
+    assert all(text in notes for text in ("--keep", "prior therapy", "姓名", "row 3", "cells of side"))
+    kept = read_public_grades(tmp_path / "grades.csv", COHORTS["tcga-kirc"], columns={"prior therapy": "prior therapy"})
+    assert find_grade(kept, "TCGA-1").clinical["prior therapy"] == "none"
+    with pytest.raises(InputError):
+        read_public_grades(tmp_path / "grades.csv", COHORTS["tcga-kirc"], columns={"姓名": "姓名"})
+
+
+def test_columns_of_a_published_table_are_not_chosen(tmp_path):
+    (tmp_path / "kits23.json").write_text(json.dumps([kits_case(0)]))
+    with pytest.raises(InputError):
+        read_public_grades(tmp_path / "kits23.json", COHORTS["kits23"], columns={"isup_grade": "grade"})
+
+
 @pytest.mark.parametrize("text", ["3.0", "III", "Ⅲ级", "Grade 3", "ISUP 3", "３"])
 def test_a_grade_of_the_user_may_be_written_as_in_a_cohort_table(tmp_path, text):
     (tmp_path / "grades.csv").write_text(f"patient_id,isup_grade\na,{text}\n", encoding="utf-8")

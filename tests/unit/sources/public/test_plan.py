@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 
 from nephrograde.errors import InputError
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import told
 from nephrograde.sources.public.cohorts import COHORTS, KITS_CASES
 from nephrograde.sources.public.grades import PublicGrade, PublicGrades, kits_patient, read_public_grades
 from nephrograde.sources.public.idc import find_marks, read_collection
@@ -155,3 +157,15 @@ def test_an_unknown_cohort_and_a_missing_extra_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "idc_index_data", None)
     with pytest.raises(InputError, match=r"pip install 'nephrograde\[public\]'"):
         plan_cohort("c4kc-kits")
+
+
+def test_notes_say_what_a_table_of_the_user_loses_and_which_ids_nearly_match(tmp_path):
+    rows = ["patient_id,isup_grade,prior therapy", "KiTS-00000,3,none", "KiTS-0001,2,none", "KiTS-OOOO2,2,none"]
+    (tmp_path / "grades.csv").write_text("\n".join(rows), encoding="utf-8")
+    plan = plan_cohort("kits23", grades=read_public_grades(tmp_path / "grades.csv", COHORTS["kits23"]))
+    assert [row["patient_id"] for row in plan.rows] == ["KiTS-00000"]
+    assert any("prior therapy" in note and "--keep" in note for note in plan.notes)
+    (note,) = [note for note in plan.notes if "look alike" in note]
+    with speaking("zh"):
+        assert not any(word in told(one) for one in plan.notes for word in ("look alike", "Keep", "as id"))
+    assert "KiTS-00001 and kits-0001, KiTS-00002 and kits-oooo2" in note
