@@ -28,8 +28,9 @@ CALIBRATION = ("brier", "calibration_intercept", "calibration_slope", "ece")
 def computed(run: Results) -> dict[str, list[tuple[str, Estimate]]]:
     """Models and estimates by measure, for those estimates of the reported predictions that could be computed."""
     found: dict[str, list[tuple[str, Estimate]]] = {}
+    reported = run.reported
     for model, split, estimate in run.estimates:
-        if split == run.reported and not math.isnan(estimate.value):
+        if split == reported and not math.isnan(estimate.value):
             found.setdefault(estimate.measure, []).append((model, estimate))
     return found
 
