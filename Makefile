@@ -45,8 +45,9 @@ static: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The same examples each time, as in CI.
 quick: $(VENV)/.test
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --hypothesis-profile ci
 
 test: check
 
