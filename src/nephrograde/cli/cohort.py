@@ -39,8 +39,7 @@ def init(
     """Write a commented study file, for the cohort table of the folder or with a template of one."""
     from nephrograde.sources.template import write_template
 
-    del lang  # main() has set it, as for all commands
-    print_template(write_template(folder))
+    print_template(write_template(folder, language=lang))
 
 
 @commands.command()

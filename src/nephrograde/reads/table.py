@@ -282,7 +282,7 @@ def _near_misses(rows: Sequence[Row], truths: Mapping[str, bool], name: str) -> 
     pairs = similar_pairs(dict.fromkeys(row.cell("patient_id") for row in rows), truths)
     if not pairs:
         return []
-    listed = _some([f"{one} and {other}" for one, other in pairs])
+    listed = _some([f"{one} / {other}" for one, other in pairs])
     differ = f"{len(pairs)} ids of {name} differ from those of the scores only in zeros or letters that look alike"
     return [f"{differ}, and do not match: {listed}."]
 

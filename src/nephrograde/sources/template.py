@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nephrograde.errors import RunError
 from nephrograde.lock import only_writer_of
@@ -115,6 +115,7 @@ a cell that contains commas must be quoted, as Excel does.
 
 _COMMENTS_AT = 31
 """The column of the comments in ``template.toml``."""
+_WITH_IMAGE = {"en": "patients with an image: ", "zh": "有图像的患者："}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Template:
     found: FoundTable | None
 
 
-def write_template(target_dir: Path) -> Template:
+def write_template(target_dir: Path, *, language: Literal["en", "zh"] = "en") -> Template:
     """Write ``study.toml`` with every key explained, ``columns.md``, and ``cohort.csv`` with two example patients.
 
     Use them to start a study of your own. A cohort table that is in the folder already, such as that of a scan, stays
@@ -143,6 +144,7 @@ def write_template(target_dir: Path) -> Template:
 
     Args:
         target_dir: The folder to write to; created if missing.
+        language: The language of the comments in the study file.
 
     Raises:
         RunError: If one of the files already exists; nothing is written then. What an interrupted call has written is
@@ -158,20 +160,21 @@ def write_template(target_dir: Path) -> Template:
     if target_dir.exists() and not target_dir.is_dir():
         raise RunError(f"{target_dir} is a file. Name a folder to write the templates to.")
     with only_writer_of(target_dir / "study.toml"):
-        return _write_missing(target_dir)
+        return _write_missing(target_dir, language)
 
 
-def _write_missing(target_dir: Path) -> Template:
+def _write_missing(target_dir: Path, language: str) -> Template:
     """Write the files; those that an interrupted call has written are no obstacle."""
     remove_leftovers(target_dir, is_ours={"columns.md", "study.toml", "cohort.csv"}.__contains__)
     present = [name for name in ("study.toml", "columns.md") if (target_dir / name).exists()]
     if "study.toml" in present and (target_dir / "cohort.csv").exists():  # the table is written last
         raise _refused(target_dir, present)
     found = find_table(target_dir)
-    template = resources.files("nephrograde.sources").joinpath("template.toml").read_text(encoding="utf-8")
+    name = "template.toml" if language == "en" else f"template.{language}.toml"
+    template = resources.files("nephrograde.sources").joinpath(name).read_text(encoding="utf-8")
     contents = {
         "columns.md": _COLUMNS.encode(),
-        "study.toml": (template if found is None else _study_of(found, template)).encode(),
+        "study.toml": (template if found is None else _study_of(found, template, language)).encode(),
     }
     if found is None:
         contents["cohort.csv"] = _example_table()
@@ -198,7 +201,7 @@ def _example_table() -> bytes:
     return table.getvalue().encode("utf-8-sig")
 
 
-def _study_of(found: FoundTable, template: str) -> str:
+def _study_of(found: FoundTable, template: str, language: str) -> str:
     """The study file with the table, phases, outcome and headings of a cohort table."""
     counts = ", ".join(f"{phase} {count}" for phase, count in found.n_images.items())
     headings = ", ".join(f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in found.columns.items())
@@ -211,6 +214,6 @@ def _study_of(found: FoundTable, template: str) -> str:
     for key, value in values.items():
         line = f"{key} = {value}".ljust(_COMMENTS_AT - 1) + " "
         if key == "phases":
-            line += f"# patients with an image: {counts}\n{' ' * _COMMENTS_AT}"
+            line += f"# {_WITH_IMAGE[language]}{counts}\n{' ' * _COMMENTS_AT}"
         template = re.sub(rf"(?m)^{key} = [^#]*(?=# )", line.replace("\\", r"\\"), template, count=1)
     return template

@@ -219,7 +219,7 @@ def test_ids_that_nearly_match_those_of_the_scores_are_named():
     more = [["P5", reader, modality, "2", "1"] for reader in "AB" for modality in ("without", "with")]
     reads = gather_reads(sheet_of([*rows_of(), *more]), scores_sheet(patients=patients))
     assert reads.left_out == ("P3",)
-    assert any("P3 and P03" in note for note in reads.notes)
+    assert any("P3 / P03" in note for note in reads.notes)
     assert not gather_reads(sheet_of(rows_of()), scores_sheet()).notes
 
 

@@ -45,6 +45,29 @@ def written(folder: Path) -> tuple[str, dict[str, Any]]:
     return text, tomllib.loads(text)
 
 
+def test_the_chinese_study_file_says_the_same_in_chinese(tmp_path: Path) -> None:
+    english, values = written(tmp_path / "en")
+    chinese = write_template(tmp_path / "zh", language="zh").study_path.read_text(encoding="utf-8")
+    assert tomllib.loads(chinese) == values
+    assert [line.partition("#")[0] for line in chinese.splitlines()] == [
+        line.partition("#")[0] for line in english.splitlines()
+    ]
+    comments = [line.partition("# ")[2] for line in chinese.splitlines()]
+    words = re.compile(r"[A-Za-z][a-z’'-]+(?:,? [A-Za-z][a-z’'-]+){2,}")
+    assert not [comment for comment in comments if words.search(re.sub(r"nephrograde \w+ study.toml", "", comment))]
+    for line, other in zip(english.splitlines(), chinese.splitlines(), strict=True):
+        key = re.match(r"# (\w+) = ", line)
+        assert key is None or other.startswith(key[0])
+    assert write_template(tmp_path / "zh2", language="zh").study_path.read_text(encoding="utf-8") == chinese
+
+
+def test_a_table_that_is_taken_up_is_described_in_chinese(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text("病案号,核分级,cmp_image\nA,1,a.nii\nB,3,b.nii\n", encoding="utf-8")
+    text = write_template(tmp_path, language="zh").study_path.read_text(encoding="utf-8")
+    assert "有图像的患者：cmp 2" in text
+    assert "patients with" not in text
+
+
 def assert_defaults(table: dict[str, Any], text: str, kind: type[Section]) -> None:
     for key, field in kind.model_fields.items():
         if field.is_required():

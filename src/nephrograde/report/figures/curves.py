@@ -18,6 +18,7 @@ from nephrograde.report.tables.answer import few_patients
 from nephrograde.report.tables.pairs import value_of
 from nephrograde.report.tables.repeats import curves_of
 from nephrograde.report.tables.wording import split_words
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import decimal
 from nephrograde.vocabulary import BASELINES
@@ -229,7 +230,7 @@ def _panels(run: Results, drawable: Collection[str], named: Collection[str], hea
     grey = tuple(
         Line(
             name,
-            t("{model} only", model=name),
+            only_baseline(name),
             {"color": GREY, "linewidth": 0.9, "linestyle": BASELINE_DASHES[k % len(BASELINE_DASHES)]},
         )
         for k, name in enumerate(baselines)

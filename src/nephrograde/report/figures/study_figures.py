@@ -14,6 +14,7 @@ import numpy as np
 from nephrograde.report.figures.roc import GRID, roc_band, roc_points
 from nephrograde.report.figures.svg import RULE, finish, house_style, name_lines, new_figure, printable, y_label
 from nephrograde.report.tables.wording import split_words
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import bounds, decimal, enumerated
 
@@ -145,7 +146,7 @@ def _draw_roc(
 
 def _curve_words(run: Results, model: Model) -> str:
     """Name a curve with its AUC and the interval."""
-    label = t("{model} only", model=model.name) if model.is_baseline else model.arm or model.name
+    label = only_baseline(model.name) if model.is_baseline else model.arm or model.name
     found = run.estimate(model.name, "auc")
     numbers = "" if found is None else f"  {decimal(found.value)} {bounds(found.low, found.high, 2)}"
     return printable(f"{_short(label)}{numbers}")
@@ -296,7 +297,7 @@ def _grid(models: Sequence[Model], *, across: int) -> list[list[Model | None]]:
 
 
 def _label(model: Model) -> str:
-    return t("{model} only", model=model.name) if model.is_baseline else model.name
+    return only_baseline(model.name) if model.is_baseline else model.name
 
 
 def _short(name: str) -> str:

@@ -19,6 +19,7 @@ from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_tab
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
 from nephrograde.report.text.numbers import NOTHING, enumerated
 
@@ -315,7 +316,7 @@ def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
 
 
 def _label(row: PaperRow) -> str:
-    name = t("{model} only", model=row.model) if row.is_baseline else row.model
+    name = only_baseline(row.model) if row.is_baseline else row.model
     return f"{name}\n{t('Warning: {text}.', text=row.warning)}" if row.warning else name
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import SYNTHETIC
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t, translated
 from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import NOTHING, counted, decimal
@@ -82,7 +83,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(decimal=decimal, counted=counted)
-    environment.globals.update(t=_said, told=_told)
+    environment.globals.update(t=_said, told=_told, only_baseline=_only_baseline)
     return environment
 
 
@@ -111,6 +112,18 @@ def picture_uri(picture: bytes) -> str:
     'data:image/png;base64,UE5H'
     """
     return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+
+
+def _only_baseline(name: str) -> Markup:
+    """Name a baseline, with the id of its model in bold where that is a part of the name.
+
+    >>> _only_baseline("size")
+    Markup('<b>size</b> only')
+    """
+    from markupsafe import Markup, escape
+
+    before, found, after = only_baseline(name).partition(name)
+    return Markup("{}<b>{}</b>{}").format(before, found, after) if found else escape(before)
 
 
 def _told(text: str) -> Markup:

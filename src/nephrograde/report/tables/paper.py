@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.text.published import PRINTED_ROWS
@@ -133,7 +134,7 @@ def paper_table(
 
 
 def _named(row: PaperRow) -> str:
-    name = t("{model} only", model=row.model) if row.is_baseline else row.model
+    name = only_baseline(row.model) if row.is_baseline else row.model
     return t("{model} (warning: {text})", model=name, text=row.warning) if row.warning else name
 
 

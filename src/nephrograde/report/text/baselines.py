@@ -21,6 +21,22 @@ def baseline_in_words(name: str) -> str:
     return known.get(name, name)
 
 
+def only_baseline(name: str) -> str:
+    """Name a baseline as a row of a table or a curve.
+
+    >>> only_baseline("size")
+    'size only'
+    """
+    known = {
+        "size": t("size only"),
+        "volume": t("volume only"),
+        "clinical": t("clinical only"),
+        "clinical-no-size": t("clinical-no-size only"),
+        "radiomics": t("radiomics only"),
+    }
+    return known.get(name, name)
+
+
 def baseline_sentence(name: str) -> str:
     """Describe the model of a baseline.
 

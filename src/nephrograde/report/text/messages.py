@@ -31,6 +31,8 @@ _TERMS = frozenset({"times", "kind", "grade", "call", "ends", "rule", "phase", "
 """Placeholders for words of ours, one or several after commas; those of others are names, which stay."""
 _LISTS = frozenset({"models"})
 """Placeholders for names, listed as in "a, b and c"."""
+_ITEMS = frozenset({"columns", "headings", "ids", "labels", "names", "others", "pairs", "phases", "rows", "who"})
+"""Placeholders for names after commas, which stay; the commas do not."""
 _DEEPEST = 4
 """Sentences within sentences: a problem that quotes another one."""
 
@@ -148,9 +150,9 @@ def _value(name: str, value: str, language: Language, depth: int) -> str:
             return t(", ").join(_exact(language)[term] for term in terms)
     if name in _LISTS:
         return "、".join(re.split(", | and ", value))
-    if depth > _DEEPEST or " " not in value.strip():
-        return value
-    return _joined(_told_sentences(value, language, depth))
+    if depth <= _DEEPEST and " " in value.strip():
+        value = _joined(_told_sentences(value, language, depth))
+    return value.replace(", ", "、") if name in _ITEMS else value
 
 
 @cache

@@ -320,7 +320,7 @@ def _notes(
         notes += grades.notes
         if near := similar_pairs(patients, grades.rows):
             differ = f"{len(near)} ids of {cohort.title} differ from those of {grades.source} only in zeros or letters"
-            pairs = first_of([f"{one} and {other}" for one, other in near])
+            pairs = first_of([f"{one} / {other}" for one, other in near])
             notes.append(f"{differ} that look alike, and do not match: {pairs}.")
     if grades is None:
         notes.append(f"{cohort.title}: no grades were joined; patients without clear cell carcinoma are among them.")

@@ -265,10 +265,10 @@ class Tally:
             if frozenset(who) not in joined
         ]
         if self._nearly:
-            pairs = first_of([f"{patient_id} and row {number}" for patient_id, number in self._nearly])
+            pairs = first_of([f"{patient_id}: {number}" for patient_id, number in self._nearly])
             notes.append(
                 f"{self.grades.name} lists patients who were not joined, as the id of the row differs from that of the "
-                f"scans in zeros or letters that look alike: {pairs}. Write the ids as in the scans."
+                f"scans in zeros or letters that look alike (patient: row): {pairs}. Write the ids as in the scans."
             )
         return notes
 

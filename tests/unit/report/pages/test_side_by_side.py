@@ -333,11 +333,22 @@ def test_page_stands_alone_in_both_languages(two_runs: tuple[Path, Path], tmp_pa
     assert zh.count("仅供研究使用") == 2
     assert page.count("Research use only") == 2
     assert 'lang="zh-Hans"' in zh
+    assert " only</" not in zh
     for text in (page, zh):
         assert "http" not in text.replace("http-equiv", "")
         assert "<script" not in text
         assert text.count("<tbody") == text.count("</tbody>")
         assert text.count('scope="rowgroup"') == len(MODELS)
+
+
+def test_the_state_of_the_code_is_told_in_chinese(two_runs: tuple[Path, Path], tmp_path: Path) -> None:
+    side = compare_runs(*two_runs)
+    changed = Difference("git_commit", "abc1234 with uncommitted changes", "")
+    with speaking("zh"):
+        page_path = write_side_by_side(dataclasses.replace(side, provenance=(changed,)), tmp_path / "out")
+    page = page_path.read_text(encoding="utf-8")
+    assert "abc1234（有未提交的改动）" in page
+    assert "uncommitted" not in page
 
 
 def test_names_are_shown_as_text(tmp_path: Path) -> None:

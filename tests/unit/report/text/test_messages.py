@@ -252,3 +252,20 @@ def test_a_model_phase_is_named_in_chinese() -> None:
     assert "皮髓质期" in said
     assert "corticomedullary" not in said
     assert "cmp期" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "登记号, 门诊号 could be the id as well; choose with --columns patient_id=HEADING.",
+        "Not carried over from t.csv, because they may identify a patient: 病案号, 姓名.",
+        "t.csv has 3 rows without scans: row 2, 5, 7.",
+        "1 patient without any CT, not in the cohort table: P0001, P0002.",
+        "t.csv: the grade of 2 rows is not one WHO/ISUP grade: row 3, 4. Accepted are 3, III.",
+    ],
+)
+def test_lists_of_names_have_chinese_commas(text: str) -> None:
+    with speaking("zh"):
+        said = told(text)
+    assert ", " not in said.split("。")[0], said
+    assert "、" in said

@@ -168,4 +168,4 @@ def test_notes_say_what_a_table_of_the_user_loses_and_which_ids_nearly_match(tmp
     (note,) = [note for note in plan.notes if "look alike" in note]
     with speaking("zh"):
         assert not any(word in told(one) for one in plan.notes for word in ("look alike", "Keep", "as id"))
-    assert "KiTS-00001 and kits-0001, KiTS-00002 and kits-oooo2" in note
+    assert "KiTS-00001 / kits-0001, KiTS-00002 / kits-oooo2" in note

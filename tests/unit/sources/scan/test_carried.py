@@ -262,7 +262,7 @@ def notes_on(tmp_path: Path, listed: str, *original_ids: str) -> list[str]:
 @pytest.mark.parametrize(("listed", "original_id"), [("KO77", "K\u041e77"), ("KH-0077", "KH-77"), ("KO77", "K077")])
 def test_an_id_that_nearly_matches_a_row_is_named_and_not_joined(tmp_path: Path, listed: str, original_id: str) -> None:
     (note,) = notes_on(tmp_path, listed, "X1", original_id)
-    assert "P0002 and row 3" in note
+    assert "P0002: 3" in note
     assert original_id not in note
 
 
