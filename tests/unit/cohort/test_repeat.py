@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nephrograde.cohort.case import Case, Cohort
 from nephrograde.cohort.repeat import Repeat, repeats_of_arm, repeats_of_split, split_of
 from nephrograde.cohort.split import draw_split
-from nephrograde.errors import RunError
+from nephrograde.errors import InputError, RunError
 from nephrograde.study import Arm, CohortSettings, FitSettings, SplitSettings, Study
 from nephrograde.vocabulary import Supervision
 
@@ -82,5 +82,5 @@ def test_seeds_of_repeats_never_meet_those_of_folds():
 
 @pytest.mark.parametrize("shares", [(0.5, 0.25), (0.5, 0.5), (0.0,), (1.0,)])
 def test_shares_that_make_no_curve(shares):
-    with pytest.raises(ValueError, match="learning_curve"):
+    with pytest.raises(InputError, match="learning_curve"):
         SplitSettings(learning_curve=shares)
