@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 # Tests start many processes; where the environment forbids bytecode, each of them would compile its imports anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check static docs bench clean
+.PHONY: demo test quick check covered static docs bench clean
 
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -26,26 +26,33 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.torch pyproject.toml
+# What static checks look at; the rest of the packages, which take as long, can be installed meanwhile.
+$(VENV)/.checked: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[public,test]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.checked pyproject.toml
 	$(PIP) --editable '.[docs,pdf,public,radiomics,test]'
 	touch $@
 
 demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
-check: $(VENV)/.test
-	$(MAKE) --jobs 2 static docs
+# Side by side: static checks and the rest of the installation, then the documentation and the tests.
+check: $(VENV)/.checked
+	$(MAKE) --jobs 2 static $(VENV)/.test
+	$(MAKE) --jobs 2 docs covered
+
+covered: $(VENV)/.test
 	$(BIN)/coverage erase
 	$(PYTEST) --cov --cov-report term
 
-# What needs one processor each: these and the documentation are checked side by side.
-static: $(VENV)/.test
+static: $(VENV)/.checked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=src $(BIN)/lint-imports
 
-# The same examples each time, as in CI.
 quick: $(VENV)/.test
 	$(PYTEST) -m "not slow" --hypothesis-profile ci
 

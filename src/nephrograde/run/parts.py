@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RunPart(StrEnum):
-    """A part of a run folder that may be absent; the value is the name of its path in :class:`RunFolder`."""
+    """A part of a run that may be absent; the value names its path in :class:`~nephrograde.run.folder.RunFolder`."""
 
     CASES = "cases_path"
     SPLIT = "split_path"

@@ -21,6 +21,7 @@ from nephrograde.report.pages.page import Numbering
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.wording import split_words
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import catalogue, speaking, spoken, translated
 from nephrograde.report.text.numbers import decimal
 from nephrograde.results import Results
@@ -72,7 +73,7 @@ def render(record: Results, tables: dict[str, Any] | None) -> str:
     )
     environment.filters.update(decimal=decimal)
     said = lambda sentence, **values: escape(translated(sentence)).format(**values)  # noqa: E731
-    environment.globals.update(t=said, numbering=Numbering())
+    environment.globals.update(t=said, numbering=Numbering(), only_baseline=only_baseline)
     contents: dict[str, Any] = {"run": record, "study": record.study, "synthetic": "SYNTHETIC DATA", "figures": {}}
     contents["top_names"] = []
     contents |= {"language": spoken(), "split_words": split_words(record)}
