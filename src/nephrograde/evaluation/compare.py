@@ -131,7 +131,7 @@ def compare_models(
     ('auc', -0.25, 0.48)
     """
     pairs = pair_models(models, split=split)
-    rows = [_auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)]
+    rows = [auc_row(difference, confidence=confidence) for difference in auc_differences(pairs)]
     for measure in ("accuracy", "sensitivity", "specificity"):
         rows += [_compare_calls(pair, thresholds, measure=measure, confidence=confidence) for pair in pairs]
     return adjust(rows, arms=arms, primary=primary)
@@ -167,7 +167,13 @@ def adjust(
     return tuple(adjusted)
 
 
-def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
+def auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
+    """Test a difference of two AUCs; P is not adjusted.
+
+    Args:
+        difference: From :func:`~nephrograde.evaluation.pairs.auc_differences`.
+        confidence: Coverage probability of the interval.
+    """
     pair = difference.pair
     if difference.reason is not None:
         row = _not_computed(pair, "auc", len(pair.a), reason=difference.reason, text=difference.reason_text)
@@ -177,7 +183,7 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
     z = difference.value / error if error else 0.0
     by_fold = "" if difference.folds is None else f", mean of {difference.folds} folds"
     remarks = [f"paired DeLong{by_fold}, {100 * confidence:g} % CI", pair.remark, difference.warning]
-    caution = Caution.PERFECT_AUC if difference.is_perfect else None
+    caution = difference.caution
     if not error:
         remarks.append("both models rank the patients alike")
         caution = Caution.RANKED_ALIKE
@@ -191,7 +197,7 @@ def _auc_row(difference: AucDifference, *, confidence: float) -> Comparison:
         statistic=z,
         p_value=two_sided_p(z),
         p_adjusted=math.nan,
-        n=len(pair.a),
+        n=difference.n,
         method="; ".join(remark for remark in remarks if remark),
         confidence=confidence,
         dropped_a=pair.dropped_a,

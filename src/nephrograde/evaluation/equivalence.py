@@ -197,7 +197,7 @@ def verdict_of(low: float, high: float, *, margin: float) -> Verdict:
 
 def _row(difference: AucDifference, *, margin: float) -> Equivalence:
     pair = difference.pair
-    n, n_high = len(pair.a), int(pair.a.is_high.sum())
+    n, n_high = difference.n, difference.n_high
     reason, reason_text = difference.reason, difference.reason_text
     if reason is None and difference.variance == 0.0:
         reason, reason_text = Reason.RANKED_ALIKE, "both models rank the patients alike, and so no variance"
@@ -236,7 +236,7 @@ def _row(difference: AucDifference, *, margin: float) -> Equivalence:
         dropped_a=pair.dropped_a,
         dropped_b=pair.dropped_b,
         reason=reason,
-        caution=Caution.PERFECT_AUC if difference.is_perfect else None,
+        caution=difference.caution,
     )
 
 

@@ -39,7 +39,7 @@ from nephrograde.evaluation.metrics import (
     sensitivity,
     specificity,
 )
-from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, of_fitted_folds, with_caution
+from nephrograde.evaluation.out_of_fold import estimate_out_of_fold, of_fitted_folds, pooled_if_out_of_fold
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
@@ -120,7 +120,7 @@ def evaluate_scores(
             patients = scores.of(model, split)
             if len(patients):
                 made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
-                made.insert(1, _bootstrapped(bootstrapped[split][model], split))
+                made.insert(1, pooled_if_out_of_fold(bootstrapped[split][model], split))
                 made = _say_constant(made, patients)
                 made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
                 estimates += [(model, split, estimate) for estimate in made]
@@ -272,10 +272,6 @@ def _areas(patients: ModelScores, counts: Confusion, split: SplitName, *, confid
         return estimate_out_of_fold(patients, confidence=confidence)
     both = patients.p_high, patients.is_high
     return [_attempt(area.__name__, counts, partial(area, *both, confidence=confidence)) for area in (auc, auc_delong)]
-
-
-def _bootstrapped(estimate: Estimate, split: SplitName) -> Estimate:
-    return with_caution(estimate, Caution.POOLED) if split == "oof" else estimate
 
 
 def _called_alike(counts: Confusion) -> Caution | None:

@@ -23,9 +23,9 @@ from nephrograde.errors import ScoresError
 from nephrograde.evaluation.baseline import fit_baseline, present_columns, stacked_predictors, transformed
 from nephrograde.evaluation.benefit import benefit_contributions
 from nephrograde.evaluation.calibration import CLIP, calibration_intercept, calibration_slope
-from nephrograde.evaluation.compare import compare_models
-from nephrograde.evaluation.delong import place
+from nephrograde.evaluation.compare import auc_row
 from nephrograde.evaluation.logistic import firth_likelihood
+from nephrograde.evaluation.pairs import auc_differences, pair_models
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, is_trusted
 from nephrograde.evaluation.resample import percentile_bounds, resampled_means
 from nephrograde.evaluation.scores import SPLITS, Score, Scores
@@ -257,17 +257,18 @@ def _independent(columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _auc(stack: _Stack, settings: EvaluateSettings) -> Increment:
-    pair = {WITH: stack.with_image, WITHOUT: stack.without}
-    nowhere = dict.fromkeys(pair, math.nan)
-    row = compare_models(pair, nowhere, split=stack.split, confidence=settings.confidence)[0]
+    both = {WITH: stack.with_image, WITHOUT: stack.without}
+    (found,) = auc_differences(pair_models(both, split=stack.split))
+    row = auc_row(found, confidence=settings.confidence)
     values: dict[str, float] = {}
-    if row.reason is not Reason.ONE_GRADE:
-        aucs = place(np.stack([stack.without.p_high, stack.with_image.p_high]), stack.is_high).aucs().tolist()
-        values = {"without": aucs[0], "with_image": aucs[1]}
+    if found.areas is not None:
+        values = {"without": found.areas[1].value, "with_image": found.areas[0].value}
     return _row(
         stack,
         "auc",
-        f"paired DeLong, {100 * settings.confidence:g} % CI",
+        row.method.partition(";")[0],
+        n=found.n,
+        n_high=found.n_high,
         difference=row.difference,
         low=row.low,
         high=row.high,

@@ -69,6 +69,7 @@ class LearningCurve:
         model: The model's id.
         points: Out-of-fold AUCs by size, upwards; the last is that of all training patients.
         law: The power law; None with fewer than three sizes.
+        drawings: How many drawings of the folds the AUCs are the means of.
         farther: The law at twice the largest size; NaN without a law.
         farther_low: Lower bound of its interval.
         farther_high: Upper bound.
@@ -77,6 +78,7 @@ class LearningCurve:
 
     model: str
     points: tuple[CurvePoint, ...]
+    drawings: int
     law: PowerLaw | None
     farther: float
     farther_low: float
@@ -90,7 +92,7 @@ class LearningCurve:
             auc: The wanted AUC.
 
         >>> point, law = CurvePoint(1.0, 160, 0.8, 0.05, 5), PowerLaw(0.9, 2.0, 0.5)
-        >>> curve = LearningCurve("m", (point,), law, 0.79, 0.7, 0.88, 0.95)
+        >>> curve = LearningCurve("m", (point,), 1, law, 0.79, 0.7, 0.88, 0.95)
         >>> curve.patients_for(0.78), curve.patients_for(0.85)
         (278, None)
         """
@@ -157,9 +159,10 @@ def _curve(
     shares = sorted(by_share)
     points = tuple(_point(share, list(by_share[share].values())) for share in shares)
     places = sorted(set.intersection(*(set(by_share[share]) for share in shares)))
+    drawings = len({drawing for drawing, _ in by_share[shares[-1]]})
     nan = math.nan
     if len(shares) < FEWEST_SIZES or len(places) < 2:
-        return LearningCurve(model, points, None, nan, nan, nan, confidence)
+        return LearningCurve(model, points, drawings, None, nan, nan, nan, confidence)
     sizes = [point.n_learn for point in points]
     law = fit_power_law(sizes, [point.mean for point in points])
     aucs = np.array([[by_share[share][place].auc for place in places] for share in shares])
@@ -174,7 +177,7 @@ def _curve(
     low, high = np.quantile(values, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])
     bounds = np.clip([middle - widened * (middle - low), middle + widened * (high - middle)], 0.0, 1.0)
     return LearningCurve(
-        model, points, law, middle, float(min(bounds[0], middle)), float(max(bounds[1], middle)), confidence
+        model, points, drawings, law, middle, float(min(bounds[0], middle)), float(max(bounds[1], middle)), confidence
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.clustered import clustered_auc, compare_clustered
 from nephrograde.evaluation.compare import Comparison, adjust
-from nephrograde.evaluation.out_of_fold import of_fitted_folds
+from nephrograde.evaluation.out_of_fold import of_fitted_folds, pooled_if_out_of_fold
 from nephrograde.evaluation.scores import SPLITS, Score, Scores, SplitName, parse_scores
 from nephrograde.sheet import Sheet
 
@@ -83,7 +83,8 @@ class Lesions:
                     owners = [self.patient_of[lesion] for lesion in rows.patient_ids]
                     made = clustered_auc(rows.p_high, rows.is_high, owners, confidence=confidence)
                     method = f"{made.method}; {len(rows)} lesions, {int(rows.is_high.sum())} high"
-                    estimates.append((model, split, replace(made, measure=MEASURE, method=method)))
+                    found = replace(made, measure=MEASURE, method=method)
+                    estimates.append((model, split, pooled_if_out_of_fold(found, split)))
         return tuple(estimates)
 
     def compare(self, *, confidence: float) -> tuple[Comparison, ...]:

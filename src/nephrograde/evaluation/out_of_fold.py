@@ -178,6 +178,16 @@ def with_caution(estimate: Estimate, caution: Caution) -> Estimate:
     return replace(estimate, note=note, caution=caution)
 
 
+def pooled_if_out_of_fold(estimate: Estimate, split: SplitName) -> Estimate:
+    """Add to an estimate over all patients, if it is out of fold, that it is pooled over the folds.
+
+    Args:
+        estimate: The estimate.
+        split: Of its scores.
+    """
+    return with_caution(estimate, Caution.POOLED) if split == "oof" else estimate
+
+
 def of_fitted_folds(rows: Iterable[Tested], split: SplitName, *, chosen: Collection[str] = ()) -> tuple[Tested, ...]:
     """Add to tests on out-of-fold scores that they hold for the models as fitted only.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import Placements, place
-from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.stratified import FoldAreas, fold_areas
 
 if TYPE_CHECKING:
@@ -67,6 +67,24 @@ class AucDifference:
     folds: int | None = None
 
     @property
+    def n(self) -> int:
+        """The patients behind the difference: those of folds with both grades, where it is computed by fold."""
+        return len(self.pair.a) if self.areas is None else self.areas[0].n_high + self.areas[0].n_low
+
+    @property
+    def n_high(self) -> int:
+        """The high-grade patients among them."""
+        return int(self.pair.a.is_high.sum()) if self.areas is None else self.areas[0].n_high
+
+    @property
+    def caution(self) -> Caution | None:
+        """What a reader has to know about it."""
+        if self.is_perfect:
+            return Caution.PERFECT_AUC
+        is_pooled = self.reason is None and self.pair.split == "oof" and self.folds is None
+        return Caution.NO_FOLDS if is_pooled else None
+
+    @property
     def reason_text(self) -> str:
         """The reason in English, as in the tables; empty if there is none."""
         if self.reason is Reason.ONE_GRADE:
@@ -81,7 +99,11 @@ class AucDifference:
     @property
     def warning(self) -> str:
         """What makes the test unreliable, in English, as in the tables; empty if nothing does."""
-        return "one AUC is exactly 0 or 1: unreliable" if self.is_perfect else ""
+        return {
+            Caution.PERFECT_AUC: "one AUC is exactly 0 or 1: unreliable",
+            Caution.NO_FOLDS: "pooled: folds are not known, not the same, or none has both grades",
+            None: "",
+        }[self.caution]
 
 
 def pair_models(models: Mapping[str, ModelScores], *, split: SplitName) -> list[Pair]:

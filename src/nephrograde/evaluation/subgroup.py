@@ -173,6 +173,8 @@ def _estimate(
     found = auc(p_high, is_high, confidence=confidence)
     low, high, note, caution, limit = found.low, found.high, found.note, found.caution, None
     variance = place(p_high[np.newaxis], is_high).area(0).variance
+    if labels[1] == "oof" and caution is None:
+        note, caution = "pooled over the folds", Caution.POOLED
     if min(found.n_high, found.n - found.n_high) < FEWEST:
         low, high, variance = math.nan, math.nan, math.nan
         note, caution, limit = f"no interval: fewer than {FEWEST} patients of a grade", Caution.TOO_FEW, FEWEST

@@ -51,7 +51,8 @@ def test_paired_delong_by_hand() -> None:
 
 def test_the_split_and_the_confidence_are_said() -> None:
     row = row_of(compare_models({"a": A, "b": A}, HALF, split="oof", confidence=0.9), "auc")
-    assert row.method == "paired DeLong, 90 % CI; oof patients; both models rank the patients alike"
+    pooled = "pooled: folds are not known, not the same, or none has both grades"
+    assert row.method == f"paired DeLong, 90 % CI; oof patients; {pooled}; both models rank the patients alike"
     assert (row.difference, row.low, row.high, row.statistic, row.p_value) == (0.0, 0.0, 0.0, 0.0, 1.0)
 
 

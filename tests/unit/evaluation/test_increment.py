@@ -15,6 +15,7 @@ from nephrograde.evaluation.baseline import present_columns, stacked_predictors
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.increment import WITH, WITHOUT, Increment, Stacks, stack_images
 from nephrograde.evaluation.logistic import firth_likelihood
+from nephrograde.evaluation.out_of_fold import stratified_auc
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import Score, Scores, SplitName
 from nephrograde.evaluation.tables import read_table, write_table
@@ -98,6 +99,17 @@ def test_an_image_that_shows_more_adds_to_the_stack(informative: Stacks) -> None
     assert brier.high < 0
     assert tested.p_value < 1e-3
     assert auc.is_reliable
+
+
+def test_out_of_fold_the_difference_is_that_of_the_two_aucs_beside_it() -> None:
+    level = np.array([0.8 * (SPLIT.assignments[case.patient_id].fold or 0) for case in COHORT.cases])
+    made = stack_images(score(FINDING + level, splits=("oof",)), COHORT, SPLIT, SETTINGS, log_sizes=LOG_SIZES)
+    row = row_of(made, "auc")
+    assert row.split == "oof"
+    assert row.difference == pytest.approx(row.with_image - row.without, abs=1e-12)
+    part = made.scores.of(f"{MODEL}/{WITH}", "oof")
+    by_fold = stratified_auc(part.p_high, part.is_high, part.known_folds or ())
+    assert row.with_image == pytest.approx(by_fold.value, abs=1e-12)
 
 
 def test_the_numbers_are_those_of_the_stored_scores(informative: Stacks) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.equivalence import compare_equivalence
 from nephrograde.evaluation.evaluation import evaluate_scores
+from nephrograde.evaluation.power import patients_for_noninferiority
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.evaluation.scores import ModelScores, Score, Scores, SplitName
 from nephrograde.evaluation.stratified import fold_areas
+from nephrograde.evaluation.subgroup import estimate_subgroups
 from nephrograde.study import EvaluateSettings
 
 N, FOLDS = 60, 3
@@ -95,7 +99,8 @@ def test_unknown_or_other_folds_are_pooled(folds: tuple[tuple[int | None, ...], 
     row = auc_row(model(A, folds[0]), model(B, folds[1]))
     pooled = auc_row(model(A), model(B), "test")
     assert (row.difference, row.p_value) == (pooled.difference, pooled.p_value)
-    assert "folds" not in row.method.partition(";")[0]
+    assert "mean of" not in row.method
+    assert row.caution is Caution.NO_FOLDS
 
 
 def test_folds_of_one_grade_are_pooled_if_all_are() -> None:
@@ -108,3 +113,24 @@ def test_verdicts_use_the_same_areas() -> None:
     area = fold_areas(np.stack([A, B]), TRUTHS, NUMBERS).area(0)
     assert row.n_high == area.n_high == int(TRUTHS.sum())
     assert row.low < row.difference < row.high
+
+
+def test_only_patients_of_folds_with_both_grades_are_counted() -> None:
+    folds = tuple(9 if high and fold == 0 else fold for fold, high in zip(NUMBERS, TRUTHS, strict=True))
+    left_out = sum(fold in {0, 9} for fold in folds)
+    row = auc_row(model(A, folds), model(B, folds))
+    (verdict,) = compare_equivalence({"a": model(A, folds), "b": model(B, folds)}, margin=0.2, split="oof")
+    assert row.n == verdict.n == N - left_out
+    assert verdict.n_high == sum(high and fold not in {0, 9} for fold, high in zip(folds, TRUTHS, strict=True))
+    needed = patients_for_noninferiority(
+        ((row.high - row.low) / 2 / 1.959963984540054) ** 2, row.n, margin=0.2, alpha=0.025
+    )
+    assert verdict.patients_needed == pytest.approx(needed, abs=1)
+
+
+def test_subgroups_out_of_fold_say_that_they_are_pooled() -> None:
+    groups = {"sex": {patient: "F" if k % 2 else "M" for k, patient in enumerate(IDS)}}
+    options: Any = {"model": "a", "confidence": 0.95, "columns": ("sex",)}
+    for split, caution in (("oof", Caution.POOLED), ("test", None)):
+        rows = estimate_subgroups(model(A), groups, split=split, **options)
+        assert [row.caution for row in rows] == [caution] * 2

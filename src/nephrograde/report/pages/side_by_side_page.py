@@ -141,8 +141,9 @@ def summary(side: SideBySide) -> list[str]:
     over = side.overlap
     if side.split == "oof":
         first = t(
-            "Out-of-fold predictions of the training patients are compared, because at least one run has no test set. "
-            "Thresholds were chosen on the same patients, and P values hold for the models as fitted only."
+            "Out-of-fold predictions of the training patients are compared, because at least one run has no test set, "
+            "or keeps it closed. Thresholds were chosen on the same patients, and P values hold for the models as "
+            "fitted only."
         )
     elif over.has_same_test:
         first = t("Both runs were tested on the same {n} patients.", n=over.test_a)

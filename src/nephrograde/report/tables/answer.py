@@ -87,7 +87,9 @@ def find_answer(run: Results) -> Answer | None:
     if difference is not None and math.isnan(difference.low):
         difference = None
     is_of_several = not is_primary and len(networks or rows) > 1
-    few = min(leader.n_high, leader.n - leader.n_high) < FEWEST_FOR_VERDICT
+    ranked = run.estimate(leader.model, "auc")
+    n, n_high = (leader.n, leader.n_high) if ranked is None else (ranked.n, ranked.n_high)
+    few = min(n_high, n - n_high) < FEWEST_FOR_VERDICT
     holds = {
         Doubt.CHOSEN_OUT_OF_FOLD: is_of_several and leader.model == chosen,
         Doubt.CHOSEN_ON_SAME: is_of_several and leader.model != chosen and run.reported == "test",
@@ -95,7 +97,7 @@ def find_answer(run: Results) -> Answer | None:
         Doubt.REOPENED: run.reported == "test" and len(run.openings) > 1,
     }
     doubts = tuple(doubt for doubt, is_so in holds.items() if is_so)
-    return Answer(leader.model, leader.auc, leader.n, leader.n_high, rival, is_primary, difference, doubts)
+    return Answer(leader.model, leader.auc, n, n_high, rival, is_primary, difference, doubts)
 
 
 def _best_baseline(run: Results, rows: Mapping[str, PaperRow]) -> str | None:

@@ -198,6 +198,10 @@ def _subgroups(run: Results) -> Subgroups | None:
         groups = listed(list(dict.fromkeys(f"{row.column} {row.group}" for row in few)))
         words = t("{groups}: {remark}", groups=groups, remark=caution_words(Caution.TOO_FEW, few[0].caution_value))
         remarks[words] = None
+    if any(row.caution is Caution.POOLED for rows in by_block.values() for row in rows):
+        remarks[
+            t("AUCs of subgroups are pooled over the folds, because few folds have enough patients of a group.")
+        ] = None
     return Subgroups(tuple(shown), tuple(others), tuple(remarks))
 
 

@@ -50,7 +50,7 @@ def out_of_fold_words(run: Results) -> OutOfFoldWords:
         calls = t("The thresholds were chosen on these same patients, so results at a threshold are optimistic.")
         mcnemar = t("McNemar’s tests compare calls at thresholds that were chosen on these same patients.")
     return OutOfFoldWords(
-        lead=_lead(is_chosen=is_chosen),
+        lead=_lead(run, is_chosen=is_chosen),
         auc=auc,
         calls=calls,
         table=t("{first} {second}", first=auc, second=calls) if calls else auc,
@@ -66,8 +66,14 @@ def _test_words(run: Results) -> str:
         "given other models, which they do not take into account."
     )
     repeated = t("The section on how much results vary compares the models over other training patients as well.")
-    first = t("Differences of AUCs compare patients within folds, too.") if is_by_fold(run) else ""
-    said = t("{first} {second}", first=first, second=fitted) if first else fitted
+    pooled = [pair.caution is Caution.NO_FOLDS for pair in run.comparisons if pair.measure == "auc"]
+    if not any(pooled):
+        first = t("Differences of AUCs compare patients within folds, too.")
+    elif all(pooled):
+        first = t("Differences of AUCs are pooled over the folds, because these are not known, or not the same.")
+    else:
+        first = t("Differences of AUCs compare patients within folds, too, unless both models have other folds.")
+    said = t("{first} {second}", first=first, second=fitted)
     return t("{first} {second}", first=said, second=repeated) if run.procedures else said
 
 
@@ -91,12 +97,14 @@ def is_by_fold(run: Results) -> bool:
     return any(split == "oof" and estimate.measure == POOLED for _, split, estimate in run.estimates)
 
 
-def _lead(*, is_chosen: bool) -> str:
+def _lead(run: Results, *, is_chosen: bool) -> str:
     chosen = t("the thresholds, and which model is best, were chosen on these same patients")
     if not is_chosen:
         chosen = t("which model is best was chosen on these same patients")
+    test = t("the test set was kept closed") if run.split.test_ids() else t("there is no test set")
     return t(
-        "This page rests on out-of-fold scores alone; there is no test set. Every patient was scored by a model that "
+        "This page rests on out-of-fold scores alone; {test}. Every patient was scored by a model that "
         "was fitted without that patient, but {chosen}: how good the models are in new patients is not shown here.",
         chosen=chosen,
+        test=test,
     )

@@ -85,6 +85,7 @@ class CurveTable:
 
     headings: tuple[str, ...]
     rows: tuple[CurveRow, ...]
+    drawings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ def _curve_table(run: Results) -> CurveTable | None:
         t("{percent}% (n = {n})", percent=f"{100 * point.share:g}", n=round(point.n_learn)) for point in longest.points
     )
     baselines = {model.name for model in run.models if model.is_baseline}
-    return CurveTable(headings, tuple(_curve_row(curve, longest, baselines) for curve in curves))
+    rows = tuple(_curve_row(curve, longest, baselines) for curve in curves)
+    return CurveTable(headings, rows, longest.drawings)
 
 
 def _curve_row(curve: LearningCurve, longest: LearningCurve, baselines: set[str]) -> CurveRow:

@@ -49,6 +49,8 @@ def _learning(curve: LearningCurve, auc: float) -> str:
             sizes=listed([f"{round(point.n_learn)}" for point in curve.points]),
         )
     ]
+    if curve.drawings > 1:
+        sentences.append(t("These are means over {n} drawings of the folds.", n=curve.drawings))
     if curve.law is None:
         sentences.append(t("With fewer than three sizes, nothing is said about more patients."))
         return _joined(sentences)

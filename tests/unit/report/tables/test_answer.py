@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nephrograde.cohort.split import Split
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.scores import Scores
 from nephrograde.report.tables.answer import (
@@ -85,7 +86,9 @@ def test_page_without_a_test_set_says_so_first(record: Results) -> None:
     scores = Scores(tuple(row for row in record.scores.rows if row.split == "oof"))
     alone = dataclasses.replace(record, scores=scores)
     assert answer_sentences(alone)[0] == out_of_fold_words(alone).lead
-    assert out_of_fold_words(alone).lead
+    assert "the test set was kept closed" in out_of_fold_words(alone).lead  # it has test patients
+    without = dataclasses.replace(alone, split=Split({}))
+    assert "there is no test set" in out_of_fold_words(without).lead
 
 
 def test_a_reopened_test_set_is_a_doubt(record: Results) -> None:

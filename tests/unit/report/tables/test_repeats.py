@@ -135,6 +135,7 @@ def test_a_plan_with_the_learning_curve_of_a_run(repeated_dir: Path) -> None:
     text = str(made)
     assert text.startswith("Training set. In the run, weak-1-cmp had an out-of-fold AUC of ")
     assert "when it learnt from 7, 14 and 28 patients" in text
+    assert "means over 2 drawings" in text
     assert "with 56 patients" in text
     assert "训练集" in made.text("zh")
     assert made.as_dict()["learning_curve"]["model"] == "weak-1-cmp"
