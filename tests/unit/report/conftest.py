@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.unit.report.further import increment_rows, repeated_rows, store_repeats
 
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment
@@ -20,6 +21,8 @@ from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Score, Scores, write_scores
 from nephrograde.evaluation.tables import write_table as write_statistics_table
 from nephrograde.model.card import ModelCard, write_card
+from nephrograde.report.pages.study_page import write_report
+from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT, write_lock
 from nephrograde.run.seal import renew_seal
@@ -28,6 +31,8 @@ from nephrograde.study import EvaluateSettings, Study
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from nephrograde.report.text.language import Language
 
 ARMS = ("weak-1", "weak-3", "strong")
 PHASES = ("cmp", "np", "up")
@@ -305,6 +310,30 @@ def _write_scores(
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic run with everything in it; read only."""
     return build_run(tmp_path_factory.mktemp("whole") / "run", build_study())
+
+
+@pytest.fixture(scope="session")
+def whole_page(whole_run: Path) -> str:
+    """The English page of the whole run, which takes two seconds."""
+    return write_report(whole_run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def further_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run with repeats, and with increments of its chosen network; read only."""
+    run = RunFolder(build_run(tmp_path_factory.mktemp("further") / "run", build_study()))
+    chosen = Results.read(run.run_dir).chosen_network
+    write_statistics_table(increment_rows(chosen or ""), Increment, run.increment_path)
+    return store_repeats(run.run_dir, repeated_rows())
+
+
+@pytest.fixture(scope="session")
+def further_pages(further_run: Path) -> dict[str, str]:
+    """The pages of that run, by language."""
+    languages: tuple[Language, ...] = ("en", "zh")
+    written = [write_report(further_run, language) for language in languages]
+    assert [path.name for path in written] == ["report.html", "report.zh.html"]
+    return {language: path.read_text(encoding="utf-8") for language, path in zip(languages, written, strict=True)}
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ from nephrograde.report.pages.study_page import write_report
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from nephrograde.study import Study
 
 VOID = {"meta", "img", "br", "line", "path", "circle", "use", "rect", "link", "hr", "input"}
 DATA = ("three-phase CT, nine models", "a processor, 2 cores, Linux", "radiologist <b>$x_1$</b>", "et al. ")
@@ -64,14 +62,9 @@ def english(page: Page) -> list[str]:
     return [text for text in page.texts if ENGLISH.search(text) and not any(data in text for data in DATA)]
 
 
-@pytest.fixture(scope="module")
-def pages(
-    tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> dict[str, str]:
-    run_dir = make_run(tmp_path_factory.mktemp("zh") / "run", make_study())
-    written = [write_report(run_dir), write_report(run_dir, "zh")]
-    assert [path.name for path in written] == ["report.html", "report.zh.html"]
-    return {path.name: path.read_text(encoding="utf-8") for path in written}
+@pytest.fixture
+def pages(further_pages: dict[str, str]) -> dict[str, str]:
+    return {"report.html": further_pages["en"], "report.zh.html": further_pages["zh"]}
 
 
 def test_no_english_sentence_is_left(pages: dict[str, str]) -> None:

@@ -92,14 +92,14 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", "".join(self.texts))
 
 
-@pytest.fixture(scope="module")
-def html(whole_run: Path) -> str:
-    return write_report(whole_run).read_text(encoding="utf-8")
+@pytest.fixture
+def html(whole_page: str) -> str:
+    return whole_page
 
 
 @pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return Page(html)
+def page(whole_page: str) -> Page:
+    return Page(whole_page)
 
 
 def test_every_tag_is_closed_where_it_was_opened(page: Page) -> None:
@@ -161,11 +161,22 @@ def test_synthetic_data_are_called_so_everywhere(whole_run: Path, html: str, pag
         assert "SYNTHETIC DATA</text>" in svg_path.read_text(encoding="utf-8")
 
 
-def test_real_data_are_not_called_synthetic(
-    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> None:
-    html_path = write_report(make_run(tmp_path / "run", make_study(synthetic=False)))
-    assert "synthetic" not in html_path.read_text(encoding="utf-8").lower()
+@pytest.fixture(scope="module")
+def real_html(
+    tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> str:
+    """The page of real data that repeat no paper, from a run folder whose inputs have paths in their names."""
+    study = make_study(synthetic=False, reproduces="")
+    run_dir = make_run(tmp_path_factory.mktemp("real") / "run", study)
+    lock_path = run_dir / "study.lock.json"
+    lock = json.loads(lock_path.read_text(encoding="utf-8"))
+    lock["inputs"]["images/病人 1.nii.gz"] = "01" * 32  # as an older version wrote it
+    lock_path.write_text(json.dumps(lock), encoding="utf-8")
+    return write_report(run_dir).read_text(encoding="utf-8")
+
+
+def test_real_data_are_not_called_synthetic(real_html: str) -> None:
+    assert "synthetic" not in real_html.lower()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -223,18 +234,11 @@ def test_chinese_ids_and_names_are_in_the_page(page: Page) -> None:
     assert "第一医院" in page.text
 
 
-def test_inputs_are_counted_by_column_and_no_path_is_shown(
-    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> None:
-    run_dir = make_run(tmp_path / "run", make_study())
-    lock_path = run_dir / "study.lock.json"
-    lock = json.loads(lock_path.read_text(encoding="utf-8"))
-    lock["inputs"]["images/病人 1.nii.gz"] = "01" * 32  # as an older version wrote it
-    lock_path.write_text(json.dumps(lock), encoding="utf-8")
-    html = write_report(run_dir).read_text(encoding="utf-8")
-    assert f"cohort table1{'ab' * 32}" in Page(html).text
-    assert f"cmp_image2{fingerprint(['cd' * 32, 'ef' * 32])}" in Page(html).text
-    assert "病人" not in html
+def test_inputs_are_counted_by_column_and_no_path_is_shown(real_html: str) -> None:
+    text = Page(real_html).text
+    assert f"cohort table1{'ab' * 32}" in text
+    assert f"cmp_image2{fingerprint(['cd' * 32, 'ef' * 32])}" in text
+    assert "病人" not in real_html
 
 
 @pytest.mark.slow
@@ -332,35 +336,33 @@ def test_out_of_fold_scores_alone_are_reported_as_such(
     assert "Test set" not in found.text
 
 
-def test_without_images_the_study_is_still_described(
-    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> None:
-    run_dir = make_run(tmp_path / "run", make_study())
+@pytest.fixture(scope="module")
+def other_page(
+    tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path], make_study: Callable[..., Study]
+) -> Page:
+    """The page of a study of another outcome without the paper's phases, whose prepared images are gone."""
+    cohort = {"table": "cohort.csv", "phases": ["ct"], "outcome": "lung_metastasis"}
+    run_dir = make_run(tmp_path_factory.mktemp("other") / "run", make_study(cohort=cohort))
     for path in (run_dir / "volumes").iterdir():
         path.unlink()
-    found = Page(write_report(run_dir).read_text(encoding="utf-8"))
-    there = [name for name in found.values("id") if name in SECTIONS]
+    return Page(write_report(run_dir).read_text(encoding="utf-8"))
+
+
+def test_without_images_the_study_is_still_described(other_page: Page) -> None:
+    there = [name for name in other_page.values("id") if name in SECTIONS]
     assert "findings" not in there
     assert "examples" not in there
-    assert "the prepared regions (volumes/regions.csv)" in found.text
+    assert "the prepared regions (volumes/regions.csv)" in other_page.text
 
 
-def test_study_without_the_papers_phase_has_nothing_beside_it(
-    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> None:
-    cohort = {"table": "cohort.csv", "phases": ["ct"], "outcome": "lung_metastasis"}
-    study = make_study(cohort=cohort)
-    run_dir = make_run(tmp_path / "run", study)
-    found = Page(write_report(run_dir).read_text(encoding="utf-8"))
-    assert "This run has no counterpart to either" in found.text
-    assert IMPOSSIBLE not in found.text
-    assert "This study predicts another outcome." in found.text
+def test_study_without_the_papers_phase_has_nothing_beside_it(other_page: Page) -> None:
+    assert "This run has no counterpart to either" in other_page.text
+    assert IMPOSSIBLE not in other_page.text
+    assert "This study predicts another outcome." in other_page.text
 
 
-def test_numbers_of_the_paper_are_printed_only_in_a_study_that_says_it_repeats_it(
-    tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]
-) -> None:
-    found = Page(write_report(make_run(tmp_path / "run", make_study(reproduces=""))).read_text(encoding="utf-8"))
+def test_numbers_of_the_paper_are_printed_only_in_a_study_that_says_it_repeats_it(real_html: str) -> None:
+    found = Page(real_html)
     assert "paper" not in found.values("id")
     assert IMPOSSIBLE not in found.text
 

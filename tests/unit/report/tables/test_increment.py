@@ -1,54 +1,27 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.report.further import increment_row, increment_rows
 
-from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.remarks import Caution, Reason
-from nephrograde.evaluation.tables import write_table
-from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.answer import answer_sentences
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.increment import added_value_sentence, baseline_notes, increment_table
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
-from nephrograde.run.folder import RunFolder
-from nephrograde.run.seal import renew_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from nephrograde.study import Study
-
-NAN = math.nan
+    from nephrograde.evaluation.increment import Increment
 
 
 @pytest.fixture(scope="module")
 def record(whole_run: Path) -> Results:
     return Results.read(whole_run)
-
-
-def row(model: str, measure: str, **values: Any) -> Increment:
-    empty = dict.fromkeys(("at", "without", "with_image", "difference", "low", "high", "statistic", "p_value"), NAN)
-    fixed = {"base": "age_years + sex + size", "split": "test", "n": 90, "n_high": 41, "method": "method"}
-    return Increment(model=model, measure=measure, **{**empty, **fixed, **values})
-
-
-def rows(
-    model: str, *, low: float = -0.01, high: float = 0.09, p: float = 0.3, **changes: Any
-) -> tuple[Increment, ...]:
-    auc = {"without": 0.77, "with_image": 0.81, "difference": 0.04, "low": low, "high": high, "p_value": 0.1}
-    return (
-        row(model, "likelihood_ratio", statistic=1.1, p_value=p, **changes),
-        row(model, "auc", **auc, **changes),
-        row(model, "brier", without=0.2, with_image=0.19, difference=-0.01, low=-0.03, high=0.01, **changes),
-        row(model, "net_benefit", at=0.3, without=0.2, with_image=0.22, difference=0.02, low=-0.01, high=0.05),
-        row(model, "calibration_slope", without=0.9, with_image=0.8, low=0.5, high=1.2, **changes),
-    )
 
 
 def told(record: Results, *increments: Increment) -> str:
@@ -58,7 +31,7 @@ def told(record: Results, *increments: Increment) -> str:
 def test_the_sentence_is_of_the_network_that_was_chosen_out_of_fold_and_leads_the_report(record: Results) -> None:
     chosen = record.chosen_network
     assert chosen is not None
-    run = dataclasses.replace(record, increments=(*rows("another"), *rows(chosen)))
+    run = dataclasses.replace(record, increments=(*increment_rows("another"), *increment_rows(chosen)))
     sentence = added_value_sentence(run)
     assert sentence.startswith("Added to age_years + sex + size, the score of " + chosen)
     assert "from 0.770 to 0.810: difference 0.040, 95% CI −0.010 to 0.090 (n = 90; likelihood ratio test: P" in sentence
@@ -80,31 +53,37 @@ def test_the_meaning_follows_interval_and_test(
     record: Results, bounds: tuple[float, float], p: float, meaning: str
 ) -> None:
     low, high = bounds
-    assert meaning in told(record, *rows(record.chosen_network or "", low=low, high=high, p=p))
+    assert meaning in told(record, *increment_rows(record.chosen_network or "", low=low, high=high, p=p))
 
 
 def test_with_few_patients_there_is_no_verdict(record: Results) -> None:
-    few = [dataclasses.replace(one, n=60, n_high=29) for one in rows(record.chosen_network or "", low=0.01, high=0.07)]
+    few = [
+        dataclasses.replace(one, n=60, n_high=29)
+        for one in increment_rows(record.chosen_network or "", low=0.01, high=0.07)
+    ]
     assert "With fewer than 30 patients of a grade there is no verdict" in told(record, *few)
     assert "So the images add" not in told(record, *few)
 
 
 def test_nothing_is_said_without_increments_or_numbers(record: Results) -> None:
     assert told(record) == ""
-    assert told(record, *rows("another")) == ""
-    assert told(record, row(record.chosen_network or "", "auc", reason=Reason.ONE_GRADE)) == ""
+    assert told(record, *increment_rows("another")) == ""
+    assert told(record, increment_row(record.chosen_network or "", "auc", reason=Reason.ONE_GRADE)) == ""
     assert increment_table(record) is None
 
 
 def test_a_test_that_failed_gives_its_reason(record: Results) -> None:
     chosen = record.chosen_network or ""
-    _, *rest = rows(chosen)
-    failed = row(chosen, "likelihood_ratio", reason=Reason.PREDICTIONS_ALIKE)
+    _, *rest = increment_rows(chosen)
+    failed = increment_row(chosen, "likelihood_ratio", reason=Reason.PREDICTIONS_ALIKE)
     assert "likelihood ratio test: all predictions are equal" in told(record, failed, *rest)
 
 
 def test_table_has_a_row_per_network_and_says_a_caution_once(record: Results) -> None:
-    increments = (*rows("weak-1-cmp", caution=Caution.UNSTABLE), *rows("strong-cmp", caution=Caution.UNSTABLE))
+    increments = (
+        *increment_rows("weak-1-cmp", caution=Caution.UNSTABLE),
+        *increment_rows("strong-cmp", caution=Caution.UNSTABLE),
+    )
     run = dataclasses.replace(record, increments=increments)
     table = increment_table(run)
     assert table is not None
@@ -118,13 +97,8 @@ def test_table_has_a_row_per_network_and_says_a_caution_once(record: Results) ->
     assert evidence_sections(run).increment is not None
 
 
-def test_the_page_shows_the_table(
-    record: Results, make_run: Callable[..., Path], make_study: Callable[..., Study], tmp_path: Path
-) -> None:
-    run = RunFolder(make_run(tmp_path / "run", make_study()))
-    write_table(rows(record.chosen_network or ""), Increment, run.increment_path)
-    renew_seal(run, run.folds())
-    page = write_report(run.run_dir).read_text(encoding="utf-8")
+def test_the_page_shows_the_table(further_pages: dict[str, str]) -> None:
+    page = further_pages["en"]
     assert page.count("Added to age_years + sex + size") == 3  # the summary, its section, and the checklist
     assert "0.040" in page
     assert "statistics/increment.csv" in page

@@ -5,22 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+from tests.unit.report.further import MODELS, repeated_rows, store_repeats
 
 import nephrograde as ng
 from nephrograde.errors import InputError, RunError
-from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures
+from nephrograde.evaluation.repeats import RepeatedAuc
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.statistical_methods import repeats
-from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.repeats import SpreadCell, repeat_sections
 from nephrograde.report.text.numbers import NOTHING
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
-from nephrograde.run.seal import renew_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,42 +26,10 @@ if TYPE_CHECKING:
 
     from nephrograde.report.text.language import Language
 
-SIZES = {0.25: 7, 0.5: 14, 1.0: 28}
-MODELS = {"weak-1-cmp": 0.9, "strong-cmp": 0.85, "size": 0.8}
 
-
-def auc_rows() -> list[RepeatedAuc]:
-    """Two drawings of three folds on three sizes, and three seeds of the networks, whose AUCs differ by a hundredth."""
-    stream = np.random.default_rng(4)
-    rows = []
-    for model, limit in MODELS.items():
-        for drawing in range(2):
-            for share, n in SIZES.items():
-                for fold in range(3):
-                    auc = float(limit - 1 / n + 0.02 * stream.normal())
-                    rows.append(RepeatedAuc(model, drawing, 0, share, "oof", fold, auc, 9, 4, n))
-            rows.append(RepeatedAuc(model, drawing, 0, 1.0, "test", None, limit - 0.05 * drawing, 12, 5, 28))
-        if model != "size":
-            for seed in (1, 2):
-                rows += [RepeatedAuc(model, 0, seed, 1.0, "oof", fold, limit, 9, 4, 28) for fold in range(3)]
-                rows.append(RepeatedAuc(model, 0, seed, 1.0, "test", None, limit + 0.01 * seed, 12, 5, 28))
-    return rows
-
-
-def store(run_dir: Path, rows: list[RepeatedAuc]) -> Path:
-    run = RunFolder(run_dir)
-    write_table(rows, RepeatedAuc, run.repeats_path)
-    arms = {"weak-1-cmp": ("weak-1", "cmp"), "strong-cmp": ("strong", "cmp")}
-    write_table(compare_procedures(rows, confidence=0.95, arms=arms), ProcedureComparison, run.procedures_path)
-    renew_seal(run, run.folds())
-    return run_dir
-
-
-@pytest.fixture(scope="module")
-def repeated_dir(
-    make_run: Callable[..., Path], make_study: Callable[..., ng.Study], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    return store(make_run(tmp_path_factory.mktemp("repeats") / "run", make_study()), auc_rows())
+@pytest.fixture
+def repeated_dir(further_run: Path) -> Path:
+    return further_run
 
 
 @pytest.fixture
@@ -119,8 +85,8 @@ def test_the_methods_and_the_citations_name_what_was_repeated(repeated: Results)
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "How much the results vary"), ("zh", "结果的变异程度")])
-def test_the_page_has_both_sections(repeated_dir: Path, language: Language, words: str) -> None:
-    html = write_report(repeated_dir, language).read_text(encoding="utf-8")
+def test_the_page_has_both_sections(further_pages: dict[str, str], language: Language, words: str) -> None:
+    html = further_pages[language]
     for anchor in ("repeats", "more-patients", "figure-patients"):
         assert html.count(f'id="{anchor}"') == 1
     assert words in html
@@ -155,8 +121,8 @@ def test_a_wanted_auc_in_and_out_of_reach(repeated_dir: Path) -> None:
 def test_two_sizes_say_nothing_about_more_patients(
     make_run: Callable[..., Path], make_study: Callable[..., ng.Study], tmp_path: Path
 ) -> None:
-    rows = [row for row in auc_rows() if row.share != 0.25]
-    run_dir = store(make_run(tmp_path / "run", make_study()), rows)
+    rows = [row for row in repeated_rows() if row.share != 0.25]
+    run_dir = store_repeats(make_run(tmp_path / "run", make_study()), rows)
     assert "With fewer than three sizes, nothing is said" in str(ng.plan(run=run_dir))
 
 
@@ -171,7 +137,7 @@ def test_what_a_plan_needs(whole_run: Path, repeated_dir: Path) -> None:
 
 def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
-    rows = [dataclasses.replace(row, auc=1.5) for row in auc_rows()]
+    rows = [dataclasses.replace(row, auc=1.5) for row in repeated_rows()]
     write_table(rows, RepeatedAuc, run.repeats_path)
     with pytest.raises(RunError, match=r"repeats\.csv is damaged \(auc is 1\.5"):
         read_table(RepeatedAuc, run.repeats_path)
