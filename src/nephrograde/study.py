@@ -55,7 +55,8 @@ class CohortSettings(Section):
 
     ``columns`` maps standard names to the headings of tables that use their own:
     ``columns = { patient_id = "病案号", isup_grade = "核分级" }``. ``encoding`` is that of a text file,
-    such as "cp1250"; without it, the encoding is detected.
+    such as "cp1250"; without it, the encoding is detected. ``annotations`` is the table of labels of one reader, or a
+    folder with that of one reader; they replace the points, boxes, slices and masks of the table.
     """
 
     place = ("cohort",)
@@ -65,6 +66,7 @@ class CohortSettings(Section):
     outcome: str = "isup_grade"
     columns: dict[str, str] = {}
     encoding: str | None = None
+    annotations: Path | None = None
 
     @field_validator("encoding")
     @classmethod

@@ -129,7 +129,8 @@ def _anchored(study: Study, base_dir: Path) -> Study:
 
     weights = {"weights_2d": study.fit.weights_2d, "weights_3d": study.fit.weights_3d}
     found = {key: value.model_copy(update={"path": anchor(value.path)}) for key, value in weights.items() if value}
-    cohort = study.cohort.model_copy(update={"table": anchor(study.cohort.table)})
+    named = {"table": study.cohort.table, "annotations": study.cohort.annotations}
+    cohort = study.cohort.model_copy(update={key: anchor(path) for key, path in named.items() if path is not None})
     arms = tuple(anchor_arm(arm) for arm in study.arm)
     return study.model_copy(update={"cohort": cohort, "fit": study.fit.model_copy(update=found), "arm": arms})
 

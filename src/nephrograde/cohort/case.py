@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.place import Box, Point, SlicePlace
 
+ScanState: TypeAlias = Literal["", "none", "unusable"]
+"""What a reader has said about a scan: nothing, that it shows no tumour, or that it cannot be judged."""
 
 _NOT_DICOM = (
     *(".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"),
@@ -23,7 +25,7 @@ class Scan:
     """One phase of one patient: the path of its image, and its annotations.
 
     If the image consists of several exported pictures, ``further_paths`` lists those after the first; ``pixel_mm`` is
-    their pixel size, if given.
+    their pixel size, if given. A scan with a ``state`` is left out.
     """
 
     phase: str
@@ -34,6 +36,7 @@ class Scan:
     slice_place: SlicePlace | None
     further_paths: tuple[Path, ...] = ()
     pixel_mm: float | None = None
+    state: ScanState = ""
 
     @property
     def image_paths(self) -> tuple[Path, ...]:
@@ -56,11 +59,21 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class AnnotationRemark:
+    """Labels of the annotations that the cohort has no scan for: the code, what they are, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cohort:
     """All patients with a scan, in the order of the table.
 
     ``notes`` says how the table was read, where that was a choice. ``without_scan`` are the ids of the patients of the
-    table who have no scan in any of the phases; they are not part of the cohort.
+    table who have no scan in any of the phases; they are not part of the cohort. ``annotation_remarks`` are about
+    labels of the annotations that no scan is given for.
     """
 
     cases: tuple[Case, ...]
@@ -69,6 +82,7 @@ class Cohort:
     split_column: Mapping[str, str] | None
     notes: tuple[str, ...] = ()
     without_scan: tuple[str, ...] = ()
+    annotation_remarks: tuple[AnnotationRemark, ...] = ()
 
     @property
     def n_scans(self) -> int:

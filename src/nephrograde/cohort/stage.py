@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.annotated import find_annotations
 from nephrograde.cohort.origin import keep_origin
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_json, sha256_of
-from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
+from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
 from nephrograde.study_file import salvage_study
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
     if is_drawn:
         _check_same_split(study, cohort, run)
     inputs = {**_image_inputs(run), COHORT_TABLE: sha256_of(study.cohort.table)}
+    inputs.pop(ANNOTATIONS, None)
+    if study.cohort.annotations is not None:
+        inputs[ANNOTATIONS] = sha256_of(find_annotations(study.cohort.annotations))
     write_lock(study, run, inputs=inputs, command=command, has_dicom=cohort.has_dicom)
     keep_origin(study.cohort.table, run.origin_path)
     write_cases(cohort, run.cases_path)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from nephrograde.cohort.annotated import annotate_cohort, read_annotations
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.columns import CLINICAL_NUMBERS, name_columns
 from nephrograde.cohort.place import (
@@ -77,8 +78,8 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     """Read the cohort table, and report everything that is wrong with it for this study.
 
     Grades 3 and 4 are high, as in the paper. A patient without an image in one phase still takes part in the others.
-    A patient without an image in any phase is left out, and the rest of the row is not checked. The existence of the
-    image files is not checked here.
+    A patient without an image in any phase is left out, and the rest of the row is not checked. The labels of
+    ``cohort.annotations`` replace those of the table. The existence of the image files is not checked here.
 
     Args:
         settings: The ``[cohort]`` section.
@@ -121,12 +122,18 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
         problems += counted(*_class_problems(truths, split, split_column))
     problems += counted(_phase_problems(truths, scans, phases=phases, folds=split.folds), len(truths))
     problems += _stratify_problems(clinical, columns)
+    annotations, annotation_problems = read_annotations(settings.annotations) if settings.annotations else (None, [])
+    problems += annotation_problems
     if problems:
         return None, problems
     cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in present)
     without_scan = tuple(row.label for row in rows if not scans[row.label])
     notes = [f"{sheet.name} {sheet.note}." if sheet.note else "", f"{columns.note}." if columns.note else ""]
-    return Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes)), without_scan), []
+    cohort = Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes)), without_scan)
+    if annotations is None:
+        return cohort, []
+    cohort, problems = annotate_cohort(cohort, annotations)
+    return (None, problems) if problems else (cohort, [])
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:

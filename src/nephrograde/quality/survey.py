@@ -23,7 +23,7 @@ from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.folder import QualityFolder
 from nephrograde.run.stage import kept_record
-from nephrograde.sample.scanned import read_scan
+from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, write_findings
@@ -111,7 +111,7 @@ def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, Sc
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
     paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
-    places = repr((scan.point, scan.box, scan.slice_place))
+    places = repr((scan.point, scan.box, scan.slice_place)) + scan.state
     name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, study.masks.model_dump()])[:20]
     picture_path = folder.thumbs_dir / f"{name}.png"
 
@@ -129,6 +129,8 @@ def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, Sc
 
 
 def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
+    if (left_out := fault_of_state(scan)) is not None:
+        return ScanQuality(scan.phase, (left_out,)), b""
     if picture_paths := find_pictures(scan.image_paths):
         return _examine_pictures(picture_paths, scan.phase)
     scanned, faults = read_scan(scan, None, study)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
 
-COHORT_TABLE, SCORE_TABLE = "cohort table", "score table"
+COHORT_TABLE = "cohort table"
+SCORE_TABLE = "score table"
+ANNOTATIONS = "annotations"
 """What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
 FORMAT = 4
 """Format number of an evaluation; increased when the columns of ``statistics/`` or the contents of the seal change."""

@@ -1,4 +1,4 @@
-"""Patients of the cohort table who have no scan in the phases of the study, as findings."""
+"""Patients who have no scan in the phases of the study, and labels without a scan, as findings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,26 @@ from nephrograde.volume.finding import NO_SCAN, Finding
 
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
+
+
+def report_unused_annotations(cohort: Cohort) -> list[Finding]:
+    """Report labels of the annotations that the cohort has no scan for.
+
+    Args:
+        cohort: As read from the table and the annotations.
+
+    Returns:
+        Warnings without a patient and a phase, in the column "annotations".
+
+    >>> from nephrograde.cohort.case import AnnotationRemark, Cohort
+    >>> remark = AnnotationRemark("annotation-unknown-patient", "1 patients are unknown (P9).", "Correct the ids.")
+    >>> report_unused_annotations(Cohort((), (), (), None, annotation_remarks=(remark,)))[0].code
+    'annotation-unknown-patient'
+    """
+    return [
+        Finding("", "", "annotations", one.code, "warning", one.message, one.remedy)
+        for one in cohort.annotation_remarks
+    ]
 
 
 def report_absent(cohort: Cohort) -> list[Finding]:

@@ -212,6 +212,8 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
     ]
     if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
         identity.append([list(own.values()), scan.pixel_mm])
+    if scan.state:
+        identity.append(scan.state)
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]

@@ -79,6 +79,8 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         The scan, None where the image cannot be used; and the faults, the fatal ones of the mask among them, each with
         the column of the table whose file it is about.
     """
+    if (left_out := fault_of_state(scan)) is not None:
+        return None, [left_out]
     if find_pictures(scan.image_paths):
         return Scanned(None, scan), []
     try:
@@ -97,6 +99,24 @@ def read_scan(scan: Scan, lender: Scan | None, study: Study) -> tuple[Scanned | 
         faults += in_column(mask_faults, column)
     lost = lost_in_tumour(scanned)
     return (None, [*faults, *in_column([lost], f"{scan.phase}_image")]) if lost else (scanned, faults)
+
+
+def fault_of_state(scan: Scan) -> Fault | None:
+    """Refuse a scan on which a reader has seen no tumour, or which a reader could not judge.
+
+    Args:
+        scan: The scan's row of the table, with what a reader said.
+
+    Returns:
+        The fatal fault "no-tumour" or "unusable"; None if nothing was said.
+    """
+    if scan.state == "none":
+        remedy = "Give the patient another scan of this phase, or correct the annotation."
+        return Fault("no-tumour", "fatal", "the annotation says that there is no tumour on this scan.", remedy)
+    if scan.state == "unusable":
+        remedy = "Export the series again, give another one, or correct the annotation."
+        return Fault("unusable", "fatal", "the annotation says that this scan cannot be judged.", remedy)
+    return None
 
 
 def lost_in_tumour(scanned: Scanned) -> Fault | None:

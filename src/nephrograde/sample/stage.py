@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.run.progress import silent
-from nephrograde.run.provenance import COHORT_TABLE, read_lock, write_lock
-from nephrograde.sample.absent import report_absent
+from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
+from nephrograde.sample.absent import report_absent, report_unused_annotations
 from nephrograde.sample.plausibility import check_plausibility
 from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
@@ -46,13 +46,15 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
     of_table = [
         *report_unfinished_scan(study.cohort.table),
         *check_plausibility(cohort, prepared.regions),
+        *report_unused_annotations(cohort),
         *report_absent(cohort),
     ]
     if of_table:
         prepared = replace(prepared, findings=(*of_table, *prepared.findings))
         write_findings(prepared.findings, run.findings_path)
     lock = read_lock(run)
-    inputs = {COHORT_TABLE: lock["inputs"][COHORT_TABLE], **prepared.inputs}
+    kept = {name: lock["inputs"][name] for name in (COHORT_TABLE, ANNOTATIONS) if name in lock["inputs"]}
+    inputs = {**kept, **prepared.inputs}
     write_lock(study, run, inputs=inputs, command=lock["command"], has_dicom=cohort.has_dicom)
     return _add_radiomics(study, cohort, prepared, run=run, progress=progress) if wants_radiomics else prepared
 

@@ -1,12 +1,14 @@
 """Every scan once, faulty ones reported by name, nothing half-written, nothing prepared twice."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort, Scan
+from nephrograde.cohort.place import Box
 from nephrograde.errors import RunError
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.prepare import prepare_cohort, read_prepared
@@ -146,3 +148,32 @@ def test_an_interrupt_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         prepare_cohort(cohort(a=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path), advance=interrupt)
     assert not (tmp_path / "volumes" / "regions.csv").exists()
+
+
+@pytest.mark.parametrize(("state", "code"), [("none", "no-tumour"), ("unusable", "unusable")])
+def test_a_scan_with_a_state_is_left_out_and_the_others_stay(tmp_path, state, code):
+    scans = {name: write_scan(tmp_path, name) for name in ("a", "b")}
+    run = RunFolder(tmp_path / "run")
+    prepare_cohort(cohort(**scans), study(), run=run)
+    before = times_of_kept(run.run_dir)
+    left_out = replace(scans["a"], state=state, mask_path=None)
+    prepared = prepare_cohort(cohort(**{**scans, "a": left_out}), study(), run=run)
+    assert [(one.patient_id, one.code, one.severity) for one in prepared.findings if one.severity == "fatal"] == [
+        ("a", code, "fatal")
+    ]
+    assert {region.patient_id for region in prepared.regions} == {"b"}
+    after = times_of_kept(run.run_dir)
+    assert {name: time for name, time in after.items() if name.startswith("b-")} == {
+        name: time for name, time in before.items() if name.startswith("b-")
+    }
+
+
+def test_a_place_of_an_annotation_makes_only_its_own_regions_stale(tmp_path):
+    scans = {name: write_scan(tmp_path, name) for name in ("a", "b")}
+    run = RunFolder(tmp_path / "run")
+    first = prepare_cohort(cohort(**scans), study(WEAK), run=run)
+    moved = replace(scans["a"], box=Box((20.0, 24.0, 15.0), (38.0, 42.0, 40.0), "mm"))
+    second = prepare_cohort(cohort(**{**scans, "a": moved}), study(WEAK), run=run)
+    files = [{region.patient_id: region.file for region in one.regions} for one in (first, second)]
+    assert files[0]["b"] == files[1]["b"]
+    assert files[0]["a"] != files[1]["a"]

@@ -19,7 +19,7 @@ from nephrograde.report.tables.paper import MEASURES, paper_rows
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.numbers import NOTHING
 from nephrograde.results import Results
-from nephrograde.run.provenance import COHORT_TABLE
+from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,10 +174,13 @@ def compare_runs(run_a: Path, run_b: Path) -> SideBySide:
 
 
 def _settings(run: Results) -> dict[str, str]:
-    """The study's settings; of the cohort table the SHA-256, and no path of a weights file, whose SHA-256 is there."""
+    """The study's settings, without paths; of the table and the annotations the SHA-256, as of files of weights."""
     settings = flat(run.lock.get("study", {}))
     if "cohort.table" in settings:
         settings["cohort.table"] = f"SHA-256 {run.lock.get('inputs', {}).get(COHORT_TABLE, NOTHING)}"
+    settings.pop("cohort.annotations", None)
+    if ANNOTATIONS in run.lock.get("inputs", {}):
+        settings["cohort.annotations"] = f"SHA-256 {run.lock['inputs'][ANNOTATIONS]}"
     return {key: text for key, text in settings.items() if not key.endswith(".path")}
 
 

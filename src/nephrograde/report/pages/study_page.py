@@ -58,7 +58,7 @@ from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER,
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.parts import RunPart
-from nephrograde.run.provenance import COHORT_TABLE, SCORE_TABLE
+from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, SCORE_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -294,7 +294,7 @@ class InputGroup(NamedTuple):
 
 def _inputs(digests: Mapping[str, str]) -> list[InputGroup]:
     """The inputs by column of the cohort table; which file is whose says the lock file alone."""
-    known = {COHORT_TABLE: t("cohort table"), SCORE_TABLE: t("score table")}
+    known = {COHORT_TABLE: t("cohort table"), SCORE_TABLE: t("score table"), ANNOTATIONS: t("annotations")}
     groups: dict[str, list[str]] = defaultdict(list)
     for name, digest in digests.items():
         column = re.match(r"\w+_(?:image|mask)(?= )", name)
