@@ -202,7 +202,7 @@ def as_text(evaluation: Evaluation) -> set[str]:
 
 
 @given(tables(), st.randoms(use_true_random=False))
-@drawn
+@settings(drawn, max_examples=25)  # two whole evaluations each
 def test_the_order_of_rows_changes_no_number(rows: tuple[Score, ...], chance: random.Random) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)
