@@ -37,10 +37,10 @@ PLANTED = ("PLANTED", "19510203")
 PRIVATE = re.compile(r"\.(key\.csv|skipped\.csv|sqlite)$|^P.*\.series$")
 
 
-@pytest.fixture
-def export_dir(tmp_path: Path, write_stack: Callable[..., None]) -> Path:
-    """Two patients in one flat folder, mixed with other files."""
-    folder = tmp_path / "导出"
+@pytest.fixture(scope="module")
+def written_once(tmp_path_factory: pytest.TempPathFactory, write_stack: Callable[..., None]) -> Path:
+    """Two patients in one flat folder, mixed with other files; read only."""
+    folder = tmp_path_factory.mktemp("written") / "导出"
     one = {"PatientID": "PLANTED-007", "PatientName": "PLANTED^ZHANG", "PatientBirthDate": "19510203"}
     two = {"PatientID": "PLANTED-008", "PatientName": "PLANTED^LI", "StudyInstanceUID": "1.2.8"}
     for number, (uid, text, person) in enumerate(
@@ -57,6 +57,12 @@ def export_dir(tmp_path: Path, write_stack: Callable[..., None]) -> Path:
     (folder / "readme.txt").write_text("hello", encoding="utf-8")
     (folder / "empty").write_bytes(b"")
     return folder
+
+
+@pytest.fixture
+def export_dir(tmp_path: Path, written_once: Path) -> Path:
+    """A copy of that folder, for a test that may write into it."""
+    return Path(shutil.copytree(written_once, tmp_path / "导出", copy_function=shutil.copyfile))
 
 
 class FakeLooks:
