@@ -282,7 +282,8 @@ def test_every_patient_with_features_has_a_row_in_the_scores(counted, study, tin
     assert {row["patient_id"] for row in scored} == {case.patient_id for case in others}
 
 
-def test_other_features_are_evaluated_again(counted, study, tmp_path):
+def test_other_features_are_evaluated_again(counted, tiny_study_path, tmp_path):
+    study = load_inputs(tiny_study_path, ('evaluate.baselines=["radiomics"]', 'cohort.phases=["cmp"]'))
     cohort, split = open_cohort(study, RunFolder(tmp_path))
     prepare_scans(study, cohort, RunFolder(tmp_path))
     evaluate_models(study, cohort, split, RunFolder(tmp_path))
@@ -297,7 +298,7 @@ def test_other_features_are_evaluated_again(counted, study, tmp_path):
 
 
 def test_nobody_who_does_not_ask_for_radiomics_needs_mirp(no_mirp, tiny_study_path, tmp_path):
-    study = load_inputs(tiny_study_path)
+    study = load_inputs(tiny_study_path, ('cohort.phases=["cmp"]',))
     cohort, split = open_cohort(study, RunFolder(tmp_path))
     prepare_scans(study, cohort, RunFolder(tmp_path))
     evaluate_models(study, cohort, split, RunFolder(tmp_path))
