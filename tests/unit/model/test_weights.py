@@ -112,15 +112,15 @@ def test_file_of_the_other_make_is_listed_part_by_part(
 ) -> None:
     medicalnet = stored(medicalnet_like, tmp_path / "resnet_18.pth")
     with pytest.raises(WeightsError) as caught:
-        load_initial(build_network(3, channels=1, shortcut="B"), medicalnet)
+        load_initial(build_hollow_network(3, channels=1, shortcut="B"), medicalnet)
     assert "layer2.0.downsample.0.weight: is missing" in str(caught.value)
     assert "shortcut B" in str(caught.value)
     with pytest.raises(WeightsError) as caught:
-        load_initial(build_network(2, channels=1), medicalnet)
+        load_initial(build_hollow_network(2, channels=1), medicalnet)
     assert "conv1.weight: shape (64, 1, 7, 7, 7), not (64, 1, 7, 7)" in str(caught.value)
     deeper = torchvision_like | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}
     with pytest.raises(WeightsError, match=r"layer1\.2\.conv1\.weight: has no place in the network"):
-        load_initial(build_network(2, channels=1), stored(deeper, tmp_path / "resnet34.pth"))
+        load_initial(build_hollow_network(2, channels=1), stored(deeper, tmp_path / "resnet34.pth"))
 
 
 def test_nothing_is_changed_where_something_does_not_fit(

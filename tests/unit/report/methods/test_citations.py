@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ALWAYS = {"nephrograde", *LISTS}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def record(whole_run: Path) -> Results:
     return Results.read(whole_run)
 

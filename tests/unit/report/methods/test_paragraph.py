@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def record(whole_run: Path) -> Results:
     return Results.read(whole_run)
 

@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 
+@pytest.fixture(scope="module")
+def record(whole_run: Path) -> Results:
+    return Results.read(whole_run)
+
+
 @pytest.fixture
-def record(tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]) -> Results:
+def own_record(tmp_path: Path, make_run: Callable[..., Path], make_study: Callable[..., Study]) -> Results:
+    """The same run in a folder of its own, for a test that changes it."""
     return Results.read(make_run(tmp_path / "run", make_study()))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def examples(record: Results) -> Examples:
     found = pick_examples(record)
     assert found is not None
@@ -74,24 +80,24 @@ def test_without_oof_auc_the_first_weak_model_is_shown(record: Results) -> None:
     assert found.model == "weak-1-cmp"
 
 
-def test_region_that_is_gone_or_no_slice_is_passed_over(record: Results, examples: Examples) -> None:
+def test_region_that_is_gone_or_no_slice_is_passed_over(own_record: Results, examples: Examples) -> None:
     first = examples.groups[0].examples[0].patient_id
-    row = next(row for row in record.regions if (row["patient_id"], row["arm"]) == (first, "weak-1"))
-    region_path = record.run_dir / "volumes" / row["file"]
+    row = next(row for row in own_record.regions if (row["patient_id"], row["arm"]) == (first, "weak-1"))
+    region_path = own_record.run_dir / "volumes" / row["file"]
     np.save(region_path, np.zeros((1, 2, 4, 4, 4), dtype=np.float16))
-    again = pick_examples(record)
+    again = pick_examples(own_record)
     assert again is not None
     assert first not in {example.patient_id for example in again.groups[0].examples}
     region_path.unlink()
-    assert pick_examples(record) == again
+    assert pick_examples(own_record) == again
 
 
-def test_no_slices_no_examples(record: Results) -> None:
-    assert pick_examples(dataclasses.replace(record, regions=())) is None
-    assert pick_examples(dataclasses.replace(record, estimates=())) is None
-    for row in record.regions:
-        (record.run_dir / "volumes" / row["file"]).unlink()
-    assert pick_examples(record) is None
+def test_no_slices_no_examples(own_record: Results) -> None:
+    assert pick_examples(dataclasses.replace(own_record, regions=())) is None
+    assert pick_examples(dataclasses.replace(own_record, estimates=())) is None
+    for row in own_record.regions:
+        (own_record.run_dir / "volumes" / row["file"]).unlink()
+    assert pick_examples(own_record) is None
 
 
 def test_outcome_without_grades_is_said_in_its_own_words(record: Results) -> None:
