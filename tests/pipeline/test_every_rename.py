@@ -115,6 +115,7 @@ def test_init(kills):
     assert n_states >= 4
 
 
+@pytest.mark.slow
 def test_an_evaluated_table(kills, tmp_path):
     rows = "".join(f"P{n},mine,{n % 2},0.{n}\n" for n in range(1, 10))
     (tmp_path / "scores.csv").write_text(f"patient_id,model,is_high,p_high\n{rows}", encoding="utf-8")
