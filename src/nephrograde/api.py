@@ -13,6 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nephrograde.arguments import (
+    COUNT,
+    FLAG,
+    HEADINGS,
+    NUMBERS,
+    PATH,
+    SHARE,
+    TABLE,
+    TEXT,
+    VALUES,
+    checked,
+    choice,
+    either,
+)
 from nephrograde.errors import InputError, NephrogradeError, RunError
 from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
@@ -110,6 +124,7 @@ class Run(Results):
         self.require_evaluated()
         return as_frames(self.evaluation)
 
+    @checked(name=TEXT)
     def figure(self, name: str) -> Figure:
         """Draw a figure of the report with matplotlib.
 
@@ -117,6 +132,7 @@ class Run(Results):
             name: ``roc``, ``confusion``, ``learning``, ``calibration`` or ``benefit``.
 
         Raises:
+            InputError: The name is not a text.
             RunError: There is no such figure, or the run has no data for it.
         """
         from nephrograde.report.figures.curves import EVIDENCE_FIGURES
@@ -137,6 +153,7 @@ class Run(Results):
         return f"{mark}{self.tables()._repr_html_()}"
 
 
+@checked(run_dir=PATH)
 def open_run(run_dir: str | Path) -> Run:
     """Open the folder that ``nephrograde run`` or ``nephrograde evaluate`` wrote.
 
@@ -144,11 +161,17 @@ def open_run(run_dir: str | Path) -> Run:
         run_dir: The folder.
 
     Raises:
+        InputError: It is not a path.
         RunError: It is not the folder of a run, was evaluated by another version, or holds a damaged file.
     """
     return Run.read(run_dir)
 
 
+@checked(
+    study=either(PATH, Study, remedy="Give a Study, or the path of its TOML file."),
+    run_dir=PATH,
+    reason=either(TEXT, type(None), remedy="Give a text, or None."),
+)
 def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, reason: str | None = "") -> Run:
     """Run a study from the cohort table to the report, and go on where an earlier run stopped.
 
@@ -175,6 +198,7 @@ def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, r
     return open_run(folder)
 
 
+@checked(scores=TABLE)
 def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
     """Evaluate the predictions of any program: each model alone, and each pair of models on the same patients.
 
@@ -192,6 +216,7 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
         ``net_benefit`` and ``subgroups``.
 
     Raises:
+        InputError: It is neither a DataFrame nor a path, or a setting is not valid.
         ScoresError: The table cannot be evaluated; all problems at once.
 
     >>> import nephrograde as ng
@@ -212,6 +237,7 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
     return evaluate_frame(given, EvaluateSettings(**settings))
 
 
+@checked(p_high_a=NUMBERS, p_high_b=NUMBERS, is_high=VALUES, confidence=SHARE)
 def compare(
     p_high_a: npt.ArrayLike, p_high_b: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95
 ) -> Comparison:
@@ -229,6 +255,7 @@ def compare(
         AUC of a minus AUC of b with its interval and p value. NaN where nothing can be tested; ``method`` says why.
 
     Raises:
+        InputError: An argument is of another kind, or the confidence lies outside 0 to 1.
         ScoresError: Different lengths, no patient, a value that is not finite, or a truth other than 0 and 1.
 
     >>> import nephrograde as ng
@@ -244,6 +271,18 @@ def compare(
     return compare_models(models, {"a": np.inf, "b": np.inf}, confidence=confidence)[0]
 
 
+@checked(
+    folder=PATH,
+    table=PATH,
+    grades=PATH,
+    corrections=PATH,
+    organs=PATH,
+    look=choice("uncertain", "all", "never"),
+    keep_ids=FLAG,
+    workers=COUNT,
+    encoding=TEXT,
+    columns=HEADINGS,
+)
 def scan_folder(
     folder: str | Path,
     table: str | Path = "cohort.csv",
@@ -294,6 +333,14 @@ def scan_folder(
     return scan(Path(folder), Path(table), settings=settings)
 
 
+@checked(
+    folder=PATH,
+    out=PATH,
+    key=PATH,
+    keep_descriptions=FLAG,
+    keep_characteristics=FLAG,
+    write_suspects=FLAG,
+)
 def deidentify(
     folder: str | Path,
     out: str | Path,

@@ -7,12 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from nephrograde.arguments import PATH, TEXTS, checked
 from nephrograde.errors import InputError, Problem
 from nephrograde.study import NAME_PATTERN, Arm, EvaluateSettings, Study
 from nephrograde.study_faults import Location, as_problem, faults_as, faults_of, read_section, rename_unknown, tables
 from nephrograde.toml_text import DEEPEST, read_toml
 
 
+@checked(study_path=PATH, overrides=TEXTS)
 def load_study(study_path: str | Path, overrides: tuple[str, ...] = ()) -> Study:
     """Read a study file, apply ``key=value`` overrides and check every key.
 

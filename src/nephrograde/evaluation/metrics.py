@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nephrograde.arguments import NUMBERS, SHARE, VALUES, checked
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile, place
 from nephrograde.evaluation.interval import auc_bounds
@@ -128,6 +129,7 @@ class Confusion:
         return self.n_high + self.n_low
 
 
+@checked(p_high=NUMBERS, is_high=VALUES, confidence=SHARE)
 def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """Estimate the area under the ROC curve with a confidence interval that holds its coverage near 1.
 
@@ -144,6 +146,7 @@ def auc(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.
         The estimate. With one patient in a class the interval is NaN.
 
     Raises:
+        InputError: An argument is of another kind, or the confidence lies outside 0 to 1.
         ScoresError: One class only, no patient, a value that is not finite, or different lengths.
 
     Source:

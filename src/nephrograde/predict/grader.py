@@ -9,6 +9,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from nephrograde.arguments import NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import RunError
@@ -16,6 +17,7 @@ from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
 from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from nephrograde.predict.ensemble import Ensemble
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
-    from nephrograde.run.folder import RunFolder
     from nephrograde.run.seal import Seal
     from nephrograde.study import Arm, Study
 
@@ -52,6 +53,14 @@ class Grader:
     scale: ModelScale = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
 
+    @checked(
+        image=PATHS,
+        mask=PATH,
+        box=either(TEXT, Box, remedy='Give two opposite corners, such as "i,j,k;i,j,k vox".'),
+        point=either(TEXT, Point, remedy='Give a place, such as "i,j,k vox".'),
+        slice=either(TEXT, SlicePlace, remedy='Give a place, such as "41 vox".'),
+        pixel_mm=NUMBER,
+    )
     def grade(
         self,
         image: Images,
@@ -76,6 +85,7 @@ class Grader:
             The probability of high grade, the call and what was read.
 
         Raises:
+            InputError: Where an argument is of another kind.
             VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
             PlaceError: Where a box, point or slice is not written with its unit.
             RunError: Where the networks cannot be read.
@@ -142,6 +152,7 @@ class Grader:
         return ReadAhead(lambda path: parse_weights(self.seal.read(path), path), paths)
 
 
+@checked(run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT)
 def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     """Load a model of a finished run to grade new scans with it.
 
@@ -150,6 +161,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
         model: Like ``weak-1-cmp``; it sets the phase and the supervision level.
 
     Raises:
+        InputError: Where the run is not a path, or the model not a text.
         RunError: Where the run has no such model, has not been evaluated, or was altered since.
     """
     results = run if isinstance(run, Results) else Results.read(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nephrograde.arguments import BY_NAME, PATH, checked
 from nephrograde.errors import InputError, Problem
 from nephrograde.printed.audit import Audits, audit_all
 from nephrograde.printed.reading import COLUMNS, parse_printed, read_printed
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@checked(table=PATH, against=BY_NAME)
 def audit(
     table: str | Path | None = None,
     *,
@@ -33,7 +35,8 @@ def audit(
             ("0.860" or "86.0%", because a float loses its trailing zeros), those that are proportions and the AUC also
             with their interval ("0.857 (0.715-0.946)"); ``positives`` as a number or limits ("30-50"); ``mean_of``,
             the number of tables of these patients whose mean is printed; ``folds``, the number of folds that divide
-            the patients and over which the values are means; ``name``.
+            the patients and over which the values are means; ``p``, the P value of the comparison with the one model of
+            ``against``; ``name``.
 
     Returns:
         The audits; printing them gives the text, and ``as_dict()`` everything.
@@ -53,11 +56,17 @@ def audit(
         if printed or n is not None or against:
             raise InputError([Problem(str(table), "values are given beside the table", "Put them into the table.")])
         return audit_all(read_printed(Path(table)))
-    first = {"n": n, **printed}
-    models = [parse_printed(_as_printed(first))]
-    for name, values in (against or {}).items():
-        inherited = {"n": n, "name": name, "mean_of": printed.get("mean_of"), "folds": printed.get("folds")}
-        models.append(parse_printed(_as_printed({**inherited, **values})))
+    others = against or {}
+    p = printed.pop("p", None)
+    if p is not None and len(others) != 1:
+        what = f"needs exactly one model in against, not {len(others)}"
+        raise InputError([Problem("audit.p", what, "Give it among the values of a model in against.")])
+    compared = {} if p is None else {"p": p}
+    inherited = {"n": n, "mean_of": printed.get("mean_of"), "folds": printed.get("folds")}
+    models = [parse_printed(_as_printed({"n": n, **printed}))]
+    models += [
+        parse_printed(_as_printed({**inherited, **compared, "name": name, **values})) for name, values in others.items()
+    ]
     return audit_all(models)
 
 

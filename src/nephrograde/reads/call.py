@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nephrograde.errors import InputError, Problem
+from nephrograde.arguments import HEADINGS, SHARE, TABLE, TEXT, checked, choice
+from nephrograde.errors import InputError
 from nephrograde.evaluation.frames import sheet_of
 from nephrograde.reads.analysis import ReaderAnalysis, analyse_reads
 from nephrograde.reads.aucs import CovarianceMethod
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from nephrograde.sheet import Sheet
 
 
+@checked(
+    reads=TABLE,
+    scores=TABLE,
+    model=TEXT,
+    baseline=TEXT,
+    covariance=choice(*CovarianceMethod),
+    confidence=SHARE,
+    columns=HEADINGS,
+    encoding=TEXT,
+)
 def readers(
     reads: pd.DataFrame | str | Path,
     scores: pd.DataFrame | str | Path | None = None,
@@ -70,10 +81,6 @@ def readers(
     >>> round(mean.value, 3), round(mean.low, 3), round(mean.high, 3)
     (0.852, 0.563, 1.0)
     """
-    if not 0.0 < confidence < 1.0:
-        raise InputError([Problem("confidence", f"is {confidence}", "Give a number between 0 and 1, such as 0.95.")])
-    if covariance not in list(CovarianceMethod):
-        raise InputError([Problem("covariance", f"is {covariance!r}", f"Use {', '.join(CovarianceMethod)}.")])
     beside = None if scores is None else _table_of(scores, encoding)
     gathered = gather_reads(_table_of(reads, encoding), beside, model=model, columns=columns)
     method = CovarianceMethod(covariance)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nephrograde.arguments import PATH, checked
 from nephrograde.errors import VolumeError
 from nephrograde.volume.check import find_fatal, without_background
 from nephrograde.volume.stored import read_stored_series
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 
+@checked(image_path=PATH)
 def read_volume(image_path: str | Path) -> Volume:
     """Read an image and check that it can be used.
 
@@ -27,6 +29,7 @@ def read_volume(image_path: str | Path) -> Volume:
         The image. ``nephrograde.volume.check.check_volume`` lists what is suspect but does not prevent its use.
 
     Raises:
+        InputError: Where it is not a path.
         VolumeError: Where the file is missing, empty, cut short, damaged or of another kind; where its geometry is
             sheared or has gaps; where it is not one 3-D image; where it has fewer than three slices, values that are
             not finite, or one value only. ``code`` names which, and ``path`` is the image's.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nephrograde.arguments import FLAG, NUMBER, PATH, TEXT, WHOLE, checked, choice
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.evaluation.plan import Plan as PlannedStudy
 from nephrograde.evaluation.plan import PlanSettings, make_plan
-from nephrograde.report.text.language import speaking
+from nephrograde.report.text.language import LANGUAGES, speaking
 from nephrograde.report.text.protocol import protocol_paragraphs
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ class Plan(PlannedStudy):
 
     __slots__ = ()
 
+    @checked(language=choice(*LANGUAGES))
     def text(self, language: Language = "en") -> str:
         """Write the plan as paragraphs of a protocol.
 
         Args:
-            language: English or Chinese.
+            language: "en" or "zh".
+
+        Raises:
+            InputError: It is another language.
         """
         with speaking(language):
             return "\n\n".join(protocol_paragraphs(self))
@@ -38,6 +43,23 @@ class Plan(PlannedStudy):
         return self.text()
 
 
+@checked(
+    auc=NUMBER,
+    high=NUMBER,
+    run=PATH,
+    model=TEXT,
+    difference=NUMBER,
+    margin=NUMBER,
+    width=NUMBER,
+    correlation=NUMBER,
+    power=NUMBER,
+    alpha=NUMBER,
+    confidence=NUMBER,
+    predictors=WHOLE,
+    r_squared=NUMBER,
+    validates=FLAG,
+    threshold=NUMBER,
+)
 def plan(
     *,
     auc: float | None = None,
