@@ -228,6 +228,9 @@ MODELS: Mapping[str, Fact] = {
 
 RESULTS: Mapping[str, Fact] = {
     "thresholds": Fact("thresholds", lambda: t("the thresholds and their rule"), statistics.thresholds),
+    "thresholds_apart": Fact(
+        "thresholds", lambda: t("thresholds chosen without the patients of the results"), statistics.thresholds_apart
+    ),
     "measures": Fact("results", lambda: t("the measures with their intervals"), statistics.measures),
     "performance": Fact("results", lambda: t("the AUC of every model with its interval"), result_facts.performance),
     "proportions": Fact(

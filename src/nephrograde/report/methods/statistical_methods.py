@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.primary import family_sentence
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
@@ -72,9 +73,14 @@ def baselines(run: Results) -> str:
     scored = [baseline_in_words(name) for name in BASELINES if name in run.scores.models]
     if not scored:
         return ""
+    if run.reported == "test":
+        return t(
+            "Baselines, each a logistic regression fitted in the same folds and evaluated on the same "
+            "test patients: {names}.",
+            names=listed(scored),
+        )
     return t(
-        "Baselines, each a logistic regression fitted in the same folds and evaluated on the same "
-        "test patients: {names}.",
+        "Baselines, each a logistic regression fitted in the same folds and evaluated on the same patients: {names}.",
         names=listed(scored),
     )
 
@@ -90,11 +96,22 @@ def thresholds(run: Results) -> str:
     if not rules:
         return ""
     shown = [t("{rule} ({models})", rule=rule, models=listed(models)) for rule, models in rules.items()]
-    return t(
-        "A patient was called high if the probability was at or above the model’s threshold, which "
-        "was chosen without the test patients: {rules}.",
+    if run.reported == "test":
+        return t(
+            "A patient was called high if the probability was at or above the model’s threshold, which "
+            "was chosen without the test patients: {rules}.",
+            rules=in_turn(shown),
+        )
+    called = t(
+        "A patient was called high if the probability was at or above the model’s threshold: {rules}.",
         rules=in_turn(shown),
     )
+    return as_text([called, out_of_fold_words(run).calls])
+
+
+def thresholds_apart(run: Results) -> str:
+    """How the threshold of each model was chosen; empty if that was not done without the patients of the results."""
+    return thresholds(run) if run.reported == "test" else ""
 
 
 def measures(run: Results) -> str:
@@ -102,9 +119,9 @@ def measures(run: Results) -> str:
     found = computed(run)
     parts = []
     if "auc" in found:
-        parts.append(_auc_by_fold() if "auc_pooled" in found else _auc_interval(found["auc"]))
+        parts.append(_auc_by_fold() if "auc_pooled" in found else _auc_interval(found["auc"], run))
     if "auc_bootstrap" in found:
-        parts.append(_bootstrap(found["auc_bootstrap"]))
+        parts.append(_bootstrap(found["auc_bootstrap"], run))
     if shares := [measure_text(measure) for measure in PROPORTIONS if measure in found]:
         parts.append(t("{shares} with Wilson’s score interval", shares=listed(shares)))
     if not parts:
@@ -116,21 +133,27 @@ def _auc_by_fold() -> str:
     return t("mean area under the ROC curve (AUC) of the folds with LeDell’s interval on the logit scale")
 
 
-def _auc_interval(estimates: Iterable[tuple[str, Estimate]]) -> str:
+def _auc_interval(estimates: Iterable[tuple[str, Estimate]], run: Results) -> str:
+    whole = t("area under the ROC curve (AUC)")
+    auc = whole if run.reported == "test" else t("{auc} pooled over the folds", auc=whole)
     if any(estimate.caution is Caution.SCORE_INTERVAL for _, estimate in estimates):
         return t(
-            "area under the ROC curve (AUC) with DeLong’s interval on the logit scale, or Newcombe’s method 5 where "
-            "the AUC had no variance"
+            "{auc} with DeLong’s interval on the logit scale, or Newcombe’s method 5 where the AUC had no variance",
+            auc=auc,
         )
-    return t("area under the ROC curve (AUC) with DeLong’s interval on the logit scale")
+    return t("{auc} with DeLong’s interval on the logit scale", auc=auc)
 
 
-def _bootstrap(estimates: Iterable[tuple[str, Estimate]]) -> str:
+def _bootstrap(estimates: Iterable[tuple[str, Estimate]], run: Results) -> str:
+    auc = "AUC" if run.reported == "test" else t("{auc} pooled over the folds", auc="AUC")
     drawn = {estimate.replicates for _, estimate in estimates if estimate.replicates is not None}
     if not drawn:
-        return t("AUC with an interval from a bootstrap over patients, stratified by class")
-    times = listed([str(count) for count in sorted(drawn)])
-    return t("AUC with an interval from a bootstrap over patients, stratified by class, with {n} replicates", n=times)
+        return t("{auc} with an interval from a bootstrap over patients, stratified by class", auc=auc)
+    return t(
+        "{auc} with an interval from a bootstrap over patients, stratified by class, with {n} replicates",
+        auc=auc,
+        n=listed([str(count) for count in sorted(drawn)]),
+    )
 
 
 def calibration(run: Results) -> str:
@@ -160,13 +183,20 @@ def comparisons(run: Results) -> str:
     compared = dict.fromkeys(pair.measure for pair in run.comparisons if not math.isnan(pair.p_value))
     if not compared:
         return ""
-    tests = [t("AUC by DeLong’s paired test")] if "auc" in compared else []
+    is_within_folds = run.reported == "oof" and is_by_fold(run)
+    tests = []
+    if "auc" in compared:
+        within = t("AUC by DeLong’s paired test within folds")
+        tests.append(within if is_within_folds else t("AUC by DeLong’s paired test"))
     if calls := [measure_text(measure) for measure in PROPORTIONS if measure in compared]:
         tests.append(t("{calls} by McNemar’s exact test with Tango’s score interval", calls=listed(calls)))
     named = run.settings.primary
     return as_text(
         [
             t("Models were compared in pairs on the patients that both had scored: {tests}.", tests=in_turn(tests)),
+            t("P values and intervals of differences hold for the models as fitted only.")
+            if run.reported == "oof"
+            else "",
             t("No primary comparison was named beforehand, so all comparisons are exploratory.")
             if named is None
             else t("The primary comparison, named beforehand, was the AUC of {a} against {b}.", a=named[0], b=named[1]),

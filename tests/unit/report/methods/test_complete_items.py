@@ -64,7 +64,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("metrics", "4"): ("centres",),
     ("metrics", "11"): (*IMAGE, "discretisation"),
     ("metrics", "13"): ("networks", "augmentation", "feature_classes", "settings"),
-    ("metrics", "18"): ("split", "disjoint", "internal_test", "thresholds"),
+    ("metrics", "18"): ("split", "disjoint", "internal_test", "thresholds_apart"),
     ("metrics", "20"): ("measures", "wrong_calls", "learning_curves"),
     ("metrics", "21"): ("measures",),
     ("metrics", "22"): ("calibration",),
@@ -78,7 +78,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("probast-ai", "D 4.5"): ("stopping", "augmentation"),
     ("probast-ai", "E 4.1"): ("ensemble", "performance"),
     ("probast-ai", "E 4.4"): ("class_balance",),
-    ("probast-ai", "E 4.5"): ("split", "disjoint", "thresholds"),
+    ("probast-ai", "E 4.5"): ("split", "disjoint", "thresholds_apart"),
     ("probast-ai", "E 4.7"): ("measures", "calibration", "net_benefit"),
 }
 """What each item that a run can complete asks, read from the published lists."""
@@ -150,6 +150,10 @@ def without_split(run: Results) -> Results:
     return dataclasses.replace(run, split=Split({}))
 
 
+def without_test_scores(run: Results) -> Results:
+    return dataclasses.replace(run, scores=Scores(tuple(row for row in run.scores.rows if row.split == "oof")))
+
+
 def without_lock(run: Results) -> Results:
     return dataclasses.replace(run, lock={})
 
@@ -170,10 +174,7 @@ WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
     "machine": (without_lock,),
     "code": (without_lock,),
     "own_start": (with_weights,),
-    "internal_test": (
-        with_split_column,
-        lambda run: dataclasses.replace(run, scores=Scores(tuple(r for r in run.scores.rows if r.split == "oof"))),
-    ),
+    "internal_test": (with_split_column, without_test_scores),
     "measures": (lambda run: dataclasses.replace(run, estimates=()),),
     "performance": (lambda run: without_measures(run, "auc"), lambda run: without_interval(run, "auc")),
     "proportions": (
@@ -181,6 +182,7 @@ WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
         lambda run: without_interval(run, "specificity"),
     ),
     "thresholds": (lambda run: without_measures(run, "threshold"),),
+    "thresholds_apart": (lambda run: without_measures(run, "threshold"), without_test_scores),
     "wrong_calls": (lambda run: without_measures(run, "fn"),),
     "calibration": (
         lambda run: dataclasses.replace(
