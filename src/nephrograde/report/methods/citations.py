@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
+from nephrograde.report.tables.repeats import has_power_law
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +99,7 @@ def _statistics(run: Results) -> set[str]:
         "newcombe2006": "newcombe" in methods,
         "ledell2015": "ledell" in methods,
         "nadeau2003": bool(run.procedures),
-        "figueroa2012": any(row.share < 1.0 for row in run.repeats),
+        "figueroa2012": has_power_law(run),
         "tango1998": "tango" in methods,
         "obuchowski1997": "auc_lesions" in found,
         "efron1993": "auc_bootstrap" in found,

@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scale import ModelScale
     from nephrograde.results import Results
 
+EVEN = 0.5
+"""A network that learnt from as many patients of either grade has a correction of 0."""
+
 
 def prior_correction(run: Results) -> str:
     """Which prevalence networks of balanced batches were corrected for; empty if there are none."""
-    shares = [round(100 * row.prevalence) for scale in _scales(run) for row in scale.networks if row.prior_shift]
+    balanced = _balanced(run)
+    shares = [
+        round(100 * row.prevalence)
+        for scale in _scales(run)
+        for row in scale.networks
+        if row.prior_shift or (row.prevalence == EVEN and row.model in balanced)
+    ]
     if not shares:
         return ""
     low, high = min(shares), max(shares)
@@ -40,6 +49,11 @@ def common_scale(run: Results) -> str:
         "same for one network and for the mean. The truth of test patients played no part in this.",
         factor=low if low == high else f"{low}–{high}",
     )
+
+
+def _balanced(run: Results) -> set[str]:
+    """The models whose batches were balanced."""
+    return {name for name, arm, _ in run.study.models() if run.study.fit_of(arm).balanced} if run.study else set()
 
 
 def _scales(run: Results) -> list[ModelScale]:

@@ -9,6 +9,7 @@ from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.primary import family_sentence
+from nephrograde.report.tables.repeats import has_power_law
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
@@ -253,6 +254,11 @@ def repeats(run: Results) -> str:
             t(
                 "For learning curves, all models were also fitted on {shares} of the training patients of each fold, "
                 "and an inverse power law was fitted to the out-of-fold AUC (Figueroa 2012).",
+                shares=percent,
+            )
+            if has_power_law(run)
+            else t(
+                "For learning curves, all models were also fitted on {shares} of the training patients of each fold.",
                 shares=percent,
             )
         )

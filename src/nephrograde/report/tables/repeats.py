@@ -81,9 +81,13 @@ class CurveRow:
 
 @dataclass(frozen=True, slots=True)
 class CurveTable:
-    """The learning curves of all models; ``headings`` name the shares with the patients of most models."""
+    """The learning curves of all models; ``headings`` name the shares with the patients of most models.
+
+    ``has_law`` says whether a power law was fitted to any of them, which needs three sizes.
+    """
 
     headings: tuple[str, ...]
+    has_law: bool
     rows: tuple[CurveRow, ...]
     drawings: int
 
@@ -116,6 +120,15 @@ def curves_of(run: Results) -> list[LearningCurve]:
     curves = learning_curves(run.repeats, confidence=run.settings.confidence, seed=run.settings.seed)
     order = {model.name: k for k, model in enumerate(run.models)}
     return sorted((curve for curve in curves if curve.model in order), key=lambda curve: order[curve.model])
+
+
+def has_power_law(run: Results) -> bool:
+    """Tell whether a power law was fitted to the learning curve of any model.
+
+    Args:
+        run: The results of a run.
+    """
+    return any(curve.law is not None for curve in curves_of(run))
 
 
 def _variation(run: Results, split: str) -> Variation | None:
@@ -180,7 +193,8 @@ def _curve_table(run: Results) -> CurveTable | None:
     )
     baselines = {model.name for model in run.models if model.is_baseline}
     rows = tuple(_curve_row(curve, longest, baselines) for curve in curves)
-    return CurveTable(headings, rows, longest.drawings)
+    has_law = any(curve.law is not None for curve in curves)
+    return CurveTable(headings, has_law, rows, longest.drawings)
 
 
 def _curve_row(curve: LearningCurve, longest: LearningCurve, baselines: set[str]) -> CurveRow:

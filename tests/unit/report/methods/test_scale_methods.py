@@ -49,3 +49,12 @@ def test_networks_of_plain_batches_were_not_corrected(record: Results) -> None:
 def test_without_networks_nothing_is_told(foreign_run: Path) -> None:
     foreign = Results.read(foreign_run)
     assert prior_correction(foreign) + common_scale(foreign) == ""
+
+
+def test_a_fold_with_as_many_of_either_grade_counts_though_nothing_had_to_be_shifted(record: Results) -> None:
+    scales = tuple(
+        dataclasses.replace(row, prevalence=0.5, prior_shift=0.0) if row.fold == 0 else row for row in record.scales
+    )
+    assert "(47–50%; Saerens 2002)" in prior_correction(dataclasses.replace(record, scales=scales))
+    even = tuple(dataclasses.replace(row, prevalence=0.5, prior_shift=0.0) for row in record.scales)
+    assert "(50%; Saerens 2002)" in prior_correction(dataclasses.replace(record, scales=even))

@@ -141,3 +141,23 @@ def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
     write_table(rows, RepeatedAuc, run.repeats_path)
     with pytest.raises(RunError, match=r"repeats\.csv is damaged \(auc is 1\.5"):
         read_table(RepeatedAuc, run.repeats_path)
+
+
+def test_one_share_makes_a_curve_without_a_law(
+    make_run: Callable[..., Path], make_study: Callable[..., ng.Study], tmp_path: Path
+) -> None:
+    rows = [row for row in auc_rows() if row.share != 0.25]
+    run_dir = store(make_run(tmp_path / "run", make_study()), rows)
+    run = Results.read(run_dir)
+    curve = repeat_sections(run).curve
+    assert curve is not None
+    assert not curve.has_law
+    assert "50% of the training patients" in repeats(run)
+    assert "law" not in repeats(run)
+    assert "figueroa2012" not in cited_keys(run)
+    page = write_report(run_dir).read_text(encoding="utf-8")
+    section = page[page.index('id="more-patients"') :].partition("</section>")[0]
+    assert "50% (n = 14)" in section
+    for word in ("power law", "Lines:", "Twice as many"):
+        assert word not in section
+    assert "幂律" not in write_report(run_dir, "zh").read_text(encoding="utf-8").partition('id="checklists"')[0]
