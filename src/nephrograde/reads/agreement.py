@@ -54,14 +54,46 @@ def weighted_kappa(first: FloatVector, second: FloatVector, *, confidence: float
     >>> round(kappa.value, 3)
     0.8
     """
+    levels = np.unique(np.concatenate([first, second]))
+    return _kappa(first, second, levels, weights=(levels[:, None] - levels[None, :]) ** 2, confidence=confidence)
+
+
+def nominal_kappa(first: FloatVector, second: FloatVector, *, confidence: float = 0.95) -> Agreement:
+    """Estimate Cohen's kappa of two readers for categories without an order: every disagreement counts alike.
+
+    Args:
+        first: The categories that one reader chose, as numbers.
+        second: Those of the other, of the same patients.
+        confidence: Coverage probability of the interval.
+
+    Returns:
+        As :func:`weighted_kappa`.
+
+    Source:
+        Cohen 1960, Educ Psychol Meas 20:37; the interval of Fleiss, Cohen & Everitt 1969.
+
+    >>> kappa = nominal_kappa(np.array([1.0, 2, 3, 3]), np.array([1.0, 2, 2, 3]))
+    >>> round(kappa.value, 3)
+    0.636
+    """
+    levels = np.unique(np.concatenate([first, second]))
+    return _kappa(first, second, levels, weights=1.0 - np.eye(levels.size), confidence=confidence)
+
+
+def _kappa(
+    first: FloatVector,
+    second: FloatVector,
+    levels: FloatVector,
+    *,
+    weights: npt.NDArray[np.float64],
+    confidence: float,
+) -> Agreement:
     from statsmodels.stats.inter_rater import cohens_kappa
 
-    levels = np.unique(np.concatenate([first, second]))
     if not 1 < levels.size <= MOST_LEVELS:
         return NOT_COMPUTED
     table = np.zeros((levels.size, levels.size))
     np.add.at(table, (np.searchsorted(levels, first), np.searchsorted(levels, second)), 1.0)
-    weights = (levels[:, None] - levels[None, :]) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):  # a standard error of 0
         found = cohens_kappa(table, weights=weights)
     value, reach = float(found.kappa), normal_quantile(confidence) * float(found.std_kappa)

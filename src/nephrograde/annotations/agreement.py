@@ -1,0 +1,269 @@
+"""How much two readers agree on where the tumours are: distances, overlaps, and kappa and ICC of what they chose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from nephrograde.cohort.place import Box, Point, SlicePlace
+from nephrograde.errors import VolumeError
+from nephrograde.reads.agreement import icc_agreement, nominal_kappa
+from nephrograde.volume.masks.read import read_marks
+from nephrograde.volume.read import read_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nephrograde.cohort.annotated import Annotations
+    from nephrograde.vocabulary import Triple
+
+P = TypeVar("P", Point, Box, SlicePlace, Path)
+
+FAR_MM: Final = 20.0
+"""Points further apart are a disagreement: half of the extent that a study assumes for a tumour (40 mm)."""
+SAME_SLICE_MM: Final = 0.5
+"""Rectangles on one slice are compared if their slices are nearer than this; no scan has thinner slices."""
+_STATES: Final = {"": 0.0, "none": 1.0, "unusable": 2.0}
+_LEAST_FOR_ICC = 3
+_NAN = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementRow:
+    """One measure of agreement of two readers on one phase; NaN is "not computed".
+
+    Attributes:
+        phase: The phase.
+        measure: ``point_distance_mm``, ``box_centre_distance_mm``, ``slice_distance_mm``, ``box_iou`` and
+            ``mask_dice``, whose value is the median over scans, with its quartiles; ``state_kappa``,
+            ``slice_icc_2_1``, ``box_size_icc_2_1`` and ``mask_volume_icc_2_1``, with their intervals.
+        n: Scans that both readers gave this label.
+    """
+
+    phase: str
+    measure: str
+    reader: str
+    other_reader: str
+    n: int
+    value: float = _NAN
+    low: float = _NAN
+    high: float = _NAN
+    q1: float = _NAN
+    q3: float = _NAN
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A scan that two readers should look at together.
+
+    Attributes:
+        measure: ``state`` if one saw no tumour or could not judge the scan, else the measure of the labels.
+        value: Of the measure; NaN for a state.
+    """
+
+    patient_id: str
+    phase: str
+    measure: str
+    reader: str
+    other_reader: str
+    value: float = _NAN
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderAgreement:
+    """The agreement of all pairs of readers, and the scans on which they disagree."""
+
+    readers: tuple[str, ...]
+    rows: tuple[AgreementRow, ...]
+    disagreements: tuple[Disagreement, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Patient and phase of masks that could not be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two readers' labels of one phase, by patient."""
+
+    readers: tuple[str, str]
+    phase: str
+    labels: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]]
+
+    def both(self, name: str, kind: type[P]) -> dict[str, tuple[P, P]]:
+        """Labels of one kind that both readers gave, in mm; what was typed in voxels cannot be compared."""
+        found = {}
+        for patient, (first, second) in self.labels.items():
+            one, other = first.get(name), second.get(name)
+            if first.get("state") or second.get("state"):
+                continue
+            if isinstance(one, kind) and isinstance(other, kind) and _is_mm(one) and _is_mm(other):
+                found[patient] = (one, other)
+        return found
+
+    def row(self, measure: str, n: int, **values: float) -> AgreementRow:
+        reader, other_reader = self.readers
+        return AgreementRow(self.phase, measure, reader, other_reader, n, **values)
+
+
+def compare_readers(annotations: Mapping[str, Annotations], *, confidence: float = 0.95) -> ReaderAgreement:
+    """Compare the labels of every pair of readers, phase by phase.
+
+    Args:
+        annotations: The labels by reader.
+        confidence: Coverage probability of the intervals of kappa and ICC.
+
+    Returns:
+        The rows by pair, phase and measure; measures that no scan has are missing.
+
+    Source:
+        The slices of different scans are too many levels for kappa. With quadratic weights it is the intraclass
+        correlation (Fleiss & Cohen 1973, Educ Psychol Meas 33:613), which is given instead.
+
+    >>> from nephrograde.cohort.annotated import Annotations
+    >>> from nephrograde.cohort.place import parse_point
+    >>> drawn = {
+    ...     reader: Annotations(f"{reader}.csv", {("P1", "np"): {"point": parse_point(text)}}, ("P1",))
+    ...     for reader, text in (("li", "0,0,0 mm"), ("chen", "3,4,0 mm"))
+    ... }
+    >>> [(row.measure, row.n, row.value) for row in compare_readers(drawn).rows]
+    [('point_distance_mm', 1, 5.0), ('state_kappa', 1, nan)]
+    """
+    rows: list[AgreementRow] = []
+    disagreements: list[Disagreement] = []
+    unreadable: list[tuple[str, str]] = []
+    for first, second in combinations(annotations, 2):
+        for pair in _pairs(first, second, annotations):
+            for compare in (_points, _boxes, _slices):
+                rows += compare(pair, confidence)
+            mask_rows, failed = _masks(pair, confidence)
+            rows += mask_rows
+            unreadable += failed
+            rows += _states(pair, confidence)
+            disagreements += _disagreements(pair)
+    return ReaderAgreement(tuple(annotations), tuple(rows), tuple(disagreements), tuple(unreadable))
+
+
+def box_iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes; two rectangles on one slice are compared in its plane.
+
+    Args:
+        one: A box in mm.
+        other: Another one.
+
+    >>> box_iou(Box((0, 0, 0), (2, 2, 2), "mm"), Box((1, 0, 0), (3, 2, 2), "mm"))
+    0.3333333333333333
+    >>> box_iou(Box((0, 0, 5), (2, 2, 5), "mm"), Box((0, 0, 5), (2, 1, 5), "mm"))
+    0.5
+    """
+    lows = np.array([one.corner_a, other.corner_a], dtype=np.float64)
+    highs = np.array([one.corner_b, other.corner_b], dtype=np.float64)
+    flat = (highs == lows).all(axis=0)
+    if (np.abs(lows[0] - lows[1])[flat] >= SAME_SLICE_MM).any():
+        return 0.0
+    edges = (highs - lows)[:, ~flat]
+    shared = np.clip(highs.min(axis=0) - lows.max(axis=0), 0.0, None)[~flat].prod()
+    union = float(edges.prod(axis=1).sum() - shared)
+    return float(shared) / union if union > 0 else 0.0
+
+
+def _pairs(first: str, second: str, annotations: Mapping[str, Annotations]) -> Iterator[_Pair]:
+    one, other = annotations[first].labels, annotations[second].labels
+    keys = [key for key in one if key in other]
+    for phase in dict.fromkeys(phase for _, phase in keys):
+        labels = {patient: (one[patient, phase], other[patient, phase]) for patient, own in keys if own == phase}
+        yield _Pair((first, second), phase, labels)
+
+
+def _is_mm(label: object) -> bool:
+    return isinstance(label, Path) or getattr(label, "unit", "") == "mm"
+
+
+def _middle(box: Box) -> Triple:
+    x, y, z = ((low + high) / 2 for low, high in zip(box.corner_a, box.corner_b, strict=True))
+    return x, y, z
+
+
+def _size_mm(box: Box) -> float:
+    """The longer edge in the axial plane."""
+    return max(box.corner_b[0] - box.corner_a[0], box.corner_b[1] - box.corner_a[1])
+
+
+def _median(pair: _Pair, measure: str, values: Sequence[float]) -> list[AgreementRow]:
+    if not values:
+        return []
+    q1, median, q3 = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))
+    return [pair.row(measure, len(values), value=median, q1=q1, q3=q3)]
+
+
+def _icc(pair: _Pair, measure: str, values: Sequence[tuple[float, float]], confidence: float) -> list[AgreementRow]:
+    if len(values) < _LEAST_FOR_ICC:
+        return [pair.row(measure, len(values))] if values else []
+    found = icc_agreement(np.array(values, dtype=np.float64).T, confidence=confidence)
+    return [pair.row(measure, len(values), value=found.value, low=found.low, high=found.high)]
+
+
+def _points(pair: _Pair, _confidence: float) -> list[AgreementRow]:
+    return _median(pair, "point_distance_mm", list(_point_distances(pair).values()))
+
+
+def _point_distances(pair: _Pair) -> dict[str, float]:
+    drawn = pair.both("point", Point)
+    return {patient: math.dist(one.position, other.position) for patient, (one, other) in drawn.items()}
+
+
+def _boxes(pair: _Pair, confidence: float) -> list[AgreementRow]:
+    drawn = list(pair.both("box", Box).values())
+    return [
+        *_median(pair, "box_centre_distance_mm", [math.dist(_middle(one), _middle(other)) for one, other in drawn]),
+        *_median(pair, "box_iou", [box_iou(one, other) for one, other in drawn]),
+        *_icc(pair, "box_size_icc_2_1", [(_size_mm(one), _size_mm(other)) for one, other in drawn], confidence),
+    ]
+
+
+def _slices(pair: _Pair, confidence: float) -> list[AgreementRow]:
+    chosen = [(one.coordinate, other.coordinate) for one, other in pair.both("slice_place", SlicePlace).values()]
+    return [
+        *_median(pair, "slice_distance_mm", [abs(one - other) for one, other in chosen]),
+        *_icc(pair, "slice_icc_2_1", chosen, confidence),
+    ]
+
+
+def _masks(pair: _Pair, confidence: float) -> tuple[list[AgreementRow], list[tuple[str, str]]]:
+    dice, volumes, failed = [], [], []
+    for patient, (one_path, other_path) in pair.both("mask_path", Path).items():
+        try:
+            grid = read_volume(one_path)
+            one, other = read_marks(one_path, grid).mask, read_marks(other_path, grid).mask
+        except VolumeError:
+            failed.append((patient, pair.phase))
+            continue
+        if one is None or other is None:
+            failed.append((patient, pair.phase))
+            continue
+        ml = math.prod(grid.spacing_mm) / 1000.0
+        dice.append(2.0 * float((one & other).sum()) / float(one.sum() + other.sum()))
+        volumes.append((float(one.sum()) * ml, float(other.sum()) * ml))
+    return [*_median(pair, "mask_dice", dice), *_icc(pair, "mask_volume_icc_2_1", volumes, confidence)], failed
+
+
+def _states(pair: _Pair, confidence: float) -> list[AgreementRow]:
+    said = [[_STATES[str(label.get("state", ""))] for label in both] for both in pair.labels.values()]
+    first, second = np.array(said, dtype=np.float64).T
+    found = nominal_kappa(first, second, confidence=confidence)
+    return [pair.row("state_kappa", len(said), value=found.value, low=found.low, high=found.high)]
+
+
+def _disagreements(pair: _Pair) -> Iterator[Disagreement]:
+    for patient, (first, second) in pair.labels.items():
+        if first.get("state", "") != second.get("state", ""):
+            yield Disagreement(patient, pair.phase, "state", *pair.readers)
+    for patient, distance_mm in _point_distances(pair).items():
+        if distance_mm > FAR_MM:
+            yield Disagreement(patient, pair.phase, "point_distance_mm", *pair.readers, distance_mm)
+    for patient, (one, other) in pair.both("box", Box).items():
+        if (iou := box_iou(one, other)) == 0:
+            yield Disagreement(patient, pair.phase, "box_iou", *pair.readers, iou)

@@ -1,0 +1,95 @@
+"""What annotations cost: the seconds of activity that a label of each kind took, and those of a whole patient."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.annotations.entry import LABELS, Entry, Kind, Origin
+from nephrograde.annotations.state import replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """Seconds of activity of one reader, over labels or patients.
+
+    Attributes:
+        reader: The reader.
+        kind: ``point``, ``box``, ``slice`` or ``mask``; empty for everything that was done on a patient.
+        per: ``label`` (of one phase, with all corrections of it) or ``patient`` (all phases together).
+        n: How many labels or patients.
+        median_s: The median, s.
+        q1_s: The lower quartile, s.
+        q3_s: The upper quartile, s.
+        total_s: The sum, s.
+    """
+
+    reader: str
+    kind: str
+    per: str
+    n: int
+    median_s: float
+    q1_s: float
+    q3_s: float
+    total_s: float
+
+
+def annotation_cost(journals: Mapping[str, Iterable[Entry]]) -> list[CostRow]:
+    """Sum the seconds of activity in journals by label and by patient.
+
+    Labels that do not count in the end are left out, as are those that were only carried over from another phase: they
+    cost nothing. Comments, states, undo and redo are in the rows for whole patients only.
+
+    Args:
+        journals: The entries by reader.
+
+    Returns:
+        Rows per label and per patient for every kind that a reader has drawn, then one for whole patients.
+
+    >>> from nephrograde.annotations.entry import read_entry
+    >>> given = {"patient_id": "P1", "phase": "np", "kind": "point"}
+    >>> entries = [
+    ...     read_entry({**given, "id": str(k) * 32, "value": f"{k},0,0 mm", "active_s": 2.0}, reader="li")
+    ...     for k in (1, 2)
+    ... ]
+    >>> [(row.kind, row.per, row.n, row.median_s) for row in annotation_cost({"li": entries})]
+    [('point', 'label', 1, 4.0), ('point', 'patient', 1, 4.0), ('', 'patient', 1, 4.0)]
+    """
+    return [row for reader, entries in journals.items() for row in _of_reader(reader, list(entries))]
+
+
+def _of_reader(reader: str, entries: Sequence[Entry]) -> list[CostRow]:
+    seconds: dict[tuple[str, str, Kind], float] = defaultdict(float)
+    of_patient: dict[str, float] = defaultdict(float)
+    for entry in entries:
+        seconds[entry.key] += entry.active_s
+        of_patient[entry.patient_id] += entry.active_s
+    drawn = {entry.key for entry in entries if entry.origin is not Origin.CARRIED}
+    counting = {
+        (patient, phase, kind)
+        for patient, labels in replay(entries).items()
+        for phase, own in labels.phases.items()
+        for kind in own
+    }
+    rows = []
+    for kind in LABELS:
+        keys = [key for key in seconds if key[2] is kind and key in counting and key in drawn]
+        sums: dict[str, float] = defaultdict(float)
+        for key in keys:
+            sums[key[0]] += seconds[key]
+        rows += _row(reader, kind.value, "label", [seconds[key] for key in keys])
+        rows += _row(reader, kind.value, "patient", list(sums.values()))
+    return [*rows, *_row(reader, "", "patient", list(of_patient.values()))]
+
+
+def _row(reader: str, kind: str, per: str, seconds: Sequence[float]) -> list[CostRow]:
+    if not seconds:
+        return []
+    q1, median, q3 = (float(value) for value in np.quantile(seconds, (0.25, 0.5, 0.75)))
+    return [CostRow(reader, kind, per, len(seconds), median, q1, q3, float(sum(seconds)))]
