@@ -70,13 +70,22 @@ def find_annotations(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    readers = sorted(one.stem for one in path.glob("*.csv") if re.fullmatch(NAME_PATTERN, one.stem))
+    readers = annotated_by(path)
     if not readers:
         raise InputError([Problem(_KEY, f"{path} holds no <reader>.csv", "Name the folder of the annotations.")])
     if len(readers) > 1:
         remedy = f"Name the file of one reader, such as {path.name}/{readers[0]}.csv."
         raise InputError([Problem(_KEY, f"{path} holds the labels of {', '.join(readers)}", remedy)])
     return path / f"{readers[0]}.csv"
+
+
+def annotated_by(folder: Path) -> list[str]:
+    """List the readers whose labels are in a folder, in alphabetical order.
+
+    Args:
+        folder: The folder of annotations; may be missing.
+    """
+    return sorted(one.stem for one in folder.glob("*.csv") if re.fullmatch(NAME_PATTERN, one.stem))
 
 
 def read_annotations(path: Path) -> tuple[Annotations, list[Problem]]:

@@ -135,6 +135,27 @@ def parse_slice(text: str) -> SlicePlace:
     return SlicePlace(coordinate, unit)
 
 
+def write_place(place: Point | Box | SlicePlace) -> str:
+    """Write a position as tables have it; reading it again gives the same position.
+
+    Args:
+        place: A point, a box or a slice.
+
+    >>> [write_place(place) for place in (parse_point("-12.5,30,-312 mm"), parse_slice("41 vox"))]
+    ['-12.5,30,-312 mm', '41 vox']
+    >>> write_place(parse_box("40,50,30;10,20,30 vox"))
+    '10,20,30;40,50,30 vox'
+    """
+    if isinstance(place, Point):
+        corners: tuple[tuple[float, ...], ...] = (place.position,)
+    elif isinstance(place, Box):
+        corners = (place.corner_a, place.corner_b)
+    else:
+        corners = ((place.coordinate,),)
+    text = ";".join(",".join(repr(number).removesuffix(".0") for number in corner) for corner in corners)
+    return f"{text} {place.unit}"
+
+
 def _read_corners(text: str, *, count: int, rule: str) -> tuple[list[Triple], Unit]:
     parts = _plain(text).split(";")
     if len(parts) != count:

@@ -1,0 +1,220 @@
+"""The command for annotations: exported, and compared between readers."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nephrograde.cli.shared import Encoding, Lang, with_options
+from nephrograde.errors import InputError, Problem
+from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.messages import told
+from nephrograde.terminal import print_rows, progress, say
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from nephrograde.annotations.agreement import ReaderAgreement
+    from nephrograde.annotations.cost import CostRow
+    from nephrograde.study import CohortSettings
+
+commands = typer.Typer()
+
+_LISTED = 20  # disagreements that are printed; --json has all
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotateOptions:
+    """Options of ``annotate``."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The folder of annotations [default: <table>.annotations beside the table]."),
+    ] = None
+    reader: Annotated[
+        str, typer.Option("--reader", metavar="NAME", help="Whose annotations [default: of the only reader].")
+    ] = ""
+    export: Annotated[
+        Literal["table", "nifti"] | None,
+        typer.Option("--export", help="Merge the labels into a copy of the cohort table, or write masks as NIfTI."),
+    ] = None
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="The copy or the folder of masks [default: <table>-<reader>.csv, <table>-<reader>]."),
+    ] = None
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="Compare the readers, and show what the annotations cost.")
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+    encoding: Encoding = None
+    lang: Lang = "en"
+
+
+@commands.command()
+@with_options(AnnotateOptions)
+def annotate(
+    source: Annotated[Path, typer.Argument(metavar="STUDY.toml|TABLE", help="The study file, or a cohort table.")],
+    *,
+    options: AnnotateOptions,
+) -> None:
+    """Export the annotations of a cohort, or compare those of several readers."""
+    if options.export is None and not options.agreement:
+        raise InputError([Problem("annotate", "there is nothing to do", "Give --export or --agreement.")])
+    settings = _settings_of(source, options.encoding)
+    folder = options.out or _folder_of(settings)
+    if options.export is not None:
+        _export(settings, folder, options)
+    if options.agreement:
+        _compare(folder, as_json=options.as_json)
+
+
+def _settings_of(source: Path, encoding: str | None) -> CohortSettings:
+    """The ``[cohort]`` section of a study file, or one that names the table."""
+    from nephrograde.study import CohortSettings
+    from nephrograde.study_file import load_study
+
+    if source.suffix.casefold() == ".toml":
+        return load_study(source, () if encoding is None else (f'cohort.encoding="{encoding}"',)).cohort
+    return CohortSettings(table=source, encoding=encoding)
+
+
+def _folder_of(settings: CohortSettings) -> Path:
+    named = settings.annotations
+    if named is not None:
+        return named if named.is_dir() else named.parent
+    return settings.table.with_suffix(".annotations")
+
+
+def _export(settings: CohortSettings, folder: Path, options: AnnotateOptions) -> None:
+    from nephrograde.annotations.entry import check_reader
+    from nephrograde.annotations.export import export_masks, export_table
+    from nephrograde.cohort.annotated import find_annotations, read_annotations
+
+    table_path = folder / f"{check_reader(options.reader)}.csv" if options.reader else find_annotations(folder)
+    annotations, problems = read_annotations(table_path)
+    if problems:
+        raise InputError(problems)
+    base = settings.table.with_name(f"{settings.table.stem}-{table_path.stem}")
+    if options.export == "table":
+        made = export_table(settings, annotations, options.to or base.with_name(f"{base.name}.csv"))
+        say(t("{n} labels entered; {m} scans left out.", n=made.n_labels, m=made.n_left_out), err=options.as_json)
+        if made.unknown:
+            names = ", ".join(made.unknown[:_LISTED])
+            say(t("Not in the table: {n} annotated patients ({names}).", n=len(made.unknown), names=names), err=True)
+        say(t("Table: {path}", path=made.path), err=options.as_json)
+        return
+    n_masks = sum("mask_path" in given for given in annotations.labels.values())
+    with progress("Writing masks", n_masks) as advance:
+        done = export_masks(settings, annotations, options.to or base, advance=advance)
+    for one in done.failed:
+        place = t("Case {patient}, phase {phase}", patient=one.patient_id, phase=phase_in_words(one.phase))
+        say(f"{place}{t(': ')}{told(f'{one.error.message} {one.error.remedy}')}", err=True)
+    say(t("{n} masks written, named in {path}.", n=done.n_masks, path=done.index_path), err=options.as_json)
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def _compare(folder: Path, *, as_json: bool) -> None:
+    from nephrograde.annotations.agreement import compare_readers
+    from nephrograde.annotations.cost import annotation_cost
+    from nephrograde.annotations.journal import Journal, readers_in
+    from nephrograde.cohort.annotated import annotated_by, read_annotations
+
+    readers = annotated_by(folder)
+    if not readers:
+        raise InputError([Problem(str(folder), "holds no <reader>.csv", "Name the folder of annotations with --out.")])
+    read = {reader: read_annotations(folder / f"{reader}.csv") for reader in readers}
+    if problems := [problem for _, found in read.values() for problem in found]:
+        raise InputError(problems)
+    found = compare_readers({reader: annotations for reader, (annotations, _) in read.items()})
+    cost = annotation_cost({reader: Journal(folder, reader).entries() for reader in readers_in(folder)})
+    if as_json:
+        content = {
+            "note": RESEARCH_USE_ONLY,
+            "readers": list(found.readers),
+            "agreement": [_finite(asdict(row)) for row in found.rows],
+            "disagreements": [_finite(asdict(one)) for one in found.disagreements],
+            "unreadable_masks": [{"patient_id": patient, "phase": phase} for patient, phase in found.unreadable],
+            "cost": [asdict(row) for row in cost],
+        }
+        say(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    _print_agreement(found)
+    _print_cost(cost)
+
+
+def _print_agreement(found: ReaderAgreement) -> None:
+    if len(found.readers) < 2:
+        say(t("There is one reader, {reader}; agreement needs two.", reader=found.readers[0]))
+        return
+    rows = []
+    for row in found.rows:
+        spread = (row.q1, row.q3) if not math.isnan(row.q1) else (row.low, row.high)
+        between = t("{a} and {b}", a=row.reader, b=row.other_reader)
+        numbers = (_number(row.value), _number(spread[0]), _number(spread[1]))
+        rows.append((phase_in_words(row.phase), _measure(row.measure), between, *numbers, str(row.n)))
+    headings = (t("Phase"), t("Measure"), t("Readers"), t("Value"), t("From"), t("To"), "n")
+    print_rows(headings, rows, t("Agreement: medians with quartiles; kappa and ICC with 95% intervals"))
+    for patient, phase in found.unreadable:
+        place = t("Case {patient}, phase {phase}", patient=patient, phase=phase_in_words(phase))
+        say(f"{place}{t(': ')}{t('the masks of two readers cannot be compared.')}", err=True)
+    if found.disagreements:
+        say(t("To be looked at together: {n}", n=len(found.disagreements)))
+    for one in found.disagreements[:_LISTED]:
+        place = t("Case {patient}, phase {phase}", patient=one.patient_id, phase=phase_in_words(one.phase))
+        value = "" if math.isnan(one.value) else f" {_number(one.value)}"
+        between = t("{a} and {b}", a=one.reader, b=one.other_reader)
+        say(f"  {place}{t(': ')}{_measure(one.measure)}{value} ({between})")
+
+
+def _print_cost(cost: list[CostRow]) -> None:
+    rows: list[tuple[str, ...]] = [
+        (
+            row.reader,
+            _kind(row.kind),
+            t("per label") if row.per == "label" else t("per patient"),
+            *(f"{seconds:.1f}" for seconds in (row.median_s, row.q1_s, row.q3_s, row.total_s)),
+            str(row.n),
+        )
+        for row in cost
+    ]
+    headings = (t("Reader"), t("Annotation"), "", t("Median, s"), t("From"), t("To"), t("Total, s"), "n")
+    print_rows(headings, rows, t("Seconds of activity: medians with quartiles"))
+
+
+def _measure(code: str) -> str:
+    return {
+        "point_distance_mm": t("distance of points, mm"),
+        "box_centre_distance_mm": t("distance of the centres of boxes, mm"),
+        "box_iou": t("overlap of boxes (IoU)"),
+        "box_size_icc_2_1": t("size of boxes, ICC(2,1)"),
+        "slice_distance_mm": t("distance of slices, mm"),
+        "slice_icc_2_1": t("choice of slice, ICC(2,1)"),
+        "mask_dice": t("overlap of masks (Dice)"),
+        "mask_volume_icc_2_1": t("volume of masks, ICC(2,1)"),
+        "state_kappa": t("tumour, no tumour or not to be judged, kappa"),
+        "state": t("tumour, no tumour or not to be judged"),
+    }[code]
+
+
+def _kind(code: str) -> str:
+    return {
+        "": t("everything"),
+        "point": t("point"),
+        "box": t("box"),
+        "slice": t("slice"),
+        "mask": t("mask"),
+    }[code]
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
+
+
+def _finite(row: dict[str, object]) -> dict[str, object]:
+    """Numbers that were not computed are null."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
