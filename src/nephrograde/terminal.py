@@ -16,7 +16,7 @@ from nephrograde.run.progress import Workload
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from nephrograde.errors import NephrogradeError
     from nephrograde.reads.analysis import ReaderAnalysis
@@ -196,7 +196,7 @@ def print_table(run: RunFolder) -> None:
     print_rows(headings, rows, title)
 
 
-def print_rows(headings: tuple[str, ...], rows: list[tuple[str, ...]], title: str = "") -> None:
+def print_rows(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str = "") -> None:
     """Print a table of texts, in full when the output is not a terminal."""
     from rich.console import Console
     from rich.markup import escape

@@ -1,5 +1,7 @@
 """Arguments of the public functions that are of another kind than they should be: named, never passed on."""
 
+# mypy: disable-error-code="misc"
+
 import math
 import re
 from collections.abc import Callable

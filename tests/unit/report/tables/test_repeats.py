@@ -15,6 +15,7 @@ from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.statistical_methods import repeats
+from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.repeats import SpreadCell, repeat_sections
 from nephrograde.report.text.numbers import NOTHING
 from nephrograde.results import Results
@@ -146,8 +147,8 @@ def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
 def test_one_share_makes_a_curve_without_a_law(
     make_run: Callable[..., Path], make_study: Callable[..., ng.Study], tmp_path: Path
 ) -> None:
-    rows = [row for row in auc_rows() if row.share != 0.25]
-    run_dir = store(make_run(tmp_path / "run", make_study()), rows)
+    rows = [row for row in repeated_rows() if row.share != 0.25]
+    run_dir = store_repeats(make_run(tmp_path / "run", make_study()), rows)
     run = Results.read(run_dir)
     curve = repeat_sections(run).curve
     assert curve is not None
