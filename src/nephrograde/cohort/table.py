@@ -33,12 +33,13 @@ from nephrograde.cohort.split import CLASS_WORDS, split_problems
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.files import write_rows
 from nephrograde.sheet import is_nothing, open_sheet
+from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.columns import Columns
-    from nephrograde.study import CohortSettings, SplitSettings
+    from nephrograde.study import CohortSettings
 
 P = TypeVar("P", Point, Box, SlicePlace)
 
@@ -134,6 +135,39 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
         return cohort, []
     cohort, problems = annotate_cohort(cohort, annotations)
     return (None, problems) if problems else (cohort, [])
+
+
+def read_scans(settings: CohortSettings) -> tuple[dict[str, dict[str, Scan]], list[Problem]]:
+    """Read only the scans of a cohort table, for work that needs no outcome, such as annotation.
+
+    Args:
+        settings: The ``[cohort]`` section.
+
+    Returns:
+        The scans by patient and phase, in the order of the table, without patients who have none; and the problems.
+
+    >>> import tempfile
+    >>> from nephrograde.study import CohortSettings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows = ["patient_id,np_image", "P1,P1/np.nii.gz", "P2,"]
+    ...     _ = Path(folder, "cohort.csv").write_text(chr(10).join(rows), encoding="utf-8")
+    ...     scans, problems = read_scans(CohortSettings(table=Path(folder, "cohort.csv"), phases=("np",)))
+    >>> list(scans), scans["P1"]["np"].image_path.name, problems
+    (['P1'], 'np.nii.gz', [])
+    """
+    sheet, problems = open_sheet(settings.table, settings.encoding)
+    if sheet is None:
+        return {}, problems
+    unasked = settings.model_copy(update={"outcome": "patient_id"})  # so that no column of outcomes is missed
+    columns, column_problems = name_columns(sheet, unasked, SplitSettings())
+    rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
+    faults = Faults(columns)
+    check_ids(rows, faults)
+    scans = {patient: given for patient, given in _read_all_scans(rows, settings, faults).items() if given}
+    problems += column_problems + faults.problems()
+    if not scans and not problems:
+        problems += _no_scan_problems(list(settings.phases), settings, columns)
+    return scans, problems
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:
