@@ -28,11 +28,11 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 
 # What static checks look at; the rest of the packages, which take as long, can be installed meanwhile.
 $(VENV)/.checked: $(VENV)/.torch pyproject.toml
-	$(PIP) --editable '.[public,test]'
+	$(PIP) --editable '.[public,test,web]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.checked pyproject.toml
-	$(PIP) --editable '.[docs,pdf,public,radiomics,test]'
+	$(PIP) --editable '.[docs,pdf,public,radiomics,test,web]'
 	touch $@
 
 demo: $(VENV)/.run

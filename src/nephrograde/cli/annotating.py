@@ -1,4 +1,4 @@
-"""The command for annotations: exported, and compared between readers."""
+"""The command for annotations: drawn on a page, exported, and compared between readers."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ class AnnotateOptions:
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Compare the readers, and show what the annotations cost.")
     ] = False
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False)
+    ] = 0
+    host: Annotated[
+        str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")
+    ] = "127.0.0.1"
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address of the page and do not open a browser.")
+    ] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
     encoding: Encoding = None
     lang: Lang = "en"
@@ -61,11 +70,21 @@ def annotate(
     *,
     options: AnnotateOptions,
 ) -> None:
-    """Export the annotations of a cohort, or compare those of several readers."""
-    if options.export is None and not options.agreement:
-        raise InputError([Problem("annotate", "there is nothing to do", "Give --export or --agreement.")])
+    """Open a page on which tumours are marked; export the annotations, or compare those of several readers."""
     settings = _settings_of(source, options.encoding)
     folder = options.out or _folder_of(settings)
+    if options.export is None and not options.agreement:
+        from nephrograde.cli.serving import serve_page
+
+        serve_page(
+            source,
+            folder,
+            reader=options.reader,
+            address=(options.host, options.port),
+            encoding=options.encoding,
+            language=options.lang,
+            with_browser=not options.no_browser,
+        )
     if options.export is not None:
         _export(settings, folder, options)
     if options.agreement:

@@ -1,0 +1,74 @@
+"""The annotation page, as the command starts it."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from typing import TYPE_CHECKING
+
+from nephrograde.errors import InputError, Problem
+from nephrograde.report.text.language import t
+from nephrograde.terminal import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.report.text.language import Language
+
+PASSWORD = "NEPHROGRADE_PASSWORD"  # noqa: S105 (the name of the variable)
+FIRST_READER = "reader-1"
+
+
+def serve_page(
+    source: Path,
+    folder: Path,
+    *,
+    reader: str,
+    address: tuple[str, int],
+    encoding: str | None,
+    language: Language,
+    with_browser: bool,
+) -> None:
+    """Serve the annotation page until Ctrl-C.
+
+    Args:
+        source: The study file or the cohort table.
+        folder: The folder of annotations.
+        reader: The name of the reader; empty for the only one who has a journal there, or else the first.
+        address: The host and the port; port 0 for a free one.
+        encoding: The encoding of a CSV table.
+        language: The language in which the page opens.
+        with_browser: Whether to open the browser.
+    """
+    try:
+        from nephrograde.web.start import open_session, serve
+    except ModuleNotFoundError as error:
+        if error.name not in {"starlette", "uvicorn"}:
+            raise
+        what = f"the page needs {error.name}, which is not installed"
+        raise InputError([Problem("annotate", what, 'Run: pip install "nephrograde[web]"')]) from None
+
+    host, port = address
+    session = open_session(source, folder, reader or _only_reader(folder), encoding=encoding)
+
+    def opened(shown: str) -> None:
+        say(t("Annotate at {address}", address=shown))
+        say(t("Press Ctrl-C to end. What the page calls saved is in {path}.", path=session.journal.path), err=True)
+        if with_browser:
+            webbrowser.open(shown)
+
+    password = os.environ.get(PASSWORD, "") if host != "127.0.0.1" else ""
+    try:
+        serve(session, host=host, port=port, password=password, language=language, opened=opened)
+    except KeyboardInterrupt:
+        say(t("Ended."), err=True)
+
+
+def _only_reader(folder: Path) -> str:
+    from nephrograde.annotations.journal import readers_in
+
+    readers = readers_in(folder)
+    if len(readers) > 1:
+        what = f"several readers have annotated: {', '.join(readers)}"
+        raise InputError([Problem("--reader", what, "Say who annotates with --reader.")])
+    return readers[0] if readers else FIRST_READER

@@ -1,0 +1,270 @@
+"""The server of the page: its routes, and how a refusal is worded.
+
+Every reply that is not 2xx is JSON with a ``reason``. Addresses contain numbers and phases only, and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import zlib
+from dataclasses import asdict
+from http import HTTPStatus
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from nephrograde.errors import InputError, NephrogradeError, RunError, VolumeError, WriteError
+from nephrograde.report.text.language import LANGUAGES, Language, phase_heading, speaking
+from nephrograde.report.text.messages import told
+from nephrograde.version import __version__
+from nephrograde.web.security import Access, Gate
+from nephrograde.web.session import Session, UnknownError
+from nephrograde.web.texts import page_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+_FIRST_PORT, _PORTS = 49152, 16000
+_DEEPEST_NUMBER = 9  # digits of a number in an address
+
+
+def make_app(session: Session, access: Access, *, language: Language = "en") -> ASGIApp:
+    """Make the application that answers the page (ASGI).
+
+    Args:
+        session: What the page works on.
+        access: Who may use it.
+        language: The language in which the page opens.
+    """
+    pages = _read_pages()
+    routes = [
+        Route("/", _page(pages["annotate.html"], ".html")),
+        *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
+        *_reading_routes(session, language),
+        Route("/api/patients/{number}/entries", _saving(session), methods=["POST"]),
+    ]
+    handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), access)
+
+
+def _reading_routes(session: Session, first: Language) -> list[Route]:
+    def study(request: Request) -> Response:
+        language = _language(request, first)
+        with speaking(language):
+            phases = [{"code": phase, "name": phase_heading(phase)} for phase in session.phases]
+        return JSONResponse(
+            {
+                "name": session.name,
+                "reader": session.journal.reader,
+                "version": __version__,
+                "language": language,
+                "texts": page_texts(language),
+                "phases": phases,
+                "windows": [{"name": name, "low": low, "high": high} for name, (low, high) in session.windows.items()],
+            }
+        )
+
+    def patients(_request: Request) -> Response:
+        return JSONResponse({"patients": session.overview()})
+
+    def patient(request: Request) -> Response:
+        number = _number(request, "number")
+        return JSONResponse({**session.labels(number), "scans": list(session.patient(number).scans)})
+
+    def phase(request: Request) -> Response:
+        return JSONResponse(session.slices(_number(request, "number"), request.path_params["phase"]).geometry)
+
+    def one_slice(request: Request) -> Response:
+        number, k = _number(request, "number"), _number(request, "k")
+        content = session.slice_bytes(number, request.path_params["phase"], k)
+        return Response(content, media_type="application/octet-stream")
+
+    def entries(request: Request) -> Response:
+        patient_id = session.patient(_number(request, "number")).patient_id
+        own = [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]
+        return JSONResponse({"entries": own})
+
+    return [
+        Route("/api/study", study),
+        Route("/api/patients", patients),
+        Route("/api/patients/{number}", patient),
+        Route("/api/patients/{number}/entries", entries, methods=["GET"]),
+        Route("/api/patients/{number}/phases/{phase}", phase),
+        Route("/api/patients/{number}/phases/{phase}/slices/{k}", one_slice),
+    ]
+
+
+def _saving(session: Session) -> Callable[[Request], Any]:
+    async def save(request: Request) -> Response:
+        number = _number(request, "number")
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
+        given = _parse(await request.body())
+
+        def answer() -> dict[str, Any]:
+            entry = session.save(number, given)
+            unwritten = session.journal.unwritten
+            return {
+                "id": entry.id,
+                "patient": session.labels(number),
+                "warning": "" if unwritten is None else str(unwritten),
+            }
+
+        return JSONResponse(await run_in_threadpool(answer))
+
+    return save
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+    if not isinstance(given, dict):
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not a JSON object.")
+    return given
+
+
+def _page(content: bytes, suffix: str) -> Callable[[Request], Response]:
+    def page(_request: Request) -> Response:
+        return Response(content, headers={"content-type": _KINDS[suffix]})
+
+    return page
+
+
+def _read_pages() -> dict[str, bytes]:
+    """The files of the page, read before the first request, so that no request reaches the file system."""
+    folder = resources.files("nephrograde.web") / "pages"
+    return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(_KINDS))}
+
+
+def _number(request: Request, name: str) -> int:
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= _DEEPEST_NUMBER):
+        raise UnknownError("The address contains something else where a number should be.")
+    return int(text)
+
+
+def _language(request: Request, first: Language) -> Language:
+    asked = request.query_params.get("lang")
+    return next((language for language in LANGUAGES if language == asked), first)
+
+
+def _refusal(_request: Request, error: Exception) -> Response:
+    """Answer what a person can cause: 4xx with the reason; 503 if the disk or another process is the cause."""
+    content: dict[str, object] = {"reason": told(str(error))}
+    status = HTTPStatus.BAD_REQUEST
+    if isinstance(error, UnknownError):
+        status = HTTPStatus.NOT_FOUND
+    elif isinstance(error, VolumeError):  # without the path, which may say who the patient is
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        content = {"reason": f"{error.message} {error.remedy}", "code": error.code}
+    elif isinstance(error, RunError | WriteError):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+    elif isinstance(error, InputError):
+        content["problems"] = [asdict(problem) for problem in error.problems]
+    return JSONResponse(content, status)
+
+
+def _missing(_request: Request, error: Exception) -> Response:
+    status, reason = HTTPStatus.NOT_FOUND, "There is no such address."
+    if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND:
+        status, reason = HTTPStatus(error.status_code), error.detail
+    return JSONResponse({"reason": reason}, status)
+
+
+def _failure(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"reason": "The server has failed; please report it."}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def open_socket(host: str, port: int, *, like: str = "") -> socket.socket:
+    """Open the port of the page.
+
+    A page that was open when its server ended keeps what was not saved, under its own address; so the same study gets
+    the same port whenever it is free.
+
+    Args:
+        host: The address to serve.
+        port: The port; 0 for a free one.
+        like: What the port is derived from if it is 0.
+
+    Raises:
+        RunError: The address or the port cannot be had.
+    """
+    wanted = [port] if port else [_FIRST_PORT + zlib.crc32(like.encode()) % _PORTS, 0]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number, one in enumerate(wanted, start=1):
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name != "nt":  # where it would let two servers share the port
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((host, one))
+            opened.listen()
+        except OSError as error:
+            opened.close()
+            if number == len(wanted):
+                what = f"{host}, port {one}, cannot be opened ({error.strerror or error})"
+                raise RunError(f"{what}. Choose another with --port.") from None
+        else:
+            return opened
+    raise RunError("No port is free.")
+
+
+class Server:
+    """A running server of one session; a context that ends it.
+
+    Args:
+        session: What the page works on.
+        access: Who may use it, with the port of ``listening``.
+        listening: The open port.
+        language: The language in which the page opens.
+    """
+
+    def __init__(
+        self, session: Session, access: Access, listening: socket.socket, *, language: Language = "en"
+    ) -> None:
+        app = make_app(session, access, language=language)
+        settings = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",  # a traceback may contain identifiers
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=3,
+        )
+        self._server = uvicorn.Server(settings)
+        self._listening = listening
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._listening.close()
+
+    def wait(self) -> None:
+        """Wait until the server ends; Ctrl-C interrupts."""
+        while self._thread.is_alive():
+            self._thread.join(timeout=0.5)

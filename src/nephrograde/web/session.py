@@ -1,0 +1,197 @@
+"""One reader's session: the patients of the cohort, their scans and the journal, as the page asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.annotations.entry import LABELS, Entry, Kind
+from nephrograde.annotations.state import PatientLabels, replay
+from nephrograde.cohort.place import parse_box, parse_point, parse_slice
+from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem
+from nephrograde.web.scans import ScanShelf, Slices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nephrograde.annotations.journal import Journal
+    from nephrograde.cohort.case import Scan
+
+
+class UnknownError(NephrogradeError):
+    """A request names a patient, a phase or a slice that the cohort does not have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patient:
+    """A patient of the cohort: the id and the scans by phase."""
+
+    patient_id: str
+    scans: Mapping[str, Scan]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """What the page works on.
+
+    Patients are addressed by their number in the table, from 0, so that no address contains an identifier, and phases
+    by their name in the study. Neither ever becomes part of a path.
+
+    Attributes:
+        name: Of the study or the table.
+        patients: In the order of the table.
+        phases: In the order of the study.
+        journal: Where entries go.
+        windows: Low and high value of further windows, by name.
+        shelf: The scans that were read.
+    """
+
+    name: str
+    patients: Sequence[Patient]
+    phases: Sequence[str]
+    journal: Journal
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    shelf: ScanShelf = field(default_factory=ScanShelf)
+
+    def patient(self, number: int) -> Patient:
+        """Return a patient by number.
+
+        Raises:
+            UnknownError: There is no such patient.
+        """
+        if not 0 <= number < len(self.patients):
+            raise UnknownError(f"There is no patient {number}; the cohort has {len(self.patients)}, counted from 0.")
+        return self.patients[number]
+
+    def slices(self, number: int, phase: str) -> Slices:
+        """Return the slices of one phase of a patient.
+
+        Raises:
+            UnknownError: There is no such patient, or the patient has no such phase.
+            VolumeError: The image cannot be read.
+        """
+        patient = self.patient(number)
+        if phase not in patient.scans:
+            raise UnknownError(f"The patient has no phase of this name; there are {', '.join(patient.scans)}.")
+        return self.shelf.get((number, phase), patient.scans[phase])
+
+    def slice_bytes(self, number: int, phase: str, k: int) -> bytes:
+        """Return one axial slice as little-endian 16-bit values.
+
+        Raises:
+            UnknownError: There is no such patient, phase or slice.
+            VolumeError: The image cannot be read.
+        """
+        slices = self.slices(number, phase)
+        if not 0 <= k < len(slices.values):
+            raise UnknownError(f"There is no slice {k}; the scan has {len(slices.values)}, counted from 0.")
+        return slices.slice_bytes(k)
+
+    def overview(self) -> list[dict[str, object]]:
+        """List all patients with their phases and how far they are: open, started or done."""
+        labels = replay(self.journal.entries())
+        return [
+            {
+                "number": number,
+                "patient_id": patient.patient_id,
+                "phases": list(patient.scans),
+                "state": _progress(labels.get(patient.patient_id)),
+            }
+            for number, patient in enumerate(self.patients)
+        ]
+
+    def labels(self, number: int) -> dict[str, Any]:
+        """Describe the labels of a patient, for the page.
+
+        Raises:
+            UnknownError: There is no such patient.
+        """
+        patient_id = self.patient(number).patient_id
+        entries = [entry for entry in self.journal.entries() if entry.patient_id == patient_id]
+        labels = replay(entries).get(patient_id, PatientLabels(patient_id))
+        return {
+            "number": number,
+            "patient_id": patient_id,
+            "phases": {
+                phase: {kind.value: {"value": one.value, "origin": one.origin.value} for kind, one in given.items()}
+                for phase, given in labels.phases.items()
+            },
+            "states": {phase: labels.state(phase) for phase in self.phases},
+            "comment": labels.comment,
+            "progress": _progress(labels),
+            "active_s": labels.active_s,
+            "undo": labels.undo,
+            "redo": labels.redo,
+            "seen": _seen(entries, labels),
+            "conflicts": [
+                {
+                    "phase": conflict.phase,
+                    "kind": conflict.kind.value,
+                    "counts": conflict.counts.value,
+                    "others": [entry.value for entry in conflict.others],
+                }
+                for conflict in labels.conflicts
+            ],
+        }
+
+    def save(self, number: int, given: Mapping[str, Any]) -> Entry:
+        """Save an entry of the page; when this returns, it is on the disk.
+
+        Args:
+            number: The patient's.
+            given: The keys of an entry.
+
+        Raises:
+            UnknownError: There is no such patient.
+            InputError: The entry is not valid, or is about another patient, phase or place than the cohort has.
+            RunError: The journal is held by another process.
+            WriteError: The entry cannot be written.
+        """
+        patient = self.patient(number)
+        problems = []
+        if given.get("patient_id") != patient.patient_id:
+            remedy = "Reload the page; the table has changed."
+            problems.append(Problem("patient_id", "is not that of the patient of this address", remedy))
+        phase, kind, value = (given.get(key, "") for key in ("phase", "kind", "value"))
+        if phase != "" and (not isinstance(phase, str) or phase not in patient.scans):
+            remedy = f"There are {', '.join(patient.scans)}."
+            problems.append(Problem("phase", "the patient has no phase of this name", remedy))
+        if problems:
+            raise InputError(problems)
+        if isinstance(kind, str) and kind in set(LABELS) and phase and isinstance(value, str) and value:
+            self._check_place(number, phase, kind=Kind(kind), value=value)
+        return self.journal.append(given)
+
+    def _check_place(self, number: int, phase: str, *, kind: Kind, value: str) -> None:
+        """Refuse a place outside the image; how it is written is checked where the entry is read."""
+        if kind is Kind.MASK:
+            raise InputError([Problem("kind", "the page saves no masks", "Draw a point, a box or a slice.")])
+        slices = self.slices(number, phase)
+        try:
+            if kind is Kind.SLICE:
+                is_inside = slices.has_height(parse_slice(value).coordinate)
+            else:
+                box = parse_box(value) if kind is Kind.BOX else None
+                corners = [parse_point(value).position] if box is None else [box.corner_a, box.corner_b]
+                is_inside = all(map(slices.holds, corners))
+        except PlaceError:
+            return
+        if not is_inside:
+            raise InputError([Problem("value", f"{value[:80]!r} is outside the image", "Draw it on the image.")])
+
+
+def _progress(labels: PatientLabels | None) -> str:
+    if labels is None:
+        return "open"
+    if labels.is_done:
+        return "done"
+    return "started" if labels.phases or labels.comment else "open"
+
+
+def _seen(entries: Iterable[Entry], labels: PatientLabels) -> dict[str, str]:
+    """For each label what the next entry about it follows: the last entry, or all that are in conflict."""
+    seen = {f"{entry.phase} {entry.kind}": entry.id for entry in entries if entry.kind.is_change}
+    for conflict in labels.conflicts:
+        ids = [conflict.counts.id, *(entry.id for entry in conflict.others)]
+        seen[f"{conflict.phase} {conflict.kind}"] = " ".join(ids)
+    return seen

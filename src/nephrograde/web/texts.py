@@ -1,0 +1,96 @@
+"""The sentences of the page, in the language that it is asked for."""
+
+from __future__ import annotations
+
+from nephrograde.report.text.language import HTML_LANGUAGES, Language, speaking, t
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+
+def page_texts(language: Language) -> dict[str, str]:
+    """Return the sentences of the page by the names that its modules use.
+
+    Args:
+        language: "en" or "zh".
+
+    >>> page_texts("en")["saved"]
+    'Saved'
+    """
+    with speaking(language):
+        return {"lang": HTML_LANGUAGES[language], **_statements(), **_actions(), **_keys()}
+
+
+def _statements() -> dict[str, str]:
+    return {
+        "research_use_only": t(RESEARCH_USE_ONLY),
+        "patients": t("Patients"),
+        "filter": t("Find a patient"),
+        "n_done": t("{n} of {total} done", n="{n}", total="{total}"),
+        "saved": t("Saved"),
+        "saving": t("Saving …"),
+        "unsaved": t("Not saved: {n}. Kept in this browser and sent again.", n="{n}"),
+        "reopen": t("The server was started again. Open the address that it printed; nothing is lost."),
+        "refused": t("Not saved: {reason}", reason="{reason}"),
+        "conflict": t(
+            "Changed in two places. The later one counts; draw it again or press {key} to settle it.", key="A"
+        ),
+        "unreachable": t("The server does not answer."),
+        "reading": t("Reading the scan …"),
+        "unreadable": t("This scan cannot be shown: {reason}", reason="{reason}"),
+        "slice_of": t("slice {k} of {n}, {z} mm", k="{k}", n="{n}", z="{z}"),
+        "carried": t("dashed: from {phase}", phase="{phase}"),
+        "none": t("No tumour here"),
+        "unusable": t("Cannot be judged"),
+        "last": t("This was the last patient."),
+    }
+
+
+def _actions() -> dict[str, str]:
+    return {
+        "previous": t("Previous"),
+        "next": t("Next patient"),
+        "undo": t("Undo"),
+        "redo": t("Redo"),
+        "mark_slice": t("This slice"),
+        "accept": t("Accept dashed"),
+        "remove": t("Remove"),
+        "comment": t("Comment"),
+        "help": t("Help"),
+        "close": t("Close"),
+        "window_kidney": t("Kidney"),
+        "window_soft": t("Soft tissue"),
+        "window_bone": t("Bone"),
+        "window_full": t("Full range"),
+    }
+
+
+def _keys() -> dict[str, str]:
+    return {
+        "key_click": t("Click, or P at the cross"),
+        "key_click_does": t("Point in the tumour"),
+        "key_drag": t("Drag, or B at two corners"),
+        "key_drag_does": t(
+            "Box on this slice; a second one on another slice makes it a box in 3D, a third starts again"
+        ),
+        "key_s": t("This slice shows the tumour best"),
+        "key_n": t("No tumour here, or take it back"),
+        "key_u": t("Cannot be judged, or take it back"),
+        "key_a": t("Accept what is dashed, from another phase"),
+        "key_delete": t("Remove the labels of this phase"),
+        "key_undo": t("Undo; with Shift, redo"),
+        "key_enter": t("Done, next patient; with Shift, the previous one"),
+        "key_scroll": t("Wheel, ↑ ↓, Page up, Page down"),
+        "key_scroll_does": t("Scroll all phases together"),
+        "key_move": t("Shift + arrows"),
+        "key_move_does": t("Move the cross by 5 mm; with Ctrl, by 1 mm"),
+        "key_zoom": t("Ctrl + wheel, + −, 0"),
+        "key_zoom_does": t("Zoom, and back to the whole image"),
+        "key_pan": t("Shift + drag, or the middle button"),
+        "key_pan_does": t("Move the image"),
+        "key_window": t("Right button and drag, 1 to 9"),
+        "key_window_does": t("Brightness and contrast"),
+        "key_phase": "Tab",
+        "key_phase_does": t("Next phase"),
+        "key_touch": t("Two fingers"),
+        "key_touch_does": t("Scroll and zoom"),
+        "key_c": t("Write a comment"),
+    }
