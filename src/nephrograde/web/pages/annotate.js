@@ -1,6 +1,6 @@
 // The page: patients, phases side by side, labels, keys.
 
-import { clamp, writeBox, writePoint, writeSlice } from "./geometry.js";
+import { clamp, readPlace, writeBox, writePoint, writeSlice } from "./geometry.js";
 import { Outbox } from "./entries.js";
 import { Pane } from "./pane.js";
 import { SliceStore } from "./slices.js";
@@ -74,7 +74,7 @@ const page = {
     if (steps) page.jumped(pane.grid.heightOf(clamp(pane.slice - steps, 0, pane.grid.size[2] - 1)));
   },
   jumped(height) {
-    view.height = height;
+    Object.assign(view, { height, isMoved: true });
     draw();
   },
   zoomed(factor) {
@@ -117,7 +117,7 @@ const page = {
 function joined(pane, a, b) {
   const earlier = current.phases[pane.phase]?.box;
   if (earlier) {
-    const [c, d] = earlier.value.replace(/ mm$/, "").split(";").map((one) => pane.grid.toIndex(one.split(",").map(Number)));
+    const [c, d] = readPlace(earlier.value).map((one) => pane.grid.toIndex(one));
     const isFlat = Math.abs(c[2] - d[2]) < 0.25;
     if (isFlat && Math.abs(c[2] - a[2]) >= 0.5) {
       const ends = (pick) => [0, 1, 2].map((axis) => pick(a[axis], b[axis], c[axis], d[axis]));
@@ -197,12 +197,12 @@ function told({ waiting, fault, reason, patient, item }) {
   saved.textContent = fault && fault !== "refused"
     ? fill(text.unsaved, { n: waiting })
     : waiting ? text.saving : text.saved;
+  if (patient) adopt(patient);
+  else if (fault === "refused" && item && item.number === current?.number) load(item.number);
   if (fault === "reopen") say(text.reopen);
   else if (fault === "refused") say(fill(text.refused, { reason }));
   else if (fault === "unreachable") say(text.unreachable);
   else say("");
-  if (patient) adopt(patient);
-  else if (fault === "refused" && item && item.number === current?.number) load(item.number);
 }
 
 function adopt(patient) {
@@ -245,8 +245,9 @@ async function open(number) {
   markAll();
   build(labels.scans);
   say("");
-  let isPlaced = false;
-  await Promise.all(panes.map(async (pane) => {
+  let placedBy = panes.length;
+  view.isMoved = false;
+  await Promise.all(panes.map(async (pane, n) => {
     pane.fail(text.reading);
     const address = `/api/patients/${number}/phases/${encodeURIComponent(pane.phase)}`;
     try {
@@ -257,8 +258,8 @@ async function open(number) {
       pane.fail(fill(text.unreadable, { reason: error.message || text.unreachable }));
       return;
     }
-    if (!isPlaced) {
-      isPlaced = true;
+    if (n < placedBy && !view.isMoved) {
+      placedBy = n;
       view.height = startOf(pane);
       if (pane.geometry.slope !== 1 && view.low === -60) fullRange(pane);
     }
@@ -270,8 +271,8 @@ async function open(number) {
 // Where a patient opens: at the first label, otherwise in the middle.
 function startOf(pane) {
   for (const { kind, value } of labelsOf(pane)) {
-    const numbers = value.replace(/ mm$/, "").split(";").map((one) => one.split(",").map(Number));
-    return kind === "slice" ? numbers[0][0] : numbers[0][2];
+    const corner = readPlace(value)[0];
+    return kind === "slice" ? corner[0] : corner[2];
   }
   return pane.grid.heightOf(Math.floor(pane.grid.size[2] / 2));
 }
