@@ -24,6 +24,8 @@ Stack: TypeAlias = Annotated[npt.NDArray[np.int16], "z y x"]
 
 ROOM_BYTES = 1536 * 1024 * 1024
 """Three phases of 512 × 512 × 300 voxels have 450 MiB; this is room for the patient who is shown and the next two."""
+_READ_AT_ONCE = 2
+"""More would only delay the phase that is shown first."""
 _INT16 = np.iinfo(np.int16)
 _COARSE = 200.0  # values that span fewer units than grey levels on a screen are not rounded to whole ones
 
@@ -130,6 +132,7 @@ class ScanShelf:
         self._held: OrderedDict[tuple[int, str], Slices] = OrderedDict()
         self._reading: dict[tuple[int, str], threading.Lock] = {}
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(_READ_AT_ONCE)
 
     @property
     def held_bytes(self) -> int:
@@ -156,7 +159,8 @@ class ScanShelf:
                 if key in self._held:
                     self._held.move_to_end(key)
                     return self._held[key]
-            slices = read()
+            with self._turns:
+                slices = read()
             with self._lock:
                 self._held[key] = slices
                 while len(self._held) > 1 and self.held_bytes > self._room_bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.annotations.entry import LABELS, Entry, Kind
 from nephrograde.annotations.state import PatientLabels, replay
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem
+from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
 from nephrograde.web.scans import ScanShelf, Slices
 
 if TYPE_CHECKING:
@@ -74,6 +75,14 @@ class Session:
         if phase not in patient.scans:
             raise UnknownError(f"The patient has no phase of this name; there are {', '.join(patient.scans)}.")
         return self.shelf.get((number, phase), patient.scans[phase])
+
+    def read_first(self) -> None:
+        """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait."""
+        patients = self.overview()
+        number = next((n for n, patient in enumerate(patients) if patient["state"] != "done"), 0)
+        for phase in self.patient(number).scans:
+            with suppress(VolumeError):
+                self.slices(number, phase)
 
     def slice_bytes(self, number: int, phase: str, k: int) -> bytes:
         """Return one axial slice as little-endian 16-bit values.

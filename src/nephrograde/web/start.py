@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.journal import Journal
@@ -90,6 +91,7 @@ def serve(
     Access(host, port, password=password)  # refused before a port is opened
     listening = open_socket(host, port, like=f"{session.journal.path.resolve()}")
     access = Access(host, listening.getsockname()[1], password=password)
+    threading.Thread(target=session.read_first, daemon=True).start()  # while the browser starts
     with Server(session, access, listening, language=language) as server:
         opened(access.address)
         server.wait()
