@@ -50,7 +50,7 @@ LONG_CALLS = (
     ("pydicom", "Dataset", "save_as"),
 )
 """Long calls of other packages, none of which calls back: module, class, method."""
-SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "printed"}
+SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "planned", "printed"}
 
 
 def end_without(name, reason):

@@ -341,6 +341,18 @@ class Study(Section):
     def _arms(self) -> tuple[Arm, ...]:
         return self.arm
 
+    def sealed(self) -> dict[str, Any]:
+        """Return what results depend on: every key that is not at its default, except those that only repeat the fits.
+
+        A key that a later version adds, with its default, leaves it as it is.
+        """
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        for table, names in {"split": ("repeats", "learning_curve"), "fit": ("repeats",)}.items():
+            content[table] = {key: value for key, value in content.get(table, {}).items() if key not in names}
+        for arm in content["arm"]:
+            arm["fit"] = {key: value for key, value in arm.get("fit", {}).items() if key != "repeats"}
+        return content
+
     def window_of(self, phase: str) -> Window:
         """Return the window of a phase: its own entry, otherwise ``default``, otherwise −200 to 300 HU."""
         return self.window.get(phase) or self.window.get("default") or Window(low=-200.0, high=300.0)

@@ -89,6 +89,7 @@ def test_scan_of_a_grown_export_over_an_earlier_one(kills, grown_export_dir, tmp
     assert n_states > 10
 
 
+@pytest.mark.slow
 def test_deidentify(kills, tmp_path):
     for number in (1, 2):
         save(ct_slice(number), tmp_path / "export" / "a" / f"{number}.dcm")

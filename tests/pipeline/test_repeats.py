@@ -9,8 +9,10 @@ from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 from nephrograde.fit.stage import keys_of_fits
-from nephrograde.pipeline import evaluate_study, run_study
+from nephrograde.pipeline import evaluate_study, report_study, run_study
 from nephrograde.run.folder import RunFolder
+from nephrograde.run.provenance import read_lock_file
+from nephrograde.run.seal import read_seal
 
 ONCE = small_study("repeated (synthetic)", fit=QUICK_FIT)
 REPEATS = ("split.repeats=2", "split.learning_curve=[0.5]", "fit.repeats=2")
@@ -109,3 +111,18 @@ def test_a_new_seed_is_another_fit_and_repeats_are_not_part_of_any(study_path, r
     keys = keys_of_fits(study, cohort, split, repeated)
     assert len(set(keys.values())) == len(keys) == 2 * (1 + len(NAMES))
     assert not any(fold.startswith("seed-2") for fold in keys)
+
+
+def test_a_finished_run_still_grades_when_only_repeats_are_asked_for(runs, study_path, tmp_path):
+    once, _ = runs
+    run = RunFolder(tmp_path / "asked")
+    shutil.copytree(once.run_dir, run.run_dir)
+    seal = read_seal(run)
+    assert seal is not None
+    open_cohort(load_inputs(study_path, REPEATS), run)  # as `check` does, or a run that is killed before it has fitted
+    seal.check_study(read_lock_file(run))
+    report_study(run)
+    open_cohort(load_inputs(study_path, ("image.slice_mm=120.0",)), run)
+    for use in (lambda: seal.check_study(read_lock_file(run)), lambda: report_study(run)):
+        with pytest.raises(RunError, match="holds another study than the one that was evaluated"):
+            use()

@@ -72,6 +72,7 @@ def test_a_table_is_taken_up_and_its_mistakes_are_told(speak: Callable[..., tupl
     assert (code, "患者P3" in text) == (2, True)
 
 
+@pytest.mark.slow
 def test_scores_and_printed_values(speak: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     rows = [f"P{k},m,{k % 2},{0.2 + 0.05 * k}" for k in range(12)]
     scores_path = tmp_path / "scores.csv"
@@ -127,6 +128,7 @@ def test_a_study_is_run(
     assert speak("compare", tiny_run_copy, tiny_run_copy)[0] == 2
 
 
+@pytest.mark.slow
 def test_scans_that_cannot_be_used(
     speak: Callable[..., tuple[int, str]], tiny_study_path: Path, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_development_without_a_look(run_dir, tiny_study_path):
     assert len(read_ledger(run_dir)) == 1
 
 
+@pytest.mark.slow
 def test_a_foreign_table_is_written_down_too(tmp_path):
     table = tmp_path / "scores.csv"
     rows = [f"P{i},A,{'test' if i < 20 else 'oof'},{i % 2},{0.3 + 0.1 * (i % 3)}" for i in range(40)]

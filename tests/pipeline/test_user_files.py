@@ -124,6 +124,7 @@ def test_nothing_is_removed_behind_a_linked_folder_of_regions(run, tiny_study_pa
     assert (elsewhere / "regions.csv").is_file()
 
 
+@pytest.mark.slow
 def test_scanning_and_deidentifying_leave_what_they_find(run, tmp_path):
     settings = PhantomSettings(patients=2, phases=("cmp",), matrix_px=48, dicom=True)
     export_dir = write_cohort(tmp_path / "synthetic", settings).parent / "images"

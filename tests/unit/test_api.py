@@ -34,6 +34,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_every_name_on_offer_is_there_whatever_was_imported_first():
     code = (
         "import nephrograde as ng, nephrograde.evaluation.scores, nephrograde.printed.audit, nephrograde.pipeline\n"

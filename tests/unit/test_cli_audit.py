@@ -84,6 +84,7 @@ def test_the_audit_imports_nothing_heavy():
     assert printed.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import nephrograde
 from nephrograde.errors import InputError, Problem
 from nephrograde.study import (
     Arm,
@@ -135,3 +136,20 @@ def test_parts_that_are_objects_are_checked_against_each_other() -> None:
 
 def test_a_value_that_no_file_can_hold_is_named() -> None:
     assert [place for place, *_ in problems_in_code(SplitSettings, {"column": Path("c")})] == ["split.column"]
+
+
+def test_a_key_at_its_default_and_repeats_are_no_part_of_what_results_depend_on():
+    ng: Any = nephrograde  # as people write it who run no type checker
+    arm = ng.Arm(name="strong", supervision="mask", fit={"epochs": 3})
+    study = ng.Study(cohort={"table": "c.csv"}, arm=[arm])
+    content = str(study.sealed())
+    assert "bootstraps" not in content
+    again = ng.Study(
+        cohort={"table": "c.csv"},
+        arm=[ng.Arm(name="strong", supervision="mask", fit={"epochs": 3, "repeats": 2})],
+        split={"repeats": 3, "learning_curve": (0.5,)},
+        fit={"repeats": 2},
+    )
+    assert again.sealed() == study.sealed()
+    other = ng.Study(cohort={"table": "c.csv"}, arm=[arm], fit={"seed": 7})
+    assert other.sealed() != study.sealed()

@@ -50,7 +50,10 @@ class AnnotateOptions:
         bool, typer.Option("--agreement", help="Compare the readers, and show what the annotations cost.")
     ] = False
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False)
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False
+        ),
     ] = 0
     host: Annotated[
         str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")

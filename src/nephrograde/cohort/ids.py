@@ -69,7 +69,7 @@ def similar_pairs(patient_ids: Iterable[str], others: Iterable[str]) -> list[tup
 def is_shortened(patient_id: str) -> bool:
     """Whether a spreadsheet has replaced a long number by ``1.1E+17``.
 
-    >>> is_shortened("1.10101E+17"), is_shortened("110101199003071234")
-    (True, False)
+    >>> is_shortened("1.10101E+17"), is_shortened("1,10101E+17"), is_shortened("110101199003071234")
+    (True, True, False)
     """
-    return re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", patient_id) is not None
+    return re.fullmatch(r"\d([.,]\d+)?[eE]\+\d+", patient_id) is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.pages.study_page import write_report
+from nephrograde.run.provenance import read_lock_file
+from nephrograde.run.seal import read_seal
 from nephrograde.run.stage import run_stage
 from nephrograde.version import __version__
 
@@ -23,8 +25,10 @@ def report_run(run: RunFolder, language: Language = "en") -> Path:
         language: Language of the report.
 
     Raises:
-        RunError: The run has not been evaluated.
+        RunError: The run has not been evaluated, or its lock file holds another study than the one that was.
     """
+    if (seal := read_seal(run)) is not None:
+        seal.check_study(read_lock_file(run))
     results = (run.cohort_dir, run.scores_dir, run.statistics_dir, run.findings_path, run.regions_path)
     fits = [path for fold in run.folds() for path in (fold.card_path, fold.history_path, fold.predictions_path)]
     report_path = run.report_path(language)

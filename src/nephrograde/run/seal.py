@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.folder import FoldFolder, RunFolder
 from nephrograde.run.provenance import read_lock_file
+from nephrograde.study import restore_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +39,7 @@ class Seal:
 
     Attributes:
         folder: The run folder.
-        study: SHA-256 of the resolved study; empty for a score table.
+        study: SHA-256 of what the results depend on in the resolved study; empty for a score table.
         files: SHA-256 by path, relative to the run folder and with ``/``.
     """
 
@@ -312,7 +315,12 @@ def _name(run: RunFolder, path: Path) -> str:
 
 
 def _study_in(lock: Mapping[str, Any]) -> str:
-    return fingerprint(lock["study"]) if "study" in lock else ""
+    """The fingerprint of what the results of a study depend on; of the whole entry if it is not a study."""
+    if "study" not in lock:
+        return ""
+    with suppress(ValidationError, TypeError):
+        return fingerprint(restore_study(lock["study"]).sealed())
+    return fingerprint(lock["study"])
 
 
 def _texts(content: Mapping[str, Any], json_path: Path) -> dict[str, str]:

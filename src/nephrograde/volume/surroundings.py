@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 AIR_HU = (-1100.0, -900.0)
-FAT_HU = (-160.0, -30.0)
+FAT_HU = (-150.0, -30.0)
 """A crop of the body may be filled with the value of fat; it does not change what lies beside it."""
 RIM = (0.85, 0.97)
 """Between these fractions of the way from the middle of a slice to its sides lies air, or the body where it is cut off.

@@ -54,6 +54,7 @@ def applied(scale: ModelScale, networks: list[NetworkScores], of_new: Vector) ->
     return np.array(held_out), np.array(truths), np.array([scale.of_ensemble(column) for column in of_new.T])
 
 
+@pytest.mark.slow
 def test_a_threshold_means_the_same_out_of_fold_and_for_the_mean() -> None:
     reached, before = [], []
     for seed in range(40):
@@ -88,6 +89,7 @@ def test_the_mean_is_as_good_as_that_of_the_raw_probabilities() -> None:
     assert np.mean(gains) > -0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.2, 0.45])
 def test_probabilities_are_calibrated_for_new_patients(share: float) -> None:
     observed, expected = [], []

@@ -60,6 +60,7 @@ def test_learns_and_repeats_itself_to_the_digit(make_job: MakeJob, shape: tuple[
     assert all(p.is_high == (p.p_high > 0.5) for p in first.predictions), first.predictions
 
 
+@pytest.mark.slow
 def test_card_tells_what_happened(make_job: MakeJob) -> None:
     job = make_job(rows=3, precision="fp32", epochs=2, inputs_sha256="ab", synthetic=True)
     fitted = fit_fold(job)

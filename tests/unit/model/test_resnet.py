@@ -69,6 +69,7 @@ def test_equals_monai_s_network(
     torch.testing.assert_close(*answers, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_run_folder_of_monai_s_network_still_scores(of_monai: Callable[..., Any], tmp_path: Path) -> None:
     network = seeded(1, lambda: build_network(3, channels=2))
     seeded(2, lambda: load_weights(network, _saved(of_monai(3, 2, "B").state_dict(), tmp_path)))

@@ -260,6 +260,7 @@ def test_without_mirp_the_study_stops_before_anything_is_computed(no_mirp, study
     assert not (tmp_path / "volumes").exists()
 
 
+@pytest.mark.slow
 def test_every_patient_with_features_has_a_row_in_the_scores(counted, study, tiny_cohort_dir, tmp_path):
     cohort, split = open_cohort(study, RunFolder(tmp_path))
     first, *others = cohort.cases
@@ -282,6 +283,7 @@ def test_every_patient_with_features_has_a_row_in_the_scores(counted, study, tin
     assert {row["patient_id"] for row in scored} == {case.patient_id for case in others}
 
 
+@pytest.mark.slow
 def test_other_features_are_evaluated_again(counted, tiny_study_path, tmp_path):
     study = load_inputs(tiny_study_path, ('evaluate.baselines=["radiomics"]', 'cohort.phases=["cmp"]'))
     cohort, split = open_cohort(study, RunFolder(tmp_path))
@@ -297,6 +299,7 @@ def test_other_features_are_evaluated_again(counted, tiny_study_path, tmp_path):
     assert scores_path.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_nobody_who_does_not_ask_for_radiomics_needs_mirp(no_mirp, tiny_study_path, tmp_path):
     study = load_inputs(tiny_study_path, ('cohort.phases=["cmp"]',))
     cohort, split = open_cohort(study, RunFolder(tmp_path))

@@ -283,6 +283,7 @@ def test_chinese_is_found_in_text_and_not_in_styles() -> None:
     assert not holds_chinese("<style>p { font-family: '黑体' }</style><p title='张'>α − β “x”</p>")
 
 
+@pytest.mark.slow
 def test_page_names_the_chinese_fonts_of_every_system(whole_page: str) -> None:
     html = whole_page
     stacks = re.findall(r"(?:font-family|font): ([^;}]*(?:sans-serif|monospace))", html[: html.index("</style>")])

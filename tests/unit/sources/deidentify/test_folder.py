@@ -141,6 +141,7 @@ def test_the_volume_is_the_same_as_before(export_dir, tmp_path):
             assert getattr(after.grid, what) == getattr(before.grid, what)
 
 
+@pytest.mark.slow
 def test_a_real_series_keeps_its_voxels_and_its_place(shared_data, tmp_path):
     image_dir = shared_data / "ct_dicom" / "CRLM-CT-1004" / "image"
     done = deidentify_folder(image_dir, tmp_path / "out", key_path=tmp_path / "key.csv")
@@ -416,6 +417,7 @@ def test_a_folder_without_dicom_gives_nobody(tmp_path):
     assert (done.n_patients, done.n_written, done.set_aside) == (0, 0, {"not DICOM": 1})
 
 
+@pytest.mark.slow
 def test_mutated_files_never_stop_a_run_nor_get_their_contents_logged(tmp_path, caplog):
     folder, chance = tmp_path / "in", np.random.default_rng(4)
     save(ct_slice(1), folder / "whole")
@@ -435,6 +437,7 @@ def test_mutated_files_never_stop_a_run_nor_get_their_contents_logged(tmp_path, 
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_key_name_no_two_people_alike(tmp_path):
     """The second is refused while the first is writing, and the key has one row for each patient in the end."""
     commands = []

@@ -181,6 +181,7 @@ def test_two_cohorts_are_opened_as_one_with_one_grade_table(public, tmp_path):
         open_plan(["kits23", "kits19"], tmp_path, hosts=public.hosts)
 
 
+@pytest.mark.slow
 def test_a_download_killed_around_any_renaming_goes_on(plan, public, tmp_path, monkeypatch):
     def go(out_dir):
         assert download_cohort(plan, out_dir, hosts=public.hosts, workers=1).failed == ()

@@ -126,6 +126,7 @@ def test_a_scan_that_is_broken_off_goes_on_where_it_was(tmp_path, write_stack, r
     assert len(read_paths) - first == 25
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_does(tmp_path, write_stack):
     write_stack(tmp_path / "export", range(60))
     with zipfile.ZipFile(tmp_path / "export" / "more.zip", "w") as archive:
@@ -140,6 +141,7 @@ def test_several_processes_find_what_one_does(tmp_path, write_stack):
     assert found[0][1] == 120
 
 
+@pytest.mark.slow
 def test_where_no_process_can_be_started_the_files_are_read_all_the_same(tmp_path, write_stack):
     write_stack(tmp_path / "x", range(50))
     script = f"""

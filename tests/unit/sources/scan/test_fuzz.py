@@ -69,6 +69,7 @@ def mutant(seeds, chance):
     return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.1 else data)
 
 
+@pytest.mark.slow
 def test_mutated_headers_give_a_header_or_a_reason_and_can_be_catalogued(seeds, tmp_path):
     chance = random.Random(SEED)  # noqa: S311 (the same mutants every time)
     found = {InstanceHeader: 0, Refused: 0}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import highdicom
 import numpy as np
+import pytest
 from pydicom import dcmread
 from pydicom.sr.codedict import codes
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_a_segmentation_in_an_archive_is_read_as_the_mask_of_its_phase(tmp_path: Path) -> None:
     write_cohort(tmp_path / "phantom", PhantomSettings(patients=4, phases=("up", "cmp"), matrix_px=64, dicom=True))
     export_dir = tmp_path / "导出"

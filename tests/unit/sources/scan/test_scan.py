@@ -273,6 +273,7 @@ def test_damaged_look_is_taken_again(export_dir: Path, tmp_path: Path, looks: Fa
     assert looks.read == [1, 1]
 
 
+@pytest.mark.slow
 def test_phantom_is_found_again_among_shuffled_files(tmp_path: Path) -> None:
     """Real pixels: the list gives the same volume as the original folder, and pictures are drawn."""
     settings = PhantomSettings(patients=2, phases=("up", "cmp"), dicom=True, matrix_px=64)

@@ -58,6 +58,7 @@ def test_the_same_place_fits_exactly_on_any_grid(volume, blob):
     )
 
 
+@pytest.mark.slow
 def test_a_shifted_scan_is_told_and_registered(patient):
     source, mask, target, truth = moved_patient(patient, shift_mm=(3.0, -4.0, -16.0), turn_deg=5.0)
     by_position = carry_mask(mask, source, target, how="position")
