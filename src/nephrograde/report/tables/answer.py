@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.increment import added_value_sentence
 from nephrograde.report.tables.out_of_fold import out_of_fold_words
+from nephrograde.report.tables.pairs import common_patients
 from nephrograde.report.tables.paper import Cell, PaperRow, paper_rows
 from nephrograde.report.tables.wording import SIZE, level_words
+from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, counted, decimal, enumerated, p_sentence, p_value
+from nephrograde.report.text.remarks import is_ranked_alike
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ class Answer:
         rival: The model that it is compared with; None if there is none.
         is_primary: Whether the two were named beforehand.
         difference: The AUC of the leader minus that of the rival; None if it was not computed.
+        n_compared: The patients that both scored; those of the leader without a rival.
+        n_high_compared: Those of high grade among them.
         doubts: What to keep in mind, in the order of the sentence.
     """
 
@@ -57,6 +62,8 @@ class Answer:
     rival: str | None
     is_primary: bool
     difference: Comparison | None
+    n_compared: int
+    n_high_compared: int
     doubts: tuple[Doubt, ...]
 
 
@@ -87,17 +94,21 @@ def find_answer(run: Results) -> Answer | None:
     if difference is not None and math.isnan(difference.low):
         difference = None
     is_of_several = not is_primary and len(networks or rows) > 1
+    is_highest = any(row.auc.value < leader.auc.value for row in networks or rows.values())
     ranked = run.estimate(leader.model, "auc")
     n, n_high = (leader.n, leader.n_high) if ranked is None else (ranked.n, ranked.n_high)
     few = min(n_high, n - n_high) < FEWEST_FOR_VERDICT
     holds = {
         Doubt.CHOSEN_OUT_OF_FOLD: is_of_several and leader.model == chosen,
-        Doubt.CHOSEN_ON_SAME: is_of_several and leader.model != chosen and run.reported == "test",
+        Doubt.CHOSEN_ON_SAME: is_of_several and is_highest and leader.model != chosen and run.reported == "test",
         Doubt.FEW_PATIENTS: few,
         Doubt.REOPENED: run.reported == "test" and len(run.openings) > 1,
     }
     doubts = tuple(doubt for doubt, is_so in holds.items() if is_so)
-    return Answer(leader.model, leader.auc, n, n_high, rival, is_primary, difference, doubts)
+    paired = (n, n_high)
+    if rival is not None and (difference is None or difference.n != n):
+        paired = common_patients(run, leader.model, rival)
+    return Answer(leader.model, leader.auc, n, n_high, rival, is_primary, difference, *paired, doubts)
 
 
 def _best_baseline(run: Results, rows: Mapping[str, PaperRow]) -> str | None:
@@ -146,27 +157,64 @@ def _finding(answer: Answer, run: Results) -> str:
     pair = answer.difference
     if pair is None:
         return t("{where} ({patients}), {model} has an AUC of {auc}.", **words)
-    rival = answer.rival or ""
+    name = answer.rival or ""
+    rival = t("{model} alone", model=baseline_in_words(name)) if name in BASELINES else name
+    if is_ranked_alike(pair):
+        return t(
+            "{where} ({patients}), {model} has an AUC of {auc}; {rival} ranks the patients identically, so there is no "
+            "difference to test.",
+            rival=rival,
+            **words,
+        )
+    numbers = {
+        "rival": rival,
+        "difference": decimal(pair.difference),
+        "interval": bounds(pair.low, pair.high).strip("[]"),
+        "p": _p_words(pair, answer),
+    }
+    if answer.n_compared == answer.n:
+        compared = t("the difference from {rival} is {difference} ({interval}; {p})", **numbers)
+    else:
+        compared = t(
+            "on the {n} patients that both models scored ({n_high} {high}), the difference from {rival} is "
+            "{difference} ({interval}; {p})",
+            n=answer.n_compared,
+            n_high=answer.n_high_compared,
+            high=level_words(run)[1],
+            **numbers,
+        )
     return t(
-        "{where} ({patients}), {model} has an AUC of {auc}; the difference from {rival} is {difference} "
-        "({interval}; {p}): {shown}.",
-        rival=t("{model} alone", model=rival) if rival in BASELINES else rival,
-        difference=decimal(pair.difference),
-        interval=bounds(pair.low, pair.high).strip("[]"),
-        p=p_sentence(pair.p_value),
-        shown=_shown(pair, answer),
+        "{where} ({patients}), {model} has an AUC of {auc}; {compared}: {shown}.",
+        compared=compared,
+        shown=_shown(pair, answer, run),
         **words,
     )
 
 
-def _shown(pair: Comparison, answer: Answer) -> str:
-    if Doubt.FEW_PATIENTS in answer.doubts:
+def _p_words(pair: Comparison, answer: Answer) -> str:
+    """P, and P after adjustment if the pair is one of several that were not named beforehand."""
+    p = p_sentence(pair.p_value)
+    if answer.is_primary or (pair.family_size or 1) == 1:
+        return p
+    return t("{p}, {p_adjusted} after Holm adjustment", p=p, p_adjusted=p_sentence(pair.p_adjusted))
+
+
+def _shown(pair: Comparison, answer: Answer, run: Results) -> str:
+    """The verdict. Without a comparison named beforehand it is called exploratory, and rests on the adjusted P."""
+    n_high, n_low = answer.n_high_compared, answer.n_compared - answer.n_high_compared
+    if Doubt.FEW_PATIENTS in answer.doubts or min(n_high, n_low) < FEWEST_FOR_VERDICT:
         return t("too few patients for a verdict")
-    if pair.low > 0:
-        return t("{model} is better", model=pair.model_a)
-    if pair.high < 0:
-        return t("{model} is worse", model=pair.model_a)
-    return t("these patients do not show that {model} is better", model=pair.model_a)
+    model = pair.model_a
+    if answer.is_primary:
+        if pair.low > 0:
+            return t("{model} is better", model=model)
+        if pair.high < 0:
+            return t("{model} is worse", model=model)
+        return t("these patients do not show that {model} is better", model=model)
+    if pair.p_adjusted < 1.0 - run.settings.confidence and not pair.low <= 0 <= pair.high:
+        better = t("exploratory, {model} is better", model=model)
+        return better if pair.low > 0 else t("exploratory, {model} is worse", model=model)
+    return t("exploratory, and these patients do not show that {model} is better", model=model)
 
 
 def _caution(answer: Answer, run: Results) -> str:
@@ -289,7 +337,7 @@ def main_rows(run: Results, rows: Sequence[PaperRow]) -> list[MainRow]:
     found = []
     for row in rows:
         pair = run.auc_difference(row.model, SIZE)
-        p = NOTHING if pair is None else p_value(pair.p_value)
+        p = NOTHING if pair is None or is_ranked_alike(pair) else p_value(pair.p_value)
         found.append(MainRow(row, _cell(run, row.model, "ppv"), _cell(run, row.model, "npv"), p))
     return found
 

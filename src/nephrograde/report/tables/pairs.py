@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.paper import PairCell
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, p_sentence, p_value
-from nephrograde.report.text.remarks import remark, verdict_words
+from nephrograde.report.text.remarks import is_ranked_alike, remark, verdict_words
 from nephrograde.vocabulary import BASELINES, Supervision
 
 if TYPE_CHECKING:
@@ -94,9 +95,24 @@ def value_of(estimate: Estimate | None) -> float:
 def _pair_cell(pair: Comparison | None) -> PairCell:
     if pair is None:
         return PairCell(NOTHING, "", NOTHING, NOTHING)
+    if is_ranked_alike(pair):
+        return PairCell(decimal(pair.difference), "", NOTHING, NOTHING)
     return PairCell(
         decimal(pair.difference), bounds(pair.low, pair.high), p_value(pair.p_value), p_value(pair.p_adjusted)
     )
+
+
+def common_patients(run: Results, a: str, b: str) -> tuple[int, int]:
+    """Count the patients that two models have scored, and those of high grade among them.
+
+    Args:
+        run: The results of a run.
+        a: The id of one model.
+        b: The id of the other.
+    """
+    scored = set(run.scores.of(a, run.reported).patient_ids) & set(run.scores.of(b, run.reported).patient_ids)
+    truths = run.truths
+    return len(scored), sum(truths[patient] for patient in scored)
 
 
 def gain(run: Results) -> Gain | None:
@@ -122,7 +138,7 @@ def gain(run: Results) -> Gain | None:
     remarks = [
         t("{a} − {b}: {remark}", a=pair.model_a, b=pair.model_b, remark=remark(pair))
         for pair in found
-        if not pair.is_reliable
+        if not pair.is_reliable or is_ranked_alike(pair)
     ]
     sentence = _gain_sentence(pairs.get((chosen or "", run.chosen_baseline or "")), run)
     return Gain(tuple(baselines), tuple(rows), sentence, _range(pair.n for pair in found), tuple(remarks))
@@ -130,7 +146,7 @@ def gain(run: Results) -> Gain | None:
 
 def _gain_sentence(pair: Comparison | None, run: Results) -> str:
     """Describe what the chosen network adds to the best baseline; empty if that was not computed."""
-    if pair is None or math.isnan(pair.low):
+    if pair is None or math.isnan(pair.low) or is_ranked_alike(pair):
         return ""
     numbers = {
         "difference": decimal(pair.difference),
@@ -145,7 +161,12 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
         baseline=pair.model_b,
         **numbers,
     )
-    if pair.low > 0:
+    n, n_high = common_patients(run, pair.model_a, pair.model_b)
+    if min(n_high, n - n_high) < FEWEST_FOR_VERDICT:
+        shown = t("With fewer than {n} patients of a grade there is no verdict on this.", n=FEWEST_FOR_VERDICT)
+    elif not pair.low <= 0 <= pair.high and pair.p_adjusted >= 1.0 - run.settings.confidence:
+        shown = t("The interval excludes 0, but this does not hold after Holm adjustment.")
+    elif pair.low > 0:
         shown = t("The interval lies above 0.")
     elif pair.high < 0:
         shown = t("The interval lies below 0: the images perform worse than the baseline.")

@@ -13,7 +13,7 @@ from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, duration, enumerated, p_value
 from nephrograde.report.text.published import PRINTED_ROWS
-from nephrograde.report.text.remarks import dropped_words, remark, threshold_words
+from nephrograde.report.text.remarks import dropped_words, is_ranked_alike, remark, threshold_words
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -255,6 +255,8 @@ def measure_in_words(measure: str) -> str:
 def _pair_cell(pair: Comparison | None) -> PairCell:
     if pair is None:
         return PairCell(NOTHING, "", NOTHING, NOTHING)
+    if is_ranked_alike(pair):
+        return PairCell(decimal(pair.difference), "", NOTHING, NOTHING)
     decimals = 2 if pair.measure in PROPORTIONS else 3  # a proportion has steps of about a hundredth
     return PairCell(
         decimal(pair.difference),

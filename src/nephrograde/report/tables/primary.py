@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.family import Family
+from nephrograde.evaluation.remarks import Reason
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
-from nephrograde.report.text.remarks import reason_words, remark
+from nephrograde.report.text.remarks import dropped_words, is_ranked_alike, reason_words, remark
 
 if TYPE_CHECKING:
     from nephrograde.results import Results
@@ -34,12 +35,12 @@ def primary_sentence(run: Results) -> str:
             b=b,
             missing=listed(missing),
         )
-    if pair.reason is not None:
+    if pair.reason is not None or is_ranked_alike(pair):
         return t(
             "The primary comparison, {a} against {b}, could not be tested: {reason}.",
             a=a,
             b=b,
-            reason=reason_words(pair.reason),
+            reason=reason_words(pair.reason or Reason.RANKED_ALIKE),
         )
     said = t(
         "Primary comparison, named beforehand: the AUC of {a} minus that of {b} is {difference}, {confidence}% CI "
@@ -52,6 +53,9 @@ def primary_sentence(run: Results) -> str:
         n=pair.n,
         p=p_sentence(pair.p_value),
     )
+    if pair.dropped_a or pair.dropped_b:
+        fewer = t("The table’s AUCs of these two models are of more patients: {dropped}.", dropped=dropped_words(pair))
+        said = t("{first} {second}", first=said, second=fewer)
     caution = "" if pair.is_reliable else t("Caution: {remark}.", remark=remark(pair))
     return t("{first} {second}", first=said, second=caution) if caution else said
 

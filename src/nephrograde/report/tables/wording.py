@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.tables.primary import primary_sentence
 from nephrograde.report.text.arms import arms_by_text, by_arm
+from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
 from nephrograde.report.text.published import window_text
@@ -108,6 +109,13 @@ def _who(run: Results) -> str:
 
 def _best_network(rows: Sequence[PaperRow], run: Results) -> str:
     best = max(rows, key=lambda row: row.auc.value)
+    if len(rows) > 1 and min(row.auc.value for row in rows) == best.auc.value:
+        return t(
+            "{where}, all {models} models have an AUC of {auc}.",
+            where=t("On the test set") if run.reported == "test" else t("Out of fold"),
+            models=len(rows),
+            auc=decimal(best.auc.value),
+        )
     words = {
         "where": t("On the test set") if run.reported == "test" else t("Out of fold"),
         "model": best.model,
@@ -133,17 +141,17 @@ def _best_baseline(rows: Sequence[PaperRow], run: Results) -> str:
     """Give the AUC of the baseline that was best out of fold; of all of them if there is no such choice."""
     chosen = [row for row in rows if row.model == run.chosen_baseline] if len(rows) > 1 else list(rows)
     if not chosen:
-        texts = [t("{model} {value}", model=row.model, value=row.auc.text) for row in rows]
+        texts = [t("{model} {value}", model=baseline_in_words(row.model), value=row.auc.text) for row in rows]
         return t("AUC of the baselines: {baselines}.", baselines=listed(texts))
     best = chosen[0]
     if len(rows) > 1:
         return t(
-            "The {model}-only baseline, the best of {baselines} out of fold, reached {auc}.",
-            model=best.model,
+            "The baseline on {model}, the best of {baselines} out of fold, reached {auc}.",
+            model=baseline_in_words(best.model),
             auc=best.auc.text,
             baselines=counted(len(rows), "baseline"),
         )
-    return t("The {model}-only baseline reached {auc}.", model=best.model, auc=best.auc.text)
+    return t("The baseline on {model} reached {auc}.", model=baseline_in_words(best.model), auc=best.auc.text)
 
 
 def _weak_against_strong(run: Results) -> str:

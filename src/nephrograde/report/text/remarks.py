@@ -81,6 +81,15 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
     }[caution]
 
 
+def is_ranked_alike(pair: Comparison) -> bool:
+    """Tell whether both models rank the patients identically, so that an interval of 0 to 0 and P = 1 say nothing.
+
+    Args:
+        pair: Two models.
+    """
+    return pair.caution is Caution.RANKED_ALIKE
+
+
 def verdict_words(verdict: Verdict | None) -> str:
     """Name what a pair of models shows about the margin; a dash if nothing could be tested.
 

@@ -45,6 +45,12 @@ def compared(a: str, b: str, difference: float = 0.1, p: float = 0.04, *, n: int
     return Comparison(a, b, "auc", difference, low, high, 1.0, p, min(1.0, 3 * p), n, "paired DeLong", reason=reason)
 
 
+def with_many(run: Results) -> Results:
+    """Ten times the patients, enough of either grade for a verdict."""
+    rows = (dataclasses.replace(row, patient_id=f"{row.patient_id}-{k}") for k in range(10) for row in run.scores.rows)
+    return dataclasses.replace(run, scores=Scores(tuple(rows)))
+
+
 def equivalent(a: str, b: str, **changes: float | str | None) -> Equivalence:
     row = Equivalence(a, b, 0.05, -0.02, -0.08, 0.04, 0.2, 0.03, 0.2, 0.09, 1234, 12, 5, "MOVER", Verdict.UNDECIDED)
     return dataclasses.replace(row, **changes)  # type: ignore[arg-type]
@@ -114,8 +120,8 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
         ("volume", "oof", measured("auc", 0.65)),
         ("volume", "test", measured("auc", 0.6)),
     )
-    pairs = (compared("strong-np", "size"), compared("strong-np", "volume", 0.16))
-    gain = lay_out(dataclasses.replace(record, estimates=rows, comparisons=pairs)).gain
+    pairs = (compared("strong-np", "size"), compared("strong-np", "volume", 0.16, 0.01))
+    gain = lay_out(dataclasses.replace(with_many(record), estimates=rows, comparisons=pairs)).gain
     assert gain is not None
     assert [row.model for row in gain.rows if row.is_chosen] == ["strong-np"]
     assert "The AUC of strong-np minus that of volume is 0.160 [0.010–0.210]" in gain.sentence
@@ -123,20 +129,33 @@ def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record:
 
 
 @pytest.mark.parametrize(
-    ("difference", "words"),
-    [(0.1, "do not show that the images add"), (-0.2, "lies below 0"), (NAN, "")],
+    ("difference", "p", "words"),
+    [
+        (0.1, 0.04, "do not show that the images add"),
+        (-0.2, 0.01, "lies below 0"),
+        (-0.2, 0.04, "excludes 0, but this does not hold after Holm adjustment"),
+        (NAN, NAN, ""),
+    ],
 )
-def test_sentence_says_what_the_interval_shows(record: Results, difference: float, words: str) -> None:
+def test_sentence_says_what_the_interval_shows(record: Results, difference: float, p: float, words: str) -> None:
     best = record.chosen_network
     assert best is not None
-    pairs = tuple(
-        compared(best, name, difference, NAN if math.isnan(difference) else 0.04) for name in ("size", "volume")
-    )
-    gain = lay_out(dataclasses.replace(record, comparisons=pairs)).gain
+    pairs = tuple(compared(best, name, difference, p) for name in ("size", "volume"))
+    gain = lay_out(dataclasses.replace(with_many(record), comparisons=pairs)).gain
     assert gain is not None
     assert words in gain.sentence
     assert bool(gain.sentence) == bool(words)
     assert len(gain.remarks) == (0 if words else 2)
+
+
+@pytest.mark.parametrize("difference", [-0.2, 0.1, 0.2])
+def test_few_patients_have_no_verdict_on_the_images(record: Results, difference: float) -> None:
+    best = record.chosen_network
+    assert best is not None
+    pairs = tuple(compared(best, name, difference, 0.001) for name in ("size", "volume"))
+    gain = lay_out(dataclasses.replace(record, comparisons=pairs)).gain
+    assert gain is not None
+    assert gain.sentence.endswith("With fewer than 30 patients of a grade there is no verdict on this.")
 
 
 def test_out_of_fold_the_choice_is_said_to_flatter(record: Results) -> None:

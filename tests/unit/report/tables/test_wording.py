@@ -8,6 +8,7 @@ import pytest
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.evaluation.scores import Scores
 from nephrograde.report.tables.wording import summary, what_was_run
+from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.results import Results
 from nephrograde.vocabulary import BASELINES
 
@@ -29,7 +30,7 @@ def test_summary_counts_and_warns(record: Results) -> None:
     assert "28 for training and 12 for testing" in who
     assert "by 9 models (3 arms on 3 phases)" in who
     assert "as the highest of 9 models on the same patients, it is optimistic." in best
-    assert "-only baseline, the best of 2 baselines out of fold, reached 0." in best
+    assert ", the best of 2 baselines out of fold, reached 0." in best
     assert question.startswith("The AUC of weak-1-cmp minus that of strong-cmp is ")
     assert "(paired DeLong test, P\N{NO-BREAK SPACE}" in question
 
@@ -42,7 +43,7 @@ def test_every_baseline_is_called_one(record: Results, baseline: str) -> None:
         if model != "volume"
     )
     texts = summary(dataclasses.replace(record, estimates=estimates))
-    assert f"The {baseline}-only baseline reached 0." in texts[1]
+    assert f"The baseline on {baseline_in_words(baseline)} reached 0." in texts[1]
 
 
 def test_highest_auc_is_the_highest(record: Results) -> None:
@@ -59,7 +60,7 @@ def test_baselines_alone_are_summed_up(record: Results) -> None:
     estimates = tuple(row for row in record.estimates if row[0] in {"size", "volume"})
     texts = summary(dataclasses.replace(record, scores=Scores(rows), estimates=estimates, study=None))
     assert len(texts) == 1
-    assert "-only baseline, the best of 2 baselines out of fold, reached 0." in texts[0]
+    assert ", the best of 2 baselines out of fold, reached 0." in texts[0]
 
 
 def test_best_baseline_is_chosen_out_of_fold_whatever_the_test_set_says(record: Results) -> None:
@@ -73,13 +74,13 @@ def test_best_baseline_is_chosen_out_of_fold_whatever_the_test_set_says(record: 
         )
         run = dataclasses.replace(record, estimates=estimates)
         assert run.chosen_baseline == best
-        assert f"The {best}-only baseline, the best of" in summary(run)[1]
+        assert f"The baseline on {baseline_in_words(best)}, the best of" in summary(run)[1]
 
 
 def test_without_out_of_fold_scores_no_baseline_is_called_the_best(record: Results) -> None:
     run = dataclasses.replace(record, estimates=tuple(row for row in record.estimates if row[1] == "test"))
     assert run.chosen_baseline is None
-    assert "AUC of the baselines: size 0." in summary(run)[1]
+    assert "AUC of the baselines: tumour size 0." in summary(run)[1]
 
 
 def test_nothing_computed_leaves_the_count(record: Results) -> None:
