@@ -91,6 +91,8 @@ def against_baselines(run: Results) -> str:
         )
         for pair in _pairs_of(chosen, pairs)
     ]
+    if run.study is None:
+        return t("Every model was tested against the baselines; differences in AUC: {pairs}.", pairs=in_turn(shown))
     return t("Every network was tested against the baselines; differences in AUC: {pairs}.", pairs=in_turn(shown))
 
 

@@ -31,7 +31,7 @@ from nephrograde.report.tables.answer import (
     named_models,
     withheld,
 )
-from nephrograde.report.tables.evidence import evidence_sections
+from nephrograde.report.tables.evidence import evidence_sections, shared_notes
 from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.increment import baseline_notes
 from nephrograde.report.tables.manifest import write_manifest
@@ -140,6 +140,7 @@ def _render(run: Results, evidence: EvidenceSections, drawings: Mapping[str, Dra
         is_synthetic=run.is_synthetic,
         figures=figures,
         evidence=evidence,
+        shared_notes=shared_notes,
         top_figures=top,
         top_names=[figure.name for figure in top],
         **_contents(run),
@@ -195,6 +196,7 @@ def _results(run: Results) -> dict[str, Any]:
         "named": named_models(run),
         "withheld": withheld(run),
         "out_of_fold": out_of_fold,
+        "out_of_fold_notes": common_notes(out_of_fold),
         "scale": _scale([*rows, *out_of_fold]),
         "sizes": sorted({(row.n, row.n_high) for row in rows}, reverse=True),
         "measures": pairs.measures,
@@ -246,7 +248,7 @@ def _absent_words(run: Results) -> list[str]:
         RunPart.SPLIT: t("the split"),
         RunPart.FINDINGS: t("the findings of the image checks"),
         RunPart.REGIONS: t("the prepared regions"),
-        RunPart.MODELS: t("the fitted networks"),
+        RunPart.MODELS: t("the fitted networks") if run.study else t("the fitted models"),
     }
     return [
         t("{name} ({code})", name=name, code=part.path(run.folder).relative_to(run.run_dir).as_posix())

@@ -13,14 +13,14 @@ from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.pairs import common_patients
 from nephrograde.report.tables.paper import Cell, PaperRow, paper_rows
 from nephrograde.report.tables.wording import SIZE, level_words
-from nephrograde.report.text.baselines import baseline_in_words
+from nephrograde.report.text.baselines import baseline_in_words, only_baseline
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, counted, decimal, enumerated, p_sentence, p_value
 from nephrograde.report.text.remarks import is_ranked_alike
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nephrograde.evaluation.compare import Comparison
     from nephrograde.results import Results
@@ -229,7 +229,7 @@ def _doubt_words(doubt: Doubt, answer: Answer, run: Results) -> str:
         Doubt.CHOSEN_OUT_OF_FOLD: t(
             "{model} was chosen by its out-of-fold AUC, the highest of {n}, without using the test set",
             model=answer.leader,
-            n=counted(n, "network"),
+            n=counted(n, "network") if run.study else counted(n, "model"),
         ),
         Doubt.CHOSEN_ON_SAME: t(
             "as the highest of {n} on the same patients, its AUC is optimistic", n=counted(n, "model")
@@ -306,14 +306,24 @@ def common_notes(rows: Sequence[PaperRow]) -> list[tuple[str, str]]:
     Returns:
         Models and note.
     """
+    return notes_by_model([(row.model, row.note) for row in rows if row.note], len(rows))
+
+
+def notes_by_model(noted: Iterable[tuple[str, str]], n_models: int) -> list[tuple[str, str]]:
+    """Join the models that have the same note.
+
+    Args:
+        noted: Model and note.
+        n_models: The models of the table; a note of all of them does not name each.
+
+    Returns:
+        Models and note, each note once.
+    """
     models: dict[str, list[str]] = {}
-    for row in rows:
-        if row.note:
-            models.setdefault(row.note, []).append(row.model)
-    is_all = [len(names) == len(rows) > 1 for names in models.values()]
+    for model, note in noted:
+        models.setdefault(note, []).append(only_baseline(model))
     return [
-        (t("all models") if of_all else enumerated(names), note)
-        for (note, names), of_all in zip(models.items(), is_all, strict=True)
+        (t("all models") if len(names) == n_models > 1 else enumerated(names), note) for note, names in models.items()
     ]
 
 

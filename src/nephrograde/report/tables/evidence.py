@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
+from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.increment import increment_table
 from nephrograde.report.tables.out_of_fold import is_by_fold
 from nephrograde.report.tables.pairs import (
@@ -150,6 +151,19 @@ def _model_rows(run: Results, measures: Sequence[str]) -> tuple[ModelRow, ...]:
     if not present - {"auc"}:
         return ()
     return tuple(_model_row(model, found[model.name]) for model in models if any(found[model.name]))
+
+
+def shared_notes(rows: Sequence[ModelRow]) -> list[tuple[str, str]]:
+    """Collect the notes of the rows, each once, with the models that it is about.
+
+    Args:
+        rows: The rows of one table.
+
+    Returns:
+        Models and note.
+    """
+    noted = [(row.model, note) for row in rows for note in row.notes]
+    return notes_by_model(noted, len(rows))
 
 
 def _model_row(model: Model, found: Sequence[Estimate | None]) -> ModelRow:

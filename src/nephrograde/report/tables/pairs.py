@@ -154,26 +154,39 @@ def _gain_sentence(pair: Comparison | None, run: Results) -> str:
         "p": p_sentence(pair.p_value),
         "p_adjusted": p_sentence(pair.p_adjusted),
     }
-    chosen = t(
-        "{model} has the highest out-of-fold AUC of the networks, and {baseline} that of the baselines. The AUC of "
-        "{model} minus that of {baseline} is {difference} {bounds} ({p}; {p_adjusted} after Holm adjustment).",
-        model=pair.model_a,
-        baseline=pair.model_b,
+    names = {"model": pair.model_a, "baseline": pair.model_b}
+    is_highest = (
+        t("{model} has the highest out-of-fold AUC of the networks, and {baseline} that of the baselines.", **names)
+        if run.study
+        else t("{model} has the highest out-of-fold AUC of the models, and {baseline} that of the baselines.", **names)
+    )
+    difference = t(
+        "The AUC of {model} minus that of {baseline} is {difference} {bounds} ({p}; {p_adjusted} after Holm "
+        "adjustment).",
+        **names,
         **numbers,
     )
+    choice = t("The network was chosen on the same patients, so the difference is optimistic.")
+    if run.study is None:
+        choice = t("The model was chosen on the same patients, so the difference is optimistic.")
+    return _sentences(is_highest, difference, _verdict(pair, run), "" if run.reported == "test" else choice)
+
+
+def _verdict(pair: Comparison, run: Results) -> str:
+    """What the interval shows of the images, or of a model of which it is not known what it reads."""
     n, n_high = common_patients(run, pair.model_a, pair.model_b)
     if min(n_high, n - n_high) < FEWEST_FOR_VERDICT:
-        shown = t("With fewer than {n} patients of a grade there is no verdict on this.", n=FEWEST_FOR_VERDICT)
-    elif not pair.low <= 0 <= pair.high and pair.p_adjusted >= 1.0 - run.settings.confidence:
-        shown = t("The interval excludes 0, but this does not hold after Holm adjustment.")
-    elif pair.low > 0:
-        shown = t("The interval lies above 0.")
-    elif pair.high < 0:
-        shown = t("The interval lies below 0: the images perform worse than the baseline.")
-    else:
-        shown = t("The interval includes 0: these patients do not show that the images add anything to the baseline.")
-    optimistic = t("The network was chosen on the same patients, so the difference is optimistic.")
-    return _sentences(chosen, shown, "" if run.reported == "test" else optimistic)
+        return t("With fewer than {n} patients of a grade there is no verdict on this.", n=FEWEST_FOR_VERDICT)
+    if not pair.low <= 0 <= pair.high and pair.p_adjusted >= 1.0 - run.settings.confidence:
+        return t("The interval excludes 0, but this does not hold after Holm adjustment.")
+    if pair.low > 0:
+        return t("The interval lies above 0.")
+    below = t("The interval lies below 0: the images perform worse than the baseline.")
+    undecided = t("The interval includes 0: these patients do not show that the images add anything to the baseline.")
+    if run.study is None:
+        below = t("The interval lies below 0: the model performs worse than the baseline.")
+        undecided = t("The interval includes 0: these patients do not show a difference from the baseline.")
+    return below if pair.high < 0 else undecided
 
 
 def _sentences(*texts: str) -> str:

@@ -72,8 +72,11 @@ def family_sentence(run: Results) -> str:
             sizes[pair.family] = max(sizes.get(pair.family, 0), pair.family_size)
     if not sizes:
         return ""
+    names = {family: family_words(family) for family in Family}
+    if run.study is None:
+        names[Family.BASELINE] = t("a model and a baseline")
     texts = [
-        t("{family} ({tests})", family=family_words(family), tests=counted(sizes[family], "test"))
+        t("{family} ({tests})", family=names[family], tests=counted(sizes[family], "test"))
         for family in Family
         if family in sizes
     ]
