@@ -31,7 +31,7 @@ from nephrograde.errors import InputError, NephrogradeError, RunError
 from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
-from nephrograde.evaluation.scores import ModelScores, open_scores, paired_vectors
+from nephrograde.evaluation.scores import ModelScores, paired_vectors
 from nephrograde.predict.grader import Grader, load_grader
 from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits
@@ -233,8 +233,7 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
     >>> float(result.estimates.set_index("measure").loc["auc", "value"].round(3))
     0.889
     """
-    given = open_scores(Path(scores)) if isinstance(scores, str | Path) else scores
-    return evaluate_frame(given, EvaluateSettings(**settings))
+    return evaluate_frame(scores, EvaluateSettings(**settings))
 
 
 @checked(p_high_a=NUMBERS, p_high_b=NUMBERS, is_high=VALUES, confidence=SHARE)

@@ -16,6 +16,7 @@ import io
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import Problem
@@ -24,8 +25,9 @@ from nephrograde.spreadsheet.encoding import UndecodableError, decode_table
 from nephrograde.spreadsheet.workbook import UnreadableWorkbookError, read_workbook, strip_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
 
     from nephrograde.spreadsheet.workbook import LostCells
 
@@ -98,6 +100,29 @@ class Sheet:
     day_zero: datetime.date = DAY_ZERO
 
 
+def open_table(table: pd.DataFrame | str | Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
+    """Read a DataFrame or a file alike, and report everything that is wrong with its structure.
+
+    Args:
+        table: A DataFrame, whose missing values are empty and whose rows are numbered from 1; or the path of a file,
+            as for :func:`open_sheet`.
+        encoding: The encoding of a text file; None detects it.
+
+    Returns:
+        The sheet, None if it cannot be read at all; and the problems.
+
+    >>> import pandas as pd
+    >>> sheet, _ = open_table(pd.DataFrame({"patient_id": ["P001 "], "p_high": [0.5]}))
+    >>> sheet.rows
+    ((1, {'patient_id': 'P001', 'p_high': '0.5'}),)
+    """
+    if isinstance(table, str | Path):
+        return open_sheet(Path(table), encoding)
+    headings = [str(name) for name in table.columns]
+    texts = [[str(cell) for cell in row] for row in table.astype(object).where(table.notna(), "").to_numpy().tolist()]
+    return _sheet_of(_Grid(tuple(_filled([headings, *texts], first=0))), "the DataFrame")
+
+
 def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | None, list[Problem]]:
     """Read a table, and report everything that is wrong with its structure.
 
@@ -123,12 +148,16 @@ def open_sheet(table_path: Path, encoding: str | None = None) -> tuple[Sheet | N
         grid = _read_grid(table_path, encoding)
     except _UnreadableError as error:
         return None, [Problem(str(table_path), error.what, error.remedy)]
-    problems = [Problem(f"{table_path.name} {one.place}", f"holds {one.what}", one.remedy) for one in grid.lost]
+    return _sheet_of(grid, table_path.name, place=str(table_path))
+
+
+def _sheet_of(grid: _Grid, name: str, place: str = "") -> tuple[Sheet | None, list[Problem]]:
+    problems = [Problem(f"{name} {one.place}", f"holds {one.what}", one.remedy) for one in grid.lost]
     if not grid.rows:
-        empty = Problem(str(table_path), "the table is empty", "Add a row of headings and one row per patient.")
+        empty = Problem(place or name, "the table is empty", "Add a row of headings and one row per patient.")
         return None, problems or [empty]
-    headings, rows, found = _split_headings(table_path.name, grid.rows)
-    return Sheet(table_path.name, headings, rows, grid.note, grid.day_zero), [*problems, *found]
+    headings, rows, found = _split_headings(name, grid.rows)
+    return Sheet(name, headings, rows, grid.note, grid.day_zero), [*problems, *found]
 
 
 def _read_grid(table_path: Path, encoding: str | None) -> _Grid:
@@ -207,7 +236,8 @@ def _split_headings(
     problems = []
     for heading in dict.fromkeys(heading for heading in headings if heading and headings.count(heading) > 1):
         what = f"the heading '{heading}' is used for {headings.count(heading)} columns"
-        problems.append(Problem(f"{name} row {heading_row}", what, "Rename or remove all but one."))
+        place = f"{name} row {heading_row}" if heading_row else name
+        problems.append(Problem(place, what, "Rename or remove all but one."))
     rows = []
     for number, cells in filled[1:]:
         beyond = [cell for cell in cells[len(headings) :] if cell]
@@ -237,8 +267,12 @@ def _text_grid(raw: bytes, encoding: str | None) -> _Grid:
         rows = [[strip_cell(cell) for cell in row] for row in reader]
     except csv.Error as error:
         raise _UnreadableError(f"has a misplaced quote near line {reader.line_num} ({error})") from error
-    filled = tuple((number, cells) for number, cells in enumerate(rows, start=1) if any(cells))
-    return _Grid(filled, decoded.note)
+    return _Grid(tuple(_filled(rows)), decoded.note)
+
+
+def _filled(rows: Iterable[list[str]], first: int = 1) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, with their numbers."""
+    return ((number, cells) for number, cells in enumerate(rows, start=first) if any(cells))
 
 
 def _delimiter_of(text: str) -> str:

@@ -34,101 +34,99 @@ TABLE = pd.DataFrame(
 )
 NO_PATHS: list[Any] = [None, 5, [1, 2], b"runs", "a\0b", pd.DataFrame()]
 NO_SHARES: list[Any] = [95, 0, 1, -0.5, math.nan, math.inf, "0.9", None, [0.9], True, 0.9j]
+NO_NUMBERS: list[Any] = ["x", [0.8], math.nan, 0.8j]
+NO_SCORES: list[Any] = [
+    ["a", "b"],
+    ["0.1", "0.2"],
+    [[0.1], [0.2, 0.3]],
+    [1j, 2],
+    iter((0.1, 0.2)),
+    {"a": 1},
+    None,
+    0.5,
+    pd.Series(["0.1", "0.2"]),
+    pd.to_datetime(["2020-01-01", "2020-01-02"]),
+    [0.1, pd.NA],
+    [10**400, 1],
+]
+VECTORS = {"p_high": SCORES, "is_high": TRUTHS}
+PAIR = {"p_high_a": SCORES, "p_high_b": SCORES, "is_high": TRUTHS}
+PLANNED = {"auc": 0.8, "high": 0.4}
+
+CASES: list[tuple[str, dict[str, Any], str, list[Any]]] = [
+    ("evaluate", {}, "scores", [None, 5, [1, 2], b"a.csv", "a\0b"]),
+    ("auc", VECTORS, "confidence", NO_SHARES),
+    ("auc", VECTORS, "p_high", NO_SCORES),
+    ("auc", VECTORS, "is_high", [[[0], [1, 0]]]),
+    ("compare", PAIR, "confidence", NO_SHARES),
+    ("compare", PAIR, "p_high_b", NO_SCORES),
+    ("readers", {}, "reads", [None, 3, [1]]),
+    ("readers", {"reads": "reads.csv"}, "scores", [3, [1]]),
+    ("readers", {"reads": "reads.csv"}, "confidence", NO_SHARES),
+    ("readers", {"reads": "reads.csv"}, "covariance", ["x", None, ["delong"]]),
+    ("readers", {"reads": "reads.csv"}, "columns", ["reader", 3, {"reader": 1}]),
+    ("readers", {"reads": "reads.csv"}, "encoding", [8]),
+    ("plan", PLANNED, "auc", NO_NUMBERS),
+    ("plan", PLANNED, "high", [*NO_NUMBERS, 1.4]),
+    ("plan", PLANNED, "width", ["x", None]),
+    ("plan", PLANNED, "predictors", ["a", 2.5, 0, True, math.nan]),
+    ("plan", {}, "run", [5]),
+    ("plan", PLANNED, "validates", ["no"]),
+    ("audit", {}, "table", [5, [1], pd.DataFrame({"n": [90]})]),
+    ("audit", {"n": "90", "auc": "0.8"}, "against", ["x", ["b"], {"b": "0.9"}, {1: {"auc": "0.9"}}]),
+    ("open_run", {}, "run_dir", NO_PATHS),
+    ("load_study", {}, "study_path", NO_PATHS),
+    ("load_study", {"study_path": "study.toml"}, "overrides", ["fit.epochs=2", 3, [3]]),
+    ("run_study", {}, "study", NO_PATHS),
+    ("run_study", {"study": "study.toml"}, "run_dir", [5]),
+    ("run_study", {"study": "study.toml"}, "reason", [5]),
+    ("read_volume", {}, "image_path", NO_PATHS),
+    ("scan_folder", {}, "folder", NO_PATHS),
+    ("scan_folder", {"folder": "export"}, "look", ["some"]),
+    ("scan_folder", {"folder": "export"}, "workers", [0, 1.5, "2"]),
+    ("deidentify", {"out": "out", "key": "key.csv"}, "folder", NO_PATHS),
+    ("deidentify", {"folder": "export", "out": "out"}, "key", NO_PATHS),
+    ("load_grader", {"model": "strong-cmp"}, "run", NO_PATHS),
+    ("load_grader", {"run": "run"}, "model", [None, 3]),
+]
+GRADED: list[tuple[str, Any]] = [
+    ("image", None),
+    ("image", 3),
+    ("image", []),
+    ("image", [3]),
+    ("mask", 3),
+    ("box", (1, 2, 3)),
+    ("point", (1, 2, 3)),
+    ("slice", 41),
+    ("pixel_mm", "0.7"),
+]
 
 
-def _grade(**arguments: Any) -> Any:
-    """Grade with a grader that has no networks: it refuses its arguments before it needs them."""
-    return Grader.grade(Grader.__new__(Grader), **{"image": "scan.nii.gz", **arguments})
-
-
-CALLS: dict[str, list[Callable[[], Any]]] = {
-    "evaluate.scores": [lambda value=value: ng.evaluate(value) for value in (None, 5, [1, 2], b"a.csv", "a\0b")],
-    "auc.confidence": [lambda value=value: ng.auc(SCORES, TRUTHS, confidence=value) for value in NO_SHARES],
-    "compare.confidence": [
-        lambda value=value: ng.compare(SCORES, SCORES, TRUTHS, confidence=value) for value in NO_SHARES
-    ],
-    "readers.confidence": [lambda value=value: ng.readers("reads.csv", confidence=value) for value in NO_SHARES],
-    "readers.reads": [lambda value=value: ng.readers(value) for value in (None, 3, [1])],
-    "readers.scores": [lambda value=value: ng.readers("reads.csv", value) for value in (3, [1])],
-    "readers.covariance": [
-        lambda value=value: ng.readers("reads.csv", covariance=value) for value in ("x", None, ["delong"])
-    ],
-    "readers.columns": [
-        lambda value=value: ng.readers("reads.csv", columns=value) for value in ("reader", 3, {"reader": 1})
-    ],
-    "readers.encoding": [lambda: ng.readers("reads.csv", encoding=8)],
-    "auc.p_high": [
-        lambda value=value: ng.auc(value, [0, 1])
-        for value in (
-            ["a", "b"],
-            ["0.1", "0.2"],
-            [[0.1], [0.2, 0.3]],
-            [1j, 2],
-            (one for one in (0.1, 0.2)),
-            {"a": 1},
-            None,
-            pd.Series(["0.1", "0.2"]),
-            pd.to_datetime(["2020-01-01", "2020-01-02"]),
-            [0.1, pd.NA],
-            [10**400, 1],
-        )
-    ],
-    "auc.is_high": [lambda: ng.auc([0.1, 0.2], [[0], [1, 0]])],
-    "compare.p_high_b": [lambda: ng.compare(SCORES, ["a", "b", "c", "d"], TRUTHS)],
-    "plan.auc": [lambda value=value: ng.plan(auc=value, high=0.4) for value in ("x", [0.8], math.nan, 0.8j)],
-    "plan.high": [lambda value=value: ng.plan(auc=0.8, high=value) for value in ("x", [0.4], 1.4)],
-    "plan.width": [lambda value=value: ng.plan(auc=0.8, high=0.4, width=value) for value in ("x", None)],
-    "plan.predictors": [
-        lambda value=value: ng.plan(auc=0.8, high=0.4, predictors=value) for value in ("a", 2.5, 0, True, math.nan)
-    ],
-    "plan.run": [lambda: ng.plan(run=5)],
-    "plan.validates": [lambda: ng.plan(auc=0.8, high=0.4, validates="no")],
-    "Plan.text.language": [
-        lambda value=value: ng.plan(auc=0.8, high=0.4).text(value) for value in ("fr", None, 3, "../en")
-    ],
-    "audit.table": [lambda value=value: ng.audit(value) for value in (5, [1], pd.DataFrame({"n": [90]}))],
-    "audit.against": [
-        lambda value=value: ng.audit(n="90", auc="0.8", against=value)
-        for value in ("x", ["b"], {"b": "0.9"}, {1: {"auc": "0.9"}})
-    ],
-    "open_run.run_dir": [lambda value=value: ng.open_run(value) for value in NO_PATHS],
-    "load_study.study_path": [lambda value=value: ng.load_study(value) for value in NO_PATHS],
-    "load_study.overrides": [
-        lambda value=value: ng.load_study("study.toml", value) for value in ("fit.epochs=2", 3, [3])
-    ],
-    "run_study.study": [lambda value=value: ng.run_study(value) for value in NO_PATHS],
-    "run_study.run_dir": [lambda: ng.run_study("study.toml", 5)],
-    "run_study.reason": [lambda: ng.run_study("study.toml", reason=5)],
-    "read_volume.image_path": [lambda value=value: ng.read_volume(value) for value in NO_PATHS],
-    "scan_folder.folder": [lambda value=value: ng.scan_folder(value) for value in NO_PATHS],
-    "scan_folder.look": [lambda: ng.scan_folder("export", look="some")],
-    "scan_folder.workers": [lambda value=value: ng.scan_folder("export", workers=value) for value in (0, 1.5, "2")],
-    "deidentify.folder": [lambda: ng.deidentify(None, "out", key="key.csv")],
-    "deidentify.key": [lambda: ng.deidentify("export", "out", key=None)],
-    "load_grader.run": [lambda value=value: ng.load_grader(value, "strong-cmp") for value in NO_PATHS],
-    "load_grader.model": [lambda value=value: ng.load_grader("run", value) for value in (None, 3)],
-    **{
-        f"Grader.grade.{name}": [partial(_grade, **{name: value}) for value in values]
-        for name, values in {
-            "image": (None, 3, [], [3]),
-            "mask": (3,),
-            "box": ((1, 2, 3), 3),
-            "point": ((1, 2, 3),),
-            "slice": (41,),
-            "pixel_mm": ("0.7",),
-        }.items()
-    },
-}
-
-
-@pytest.mark.parametrize(("place", "call"), [(place, call) for place, calls in CALLS.items() for call in calls])
-def test_an_argument_of_another_kind_is_an_input_error_that_names_it(place, call):
+def refused(function: Callable[..., Any], **arguments: Any) -> list[str]:
+    """The places of all problems, each of which has its Chinese."""
     with pytest.raises(InputError) as caught:
-        call()
-    assert [problem.place for problem in caught.value.problems] == [place]
+        function(**arguments)
     with speaking("zh"):
-        told = problem_in_words(caught.value.problems[0])
-    assert not re.search(r"(accept|needs|Give|Use|is) ", told), told
+        told = [problem_in_words(problem) for problem in caught.value.problems]
+    assert not [text for text in told if re.search(r"(accept|needs|Give|Use|is) ", text)]
+    return [problem.place for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(("function", "others", "name", "values"), CASES)
+def test_an_argument_of_another_kind_is_an_input_error_that_names_it(function, others, name, values):
+    for value in values:
+        assert refused(getattr(ng, function), **{**others, name: value}) == [f"{function}.{name}"], value
+
+
+@pytest.mark.parametrize("language", ["fr", None, 3, "../en"])
+def test_a_plan_is_written_in_the_languages_that_there_are(language):
+    assert refused(ng.plan(**PLANNED).text, language=language) == ["Plan.text.language"]
+
+
+@pytest.mark.parametrize(("name", "value"), GRADED)
+def test_a_grader_refuses_arguments_of_another_kind_before_it_reads_its_networks(name, value):
+    grader = Grader.__new__(Grader)
+    assert refused(partial(Grader.grade, grader), **{"image": "scan.nii.gz", name: value}) == [f"Grader.grade.{name}"]
 
 
 def test_all_arguments_of_another_kind_are_listed_at_once():

@@ -15,7 +15,7 @@ from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.scores import parse_groups, parse_scores
+from nephrograde.evaluation.scores import open_scores, parse_groups, parse_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
@@ -23,6 +23,7 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pandas as pd
 
@@ -65,14 +66,15 @@ class Evaluated:
         return f"{self.summary().to_html()}<p>{RESEARCH_USE_ONLY}</p>"
 
 
-def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | None = None) -> Evaluated:
+def evaluate_frame(scores: pd.DataFrame | str | Path | Sheet, settings: EvaluateSettings | None = None) -> Evaluated:
     """Evaluate the predictions of any program: every model alone, and every pair of models on the same patients.
 
     Args:
-        scores: Columns ``patient_id``, ``model``, ``is_high`` (0/1) and ``p_high`` (0 to 1); ``split`` ("oof" or
-            "test"; every row is a test row without it) and ``fold`` where known; columns named in
-            ``settings.subgroups`` part the patients; with ``lesion_id`` a row is a lesion. The thresholds are chosen
-            on the "oof" rows; without such rows they are 0.5.
+        scores: A DataFrame or the path of a table with the columns ``patient_id``, ``model``, ``is_high`` (0/1) and
+            ``p_high`` (0 to 1); ``split`` ("oof" or "test"; every row is a test row without it) and ``fold`` where
+            known; columns named in ``settings.subgroups`` define subgroups; with ``lesion_id`` a row is a lesion. The
+            thresholds are chosen on the "oof" rows; without such rows they are 0.5. Cells and headings are read as
+            those of a file are.
         settings: Confidence, threshold rule, margin and so on; the defaults of the study file when None.
 
     Returns:
@@ -98,7 +100,7 @@ def evaluate_frame(scores: pd.DataFrame | Sheet, settings: EvaluateSettings | No
     [0.889, 0.261, 0.995]
     """
     settings = settings or EvaluateSettings()
-    sheet = scores if isinstance(scores, Sheet) else sheet_of(scores)
+    sheet = scores if isinstance(scores, Sheet) else open_scores(scores)
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
         lesions = parse_lesions(sheet)
@@ -126,18 +128,6 @@ def as_frames(result: Evaluation) -> Evaluated:
         net_benefit=_frame_of(result.net_benefit, BenefitPoint),
         subgroups=_frame_of(result.subgroups, SubgroupEstimate),
     )
-
-
-def sheet_of(frame: pd.DataFrame) -> Sheet:
-    """Give a DataFrame as a table of text cells; rows are numbered from 1, and missing values are empty.
-
-    Args:
-        frame: One row per row of the table.
-    """
-    headings = tuple(str(name) for name in frame.columns)
-    texts = frame.astype(object).where(frame.notna(), "").to_numpy().tolist()
-    rows = ((number, dict(zip(headings, map(str, row), strict=True))) for number, row in enumerate(texts, start=1))
-    return Sheet("the DataFrame", headings, tuple(rows))
 
 
 def _frame_of(rows: Iterable[Any], kind: type[Any]) -> pd.DataFrame:

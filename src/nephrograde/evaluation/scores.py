@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
@@ -17,11 +18,12 @@ import numpy.typing as npt
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.remarks import Reason
 from nephrograde.files import write_rows
-from nephrograde.sheet import Sheet, open_sheet
+from nephrograde.sheet import Sheet, clean_heading, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    import pandas as pd
 
     from nephrograde.vocabulary import BoolVector, FloatVector
 
@@ -206,19 +208,20 @@ def read_scores(scores_path: Path) -> Scores:
     return parse_scores(open_scores(scores_path))
 
 
-def open_scores(scores_path: Path, encoding: str | None = None) -> Sheet:
+def open_scores(scores: pd.DataFrame | str | Path, encoding: str | None = None) -> Sheet:
     """Read a score table as text cells.
 
     Args:
-        scores_path: As for :func:`read_scores`.
+        scores: A DataFrame, or a path as for :func:`read_scores`.
         encoding: The encoding of a text file; None detects it.
 
     Raises:
-        ScoresError: The file cannot be read as a table.
+        ScoresError: It cannot be read as a table.
     """
-    sheet, faults = open_sheet(scores_path, encoding)
+    sheet, faults = open_table(scores, encoding)
     if faults or sheet is None:
-        raise _table_error(scores_path.name, [str(fault) for fault in faults])
+        name = Path(scores).name if isinstance(scores, str | Path) else "the DataFrame"
+        raise _table_error(name, [str(fault) for fault in faults])
     return sheet
 
 
@@ -274,11 +277,12 @@ def parse_groups(sheet: Sheet, columns: Iterable[str]) -> dict[str, dict[str, st
     groups: dict[str, dict[str, str]] = {}
     problems = []
     for column in columns:
-        if column not in sheet.headings:
+        heading = clean_heading(column)
+        if heading not in sheet.headings:
             continue
         texts = groups.setdefault(column, {})
         for number, cells in sheet.rows:
-            text = cells.get(column, "")
+            text = cells.get(heading, "")
             before = texts.setdefault(cells["patient_id"], text)
             if before != text:
                 problems.append(

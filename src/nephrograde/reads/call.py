@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nephrograde.arguments import HEADINGS, SHARE, TABLE, TEXT, checked, choice
 from nephrograde.errors import InputError
-from nephrograde.evaluation.frames import sheet_of
 from nephrograde.reads.analysis import ReaderAnalysis, analyse_reads
 from nephrograde.reads.aucs import CovarianceMethod
 from nephrograde.reads.sources import gather_reads
-from nephrograde.sheet import open_sheet
+from nephrograde.sheet import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -88,9 +87,7 @@ def readers(
 
 
 def _table_of(table: pd.DataFrame | str | Path, encoding: str | None) -> Sheet:
-    if not isinstance(table, str | Path):
-        return sheet_of(table)
-    sheet, problems = open_sheet(Path(table), encoding)
+    sheet, problems = open_table(table, encoding)
     if sheet is None or problems:
         raise InputError(problems)
     return sheet
