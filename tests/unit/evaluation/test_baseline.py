@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort
@@ -21,6 +23,7 @@ from nephrograde.evaluation.baseline import (
 from nephrograde.evaluation.metrics import auc
 from nephrograde.evaluation.scores import Scores
 
+FloatMatrix: TypeAlias = npt.NDArray[np.float64]
 N = 60
 IDS = [f"P{k:02}" for k in range(N)]
 IS_HIGH = {patient: k % 3 == 0 for k, patient in enumerate(IDS)}
@@ -227,3 +230,38 @@ def test_a_feature_that_one_patient_lacks_is_filled_in() -> None:
     rows["P50"]["telling"] = math.nan
     p_high = fit(radiomics_predictors(rows), "radiomics")
     assert 0.0 < p_high["P50"] < 1.0
+
+
+def optimum(columns: FloatMatrix, truths: list[bool], *, c: float) -> FloatMatrix:
+    """The coefficients and the intercept of the penalised likelihood, by Newton's method to its last digit."""
+    design = np.column_stack([columns, np.ones(len(truths))])
+    penalty = np.diag([1.0 / c] * columns.shape[1] + [0.0])
+    found = np.zeros(design.shape[1])
+    for _ in range(50):
+        shares = 1.0 / (1.0 + np.exp(-design @ found))
+        gradient = design.T @ (shares - np.array(truths)) + penalty @ found
+        found -= np.linalg.solve((design.T * (shares * (1.0 - shares))) @ design + penalty, gradient)
+    return found
+
+
+@MODELS
+def test_a_baseline_is_fitted_to_its_optimum(model: str) -> None:
+    predictors = predictors_of(model)
+    p_high = fit(predictors, model)
+    for fold in range(SPLIT.folds):
+        asked = [patient for patient in SPLIT.fold_ids(fold) if patient in predictors.values]
+        learning = [patient for patient in SPLIT.train_ids() if patient not in SPLIT.fold_ids(fold)]
+        truths = [IS_HIGH[patient] for patient in learning]
+        chosen = columns_of(predictors, learning, truths, learning + asked)
+        best = optimum(chosen[: len(learning)], truths, c=0.1 if model == "radiomics" else 1.0)
+        log_odds = np.column_stack([chosen[len(learning) :], np.ones(len(asked))]) @ best
+        assert [p_high[patient] for patient in asked] == pytest.approx(1.0 / (1.0 + np.exp(-log_odds)), abs=1e-9)
+
+
+def columns_of(predictors: Predictors, learning: list[str], truths: list[bool], asked: list[str]) -> FloatMatrix:
+    """The columns that the regression sees, with those of radiomics that are kept for their AUC."""
+    columns = predictors.make_model()[:-1]
+    rows = {patient: np.array([predictors.values[patient]], dtype=object) for patient in asked}
+    columns.fit(np.concatenate([rows[patient] for patient in learning]), np.array(truths))
+    found = columns.transform(np.concatenate([rows[patient] for patient in asked]))
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float64)
