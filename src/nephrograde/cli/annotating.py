@@ -173,7 +173,7 @@ def _print_agreement(found: ReaderAgreement) -> None:
     if len(found.readers) < 2:
         say(t("There is one reader, {reader}; agreement needs two.", reader=found.readers[0]))
         return
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in found.rows:
         spread = (row.q1, row.q3) if not math.isnan(row.q1) else (row.low, row.high)
         between = t("{a} and {b}", a=row.reader, b=row.other_reader)

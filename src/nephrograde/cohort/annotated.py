@@ -224,10 +224,11 @@ def _remarks(cohort: Cohort, annotations: Annotations, cases: Mapping[str, Case]
     if unknown:
         pairs = [f"{one} for {other}" for one, other in similar_pairs(unknown, known)]
         remedy = f"Correct the ids: {_listed(pairs)}." if pairs else "Correct the ids, if they belong to the cohort."
-        yield AnnotationRemark(UNKNOWN_PATIENT, f"{len(unknown)} patients are unknown ({_listed(unknown)}).", remedy)
+        message = f"annotated patients who are not in the table: {len(unknown)} ({_listed(unknown)})."
+        yield AnnotationRemark(UNKNOWN_PATIENT, message, remedy)
     phases = list(dict.fromkeys(phase for _, phase in annotations.labels if phase not in cohort.phases))
     if phases:
-        message = f"{len(phases)} phases are not in cohort.phases ({_listed(phases)})."
+        message = f"annotated phases that are not in cohort.phases: {len(phases)} ({_listed(phases)})."
         yield AnnotationRemark(UNKNOWN_PHASE, message, "Add them to cohort.phases, if the study needs them.")
     without = [
         f"{patient} {phase}"
@@ -235,7 +236,7 @@ def _remarks(cohort: Cohort, annotations: Annotations, cases: Mapping[str, Case]
         if patient in known and phase in cohort.phases and (patient not in cases or phase not in cases[patient].scans)
     ]
     if without:
-        message = f"{len(without)} labels are on scans that the table does not name ({_listed(without)})."
+        message = f"annotated scans that the table does not name: {len(without)} ({_listed(without)})."
         yield AnnotationRemark(WITHOUT_IMAGE, message, "Fill in the images, if they belong to the cohort.")
 
 

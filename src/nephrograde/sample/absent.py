@@ -20,7 +20,7 @@ def report_unused_annotations(cohort: Cohort) -> list[Finding]:
         Warnings without a patient and a phase, in the column "annotations".
 
     >>> from nephrograde.cohort.case import AnnotationRemark, Cohort
-    >>> remark = AnnotationRemark("annotation-unknown-patient", "1 patients are unknown (P9).", "Correct the ids.")
+    >>> remark = AnnotationRemark("annotation-unknown-patient", "annotated patients …", "Correct the ids.")
     >>> report_unused_annotations(Cohort((), (), (), None, annotation_remarks=(remark,)))[0].code
     'annotation-unknown-patient'
     """
