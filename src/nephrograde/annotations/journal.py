@@ -125,9 +125,11 @@ class Journal:
                 self._forget()
                 return ()
             except OSError as error:
-                raise RunError(f"{self.path} cannot be read ({error.strerror}). Check its permissions.") from None
+                raise self._unreadable(error) from None
             try:
                 self._read_new(handle)
+            except OSError as error:  # such as a folder of this name
+                raise self._unreadable(error) from None
             finally:
                 os.close(handle)
             return tuple(self._entries)
@@ -137,6 +139,9 @@ class Journal:
         with self._guard:
             self.entries()
             return dict(self._labels)
+
+    def _unreadable(self, error: OSError) -> RunError:
+        return RunError(f"{self.path} cannot be read ({error.strerror}). Check its permissions.")
 
     def _forget(self) -> None:
         self._entries, self._by_id, self._of_patient, self._labels = [], {}, {}, {}

@@ -17,7 +17,7 @@ import pytest
 import nephrograde
 from nephrograde.annotations.journal import Journal, readers_in
 from nephrograde.annotations.state import replay
-from nephrograde.errors import InputError
+from nephrograde.errors import InputError, RunError, WriteError
 
 _SOURCES = Path(nephrograde.__file__).parents[1]
 _APPENDING = """
@@ -135,6 +135,13 @@ class TestAppending:
                 use()
             assert [problem.place for problem in refused.value.problems] == ["li.jsonl line 2"]
         assert journal_path.read_bytes() == content
+
+    def test_a_folder_in_place_of_the_journal_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "li.jsonl").mkdir()
+        with pytest.raises(RunError):
+            Journal(tmp_path, "li").entries()
+        with pytest.raises(WriteError):
+            Journal(tmp_path, "li").append(Author()("point", "1,2,3 mm"))
 
     def test_a_journal_that_was_restored_is_read_from_its_start(self, tmp_path: Path) -> None:
         author = Author()
