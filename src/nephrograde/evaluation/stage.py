@@ -264,7 +264,7 @@ def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
 
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
     lock = read_lock_file(run)
-    study = fingerprint(lock["study"] if "study" in lock else lock["inputs"])
+    study = fingerprint(lock["study"]) if "study" in lock else lock["inputs"][SCORE_TABLE]
     with at_once():  # an opening is on record before its results are
         open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
 

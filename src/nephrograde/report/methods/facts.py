@@ -252,6 +252,9 @@ RESULTS: Mapping[str, Fact] = {
     ),
     "added_value": Fact("evidence-images", lambda: t("what the images add to clinical data"), _added_value),
     "subgroups": Fact("subgroups", lambda: t("the results in subgroups"), statistics.subgroups),
+    "subgroup_performance": Fact(
+        "subgroups", lambda: t("the AUC in subgroups with its interval"), result_facts.subgroup_performance
+    ),
     "openings": Fact("ledger", lambda: t("how often the test set was opened"), statistics.openings),
     "other_lists": Fact("checklists", lambda: t("the checklists"), _other_lists),
 }

@@ -9,7 +9,7 @@ from nephrograde.evaluation.complete_cases import OF_COMPLETE, ON_COMPLETE
 from nephrograde.report.methods.design_methods import in_turn
 from nephrograde.report.methods.statistical_methods import computed
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import decimal
+from nephrograde.report.text.numbers import decimal, enumerated
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -94,6 +94,28 @@ def against_baselines(run: Results) -> str:
     if run.study is None:
         return t("Every model was tested against the baselines; differences in AUC: {pairs}.", pairs=in_turn(shown))
     return t("Every network was tested against the baselines; differences in AUC: {pairs}.", pairs=in_turn(shown))
+
+
+def subgroup_performance(run: Results) -> str:
+    """The AUC in subgroups with its interval, of the network chosen out of fold and the baselines, or of all models.
+
+    Empty if no subgroup has an interval.
+    """
+    rows = [row for row in run.subgroups if row.split == run.reported and not math.isnan(row.low)]
+    models = {row.model for row in rows}
+    if run.chosen_network in models:
+        models &= {run.chosen_network, *BASELINES}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        values = {"value": decimal(row.auc), "low": decimal(row.low), "high": decimal(row.high)}
+        if row.model in models:
+            found.setdefault(row.model, []).append(
+                f"{row.column} {row.group} {t('{value} ({low} to {high})', **values)}"
+            )
+    if not found:
+        return ""
+    shown = [t("{model}, {groups}", model=model, groups=enumerated(texts)) for model, texts in found.items()]
+    return t("AUC in subgroups ({percent}% interval): {models}.", percent=run.confidence_percent, models=in_turn(shown))
 
 
 def without_imputation(run: Results) -> str:

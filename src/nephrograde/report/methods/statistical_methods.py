@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
+from nephrograde.report.tables.answer import calibration_curves
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.primary import family_sentence
 from nephrograde.report.tables.repeats import has_power_law
@@ -14,7 +15,6 @@ from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed
 from nephrograde.report.text.remarks import threshold_sentence
-from nephrograde.run.parts import RunPart
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -161,7 +161,10 @@ def calibration(run: Results) -> str:
     """How calibration was assessed."""
     found = computed(run)
     names = [measure_text(measure) for measure in CALIBRATION if measure in found]
-    if RunPart.CALIBRATION not in run.absent:
+    drawn, held_back = calibration_curves(run)
+    if drawn and held_back:
+        names.append(t("a smoothed calibration curve of {models}", models=listed(drawn)))
+    elif drawn:
         names.append(t("a smoothed calibration curve"))
     return t("Calibration was described by {names}.", names=listed(names)) if names else ""
 
@@ -214,7 +217,8 @@ def equivalence(run: Results) -> str:
     return t(
         "Non-inferiority and equivalence of AUCs were tested with a margin of {margin} by two one-sided tests, each "
         "at 2.5%, on the 95% interval of the difference (MOVER, from the intervals of both AUCs and their "
-        "correlation); no verdict was given with fewer than 30 patients of a class.",
+        "correlation); no verdict was given with fewer than 30 patients of a class, or with an AUC above 0.95 "
+        "and a class of fewer than 15% of the patients.",
         margin=listed([f"{margin:g}" for margin in margins]),
     )
 
@@ -224,11 +228,19 @@ def detectable_differences(run: Results) -> str:
     pairs = [pair for pair in run.equivalences if not math.isnan(pair.detectable)]
     if not pairs:
         return ""
+    low = decimal(min(pair.detectable for pair in pairs))
+    high = decimal(max(pair.detectable for pair in pairs))
+    if low == high:
+        return t(
+            "The run did not compute a sample size in advance. With these patients, the smallest "
+            "difference in AUC detectable with 80% power is {value}.",
+            value=low,
+        )
     return t(
         "The run did not compute a sample size in advance. With these patients, the smallest "
         "difference in AUC detectable with 80% power is between {low} and {high}, depending on the pair of models.",
-        low=decimal(min(pair.detectable for pair in pairs)),
-        high=decimal(max(pair.detectable for pair in pairs)),
+        low=low,
+        high=high,
     )
 
 

@@ -262,23 +262,35 @@ def few_patients(run: Results) -> dict[str, tuple[int, int]]:
     return {model: found for model, found in counts.items() if min(found) < FEWEST_FOR_VERDICT}
 
 
+def calibration_curves(run: Results) -> tuple[list[str], list[str]]:
+    """Name the models whose calibration curve is drawn, and those whose curve is withheld for want of patients.
+
+    Args:
+        run: The run.
+    """
+    few = few_patients(run)
+    with_curve = [
+        model
+        for model in run.scores.models
+        if any(point.model == model and point.split == run.reported for point in run.calibration)
+    ]
+    return [name for name in with_curve if name not in few], [name for name in with_curve if name in few]
+
+
 def withheld(run: Results) -> list[str]:
     """Say in one line which calibration curves are not drawn and why; empty if all are.
 
     Args:
         run: The run.
     """
-    few = few_patients(run)
-    with_curve = {point.model for point in run.calibration if point.split == run.reported}
-    names = [model for model in few if model in with_curve]
+    drawn, names = calibration_curves(run)
     if not names:
         return []
-    is_all = with_curve <= few.keys()
     return [
         t(
             "Calibration curves need at least {limit} patients of either grade and are withheld for {models}.",
             limit=FEWEST_FOR_VERDICT,
-            models=t("all models") if is_all else enumerated(names),
+            models=enumerated(names) if drawn else t("all models"),
         )
     ]
 

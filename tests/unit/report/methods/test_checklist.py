@@ -124,7 +124,7 @@ def test_facts_are_those_of_the_run(complete: Results) -> None:
     assert "trained on 14–16 patients, with 4 for early stopping, and scored 9 held-out patients." in answer(
         checklists, "tripod-ai", "21"
     )
-    assert "between 0.081 and 0.081" in answer(checklists, "tripod-ai", "10")
+    assert "80% power is 0.081." in answer(checklists, "tripod-ai", "10")
     assert "The weights of 27 networks" in answer(checklists, "clear", "57")
     assert "Machine: a processor, 2 cores, Linux." in answer(checklists, "claim", "23")
     assert "The command: nephrograde run … --set fit.epochs=4." in answer(checklists, "clear", "56")
@@ -225,3 +225,14 @@ def test_page_numbers_on_and_escapes(render: Callable[..., str], foreign_run: Pa
 
 def test_page_without_lists_has_no_section(render: Callable[..., str]) -> None:
     assert "<section" not in render()
+
+
+def test_subgroups_are_told_with_their_numbers(complete: Results) -> None:
+    assert "sex male 0.800 (0.600 to 1.000)" in answer(fill_checklists(complete), "tripod-ai", "23a")
+
+
+def test_recorded_settings_are_not_a_statement_of_defaults(complete: Results) -> None:
+    clear = fill_checklists(complete)[0]
+    item = next(item for item in clear.items if item.number == "28")
+    assert item.filled_by == "author"
+    assert "study.lock.json" in item.answer

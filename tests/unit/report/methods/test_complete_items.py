@@ -10,6 +10,7 @@ import pytest
 
 from nephrograde.cohort.split import Split
 from nephrograde.evaluation.benefit import BenefitPoint
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
@@ -31,7 +32,6 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("clear", "21"): ("windowing", "field_of_view", "slice_choice"),
     ("clear", "22"): ("resampling", "field_of_view"),
     ("clear", "23"): ("discretisation",),
-    ("clear", "28"): ("settings",),
     ("clear", "29"): MISSING,
     ("clear", "30"): ("class_balance", "partition"),
     ("clear", "34"): ("networks", "ensemble", "software"),
@@ -60,7 +60,7 @@ EVIDENCE: dict[tuple[str, str], tuple[str, ...]] = {
     ("tripod-ai", "12b"): IMAGE,
     ("tripod-ai", "12g"): ("ensemble", "common_scale", "code"),
     ("tripod-ai", "20c"): ("characteristics",),
-    ("tripod-ai", "23a"): ("performance", "proportions", "subgroups"),
+    ("tripod-ai", "23a"): ("performance", "proportions", "subgroup_performance"),
     ("metrics", "4"): ("centres",),
     ("metrics", "11"): (*IMAGE, "discretisation"),
     ("metrics", "13"): ("networks", "augmentation", "feature_classes", "settings"),
@@ -154,6 +154,10 @@ def without_test_scores(run: Results) -> Results:
     return dataclasses.replace(run, scores=Scores(tuple(row for row in run.scores.rows if row.split == "oof")))
 
 
+def wide_open(row: SubgroupEstimate) -> SubgroupEstimate:
+    return dataclasses.replace(row, low=math.nan, high=math.nan, caution=Caution.TOO_FEW, caution_value=10)
+
+
 def without_lock(run: Results) -> Results:
     return dataclasses.replace(run, lock={})
 
@@ -200,7 +204,13 @@ WITHOUT: dict[str, tuple[Callable[[Results], Results], ...]] = {
         without_split,
     ),
     "exclusions": (lambda run: dataclasses.replace(run, absent=run.absent | {RunPart.FINDINGS}),),
-    "subgroups": (lambda run: dataclasses.replace(run, subgroups=()),),
+    "subgroup_performance": (
+        lambda run: dataclasses.replace(run, subgroups=()),
+        lambda run: dataclasses.replace(run, subgroups=tuple(wide_open(row) for row in run.subgroups)),
+        lambda run: dataclasses.replace(
+            run, subgroups=tuple(dataclasses.replace(row, split="oof") for row in run.subgroups)
+        ),
+    ),
     "centres": (
         lambda run: without_columns(run, "centre"),
         lambda run: dataclasses.replace(run, cases=tuple({**case, "centre": "B"} for case in run.cases)),

@@ -17,7 +17,7 @@ from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.ledger import Opening
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Reason
-from nephrograde.evaluation.scores import ModelScores
+from nephrograde.evaluation.scores import ModelScores, Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.threshold import choose_threshold
 from nephrograde.report.methods import design_methods as design
@@ -88,7 +88,7 @@ def test_paragraph_of_a_whole_run_tells_every_step(evidence: Results) -> None:
         "No primary comparison was named beforehand",
         "P was adjusted by Holm’s method within each measure, among",
         "were tested with a margin of 0.05 by two one-sided tests, each at 2.5%",
-        "a smoothed calibration curve.",
+        "Calibration was described by Brier score",
         "threshold probabilities from 0.05 to 0.6",
         "in subgroups by size_cm.",
         "The test set was opened once",
@@ -291,3 +291,34 @@ def test_tested_subgroups_and_many_openings(evidence: Results) -> None:
 
 def test_real_patients_are_not_called_synthetic(record: Results, make_study: Callable[..., Study]) -> None:
     assert "synthetic" not in caution(with_study(record, make_study(synthetic=False)))
+
+
+def test_only_calibration_curves_that_are_drawn_are_told(evidence: Results) -> None:
+    points = tuple(CalibrationPoint(name, "test", 0.2, 0.3, 0.1, 0.5) for name in ("strong-cmp", "size"))
+    few = dataclasses.replace(evidence, calibration=points)
+    assert "curve" not in statistics.calibration(few)
+    assert "Brier score" in statistics.calibration(few)
+    copies = tuple(
+        dataclasses.replace(row, patient_id=f"{row.patient_id}-{k}") for k in range(10) for row in few.scores.rows
+    )
+    many = dataclasses.replace(few, scores=Scores(copies))
+    assert statistics.calibration(many).endswith("a smoothed calibration curve.")
+    some = tuple(row for row in copies if row.model != "size" or row.patient_id.endswith("-0"))
+    told = statistics.calibration(dataclasses.replace(few, scores=Scores(some)))
+    assert told.endswith("a smoothed calibration curve of strong-cmp.")
+    assert "curve" not in statistics.calibration(dataclasses.replace(many, calibration=()))
+
+
+def test_one_pair_has_one_detectable_difference(evidence: Results) -> None:
+    assert "is between 0.081 and 0.120" in statistics.detectable_differences(evidence)
+    one = dataclasses.replace(evidence, equivalences=evidence.equivalences[:1])
+    assert statistics.detectable_differences(one).endswith("with 80% power is 0.081.")
+    with speaking("zh"):
+        assert "0.081" in statistics.detectable_differences(one)
+        assert "因模型配对" not in statistics.detectable_differences(one)
+
+
+def test_both_reasons_for_no_verdict_are_told(evidence: Results) -> None:
+    told = statistics.equivalence(evidence)
+    assert "fewer than 30 patients of a class" in told
+    assert "AUC above 0.95 and a class of fewer than 15% of the patients" in told

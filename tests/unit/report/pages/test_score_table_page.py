@@ -10,6 +10,8 @@ import pytest
 
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.stage import evaluate_score_table
+from nephrograde.files import sha256_of
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.evidence import evidence_sections
 from nephrograde.report.tables.primary import family_sentence
@@ -91,3 +93,16 @@ def test_a_model_that_was_chosen_is_called_a_model(out_of_fold: Results) -> None
 def test_a_note_of_all_models_is_one_line_in_every_table(out_of_fold: Results) -> None:
     assert body(out_of_fold, "en").count("pooled, because folds are not known") <= 3
     assert "theirs: pooled" not in body(out_of_fold, "en")
+
+
+def test_ledger_and_provenance_have_the_digest_of_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "scores.csv"
+    lines = [f"P{k:02d},ours,test,,{k % 2},{0.3 + 0.4 * (k % 2) + 0.01 * (k % 7)}" for k in range(40)]
+    table.write_text("\n".join(["patient_id,model,split,fold,is_high,p_high", *lines]) + "\n", encoding="utf-8")
+    run = RunFolder(tmp_path / "run")
+    evaluate_score_table(table, run, settings=EvaluateSettings(bootstraps=100))
+    digest = sha256_of(table)
+    results = Results.read(run)
+    assert [opening.study for opening in results.openings] == [digest]
+    page = write_report(run.run_dir).read_text(encoding="utf-8")
+    assert page[page.index('id="ledger"') :].count(digest[:12]) >= 2
