@@ -1,7 +1,8 @@
-"""The annotation page in Chromium on scans of 512 x 512 x 300 voxels: time to the first patient, and from wheel to slice.
+"""The annotation page in Chromium on scans of 512 x 512 x 300 voxels: time to the first slice, and from wheel to slice.
 
-Three phases side by side, as a reader scrolls: one notch of the wheel, and the next as soon as all phases have drawn their
-slice, or at 30 notches per second. Prints percentiles with the number of notches, and the memory of server and page.
+Three phases side by side, as a reader scrolls: one notch of the wheel, and the next as soon as all phases have drawn
+their slice, or at 30 notches per second. Prints percentiles with the number of notches, and the memory of server and
+page.
 
     python bench/annotate.py [--slices 300]
 """

@@ -17,7 +17,7 @@ SIZE, SPACING_MM = (64, 64, 20), (2.0, 2.0, 5.0)
 ORIGIN_MM = {"np": (-63.0, -63.0, -300.0), "up": (-63.0, -63.0, -290.0)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -70,6 +70,7 @@ def annotating(cohort_path):
             words = [sys.executable, "-m", "nephrograde", "annotate", cohort_path, "--no-browser"]
             process = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
             stack.callback(process.kill)
+            assert process.stdout is not None
             return process, process.stdout.readline().split()[-1]
 
         yield start
