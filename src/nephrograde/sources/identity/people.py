@@ -2,7 +2,7 @@
 
 Texts are looked up word by word, so the cost of a text does not depend on the number of patients. Many words of
 descriptions are somebody's name. Therefore less counts as a name here than in the patient's own descriptions: whole
-names, longer parts of names that are no ordinary word, and ids of five or more characters.
+names, longer parts of names that are no ordinary word, and ids of five or more letters and digits.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from nephrograde.sources.identity.ids import KnownIds
 from nephrograde.sources.identity.inflection import cases_of
 from nephrograde.sources.identity.korean import korean_names
-from nephrograde.sources.identity.numbers import groups_of
 from nephrograde.sources.identity.revealing import tags_by_keyword
 from nephrograde.sources.identity.scripts import chinese_names, latin_word, pinyin_readings
 from nephrograde.sources.identity.spelling import cut_out, foldings, is_han, parts_of, tidied
@@ -45,12 +45,6 @@ _SHORTEST_GLUED: Final = 6
 """Letters of a whole name that is found without a blank between its parts."""
 _SHORTEST_WITHOUT_CASE: Final = 3
 _SHORTEST_STEM: Final = 5
-_SHORTEST_ID: Final = 5
-_SHORTEST_SPACED: Final = 8
-_FEWEST_DIGITS: Final = 4
-"""Of an id whose letters are an ordinary word; "CT-001" would remove the first words of "CT 001 art"."""
-_PARAMETERS: Final = frozenset({"b", "fov", "hu", "kv", "ma", "mas", "te", "ti", "tr"})
-"""What precedes up to four digits in descriptions: "b1000", "TE 2000"."""
 _MOST_WORDS: Final = 6
 _CHINESE_LENGTHS: Final = (4, 3, 2)
 _SHORTEST_PINYIN: Final = 3
@@ -74,8 +68,7 @@ class People:
         self._parts: set[str] = set()
         self._stems: dict[str, frozenset[str]] = {}
         self._chinese: set[str] = set()
-        self._ids: set[str] = set()
-        self._cores: set[str] = set()
+        self._ids = KnownIds(is_plain=_is_plain)
         self._cleaned = lru_cache(maxsize=4096)(self._without)
 
     def add(self, found: Collection[tuple[int, str]], *, public_id: str = "") -> None:
@@ -91,7 +84,7 @@ class People:
             self._known.add(text)
             self._cleaned.cache_clear()
             if any(map(str.isdecimal, text)):
-                self._add_id(text)
+                self._ids.add(text)
             if not is_placeholder(text):
                 self._add_name(text, is_label=text in ids and any(map(str.isdecimal, text)))
 
@@ -114,19 +107,6 @@ class People:
     def _without(self, text: str) -> str:
         spans = [span for folded in foldings(text) for span in self._spans(folded)]
         return tidied(cut_out(text, spans)) if spans else text
-
-    def _add_id(self, text: str) -> None:
-        groups = groups_of(text)
-        digits = [group for group in groups if group.isdecimal()]
-        letters = [group for group in groups if not group.isdecimal()]
-        whole = "".join(groups)
-        is_coded = all(map(_is_plain, letters))
-        is_short = len("".join(digits)) < _FEWEST_DIGITS or not _PARAMETERS.isdisjoint(letters)
-        if len(whole) >= _SHORTEST_ID and letters and not (is_coded and is_short):
-            self._ids.add(whole)
-        for core in ("".join(digits).lstrip("0"), *(one.lstrip("0") for one in digits)):
-            if len(core) >= _SHORTEST_ID:
-                self._cores.add(core)
 
     def _add_name(self, name: str, *, is_label: bool) -> None:
         """Add a name; one that is an id as well, such as "TRIAL-LYMPH-001", as a whole only."""
@@ -174,6 +154,7 @@ class People:
                 self._stems[stem] = self._stems.get(stem, frozenset()) | frozenset(endings)
 
     def _spans(self, folded: Folded) -> Iterator[tuple[int, int]]:
+        yield from self._ids.spans(folded)
         found = list(_WORD.finditer(folded.text))
         words = [one.group() for one in found]
         spellings = [words] if folded.text.isascii() else [words, list(map(_in_latin, words))]
@@ -189,11 +170,9 @@ class People:
     def _is_somebody(self, words: Sequence[str]) -> bool:
         whole = "".join(words)
         if len(words) == 1:
-            return whole in self._glued or self._is_part(whole) or whole.lstrip("0") in self._cores
-        if whole in self._ids or " ".join(words) in self._spaced or whole in self._glued:
+            return whole in self._glued or self._is_part(whole)
+        if " ".join(words) in self._spaced or whole in self._glued:
             return True
-        if len(whole) >= _SHORTEST_SPACED and whole.isdecimal():
-            return whole.lstrip("0") in self._cores
         return len(whole) >= _SHORTEST_DIVIDED and whole in self._parts and not all(map(_is_plain, words))
 
     def _is_part(self, word: str) -> bool:

@@ -66,6 +66,50 @@ def test_an_id_of_another_patient_is_removed(patient_id, text, rest):
     assert people(ids=[patient_id]).removed_from(f"CT {text} art") == f"CT {rest}art"
 
 
+@pytest.mark.parametrize(
+    ("patient_id", "text"),
+    [
+        (one, one)
+        for one in (
+            "4521/19", "12-3456", "45-678", "19/1234", "007-123", "B 12 345", "A1B2C3", "1.2.345.6", "2019-0042",
+            "A1-B2-C3-D4-E5", "CT-001", "McA-1-2-3", "00007", "１２－３４５６", "MA/19/0042",
+        )
+    ] + [
+        ("EG 5566-77", "5566-77"),
+        ("PL/77-881", "77-881"),
+        ("KH 007-123", "007-123"),
+        ("4521/19", "4521-19"),
+        ("4521/19", "4521 19"),
+        ("4521/19", "4521 / 19"),
+        ("0045-678", "45-678"),
+        ("45-678", "0045-678"),
+        ("45-678", "45_678"),
+        ("A1B2C3", "a1b2c3"),
+    ],
+)  # fmt: skip
+def test_an_id_is_removed_as_the_header_divides_it(patient_id, text):
+    known = people(ids=[patient_id])
+    assert known.removed_from(f"see {text} art") == "see art"
+    assert known.is_in(f"TKI {text}")
+
+
+@pytest.mark.parametrize(
+    ("patient_id", "text"),
+    [
+        ("12345", "CE art 12345.6"),
+        ("78125", "spacing 0.78125 mm"),
+        ("12-345", "dose 12.345"),
+        ("12-345", "123 45"),
+        ("512-512", "matrix 512x512"),
+        ("CT 001", "CT 001 art"),
+        ("b1000", "b1000"),
+        ("TE 2000", "TE 2000"),
+    ],
+)
+def test_numbers_that_are_no_id_stay(patient_id, text):
+    assert people(ids=[patient_id]).removed_from(text) == text
+
+
 KEPT = [
     "Li", "Art", "Low", "Kidney", "Chest", "肾", "Low^Art", "Kidney^Chest", "Philips^Anna", "Long^Ann", "Young",
     "Abdomen^CT", "Phantom^3", "Siemens", "Contrast^Iv", "动脉", "静^脉", "Dong^Mai", "Jing^Mai", "T^Art", "Marin",
