@@ -106,7 +106,7 @@ def test_foreign_scores_are_told_in_chinese(foreign_run: Path) -> None:
     text = " ".join(page.texts)
     assert english(page) == []
     assert "评分表的评价" in text
-    assert "训练好的网络（models）" in text
+    assert "训练好的模型（models）" in text
     assert "固定值（没有折外预测）" in text
 
 

@@ -313,7 +313,7 @@ def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> No
     missing = {"cohort", "findings", "paper", "learning", "examples", "deviations", "evidence-images", "slices", *top}
     assert there == [*top, *(name for name in SECTIONS if name not in missing)]
     assert "does not contain the cohort table" in found.text
-    assert "the fitted networks (models)" in found.text
+    assert "the fitted models (models)" in found.text
     assert "radiologist <b>$x_1$</b>" in found.text
     assert "模型 B" in found.text
     assert "fixed (no out-of-fold rows)" in found.text
