@@ -112,7 +112,6 @@ def test_masks_are_written_on_the_grids_of_their_images(table_path: Path, capsys
 @pytest.mark.parametrize(
     "words",
     [
-        (),
         ("--export", "table"),
         ("--export", "table", "--reader", "../li"),
         ("--export", "table", "--reader", "chen"),
