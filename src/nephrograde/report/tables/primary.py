@@ -54,7 +54,10 @@ def primary_sentence(run: Results) -> str:
         p=p_sentence(pair.p_value),
     )
     if pair.dropped_a or pair.dropped_b:
-        fewer = t("The table’s AUCs of these two models are of more patients: {dropped}.", dropped=dropped_words(pair))
+        fewer = t(
+            "The AUCs in the table are those of all patients that each model scored; {dropped}.",
+            dropped=dropped_words(pair),
+        )
         said = t("{first} {second}", first=said, second=fewer)
     caution = "" if pair.is_reliable else t("Caution: {remark}.", remark=remark(pair))
     return t("{first} {second}", first=said, second=caution) if caution else said

@@ -70,10 +70,10 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
         Caution.RANKED_ALIKE: t("both models rank the patients identically"),
         Caution.NO_OUT_OF_FOLD: t("no out-of-fold rows"),
         Caution.OUT_OF_FOLD_ONE_GRADE: t("out-of-fold rows of one grade only"),
-        Caution.POOLED: t("pooled over the folds: biased if their networks differ in level or spread"),
+        Caution.POOLED: t("pooled over the folds: biased if their models differ in level or spread"),
         Caution.NO_FOLDS: t(
-            "pooled, because folds are not known or none has patients of both grades: biased if the networks differ "
-            "in level or spread"
+            "pooled, because folds are not known or none has patients of both grades: biased if the models of the "
+            "folds differ in level or spread"
         ),
         Caution.FITTED_FOLDS: t("holds for the models as fitted only"),
         Caution.FOLDS_LEFT_OUT: t("number of folds left out, because their patients are of one grade: {n}", n=value),

@@ -93,6 +93,9 @@ def test_a_model_that_was_chosen_is_called_a_model(out_of_fold: Results) -> None
 def test_a_note_of_all_models_is_one_line_in_every_table(out_of_fold: Results) -> None:
     assert body(out_of_fold, "en").count("pooled, because folds are not known") <= 3
     assert "theirs: pooled" not in body(out_of_fold, "en")
+    text = body(out_of_fold, "en")
+    assert "network" not in text
+    assert "网络" not in body(out_of_fold, "zh")
 
 
 def test_ledger_and_provenance_have_the_digest_of_the_table(tmp_path: Path) -> None:
