@@ -198,8 +198,14 @@ def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, r
     return open_run(folder)
 
 
-@checked(scores=TABLE)
-def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
+@checked(scores=TABLE, columns=HEADINGS, encoding=TEXT)
+def evaluate(
+    scores: pd.DataFrame | str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    **settings: Any,
+) -> Evaluated:
     """Evaluate the predictions of any program: each model alone, and each pair of models on the same patients.
 
     Nothing is written. ``nephrograde evaluate`` does the same for a file and writes a report.
@@ -207,7 +213,10 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
     Args:
         scores: A DataFrame, or the path of a table (CSV, TSV or XLSX), with the columns ``patient_id``, ``model``,
             ``is_high`` (0/1) and ``p_high`` (0 to 1); ``split`` ("oof" or "test"; without it every row is a test row)
-            and ``fold`` where known. With ``lesion_id`` each row is a lesion.
+            and ``fold`` where known. With ``lesion_id`` each row is a lesion. Usual other headings and words are
+            recognised, Chinese ones among them.
+        columns: Headings by standard name, such as ``{"p_high": "模型输出"}``, where they are not usual ones.
+        encoding: The encoding of a text file; detected when None.
         settings: Keys of ``[evaluate]`` of the study file, like ``confidence=0.9`` or ``subgroups=("sex",)``; see
             :class:`EvaluateSettings`.
 
@@ -233,7 +242,7 @@ def evaluate(scores: pd.DataFrame | str | Path, **settings: Any) -> Evaluated:
     >>> float(result.estimates.set_index("measure").loc["auc", "value"].round(3))
     0.889
     """
-    return evaluate_frame(scores, EvaluateSettings(**settings))
+    return evaluate_frame(scores, EvaluateSettings(**settings), encoding=encoding, columns=columns)
 
 
 @checked(p_high_a=NUMBERS, p_high_b=NUMBERS, is_high=VALUES, confidence=SHARE)

@@ -21,7 +21,7 @@ from nephrograde.run.progress import silent
 from nephrograde.run.writer import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
@@ -134,6 +134,7 @@ def evaluate_table(
     *,
     settings: EvaluateSettings,
     encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
     command: str = "",
     reason: str | None = "",
     language: Language = "en",
@@ -146,7 +147,13 @@ def evaluate_table(
     """
     with only_writer(run) as folder:
         evaluate_score_table(
-            Path(scores_path), folder, settings=settings, encoding=encoding, command=command, reason=reason
+            Path(scores_path),
+            folder,
+            settings=settings,
+            encoding=encoding,
+            columns=columns,
+            command=command,
+            reason=reason,
         )
         return report_run(folder, language)
 

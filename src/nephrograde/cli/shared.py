@@ -21,7 +21,7 @@ from nephrograde.run.folder import RunFolder
 from nephrograde.terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nephrograde.study import Study
 
@@ -160,6 +160,20 @@ def say_encoding(table_path: Path, encoding: str | None) -> None:
     sheet, _ = open_sheet(table_path, encoding)
     if sheet is not None and sheet.note:
         say(told(f"{sheet.name} {sheet.note}. Another can be named with --encoding."), err=True)
+
+
+def say_score_columns(scores_path: Path, encoding: str | None, columns: Mapping[str, str]) -> None:
+    """Print which headings of a score table were taken for a standard column without being told."""
+    from nephrograde.evaluation.score_columns import recognise_scores
+    from nephrograde.sheet import open_sheet
+
+    sheet, _ = open_sheet(scores_path, encoding)
+    recognised, problems = recognise_scores(sheet, columns) if sheet is not None else (None, [])
+    if recognised is not None and recognised.recognised and not problems:
+        used = [
+            t("{heading} as {column}", heading=recognised.heading(name), column=name) for name in recognised.recognised
+        ]
+        say(t("{name}: {columns}.", name=recognised.table_name, columns=t(", ").join(used)), err=True)
 
 
 def command_line() -> str:

@@ -22,6 +22,7 @@ from nephrograde.cli.shared import (
     print_report,
     run_of,
     say_encoding,
+    say_score_columns,
     with_options,
 )
 from nephrograde.report.text.language import t
@@ -125,6 +126,10 @@ class EvaluateOptions(StudyOptions):
             show_default=False,
         ),
     ] = ""
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="NAME=HEADING", help="A column of the scores: p_high=概率. May be repeated."),
+    ] = None
 
     @property
     def named_primary(self) -> list[str]:
@@ -150,12 +155,15 @@ def evaluate(
         study = load_study(source, overrides, options.encoding)
         report_path = pipeline.evaluate_study(study, run, **options.evaluation)
     else:
+        from nephrograde.sources.scan.grades import parse_columns
         from nephrograde.study_file import evaluate_settings
 
         settings = evaluate_settings(tuple(overrides))
+        columns = parse_columns(options.columns or ())
         say_encoding(source, options.encoding)
+        say_score_columns(source, options.encoding, columns)
         report_path = pipeline.evaluate_table(
-            source, run, settings=settings, encoding=options.encoding, **options.evaluation
+            source, run, settings=settings, encoding=options.encoding, columns=columns, **options.evaluation
         )
     print_table(run)
     print_report(report_path, run, options.lang, as_pdf=options.pdf)

@@ -37,6 +37,15 @@ HEADINGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Headings by standard name, without blanks, signs, accents and capital letters; the more specific ones come first."""
 
+CASE_HEADINGS: Final = ("case", "caseno", "casenumber", "patient", "subject", "病例", "病例号")
+"""Further headings of the patient's id in tables of reads and scores."""
+TRUTH_HEADINGS: Final = (
+    *("ishigh", "truth", "goldstandard", "groundtruth", "reference", "referencestandard", "label", "outcome"),
+    *("disease", "diseased", "highgrade", "金标准", "真值", "真实", "真实类别", "参考标准", "标签", "结局", "高级别"),
+    *("是否高级别", "金標準"),
+)
+"""Headings of the true class, likewise."""
+
 OTHER_GRADES: Final = re.compile(
     "19[0-9]{2}|200[0-9]|fuhrman|furhman|gleason|bosniak|edmondson|furman|asa|stage|stadium|分期"
 )

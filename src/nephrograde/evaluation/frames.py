@@ -22,7 +22,7 @@ from nephrograde.study import EvaluateSettings
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -66,7 +66,13 @@ class Evaluated:
         return f"{self.summary().to_html()}<p>{RESEARCH_USE_ONLY}</p>"
 
 
-def evaluate_frame(scores: pd.DataFrame | str | Path | Sheet, settings: EvaluateSettings | None = None) -> Evaluated:
+def evaluate_frame(
+    scores: pd.DataFrame | str | Path | Sheet,
+    settings: EvaluateSettings | None = None,
+    *,
+    encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Evaluated:
     """Evaluate the predictions of any program: every model alone, and every pair of models on the same patients.
 
     Args:
@@ -76,6 +82,8 @@ def evaluate_frame(scores: pd.DataFrame | str | Path | Sheet, settings: Evaluate
             thresholds are chosen on the "oof" rows; without such rows they are 0.5. Cells and headings are read as
             those of a file are.
         settings: Confidence, threshold rule, margin and so on; the defaults of the study file when None.
+        encoding: The encoding of a text file; detected when None.
+        columns: Headings by standard name, where they are not usual ones.
 
     Returns:
         The tables.
@@ -100,7 +108,7 @@ def evaluate_frame(scores: pd.DataFrame | str | Path | Sheet, settings: Evaluate
     [0.889, 0.261, 0.995]
     """
     settings = settings or EvaluateSettings()
-    sheet = scores if isinstance(scores, Sheet) else open_scores(scores)
+    sheet = scores if isinstance(scores, Sheet) else open_scores(scores, encoding, columns)
     groups = parse_groups(sheet, settings.subgroups)
     if LESION_COLUMN in sheet.headings:
         lesions = parse_lesions(sheet)

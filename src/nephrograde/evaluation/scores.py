@@ -7,16 +7,19 @@ probability.
 
 from __future__ import annotations
 
-import difflib
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from nephrograde.cohort.truth import read_truth
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.score_columns import recognise_scores, rename_columns
 from nephrograde.files import write_rows
 from nephrograde.sheet import Sheet, clean_heading, open_table
 
@@ -30,11 +33,14 @@ if TYPE_CHECKING:
 SplitName: TypeAlias = Literal["oof", "test"]
 SPLITS: tuple[SplitName, ...] = ("oof", "test")
 COLUMNS = ("patient_id", "model", "split", "fold", "is_high", "p_high")
-REQUIRED_COLUMNS = ("patient_id", "model", "is_high", "p_high")
 PROBLEMS_SHOWN = 10
 _MOST_DIGITS = 9
 
-_TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_SPLIT_WORDS: dict[str, SplitName] = {
+    **dict.fromkeys(("oof", "out of fold", "out-of-fold", "折外", "折外预测"), "oof"),
+    **dict.fromkeys(("test", "test set", "测试", "测试集", "測試集"), "test"),
+}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,21 +214,43 @@ def read_scores(scores_path: Path) -> Scores:
     return parse_scores(open_scores(scores_path))
 
 
-def open_scores(scores: pd.DataFrame | str | Path, encoding: str | None = None) -> Sheet:
+def open_scores(
+    scores: pd.DataFrame | str | Path, encoding: str | None = None, columns: Mapping[str, str] | None = None
+) -> Sheet:
     """Read a score table as text cells.
 
     Args:
         scores: A DataFrame, or a path as for :func:`read_scores`.
         encoding: The encoding of a text file; None detects it.
+        columns: Headings by standard name, where they are not usual ones.
+
+    Returns:
+        The table with its standard headings.
 
     Raises:
-        ScoresError: It cannot be read as a table.
+        ScoresError: It cannot be read as a table, or a column is missing.
     """
     sheet, faults = open_table(scores, encoding)
     if faults or sheet is None:
         name = Path(scores).name if isinstance(scores, str | Path) else "the DataFrame"
         raise _table_error(name, [str(fault) for fault in faults])
-    return sheet
+    return with_standard_headings(sheet, columns)
+
+
+def with_standard_headings(sheet: Sheet, columns: Mapping[str, str] | None = None) -> Sheet:
+    """Give a score table its standard headings.
+
+    Args:
+        sheet: The table.
+        columns: Headings by standard name, where they are not usual ones.
+
+    Raises:
+        ScoresError: A column is missing, or a name or heading does not exist.
+    """
+    recognised, problems = recognise_scores(sheet, columns)
+    if problems:
+        raise _table_error(sheet.name, [str(problem) for problem in problems])
+    return rename_columns(sheet, recognised)
 
 
 def parse_scores(sheet: Sheet) -> Scores:
@@ -238,9 +266,7 @@ def parse_scores(sheet: Sheet) -> Scores:
     >>> len(parse_scores(Sheet("theirs.csv", tuple(cells), ((2, cells),))).rows)
     1
     """
-    missing = [_missing_column(name, sheet.headings) for name in REQUIRED_COLUMNS if name not in sheet.headings]
-    if missing:
-        raise _table_error(sheet.name, missing)
+    sheet = with_standard_headings(sheet)
     problems: list[str] = []
     rows: list[Score] = []
     numbers: list[int] = []
@@ -370,40 +396,35 @@ def _contradictions(rows: Sequence[Score], numbers: Sequence[int] | None) -> Ite
             )
 
 
-def _missing_column(name: str, header: Sequence[str]) -> str:
-    unknown = [heading for heading in header if heading not in COLUMNS]
-    near = difflib.get_close_matches(name, unknown, n=1, cutoff=0.7)
-    remedy = f"Rename '{near[0]}'." if near else f"Add it; the table has: {', '.join(header) or 'no columns'}."
-    return f"Column {name} is missing. {remedy}"
-
-
 def _parse(cells: Mapping[str, str]) -> Score | list[str]:
     """The row as a score, or everything that is wrong with it."""
     patient_id, model = cells.get("patient_id", ""), cells.get("model", "")
-    is_high = _TRUTHS.get(cells.get("is_high", "").lower())
-    split = (cells.get("split", "test") or "empty").lower()
-    fold_text = cells.get("fold", "")
+    is_high = read_truth(cells.get("is_high", ""))
+    split_text = unicodedata.normalize("NFKC", cells.get("split", "test")).strip().casefold() or "empty"
+    split = _SPLIT_WORDS.get(split_text)
+    fold_text = unicodedata.normalize("NFKC", cells.get("fold", "")).strip()
     problems = []
     if not patient_id:
         problems.append("patient_id is empty. Write the id of the patient")
     if not model:
         problems.append("model is empty. Write the name of the model")
-    if split not in SPLITS:
-        problems.append(f"split is {split}. Write oof (out of fold) or test; omit training predictions")
+    if split is None:
+        problems.append(f"split is {split_text}. Write oof (out of fold) or test; omit training predictions")
     fold_digits = fold_text.removesuffix(".0")
     if fold_text and not (fold_digits.isdecimal() and len(fold_digits) <= _MOST_DIGITS):
         problems.append(f"fold is {fold_text}. Write an integer from 0, or leave it empty")
     if is_high is None:
         problems.append(f"is_high is {cells.get('is_high') or 'empty'}. Write 1 (high grade) or 0 (low grade)")
+    p_text = unicodedata.normalize("NFKC", cells.get("p_high", "")).strip()
     try:
-        p_high = float(cells.get("p_high", ""))
+        p_high = float(p_text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(p_text) else p_text)
     except ValueError:
         problems.append(f"p_high is {cells.get('p_high') or 'empty'}, not a number. Write a number from 0 to 1")
         p_high = 0.0
-    if problems or is_high is None:
+    if problems or is_high is None or split is None:
         return [f"patient {patient_id or '?'}, model {model or '?'}: {problem}." for problem in problems]
     fold = int(fold_digits) if fold_text else None
-    return Score(patient_id, model, cast("SplitName", split), fold, is_high, p_high)
+    return Score(patient_id, model, split, fold, is_high, p_high)
 
 
 def _table_error(name: str, problems: Sequence[str]) -> ScoresError:

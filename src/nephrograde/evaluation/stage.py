@@ -167,6 +167,7 @@ def evaluate_score_table(
     *,
     settings: EvaluateSettings,
     encoding: str | None = None,
+    columns: Mapping[str, str] | None = None,
     command: str = "",
     reason: str | None = "",
 ) -> None:
@@ -177,6 +178,7 @@ def evaluate_score_table(
         run: The run folder; must not be that of a study.
         settings: ``[evaluate]`` of a study.
         encoding: The encoding of a text file; None detects it.
+        columns: Headings by standard name, where they are not usual ones.
         command: The command line, for the lock file and the ledger.
         reason: Why the test set is opened, as for :func:`evaluate_models`.
 
@@ -184,7 +186,7 @@ def evaluate_score_table(
         ScoresError: The table cannot be evaluated.
         RunError: The folder holds the run of a study, or the test set would be opened again without a reason.
     """
-    sheet = open_scores(scores_path, encoding)
+    sheet = open_scores(scores_path, encoding, columns)
     lesions = parse_lesions(sheet) if LESION_COLUMN in sheet.headings else None
     scores = parse_scores(sheet) if lesions is None else lesions.by_patient()
     check_primary(scores, settings)
@@ -196,7 +198,7 @@ def evaluate_score_table(
         scores = scores.out_of_fold()
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
-        inputs = fingerprint([digest, settings.model_dump(mode="json")])
+        inputs = fingerprint([digest, settings.model_dump(mode="json"), *([dict(columns)] if columns else [])])
         _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     with written_together("evaluate", run):
         evaluation = evaluate_scores(scores, settings, parse_groups(sheet, settings.subgroups))

@@ -17,6 +17,7 @@ import numpy as np
 from nephrograde.cohort.grade import read_grade
 from nephrograde.cohort.ids import compared_id, is_shortened, similar_pairs
 from nephrograde.cohort.rows import Faults, Row
+from nephrograde.cohort.truth import read_truth, without_zeros
 from nephrograde.errors import InputError, Problem
 from nephrograde.reads.columns import TRUTHS, name_read_columns
 
@@ -33,8 +34,6 @@ ONE_MODALITY = "reading"
 HIGHEST_SCORE = 100.0
 FEWEST_OF_A_GRADE = 2
 
-_HIGH = frozenset({"1", "true", "yes", "y", "high", "positive", "pos", "是", "高", "高级别", "阳性"})
-_LOW = frozenset({"0", "false", "no", "n", "low", "negative", "neg", "否", "低", "低级别", "阴性"})
 _SCORE = re.compile(r"(?P<number>[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*[%分]?", re.IGNORECASE)
 _SHOWN = 5
 
@@ -225,7 +224,7 @@ def _truths_of(rows: Sequence[Row], columns: Columns, faults: Faults) -> dict[st
     if column is None:
         return {}
     texts = [unicodedata.normalize("NFKC", row.cell(column)).strip().casefold() for row in rows]
-    numbers = {_without_zeros(text) for text in texts}
+    numbers = {without_zeros(text) for text in texts}
     is_binary = column == "is_high" or ("0" in numbers and not {"2", "3", "4"} & numbers)
     known: dict[str, tuple[bool, int]] = {}
     without: dict[str, Row] = {}
@@ -255,12 +254,7 @@ def _truth(text: str, *, is_binary: bool) -> bool | None:
     if not is_binary:
         grade = read_grade(text)
         return None if grade is None else grade >= 3
-    plain = _without_zeros(text)
-    return True if plain in _HIGH else False if plain in _LOW else None
-
-
-def _without_zeros(text: str) -> str:
-    return re.sub(r"[.,]0+$", "", text)
+    return read_truth(text)
 
 
 def _plain(name: str) -> str:

@@ -70,7 +70,7 @@ def test_mistakes_are_named_by_row(scores: pd.DataFrame) -> None:
     scores.loc[5, "is_high"] = 0  # the other model says 1
     with pytest.raises(ScoresError, match=r"(?s)2 problems in the DataFrame.*Row 3, .*1\.5.*Row 86, .*is_high"):
         evaluate_frame(scores)
-    with pytest.raises(ScoresError, match="Column p_high is missing"):
+    with pytest.raises(ScoresError, match="no column p_high"):
         evaluate_frame(scores.drop(columns="p_high"))
 
 

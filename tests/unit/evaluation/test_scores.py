@@ -88,10 +88,11 @@ def test_a_fold_may_be_empty_and_may_have_been_through_a_spreadsheet(tmp_path: P
 
 
 def test_missing_columns_are_named_with_near_ones(tmp_path: Path) -> None:
-    message = message_of(write(tmp_path, "patient,model,is_hihg,score\nA,m,1,0.5\n"))
+    message = message_of(write(tmp_path, "who,model,is_hihg,value\nA,m,1,0.5\n"))
     assert message.startswith("3 problems in theirs.csv:")
-    assert "Column is_high is missing. Rename 'is_hihg'." in message
-    assert "Column p_high is missing. Add it; the table has: patient, model, is_hihg, score." in message
+    assert "there is no column is_high. Rename 'is_hihg'" in message
+    assert "there is no column p_high. Add it, or name its heading with --columns" in message
+    assert message.endswith("The table has: who, model, is_hihg, value.")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,6 @@ def test_vectors_that_do_not_belong_together_are_refused(p_high: object, is_high
 
 def test_a_column_that_is_in_its_place_is_not_to_be_renamed(tmp_path: Path) -> None:
     table_path = tmp_path / "scores.csv"
-    table_path.write_text("patient_id,model,is_high,prob\nP1,a,0,0.3\n", encoding="utf-8")
-    with pytest.raises(ScoresError, match=r"Column p_high is missing\. Add it; the table has"):
+    table_path.write_text("patient_id,model,is_high,value\nP1,a,0,0.3\n", encoding="utf-8")
+    with pytest.raises(ScoresError, match=r"no column p_high\. Add it, or name its heading with --columns"):
         read_scores(table_path)

@@ -28,6 +28,7 @@ MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json
 ROOMS = (
     "cohort/columns.py",
     "cohort/place.py",
+    "cohort/recognition.py",
     "cohort/repeat.py",
     "cohort/stage.py",
     "evaluation/ledger.py",
@@ -35,7 +36,6 @@ ROOMS = (
     "evaluation/stage.py",
     "fit/folds.py",
     "reads/analysis.py",
-    "reads/columns.py",
     "reads/sources.py",
     "reads/table.py",
     "report/text/planned.py",
