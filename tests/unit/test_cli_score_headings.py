@@ -20,6 +20,7 @@ def test_the_command_says_what_it_recognised_and_takes_headings(tmp_path, nephro
     code, _, err = nephrograde("evaluate", scores_path, *few, "--columns", "p_high=模型输出")
     assert (code, err) == (0, "scores.csv: 患者编号 as patient_id, 模型 as model, 高级别 as is_high.\n")
     found = ng.open_run(run_dir).estimate("ours", "auc")
+    assert found is not None
     assert round(found.value, 3) == 0.889
 
 
