@@ -17,12 +17,13 @@ _CYRILLIC: Final = (
     "а у ом ым е ои ою ы и ого ому им ую ая ыи ии ых их ыми ими я ю ем еи ею ев еву евым ову ови еви і іи"
 )
 _LATIN: Final = (
-    "a e i y u o em om ou ej ego emu im ym iej owi ie ii iem ami ow ova ovi ove ovu ovy eho ho mu ych ich ymi ka ke ku"
+    "a e i y u o em om ou ej ego emu im ym iej iego iemu ia iu imi owi owie ie ii iem ami ach ow owa owej owna ova ovi "
+    "ove ovu ovy eho ho mu ych ich ymi ka ke ku"
 )
 _VOWELS: Final = frozenset("аеиоуыэюяьaeiouy")
 _ADJECTIVES: Final = re.compile(r"(?:[иы]и|ая|яя|ои|ia|ya|iy|yy)$")
-_FLEETING: Final = re.compile(r"[eoео]([ckцк])$")
-_SLAVIC: Final = re.compile(r"(?:[oe]v[aey]?|[scz]k[aiy]|[aei]k|ic|cz|enko|uk)$")
+_FLEETING: Final = re.compile(r"(?:ie|[eoео])([ckцк])$|ie(n)$")
+_SLAVIC: Final = re.compile(r"(?:[oe]v[aey]?|[scz]k[aiy]|[aeiuy]k|ic|cz|[ai]rz|[auy]sz|iec|otn[ay]|enko)$")
 _IS_CYRILLIC: Final = re.compile(r"[\u0400-\u052f]+")
 
 
@@ -46,7 +47,7 @@ def cases_of(part: str, *, has_accents: bool) -> Iterator[tuple[str, tuple[str, 
     if _ADJECTIVES.search(part) and len(part) > _SHORTEST:
         stems.append(part[:-2])
     if _FLEETING.search(part):
-        stems.append(_FLEETING.sub(r"\1", part))
+        stems.append(_FLEETING.sub(r"\1\2", part))
     for stem in stems:
         if len(stem) >= _SHORTEST_STEM:
             possible = (_CYRILLIC if is_cyrillic else _LATIN).split()

@@ -20,6 +20,7 @@ from nephrograde.sources.identity.revealing import tags_by_keyword
 from nephrograde.sources.identity.scripts import chinese_names, latin_word, pinyin_readings
 from nephrograde.sources.identity.spelling import cut_out, foldings, is_han, parts_of, tidied
 from nephrograde.sources.identity.words import (
+    descriptive_chinese_spans,
     descriptive_words,
     glued_words,
     is_descriptive_chinese,
@@ -190,8 +191,11 @@ class People:
 
     def _chinese_spans(self, run: re.Match[str]) -> Iterator[tuple[int, int]]:
         text = run.group()
+        kept = list(descriptive_chinese_spans(text))
         for length in _CHINESE_LENGTHS:
             for start in range(len(text) - length + 1):
+                if any(first <= start and start + length <= last for first, last in kept):
+                    continue
                 characters = text[start : start + length]
                 if characters in self._chinese or self._is_pinyin_name(characters):
                     yield run.start() + start, run.start() + start + length

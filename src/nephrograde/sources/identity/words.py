@@ -6,7 +6,10 @@ import re
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PLACEHOLDER = re.compile(r"(?:anon\w*|unknown|no ?name|patient|匿名\w*|无名\w*)[\W\d_]*", re.IGNORECASE)
 
@@ -55,7 +58,20 @@ def is_descriptive_chinese(text: str) -> bool:
     >>> is_descriptive_chinese("高清"), is_descriptive_chinese("静脉"), is_descriptive_chinese("小明")
     (True, True, False)
     """
-    return is_ordinary_chinese(text) or any(text in word for word in _words()["descriptive_chinese"])
+    return is_ordinary_chinese(text) or text in _words()["descriptive_chinese"]
+
+
+def descriptive_chinese_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a Chinese text has a word of descriptions that is kept as a whole, whoever is called like a part of it.
+
+    >>> list(descriptive_chinese_spans("肾平面"))
+    [(1, 3)]
+    """
+    for word in _words()["descriptive_chinese"]:
+        start = text.find(word)
+        while start >= 0:
+            yield start, start + len(word)
+            start = text.find(word, start + 1)
 
 
 @cache

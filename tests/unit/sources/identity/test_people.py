@@ -27,6 +27,15 @@ def people(*names, ids=()):
         ("Zielinska^Ewa", "CTZIELINSKA"),
         ("Müller^Jörg", "Mueller"),
         ("Müller^Jörg", "M&uuml;ller"),
+        ("Kowalczyk^Jan", "Kowalczyka"),
+        ("Kowalczyk^Jan", "KOWALCZYKOWI"),
+        ("Lewandowski^Piotr", "Lewandowskiego"),
+        ("Lewandowska^Zofia", "Lewandowskiemu"),
+        ("Lewandowska^Zofia", "Lewandowskich"),
+        ("Piekarz^Jan", "Piekarza"),
+        ("Adamiec^Jan", "Adamca"),
+        ("Stępień^Jan", "Stępnia"),
+        ("Novotny^Petr", "Novotneho"),
         ("McDonald^Ian", "Mc Donald"),
         ("Smith^John^Q", "Smith, John"),
         ("Li^Xi", "Li Xi"),
@@ -131,6 +140,25 @@ def test_ordinary_words_and_numbers_stay_whatever_the_patients_are_called(text):
     known = people(*KEPT, ids=["120", "3", "CT-001", "b1000", "TE2000", "KIDNEY", "PHANTOM001", "1.0"])
     assert known.removed_from(text) == text
     assert not known.is_in(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((f"{word}^Quentin", f"CT {word} 3mm") for word in (
+            "Filter", "Kernel", "Postcontrast", "Triphasic", "Nierenphase", "Parenchyma", "Minus", "Biphasic", "Angiography",
+            "Oberbauch", "Projection", "Staging", "Urography", "Maximum", "Monoenergetic", "Nefrograficzna", "Oncology",
+        )),
+        ("高^强", "高强度"), ("安^全", "安全"), ("冠^状位", "冠状位"), ("时^相", "时相"), ("金^属", "金属伪影"), ("强^化", "强化扫描"),
+        ("石^强", "结石 强化"), ("时^间", "延迟时间"), ("高^密度", "高密度"), ("全^程", "全程"), ("冠^状面", "冠状面"),
+    ],
+)  # fmt: skip
+def test_the_words_of_descriptions_stay_if_somebody_is_called_so(name, text):
+    assert people(name).removed_from(text) == text
+
+
+def test_a_chinese_name_within_a_word_of_descriptions_goes_where_the_word_is_not():
+    assert people("高^强").removed_from("高强 高强度 高强动脉期") == "高强度 动脉期"
 
 
 def test_a_name_that_is_the_id_too_is_a_label_and_goes_as_a_whole():
