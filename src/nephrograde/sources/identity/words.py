@@ -62,7 +62,7 @@ def is_descriptive_chinese(text: str) -> bool:
 
 
 def descriptive_chinese_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a Chinese text has a word of descriptions that is kept as a whole, whoever is called like a part of it.
+    """Yield where a Chinese text has a word of descriptions; it is kept, whoever is called like a part of it.
 
     >>> list(descriptive_chinese_spans("肾平面"))
     [(1, 3)]

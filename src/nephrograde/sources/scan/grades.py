@@ -37,6 +37,7 @@ class Grades:
         notes: How the table was read: its encoding, the columns that were used, dates written as numbers, and grades
             that cannot be read.
         forms: Row number by the forms of its id that similar ids share.
+        table_dir: The folder of the table, from which its relative paths start; None if there is no table.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Grades:
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     forms: Mapping[str, int] = field(default_factory=dict)
+    table_dir: Path | None = None
 
     def find(self, original_id: str) -> str | None:
         """Find the id under which the table lists a patient; None if it does not.
@@ -139,7 +141,17 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
         raise InputError(problems)
     others = [name for name in kept.values() if name != "isup_grade"]
     notes = [*_column_notes(sheet, heading_of), *_cell_notes(sheet.name, rows, day_heading, serial_rows)]
-    return Grades(sheet.name, rows, ("isup_grade", *others), surgery, left_out, unknown, tuple(notes), forms)
+    return Grades(
+        name=sheet.name,
+        rows=rows,
+        columns=("isup_grade", *others),
+        surgery=surgery,
+        left_out=left_out,
+        unknown=unknown,
+        notes=tuple(notes),
+        forms=forms,
+        table_dir=grades_path.parent,
+    )
 
 
 def parse_columns(texts: Sequence[str], keep: Sequence[str] = ()) -> dict[str, str]:

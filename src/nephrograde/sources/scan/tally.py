@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.ids import compared_id, similar_forms
+from nephrograde.sheet import is_nothing
 from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.joined import cell_notes, column_notes, first_of
+from nephrograde.sources.scan.mask_files import find_mask
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.sources.scan.tables import cohort_row, link_mask, series_entry
 
@@ -103,6 +105,7 @@ class Tally:
     _emptied: dict[str, set[int]] = field(default_factory=dict)
     _named_paths: dict[str, set[int]] = field(default_factory=dict)
     _linked: dict[str, set[int]] = field(default_factory=dict)
+    _missing: dict[str, set[int]] = field(default_factory=dict)
     _similar: dict[str, list[str]] = field(default_factory=dict)
     _nearly: list[tuple[str, int]] = field(default_factory=list)
     _n_patients: int = 0
@@ -151,6 +154,7 @@ class Tally:
         carried = dict(cells)
         for name, cell in cells.items():
             if is_place(name):
+                cell = carried[name] = self._placed(name, cell, number)  # noqa: PLW2901
                 if names_patient(cell, identity, self.people, public_id=public_id):
                     link = self._link(f"{person.patient_id}-{name.replace('_', '-')}", name, cell)
                     carried[name] = link or cell
@@ -159,6 +163,15 @@ class Tally:
                 carried[name] = ""
                 self._emptied.setdefault(name, set()).add(number)
         return carried
+
+    def _placed(self, name: str, cell: str, number: int) -> str:
+        """The cell for the cohort table, whose folder may be another than that of the joined table."""
+        if self.paths is None or self.grades.table_dir is None or not name.endswith("_mask") or is_nothing(cell):
+            return cell
+        found = find_mask(cell, joined_dir=self.grades.table_dir, table_dir=self.paths.table_path.parent)
+        if not found.exists:
+            self._missing.setdefault(name, set()).add(number)
+        return found.cell
 
     def _link(self, stem: str, name: str, cell: str) -> str | None:
         """Link a mask under a name that does not identify the patient; None if that is impossible."""
@@ -276,6 +289,11 @@ class Tally:
         """What was not carried over from the joined table."""
         name = self.grades.name
         notes = [*column_notes(self.grades), *cell_notes(name, self._emptied)]
+        for column, numbers in self._missing.items():
+            notes.append(
+                f"{name}: {len(numbers)} masks in {column} do not exist, looked for from the folder of the table: row "
+                f"{first_of(map(str, sorted(numbers)))}. Correct the paths, or add the files."
+            )
         for column, numbers in self._linked.items():
             notes.append(
                 f"Masks in {column} of {name} whose paths contain a name or an id are linked in "

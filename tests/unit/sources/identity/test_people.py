@@ -146,10 +146,12 @@ def test_ordinary_words_and_numbers_stay_whatever_the_patients_are_called(text):
     ("name", "text"),
     [
         *((f"{word}^Quentin", f"CT {word} 3mm") for word in (
-            "Filter", "Kernel", "Postcontrast", "Triphasic", "Nierenphase", "Parenchyma", "Minus", "Biphasic", "Angiography",
-            "Oberbauch", "Projection", "Staging", "Urography", "Maximum", "Monoenergetic", "Nefrograficzna", "Oncology",
+            "Filter", "Kernel", "Postcontrast", "Triphasic", "Nierenphase", "Parenchyma", "Minus", "Biphasic",
+            "Angiography", "Oberbauch", "Projection", "Staging", "Urography", "Maximum", "Monoenergetic",
+            "Nefrograficzna", "Oncology",
         )),
-        ("高^强", "高强度"), ("安^全", "安全"), ("冠^状位", "冠状位"), ("时^相", "时相"), ("金^属", "金属伪影"), ("强^化", "强化扫描"),
+        ("高^强", "高强度"), ("安^全", "安全"), ("冠^状位", "冠状位"), ("时^相", "时相"), ("金^属", "金属伪影"),
+        ("强^化", "强化扫描"),
         ("石^强", "结石 强化"), ("时^间", "延迟时间"), ("高^密度", "高密度"), ("全^程", "全程"), ("冠^状面", "冠状面"),
     ],
 )  # fmt: skip

@@ -181,12 +181,12 @@ def test_a_mask_path_that_names_the_patient_is_kept_and_said(tmp_path: Path) -> 
         assert not any("share" in told(note) or "paths" in told(note) for note in notes)
 
 
-def with_mask(folder: Path, cell: str) -> Tally:
+def with_mask(folder: Path, cell: str, *, scanned_dir: Path | None = None) -> Tally:
     """A patient whose mask is named in the joined table, in the tables that a scan writes to the folder."""
     grades = read_grades(grades_of(folder, f"patient_id,isup_grade,cmp_mask\nKH-98765,3,{cell}\n"))
     header = SeriesHeader(series_uid="1.2", patient_id="KH-98765", modality="CT")
     choice = Choice(header, PhaseAnswer("cmp", 0.95, ()), chosen=True, reason=Statement.of("only-series"))
-    tally = Tally(grades, paths=ScanPaths(folder / "cohort.csv"))
+    tally = Tally(grades, paths=ScanPaths((scanned_dir or folder) / "cohort.csv"))
     person = Person("P0001", "KH-98765", (header,), shares_id=False)
     tally.add(person, [choice], {header.key: "a.series"}, Identity(names=("Kowalska^Anna",), numbers=("KH-98765",)))
     return tally
@@ -222,6 +222,39 @@ def test_a_mask_whose_path_names_the_patient_is_linked_under_the_pseudonym(
 def test_other_masks_keep_their_path(tmp_path: Path, cell: str) -> None:
     assert with_mask(tmp_path, cell).cohort_rows[0]["cmp_mask"] == cell
     assert not (tmp_path / "cohort.series").exists()
+
+
+@pytest.mark.parametrize("stem", ["plain", "Kowalska"])
+def test_a_mask_is_looked_for_from_the_folder_of_the_joined_table(tmp_path: Path, stem: str) -> None:
+    for folder in ("tables/masks", "work"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / f"tables/masks/{stem}.nii.gz").write_bytes(b"mask")
+    tally = with_mask(tmp_path / "tables", f"masks/{stem}.nii.gz", scanned_dir=tmp_path / "work")
+    cell = tally.cohort_rows[0]["cmp_mask"]
+    assert cell == ("../tables/masks/plain.nii.gz" if stem == "plain" else "cohort.series/P0001-cmp-mask.nii.gz")
+    assert (tmp_path / "work" / cell).read_bytes() == b"mask"
+    assert not any("do not exist" in note for note in tally.result(ScanPaths(tmp_path / "work/cohort.csv")).notes)
+
+
+def test_a_mask_beside_the_new_table_keeps_its_path(tmp_path: Path) -> None:
+    for folder in ("tables", "work/masks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "work/masks/c1.nii.gz").write_bytes(b"mask")
+    tally = with_mask(tmp_path / "tables", "masks/c1.nii.gz", scanned_dir=tmp_path / "work")
+    assert tally.cohort_rows[0]["cmp_mask"] == "masks/c1.nii.gz"
+
+
+@pytest.mark.parametrize("cell", ["masks/c1.nii.gz", "/nowhere/c1.nii.gz"])
+def test_masks_that_do_not_exist_are_named_by_row(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "tables").mkdir()
+    tally = with_mask(tmp_path / "tables", cell, scanned_dir=tmp_path / "work")
+    notes = tally.result(ScanPaths(tmp_path / "work/cohort.csv")).notes
+    (note,) = [note for note in notes if "do not exist" in note]
+    assert "cmp_mask" in note
+    assert "row 2" in note
+    with speaking("zh"):
+        assert "exist" not in told(note)
+        assert "Correct" not in told(note)
 
 
 def test_columns_of_unknown_meaning_are_named_with_the_way_to_keep_them(tmp_path: Path) -> None:
