@@ -35,6 +35,7 @@ def never_wanted() -> tuple[re.Pattern[str], ...]:
     """Return what is removed from every description, whoever the patient is, as patterns for folded texts.
 
     Dates (with the names of months too), ages, e-mail addresses, telephone numbers that say so, and runs of six digits.
+    An id that begins like a date goes as a whole.
 
     >>> def left(text): return [text := pattern.sub("_", text) for pattern in never_wanted()][-1]
     >>> left("ct 14 may 1944 art"), left("m, 76 years"), left("ct 120 kv 3.0 mar 40"), left("tel. 601 234 567")
@@ -49,7 +50,8 @@ def never_wanted() -> tuple[re.Pattern[str], ...]:
         r"(?:tel|phone|fon|mobile|mob|handy|fax|电话|手机)\w*[\W_]{0,3}\+?\d[\d \-./()]{4,}\d",
         r"(?<!\w)\+\d{1,3}(?:[ \-./()]*\d){8,}",
         r"\d{6,}",
-        r"\d{1,4}[-./年년]\s?\d{1,2}[-./月월]\s?\d{2,4}[日일]?|\d{4}[年년]\s?\d{1,2}[月월](?:\s?\d{1,2}[日일])?",
+        r"\d{1,4}[-./年년]\s?\d{1,2}[-./月월]\s?\d{2,}(?:[-./]\d+(?!\w))*[日일]?",
+        r"\d{4}[年년]\s?\d{1,2}[月월](?:\s?\d{1,2}[日일])?",
         r"(?:昭和|平成|令和|大正|明治|民国|民國)\s?\d{1,3}年(?:\d{1,2}月)?(?:\d{1,2}日)?",
         rf"{_NO_DIGIT_BEFORE}(?:\d{{1,2}}_\d{{1,2}}_{_YEAR}|{_YEAR}_\d{{1,2}}_\d{{1,2}}){_NO_DIGIT_AFTER}",
         rf"{day}(?:[ _/-]|de|of|\x1f)*{month}(?:[ _./,-]|de|\x1f)*{_YEAR}{_NO_DIGIT_AFTER}",

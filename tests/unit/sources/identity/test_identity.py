@@ -287,3 +287,11 @@ COMMON = Identity(
 @pytest.mark.parametrize("text", ORDINARY)
 def test_names_and_numbers_that_are_ordinary_words_change_no_description(text):
     assert COMMON.removed_from(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [("see 1.2.345.6 art", "see art"), ("12/3/45678 art", "art"), ("2020.03.05.3mm art", ".3mm art")],
+)
+def test_a_number_that_begins_like_a_date_is_removed_as_a_whole(text: str, rest: str) -> None:
+    assert Identity().removed_from(text) == rest
