@@ -186,11 +186,11 @@ def _lost(lost: Sequence[VolumeError], bridged: tuple[int, ...]) -> Fault:
     if missing > 0:
         parts.append(f"{missing} slice{'s are' if missing > 1 else ' is'} missing from the series.")
     if bridged:
-        is_one = len(bridged) == 1
         numbers = ", ".join(map(str, bridged))
         parts.append(
-            f"slice{'' if is_one else 's'} {numbers}, counted from 0, {'was' if is_one else 'were'} interpolated "
-            f"between {'its' if is_one else 'their'} neighbours."
+            f"slice {numbers}, counted from 0, was interpolated between its neighbours."
+            if len(bridged) == 1
+            else f"slices {numbers}, counted from 0, were interpolated between their neighbours."
         )
     else:
         parts.append("No slice is missing between the others.")
