@@ -65,6 +65,9 @@ def salvage_study(study_path: Path, overrides: tuple[str, ...] = ()) -> tuple[St
         raw = read_toml(study_path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None, [Problem(str(study_path), "no such file", "Write one with `nephrograde init DIR`.")]
+    except IsADirectoryError:
+        remedy = "Name the study file in it, such as study.toml."
+        return None, [Problem(str(study_path), "is a folder, not a study file", remedy)]
     except (OSError, UnicodeDecodeError) as error:
         return None, [Problem(str(study_path), f"cannot be read ({error})", "Save it as UTF-8 text.")]
     except tomllib.TOMLDecodeError as error:
