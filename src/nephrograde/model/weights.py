@@ -87,7 +87,7 @@ def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> Non
         try:
             save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary_path)
         except SafetensorError as error:  # quotes the operating system
-            code = re.search(r"code: (\d+)", str(error))
+            code = re.search(r"(?:code:|os error) (\d+)", str(error))
             raise OSError(int(code[1]) if code else errno.EIO, str(error)) from error
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nephrograde.errors import RunError, WeightsError
+from nephrograde.errors import RunError, WeightsError, WriteError
 from nephrograde.files import sha256_of
 from nephrograde.model.network import Network, build_hollow_network, build_network, score
 from nephrograde.model.weights import load_initial, load_weights, save_weights, shortcut_of
@@ -181,6 +184,18 @@ def test_own_weights_round_trip(
     assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=arranged)
     images = np.random.default_rng(0).random((3, 1, *shape)).astype(np.float16)
     assert score(other, images).tolist() == score(network, images).tolist()
+
+
+def test_weights_that_cannot_be_written_say_why(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(WriteError) as caught:
+            save_weights({"a": torch.zeros(100_000)}, tmp_path / "weights.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.reason == os.strerror(errno.EFBIG)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_hollow_network_draws_nothing() -> None:
