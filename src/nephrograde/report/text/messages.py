@@ -112,7 +112,12 @@ def _told_sentences(text: str, language: Language, depth: int = 0) -> list[str]:
 
 
 def _about(sentence: str, language: Language, depth: int) -> str:
-    """Translate what follows the first colon, if that is known, as in ``study.toml: no such file``."""
+    """Translate a sentence known with another end, or what follows its first colon, as in ``a.toml: no such file``."""
+    if " " in sentence:
+        for text, gained, lost in ((sentence.removesuffix("."), "。", ""), (f"{sentence}.", "", "。")):
+            known = _known(text, language, depth) if text != sentence else None
+            if known is not None:
+                return known.removesuffix(lost) + gained
     place, colon, rest = sentence.partition(": ")
     if colon and depth < _DEEPEST:
         for text, end in ((rest, ""), (rest.removesuffix("."), "。")):

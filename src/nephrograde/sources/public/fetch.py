@@ -274,7 +274,8 @@ def _read_page(url: str, hosts: Hosts) -> tuple[bytes, str]:
             if error.code not in _AGAIN:
                 break
         except _BROKEN as error:
-            reason = str(error) or type(error).__name__
+            cause = getattr(error, "reason", error)  # urllib wraps what the operating system says
+            reason = str(getattr(cause, "strerror", "") or cause) or type(error).__name__
     remedy = "Check the connection and run the same command again; complete files are kept."
     raise InputError([Problem(url.partition("?")[0], f"cannot be read: {reason}", remedy)])
 

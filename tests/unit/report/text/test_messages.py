@@ -269,3 +269,30 @@ def test_lists_of_names_have_chinese_commas(text: str) -> None:
         said = told(text)
     assert ", " not in said.split("。")[0], said
     assert "、" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a/b.txt cannot be written: it is not a folder. Name another folder, or move it away.",
+        "holds a number of more than 15 digits, of which a spreadsheet keeps 15",
+        "holds the error #N/A",
+        "holds a formula whose result is not in the file",
+        "input should be a valid array (got 3)",
+        "split.learning_curve item 2",
+        "cannot be read: Name or service not known",
+        "cannot be read: the server answers 404",
+        "cannot be read: the read operation timed out",
+    ],
+)
+def test_a_fault_is_wholly_in_chinese(text: str) -> None:
+    with speaking("zh"):
+        said = told(text)
+    assert not re.search(r"[a-z]{2,} [a-z]{2,}", said), said
+
+
+def test_patients_are_counted_once_in_chinese() -> None:
+    with speaking("zh"):
+        said = told("0.3 of 4 patients is 1 test patient, so one class is missing from the test set")
+    assert "例测试患者例" not in said
+    assert "1例测试患者" in said
