@@ -135,7 +135,7 @@ class Journal:
             return tuple(self._entries)
 
     def labels(self) -> dict[str, PatientLabels]:
-        """Read what the entries say of each patient; errors are those of :meth:`entries`."""
+        """Read what the entries say of each patient; errors are those of :meth:`Journal.entries`."""
         with self._guard:
             self.entries()
             return dict(self._labels)

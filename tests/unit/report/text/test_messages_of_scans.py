@@ -171,6 +171,7 @@ def _blocks(scope: ast.AST) -> list[list[ast.stmt]]:
 
 def _given(node: ast.AST, name: str) -> list[ast.expr]:
     """The values that a statement gives a name."""
+    pairs: list[tuple[ast.expr, ast.expr]]
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         pairs = [(node.target, node.value)]
     elif isinstance(node, ast.Assign):
