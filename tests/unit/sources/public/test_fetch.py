@@ -1,3 +1,6 @@
+import errno
+import os
+import socket
 import threading
 from dataclasses import replace
 
@@ -5,6 +8,7 @@ import pytest
 
 from nephrograde.errors import DownloadError, InputError
 from nephrograde.sources.public.fetch import (
+    Hosts,
     RemoteFile,
     StoppedError,
     fetch_file,
@@ -145,3 +149,12 @@ def test_a_host_that_is_not_there_or_no_web_address_is_named(public):
         read_url("http://127.0.0.1:9/x", public.hosts)
     with pytest.raises(InputError, match="not a web address"):
         read_url("file:///etc/passwd", public.hosts)
+
+
+def test_a_server_that_does_not_answer_is_described_in_plain_words():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listened on: connections are refused
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(InputError) as caught:
+            read_url(f"{address}/list", Hosts(idc=address, tries=1, wait_s=0.0, timeout_s=5.0))
+    assert caught.value.problems[0].what == f"cannot be read: {os.strerror(errno.ECONNREFUSED)}"
