@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nephrograde.errors import DownloadError, InputError
+from nephrograde.sources.public.cohorts import Hosts
 from nephrograde.sources.public.fetch import (
-    Hosts,
     RemoteFile,
     StoppedError,
     fetch_file,
