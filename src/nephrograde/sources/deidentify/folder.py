@@ -38,7 +38,7 @@ _BYTE_ORDERS = {
     (False, True): EXPLICIT,
     (False, False): BIG_ENDIAN,
 }
-RULES = 3
+RULES = 4
 """Increase when copies are made differently; those of earlier runs are then written again."""
 
 
