@@ -18,7 +18,7 @@ from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.pages.page import Numbering
-from nephrograde.report.tables.evidence import evidence_sections
+from nephrograde.report.tables.evidence import evidence_sections, shared_notes
 from nephrograde.report.tables.out_of_fold import out_of_fold_words
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.baselines import only_baseline
@@ -73,7 +73,7 @@ def render(record: Results, tables: dict[str, Any] | None) -> str:
     )
     environment.filters.update(decimal=decimal)
     said = lambda sentence, **values: escape(translated(sentence)).format(**values)  # noqa: E731
-    environment.globals.update(t=said, numbering=Numbering(), only_baseline=only_baseline)
+    environment.globals.update(t=said, numbering=Numbering(), only_baseline=only_baseline, shared_notes=shared_notes)
     contents: dict[str, Any] = {"run": record, "study": record.study, "synthetic": "SYNTHETIC DATA", "figures": {}}
     contents["top_names"] = []
     contents |= {"language": spoken(), "split_words": split_words(record)}
