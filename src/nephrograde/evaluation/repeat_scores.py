@@ -60,7 +60,7 @@ def score_repeats(
 ) -> list[RepeatScores]:
     """Collect the scores of all repeats but the first.
 
-    Networks are brought to one scale within each repeat, as in the first fit. Baselines are fitted anew on the folds of
+    Networks are brought to one scale within each repeat, as in the first fit. Baselines are fitted again on the folds of
     each repeat; they have no seed.
 
     Args:
