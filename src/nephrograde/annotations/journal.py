@@ -33,7 +33,7 @@ _REMEDY = "Restore the file from a copy, or correct the line; the journal is not
 class Journal:
     """One reader's journal in a folder of annotations; safe for threads and processes.
 
-    After every entry, the result ``<reader>.csv`` is written again from the whole journal. If that cannot be written,
+    After every entry, ``<reader>.csv`` is written again from the whole journal. If that cannot be written,
     for instance because a spreadsheet has it open, the entry is saved all the same, ``unwritten`` says why, and the
     next entry writes it.
 
