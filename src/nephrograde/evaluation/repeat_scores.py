@@ -60,8 +60,8 @@ def score_repeats(
 ) -> list[RepeatScores]:
     """Collect the scores of all repeats but the first.
 
-    Networks are brought to one scale within each repeat, as in the first fit. Baselines are fitted again on the folds of
-    each repeat; they have no seed.
+    Networks are brought to one scale within each repeat, as in the first fit. Baselines are fitted again on the folds
+    of each repeat; they have no seed.
 
     Args:
         study: The resolved study.
