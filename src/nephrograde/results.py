@@ -23,7 +23,8 @@ from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.evaluation.scores import Scores, read_scores
+from nephrograde.evaluation.score_table import read_scores
+from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
 from nephrograde.evaluation.threshold import Threshold

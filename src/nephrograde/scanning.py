@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.pages.series_page import write_series_page
-from nephrograde.run.folder import page_path_of
+from nephrograde.run.quality_folder import page_path_of
 from nephrograde.sources.scan.index import plan_index
 from nephrograde.sources.scan.scan import scan_folder
 

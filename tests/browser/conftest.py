@@ -54,7 +54,7 @@ def serving(cohort_path):
 
             listening = open_socket("127.0.0.1", 0)
             access = Access("127.0.0.1", listening.getsockname()[1])
-            session = open_session(cohort_path, None, "reader-1")
+            session = open_session(cohort_path, cohort_path.with_suffix(".annotations"), "reader-1")
             stack.enter_context(Server(session, access, listening, language=language))
             return access.address
 

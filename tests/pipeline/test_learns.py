@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nephrograde.evaluation.metrics import auc
-from nephrograde.evaluation.scores import read_scores
+from nephrograde.evaluation.score_table import read_scores
 from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, prepare_study, run_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort

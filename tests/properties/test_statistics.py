@@ -32,15 +32,8 @@ from nephrograde.evaluation.power import (
     patients_for_noninferiority,
 )
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Verdict
-from nephrograde.evaluation.scores import (
-    ModelScores,
-    Score,
-    Scores,
-    SplitName,
-    paired_vectors,
-    read_scores,
-    write_scores,
-)
+from nephrograde.evaluation.score_table import read_scores, write_scores
+from nephrograde.evaluation.scores import ModelScores, Score, Scores, SplitName, paired_vectors
 from nephrograde.evaluation.threshold import youden_threshold
 from nephrograde.study import EvaluateSettings
 

@@ -74,7 +74,9 @@ def annotate(
     options: AnnotateOptions,
 ) -> None:
     """Open a page on which tumours are marked; export the annotations, or compare those of several readers."""
-    settings = _settings_of(source, options.encoding)
+    from nephrograde.cohort.stage import load_source
+
+    _, settings = load_source(source, options.encoding)
     folder = options.out or _folder_of(settings)
     if options.export is None and not options.agreement:
         from nephrograde.cli.serving import serve_page
@@ -92,16 +94,6 @@ def annotate(
         _export(settings, folder, options)
     if options.agreement:
         _compare(folder, as_json=options.as_json)
-
-
-def _settings_of(source: Path, encoding: str | None) -> CohortSettings:
-    """The ``[cohort]`` section of a study file, or one that names the table."""
-    from nephrograde.study import CohortSettings
-    from nephrograde.study_file import load_study
-
-    if source.suffix.casefold() == ".toml":
-        return load_study(source, () if encoding is None else (f'cohort.encoding="{encoding}"',)).cohort
-    return CohortSettings(table=source, encoding=encoding)
 
 
 def _folder_of(settings: CohortSettings) -> Path:

@@ -23,6 +23,7 @@ from nephrograde.terminal import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from nephrograde.sheet import Sheet
     from nephrograde.study import Study
 
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
@@ -153,21 +154,20 @@ def load_study(study_path: Path, overrides: list[str] | None, encoding: str | No
     return pipeline.load_inputs(study_path, given, tell=lambda note: say(told(note), err=True))
 
 
-def say_encoding(table_path: Path, encoding: str | None) -> None:
-    """Print in which encoding a table is read, if that was a choice."""
+def say_encoding(table_path: Path, encoding: str | None) -> Sheet | None:
+    """Print in which encoding a table is read, if that was a choice; return the table if it can be read."""
     from nephrograde.sheet import open_sheet
 
     sheet, _ = open_sheet(table_path, encoding)
     if sheet is not None and sheet.note:
         say(told(f"{sheet.name} {sheet.note}. Another can be named with --encoding."), err=True)
+    return sheet
 
 
-def say_score_columns(scores_path: Path, encoding: str | None, columns: Mapping[str, str]) -> None:
+def say_score_columns(sheet: Sheet | None, columns: Mapping[str, str]) -> None:
     """Print which headings of a score table were taken for a standard column without being told."""
     from nephrograde.evaluation.score_columns import recognise_scores
-    from nephrograde.sheet import open_sheet
 
-    sheet, _ = open_sheet(scores_path, encoding)
     recognised, problems = recognise_scores(sheet, columns) if sheet is not None else (None, [])
     if recognised is not None and recognised.recognised and not problems:
         used = [

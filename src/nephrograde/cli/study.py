@@ -160,8 +160,7 @@ def evaluate(
 
         settings = evaluate_settings(tuple(overrides))
         columns = parse_columns(options.columns or ())
-        say_encoding(source, options.encoding)
-        say_score_columns(source, options.encoding, columns)
+        say_score_columns(say_encoding(source, options.encoding), columns)
         report_path = pipeline.evaluate_table(
             source, run, settings=settings, encoding=options.encoding, columns=columns, **options.evaluation
         )

@@ -9,10 +9,12 @@ from nephrograde.cohort.annotated import find_annotations
 from nephrograde.cohort.origin import keep_origin
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
-from nephrograde.errors import InputError, RunError
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import read_json, sha256_of
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
-from nephrograde.study_file import salvage_study
+from nephrograde.sheet import open_sheet
+from nephrograde.study import CohortSettings
+from nephrograde.study_file import load_study, salvage_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
+
+_IMAGE = "_image"
 
 
 def load_inputs(
@@ -46,6 +50,32 @@ def load_inputs(
     if problems or study is None:
         raise InputError(problems)
     return study
+
+
+def load_source(source_path: Path, encoding: str | None = None) -> tuple[Study | None, CohortSettings]:
+    """Read which cohort a study file or a cohort table is about, without its patients.
+
+    Args:
+        source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images counts.
+        encoding: The encoding of a CSV table; None detects it.
+
+    Returns:
+        The study, None for a table; and the ``[cohort]`` section.
+
+    Raises:
+        InputError: If the study has mistakes, or the table cannot be read or has no column of images.
+    """
+    if source_path.suffix.casefold() == ".toml":
+        study = load_study(source_path, () if encoding is None else (f'cohort.encoding="{encoding}"',))
+        return study, study.cohort
+    sheet, problems = open_sheet(source_path, encoding)
+    if sheet is None or problems:
+        raise InputError(problems)
+    phases = tuple(heading.removesuffix(_IMAGE) for heading in sheet.headings if heading.endswith(_IMAGE))
+    if not phases:
+        remedy = "Add a column such as np_image, or name a study file that maps the headings."
+        raise InputError([Problem(sheet.name, "has no column of images", remedy)])
+    return None, CohortSettings(table=source_path, phases=phases, encoding=encoding)
 
 
 def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Cohort, Split]:

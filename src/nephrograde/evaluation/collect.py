@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.scale import ModelScale, NetworkScores, fit_scale
-from nephrograde.evaluation.scores import COLUMNS, Score, row_of
+from nephrograde.evaluation.score_table import row_of
+from nephrograde.evaluation.scores import COLUMNS, Score
 from nephrograde.files import read_rows, write_rows
 from nephrograde.model.card import read_card
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from nephrograde.run.folder import FoldFolder
+    from nephrograde.run.fold_folder import FoldFolder
 
 
 _COLUMNS = ("patient_id", "split", "is_high", "p_high")

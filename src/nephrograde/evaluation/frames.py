@@ -15,7 +15,7 @@ from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.evaluation.scores import open_scores, parse_groups, parse_scores
+from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings

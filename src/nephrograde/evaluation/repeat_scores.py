@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nephrograde.cohort.repeat import repeats_of_arm, repeats_of_split, split_of
 from nephrograde.evaluation.baseline import fit_baseline
 from nephrograde.evaluation.collect import collect_scores
-from nephrograde.evaluation.scores import COLUMNS, Scores, row_of
+from nephrograde.evaluation.score_table import row_of
+from nephrograde.evaluation.scores import COLUMNS, Scores
 from nephrograde.files import write_rows
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.scores import Score
-    from nephrograde.run.folder import FoldFolder, RunFolder
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
 
 

@@ -24,7 +24,8 @@ from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
 from nephrograde.evaluation.scale import ScaleRow
-from nephrograde.evaluation.scores import Scores, open_scores, parse_groups, parse_scores, write_scores
+from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores, write_scores
+from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.tables import write_table
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.evaluation import Evaluation
     from nephrograde.evaluation.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
-    from nephrograde.run.folder import FoldFolder, RunFolder
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings, Study
 
 _OPENING = "opening"

@@ -15,7 +15,7 @@ from nephrograde.model.network import Network, build_hollow_network
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced_folder
-from nephrograde.run.folder import FoldFolder
+from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.seal import fold_digests, read_verified, seal_fold
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
     from nephrograde.fit.job import FitJob
-    from nephrograde.run.folder import FoldFolder, RunFolder
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Watched
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import Arm, FitSettings, Study
@@ -89,7 +90,9 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
         own = study.fit_of(arm)
         files = {patient: run.volumes_dir / name for patient, name in names.items()}
         for repeat in repeats_of_arm(study, arm):
-            repeated = splits.setdefault(repeat, split_of(repeat, split, cohort, study.split))
+            if repeat not in splits:
+                splits[repeat] = split_of(repeat, split, cohort, study.split)
+            repeated = splits[repeat]
             settings = own.model_copy(update={"seed": repeat.fit_seed(own.seed)})
             everyone = {
                 "regions": names,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
-    from nephrograde.run.folder import FoldFolder
+    from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.seal import Seal
     from nephrograde.study import FitSettings
 

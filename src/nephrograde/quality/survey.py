@@ -21,7 +21,7 @@ from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
 from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.replacement import remove_ours, replaced
-from nephrograde.run.folder import QualityFolder
+from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.stage import kept_record
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.evaluation.scores import SPLITS, parse_scores
+from nephrograde.evaluation.score_table import parse_scores
+from nephrograde.evaluation.scores import SPLITS
 from nephrograde.reads.table import ModelReads, Reads, parse_reads
 
 if TYPE_CHECKING:

@@ -19,13 +19,15 @@ from pydantic import ValidationError
 
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
-from nephrograde.run.folder import FoldFolder, RunFolder
+from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.provenance import read_lock_file
 from nephrograde.study import restore_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
+
+    from nephrograde.run.folder import RunFolder
 
 T = TypeVar("T")
 _BYTES_AHEAD = 300_000_000

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nephrograde.cohort.case import Scan
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.grid import Grid
@@ -149,9 +147,6 @@ class ScanShelf:
         Raises:
             VolumeError: If the image cannot be read.
         """
-        return self._get(key, lambda: as_slices(read_volume(scan.image_path)))
-
-    def _get(self, key: tuple[int, str], read: Callable[[], Slices]) -> Slices:
         with self._lock:
             turn = self._reading.setdefault(key, threading.Lock())
         with turn:
@@ -160,7 +155,7 @@ class ScanShelf:
                     self._held.move_to_end(key)
                     return self._held[key]
             with self._turns:
-                slices = read()
+                slices = as_slices(read_volume(scan.image_path))
             with self._lock:
                 self._held[key] = slices
                 while len(self._held) > 1 and self.held_bytes > self._room_bytes:

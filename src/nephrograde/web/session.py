@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.annotations.entry import LABELS, Entry, Kind
-from nephrograde.annotations.state import PatientLabels, replay
+from nephrograde.annotations.state import PatientLabels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
 from nephrograde.web.scans import ScanShelf, Slices
@@ -98,7 +98,7 @@ class Session:
 
     def overview(self) -> list[dict[str, object]]:
         """List all patients with their phases and how far they are: open, started or done."""
-        labels = replay(self.journal.entries())
+        labels = self.journal.labels()
         return [
             {
                 "number": number,
@@ -117,7 +117,7 @@ class Session:
         """
         patient_id = self.patient(number).patient_id
         entries = [entry for entry in self.journal.entries() if entry.patient_id == patient_id]
-        labels = replay(entries).get(patient_id, PatientLabels(patient_id))
+        labels = self.journal.labels().get(patient_id, PatientLabels(patient_id))
         return {
             "number": number,
             "patient_id": patient_id,

@@ -6,11 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.journal import Journal
+from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.table import read_scans
-from nephrograde.errors import InputError, Problem
-from nephrograde.sheet import open_sheet
-from nephrograde.study import CohortSettings
-from nephrograde.study_file import load_study
+from nephrograde.errors import InputError
 from nephrograde.web.security import Access
 from nephrograde.web.server import Server, open_socket
 from nephrograde.web.session import Patient, Session
@@ -21,48 +19,31 @@ if TYPE_CHECKING:
 
     from nephrograde.report.text.language import Language
 
-_IMAGE = "_image"
 
-
-def open_session(
-    source_path: Path, annotations_dir: Path | None, reader: str, *, encoding: str | None = None
-) -> Session:
+def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str | None = None) -> Session:
     """Read the cohort of a study or of a table, and open the journal of a reader.
 
     Args:
         source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images is shown.
-        annotations_dir: The folder of annotations; by default ``<table>.annotations`` beside the cohort table.
+        folder: The folder of annotations.
         reader: The name of the reader.
         encoding: The encoding of a CSV table; None detects it.
 
     Raises:
         InputError: If the study or the table has mistakes; all are listed.
     """
-    windows: dict[str, tuple[float, float]] = {}
-    if source_path.suffix.lower() == ".toml":
-        study = load_study(source_path, () if encoding is None else (f'cohort.encoding="{encoding}"',))
-        name, settings = study.name, study.cohort
-        windows = {phase: (window.low, window.high) for phase, window in study.window.items() if not window.percentiles}
-    else:
-        name, settings = source_path.stem, _settings_of(source_path, encoding)
+    study, settings = load_source(source_path, encoding)
+    windows = {} if study is None else study.window
     scans, problems = read_scans(settings)
     if problems:
         raise InputError(problems)
-    patients = [Patient(patient_id, given) for patient_id, given in scans.items()]
-    folder = annotations_dir or settings.table.with_suffix(".annotations")
-    journal = Journal(folder, reader, phases=settings.phases)
-    return Session(name, patients, settings.phases, journal, windows)
-
-
-def _settings_of(table_path: Path, encoding: str | None) -> CohortSettings:
-    sheet, problems = open_sheet(table_path, encoding)
-    if sheet is None or problems:
-        raise InputError(problems)
-    phases = tuple(heading.removesuffix(_IMAGE) for heading in sheet.headings if heading.endswith(_IMAGE))
-    if not phases:
-        remedy = "Add a column such as np_image, or name a study file that maps the headings."
-        raise InputError([Problem(sheet.name, "has no column of images", remedy)])
-    return CohortSettings(table=table_path, phases=phases, encoding=encoding)
+    return Session(
+        source_path.stem if study is None else study.name,
+        [Patient(patient_id, given) for patient_id, given in scans.items()],
+        settings.phases,
+        Journal(folder, reader, phases=settings.phases),
+        {phase: (window.low, window.high) for phase, window in windows.items() if not window.percentiles},
+    )
 
 
 def serve(

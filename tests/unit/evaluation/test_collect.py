@@ -11,7 +11,7 @@ from nephrograde.evaluation.collect import collect_scores, write_members
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.files import read_rows, write_json, write_rows
-from nephrograde.run.folder import FoldFolder
+from nephrograde.run.fold_folder import FoldFolder
 
 
 def write_fold(folder, model, fold, rows, **changes):

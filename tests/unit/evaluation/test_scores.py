@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.scores import ModelScores, Score, Scores, paired_vectors, read_scores, write_scores
+from nephrograde.evaluation.score_table import read_scores, write_scores
+from nephrograde.evaluation.scores import ModelScores, Score, Scores, paired_vectors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from nephrograde.files import read_rows
 from nephrograde.fit.folder import FoldFit, Prediction, load_network, read_fold, write_fold
 from nephrograde.fit.history import Epoch
 from nephrograde.fit.loop import fit_fold
-from nephrograde.run.folder import FoldFolder
+from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.seal import seal_fold
 
 if TYPE_CHECKING:

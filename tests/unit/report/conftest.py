@@ -18,7 +18,8 @@ from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write
 from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ScaleRow
-from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.score_table import write_scores
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.tables import write_table as write_statistics_table
 from nephrograde.model.card import ModelCard, write_card
 from nephrograde.report.pages.study_page import write_report

@@ -42,7 +42,7 @@ def serving(cohort_path):
 
     @contextlib.contextmanager
     def serve(port=0, *, like="", **secrets):
-        session = open_session(cohort_path, None, "li")
+        session = open_session(cohort_path, cohort_path.with_suffix(".annotations"), "li")
         listening = open_socket("127.0.0.1", port, like=f"{cohort_path}{like}")
         access = Access("127.0.0.1", listening.getsockname()[1], **secrets)
         with Server(session, access, listening):

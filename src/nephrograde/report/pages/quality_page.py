@@ -10,7 +10,7 @@ from nephrograde.files import read_json, read_rows
 from nephrograde.report.pages.page import picture_uri, render, write_page
 from nephrograde.report.text.language import phase_in_words, speaking, t
 from nephrograde.report.text.numbers import NOTHING, counted
-from nephrograde.run.folder import QualityFolder
+from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.volume.finding import read_findings
 
 if TYPE_CHECKING:

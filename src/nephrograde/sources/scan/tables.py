@@ -14,7 +14,7 @@ from nephrograde.errors import InputError, Problem, RunError, VolumeError, about
 from nephrograde.files import fingerprint, read_json, sha256_of, write_rows
 from nephrograde.lock import only_writer_of
 from nephrograde.replacement import discard, make_folder, remove_leftovers, replaced, temporary_beside
-from nephrograde.run.folder import page_path_of
+from nephrograde.run.quality_folder import page_path_of
 from nephrograde.sources.scan.masks import is_mask
 from nephrograde.spreadsheet.cells import RowWriter
 from nephrograde.staging import REPLACES, Index, staged

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
-from nephrograde.evaluation.scores import Score, Scores, write_scores
+from nephrograde.evaluation.score_table import write_scores
+from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.stage import evaluate_score_table
 from nephrograde.files import sha256_of
 from nephrograde.report.pages.study_page import write_report

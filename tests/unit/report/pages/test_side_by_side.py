@@ -16,7 +16,8 @@ from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.ledger import open_test_set
 from nephrograde.evaluation.metrics import Estimate, accuracy, auc, confusion, sensitivity, specificity
 from nephrograde.evaluation.remarks import Rule, Verdict
-from nephrograde.evaluation.scores import SPLITS, Score, Scores, write_scores
+from nephrograde.evaluation.score_table import write_scores
+from nephrograde.evaluation.scores import SPLITS, Score, Scores
 from nephrograde.evaluation.tables import write_estimates
 from nephrograde.files import read_rows
 from nephrograde.report.pages.side_by_side import Difference, compare_runs, differences, flat
