@@ -212,6 +212,28 @@ def test_phone(serving, open_page, cohort_path):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 400
 
 
+WORDS = """() => [document.title, document.body.innerText, ...[...document.querySelectorAll("[aria-label], [title]")]
+  .map((element) => `${element.getAttribute("aria-label")} ${element.title}`)]"""
+
+
+def test_another_language_changes_every_word(serving, open_page):
+    page = open_page(serving(), width=400)
+    english = page.evaluate(WORDS)
+    page.locator("#language").click()
+    page.wait_for_selector("html[lang=zh-Hans]")
+    changed = page.evaluate(WORDS)
+    page.reload()
+    page.wait_for_selector("canvas[data-slice]")
+    assert changed == page.evaluate(WORDS)
+    assert changed != english
+
+    click(page, (20, 40))
+    assert page.locator("#saved").text_content() == "已保存"
+    page.locator("#language").click()
+    page.wait_for_selector("html[lang=en]")
+    assert page.locator("#saved").text_content() == "Saved"
+
+
 def test_five_hundred_patients(serving, open_page, cohort_path):
     more = [f"Q{n:03d},Q{n}/np.nii,Q{n}/up.nii" for n in range(497)]
     cohort_path.write_text("\n".join([cohort_path.read_text(encoding="utf-8"), *more]), encoding="utf-8")

@@ -13,6 +13,7 @@ const byId = (id) => document.getElementById(id);
 const store = new SliceStore();
 const view = { height: 0, zoom: 1, centre: null, cross: null, low: -60, high: 240 };
 let study, text, patients, outbox;
+let reported = null; // what was last said about saving
 let current = null; // labels of the patient who is shown, as the server and this page know them
 let panes = [];
 let active = null;
@@ -191,14 +192,19 @@ function markSlice() {
 
 // ---- what the server says
 
-function told({ waiting, fault, reason, patient, item }) {
+function told({ patient, item, ...news }) {
+  if (patient) adopt(patient);
+  else if (news.fault === "refused" && item && item.number === current?.number) load(item.number);
+  report(news);
+}
+
+function report(news) {
+  const { waiting, fault, reason } = (reported = news);
   const saved = byId("saved");
   saved.className = fault && fault !== "refused" ? "unsaved" : waiting ? "" : "saved";
   saved.textContent = fault && fault !== "refused"
     ? fill(text.unsaved, { n: waiting })
     : waiting ? text.saving : text.saved;
-  if (patient) adopt(patient);
-  else if (fault === "refused" && item && item.number === current?.number) load(item.number);
   if (fault === "reopen") say(text.reopen);
   else if (fault === "refused") say(fill(text.refused, { reason }));
   else if (fault === "unreachable") say(text.unreachable);
@@ -284,8 +290,10 @@ async function readAhead(number) {
   }
 }
 
+const phaseName = (code) => study.phases.find((phase) => phase.code === code)?.name ?? code;
+
 function build(scans) {
-  panes = scans.map((code) => new Pane(code, study.phases.find((phase) => phase.code === code)?.name ?? code, page));
+  panes = scans.map((code) => new Pane(code, phaseName(code), page));
   byId("panes").replaceChildren(...panes.map((pane) => pane.element));
   byId("tabs").replaceChildren(...panes.map((pane) => {
     const tab = button(pane.name.textContent, () => pane.canvas.focus() ?? page.chosen(pane));
@@ -381,9 +389,8 @@ function label() {
   byId("actions").replaceChildren(...tools);
   byId("windows").replaceChildren(...windows().map(([name, does]) => button(name, does)));
   byId("keys").replaceChildren(...help());
-  for (const pane of panes) {
-    pane.name.textContent = study.phases.find(({ code }) => code === pane.phase)?.name ?? pane.phase;
-  }
+  for (const pane of panes) pane.call(phaseName(pane.phase));
+  for (const tab of byId("tabs").children) tab.textContent = phaseName(tab.dataset.phase);
 }
 
 function help() {
@@ -523,6 +530,7 @@ async function start() {
     markAll();
     describe();
     draw();
+    if (reported) report(reported);
   });
   const asked = Number(location.hash.slice(1));
   const isKnown = location.hash && Number.isInteger(asked) && asked < patients.length;

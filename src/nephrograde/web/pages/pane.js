@@ -16,8 +16,8 @@ export class Pane {
     this.canvas = element("canvas");
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
-    this.canvas.setAttribute("aria-label", name);
-    this.name = element("p", "name", name);
+    this.name = element("p", "name");
+    this.call(name);
     this.state = element("p", "state");
     this.place = element("p", "place");
     this.problem = element("p", "problem");
@@ -30,6 +30,11 @@ export class Pane {
     this.canvas.addEventListener("focus", () => page.chosen(this));
     listen(this);
     new ResizeObserver(() => this.draw()).observe(this.element);
+  }
+
+  call(name) {
+    this.name.textContent = name;
+    this.canvas.setAttribute("aria-label", name);
   }
 
   show(address, geometry) {
