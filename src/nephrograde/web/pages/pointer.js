@@ -1,0 +1,106 @@
+// What the pointer does on a pane: labels, zoom, pan, window and the bar; one and two fingers.
+
+import { BAR_PX } from "./drawing.js";
+import { clamp } from "./geometry.js";
+
+const CLICK_PX = 4;
+
+export function listen(pane) {
+  const { canvas, page } = pane;
+  const fingers = new Map();
+  const where = (event) => {
+    const edge = canvas.getBoundingClientRect();
+    return [event.clientX - edge.left, event.clientY - edge.top];
+  };
+  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.focus({ preventScroll: true });
+    if (!pane.grid) return;
+    canvas.setPointerCapture(event.pointerId);
+    const [x, y] = where(event);
+    fingers.set(event.pointerId, [x, y]);
+    if (fingers.size > 1) {
+      pane.drag = { what: "touch", spread: spread(fingers), middle: middle(fingers), zoom: page.view.zoom };
+      return;
+    }
+    const isBar = event.button === 0 && x > canvas.clientWidth - BAR_PX;
+    const isPan = event.button === 1 || (event.button === 0 && event.shiftKey);
+    const what = isBar ? "bar" : isPan ? "pan" : event.button === 2 ? "window" : "label";
+    pane.drag = { what, x, y, start: pane.toIndex(x, y), centre: pane.centre, low: page.view.low, high: page.view.high };
+    if (isBar) slide(pane, y);
+    if (event.button === 1) event.preventDefault();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!pane.grid || !pane.drag) return;
+    const [x, y] = where(event);
+    if (fingers.has(event.pointerId)) fingers.set(event.pointerId, [x, y]);
+    moveDrag(pane, x, y, fingers);
+  });
+  const end = (event) => {
+    fingers.delete(event.pointerId);
+    const { drag } = pane;
+    if (!drag || !pane.grid) return;
+    if (drag.what === "touch" && fingers.size) return;
+    pane.drag = null;
+    if (drag.what === "label" && event.type === "pointerup") {
+      if (drag.box) page.boxed(pane, drag.box);
+      else page.clicked(pane, drag.start);
+    }
+    pane.draw();
+  };
+  canvas.addEventListener("pointerup", end);
+  canvas.addEventListener("pointercancel", end);
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    if (!pane.grid) return;
+    const lines = event.deltaMode === 0 ? event.deltaY / 100 : event.deltaY / 3;
+    if (event.ctrlKey) page.zoomed(Math.exp(-lines * 0.2));
+    else page.rolled(pane, lines);
+  }, { passive: false });
+}
+
+function moveDrag(pane, x, y, fingers) {
+  const { drag, page } = pane;
+  if (drag.what === "touch") {
+    const now = middle(fingers);
+    const steps = (now[1] - drag.middle[1]) / 12;
+    if (Math.abs(steps) >= 1) {
+      page.rolled(pane, Math.trunc(steps));
+      drag.middle = now;
+    }
+    page.zoomed((drag.zoom * spread(fingers)) / drag.spread / page.view.zoom);
+  } else if (drag.what === "bar") {
+    slide(pane, y);
+  } else if (drag.what === "pan") {
+    const { scale } = pane;
+    const index = [
+      drag.centre[0] - ((x - drag.x) * scale) / pane.grid.spacing[0],
+      drag.centre[1] - ((y - drag.y) * scale) / pane.grid.spacing[1],
+      pane.slice,
+    ];
+    page.panned(pane.grid.toMm(index));
+  } else if (drag.what === "window") {
+    const width = Math.max(drag.high - drag.low, 1e-6);
+    const level = (drag.high + drag.low) / 2 + ((y - drag.y) / 300) * width;
+    const wider = width * Math.exp((x - drag.x) / 200);
+    page.windowed(level - wider / 2, level + wider / 2);
+  } else if (drag.box || Math.hypot(x - drag.x, y - drag.y) > CLICK_PX) {
+    drag.box = [drag.start, pane.toIndex(x, y)];
+    pane.overlay();
+  }
+}
+
+function slide(pane, y) {
+  const share = 1 - clamp((y - 6) / (pane.canvas.clientHeight - 12), 0, 1);
+  pane.page.jumped(pane.grid.heightOf(Math.round(share * (pane.grid.size[2] - 1))));
+}
+
+function spread(fingers) {
+  const [a, b] = [...fingers.values()];
+  return Math.hypot(a[0] - b[0], a[1] - b[1]) || 1;
+}
+
+function middle(fingers) {
+  const [a, b] = [...fingers.values()];
+  return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+}

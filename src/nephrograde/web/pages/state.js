@@ -1,0 +1,29 @@
+// What all modules of the page share: the study, its sentences, the patient who is shown, and how it is shown.
+
+import { SliceStore } from "./slices.js";
+
+export const PLACES = ["point", "box", "slice"];
+
+export const store = new SliceStore();
+export const view = { height: 0, zoom: 1, centre: null, cross: null, low: -60, high: 240 };
+export const state = {
+  study: null,
+  text: null,
+  patients: null,
+  outbox: null,
+  current: null, // labels of the patient who is shown, as the server and this page know them
+  panes: [],
+  active: null,
+  corner: null, // first corner of a box that is set by keyboard
+};
+
+export const byId = (id) => document.getElementById(id);
+export const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+export const phaseName = (code) => state.study.phases.find((phase) => phase.code === code)?.name ?? code;
+
+export async function get(address) {
+  const reply = await fetch(address);
+  const content = await reply.json();
+  if (!reply.ok) throw Object.assign(new Error(content.reason), { status: reply.status });
+  return content;
+}

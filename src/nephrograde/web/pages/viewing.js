@@ -1,0 +1,79 @@
+// How the patient is looked at: the slice, zoom, window and active phase that all panes share, and what a pane calls.
+
+import { change } from "./changes.js";
+import { clamp, writePoint } from "./geometry.js";
+import { joined, labelsOf } from "./labels.js";
+import { describe, draw } from "./screen.js";
+import { byId, fill, state, store, view } from "./state.js";
+
+const CT_WINDOWS = [["window_kidney", -60, 240], ["window_soft", -125, 225], ["window_bone", -500, 1300]];
+let rolling = 0;
+
+export const page = {
+  view,
+  store,
+  labelsOf,
+  chosen(pane) {
+    state.active = pane;
+    for (const one of state.panes) one.element.classList.toggle("active", one === pane);
+    for (const tab of byId("tabs").children) tab.setAttribute("aria-pressed", tab.dataset.phase === pane.phase);
+    describe();
+    draw();
+  },
+  rolled(pane, lines) {
+    rolling += lines;
+    const steps = Math.trunc(rolling);
+    rolling -= steps;
+    if (steps) page.jumped(pane.grid.heightOf(clamp(pane.slice - steps, 0, pane.grid.size[2] - 1)));
+  },
+  jumped(height) {
+    Object.assign(view, { height, isMoved: true });
+    draw();
+  },
+  zoomed(factor) {
+    view.zoom = clamp(view.zoom * factor, 1, 20);
+    if (view.zoom === 1) view.centre = null;
+    draw();
+  },
+  panned(mm) {
+    view.centre = mm;
+    draw();
+  },
+  windowed(low, high) {
+    Object.assign(view, { low, high });
+    draw();
+  },
+  wanted(pane, numbers) {
+    const { panes } = state;
+    pane.wanted = numbers.map((k) => pane.sliceAddress(k));
+    const longest = Math.max(...panes.map((one) => one.wanted?.length ?? 0));
+    const addresses = [];
+    for (let n = 0; n < longest; n += 1) addresses.push(...panes.map((one) => one.wanted?.[n]).filter(Boolean));
+    store.want(addresses);
+  },
+  drawn(pane, k) {
+    const { text } = state;
+    const z = pane.grid.heightOf(k).toFixed(1);
+    const carried = labelsOf(pane).find(({ isCarried }) => isCarried);
+    const from = carried ? ` · ${fill(text.carried, { phase: carried.from })}` : "";
+    pane.place.textContent = fill(text.slice_of, { k: k + 1, n: pane.grid.size[2], z }) + from;
+  },
+  clicked(pane, index) {
+    view.cross = pane.grid.toMm(index);
+    change(pane, "point", writePoint(view.cross));
+  },
+  boxed(pane, [a, b]) {
+    if (Math.abs(a[0] - b[0]) < 1 || Math.abs(a[1] - b[1]) < 1) return;
+    change(pane, "box", joined(pane, a, b));
+  },
+};
+
+export const fullRange = (pane) => page.windowed(pane.geometry.low, pane.geometry.high);
+
+// The windows by name, in the order of their digit keys.
+export function windows() {
+  const { study, text } = state;
+  const ct = CT_WINDOWS.map(([name, low, high]) => [text[name], () => page.windowed(low, high)]);
+  const own = study.windows.map(({ name, low, high }) => [name, () => page.windowed(low, high)]);
+  return [...ct, [text.window_full, () => state.active?.grid && fullRange(state.active)], ...own];
+}
