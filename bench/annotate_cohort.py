@@ -107,7 +107,8 @@ class Reader:
                 self.press("a")
                 continue
             self.scroll(number, truth)
-            self.wait(THINK_S)
+            if drawn_mm is None:  # in the other phases, the reader knows what to draw
+                self.wait(THINK_S)
             self.drag(number, truth)
             drawn_mm = truth.corners_mm if drawn_mm is None else drawn_mm  # the page carries that of the first phase
         self.page.wait_for_selector("#saved.saved")
