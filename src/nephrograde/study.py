@@ -22,6 +22,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+MOST_ERROR_MM = 100.0
+"""A reader who is further off has annotated something else."""
 
 
 class Section(BaseModel):
@@ -116,7 +118,8 @@ class SplitSettings(Section):
 class ImageSettings(Section):
     """``[image]``: the field of view of a sample, in mm, so that the tumour's size is preserved.
 
-    ``assumed_tumour_mm`` is used as the tumour's extent if only a point, or a box on one slice, was given.
+    ``assumed_tumour_mm`` is used as the tumour's extent if only a point, a slice, or a box on one slice, was given.
+    ``whole_mm`` is the width of the slices of an arm that is given a slice and no place on it.
     """
 
     place = ("image",)
@@ -126,6 +129,7 @@ class ImageSettings(Section):
     box_voxels: tuple[Count, Count, Count] = (128, 128, 32)
     box_mm: tuple[Positive, Positive, Positive] = (140.0, 140.0, 160.0)
     assumed_tumour_mm: Positive = 40.0
+    whole_mm: Positive = 400.0
     antialias: bool = True
 
 
@@ -209,7 +213,9 @@ class FitSettings(Section):
 class Arm(Section):
     """``[[arm]]``: one kind of supervision with its network.
 
-    With ``slices``, the arm is weak: a 2D network on that many axial slices. Without it: a 3D network on a box.
+    With ``slices``, the arm is weak: a 2D network on that many axial slices; the ``neighbours`` slices below and above
+    each of them are further channels. Without it: a 3D network on a box. At the level "none", the slices are those
+    through each kidney, or there is a box around each kidney.
     """
 
     place = ("arm", 0)
@@ -217,6 +223,7 @@ class Arm(Section):
     name: Name
     supervision: Supervision
     slices: Count | None = None
+    neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     fit: dict[str, Any] = {}
 
     def _arms(self) -> tuple[Arm, ...]:
@@ -227,12 +234,15 @@ class Arm(Section):
         """2 for an arm on slices, 3 for an arm on a box."""
         return 2 if self.slices else 3
 
-    @field_validator("supervision")
-    @classmethod
-    def _built(cls, supervision: Supervision) -> Supervision:
-        if supervision in {Supervision.NONE, Supervision.SLICE}:
-            raise ValueError(f'supervision "{supervision}" is not implemented yet; use "point", "box" or "mask"')
-        return supervision
+    @model_validator(mode="after")
+    def _has_view(self) -> Self:
+        if self.supervision is Supervision.SLICE and self.slices is None:
+            raise ValueError(
+                'supervision "slice" gives no place for a box, so the arm needs slices, such as slices = 1'
+            )
+        if self.neighbours and self.slices is None:
+            raise ValueError("neighbours are channels of a 2D network, so the arm needs slices, such as slices = 1")
+        return self
 
 
 class MaskSettings(Section):
@@ -249,6 +259,30 @@ class MaskSettings(Section):
     label: str = ""
     tumours: Literal["largest", "all"] = "largest"
     carry: Literal["position", "rigid", "off"] = "position"
+
+
+class AnnotationSettings(Section):
+    """``[annotation]``: how cheaper annotations are derived from more expensive ones, and what each kind costs.
+
+    A derived point, corner of a box, or slice is moved by a normally distributed error with the standard deviation
+    ``error_mm`` along each axis, drawn from ``seed``, the patient, the phase and the level. "readers" takes its size
+    from the differences between the readers in the folder of ``cohort.annotations``. ``minutes`` are those per patient,
+    by level.
+    """
+
+    place = ("annotation",)
+
+    error_mm: float | Literal["readers"] = 0.0
+    seed: Annotated[int, Field(ge=0)] = 20260415
+    minutes: dict[Supervision, Annotated[float, Field(ge=0)]] = {}
+
+    @field_validator("error_mm", mode="before")
+    @classmethod
+    def _is_size(cls, error_mm: object) -> object:
+        is_number = isinstance(error_mm, int | float) and not isinstance(error_mm, bool)
+        if error_mm != "readers" and not (is_number and 0 <= error_mm <= MOST_ERROR_MM):  # type: ignore[operator]
+            raise ValueError(f'is neither a number of mm from 0 to {MOST_ERROR_MM:g} nor "readers"')
+        return error_mm
 
 
 class EvaluateSettings(Section):
@@ -318,6 +352,7 @@ class Study(Section):
     image: ImageSettings = ImageSettings()
     window: dict[str, Window] = {}
     masks: MaskSettings = MaskSettings()
+    annotation: AnnotationSettings = AnnotationSettings()
     augment: AugmentSettings = AugmentSettings()
     fit: FitSettings = FitSettings()
     evaluate: EvaluateSettings = EvaluateSettings()

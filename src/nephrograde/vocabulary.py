@@ -63,7 +63,8 @@ class Supervision(StrEnum):
     def choose(self, given: Collection[Supervision]) -> Supervision | None:
         """Choose the annotation that a model of this level is given: its own kind, else the next more expensive one.
 
-        A cheaper annotation is derived from a more expensive one, never the reverse.
+        A cheaper annotation is derived from a more expensive one, never the reverse. A model of level none is given
+        nothing.
 
         Args:
             given: The kinds of annotation that a scan has.
@@ -72,9 +73,11 @@ class Supervision(StrEnum):
             None where nothing that was given is of this level or above it.
 
         >>> given = {Supervision.SLICE, Supervision.BOX, Supervision.MASK}
-        >>> Supervision.POINT.choose(given), Supervision.MASK.choose({Supervision.BOX})
-        (<Supervision.BOX: 'box'>, None)
+        >>> Supervision.POINT.choose(given), Supervision.MASK.choose({Supervision.BOX}), Supervision.NONE.choose(given)
+        (<Supervision.BOX: 'box'>, None, <Supervision.NONE: 'none'>)
         """
+        if self is Supervision.NONE:
+            return self
         return next((level for level in Supervision if level.cost >= self.cost and level in given), None)
 
 

@@ -88,6 +88,18 @@ def test_fit_of_an_arm_replaces_single_keys(tmp_path: Path) -> None:
     assert study.fit_of(strong) == FitSettings(batch_size=4, epochs=7)
 
 
+def test_levels_without_a_place_and_their_keys_are_read(tmp_path: Path) -> None:
+    overrides = ("arm.strong.supervision=none", "arm.weak-1.supervision=slice", "arm.weak-1.neighbours=2")
+    study = load_study(study_at(tmp_path, SOUND), (*overrides, "annotation.minutes.box=1.5", "annotation.error_mm=2"))
+    assert [(arm.supervision, arm.dimensions, arm.neighbours) for arm in study.arm] == [
+        (Supervision.SLICE, 2, 2),
+        (Supervision.NONE, 3, 0),
+    ]
+    assert (study.annotation.error_mm, study.annotation.minutes) == (2.0, {Supervision.BOX: 1.5})
+    assert restore_study(json.loads(json.dumps(study.model_dump(mode="json")))) == study
+    assert load_study(study_at(tmp_path, SOUND), ("annotation.error_mm=readers",)).annotation.error_mm == "readers"
+
+
 def test_weights_lie_beside_the_study_file(tmp_path: Path) -> None:
     weights = f'{{ path = "w/a.pt", sha256 = "{"0" * 64}" }}'
     overrides = (f"fit.weights_3d={weights}", f"arm.weak-1.fit={{ epochs = 2, weights_2d = {weights} }}")
@@ -172,7 +184,13 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
         ("window.up={low=1, high=1}", "window.up", "low (1) must be below high (1)", "Correct"),
         ("window.up={low=-1, high=9, percentiles=true}", "window.up", "percentiles lie between 0 and 100", "Correct"),
         ("arm.strong.name='weak-1'", "arm.weak-1.name", "another arm has this name (got 'weak-1')", "Correct"),
-        ("arm.strong.supervision='none'", "arm.strong.supervision", "is not implemented yet", "Correct"),
+        ("arm.strong.supervision='slice'", "arm.strong", 'supervision "slice" gives no place for a box', "Correct"),
+        ("arm.strong.neighbours=1", "arm.strong", "neighbours are channels of a 2D network", "Correct"),
+        ("annotation.error_mm='reader'", "annotation.error_mm", "is neither a number of mm", "Correct"),
+        ("annotation.error_mm=-1", "annotation.error_mm", 'nor "readers" (got -1)', "Correct"),
+        ("annotation.error_mm=true", "annotation.error_mm", 'nor "readers" (got True)', "Correct"),
+        ("annotation.errors_mm=1", "annotation.errors_mm", "unknown key", "Did you mean 'error_mm'?"),
+        ("annotation.minutes.box=-1", "annotation.minutes.box", "greater than or equal to 0", "Correct"),
         ("arm.strong.supervision='scribble'", "arm.strong.supervision", "'none', 'slice', 'point'", "Correct"),
         ("arm=3", "arm", "input should be a valid array (got 3)", "[[arm]]"),
         ("arm=['weak']", "arm.1", "object (got 'weak')", "Correct"),
@@ -200,7 +218,7 @@ phases = ["CMP", "np"]
 folds = "5"
 [[arm]]
 name = "a"
-supervision = "none"
+supervision = "nothing"
 fit = { epoch = 0 }
 [[arm]]
 name = "a"

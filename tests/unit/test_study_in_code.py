@@ -122,7 +122,7 @@ def test_an_arm_names_itself_and_the_keys_of_its_own_fit() -> None:
     given = {"name": "strong", "supervision": "mask", "fit": {"epochz": 3, "batch_size": 1}}
     places = [place for place, *_ in problems_in_code(Arm, given)]
     assert places == ["arm.strong.fit.batch_size", "arm.strong.fit.epochz"]
-    assert [place for place, *_ in problems_in_code(Arm, {"supervision": "none"})] == [
+    assert [place for place, *_ in problems_in_code(Arm, {"supervision": "nothing"})] == [
         "arm.1.name",
         "arm.1.supervision",
     ]

@@ -25,7 +25,7 @@ class Scan:
     """One phase of one patient: the path of its image, and its annotations.
 
     If the image consists of several exported pictures, ``further_paths`` lists those after the first; ``pixel_mm`` is
-    their pixel size, if given. A scan with a ``state`` is left out.
+    their pixel size, if given. A scan with a ``state`` is left out. ``kidneys_path`` is a mask of both kidneys.
     """
 
     phase: str
@@ -37,6 +37,7 @@ class Scan:
     further_paths: tuple[Path, ...] = ()
     pixel_mm: float | None = None
     state: ScanState = ""
+    kidneys_path: Path | None = None
 
     @property
     def image_paths(self) -> tuple[Path, ...]:
@@ -93,5 +94,6 @@ class Cohort:
     def has_dicom(self) -> bool:
         """Whether an image or mask may be DICOM, judged by file names; folders may be DICOM too."""
         scans = [scan for case in self.cases for scan in case.scans.values()]
-        paths = [path for scan in scans for path in (*scan.image_paths, scan.mask_path) if path is not None]
+        files = [file for scan in scans for file in (*scan.image_paths, scan.mask_path, scan.kidneys_path)]
+        paths = [path for path in files if path is not None]
         return not all(path.name.casefold().endswith(_NOT_DICOM) for path in paths)

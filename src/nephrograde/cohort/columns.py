@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLINICAL_NUMBERS = ("age_years", "size_cm", "volume_ml")
 """Clinical columns that the baselines and the report read as numbers."""
 
-_SCAN_KINDS = ("image", "mask", "point", "box", "slice", "pixel_mm")
+_SCAN_KINDS = ("image", "mask", "point", "box", "slice", "pixel_mm", "kidneys")
 _KEPT_NAMES = ("is_high", "grade")
 _SHOWN = 20  # columns listed in a message
 

@@ -219,7 +219,7 @@ def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -
 
 
 def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan | None:
-    image, mask = row.cell(f"{phase}_image"), row.cell(f"{phase}_mask")
+    image, mask, kidneys = (row.cell(f"{phase}_{kind}") for kind in ("image", "mask", "kidneys"))
     point = _read_place(row, f"{phase}_point", parse=parse_point, rule=POINT_RULE, faults=faults)
     box = _read_place(row, f"{phase}_box", parse=parse_box, rule=BOX_RULE, faults=faults)
     slice_place = _read_place(row, f"{phase}_slice", parse=parse_slice, rule=SLICE_RULE, faults=faults)
@@ -227,10 +227,19 @@ def _read_scan(row: Row, phase: str, *, base_dir: Path, faults: Faults) -> Scan 
     image_paths = [_as_path(text, base_dir) for text in image.split(";") if text.strip()]
     if image_paths:
         mask_path = _as_path(mask, base_dir) if mask else None
-        further_paths = tuple(image_paths[1:])
-        return Scan(phase, image_paths[0], mask_path, point, box, slice_place, further_paths, pixel_mm)
+        return Scan(
+            phase,
+            image_paths[0],
+            mask_path,
+            point,
+            box,
+            slice_place,
+            further_paths=tuple(image_paths[1:]),
+            pixel_mm=pixel_mm,
+            kidneys_path=_as_path(kidneys, base_dir) if kidneys else None,
+        )
     if f"{phase}_image" in faults.columns.heading_of:
-        for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice", "pixel_mm")):
+        for column in (f"{phase}_{kind}" for kind in ("mask", "point", "box", "slice", "pixel_mm", "kidneys")):
             if row.cell(column):
                 what = f": '{row.cell(column)}' is given, but {phase}_image is empty"
                 faults.add(row, column, what=what, remedy="Fill in the image or clear this cell.")

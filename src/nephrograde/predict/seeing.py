@@ -11,7 +11,7 @@ import numpy as np
 from nephrograde.errors import VolumeError
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.pictures import cut_pictures
-from nephrograde.sample.prepare import cut_region
+from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
@@ -82,7 +82,7 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in (*delineation.faults, *spill)]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
-    region, slices, center_mm = cut_region(volume, scanned.scan, scanned.mask, arm=arm, study=study)
+    region, slices, center_mm = Views(scanned, study).cut(volume, arm)
     seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
     if not is_hu:
         return seen

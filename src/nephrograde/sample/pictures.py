@@ -7,6 +7,7 @@ picture is the view.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,28 +48,43 @@ def cut_pictures(
         (mm from its corner; pixels if their size is unknown).
 
     Raises:
-        VolumeError: With code "picture-not-volume" for an arm that needs a scan, "annotation-missing" at the level
-            mask, "annotation-outside", "picture-place-mm", or as in reading a picture.
+        VolumeError: With code "picture-not-volume" for an arm that needs a scan or neighbouring slices,
+            "annotation-missing" at the level mask, "kidney-not-found" at the level none, "annotation-outside",
+            "picture-place-mm", or as in reading a picture.
     """
     paths = find_pictures(scan.image_paths)
     _require_weak(arm)
-    middle, annotated = _find_place(scan, len(paths))
+    is_whole = arm.supervision is Supervision.SLICE
+    middle, annotated = _find_place(
+        replace(scan, box=None, point=None) if is_whole and scan.slice_place else scan, len(paths)
+    )
     chosen = choose_slices(0, len(paths) - 1, annotated=annotated, count=arm.slices or 1)
     views, centers = [], []
     for k in chosen:
         picture = read_numbered(paths, k)
-        view, center = _cut_view(picture, scan, middle, image=study.image)
+        view, center = (
+            _cut_whole(picture, scan, image=study.image)
+            if is_whole
+            else _cut_view(picture, scan, middle, image=study.image)
+        )
         views.append(apply_window(view, study.window_of(scan.phase) if picture.is_hu else _GREYS))
         centers.append(center)
     return np.stack(views)[:, None].astype(np.float16), chosen, (*centers[0], float(chosen[0]))
 
 
 def _require_weak(arm: Arm) -> None:
-    if not arm.slices:
+    if not arm.slices or arm.neighbours:
+        needs = "neighbours need" if arm.slices else "a strong arm needs"
         raise VolumeError(
             "picture-not-volume",
-            "is an exported picture, and a strong arm needs the whole scan.",
-            "Name the scan's series in the table, or leave the strong arm out.",
+            f"is an exported picture, and {needs} the whole scan.",
+            "Name the scan's series in the table, or leave the arm out.",
+        )
+    if arm.supervision is Supervision.NONE:
+        raise VolumeError(
+            "kidney-not-found",
+            "kidneys are not searched for on exported pictures.",
+            "Name the scan's series in the table, or use an arm that is given a slice or a place.",
         )
     if arm.supervision is Supervision.MASK:
         raise VolumeError(
@@ -103,6 +119,26 @@ def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int
             "Correct the third coordinate.",
         )
     return middle, round(z)
+
+
+def _cut_whole(
+    picture: Picture, scan: Scan, *, image: ImageSettings
+) -> tuple[npt.NDArray[np.float32], tuple[float, float]]:
+    """Cut a picture around its middle at the width of a whole slice, or take all of it if its pixel size is unknown."""
+    pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm
+    width, height = picture.values.shape
+    size = image.whole_mm if pixel_mm else float(max(width, height))
+    step = pixel_mm or (1.0, 1.0)
+    center = ((width - 1) / 2 * step[0], (height - 1) / 2 * step[1])
+    view = cut_slice(
+        picture.as_volume(step),
+        0,
+        center_mm=(*center, 0.0),
+        size_mm=size,
+        pixels=image.slice_px,
+        antialias=image.antialias,
+    )
+    return view, center
 
 
 def _cut_view(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ from nephrograde.errors import RunError, VolumeError
 from nephrograde.files import finite, read_json, read_rows, sha256_of, write_json, write_rows
 from nephrograde.replacement import make_folder, replaced
 from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
+from nephrograde.sample.human_error import HumanError, error_sizes_mm
 from nephrograde.sample.pictures import cut_pictures
+from nephrograde.sample.region import Views, region_settings
 from nephrograde.sample.scanned import find_lender, read_scan
-from nephrograde.sample.slices import cut_slices
-from nephrograde.sample.target import find_target, uses_mask
-from nephrograde.sample.tumour import cut_tumour
+from nephrograde.sample.target import places_given, uses_mask
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
@@ -28,25 +28,16 @@ from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumou
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy.typing as npt
-
     from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.run.folder import RunFolder
     from nephrograde.sample.scanned import Scanned
     from nephrograde.study import Arm, Study
-    from nephrograde.vocabulary import MaskArray
-    from nephrograde.volume.volume import Volume
+    from nephrograde.volume.finding import Fault
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
 RECORD = 3
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
-LAYOUT = 2
-"""Increase whenever the same inputs would give another region, so that no old cache is reused.
-
-Settings that affect only some scans (one of several tumours, a label, a mask of another phase) are part of the names of
-those regions only, so that all other regions, and the networks fitted on them, remain valid.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +91,11 @@ def prepare_cohort(
         run: The run folder.
         advance: Called once per scan.
     """
+    error_mm = error_sizes_mm(study)
     make_folder(run.volumes_dir)
 
     def one(case: Case, scan: Scan) -> dict[str, Any]:
-        record = _prepare_scan(case, scan, study, run.volumes_dir)
+        record = _prepare_scan(case, scan, study, error_mm=error_mm, volumes_dir=run.volumes_dir)
         advance()
         return record
 
@@ -163,60 +155,24 @@ def is_region_file(run: RunFolder, name: str) -> bool:
     return name == Path(name).name and len(name) <= MOST_NAME_CHARACTERS and (run.volumes_dir / name).is_file()
 
 
-def cut_region(
-    volume: Volume, scan: Scan, mask: MaskArray | None, *, arm: Arm, study: Study
-) -> tuple[npt.NDArray[np.float16], tuple[int, ...], tuple[float, float, float]]:
-    """Cut the region that one arm sees out of one scan; used for the study and for new patients alike.
-
-    Returns:
-        Float16 ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, the slice numbers (empty for a box), and the middle
-        of the tumour in mm (LPS).
-
-    Raises:
-        VolumeError: If the annotation is missing or outside.
-    """
-    target = find_target(
-        volume, scan, mask, supervision=arm.supervision, assumed_tumour_mm=study.image.assumed_tumour_mm
-    )
-    window = study.window_of(scan.phase)
-    if arm.slices:
-        pictures, slices = cut_slices(volume, target, arm.slices, image=study.image, window=window)
-        return pictures, slices, target.center_mm
-    seen_mask = mask if arm.supervision is Supervision.MASK else None
-    return cut_tumour(volume, seen_mask, target, image=study.image, window=window), (), target.center_mm
-
-
-def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
-    """Return every setting of the study that shapes an arm's region on one phase."""
-    return {
-        "layout": LAYOUT,
-        "supervision": arm.supervision,
-        "slices": arm.slices,
-        "image": study.image.model_dump(mode="json"),
-        "window": study.window_of(phase).model_dump(mode="json"),
-    }
-
-
-def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> dict[str, Any]:
+def _prepare_scan(
+    case: Case, scan: Scan, study: Study, *, error_mm: Mapping[Supervision, float], volumes_dir: Path
+) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
     own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
     inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
+    inputs |= _kidneys_digest(case.patient_id, scan, study)
     lender = find_lender(case, scan, study)
     lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
-    identity: list[object] = [
-        case.patient_id,
-        scan.phase,
-        sorted(own.values()),
-        repr((scan.point, scan.box, scan.slice_place)),
-    ]
-    if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
-        identity.append([list(own.values()), scan.pixel_mm])
-    if scan.state:
-        identity.append(scan.state)
+    error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
+    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error) for arm in study.arm}
+    identity = _identity(case.patient_id, scan)
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
+    if error_mm:
+        shaping.append([error_mm, error.seed])
     sidecar = kept_name(case.patient_id, scan.phase, shaping, ".json")
 
     def make() -> dict[str, Any]:
@@ -231,19 +187,16 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
         if scanned is None:
             return record
         record["tumours"] = [asdict(row) for row in tumour_rows(case.patient_id, scan.phase, scanned.pieces)]
+        views = Views(scanned, study, error=error)
         for arm in study.arm:
-            shape = [identity, settings[arm.name]]
-            if scanned.choice and uses_mask(scan, arm.supervision):
-                shape.append([scanned.choice, lent])
+            borrowed = [[scanned.choice, lent]] if scanned.choice and uses_mask(scan, arm.supervision) else []
+            shape = [*shapes[arm.name], *borrowed]
             file = kept_name(case.patient_id, f"{scan.phase}-{arm.name}", shape, ".npy")
             try:
-                region = _cut_arm(case.patient_id, scanned, arm=arm, study=study, region_path=volumes_dir / file)
-                record["regions"].append(asdict(region))
-            except VolumeError as error:
-                if not scanned.lacks_mask:  # else the broken mask has been named already
-                    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
-                    faults = in_column([fault], f"{scan.phase}_image") if scanned.volume is None else [fault]
-                    record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in faults]
+                record["regions"].append(asdict(_cut_arm(case.patient_id, views, arm, volumes_dir / file)))
+            except VolumeError as caught:
+                fault = _fault_of_arm(caught, scanned, arm)
+                record["findings"] += [asdict(as_finding(one, case.patient_id, scan.phase)) for one in fault]
         return record
 
     def is_current(record: dict[str, Any]) -> bool:
@@ -251,6 +204,46 @@ def _prepare_scan(case: Case, scan: Scan, study: Study, volumes_dir: Path) -> di
 
     record = kept_record(volumes_dir / sidecar, make, is_current=is_current)
     return record | {"inputs": inputs}
+
+
+def _identity(patient_id: str, scan: Scan) -> list[object]:
+    """What a scan's regions are cut from: its files and places."""
+    own = _digests(patient_id, scan)
+    identity: list[object] = [
+        patient_id,
+        scan.phase,
+        sorted(own.values()),
+        repr((scan.point, scan.box, scan.slice_place)),
+    ]
+    if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
+        identity.append([list(own.values()), scan.pixel_mm])
+    if scan.state:
+        identity.append(scan.state)
+    return identity
+
+
+def _shape(patient_id: str, scan: Scan, arm: Arm, study: Study, *, error: HumanError) -> list[object]:
+    """Everything that shapes an arm's region, from which its name is made, except for the mask that counts."""
+    settings = region_settings(arm, scan.phase, study)
+    if arm.supervision is Supervision.NONE:  # no annotation has a part in it
+        bare = replace(scan, mask_path=None, point=None, box=None, slice_place=None)
+        kidneys = sorted(_kidneys_digest(patient_id, scan, study).values())
+        return [_identity(patient_id, bare), settings, *([kidneys] if kidneys else [])]
+    size_mm = error.size_mm.get(arm.supervision, 0.0)
+    is_moved = size_mm > 0 and arm.supervision not in places_given(scan)
+    return [_identity(patient_id, scan), settings, *([[size_mm, error.seed]] if is_moved else [])]
+
+
+def _fault_of_arm(error: VolumeError, scanned: Scanned, arm: Arm) -> list[Fault]:
+    """What kept a scan from an arm; nothing where the broken mask has been named already."""
+    if scanned.lacks_mask and error.code == "annotation-missing":
+        return []
+    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
+    phase = scanned.scan.phase
+    if scanned.volume is None:
+        return in_column([fault], f"{phase}_image")
+    is_of_kidneys = arm.supervision is Supervision.NONE and scanned.scan.kidneys_path is not None
+    return in_column([fault], f"{phase}_kidneys") if is_of_kidneys else [fault]
 
 
 def input_name(column: str, patient_id: str) -> str:
@@ -275,11 +268,20 @@ def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
     return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
 
 
-def _cut_arm(patient_id: str, scanned: Scanned, *, arm: Arm, study: Study, region_path: Path) -> Region:
+def _kidneys_digest(patient_id: str, scan: Scan, study: Study) -> dict[str, str]:
+    """SHA-256 of the mask of the kidneys, if an arm of the study reads it."""
+    path = scan.kidneys_path
+    if path is None or not path.exists() or all(arm.supervision is not Supervision.NONE for arm in study.arm):
+        return {}
+    return {input_name(f"{scan.phase}_kidneys", patient_id): sha256_of_image(path)}
+
+
+def _cut_arm(patient_id: str, views: Views, arm: Arm, region_path: Path) -> Region:
+    scanned = views.scanned
     if scanned.volume is None:
-        pictures, slices, center_mm = cut_pictures(scanned.scan, arm=arm, study=study)
+        pictures, slices, center_mm = cut_pictures(scanned.scan, arm=arm, study=views.study)
     else:
-        pictures, slices, center_mm = cut_region(scanned.volume, scanned.scan, scanned.mask, arm=arm, study=study)
+        pictures, slices, center_mm = views.cut(scanned.volume, arm)
     with replaced(region_path) as temporary_path:
         np.save(temporary_path, pictures)
     volume_ml, diameter_mm = scanned.size or (None, None)

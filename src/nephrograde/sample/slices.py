@@ -1,4 +1,4 @@
-"""The weak arm's view: axial slices, each cropped at a fixed size in mm around the tumour."""
+"""The weak arm's view: axial slices, each cropped at a fixed size in mm around the tumour or a kidney."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.vocabulary import Supervision
 from nephrograde.volume.roi import apply_window, cut_slice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.sample.target import Target
-    from nephrograde.study import ImageSettings, Window
+    from nephrograde.study import Arm, ImageSettings, Window
+    from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
 
 
@@ -48,33 +50,33 @@ def choose_slices(first: int, last: int, annotated: int, count: int) -> tuple[in
 
 
 def cut_slices(
-    volume: Volume, target: Target, count: int, *, image: ImageSettings, window: Window
+    volume: Volume, target: Target, arm: Arm, *, image: ImageSettings, window: Window
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...]]:
     """Cut a weak arm's slices out of a scan.
 
     Args:
         volume: The scan.
-        target: Where the tumour is, as far as the supervision level allows.
-        count: How many slices the arm asks for.
+        target: Where the tumour or the kidney is, as far as the supervision level allows.
+        arm: How many slices it asks for, and how many neighbours of each.
         image: Size of the crop in mm and pixels.
         window: The values mapped to 0 and 1.
 
     Returns:
-        Float16 in [0, 1], ``(slice, 1, y, x)``, and the slice numbers.
+        Float16 in [0, 1], ``(slice, channel, y, x)``, and the slice numbers. The channels are the slice with its
+        neighbours of the scan, from feet to head; where the scan ends, its last slice is repeated.
     """
-    slices = choose_slices(target.first_slice, target.last_slice, target.annotated_slice, count)
-    pictures = [
-        apply_window(
-            cut_slice(
-                volume,
-                k,
-                center_mm=target.center_on(k),
-                size_mm=image.slice_mm,
-                pixels=image.slice_px,
-                antialias=image.antialias,
-            ),
-            window,
+    slices = choose_slices(target.first_slice, target.last_slice, target.annotated_slice, arm.slices or 1)
+    size_mm = image.whole_mm if arm.supervision is Supervision.SLICE else image.slice_mm
+    top = volume.values.shape[2] - 1
+
+    def cut(k: int, center_mm: Triple) -> npt.NDArray[np.float32]:
+        return cut_slice(
+            volume, k, center_mm=center_mm, size_mm=size_mm, pixels=image.slice_px, antialias=image.antialias
         )
-        for k in slices
-    ]
-    return np.stack(pictures)[:, None].astype(np.float16), slices
+
+    pictures = []
+    for k in slices:
+        beside = range(k - arm.neighbours, k + arm.neighbours + 1)
+        planes = [cut(min(max(one, 0), top), target.center_on(k)) for one in beside]
+        pictures.append(apply_window(np.stack(planes), window))
+    return np.stack(pictures).astype(np.float16), slices

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.sample.human_error import EXACT
 from nephrograde.vocabulary import Supervision, Triple
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy.typing as npt
+
     from nephrograde.cohort.case import Scan
+    from nephrograde.sample.human_error import HumanError
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
 
@@ -42,7 +46,7 @@ def uses_mask(scan: Scan, supervision: Supervision) -> bool:
 
     Args:
         scan: The scan's row of the table, with its annotations.
-        supervision: The arm's level: point, box or mask.
+        supervision: The arm's level.
     """
     return supervision.choose({*places_given(scan), Supervision.MASK}) is Supervision.MASK
 
@@ -62,7 +66,13 @@ def places_given(scan: Scan) -> set[Supervision]:
 
 
 def find_target(
-    volume: Volume, scan: Scan, mask: MaskArray | None, *, supervision: Supervision, assumed_tumour_mm: float
+    volume: Volume,
+    scan: Scan,
+    mask: MaskArray | None,
+    *,
+    supervision: Supervision,
+    assumed_tumour_mm: float,
+    error: HumanError = EXACT,
 ) -> Target:
     """Locate the tumour with what the supervision level allows and no more.
 
@@ -73,32 +83,69 @@ def find_target(
         volume: The scan's image.
         scan: The scan's row of the table, with its annotations.
         mask: The delineated tumour on the image's grid, if there is one.
-        supervision: The arm's level: point, box or mask.
-        assumed_tumour_mm: The tumour's assumed extent if only a point is given.
+        supervision: The arm's level: slice, point, box or mask. The target of a slice is the middle of the image.
+        assumed_tumour_mm: The tumour's assumed extent if only a point or a slice is given.
+        error: By how much a place is off that is derived.
 
     Raises:
         VolumeError: Where no annotation of this level or a more expensive one exists, or it lies outside the image.
     """
     used = supervision.choose(places_given(scan) | (set() if mask is None else {Supervision.MASK}))
-    if used is Supervision.POINT and scan.point is not None:
-        target = _around(volume, resolve_point(scan.point, volume), assumed_tumour_mm)
-    elif used is Supervision.BOX and scan.box is not None:
-        low_mm, high_mm = resolve_box(scan.box, volume)
-        if supervision is Supervision.POINT:
-            target = _around(volume, _middle(low_mm, high_mm), assumed_tumour_mm)
-        else:
-            target = _in_box(volume, low_mm, high_mm)
-    elif used is Supervision.MASK and mask is not None:
-        target = _in_mask(volume, mask)
-        if supervision is Supervision.POINT:
-            target = _around(volume, _click_in(volume, mask, target.annotated_slice), assumed_tumour_mm)
-    else:
+    if used is None:
         raise VolumeError(
             "annotation-missing",
             f"there is no {supervision}, nor a more expensive annotation from which it could be derived.",
             f"Give one ({scan.phase}_{supervision} in the table, --{supervision} for a new patient), or drop the scan.",
         )
+    derived = None if used is supervision else error.draw_mm(supervision, 2 if supervision is Supervision.BOX else 1)
+    if supervision is Supervision.SLICE:
+        k = _slice_of(volume, scan, mask, used)
+        if derived is not None:
+            k += float(derived[0, 2]) / volume.spacing_mm[2]
+        return _on_slice(volume, k, assumed_tumour_mm)
+    if supervision is Supervision.POINT:
+        center_mm = _point_of(volume, scan, mask, used)
+        if derived is not None:
+            center_mm = _moved_inside(volume, center_mm, derived[0])
+        return _with_slice(volume, scan, _around(volume, center_mm, assumed_tumour_mm))
+    if used is Supervision.BOX and scan.box is not None:
+        target = _in_box(volume, *resolve_box(scan.box, volume))
+    else:
+        target = _in_mask(volume, _given(mask))
+        if derived is not None:
+            target = _in_moved_corners(volume, target, derived)
     return _with_slice(volume, scan, target)
+
+
+def _given(mask: MaskArray | None) -> MaskArray:
+    if mask is None:
+        raise ValueError("a mask is needed where no place is given")
+    return mask
+
+
+def _point_of(volume: Volume, scan: Scan, mask: MaskArray | None, used: Supervision) -> Triple:
+    """The point that is given, or the one in the middle of the box, or where a reader would click in the mask."""
+    if used is Supervision.POINT and scan.point is not None:
+        return resolve_point(scan.point, volume)
+    if used is Supervision.BOX and scan.box is not None:
+        return _middle(*resolve_box(scan.box, volume))
+    drawn = _given(mask)
+    return _click_in(volume, drawn, int(drawn.sum(axis=(0, 1)).argmax()))
+
+
+def _slice_of(volume: Volume, scan: Scan, mask: MaskArray | None, used: Supervision) -> float:
+    """The slice that is given, or that of the point or the middle of the box, or the one with most tumour."""
+    if used is Supervision.SLICE and scan.slice_place is not None:
+        return float(_inside_stack(volume, resolve_slice(scan.slice_place, volume)))
+    if used is Supervision.MASK:
+        return float(_given(mask).sum(axis=(0, 1)).argmax())
+    return _index_inside(volume, _point_of(volume, scan, mask, used))[2]
+
+
+def _on_slice(volume: Volume, k: float, extent_mm: float) -> Target:
+    x, y, count = volume.values.shape
+    own = float(np.clip(round(k), 0, count - 1))
+    return _spanning(volume, volume.to_mm(((x - 1) / 2, (y - 1) / 2, own)), extent_mm / 2 / volume.spacing_mm[2])
 
 
 def _around(volume: Volume, center_mm: Triple, extent_mm: float) -> Target:
@@ -116,20 +163,50 @@ def _in_box(volume: Volume, low_mm: Triple, high_mm: Triple) -> Target:
 
 
 def _spanning(volume: Volume, center_mm: Triple, half_slices: float) -> Target:
-    size = volume.values.shape
-    index = volume.to_index(center_mm)
-    if not all(-0.5 <= i <= n - 0.5 for i, n in zip(index, size, strict=True)):
-        raise VolumeError(
-            "annotation-outside",
-            f"the annotation at {_text(center_mm)} mm lies outside the image.",
-            "Check its unit (mm or vox) and that it was made on this series.",
-        )
-    k, top = index[2], size[2] - 1
+    k, top = _index_inside(volume, center_mm)[2], volume.values.shape[2] - 1
     return Target(
         center_mm=center_mm,
         first_slice=int(np.clip(round(k - half_slices), 0, top)),
         last_slice=int(np.clip(round(k + half_slices), 0, top)),
         annotated_slice=int(np.clip(round(k), 0, top)),
+    )
+
+
+def _index_inside(volume: Volume, place_mm: Triple) -> Triple:
+    index = volume.to_index(place_mm)
+    if not all(-0.5 <= i <= n - 0.5 for i, n in zip(index, volume.values.shape, strict=True)):
+        raise VolumeError(
+            "annotation-outside",
+            f"the annotation at {_text(place_mm)} mm lies outside the image.",
+            "Check its unit (mm or vox) and that it was made on this series.",
+        )
+    return index
+
+
+def _moved_inside(volume: Volume, place_mm: Triple, error_mm: npt.NDArray[np.float64]) -> Triple:
+    """Move a place along the axes of the scan, at most to the outermost voxels."""
+    index = np.array(volume.to_index(place_mm)) + error_mm / volume.spacing_mm
+    return volume.to_mm(np.clip(index, 0, np.array(volume.values.shape) - 1))
+
+
+def _in_moved_corners(volume: Volume, target: Target, errors_mm: npt.NDArray[np.float64]) -> Target:
+    """Move both corners of a box around a mask: its rectangles follow its middle, and its slices end elsewhere."""
+    top = volume.values.shape[2] - 1
+    middle_mm = errors_mm.mean(axis=0)
+    step_mm = volume.spacing_mm[2]
+    ends = (target.first_slice + errors_mm[0, 2] / step_mm, target.last_slice + errors_mm[1, 2] / step_mm)
+    first, last = (int(np.clip(round(end), 0, top)) for end in sorted(ends))
+    known = np.array(sorted(target.slice_centers_mm))
+    nearest = {k: int(known[np.abs(known - k).argmin()]) for k in range(first, last + 1)}
+    return Target(
+        center_mm=_moved_inside(volume, target.center_mm, middle_mm),
+        first_slice=first,
+        last_slice=last,
+        annotated_slice=int(np.clip(round(target.annotated_slice + middle_mm[2] / step_mm), first, last)),
+        slice_centers_mm={
+            k: _moved_inside(volume, target.slice_centers_mm[own], middle_mm * (1.0, 1.0, 0.0))
+            for k, own in nearest.items()
+        },
     )
 
 
@@ -164,13 +241,7 @@ def _click_in(volume: Volume, mask: MaskArray, k: int) -> Triple:
 def _with_slice(volume: Volume, scan: Scan, target: Target) -> Target:
     if scan.slice_place is None:
         return target
-    k = round(resolve_slice(scan.slice_place, volume))
-    if not 0 <= k < volume.values.shape[2]:
-        raise VolumeError(
-            "annotation-outside",
-            f"the annotated slice lies at slice {k} of an image of {volume.values.shape[2]} slices.",
-            "Check its unit (mm or vox) and that it was chosen on this series.",
-        )
+    k = _inside_stack(volume, resolve_slice(scan.slice_place, volume))
     return Target(
         center_mm=target.center_mm,
         first_slice=min(target.first_slice, k),
@@ -178,6 +249,17 @@ def _with_slice(volume: Volume, scan: Scan, target: Target) -> Target:
         annotated_slice=k,
         slice_centers_mm=target.slice_centers_mm,
     )
+
+
+def _inside_stack(volume: Volume, place: float) -> int:
+    k = round(place)
+    if not 0 <= k < volume.values.shape[2]:
+        raise VolumeError(
+            "annotation-outside",
+            f"the annotated slice lies at slice {k} of an image of {volume.values.shape[2]} slices.",
+            "Check its unit (mm or vox) and that it was chosen on this series.",
+        )
+    return k
 
 
 def _middle(low_mm: Triple, high_mm: Triple) -> Triple:

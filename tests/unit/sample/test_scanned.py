@@ -10,7 +10,8 @@ from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_box
 from nephrograde.files import fingerprint, read_rows, sha256_of
 from nephrograde.run.folder import RunFolder
-from nephrograde.sample.prepare import prepare_cohort, region_settings
+from nephrograde.sample.prepare import prepare_cohort
+from nephrograde.sample.region import region_settings
 from nephrograde.study import Arm, CohortSettings, ImageSettings, MaskSettings, Study
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.volume import write_image
