@@ -56,6 +56,7 @@ class Grader:
     @checked(
         image=PATHS,
         mask=PATH,
+        kidneys=PATH,
         box=either(TEXT, Box, remedy='Give two opposite corners, such as "i,j,k;i,j,k vox".'),
         point=either(TEXT, Point, remedy='Give a place, such as "i,j,k vox".'),
         slice=either(TEXT, SlicePlace, remedy='Give a place, such as "41 vox".'),
@@ -70,6 +71,7 @@ class Grader:
         point: str | Point | None = None,
         slice: str | SlicePlace | None = None,  # noqa: A002
         pixel_mm: float | None = None,
+        kidneys: str | Path | None = None,
     ) -> Grading:
         """Grade one scan.
 
@@ -80,6 +82,7 @@ class Grader:
             point: A place in the tumour, ``"x,y,z mm"`` or ``"i,j,k vox"``.
             slice: The axial slice to grade, ``"-312.5 mm"`` or ``"41 vox"``.
             pixel_mm: Size of a pixel of exported pictures, mm.
+            kidneys: A mask of both kidneys, for a model that is given no place; they are searched for when None.
 
         Returns:
             The probability of high grade, the call and what was read.
@@ -100,6 +103,7 @@ class Grader:
             slice_place=parse_slice(slice) if isinstance(slice, str) else slice,
             further_paths=tuple(paths[1:]),
             pixel_mm=pixel_mm,
+            kidneys_path=None if kidneys is None else Path(kidneys),
         )
         _ = self._weights  # reading and verifying them begins, while the scan is read
         seen = see(scan, self.arm, self.study)
@@ -138,6 +142,7 @@ class Grader:
             phase_probability=plausibility.phase_probability,
             kidney_gap_mm=plausibility.kidney_gap_mm,
             is_on_kidney=plausibility.is_on_kidney,
+            supervision=self.arm.supervision.value,
         )
 
     @cached_property

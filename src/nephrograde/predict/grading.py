@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.vocabulary import RESEARCH_USE_ONLY, phase_name
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, Supervision, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,8 @@ class Grading:
     ``folds_high`` counts those that call the scan high by themselves. ``call`` compares the mean with the threshold
     that the run froze on out-of-fold training scores; ``performance`` is that of the model in its study. ``phase_seen``
     is the phase that the kidneys show, with its probability, and ``kidney_gap_mm`` the distance from the tumour's edge
-    to the nearest kidney; all are None if no kidney was found. Of exported pictures there is no ``spacing_mm``,
+    to the nearest kidney, None if the model is given no place; all are None if no kidney was found. ``supervision`` is
+    the level of the model. Of exported pictures there is no ``spacing_mm``,
     ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
     """
 
@@ -72,6 +73,7 @@ class Grading:
     phase_probability: float | None
     kidney_gap_mm: float | None
     is_on_kidney: bool | None
+    supervision: str = ""
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,24 +110,26 @@ class Grading:
         return self.folds_high in {0, len(self.p_high_of_folds)}
 
     def _kidneys(self) -> list[str]:
+        phase = ""
+        if self.phase_seen is not None and self.phase_probability is not None:
+            phase = f"{phase_name(self.phase_seen)} ({self.phase_seen}, probability {self.phase_probability:.2f})"
         if self.kidney_gap_mm is None:
-            return []
+            return [f"by its kidneys, the scan is {phase}"] if phase else []
         place = "on a kidney" if self.is_on_kidney else f"{self.kidney_gap_mm:.0f} mm from the nearest kidney"
-        if self.phase_seen is None or self.phase_probability is None:
-            return [f"the region is {place}"]
-        phase = f"{phase_name(self.phase_seen)} ({self.phase_seen}, probability {self.phase_probability:.2f})"
-        return [f"the region is {place}; by its kidneys, the scan is {phase}"]
+        return [f"the region is {place}" + (f"; by its kidneys, the scan is {phase}" if phase else "")]
 
     def _seen(self) -> list[str]:
         numbers = ", ".join(map(str, self.slices))
         if self.spacing_mm is None:
             width, height, count = self.size
             return [f"{count} exported pictures, the first of {width} × {height} pixels; number {numbers} was shown"]
+        image = f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm"
         region = f"slices {numbers}" if self.slices else "a box"
-        return [
-            f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm",
-            f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)",
-        ]
+        if self.supervision == Supervision.NONE:
+            return [image, f"region: slices {numbers} through the kidneys" if self.slices else "region: both kidneys"]
+        if self.supervision == Supervision.SLICE:
+            return [image, f"region: the whole of slices {numbers}"]
+        return [image, f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)"]
 
 
 def _times(values: Iterable[float], form: str) -> str:

@@ -35,7 +35,8 @@ class Plausibility:
     Attributes:
         phase_seen: The most probable phase, such as "np".
         phase_probability: Its probability.
-        kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch.
+        kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch, None
+            if the model is given no place.
         faults: Warnings with code "phase-suspect", "region-off-kidney" or "kidney-not-found".
     """
 
@@ -50,12 +51,12 @@ class Plausibility:
         return None if self.kidney_gap_mm is None else self.kidney_gap_mm <= ON_KIDNEY_MM
 
 
-def judge_scan(volume: Volume, tumour: Tumour, *, phase: str) -> Plausibility:
+def judge_scan(volume: Volume, tumour: Tumour | None, *, phase: str) -> Plausibility:
     """Judge a scan in HU by its kidneys.
 
     Args:
         volume: The scan.
-        tumour: Where the tumour is.
+        tumour: Where the tumour is; None if the model is given no place, so that there is none to check.
         phase: The phase of the model.
 
     >>> from nephrograde.volume.volume import make_volume
@@ -70,8 +71,8 @@ def judge_scan(volume: Volume, tumour: Tumour, *, phase: str) -> Plausibility:
     if organs is None or not organs.scores:
         message = "no kidney was found, so neither the phase of the scan nor the place of the region could be checked."
         return Plausibility(faults=(Fault("kidney-not-found", "warning", message, "Check both."),))
-    gap_mm = _gap_mm(organs, tumour)
-    faults = _check_place(gap_mm)
+    gap_mm = None if tumour is None else _gap_mm(organs, tumour)
+    faults = [] if gap_mm is None else _check_place(gap_mm)
     enhancement = measure_enhancement(volume, organs)
     if enhancement is None or phase not in PHASES:
         return Plausibility(kidney_gap_mm=gap_mm, faults=tuple(faults))

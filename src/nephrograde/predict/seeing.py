@@ -13,6 +13,7 @@ from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
+from nephrograde.vocabulary import Supervision
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.masks.spill import check_mask_spill
@@ -40,7 +41,7 @@ _GREYS = (
 class Seen:
     """What the network is shown of one scan, and what the answer says of it.
 
-    ``region`` is ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, float16 in [0, 1]. ``judge`` searches for the
+    ``region`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1]. ``judge`` searches for the
     kidneys, which takes a second or two, and says whether the scan is what the model was fitted on.
     """
 
@@ -57,7 +58,8 @@ def see(scan: Scan, arm: Arm, study: Study) -> Seen:
     """Read a scan and cut what the arm's network is shown, exactly as in the study; needs no torch.
 
     Args:
-        scan: The image with the mask, box, point or slice that the arm needs; its phase is that of the model.
+        scan: The image with the mask, box, point or slice that the arm needs, if any; its phase is that of the model.
+            A place that is derived from a more expensive annotation has no simulated error here.
         arm: The arm of the model.
         study: The study that the run resolved.
 
@@ -86,7 +88,8 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
     seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
     if not is_hu:
         return seen
-    tumour = Tumour(center_mm, _radius_mm(volume, scanned, study))
+    has_place = arm.supervision not in {Supervision.NONE, Supervision.SLICE}
+    tumour = Tumour(center_mm, _radius_mm(volume, scanned, study)) if has_place else None
     return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scan.phase))
 
 

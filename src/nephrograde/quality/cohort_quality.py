@@ -82,7 +82,8 @@ def examine_cohort(
         table_findings: What is suspect about the table itself, and who has no scan; they come first.
 
     Returns:
-        The scans' faults as findings, and those of the cohort: "duplicate-image" (fatal: it would leak from training
+        The scans' faults as findings, and those of the cohort: "kidney-not-found" (a warning, if an arm of the study is
+        given no place), "duplicate-image" (fatal: it would leak from training
         to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel" and
         "mixed-thickness" (warnings).
     """
@@ -90,6 +91,7 @@ def examine_cohort(
     keys = [key for key in order if key in qualities]
     findings = [*table_findings]
     findings += [as_finding(fault, *key) for key in keys for fault in qualities[key].faults]
+    findings += _without_kidneys(cohort, study, qualities)
     findings += _duplicated_images(keys, qualities)
     findings += _patients_twice(keys, marks or {})
     for case in cohort.cases:
@@ -98,6 +100,22 @@ def examine_cohort(
     return CohortQuality(
         tuple(findings), tuple(_counts(cohort, study, qualities)), {key: qualities[key] for key in keys}
     )
+
+
+def _without_kidneys(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQuality]) -> Iterator[Finding]:
+    """Report the scans that drop out of the arms that are given no place; masks that are at fault have been named."""
+    if all(arm.supervision is not Supervision.NONE for arm in study.arm):
+        return
+    for case in cohort.cases:
+        for phase in (one for one in cohort.phases if (case.patient_id, one) in qualities):
+            quality = qualities[case.patient_id, phase]
+            is_asked = quality.is_readable and quality.is_volume and case.scans[phase].kidneys_path is None
+            if is_asked and not quality.has_kidneys:
+                message = "no kidney was found, and an arm is given no other place to look at."
+                remedy = (
+                    f"Give a mask of the kidneys ({phase}_kidneys in the table), or leave the scan to the other arms."
+                )
+                yield Finding(case.patient_id, phase, f"{phase}_image", "kidney-not-found", "warning", message, remedy)
 
 
 def quality_lines(quality: CohortQuality) -> list[str]:
@@ -235,12 +253,18 @@ def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) 
     """Whether the annotation that an arm is given of this scan can be used.
 
     A mask of another phase counts if the study transfers masks; whether it fits is determined when that is done.
-    Exported pictures can be used by arms on slices, with or without a position, unless the arm requires a mask.
+    Exported pictures can be used by arms on slices, with or without a position, unless the arm requires a mask, kidneys
+    or neighbouring slices. An arm that is given no place needs kidneys.
     """
+    if not quality.is_readable:
+        return False
     if not quality.is_volume:
-        return quality.is_readable and arm.slices is not None and arm.supervision is not Supervision.MASK
+        needs_scan = arm.supervision in {Supervision.NONE, Supervision.MASK} or arm.neighbours > 0
+        return arm.slices is not None and not needs_scan
+    if arm.supervision is Supervision.NONE:
+        return quality.has_kidneys
     sound = {*map(Supervision, quality.supervision), *([Supervision.MASK] if is_carried else [])}
-    return quality.is_readable and arm.supervision.choose(sound | places_given(scan)) in sound
+    return arm.supervision.choose(sound | places_given(scan)) in sound
 
 
 def _count(what: str, name: str, cases: Iterable[Case]) -> Count:

@@ -48,6 +48,7 @@ class ScanQuality:
         kidney_level: Index of the slice in the middle of the kidneys, if they were found.
         supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
         is_volume: False for exported pictures, which only arms on slices can use.
+        has_kidneys: Whether kidneys were found or are marked in a mask of the table, for arms that are given no place.
     """
 
     phase: str
@@ -59,6 +60,7 @@ class ScanQuality:
     kidney_level: int | None = None
     supervision: tuple[str, ...] = ()
     is_volume: bool = True
+    has_kidneys: bool = False
 
     @property
     def is_readable(self) -> bool:
@@ -117,6 +119,7 @@ def examine_scan(
         marks=slice_marks(volume),
         kernels=acquisition.kernels if acquisition else (),
         kidney_level=None if enhancement is None else find_kidney_level(volume, enhancement),
+        has_kidneys=enhancement is not None,
     )
 
 

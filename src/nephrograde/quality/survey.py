@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
@@ -23,10 +24,12 @@ from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.stage import kept_record
+from nephrograde.sample.kidneys import read_kidneys
+from nephrograde.sample.places import check_place
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
 from nephrograde.volume.dicom.series_list import sha256_of_image
-from nephrograde.volume.finding import Fault, write_findings
+from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
-CHECKS = 5
+CHECKS = 6
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each thread holds a scan and its copies in memory."""
@@ -109,7 +112,7 @@ def check_quality(
 
 def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, ScanQuality]:
     """The name of a scan's record, and the record: kept from before where nothing has changed."""
-    paths = [*scan.image_paths, *([scan.mask_path] if scan.mask_path else [])]
+    paths = [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path is not None)]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place)) + scan.state
     name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, study.masks.model_dump()])[:20]
@@ -138,11 +141,15 @@ def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
         return ScanQuality(scan.phase, tuple(faults)), b""
     volume, mask = scanned.volume, scanned.mask
     quality = examine_scan(volume, mask, phase=scan.phase, acquisition=read_acquisition(scan.image_path))
+    misplaced = _check_places(scan, scanned.scan, volume)
     places = _place_indices(scanned.scan, volume)
-    outside = [kind for kind, index in places.items() if not _is_inside(index, volume)]
-    given = [kind for kind in places if kind not in outside] + ([] if mask is None else ["mask"])
+    given = [kind for kind in places if kind not in misplaced] + ([] if mask is None else ["mask"])
     known = {fault.code for fault in quality.faults}
-    further = [fault for fault in faults if fault.code not in known] + [_outside(kind, scan) for kind in outside]
+    further = [fault for fault in faults if fault.code not in known] + [*misplaced.values()]
+    if scan.kidneys_path is not None:
+        fault = _check_kidney_mask(scan.kidneys_path, volume)
+        further += in_column([fault], f"{scan.phase}_kidneys") if fault else []
+        quality = replace(quality, has_kidneys=fault is None)
     quality = replace(quality, faults=(*quality.faults, *further), supervision=tuple(given))
     k = _slice_shown(places, volume, mask, quality)
     picture = thumbnail_png(
@@ -163,19 +170,23 @@ def _examine_pictures(picture_paths: Sequence[Path], phase: str) -> tuple[ScanQu
     return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm), low_hu=0.0, high_hu=1.0)
 
 
-def _outside(kind: str, scan: Scan) -> Fault:
-    is_seed = kind == "point" and scan.point is None
-    return Fault(
-        "annotation-outside",
-        "fatal",
-        f"the {kind} lies outside the image.",
-        "Check its unit (mm or vox) and that it was made on this series.",
-        f"{scan.phase}_{'mask' if is_seed else kind}",
-    )
+def _check_places(scan: Scan, seeded: Scan, volume: Volume) -> dict[str, Fault]:
+    """The faults of the places in the table, or of the seed point of the mask file, by kind."""
+    found = {}
+    for kind, place in (("slice", seeded.slice_place), ("point", seeded.point), ("box", seeded.box)):
+        fault = None if place is None else check_place(place, volume)
+        if fault is not None:
+            is_seed = kind == "point" and scan.point is None
+            found[kind] = fault._replace(column=f"{scan.phase}_{'mask' if is_seed else kind}")
+    return found
 
 
-def _is_inside(index: Triple, volume: Volume) -> bool:
-    return all(-0.5 <= i <= n - 0.5 for i, n in zip(index, volume.grid.size, strict=True))
+def _check_kidney_mask(mask_path: Path, volume: Volume) -> Fault | None:
+    try:
+        read_kidneys(mask_path, volume)
+    except VolumeError as error:
+        return as_fault(error)
+    return None
 
 
 def _place_indices(scan: Scan, volume: Volume) -> dict[str, Triple]:
@@ -215,6 +226,7 @@ def _from_record(record: dict[str, Any]) -> ScanQuality:
         kidney_level=record["kidney_level"],
         supervision=tuple(record["supervision"]),
         is_volume=record["is_volume"],
+        has_kidneys=record["has_kidneys"],
     )
 
 

@@ -64,7 +64,7 @@ def require_kidneys(kidneys: tuple[Target, ...], phase: str) -> tuple[Target, ..
     if not kidneys:
         raise VolumeError(
             "kidney-not-found",
-            "no kidney was found, and the arm is given no other place to look at.",
+            "no kidney was found, and an arm is given no other place to look at.",
             f"Give a mask of the kidneys ({phase}_kidneys in the table), or leave the scan to the other arms.",
         )
     return kidneys

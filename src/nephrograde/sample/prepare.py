@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
-RECORD = 3
+RECORD = 4
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 
 

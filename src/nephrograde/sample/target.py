@@ -9,6 +9,7 @@ import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.sample.human_error import EXACT
+from nephrograde.sample.places import check_place
 from nephrograde.vocabulary import Supervision, Triple
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Scan
+    from nephrograde.cohort.place import Box, Point, SlicePlace
     from nephrograde.sample.human_error import HumanError
     from nephrograde.vocabulary import MaskArray
     from nephrograde.volume.volume import Volume
@@ -109,6 +111,7 @@ def find_target(
             center_mm = _moved_inside(volume, center_mm, derived[0])
         return _with_slice(volume, scan, _around(volume, center_mm, assumed_tumour_mm))
     if used is Supervision.BOX and scan.box is not None:
+        _require_inside(scan.box, volume)
         target = _in_box(volume, *resolve_box(scan.box, volume))
     else:
         target = _in_mask(volume, _given(mask))
@@ -126,8 +129,10 @@ def _given(mask: MaskArray | None) -> MaskArray:
 def _point_of(volume: Volume, scan: Scan, mask: MaskArray | None, used: Supervision) -> Triple:
     """The point that is given, or the one in the middle of the box, or where a reader would click in the mask."""
     if used is Supervision.POINT and scan.point is not None:
+        _require_inside(scan.point, volume)
         return resolve_point(scan.point, volume)
     if used is Supervision.BOX and scan.box is not None:
+        _require_inside(scan.box, volume)
         return _middle(*resolve_box(scan.box, volume))
     drawn = _given(mask)
     return _click_in(volume, drawn, int(drawn.sum(axis=(0, 1)).argmax()))
@@ -136,10 +141,11 @@ def _point_of(volume: Volume, scan: Scan, mask: MaskArray | None, used: Supervis
 def _slice_of(volume: Volume, scan: Scan, mask: MaskArray | None, used: Supervision) -> float:
     """The slice that is given, or that of the point or the middle of the box, or the one with most tumour."""
     if used is Supervision.SLICE and scan.slice_place is not None:
-        return float(_inside_stack(volume, resolve_slice(scan.slice_place, volume)))
+        _require_inside(scan.slice_place, volume)
+        return resolve_slice(scan.slice_place, volume)
     if used is Supervision.MASK:
         return float(_given(mask).sum(axis=(0, 1)).argmax())
-    return _index_inside(volume, _point_of(volume, scan, mask, used))[2]
+    return volume.to_index(_point_of(volume, scan, mask, used))[2]
 
 
 def _on_slice(volume: Volume, k: float, extent_mm: float) -> Target:
@@ -163,7 +169,7 @@ def _in_box(volume: Volume, low_mm: Triple, high_mm: Triple) -> Target:
 
 
 def _spanning(volume: Volume, center_mm: Triple, half_slices: float) -> Target:
-    k, top = _index_inside(volume, center_mm)[2], volume.values.shape[2] - 1
+    k, top = volume.to_index(center_mm)[2], volume.values.shape[2] - 1
     return Target(
         center_mm=center_mm,
         first_slice=int(np.clip(round(k - half_slices), 0, top)),
@@ -172,15 +178,10 @@ def _spanning(volume: Volume, center_mm: Triple, half_slices: float) -> Target:
     )
 
 
-def _index_inside(volume: Volume, place_mm: Triple) -> Triple:
-    index = volume.to_index(place_mm)
-    if not all(-0.5 <= i <= n - 0.5 for i, n in zip(index, volume.values.shape, strict=True)):
-        raise VolumeError(
-            "annotation-outside",
-            f"the annotation at {_text(place_mm)} mm lies outside the image.",
-            "Check its unit (mm or vox) and that it was made on this series.",
-        )
-    return index
+def _require_inside(place: Point | Box | SlicePlace, volume: Volume) -> None:
+    fault = check_place(place, volume)
+    if fault is not None:
+        raise VolumeError(fault.code, fault.message, fault.remedy)
 
 
 def _moved_inside(volume: Volume, place_mm: Triple, error_mm: npt.NDArray[np.float64]) -> Triple:
@@ -241,7 +242,8 @@ def _click_in(volume: Volume, mask: MaskArray, k: int) -> Triple:
 def _with_slice(volume: Volume, scan: Scan, target: Target) -> Target:
     if scan.slice_place is None:
         return target
-    k = _inside_stack(volume, resolve_slice(scan.slice_place, volume))
+    _require_inside(scan.slice_place, volume)
+    k = round(resolve_slice(scan.slice_place, volume))
     return Target(
         center_mm=target.center_mm,
         first_slice=min(target.first_slice, k),
@@ -251,24 +253,9 @@ def _with_slice(volume: Volume, scan: Scan, target: Target) -> Target:
     )
 
 
-def _inside_stack(volume: Volume, place: float) -> int:
-    k = round(place)
-    if not 0 <= k < volume.values.shape[2]:
-        raise VolumeError(
-            "annotation-outside",
-            f"the annotated slice lies at slice {k} of an image of {volume.values.shape[2]} slices.",
-            "Check its unit (mm or vox) and that it was chosen on this series.",
-        )
-    return k
-
-
 def _middle(low_mm: Triple, high_mm: Triple) -> Triple:
     return (
         (low_mm[0] + high_mm[0]) / 2,
         (low_mm[1] + high_mm[1]) / 2,
         (low_mm[2] + high_mm[2]) / 2,
     )
-
-
-def _text(place_mm: Triple) -> str:
-    return ",".join(f"{value:.1f}" for value in place_mm)

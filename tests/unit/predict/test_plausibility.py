@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.case import Scan
-from nephrograde.cohort.place import parse_point
+from nephrograde.cohort.place import parse_point, parse_slice
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.plausibility import Tumour, judge_scan
 from nephrograde.predict.seeing import see
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
-from nephrograde.study import Study
+from nephrograde.study import Arm, Study
+from nephrograde.vocabulary import Supervision
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import measure_tumour
@@ -136,7 +137,21 @@ def test_the_answer_says_where_the_region_is() -> None:
     assert "the region is on a kidney; by its kidneys, the scan is nephrographic" in make_grading().as_text()
     text = make_grading(phase_seen=None, kidney_gap_mm=31.6, is_on_kidney=False).as_text()
     assert "the region is 32 mm from the nearest kidney" in text
-    assert "kidney" not in make_grading(kidney_gap_mm=None, is_on_kidney=None).as_text()
+    nothing = {"kidney_gap_mm": None, "is_on_kidney": None}
+    assert "by its kidneys, the scan is nephrographic" in make_grading(**nothing).as_text()
+    assert "kidney" not in make_grading(**nothing, phase_seen=None).as_text()
+    assert "slices 4 through the kidneys" in make_grading(supervision="none").as_text()
+    assert "region: both kidneys" in make_grading(supervision="none", slices=()).as_text()
+
+
+@pytest.mark.parametrize("level", ["none", "slice"])
+def test_a_model_without_a_place_sees_the_scan_alone(cohort_dir: Path, level: str) -> None:
+    arm = Arm(name="bare", supervision=Supervision(level), slices=1)
+    scan = Scan("np", cohort_dir / "np.nii.gz", None, None, None, parse_slice("20 vox") if level == "slice" else None)
+    seen = see(scan, arm, STUDY)
+    assert len(seen.region) == len(seen.slices) == (2 if level == "none" else 1)
+    judged = seen.judge()
+    assert (judged.phase_seen, judged.kidney_gap_mm, judged.is_on_kidney) == ("np", None, None)
 
 
 def test_folds_that_disagree_are_told_from_those_that_agree() -> None:

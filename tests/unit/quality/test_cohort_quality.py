@@ -165,6 +165,33 @@ def test_counts_say_what_each_model_can_use() -> None:
     assert numbers["usable", "strong-up"][0] == 4
 
 
+def test_arms_without_a_place_use_every_scan_with_kidneys() -> None:
+    arms = (
+        Arm(name="none", supervision=Supervision.NONE, slices=1),
+        Arm(name="none-3d", supervision=Supervision.NONE),
+        Arm(name="slice", supervision=Supervision.SLICE, slices=1),
+        Arm(name="beside", supervision=Supervision.SLICE, slices=1, neighbours=1),
+    )
+    study = Study(cohort=CohortSettings(table=Path("cohort.csv"), phases=PHASES), arm=arms)
+    seen = {"has_kidneys": True, "supervision": ()}
+    changed = {
+        ("P1", "cmp"): seen,
+        ("P2", "cmp"): {**seen, "supervision": ("slice",)},
+        ("P3", "cmp"): {"supervision": ("slice",)},
+        ("P4", "cmp"): {"is_volume": False, "supervision": ()},
+    }
+    quality = _examine(changed, study=study)
+    without = [finding[:2] for finding in _found(quality) if finding[2] == "kidney-not-found"]
+    assert without == [("P1", "up"), ("P2", "up"), ("P3", "cmp"), ("P3", "up"), ("P4", "up")]
+    usable = _usable(quality)
+    assert {name: n for name, n in usable.items() if name.endswith("cmp")} == {
+        "none-cmp": 2,
+        "none-3d-cmp": 2,
+        "slice-cmp": 3,
+        "beside-cmp": 2,
+    }
+
+
 def _usable(quality: CohortQuality) -> dict[str, int]:
     return {one.name: one.n for one in quality.counts if one.what == "usable"}
 

@@ -13,7 +13,7 @@ import pytest
 import SimpleITK
 
 from nephrograde.cohort.case import Case, Cohort, Scan
-from nephrograde.cohort.place import parse_box, parse_point
+from nephrograde.cohort.place import Box, parse_box, parse_point, parse_slice
 from nephrograde.files import read_rows
 from nephrograde.organs.enhancement import measure_enhancement
 from nephrograde.quality.scan_quality import find_kidney_level
@@ -162,6 +162,29 @@ def test_places_outside_the_image_are_named_and_not_counted(cohort: Cohort, tmp_
     assert [finding.code for finding in quality.findings if finding.severity == "fatal"] == ["annotation-outside"]
     assert quality.scans["SYN-0001", "up"].supervision == ("box",)
     assert {one.name: one.n for one in quality.counts if one.what == "usable" and one.n} == {"weak-1-up": 1}
+
+
+def test_a_box_without_area_and_a_slice_of_another_grid_are_named(cohort: Cohort, tmp_path: Path) -> None:
+    point = Box((40.0, 40.0, 5.0), (40.0, 40.0, 9.0), "vox")
+    one = _one_scan(cohort, mask_path=None, box=point, slice_place=parse_slice("500 vox"))
+    quality = check_quality(one, STUDY, tmp_path)
+    fatal = [(finding.code, finding.column) for finding in quality.findings if finding.severity == "fatal"]
+    assert fatal == [("annotation-outside", "up_slice"), ("annotation-empty", "up_box")]
+    assert quality.scans["SYN-0001", "up"].supervision == ()
+
+
+def test_kidneys_come_from_the_program_or_from_a_mask_of_the_table(cohort: Cohort, tmp_path: Path) -> None:
+    arm = Arm(name="none", supervision=Supervision.NONE, slices=1)
+    study = STUDY.model_copy(update={"arm": (arm,)})
+    tumour_path = cohort.cases[0].scans["up"].mask_path
+    for kidneys_path, usable, codes in (
+        (None, 1, set()),
+        (tumour_path, 1, set()),
+        (tmp_path / "gone.nii.gz", 0, {"file-missing"}),
+    ):
+        quality = check_quality(_one_scan(cohort, kidneys_path=kidneys_path), study, tmp_path)
+        assert {one.n for one in quality.counts if one.name == "none-up"} == {usable}
+        assert {one.code for one in quality.findings if one.column == "up_kidneys"} == codes
 
 
 def test_a_mask_that_cannot_be_read_leaves_the_image(cohort: Cohort, tmp_path: Path) -> None:

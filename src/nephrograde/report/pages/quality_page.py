@@ -195,6 +195,7 @@ def _meaning(code: str) -> str:
     return {
         "affine-conflict": t("sform and qform that disagree"),
         "anisotropic": t("strongly anisotropic voxels"),
+        "annotation-empty": t("a box without area"),
         "annotation-outside": t("a position in the table is outside the image"),
         "annotation-unknown-patient": t("annotations of patients who are not in the table"),
         "annotation-unknown-phase": t("annotations of phases that are not in the study"),
@@ -223,6 +224,8 @@ def _meaning(code: str) -> str:
         "implausible-size": t("tumour sizes that are hard to believe"),
         "implausible-volume": t("tumour volumes that are hard to believe"),
         "kidney-cut": t("slices that end inside a kidney"),
+        "kidney-not-found": t("no kidney found, for an arm without a place"),
+        "kidneys-implausible": t("a mask that is not of the kidneys"),
         "mask-air": t("air inside the tumour mask"),
         "mask-body": t("a mask of the body"),
         "mask-border": t("a tumour mask that touches the edge of the image"),

@@ -16,8 +16,9 @@ from nephrograde.report.text.messages import told
 PACKAGE = Path(str(resources.files("nephrograde")))
 MODULES = tuple(
     path.relative_to(PACKAGE).as_posix()
-    for room in ("volume", "quality")
+    for room in ("volume", "quality", "sample", "organs")
     for path in sorted((PACKAGE / room).rglob("*.py"))
+    if path.stem not in {"dataset", "radiomics"}  # about files of a run, and about packages
 )
 _BUILDERS = re.compile(r"(?:(?<!Key)(?<!Value)Error|Fault|Finding|Problem|^warn|^as_fault)$")
 _TEXTS = frozenset({"message", "remedy"})
