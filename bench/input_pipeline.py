@@ -24,11 +24,11 @@ import numpy as np
 import torch
 
 from nephrograde.fit.job import FitJob
-from nephrograde.fit.learner import is_finite, learn, load_batch, start
+from nephrograde.fit.learner import Batch, is_finite, learn, load_batch, start
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
 from nephrograde.fit.sampling import batches
 from nephrograde.sample.augment import apply, draw
-from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.dataset import Bags, SampleSet
 from nephrograde.study import AugmentSettings, FitSettings
 
 if TYPE_CHECKING:
@@ -84,17 +84,17 @@ def measure(setting: Setting, *, augmented: bool, turns: int, folder: Path) -> R
     chance = torch.Generator().manual_seed(1)
     with reproducible(machine.kind):
         learner = start(fabric, job)
-        resident = load_batch(job.learn, next(deal), fabric.device)
+        resident = load_batch(job, next(deal), fabric.device)
 
-        def step(images: torch.Tensor, is_high: torch.Tensor) -> None:
+        def step(batch: Batch) -> None:
             if augmented:
-                drawn = draw(job.augment, len(images), dimensions=setting.dimensions, generator=chance)
-                images = apply(images, drawn)
-            is_finite(learner.network, learn(learner, images, is_high, n_batch=setting.batch_size))
+                drawn = draw(job.augment, len(batch.images), dimensions=setting.dimensions, generator=chance)
+                batch = batch._replace(images=apply(batch.images, drawn, has_mask=job.has_mask))
+            is_finite(learner.network, learn(learner, batch, n_batch=setting.batch_size))
 
         sides: list[Callable[[], None]] = [
-            lambda: step(*load_batch(job.learn, next(deal), fabric.device)),
-            lambda: step(*resident),
+            lambda: step(load_batch(job, next(deal), fabric.device)),
+            lambda: step(resident),
         ]
         steps = CUDA_STEPS if machine.kind == "cuda" else 1
         seconds: list[list[float]] = [[], []]
@@ -116,8 +116,9 @@ def _make_job(setting: Setting, folder: Path) -> FitJob:
     path = folder / "samples.npy"
     np.save(path, np.random.default_rng(0).random((n_rows, *setting.shape), dtype=np.float32).astype(np.float16))
     patient_ids = tuple(f"P{number}" for number in range(n_rows))
-    samples = SampleSet(np.load(path, mmap_mode="r"), patient_ids, np.arange(n_rows) % 2 == 0)
-    nobody = SampleSet(np.zeros((0, *setting.shape), np.float16), (), np.zeros(0, dtype=bool))
+    pictures = Bags(np.load(path, mmap_mode="r"), np.ones(n_rows, np.intp))
+    samples = SampleSet(patient_ids, np.arange(n_rows) % 2 == 0, {"none": pictures})
+    nobody = SampleSet((), np.zeros(0, dtype=bool), {})
     return FitJob(
         model="bench",
         arm="bench",
@@ -130,6 +131,7 @@ def _make_job(setting: Setting, folder: Path) -> FitJob:
         test=nobody,
         fit=FitSettings(batch_size=setting.batch_size, patience=0),
         augment=AugmentSettings(),
+        has_mask=setting.dimensions == 3,
     )
 
 

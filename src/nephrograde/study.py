@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nephrograde.errors import InputError
 from nephrograde.study_faults import Location, problems_in_code, problems_of_arms, read_section
-from nephrograde.vocabulary import BaselineName, Supervision, model_id
+from nephrograde.vocabulary import BaselineName, Pooling, Supervision, model_id
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -195,7 +195,7 @@ class FitSettings(Section):
     balanced: bool = True
     patience: Annotated[int, Field(ge=0)] = 15
     inner_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    pooling: Literal["mean", "max", "noisy-or"] = "mean"
+    pooling: Pooling = "mean"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Annotated[int, Field(ge=-1)] = 1
@@ -233,6 +233,11 @@ class Arm(Section):
     def dimensions(self) -> Literal[2, 3]:
         """2 for an arm on slices, 3 for an arm on a box."""
         return 2 if self.slices else 3
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the network sees the delineation, as its last channel."""
+        return self.dimensions == 3 and self.supervision is Supervision.MASK
 
     @model_validator(mode="after")
     def _has_view(self) -> Self:

@@ -40,6 +40,8 @@ KNOWN_PHASES = {
 BaselineName: TypeAlias = Literal["size", "volume", "clinical", "clinical-no-size", "radiomics"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """Model ids of the logistic regressions that no image model is shown without."""
+Pooling: TypeAlias = Literal["mean", "max", "log-sum-exp", "noisy-or", "attention"]
+"""How a network gives one value for a patient with several pictures; see :mod:`nephrograde.model.pooling`."""
 
 
 class Supervision(StrEnum):

@@ -13,7 +13,7 @@ from nephrograde.fit.folds import assemble_job, plan_fits
 from nephrograde.fit.job import check_job
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import seal_fold
-from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.dataset import Bags, SampleSet
 from nephrograde.sample.prepare import read_prepared
 from nephrograde.sample.stage import prepare_scans
 
@@ -61,10 +61,11 @@ def test_every_model_holds_the_same_patients_out(planned):
 def test_a_split_by_image_is_caught(planned):
     """One slice of a patient is moved to the test set, as a split by image would."""
     job = planned[0][0]
+    test, learn = job.bags(job.test), job.bags(job.learn)
     moved = SampleSet(
-        np.concatenate([job.test.images, job.learn.images[:1]]),
         (*job.test.patient_ids, job.learn.patient_ids[0]),
         np.concatenate([job.test.is_high, job.learn.is_high[:1]]),
+        {job.phase: Bags(np.concatenate([test.images, learn.images[:1]]), np.append(test.counts, 1))},
     )
     with pytest.raises(RunError, match=f"{job.learn.patient_ids[0]}.*learn.*test.*by patient"):
         check_job(replace(job, test=moved))

@@ -139,9 +139,10 @@ class Tables:
         return Target(path, lambda: read_scores(path))
 
     def weights(self) -> Target:
-        network: Any = SimpleNamespace(resnet=torch.nn.Linear(4, 2))
+        layer = torch.nn.Linear(4, 2)
+        network: Any = SimpleNamespace(weights=layer.state_dict, set_weights=layer.load_state_dict)
         path = self.folder / "weights.safetensors"
-        save_weights(network.resnet.state_dict(), path)
+        save_weights(layer.state_dict(), path)
         return Target(path, lambda: load_weights(network, path))
 
     def run_lock(self) -> Target:
@@ -156,7 +157,9 @@ class Tables:
 
     def run_card(self) -> Target:
         card = ModelCard(
-            model="weak-1-cmp", arm="weak-1", phase="cmp", fold=0, dimensions=2, channels=1, shortcut="B", n_learn=8,
+            model="weak-1-cmp", arm="weak-1", phase="cmp", fold=0, dimensions=2, channels=1,
+            has_mask=False, shortcut="B", pooling="mean",
+            n_learn=8,
             n_learn_high=3, is_balanced=True,
             n_stop=2, n_held_out=4, n_test=4, best_epoch=2, epochs_run=3, precision="fp32", refit_reason="",
             device="cpu", seconds=1.5, seed=7, torch_version="2", inputs_sha256="0" * 64, settings={"fit": {}},

@@ -90,7 +90,7 @@ def test_a_volume_is_read_from_text_and_shows_no_voxels(tmp_path):
     write_image(np.arange(60, dtype=np.int16).reshape(5, 4, 3), tmp_path / "np.nii.gz", spacing_mm=(0.8, 0.8, 2.0))
     volume = ng.read_volume(str(tmp_path / "np.nii.gz"))
     assert repr(volume) == "Volume(5 × 4 × 3 voxels of 0.80 × 0.80 × 2.00 mm, int16)"
-    assert len(repr(Sample("P1", np.zeros((1, 1, 99, 99), np.float16), is_high=True))) < 60
+    assert len(repr(Sample("P1", {"cmp": np.zeros((1, 1, 99, 99), np.float16)}, is_high=True))) < 60
     assert "values" not in repr(make_volume(np.zeros((9, 9, 9)), spacing_mm=(1.0, 1.0, 1.0)))
 
 

@@ -98,7 +98,9 @@ def _write_fold(run: RunFolder, fold: int, split: Any, cohort: Any) -> None:
     one.fold_dir.mkdir(parents=True)
     one.weights_path.write_bytes(stream.bytes(1000))
     card = ModelCard(
-        model="weak-1-cmp", arm="weak-1", phase="cmp", fold=fold, dimensions=2, channels=1, shortcut="B", n_learn=8,
+        model="weak-1-cmp", arm="weak-1", phase="cmp", fold=fold, dimensions=2, channels=1,
+        has_mask=False, shortcut="B", pooling="mean",
+        n_learn=8,
         n_learn_high=3, is_balanced=True,
         n_stop=2, n_held_out=4, n_test=4, best_epoch=2, epochs_run=3, precision="fp32", refit_reason="", device="cpu",
         seconds=1.5, seed=7, torch_version="2", inputs_sha256="0" * 64, settings={"fit": {}}, synthetic=True,
@@ -313,7 +315,7 @@ def read(run: RunFolder) -> None:
 def samples(run: RunFolder) -> None:
     prepared = read_prepared(run)
     files = {patient: run.volumes_dir / name for patient, name in prepared.files("weak-1", "cmp").items()}
-    gather(read_samples(files, dict.fromkeys(files, True)), files)
+    gather(read_samples({"cmp": files}, dict.fromkeys(files, True)), files)
 
 
 def test_what_others_leave_in_a_folder_is_ignored(study: Study, whole: RunFolder, tmp_path: Path) -> None:

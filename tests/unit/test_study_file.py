@@ -179,7 +179,12 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
         ("cohort.phases=['CMP']", "cohort.phases item 1", "string should match pattern", "lower-case letters"),
         ("cohort.phases=['up', 'up']", "cohort.phases", "lists one phase twice", "Correct"),
         ("image.box_mm=[1, 2]", "image.box_mm item 3", "is missing", "Add it"),
-        ("fit.pooling='median'", "fit.pooling", "'mean', 'max' or 'noisy-or' (got 'median')", "Correct"),
+        (
+            "fit.pooling='median'",
+            "fit.pooling",
+            "'mean', 'max', 'log-sum-exp', 'noisy-or' or 'attention' (got 'median')",
+            "Correct",
+        ),
         ("window.pet={low=0, high=1}", "window.pet", "is not a phase of cohort.phases (cmp, up)", "Correct"),
         ("window.up={low=1, high=1}", "window.up", "low (1) must be below high (1)", "Correct"),
         ("window.up={low=-1, high=9, percentiles=true}", "window.up", "percentiles lie between 0 and 100", "Correct"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows, write_rows
+from nephrograde.fit.attention import RowWeight, read_attention, write_attention
 from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
 from nephrograde.model.network import Network, build_hollow_network
@@ -19,7 +22,7 @@ from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.seal import fold_digests, read_verified, seal_fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.fit.history import Epoch
@@ -28,17 +31,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one fold's network predicts for one patient it has not learnt from."""
+    """What one fold's network predicts for one patient it has not learnt from.
+
+    ``attention`` holds the weight of each of the patient's pictures; it is empty with other pooling.
+    """
 
     patient_id: str
     split: Literal["oof", "test"]
     is_high: bool
     p_high: float
+    attention: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FoldFit:
-    """One fitted network: weights of the ResNet by name, card, learning curve and predictions."""
+    """One fitted network: its weights by name, card, learning curve and predictions."""
 
     weights: Mapping[str, torch.Tensor] = field(repr=False)
     card: ModelCard
@@ -46,13 +53,22 @@ class FoldFit:
     predictions: tuple[Prediction, ...]
 
 
-def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
+def write_fold(
+    fold_fit: FoldFit, target_dir: Path, *, slices: Mapping[str, Sequence[int]] = MappingProxyType({})
+) -> None:
     """Write ``weights.safetensors``, ``card.json``, ``history.csv``, ``predictions.csv`` and their seal, ``seal.json``.
 
-    The folder is filled under a temporary name and then renamed; an older fit of that name is replaced. If several
-    processes fit together, the first writes and the others wait.
+    A network with attention also has ``attention.csv``, with the weight of each picture. The folder is filled under a
+    temporary name and then renamed; an older fit of that name is replaced. If several processes fit together, the
+    first writes and the others wait.
+
+    Args:
+        fold_fit: The fitted network.
+        target_dir: The folder of the fold.
+        slices: The slice number of each picture by patient id, where pictures are slices; used in ``attention.csv``.
     """
-    names = {path.name for path in (*FoldFolder(target_dir).paths, FoldFolder(target_dir).seal_path)}
+    target = FoldFolder(target_dir)
+    names = {path.name for path in (*target.paths, target.attention_path, target.seal_path)}
     joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     if not joined or torch.distributed.get_rank() == 0:
         with replaced_folder(target_dir, is_ours=names.__contains__) as temporary_dir:
@@ -68,6 +84,8 @@ def write_fold(fold_fit: FoldFit, target_dir: Path) -> None:
                     for p in fold_fit.predictions
                 ),
             )
+            if fold_fit.card.pooling == "attention":
+                write_attention(_weights_of(fold_fit.predictions, slices), written.attention_path)
             seal_fold(written)
     if joined:
         torch.distributed.barrier()
@@ -82,6 +100,9 @@ def read_fold(fold_dir: Path) -> FoldFit:
     network, card = load_network(fold_dir)
     fold = FoldFolder(fold_dir)
     history = read_history(fold.history_path)
+    attention: defaultdict[tuple[str, str], tuple[float, ...]] = defaultdict(tuple)
+    for one in read_attention(fold.attention_path) if card.pooling == "attention" else ():
+        attention[one.patient_id, one.split] += (one.weight,)
     try:
         predictions = tuple(
             Prediction(
@@ -89,12 +110,20 @@ def read_fold(fold_dir: Path) -> FoldFit:
                 "oof" if row["split"] == "oof" else "test",
                 row["is_high"] == "1",
                 float(row["p_high"]),
+                attention[row["patient_id"], row["split"]],
             )
             for row in read_rows(fold.predictions_path, ("patient_id", "split", "is_high", "p_high"))
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
-    return FoldFit(network.resnet.state_dict(), card, history, predictions)
+    return FoldFit(network.weights(), card, history, predictions)
+
+
+def _weights_of(predictions: Sequence[Prediction], slices: Mapping[str, Sequence[int]]) -> Iterator[RowWeight]:
+    for one in predictions:
+        numbers = slices.get(one.patient_id, ())
+        for row, weight in enumerate(one.attention):
+            yield RowWeight(one.patient_id, one.split, row, numbers[row] if row < len(numbers) else None, weight)
 
 
 def load_network(
@@ -118,7 +147,13 @@ def load_network(
         raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
     read = read or _reader(fold)
     card = parse_card(read(fold.card_path), fold.card_path)
-    network = build_hollow_network(card.dimensions, channels=card.channels, shortcut=card.shortcut)
+    network = build_hollow_network(
+        card.dimensions,
+        channels=card.channels,
+        has_mask=card.has_mask,
+        shortcut=card.shortcut,
+        pooling=card.pooling,
+    )
     path = fold.weights_path
     load_weights(network, path, weights(path) if weights else parse_weights(read(path), path))
     return network.eval(), card

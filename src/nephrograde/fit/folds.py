@@ -39,8 +39,9 @@ _SHAPING = ("nephrograde", "torch")
 class Fit:
     """One model on one fold of one repeat.
 
-    ``split`` is that of the repeat, ``files`` are the patients' regions by id, ``settings`` those of the arm with the
-    seed of the repeat, ``key`` the fingerprint of everything that the fit depends on, and ``folder`` is where it goes.
+    ``split`` is that of the repeat, ``files`` are the patients' regions by id, ``slices`` the slice number of each of
+    their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of everything
+    that the fit depends on, and ``folder`` is where it goes.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Fit:
     repeat: Repeat
     split: Split
     files: Mapping[str, Path]
+    slices: Mapping[str, tuple[int, ...]]
     settings: FitSettings
     key: str
     folder: FoldFolder
@@ -89,6 +91,7 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
             )
         own = study.fit_of(arm)
         files = {patient: run.volumes_dir / name for patient, name in names.items()}
+        slices = prepared.slices(arm.name, phase)
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
                 splits[repeat] = split_of(repeat, split, cohort, study.split)
@@ -107,7 +110,7 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
             for fold in range(split.folds):
                 key = fingerprint([model, fold, everyone])
                 folder = run.fold(model, fold, repeat.name)
-                fits.append(Fit(model, arm, phase, fold, repeat, repeated, files, settings, key, folder))
+                fits.append(Fit(model, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder))
     return sorted(fits, key=lambda one: not one.repeat.is_first)
 
 
@@ -128,23 +131,31 @@ def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watc
     from nephrograde.fit.loop import fit_fold
 
     job = assemble_job(planned, study, is_high=is_high)
-    write_fold(fit_fold(job, watched=watched), planned.folder.fold_dir)
+    write_fold(fit_fold(job, watched=watched), planned.folder.fold_dir, slices=planned.slices)
 
 
 def work_of(planned: Fit) -> Part:
-    """Estimate the work of a fit from the files of its regions: all pictures of a model have the shape of the first.
+    """Estimate the work of a fit from the files of its regions.
+
+    All pictures of a model have the shape of the first; the sizes of the files tell how many a patient has on average.
 
     Args:
         planned: From :func:`plan_fits`.
     """
     split, present = planned.split, planned.files.keys()
-    shape = np.load(next(iter(planned.files.values())), mmap_mode="r").shape
+    first_path = next(iter(planned.files.values()))
+    shape = np.load(first_path, mmap_mode="r").shape
+    mean_bytes = sum(path.stat().st_size for path in planned.files.values()) / len(planned.files)
+    rows = shape[0] * mean_bytes / first_path.stat().st_size
     n_scored = len(present & {*split.fold_ids(planned.fold), *split.test_ids()})
     n_learn = len(present & set(split.learning_ids(planned.fold)))
     n_stop = round(planned.settings.inner_fraction * n_learn) if planned.settings.patience else 0
-    rows = shape[0]
     passes = passes_of(
-        planned.settings, n_learn=rows * (n_learn - n_stop), n_stop=rows * n_stop, n_scored=rows * n_scored
+        planned.settings,
+        n_learn=n_learn - n_stop,
+        learn_rows=rows * (n_learn - n_stop),
+        stop_rows=rows * n_stop,
+        scored_rows=rows * n_scored,
     )
     return Part(f"{shape[1:]}", passes, cost=cost_of_picture(shape[2:]))
 
@@ -160,7 +171,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
     from nephrograde.fit.job import FitJob
 
     settings, split = planned.settings, planned.split
-    samples = read_samples(planned.files, is_high)
+    samples = read_samples({planned.phase: planned.files}, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
     learn: tuple[str, ...] = tuple(patient for patient in split.learning_ids(planned.fold) if patient in present)
     stop: tuple[str, ...] = ()
@@ -173,6 +184,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         fold=planned.fold,
         repeat=planned.repeat.name,
         dimensions=planned.arm.dimensions,
+        has_mask=planned.arm.has_mask,
         learn=gather(samples, learn),
         stop=gather(samples, stop),
         held_out=gather(samples, split.fold_ids(planned.fold)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.errors import FitError
 
 if TYPE_CHECKING:
-    from nephrograde.sample.dataset import SampleSet
+    from nephrograde.sample.dataset import Bags, SampleSet
     from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
 
 
@@ -22,6 +23,7 @@ class FitJob:
         model: The model's id, ``weak-1-cmp``; with ``arm``, ``phase`` and ``fold`` it is used in messages and the card.
         repeat: The name of the repeat, used in messages; empty for the networks of the study's results.
         dimensions: 2 for slices, 3 for boxes.
+        has_mask: Whether the last channel is a mask.
         learn: What the network learns from.
         stop: Patients of the training folds used only to decide when to stop; empty if ``fit.patience`` is 0.
         held_out: The fold's own patients, who get their out-of-fold score.
@@ -46,14 +48,19 @@ class FitJob:
     inputs_sha256: str = ""
     synthetic: bool = False
     repeat: str = ""
+    has_mask: bool = False
 
     def __str__(self) -> str:
         return f"Model {self.model}, fold {self.fold}" + (f" of {self.repeat}" if self.repeat else "")
 
     @property
     def channels(self) -> int:
-        """1 for the image alone, 2 with the mask."""
-        return int(self.learn.images.shape[1])
+        """All channels: those of the image, and one for a mask."""
+        return int(self.bags(self.learn).images.shape[1])
+
+    def bags(self, samples: SampleSet) -> Bags:
+        """Return the pictures of a set that the model sees, those on its phase."""
+        return samples.bags(self.phase)
 
     @property
     def initial(self) -> InitialWeights | None:
@@ -69,24 +76,20 @@ class FitJob:
 def check_job(job: FitJob) -> None:
     """Refuse a job that would leak, or that cannot be learnt from.
 
-    The sets consist of patients: a patient whose slices are distributed over two of them (an image-level split) is
-    refused by name, whoever assembled the sets.
+    The sets consist of patients: a patient whose slices are distributed over two of them (an image-level split), or
+    over two entries of one set, is refused by name, whoever assembled the sets.
 
     Raises:
         RunError: If a patient is in two sets.
-        FitError: If the learning patients are of one class, a patient has two grades, or no stopping patients remain.
+        FitError: If the learning patients are of one class, a patient occurs twice in a set or has no picture, or no
+            stopping patients remain.
     """
     sets = {"learn": job.learn, "stop": job.stop, "held out": job.held_out, "test": job.test}
     check_disjoint({name: samples.patient_ids for name, samples in sets.items()})
     for samples in sets.values():
-        grades: dict[str, bool] = {}
-        for patient_id, is_high in zip(samples.patient_ids, samples.is_high.tolist(), strict=True):
-            if grades.setdefault(patient_id, is_high) != is_high:
-                raise FitError(
-                    f"{job}: patient {patient_id} has rows of both grades. Delete the cache and prepare again."
-                )
+        _check_bags(job, samples)
     n_high = n_high_of(job.learn)
-    n_low = len(set(job.learn.patient_ids)) - n_high
+    n_low = len(job.learn.patient_ids) - n_high
     if not n_high or not n_low:
         raise FitError(
             f"{job}: the patients to learn from are {n_high} of high and {n_low} of low grade, and both are needed. "
@@ -100,5 +103,17 @@ def check_job(job: FitJob) -> None:
 
 
 def n_high_of(samples: SampleSet) -> int:
-    """Count the patients of high grade, not their rows."""
-    return len({p for p, high in zip(samples.patient_ids, samples.is_high.tolist(), strict=True) if high})
+    """Count the patients of high grade."""
+    return int(samples.is_high.sum())
+
+
+def _check_bags(job: FitJob, samples: SampleSet) -> None:
+    twice = [patient for patient, times in Counter(samples.patient_ids).items() if times > 1]
+    if twice:
+        raise FitError(f"{job}: patient {twice[0]} has two bags of pictures. Delete the cache and prepare again.")
+    counts = job.bags(samples).counts
+    for patient, count in zip(samples.patient_ids, counts.tolist(), strict=True):
+        if not count:
+            raise FitError(
+                f"{job}: patient {patient} has no picture on {job.phase}. Delete the cache and prepare again."
+            )

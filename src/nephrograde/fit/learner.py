@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
+from nephrograde.fit.sampling import batch_size_of, batches, places_of, steps_per_epoch
 from nephrograde.model.network import Network, build_network, score
-from nephrograde.model.pooling import pool
 from nephrograde.model.resnet import SlicedMaxPool3d
 from nephrograde.model.weights import load_initial, shortcut_of
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from nephrograde.fit.job import FitJob
-    from nephrograde.sample.dataset import SampleSet
-
+    from nephrograde.sample.dataset import Bags
 
 SETTLING_ROWS = 128
 """Rows used to measure batch-norm statistics: with 64 by 64 pixels, 512 positions per channel at the coarsest level."""
@@ -35,12 +33,25 @@ class Learner(NamedTuple):
     optimizer: Any
 
 
-class Patient(NamedTuple):
-    """A patient's truth, and the probability pooled over the patient's rows."""
+class Batch(NamedTuple):
+    """Patients on the device of the fit.
 
-    patient_id: str
-    is_high: bool
-    p_high: float
+    Attributes:
+        images: ``(row, channel, …)``, float32, all pictures of all patients.
+        places: ``(patient, place)``, the rows of each patient, −1 where one has fewer than others.
+        is_high: ``(patient,)``, 1 or 0.
+    """
+
+    images: torch.Tensor
+    places: torch.Tensor
+    is_high: torch.Tensor
+
+
+class PatientScores(NamedTuple):
+    """The probability of each patient of a set, and the attention to each picture, empty with other pooling."""
+
+    p_high: torch.Tensor
+    weights: torch.Tensor
 
 
 def start(fabric: Fabric, job: FitJob) -> Learner:
@@ -52,7 +63,13 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(job.seed("weights"))
         shortcut = "B" if job.initial is None else shortcut_of(job.initial)
-        network = build_network(job.dimensions, channels=job.channels, shortcut=shortcut)
+        network = build_network(
+            job.dimensions,
+            channels=job.channels,
+            has_mask=job.has_mask,
+            shortcut=shortcut,
+            pooling=job.fit.pooling,
+        )
     if job.initial is not None:
         load_initial(network, job.initial)
     if fabric.device.type == "cuda" and job.dimensions == 3:
@@ -69,35 +86,38 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     return Learner(fabric, network, wrapped, wrapped_optimizer)
 
 
-def load_batch(
-    samples: SampleSet, rows: npt.NDArray[np.intp], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read rows, possibly from disk, and move them to the device: images as float32, and the truth.
+def load_batch(job: FitJob, patients: npt.NDArray[np.intp], device: torch.device) -> Batch:
+    """Read all pictures of some learning patients, possibly from disk, and move them to the device.
 
     They are transferred as float16, which halves the bytes. On CUDA the call returns before the transfer is complete,
     so that the next batch is read while the device still works on the last one.
 
-    >>> from nephrograde.sample.dataset import SampleSet
-    >>> samples = SampleSet(np.zeros((3, 1, 4, 4), np.float16), ("P1", "P2", "P2"), np.array([False, True, True]))
-    >>> images, is_high = load_batch(samples, np.array([2, 0]), torch.device("cpu"))
-    >>> images.shape, is_high.tolist()
-    (torch.Size([2, 1, 4, 4]), [1.0, 0.0])
+    Args:
+        job: The samples.
+        patients: Their positions among the learning patients.
+        device: Where to.
     """
-    images = torch.from_numpy(np.asarray(samples.images[rows]))
-    is_high = torch.from_numpy(samples.is_high[rows].astype(np.float32))
+    bags = job.bags(job.learn)
+    images = torch.from_numpy(np.asarray(bags.images[bags.rows_of(patients)]))
+    places = torch.from_numpy(places_of(bags.counts[patients]))
+    is_high = torch.from_numpy(job.learn.is_high[patients].astype(np.float32))
     if device.type == "cuda":
-        images, is_high = images.pin_memory(), is_high.pin_memory()
-    return images.to(device, non_blocking=True).float(), is_high.to(device, non_blocking=True)
+        images, places, is_high = images.pin_memory(), places.pin_memory(), is_high.pin_memory()
+    return Batch(
+        images.to(device, non_blocking=True).float(),
+        places.to(device, non_blocking=True),
+        is_high.to(device, non_blocking=True),
+    )
 
 
-def learn(learner: Learner, images: torch.Tensor, is_high: torch.Tensor, *, n_batch: int) -> torch.Tensor:
-    """Take one step on this process's share of a batch of ``n_batch``, and return the share's part of the mean loss.
+def learn(learner: Learner, batch: Batch, *, n_batch: int) -> torch.Tensor:
+    """Take one step on this process's share of a batch of ``n_batch`` patients, and return its part of the mean loss.
 
     DDP averages gradients over the processes; multiplied by their number, the step equals that of the whole batch, even
     if the shares are unequal.
     """
-    logits = learner.wrapped(images)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_high, reduction="sum") / n_batch
+    logits = learner.wrapped(batch.images, batch.places)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.is_high, reduction="sum") / n_batch
     learner.fabric.backward(loss * learner.fabric.world_size)
     learner.optimizer.step()
     learner.optimizer.zero_grad()
@@ -125,7 +145,7 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     The running averages of training lag behind the weights by tens of steps, and come from augmented pictures. A small
     cohort has three or four steps per epoch: without this, a network that had fitted its training patients perfectly
     scored new ones worse than chance for a dozen epochs (measured on a toy problem), and early stopping gave up on it.
-    Up to ``SETTLING_ROWS`` rows are passed through, in batches composed like those of training. With several processes,
+    About ``SETTLING_ROWS`` rows are passed through, in batches composed like those of training. With several processes,
     each measures its share, and the mean is used.
 
     Source:
@@ -133,7 +153,8 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     """
     fabric, network = learner.fabric, learner.network
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
-    count = min(steps_per_epoch(n_batch, len(job.learn.patient_ids)), max(1, SETTLING_ROWS // n_batch))
+    rows_per_batch = round(n_batch * len(job.bags(job.learn).images) / len(job.learn.patient_ids))
+    count = min(steps_per_epoch(n_batch, len(job.learn.patient_ids)), max(1, SETTLING_ROWS // rows_per_batch))
     seed = job.seed(f"settle {epoch}")
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=seed)
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d)]
@@ -142,8 +163,8 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
     with torch.no_grad(), fabric.autocast():
-        for rows in islice(deal, count):
-            network(load_batch(job.learn, rows[fabric.global_rank :: fabric.world_size], fabric.device)[0])
+        for patients in islice(deal, count):
+            network.rows(load_batch(job, patients[fabric.global_rank :: fabric.world_size], fabric.device).images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     if fabric.world_size > 1:
@@ -154,23 +175,22 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
 
 def weights_of(network: Network) -> dict[str, torch.Tensor]:
     """Return a copy of the weights, on the CPU."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.resnet.state_dict().items()}
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.weights().items()}
 
 
-def score_rows(learner: Learner, samples: SampleSet) -> torch.Tensor:
-    """Return the probability of every row; each process scores every ``world``-th row, and all of them get all rows."""
+def score_patients(learner: Learner, bags: Bags) -> PatientScores:
+    """Score every patient; each process scores every ``world``-th patient, and all of them get all scores."""
     rank, world = learner.fabric.global_rank, learner.fabric.world_size
-    p_rows = torch.zeros(len(samples.patient_ids), dtype=torch.float64)
-    p_rows[rank::world] = torch.from_numpy(score(learner.network, samples.images[rank::world]))
-    return p_rows if world == 1 else summed(learner.fabric, p_rows.to(learner.fabric.device)).cpu()
-
-
-def pool_rows(samples: SampleSet, p_rows: torch.Tensor, *, job: FitJob) -> list[Patient]:
-    """Pool the rows of every patient by the rule in the study file; patients in order of first appearance."""
-    rows_of: dict[str, list[int]] = {}
-    for row, patient_id in enumerate(samples.patient_ids):
-        rows_of.setdefault(patient_id, []).append(row)
-    return [
-        Patient(patient_id, bool(samples.is_high[rows[0]]), pool(p_rows.numpy()[rows], job.fit.pooling))
-        for patient_id, rows in rows_of.items()
-    ]
+    if world == 1:
+        return PatientScores(*map(torch.from_numpy, score(learner.network, bags)))
+    own = np.arange(rank, len(bags.counts), world)
+    found = score(learner.network, bags.of(own))
+    p_high = torch.zeros(len(bags.counts), dtype=torch.float64)
+    p_high[rank::world] = torch.from_numpy(found.p_high)
+    weights = torch.zeros(len(bags.images) if learner.network.attention is not None else 0, dtype=torch.float64)
+    if len(weights):
+        weights[torch.from_numpy(bags.rows_of(own))] = torch.from_numpy(found.weights)
+    device = learner.fabric.device
+    return PatientScores(
+        summed(learner.fabric, p_high.to(device)).cpu(), summed(learner.fabric, weights.to(device)).cpu()
+    )

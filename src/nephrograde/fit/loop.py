@@ -1,17 +1,18 @@
 """How one network learns on one fold: a flat loop around Lightning Fabric.
 
 Read ``fit_fold`` from top to bottom: check the job, find devices and precision, fit, repeat the fit in fp32 if bf16
-failed, and pool the predictions. ``_fit`` is the loop itself.
+failed, and collect the predictions. ``_fit`` is the loop itself.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
@@ -24,15 +25,14 @@ from nephrograde.fit.learner import (
     is_finite,
     learn,
     load_batch,
-    pool_rows,
-    score_rows,
+    score_patients,
     settle,
     start,
     summed,
     weights_of,
 )
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
-from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
+from nephrograde.fit.sampling import batch_size_of, batches, share_of, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
 from nephrograde.fit.work import passes_of_job, passes_of_step
 from nephrograde.model.card import ModelCard
@@ -63,15 +63,17 @@ class _Outcome(NamedTuple):
     history: list[tuple[int, float, float, float | None]]
     p_held_out: torch.Tensor
     p_test: torch.Tensor
+    held_out_weights: torch.Tensor
+    test_weights: torch.Tensor
 
 
 def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
     """Fit one network on one fold and score the patients it has not learnt from.
 
-    AdamW on the binary cross-entropy of balanced batches; the learning rate warms up and falls along a cosine; every
-    slice inherits its patient's grade. After each epoch the stopping patients are scored as new patients would be, and
-    the epoch with their lowest log-loss is kept. Without patience, all epochs run and the last is kept. The same job
-    gives the same digits on one machine, whatever ran before.
+    AdamW on the binary cross-entropy of balanced batches of patients; the learning rate warms up and falls along a
+    cosine. A patient comes with all pictures, which the network pools into one logit. After each epoch the stopping
+    patients are scored as new patients would be, and the epoch with their lowest log-loss is kept. Without patience,
+    all epochs run and the last is kept. The same job gives the same digits on one machine, whatever ran before.
 
     Args:
         job: Samples and settings.
@@ -87,12 +89,12 @@ def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
         The paper says "ResNet-18" and no more; everything else is ours.
 
     >>> import numpy as np
-    >>> from nephrograde.sample.dataset import SampleSet
+    >>> from nephrograde.sample.dataset import Bags, SampleSet
     >>> from nephrograde.study import AugmentSettings, FitSettings
     >>> def patients(*names):
     ...     is_high = np.arange(len(names)) % 2 == 0
-    ...     images = np.broadcast_to(is_high[:, None, None, None], (len(names), 1, 16, 16))
-    ...     return SampleSet(images.astype(np.float16), names, is_high)
+    ...     images = np.broadcast_to(is_high[:, None, None, None], (len(names), 1, 16, 16)).astype(np.float16)
+    ...     return SampleSet(names, is_high, {"cmp": Bags(images, np.ones(len(names), int))})
     >>> job = FitJob(
     ...     model="weak-1-cmp", arm="weak-1", phase="cmp", fold=0, dimensions=2,
     ...     learn=patients("P1", "P2", "P3", "P4"), stop=patients(), held_out=patients("P5"), test=patients("P6"),
@@ -132,12 +134,25 @@ def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
 
 
 def _predictions(job: FitJob, outcome: _Outcome) -> tuple[Prediction, ...]:
-    held_out = pool_rows(job.held_out, outcome.p_held_out, job=job)
-    test = pool_rows(job.test, outcome.p_test, job=job)
     return (
-        *(Prediction(patient.patient_id, "oof", patient.is_high, patient.p_high) for patient in held_out),
-        *(Prediction(patient.patient_id, "test", patient.is_high, patient.p_high) for patient in test),
+        *_predictions_of(job, "oof", outcome.p_held_out, outcome.held_out_weights),
+        *_predictions_of(job, "test", outcome.p_test, outcome.test_weights),
     )
+
+
+def _predictions_of(
+    job: FitJob, split: Literal["oof", "test"], p_high: torch.Tensor, weights: torch.Tensor
+) -> list[Prediction]:
+    samples = job.held_out if split == "oof" else job.test
+    counts = job.bags(samples).counts.tolist()
+    attention = _divided(weights.tolist(), counts) if len(weights) else [()] * len(counts)
+    columns = (samples.patient_ids, samples.is_high.tolist(), p_high.tolist(), attention)
+    return [Prediction(patient, split, high, p, given) for patient, high, p, given in zip(*columns, strict=True)]
+
+
+def _divided(weights: list[float], counts: list[int]) -> list[tuple[float, ...]]:
+    stops = [*itertools.accumulate(counts)]
+    return [tuple(weights[stop - count : stop]) for stop, count in zip(stops, counts, strict=True)]
 
 
 def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
@@ -146,6 +161,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
     steps = steps_per_epoch(n_batch, len(job.learn.patient_ids))
     warmup_steps = steps * warmup_epochs_of(job.fit.warmup_epochs, job.fit.epochs)
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=job.seed("batches"))
+    counts = job.bags(job.learn).counts
     chance = torch.Generator().manual_seed(job.seed("augment"))
     history: list[tuple[int, float, float, float | None]] = []
     best_loss, best_epoch, weights = math.inf, 0, None
@@ -164,11 +180,14 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
                 )
                 for group in learner.optimizer.param_groups:
                     group["lr"] = learning_rate
-                images, is_high = load_batch(job.learn, next(deal)[rank::world], device)
-                drawn = draw(job.augment, n_batch, dimensions=job.dimensions, generator=chance)
-                losses[step] = learn(learner, apply(images, drawn.share(rank, world)), is_high, n_batch=n_batch)
+                patients = next(deal)
+                batch = load_batch(job, patients[rank::world], device)
+                drawn = draw(job.augment, int(counts[patients].sum()), dimensions=job.dimensions, generator=chance)
+                own = torch.from_numpy(share_of(counts[patients], rank=rank, world=world))
+                images = apply(batch.images, drawn.share(own, rank=rank), has_mask=job.has_mask)
+                losses[step] = learn(learner, batch._replace(images=images), n_batch=n_batch)
                 sound[step] = is_finite(learner.network, losses[step])
-                watched.advance(passes_of_step(n_batch))
+                watched.advance(passes_of_step(int(counts[patients].sum())))
             losses, unsound = summed(fabric, losses), summed(fabric, sound) < world
             if bool(unsound.any()):
                 return _broken(epoch, step=int(unsound.int().argmax()) + 1)
@@ -176,7 +195,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
             if stop_loss is not None and math.isnan(stop_loss):
                 return _broken(epoch, step=steps)
             history.append((epoch, learning_rate, float(losses.mean()), stop_loss))
-            watched.advance(len(job.stop.patient_ids))
+            watched.advance(len(job.bags(job.stop).images))
             if job.fit.patience and stop_loss is not None:
                 if stop_loss < best_loss:
                     best_loss, best_epoch, weights = stop_loss, epoch, weights_of(learner.network)
@@ -185,23 +204,24 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
         if weights is None:
             settle(learner, job, epoch=len(history))
             best_epoch, weights = len(history), weights_of(learner.network)
-        learner.network.resnet.load_state_dict(weights)
-        p_held_out, p_test = score_rows(learner, job.held_out), score_rows(learner, job.test)
-        watched.advance(len(p_held_out) + len(p_test))
-    return _Outcome(None, weights, best_epoch, history, p_held_out, p_test)
+        learner.network.set_weights(weights)
+        held_out, test = (score_patients(learner, job.bags(samples)) for samples in (job.held_out, job.test))
+        watched.advance(len(job.bags(job.held_out).images) + len(job.bags(job.test).images))
+    return _Outcome(None, weights, best_epoch, history, held_out.p_high, test.p_high, held_out.weights, test.weights)
 
 
 def _broken(epoch: int, *, step: int) -> _Outcome:
-    return _Outcome((epoch, step), {}, 0, [], torch.empty(0), torch.empty(0))
+    nothing = torch.empty(0)
+    return _Outcome((epoch, step), {}, 0, [], nothing, nothing, nothing, nothing)
 
 
 def _stop_loss(learner: Learner, job: FitJob, *, epoch: int) -> float | None:
-    """Return the mean log-loss of the stopping patients, each pooled over all rows; NaN if a probability is NaN."""
+    """Return the mean log-loss of the stopping patients; NaN if a probability is NaN."""
     if not job.stop.patient_ids:
         return None
     settle(learner, job, epoch=epoch)
-    patients = pool_rows(job.stop, score_rows(learner, job.stop), job=job)
-    of_truth = [patient.p_high if patient.is_high else 1 - patient.p_high for patient in patients]
+    p_high = score_patients(learner, job.bags(job.stop)).p_high.tolist()
+    of_truth = [p if high else 1 - p for p, high in zip(p_high, job.stop.is_high.tolist(), strict=True)]
     if any(math.isnan(p) for p in of_truth):
         return math.nan
     return -math.fsum(math.log(max(p, CERTAIN)) for p in of_truth) / len(of_truth)
@@ -211,8 +231,8 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, watched: Watche
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
     if n_batch < 2 * machine.processes:
         raise FitError(
-            f"{job}: a batch of {n_batch} cannot be shared by {machine.processes} devices, each of which needs two "
-            f"pictures for its batch norm. Set fit.batch_size to {2 * machine.processes} or more, or fit.devices = 1."
+            f"{job}: a batch of {n_batch} patients cannot be shared by {machine.processes} devices, each of which "
+            f"needs two for its batch norm. Set fit.batch_size to {2 * machine.processes} or more, or fit.devices = 1."
         )
     fabric = make_fabric(machine, precision)
     try:
@@ -226,8 +246,11 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, watched: Watche
             watched.advance(passes_of_job(job) * len(outcome.history) / job.fit.epochs)
             return outcome
     except torch.cuda.OutOfMemoryError as error:
+        largest = int(job.bags(job.learn).counts.max())
+        of_each = f", each with up to {largest} pictures at once" if largest > 1 else ""
         raise FitError(
-            f"{job}: the device is out of memory. Lower fit.batch_size (now {job.fit.batch_size})."
+            f"{job}: the device is out of memory. Lower fit.batch_size (now {job.fit.batch_size} patients{of_each})"
+            + (", or the arm's slices." if largest > 1 and job.dimensions == 2 else ".")
         ) from error
     except (ProcessRaisedException, ProcessExitedException) as error:
         reason = str(error).strip().splitlines()[-1]
@@ -251,13 +274,15 @@ def _card(
         fold=job.fold,
         dimensions=job.dimensions,
         channels=job.channels,
+        has_mask=job.has_mask,
         shortcut="B" if job.initial is None else shortcut_of(job.initial),
-        n_learn=len(set(job.learn.patient_ids)),
+        pooling=job.fit.pooling,
+        n_learn=len(job.learn.patient_ids),
         n_learn_high=n_high_of(job.learn),
         is_balanced=job.fit.balanced,
-        n_stop=len(set(job.stop.patient_ids)),
-        n_held_out=len(set(job.held_out.patient_ids)),
-        n_test=len(set(job.test.patient_ids)),
+        n_stop=len(job.stop.patient_ids),
+        n_held_out=len(job.held_out.patient_ids),
+        n_test=len(job.test.patient_ids),
         best_epoch=outcome.best_epoch,
         epochs_run=len(outcome.history),
         precision=precision,

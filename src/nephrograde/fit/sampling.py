@@ -1,4 +1,4 @@
-"""Which rows go into a batch."""
+"""Which patients go into a batch."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ if TYPE_CHECKING:
     from nephrograde.vocabulary import BoolVector
 
 
-def batch_size_of(batch_size: int, n_rows: int) -> int:
-    """Return the number of rows in a batch: as in the study file, all rows if there are fewer; never one (batch norm).
+def batch_size_of(batch_size: int, n_patients: int) -> int:
+    """Return the number of patients in a batch: as in the study file, all if there are fewer; never one (batch norm).
 
     >>> batch_size_of(16, 100), batch_size_of(16, 5), batch_size_of(16, 1)
     (16, 5, 2)
     """
-    return max(2, min(batch_size, n_rows))
+    return max(2, min(batch_size, n_patients))
 
 
-def steps_per_epoch(batch_size: int, n_rows: int) -> int:
-    """Return the number of batches in an epoch: as many rows as there are, rounded to whole batches.
+def steps_per_epoch(batch_size: int, n_patients: int) -> int:
+    """Return the number of batches in an epoch: as many patients as there are, rounded to whole batches.
 
     >>> steps_per_epoch(16, 100), steps_per_epoch(16, 5)
     (6, 1)
     """
-    return max(1, round(n_rows / batch_size))
+    return max(1, round(n_patients / batch_size))
 
 
 def batches(is_high: BoolVector, *, batch_size: int, balanced: bool, seed: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the row numbers of one batch after another, endlessly.
+    """Yield the patients of one batch after another, endlessly, as positions in ``is_high``.
 
-    Rows are dealt from a shuffled deck without replacement, and the deck is shuffled again when it is used up. Balanced
-    sampling has a deck for each class and takes half a batch from each (with an odd size the classes take turns for
-    the odd row), so that the rows of the smaller class recur more often. The paper does not say how it sampled.
+    Patients are dealt from a shuffled deck without replacement, and the deck is shuffled again when it is used up.
+    Balanced sampling has a deck for each class and takes half a batch from each (with an odd size the classes take
+    turns for the odd patient), so that the patients of the smaller class recur more often. All pictures of a patient
+    come along. The paper does not say how it sampled.
 
     Args:
-        is_high: True grade of every row; both classes must be present if ``balanced``.
-        batch_size: Rows in every batch.
+        is_high: True grade of every patient; both classes must be present if ``balanced``.
+        batch_size: Patients in every batch.
         balanced: Half high, half low.
         seed: The same seed gives the same batches.
 
-    >>> rows = batches(np.array([True, False, False, False]), batch_size=4, balanced=True, seed=1)
-    >>> batch = next(rows)
+    >>> deal = batches(np.array([True, False, False, False]), batch_size=4, balanced=True, seed=1)
+    >>> batch = next(deal)
     >>> (batch == 0).sum(), len(set(batch.tolist()))
     (np.int64(2), 3)
     """
@@ -60,6 +61,34 @@ def batches(is_high: BoolVector, *, batch_size: int, balanced: bool, seed: int) 
         shares = [batch_size] if not balanced else [(batch_size + turn % 2) // 2, (batch_size + 1 - turn % 2) // 2]
         parts = [islice(stream, share) for stream, share in zip(dealt, shares, strict=True)]
         yield np.fromiter(chain.from_iterable(parts), np.intp, batch_size)
+
+
+def share_of(counts: npt.NDArray[np.intp], *, rank: int, world: int) -> npt.NDArray[np.intp]:
+    """Return the rows of a batch that belong to one process: all rows of every ``world``-th patient.
+
+    Args:
+        counts: Rows of each patient of the batch.
+        rank: The number of the process.
+        world: How many processes share the batch.
+
+    >>> share_of(np.array([2, 1, 3]), rank=0, world=2).tolist()
+    [0, 1, 3, 4, 5]
+    """
+    return np.flatnonzero(np.repeat(np.arange(len(counts)) % world == rank, counts))
+
+
+def places_of(counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return ``(patient, place)``, the rows of each patient of a batch, −1 where a patient has fewer than others.
+
+    Args:
+        counts: Rows of each patient, which lie together.
+
+    >>> places_of(np.array([2, 1])).tolist()
+    [[0, 1], [2, -1]]
+    """
+    places = np.arange(counts.max(initial=0))
+    starts = np.cumsum(counts) - counts
+    return np.where(places < counts[:, None], starts[:, None] + places, -1)
 
 
 def _deal(pack: npt.NDArray[np.intp], generator: np.random.Generator) -> Iterator[np.intp]:

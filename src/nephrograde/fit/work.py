@@ -41,29 +41,36 @@ def passes_of_step(n_batch: int) -> int:
     return PASSES_PER_STEP * n_batch
 
 
-def passes_of(fit: FitSettings, *, n_learn: int, n_stop: int, n_scored: int) -> int:
+def passes_of(fit: FitSettings, *, n_learn: int, learn_rows: float, stop_rows: float, scored_rows: float) -> float:
     """Return the pictures that pass through the network in a whole fit, if it does not stop early.
 
     Args:
         fit: ``[fit]`` with the arm's own keys.
-        n_learn: Rows that the network learns from.
-        n_stop: Rows that are scored after each epoch.
-        n_scored: Rows that are scored at the end.
+        n_learn: Patients that the network learns from.
+        learn_rows: Their pictures; every patient is counted with the mean number.
+        stop_rows: Pictures that are scored after each epoch.
+        scored_rows: Pictures that are scored at the end.
 
     >>> from nephrograde.study import FitSettings
-    >>> passes_of(FitSettings(epochs=2, batch_size=10), n_learn=20, n_stop=4, n_scored=7)
-    135
+    >>> passes_of(FitSettings(epochs=2, batch_size=10), n_learn=20, learn_rows=60, stop_rows=4, scored_rows=7)
+    375.0
     """
     n_batch = batch_size_of(fit.batch_size, n_learn)
-    return fit.epochs * (passes_of_step(n_batch) * steps_per_epoch(n_batch, n_learn) + n_stop) + n_scored
+    of_epoch = passes_of_step(n_batch) * (learn_rows / n_learn) * steps_per_epoch(n_batch, n_learn) + stop_rows
+    return fit.epochs * of_epoch + scored_rows
 
 
-def passes_of_job(job: FitJob) -> int:
+def passes_of_job(job: FitJob) -> float:
     """Return the pictures that pass through the network of a job.
 
     Args:
         job: Samples and settings.
     """
-    scored = (*job.held_out.patient_ids, *job.test.patient_ids)
-    n_learn, n_stop = len(job.learn.patient_ids), len(job.stop.patient_ids)
-    return passes_of(job.fit, n_learn=n_learn, n_stop=n_stop, n_scored=len(scored))
+    rows = {name: len(job.bags(getattr(job, name)).images) for name in ("learn", "stop", "held_out", "test")}
+    return passes_of(
+        job.fit,
+        n_learn=len(job.learn.patient_ids),
+        learn_rows=rows["learn"],
+        stop_rows=rows["stop"],
+        scored_rows=rows["held_out"] + rows["test"],
+    )

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 
 from nephrograde.errors import RunError
 from nephrograde.files import parse_json, write_json
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,9 @@ Count: TypeAlias = Annotated[int, Field(ge=0)]
 class ModelCard:
     """What a fitted network is, what it learnt from, and what happened during the fit.
 
+    ``channels`` counts those of the image and, with ``has_mask``, the mask, which is the last one; ``pooling`` is how
+    the network pools the pictures of a patient.
+
     The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
     says whether half of every batch was high grade all the same. ``precision`` is the one the weights come from, and
     ``refit_reason`` says why a first fit in bf16 was discarded ("" if none was). ``seconds`` is wall time;
@@ -35,8 +38,10 @@ class ModelCard:
     phase: str
     fold: Count
     dimensions: Literal[2, 3]
-    channels: Annotated[int, Field(ge=1, le=2)]
+    channels: Annotated[int, Field(ge=1)]
+    has_mask: bool
     shortcut: Literal["A", "B"]
+    pooling: Pooling
     n_learn: Count
     n_learn_high: Count
     is_balanced: bool
@@ -101,6 +106,8 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(str(one["loc"][0]) for one in error.errors() if one["loc"]))
         raise _damaged(card_path, places or "it") from None
+    if card.channels <= card.has_mask:  # a mask alone is no image
+        raise _damaged(card_path, "channels")
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card

@@ -1,22 +1,24 @@
-"""The network as the study uses it: ResNet-18 after scaling of grey values, and how it scores images."""
+"""The network as the study uses it: ResNet-18 after scaling of grey values, pooling over a patient, and scoring."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from nephrograde.model.resnet import ResNet18
+from nephrograde.model.pooling import GatedAttention, pool, weigh
+from nephrograde.model.resnet import FEATURES, ResNet18
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
-    from nephrograde.vocabulary import FloatVector
+    from nephrograde.sample.dataset import Bags
+    from nephrograde.vocabulary import FloatVector, Pooling
 
 CENTRE = 0.5
 SPREAD = 0.25
@@ -26,65 +28,140 @@ ImageNet's grey values have mean 0.45 and standard deviation 0.225, so torchvisi
 trained on; MedicalNet's were trained on zero mean and unit variance.
 """
 ROWS_AT_ONCE = 8
-"""Number of pictures scored in one pass, always exactly this many: see ``score``."""
+"""Number of pictures scored in one pass, always exactly this many: see ``score_rows``."""
+_OF_RESNET = "resnet."
+_OF_ATTENTION = "attention."
+
+
+class RowValues(NamedTuple):
+    """What the network gives for each picture: its logit of high grade, and its score for attention (else 0)."""
+
+    logits: torch.Tensor
+    scores: torch.Tensor
+
+
+class Scored(NamedTuple):
+    """The probability of high grade of each patient, and the attention to each picture, empty with other pooling."""
+
+    p_high: FloatVector
+    weights: FloatVector
 
 
 class Network(nn.Module):
-    """ResNet-18 after scaling of the grey values: ``(n, channel, …)`` in [0, 1] to ``(n,)`` logits.
+    """ResNet-18 after scaling of the grey values, pooled over the pictures of each patient.
 
-    Only the image channel is scaled; a mask channel stays 0 and 1, so that padding means "not tumour". In 2D the
-    weights are kept channels-last, in which training is faster. In 3D they are kept as torch makes them: oneDNN returns
-    the gradient of a 3D kernel in that order, and on a CPU moving it into another takes longer than computing it.
+    Only image channels are scaled; a mask, the last channel, stays 0 and 1, so that padding means "not tumour". In 2D
+    the weights are kept channels-last, in which training is faster. In 3D they are kept as torch makes them: oneDNN
+    returns the gradient of a 3D kernel in that order, and on a CPU moving it into another takes longer than computing
+    it.
     """
 
     centre: torch.Tensor
     spread: torch.Tensor
 
     def __init__(
-        self, resnet: nn.Module, *, dimensions: Literal[2, 3], channels: int, shortcut: Literal["A", "B"]
+        self,
+        resnet: ResNet18,
+        attention: GatedAttention | None = None,
+        *,
+        channels: int,
+        has_mask: bool = False,
+        shortcut: Literal["A", "B"] = "B",
+        pooling: Pooling = "mean",
     ) -> None:
         super().__init__()
-        self.dimensions = dimensions
+        self.dimensions = resnet.dimensions
         self.channels = channels
+        self.has_mask = has_mask
         self.shortcut = shortcut
+        self.pooling: Pooling = pooling
         self.resnet = resnet
-        self.arrange(torch.channels_last if dimensions == 2 else torch.contiguous_format)
-        shape = (1, channels, *(1 for _ in range(dimensions)))
+        self.attention = attention
+        self.arrange(torch.channels_last if self.dimensions == 2 else torch.contiguous_format)
+        shape = (1, channels, *(1 for _ in range(self.dimensions)))
         centre, spread = torch.zeros(shape), torch.ones(shape)
-        centre[:, 0], spread[:, 0] = CENTRE, SPREAD
+        centre[:, : self.image_channels], spread[:, : self.image_channels] = CENTRE, SPREAD
         self.register_buffer("centre", centre, persistent=False)
         self.register_buffer("spread", spread, persistent=False)
+
+    @property
+    def image_channels(self) -> int:
+        """Channels without the mask: 1, or more where neighbouring slices are channels."""
+        return self.channels - self.has_mask
 
     def arrange(self, memory_format: torch.memory_format) -> None:
         """Keep weights and pictures in this memory format."""
         self.memory_format = memory_format
         self.resnet.to(memory_format=memory_format)  # type: ignore[call-overload]
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logit of high grade for every picture of a batch."""
+    def rows(self, images: torch.Tensor) -> RowValues:
+        """Return what the network gives for each picture, ``(row, channel, …)`` in [0, 1]."""
         scaled = (images - self.centre) / self.spread
-        logits: torch.Tensor = self.resnet(scaled.contiguous(memory_format=self.memory_format))
-        return logits.squeeze(1)
+        features = self.resnet.features(scaled.contiguous(memory_format=self.memory_format))
+        logits = self.resnet.fc(features).squeeze(1)
+        return RowValues(logits, torch.zeros_like(logits) if self.attention is None else self.attention(features))
+
+    def forward(self, images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the logit of high grade of each patient.
+
+        Args:
+            images: ``(row, channel, …)`` in [0, 1], the pictures of all patients.
+            places: ``(patient, place)``, the rows of each patient, −1 where a patient has fewer than others.
+        """
+        logits, scores = self.rows(images)
+        rows = places.clamp(min=0)
+        return pool(logits.float()[rows], scores.float()[rows], places >= 0, self.pooling)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return the weights by name: those of the ResNet as in other libraries, and those of attention."""
+        return {name.removeprefix(_OF_RESNET): tensor for name, tensor in self.state_dict().items()}
+
+    def set_weights(self, weights: Mapping[str, torch.Tensor], *, assign: bool = False) -> None:
+        """Replace the weights.
+
+        Args:
+            weights: By name, as ``weights`` returns them.
+            assign: Keep the given tensors instead of copying them.
+        """
+        named = {name if name.startswith(_OF_ATTENTION) else _OF_RESNET + name: w for name, w in weights.items()}
+        self.load_state_dict(named, assign=assign)
 
 
-def build_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
+def build_network(
+    dimensions: Literal[2, 3],
+    *,
+    channels: int,
+    has_mask: bool = False,
+    shortcut: Literal["A", "B"] = "B",
+    pooling: Pooling = "mean",
+) -> Network:
     """Build a ResNet-18 with a single logit; its weights are drawn from torch's global generator.
 
     Args:
         dimensions: 2 for slices, 3 for boxes.
-        channels: 1 for the image, 2 for image and mask.
+        channels: All channels: 1 for a slice or box, more for a slice with its neighbours, and one for a mask.
+        has_mask: Whether the last channel is a mask.
         shortcut: "B", a convolution where the size changes (He 2016; torchvision), or "A", subsampling and zeros (the
             18-layer network of MedicalNet).
+        pooling: How the pictures of a patient are pooled.
 
     >>> network = build_network(2, channels=1).eval()
-    >>> network(torch.zeros(2, 1, 32, 32)).shape
+    >>> network(torch.zeros(3, 1, 32, 32), places=torch.tensor([[0, 1], [2, -1]])).shape
     torch.Size([2])
     """
     resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
-    return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+    attention = GatedAttention(FEATURES) if pooling == "attention" else None
+    return Network(resnet, attention, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
 
 
-def build_hollow_network(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
+def build_hollow_network(
+    dimensions: Literal[2, 3],
+    *,
+    channels: int,
+    has_mask: bool = False,
+    shortcut: Literal["A", "B"] = "B",
+    pooling: Pooling = "mean",
+) -> Network:
     """Build the network of :func:`build_network` without weights, for those that ``load_weights`` puts into it.
 
     Nothing is drawn from torch's global generator, and no memory is taken.
@@ -94,7 +171,8 @@ def build_hollow_network(dimensions: Literal[2, 3], *, channels: int, shortcut: 
     """
     with torch.device("meta"), _Undrawn():
         resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
-    return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+        attention = GatedAttention(FEATURES) if pooling == "attention" else None
+    return Network(resnet, attention, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
 
 
 class _Undrawn(TorchFunctionMode):
@@ -109,8 +187,8 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **given)
 
 
-def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:
-    """Return the probability of high grade for every picture, in fp32 and in evaluation mode.
+def score_rows(network: Network, images: npt.NDArray[np.float16]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logit and the attention score of every picture, computed in fp32 and in evaluation mode.
 
     The pictures are scored in groups of exactly ``ROWS_AT_ONCE``, the last one padded with zeros: the shapes are always
     the same, so a patient's probability does not depend on who is scored alongside, to the last digit.
@@ -119,10 +197,10 @@ def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:
         network: On any device.
         images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)`` in [0, 1]; may be memory-mapped.
 
-    >>> score(build_network(2, channels=1), np.zeros((3, 1, 32, 32), np.float16)).shape
-    (3,)
+    Returns:
+        Both as double, on the CPU.
     """
-    p_high = np.empty(len(images))
+    values = torch.empty(2, len(images), dtype=torch.float64)
     learning = network.training
     network.eval()
     with torch.inference_mode():
@@ -130,7 +208,37 @@ def score(network: Network, images: npt.NDArray[np.float16]) -> FloatVector:
             rows = images[start : start + ROWS_AT_ONCE]
             group = np.zeros((ROWS_AT_ONCE, *images.shape[1:]), np.float32)
             group[: len(rows)] = rows
-            logits = network(torch.from_numpy(group).to(network.centre.device)).cpu().double()
-            p_high[start : start + len(rows)] = torch.sigmoid(logits).numpy()[: len(rows)]
+            given = network.rows(torch.from_numpy(group).to(network.centre.device))
+            values[:, start : start + len(rows)] = torch.stack(given).cpu()[:, : len(rows)]
     network.train(learning)
-    return p_high
+    return values[0], values[1]
+
+
+def score(network: Network, bags: Bags) -> Scored:
+    """Return the probability of high grade of every patient, pooled as in training.
+
+    Each patient is pooled alone and in double precision, so that the result does not depend on other patients.
+
+    Args:
+        network: On any device.
+        bags: The pictures of the patients, of each at least one.
+
+    >>> from nephrograde.sample.dataset import Bags
+    >>> network = build_network(2, channels=1, pooling="attention")
+    >>> p_high, weights = score(network, Bags(np.zeros((3, 1, 32, 32), np.float16), np.array([1, 2])))
+    >>> p_high.shape, weights.tolist()
+    ((2,), [1.0, 0.5, 0.5])
+    """
+    logits, scores = score_rows(network, bags.images)
+    pooled = torch.zeros(-(-len(bags.counts) // ROWS_AT_ONCE) * ROWS_AT_ONCE, dtype=torch.float64)
+    weights = torch.zeros_like(logits)
+    for patient, (start, count) in enumerate(zip(bags.starts.tolist(), bags.counts.tolist(), strict=True)):
+        rows = slice(start, start + count)
+        one = (logits[None, rows], scores[None, rows], torch.ones(1, count, dtype=torch.bool))
+        pooled[patient] = pool(*one, network.pooling)
+        weights[rows] = weigh(*one[1:])
+    # The sigmoid, too, in groups of one size: torch computes the ends of an array by other instructions.
+    p_high = [torch.sigmoid(group) for group in pooled.reshape(-1, ROWS_AT_ONCE)]
+    of_patients = torch.cat(p_high) if p_high else pooled
+    of_rows = weights if network.pooling == "attention" else torch.zeros(0, dtype=torch.float64)
+    return Scored(of_patients.numpy()[: len(bags.counts)], of_rows.numpy())

@@ -12,6 +12,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+FEATURES = 512
+"""Number of features of an image before the linear head."""
+
 
 class _Layers(NamedTuple):
     """The layers for one number of dimensions."""
@@ -164,6 +167,7 @@ class ResNet18(nn.Module):
 
     def __init__(self, dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"]) -> None:
         super().__init__()
+        self.dimensions: Literal[2, 3] = dimensions
         layers = _LAYERS[dimensions]
         self.conv1 = layers.conv(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = layers.norm(64)
@@ -174,17 +178,22 @@ class ResNet18(nn.Module):
         self.layer3 = _stage(128, 256, stride=2, layers=layers, shortcut=shortcut)
         self.layer4 = _stage(256, 512, stride=2, layers=layers, shortcut=shortcut)
         self.avgpool = layers.mean_pool(1)
-        self.fc = nn.Linear(512, 1)
+        self.fc = nn.Linear(FEATURES, 1)
         for module in self.modules():
             if isinstance(module, layers.conv):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.zeros_(self.fc.bias)
 
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what the linear head sees of each image: ``(n, 512)``."""
+        maps = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
+        features: torch.Tensor = self.avgpool(maps).flatten(1)
+        return features
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch."""
-        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
-        logits: torch.Tensor = self.fc(self.avgpool(features).flatten(1))
+        logits: torch.Tensor = self.fc(self.features(images))
         return logits
 
 

@@ -44,8 +44,9 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
 
     Reads torchvision's layout (2D; the three colour channels of the first convolution are summed, which is exact for
     a grey picture repeated three times) and MedicalNet's (3D; ``module.`` before every name, possibly all inside
-    ``state_dict``). 3D kernels are stored in the order z, y, x and are transposed to ours, x, y, z. A mask channel
-    starts at zero, so that the network behaves like the file's at first and learns to use the mask.
+    ``state_dict``). 3D kernels are stored in the order z, y, x and are transposed to ours, x, y, z. Where neighbouring
+    slices are channels, each gets an equal part of the summed kernel. A mask channel starts at zero, so that the
+    network behaves like the file's at first and learns to use the mask. Attention keeps its own weights.
 
     Args:
         network: Built with the file's own shortcut (``shortcut_of``); modified in place.
@@ -64,9 +65,10 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
         given = {n: t.permute(0, 1, 4, 3, 2) if t.ndim == 5 else t for n, t in given.items()}
     stem = given.get("conv1.weight")
     if stem is not None and stem.ndim == network.dimensions + 2:
-        image_channel = stem.sum(dim=1, keepdim=True)
-        mask_channels = torch.zeros_like(image_channel).repeat_interleave(network.channels - 1, dim=1)
-        given["conv1.weight"] = torch.cat([image_channel, mask_channels], dim=1)
+        image = stem.sum(dim=1, keepdim=True)
+        images = (image / network.image_channels).repeat_interleave(network.image_channels, dim=1)
+        masks = torch.zeros_like(image).repeat_interleave(network.channels - network.image_channels, dim=1)
+        given["conv1.weight"] = torch.cat([images, masks], dim=1)
     faults = _faults(given, wanted)
     if faults:
         raise WeightsError(
@@ -78,7 +80,7 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> None:
-    """Write the weights of a fitted network (``network.resnet.state_dict()``) as safetensors, whole or not at all.
+    """Write the weights of a fitted network (``network.weights()``) as safetensors, whole or not at all.
 
     Raises:
         WriteError: If they cannot be written.
@@ -108,12 +110,12 @@ def load_weights(network: Network, weights_path: Path, weights: Weights | None =
         except OSError as error:
             raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
     given = {name: torch.from_numpy(array) for name, array in weights.items()}
-    faults = _faults(given, network.resnet.state_dict())
+    faults = _faults(given, network.weights())
     if faults:
         raise RunError(
             f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
         )
-    network.resnet.load_state_dict(given, assign=True)
+    network.set_weights(given, assign=True)
 
 
 def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:

@@ -6,23 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nephrograde.errors import RunError
 from nephrograde.fit.folder import load_network
 from nephrograde.model.network import score
-from nephrograde.model.pooling import pool
+from nephrograde.sample.dataset import Bags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.seal import Seal
-    from nephrograde.study import FitSettings
 
 
 _FOLDS_AT_ONCE = 2
@@ -30,21 +30,21 @@ _FOLDS_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """One network per fold, and the rule by which the pictures of a patient are pooled."""
+    """One network per fold."""
 
     networks: tuple[Network, ...] = field(repr=False)
-    settings: FitSettings
 
     def p_high_of_folds(self, pictures: npt.NDArray[np.float16]) -> tuple[float, ...]:
-        """Probability of high grade from each fold's network, pooled over the pictures of one patient.
+        """Probability of high grade of one patient from each fold's network, which pools the patient's pictures.
 
         Args:
-            pictures: The patient's region, ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``, in [0, 1].
+            pictures: The patient's region, ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, in [0, 1].
 
         Raises:
             RunError: Where a network gives a value that is not finite.
         """
-        found = tuple(pool(score(network, pictures), self.settings.pooling) for network in self.networks)
+        patient = Bags(pictures, np.array([len(pictures)]))
+        found = tuple(float(score(network, patient).p_high[0]) for network in self.networks)
         if not all(0.0 <= p_high <= 1.0 for p_high in found):
             raise RunError(
                 "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
@@ -53,15 +53,12 @@ class Ensemble:
         return found
 
 
-def load_ensemble(
-    seal: Seal, model: str, *, settings: FitSettings, weights: Callable[[Path], Weights] | None = None
-) -> Ensemble:
+def load_ensemble(seal: Seal, model: str, *, weights: Callable[[Path], Weights] | None = None) -> Ensemble:
     """Read the networks of a model, and verify that they are those that were evaluated.
 
     Args:
         seal: The seal of the evaluated run.
         model: Like ``weak-1-cmp``.
-        settings: The arm's fit settings, for the pooling rule.
         weights: Returns the weights in a sealed file, verified; read with
             :meth:`Seal.read <nephrograde.run.seal.Seal.read>` when None.
 
@@ -76,7 +73,7 @@ def load_ensemble(
             f"{seal.folder.models_dir / model} holds no network that was evaluated. Run `nephrograde fit` and "
             "`nephrograde evaluate`."
         )
-    return Ensemble(networks, settings)
+    return Ensemble(networks)
 
 
 def _load_fold(fold: FoldFolder, seal: Seal, weights: Callable[[Path], Weights] | None) -> Network:

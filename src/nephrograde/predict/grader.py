@@ -149,7 +149,7 @@ class Grader:
     def _ensemble(self) -> Ensemble:
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
-        return load_ensemble(self.seal, self.model, settings=self.study.fit_of(self.arm), weights=self._weights.get)
+        return load_ensemble(self.seal, self.model, weights=self._weights.get)
 
     @cached_property
     def _weights(self) -> ReadAhead[Weights]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class FoldFolder:
     """The path of each file of one fitted network.
 
+    All have ``paths``; ``attention_path`` exists only if the network pools by attention.
+
     >>> from pathlib import Path
     >>> fold = FoldFolder(Path("models/weak-1-cmp/fold-2"))
     >>> fold.model, fold.number
@@ -23,7 +25,7 @@ class FoldFolder:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All files of a fitted network, without their seal."""
+        """The files of every fitted network, without their seal."""
         return (self.weights_path, self.card_path, self.history_path, self.predictions_path)
 
     def is_whole(self) -> bool:
@@ -77,6 +79,11 @@ class FoldFolder:
     def history_path(self) -> Path:
         """The learning curve."""
         return self.fold_dir / "history.csv"
+
+    @property
+    def attention_path(self) -> Path:
+        """The weight of each picture, where the network pools by attention."""
+        return self.fold_dir / "attention.csv"
 
     @property
     def predictions_path(self) -> Path:

@@ -153,7 +153,8 @@ def seal_fold(fold: FoldFolder) -> None:
     Args:
         fold: Its folder, with all files.
     """
-    write_json(fold.seal_path, {path.name: sha256_of(path) for path in fold.paths})
+    further = [fold.attention_path] if fold.attention_path.exists() else []
+    write_json(fold.seal_path, {path.name: sha256_of(path) for path in (*fold.paths, *further)})
 
 
 def fold_digests(fold: FoldFolder) -> dict[str, str]:
@@ -168,7 +169,8 @@ def fold_digests(fold: FoldFolder) -> dict[str, str]:
     if not fold.seal_path.exists():
         return {path.name: sha256_of(path) for path in fold.paths if path.exists()}
     digests = _texts(read_json(fold.seal_path), fold.seal_path)
-    for path in fold.paths:
+    further = [fold.attention_path] if fold.attention_path.name in digests else []
+    for path in (*fold.paths, *further):
         if path != fold.weights_path:
             read_verified(path, digests.get(path.name, ""), remedy=_fit_again(fold))
     return digests

@@ -41,11 +41,16 @@ class AugmentParameters:
     noise: torch.Tensor | None
     noise_seed: int
 
-    def share(self, rank: int, world: int) -> AugmentParameters:
-        """Return the parameters of every ``world``-th picture, starting at ``rank``: one process's share."""
+    def share(self, rows: torch.Tensor, *, rank: int) -> AugmentParameters:
+        """Return the parameters of some pictures of the batch: one process's share.
+
+        Args:
+            rows: Their positions in the batch.
+            rank: The number of the process.
+        """
 
         def part(values: torch.Tensor | None) -> torch.Tensor | None:
-            return None if values is None else values[rank::world]
+            return None if values is None else values[rows]
 
         return AugmentParameters(
             flips=part(self.flips),
@@ -96,17 +101,17 @@ def draw(
     )
 
 
-def apply(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool) -> torch.Tensor:
     """Augment a batch on its own device.
 
-    Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on the image channel only.
+    Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on image channels only.
     Resampling is linear and extends the border; a mask is then thresholded at ½, so that its edge stays aligned with
     the image. The image is clipped to [0, 1] again.
 
     Args:
-        images: ``(n, 1, y, x)`` or ``(n, channel, x, y, z)`` in [0, 1], float32; channel 0 is the image, further ones
-            are masks. Not modified.
+        images: ``(n, channel, y, x)`` or ``(n, channel, x, y, z)`` in [0, 1], float32. Not modified.
         parameters: Drawn for the same number of pictures.
+        has_mask: Whether the last channel is a mask.
 
     Returns:
         A batch of the same shape; the same tensor object if everything is off.
@@ -114,17 +119,18 @@ def apply(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
     >>> from nephrograde.study import AugmentSettings
     >>> only_flips = AugmentSettings(rotate_deg=0, shift=0, scale=0, contrast=0, brightness=0, noise=0)
     >>> drawn = draw(only_flips, 1, dimensions=2, generator=torch.Generator().manual_seed(0))
-    >>> drawn.flips.tolist(), apply(torch.tensor([[[[0.0, 1.0]]]]), drawn).tolist()
+    >>> drawn.flips.tolist(), apply(torch.tensor([[[[0.0, 1.0]]]]), drawn, has_mask=False).tolist()
     ([[True, False]], [[[[0.0, 1.0]]]])
     """
+    n_image = images.shape[1] - has_mask
     images = _flipped(images, parameters)
     if parameters.angle_rad is not None or parameters.shift is not None or parameters.scale is not None:
         grid = torch.nn.functional.affine_grid(_affine(images, parameters), list(images.shape), align_corners=False)
         moved = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        images = moved if images.shape[1] == 1 else torch.cat([moved[:, :1], (moved[:, 1:] >= 0.5).float()], dim=1)
+        images = torch.cat([moved[:, :n_image], (moved[:, n_image:] >= 0.5).float()], dim=1) if has_mask else moved
     if parameters.contrast is not None or parameters.brightness is not None or parameters.noise is not None:
-        image = _regrey(images[:, :1], parameters).clamp_(0, 1)
-        images = image if images.shape[1] == 1 else torch.cat([image, images[:, 1:]], dim=1)
+        image = _regrey(images[:, :n_image], parameters).clamp_(0, 1)
+        images = torch.cat([image, images[:, n_image:]], dim=1) if has_mask else image
     return images
 
 

@@ -45,47 +45,115 @@ _REGION_HEAD = re.compile(
 class Sample:
     """What a model sees of one patient.
 
-    ``image`` is float16 in [0, 1]: ``(slice, 1, y, x)`` for a weak arm, ``(1, channel, x, y, z)`` for a strong one,
-    so that the first axis always counts the patient's pictures.
+    ``images`` holds the patient's pictures by phase, float16 in [0, 1]: ``(row, channel, y, x)`` or ``(row, channel, x,
+    y, z)``. The first axis counts the pictures; phases that the patient does not have are left out.
     """
 
     patient_id: str
-    image: npt.NDArray[np.float16] = field(repr=False)
+    images: Mapping[str, npt.NDArray[np.float16]] = field(repr=False)
     is_high: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SampleSet:
-    """The rows fed to a network: one per slice or box, each with its patient's id and grade.
+class Bags:
+    """The pictures of all patients of a set on one phase.
 
-    ``images`` is float16 in [0, 1], ``(row, 1, y, x)`` or ``(row, channel, x, y, z)``.
+    Attributes:
+        images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1]; the rows of a patient lie
+            together, patients in the order of the set.
+        counts: ``(patient,)``, the number of rows of each patient; 0 where the phase is missing.
+
+    >>> bags = Bags(np.zeros((3, 1, 4, 4), np.float16), np.array([2, 0, 1]))
+    >>> bags.present.tolist(), bags.rows_of(np.array([2, 0])).tolist()
+    ([True, False, True], [2, 0, 1])
     """
 
     images: npt.NDArray[np.float16] = field(repr=False)
+    counts: npt.NDArray[np.intp]
+
+    def __post_init__(self) -> None:
+        if self.counts.sum() != len(self.images):
+            raise ValueError(f"{len(self.images)} rows cannot be divided into bags of {self.counts.tolist()}")
+
+    @property
+    def starts(self) -> npt.NDArray[np.intp]:
+        """The first row of each patient."""
+        return np.cumsum(self.counts) - self.counts
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Whether each patient has the phase."""
+        return self.counts > 0
+
+    def rows_of(self, patients: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Return the rows of some patients, in the order given.
+
+        Args:
+            patients: Their positions in the set; one may recur.
+        """
+        starts = self.starts
+        found = [np.arange(starts[one], starts[one] + self.counts[one]) for one in patients]
+        return np.concatenate(found) if found else np.zeros(0, np.intp)
+
+    def of(self, patients: npt.NDArray[np.intp]) -> Bags:
+        """Return the pictures of some patients, in the order given.
+
+        Args:
+            patients: Their positions in the set.
+        """
+        return Bags(self.images[self.rows_of(patients)], self.counts[patients])
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSet:
+    """The patients of one set, each of them a bag of pictures for each phase.
+
+    Attributes:
+        patient_ids: One per patient.
+        is_high: ``(patient,)``.
+        phases: The pictures by phase.
+        clinical: ``(patient, value)``, NaN where a value is missing; None if the model uses none, as all do so far.
+    """
+
     patient_ids: tuple[str, ...]
     is_high: npt.NDArray[np.bool_]
+    phases: Mapping[str, Bags]
+    clinical: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+
+    def bags(self, phase: str) -> Bags:
+        """Return the pictures on a phase; none if no patient has it.
+
+        Args:
+            phase: Such as "cmp".
+        """
+        nothing = np.zeros((0, 1, 1, 1), np.float16)
+        return self.phases.get(phase) or Bags(nothing, np.zeros(len(self.patient_ids), np.intp))
 
 
-def read_samples(files: Mapping[str, Path], is_high: Mapping[str, bool]) -> list[Sample]:
-    """Open the prepared region of every patient without loading it into memory yet.
+def read_samples(files: Mapping[str, Mapping[str, Path]], is_high: Mapping[str, bool]) -> list[Sample]:
+    """Open the prepared regions of every patient without loading them into memory yet.
 
     Args:
-        files: The ``.npy`` file of the region by patient id, for one arm and phase.
+        files: For each phase, the ``.npy`` file of the region by patient id, for one arm.
         is_high: The true grade by patient id.
+
+    Returns:
+        The patients that have at least one of the phases, by id.
 
     Raises:
         RunError: A file is missing or damaged, or its shape differs from those of the other patients.
     """
-    samples = [
-        Sample(patient_id, open_region(region_path), is_high[patient_id])
-        for patient_id, region_path in sorted(files.items())
-    ]
-    shapes = Counter(sample.image.shape[1:] for sample in samples)
-    usual = shapes.most_common(1)[0][0] if shapes else ()
-    for sample in samples:
-        if sample.image.shape[1:] != usual:
-            raise _damaged(files[sample.patient_id], f"its shape is {sample.image.shape}, that of others {usual}")
-    return samples
+    images: dict[str, dict[str, npt.NDArray[np.float16]]] = {}
+    for phase, region_paths in files.items():
+        regions = {patient_id: open_region(path) for patient_id, path in sorted(region_paths.items())}
+        shapes = Counter(region.shape[1:] for region in regions.values())
+        usual = shapes.most_common(1)[0][0] if shapes else ()
+        for patient_id, region in regions.items():
+            if region.shape[1:] != usual:
+                reason = f"its shape is {region.shape}, that of others {usual}"
+                raise _damaged(region_paths[patient_id], reason)
+            images.setdefault(patient_id, {})[phase] = region
+    return [Sample(patient_id, of_phase, is_high[patient_id]) for patient_id, of_phase in sorted(images.items())]
 
 
 def open_region(region_path: Path) -> npt.NDArray[np.float16]:
@@ -118,19 +186,25 @@ def _damaged(region_path: Path, reason: str) -> RunError:
 
 
 def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:
-    """Collect the rows of some patients; patients without a sample (a missing phase) are skipped.
+    """Collect the pictures of some patients; patients without a sample are skipped.
 
-    >>> a = Sample("P1", np.zeros((2, 1, 4, 4), np.float16), is_high=True)
-    >>> b = Sample("P2", np.ones((2, 1, 4, 4), np.float16), is_high=False)
-    >>> rows = gather([a, b], ["P2", "P3"])
-    >>> rows.patient_ids, rows.images.shape, rows.is_high.tolist()
-    (('P2', 'P2'), (2, 1, 4, 4), [False, False])
+    >>> a = Sample("P1", {"cmp": np.zeros((2, 1, 4, 4), np.float16)}, is_high=True)
+    >>> b = Sample("P2", {"cmp": np.ones((3, 1, 4, 4), np.float16)}, is_high=False)
+    >>> samples = gather([a, b], ["P2", "P3"])
+    >>> samples.patient_ids, samples.bags("cmp").images.shape, samples.is_high.tolist()
+    (('P2',), (3, 1, 4, 4), [False])
     """
     wanted = set(patient_ids)
     chosen = [sample for sample in samples if sample.patient_id in wanted]
-    images = [sample.image for sample in chosen]
+    phases = dict.fromkeys(phase for sample in chosen for phase in sample.images)
     return SampleSet(
-        images=np.concatenate(images) if images else np.zeros((0, 1, 1, 1), np.float16),
-        patient_ids=tuple(sample.patient_id for sample in chosen for _ in range(len(sample.image))),
-        is_high=np.array([sample.is_high for sample in chosen for _ in range(len(sample.image))], dtype=bool),
+        patient_ids=tuple(sample.patient_id for sample in chosen),
+        is_high=np.array([sample.is_high for sample in chosen], dtype=bool),
+        phases={phase: _bags_of(chosen, phase) for phase in phases},
     )
+
+
+def _bags_of(samples: Iterable[Sample], phase: str) -> Bags:
+    regions = [sample.images.get(phase) for sample in samples]
+    counts = np.array([0 if region is None else len(region) for region in regions], np.intp)
+    return Bags(np.concatenate([region for region in regions if region is not None]), counts)

@@ -75,6 +75,14 @@ class Prepared:
             region.patient_id: region.file for region in self.regions if region.arm == arm and region.phase == phase
         }
 
+    def slices(self, arm: str, phase: str) -> dict[str, tuple[int, ...]]:
+        """Return the slice number of each picture by patient id, for one model; empty for boxes."""
+        return {
+            region.patient_id: _numbers(region.slices)
+            for region in self.regions
+            if region.arm == arm and region.phase == phase
+        }
+
 
 def prepare_cohort(
     cohort: Cohort, study: Study, *, run: RunFolder, advance: Callable[[], None] = lambda: None
@@ -130,7 +138,8 @@ def read_prepared(run: RunFolder) -> Prepared:
     try:
         regions = [
             Region(
-                **{name: row[name] for name in ("patient_id", "phase", "arm", "file", "slices", "center_mm")},
+                **{name: row[name] for name in ("patient_id", "phase", "arm", "file", "center_mm")},
+                slices=";".join(map(str, _numbers(row["slices"]))),
                 tumour_volume_ml=finite(row["tumour_volume_ml"]) if row["tumour_volume_ml"] else None,
                 tumour_diameter_mm=finite(row["tumour_diameter_mm"]) if row["tumour_diameter_mm"] else None,
             )
@@ -143,6 +152,10 @@ def read_prepared(run: RunFolder) -> Prepared:
         raise RunError(f"{run.volumes_dir / missing} is missing. Run `nephrograde prepare` again.")
     findings = read_findings(run.findings_path)
     return Prepared(tuple(regions), tuple(findings), read_json(run.image_inputs_path))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(";")) if text else ()
 
 
 def is_region_file(run: RunFolder, name: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pytest
@@ -10,12 +11,19 @@ import torch
 
 from nephrograde.fit.job import FitJob
 from nephrograde.model.network import Network
-from nephrograde.sample.dataset import SampleSet
+from nephrograde.model.pooling import GatedAttention
+from nephrograde.sample.dataset import Bags, SampleSet
 from nephrograde.study import AugmentSettings, FitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Literal
+
+    import numpy.typing as npt
+
+    from nephrograde.vocabulary import Pooling
+
+
+PHASE = "cmp"
 
 
 def make_samples(
@@ -23,7 +31,7 @@ def make_samples(
 ) -> SampleSet:
     """Every second patient is high; each has ``rows`` pictures of its own noise."""
     dimensions = len(shape)
-    images, ids, is_high = [], [], []
+    images = []
     for number, patient_id in enumerate(patient_ids):
         chance = np.random.default_rng([*patient_id.encode()])
         for _ in range(rows):
@@ -32,11 +40,19 @@ def make_samples(
             image[middle] += 0.3 if number % 2 == 0 and learnable else 0.0
             image = image.clip(0, 1)
             images.append(image[None] if dimensions == 2 else np.stack([image, image > 0.5]))
-            ids.append(patient_id)
-            is_high.append(number % 2 == 0)
     channels = 1 if dimensions == 2 else 2
     stack = np.array(images, np.float16).reshape(-1, channels, *shape)
-    return SampleSet(stack, tuple(ids), np.array(is_high, dtype=bool))
+    is_high = np.arange(len(patient_ids)) % 2 == 0
+    return SampleSet(tuple(patient_ids), is_high, {PHASE: Bags(stack, np.full(len(patient_ids), rows))})
+
+
+NOBODY = SampleSet((), np.zeros(0, dtype=bool), {})
+"""A set without patients."""
+
+
+def with_images(samples: SampleSet, images: npt.NDArray[Any]) -> SampleSet:
+    """The same patients with other pictures."""
+    return replace(samples, phases={PHASE: Bags(images, samples.bags(PHASE).counts)})
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +90,10 @@ def make_job() -> MakeJob:
         standard: dict[str, Any] = {
             "model": "weak-1-cmp" if len(shape) == 2 else "strong-cmp",
             "arm": "weak-1" if len(shape) == 2 else "strong",
-            "phase": "cmp",
+            "phase": PHASE,
             "fold": 2,
             "dimensions": len(shape),
+            "has_mask": len(shape) == 3,
             "fit": fit,
             "augment": AugmentSettings(),
             **sets,
@@ -89,7 +106,7 @@ def make_job() -> MakeJob:
 class TinyResNet(torch.nn.Sequential):
     """Replaces ResNet-18 in tests of the loop; infinite in autocast if ``fragile``."""
 
-    def __init__(self, dimensions: int, channels: int, *, fragile: bool) -> None:
+    def __init__(self, dimensions: Literal[2, 3], channels: int, *, fragile: bool) -> None:
         flat = dimensions == 2
         super().__init__(
             (torch.nn.Conv2d if flat else torch.nn.Conv3d)(channels, 8, 3, stride=2, bias=False),
@@ -99,12 +116,19 @@ class TinyResNet(torch.nn.Sequential):
             torch.nn.Flatten(),
             torch.nn.Linear(8, 1),
         )
+        self.dimensions = dimensions
         self.fragile = fragile
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return one logit per picture."""
-        logits: torch.Tensor = super().forward(images)
-        return logits * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else logits
+    @property
+    def fc(self) -> torch.nn.Module:
+        """The linear head."""
+        return self[-1]
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the head sees of each picture."""
+        for layer in list(self)[:-1]:
+            images = layer(images)
+        return images * torch.inf if self.fragile and torch.is_autocast_enabled("cpu") else images
 
 
 @pytest.fixture
@@ -119,9 +143,10 @@ def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
-    def build(dimensions: Literal[2, 3], *, channels: int, shortcut: Literal["A", "B"] = "B") -> Network:
-        resnet = TinyResNet(dimensions, channels, fragile=fragile)
-        return Network(resnet, dimensions=dimensions, channels=channels, shortcut=shortcut)
+    def build(dimensions: Literal[2, 3], *, channels: int, pooling: Pooling = "mean", **further: Any) -> Network:
+        resnet: Any = TinyResNet(dimensions, channels, fragile=fragile)
+        attention = GatedAttention(8) if pooling == "attention" else None
+        return Network(resnet, attention, channels=channels, pooling=pooling, **further)
 
     # The size of the network is no setting of a study: a fitted fold is read back as a ResNet-18.
     monkeypatch.setattr("nephrograde.fit.learner.build_network", build)

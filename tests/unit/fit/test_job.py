@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.unit.fit.conftest import NOBODY
 
 from nephrograde.errors import FitError, RunError
 from nephrograde.fit.job import check_job
-from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.dataset import Bags, SampleSet
 from nephrograde.study import InitialWeights
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ def test_a_sound_job_passes(make_job: MakeJob) -> None:
 def test_image_level_split_is_caught_by_name(make_job: MakeJob, target: str) -> None:
     job = make_job(rows=3)
     learn, other = job.learn, getattr(job, target)
+    some, one = job.bags(other), job.bags(learn)
     leaked = SampleSet(
-        np.concatenate([other.images, learn.images[:1]]),
         (*other.patient_ids, learn.patient_ids[0]),
         np.append(other.is_high, learn.is_high[0]),
+        {job.phase: Bags(np.concatenate([some.images, one.images[:1]]), np.append(some.counts, 1))},
     )
     sets: dict[str, Any] = {target: leaked}
     with pytest.raises(RunError, match="learn-0"):
@@ -45,17 +47,24 @@ def test_one_class_only(make_job: MakeJob) -> None:
         check_job(replace(job, learn=learn))
 
 
-def test_patient_of_two_grades(make_job: MakeJob) -> None:
+def test_a_patient_in_two_bags_of_one_set(make_job: MakeJob) -> None:
     job = make_job(rows=2)
-    is_high = job.test.is_high.copy()
-    is_high[1] = not is_high[1]
-    with pytest.raises(FitError, match="patient test-0 has rows of both grades"):
-        check_job(replace(job, test=replace(job.test, is_high=is_high)))
+    twice = replace(job.test, patient_ids=("test-1", *job.test.patient_ids[1:]))
+    with pytest.raises(FitError, match="patient test-1 has two bags of pictures"):
+        check_job(replace(job, test=twice))
+
+
+def test_a_patient_without_a_picture(make_job: MakeJob) -> None:
+    job = make_job(rows=2)
+    bags = job.bags(job.stop)
+    nothing = Bags(bags.images[2:], np.append(0, bags.counts[1:]))
+    with pytest.raises(FitError, match="patient stop-0 has no picture on cmp"):
+        check_job(replace(job, stop=replace(job.stop, phases={job.phase: nothing})))
 
 
 def test_nobody_to_stop_by(make_job: MakeJob) -> None:
     with pytest.raises(FitError, match=r"fit\.patience is 3, but no patients"):
-        check_job(make_job(stop=SampleSet(np.zeros((0, 1, 1, 1), np.float16), (), np.zeros(0, dtype=bool))))
+        check_job(make_job(stop=NOBODY))
 
 
 def test_each_model_fold_and_purpose_has_a_seed_of_its_own(make_job: MakeJob) -> None:

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from nephrograde.fit.learner import Learner, is_finite, learn, load_batch, pool_rows, score_rows, settle, start
+from nephrograde.fit.learner import Learner, is_finite, learn, load_batch, score_patients, settle, start
 from nephrograde.fit.machine import Machine, make_fabric
+from nephrograde.sample.dataset import Bags
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.fit.conftest import MakeJob
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -31,14 +30,13 @@ def norm_of(learner: Learner) -> torch.nn.BatchNorm2d:
     return norm
 
 
-def test_rows_arrive_as_float32_with_their_truth(make_job: MakeJob, tmp_path: Path) -> None:
-    samples = make_job().learn
-    np.save(tmp_path / "rows.npy", samples.images)
-    rows = np.array([5, 0])
-    images, is_high = load_batch(samples, rows, CPU)
-    assert images.dtype == torch.float32
-    assert np.array_equal(images.numpy(), samples.images[[5, 0]].astype(np.float32))
-    assert is_high.tolist() == [0.0, 1.0]
+def test_patients_arrive_as_float32_with_all_pictures_and_their_truth(make_job: MakeJob) -> None:
+    job = make_job(rows=2)
+    batch = load_batch(job, np.array([5, 0]), CPU)
+    assert batch.images.dtype == torch.float32
+    assert np.array_equal(batch.images.numpy(), job.bags(job.learn).images[[10, 11, 0, 1]].astype(np.float32))
+    assert batch.places.tolist() == [[0, 1], [2, 3]]
+    assert batch.is_high.tolist() == [0.0, 1.0]
 
 
 def test_norms_and_biases_do_not_decay(learner: Learner) -> None:
@@ -50,10 +48,10 @@ def test_norms_and_biases_do_not_decay(learner: Learner) -> None:
 
 
 def test_a_step_gives_the_mean_loss_and_lowers_it(learner: Learner, make_job: MakeJob) -> None:
-    images, is_high = load_batch(make_job().learn, np.arange(16), CPU)
-    logits = learner.network(images).detach()
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_high)
-    losses = [float(learn(learner, images, is_high, n_batch=16)) for _ in range(10)]
+    batch = load_batch(make_job(), np.arange(16), CPU)
+    logits = learner.network(batch.images, batch.places).detach()
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.is_high)
+    losses = [float(learn(learner, batch, n_batch=16)) for _ in range(10)]
     assert losses[0] == pytest.approx(float(expected), rel=1e-6)
     assert losses == sorted(losses, reverse=True)
 
@@ -76,7 +74,7 @@ def test_settled_statistics_are_those_of_the_rows(learner: Learner, make_job: Ma
     job = make_job()
     norm = norm_of(learner)
     settle(learner, job, epoch=1)
-    images, _ = load_batch(job.learn, np.arange(16), CPU)
+    images = load_batch(job, np.arange(16), CPU).images
     with torch.no_grad():
         scaled = (images - learner.network.centre) / learner.network.spread
         maps = learner.network.resnet.get_submodule("0")(scaled)
@@ -89,9 +87,10 @@ def test_settled_statistics_are_those_of_the_rows(learner: Learner, make_job: Ma
 
 
 def test_scores_are_pooled_by_patient(learner: Learner, make_job: MakeJob) -> None:
-    job = make_job(rows=2, pooling="max")
-    p_rows = score_rows(learner, job.test)
-    patients = pool_rows(job.test, p_rows, job=job)
-    assert [patient.patient_id for patient in patients] == [f"test-{number}" for number in range(5)]
-    assert [patient.is_high for patient in patients] == [True, False, True, False, True]
-    assert patients[1].p_high == max(p_rows[2:4].tolist())
+    learner.network.pooling = "max"
+    job = make_job(rows=2)
+    p_high, weights = score_patients(learner, job.bags(job.test))
+    images = job.bags(job.test).images
+    p_rows = score_patients(learner, Bags(images, np.ones(len(images), int))).p_high
+    assert p_high.tolist() == p_rows.reshape(5, 2).amax(dim=1).tolist()
+    assert len(weights) == 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from tests.unit.fit.conftest import NOBODY, with_images
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from nephrograde.errors import FitError, RunError, WeightsError
@@ -19,10 +20,10 @@ from nephrograde.fit import learner
 from nephrograde.fit.loop import fit_fold
 from nephrograde.fit.work import passes_of_job
 from nephrograde.model.network import build_network, score
-from nephrograde.model.pooling import pool
 from nephrograde.run.progress import Part, Watched, Workload
-from nephrograde.sample.dataset import SampleSet
+from nephrograde.sample.dataset import Bags
 from nephrograde.study import AugmentSettings, InitialWeights
+from nephrograde.vocabulary import Pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from tests.unit.fit.conftest import MakeJob
 
     from nephrograde.fit.folder import FoldFit
+
+
+RULES = get_args(Pooling)
 
 
 def same(a: FoldFit, b: FoldFit) -> bool:
@@ -62,29 +66,52 @@ def test_learns_and_repeats_itself_to_the_digit(make_job: MakeJob, shape: tuple[
 
 @pytest.mark.slow
 def test_card_tells_what_happened(make_job: MakeJob) -> None:
-    job = make_job(rows=3, precision="fp32", epochs=2, inputs_sha256="ab", synthetic=True)
+    job = make_job(rows=3, precision="fp32", epochs=2, pooling="max", inputs_sha256="ab", synthetic=True)
     fitted = fit_fold(job)
     card = fitted.card
     assert (card.model, card.arm, card.phase, card.fold) == ("weak-1-cmp", "weak-1", "cmp", 2)
     assert (card.n_learn_high, card.is_balanced, card.prevalence) == (8, True, 0.5)
     assert (card.n_learn, card.n_stop, card.n_held_out, card.n_test) == (16, 6, 6, 5)
     assert (card.precision, card.refit_reason, card.device, card.epochs_run) == ("fp32", "", "cpu", 2)
-    assert (card.dimensions, card.channels, card.shortcut) == (2, 1, "B")
+    assert (card.dimensions, card.channels, card.has_mask, card.shortcut, card.pooling) == (2, 1, False, "B", "max")
     assert (card.inputs_sha256, card.synthetic, card.torch_version) == ("ab", True, torch.__version__)
     assert card.settings["fit"]["epochs"] == 2
     assert card.seconds > 0
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("pooling", ["mean", "max", "noisy-or"])
-def test_predictions_are_the_network_s_own_pooled(make_job: MakeJob, pooling: Any) -> None:
+@pytest.mark.parametrize("pooling", RULES)
+def test_predictions_are_the_network_s_own(make_job: MakeJob, pooling: Any) -> None:
     job = make_job(rows=3, pooling=pooling)
     fitted = fit_fold(job)
-    network = learner.build_network(2, channels=1)  # type: ignore[attr-defined]
-    network.resnet.load_state_dict(fitted.weights)
+    network = learner.build_network(2, channels=1, pooling=pooling)  # type: ignore[attr-defined]
+    network.set_weights(fitted.weights)
     for number, prediction in enumerate(fitted.predictions[6:]):
-        p_rows = score(network, job.test.images[3 * number : 3 * number + 3])
-        assert prediction.p_high == pool(p_rows, pooling)
+        p_high, weights = score(network, job.bags(job.test).of(np.array([number])))
+        assert (prediction.p_high, prediction.attention) == (p_high[0], tuple(weights))
+        assert len(weights) == (3 if pooling == "attention" else 0)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_with_one_picture_a_patient_every_rule_is_the_same_fit(make_job: MakeJob) -> None:
+    fits = [fit_fold(make_job(pooling=pooling, epochs=2)) for pooling in RULES]
+    assert all(same(fits[0], fitted) for fitted in fits[:4])
+    with_attention = fits[4]
+    assert all(torch.equal(tensor, with_attention.weights[name]) for name, tensor in fits[0].weights.items())
+    assert [p.p_high for p in with_attention.predictions] == [p.p_high for p in fits[0].predictions]
+    assert {p.attention for p in with_attention.predictions} == {(1.0,)}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_bags_of_different_size(make_job: MakeJob) -> None:
+    job = make_job(rows=3, pooling="attention", epochs=2)
+    fewer = job.bags(job.learn).of(np.arange(8))
+    one_each = job.bags(make_job().learn).of(np.arange(8, 16))
+    mixed = Bags(np.concatenate([fewer.images, one_each.images]), np.append(fewer.counts, one_each.counts))
+    watched = watch()
+    fitted = fit_fold(replace(job, learn=replace(job.learn, phases={"cmp": mixed})), watched=watched)
+    assert all(math.isfinite(epoch.train_loss) for epoch in fitted.history)
+    assert watched.part.done == pytest.approx(watched.part.units, rel=0.1)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -124,9 +151,7 @@ def test_without_patience_the_last_epoch_is_kept(make_job: MakeJob) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_stop_loss_is_the_log_loss_of_patients(make_job: MakeJob) -> None:
-    job = make_job(
-        rows=3, epochs=1, patience=1, held_out=SampleSet(np.zeros((0, 1, 1, 1), np.float16), (), np.zeros(0, bool))
-    )
+    job = make_job(rows=3, epochs=1, patience=1, held_out=NOBODY)
     stop_loss = fit_fold(job).history[0].stop_loss
     scored = fit_fold(
         replace(job, held_out=job.stop, stop=job.held_out, fit=job.fit.model_copy(update={"patience": 0})),
@@ -154,19 +179,19 @@ def test_fp32_that_breaks_down_is_named(make_job: MakeJob) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_a_picture_that_is_not_a_number_is_found_in_its_step(make_job: MakeJob) -> None:
     job = make_job(precision="fp32")
-    images = job.learn.images.copy()
+    images = job.bags(job.learn).images.copy()
     images[3] = np.nan
     with pytest.raises(FitError, match="look for values out of range"):
-        fit_fold(replace(job, learn=replace(job.learn, images=images), augment=AugmentSettings()))
+        fit_fold(replace(job, learn=with_images(job.learn, images), augment=AugmentSettings()))
 
 
 @pytest.mark.usefixtures("tiny")
 def test_a_stopping_patient_who_cannot_be_scored(make_job: MakeJob) -> None:
     job = make_job(precision="fp32")
-    images = job.stop.images.copy()
+    images = job.bags(job.stop).images.copy()
     images[0] = np.nan
     with pytest.raises(FitError, match="epoch 1, step 2"):
-        fit_fold(replace(job, stop=replace(job.stop, images=images)))
+        fit_fold(replace(job, stop=with_images(job.stop, images)))
 
 
 @pytest.mark.usefixtures("tiny")
@@ -194,8 +219,8 @@ def test_an_interrupt_goes_through(make_job: MakeJob) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_memory_mapped_rows_give_the_same_fit(make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job()
-    np.save(tmp_path / "learn.npy", job.learn.images)
-    mapped = replace(job.learn, images=np.load(tmp_path / "learn.npy", mmap_mode="r"))
+    np.save(tmp_path / "learn.npy", job.bags(job.learn).images)
+    mapped = with_images(job.learn, np.load(tmp_path / "learn.npy", mmap_mode="r"))
     assert same(fit_fold(job), fit_fold(replace(job, learn=mapped)))
 
 
@@ -208,8 +233,7 @@ def test_unusual_settings(make_job: MakeJob, changes: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_no_test_patients(make_job: MakeJob) -> None:
-    nobody = SampleSet(np.zeros((0, 1, 1, 1), np.float16), (), np.zeros(0, dtype=bool))
-    fitted = fit_fold(make_job(shape=(8, 8, 8), test=nobody))
+    fitted = fit_fold(make_job(shape=(8, 8, 8), test=NOBODY))
     assert {p.split for p in fitted.predictions} == {"oof"}
 
 
@@ -229,7 +253,9 @@ def test_initial_weights_are_where_learning_starts(make_job: MakeJob, tmp_path: 
 
 @pytest.mark.usefixtures("tiny")
 def test_batch_too_small_to_share(make_job: MakeJob) -> None:
-    with pytest.raises(FitError, match=r"a batch of 3 cannot be shared by 2 devices.*Set fit\.batch_size to 4"):
+    with pytest.raises(
+        FitError, match=r"a batch of 3 patients cannot be shared by 2 devices.*Set fit\.batch_size to 4"
+    ):
         fit_fold(make_job(batch_size=3, devices=2))
 
 
@@ -262,5 +288,5 @@ def test_a_device_out_of_memory(make_job: MakeJob, monkeypatch: pytest.MonkeyPat
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Fabric, "launch", launch)
-    with pytest.raises(FitError, match=r"out of memory\. Lower fit\.batch_size \(now 8\)"):
-        fit_fold(make_job())
+    with pytest.raises(FitError, match=r"out of memory\. Lower fit\.batch_size \(now 8 patients, each with up to 3"):
+        fit_fold(make_job(rows=3))

@@ -16,6 +16,7 @@ from nephrograde.errors import RunError, WeightsError, WriteError
 from nephrograde.files import sha256_of
 from nephrograde.model.network import Network, build_hollow_network, build_network, score
 from nephrograde.model.weights import load_initial, load_weights, save_weights, shortcut_of
+from nephrograde.sample.dataset import Bags
 from nephrograde.study import InitialWeights
 
 if TYPE_CHECKING:
@@ -95,12 +96,25 @@ def test_folded_stem_answers_a_grey_picture_as_the_colour_stem_does(
     torch.testing.assert_close(folded, colour, rtol=1e-4, atol=1e-4)
 
 
+def test_a_stem_for_neighbouring_slices_answers_equal_slices_as_one(
+    torchvision_like: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    initial = stored(torchvision_like, tmp_path / "resnet18.pth")
+    one, five = build_network(2, channels=1), build_network(2, channels=5, pooling="attention")
+    load_initial(one, initial)
+    load_initial(five, initial)
+    grey = torch.rand(1, 1, 32, 32)
+    alone = torch.nn.functional.conv2d(grey, one.resnet.get_parameter("conv1.weight"))
+    together = torch.nn.functional.conv2d(grey.repeat(1, 5, 1, 1), five.resnet.get_parameter("conv1.weight"))
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_medicalnet_layout(medicalnet_like: dict[str, torch.Tensor], tmp_path: Path, nested: bool) -> None:
     content = {"state_dict": medicalnet_like} if nested else medicalnet_like
     initial = stored(content, tmp_path / "resnet_18.pth")
     assert shortcut_of(initial) == "A"
-    network = build_network(3, channels=2, shortcut="A")
+    network = build_network(3, channels=2, has_mask=True, shortcut="A")
     load_initial(network, initial)
     stem = network.resnet.get_parameter("conv1.weight")
     given = medicalnet_like["module.conv1.weight"]
@@ -175,15 +189,18 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_own_weights_round_trip(
     build: Callable[..., Network], dimensions: Literal[2, 3], shape: tuple[int, ...], tmp_path: Path
 ) -> None:
-    network, other = build_network(dimensions, channels=1), build(dimensions, channels=1)
-    save_weights(network.resnet.state_dict(), tmp_path / "weights.safetensors")
+    kind: dict[str, Any] = {"channels": 3, "has_mask": True, "pooling": "attention"}
+    network, other = build_network(dimensions, **kind), build(dimensions, **kind)
+    save_weights(network.weights(), tmp_path / "weights.safetensors")
     load_weights(other, tmp_path / "weights.safetensors")
     given = network.state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in other.state_dict().items())
     arranged = torch.channels_last if dimensions == 2 else torch.contiguous_format
     assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=arranged)
-    images = np.random.default_rng(0).random((3, 1, *shape)).astype(np.float16)
-    assert score(other, images).tolist() == score(network, images).tolist()
+    images = np.random.default_rng(0).random((3, 3, *shape)).astype(np.float16)
+    answers = [score(one, Bags(images, np.array([1, 2]))) for one in (other, network)]
+    assert answers[0].p_high.tolist() == answers[1].p_high.tolist()
+    assert answers[0].weights.tolist() == answers[1].weights.tolist()
 
 
 def test_weights_that_cannot_be_written_say_why(tmp_path: Path) -> None:
@@ -206,8 +223,8 @@ def test_a_hollow_network_draws_nothing() -> None:
 
 def test_own_weights_of_another_network_or_damaged(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    network = Network(torch.nn.Linear(2, 1), dimensions=2, channels=1, shortcut="B")
-    save_weights(network.resnet.state_dict(), path)
+    network = build_network(2, channels=3)
+    save_weights(network.weights(), path)
     with pytest.raises(RunError, match="belongs to another network"):
         load_weights(build_network(2, channels=1), path)
     path.write_bytes(path.read_bytes()[:-3])

@@ -17,7 +17,6 @@ from nephrograde.predict.ensemble import Ensemble, load_ensemble
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import FORMAT
 from nephrograde.run.seal import make_seal, seal_fold
-from nephrograde.study import FitSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +28,7 @@ MODEL = "weak-1-cmp"
 def run(tmp_path: Path) -> RunFolder:
     run = RunFolder(tmp_path)
     write_json(run.study_lock_path, {"format": FORMAT, "study": {}})
-    weights = build_network(2, channels=1).resnet.state_dict()
+    weights = build_network(2, channels=1).weights()
     for number in range(2):
         fold = run.fold(MODEL, number)
         fold.fold_dir.mkdir(parents=True)
@@ -49,7 +48,9 @@ def card_of(fold: int, model: str = MODEL) -> ModelCard:
         fold=fold,
         dimensions=2,
         channels=1,
+        has_mask=False,
         shortcut="B",
+        pooling="mean",
         n_learn=8,
         n_learn_high=3,
         is_balanced=True,
@@ -71,23 +72,23 @@ def card_of(fold: int, model: str = MODEL) -> ModelCard:
 
 
 def load(run: RunFolder) -> Ensemble:
-    return load_ensemble(make_seal(run, run.folds()), MODEL, settings=FitSettings())
+    return load_ensemble(make_seal(run, run.folds()), MODEL)
 
 
 def test_sealed_networks_grade_and_altered_weights_do_not(run: RunFolder) -> None:
     seal = make_seal(run, run.folds())
-    ensemble = load_ensemble(seal, MODEL, settings=FitSettings())
+    ensemble = load_ensemble(seal, MODEL)
     assert len(ensemble.p_high_of_folds(np.zeros((1, 1, 16, 16), np.float16))) == 2
     weights_path = run.fold(MODEL, 1).weights_path
     raw = bytearray(weights_path.read_bytes())
     raw[-1] ^= 1
     weights_path.write_bytes(bytes(raw))
     with pytest.raises(RunError, match=r"fold-1/weights\.safetensors is not the file"):
-        load_ensemble(seal, MODEL, settings=FitSettings())
+        load_ensemble(seal, MODEL)
 
 
 def test_weights_that_are_not_finite_are_refused_even_where_they_are_sealed(run: RunFolder) -> None:
-    weights = build_network(2, channels=1).resnet.state_dict()
+    weights = build_network(2, channels=1).weights()
     weights["fc.bias"] = torch.full_like(weights["fc.bias"], torch.nan)
     save_weights(weights, run.fold(MODEL, 0).weights_path)
     seal_fold(run.fold(MODEL, 0))
@@ -109,4 +110,4 @@ def test_a_card_of_another_fold_is_refused(run: RunFolder) -> None:
 
 def test_a_model_that_was_not_evaluated_has_no_networks(run: RunFolder) -> None:
     with pytest.raises(RunError, match="no network that was evaluated"):
-        load_ensemble(make_seal(run, ()), MODEL, settings=FitSettings())
+        load_ensemble(make_seal(run, ()), MODEL)

@@ -62,13 +62,13 @@ def test_all_off_is_the_very_same_tensor() -> None:
     drawn = draw(SETTINGS_OFF, 2, dimensions=3, generator=generator())
     assert same(drawn, OFF)
     images = boxes()
-    assert apply(images, drawn) is images
+    assert apply(images, drawn, has_mask=True) is images
 
 
 def test_given_batch_is_not_changed() -> None:
     images = boxes()
     before = images.clone()
-    apply(images, draw(AugmentSettings(noise=0.1), 2, dimensions=3, generator=generator()))
+    apply(images, draw(AugmentSettings(noise=0.1), 2, dimensions=3, generator=generator()), has_mask=True)
     assert torch.equal(images, before)
 
 
@@ -78,27 +78,27 @@ def test_flips_are_exact(dimensions: Literal[2, 3]) -> None:
     for axis in range(dimensions):
         flips = torch.zeros(2, dimensions, dtype=torch.bool)
         flips[1, axis] = True
-        result = apply(images, replace(OFF, flips=flips))
+        result = apply(images, replace(OFF, flips=flips), has_mask=False)
         assert torch.equal(result[0], images[0])
         assert torch.equal(result[1], images[1].flip(axis + 1))
 
 
 def test_a_quarter_turn_of_a_slice() -> None:
     images = torch.rand(1, 1, 9, 9, generator=generator())
-    turned = apply(images, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])))
+    turned = apply(images, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])), has_mask=False)
     torch.testing.assert_close(turned, images.rot90(-1, (2, 3)), atol=1e-4, rtol=0)
 
 
 def test_a_quarter_turn_of_a_box_is_about_z() -> None:
     images = torch.rand(1, 1, 9, 9, 4, generator=generator())
-    turned = apply(images, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])))
+    turned = apply(images, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])), has_mask=False)
     torch.testing.assert_close(turned, images.rot90(-1, (2, 3)), atol=1e-4, rtol=0)
 
 
 def test_a_rotation_of_an_oblong_picture_does_not_shear() -> None:
     bar = torch.zeros(1, 1, 21, 41)
     bar[..., 10, 12:29] = 1
-    turned = apply(bar, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])))[0, 0]
+    turned = apply(bar, replace(OFF, angle_rad=torch.tensor([torch.pi / 2])), has_mask=False)[0, 0]
     assert torch.equal((turned > 0.5).nonzero(), torch.tensor([[y, 20] for y in range(2, 19)]))
 
 
@@ -107,7 +107,7 @@ def test_shift_of_whole_voxels(axis: int) -> None:
     images = torch.rand(1, 1, 12, 10, 6, generator=generator())
     shift = torch.zeros(1, 3)
     shift[0, axis] = 2 / images.shape[axis + 2]
-    result = apply(images, replace(OFF, shift=shift))
+    result = apply(images, replace(OFF, shift=shift), has_mask=False)
     length = images.shape[axis + 2] - 2
     expected = images.narrow(axis + 2, 2, length)
     torch.testing.assert_close(result.narrow(axis + 2, 0, length), expected, atol=1e-5, rtol=0)
@@ -121,7 +121,7 @@ def test_scale_two_doubles_every_edge(shape: tuple[int, ...]) -> None:
     image[0, 0, 6:10, 6:10] = 1
     if len(shape) == 3:
         image[..., :6] = image[..., 10:] = 0
-    doubled = apply(image, replace(OFF, scale=torch.tensor([2.0])))
+    doubled = apply(image, replace(OFF, scale=torch.tensor([2.0])), has_mask=False)
     assert (doubled > 0.4).sum() == 8 ** len(shape)  # a corner of a box is 0.75³ after linear sampling
 
 
@@ -130,7 +130,7 @@ def test_mask_stays_a_mask_and_stays_on_the_image() -> None:
     drawn = draw(
         AugmentSettings(rotate_deg=40, noise=0, contrast=0, brightness=0), 2, dimensions=3, generator=generator()
     )
-    result = apply(torch.cat([mask, mask], dim=1), drawn)
+    result = apply(torch.cat([mask, mask], dim=1), drawn, has_mask=True)
     assert set(result[:, 1].flatten().tolist()) == {0.0, 1.0}
     assert torch.equal(result[:, 1], (result[:, 0] >= 0.5).float())
     assert not torch.equal(result[:, 1], mask[:, 0])
@@ -139,7 +139,7 @@ def test_mask_stays_a_mask_and_stays_on_the_image() -> None:
 def test_grey_values_change_on_the_image_alone() -> None:
     images = boxes()
     grey = replace(OFF, contrast=torch.tensor([1.2, 0.8]), brightness=torch.tensor([0.1, -0.1]))
-    result = apply(images, replace(grey, noise=torch.tensor([0.1, 0.0]), noise_seed=5))
+    result = apply(images, replace(grey, noise=torch.tensor([0.1, 0.0]), noise_seed=5), has_mask=True)
     assert torch.equal(result[:, 1], images[:, 1])
     expected = ((images[1, 0] - 0.5) * 0.8 + 0.5 - 0.1).clamp(0, 1)
     torch.testing.assert_close(result[1, 0], expected)
@@ -150,11 +150,11 @@ def test_grey_values_change_on_the_image_alone() -> None:
 def test_noise_has_the_drawn_deviation_and_its_own_seed() -> None:
     grey = torch.full((2, 1, 64, 64), 0.5)
     drawn = replace(OFF, noise=torch.tensor([0.02, 0.08]), noise_seed=9)
-    result = apply(grey, drawn)
+    result = apply(grey, drawn, has_mask=False)
     assert result.std(dim=(1, 2, 3)).tolist() == pytest.approx([0.02, 0.08], rel=0.05)
     torch.rand(3)
-    assert torch.equal(result, apply(grey, drawn))
-    assert not torch.equal(result, apply(grey, replace(drawn, noise_seed=10)))
+    assert torch.equal(result, apply(grey, drawn, has_mask=False))
+    assert not torch.equal(result, apply(grey, replace(drawn, noise_seed=10), has_mask=False))
 
 
 @pytest.mark.parametrize("only", ["flip", "rotate_deg", "shift", "scale", "contrast", "brightness", "noise"])
@@ -163,7 +163,7 @@ def test_each_part_works_alone(only: str) -> None:
     settings = SETTINGS_OFF.model_copy(update={only: value})
     drawn = draw(settings, 2, dimensions=3, generator=generator(1))
     assert sum(getattr(drawn, field.name) is not None for field in fields(drawn)) == 2  # this one and the noise seed
-    result = apply(boxes(), drawn)
+    result = apply(boxes(), drawn, has_mask=True)
     assert result.shape == boxes().shape
     assert not torch.equal(result, boxes())
 
@@ -171,9 +171,23 @@ def test_each_part_works_alone(only: str) -> None:
 def test_shares_of_two_processes_make_up_the_batch() -> None:
     drawn = draw(AugmentSettings(noise=0), 5, dimensions=2, generator=generator())
     images = torch.rand(5, 1, 8, 8, generator=generator())
-    whole = apply(images, drawn)
+    whole = apply(images, drawn, has_mask=False)
     for rank in (0, 1):
-        assert torch.equal(apply(images[rank::2], drawn.share(rank, 2)), whole[rank::2])
+        assert torch.equal(
+            apply(images[rank::2], drawn.share(torch.arange(rank, 5, 2), rank=rank), has_mask=False), whole[rank::2]
+        )
     noisy = replace(drawn, noise=torch.full((5,), 0.1))
-    assert noisy.share(0, 2).noise_seed != noisy.share(1, 2).noise_seed
-    assert OFF.share(1, 2).flips is None
+    assert noisy.share(torch.tensor([0]), rank=0).noise_seed != noisy.share(torch.tensor([0]), rank=1).noise_seed
+    assert OFF.share(torch.tensor([1]), rank=1).flips is None
+
+
+def test_neighbouring_slices_are_all_images() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=generator())
+    drawn = replace(OFF, contrast=torch.tensor([1.2, 0.8]), shift=torch.tensor([[0.1, 0.0], [0.0, 0.1]]))
+    together = apply(images, drawn, has_mask=False)
+    for channel in range(3):
+        alone = apply(images[:, channel : channel + 1], drawn, has_mask=False)
+        torch.testing.assert_close(together[:, channel : channel + 1], alone)
+    with_mask = apply(torch.cat([images, (images[:, :1] > 0.5).float()], dim=1), drawn, has_mask=True)
+    torch.testing.assert_close(with_mask[:, :3], together)
+    assert set(with_mask[:, 3].flatten().tolist()) == {0.0, 1.0}

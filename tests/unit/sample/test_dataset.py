@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import RunError
-from nephrograde.sample.dataset import gather, open_region, read_samples
+from nephrograde.sample.dataset import Bags, gather, open_region, read_samples
 
 
 def test_rows_carry_their_patient_and_grade(tmp_path):
@@ -14,17 +14,40 @@ def test_rows_carry_their_patient_and_grade(tmp_path):
     for patient, value, count in (("B", 0.25, 3), ("A", 0.5, 1)):
         files[patient] = tmp_path / f"{patient}.npy"
         np.save(files[patient], np.full((count, 1, 2, 2), value, np.float16))
-    samples = read_samples(files, {"A": True, "B": False, "C": True})
-    rows = gather(samples, ["B", "C", "A"])
-    assert rows.patient_ids == ("A", "B", "B", "B")
-    assert rows.is_high.tolist() == [True, False, False, False]
-    assert rows.images[:, 0, 0, 0].tolist() == [0.5, 0.25, 0.25, 0.25]
+    samples = read_samples({"cmp": files}, {"A": True, "B": False, "C": True})
+    found = gather(samples, ["B", "C", "A"])
+    assert found.patient_ids == ("A", "B")
+    assert found.is_high.tolist() == [True, False]
+    assert found.bags("cmp").counts.tolist() == [1, 3]
+    assert found.bags("cmp").images[:, 0, 0, 0].tolist() == [0.5, 0.25, 0.25, 0.25]
+
+
+def test_a_patient_may_lack_a_phase(tmp_path):
+    def stored(name, count):
+        np.save(tmp_path / name, np.full((count, 1, 2, 2), count / 8, np.float16))
+        return tmp_path / name
+
+    files = {"cmp": {"A": stored("a.npy", 1), "B": stored("b.npy", 2)}, "np": {"C": stored("c.npy", 3)}}
+    found = gather(read_samples(files, {"A": True, "B": False, "C": True}), "ABC")
+    assert found.patient_ids == ("A", "B", "C")
+    assert {phase: bags.present.tolist() for phase, bags in found.phases.items()} == {
+        "cmp": [True, True, False],
+        "np": [False, False, True],
+    }
+    assert found.bags("np").rows_of(np.array([2, 0])).tolist() == [0, 1, 2]
+    assert found.bags("up").counts.tolist() == [0, 0, 0]
+    assert found.bags("cmp").of(np.array([1, 0])).images[:, 0, 0, 0].tolist() == [0.25, 0.25, 0.125]
+
+
+def test_rows_that_belong_to_no_one():
+    with pytest.raises(ValueError, match="3 rows cannot be divided"):
+        Bags(np.zeros((3, 1, 2, 2), np.float16), np.array([1, 1]))
 
 
 def test_a_set_of_nobody_is_empty():
-    rows = gather([], ["A"])
-    assert len(rows.images) == 0
-    assert rows.patient_ids == ()
+    found = gather([], ["A"])
+    assert len(found.bags("cmp").images) == 0
+    assert found.patient_ids == ()
 
 
 @pytest.mark.parametrize("shape", ["(1, 1, 04, 4)", "(1L, 1, 4, 4)", "(1, 1, 4 4)", "('\\\\s', 1, 4, 4)"])

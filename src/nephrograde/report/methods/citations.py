@@ -78,6 +78,8 @@ def _with_version(entry: str, version: str) -> str:
 
 def _models(run: Results) -> set[str]:
     used = {"he2016", "loshchilov2019"} if run.fits else set()
+    if any(one.card.get("pooling") == "attention" for one in run.fits):
+        used.add("ilse2018")
     if any(row.prior_shift for row in run.scales):
         used.add("saerens2002")
     if "radiomics" in run.scores.models:

@@ -355,5 +355,11 @@ def ensemble(run: Results) -> str:
 
 
 def _pooling(fit: FitSettings) -> str:
-    rules = {"mean": t("their mean"), "max": t("their maximum"), "noisy-or": t("the noisy-or rule")}
-    return t("Probabilities of several slices of a patient were pooled by {rule}.", rule=rules[fit.pooling])
+    rules = {
+        "mean": t("the mean of their logits"),
+        "max": t("their maximum"),
+        "log-sum-exp": t("the logarithm of their mean odds (log-sum-exp)"),
+        "noisy-or": t("the noisy-or rule"),
+        "attention": t("gated attention (Ilse 2018)"),
+    }
+    return t("Several images of a patient were pooled inside the network by {rule}.", rule=rules[fit.pooling])

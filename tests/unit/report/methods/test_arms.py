@@ -34,10 +34,10 @@ def run(whole_run: Path, make_study: Callable[..., Study]) -> Results:
 
 def test_an_arm_that_pools_by_its_own_rule_is_told_so(run: Results) -> None:
     told = design.ensemble(run)
-    assert "mean: Probabilities of several slices of a patient were pooled by their mean." in told
-    assert "most: Probabilities of several slices of a patient were pooled by their maximum." in told
+    assert "mean: Several images of a patient were pooled inside the network by the mean of their logits." in told
+    assert "most: Several images of a patient were pooled inside the network by their maximum." in told
     with speaking("zh"):
-        assert "most：同一患者多个层面的概率以" in design.ensemble(run)
+        assert "most：同一患者的多幅图像在网络内部以" in design.ensemble(run)
 
 
 def test_an_arm_that_does_not_stop_early_is_told_so(run: Results) -> None:
@@ -53,7 +53,7 @@ def test_a_single_arm_with_its_own_settings_is_described_by_them(
 ) -> None:
     alone = dataclasses.replace(run, study=make_study(arm=ARMS[1:]))
     assert design.stopping(alone) == "All epochs were run and the last was kept."
-    assert design.ensemble(alone).endswith("pooled by their maximum.")
+    assert design.ensemble(alone).endswith("pooled inside the network by their maximum.")
 
 
 def test_the_other_places_tell_it_too(run: Results) -> None:

@@ -138,7 +138,7 @@ def test_a_foreign_score_table_is_told_of_no_more_than_it_knows(foreign_run: Pat
         ({"split": {"column": "site"}}, design.split_method, "given by the column “site” of the cohort table."),
         ({"fit": {"patience": 0}}, design.stopping, "All epochs were run"),
         ({"fit": {"balanced": False}}, design.class_balance, "not balanced during"),
-        ({"fit": {"pooling": "noisy-or"}}, design.ensemble, "pooled by the noisy-or rule."),
+        ({"fit": {"pooling": "noisy-or"}}, design.ensemble, "pooled inside the network by the noisy-or rule."),
         (
             {"fit": {"weights_3d": {"path": "medical.pth", "sha256": "ab" * 32}}},
             design.initial_weights,
