@@ -272,7 +272,7 @@ class AnnotationSettings(Section):
     A derived point, corner of a box, or slice is moved by a normally distributed error with the standard deviation
     ``error_mm`` along each axis, drawn from ``seed``, the patient, the phase and the level. "readers" takes its size
     from the differences between the readers in the folder of ``cohort.annotations``. ``minutes`` are those per patient,
-    by level.
+    by level; levels without an entry have the time measured in the journals of ``cohort.annotations``, or a default.
     """
 
     place = ("annotation",)
