@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from nephrograde.annotations.cost import measured_minutes
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
+    from nephrograde.evaluation.minutes import Minutes
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.report.text.language import Language
     from nephrograde.run.progress import Progress
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import EvaluateSettings, Study
+    from nephrograde.vocabulary import Supervision
 
 __all__ = [
     "check_study",
@@ -74,6 +77,7 @@ def run_study(
     from nephrograde.fit.stage import fit_models, keys_of_fits
     from nephrograde.sample.stage import prepare_scans
 
+    measured = _measured(study)
     lock_path = RunFolder.at(run).study_lock_path
     earlier = lock_path.read_bytes() if lock_path.is_file() else None
     with _opened(study, run, command) as (folder, cohort, split):
@@ -86,7 +90,7 @@ def run_study(
                     temporary_path.write_bytes(earlier)
             raise
         fit_models(study, cohort, split, folder, progress=progress)
-        evaluate_models(study, cohort, split, folder, reason=reason)
+        evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
         return report_run(folder, language)
 
 
@@ -123,8 +127,9 @@ def evaluate_study(
     study: Study, run: Run, *, command: str = "", reason: str | None = "", language: Language = "en"
 ) -> Path:
     """Evaluate fitted models and report; arguments and errors are those of :func:`run_study`."""
+    measured = _measured(study)
     with _opened(study, run, command) as (folder, cohort, split):
-        evaluate_models(study, cohort, split, folder, reason=reason)
+        evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
         return report_run(folder, language)
 
 
@@ -181,3 +186,9 @@ def print_study(run: Run, language: Language = "en") -> Path:
 def _opened(study: Study, run: Run, command: str) -> Iterator[tuple[RunFolder, Cohort, Split]]:
     with only_writer(run) as folder:
         yield folder, *open_cohort(study, folder, command=command)
+
+
+def _measured(study: Study) -> dict[Supervision, Minutes]:
+    """The minutes of annotation in the journals of a study with several levels of supervision."""
+    levels = {arm.supervision for arm in study.arm}
+    return measured_minutes(study.cohort.annotations) if len(levels) > 1 else {}

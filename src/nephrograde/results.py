@@ -20,6 +20,8 @@ from nephrograde.evaluation.compare import Comparison
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation
 from nephrograde.evaluation.increment import Increment
+from nephrograde.evaluation.ladder import LadderRow
+from nephrograde.evaluation.ladder_curve import LadderPoint
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
@@ -109,6 +111,8 @@ class Results:
     increments: tuple[Increment, ...]
     repeats: tuple[RepeatedAuc, ...]
     procedures: tuple[ProcedureComparison, ...]
+    ladder: tuple[LadderRow, ...]
+    ladder_curves: tuple[LadderPoint, ...]
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
     origin: Origin
@@ -133,7 +137,7 @@ class Results:
             ScoresError: The score table cannot be read.
         """
         folder = RunFolder.open(run_dir)
-        require_finished(folder, "prepare", "evaluate")
+        require_finished(folder, "prepare", "evaluate", "ladder")
         lock = read_lock_file(folder)
         check_format(lock, folder.run_dir)
         seal = read_seal(folder)
@@ -169,6 +173,8 @@ class Results:
             increments=table(RunPart.INCREMENT, Increment),
             repeats=table(RunPart.REPEATS, RepeatedAuc),
             procedures=table(RunPart.PROCEDURES, ProcedureComparison),
+            ladder=table(RunPart.LADDER, LadderRow),
+            ladder_curves=table(RunPart.LADDER_CURVES, LadderPoint),
             openings=read_ledger(folder.run_dir),
             absent=absent,
             origin=read_origin(folder.origin_path),

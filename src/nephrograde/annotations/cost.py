@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.annotations.entry import LABELS, Entry, Kind, Origin
+from nephrograde.annotations.journal import Journal, readers_in
 from nephrograde.annotations.state import replay
+from nephrograde.evaluation.minutes import Minutes, MinutesSource
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,38 @@ def annotation_cost(journals: Mapping[str, Iterable[Entry]]) -> list[CostRow]:
     [('point', 'label', 1, 4.0), ('point', 'patient', 1, 4.0), ('', 'patient', 1, 4.0)]
     """
     return [row for reader, entries in journals.items() for row in _of_reader(reader, list(entries))]
+
+
+def measured_minutes(annotations: Path | None) -> dict[Supervision, Minutes]:
+    """Measure the minutes per patient of every kind of label in the journals of all readers of a folder.
+
+    It is the mean over patients and readers, of which the working time of a cohort is a multiple. All phases of a
+    patient count together.
+
+    Args:
+        annotations: The folder of annotations, or the table of a reader in it; None if a study has none.
+
+    Returns:
+        The minutes by level; levels of which no label was drawn are missing.
+
+    Raises:
+        InputError: A journal has damaged lines.
+        RunError: A journal cannot be read.
+
+    >>> measured_minutes(None)
+    {}
+    """
+    if annotations is None:
+        return {}
+    folder = annotations if annotations.is_dir() else annotations.parent
+    cost = annotation_cost({reader: Journal(folder, reader).entries() for reader in readers_in(folder)})
+    found = {}
+    for kind in LABELS:
+        rows = [row for row in cost if row.per == "patient" and row.kind == kind.value]
+        n, total_s = sum(row.n for row in rows), sum(row.total_s for row in rows)
+        if total_s > 0.0:
+            found[Supervision(kind.value)] = Minutes(total_s / n / 60.0, MinutesSource.MEASURED, n)
+    return found
 
 
 def _of_reader(reader: str, entries: Sequence[Entry]) -> list[CostRow]:

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.repeat import repeats_of_arm, repeats_of_split, split_of
+from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import fit_baseline
 from nephrograde.evaluation.collect import collect_scores
 from nephrograde.evaluation.score_table import row_of
-from nephrograde.evaluation.scores import COLUMNS, Scores
-from nephrograde.files import write_rows
+from nephrograde.evaluation.scores import COLUMNS, Score, Scores
+from nephrograde.files import finite, read_rows, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
-    from nephrograde.evaluation.scores import Score
+    from nephrograde.evaluation.scores import SplitName
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import Study
@@ -99,3 +100,30 @@ def write_repeats(repeated: Iterable[RepeatScores], scores_path: Path) -> None:
     """
     rows = ({"repeat": one.repeat.name, **row_of(score)} for one in repeated for score in one.scores.rows)
     write_rows(scores_path, ("repeat", *COLUMNS), rows)
+
+
+def read_repeats(scores_path: Path, repeats: Sequence[Repeat]) -> dict[Repeat, Scores]:
+    """Read the scores of repeats that :func:`write_repeats` has written.
+
+    Args:
+        scores_path: The file.
+        repeats: Those to read; any that have no scores are left out.
+
+    Raises:
+        RunError: The file is missing or damaged.
+        ScoresError: Its scores contradict each other.
+    """
+    by_name: dict[str, list[Score]] = {repeat.name: [] for repeat in repeats}
+    try:
+        for row in read_rows(scores_path, ("repeat", *COLUMNS)):
+            if row["repeat"] in by_name:
+                by_name[row["repeat"]].append(_score(row))
+    except ValueError as error:
+        raise RunError(f"{scores_path} is damaged ({error}). Run `nephrograde evaluate` again.") from None
+    return {repeat: Scores(tuple(rows)) for repeat in repeats if (rows := by_name[repeat.name])}
+
+
+def _score(row: Mapping[str, str]) -> Score:
+    fold = int(row["fold"]) if row["fold"] else None
+    split: SplitName = "oof" if row["split"] == "oof" else "test"
+    return Score(row["patient_id"], row["model"], split, fold, row["is_high"] == "1", finite(row["p_high"]))

@@ -19,6 +19,7 @@ from nephrograde.evaluation.collect import collect_scores, write_members
 from nephrograde.evaluation.complete_cases import complete_case_estimates
 from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment, stack_images
+from nephrograde.evaluation.ladder_stage import write_ladder
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
@@ -41,17 +42,27 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.evaluation import Evaluation
+    from nephrograde.evaluation.minutes import Minutes
     from nephrograde.evaluation.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings, Study
+    from nephrograde.vocabulary import Supervision
 
 _OPENING = "opening"
 """The record of what the last opening of the test set depends on."""
 
 
-def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, reason: str | None = "") -> None:
+def evaluate_models(
+    study: Study,
+    cohort: Cohort,
+    split: Split,
+    run: RunFolder,
+    *,
+    reason: str | None = "",
+    measured: Mapping[Supervision, Minutes] | None = None,
+) -> None:
     """Collect the scores of all models and baselines, and compute everything in ``statistics/``.
 
     Args:
@@ -62,6 +73,7 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
         reason: Why the test set is opened, for the ledger; may be empty the first time. With None it stays closed,
             and only out-of-fold scores are used, and those of the test patients, without their truth, for the scale
             of the networks' mean.
+        measured: Minutes of annotation per patient by level, as far as they were measured.
 
     Raises:
         RunError: The test set was opened before, something has changed since, and no reason is given; or a fitted
@@ -104,6 +116,7 @@ def evaluate_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, 
     settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
+    write_ladder(study, run, measured=measured or {})
     renew_seal(run, fitted)
 
 

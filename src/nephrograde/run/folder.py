@@ -265,6 +265,16 @@ class RunFolder:
         """Differences between models over repeated cross-validation."""
         return self.statistics_dir / "procedures.csv"
 
+    @property
+    def ladder_path(self) -> Path:
+        """AUC and minutes of annotation of each model of a study with several levels of supervision."""
+        return self.statistics_dir / "ladder.csv"
+
+    @property
+    def ladder_curves_path(self) -> Path:
+        """The learning curves of these models, by the hours of annotation."""
+        return self.statistics_dir / "ladder_curves.csv"
+
     # The report
     @property
     def report_dir(self) -> Path:

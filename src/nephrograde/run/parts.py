@@ -30,6 +30,8 @@ class RunPart(StrEnum):
     INCREMENT = "increment_path"
     REPEATS = "repeats_path"
     PROCEDURES = "procedures_path"
+    LADDER = "ladder_path"
+    LADDER_CURVES = "ladder_curves_path"
 
     def path(self, folder: RunFolder) -> Path:
         """The path of this part.

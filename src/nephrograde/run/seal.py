@@ -311,6 +311,8 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
         run.repeats_scores_path,
         run.repeats_path,
         run.procedures_path,
+        run.ladder_path,
+        run.ladder_curves_path,
     )
 
 

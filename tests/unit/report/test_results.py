@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 
-def test_whole_run_lacks_nothing(whole_run: Path) -> None:
+def test_whole_run_lacks_nothing_but_a_ladder(whole_run: Path) -> None:
     record = Results.read(whole_run)
-    assert record.absent == frozenset()
+    assert record.absent == {RunPart.LADDER, RunPart.LADDER_CURVES}  # made by the evaluation of several levels
     assert record.is_synthetic
     assert record.reported == "test"
     assert record.is_graded
@@ -64,6 +64,8 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
         RunPart.INCREMENT,
         RunPart.REPEATS,
         RunPart.PROCEDURES,
+        RunPart.LADDER,
+        RunPart.LADDER_CURVES,
     }
     assert record.scale("模型 B") is None
     assert [model.arm for model in record.models] == [None, None]
