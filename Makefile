@@ -77,6 +77,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/sample_size.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/increment.py
+	$(BIN)/python bench/ladder.py
 	$(BIN)/python bench/annotate.py
 	$(BIN)/python -m bench.deidentify
 

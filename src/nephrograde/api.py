@@ -129,16 +129,18 @@ class Run(Results):
         """Draw a figure of the report with matplotlib.
 
         Args:
-            name: ``roc``, ``confusion``, ``learning``, ``calibration`` or ``benefit``.
+            name: ``roc``, ``confusion``, ``learning``, ``calibration``, ``benefit``, ``patients``, ``ladder`` or
+                ``ladder-curves``.
 
         Raises:
             InputError: The name is not a text.
             RunError: There is no such figure, or the run has no data for it.
         """
         from nephrograde.report.figures.curves import EVIDENCE_FIGURES
+        from nephrograde.report.figures.ladder import LADDER_FIGURES
         from nephrograde.report.figures.study_figures import STUDY_FIGURES
 
-        known = {**STUDY_FIGURES, **EVIDENCE_FIGURES}
+        known = {**STUDY_FIGURES, **EVIDENCE_FIGURES, **LADDER_FIGURES}
         if name not in known:
             raise RunError(f"There is no figure '{name}'. There are: {', '.join(known)}.")
         drawing = known[name](self)

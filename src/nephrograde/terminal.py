@@ -196,6 +196,35 @@ def print_table(run: RunFolder) -> None:
     print_rows(headings, rows, title)
 
 
+def print_ladder(run: RunFolder) -> None:
+    """Print how little annotation is enough, where a run has several levels of supervision."""
+    from nephrograde.report.tables.ladder import ladder
+    from nephrograde.results import Results
+
+    found = ladder(Results.read(run.run_dir))
+    if found is None:
+        return
+    measures = ("AUC", t("Difference"), "P Holm", t("Verdict"))
+    headings = (t("Phase"), t("Annotation"), t("Network"), t("Minutes"), *measures)
+    rows = [
+        (
+            phase,
+            t("{level} ({arm})", level=row.level, arm=row.arm),
+            row.network,
+            row.minutes,
+            row.auc.text,
+            f"{row.difference} {row.bounds}".strip(),
+            row.p_adjusted,
+            row.verdict,
+        )
+        for phase, of_phase in found.rows
+        for row in of_phase
+    ]
+    print_rows(headings, rows, t("Levels of supervision, out of fold"))
+    for sentence in (*found.sentences, found.sources):
+        say(sentence)
+
+
 def print_rows(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str = "") -> None:
     """Print a table of texts, in full when the output is not a terminal."""
     from rich.console import Console

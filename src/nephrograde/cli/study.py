@@ -27,7 +27,7 @@ from nephrograde.cli.shared import (
 )
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
-from nephrograde.terminal import print_findings, print_table, progress, say
+from nephrograde.terminal import print_findings, print_ladder, print_table, progress, say
 
 commands = typer.Typer()
 
@@ -40,7 +40,7 @@ def run(study_path: StudyPath, options: StudyOptions) -> None:
 
 
 def run_and_print(study_path: Path, options: StudyOptions) -> None:
-    """Run a study, and print the excluded scans, the table of results and the path of the report."""
+    """Run a study, and print the excluded scans, the tables of results and the path of the report."""
     from nephrograde import pipeline
 
     run = options.run_of(study_path)
@@ -48,6 +48,7 @@ def run_and_print(study_path: Path, options: StudyOptions) -> None:
     report_path = pipeline.run_study(study, run, progress=progress, **options.evaluation)
     print_findings(run)
     print_table(run)
+    print_ladder(run)
     print_report(report_path, run, options.lang, as_pdf=options.pdf)
 
 
@@ -165,6 +166,7 @@ def evaluate(
             source, run, settings=settings, encoding=options.encoding, columns=columns, **options.evaluation
         )
     print_table(run)
+    print_ladder(run)
     print_report(report_path, run, options.lang, as_pdf=options.pdf)
 
 

@@ -59,6 +59,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         statistics.net_benefit,
         statistics.comparisons,
         statistics.equivalence,
+        statistics.ladder,
         statistics.subgroups,
         statistics.repeats,
         statistics.openings,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.methods.design_methods import as_text, in_turn
 from nephrograde.report.tables.answer import calibration_curves
+from nephrograde.report.tables.ladder import minutes_sources, out_of_fold_rungs, supervision_words
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.primary import family_sentence
 from nephrograde.report.tables.repeats import has_power_law
@@ -275,6 +276,27 @@ def repeats(run: Results) -> str:
             )
         )
     return as_text(parts) if parts else ""
+
+
+def ladder(run: Results) -> str:
+    """How the levels of supervision were compared, and what their annotation was taken to cost."""
+    rungs = out_of_fold_rungs(run)
+    if not rungs:
+        return ""
+    levels = dict.fromkeys(row.supervision for row in sorted(rungs, key=lambda row: row.supervision.cost))
+    return as_text(
+        [
+            t(
+                "To find how little annotation is enough, networks of {n} levels of supervision ({levels}) were "
+                "compared out of fold, within folds, with the network of the most expensive level on the same phase: "
+                "non-inferiority with a margin of {margin}, P adjusted by Holm’s method as a family of its own.",
+                n=len(levels),
+                levels=listed([supervision_words(level) for level in levels]),
+                margin=f"{rungs[0].margin:g}",
+            ),
+            minutes_sources(rungs),
+        ]
+    )
 
 
 def subgroups(run: Results) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nephrograde.files import fingerprint
 from nephrograde.report.figures.curves import draw_evidence_figures
 from nephrograde.report.figures.flow_diagram import draw_flow
+from nephrograde.report.figures.ladder import draw_ladder_figures
 from nephrograde.report.figures.study_figures import draw_figures
 from nephrograde.report.figures.svg import write_figures
 from nephrograde.report.figures.top import draw_top_figures, top_figures
@@ -34,6 +35,7 @@ from nephrograde.report.tables.answer import (
 from nephrograde.report.tables.evidence import evidence_sections, shared_notes
 from nephrograde.report.tables.examples import pick_examples
 from nephrograde.report.tables.increment import baseline_notes
+from nephrograde.report.tables.ladder import ladder
 from nephrograde.report.tables.manifest import write_manifest
 from nephrograde.report.tables.missing import missing_value_rows
 from nephrograde.report.tables.out_of_fold import auc_words, out_of_fold_words
@@ -120,7 +122,7 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
         run = Results.read(run_dir)
         run.require_evaluated()
         drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
-        drawings |= draw_top_figures(run, named_models(run))
+        drawings |= draw_ladder_figures(run) | draw_top_figures(run, named_models(run))
         write_figures(drawings, folder.figures_dir)
         write_tables(run)
         write_model_cards(run)
@@ -164,6 +166,7 @@ def _head(run: Results) -> dict[str, Any]:
         "of_table": [finding for finding in run.findings if finding.is_of_table],
         "absent": _absent_words(run),
         "run_terms": what_was_run(run),
+        "ladder": ladder(run),
     }
 
 
