@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from nephrograde.volume.volume import Volume
 
 Stack: TypeAlias = Annotated[npt.NDArray[np.int16], "z y x"]
+Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 
 ROOM_BYTES = 1536 * 1024 * 1024
 """Three phases of 512 × 512 × 300 voxels have 450 MiB; this is room for the patient who is shown and the next two."""
 _READ_AT_ONCE = 2
 """More would only delay the phase that is shown first."""
+_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 _INT16 = np.iinfo(np.int16)
 _COARSE = 200.0  # values that span fewer units than grey levels on a screen are not rounded to whole ones
 
@@ -76,13 +78,25 @@ class Slices:
         bottom_mm, next_mm = (self.grid.to_mm(((x - 1) / 2, (y - 1) / 2, k))[2] for k in (0, 1))
         return -0.5 <= (z_mm - bottom_mm) / (next_mm - bottom_mm) <= depth - 0.5
 
-    def slice_bytes(self, number: int) -> bytes:
-        """One axial slice, row by row, as little-endian 16-bit values.
+    def count(self, plane: Plane) -> int:
+        """Return the number of slices in a plane.
 
         Args:
-            number: From 0 at the feet.
+            plane: The plane, along the axes of the image.
         """
-        return bytes(self.values[number].tobytes())
+        return self.values.shape[_AXIS[plane]]
+
+    def slice_bytes(self, number: int, plane: Plane = "axial") -> bytes:
+        """One slice, row by row, as little-endian 16-bit values.
+
+        Args:
+            number: From 0: at the feet, at the front (coronal) or at the patient's right (sagittal).
+            plane: The plane, along the axes of the image. Rows of a coronal or sagittal slice start at the head; its
+                columns run to the patient's left, or to the back.
+        """
+        if plane == "axial":
+            return bytes(self.values[number].tobytes())
+        return bytes(self.values[::-1].take(number, axis=_AXIS[plane]).tobytes())
 
 
 def as_slices(volume: Volume) -> Slices:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from nephrograde.web.scans import Plane
+
 _KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -91,10 +93,13 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
     def phase(request: Request) -> Response:
         return JSONResponse(session.slices(_number(request, "number"), request.path_params["phase"]).geometry)
 
-    def one_slice(request: Request) -> Response:
-        number, k = _number(request, "number"), _number(request, "k")
-        content = session.slice_bytes(number, request.path_params["phase"], k)
-        return Response(content, media_type="application/octet-stream")
+    def slicing(plane: Plane) -> Callable[[Request], Response]:
+        def one_slice(request: Request) -> Response:
+            number, k = _number(request, "number"), _number(request, "k")
+            content = session.slice_bytes(number, request.path_params["phase"], k, plane)
+            return Response(content, media_type="application/octet-stream")
+
+        return one_slice
 
     def entries(request: Request) -> Response:
         patient_id = session.patient(_number(request, "number")).patient_id
@@ -107,7 +112,9 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         Route("/api/patients/{number}", patient),
         Route("/api/patients/{number}/entries", entries, methods=["GET"]),
         Route("/api/patients/{number}/phases/{phase}", phase),
-        Route("/api/patients/{number}/phases/{phase}/slices/{k}", one_slice),
+        Route("/api/patients/{number}/phases/{phase}/slices/{k}", slicing("axial")),
+        Route("/api/patients/{number}/phases/{phase}/coronal/{k}", slicing("coronal")),
+        Route("/api/patients/{number}/phases/{phase}/sagittal/{k}", slicing("sagittal")),
     ]
 
 

@@ -10,7 +10,7 @@ from nephrograde.annotations.entry import LABELS, Entry, Kind
 from nephrograde.annotations.state import PatientLabels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
-from nephrograde.web.scans import ScanShelf, Slices
+from nephrograde.web.scans import Plane, ScanShelf, Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,17 +84,18 @@ class Session:
             with suppress(VolumeError):
                 self.slices(number, phase)
 
-    def slice_bytes(self, number: int, phase: str, k: int) -> bytes:
-        """Return one axial slice as little-endian 16-bit values.
+    def slice_bytes(self, number: int, phase: str, k: int, plane: Plane = "axial") -> bytes:
+        """Return one slice as little-endian 16-bit values.
 
         Raises:
             UnknownError: There is no such patient, phase or slice.
             VolumeError: The image cannot be read.
         """
         slices = self.slices(number, phase)
-        if not 0 <= k < len(slices.values):
-            raise UnknownError(f"There is no slice {k}; the scan has {len(slices.values)}, counted from 0.")
-        return slices.slice_bytes(k)
+        if not 0 <= k < slices.count(plane):
+            what = f"There is no {plane} slice {k}; the scan has {slices.count(plane)}, counted from 0."
+            raise UnknownError(what)
+        return slices.slice_bytes(k, plane)
 
     def overview(self) -> list[dict[str, object]]:
         """List all patients with their phases and how far they are: open, started or done."""

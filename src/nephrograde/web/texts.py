@@ -54,6 +54,10 @@ def _actions() -> dict[str, str]:
         "accept": t("Accept dashed"),
         "remove": t("Remove"),
         "comment": t("Comment"),
+        "views": t("Coronal and sagittal"),
+        "axial": t("Axial"),
+        "coronal": t("Coronal"),
+        "sagittal": t("Sagittal"),
         "help": t("Help"),
         "close": t("Close"),
         "window_kidney": t("Kidney"),
@@ -93,4 +97,5 @@ def _keys() -> dict[str, str]:
         "key_touch": t("Two fingers"),
         "key_touch_does": t("Scroll and zoom"),
         "key_c": t("Write a comment"),
+        "key_v": t("Coronal and sagittal views; click in them to move the cross and the slice"),
     }

@@ -32,6 +32,16 @@ def test_values_come_back_within_a_grey_level(values, worst):
         assert np.abs(stored * slices.slope + slices.intercept - volume.values[:, :, k]).max() <= worst
 
 
+def test_coronal_and_sagittal_slices_start_at_the_head():
+    values = np.arange(60, dtype=np.int16).reshape(5, 4, 3)
+    slices = as_slices(make_volume(values, spacing_mm=(1.0, 1.0, 2.0)))
+    assert [slices.count(plane) for plane in ("axial", "coronal", "sagittal")] == [3, 4, 5]
+    coronal = np.frombuffer(slices.slice_bytes(1, "coronal"), "<i2").reshape(3, 5)
+    assert (coronal == values[:, 1, ::-1].T).all()
+    sagittal = np.frombuffer(slices.slice_bytes(4, "sagittal"), "<i2").reshape(3, 4)
+    assert (sagittal == values[4, :, ::-1].T).all()
+
+
 @pytest.fixture
 def scan_of(tmp_path):
     def make(name):

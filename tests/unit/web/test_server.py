@@ -50,6 +50,8 @@ def test_slice_is_little_endian_16_bit_by_rows(ask):
         "/api/patients/0/phases/np/slices/12",
         "/api/patients/0/phases/np/slices/-1",
         "/api/patients/0/phases/np/slices/1e1",
+        "/api/patients/0/phases/np/coronal/1000",
+        "/api/patients/0/phases/np/oblique/1",
         "/pages/../server.py",
         "/pages/%2e%2e/server.py",
         "/pages/",

@@ -7,6 +7,7 @@ import { filter, list, markAll, open, told } from "./patients.js";
 import { describe, draw, reportAgain } from "./screen.js";
 import { byId, get, state } from "./state.js";
 import { label } from "./tools.js";
+import { build as buildViews } from "./views.js";
 
 async function speak(language) {
   state.study = await get(`/api/study${language ? `?lang=${language}` : ""}`);
@@ -49,6 +50,7 @@ async function start() {
   state.outbox = new Outbox(`${state.study.name} ${state.study.reader}`, told);
   list();
   listen();
+  buildViews();
   const { patients } = state;
   const asked = Number(location.hash.slice(1));
   const isKnown = location.hash && Number.isInteger(asked) && asked < patients.length;

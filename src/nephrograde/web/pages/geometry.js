@@ -19,9 +19,16 @@ export class Grid {
     return this.spacing.map((step, row) => dot(this.inverse, row, away) / step);
   }
 
+  // The position of the middle of slice k along an axis.
+  middleOf(axis, k) {
+    const index = this.size.map((count) => (count - 1) / 2);
+    index[axis] = k;
+    return this.toMm(index);
+  }
+
   // The z coordinate of the middle of slice k, by which slices are named and phases are scrolled together.
   heightOf(k) {
-    return this.toMm([(this.size[0] - 1) / 2, (this.size[1] - 1) / 2, k])[2];
+    return this.middleOf(2, k)[2];
   }
 
   sliceAt(height) {

@@ -5,21 +5,23 @@ import { clamp } from "./geometry.js";
 import { next, previous } from "./patients.js";
 import { draw } from "./screen.js";
 import { byId, state, view } from "./state.js";
-import { page, windows } from "./viewing.js";
+import { crossOn, page, windows } from "./viewing.js";
+import { toggleViews } from "./views.js";
+
+// The view that has the focus, otherwise the active phase.
+const focused = () => state.views.find(({ canvas }) => canvas === document.activeElement) ?? state.active;
 
 function moveCross(across, down, isFine) {
-  const { grid, slice } = state.active;
-  const middle = grid.toMm([(grid.size[0] - 1) / 2, (grid.size[1] - 1) / 2, slice]);
-  const at = grid.toIndex(view.cross ?? middle);
+  const { grid, isAxial, plane } = focused();
   const mm = isFine ? 1 : 5;
-  const index = [at[0] + (across * mm) / grid.spacing[0], at[1] + (down * mm) / grid.spacing[1], slice];
-  view.cross = grid.toMm(index.map((value, axis) => clamp(value, 0, grid.size[axis] - 1)));
+  const index = crossOn(state.active);
+  index[plane.across] += (across * mm) / grid.spacing[plane.across];
+  const rows = mm / grid.spacing[plane.down];
+  index[plane.down] += plane.sign * down * (isAxial ? rows : Math.max(rows, 1)); // at least one slice
+  const inside = index.map((value, axis) => clamp(value, 0, grid.size[axis] - 1));
+  if (!isAxial) return page.pointed(state.active, inside);
+  view.cross = grid.toMm(inside);
   draw();
-}
-
-function crossOn(pane) {
-  const at = pane.grid.toIndex(view.cross);
-  return [at[0], at[1], pane.slice];
 }
 
 function setCorner() {
@@ -32,12 +34,12 @@ function setCorner() {
 }
 
 const KEYS = {
-  ArrowUp: (event) => (event.shiftKey ? moveCross(0, -1, event.ctrlKey) : page.rolled(state.active, -1)),
-  ArrowDown: (event) => (event.shiftKey ? moveCross(0, 1, event.ctrlKey) : page.rolled(state.active, 1)),
+  ArrowUp: (event) => (event.shiftKey ? moveCross(0, -1, event.ctrlKey) : page.rolled(focused(), -1)),
+  ArrowDown: (event) => (event.shiftKey ? moveCross(0, 1, event.ctrlKey) : page.rolled(focused(), 1)),
   ArrowLeft: (event) => event.shiftKey && moveCross(-1, 0, event.ctrlKey),
   ArrowRight: (event) => event.shiftKey && moveCross(1, 0, event.ctrlKey),
-  PageUp: () => page.rolled(state.active, -10),
-  PageDown: () => page.rolled(state.active, 10),
+  PageUp: () => page.rolled(focused(), -10),
+  PageDown: () => page.rolled(focused(), 10),
   Home: () => page.jumped(state.active.grid.heightOf(state.active.grid.size[2] - 1)),
   End: () => page.jumped(state.active.grid.heightOf(0)),
   "+": () => page.zoomed(1.25),
@@ -52,6 +54,7 @@ const KEYS_ALWAYS = {
   n: () => toggle("none"),
   u: () => toggle("unusable"),
   a: accept,
+  v: toggleViews,
   c: () => byId("comment").focus(),
   Delete: removeAll,
   Backspace: removeAll,

@@ -1,16 +1,19 @@
-// One phase: its slice on a canvas.
+// One phase in one plane: its slice on a canvas.
 
-import { BAR_PX, drawBar, drawBox, drawCross, drawLabel } from "./drawing.js";
+import { BAR_PX, drawBar, drawBox, drawCross, drawLabel, drawSides } from "./drawing.js";
 import { Grid, clamp } from "./geometry.js";
+import { AXIAL } from "./planes.js";
 import { listen } from "./pointer.js";
 import { around, paint } from "./slices.js";
 
 export class Pane {
   // page: what all panes share and call; see viewing.js.
-  constructor(phase, name, page) {
+  constructor(phase, name, page, plane = AXIAL) {
     this.phase = phase;
     this.page = page;
-    this.element = element("section", "pane");
+    this.plane = plane;
+    this.isAxial = plane === AXIAL;
+    this.element = element("section", `pane ${plane.name}`);
     this.canvas = element("canvas");
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
@@ -40,8 +43,8 @@ export class Pane {
     this.geometry = geometry;
     this.grid = new Grid(geometry);
     this.problem.textContent = "";
-    [this.buffer.width, this.buffer.height] = geometry.size;
-    this.image = this.buffer.getContext("2d").createImageData(...geometry.size.slice(0, 2));
+    [this.buffer.width, this.buffer.height] = this.counts;
+    this.image = this.buffer.getContext("2d").createImageData(...this.counts);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.shown = "";
     this.lastSlice = 0;
@@ -53,46 +56,63 @@ export class Pane {
     this.draw();
   }
 
+  // The slice of this plane that is shown: at the height of all phases, or through the cross.
   get slice() {
-    return this.grid.nearestSlice(this.page.view.height);
+    const { cross, height } = this.page.view;
+    if (this.isAxial) return this.grid.nearestSlice(height);
+    const { through } = this.plane;
+    const last = this.grid.size[through] - 1;
+    return clamp(Math.round(cross ? this.grid.toIndex(cross)[through] : last / 2), 0, last);
   }
 
   sliceAddress(k) {
-    return `${this.address}/slices/${k}`;
+    return this.isAxial ? `${this.address}/slices/${k}` : `${this.address}/${this.plane.name}/${k}`;
+  }
+
+  // Columns and rows of a slice, and their spacing in mm.
+  get counts() {
+    return [this.grid.size[this.plane.across], this.grid.size[this.plane.down]];
+  }
+
+  get spacing() {
+    return [this.grid.spacing[this.plane.across], this.grid.spacing[this.plane.down]];
   }
 
   // Millimetres per CSS pixel, so that the whole image fits at zoom 1.
   get scale() {
     const [width, height] = this.extent.map((pixels) => Math.max(pixels, 1));
-    const [columns, rows] = this.grid.size;
-    const [across, down] = this.grid.spacing;
-    return Math.max((columns * across) / width, (rows * down) / height) / this.page.view.zoom;
+    const [columns, rows] = this.counts;
+    const [across, down] = this.spacing;
+    const zoom = this.isAxial ? this.page.view.zoom : 1;
+    return Math.max((columns * across) / width, (rows * down) / height) / zoom;
   }
 
   // The part of the canvas that shows the image, beside the bar.
   get extent() {
-    return [this.canvas.clientWidth - BAR_PX, this.canvas.clientHeight];
+    return [this.canvas.clientWidth - (this.isAxial ? BAR_PX : 0), this.canvas.clientHeight];
   }
 
   get centre() {
     const { centre, height } = this.page.view;
-    const middle = this.grid.size.map((count) => (count - 1) / 2);
-    if (!centre) return middle;
+    if (!centre || !this.isAxial) return this.grid.size.map((count) => (count - 1) / 2);
     return this.grid.toIndex([centre[0], centre[1], height]);
   }
 
   toScreen(index) {
-    const { scale, centre, extent } = this;
-    return [0, 1].map((axis) => {
-      return extent[axis] / 2 + ((index[axis] - centre[axis]) * this.grid.spacing[axis]) / scale;
-    });
+    const { scale, centre, extent, plane, spacing } = this;
+    return [
+      extent[0] / 2 + ((index[plane.across] - centre[plane.across]) * spacing[0]) / scale,
+      extent[1] / 2 + (plane.sign * (index[plane.down] - centre[plane.down]) * spacing[1]) / scale,
+    ];
   }
 
   toIndex(x, y) {
-    const { scale, centre, extent } = this;
-    const across = centre[0] + ((x - extent[0] / 2) * scale) / this.grid.spacing[0];
-    const down = centre[1] + ((y - extent[1] / 2) * scale) / this.grid.spacing[1];
-    return [clamp(across, 0, this.grid.size[0] - 1), clamp(down, 0, this.grid.size[1] - 1), this.slice];
+    const { scale, centre, extent, plane, spacing } = this;
+    const index = [0, 0, 0];
+    index[plane.across] = centre[plane.across] + ((x - extent[0] / 2) * scale) / spacing[0];
+    index[plane.down] = centre[plane.down] + (plane.sign * (y - extent[1] / 2) * scale) / spacing[1];
+    index[plane.through] = this.slice;
+    return index.map((value, axis) => clamp(value, 0, this.grid.size[axis] - 1));
   }
 
   // Bring the current slice into the buffer, from the store or from the server, and then draw.
@@ -120,7 +140,7 @@ export class Pane {
     }
     this.overlay();
     const direction = k >= this.lastSlice ? 1 : -1;
-    if (k !== this.lastSlice) this.page.wanted(this, around(k, this.grid.size[2], direction));
+    if (k !== this.lastSlice) this.page.wanted(this, around(k, this.grid.size[this.plane.through], direction));
     this.lastSlice = k;
     this.canvas.dataset.slice = k;
     this.page.drawn(this, k);
@@ -133,16 +153,18 @@ export class Pane {
 
   overlay() {
     this.blank();
-    const { context, grid } = this;
-    const [left, top] = this.toScreen([-0.5, -0.5]);
-    const [right, bottom] = this.toScreen([grid.size[0] - 0.5, grid.size[1] - 0.5]);
-    context.imageSmoothingEnabled = true;
-    if (this.shown) context.drawImage(this.buffer, left, top, right - left, bottom - top);
+    const { context } = this;
+    if (this.shown) {
+      const edge = this.counts.map((count, n) => (count * this.spacing[n]) / this.scale);
+      const middle = this.toScreen(this.grid.size.map((count) => (count - 1) / 2));
+      context.imageSmoothingEnabled = true;
+      context.drawImage(this.buffer, middle[0] - edge[0] / 2, middle[1] - edge[1] / 2, ...edge);
+    }
     for (const label of this.page.labelsOf(this)) drawLabel(this, label);
     if (this.drag?.box) drawBox(this, this.drag.box, "own", false);
-    const cross = this.page.view.cross;
-    if (cross) drawCross(this, cross);
-    drawBar(this);
+    drawSides(this);
+    drawCross(this);
+    if (this.isAxial) drawBar(this);
   }
 }
 

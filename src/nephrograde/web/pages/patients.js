@@ -6,7 +6,7 @@ import { apply, labelsOf } from "./labels.js";
 import { Pane } from "./pane.js";
 import { button, describe, draw, report, say } from "./screen.js";
 import { byId, fill, get, phaseName, state, view } from "./state.js";
-import { fullRange, page } from "./viewing.js";
+import { follow, fullRange, page } from "./viewing.js";
 
 const FIRST_PAUSE_MS = 300;
 
@@ -48,6 +48,7 @@ async function showScans(number) {
       view.height = startOf(pane);
       if (pane.geometry.slope !== 1 && view.low === -60) fullRange(pane);
     }
+    if (pane === state.active) follow();
     draw();
   }));
 }

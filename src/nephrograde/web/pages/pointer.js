@@ -23,11 +23,12 @@ export function listen(pane) {
       pane.drag = { what: "touch", spread: spread(fingers), middle: middle(fingers), zoom: page.view.zoom };
       return;
     }
-    const isBar = event.button === 0 && x > canvas.clientWidth - BAR_PX;
-    const isPan = event.button === 1 || (event.button === 0 && event.shiftKey);
+    const isBar = event.button === 0 && pane.isAxial && x > canvas.clientWidth - BAR_PX;
+    const isPan = pane.isAxial && (event.button === 1 || (event.button === 0 && event.shiftKey));
     const what = isBar ? "bar" : isPan ? "pan" : event.button === 2 ? "window" : "label";
     pane.drag = { what, x, y, start: pane.toIndex(x, y), centre: pane.centre, low: page.view.low, high: page.view.high };
     if (isBar) slide(pane, y);
+    if (what === "label" && !pane.isAxial) page.pointed(pane, pane.drag.start);
     if (event.button === 1) event.preventDefault();
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -42,7 +43,7 @@ export function listen(pane) {
     if (!drag || !pane.grid) return;
     if (drag.what === "touch" && fingers.size) return;
     pane.drag = null;
-    if (drag.what === "label" && event.type === "pointerup") {
+    if (drag.what === "label" && pane.isAxial && event.type === "pointerup") {
       if (drag.box) page.boxed(pane, drag.box);
       else page.clicked(pane, drag.start);
     }
@@ -84,6 +85,8 @@ function moveDrag(pane, x, y, fingers) {
     const level = (drag.high + drag.low) / 2 + ((y - drag.y) / 300) * width;
     const wider = width * Math.exp((x - drag.x) / 200);
     page.windowed(level - wider / 2, level + wider / 2);
+  } else if (!pane.isAxial) {
+    page.pointed(pane, pane.toIndex(x, y));
   } else if (drag.box || Math.hypot(x - drag.x, y - drag.y) > CLICK_PX) {
     drag.box = [drag.start, pane.toIndex(x, y)];
     pane.overlay();

@@ -10,7 +10,7 @@ export function draw() {
   isDrawing = true;
   requestAnimationFrame(() => {
     isDrawing = false;
-    for (const pane of state.panes) pane.draw();
+    for (const pane of [...state.panes, ...state.views]) pane.draw();
   });
 }
 

@@ -13,7 +13,8 @@ export const state = {
   outbox: null,
   current: null, // labels of the patient who is shown, as the server and this page know them
   panes: [],
-  active: null,
+  active: null, // the pane of the phase that labels and keys are about
+  views: [], // coronal and sagittal views of that phase, if they are shown
   corner: null, // first corner of a box that is set by keyboard
 };
 

@@ -5,6 +5,7 @@ import { next, previous } from "./patients.js";
 import { button } from "./screen.js";
 import { byId, phaseName, state } from "./state.js";
 import { windows } from "./viewing.js";
+import { nameViews, toggleViews } from "./views.js";
 
 export function label() {
   const { panes, study, text } = state;
@@ -22,6 +23,7 @@ export function label() {
   byId("help-title").textContent = text.help;
   byId("help-close").textContent = text.close;
   byId("actions").replaceChildren(...tools());
+  nameViews();
   byId("windows").replaceChildren(...windows().map(([name, does]) => button(name, does)));
   byId("keys").replaceChildren(...help());
   for (const pane of panes) pane.call(phaseName(pane.phase));
@@ -39,6 +41,7 @@ function tools() {
     tool("remove", text.remove, removeAll),
     tool("undo", text.undo, () => step("undo")),
     tool("redo", text.redo, () => step("redo")),
+    tool("views", text.views, toggleViews),
     tool("previous", text.previous, previous),
     tool("next", text.next, next),
   ];
@@ -53,7 +56,7 @@ function help() {
     ["U", text.key_u], ["A", text.key_a], ["C", text.key_c], ["Delete", text.key_delete], ["Ctrl + Z", text.key_undo],
     ["Enter", text.key_enter], [text.key_scroll, text.key_scroll_does], [text.key_move, text.key_move_does],
     [text.key_zoom, text.key_zoom_does], [text.key_pan, text.key_pan_does], [text.key_window, text.key_window_does],
-    [text.key_phase, text.key_phase_does], [text.key_touch, text.key_touch_does], ["?", text.help],
+    [text.key_phase, text.key_phase_does], [text.key_touch, text.key_touch_does], ["V", text.key_v], ["?", text.help],
   ];
   return keys.flatMap(([key, does]) => [["dt", key], ["dd", does]]).map(([name, words]) => {
     const line = document.createElement(name);

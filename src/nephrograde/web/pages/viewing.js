@@ -14,9 +14,11 @@ export const page = {
   store,
   labelsOf,
   chosen(pane) {
+    if (!pane.isAxial) return;
     state.active = pane;
     for (const one of state.panes) one.element.classList.toggle("active", one === pane);
     for (const tab of byId("tabs").children) tab.setAttribute("aria-pressed", tab.dataset.phase === pane.phase);
+    follow();
     describe();
     draw();
   },
@@ -24,7 +26,18 @@ export const page = {
     rolling += lines;
     const steps = Math.trunc(rolling);
     rolling -= steps;
-    if (steps) page.jumped(pane.grid.heightOf(clamp(pane.slice - steps, 0, pane.grid.size[2] - 1)));
+    if (!steps) return;
+    const { through } = pane.plane;
+    const k = clamp(pane.slice - steps, 0, pane.grid.size[through] - 1);
+    if (pane.isAxial) return page.jumped(pane.grid.heightOf(k));
+    const index = crossOn(state.active);
+    index[through] = k;
+    page.pointed(pane, index);
+  },
+  // Move the cross and the axial slice to a position on the grid of a pane.
+  pointed(pane, index) {
+    view.cross = pane.grid.toMm(index);
+    page.jumped(pane.grid.heightOf(clamp(Math.round(index[2]), 0, pane.grid.size[2] - 1)));
   },
   jumped(height) {
     Object.assign(view, { height, isMoved: true });
@@ -44,7 +57,7 @@ export const page = {
     draw();
   },
   wanted(pane, numbers) {
-    const { panes } = state;
+    const panes = [...state.panes, ...state.views];
     pane.wanted = numbers.map((k) => pane.sliceAddress(k));
     const longest = Math.max(...panes.map((one) => one.wanted?.length ?? 0));
     const addresses = [];
@@ -53,10 +66,11 @@ export const page = {
   },
   drawn(pane, k) {
     const { text } = state;
-    const z = pane.grid.heightOf(k).toFixed(1);
-    const carried = labelsOf(pane).find(({ isCarried }) => isCarried);
+    const { grid, plane } = pane;
+    const z = grid.middleOf(plane.through, k)[plane.through].toFixed(1);
+    const carried = pane.isAxial && labelsOf(pane).find(({ isCarried }) => isCarried);
     const from = carried ? ` · ${fill(text.carried, { phase: carried.from })}` : "";
-    pane.place.textContent = fill(text.slice_of, { k: k + 1, n: pane.grid.size[2], z }) + from;
+    pane.place.textContent = fill(text.slice_of, { k: k + 1, n: grid.size[plane.through], z }) + from;
   },
   clicked(pane, index) {
     view.cross = pane.grid.toMm(index);
@@ -67,6 +81,25 @@ export const page = {
     change(pane, "box", joined(pane, a, b));
   },
 };
+
+// The cross on the slice that a pane shows, as an index of its grid; the middle of the slice if there is no cross yet.
+export function crossOn(pane) {
+  const { grid, slice } = pane;
+  const at = view.cross ? grid.toIndex(view.cross) : grid.size.map((count) => (count - 1) / 2);
+  return [clamp(at[0], 0, grid.size[0] - 1), clamp(at[1], 0, grid.size[1] - 1), slice];
+}
+
+// Show the active phase in the coronal and sagittal views, which need a cross to know where.
+export function follow() {
+  const { active, views } = state;
+  if (!views.length) return;
+  if (active?.grid) view.cross ??= active.grid.toMm(crossOn(active));
+  for (const one of views) {
+    one.phase = active?.phase;
+    if (!active?.grid) one.fail("");
+    else if (one.address !== active.address || !one.grid) one.show(active.address, active.geometry);
+  }
+}
 
 export const fullRange = (pane) => page.windowed(pane.geometry.low, pane.geometry.high);
 
