@@ -218,12 +218,14 @@ WORDS = """() => [document.title, document.body.innerText, ...[...document.query
 
 def test_another_language_changes_every_word(serving, open_page):
     page = open_page(serving(), width=400)
+    page.wait_for_selector("#kidneys[data-state=none]")
     english = page.evaluate(WORDS)
     page.locator("#language").click()
     page.wait_for_selector("html[lang=zh-Hans]")
     changed = page.evaluate(WORDS)
     page.reload()
     page.wait_for_selector("canvas[data-slice]")
+    page.wait_for_selector("#kidneys[data-state=none]")
     assert changed == page.evaluate(WORDS)
     assert changed != english
 

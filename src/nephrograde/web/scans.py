@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from nephrograde.organs.landmarks import AIR_HU
 from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
@@ -57,7 +58,17 @@ class Slices:
             "intercept": self.intercept,
             "low": low,
             "high": high,
+            "middle_mm": self.middle_mm,
         }
+
+    @property
+    def middle_mm(self) -> float:
+        """The x coordinate of the middle of the body (LPS, mm): of all that is not air."""
+        inside = np.argwhere(self.values[::4, ::8, ::8] * self.slope + self.intercept > AIR_HU)
+        if not len(inside):
+            return float(self.grid.to_mm([(count - 1) / 2 for count in self.grid.size])[0])
+        z, y, x = inside.mean(axis=0)
+        return float(self.grid.to_mm((8 * x, 8 * y, 4 * z))[0])
 
     def holds(self, position_mm: Triple) -> bool:
         """Whether a position in the patient is inside the image, including the outer half of its border voxels.

@@ -101,6 +101,10 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
 
         return one_slice
 
+    def kidneys(request: Request) -> Response:
+        known = session.kidneys(_number(request, "number"))
+        return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
+
     def entries(request: Request) -> Response:
         patient_id = session.patient(_number(request, "number")).patient_id
         own = [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]
@@ -111,6 +115,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         Route("/api/patients", patients),
         Route("/api/patients/{number}", patient),
         Route("/api/patients/{number}/entries", entries, methods=["GET"]),
+        Route("/api/patients/{number}/kidneys", kidneys),
         Route("/api/patients/{number}/phases/{phase}", phase),
         Route("/api/patients/{number}/phases/{phase}/slices/{k}", slicing("axial")),
         Route("/api/patients/{number}/phases/{phase}/coronal/{k}", slicing("coronal")),

@@ -10,6 +10,7 @@ from nephrograde.annotations.entry import LABELS, Entry, Kind
 from nephrograde.annotations.state import PatientLabels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
+from nephrograde.web.kidneys import KidneyFinder, Kidneys
 from nephrograde.web.scans import Plane, ScanShelf, Slices
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Session:
     journal: Journal
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shelf: ScanShelf = field(default_factory=ScanShelf)
+    _finder: KidneyFinder = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_finder", KidneyFinder(self.slices))
 
     def patient(self, number: int) -> Patient:
         """Return a patient by number.
@@ -75,6 +80,14 @@ class Session:
         if phase not in patient.scans:
             raise UnknownError(f"The patient has no phase of this name; there are {', '.join(patient.scans)}.")
         return self.shelf.get((number, phase), patient.scans[phase])
+
+    def kidneys(self, number: int) -> Kidneys:
+        """Say where the kidneys of a patient are, or that they are searched for in the background.
+
+        Raises:
+            UnknownError: There is no such patient.
+        """
+        return self._finder.ask(number, list(self.patient(number).scans))
 
     def read_first(self) -> None:
         """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait."""

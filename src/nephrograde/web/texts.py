@@ -40,6 +40,21 @@ def _statements() -> dict[str, str]:
         "carried": t("dashed: from {phase}", phase="{phase}"),
         "none": t("No tumour here"),
         "unusable": t("Cannot be judged"),
+        "kidneys_searching": t("Looking for the kidneys …"),
+        "kidneys_none": t("No kidney found; look for it by scrolling."),
+        "kidneys_found": t("Kidneys found: {key} shows them", key="K"),
+        "kidney_only_right": t("Right kidney found: {key} shows it", key="K"),
+        "kidney_only_left": t("Left kidney found: {key} shows it", key="K"),
+        "right_kidney": t("right kidney"),
+        "left_kidney": t("left kidney"),
+        "right_side": t("right side"),
+        "left_side": t("left side"),
+        "moving": t("{part}: arrows, Page up and Page down; Enter saves, Escape leaves it", part="{part}"),
+        "part_point": t("Moving the point"),
+        "part_slice": t("Moving the slice"),
+        "part_box": t("Moving the box"),
+        "part_high": t("Moving its lower right corner"),
+        "part_low": t("Moving its upper left corner"),
         "last": t("This was the last patient."),
     }
 
@@ -54,6 +69,7 @@ def _actions() -> dict[str, str]:
         "accept": t("Accept dashed"),
         "remove": t("Remove"),
         "comment": t("Comment"),
+        "kidney_next": t("Right or left kidney"),
         "views": t("Coronal and sagittal"),
         "axial": t("Axial"),
         "coronal": t("Coronal"),
@@ -97,5 +113,18 @@ def _keys() -> dict[str, str]:
         "key_touch": t("Two fingers"),
         "key_touch_does": t("Scroll and zoom"),
         "key_c": t("Write a comment"),
+        "key_grab": t("Drag a label"),
+        "key_grab_does": t(
+            "Move it; an edge or a corner resizes a box. A dashed label, dragged at its middle, becomes one of this phase"
+        ),
+        "key_alt": t("Alt + drag"),
+        "key_alt_does": t("Draw a new box over one that is there"),
+        "key_m": t(
+            "Move the next label with the arrows: by 1 mm, with Shift by 5 mm; Page up, Page down: by a slice"
+        ),
+        "key_r": t("While a box is moved: move only its lower right corner, then only its upper left one"),
+        "key_k": t("Show the right kidney, then the left one"),
+        "key_escape": t("Leave a label where it was; forget the first corner of a box"),
+        "key_ends": t("To the head, to the feet"),
         "key_v": t("Coronal and sagittal views; click in them to move the cross and the slice"),
     }

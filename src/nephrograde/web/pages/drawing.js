@@ -3,7 +3,7 @@
 import { readPlace } from "./geometry.js";
 
 export const BAR_PX = 14;
-const COLOURS = { own: "#ffd24a", carried: "#8fd0ff", moved: "#ffffff", cross: "#ffffff90" };
+const COLOURS = { own: "#ffd24a", carried: "#8fd0ff", moved: "#ffffff", cross: "#ffffff90", kidney: "#7fd992" };
 const NEAR_MM = 3; // a point is shown this far from it in a coronal or sagittal view, whose slices are thin
 
 export function drawLabel(pane, label) {
@@ -92,13 +92,18 @@ export function drawSides(pane) {
   pane.context.fillStyle = "#000000";
 }
 
-// The height of the stack at the right, with the slices that carry labels.
+// The height of the stack at the right, with the slices that carry labels and the kidneys.
 export function drawBar(pane) {
   const { context } = pane;
   const [width, height] = [pane.canvas.clientWidth, pane.canvas.clientHeight];
   const at = (k) => height - 6 - ((height - 12) * k) / Math.max(pane.grid.size[2] - 1, 1);
   context.fillStyle = "#2a3138";
   context.fillRect(width - BAR_PX, 0, BAR_PX, height);
+  context.fillStyle = COLOURS.kidney;
+  for (const [side, centre] of Object.entries(pane.page.kidneys())) {
+    const left = side === "right" ? width - BAR_PX : width - 4; // as on the image, the right kidney at the left
+    context.fillRect(left, at(pane.grid.toIndex(centre)[2]) - 5, 4, 10);
+  }
   for (const { kind, value, isCarried } of pane.page.labelsOf(pane)) {
     const corners = readPlace(value);
     const depths = corners.map((corner) =>

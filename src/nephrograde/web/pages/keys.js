@@ -2,6 +2,8 @@
 
 import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
 import { clamp } from "./geometry.js";
+import { jumpToKidney } from "./kidneys.js";
+import { isMovedByKeys, letGo, nudge, putDown, take, takePart } from "./moving.js";
 import { next, previous } from "./patients.js";
 import { draw } from "./screen.js";
 import { byId, state, view } from "./state.js";
@@ -33,6 +35,21 @@ function setCorner() {
   } else state.corner = at;
 }
 
+const far = (event) => (event.shiftKey ? 5 : 1); // mm
+
+// What the keys do while a label is moved by them.
+const MOVES = {
+  ArrowUp: (event) => nudge(0, -far(event), state.moving.kind === "slice" ? 1 : 0),
+  ArrowDown: (event) => nudge(0, far(event), state.moving.kind === "slice" ? -1 : 0),
+  ArrowLeft: (event) => nudge(-far(event), 0, 0),
+  ArrowRight: (event) => nudge(far(event), 0, 0),
+  PageUp: () => nudge(0, 0, 1),
+  PageDown: () => nudge(0, 0, -1),
+  r: takePart,
+  Enter: putDown,
+  Escape: letGo,
+};
+
 const KEYS = {
   ArrowUp: (event) => (event.shiftKey ? moveCross(0, -1, event.ctrlKey) : page.rolled(focused(), -1)),
   ArrowDown: (event) => (event.shiftKey ? moveCross(0, 1, event.ctrlKey) : page.rolled(focused(), 1)),
@@ -49,6 +66,8 @@ const KEYS = {
   p: () => view.cross && page.clicked(state.active, crossOn(state.active)),
   b: setCorner,
   s: markSlice,
+  m: take,
+  k: jumpToKidney,
 };
 const KEYS_ALWAYS = {
   n: () => toggle("none"),
@@ -58,6 +77,7 @@ const KEYS_ALWAYS = {
   c: () => byId("comment").focus(),
   Delete: removeAll,
   Backspace: removeAll,
+  Escape: letGo,
   "?": () => byId("help").showModal(),
   h: () => byId("help").showModal(),
   Enter: (event) => (event.shiftKey ? previous() : next()),
@@ -75,10 +95,19 @@ export function pressed(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (isCommand && (key === "z" || key === "y")) {
     event.preventDefault();
+    if (state.moving) return letGo();
     return step(key === "y" || event.shiftKey ? "redo" : "undo");
   }
   if (event.target instanceof HTMLButtonElement && (key === "Enter" || key === " ")) return;
   if (isCommand && !key.startsWith("Arrow")) return;
+  if (isMovedByKeys()) {
+    const moves = MOVES[key];
+    if (moves) {
+      event.preventDefault();
+      return moves(event);
+    }
+    if (key !== "m" && key !== "Shift") putDown();
+  }
   const digit = Number(key);
   const does = KEYS_ALWAYS[key] ?? (active?.grid ? KEYS[key] : undefined);
   if (digit >= 1 && digit <= 9) windows()[digit - 1]?.[1]();

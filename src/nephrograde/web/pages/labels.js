@@ -3,21 +3,23 @@
 import { readPlace, writeBox } from "./geometry.js";
 import { PLACES, state } from "./state.js";
 
+// The labels that a pane shows: its own, those carried from another phase, and one on its way where it is moved to.
 export function labelsOf(pane) {
-  const { current, study } = state;
+  const { current, moving, study } = state;
   if (!current) return [];
   const found = [];
   const own = current.phases[pane.phase] ?? {};
   for (const kind of PLACES) {
+    const from = study.phases.find(({ code }) => current.phases[code]?.[kind]);
     if (own[kind]) found.push({ kind, value: own[kind].value, isCarried: false });
-    else {
-      const from = study.phases.find(({ code }) => current.phases[code]?.[kind]);
-      if (from && !current.states[pane.phase]) {
-        found.push({ kind, value: current.phases[from.code][kind].value, isCarried: true, from: from.name });
-      }
+    else if (from && !current.states[pane.phase]) {
+      found.push({ kind, value: current.phases[from.code][kind].value, isCarried: true, from: from.name });
     }
   }
-  return found;
+  if (moving?.phase !== pane.phase) return found;
+  return found.map((one) =>
+    one.kind === moving.kind ? { ...one, value: moving.value, isMoved: true, part: moving.part } : one,
+  );
 }
 
 // A box on another slice than an earlier flat one makes it a box in 3D; otherwise a box starts again.

@@ -161,7 +161,8 @@ export class Pane {
       context.drawImage(this.buffer, middle[0] - edge[0] / 2, middle[1] - edge[1] / 2, ...edge);
     }
     for (const label of this.page.labelsOf(this)) drawLabel(this, label);
-    if (this.drag?.box) drawBox(this, this.drag.box, "own", false);
+    const begun = this.drag?.box ?? this.page.begun(this);
+    if (begun) drawBox(this, begun, "own", false);
     drawSides(this);
     drawCross(this);
     if (this.isAxial) drawBar(this);

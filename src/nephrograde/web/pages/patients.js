@@ -2,23 +2,26 @@
 
 import { send } from "./changes.js";
 import { readPlace } from "./geometry.js";
+import { askForKidneys } from "./kidneys.js";
 import { apply, labelsOf } from "./labels.js";
+import { putDown } from "./moving.js";
 import { Pane } from "./pane.js";
 import { button, describe, draw, report, say } from "./screen.js";
-import { byId, fill, get, phaseName, state, view } from "./state.js";
+import { NO_KIDNEYS, byId, fill, get, phaseName, state, view } from "./state.js";
 import { follow, fullRange, page } from "./viewing.js";
 
 const FIRST_PAUSE_MS = 300;
 
 export async function open(number) {
   const { patients, text } = state;
+  putDown();
   if (number < 0 || number >= patients.length) return say(number < 0 ? "" : text.last);
   const labels = await get(`/api/patients/${number}`).catch((error) => say(error.message || text.unreachable));
   if (!labels) return;
   state.current = labels;
   for (const item of state.outbox.waiting) if (item.number === number) apply(item.entry);
   Object.assign(view, { zoom: 1, centre: null, cross: null, isMoved: false });
-  state.corner = null;
+  Object.assign(state, { corner: null, kidneys: NO_KIDNEYS, kidneyShown: "" });
   byId("patient").textContent = labels.patient_id;
   byId("patients").classList.remove("open");
   location.replace(`#${number}`);
@@ -26,7 +29,11 @@ export async function open(number) {
   build(labels.scans);
   say("");
   await showScans(number);
-  if (state.current.number === number) setTimeout(() => readAhead(number + 1), FIRST_PAUSE_MS);
+  setTimeout(() => {
+    if (state.current.number !== number) return;
+    askForKidneys(number);
+    readAhead(number + 1);
+  }, FIRST_PAUSE_MS);
 }
 
 async function showScans(number) {
@@ -87,6 +94,7 @@ function build(scans) {
 export function next() {
   const { current } = state;
   if (!current) return;
+  putDown();
   if (current.progress !== "done") send("", "done", "yes");
   return open(current.number + 1);
 }

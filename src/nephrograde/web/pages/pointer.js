@@ -2,8 +2,11 @@
 
 import { BAR_PX } from "./drawing.js";
 import { clamp } from "./geometry.js";
+import { gripAt } from "./grips.js";
+import { dragTo, letGo, putDown } from "./moving.js";
 
 const CLICK_PX = 4;
+const REACH_PX = { mouse: 6, pen: 8, touch: 14 }; // how close to an edge or a point it is taken hold of
 
 export function listen(pane) {
   const { canvas, page } = pane;
@@ -17,9 +20,11 @@ export function listen(pane) {
     canvas.focus({ preventScroll: true });
     if (!pane.grid) return;
     canvas.setPointerCapture(event.pointerId);
+    putDown(); // what the keys have moved
     const [x, y] = where(event);
     fingers.set(event.pointerId, [x, y]);
     if (fingers.size > 1) {
+      letGo();
       pane.drag = { what: "touch", spread: spread(fingers), middle: middle(fingers), zoom: page.view.zoom };
       return;
     }
@@ -28,12 +33,17 @@ export function listen(pane) {
     const what = isBar ? "bar" : isPan ? "pan" : event.button === 2 ? "window" : "label";
     pane.drag = { what, x, y, start: pane.toIndex(x, y), centre: pane.centre, low: page.view.low, high: page.view.high };
     if (isBar) slide(pane, y);
-    if (what === "label" && !pane.isAxial) page.pointed(pane, pane.drag.start);
+    if (what === "label" && !event.altKey) pane.drag.grip = gripAt(pane, x, y, REACH_PX[event.pointerType] ?? 6);
+    if (what === "label" && !pane.isAxial && !pane.drag.grip) page.pointed(pane, pane.drag.start);
     if (event.button === 1) event.preventDefault();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!pane.grid || !pane.drag) return;
+    if (!pane.grid) return;
     const [x, y] = where(event);
+    if (!pane.drag) {
+      canvas.style.cursor = event.altKey ? "" : cursorOf(pane, gripAt(pane, x, y, REACH_PX[event.pointerType] ?? 6));
+      return;
+    }
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, [x, y]);
     moveDrag(pane, x, y, fingers);
   });
@@ -43,9 +53,11 @@ export function listen(pane) {
     if (!drag || !pane.grid) return;
     if (drag.what === "touch" && fingers.size) return;
     pane.drag = null;
-    if (drag.what === "label" && pane.isAxial && event.type === "pointerup") {
+    if (drag.isMoving) event.type === "pointerup" ? putDown() : letGo();
+    else if (drag.what === "label" && event.type === "pointerup") {
       if (drag.box) page.boxed(pane, drag.box);
-      else page.clicked(pane, drag.start);
+      else if (pane.isAxial) page.clicked(pane, drag.start);
+      else page.pointed(pane, drag.start);
     }
     pane.draw();
   };
@@ -85,12 +97,26 @@ function moveDrag(pane, x, y, fingers) {
     const level = (drag.high + drag.low) / 2 + ((y - drag.y) / 300) * width;
     const wider = width * Math.exp((x - drag.x) / 200);
     page.windowed(level - wider / 2, level + wider / 2);
+  } else if (drag.grip) {
+    if (!drag.isMoving && Math.hypot(x - drag.x, y - drag.y) <= CLICK_PX) return;
+    drag.isMoving = true;
+    const to = pane.toIndex(x, y);
+    dragTo(pane, drag.grip, to.map((value, axis) => value - drag.start[axis]));
   } else if (!pane.isAxial) {
     page.pointed(pane, pane.toIndex(x, y));
   } else if (drag.box || Math.hypot(x - drag.x, y - drag.y) > CLICK_PX) {
     drag.box = [drag.start, pane.toIndex(x, y)];
     pane.overlay();
   }
+}
+
+function cursorOf(pane, grip) {
+  if (!grip) return "";
+  if (grip.part === "whole") return "move";
+  const [across, down] = [grip.part[pane.plane.across], grip.part[pane.plane.down]];
+  if (across === "inside") return "ns-resize";
+  if (down === "inside") return "ew-resize";
+  return (across === down) === (pane.plane.sign > 0) ? "nwse-resize" : "nesw-resize";
 }
 
 function slide(pane, y) {

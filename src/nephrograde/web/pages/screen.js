@@ -1,5 +1,6 @@
 // What the page says about the patient who is shown, and the frame in which its panes are drawn.
 
+import { kidneyText } from "./sides.js";
 import { byId, fill, state } from "./state.js";
 
 let isDrawing = false;
@@ -17,11 +18,21 @@ export function draw() {
 export function describe() {
   const { active, current, panes, text } = state;
   if (!current || !active) return;
-  for (const pane of panes) pane.state.textContent = text[current.states[pane.phase]] ?? "";
+  for (const pane of panes) pane.state.textContent = movedText(pane) || (text[current.states[pane.phase]] ?? "");
+  byId("kidneys").textContent = kidneyText();
+  byId("kidneys").dataset.state = state.kidneys.state;
   for (const tool of byId("actions").children) {
     if (tool.dataset.state) tool.setAttribute("aria-pressed", current.states[active.phase] === tool.dataset.state);
   }
   if (document.activeElement !== byId("comment")) byId("comment").value = current.comment;
+}
+
+// What the arrow keys move, and how it ends.
+function movedText(pane) {
+  const { moving, text } = state;
+  if (moving?.phase !== pane.phase || !moving.part) return "";
+  const part = moving.part === "whole" ? text[`part_${moving.kind}`] : text[`part_${moving.part}`];
+  return fill(text.moving, { part });
 }
 
 export function say(sentence) {

@@ -6,6 +6,7 @@ export const PLACES = ["point", "box", "slice"];
 
 export const store = new SliceStore();
 export const view = { height: 0, zoom: 1, centre: null, cross: null, low: -60, high: 240 };
+export const NO_KIDNEYS = { state: "", kidneys: {} };
 export const state = {
   study: null,
   text: null,
@@ -15,6 +16,9 @@ export const state = {
   panes: [],
   active: null, // the pane of the phase that labels and keys are about
   views: [], // coronal and sagittal views of that phase, if they are shown
+  kidneys: NO_KIDNEYS, // centres by side, mm, as far as the program has found them
+  kidneyShown: "", // the side that was jumped to
+  moving: null, // a label on its way; see moving.js
   corner: null, // first corner of a box that is set by keyboard
 };
 

@@ -1,6 +1,7 @@
 // The words of the page in its language: tools, help and labels of controls.
 
 import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
+import { jumpToKidney } from "./kidneys.js";
 import { next, previous } from "./patients.js";
 import { button } from "./screen.js";
 import { byId, phaseName, state } from "./state.js";
@@ -42,6 +43,7 @@ function tools() {
     tool("undo", text.undo, () => step("undo")),
     tool("redo", text.redo, () => step("redo")),
     tool("views", text.views, toggleViews),
+    tool("kidney", text.kidney_next, jumpToKidney),
     tool("previous", text.previous, previous),
     tool("next", text.next, next),
   ];
@@ -52,11 +54,13 @@ function tools() {
 function help() {
   const { text } = state;
   const keys = [
-    [text.key_click, text.key_click_does], [text.key_drag, text.key_drag_does], ["S", text.key_s], ["N", text.key_n],
-    ["U", text.key_u], ["A", text.key_a], ["C", text.key_c], ["Delete", text.key_delete], ["Ctrl + Z", text.key_undo],
-    ["Enter", text.key_enter], [text.key_scroll, text.key_scroll_does], [text.key_move, text.key_move_does],
+    [text.key_click, text.key_click_does], [text.key_drag, text.key_drag_does], ["S", text.key_s],
+    [text.key_grab, text.key_grab_does], [text.key_alt, text.key_alt_does], ["M", text.key_m], ["R", text.key_r],
+    ["Escape", text.key_escape], ["A", text.key_a], ["Delete", text.key_delete], ["N", text.key_n], ["U", text.key_u],
+    ["C", text.key_c], ["Ctrl + Z", text.key_undo], ["Enter", text.key_enter], ["K", text.key_k], ["V", text.key_v],
+    [text.key_scroll, text.key_scroll_does], ["Home, End", text.key_ends], [text.key_move, text.key_move_does],
     [text.key_zoom, text.key_zoom_does], [text.key_pan, text.key_pan_does], [text.key_window, text.key_window_does],
-    [text.key_phase, text.key_phase_does], [text.key_touch, text.key_touch_does], ["V", text.key_v], ["?", text.help],
+    [text.key_phase, text.key_phase_does], [text.key_touch, text.key_touch_does], ["?", text.help],
   ];
   return keys.flatMap(([key, does]) => [["dt", key], ["dd", does]]).map(([name, words]) => {
     const line = document.createElement(name);

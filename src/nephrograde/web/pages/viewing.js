@@ -4,6 +4,7 @@ import { change } from "./changes.js";
 import { clamp, writePoint } from "./geometry.js";
 import { joined, labelsOf } from "./labels.js";
 import { describe, draw } from "./screen.js";
+import { sideOf } from "./sides.js";
 import { byId, fill, state, store, view } from "./state.js";
 
 const CT_WINDOWS = [["window_kidney", -60, 240], ["window_soft", -125, 225], ["window_bone", -500, 1300]];
@@ -13,8 +14,15 @@ export const page = {
   view,
   store,
   labelsOf,
+  kidneys: () => state.kidneys.kidneys,
+  // A box whose first corner was set by key: to the cross.
+  begun(pane) {
+    const { active, corner } = state;
+    return pane === active && corner?.[2] === pane.slice ? [corner, crossOn(pane)] : null;
+  },
   chosen(pane) {
     if (!pane.isAxial) return;
+    if (pane !== state.active) state.corner = null;
     state.active = pane;
     for (const one of state.panes) one.element.classList.toggle("active", one === pane);
     for (const tab of byId("tabs").children) tab.setAttribute("aria-pressed", tab.dataset.phase === pane.phase);
@@ -68,9 +76,14 @@ export const page = {
     const { text } = state;
     const { grid, plane } = pane;
     const z = grid.middleOf(plane.through, k)[plane.through].toFixed(1);
-    const carried = pane.isAxial && labelsOf(pane).find(({ isCarried }) => isCarried);
-    const from = carried ? ` · ${fill(text.carried, { phase: carried.from })}` : "";
-    pane.place.textContent = fill(text.slice_of, { k: k + 1, n: grid.size[plane.through], z }) + from;
+    const said = [fill(text.slice_of, { k: k + 1, n: grid.size[plane.through], z })];
+    if (pane.isAxial) {
+      const labels = labelsOf(pane);
+      const carried = labels.find(({ isCarried }) => isCarried);
+      if (carried) said.push(fill(text.carried, { phase: carried.from }));
+      said.push(...new Set(labels.map((label) => text[sideOf(pane, label)]).filter(Boolean)));
+    }
+    pane.place.textContent = said.join(" · ");
   },
   clicked(pane, index) {
     view.cross = pane.grid.toMm(index);
