@@ -216,6 +216,7 @@ WORDS = """() => [document.title, document.body.innerText, ...[...document.query
   .map((element) => `${element.getAttribute("aria-label")} ${element.title}`)]"""
 
 
+@pytest.mark.slow
 def test_another_language_changes_every_word(serving, open_page):
     page = open_page(serving(), width=400)
     page.wait_for_selector("#kidneys[data-state=none]")

@@ -43,6 +43,7 @@ def test_slice_is_little_endian_16_bit_by_rows(ask):
         "/api/patients/99999999999999999999",
         "/api/patients/٣",
         "/api/patients/..%2f..%2fetc%2fpasswd",
+        "/api/patients/3/kidneys",
         "/api/patients/0/phases/ep",
         "/api/patients/0/phases/..%2f..%2fP2%2fnp.nii.gz",
         "/api/patients/0/phases/%00",
