@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.annotated import find_annotations
 from nephrograde.cohort.origin import keep_origin
+from nephrograde.cohort.reader_error import reader_error_mm
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, Problem, RunError
@@ -45,11 +46,21 @@ def load_inputs(
     if study is not None:
         cohort, faults = read_cohort(study.cohort, study.split)
         problems = [*problems, *faults]
+        if study.annotation.error_mm == "readers":
+            problems += _readers_problems(study)
         for note in () if cohort is None else cohort.notes:
             tell(note)
     if problems or study is None:
         raise InputError(problems)
     return study
+
+
+def _readers_problems(study: Study) -> list[Problem]:
+    try:
+        reader_error_mm(study.cohort.annotations)
+    except InputError as error:
+        return error.problems
+    return []
 
 
 def load_source(source_path: Path, encoding: str | None = None) -> tuple[Study | None, CohortSettings]:
