@@ -106,8 +106,12 @@ class Slices:
                 columns run to the patient's left, or to the back.
         """
         if plane == "axial":
-            return bytes(self.values[number].tobytes())
-        return bytes(self.values[::-1].take(number, axis=_AXIS[plane]).tobytes())
+            one = self.values[number]
+        elif plane == "coronal":
+            one = self.values[::-1, number]
+        else:
+            one = self.values[::-1, :, number]
+        return bytes(one.tobytes())
 
 
 def as_slices(volume: Volume) -> Slices:

@@ -115,7 +115,8 @@ def _keys() -> dict[str, str]:
         "key_c": t("Write a comment"),
         "key_grab": t("Drag a label"),
         "key_grab_does": t(
-            "Move it; an edge or a corner resizes a box. A dashed label, dragged at its middle, becomes one of this phase"
+            "Move it; an edge or a corner resizes a box. "
+            "A dashed label, dragged at its middle, becomes one of this phase"
         ),
         "key_alt": t("Alt + drag"),
         "key_alt_does": t("Draw a new box over one that is there"),
