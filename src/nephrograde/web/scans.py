@@ -53,6 +53,7 @@ class Slices:
             "size": [columns, rows, depth],
             "spacing_mm": [float(value) for value in self.grid.spacing_mm],
             "origin_mm": [float(value) for value in self.grid.origin_mm],
+            "is_oriented": self.grid.is_oriented,
             "direction": [float(value) for value in self.grid.direction.ravel()],
             "slope": self.slope,
             "intercept": self.intercept,

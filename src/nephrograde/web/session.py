@@ -57,7 +57,7 @@ class Session:
     _finder: KidneyFinder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_finder", KidneyFinder(self.slices))
+        object.__setattr__(self, "_finder", KidneyFinder(self.slices, self._scan))
 
     def patient(self, number: int) -> Patient:
         """Return a patient by number.
@@ -76,10 +76,13 @@ class Session:
             UnknownError: There is no such patient, or the patient has no such phase.
             VolumeError: The image cannot be read.
         """
+        return self.shelf.get((number, phase), self._scan(number, phase))
+
+    def _scan(self, number: int, phase: str) -> Scan:
         patient = self.patient(number)
         if phase not in patient.scans:
             raise UnknownError(f"The patient has no phase of this name; there are {', '.join(patient.scans)}.")
-        return self.shelf.get((number, phase), patient.scans[phase])
+        return patient.scans[phase]
 
     def kidneys(self, number: int) -> Kidneys:
         """Say where the kidneys of a patient are, or that they are searched for in the background.

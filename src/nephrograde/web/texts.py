@@ -71,7 +71,6 @@ def _actions() -> dict[str, str]:
         "comment": t("Comment"),
         "kidney_next": t("Right or left kidney"),
         "views": t("Coronal and sagittal"),
-        "axial": t("Axial"),
         "coronal": t("Coronal"),
         "sagittal": t("Sagittal"),
         "help": t("Help"),
