@@ -5,7 +5,6 @@ Every reply that is not 2xx is JSON with a ``reason``. Addresses contain numbers
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -23,11 +22,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nephrograde.errors import InputError, NephrogradeError, RunError, VolumeError, WriteError
-from nephrograde.report.text.language import LANGUAGES, Language, phase_heading, speaking
+from nephrograde.report.text.language import Language, phase_heading, speaking
 from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
+from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
-from nephrograde.web.session import Session, UnknownError
 from nephrograde.web.texts import page_texts
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from nephrograde.web.scans import Plane
+    from nephrograde.web.session import Session
 
 _KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -44,7 +44,6 @@ _KINDS = {
     ".js": "text/javascript; charset=utf-8",
 }
 _FIRST_PORT, _PORTS = 49152, 16000
-_DEEPEST_NUMBER = 9  # digits of a number in an address
 
 
 def make_app(session: Session, access: Access, *, language: Language = "en") -> ASGIApp:
@@ -68,7 +67,7 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
 
 def _reading_routes(session: Session, first: Language) -> list[Route]:
     def study(request: Request) -> Response:
-        language = _language(request, first)
+        language = language_of(request, first)
         with speaking(language):
             phases = [{"code": phase, "name": phase_heading(phase)} for phase in session.phases]
         return JSONResponse(
@@ -87,26 +86,26 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         return JSONResponse({"patients": session.overview()})
 
     def patient(request: Request) -> Response:
-        number = _number(request, "number")
+        number = number_of(request, "number")
         return JSONResponse({**session.labels(number), "scans": list(session.patient(number).scans)})
 
     def phase(request: Request) -> Response:
-        return JSONResponse(session.slices(_number(request, "number"), request.path_params["phase"]).geometry)
+        return JSONResponse(session.slices(number_of(request, "number"), request.path_params["phase"]).geometry)
 
     def slicing(plane: Plane) -> Callable[[Request], Response]:
         def one_slice(request: Request) -> Response:
-            number, k = _number(request, "number"), _number(request, "k")
+            number, k = number_of(request, "number"), number_of(request, "k")
             content = session.slice_bytes(number, request.path_params["phase"], k, plane)
             return Response(content, media_type="application/octet-stream")
 
         return one_slice
 
     def kidneys(request: Request) -> Response:
-        known = session.kidneys(_number(request, "number"))
+        known = session.kidneys(number_of(request, "number"))
         return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
 
     def entries(request: Request) -> Response:
-        patient_id = session.patient(_number(request, "number")).patient_id
+        patient_id = session.patient(number_of(request, "number")).patient_id
         own = [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]
         return JSONResponse({"entries": own})
 
@@ -125,10 +124,8 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
 
 def _saving(session: Session) -> Callable[[Request], Any]:
     async def save(request: Request) -> Response:
-        number = _number(request, "number")
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
-        given = _parse(await request.body())
+        number = number_of(request, "number")
+        given = await read_object(request)
 
         def answer() -> dict[str, Any]:
             entry = session.save(number, given)
@@ -144,16 +141,6 @@ def _saving(session: Session) -> Callable[[Request], Any]:
     return save
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
-    if not isinstance(given, dict):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not a JSON object.")
-    return given
-
-
 def _page(content: bytes, suffix: str) -> Callable[[Request], Response]:
     def page(_request: Request) -> Response:
         return Response(content, headers={"content-type": _KINDS[suffix]})
@@ -165,18 +152,6 @@ def _read_pages() -> dict[str, bytes]:
     """The files of the page, read before the first request, so that no request reaches the file system."""
     folder = resources.files("nephrograde.web") / "pages"
     return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(_KINDS))}
-
-
-def _number(request: Request, name: str) -> int:
-    text = request.path_params[name]
-    if not (text.isascii() and text.isdigit() and len(text) <= _DEEPEST_NUMBER):
-        raise UnknownError("The address contains something else where a number should be.")
-    return int(text)
-
-
-def _language(request: Request, first: Language) -> Language:
-    asked = request.query_params.get("lang")
-    return next((language for language in LANGUAGES if language == asked), first)
 
 
 def _refusal(_request: Request, error: Exception) -> Response:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.annotations.entry import LABELS, Entry, Kind
 from nephrograde.annotations.state import PatientLabels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
+from nephrograde.errors import InputError, PlaceError, Problem, VolumeError
 from nephrograde.web.kidneys import KidneyFinder, Kidneys
+from nephrograde.web.requests import UnknownError
 from nephrograde.web.scans import Plane, ScanShelf, Slices
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
     from nephrograde.annotations.journal import Journal
     from nephrograde.cohort.case import Scan
-
-
-class UnknownError(NephrogradeError):
-    """A request names a patient, a phase or a slice that the cohort does not have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
