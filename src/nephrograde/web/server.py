@@ -27,6 +27,7 @@ from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
 from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
+from nephrograde.web.series_routes import series_routes
 from nephrograde.web.texts import page_texts
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
     """
     pages = _read_pages()
     routes = [
-        Route("/", _page(pages["annotate.html"], ".html")),
+        Route("/", _page(pages["annotate.html" if session.patients else "series.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
+        *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
         Route("/api/patients/{number}/entries", _saving(session), methods=["POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
@@ -74,6 +76,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
             {
                 "name": session.name,
                 "reader": session.journal.reader,
+                "has_series": session.series is not None,
                 "version": __version__,
                 "language": language,
                 "texts": page_texts(language),

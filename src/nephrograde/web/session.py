@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nephrograde.annotations.journal import Journal
     from nephrograde.cohort.case import Scan
+    from nephrograde.web.series import SeriesReview
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +44,7 @@ class Session:
         journal: Where entries go.
         windows: Low and high value of further windows, by name.
         shelf: The scans that were read.
+        series: The choice of series, if a scan wrote the cohort table.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Session:
     journal: Journal
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shelf: ScanShelf = field(default_factory=ScanShelf)
+    series: SeriesReview | None = None
     _finder: KidneyFinder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +95,8 @@ class Session:
     def read_first(self) -> None:
         """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait."""
         patients = self.overview()
+        if not patients:
+            return
         number = next((n for n, patient in enumerate(patients) if patient["state"] != "done"), 0)
         for phase in self.patient(number).scans:
             with suppress(VolumeError):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from nephrograde.annotations.entry import check_reader
 from nephrograde.annotations.journal import Journal
 from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.table import read_scans
 from nephrograde.errors import InputError
+from nephrograde.sheet import open_sheet
 from nephrograde.web.security import Access
+from nephrograde.web.series import open_series
 from nephrograde.web.server import Server, open_socket
 from nephrograde.web.session import Patient, Session
 
@@ -24,7 +27,8 @@ def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str 
     """Read the cohort of a study or of a table, and open the journal of a reader.
 
     Args:
-        source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images is shown.
+        source_path: A study file (.toml), a cohort table, or the output folder of a scan; of a table, every phase with
+            a column of images is shown. The table of a scan may have no rows; the series can be reviewed all the same.
         folder: The folder of annotations.
         reader: The name of the reader.
         encoding: The encoding of a CSV table; None detects it.
@@ -34,7 +38,10 @@ def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str 
     """
     study, settings = load_source(source_path, encoding)
     windows = {} if study is None else study.window
-    scans, problems = read_scans(settings)
+    series = open_series(settings.table, check_reader(reader))
+    sheet, _ = open_sheet(settings.table, settings.encoding)
+    is_empty = series is not None and sheet is not None and not sheet.rows
+    scans, problems = ({}, []) if is_empty else read_scans(settings)
     if problems:
         raise InputError(problems)
     return Session(
@@ -43,6 +50,7 @@ def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str 
         settings.phases,
         Journal(folder, reader, phases=settings.phases),
         {phase: (window.low, window.high) for phase, window in windows.items() if not window.percentiles},
+        series=series,
     )
 
 
