@@ -112,7 +112,7 @@ def _statements() -> dict[str, str]:
             "{n} patients to be reviewed first: the phase is uncertain or contradicted, or nothing was chosen.", n="{n}"
         ),
         "pending": t("Takes effect when the same scan is run again."),
-        "changed": t("Corrections are in {file}. Run the same `nephrograde scan` again to apply them.", file="{file}"),
+        "changed": t("Corrections are in {file}. Run the same nephrograde scan again to apply them.", file="{file}"),
         "by": t("by {reader}, {at}", reader="{reader}", at="{at}"),
         "said_phase": t("A person says: {phase}", phase="{phase}"),
         "said_out": t("A person says: leave out"),

@@ -23,6 +23,7 @@ def _statements() -> dict[str, str]:
     return {
         "research_use_only": t(RESEARCH_USE_ONLY),
         "patients": t("Patients"),
+        "series": t("Series"),
         "filter": t("Find a patient"),
         "n_done": t("{n} of {total} done", n="{n}", total="{total}"),
         "saved": t("Saved"),

@@ -227,8 +227,7 @@ function words(one) {
   const phase = one.phase ? `${phaseName(one.phase)} ${one.probability}` : text.unknown;
   const line = element("p");
   line.append(element("span", one.is_chosen ? "badge" : "", one.is_mask ? `${text.mask} · ${chosen}` : `${phase} · ${chosen}`));
-  line.append(`: ${[one.reason, one.detail].filter(Boolean).join(" – ")}`);
-  made.append(line);
+  made.append(line, element("p", "", [one.reason, one.detail].filter(Boolean).join(" – ")));
   if (one.is_contradicted) made.append(element("p", "alarm", text.contradicted));
   made.append(said(one));
   if (one.fixed) made.append(element("p", "quiet", one.fixed));
