@@ -26,7 +26,7 @@ _COUNTS = frozenset(
         *("n", "n_high", "part", "whole", "replicates", "caution_value", "only_a", "only_b", "dropped_a"),
         *("dropped_b", "family_size", "patients_needed", "tested_groups", "detectable"),
         *("drawing", "seed", "n_learn", "degrees", "folds", "drawings"),
-        *("minutes", "minutes_n", "hours", "n_compared", "slices", "n_met"),
+        *("minutes", "minutes_n", "hours", "n_compared", "slices", "neighbours", "n_met"),
     }
 )
 _SHARES = frozenset(
