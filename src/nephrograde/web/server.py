@@ -61,6 +61,7 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
         *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
+        *_mask_routes(session),
         Route("/api/patients/{number}/entries", _saving(session), methods=["POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
@@ -122,6 +123,20 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         Route("/api/patients/{number}/phases/{phase}/slices/{k}", slicing("axial")),
         Route("/api/patients/{number}/phases/{phase}/coronal/{k}", slicing("coronal")),
         Route("/api/patients/{number}/phases/{phase}/sagittal/{k}", slicing("sagittal")),
+    ]
+
+
+def _mask_routes(session: Session) -> list[Route]:
+    def mask(request: Request) -> Response:
+        return JSONResponse(session.drawn_mask(number_of(request, "number"), request.path_params["phase"]))
+
+    def imported(request: Request) -> Response:
+        found = session.imported_mask(number_of(request, "number"), request.path_params["phase"])
+        return JSONResponse({"digest": found.digest, "value": found.voxels.text(), "remarks": found.remarks})
+
+    return [
+        Route("/api/patients/{number}/phases/{phase}/mask", mask),
+        Route("/api/patients/{number}/phases/{phase}/imported", imported),
     ]
 
 

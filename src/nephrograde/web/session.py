@@ -6,11 +6,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.annotations.entry import LABELS, Entry, Kind
+from nephrograde.annotations.entry import LABELS, REFUSED_MASK, Entry, Kind
 from nephrograde.annotations.state import PatientLabels
+from nephrograde.annotations.voxels import is_voxels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.errors import InputError, PlaceError, Problem, VolumeError
+from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
 from nephrograde.web.kidneys import KidneyFinder, Kidneys
+from nephrograde.web.masks import (
+    IMPORTED,
+    ImportedMask,
+    ImportedMasks,
+    accepted,
+    check_strokes,
+    mask_content,
+    mask_label,
+)
 from nephrograde.web.requests import UnknownError
 from nephrograde.web.scans import Plane, ScanShelf, Slices
 
@@ -45,6 +55,7 @@ class Session:
         windows: Low and high value of further windows, by name.
         shelf: The scans that were read.
         series: The choice of series, if a scan wrote the cohort table.
+        imported: The masks of the table that were read.
     """
 
     name: str
@@ -54,6 +65,7 @@ class Session:
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shelf: ScanShelf = field(default_factory=ScanShelf)
     series: SeriesReview | None = None
+    imported: ImportedMasks = field(default_factory=ImportedMasks)
     _finder: KidneyFinder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +105,10 @@ class Session:
         return self._finder.ask(number, list(self.patient(number).scans))
 
     def read_first(self) -> None:
-        """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait."""
+        """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait.
+
+        Then write the masks that a killed server has left behind in its journal.
+        """
         patients = self.overview()
         if not patients:
             return
@@ -101,6 +116,9 @@ class Session:
         for phase in self.patient(number).scans:
             with suppress(VolumeError):
                 self.slices(number, phase)
+        if self.journal.path.exists():
+            with suppress(NephrogradeError):  # the next entry says what is wrong
+                self.journal.write_result()
 
     def slice_bytes(self, number: int, phase: str, k: int, plane: Plane = "axial") -> bytes:
         """Return one slice as little-endian 16-bit values.
@@ -114,6 +132,30 @@ class Session:
             what = f"There is no {plane} slice {k}; the scan has {slices.count(plane)}, counted from 0."
             raise UnknownError(what)
         return slices.slice_bytes(k, plane)
+
+    def drawn_mask(self, number: int, phase: str) -> dict[str, str]:
+        """Return the drawn mask of a phase: the key of its content, its origin and its voxels; empty if there is none.
+
+        Raises:
+            UnknownError: There is no such patient, or the patient has no such phase.
+            VolumeError: The mask cannot be put together.
+        """
+        self._scan(number, phase)
+        patient = self.patient(number)
+        labels = self.journal.labels().get(patient.patient_id, PatientLabels(patient.patient_id))
+        return mask_content(labels, phase, self.journal)
+
+    def imported_mask(self, number: int, phase: str) -> ImportedMask:
+        """Return the mask that the table has for a phase.
+
+        Raises:
+            UnknownError: There is no such patient or phase, or the table has no mask for it.
+            VolumeError: The image or the mask cannot be read, or the mask cannot be used on the image.
+        """
+        mask_path = self._scan(number, phase).mask_path
+        if mask_path is None:
+            raise UnknownError("The table has no mask for this phase.")
+        return self.imported.get(mask_path, self.slices(number, phase))
 
     def overview(self) -> list[dict[str, object]]:
         """List all patients with their phases and how far they are: open, started or done."""
@@ -134,17 +176,24 @@ class Session:
         Raises:
             UnknownError: There is no such patient.
         """
-        patient_id = self.patient(number).patient_id
+        patient = self.patient(number)
+        patient_id = patient.patient_id
         entries = [entry for entry in self.journal.entries() if entry.patient_id == patient_id]
         labels = self.journal.labels().get(patient_id, PatientLabels(patient_id))
         return {
             "number": number,
             "patient_id": patient_id,
             "phases": {
-                phase: {kind.value: {"value": one.value, "origin": one.origin.value} for kind, one in given.items()}
+                phase: {
+                    kind.value: mask_label(labels, phase)
+                    if kind is Kind.MASK
+                    else {"value": one.value, "origin": one.origin.value}
+                    for kind, one in given.items()
+                }
                 for phase, given in labels.phases.items()
             },
             "states": {phase: labels.state(phase) for phase in self.phases},
+            "imported": [phase for phase, scan in patient.scans.items() if scan.mask_path is not None],
             "comment": labels.comment,
             "progress": _progress(labels),
             "active_s": labels.active_s,
@@ -156,7 +205,7 @@ class Session:
                     "phase": conflict.phase,
                     "kind": conflict.kind.value,
                     "counts": conflict.counts.value,
-                    "others": [entry.value for entry in conflict.others],
+                    "others": [entry.value for entry in conflict.others if conflict.kind is not Kind.MASK],
                 }
                 for conflict in labels.conflicts
             ],
@@ -187,13 +236,29 @@ class Session:
         if problems:
             raise InputError(problems)
         if isinstance(kind, str) and kind in set(LABELS) and phase and isinstance(value, str) and value:
+            if kind == Kind.MASK:
+                return self.journal.append(self._checked_mask(number, phase, given))
             self._check_place(number, phase, kind=Kind(kind), value=value)
         return self.journal.append(given)
 
+    def _checked_mask(self, number: int, phase: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse what is not a mask on the image, and fill in the voxels where the imported one is accepted."""
+        value = given["value"]
+        if value.startswith(IMPORTED):
+            return accepted(given, self.imported_mask(number, phase))
+        patient = self.patient(number)
+        if value == REFUSED_MASK and patient.scans[phase].mask_path is None:
+            raise InputError([Problem("value", "the table has no mask that could be refused", "Send nothing.")])
+        if is_voxels(value):
+            labels = self.journal.labels().get(patient.patient_id)
+            check_strokes(value, self.slices(number, phase), labels, phase)
+        elif value != REFUSED_MASK:
+            remedy = f'Send the voxels of slices, "{IMPORTED}" and a digest, or "{REFUSED_MASK}".'
+            raise InputError([Problem("value", "is not a mask that the page saves", remedy)])
+        return given
+
     def _check_place(self, number: int, phase: str, *, kind: Kind, value: str) -> None:
         """Refuse a place outside the image; how it is written is checked where the entry is read."""
-        if kind is Kind.MASK:
-            raise InputError([Problem("kind", "the page saves no masks", "Draw a point, a box or a slice.")])
         slices = self.slices(number, phase)
         try:
             if kind is Kind.SLICE:

@@ -11,6 +11,7 @@ from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.table import read_scans
 from nephrograde.errors import InputError
 from nephrograde.sheet import open_sheet
+from nephrograde.web.masks import ImportedMasks
 from nephrograde.web.security import Access
 from nephrograde.web.series import open_series
 from nephrograde.web.server import Server, open_socket
@@ -51,6 +52,7 @@ def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str 
         Journal(folder, reader, phases=settings.phases),
         {phase: (window.low, window.high) for phase, window in windows.items() if not window.percentiles},
         series=series,
+        imported=ImportedMasks("" if study is None else study.masks.label),
     )
 
 
