@@ -1,4 +1,4 @@
-"""The labels of a reader for other programs: a copy of the cohort table with them, or masks as NIfTI."""
+"""The labels of a reader for other programs: a copy of the cohort table, or masks as NIfTI or DICOM SEG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nephrograde.annotations.masks import write_mask
+from nephrograde.annotations.segmentation import require_highdicom, write_segmentation
+from nephrograde.annotations.voxels import voxels_of
 from nephrograde.cohort.headings import standard_headings
 from nephrograde.cohort.place import Box, Point, SlicePlace, write_place
 from nephrograde.errors import InputError, Problem, VolumeError
@@ -15,7 +18,6 @@ from nephrograde.run.stage import kept_name
 from nephrograde.sheet import clean_heading, is_nothing, open_sheet
 from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
-from nephrograde.volume.volume import write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.annotated import Annotations
     from nephrograde.sheet import Sheet
     from nephrograde.study import CohortSettings
+    from nephrograde.vocabulary import MaskArray
+    from nephrograde.volume.volume import Volume
 
 _COLUMN_OF = {"point": "point", "box": "box", "slice_place": "slice", "mask_path": "mask"}
 _OF_SCAN = ("image", "pixel_mm", *_COLUMN_OF.values())
@@ -133,21 +137,68 @@ def export_masks(
         InputError: The table cannot be read.
         WriteError: A file cannot be written.
     """
+
+    def write(mask: MaskArray, volume: Volume, _image_path: Path, out_path: Path) -> None:
+        write_mask(voxels_of(mask.T, volume.grid), out_path)
+
+    return _export(settings, annotations, out_dir, write=_Written(write, ".nii.gz", advance))
+
+
+def export_segmentations(
+    settings: CohortSettings,
+    annotations: Annotations,
+    out_dir: Path,
+    *,
+    reader: str,
+    advance: Callable[[], None] = lambda: None,
+) -> ExportedMasks:
+    """Write the masks of a reader as DICOM segmentations of their series, and ``masks.csv``, which names them.
+
+    Args:
+        settings: The ``[cohort]`` section: the table with the images.
+        annotations: The labels.
+        out_dir: The folder.
+        reader: Who drew them.
+        advance: Called once per mask.
+
+    Raises:
+        InputError: The table cannot be read, or highdicom is not installed.
+        WriteError: A file cannot be written.
+    """
+    require_highdicom()
+
+    def write(mask: MaskArray, volume: Volume, image_path: Path, out_path: Path) -> None:
+        write_segmentation(mask, volume, image_path, out_path, reader=reader)
+
+    return _export(settings, annotations, out_dir, write=_Written(write, ".dcm", advance))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """How a mask is written: the function, the ending of the file, and what to call afterwards."""
+
+    write: Callable[[MaskArray, Volume, Path, Path], None]
+    suffix: str
+    advance: Callable[[], None]
+
+
+def _export(settings: CohortSettings, annotations: Annotations, out_dir: Path, *, write: _Written) -> ExportedMasks:
     sheet, heading_of = _opened(settings)
     row_of = {cells[heading_of("patient_id")]: cells for _, cells in sheet.rows}
     failed, names = [], dict[str, dict[str, str]]()
     phases = []
     for (patient, phase), mask_path in _masks(annotations):
         image = row_of.get(patient, {}).get(heading_of(f"{phase}_image"), "").partition(";")[0]
-        name = kept_name(patient, phase, [patient, phase], ".nii.gz")
+        name = kept_name(patient, phase, [patient, phase], write.suffix)
         try:
-            _write_mask(settings.table.parent / _plain(image), mask_path, out_dir / name)
+            image_path = _image_path(settings, image)
+            write.write(*_read(image_path, mask_path), image_path, out_dir / name)
         except VolumeError as error:
             failed.append(FailedMask(patient, phase, error))
         else:
             names.setdefault(patient, {})[f"{phase}_mask"] = name
             phases += [] if phase in phases else [phase]
-        advance()
+        write.advance()
     index_path = out_dir / "masks.csv"
     rows = ({"patient_id": patient, **own} for patient, own in names.items())
     write_rows(index_path, ["patient_id", *(f"{phase}_mask" for phase in phases)], rows)
@@ -197,9 +248,15 @@ def _masks(annotations: Annotations) -> Iterator[tuple[tuple[str, str], Path]]:
             yield key, mask_path
 
 
-def _write_mask(image_path: Path, mask_path: Path, out_path: Path) -> None:
+def _image_path(settings: CohortSettings, cell: str) -> Path:
+    if is_nothing(cell):
+        raise VolumeError("no-image", "the table has no image for it.", "Fill in the image.")
+    return settings.table.parent / _plain(cell)
+
+
+def _read(image_path: Path, mask_path: Path) -> tuple[MaskArray, Volume]:
     volume = read_volume(image_path)
     mask = read_marks(mask_path, volume).mask
     if mask is None:
         raise VolumeError("mask-empty", "marks points, and no voxels.", "Draw a mask.", path=mask_path)
-    write_image(mask, out_path, spacing_mm=volume.spacing_mm, origin_mm=volume.origin_mm, direction=volume.direction)
+    return mask, volume

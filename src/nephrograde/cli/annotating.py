@@ -39,8 +39,11 @@ class AnnotateOptions:
         str, typer.Option("--reader", metavar="NAME", help="Whose annotations [default: of the only reader].")
     ] = ""
     export: Annotated[
-        Literal["table", "nifti"] | None,
-        typer.Option("--export", help="Merge the labels into a copy of the cohort table, or write masks as NIfTI."),
+        Literal["table", "nifti", "seg"] | None,
+        typer.Option(
+            "--export",
+            help="Merge the labels into a copy of the cohort table, or write masks as NIfTI or DICOM segmentations.",
+        ),
     ] = None
     to: Annotated[
         Path | None,
@@ -110,10 +113,14 @@ def _folder_of(settings: CohortSettings) -> Path:
 
 def _export(settings: CohortSettings, folder: Path, options: AnnotateOptions) -> None:
     from nephrograde.annotations.entry import check_reader
-    from nephrograde.annotations.export import export_masks, export_table
+    from nephrograde.annotations.export import export_masks, export_segmentations, export_table
+    from nephrograde.annotations.journal import SUFFIX, Journal
     from nephrograde.cohort.annotated import find_annotations, read_annotations
 
     table_path = folder / f"{check_reader(options.reader)}.csv" if options.reader else find_annotations(folder)
+    reader = table_path.stem
+    if (table_path.parent / f"{reader}{SUFFIX}").exists():
+        Journal(table_path.parent, reader, phases=settings.phases).write_result()  # what a crash has left undone
     annotations, problems = read_annotations(table_path)
     if problems:
         raise InputError(problems)
@@ -127,8 +134,12 @@ def _export(settings: CohortSettings, folder: Path, options: AnnotateOptions) ->
         say(t("Table: {path}", path=made.path), err=options.as_json)
         return
     n_masks = sum(given.get("mask_path") is not None for given in annotations.labels.values())
+    out_dir = options.to or base
     with progress("Writing masks", n_masks) as advance:
-        done = export_masks(settings, annotations, options.to or base, advance=advance)
+        if options.export == "seg":
+            done = export_segmentations(settings, annotations, out_dir, reader=reader, advance=advance)
+        else:
+            done = export_masks(settings, annotations, out_dir, advance=advance)
     for one in done.failed:
         place = t("Case {patient}, phase {phase}", patient=one.patient_id, phase=phase_in_words(one.phase))
         say(f"{place}{t(': ')}{told(f'{one.error.message} {one.error.remedy}')}", err=True)

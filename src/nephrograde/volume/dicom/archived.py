@@ -35,15 +35,28 @@ def read_archived_series(archive_path: Path) -> Series:
         VolumeError: As for :func:`~nephrograde.volume.dicom.series.read_series`, and with code "archive-damaged".
     """
     with tempfile.TemporaryDirectory() as unpacked_dir:
-        try:
-            files = _unpacked(archive_path, Path(unpacked_dir))
-        except ArchiveRefused as refused:
-            raise VolumeError(
-                "archive-damaged",
-                f"is an archive that cannot be read: {refused}.",
-                "Unpack it, and name the folder with the series.",
-            ) from None
-        return assemble(_without_localisers(find_slices(files)))
+        return assemble(find_archived_slices(archive_path, Path(unpacked_dir)))
+
+
+def find_archived_slices(archive_path: Path, unpacked_dir: Path) -> FoundSlices:
+    """Unpack an archive, and list the slices of its series.
+
+    Args:
+        archive_path: The archive.
+        unpacked_dir: An empty folder.
+
+    Raises:
+        VolumeError: As for :func:`read_archived_series`.
+    """
+    try:
+        files = _unpacked(archive_path, unpacked_dir)
+    except ArchiveRefused as refused:
+        raise VolumeError(
+            "archive-damaged",
+            f"is an archive that cannot be read: {refused}.",
+            "Unpack it, and name the folder with the series.",
+        ) from None
+    return _without_localisers(find_slices(files))
 
 
 def _unpacked(archive_path: Path, unpacked_dir: Path) -> list[SourceFile]:

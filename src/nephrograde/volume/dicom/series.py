@@ -72,10 +72,8 @@ def read_series(series_dir: Path) -> Series:
 
     Source: DICOM PS3.3 C.7.6.2 (image plane), C.7.6.16 (functional groups of enhanced CT).
     """
-    paths = sorted(path for path in series_dir.iterdir() if path.is_file())
-    files = [SourceFile(path, f"file {number}") for number, path in enumerate(paths, start=1)]
     try:
-        return assemble(find_slices(files))
+        return assemble(find_slices(folder_files(series_dir)))
     except VolumeError as error:
         folders = sum(path.is_dir() for path in series_dir.iterdir())
         if error.code != "dicom-none" or not folders:
@@ -100,8 +98,31 @@ def read_listed_series(list_path: Path) -> Series:
             "archive-too-large".
     """
     with about_temporary_files(), SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
-        files = (_listed_file(listed, k, Path(unpacked_dir)) for k in range(len(listed)))
-        return assemble(find_slices([file for file in files if file is not None]))
+        return assemble(find_slices(listed_files(listed, Path(unpacked_dir))))
+
+
+def folder_files(series_dir: Path) -> list[SourceFile]:
+    """List the files of a folder, in the order of their names.
+
+    Args:
+        series_dir: The folder; subfolders are not searched.
+    """
+    paths = sorted(path for path in series_dir.iterdir() if path.is_file())
+    return [SourceFile(path, f"file {number}") for number, path in enumerate(paths, start=1)]
+
+
+def listed_files(listed: SeriesList, unpacked_dir: Path) -> list[SourceFile]:
+    """List the files of a series list.
+
+    Args:
+        listed: The list, opened.
+        unpacked_dir: An empty folder for those that are in archives.
+
+    Raises:
+        VolumeError: With code "file-missing" and those of reading an archive.
+    """
+    files = (_listed_file(listed, k, unpacked_dir) for k in range(len(listed)))
+    return [file for file in files if file is not None]
 
 
 def read_middle_slice(list_path: Path) -> MiddleSlice:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nephrograde.errors import VolumeError
 
 if TYPE_CHECKING:
@@ -61,7 +63,6 @@ def turn(mask: MaskArray, native: Grid) -> tuple[MaskArray, Grid]:
         mask: In stored order.
         native: Its grid.
 
-    >>> import numpy as np
     >>> from nephrograde.volume.grid import Grid
     >>> stored = np.zeros((4, 5, 6), dtype=bool)
     >>> downwards = Grid((4, 5, 6), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), np.diag([1.0, 1.0, -1.0]), source="file")
@@ -71,3 +72,15 @@ def turn(mask: MaskArray, native: Grid) -> tuple[MaskArray, Grid]:
     order, flips = native.axes()
     flipped = tuple(slice(None, None, -1 if flip else 1) for flip in flips)
     return mask.transpose(order)[flipped], native.reoriented()
+
+
+def turn_back(mask: MaskArray, native: Grid) -> MaskArray:
+    """Undo what :func:`turn` did: reorder the axes of a mask to the stored order of its image.
+
+    Args:
+        mask: ``"x y z"``.
+        native: The grid of the image in stored order.
+    """
+    order, flips = native.axes()
+    flipped = mask[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+    return flipped.transpose(np.argsort(order))

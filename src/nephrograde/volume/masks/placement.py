@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.volume.finding import Fault
-from nephrograde.volume.masks.marks import turn
+from nephrograde.volume.masks.marks import turn, turn_back
 from nephrograde.volume.overlay import bounding_box
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _on_image(mask: MaskArray, marks: Marks, volume: Volume) -> tuple[MaskArray,
     The distance is the largest over the corners of the tumour; None if it is too small to matter.
     """
     own, image = _grids(marks, volume)
-    stored = mask if own is marks.grid else _as_stored(mask, own)
+    stored = mask if own is marks.grid else turn_back(mask, own)
     apart = _away(stored, own, image)
     distances_mm = np.linalg.norm(apart, axis=1)
     voxels = np.abs(apart @ image.direction / image.spacing_mm).max(axis=1)
@@ -111,13 +111,6 @@ def _away(stored: MaskArray, own: Grid, image: Grid) -> npt.NDArray[np.float64]:
     """Vectors in mm from where the corners of the tumour lie on the image to where its own grid places them."""
     corners = list(product(*zip(*bounding_box(stored), strict=True)))
     return np.array([np.subtract(own.to_mm(corner), image.to_mm(corner)) for corner in corners])
-
-
-def _as_stored(mask: MaskArray, native: Grid) -> MaskArray:
-    """Undo what :func:`~nephrograde.volume.masks.marks.turn` did."""
-    order, flips = native.axes()
-    flipped = mask[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
-    return flipped.transpose(np.argsort(order))
 
 
 def _mirrored(marks: Marks, volume: Volume) -> str:
