@@ -16,7 +16,7 @@ def page_texts(language: Language) -> dict[str, str]:
     'Saved'
     """
     with speaking(language):
-        return {"lang": HTML_LANGUAGES[language], **_statements(), **_actions(), **_keys()}
+        return {"lang": HTML_LANGUAGES[language], **_statements(), **_actions(), **_keys(), **_masks()}
 
 
 def _statements() -> dict[str, str]:
@@ -94,7 +94,7 @@ def _keys() -> dict[str, str]:
         "key_s": t("This slice shows the tumour best"),
         "key_n": t("No tumour here, or take it back"),
         "key_u": t("Cannot be judged, or take it back"),
-        "key_a": t("Accept what is dashed, from another phase"),
+        "key_a": t("Accept what is dashed, from another phase, and the imported mask"),
         "key_delete": t("Remove the labels of this phase"),
         "key_undo": t("Undo; with Shift, redo"),
         "key_enter": t("Done, next patient; with Shift, the previous one"),
@@ -123,7 +123,31 @@ def _keys() -> dict[str, str]:
         "key_m": t("Move the next label with the arrows: by 1 mm, with Shift by 5 mm; Page up, Page down: by a slice"),
         "key_r": t("While a box is moved: move only its lower right corner, then only its upper left one"),
         "key_k": t("Show the right kidney, then the left one"),
-        "key_escape": t("Leave a label where it was; forget the first corner of a box"),
+        "key_escape": t("Leave a label where it was; forget the first corner of a box; put the brush away"),
         "key_ends": t("To the head, to the feet"),
         "key_v": t("Coronal and sagittal views; click in them to move the cross and the slice"),
+    }
+
+
+def _masks() -> dict[str, str]:
+    return {
+        "brush": t("Brush"),
+        "eraser": t("Eraser"),
+        "smaller": t("Smaller brush"),
+        "larger": t("Larger brush"),
+        "brush_size": t("{mm} mm", mm="{mm}"),
+        "interpolate": t("Fill between slices"),
+        "refuse": t("Refuse mask"),
+        "nothing_between": t("There is no empty slice between two drawn ones."),
+        "mask_imported": t("Imported mask: A accepts it, the brush corrects it, X refuses it."),
+        "mask_accepted": t("Imported mask, accepted"),
+        "mask_corrected": t("Imported mask, corrected"),
+        "mask_refused": t("Imported mask, refused"),
+        "mask_unusable": t("The imported mask cannot be used: {reason}", reason="{reason}"),
+        "key_brush": t("Brush or eraser for a mask, on and off"),
+        "key_paint": t("Drag, or P at the cross"),
+        "key_paint_does": t("With the brush or the eraser: mark voxels, or unmark them"),
+        "key_size": t("Smaller or larger brush"),
+        "key_interpolate": t("Fill the empty slices between drawn ones"),
+        "key_refuse": t("Refuse the imported mask"),
     }

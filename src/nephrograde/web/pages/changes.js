@@ -2,6 +2,7 @@
 
 import { writeSlice } from "./geometry.js";
 import { apply, labelsOf } from "./labels.js";
+import { masksOf } from "./masks.js";
 import { describe, draw } from "./screen.js";
 import { state } from "./state.js";
 
@@ -42,12 +43,13 @@ export function accept() {
   for (const { kind, value, isCarried } of labelsOf(active)) {
     if (isCarried) change(active, kind, value, "accepted");
   }
+  masksOf(active).acceptImported();
 }
 
 export function removeAll() {
   const { active, current } = state;
   if (!active) return;
-  const given = Object.keys(current.phases[active.phase] ?? {}).filter((kind) => kind !== "mask");
+  const given = Object.keys(current.phases[active.phase] ?? {});
   for (const kind of given) send(active.phase, kind, "");
 }
 

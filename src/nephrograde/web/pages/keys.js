@@ -1,9 +1,11 @@
 // The keyboard: the cross, labels at the cross, and a key for every tool.
 
+import { dab, interpolate, isBrush, resize, setMode } from "./brush.js";
 import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
 import { clamp } from "./geometry.js";
 import { jumpToKidney } from "./kidneys.js";
 import { isMovedByKeys, letGo, nudge, putDown, take, takePart } from "./moving.js";
+import { masksOf } from "./masks.js";
 import { next, previous } from "./patients.js";
 import { draw } from "./screen.js";
 import { byId, state, view } from "./state.js";
@@ -63,7 +65,11 @@ const KEYS = {
   "=": () => page.zoomed(1.25),
   "-": () => page.zoomed(0.8),
   0: () => page.zoomed(0),
-  p: () => view.cross && page.clicked(state.active, crossOn(state.active)),
+  p: () => {
+    if (view.cross) (isBrush(state.active) ? dab : page.clicked.bind(page))(state.active, crossOn(state.active));
+  },
+  i: () => interpolate(state.active),
+  x: () => masksOf(state.active).refuseImported(),
   b: setCorner,
   s: markSlice,
   m: take,
@@ -75,9 +81,16 @@ const KEYS_ALWAYS = {
   a: accept,
   v: toggleViews,
   c: () => byId("comment").focus(),
+  d: () => setMode("paint"),
+  e: () => setMode("erase"),
+  "[": () => resize(-1),
+  "]": () => resize(1),
   Delete: removeAll,
   Backspace: removeAll,
-  Escape: letGo,
+  Escape: () => {
+    letGo();
+    setMode("");
+  },
   "?": () => byId("help").showModal(),
   h: () => byId("help").showModal(),
   Enter: (event) => (event.shiftKey ? previous() : next()),

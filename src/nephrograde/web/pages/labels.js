@@ -45,9 +45,10 @@ export function apply(entry) {
   if (kind === "comment") current.comment = value;
   else if (kind === "none" || kind === "unusable") current.states[phase] = value ? kind : "";
   else if (kind === "done") current.progress = value ? "done" : "started";
-  if (kind === "comment" || kind === "done" || kind === "mask") return;
+  if (kind === "comment" || kind === "done") return;
   const given = (current.phases[phase] ??= {});
-  if (value) given[kind] = { value, origin };
+  const isRefusal = kind === "mask" && value === "none";
+  if (value) given[kind] = { value: kind === "mask" && !isRefusal ? "waiting" : value, origin };
   else delete given[kind];
-  if (PLACES.includes(kind) && value) current.states[phase] = "";
+  if ([...PLACES, "mask"].includes(kind) && value && !isRefusal) current.states[phase] = "";
 }

@@ -1,5 +1,6 @@
 // One phase in one plane: its slice on a canvas.
 
+import { drawMaskOnBar, drawMasks } from "./brush.js";
 import { BAR_PX, drawBar, drawBox, drawCross, drawLabel, drawSides } from "./drawing.js";
 import { Grid, clamp } from "./geometry.js";
 import { AXIAL } from "./planes.js";
@@ -160,12 +161,15 @@ export class Pane {
       context.imageSmoothingEnabled = true;
       context.drawImage(this.buffer, middle[0] - edge[0] / 2, middle[1] - edge[1] / 2, ...edge);
     }
+    drawMasks(this);
     for (const label of this.page.labelsOf(this)) drawLabel(this, label);
     const begun = this.drag?.box ?? this.page.begun(this);
     if (begun) drawBox(this, begun, "own", false);
     drawSides(this);
     drawCross(this);
-    if (this.isAxial) drawBar(this);
+    if (!this.isAxial) return;
+    drawBar(this);
+    drawMaskOnBar(this);
   }
 }
 

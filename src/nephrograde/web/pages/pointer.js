@@ -1,5 +1,6 @@
 // What the pointer does on a pane: labels, zoom, pan, window and the bar; one and two fingers.
 
+import { beginStroke, cancelStroke, endStroke, hover, isBrush, moveStroke } from "./brush.js";
 import { BAR_PX } from "./drawing.js";
 import { clamp } from "./geometry.js";
 import { gripAt } from "./grips.js";
@@ -25,14 +26,16 @@ export function listen(pane) {
     fingers.set(event.pointerId, [x, y]);
     if (fingers.size > 1) {
       letGo();
+      cancelStroke(pane);
       pane.drag = { what: "touch", spread: spread(fingers), middle: middle(fingers), zoom: page.view.zoom };
       return;
     }
     const isBar = event.button === 0 && pane.isAxial && x > canvas.clientWidth - BAR_PX;
     const isPan = pane.isAxial && (event.button === 1 || (event.button === 0 && event.shiftKey));
-    const what = isBar ? "bar" : isPan ? "pan" : event.button === 2 ? "window" : "label";
+    const what = isBar ? "bar" : isPan ? "pan" : event.button === 2 ? "window" : isBrush(pane) ? "brush" : "label";
     pane.drag = { what, x, y, start: pane.toIndex(x, y), centre: pane.centre, low: page.view.low, high: page.view.high };
     if (isBar) slide(pane, y);
+    if (what === "brush") beginStroke(pane, x, y, event.button);
     if (what === "label" && !event.altKey) pane.drag.grip = gripAt(pane, x, y, REACH_PX[event.pointerType] ?? 6);
     if (what === "label" && !pane.isAxial && !pane.drag.grip) page.pointed(pane, pane.drag.start);
     if (event.button === 1) event.preventDefault();
@@ -41,6 +44,7 @@ export function listen(pane) {
     if (!pane.grid) return;
     const [x, y] = where(event);
     if (!pane.drag) {
+      if (isBrush(pane)) return hover(pane, x, y);
       canvas.style.cursor = event.altKey ? "" : cursorOf(pane, gripAt(pane, x, y, REACH_PX[event.pointerType] ?? 6));
       return;
     }
@@ -53,7 +57,8 @@ export function listen(pane) {
     if (!drag || !pane.grid) return;
     if (drag.what === "touch" && fingers.size) return;
     pane.drag = null;
-    if (drag.isMoving) event.type === "pointerup" ? putDown() : letGo();
+    if (drag.what === "brush") event.type === "pointerup" ? endStroke(pane) : cancelStroke(pane);
+    else if (drag.isMoving) event.type === "pointerup" ? putDown() : letGo();
     else if (drag.what === "label" && event.type === "pointerup") {
       if (drag.box) page.boxed(pane, drag.box);
       else if (pane.isAxial) page.clicked(pane, drag.start);
@@ -82,6 +87,8 @@ function moveDrag(pane, x, y, fingers) {
       drag.middle = now;
     }
     page.zoomed((drag.zoom * spread(fingers)) / drag.spread / page.view.zoom);
+  } else if (drag.what === "brush") {
+    moveStroke(pane, x, y);
   } else if (drag.what === "bar") {
     slide(pane, y);
   } else if (drag.what === "pan") {

@@ -1,5 +1,7 @@
 // What the page says about the patient who is shown, and the frame in which its panes are drawn.
 
+import { showTools } from "./brush.js";
+import { masksOf } from "./masks.js";
 import { kidneyText } from "./sides.js";
 import { byId, fill, state } from "./state.js";
 
@@ -18,7 +20,11 @@ export function draw() {
 export function describe() {
   const { active, current, panes, text } = state;
   if (!current || !active) return;
-  for (const pane of panes) pane.state.textContent = movedText(pane) || (text[current.states[pane.phase]] ?? "");
+  for (const pane of panes) {
+    const said = [text[current.states[pane.phase]], masksOf(pane).note];
+    pane.state.textContent = movedText(pane) || said.filter(Boolean).join(" · ");
+  }
+  showTools();
   byId("kidneys").textContent = kidneyText();
   byId("kidneys").dataset.state = state.kidneys.state;
   for (const tool of byId("actions").children) {

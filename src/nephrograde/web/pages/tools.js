@@ -1,5 +1,6 @@
 // The words of the page in its language: tools, help and labels of controls.
 
+import { helpOnMasks, maskTools } from "./brush.js";
 import { accept, markSlice, removeAll, step, toggle } from "./changes.js";
 import { jumpToKidney } from "./kidneys.js";
 import { next, previous } from "./patients.js";
@@ -27,6 +28,7 @@ export function label() {
   byId("help-close").textContent = text.close;
   byId("actions").replaceChildren(...tools());
   nameViews();
+  byId("mask-tools").replaceChildren(...maskTools());
   byId("windows").replaceChildren(...windows().map(([name, does]) => button(name, does)));
   byId("keys").replaceChildren(...help());
   for (const pane of panes) pane.call(phaseName(pane.phase));
@@ -58,7 +60,7 @@ function help() {
   const keys = [
     [text.key_click, text.key_click_does], [text.key_drag, text.key_drag_does], ["S", text.key_s],
     [text.key_grab, text.key_grab_does], [text.key_alt, text.key_alt_does], ["M", text.key_m], ["R", text.key_r],
-    ["Escape", text.key_escape], ["A", text.key_a], ["Delete", text.key_delete], ["N", text.key_n], ["U", text.key_u],
+    ["Escape", text.key_escape], ["A", text.key_a], ["Delete", text.key_delete], ...helpOnMasks(), ["N", text.key_n], ["U", text.key_u],
     ["C", text.key_c], ["Ctrl + Z", text.key_undo], ["Enter", text.key_enter], ["K", text.key_k], ["V", text.key_v],
     [text.key_scroll, text.key_scroll_does], ["Home, End", text.key_ends], [text.key_move, text.key_move_does],
     [text.key_zoom, text.key_zoom_does], [text.key_pan, text.key_pan_does], [text.key_window, text.key_window_does],

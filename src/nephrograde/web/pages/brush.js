@@ -1,0 +1,232 @@
+// The brush: painting and erasing a mask with mouse, pen or touch, or at the cross by key, and how masks are shown.
+
+import { BAR_PX } from "./drawing.js";
+import { Mask } from "./mask.js";
+import { masksOf } from "./masks.js";
+import { button, describe, draw, say } from "./screen.js";
+import { byId, fill, state, view } from "./state.js";
+
+const SIZES_MM = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40];
+const ERASER_BUTTON = 5; // of a pen that is turned around
+const COLOURS = { own: "#ffd24a", offered: "#ff8fd0", eraser: "#ffffff" };
+const FILL = [255, 210, 74, 80];
+
+const brush = { mode: "", size: SIZES_MM.indexOf(8), at: null }; // mode: "", "paint" or "erase"
+
+export const isBrush = (pane) => Boolean(brush.mode) && pane.isAxial;
+
+const radius = () => SIZES_MM[brush.size] / 2;
+
+export function setMode(mode) {
+  brush.mode = brush.mode === mode ? "" : mode;
+  brush.at = null;
+  showTools();
+  draw();
+}
+
+export function resize(steps) {
+  brush.size = Math.min(Math.max(brush.size + steps, 0), SIZES_MM.length - 1);
+  showTools();
+  draw();
+}
+
+// ---- strokes
+
+export function beginStroke(pane, x, y, buttonNumber = 0) {
+  const masks = masksOf(pane);
+  if (!masks.isReady) return;
+  const k = pane.slice;
+  const isNew = !masks.drawn;
+  masks.drawn ??= masks.offered?.copy() ?? new Mask(pane.geometry);
+  const value = brush.mode === "erase" || buttonNumber === ERASER_BUTTON ? 0 : 1;
+  const last = pane.toIndex(x, y);
+  masks.stroke = { k, value, last, isNew, before: masks.drawn.planes.get(k)?.slice() ?? null };
+  paint(masks, last);
+  pane.overlay();
+}
+
+export function moveStroke(pane, x, y) {
+  const masks = masksOf(pane);
+  if (!masks.stroke) return;
+  paint(masks, pane.toIndex(x, y));
+  brush.at = { pane, x, y };
+  pane.overlay();
+}
+
+function paint(masks, index) {
+  const { k, last, value } = masks.stroke;
+  masks.drawn.stamp(k, last, index, radius(), value);
+  masks.stroke.last = index;
+  masks.edits += 1;
+}
+
+export function endStroke(pane) {
+  const masks = masksOf(pane);
+  const { stroke } = masks;
+  if (!stroke) return;
+  masks.stroke = null;
+  const plane = masks.drawn.planes.get(stroke.k);
+  const isSame = plane.every((one, n) => one === (stroke.before ? stroke.before[n] : 0));
+  masks.drawn.set(stroke.k, plane);
+  if (isSame) return stroke.isNew && forget(masks);
+  masks.save([stroke.k]);
+}
+
+export function cancelStroke(pane) {
+  const masks = masksOf(pane);
+  const { stroke } = masks;
+  if (!stroke) return;
+  masks.stroke = null;
+  masks.drawn.set(stroke.k, stroke.before);
+  if (stroke.isNew) forget(masks);
+  masks.edits += 1;
+  pane.overlay();
+}
+
+function forget(masks) {
+  masks.drawn = null;
+  masks.edits += 1;
+}
+
+// A dab of the brush at the cross, for the keyboard.
+export function dab(pane, index) {
+  const [x, y] = pane.toScreen(index);
+  beginStroke(pane, x, y);
+  endStroke(pane);
+}
+
+export function interpolate(pane) {
+  const masks = masksOf(pane);
+  if (!masks.isReady) return;
+  const source = masks.drawn ?? masks.offered;
+  const found = source ? source.gaps() : new Map();
+  if (!found.size) return say(state.text.nothing_between);
+  masks.drawn ??= source.copy();
+  for (const [k, plane] of found) masks.drawn.set(k, plane);
+  masks.edits += 1;
+  masks.save([...found.keys()]);
+}
+
+// ---- tools
+
+export function maskTools() {
+  const { text } = state;
+  const tool = (name, words, does) => Object.assign(button(words, does), { id: `tool-${name}` });
+  const size = Object.assign(document.createElement("span"), { id: "brush-size" });
+  const onPane = (does) => () => state.active?.grid && does(state.active);
+  return [
+    tool("brush", text.brush, () => setMode("paint")),
+    tool("eraser", text.eraser, () => setMode("erase")),
+    Object.assign(tool("smaller", "−", () => resize(-1)), { title: text.smaller, ariaLabel: text.smaller }),
+    size,
+    Object.assign(tool("larger", "+", () => resize(1)), { title: text.larger, ariaLabel: text.larger }),
+    tool("interpolate", text.interpolate, onPane(interpolate)),
+    tool("refuse", text.refuse, onPane((pane) => masksOf(pane).refuseImported())),
+  ];
+}
+
+export function showTools() {
+  byId("brush-size").textContent = fill(state.text.brush_size, { mm: SIZES_MM[brush.size] });
+  byId("tool-brush").setAttribute("aria-pressed", brush.mode === "paint");
+  byId("tool-eraser").setAttribute("aria-pressed", brush.mode === "erase");
+  byId("tool-refuse").hidden = !state.current?.imported?.includes(state.active?.phase);
+}
+
+export function helpOnMasks() {
+  const { text } = state;
+  return [
+    ["D, E", text.key_brush], [text.key_paint, text.key_paint_does], ["[ ]", text.key_size],
+    ["I", text.key_interpolate], ["X", text.key_refuse],
+  ];
+}
+
+// ---- what is shown over a slice
+
+export function drawMasks(pane) {
+  if (!pane.isAxial || !state.current) return;
+  const masks = masksOf(pane);
+  masks.refresh();
+  const mask = masks.drawn ?? masks.offered;
+  if (mask) drawMask(pane, masks, mask);
+  if (isBrush(pane)) drawBrush(pane);
+}
+
+function drawMask(pane, masks, mask) {
+  const isOwn = mask === masks.drawn;
+  const plane = mask.planes.get(pane.slice);
+  const { context } = pane;
+  const [left, top] = pane.toScreen([-0.5, -0.5, pane.slice]);
+  const [right, bottom] = pane.toScreen([mask.columns - 0.5, mask.rows - 0.5, pane.slice]);
+  if (plane) {
+    const shown = `${pane.slice} ${masks.edits} ${isOwn}`;
+    if (masks.shown !== shown) Object.assign(masks, { shown, edges: edgesOf(plane, mask), fill: fillOf(plane, mask) });
+    context.imageSmoothingEnabled = false;
+    if (isOwn) context.drawImage(masks.fill, left, top, right - left, bottom - top);
+    const path = new Path2D();
+    const scale = [(right - left) / mask.columns, (bottom - top) / mask.rows];
+    path.addPath(masks.edges, new DOMMatrix([scale[0], 0, 0, scale[1], left, top]));
+    context.setLineDash([]);
+    context.lineWidth = 1.5;
+    context.strokeStyle = isOwn ? COLOURS.own : COLOURS.offered;
+    context.stroke(path);
+  }
+}
+
+// The slices of the mask, at the left of the bar.
+export function drawMaskOnBar(pane) {
+  if (!state.current) return;
+  const { drawn, offered } = masksOf(pane);
+  const mask = drawn ?? offered;
+  if (!mask) return;
+  const [width, height] = [pane.canvas.clientWidth, pane.canvas.clientHeight];
+  const step = (height - 12) / Math.max(pane.grid.size[2] - 1, 1);
+  pane.context.fillStyle = drawn ? COLOURS.own : COLOURS.offered;
+  for (const k of mask.planes.keys()) {
+    pane.context.fillRect(width - BAR_PX, height - 6 - step * (k + 0.5), 4, Math.max(step, 1));
+  }
+  pane.context.fillStyle = "#000000";
+}
+
+// The edges between marked and unmarked voxels; corners of voxels are whole numbers.
+function edgesOf(plane, { columns, rows }) {
+  const path = new Path2D();
+  const isMarked = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && plane[y * columns + x] === 1;
+  const line = (x, y, toX, toY) => {
+    path.moveTo(x, y);
+    path.lineTo(toX, toY);
+  };
+  for (let n = plane.indexOf(1); n >= 0; n = plane.indexOf(1, n + 1)) {
+    const [x, y] = [n % columns, Math.floor(n / columns)];
+    if (!isMarked(x - 1, y)) line(x, y, x, y + 1);
+    if (!isMarked(x + 1, y)) line(x + 1, y, x + 1, y + 1);
+    if (!isMarked(x, y - 1)) line(x, y, x + 1, y);
+    if (!isMarked(x, y + 1)) line(x, y + 1, x + 1, y + 1);
+  }
+  return path;
+}
+
+function fillOf(plane, { columns, rows }) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
+  const image = new ImageData(columns, rows);
+  for (let n = plane.indexOf(1); n >= 0; n = plane.indexOf(1, n + 1)) image.data.set(FILL, 4 * n);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function drawBrush(pane) {
+  const at = brush.at?.pane === pane ? [brush.at.x, brush.at.y] : view.cross && pane.toScreen(pane.grid.toIndex(view.cross));
+  if (!at) return;
+  pane.context.setLineDash([]);
+  pane.context.lineWidth = 1;
+  pane.context.strokeStyle = brush.mode === "erase" ? COLOURS.eraser : COLOURS.own;
+  pane.context.beginPath();
+  pane.context.arc(...at, Math.max(radius() / pane.scale, 1), 0, 2 * Math.PI);
+  pane.context.stroke();
+}
+
+// Follow the pointer while no button is pressed.
+export function hover(pane, x, y) {
+  pane.canvas.style.cursor = "";
+  brush.at = { pane, x, y };
+  pane.overlay();
+}

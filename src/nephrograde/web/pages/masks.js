@@ -1,0 +1,156 @@
+// The masks of a phase: the drawn one, as the server and this page know it, and the imported one.
+
+import { send } from "./changes.js";
+import { labelsOf } from "./labels.js";
+import { Mask } from "./mask.js";
+import { readVoxels, writeVoxels } from "./runs.js";
+import { describe, draw, say } from "./screen.js";
+import { fill, get, state, view } from "./state.js";
+
+const REFUSED = "none";
+const RETRY_MS = 2000;
+
+export class Masks {
+  constructor(pane) {
+    this.pane = pane;
+    this.number = state.current.number; // a pane may be drawn once more when the next patient is already known
+    this.drawn = null;
+    this.key = ""; // of what is in drawn, as the server names it
+    this.imported = undefined; // { digest, mask, remarks } or { problem }, once it was asked for
+    this.edits = 0;
+    this.isBusy = false;
+    this.isLoaded = false;
+  }
+
+  get label() {
+    return state.current?.phases[this.pane.phase]?.mask;
+  }
+
+  // The imported mask, as long as nothing was decided about it.
+  get offered() {
+    return this.label || !this.imported?.mask ? null : this.imported.mask;
+  }
+
+  // Whether what a stroke would change is known.
+  get isReady() {
+    const isAsked = this.label || this.imported !== undefined || !state.current.imported.includes(this.pane.phase);
+    return Boolean(isAsked) && (this.isLoaded || !this.wanted);
+  }
+
+  get wanted() {
+    const { label } = this;
+    return label && label.value !== REFUSED ? label.value : "";
+  }
+
+  // The origin of further strokes.
+  get origin() {
+    return this.offered || ["accepted", "corrected"].includes(this.label?.origin) ? "corrected" : "drawn";
+  }
+
+  // Fetch what has changed on the server, unless changes of this page are still on their way.
+  refresh() {
+    if (this.number !== state.current.number) return;
+    const { wanted } = this;
+    if (!wanted && this.drawn && !this.stroke) {
+      this.key = "";
+      this.drawn = null;
+      this.edits += 1;
+    }
+    if (this.isBusy || this.stroke || isWaiting()) return;
+    if (wanted !== this.key) this.load(wanted);
+    else if (this.imported === undefined && state.current.imported?.includes(this.pane.phase)) this.loadImported();
+  }
+
+  async load(wanted) {
+    const { edits } = this;
+    const content = await this.fetch("mask");
+    if (!content) return;
+    if (edits === this.edits) {
+      this.key = wanted;
+      this.isLoaded = true;
+      this.drawn = content.value ? new Mask(this.pane.geometry, readVoxels(content.value)) : null;
+      this.edits += 1;
+      if (this.drawn) this.show(this.drawn);
+      if (content.problem) say(content.problem);
+    }
+    describe();
+    draw();
+  }
+
+  async loadImported() {
+    const content = await this.fetch("imported");
+    if (!content) return;
+    this.imported = content.problem
+      ? content
+      : { ...content, mask: new Mask(this.pane.geometry, readVoxels(content.value)) };
+    if (this.offered) this.show(this.offered);
+    describe();
+    draw();
+  }
+
+  // A part of the phase from the server, or why it refuses; null if it does not answer, and then it is asked again.
+  async fetch(part) {
+    this.isBusy = true;
+    try {
+      return await get(`${this.pane.address}/${part}`);
+    } catch (error) {
+      if (error.status) return { problem: error.message };
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+      setTimeout(draw);
+      return null;
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  // Open a patient at the mask, if nothing else says where.
+  show(mask) {
+    if (view.isMoved || mask.isEmpty || labelsOf(this.pane).length) return;
+    view.height = this.pane.grid.heightOf(mask.largest);
+  }
+
+  // ---- changes
+
+  acceptImported() {
+    if (!this.offered) return;
+    this.drawn = this.offered.copy();
+    this.edits += 1;
+    send(this.pane.phase, "mask", `imported ${this.imported.digest}`, "accepted");
+  }
+
+  refuseImported() {
+    if (!this.imported || this.label?.value === REFUSED) return;
+    this.drawn = null;
+    this.key = "";
+    this.edits += 1;
+    send(this.pane.phase, "mask", REFUSED, "refused");
+  }
+
+  // Save slices as they are now.
+  save(numbers) {
+    const { origin } = this;
+    this.isLoaded = true;
+    if (this.drawn.isEmpty) {
+      const isImported = origin === "corrected";
+      return send(this.pane.phase, "mask", isImported ? REFUSED : "", isImported ? "refused" : origin);
+    }
+    if (this.offered) send(this.pane.phase, "mask", `imported ${this.imported.digest}`, "accepted");
+    const planes = numbers.map((k) => [k, this.drawn.planes.get(k)]);
+    for (const value of writeVoxels(this.pane.geometry, planes)) send(this.pane.phase, "mask", value, origin);
+  }
+
+  // What is said about the mask over the image.
+  get note() {
+    const { text } = state;
+    const { label, imported } = this;
+    if (label?.value === REFUSED) return text.mask_refused;
+    if (label) return { accepted: text.mask_accepted, corrected: text.mask_corrected }[label.origin] ?? "";
+    if (imported?.problem) return fill(text.mask_unusable, { reason: imported.problem });
+    return imported ? [text.mask_imported, ...imported.remarks].join(" ") : "";
+  }
+}
+
+export const masksOf = (pane) => (pane.masks ??= new Masks(pane));
+
+const isWaiting = () => state.outbox.waiting.some(({ number, entry }) =>
+  number === state.current?.number && ["mask", "undo", "redo"].includes(entry.kind));
