@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from nephrograde.annotations.cost import annotation_cost
+from nephrograde.annotations.export import export_table
 from nephrograde.annotations.journal import Journal
 from nephrograde.annotations.masks import compose
 from nephrograde.annotations.voxels import parse_runs, parse_voxels, plane_of, runs_of, voxels_of, write_runs
 from nephrograde.cohort.annotated import read_annotations
+from nephrograde.cohort.table import read_table
 from nephrograde.errors import InputError, PlaceError
+from nephrograde.study import CohortSettings
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.read import read_volume
@@ -202,6 +205,16 @@ class TestStrokes:
         assert annotations.labels["张/1", "np"]["mask_path"] is None
         reader(slices(block(2), 2))
         assert np.array_equal(reader.written, block(2))
+
+    def test_a_refused_mask_leaves_an_empty_cell_in_a_copy_of_the_table(self, reader: Reader) -> None:
+        table_path = reader.journal.folder / "cohort.csv"
+        table_path.write_text("patient_id,isup_grade,np_image,np_mask\n张/1,1,a.nii,b.nii", encoding="utf-8")
+        reader("none", origin="refused")
+        annotations, _ = read_annotations(reader.journal.result_path)
+        settings = CohortSettings(table=table_path, phases=("np",))
+        made = export_table(settings, annotations, table_path.with_name("copy.csv"))
+        assert made.n_labels == 0
+        assert read_table(made.path)[0]["np_mask"] == ""
 
     def test_an_entry_with_damaged_runs_is_not_saved(self, reader: Reader) -> None:
         with pytest.raises(InputError, match="runs"):

@@ -64,6 +64,13 @@ def test_labels_replace_those_of_the_same_kind(tmp_path: Path) -> None:
     assert "4 labels on 2 scans; 2 replace" in joined(settings).notes[-1]
 
 
+def test_a_refused_mask_is_taken_from_the_scan_and_other_empty_cells_are_not(tmp_path: Path) -> None:
+    settings = study_of(tmp_path, "P00,,,,none,,,,2", "P01,,,,N/A,,,,2", "P02,,,,,,,,2")
+    masks = [case.scans["cmp"].mask_path for case in joined(settings).cases[:3]]
+    assert masks == [None, tmp_path / "1_mask.nii.gz", tmp_path / "2_mask.nii.gz"]
+    assert "0 labels on 1 scans; 1 replace" in joined(settings).notes[-1]
+
+
 @pytest.mark.parametrize("state", ["none", "unusable"])
 def test_a_scan_with_a_state_keeps_no_label(tmp_path: Path, state: str) -> None:
     settings = study_of(tmp_path, f'P00,"1,2,3 mm",,,,{state},,,')
