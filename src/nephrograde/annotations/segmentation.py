@@ -103,6 +103,21 @@ def _complete(dataset: Dataset) -> None:
     for keyword in _MAY_BE_EMPTY:
         if keyword not in dataset:
             setattr(dataset, keyword, "")
+    frames = dataset.get("PerFrameFunctionalGroupsSequence")
+    if frames:
+        _share(dataset, frames[0])
+
+
+def _share(dataset: Dataset, frame: Dataset) -> None:
+    """State for all frames what each of them states, as a segmentation takes it from there: frames are one stack."""
+    from pydicom.dataset import Dataset as Item
+
+    if not dataset.get("SharedFunctionalGroupsSequence"):
+        dataset.SharedFunctionalGroupsSequence = [Item()]
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        if keyword not in shared and keyword in frame:
+            setattr(shared, keyword, frame[keyword].value)
 
 
 def _segmentation(
@@ -132,7 +147,7 @@ def _segmentation(
         __version__,
         "none",
         content_label="TUMOUR",
-        content_creator_name=reader,
+        content_creator_name=f"{reader}^",  # a family name alone
         series_description=f"Tumour, drawn by {reader}",
         pixel_measures=PixelMeasuresSequence(
             (native.spacing_mm[1], native.spacing_mm[0]), thickness, native.spacing_mm[2]

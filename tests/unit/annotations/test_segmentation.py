@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from tests.unit.enhanced_ct import write_enhanced
 
 from nephrograde.annotations.journal import Journal
 from nephrograde.annotations.segmentation import write_segmentation
@@ -99,6 +100,16 @@ def test_series_in_an_archive_comes_back(series, tmp_path):
         for path in paths:
             archive.write(path, path.name)
     check(tmp_path / "ct.zip", tmp_path / "seg.dcm")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_enhanced_object_comes_back(tmp_path, shared):
+    values = np.random.default_rng(6).integers(900, 1300, (9, 12, 14)).astype(np.uint16)
+    uids = {"StudyInstanceUID": "1.2.9", "FrameOfReferenceUID": "1.2.10"}
+    heights = [5.0 * k for k in (3, 0, 1, 2, 8, 4, 6, 5, 7)]
+    write_enhanced(values, tmp_path / "ct.dcm", heights=heights, shared=shared, **uids)
+    made = check(tmp_path / "ct.dcm", tmp_path / "seg.dcm")
+    assert (made.StudyInstanceUID, made.FrameOfReferenceUID) == ("1.2.9", "1.2.10")
 
 
 def test_same_mask_has_the_same_uids(series, tmp_path):

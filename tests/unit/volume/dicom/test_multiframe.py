@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.sequence import Sequence
-from pydicom.uid import EnhancedCTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import RLELossless
+from tests.unit.enhanced_ct import HEIGHTS, write_enhanced
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.dicom.series import read_series
@@ -22,49 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Array = npt.NDArray[Any]
-HEIGHTS = [10.0, 0.0, 15.0, 5.0]
-
-
-def _item(**entries: Any) -> Dataset:
-    item = Dataset()
-    for keyword, value in entries.items():
-        setattr(item, keyword, value)
-    return item
-
-
-def _enhanced(
-    values: Array, path: Path, *, heights: list[float] = HEIGHTS, shared: bool = True, **entries: Any
-) -> Dataset:
-    """An enhanced CT whose frame ``k`` is ``values[k]`` at ``heights[k]``, its orientation shared or per frame."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = EnhancedCTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
-    dataset.Modality, dataset.SeriesInstanceUID = "CT", "1.2.3"
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = values.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
-    fixed = {
-        "PlaneOrientationSequence": Sequence([_item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])]),
-        "PixelMeasuresSequence": Sequence([_item(PixelSpacing=[0.9, 0.7], SliceThickness=5)]),
-    }
-    frames = [
-        _item(
-            PlanePositionSequence=Sequence([_item(ImagePositionPatient=[-10, 20, height])]),
-            PixelValueTransformationSequence=Sequence([_item(RescaleSlope=1 + k, RescaleIntercept=-1000 - k)]),
-            FrameContentSequence=Sequence([_item(FrameAcquisitionNumber=k // 4 + 1)]),
-            **({} if shared else fixed),
-        )
-        for k, height in enumerate(heights)
-    ]
-    dataset.SharedFunctionalGroupsSequence = Sequence([_item(**(fixed if shared else {}))])
-    dataset.PerFrameFunctionalGroupsSequence = Sequence(frames)
-    dataset.PixelData = np.ascontiguousarray(values, "<u2").tobytes()
-    for keyword, value in entries.items():
-        setattr(dataset, keyword, value)
-    dataset.save_as(path, enforce_file_format=True)
-    return dataset
 
 
 @pytest.fixture
@@ -80,7 +38,7 @@ def _hu(stored: Array) -> Array:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_one_object_is_a_volume(tmp_path: Path, stored: Array, shared: bool) -> None:
-    _enhanced(stored, tmp_path / "enhanced.dcm", shared=shared)
+    write_enhanced(stored, tmp_path / "enhanced.dcm", shared=shared)
     values, grid = read_stored(tmp_path / "enhanced.dcm")
     np.testing.assert_array_equal(values, _hu(stored))
     assert grid.spacing_mm == (0.7, 0.9, 5.0)
@@ -89,7 +47,7 @@ def test_one_object_is_a_volume(tmp_path: Path, stored: Array, shared: bool) -> 
 
 
 def test_its_frames_may_be_compressed(tmp_path: Path, stored: Array) -> None:
-    dataset = _enhanced(stored, tmp_path / "a")
+    dataset = write_enhanced(stored, tmp_path / "a")
     dataset.compress(RLELossless)
     assert len(list(generate_frames(dataset.PixelData, number_of_frames=4))) == 4
     dataset.save_as(tmp_path / "a")
@@ -98,15 +56,15 @@ def test_its_frames_may_be_compressed(tmp_path: Path, stored: Array) -> None:
 
 def test_parts_of_a_concatenation_make_one_volume(tmp_path: Path) -> None:
     stored = np.arange(4 * 30, dtype=np.uint16).reshape(4, 6, 5)
-    _enhanced(stored[:2], tmp_path / "1", heights=[0.0, 5.0], ConcatenationUID="1.9")
-    _enhanced(stored[2:], tmp_path / "2", heights=[10.0, 15.0], ConcatenationUID="1.9")
+    write_enhanced(stored[:2], tmp_path / "1", heights=[0.0, 5.0], ConcatenationUID="1.9")
+    write_enhanced(stored[2:], tmp_path / "2", heights=[10.0, 15.0], ConcatenationUID="1.9")
     values, grid, _, _ = read_series(tmp_path)
     assert grid.size == (5, 6, 4)
     np.testing.assert_array_equal(values[:, :, 2], stored[2].T - 1000.0)
 
 
 def test_two_acquisitions_in_one_object_are_named(tmp_path: Path, stored: Array) -> None:
-    _enhanced(np.concatenate([stored, stored]), tmp_path / "a.dcm", heights=HEIGHTS * 2)
+    write_enhanced(np.concatenate([stored, stored]), tmp_path / "a.dcm", heights=HEIGHTS * 2)
     with pytest.raises(VolumeError, match="1: 4 images, 2: 4 images") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == "dicom-duplicate"
@@ -114,7 +72,7 @@ def test_two_acquisitions_in_one_object_are_named(tmp_path: Path, stored: Array)
 
 
 def test_a_missing_frame_is_a_gap(tmp_path: Path, stored: Array) -> None:
-    _enhanced(stored, tmp_path / "a.dcm", heights=[0.0, 5.0, 10.0, 20.0])
+    write_enhanced(stored, tmp_path / "a.dcm", heights=[0.0, 5.0, 10.0, 20.0])
     with pytest.raises(VolumeError, match=r"10\.0 mm apart") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == "dicom-gap"
@@ -132,14 +90,14 @@ def test_a_missing_frame_is_a_gap(tmp_path: Path, stored: Array) -> None:
 def test_an_object_that_contradicts_itself_is_a_finding(
     tmp_path: Path, stored: Array, entries: dict[str, Any], code: str
 ) -> None:
-    _enhanced(stored, tmp_path / "a.dcm", **entries)
+    write_enhanced(stored, tmp_path / "a.dcm", **entries)
     with pytest.raises(VolumeError, match=r"a\.dcm") as caught:
         read_stored(tmp_path / "a.dcm")
     assert caught.value.code == code
 
 
 def test_warnings_come_with_the_values(tmp_path: Path, stored: Array) -> None:
-    _enhanced(stored, tmp_path / "a.dcm", PhotometricInterpretation="MONOCHROME1")
+    write_enhanced(stored, tmp_path / "a.dcm", PhotometricInterpretation="MONOCHROME1")
     assert [fault.code for fault in read_stored_series(tmp_path / "a.dcm").faults] == ["dicom-inverted"]
 
 
