@@ -188,7 +188,7 @@ def test_arms_without_a_place_use_every_scan_with_kidneys() -> None:
     )
     study = Study(cohort=CohortSettings(table=Path("cohort.csv"), phases=PHASES), arm=arms)
     seen = {"has_kidneys": True, "supervision": ()}
-    changed = {
+    changed: Changes = {
         ("P1", "cmp"): seen,
         ("P2", "cmp"): {**seen, "supervision": ("slice",)},
         ("P3", "cmp"): {"supervision": ("slice",)},
