@@ -77,6 +77,14 @@ def test_slices_run_through_both_kidneys_the_right_one_first(tmp_path):
     assert prepared.findings == ()
 
 
+def test_only_the_slice_of_the_kidney_with_the_tumour_shows_it(tmp_path):
+    arms = (NONE, NONE_3D, SLICE)
+    prepared = prepare(tmp_path, study(*arms), a=write_patient(tmp_path))
+    assert [region.tumour_rows for region in prepared.regions] == ["0;1;0;0", "", "1"]
+    bare = prepare(tmp_path, study(NONE), a=write_patient(tmp_path, masked=False))
+    assert [region.tumour_rows for region in bare.regions] == [""]
+
+
 def test_no_patient_is_dropped_for_an_annotation_that_the_arm_does_not_need(tmp_path):
     broken = replace(write_patient(tmp_path, "c"), mask_path=tmp_path / "absent.nii.gz")
     scans = {"a": write_patient(tmp_path, "a"), "b": write_patient(tmp_path, "b", masked=False), "c": broken}

@@ -151,7 +151,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
 
 def _attention(run: Results) -> tuple[AttentionRow, ...]:
     return tuple(
-        AttentionRow(row.model, row.n, Cell(row.share, row.low, row.high, row.n_met, row.n), decimal(row.by_chance))
+        AttentionRow(row.model, row.n, Cell(row.share, row.low, row.high, row.n_met, row.n), decimal(row.by_chance, 2))
         for row in run.attention
         if row.split == run.reported
     )
