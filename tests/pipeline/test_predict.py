@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from nephrograde.cohort.case import Scan
-from nephrograde.errors import RunError, VolumeError
+from nephrograde.errors import InputError, RunError, VolumeError
 from nephrograde.files import read_rows
 from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
+from nephrograde.volume.thumbnail import REGION_RGBS
 
 
 def grade(run_dir, model, scan):
@@ -52,6 +53,25 @@ def test_the_answer_says_what_was_read(tiny_run_dir, tiny_cohort_dir):
         assert part in text
     assert json.loads(json.dumps(grading.as_dict()))["p_high_of_folds"] == list(grading.p_high_of_folds)
     assert len(grading.p_high_of_folds) == 2
+
+
+@pytest.mark.parametrize("model", ["weak-1-cmp", "strong-cmp"])
+def test_region_is_drawn_and_named(tiny_run_dir, tiny_cohort_dir, tmp_path, model):
+    row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
+    scan = scan_of(row, tiny_cohort_dir, "cmp")
+    grader, path = load_grader(tiny_run_dir, model), tmp_path / "region.png"
+    grading = grader.grade(scan.image_path, mask=scan.mask_path, picture=path)
+    image = grader.study.image
+    assert grading.region_mm == ((image.slice_mm, image.slice_mm) if model.startswith("weak") else image.box_mm)
+    assert grading.as_dict()["picture"] == str(path)
+    assert f"picture: {path}" in grading.as_text()
+    assert " × ".join(f"{edge:g}" for edge in grading.region_mm) in grading.as_text()
+    with Image.open(path) as shown:
+        pixels = np.asarray(shown.convert("RGB"))
+    assert (pixels == REGION_RGBS[0]).all(axis=2).any()
+    for wrong in (tmp_path / "region.nii", scan.image_path):
+        with pytest.raises(InputError, match="picture"):
+            grader.grade(scan.image_path, mask=scan.mask_path, picture=wrong)
 
 
 def test_what_is_missing_is_named(tiny_run_dir, tiny_cohort_dir, tmp_path):
@@ -139,7 +159,12 @@ def test_exported_pictures_are_graded_without_a_size(tiny_run_dir, tmp_path):
     for k, path in enumerate(paths):
         Image.fromarray(np.full((40, 60), 60 * k, dtype=np.uint8)).save(path)
     scan = Scan("", paths[0], None, None, None, None, tuple(paths[1:]))
-    grading = grade(tiny_run_dir, "weak-1-cmp", scan)
+    picture = tmp_path / "shown.png"
+    grading = load_grader(tiny_run_dir, "weak-1-cmp").grade(scan.image_paths, picture=picture)
+    with Image.open(picture) as shown:
+        assert shown.size[0] > 300
+    with pytest.raises(InputError, match="files that are read"):
+        load_grader(tiny_run_dir, "weak-1-cmp").grade(scan.image_paths, picture=paths[1])
     assert 0 <= grading.p_high <= 1
     assert (grading.size, grading.spacing_mm, grading.slices) == ((60, 40, 3), None, (1,))
     assert "3 exported pictures, the first of 60 × 40 pixels; number 1 was shown" in grading.as_text()

@@ -211,6 +211,9 @@ def predict(
     pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
     slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
     kidneys: Annotated[Path | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the region on the scan.")
+    ] = None,
     lang: Lang = "en",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -220,5 +223,14 @@ def predict(
 
     del lang
     grader = load_grader(run_dir, model)
-    grading = grader.grade(images, mask=mask, box=box, point=point, slice=slice_, pixel_mm=pixel_mm, kidneys=kidneys)
+    grading = grader.grade(
+        images,
+        mask=mask,
+        box=box,
+        point=point,
+        slice=slice_,
+        pixel_mm=pixel_mm,
+        kidneys=kidneys,
+        picture=picture,
+    )
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))

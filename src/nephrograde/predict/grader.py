@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.arguments import NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
-from nephrograde.errors import RunError
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
+from nephrograde.replacement import replaced
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import ReadAhead
@@ -57,6 +58,7 @@ class Grader:
         image=PATHS,
         mask=PATH,
         kidneys=PATH,
+        picture=PATH,
         box=either(TEXT, Box, remedy='Give two opposite corners, such as "i,j,k;i,j,k vox".'),
         point=either(TEXT, Point, remedy='Give a place, such as "i,j,k vox".'),
         slice=either(TEXT, SlicePlace, remedy='Give a place, such as "41 vox".'),
@@ -72,6 +74,7 @@ class Grader:
         slice: str | SlicePlace | None = None,  # noqa: A002
         pixel_mm: float | None = None,
         kidneys: str | Path | None = None,
+        picture: str | Path | None = None,
     ) -> Grading:
         """Grade one scan.
 
@@ -83,6 +86,7 @@ class Grader:
             slice: The axial slice to grade, ``"-312.5 mm"`` or ``"41 vox"``.
             pixel_mm: Size of a pixel of exported pictures, mm.
             kidneys: A mask of both kidneys, for a model that is given no place; they are searched for when None.
+            picture: A PNG file to write, with the region drawn on the slices that the network is shown.
 
         Returns:
             The probability of high grade, the call and what was read.
@@ -92,6 +96,7 @@ class Grader:
             VolumeError: Where the scan cannot be read, or the annotation is missing or outside.
             PlaceError: Where a box, point or slice is not written with its unit.
             RunError: Where the networks cannot be read.
+            WriteError: Where the picture cannot be written.
         """
         paths = [Path(image)] if isinstance(image, str | Path) else [Path(one) for one in image]
         scan = Scan(
@@ -105,13 +110,19 @@ class Grader:
             pixel_mm=pixel_mm,
             kidneys_path=None if kidneys is None else Path(kidneys),
         )
+        if picture is not None:
+            _check_picture(Path(picture), [*paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path)])
         _ = self._weights  # reading and verifying them begins, while the scan is read
         seen = see(scan, self.arm, self.study)
+        if picture is not None:
+            with replaced(Path(picture)) as temporary_path:
+                temporary_path.write_bytes(seen.draw())
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judged = beside.submit(seen.judge)
             given = self._ensemble.p_high_of_folds(seen.region)
             plausibility = judged.result()
-        return self._answer(scan, seen, given, plausibility)
+        answer = self._answer(scan, seen, given, plausibility)
+        return answer if picture is None else replace(answer, picture=str(picture))
 
     def _answer(self, scan: Scan, seen: Seen, given: Sequence[float], plausibility: Plausibility) -> Grading:
         """Bring what the networks give onto the scale of the study, and call it by the frozen threshold."""
@@ -143,6 +154,7 @@ class Grader:
             kidney_gap_mm=plausibility.kidney_gap_mm,
             is_on_kidney=plausibility.is_on_kidney,
             supervision=self.arm.supervision.value,
+            region_mm=seen.region_mm,
         )
 
     @cached_property
@@ -183,6 +195,17 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     arm, phase = found[model]
     scale = _scale(results, model)
     return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model))
+
+
+def _check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:
+    """Refuse a picture that is no PNG file, or that would take the place of what is read."""
+    what = ""
+    if picture_path.suffix.lower() != ".png":
+        what = "does not end in .png"
+    elif picture_path.resolve() in {path.resolve() for path in read_paths}:
+        what = "is one of the files that are read"
+    if what:
+        raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
 
 
 def _scale(results: Results, model: str) -> ModelScale:

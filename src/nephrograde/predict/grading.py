@@ -49,7 +49,8 @@ class Grading:
     that the run froze on out-of-fold training scores; ``performance`` is that of the model in its study. ``phase_seen``
     is the phase that the kidneys show, with its probability, and ``kidney_gap_mm`` the distance from the tumour's edge
     to the nearest kidney, None if the model is given no place; all are None if no kidney was found. ``supervision`` is
-    the level of the model. Of exported pictures there is no ``spacing_mm``,
+    the level of the model, ``region_mm`` the edges of a slice or a box as the network sees it, and ``picture`` the file
+    on which they are drawn, if one was asked for. Of exported pictures there is no ``spacing_mm`` and no ``region_mm``,
     ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
     """
 
@@ -74,6 +75,8 @@ class Grading:
     kidney_gap_mm: float | None
     is_on_kidney: bool | None
     supervision: str = ""
+    region_mm: tuple[float, ...] = ()
+    picture: str | None = None
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,6 +98,7 @@ class Grading:
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"in its study: {self.performance}"] if self.performance else []),
             *self._seen(),
+            *([f"picture: {self.picture}"] if self.picture else []),
             *self._kidneys(),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
@@ -125,11 +129,14 @@ class Grading:
             return [f"{count} exported pictures, the first of {width} × {height} pixels; number {numbers} was shown"]
         image = f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm"
         region = f"slices {numbers}" if self.slices else "a box"
+        edges = f", {_times(self.region_mm, '{:g}')} mm" if self.region_mm else ""
         if self.supervision == Supervision.NONE:
-            return [image, f"region: slices {numbers} through the kidneys" if self.slices else "region: both kidneys"]
+            kidneys = f"slices {numbers} through the kidneys" if self.slices else "both kidneys"
+            return [image, f"region: {kidneys}{edges}"]
         if self.supervision == Supervision.SLICE:
-            return [image, f"region: the whole of slices {numbers}"]
-        return [image, f"region: {region} around {', '.join(f'{value:.1f}' for value in self.center_mm)} mm (LPS)"]
+            return [image, f"region: the whole of slices {numbers}{edges}"]
+        around = ", ".join(f"{value:.1f}" for value in self.center_mm)
+        return [image, f"region: {region} around {around} mm (LPS){edges}"]
 
 
 def _times(values: Iterable[float], form: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
-from nephrograde.sample.pictures import cut_pictures
+from nephrograde.sample.frames import draw_frames, find_frames
+from nephrograde.sample.pictures import cut_pictures, draw_pictures
 from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
 from nephrograde.vocabulary import Supervision
@@ -41,8 +42,10 @@ _GREYS = (
 class Seen:
     """What the network is shown of one scan, and what the answer says of it.
 
-    ``region`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1]. ``judge`` searches for the
-    kidneys, which takes a second or two, and says whether the scan is what the model was fitted on.
+    ``region`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1], and ``region_mm`` the
+    edges of one row of it; empty for exported pictures of unknown pixel size. ``judge`` searches for the kidneys, which
+    takes a second or two, and says whether the scan is what the model was fitted on. ``draw`` draws the region on the
+    scan, as PNG.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)
@@ -51,6 +54,8 @@ class Seen:
     size: tuple[int, int, int]
     spacing_mm: Triple | None
     warnings: tuple[str, ...]
+    draw: Callable[[], bytes] = field(repr=False)
+    region_mm: tuple[float, ...] = ()
     judge: Callable[[], Plausibility] = field(default=Plausibility, repr=False)
 
 
@@ -84,8 +89,19 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in (*delineation.faults, *spill)]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
-    region, slices, center_mm = Views(scanned, study).cut(volume, arm)
-    seen = Seen(region, slices, center_mm, volume.values.shape, volume.spacing_mm, tuple(warnings))
+    views = Views(scanned, study)
+    region, slices, center_mm = views.cut(volume, arm)
+    frames = find_frames(volume, views.targets(volume, arm), arm, study.image)
+    seen = Seen(
+        region,
+        slices,
+        center_mm,
+        volume.values.shape,
+        volume.spacing_mm,
+        tuple(warnings),
+        draw=partial(draw_frames, volume, frames, scan=scanned.scan, mask=scanned.mask, is_hu=is_hu),
+        region_mm=frames[0].size_mm,
+    )
     if not is_hu:
         return seen
     has_place = arm.supervision not in {Supervision.NONE, Supervision.SLICE}
@@ -110,4 +126,5 @@ def _see_pictures(scan: Scan, arm: Arm, study: Study) -> Seen:
     first = read_picture(paths[numbers[0]])
     width, height = first.values.shape
     warnings = () if first.is_hu else (_GREYS,)
-    return Seen(region, numbers, center, (width, height, len(paths)), None, warnings)
+    draw = partial(draw_pictures, scan, numbers, arm=arm, study=study)
+    return Seen(region, numbers, center, (width, height, len(paths)), None, warnings, draw=draw)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.organs.enhancement import Enhancement
+    from nephrograde.quality.regions import ShownRegion
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.phase.evidence import Evidence
     from nephrograde.volume.pictures import Picture
@@ -47,6 +48,7 @@ class ScanQuality:
         kernels: Reconstruction kernels, if the image is DICOM.
         kidney_level: Index of the slice in the middle of the kidneys, if they were found.
         supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
+        regions: What the arms are shown of it, on its picture.
         is_volume: False for exported pictures, which only arms on slices can use.
         place_z_mm: Height of the annotation (LPS, mm), if there is one that can be used.
         has_kidneys: Whether kidneys were found or are marked in a mask of the table, for arms that are given no place.
@@ -60,6 +62,7 @@ class ScanQuality:
     kernels: tuple[str, ...] = ()
     kidney_level: int | None = None
     supervision: tuple[str, ...] = ()
+    regions: tuple[ShownRegion, ...] = ()
     is_volume: bool = True
     has_kidneys: bool = False
     place_z_mm: float | None = None

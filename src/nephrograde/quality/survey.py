@@ -19,12 +19,14 @@ from nephrograde.errors import VolumeError
 from nephrograde.files import fingerprint, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
+from nephrograde.quality.regions import ShownRegion, find_regions
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
 from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.stage import kept_record
 from nephrograde.sample.kidneys import read_kidneys
 from nephrograde.sample.places import check_place
+from nephrograde.sample.region import region_settings
 from nephrograde.sample.scanned import fault_of_state, read_scan
 from nephrograde.staging import staged
 from nephrograde.volume.dicom.series_list import sha256_of_image
@@ -48,7 +50,18 @@ CHECKS = 7
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each thread holds a scan and its copies in memory."""
-SCAN_COLUMNS = ("patient_id", "phase", "grade", "is_high", "size", "spacing_mm", "kernel", "supervision", "thumb")
+SCAN_COLUMNS = (
+    "patient_id",
+    "phase",
+    "grade",
+    "is_high",
+    "size",
+    "spacing_mm",
+    "kernel",
+    "supervision",
+    "regions",
+    "thumb",
+)
 _KEPT = re.compile(r"[0-9a-f]{20}\.(json|png)")
 COUNT_COLUMNS = ("what", "name", "n", "low", "high", "grade_1", "grade_2", "grade_3", "grade_4")
 
@@ -115,7 +128,9 @@ def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, Sc
     paths = [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path is not None)]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place)) + scan.state
-    name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, study.masks.model_dump()])[:20]
+    shown = [[arm.name, region_settings(arm, scan.phase, study)] for arm in study.arm]
+    masks = study.masks.model_dump()
+    name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, masks, shown])[:20]
     picture_path = folder.thumbs_dir / f"{name}.png"
 
     def make() -> dict[str, Any]:
@@ -155,12 +170,14 @@ def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
     if given:
         x, y, _ = volume.grid.size
         quality = replace(quality, place_z_mm=volume.to_mm(((x - 1) / 2, (y - 1) / 2, k))[2])
+    regions, marks = find_regions(scanned, study, k)
     picture = thumbnail_png(
         volume.values[:, :, k].T,
         pixel_mm=(volume.spacing_mm[1], volume.spacing_mm[0]),
         outline=None if mask is None else mask[:, :, k].T,
+        marks=marks,
     )
-    return quality, picture
+    return replace(quality, regions=regions), picture
 
 
 def _examine_pictures(picture_paths: Sequence[Path], phase: str) -> tuple[ScanQuality, bytes]:
@@ -170,7 +187,7 @@ def _examine_pictures(picture_paths: Sequence[Path], phase: str) -> tuple[ScanQu
     height_mm, width_mm = (shown.pixel_mm[1], shown.pixel_mm[0]) if shown.pixel_mm else (1.0, 1.0)
     if shown.is_hu:
         return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm))
-    return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm), low_hu=0.0, high_hu=1.0)
+    return quality, thumbnail_png(shown.values.T, pixel_mm=(height_mm, width_mm), window_hu=(0.0, 1.0))
 
 
 def _check_places(scan: Scan, seeded: Scan, volume: Volume) -> dict[str, Fault]:
@@ -228,6 +245,7 @@ def _from_record(record: dict[str, Any]) -> ScanQuality:
         kernels=tuple(record["kernels"]),
         kidney_level=record["kidney_level"],
         supervision=tuple(record["supervision"]),
+        regions=tuple(ShownRegion(tuple(arms), tuple(edges), style) for arms, edges, style in record["regions"]),
         is_volume=record["is_volume"],
         has_kidneys=record["has_kidneys"],
         place_z_mm=record["place_z_mm"],
@@ -261,6 +279,7 @@ def _write(
                 "spacing_mm": " × ".join(f"{step:.2f}" for step in one.spacing_mm) if any(one.spacing_mm) else "",
                 "kernel": "/".join(one.kernels),
                 "supervision": ";".join(one.supervision),
+                "regions": ";".join(region.text for region in one.regions),
                 "thumb": f"{folder.thumbs_dir.name}/{names[key]}.png" if one.is_readable else "",
             }
             for key, one in quality.scans.items()

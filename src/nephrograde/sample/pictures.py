@@ -8,19 +8,22 @@ picture is the view.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nephrograde.cohort.place import Box, SlicePlace
 from nephrograde.errors import VolumeError
-from nephrograde.sample.slices import choose_slices
+from nephrograde.sample.slices import choose_slices, width_of
 from nephrograde.study import Window
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.pictures import find_pictures, read_numbered
 from nephrograde.volume.roi import apply_window, cut_slice
+from nephrograde.volume.thumbnail import ABDOMEN_HU, PICTURE_PX, Mark, contact_sheet_png, draw_thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Scan
@@ -30,6 +33,14 @@ if TYPE_CHECKING:
 BOX_MARGIN = 2.0
 """Edge of a crop as a multiple of the longer edge of the box, used if the pixel size is unknown."""
 _GREYS = Window(low=0.0, high=1.0)
+
+
+class _Crop(NamedTuple):
+    """A square on a picture: middle and edge in mm from its corner, or in pixels if their size is unknown."""
+
+    center: tuple[float, float]
+    size: float
+    pixel_mm: tuple[float, float]
 
 
 def cut_pictures(
@@ -54,22 +65,57 @@ def cut_pictures(
     """
     paths = find_pictures(scan.image_paths)
     _require_weak(arm)
-    is_whole = arm.supervision is Supervision.SLICE
-    middle, annotated = _find_place(
-        replace(scan, box=None, point=None) if is_whole and scan.slice_place else scan, len(paths)
-    )
+    placed = replace(scan, box=None, point=None) if _is_whole(arm) and scan.slice_place else scan
+    middle, annotated = _find_place(placed, len(paths))
     chosen = choose_slices(0, len(paths) - 1, annotated=annotated, count=arm.slices or 1)
     views, centers = [], []
     for k in chosen:
         picture = read_numbered(paths, k)
-        view, center = (
-            _cut_whole(picture, scan, image=study.image)
-            if is_whole
-            else _cut_view(picture, scan, middle, image=study.image)
+        crop = _crop_of(picture, scan, None if _is_whole(arm) else middle, arm=arm, image=study.image)
+        view = cut_slice(
+            picture.as_volume(crop.pixel_mm),
+            0,
+            center_mm=(*crop.center, 0.0),
+            size_mm=crop.size,
+            pixels=study.image.slice_px,
+            antialias=study.image.antialias,
         )
         views.append(apply_window(view, study.window_of(scan.phase) if picture.is_hu else _GREYS))
-        centers.append(center)
+        centers.append(crop.center)
     return np.stack(views)[:, None].astype(np.float16), chosen, (*centers[0], float(chosen[0]))
+
+
+def draw_pictures(scan: Scan, numbers: Sequence[int], *, arm: Arm, study: Study) -> bytes:
+    """Draw the crops on the exported pictures that a weak arm sees, as PNG.
+
+    Args:
+        scan: As for :func:`cut_pictures`.
+        numbers: Of the pictures, as it returned them.
+        arm: The arm.
+        study: The size of a crop.
+    """
+    paths = find_pictures(scan.image_paths)
+    middle = None if _is_whole(arm) else _find_place(scan, len(paths))[0]
+    sheet = []
+    for k in numbers:
+        picture = read_numbered(paths, k)
+        crop = _crop_of(picture, scan, middle, arm=arm, image=study.image)
+        at, half = np.array(crop.center) / crop.pixel_mm, crop.size / 2 / np.array(crop.pixel_mm)
+        (left, top), (right, bottom) = (at - half).tolist(), (at + half).tolist()
+        drawn = draw_thumbnail(
+            picture.values.T,
+            pixel_mm=(crop.pixel_mm[1], crop.pixel_mm[0]),
+            outline=None,
+            marks=[Mark((left, top), (right, bottom), region=0)],
+            window_hu=ABDOMEN_HU if picture.is_hu else (0.0, 1.0),
+            width_px=PICTURE_PX,
+        )
+        sheet.append((drawn, f"picture {k}"))
+    return contact_sheet_png(sheet)
+
+
+def _is_whole(arm: Arm) -> bool:
+    return arm.supervision is Supervision.SLICE
 
 
 def _require_weak(arm: Arm) -> None:
@@ -121,29 +167,10 @@ def _find_place(scan: Scan, count: int) -> tuple[tuple[float, float] | None, int
     return middle, round(z)
 
 
-def _cut_whole(
-    picture: Picture, scan: Scan, *, image: ImageSettings
-) -> tuple[npt.NDArray[np.float32], tuple[float, float]]:
-    """Cut a picture around its middle at the width of a whole slice, or take all of it if its pixel size is unknown."""
-    pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm
-    width, height = picture.values.shape
-    size = image.whole_mm if pixel_mm else float(max(width, height))
-    step = pixel_mm or (1.0, 1.0)
-    center = ((width - 1) / 2 * step[0], (height - 1) / 2 * step[1])
-    view = cut_slice(
-        picture.as_volume(step),
-        0,
-        center_mm=(*center, 0.0),
-        size_mm=size,
-        pixels=image.slice_px,
-        antialias=image.antialias,
-    )
-    return view, center
-
-
-def _cut_view(
-    picture: Picture, scan: Scan, middle: tuple[float, float] | None, *, image: ImageSettings
-) -> tuple[npt.NDArray[np.float32], tuple[float, float]]:
+def _crop_of(
+    picture: Picture, scan: Scan, middle: tuple[float, float] | None, *, arm: Arm, image: ImageSettings
+) -> _Crop:
+    """Find what an arm sees of a picture; all of it if its pixel size is unknown and no box says how much."""
     width, height = picture.values.shape
     if middle is not None and not (0 <= middle[0] <= width - 1 and 0 <= middle[1] <= height - 1):
         raise VolumeError(
@@ -152,21 +179,12 @@ def _cut_view(
             "Check that it was made on this picture.",
         )
     pixel_mm = (scan.pixel_mm, scan.pixel_mm) if scan.pixel_mm else picture.pixel_mm
-    size = image.slice_mm
+    size = width_of(arm, image)
     if pixel_mm is None:
         pixel_mm = (1.0, 1.0)
-        if scan.box is not None:
+        if scan.box is not None and not _is_whole(arm):
             size = BOX_MARGIN * float(max(np.subtract(scan.box.corner_b, scan.box.corner_a)[:2]))
         else:
             middle, size = None, float(max(width, height))
     x, y = middle or ((width - 1) / 2, (height - 1) / 2)
-    center = (x * pixel_mm[0], y * pixel_mm[1])
-    view = cut_slice(
-        picture.as_volume(pixel_mm),
-        0,
-        center_mm=(*center, 0.0),
-        size_mm=size,
-        pixels=image.slice_px,
-        antialias=image.antialias,
-    )
-    return view, center
+    return _Crop((x * pixel_mm[0], y * pixel_mm[1]), size, pixel_mm)

@@ -63,7 +63,7 @@ class Views:
         Raises:
             VolumeError: If the annotation is missing or outside, or no kidney is found.
         """
-        targets = self._targets(volume, arm)
+        targets = self.targets(volume, arm)
         image, window = self.study.image, self.study.window_of(self.scanned.scan.phase)
         if arm.slices:
             cut = [cut_slices(volume, target, arm, image=image, window=window) for target in targets]
@@ -85,11 +85,17 @@ class Views:
         volume, mask = self.scanned.volume, self.scanned.mask
         if volume is None or mask is None or self.scanned.size is None or not arm.slices:
             return ()
-        targets = self._targets(volume, arm)
+        targets = self.targets(volume, arm)
         rows = [(k, target.center_on(k)) for target in targets for k in slices_of(target, arm)]
         return rows_meeting(mask, volume, rows, size_mm=width_of(arm, self.study.image))
 
-    def _targets(self, volume: Volume, arm: Arm) -> Sequence[Target]:
+    def targets(self, volume: Volume, arm: Arm) -> Sequence[Target]:
+        """Locate what one arm looks at: the tumour, the middle of a slice, or both kidneys; errors as of :meth:`cut`.
+
+        Args:
+            volume: The image of the scan.
+            arm: The arm.
+        """
         scan = self.scanned.scan
         if arm.supervision is Supervision.NONE:
             return require_kidneys(self.kidneys, scan.phase)

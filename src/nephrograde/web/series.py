@@ -277,7 +277,7 @@ class SeriesReview:
         if is_ct:
             return thumbnail_png(plane, pixel_mm=pixel_mm, width_px=PICTURE_PX)
         low, high = (float(value) for value in np.percentile(plane, (1, 99)))
-        return thumbnail_png(plane, pixel_mm=pixel_mm, low_hu=low, high_hu=max(high, low + 1), width_px=PICTURE_PX)
+        return thumbnail_png(plane, pixel_mm=pixel_mm, window_hu=(low, max(high, low + 1)), width_px=PICTURE_PX)
 
 
 def open_series(table_path: Path, reader: str) -> SeriesReview | None:

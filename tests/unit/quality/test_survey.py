@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import SimpleITK
+from PIL import Image
 
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import Box, parse_box, parse_point, parse_slice
@@ -23,6 +24,7 @@ from nephrograde.study import Arm, CohortSettings, Study
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.finding import read_findings
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.thumbnail import REGION_RGBS
 
 if TYPE_CHECKING:
     from nephrograde.quality.cohort_quality import CohortQuality
@@ -114,6 +116,18 @@ def test_planted_faults_are_found_and_nothing_else(quality: CohortQuality) -> No
         ("SYN-0004", "up"): {"file-empty"},
         ("SYN-0005", "cmp"): {"duplicate-image"},
     }
+
+
+def test_regions_of_the_arms_are_drawn_and_listed(quality: CohortQuality, quality_dir: Path) -> None:
+    rows = {(row["patient_id"], row["phase"]): row for row in read_rows(quality_dir / "scans.csv")}
+    image = STUDY.image
+    edges = "x".join(f"{edge:g}" for edge in image.box_mm)
+    row = rows["SYN-0001", "cmp"]
+    assert row["regions"] == f"weak-1:{image.slice_mm:g}x{image.slice_mm:g}:0;strong:{edges}:1"
+    with Image.open(quality_dir / row["thumb"]) as thumb:
+        picture = np.asarray(thumb.convert("RGB"))
+    assert [bool((picture == rgb).all(axis=2).any()) for rgb in REGION_RGBS] == [True, True, False]
+    assert rows["SYN-0004", "up"]["regions"] == ""
 
 
 def test_the_level_of_the_kidneys_is_where_they_were_found(cohort: Cohort, quality: CohortQuality) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from nephrograde.volume.thumbnail import OUTLINE_RGB, thumbnail_png
+from nephrograde.volume.thumbnail import OUTLINE_RGB, REGION_RGBS, Mark, thumbnail_png
 
 
 def _pixels(png: bytes) -> npt.NDArray[Any]:
@@ -63,3 +63,30 @@ def test_what_is_no_plane_is_refused() -> None:
         thumbnail_png(np.zeros((0, 4)), pixel_mm=(1.0, 1.0))
     with pytest.raises(ValueError, match="does not fit"):
         thumbnail_png(np.zeros((4, 4)), pixel_mm=(1.0, 1.0), outline=np.zeros((4, 5), dtype=bool))
+
+
+def test_rectangles_and_crosses_lie_where_they_are_said_to_be() -> None:
+    marks = [Mark((9.5, 4.5), (29.5, 24.5), region=0), Mark((35.0, 35.0), (35.0, 35.0), is_cross=True)]
+    pixels = _pixels(thumbnail_png(np.zeros((40, 40)), pixel_mm=(1.0, 1.0), marks=marks, width_px=40))
+    ys, xs = np.nonzero((pixels == REGION_RGBS[0]).all(axis=2))
+    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (10, 30, 5, 25)
+    ys, xs = np.nonzero((pixels == OUTLINE_RGB).all(axis=2))
+    assert (xs.mean(), ys.mean()) == pytest.approx((35.0, 35.0), abs=0.3)
+
+
+def test_rectangle_beyond_the_picture_is_drawn_at_its_border() -> None:
+    mark = Mark((-30.0, -30.0), (70.0, 70.0), region=0)
+    pixels = _pixels(thumbnail_png(np.zeros((40, 40)), pixel_mm=(1.0, 1.0), marks=[mark], width_px=40))
+    drawn = (pixels == REGION_RGBS[0]).all(axis=2)
+    assert drawn[0].all()
+    assert drawn[:, -1].all()
+    assert not drawn[1:-1, 1:-1].any()
+
+
+def test_regions_differ_in_colour_and_dashes() -> None:
+    marks = [Mark((5.0, 5.0), (35.0, 35.0), region=number) for number in range(3)]
+    lengths = []
+    for mark, rgb in zip(marks, REGION_RGBS, strict=True):
+        pixels = _pixels(thumbnail_png(np.zeros((40, 40)), pixel_mm=(1.0, 1.0), marks=[mark], width_px=40))
+        lengths.append(int((pixels == rgb).all(axis=2).sum()))
+    assert len(set(lengths)) == 3

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One scan of a patient; ``data_uri`` is empty if the image cannot be read."""
+    """One scan of a patient; ``data_uri`` is empty if the image cannot be read.
+
+    ``regions`` are what the arms are shown of it: how each is drawn ("-" if it is not on this slice), and in words.
+    """
 
     phase: str
     data_uri: str
     figures: str
+    regions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,17 @@ def _picture(row: Row, quality_dir: Path) -> Picture:
     if row["thumb"] and thumb_path.is_file():
         data_uri = picture_uri(thumb_path.read_bytes())
     figures = [row["size"], t("{spacing} mm", spacing=row["spacing_mm"]) if row["spacing_mm"] else "", row["kernel"]]
-    return Picture(row["phase"], data_uri, " · ".join(filter(None, figures)))
+    regions = tuple(map(_region, filter(None, row.get("regions", "").split(";"))))
+    return Picture(row["phase"], data_uri, " · ".join(filter(None, figures)), regions)
+
+
+def _region(text: str) -> tuple[str, str]:
+    """The style and the words of a region, from its cell ``arm,arm:96x96:0``."""
+    arms, edges, style = text.split(":")
+    words = {"arms": arms.replace(",", t(", ")), "size": edges.replace("x", " × ")}
+    if style == "-":
+        return style, t("{arms}: {size} mm, on other slices", **words)
+    return style, t("{arms}: {size} mm", **words)
 
 
 def _count_row(row: Row) -> dict[str, object]:

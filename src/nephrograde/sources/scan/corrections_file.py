@@ -128,7 +128,7 @@ class CorrectionsFile:
             phases = read_corrections(self.path).phases
             rows = {key_of(cells): cells for _, cells in reversed(open_corrections(self.path).rows)}
         except InputError as error:
-            return Corrected(stamp, problems=error.problems)
+            return Corrected(stamp, problems=tuple(error.problems))
         said = {
             key: Correction(phase, rows[key].get("reader", ""), rows[key].get("at", ""))
             for key, phase in phases.items()
@@ -163,7 +163,7 @@ class CorrectionsFile:
                     "you wanted."
                 )
             if before.problems:
-                raise InputError(before.problems)
+                raise InputError(list(before.problems))
             self._write(change, before)
             after = self.read()
         said = after.by_key.get(change.key)

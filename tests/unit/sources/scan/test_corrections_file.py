@@ -106,8 +106,9 @@ def test_workbook_is_read_and_not_written(held, change, tmp_path):
     from openpyxl import Workbook
 
     book = Workbook()
+    sheet = book.create_sheet("corrections", 0)
     for row in (("series_uid", "phase"), ("1.2.3", "np")):
-        book.active.append(row)
+        sheet.append(row)
     book.save(tmp_path / "mine.xlsx")
     held = CorrectionsFile(tmp_path / "mine.xlsx")
     assert held.read().by_key["1.2.3"].phase == "np"
