@@ -60,7 +60,7 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
         Route("/", _page(pages["annotate.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
-        Route("/api/patients/{number}/entries", _saving(session), methods=["POST"]),
+        Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), access)
@@ -105,16 +105,10 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         known = session.kidneys(_number(request, "number"))
         return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
 
-    def entries(request: Request) -> Response:
-        patient_id = session.patient(_number(request, "number")).patient_id
-        own = [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]
-        return JSONResponse({"entries": own})
-
     return [
         Route("/api/study", study),
         Route("/api/patients", patients),
         Route("/api/patients/{number}", patient),
-        Route("/api/patients/{number}/entries", entries, methods=["GET"]),
         Route("/api/patients/{number}/kidneys", kidneys),
         Route("/api/patients/{number}/phases/{phase}", phase),
         Route("/api/patients/{number}/phases/{phase}/slices/{k}", slicing("axial")),
@@ -123,25 +117,33 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
     ]
 
 
-def _saving(session: Session) -> Callable[[Request], Any]:
-    async def save(request: Request) -> Response:
+def _entries(session: Session) -> Callable[[Request], Any]:
+    """One endpoint for both methods, so that a refusal of others lists both."""
+
+    def read(number: int) -> dict[str, Any]:
+        patient_id = session.patient(number).patient_id
+        return {"entries": [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]}
+
+    def save(number: int, given: dict[str, Any]) -> dict[str, Any]:
+        entry = session.save(number, given)
+        unwritten = session.journal.unwritten
+        warning = "" if unwritten is None else str(unwritten)
+        return {"id": entry.id, "patient": session.labels(number), "warning": warning}
+
+    async def entries(request: Request) -> Response:
         number = _number(request, "number")
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
-        given = _parse(await request.body())
+        if request.method != "POST":
+            return JSONResponse(await run_in_threadpool(read, number))
+        return JSONResponse(await run_in_threadpool(save, number, await _posted(request)))
 
-        def answer() -> dict[str, Any]:
-            entry = session.save(number, given)
-            unwritten = session.journal.unwritten
-            return {
-                "id": entry.id,
-                "patient": session.labels(number),
-                "warning": "" if unwritten is None else str(unwritten),
-            }
+    return entries
 
-        return JSONResponse(await run_in_threadpool(answer))
 
-    return save
+async def _posted(request: Request) -> dict[str, Any]:
+    """The JSON object that a request holds."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
+    return _parse(await request.body())
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -196,10 +198,10 @@ def _refusal(_request: Request, error: Exception) -> Response:
 
 
 def _missing(_request: Request, error: Exception) -> Response:
-    status, reason = HTTPStatus.NOT_FOUND, "There is no such address."
+    status, reason, headers = HTTPStatus.NOT_FOUND, "There is no such address.", None
     if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND:
-        status, reason = HTTPStatus(error.status_code), error.detail
-    return JSONResponse({"reason": reason}, status)
+        status, reason, headers = HTTPStatus(error.status_code), error.detail, error.headers
+    return JSONResponse({"reason": reason}, status, headers)
 
 
 def _failure(_request: Request, _error: Exception) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import logging
 
 import numpy as np
@@ -82,6 +84,16 @@ def test_no_page_without_the_token(ask, token):
         assert status == 403
         assert reply["reason"]
         assert headers.get("set-cookie") is None
+
+
+def test_without_any_token_the_reply_says_how_to_authenticate(server):
+    _, access = server
+    connection = http.client.HTTPConnection("127.0.0.1", access.port, timeout=10)
+    connection.request("GET", "/api/patients")
+    reply = connection.getresponse()
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="nephrograde"')
+    assert json.loads(reply.read())["reason"]
+    connection.close()
 
 
 def test_token_in_the_address_becomes_a_cookie(ask, server):
@@ -219,9 +231,10 @@ def test_body_of_unknown_length_is_cut(ask):
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_other_methods_are_405(ask, method):
-    status, reply, _ = ask(method, ENTRIES)
+    status, reply, headers = ask(method, ENTRIES)
     assert status == 405
     assert reply["reason"]
+    assert set(headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 def test_damaged_journal_is_said_and_left_alone(ask, entry, server):
