@@ -24,6 +24,7 @@ def serve_page(
     folder: Path,
     *,
     reader: str,
+    decides: bool,
     address: tuple[str, int],
     encoding: str | None,
     language: Language,
@@ -34,13 +35,16 @@ def serve_page(
     Args:
         source: The study file or the cohort table.
         folder: The folder of annotations.
-        reader: The name of the reader; empty for the only one who has a journal there, or else the first.
+        reader: The name of the reader; empty for the only one who has a journal there, or else the first, and for
+            ``consensus`` if there is something to decide.
+        decides: Whether the labels of all readers are shown, to decide where they disagree.
         address: The host and the port; port 0 for a free one.
         encoding: The encoding of a CSV table.
         language: The language in which the page opens.
         with_browser: Whether to open the browser.
     """
     try:
+        from nephrograde.annotations.readings import CONSENSUS
         from nephrograde.web.start import open_session, serve
     except ModuleNotFoundError as error:
         if error.name not in {"starlette", "uvicorn"}:
@@ -49,7 +53,8 @@ def serve_page(
         raise InputError([Problem("annotate", what, 'Run: pip install "nephrograde[web]"')]) from None
 
     host, port = address
-    session = open_session(source, folder, reader or _only_reader(folder), encoding=encoding)
+    own = reader or (CONSENSUS if decides else _only_reader(folder))
+    session = open_session(source, folder, own, decides=decides, encoding=encoding)
 
     def opened(shown: str) -> None:
         say(t("Annotate at {address}", address=shown))
@@ -66,8 +71,9 @@ def serve_page(
 
 def _only_reader(folder: Path) -> str:
     from nephrograde.annotations.journal import readers_in
+    from nephrograde.annotations.readings import is_consensus
 
-    readers = readers_in(folder)
+    readers = [reader for reader in readers_in(folder) if not is_consensus(reader)]
     if len(readers) > 1:
         what = f"several readers have annotated: {', '.join(readers)}"
         raise InputError([Problem("--reader", what, "Say who annotates with --reader.")])

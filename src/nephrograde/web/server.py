@@ -5,7 +5,6 @@ Every reply that is not 2xx is JSON with a ``reason``. Addresses contain numbers
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -23,9 +22,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nephrograde.errors import InputError, NephrogradeError, RunError, VolumeError, WriteError
-from nephrograde.report.text.language import LANGUAGES, Language, phase_heading, speaking
+from nephrograde.report.text.language import Language, phase_heading, speaking
 from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
+from nephrograde.web.agreement import agreement_routes, reader_texts
+from nephrograde.web.request import language_of, number_of, posted
 from nephrograde.web.security import Access, Gate
 from nephrograde.web.session import Session, UnknownError
 from nephrograde.web.texts import page_texts
@@ -44,7 +45,6 @@ _KINDS = {
     ".js": "text/javascript; charset=utf-8",
 }
 _FIRST_PORT, _PORTS = 49152, 16000
-_DEEPEST_NUMBER = 9  # digits of a number in an address
 
 
 def make_app(session: Session, access: Access, *, language: Language = "en") -> ASGIApp:
@@ -58,8 +58,10 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
     pages = _read_pages()
     routes = [
         Route("/", _page(pages["annotate.html"], ".html")),
+        Route("/agreement", _page(pages["agreement.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
+        *agreement_routes(session, language),
         Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
@@ -68,16 +70,17 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
 
 def _reading_routes(session: Session, first: Language) -> list[Route]:
     def study(request: Request) -> Response:
-        language = _language(request, first)
+        language = language_of(request, first)
         with speaking(language):
             phases = [{"code": phase, "name": phase_heading(phase)} for phase in session.phases]
+            texts = page_texts(language) | reader_texts()
         return JSONResponse(
             {
                 "name": session.name,
                 "reader": session.journal.reader,
                 "version": __version__,
                 "language": language,
-                "texts": page_texts(language),
+                "texts": texts,
                 "phases": phases,
                 "windows": [{"name": name, "low": low, "high": high} for name, (low, high) in session.windows.items()],
             }
@@ -87,22 +90,22 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         return JSONResponse({"patients": session.overview()})
 
     def patient(request: Request) -> Response:
-        number = _number(request, "number")
+        number = number_of(request)
         return JSONResponse({**session.labels(number), "scans": list(session.patient(number).scans)})
 
     def phase(request: Request) -> Response:
-        return JSONResponse(session.slices(_number(request, "number"), request.path_params["phase"]).geometry)
+        return JSONResponse(session.slices(number_of(request), request.path_params["phase"]).geometry)
 
     def slicing(plane: Plane) -> Callable[[Request], Response]:
         def one_slice(request: Request) -> Response:
-            number, k = _number(request, "number"), _number(request, "k")
+            number, k = number_of(request), number_of(request, "k")
             content = session.slice_bytes(number, request.path_params["phase"], k, plane)
             return Response(content, media_type="application/octet-stream")
 
         return one_slice
 
     def kidneys(request: Request) -> Response:
-        known = session.kidneys(_number(request, "number"))
+        known = session.kidneys(number_of(request))
         return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
 
     return [
@@ -131,29 +134,12 @@ def _entries(session: Session) -> Callable[[Request], Any]:
         return {"id": entry.id, "patient": session.labels(number), "warning": warning}
 
     async def entries(request: Request) -> Response:
-        number = _number(request, "number")
+        number = number_of(request)
         if request.method != "POST":
             return JSONResponse(await run_in_threadpool(read, number))
-        return JSONResponse(await run_in_threadpool(save, number, await _posted(request)))
+        return JSONResponse(await run_in_threadpool(save, number, await posted(request)))
 
     return entries
-
-
-async def _posted(request: Request) -> dict[str, Any]:
-    """The JSON object that a request holds."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
-    return _parse(await request.body())
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
-    if not isinstance(given, dict):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "The body is not a JSON object.")
-    return given
 
 
 def _page(content: bytes, suffix: str) -> Callable[[Request], Response]:
@@ -167,18 +153,6 @@ def _read_pages() -> dict[str, bytes]:
     """The files of the page, read before the first request, so that no request reaches the file system."""
     folder = resources.files("nephrograde.web") / "pages"
     return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(_KINDS))}
-
-
-def _number(request: Request, name: str) -> int:
-    text = request.path_params[name]
-    if not (text.isascii() and text.isdigit() and len(text) <= _DEEPEST_NUMBER):
-        raise UnknownError("The address contains something else where a number should be.")
-    return int(text)
-
-
-def _language(request: Request, first: Language) -> Language:
-    asked = request.query_params.get("lang")
-    return next((language for language in LANGUAGES if language == asked), first)
 
 
 def _refusal(_request: Request, error: Exception) -> Response:

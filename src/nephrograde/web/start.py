@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.journal import Journal
+from nephrograde.annotations.readings import check_consensus
 from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.table import read_scans
 from nephrograde.errors import InputError
@@ -20,18 +21,23 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
 
 
-def open_session(source_path: Path, folder: Path, reader: str, *, encoding: str | None = None) -> Session:
+def open_session(
+    source_path: Path, folder: Path, reader: str, *, decides: bool = False, encoding: str | None = None
+) -> Session:
     """Read the cohort of a study or of a table, and open the journal of a reader.
 
     Args:
         source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images is shown.
         folder: The folder of annotations.
         reader: The name of the reader.
+        decides: Whether the labels of all readers are shown, so that it can be decided where they disagree; the name
+            is then ``consensus`` or ``consensus-…``.
         encoding: The encoding of a CSV table; None detects it.
 
     Raises:
-        InputError: If the study or the table has mistakes; all are listed.
+        InputError: If the study or the table has mistakes; all are listed. Or if the name does not fit ``decides``.
     """
+    check_consensus(reader, decides=decides)
     study, settings = load_source(source_path, encoding)
     windows = {} if study is None else study.window
     scans, problems = read_scans(settings)

@@ -119,9 +119,7 @@ def _keys() -> dict[str, str]:
         ),
         "key_alt": t("Alt + drag"),
         "key_alt_does": t("Draw a new box over one that is there"),
-        "key_m": t(
-            "Move the next label with the arrows: by 1 mm, with Shift by 5 mm; Page up, Page down: by a slice"
-        ),
+        "key_m": t("Move the next label with the arrows: by 1 mm, with Shift by 5 mm; Page up, Page down: by a slice"),
         "key_r": t("While a box is moved: move only its lower right corner, then only its upper left one"),
         "key_k": t("Show the right kidney, then the left one"),
         "key_escape": t("Leave a label where it was; forget the first corner of a box"),
