@@ -111,7 +111,8 @@ def _of_reader(reader: str, entries: Sequence[Entry]) -> list[CostRow]:
         (patient, phase, kind)
         for patient, labels in replay(entries).items()
         for phase, own in labels.phases.items()
-        for kind in own
+        for kind, entry in own.items()
+        if not entry.is_refusal
     }
     rows = []
     for kind in LABELS:
