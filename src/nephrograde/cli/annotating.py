@@ -60,6 +60,17 @@ class AnnotateOptions:
         bool,
         typer.Option("--consensus", help="Decide where readers disagree: the page shows the labels of all of them."),
     ] = False
+    assist: Annotated[
+        str,
+        typer.Option(
+            "--assist",
+            metavar="URL",
+            help="A server of nnInteractive that makes a mask from a click: the voxels of the scan are sent to it. The "
+            "client (extra assist) is under Apache-2.0; the weights that its authors publish are under "
+            "CC BY-NC-SA 4.0, for non-commercial use only [default: none, nothing is sent].",
+            show_default=False,
+        ),
+    ] = ""
     port: Annotated[
         int,
         typer.Option(
@@ -97,6 +108,7 @@ def annotate(
             folder,
             reader=options.reader,
             decides=options.consensus,
+            assist=options.assist,
             address=(options.host, options.port),
             encoding=options.encoding,
             language=options.lang,

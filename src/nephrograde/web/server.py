@@ -26,6 +26,7 @@ from nephrograde.report.text.language import Language, phase_heading, speaking
 from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
 from nephrograde.web.agreement import agreement_routes, reader_texts
+from nephrograde.web.assist import Assistant, NoMaskError, assist_routes
 from nephrograde.web.request import language_of, number_of, posted
 from nephrograde.web.security import Access, Gate
 from nephrograde.web.session import Session, UnknownError
@@ -47,13 +48,16 @@ _KINDS = {
 _FIRST_PORT, _PORTS = 49152, 16000
 
 
-def make_app(session: Session, access: Access, *, language: Language = "en") -> ASGIApp:
+def make_app(
+    session: Session, access: Access, *, language: Language = "en", assistant: Assistant | None = None
+) -> ASGIApp:
     """Make the application that answers the page (ASGI).
 
     Args:
         session: What the page works on.
         access: Who may use it.
         language: The language in which the page opens.
+        assistant: The server that makes masks from clicks, if there is one.
     """
     pages = _read_pages()
     routes = [
@@ -62,6 +66,7 @@ def make_app(session: Session, access: Access, *, language: Language = "en") -> 
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
         *agreement_routes(session, language),
+        *assist_routes(session, assistant),
         Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
@@ -161,6 +166,8 @@ def _refusal(_request: Request, error: Exception) -> Response:
     status = HTTPStatus.BAD_REQUEST
     if isinstance(error, UnknownError):
         status = HTTPStatus.NOT_FOUND
+    elif isinstance(error, NoMaskError):
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
     elif isinstance(error, VolumeError):  # without the path, which may say who the patient is
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         content = {"reason": f"{error.message} {error.remedy}", "code": error.code}
@@ -223,12 +230,19 @@ class Server:
         access: Who may use it, with the port of ``listening``.
         listening: The open port.
         language: The language in which the page opens.
+        assistant: The server that makes masks from clicks, if there is one.
     """
 
     def __init__(
-        self, session: Session, access: Access, listening: socket.socket, *, language: Language = "en"
+        self,
+        session: Session,
+        access: Access,
+        listening: socket.socket,
+        *,
+        language: Language = "en",
+        assistant: Assistant | None = None,
     ) -> None:
-        app = make_app(session, access, language=language)
+        app = make_app(session, access, language=language, assistant=assistant)
         settings = uvicorn.Config(
             app,
             log_config=None,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.report.text.language import Language
+    from nephrograde.web.assist import Assistant
 
 
 def open_session(
@@ -55,30 +56,36 @@ def open_session(
 def serve(
     session: Session,
     *,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    address: tuple[str, int] = ("127.0.0.1", 0),
     password: str = "",
     language: Language = "en",
+    assistant: Assistant | None = None,
     opened: Callable[[str], None],
 ) -> None:
     """Serve the page until the process is interrupted.
 
     Args:
         session: What the page works on.
-        host: The address to serve; another than loopback needs a password.
-        port: The port; 0 for the same free one whenever it can be had.
+        address: The host, another than loopback needs a password; and the port, 0 for the same free one whenever it
+            can be had.
         password: What the browser asks for, besides the token in the address.
         language: The language in which the page opens.
+        assistant: The server that makes masks from clicks, if there is one.
         opened: Called with the address as soon as the server listens.
 
     Raises:
         InputError: If another address than loopback is to be served without a password.
         RunError: If the port cannot be had.
     """
+    host, port = address
     Access(host, port, password=password)  # refused before a port is opened
     listening = open_socket(host, port, like=f"{session.journal.path.resolve()}")
     access = Access(host, listening.getsockname()[1], password=password)
     threading.Thread(target=session.read_first, daemon=True).start()  # while the browser starts
-    with Server(session, access, listening, language=language) as server:
-        opened(access.address)
-        server.wait()
+    try:
+        with Server(session, access, listening, language=language, assistant=assistant) as server:
+            opened(access.address)
+            server.wait()
+    finally:
+        if assistant is not None:
+            assistant.close()
