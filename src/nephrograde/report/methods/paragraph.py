@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import scale_methods
+from nephrograde.report.methods import reader_methods, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.language import t
@@ -39,6 +39,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.missing_scans,
         design.phases,
         design.annotation,
+        reader_methods.reader_agreement,
         design.field_of_view,
         design.windowing,
         design.resampling,
