@@ -1,8 +1,8 @@
 """The annotation page in Chromium on scans of 512 x 512 x 300 voxels: time to the first slice, and from wheel to slice.
 
 Three phases side by side, as a reader scrolls: one notch of the wheel, and the next as soon as all phases have drawn
-their slice, or at 30 notches per second. Prints percentiles with the number of notches, and the memory of server and
-page.
+their slice, or at 30 notches per second; then in the coronal and sagittal views of one phase. Prints percentiles with
+the number of notches, and the memory of server and page.
 
     python bench/annotate.py [--slices 300]
 """
@@ -27,8 +27,8 @@ from nephrograde.volume.volume import write_image
 PHASES = ("cmp", "np", "up")
 FAST_NOTCHES_PER_S = 30
 # Time in the page: from the wheel event to the frame in which the last phase has drawn its slice.
-MEASURE = """async ({ notches, pause_ms, direction }) => {
-  const panes = [...document.querySelectorAll('canvas')];
+MEASURE = """async ({ notches, pause_ms, direction, panes: chosen }) => {
+  const panes = [...document.querySelectorAll(chosen)];
   const times = [];
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   for (let n = 0; n < notches; n += 1) {
@@ -76,12 +76,18 @@ def measure(address: str, *, notches: int) -> None:
         page.wait_for_function("() => document.querySelectorAll('canvas[data-slice]').length === 3")
         print(f"page: {time.perf_counter() - start:.2f} s to all three phases")
         time.sleep(8)  # the next patient is read meanwhile
-        for name, pause_ms, direction in (
-            ("as fast as it draws, up", 0, 1),
-            (f"{FAST_NOTCHES_PER_S} notches per second, down", 1000 / FAST_NOTCHES_PER_S, -1),
-            ("the same slices again, up", 0, 1),
+        for name, pause_ms, direction, panes in (
+            ("as fast as it draws, up", 0, 1, ".axial canvas"),
+            (f"{FAST_NOTCHES_PER_S} notches per second, down", 1000 / FAST_NOTCHES_PER_S, -1, ".axial canvas"),
+            ("the same slices again, up", 0, 1, ".axial canvas"),
+            ("coronal view, as fast as it draws", 0, 1, ".coronal canvas"),
+            ("sagittal view, as fast as it draws", 0, 1, ".sagittal canvas"),
+            ("beside both views, as fast as it draws, down", 0, -1, ".axial canvas"),
         ):
-            settings = {"notches": notches, "pause_ms": pause_ms, "direction": direction}
+            if panes == ".coronal canvas":
+                page.keyboard.press("v")
+                page.wait_for_selector(".sagittal canvas[data-slice]")
+            settings = {"notches": notches, "pause_ms": pause_ms, "direction": direction, "panes": panes}
             times = page.evaluate(MEASURE, settings)
             report(name, times)
         heap: Any = page.evaluate("() => performance.memory.usedJSHeapSize")

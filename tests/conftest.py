@@ -43,6 +43,8 @@ patience = 0
 accelerator = "cpu"
 """
 LONG_CALLS = (
+    ("_pytest.assertion.rewrite", "AssertionRewriter", "run"),
+    ("doctest", "DocTestFinder", "find"),
     ("matplotlib.figure", "Figure", "savefig"),
     ("matplotlib.figure", "Figure", "add_subplot"),
     ("matplotlib.layout_engine", "ConstrainedLayoutEngine", "execute"),
@@ -50,6 +52,16 @@ LONG_CALLS = (
     ("pydicom", "Dataset", "save_as"),
 )
 """Long calls of other packages, none of which calls back: module, class, method."""
+IMPORTED_BY_TESTS = (
+    "lightning_fabric",
+    "pandas",
+    "pydicom",
+    "scipy.stats",
+    "sklearn.metrics",
+    "statsmodels.api",
+    "torch",
+)
+"""Packages that collection imports, and that take long to import under coverage."""
 SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "planned", "printed"}
 
 
@@ -76,13 +88,36 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-    items[:] = slow_first_in_each_half(items)
+    items[:] = slow_first_in_each_half(sorted(items, key=place_of))
 
 
-def pytest_collection_finish():
-    """Exempt what is imported and collected by now from garbage collection: it stays until the end."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect without garbage collection, from which what is imported and collected by then stays exempt."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Let every second process collect folders backwards.
+
+    pytest compiles each file of tests once and keeps the result on disk. In a new checkout, two processes that begin at
+    opposite ends compile half of the files each.
+    """
+    report = yield
+    if isinstance(collector, pytest.Directory) and os.environ.get("PYTEST_XDIST_WORKER", "gw0")[-1] in "13579":
+        report.result.reverse()
+    return report
+
+
+def place_of(item):
+    """Where a test is: its file, doctests first. Tests of a file keep their order."""
+    return item.nodeid.partition("::")[0], not isinstance(item, pytest.DoctestItem)
 
 
 def slow_first_in_each_half(items):
@@ -128,17 +163,13 @@ def untraced(call):
     return unseen
 
 
-@pytest.fixture(scope="session", autouse=True)
-def trace_none_of_the_long_calls():
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart():
     """Under coverage, suspend it while other packages are at work."""
-    if sys.gettrace() is None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
+    if sys.gettrace() is not None:
         for module, owner, name in LONG_CALLS:
             place = getattr(import_module(module), owner)
-            patch.setattr(place, name, untraced(getattr(place, name)))
-        yield
+            setattr(place, name, untraced(getattr(place, name)))
 
 
 @pytest.fixture
@@ -236,8 +267,8 @@ def shared_reference(absent):
 
 
 def pytest_configure(config):
-    """Two test processes on two cores: one thread each."""
+    """Two test processes on two cores: one thread each. Import large packages before coverage traces their lines."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        import torch
-
-        torch.set_num_threads(1)
+        for name in IMPORTED_BY_TESTS:
+            import_module(name)
+        import_module("torch").set_num_threads(1)

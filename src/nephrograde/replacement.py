@@ -209,3 +209,18 @@ def write_all(stream: IO[bytes], content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[stream.write(rest) :]
+
+
+def save_names(folder: Path) -> None:
+    """Write a folder's list of files to the disk, where the system can do that; a file in it is then there for good.
+
+    Args:
+        folder: The folder.
+    """
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

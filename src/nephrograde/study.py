@@ -239,6 +239,11 @@ class Arm(Section):
         """Whether the network sees the delineation, as its last channel."""
         return self.dimensions == 3 and self.supervision is Supervision.MASK
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a patient has several slices or boxes, whose values are pooled."""
+        return (self.slices or 0) > 1 or self.supervision is Supervision.NONE
+
     @model_validator(mode="after")
     def _has_view(self) -> Self:
         if self.supervision is Supervision.SLICE and self.slices is None:
@@ -396,6 +401,10 @@ class Study(Section):
         for arm in content["arm"]:
             arm["fit"] = {key: value for key, value in arm.get("fit", {}).items() if key != "repeats"}
         return content
+
+    def width_mm(self, arm: Arm) -> float:
+        """Return the width of the slices of an arm."""
+        return self.image.whole_mm if arm.supervision is Supervision.SLICE else self.image.slice_mm
 
     def window_of(self, phase: str) -> Window:
         """Return the window of a phase: its own entry, otherwise ``default``, otherwise −200 to 300 HU."""

@@ -202,8 +202,11 @@ def test_phone(serving, open_page, cohort_path):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 400
     assert page.locator(".pane:visible").count() == 1
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    page.locator("#tool-views").click()
+    page.wait_for_selector(".sagittal canvas[data-slice]")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 400
     page.locator("#tabs button").nth(1).click()
-    assert page.locator(".pane:visible .name").text_content() == page.locator("#tabs button").nth(1).text_content()
+    assert page.locator(".axial:visible .name").text_content() == page.locator("#tabs button").nth(1).text_content()
     page.locator("#patients-button").click()
     page.locator("#list button").nth(2).click()
     page.wait_for_function("() => document.getElementById('patient').textContent === 'P3'")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from nephrograde.cohort.place import parse_point
+from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.volume.volume import write_image
 
 pytestmark = pytest.mark.needs("playwright", "starlette", "uvicorn", programs=("chromium",))
@@ -114,3 +112,37 @@ def test_views_follow_the_keys_and_the_active_phase_and_are_remembered(tilted, o
     page.keyboard.press("v")
     page.wait_for_selector(".coronal", state="detached")
     assert page.locator("#tool-views").get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.slow
+def test_height_of_a_box_and_the_slice_are_dragged_in_a_view(tilted, open_page):
+    address, journal = tilted
+    page = open_page(address)
+    page.keyboard.press("v")
+    page.wait_for_selector(".coronal canvas[data-slice]")
+    for key in ("b", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown", "b", "s", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_selector("#saved.saved")
+    edge = page.locator(".coronal canvas").bounding_box()
+    down = min(edge["width"] / (SIZE[0] * SPACING_MM[0]), edge["height"] / (SIZE[2] * SPACING_MM[2])) * SPACING_MM[2]
+    across = down / SPACING_MM[2] * SPACING_MM[0]
+    middle = (edge["x"] + edge["width"] / 2, edge["y"] + edge["height"] / 2)
+    first = int(page.locator(".axial.active canvas").get_attribute("data-slice"))
+
+    def drag_up(right, up, slices):
+        at = (middle[0] + right * across, middle[1] - (first - (SIZE[2] - 1) / 2) * down - up)
+        page.mouse.move(*at)
+        page.mouse.down()
+        page.mouse.move(at[0], at[1] - slices * down, steps=4)
+        page.mouse.up()
+        page.wait_for_selector("#saved.saved")
+        return journal.entries()[-1]
+
+    box = parse_box(drag_up(3, 4, 3).value)  # just above the line of the box on one slice: its upper end
+    depths = np.sort([np.linalg.solve(DIRECTION, np.array(corner) - ORIGIN_MM)[2] / SPACING_MM[2]
+                      for corner in (box.corner_a, box.corner_b)])  # fmt: skip
+    assert depths == pytest.approx([first, first + 3], abs=0.15)
+    moved = drag_up(-20, 0, 2)  # the line of the chosen slice, beside the box
+    assert (moved.kind, moved.origin) == ("slice", "drawn")
+    middle_mm = in_mm([(SIZE[0] - 1) / 2, (SIZE[1] - 1) / 2, first + 2])
+    assert parse_slice(moved.value).coordinate == pytest.approx(middle_mm[2], abs=0.01)

@@ -18,7 +18,7 @@ from nephrograde.annotations.masks import MaskFolder, mask_names
 from nephrograde.annotations.state import PatientLabels, replay, write_result
 from nephrograde.errors import InputError, Problem, RunError, WriteError, about_writing
 from nephrograde.lock import lock_handle
-from nephrograde.replacement import make_folder
+from nephrograde.replacement import make_folder, save_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -161,7 +161,7 @@ class Journal:
             with about_writing(self.path):
                 is_locked = _wait_for(handle, self.path)
                 if is_new:
-                    _save_name(self.folder)
+                    save_names(self.folder)
             yield handle, is_locked
         finally:
             os.close(handle)
@@ -284,14 +284,3 @@ def _write(handle: int, line: bytes) -> None:
     rest = memoryview(line)
     while rest:
         rest = rest[os.write(handle, rest) :]
-
-
-def _save_name(folder: Path) -> None:
-    """Write a folder's list of files to the disk, where the system can do that."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -91,7 +91,12 @@ class AnnotateOptions:
 @commands.command()
 @with_options(AnnotateOptions)
 def annotate(
-    source: Annotated[Path, typer.Argument(metavar="STUDY.toml|TABLE", help="The study file, or a cohort table.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY.toml|TABLE|FOLDER", help="The study file, a cohort table, or the output folder of a scan."
+        ),
+    ],
     *,
     options: AnnotateOptions,
 ) -> None:

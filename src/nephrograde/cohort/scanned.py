@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import RunError
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import read_json, sha256_of
 from nephrograde.staging import REPLACES
 
@@ -26,6 +26,27 @@ def series_path_of(table_path: Path) -> Path:
     """
     stem = table_path.stem
     return table_path.with_name("series.csv" if stem == "cohort" else f"{stem}.series.csv")
+
+
+def find_scanned_table(folder: Path) -> Path:
+    """Find the cohort table in the output folder of a scan.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        InputError: It holds the output of no scan, or of several.
+    """
+    names = sorted(path.name.removesuffix(SCANNED) for path in folder.glob(f"*{SCANNED}"))
+    tables = [table for name in names if (table := folder / f"{name}.csv").is_file()]
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        what, remedy = "holds no cohort table of a scan", "Name the folder of `nephrograde scan --out`, or a table."
+    else:
+        listed = ", ".join(table.name for table in tables)
+        what, remedy = f"holds the cohort tables of several scans ({listed})", "Name one of the tables."
+    raise InputError([Problem(str(folder), what, remedy)])
 
 
 def is_scan_unfinished(table_path: Path) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.annotated import find_annotations
 from nephrograde.cohort.origin import keep_origin
+from nephrograde.cohort.reader_error import reader_error_mm
+from nephrograde.cohort.scanned import find_scanned_table
 from nephrograde.cohort.split import draw_split, read_split, write_split
 from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, Problem, RunError
@@ -45,6 +47,8 @@ def load_inputs(
     if study is not None:
         cohort, faults = read_cohort(study.cohort, study.split)
         problems = [*problems, *faults]
+        if study.annotation.error_mm == "readers":
+            problems += _readers_problems(study)
         for note in () if cohort is None else cohort.notes:
             tell(note)
     if problems or study is None:
@@ -52,11 +56,20 @@ def load_inputs(
     return study
 
 
+def _readers_problems(study: Study) -> list[Problem]:
+    try:
+        reader_error_mm(study.cohort.annotations)
+    except InputError as error:
+        return error.problems
+    return []
+
+
 def load_source(source_path: Path, encoding: str | None = None) -> tuple[Study | None, CohortSettings]:
     """Read which cohort a study file or a cohort table is about, without its patients.
 
     Args:
-        source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images counts.
+        source_path: A study file (.toml), a cohort table, or the output folder of a scan. Of a table, every phase with
+            a column of images counts, and it may have no rows.
         encoding: The encoding of a CSV table; None detects it.
 
     Returns:
@@ -68,8 +81,10 @@ def load_source(source_path: Path, encoding: str | None = None) -> tuple[Study |
     if source_path.suffix.casefold() == ".toml":
         study = load_study(source_path, () if encoding is None else (f'cohort.encoding="{encoding}"',))
         return study, study.cohort
+    if source_path.is_dir():
+        source_path = find_scanned_table(source_path)
     sheet, problems = open_sheet(source_path, encoding)
-    if sheet is None or problems:
+    if sheet is None or (problems and sheet.rows):
         raise InputError(problems)
     phases = tuple(heading.removesuffix(_IMAGE) for heading in sheet.headings if heading.endswith(_IMAGE))
     if not phases:

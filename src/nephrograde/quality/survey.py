@@ -20,7 +20,6 @@ from nephrograde.files import fingerprint, write_json, write_rows
 from nephrograde.quality.acquisition import read_acquisition, read_person_marks
 from nephrograde.quality.cohort_quality import examine_cohort
 from nephrograde.quality.scan_quality import ScanQuality, examine_pictures, examine_scan
-from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.replacement import remove_ours, replaced
 from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.stage import kept_record
@@ -31,6 +30,7 @@ from nephrograde.staging import staged
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Fault, as_fault, in_column, write_findings
 from nephrograde.volume.pictures import find_pictures
+from nephrograde.volume.thumbnail import thumbnail_png
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:

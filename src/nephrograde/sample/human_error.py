@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.cohort.reader_error import reader_error_mm
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -71,9 +72,14 @@ def error_sizes_mm(study: Study) -> dict[Supervision, float]:
 
     Returns:
         Standard deviations along each axis, mm; empty if derived places stay where they are.
+
+    Raises:
+        InputError: If the size is to be taken from readers, and there are no two.
     """
     size_mm = study.annotation.error_mm
-    return dict.fromkeys(DERIVED, float(size_mm)) if size_mm and size_mm != "readers" else {}
+    if size_mm == "readers":
+        return reader_error_mm(study.cohort.annotations)
+    return dict.fromkeys(DERIVED, float(size_mm)) if size_mm else {}
 
 
 EXACT = HumanError()

@@ -20,7 +20,11 @@ SERIES_COLUMNS = (
     "patient_id",
     "study_uid",
     "series_uid",
+    "part",
     "description",
+    "slices",
+    "step_mm",
+    "thickness_mm",
     "phase",
     "probability",
     "evidence",
@@ -28,6 +32,8 @@ SERIES_COLUMNS = (
     "reason",
     "format",
 )
+_LATER = frozenset({"part", "slices", "step_mm", "thickness_mm"})
+"""Columns that the first tables of this format did not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,10 @@ class SeriesEntry:
         is_chosen: Whether it is the patient's scan in its phase, or the mask of one.
         reason: Why.
         grounds: What decided, if several series were eligible.
+        part: Which of several stacks with this SeriesInstanceUID, "1", "2", …; empty if it is the only one.
+        slices: Number of images; None if unknown.
+        step_mm: Distance between slices, from their positions.
+        thickness_mm: Slice thickness, from the header.
     """
 
     patient_id: str
@@ -57,6 +67,10 @@ class SeriesEntry:
     is_chosen: bool
     reason: Statement
     grounds: tuple[Statement, ...] = ()
+    part: str = ""
+    slices: int | None = None
+    step_mm: float | None = None
+    thickness_mm: float | None = None
 
 
 def write_series(series_path: Path, entries: Iterable[SeriesEntry]) -> None:
@@ -75,7 +89,11 @@ def cells_of(entry: SeriesEntry) -> dict[str, str]:
         "patient_id": entry.patient_id,
         "study_uid": entry.study_uid,
         "series_uid": entry.series_uid,
+        "part": entry.part,
         "description": entry.description,
+        "slices": "" if entry.slices is None else str(entry.slices),
+        "step_mm": _as_text(entry.step_mm),
+        "thickness_mm": _as_text(entry.thickness_mm),
         "phase": entry.phase,
         "probability": f"{entry.probability:.3f}",
         "evidence": write_statements(entry.evidence),
@@ -104,7 +122,7 @@ def read_series(series_path: Path) -> list[SeriesEntry]:
             "with the command that wrote it: nephrograde scan FOLDER --out cohort.csv, or nephrograde cohort NAME "
             "--out FOLDER --plan. A table that was edited is not overwritten: give its corrections with --corrections."
         )
-    missing = sorted(set(SERIES_COLUMNS) - set(rows[0])) if rows else []
+    missing = sorted(set(SERIES_COLUMNS) - _LATER - set(rows[0])) if rows else []
     if missing:
         raise RunError(f"{series_path} lacks the columns {', '.join(missing)}. Scan the folder again.")
     return [_entry(row) for row in rows]
@@ -123,6 +141,10 @@ def _entry(row: Mapping[str, str]) -> SeriesEntry:
         is_chosen=row["chosen"] == "yes",
         reason=reason,
         grounds=tuple(grounds),
+        part=row.get("part", ""),
+        slices=int(slices) if (slices := row.get("slices", "")).isascii() and slices.isdigit() else None,
+        step_mm=_number(row.get("step_mm", "")) or None,
+        thickness_mm=_number(row.get("thickness_mm", "")) or None,
     )
 
 
@@ -131,3 +153,7 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def _as_text(value_mm: float | None) -> str:
+    return "" if value_mm is None else f"{value_mm:g}"

@@ -14,7 +14,7 @@ from nephrograde.annotations.readings import Readings
 from nephrograde.report.tables.reader_agreement import measure_words, rule_words
 from nephrograde.report.text.language import HTML_LANGUAGES, Language, phase_heading, speaking, t
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
-from nephrograde.web.request import language_of, number_of
+from nephrograde.web.requests import language_of, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ def agreement_routes(session: Session, first: Language) -> list[Route]:
     readings = Readings(session.journal)
 
     def of_patient(request: Request) -> Response:
-        patient_id = session.patient(number_of(request)).patient_id
+        patient_id = session.patient(number_of(request, "number")).patient_id
         readers = {reader: _labels(labels, session.phases) for reader, labels in readings.of(patient_id).items()}
         return JSONResponse({"decides": readings.sees_all, "readers": readers})
 

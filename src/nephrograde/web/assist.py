@@ -22,7 +22,7 @@ from starlette.routing import Route
 from nephrograde.annotations.voxels import voxels_of
 from nephrograde.cohort.place import parse_point
 from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, RunError
-from nephrograde.web.request import number_of, posted
+from nephrograde.web.requests import number_of, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +144,7 @@ def assist_routes(session: Session, assistant: Assistant | None) -> list[Route]:
         return {"value": voxels_of(mask, slices.grid).text(), "licence": licence}
 
     async def assist(request: Request) -> Response:
-        number, given = number_of(request), await posted(request)
+        number, given = number_of(request, "number"), await read_object(request)
         return JSONResponse(await run_in_threadpool(answer, number, request.path_params["phase"], given))
 
     return [Route("/api/patients/{number}/phases/{phase}/assist", assist, methods=["POST"])]

@@ -21,11 +21,13 @@ import numpy as np
 from nephrograde.errors import VolumeError
 from nephrograde.organs.kidneys import LEFT, RIGHT, find_organs
 from nephrograde.organs.landmarks import shrink
+from nephrograde.sample.kidneys import find_kidneys
 from nephrograde.volume.volume import Volume, make_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nephrograde.cohort.case import Scan
     from nephrograde.vocabulary import Triple
     from nephrograde.web.scans import Slices
 
@@ -55,16 +57,20 @@ class Kidneys:
 class KidneyFinder:
     """Searches the phases of one patient after the other, the one that was asked for last first.
 
+    Kidneys that the table marks are read instead of searched for.
+
     Args:
         slices_of: Returns the slices of a phase of a patient by number.
+        scan_of: Returns its row of the table, which may name a mask of the kidneys.
 
-    >>> finder = KidneyFinder(lambda number, phase: None)
+    >>> finder = KidneyFinder(lambda number, phase: None, lambda number, phase: None)
     >>> finder.ask(0, [])
     Kidneys(state='none', phase='', centres_mm={})
     """
 
-    def __init__(self, slices_of: Callable[[int, str], Slices]) -> None:
+    def __init__(self, slices_of: Callable[[int, str], Slices], scan_of: Callable[[int, str], Scan]) -> None:
         self._slices_of = slices_of
+        self._scan_of = scan_of
         self._found: OrderedDict[int, Kidneys] = OrderedDict()
         self._wanted: tuple[int, Sequence[str]] | None = None
         self._searching: int | None = None
@@ -92,28 +98,67 @@ class KidneyFinder:
             return Kidneys("searching")
 
     def _search(self) -> None:
-        while True:
-            with self._lock:
-                if self._wanted is None:
-                    self._searching = None
-                    return
-                number, phases = self._wanted
-                self._wanted, self._searching = None, number
-            found = self._find(number, phases)
-            with self._lock:
-                self._found[number] = found
-                while len(self._found) > KEPT:
-                    self._found.popitem(last=False)
+        while (task := self._next()) is not None:
+            number, phases = task
+            found = Kidneys("none")
+            try:
+                found = self._find(number, phases)
+            finally:
+                self._keep(number, found)
+
+    def _next(self) -> tuple[int, Sequence[str]] | None:
+        with self._lock:
+            task, self._wanted = self._wanted, None
+            self._searching = None if task is None else task[0]
+            return task
+
+    def _keep(self, number: int, found: Kidneys) -> None:
+        with self._lock:
+            self._found[number] = found
+            self._searching = None
+            while len(self._found) > KEPT:
+                self._found.popitem(last=False)
 
     def _find(self, number: int, phases: Sequence[str]) -> Kidneys:
         for phase in phases:
             try:
-                centres_mm = find_apart(self._slices_of(number, phase))
+                slices, scan = self._slices_of(number, phase), self._scan_of(number, phase)
+                is_marked = scan.kidneys_path is not None
+                centres_mm = marked_centres(slices, scan) if is_marked else find_apart(slices)
             except (VolumeError, OSError):
                 continue
             if centres_mm:
                 return Kidneys("found", phase, centres_mm)
         return Kidneys("none")
+
+
+def marked_centres(slices: Slices, scan: Scan) -> dict[str, Triple]:
+    """Read the kidneys that the table marks on a scan.
+
+    Args:
+        slices: The scan.
+        scan: Its row of the table, with a mask of the kidneys.
+
+    Returns:
+        The centre of each kidney, by side (LPS, mm).
+
+    Raises:
+        VolumeError: If the mask cannot be read, or does not mark one kidney or two.
+    """
+    centres_mm = [kidney.center_mm for kidney in find_kidneys(_as_volume(slices), scan)]
+    if len(centres_mm) == 1:
+        return {"right" if centres_mm[0][0] < slices.middle_mm else "left": centres_mm[0]}
+    return dict(zip(("right", "left"), centres_mm, strict=True)) if centres_mm else {}
+
+
+def _as_volume(slices: Slices) -> Volume:
+    grid = slices.grid
+    return make_volume(
+        slices.values.transpose(2, 1, 0),
+        spacing_mm=grid.spacing_mm,
+        origin_mm=grid.origin_mm,
+        direction=grid.direction,
+    )
 
 
 def find_apart(slices: Slices) -> dict[str, Triple]:
@@ -127,14 +172,7 @@ def find_apart(slices: Slices) -> dict[str, Triple]:
     """
     if (slices.slope, slices.intercept) != (1.0, 0.0):
         return {}
-    grid = slices.grid
-    volume = make_volume(
-        slices.values.transpose(2, 1, 0),
-        spacing_mm=grid.spacing_mm,
-        origin_mm=grid.origin_mm,
-        direction=grid.direction,
-    )
-    coarse = shrink(volume)
+    coarse = shrink(_as_volume(slices))
     packed = io.BytesIO()
     np.savez(
         packed,

@@ -53,6 +53,7 @@ class Slices:
             "size": [columns, rows, depth],
             "spacing_mm": [float(value) for value in self.grid.spacing_mm],
             "origin_mm": [float(value) for value in self.grid.origin_mm],
+            "is_oriented": self.grid.is_oriented,
             "direction": [float(value) for value in self.grid.direction.ravel()],
             "slope": self.slope,
             "intercept": self.intercept,
@@ -106,8 +107,12 @@ class Slices:
                 columns run to the patient's left, or to the back.
         """
         if plane == "axial":
-            return bytes(self.values[number].tobytes())
-        return bytes(self.values[::-1].take(number, axis=_AXIS[plane]).tobytes())
+            one = self.values[number]
+        elif plane == "coronal":
+            one = self.values[::-1, number]
+        else:
+            one = self.values[::-1, :, number]
+        return bytes(one.tobytes())
 
 
 def as_slices(volume: Volume) -> Slices:

@@ -27,9 +27,9 @@ from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
 from nephrograde.web.agreement import agreement_routes, reader_texts
 from nephrograde.web.assist import Assistant, NoMaskError, assist_routes
-from nephrograde.web.request import language_of, number_of, posted
+from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
-from nephrograde.web.session import Session, UnknownError
+from nephrograde.web.series_routes import series_routes
 from nephrograde.web.texts import page_texts
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from nephrograde.web.scans import Plane
+    from nephrograde.web.session import Session
 
 _KINDS = {
     ".html": "text/html; charset=utf-8",
@@ -61,10 +62,11 @@ def make_app(
     """
     pages = _read_pages()
     routes = [
-        Route("/", _page(pages["annotate.html"], ".html")),
+        Route("/", _page(pages["annotate.html" if session.patients else "series.html"], ".html")),
         Route("/agreement", _page(pages["agreement.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
+        *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
         *agreement_routes(session, language),
         *assist_routes(session, assistant),
         Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
@@ -83,6 +85,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
             {
                 "name": session.name,
                 "reader": session.journal.reader,
+                "has_series": session.series is not None,
                 "version": __version__,
                 "language": language,
                 "texts": texts,
@@ -95,22 +98,22 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         return JSONResponse({"patients": session.overview()})
 
     def patient(request: Request) -> Response:
-        number = number_of(request)
+        number = number_of(request, "number")
         return JSONResponse({**session.labels(number), "scans": list(session.patient(number).scans)})
 
     def phase(request: Request) -> Response:
-        return JSONResponse(session.slices(number_of(request), request.path_params["phase"]).geometry)
+        return JSONResponse(session.slices(number_of(request, "number"), request.path_params["phase"]).geometry)
 
     def slicing(plane: Plane) -> Callable[[Request], Response]:
         def one_slice(request: Request) -> Response:
-            number, k = number_of(request), number_of(request, "k")
+            number, k = number_of(request, "number"), number_of(request, "k")
             content = session.slice_bytes(number, request.path_params["phase"], k, plane)
             return Response(content, media_type="application/octet-stream")
 
         return one_slice
 
     def kidneys(request: Request) -> Response:
-        known = session.kidneys(number_of(request))
+        known = session.kidneys(number_of(request, "number"))
         return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
 
     return [
@@ -139,10 +142,10 @@ def _entries(session: Session) -> Callable[[Request], Any]:
         return {"id": entry.id, "patient": session.labels(number), "warning": warning}
 
     async def entries(request: Request) -> Response:
-        number = number_of(request)
+        number = number_of(request, "number")
         if request.method != "POST":
             return JSONResponse(await run_in_threadpool(read, number))
-        return JSONResponse(await run_in_threadpool(save, number, await posted(request)))
+        return JSONResponse(await run_in_threadpool(save, number, await read_object(request)))
 
     return entries
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.annotations.entry import LABELS, Entry, Kind
 from nephrograde.annotations.state import PatientLabels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
-from nephrograde.errors import InputError, NephrogradeError, PlaceError, Problem, VolumeError
+from nephrograde.errors import InputError, PlaceError, Problem, VolumeError
 from nephrograde.web.kidneys import KidneyFinder, Kidneys
+from nephrograde.web.requests import UnknownError
 from nephrograde.web.scans import Plane, ScanShelf, Slices
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 
     from nephrograde.annotations.journal import Journal
     from nephrograde.cohort.case import Scan
-
-
-class UnknownError(NephrogradeError):
-    """A request names a patient, a phase or a slice that the cohort does not have."""
+    from nephrograde.web.series import SeriesReview
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +44,7 @@ class Session:
         journal: Where entries go.
         windows: Low and high value of further windows, by name.
         shelf: The scans that were read.
+        series: The choice of series, if a scan wrote the cohort table.
     """
 
     name: str
@@ -54,10 +53,11 @@ class Session:
     journal: Journal
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     shelf: ScanShelf = field(default_factory=ScanShelf)
+    series: SeriesReview | None = None
     _finder: KidneyFinder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_finder", KidneyFinder(self.slices))
+        object.__setattr__(self, "_finder", KidneyFinder(self.slices, self._scan))
 
     def patient(self, number: int) -> Patient:
         """Return a patient by number.
@@ -76,10 +76,13 @@ class Session:
             UnknownError: There is no such patient, or the patient has no such phase.
             VolumeError: The image cannot be read.
         """
+        return self.shelf.get((number, phase), self._scan(number, phase))
+
+    def _scan(self, number: int, phase: str) -> Scan:
         patient = self.patient(number)
         if phase not in patient.scans:
             raise UnknownError(f"The patient has no phase of this name; there are {', '.join(patient.scans)}.")
-        return self.shelf.get((number, phase), patient.scans[phase])
+        return patient.scans[phase]
 
     def kidneys(self, number: int) -> Kidneys:
         """Say where the kidneys of a patient are, or that they are searched for in the background.
@@ -92,6 +95,8 @@ class Session:
     def read_first(self) -> None:
         """Read the scans of the first patient who is not done, whom the page opens; scans that cannot be read wait."""
         patients = self.overview()
+        if not patients:
+            return
         number = next((n for n, patient in enumerate(patients) if patient["state"] != "done"), 0)
         for phase in self.patient(number).scans:
             with suppress(VolumeError):

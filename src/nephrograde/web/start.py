@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from nephrograde.annotations.entry import check_reader
 from nephrograde.annotations.journal import Journal
 from nephrograde.annotations.readings import check_consensus
 from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.table import read_scans
 from nephrograde.errors import InputError
+from nephrograde.sheet import open_sheet
 from nephrograde.web.security import Access
+from nephrograde.web.series import open_series
 from nephrograde.web.server import Server, open_socket
 from nephrograde.web.session import Patient, Session
 
@@ -28,7 +31,8 @@ def open_session(
     """Read the cohort of a study or of a table, and open the journal of a reader.
 
     Args:
-        source_path: A study file (.toml), or a cohort table; of a table, every phase with a column of images is shown.
+        source_path: A study file (.toml), a cohort table, or the output folder of a scan; of a table, every phase with
+            a column of images is shown. The table of a scan may have no rows; the series can be reviewed all the same.
         folder: The folder of annotations.
         reader: The name of the reader.
         decides: Whether the labels of all readers are shown, so that it can be decided where they disagree; the name
@@ -41,7 +45,10 @@ def open_session(
     check_consensus(reader, decides=decides)
     study, settings = load_source(source_path, encoding)
     windows = {} if study is None else study.window
-    scans, problems = read_scans(settings)
+    series = open_series(settings.table, check_reader(reader))
+    sheet, _ = open_sheet(settings.table, settings.encoding)
+    is_empty = series is not None and sheet is not None and not sheet.rows
+    scans, problems = ({}, []) if is_empty else read_scans(settings)
     if problems:
         raise InputError(problems)
     return Session(
@@ -50,6 +57,7 @@ def open_session(
         settings.phases,
         Journal(folder, reader, phases=settings.phases),
         {phase: (window.low, window.high) for phase, window in windows.items() if not window.percentiles},
+        series=series,
     )
 
 

@@ -23,6 +23,7 @@ def _statements() -> dict[str, str]:
     return {
         "research_use_only": t(RESEARCH_USE_ONLY),
         "patients": t("Patients"),
+        "series": t("Series"),
         "filter": t("Find a patient"),
         "n_done": t("{n} of {total} done", n="{n}", total="{total}"),
         "saved": t("Saved"),
@@ -71,7 +72,6 @@ def _actions() -> dict[str, str]:
         "comment": t("Comment"),
         "kidney_next": t("Right or left kidney"),
         "views": t("Coronal and sagittal"),
-        "axial": t("Axial"),
         "coronal": t("Coronal"),
         "sagittal": t("Sagittal"),
         "help": t("Help"),
@@ -115,7 +115,8 @@ def _keys() -> dict[str, str]:
         "key_c": t("Write a comment"),
         "key_grab": t("Drag a label"),
         "key_grab_does": t(
-            "Move it; an edge or a corner resizes a box. A dashed label, dragged at its middle, becomes one of this phase"
+            "Move it; an edge or a corner resizes a box. "
+            "A dashed label, dragged at its middle, becomes one of this phase"
         ),
         "key_alt": t("Alt + drag"),
         "key_alt_does": t("Draw a new box over one that is there"),

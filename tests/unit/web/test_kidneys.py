@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nephrograde.cohort.case import Scan
 from nephrograde.errors import VolumeError
 from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
-from nephrograde.volume.volume import make_volume
+from nephrograde.volume.volume import make_volume, write_image
 from nephrograde.web.kidneys import KidneyFinder, find_apart
 from nephrograde.web.scans import as_slices
+
+SCAN = Scan("np", Path("np.nii"), None, None, None, None)
 
 
 def until_ended(ask):
@@ -30,7 +35,7 @@ def test_kidneys_are_where_they_were_drawn():
     scan = scan_patient(patient, body, phase="np", matrix_px=144, seed=11)
     volume = make_volume(scan.values_hu.T, spacing_mm=scan.spacing_mm, origin_mm=scan.origin_mm)
     slices = as_slices(volume)
-    finder = KidneyFinder(lambda _number, _phase: slices)
+    finder = KidneyFinder(lambda _number, _phase: slices, lambda _number, _phase: SCAN)
     known = until_ended(lambda: finder.ask(0, ["np"]))
     assert (known.state, known.phase, set(known.centres_mm)) == ("found", "np", {"right", "left"})
     for side, kidney in zip(("right", "left"), body.kidneys, strict=True):
@@ -44,6 +49,23 @@ def test_scan_not_in_hu_is_not_searched():
     assert find_apart(as_slices(make_volume(values, spacing_mm=(3.0, 3.0, 5.0)))) == {}
 
 
+def test_marked_kidneys_are_read(tmp_path):
+    values = np.full((64, 64, 30), 40, np.int16)
+    slices = as_slices(make_volume(values, spacing_mm=(5.0, 5.0, 5.0), origin_mm=(-157.5, -157.5, 0.0)))
+    marks = np.zeros(values.shape, np.uint8)
+    marks[14:24, 30:40, 5:25] = 1
+    marks[40:50, 30:40, 8:28] = 2
+    place = {"spacing_mm": (5.0, 5.0, 5.0), "origin_mm": (-157.5, -157.5, 0.0)}
+    for kept, sides in (({1, 2}, {"right", "left"}), ({2}, {"left"})):
+        path = tmp_path / f"{len(kept)}.nii"
+        write_image(np.where(np.isin(marks, list(kept)), marks, 0), path, **place)
+        scan = replace(SCAN, kidneys_path=path)
+        finder = KidneyFinder(lambda _number, _phase: slices, lambda _number, _phase, scan=scan: scan)
+        known = until_ended(lambda finder=finder: finder.ask(0, ["np"]))
+        assert set(known.centres_mm) == sides
+        assert known.centres_mm["left"] == pytest.approx((65.0, 15.0, 87.5), abs=3)
+
+
 def test_patient_asked_for_last_comes_next_and_phases_in_turn():
     order, begun, go_on = [], threading.Event(), threading.Event()
 
@@ -53,7 +75,7 @@ def test_patient_asked_for_last_comes_next_and_phases_in_turn():
         go_on.wait(10)
         raise VolumeError("missing", "the file is missing.", "Restore it.")
 
-    finder = KidneyFinder(slices_of)
+    finder = KidneyFinder(slices_of, lambda _number, _phase: SCAN)
     assert finder.ask(0, ["np", "up"]).state == "searching"
     begun.wait(10)
     for number in (1, 2, 3):

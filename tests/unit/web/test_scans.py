@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,18 @@ def test_coronal_and_sagittal_slices_start_at_the_head():
     assert (coronal == values[:, 1, ::-1].T).all()
     sagittal = np.frombuffer(slices.slice_bytes(4, "sagittal"), "<i2").reshape(3, 4)
     assert (sagittal == values[4, :, ::-1].T).all()
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_slice_is_cut_without_a_copy_of_the_scan(plane):
+    slices = as_slices(make_volume(np.zeros((64, 64, 64), np.int16), spacing_mm=(1.0, 1.0, 1.0)))
+    tracemalloc.start()
+    try:
+        slices.slice_bytes(5, plane)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < slices.values.nbytes / 4
 
 
 @pytest.fixture

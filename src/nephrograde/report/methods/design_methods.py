@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
-from nephrograde.report.tables.wording import given_words, level_words
+from nephrograde.report.tables.wording import level_words, slices_words
 from nephrograde.report.text.arms import by_arm
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
@@ -154,22 +154,6 @@ def phases(run: Results) -> str:
     )
 
 
-def annotation(run: Results) -> str:
-    """The annotation that each scan needed, by arm."""
-    if run.study is None:
-        return ""
-    arms = [
-        t(
-            "{arm}: {given} (level “{level}”)",
-            arm=arm.name,
-            given=given_words(arm.supervision),
-            level=arm.supervision.value,
-        )
-        for arm in run.study.arm
-    ]
-    return t("Annotation given to each arm: {arms}.", arms=in_turn(arms))
-
-
 def field_of_view(run: Results) -> str:
     """The size of the region that each arm used."""
     if run.study is None:
@@ -180,10 +164,20 @@ def field_of_view(run: Results) -> str:
 def _view(arm: Arm, study: Study) -> str:
     image = study.image
     if arm.slices:
-        values: dict[str, Any] = {"arm": arm.name, "mm": f"{image.slice_mm:g}", "px": image.slice_px}
+        width_mm = f"{study.width_mm(arm):g}"
+        values: dict[str, Any] = {"arm": arm.name, "mm": width_mm, "px": image.slice_px}
+        if arm.neighbours or arm.supervision in {Supervision.NONE, Supervision.SLICE}:
+            return t("{arm}, {slices}, {mm} mm wide, {px}×{px} pixels", slices=slices_words(arm), **values)
         if arm.slices == 1:
             return t("{arm}, one axial slice of {mm} mm, {px}×{px} pixels", **values)
         return t("{arm}, {count} axial slices of {mm} mm, {px}×{px} pixels", count=arm.slices, **values)
+    if arm.supervision is Supervision.NONE:
+        return t(
+            "{arm}, a box of {mm} mm around each kidney, {voxels} voxels",
+            arm=arm.name,
+            mm="×".join(f"{edge:g}" for edge in image.box_mm),
+            voxels="×".join(str(count) for count in image.box_voxels),
+        )
     return t(
         "{arm}, a box of {mm} mm, {voxels} voxels",
         arm=arm.name,
@@ -241,7 +235,9 @@ def networks(run: Results) -> str:
         return ""
     kinds: dict[str, list[str]] = {}
     for arm in run.study.arm:
-        if arm.slices:
+        if arm.neighbours:
+            kind = t("2D ResNet-18 on slices with their neighbours as channels")
+        elif arm.slices:
             kind = t("2D ResNet-18 on slices")
         elif arm.supervision is Supervision.MASK:
             kind = t("3D ResNet-18 on image and mask")
@@ -350,7 +346,7 @@ def ensemble(run: Results) -> str:
         "patient; a test patient was scored by all {folds} fold networks of a model, whose log odds were averaged.",
         folds=run.study.split.folds,
     )
-    several = [arm for arm in run.study.arm if (arm.slices or 0) > 1]
+    several = [arm for arm in run.study.arm if arm.is_pooled]
     return as_text([first, by_arm(run.study, _pooling, several)])
 
 

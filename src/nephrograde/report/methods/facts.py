@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
+from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.tables.increment import increment_table
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import listed
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,12 +40,20 @@ def _slice_choice(run: Results) -> str:
     if run.study is None:
         return ""
     parts = []
-    if any(arm.slices for arm in run.study.arm):
+    of_kidneys = {arm.dimensions for arm in run.study.arm if arm.supervision is Supervision.NONE}
+    of_tumour = {arm.dimensions for arm in run.study.arm if arm.supervision is not Supervision.NONE}
+    if 2 in of_tumour:
         parts.append(
             t("Slices: the annotated one, or that with the largest tumour area; others are spread over the tumour.")
         )
-    if not all(arm.slices for arm in run.study.arm):
+    if 2 in of_kidneys:
+        parts.append(t("Slices through a kidney: the one with its largest area; others are spread over the kidney."))
+    if any(arm.supervision is Supervision.SLICE for arm in run.study.arm):
+        parts.append(t("Whole slices are centred on the image."))
+    if 3 in of_tumour:
         parts.append(t("Boxes are centred on the annotated tumour."))
+    if 3 in of_kidneys:
+        parts.append(t("Boxes at the level “none” are centred on each kidney."))
     return as_text(parts)
 
 
@@ -194,7 +204,7 @@ PATIENTS: Mapping[str, Fact] = {
 
 MODELS: Mapping[str, Fact] = {
     "phases": Fact("run", lambda: t("the phases"), design.phases),
-    "annotation": Fact("run", lambda: t("the annotation given to the models"), design.annotation),
+    "annotation": Fact("run", lambda: t("the annotation given to the models"), annotation),
     "field_of_view": Fact("run", lambda: t("the field of view"), design.field_of_view),
     "slice_choice": Fact("run", lambda: t("how slices or boxes were placed"), _slice_choice),
     "windowing": Fact("run", lambda: t("how grey values were scaled"), design.windowing),

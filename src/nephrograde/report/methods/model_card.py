@@ -16,6 +16,7 @@ from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
+from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.baselines import baseline_sentence
 from nephrograde.report.text.language import spoken, t
@@ -161,7 +162,7 @@ def _intended_use(own: Results) -> list[str]:
         )
     ]
     if own.study is not None:
-        lines += [design.phases(own), design.annotation(own)]
+        lines += [design.phases(own), annotation(own)]
     return [*lines, t("Not intended for any decision about a patient, nor for images other than those described here.")]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import reader_methods, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
+from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
@@ -38,7 +39,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.exclusions,
         design.missing_scans,
         design.phases,
-        design.annotation,
+        annotation,
         reader_methods.reader_agreement,
         design.field_of_view,
         design.windowing,

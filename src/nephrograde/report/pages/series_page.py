@@ -113,13 +113,10 @@ def _block(patient_id: str, entries: Sequence[SeriesEntry], thumbs_dir: Path) ->
         key=lambda line: PHASES.index(line.phase) if line.phase in PHASES else len(PHASES),
     )
     missing = tuple(phase for phase in PHASES[:3] if phase not in {line.phase for line in chosen})
-    # Otherwise there was nothing to choose from.
-    has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
-    is_contradicted = any(line.is_contradicted for line in lines)
-    is_first = has_ct and (is_contradicted or not chosen or any(line.is_unsure for line in chosen))
+    contradicted = any(line.is_contradicted for line in lines)
     others = tuple(line for line in lines if not line.is_chosen)
     masks = {line.phase: line for line in lines if line.is_chosen and line.is_mask}
-    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, is_first, is_contradicted)
+    return PatientBlock(patient_id, tuple(chosen), masks, others, missing, needs_review(entries), contradicted)
 
 
 def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
@@ -128,28 +125,56 @@ def _line(entry: SeriesEntry, thumbs_dir: Path) -> SeriesLine:
     return SeriesLine(
         description=entry.description,
         phase=entry.phase,
-        probability=_percent(entry.probability),
+        probability=in_percent(entry.probability),
         evidence=tuple(sight_in_words(seen) for seen in entry.evidence),
         kind=kind_in_words(entry.reason),
         detail=details_in_words(entry.reason, entry.grounds),
         is_chosen=entry.is_chosen,
         is_mask=entry.reason.code == "mask-taken",
-        is_contradicted=_is_contradicted(entry),
-        is_unsure=entry.is_chosen and entry.probability < UNSURE,
+        is_contradicted=is_contradicted(entry),
+        is_unsure=is_unsure(entry),
         pictures=tuple(picture_uri(path.read_bytes()) for path in paths if path.parent == thumbs_dir and path.exists()),
     )
 
 
-def _is_contradicted(entry: SeriesEntry) -> bool:
+def is_contradicted(entry: SeriesEntry) -> bool:
+    """Whether what a series is called and what its image shows contradict each other, and no person has decided.
+
+    Args:
+        entry: A series; one that was set aside for another reason does not matter.
+    """
     is_open = entry.is_chosen and entry.reason.code != "chosen-by-person"
     has_conflict = any(seen.code == CONFLICT for seen in entry.evidence)
     return has_conflict and (is_open or entry.reason.code == "phase-contradicted")
 
 
-def _percent(probability: float) -> str:
+def is_unsure(entry: SeriesEntry) -> bool:
+    """Whether a series was chosen although its phase is uncertain.
+
+    Args:
+        entry: A series.
+    """
+    return entry.is_chosen and entry.probability < UNSURE
+
+
+def needs_review(entries: Sequence[SeriesEntry]) -> bool:
+    """Whether a patient's choice should be reviewed first: it is uncertain or contradicted, or nothing was chosen.
+
+    Args:
+        entries: All series of the patient. If none of them is a CT series, there was nothing to choose from.
+    """
+    has_ct = any(entry.reason.code not in {"not-ct", *MASK_CODES} for entry in entries)
+    has_chosen = any(entry.is_chosen and entry.reason.code != "mask-taken" for entry in entries)
+    return has_ct and (not has_chosen or any(is_contradicted(entry) or is_unsure(entry) for entry in entries))
+
+
+def in_percent(probability: float) -> str:
     """Format a probability without ever rounding it to certainty.
 
-    >>> _percent(0.975), _percent(0.9996), _percent(0.0)
+    Args:
+        probability: 0 to 1.
+
+    >>> in_percent(0.975), in_percent(0.9996), in_percent(0.0)
     ('97%', '>99%', '0%')
     """
     percent = 100 * probability

@@ -88,7 +88,8 @@ def pick_examples(run: Results) -> Examples | None:
         groups.append(ExampleGroup(heading, is_right, len(members), shown))
     if not any(group.examples for group in groups):
         return None
-    return Examples(model.name, decimal(threshold.value), run.study.image.slice_mm, tuple(groups))
+    arm = next(arm for arm in run.study.arm if arm.name == model.arm)
+    return Examples(model.name, decimal(threshold.value), run.study.width_mm(arm), tuple(groups))
 
 
 def _chosen(run: Results) -> Model | None:
@@ -133,7 +134,7 @@ def _middle_slice(folder: RunFolder, name: str) -> npt.NDArray[np.float32] | Non
     if not is_region_file(folder, name):
         return None
     slices = open_region(folder.volumes_dir / name)
-    return slices[len(slices) // 2, 0].astype(np.float32) if slices.ndim == 4 else None
+    return slices[len(slices) // 2, slices.shape[1] // 2].astype(np.float32) if slices.ndim == 4 else None
 
 
 def png_data_uri(picture: npt.NDArray[np.float32]) -> str:

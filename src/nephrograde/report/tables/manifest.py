@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nephrograde.results import Results
 
 COLUMNS = ("patient_id", "phase", "kind", "series", "is_public", "sha256")
-_NAME = re.compile(r"(?P<phase>[a-z0-9][a-z0-9_-]*)_(?P<kind>image|mask) (?P<patient_id>.+)", re.DOTALL)
+_NAME = re.compile(r"(?P<phase>[a-z0-9][a-z0-9_-]*)_(?P<kind>image|mask|kidneys) (?P<patient_id>.+)", re.DOTALL)
 _PSEUDONYM_LENGTH = 16
 
 

@@ -52,6 +52,25 @@ def given_words(supervision: Supervision) -> str:
     }[supervision]
 
 
+def slices_words(arm: Arm) -> str:
+    """Describe the slices that a 2D arm is shown.
+
+    >>> from nephrograde.study import Arm
+    >>> slices_words(Arm(name="none", supervision=Supervision.NONE, slices=2, neighbours=1))
+    '2 axial slices through each kidney with 1 + 1 neighbouring slices as channels'
+    """
+    if arm.supervision is Supervision.NONE:
+        one, several = t("one axial slice through each kidney"), t("{n} axial slices through each kidney", n=arm.slices)
+    elif arm.supervision is Supervision.SLICE:
+        one, several = t("one whole axial slice"), t("{n} whole axial slices", n=arm.slices)
+    else:
+        one, several = t("one axial slice"), t("{n} axial slices", n=arm.slices)
+    slices = one if arm.slices == 1 else several
+    if not arm.neighbours:
+        return slices
+    return t("{slices} with {n} + {n} neighbouring slices as channels", slices=slices, n=arm.neighbours)
+
+
 def summary(run: Results) -> list[str]:
     """Summarise the run in a few sentences.
 
@@ -201,12 +220,14 @@ def _arm_words(arm: Arm, study: Study) -> str:
         return t(
             "weak: 2D ResNet-18 on {slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} "
             "pixels. Annotation: {given}.",
-            slices=t("one axial slice") if arm.slices == 1 else t("{n} axial slices", n=arm.slices),
-            slice_mm=f"{image.slice_mm:g}",
+            slices=slices_words(arm),
+            slice_mm=f"{study.width_mm(arm):g}",
             slice_px=image.slice_px,
             given=given,
         )
     has_mask = arm.supervision is Supervision.MASK
+    if arm.supervision is Supervision.NONE:
+        given = t("{given}; one box around each kidney", given=given)
     return t(
         "{kind}: 3D ResNet-18 on {channels}, a box of {box_mm} mm at {voxels} voxels. Annotation: {given}.",
         kind=t("strong") if has_mask else t("weak"),
@@ -255,7 +276,7 @@ def _window_words(study: Study) -> str:
 
 
 def _learning_words(study: Study) -> str:
-    several = [arm for arm in study.arm if (arm.slices or 0) > 1]
+    several = [arm for arm in study.arm if arm.is_pooled]
     from_file = [arm.name for arm in study.arm if _weights(arm, study) is not None]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
     if 0 < len(from_file) < len(study.arm):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from nephrograde.sources.identity.identity import Identity
     from nephrograde.sources.identity.people import People
 
-_PLACES = frozenset(f"{phase}_{kind}" for phase in PHASES for kind in ("mask", "point", "box", "slice", "pixel_mm"))
+_KINDS = ("mask", "point", "box", "slice", "pixel_mm", "kidneys")
+_PLACES = frozenset(f"{phase}_{kind}" for phase in PHASES for kind in _KINDS)
 
 _MEANINGS: Final[dict[str, str]] = {
     "age": (

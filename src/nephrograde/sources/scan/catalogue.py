@@ -37,11 +37,12 @@ from nephrograde.volume.dicom.entries import beginning_of
 from nephrograde.volume.dicom.series_list import DAMAGED_HEADING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import IO, Self
 
+    from nephrograde.sources.scan.stacks import Instance
     from nephrograde.volume.dicom.header import SeriesHeader
 
 __all__ = ["Catalogue", "Skipped", "catalogue"]
@@ -55,16 +56,16 @@ _COMMIT_EVERY_S = 1.0
 
 
 class Catalogue:
-    """What a folder holds. Close it, or use it in a ``with`` block.
-
-    Attributes:
-        n_files: Number of files and archive members, including skipped ones.
-    """
+    """What a folder holds. Close it, or use it in a ``with`` block."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self.n_files = store.count_files()
+
+    @cached_property
+    def n_files(self) -> int:
+        """Number of files and archive members, including skipped ones."""
+        return self._store.count_files()
 
     def studies(self) -> Iterator[list[SeriesHeader]]:
         """Iterate over the studies, ordered by patient and study, holding one at a time.
@@ -76,13 +77,22 @@ class Catalogue:
         Source: DICOM PS3.3 A.1.2 (patient, study, series).
         """
         for patient_id, study_uid in self._store.studies():
-            headers = []
-            for series_uid, instances in self._store.instances(patient_id, study_uid).items():
-                stacks = separate_stacks(instances)
-                for number, stack in enumerate(stacks, start=1):
-                    part = str(number) if len(stacks) > 1 else ""
-                    headers.append(describe_stack((patient_id, study_uid, series_uid), stack, part))
-            yield headers
+            series = self._store.instances(patient_id, study_uid).items()
+            yield [one for uid, instances in series for one in _describe((patient_id, study_uid, uid), instances)]
+
+    def find(self, study_uid: str, series_uid: str, part: str = "") -> SeriesHeader | None:
+        """Find one series, or one of its parts; None if it is not there, or is stored under several PatientIDs.
+
+        Args:
+            study_uid: StudyInstanceUID.
+            series_uid: SeriesInstanceUID.
+            part: As in its header.
+        """
+        owners = self._store.owners(study_uid, series_uid)
+        if len(owners) != 1:
+            return None
+        ids = (owners[0], study_uid, series_uid)
+        return next((one for one in _describe(ids, self._store.instances(*ids)[series_uid]) if one.part == part), None)
 
     def files(self, header: SeriesHeader) -> list[str]:
         """List the files of a series, or of one part of it, as the lines of a series list.
@@ -157,6 +167,27 @@ class Catalogue:
             self.close()
 
 
+def _describe(ids: tuple[str, str, str], instances: Sequence[Instance]) -> list[SeriesHeader]:
+    """Describe each stack of a series; the parts are numbered if there are several."""
+    stacks = separate_stacks(instances)
+    return [
+        describe_stack(ids, stack, str(number) if len(stacks) > 1 else "")
+        for number, stack in enumerate(stacks, start=1)
+    ]
+
+
+def last_catalogue(catalogue_path: Path) -> Catalogue:
+    """Open the catalogue of the last scan without changing it; another scan can run as soon as it is closed.
+
+    Args:
+        catalogue_path: The SQLite file.
+
+    Raises:
+        InputError: It is missing, in use, not a catalogue, damaged, or of another version.
+    """
+    return Catalogue(*Store.last(catalogue_path))
+
+
 def catalogue(
     folder: Path,
     catalogue_path: Path,
@@ -196,7 +227,7 @@ def catalogue(
     if not folder.is_dir():
         raise InputError([Problem(str(folder), "is not a folder", "Name the folder that holds the DICOM files.")])
     folder, catalogue_path = folder.absolute(), catalogue_path.absolute()
-    store = Store(catalogue_path, folder)
+    store = Store.begin(catalogue_path, folder)
     try:
         with about_catalogue(catalogue_path):
             own = [catalogue_path, catalogue_path.with_name(f"{catalogue_path.name}-journal")]

@@ -136,7 +136,7 @@ def draw_pictures(volume: Volume, enhancement: Enhancement | None) -> dict[str, 
     Returns:
         PNG by view; the head is at the top of the coronal one.
     """
-    from nephrograde.quality.thumbnail import thumbnail_png
+    from nephrograde.volume.thumbnail import thumbnail_png
 
     shape = volume.values.shape
     _, y, z = (length // 2 for length in shape)

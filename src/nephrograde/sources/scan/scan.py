@@ -35,9 +35,10 @@ from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer
 from nephrograde.volume.phase.recognise import recognise_phases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nephrograde.volume.dicom.header import SeriesHeader
+    from nephrograde.volume.series_table import SeriesEntry
 
 When: TypeAlias = Literal["uncertain", "all", "never"]
 
@@ -59,7 +60,8 @@ class ScanSettings:
             de-identified are kept.
         workers: Processes that read headers; None uses one per processor.
         grades_path: A table to join: ``patient_id`` as in the scans, ``isup_grade``, ``surgery_date`` and others.
-        corrections_path: A table of series whose phase a person has reviewed; see ``corrections.py``.
+        corrections_path: A table of series whose phase a person has reviewed; see ``corrections.py``. None reads
+            ``cohort.corrections.csv`` beside ``cohort.csv``, if it exists.
         encoding: The encoding of these two tables, if they are text files; None detects it.
         columns: Headings of the joined table by standard name, where they are not the usual ones.
         organs_dir: Label maps of TotalSegmentator, ``<SeriesInstanceUID>.nii.gz`` or a folder of that name.
@@ -134,7 +136,7 @@ def _scan_folder(
     look: LookFunction | None,
 ) -> ScanResult:
     claim_table(paths)
-    grades, corrections = _read_joined(settings)
+    grades, corrections = _read_joined(settings, paths)
     names = Pseudonyms(paths.beside("key.csv"))
     done = 0
 
@@ -162,24 +164,52 @@ def _scan_folder(
                 pictures |= _write_pictures(person, choices, looks, paths.beside("thumbs"))
                 tally.add(person, choices, images, identities.identity(person.patient_id))
                 progress("Choosing series", number, n_patients)
-            write_tables(paths, tally.cohort_rows, tally.entries, carried=grades.columns)
+            write_tables(
+                paths,
+                tally.cohort_rows,
+                tally.entries,
+                carried=grades.columns,
+                corrections_path=settings.corrections_path,
+            )
         # What an earlier scan chose and this one does not.
         remove_ours(paths.beside("series"), _LIST.fullmatch, keep={Path(cell).name for cell in tally.cells})
         remove_ours(paths.beside("thumbs"), _PICTURE.fullmatch, keep=pictures)
         result = tally.result(paths, n_files=found.n_files, skipped=found.skipped(), skipped_path=skipped_path)
-    absent = sorted(set(corrections.phases) - {entry.series_uid for entry in tally.entries})
-    if absent:
-        note = f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}."
-        return replace(result, notes=(*result.notes, note))
-    return result
+    return replace(result, notes=(*result.notes, *_notes_on(corrections, tally.entries, paths, settings)))
 
 
-def _read_joined(settings: ScanSettings) -> tuple[Grades, Corrections]:
+def _notes_on(
+    corrections: Corrections, entries: Iterable[SeriesEntry], paths: ScanPaths, settings: ScanSettings
+) -> list[str]:
+    """Say which corrections were read without being asked for, or not read, and which are about no series."""
+    notes = []
+    own_path = paths.corrections_path
+    if settings.corrections_path is None and corrections.phases:
+        notes.append(f"{len(corrections.phases)} corrections were read from {own_path.name} beside the table.")
+    elif (
+        settings.corrections_path is not None
+        and own_path.exists()
+        and not _is_same(settings.corrections_path, own_path)
+    ):
+        notes.append(f"{own_path.name} beside the table was not read, because --corrections names another table.")
+    known = {name for entry in entries for name in (entry.series_uid, f"{entry.series_uid}.{entry.part}")}
+    if absent := sorted(set(corrections.phases) - known):
+        notes.append(f"{len(absent)} series of the corrections are not in the folder: {', '.join(absent[:5])}.")
+    return notes
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve()
+
+
+def _read_joined(settings: ScanSettings, paths: ScanPaths) -> tuple[Grades, Corrections]:
     grades, corrections = NO_GRADES, NO_CORRECTIONS
     if settings.grades_path:
         grades = read_grades(settings.grades_path, encoding=settings.encoding, columns=settings.columns)
     if settings.corrections_path:
         corrections = read_corrections(settings.corrections_path, settings.encoding)
+    elif paths.corrections_path.exists():
+        corrections = read_corrections(paths.corrections_path, settings.encoding)
     return grades, corrections
 
 
@@ -198,9 +228,8 @@ def _scan_person(person: Person, scan: _Scan) -> tuple[list[Choice], dict[str, s
     patient = person.headers[0].patient_id
     looks: dict[str, SeriesLook] = {}
     unreadable: dict[str, str] = {}
-    uids = {header.key: header.series_uid for header in person.headers}
     while True:
-        answers = scan.corrections.of_answers(_recognise(person.headers, looks), uids)
+        answers = scan.corrections.of_answers(_recognise(person.headers, looks), person.headers)
         choices = choose_series(
             [(header, answers[header.key]) for header in person.headers],
             surgery={patient: day} if day else {},

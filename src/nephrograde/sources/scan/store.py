@@ -11,9 +11,10 @@ import json
 import os
 import sqlite3
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import InputError, Problem, WriteError, about_writing
@@ -25,7 +26,6 @@ from nephrograde.volume.dicom.archive import BROKEN_MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from nephrograde.sources.scan.archive import Looked
     from nephrograde.sources.scan.tree import FoundFile
@@ -116,19 +116,48 @@ def about_catalogue(catalogue_path: Path) -> Iterator[None]:
 class Store:
     """The open file; only one scan at a time writes to it. Its journal has the permissions of the file."""
 
-    def __init__(self, catalogue_path: Path, folder: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._texts = lru_cache(maxsize=4096)(self._text)
         self._says = lru_cache(maxsize=4096)(self._says_id)
+        self._connection = connection
+        self.number = 0
+
+    @classmethod
+    def begin(cls, catalogue_path: Path, folder: Path) -> Store:
+        """Open the file for a scan of a folder, and create it if it is missing; errors as of the block above."""
         make_folder(catalogue_path.parent, is_private=True)
         with about_writing(catalogue_path):
             os.close(os.open(catalogue_path, os.O_RDWR | os.O_CREAT, 0o600))
         with about_catalogue(catalogue_path):
-            self._connection = sqlite3.connect(catalogue_path, timeout=1.0)
+            store = cls(sqlite3.connect(catalogue_path, timeout=1.0))
             try:
-                self.number = self._begin(catalogue_path, os.fsencode(folder))
+                store.number = store._begin(catalogue_path, os.fsencode(folder))
             except BaseException:
-                self._connection.close()
+                store._connection.close()
                 raise
+        return store
+
+    @classmethod
+    def last(cls, catalogue_path: Path) -> tuple[Store, Path]:
+        """Open the file of the last scan without changing it, and return the folder that was scanned with it.
+
+        Rows are not verified one by one; the next scan does that.
+
+        Raises:
+            InputError: It is missing, in use, not a catalogue, damaged, or of another version.
+        """
+        with about_catalogue(catalogue_path):
+            if not catalogue_path.is_file():
+                raise InputError([Problem(str(catalogue_path), "is missing", "Scan the folder again.")])
+            store = cls(sqlite3.connect(f"{catalogue_path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0))
+            with ExitStack() as opened:
+                opened.callback(store._connection.close)
+                version, folder = store._connection.execute("SELECT version, folder FROM scan").fetchone() or (0, b"")
+                if version == VERSION:
+                    opened.pop_all()
+                    return store, Path(os.fsdecode(folder))
+            what = "was written by another version of nephrograde"
+            raise InputError([Problem(str(catalogue_path), what, "Scan the folder again.")])
 
     def _begin(self, catalogue_path: Path, folder: bytes) -> int:
         """Create the tables if missing or from another folder or version; return the number of this scan."""
@@ -223,6 +252,11 @@ class Store:
         """Count files and members, including skipped ones."""
         counts = "SELECT (SELECT COUNT(*) FROM instance) + (SELECT COUNT(*) FROM refused)"
         return int(self._connection.execute(counts).fetchone()[0])
+
+    def owners(self, study_uid: str, series_uid: str) -> list[str]:
+        """PatientIDs under which a series is stored; more than one where UIDs were copied."""
+        listed = "SELECT DISTINCT patient_id FROM instance WHERE study_uid = ? AND series_uid = ? ORDER BY 1"
+        return [owner for (owner,) in self._connection.execute(listed, (study_uid, series_uid))]
 
     def studies(self) -> Iterator[tuple[str, str]]:
         """PatientID and StudyInstanceUID of every study, in order."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _QUOTED = frozenset({"words", "modality"})
 """Parameters of statements that are quoted from the headers."""
 _REMOVED = "…"
+CORRECTIONS = "corrections"
+"""The key of the index under which it names the table of corrections that the scan was told to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class ScanPaths:
     def series_path(self) -> Path:
         """The table of all series: ``series.csv`` next to ``cohort.csv``, otherwise prefixed with the table's name."""
         return series_path_of(self.table_path)
+
+    @property
+    def corrections_path(self) -> Path:
+        """The corrections of a person, which a scan reads if it is not told of others; a scan never writes them."""
+        return self.beside("corrections.csv")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -202,6 +209,10 @@ def series_entry(patient_id: str, choice: Choice, clean: Callable[[str], str] | 
         is_chosen=choice.chosen,
         reason=reason,
         grounds=choice.grounds,
+        part=header.part,
+        slices=header.n_images or None,
+        step_mm=header.step_mm,
+        thickness_mm=header.thickness_mm,
     )
 
 
@@ -217,6 +228,7 @@ def write_tables(
     entries: Iterable[SeriesEntry],
     *,
     carried: Sequence[str] = ("isup_grade",),
+    corrections_path: Path | None = None,
 ) -> None:
     """Write the cohort table and the table of all series together, and record what was written.
 
@@ -225,6 +237,8 @@ def write_tables(
         cohort_rows: From :func:`cohort_row`.
         entries: From :func:`series_entry`.
         carried: The columns between ``patient_id`` and the images. Mask columns follow, for phases that have masks.
+        corrections_path: The table of corrections that the scan was told to read, if it is not the one beside the
+            tables.
 
     >>> import tempfile
     >>> paths = ScanPaths(Path(tempfile.mkdtemp()) / "cohort.csv")
@@ -237,9 +251,19 @@ def write_tables(
     masks = [column for column in (f"{phase}_mask" for phase in PHASES) if any(column in row for row in rows)]
     columns = ("patient_id", *carried, *(f"{phase}_image" for phase in PHASES), *masks)
     tables = (paths.table_path, paths.series_path)
-    with staged(Index(paths.beside(SCANNED[1:]), paths.table_path.parent, {"format": FORMAT}, files=tables)):
+    content: dict[str, object] = {"format": FORMAT}
+    if corrections_path is not None:
+        content[CORRECTIONS] = _from_folder(corrections_path, paths.table_path.parent)
+    with staged(Index(paths.beside(SCANNED[1:]), paths.table_path.parent, content, files=tables)):
         write_series(paths.series_path, entries)
         write_rows(paths.table_path, tuple(dict.fromkeys(columns)), rows)
+
+
+def _from_folder(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive
+        return path.absolute().as_posix()
 
 
 def write_skipped(skipped_path: Path, skipped: Iterable[tuple[str, str]]) -> Path | None:

@@ -166,7 +166,12 @@ class Tally:
 
     def _placed(self, name: str, cell: str, number: int) -> str:
         """The cell for the cohort table, whose folder may be another than that of the joined table."""
-        if self.paths is None or self.grades.table_dir is None or not name.endswith("_mask") or is_nothing(cell):
+        if (
+            self.paths is None
+            or self.grades.table_dir is None
+            or not name.endswith(("_mask", "_kidneys"))
+            or is_nothing(cell)
+        ):
             return cell
         found = find_mask(cell, joined_dir=self.grades.table_dir, table_dir=self.paths.table_path.parent)
         if not found.exists:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from nephrograde.volume.finding import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from nephrograde.vocabulary import VolumeArray
     from nephrograde.volume.dicom.slices import FoundSlices
@@ -36,6 +38,17 @@ class Series(NamedTuple):
     grid: Grid
     faults: list[Fault]
     bridged: tuple[int, ...] = ()
+
+
+class MiddleSlice(NamedTuple):
+    """One slice of a series: ``"y x"`` after slope and intercept, and the distances between rows and columns in mm.
+
+    ``is_ct`` tells whether the values are HU.
+    """
+
+    values: npt.NDArray[Any]
+    pixel_mm: tuple[float, float]
+    is_ct: bool
 
 
 def read_series(series_dir: Path) -> Series:
@@ -89,6 +102,24 @@ def read_listed_series(list_path: Path) -> Series:
     with about_temporary_files(), SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
         files = (_listed_file(listed, k, Path(unpacked_dir)) for k in range(len(listed)))
         return assemble(find_slices([file for file in files if file is not None]))
+
+
+def read_middle_slice(list_path: Path) -> MiddleSlice:
+    """Read the middle one of the slices that a series list names, without reading the others.
+
+    Args:
+        list_path: The list, ``*.series``, in the order of the slices. Of an object with several frames, it is the
+            middle frame of the middle object.
+
+    Raises:
+        VolumeError: As for :func:`read_listed_series`, if this slice cannot be read.
+    """
+    with about_temporary_files(), SeriesList(list_path) as listed, tempfile.TemporaryDirectory() as unpacked_dir:
+        file = _listed_file(listed, max(listed.n_sure, 1) // 2, Path(unpacked_dir))
+        found = find_slices([] if file is None else [file])
+        one = found.slices[len(found.slices) // 2]
+        values, _ = decode([one])
+    return MiddleSlice(values[:, :, 0].T, one.pixel_mm, one.form.is_ct)
 
 
 def _listed_file(listed: SeriesList, k: int, unpacked_dir: Path) -> SourceFile | None:

@@ -83,6 +83,7 @@ export function drawCross(pane) {
 
 // Which side of the patient is at the left and at the right of the screen.
 export function drawSides(pane) {
+  if (!pane.geometry.is_oriented) return;
   const [left, right] = pane.plane.sides;
   const [width, height] = pane.extent;
   pane.context.fillStyle = COLOURS.cross;

@@ -35,16 +35,18 @@ function partAt(pane, label, { x, y, reach }) {
   if (kind === "slice") return !pane.isAxial && Math.abs(y - top) <= reach ? "whole" : null;
   if (!isNear(pane, [low, high])) return null;
   if (kind === "point") return Math.hypot(x - left, y - top) <= reach + 3 ? "whole" : null;
-  const ends = { [across]: endAt(x, left, right, reach), [down]: endAt(y, top, bottom, reach) };
+  const ends = { [across]: endAt(x, left, right, reach, 1), [down]: endAt(y, top, bottom, reach, pane.plane.sign) };
   if (!ends[across] || !ends[down]) return null;
   const isEdge = ends[across] !== "inside" || ends[down] !== "inside";
   if (!isCarried) return isEdge ? ends : "whole";
   return isInside(x, left, right) && isInside(y, top, bottom) ? "whole" : null;
 }
 
-function endAt(at, low, high, reach) {
+// sign: whether the index increases (1) or decreases (-1) along the screen, which a box on one slice does not show.
+function endAt(at, low, high, reach, sign) {
   const [first, last] = [Math.min(low, high), Math.max(low, high)];
   if (at < first - reach || at > last + reach) return null;
+  if (last - first < 1) return Math.abs(at - low) <= reach / 3 ? "inside" : (at - low) * sign < 0 ? "low" : "high";
   const inner = Math.min(reach, (last - first) / 4); // a small box keeps an inside
   const near = Math.abs(at - low) <= Math.abs(at - high) ? [low, "low"] : [high, "high"];
   const isEnd = at < first + inner || at > last - inner;

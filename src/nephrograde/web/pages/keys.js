@@ -98,7 +98,6 @@ export function pressed(event) {
     if (state.moving) return letGo();
     return step(key === "y" || event.shiftKey ? "redo" : "undo");
   }
-  if (event.target instanceof HTMLButtonElement && (key === "Enter" || key === " ")) return;
   if (isCommand && !key.startsWith("Arrow")) return;
   if (isMovedByKeys()) {
     const moves = MOVES[key];
@@ -108,6 +107,7 @@ export function pressed(event) {
     }
     if (key !== "m" && key !== "Shift") putDown();
   }
+  if (event.target instanceof HTMLButtonElement && (key === "Enter" || key === " ")) return;
   const digit = Number(key);
   const does = KEYS_ALWAYS[key] ?? (active?.grid ? KEYS[key] : undefined);
   if (digit >= 1 && digit <= 9) windows()[digit - 1]?.[1]();

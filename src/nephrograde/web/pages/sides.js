@@ -5,7 +5,7 @@ import { state } from "./state.js";
 
 // The middle between the kidneys if both were found, otherwise the middle of the body; x increases to the left (LPS).
 export function sideOf(pane, { kind, value }) {
-  if (kind === "slice") return "";
+  if (kind === "slice" || !pane.geometry.is_oriented) return "";
   const corners = readPlace(value);
   const x = corners.reduce((sum, corner) => sum + corner[0], 0) / corners.length;
   const { right, left } = state.kidneys.kidneys;

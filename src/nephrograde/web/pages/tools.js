@@ -17,6 +17,8 @@ export function label() {
   byId("patients").setAttribute("aria-label", text.patients);
   byId("filter").placeholder = text.filter;
   byId("filter").setAttribute("aria-label", text.filter);
+  byId("to-series").textContent = text.series;
+  byId("to-series").hidden = !study.has_series;
   byId("help-button").title = text.help;
   byId("help-button").setAttribute("aria-label", text.help);
   byId("language").textContent = study.language === "en" ? "中文" : "English";

@@ -9,6 +9,7 @@ import pytest
 
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
+from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.wording import what_was_run
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.published import deviations
@@ -83,3 +84,34 @@ def test_a_study_names_what_it_used(run: Results) -> None:
     assert told == "Software: nephrograde 1, python 1, torch 1, numpy 1, scikit-learn 1 and SimpleITK 1."
     lock["has_dicom"] = True
     assert "pydicom 1" in paragraph.software(dataclasses.replace(run, lock=lock))
+
+
+LADDER: list[dict[str, Any]] = [
+    {"name": "none", "supervision": "none", "slices": 1},
+    {"name": "none-3d", "supervision": "none"},
+    {"name": "slice", "supervision": "slice", "slices": 2, "neighbours": 1},
+    {"name": "point", "supervision": "point", "slices": 1},
+]
+
+
+def test_the_rungs_of_a_ladder_are_told_in_both_languages(run: Results, make_study: Callable[..., Study]) -> None:
+    ladder = dataclasses.replace(run, study=make_study(arm=LADDER, annotation={"error_mm": 4.0, "seed": 5}))
+    told = [annotation(ladder), design.field_of_view(ladder), design.networks(ladder), design.ensemble(ladder)]
+    assert "none: nothing besides the outcome" in told[0]
+    assert "standard deviation of 4 mm along each axis (seed 5)" in told[0]
+    assert "none, one axial slice through each kidney, 140 mm wide" in told[1]
+    assert "slice, 2 whole axial slices with 1 + 1 neighbouring slices as channels, 400 mm wide" in told[1]
+    assert "a box of 140×140×160 mm around each kidney" in told[1]
+    assert "2D ResNet-18 on slices with their neighbours as channels (slice)" in told[2]
+    with speaking("zh"):
+        chinese = [annotation(ladder), design.field_of_view(ladder), design.networks(ladder)]
+        arms = what_was_run(ladder)
+    assert "肾脏由程序找到" in chinese[0]
+    assert "每侧肾脏1个横断面层面" in chinese[1]
+    assert "相邻层面作为通道" in chinese[2]
+    assert not any(word in text for _, text in arms[:4] for word in ("slices", "kidney"))
+
+
+def test_places_are_not_said_to_be_moved_where_they_are_not(run: Results, make_study: Callable[..., Study]) -> None:
+    ladder = dataclasses.replace(run, study=make_study(arm=LADDER[3:]))
+    assert annotation(ladder) == "Annotation given to each arm: point: one click in the tumour (level “point”)."

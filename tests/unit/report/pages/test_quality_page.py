@@ -12,10 +12,10 @@ import pytest
 from nephrograde.errors import RunError
 from nephrograde.files import write_json, write_rows
 from nephrograde.quality.survey import COUNT_COLUMNS, SCAN_COLUMNS
-from nephrograde.quality.thumbnail import thumbnail_png
 from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 from nephrograde.volume.finding import Finding, write_findings
+from nephrograde.volume.thumbnail import thumbnail_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

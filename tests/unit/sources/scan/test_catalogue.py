@@ -11,7 +11,7 @@ import pytest
 
 from nephrograde.errors import InputError
 from nephrograde.sources.scan import headers, tree
-from nephrograde.sources.scan.catalogue import Skipped, catalogue
+from nephrograde.sources.scan.catalogue import Skipped, catalogue, last_catalogue
 from nephrograde.sources.scan.store import COPY
 
 
@@ -236,3 +236,26 @@ def test_a_catalogue_of_an_older_version_is_read_anew(tmp_path, write_stack, rea
     connection.close()
     catalogue(tmp_path / "x", tmp_path / "held.sqlite").close()
     assert read_paths == ["1", "2", "3"] * 2
+
+
+def test_one_series_is_found_again_without_changing_the_catalogue(export_dir, tmp_path, write_stack):
+    held_path = tmp_path / "held.sqlite"
+    write_stack(export_dir / "twice", [0, 1], uid="3.3", PatientID="PLANTED-9", StudyInstanceUID="7.1")
+    catalogue(export_dir, held_path, workers=1).close()
+    before = held_path.read_bytes()
+    with last_catalogue(held_path) as held:
+        header = held.find("7.2", "1.2.3.9")
+        assert header is not None
+        assert [line.rpartition("/")[2] for line in held.files(header)] == ["IM2", "IM3", "IM1"]
+        assert held.find("7.2", "1.2.3.9", part="2") is None
+        assert held.find("7.2", "none") is None
+        assert held.find("7.1", "3.3") is None  # of two patients
+    assert held_path.read_bytes() == before
+    for path, what in ((tmp_path / "none.sqlite", "missing"), (export_dir / "report.pdf", "not a scan catalogue")):
+        with pytest.raises(InputError, match=what):
+            last_catalogue(path)
+    with sqlite3.connect(held_path) as connection:
+        connection.execute("UPDATE scan SET version = 1")
+    connection.close()
+    with pytest.raises(InputError, match="another version"):
+        last_catalogue(held_path)

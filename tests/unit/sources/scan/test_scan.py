@@ -16,7 +16,7 @@ import pytest
 from pydicom import dcmread
 
 from nephrograde.errors import InputError, RunError
-from nephrograde.files import read_rows
+from nephrograde.files import read_json, read_rows
 from nephrograde.sources.scan.look import SeriesLook, look_at_series
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
@@ -395,6 +395,58 @@ def test_a_person_leaves_a_series_out(export_dir: Path, tmp_path: Path) -> None:
     assert cohort[0]["up_image"]
     assert not cohort[0].get("cmp_image")
     assert any("9.9.9" in note for note in notes)
+
+
+def test_corrections_beside_the_table_are_read_without_being_named(export_dir: Path, tmp_path: Path) -> None:
+    table_path = tmp_path / "work" / "cohort.csv"
+    scan_folder(export_dir, table_path, settings=NEVER)
+    corrections_path = table_path.with_name("cohort.corrections.csv")
+    corrections_path.write_text("series_uid,part,phase\n1.2.8.1,,np\n", encoding="utf-8")
+    result = scan_folder(export_dir, table_path, settings=NEVER)
+    assert by_uid(table_path)["1.2.8.1"]["reason"] == "chosen-by-person"
+    assert any("cohort.corrections.csv" in note for note in result.notes)
+    corrections_path.write_text("series_uid,part,phase\n", encoding="utf-8")  # all taken back
+    scan_folder(export_dir, table_path, settings=NEVER)
+    assert by_uid(table_path)["1.2.8.1"]["reason"] == "phase-unknown"
+
+
+def test_corrections_that_are_named_win_over_those_beside_the_table_and_a_note_says_so(
+    export_dir: Path, tmp_path: Path
+) -> None:
+    beside = tmp_path / "work" / "cohort.corrections.csv"
+    beside.parent.mkdir()
+    beside.write_text("series_uid,phase\n1.2.8.1,np\n", encoding="utf-8")
+    reasons, _, notes = _corrected(export_dir, tmp_path, "1.2.8.1,ep,abdomen")
+    assert reasons["1.2.8.1"] == "chosen-by-person"
+    assert by_uid(beside.with_name("cohort.csv"))["1.2.8.1"]["phase"] == "ep"
+    assert any("was not read" in note for note in notes)
+    assert read_json(beside.with_name("cohort.scan.json"))["corrections"] == "../corrections.csv"
+
+
+def test_a_person_chooses_one_part_of_a_series(tmp_path: Path, write_stack: Callable[..., None]) -> None:
+    known = {"uid": "1.2.9", "SeriesDescription": "Nieren", "PatientID": "PLANTED-1"}
+    for number in (1, 2):  # two acquisitions of the same region in one series
+        write_stack(
+            tmp_path / "in",
+            HEIGHTS,
+            name=f"{number}{{:03d}}",
+            first=1 + 100 * number,
+            AcquisitionNumber=str(number),
+            AcquisitionTime=f"10{number}000",
+            **known,
+        )
+    path = tmp_path / "out" / "cohort.corrections.csv"
+    path.parent.mkdir()
+    path.write_text("series_uid,part,phase\n1.2.9,2,np\n1.2.9,1,cmp\n", encoding="utf-8")
+    result = scan_folder(tmp_path / "in", tmp_path / "out" / "cohort.csv", settings=NEVER)
+    rows = read_rows(result.series_path)
+    assert {(row["part"], row["phase"], row["reason"], row["slices"], row["step_mm"]) for row in rows} == {
+        ("1", "cmp", "chosen-by-person", "20", "5"),
+        ("2", "np", "chosen-by-person", "20", "5"),
+    }
+    path.write_text("series_uid,part,phase\n1.2.9,2,np\n1.2.9,,\n", encoding="utf-8")
+    rows = read_rows(scan_folder(tmp_path / "in", tmp_path / "out" / "cohort.csv", settings=NEVER).series_path)
+    assert {row["part"]: row["reason"] for row in rows} == {"1": "left-out-by-person", "2": "chosen-by-person"}
 
 
 def test_corrections_that_make_no_sense_are_named_together(export_dir: Path, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ SEEN = Evidence(
     {"up": 0.1, "cmp": 1.0, "np": 0.1, "ep": 0.1},
 )
 ARTERIAL = Choice(
-    SeriesHeader(series_uid="1.2", study_uid="1", description="动脉期 1mm"),
+    SeriesHeader(
+        series_uid="1.2", study_uid="1", description="动脉期 1mm", n_images=150, step_mm=1.25, thickness_mm=2.5
+    ),
     PhaseAnswer("cmp", 0.9512, (SEEN,)),
     chosen=True,
     reason=Statement.of("only-series"),
@@ -54,7 +56,11 @@ def test_series_table_holds_every_series() -> None:
         "patient_id": "P0001",
         "study_uid": "1",
         "series_uid": "1.2",
+        "part": "",
         "description": "动脉期 1mm",
+        "slices": "150",
+        "step_mm": "1.25",
+        "thickness_mm": "2.5",
         "phase": "cmp",
         "probability": "0.951",
         "evidence": "words.found:words=动脉期;place=series description",
@@ -62,7 +68,7 @@ def test_series_table_holds_every_series() -> None:
         "reason": "only-series",
         "format": str(FORMAT),
     }
-    assert series_entry("P0001", SCOUT).description == "[part 2]"
+    assert (series_entry("P0001", SCOUT).description, series_entry("P0001", SCOUT).part) == ("[part 2]", "2")
     assert not series_entry("P0001", SCOUT).is_chosen
 
 

@@ -165,7 +165,12 @@ def measured() -> Measured:
 
 
 def _far_from(mask: npt.NDArray[np.bool_], scan: SyntheticScan) -> npt.NDArray[np.bool_]:
-    far: npt.NDArray[np.bool_] = distance_transform_edt(~mask, sampling=scan.spacing_mm[::-1]) > MARGIN_MM
+    spacing_mm = scan.spacing_mm[::-1]
+    ends = [(int(steps.min()), int(steps.max())) for steps in np.nonzero(mask)]
+    reach = [int(MARGIN_MM / step_mm) + 1 for step_mm in spacing_mm]
+    near = tuple(slice(max(low - n, 0), high + n + 1) for (low, high), n in zip(ends, reach, strict=True))
+    far = np.ones(mask.shape, dtype=bool)
+    far[near] = distance_transform_edt(~mask[near], sampling=spacing_mm) > MARGIN_MM
     return far
 
 

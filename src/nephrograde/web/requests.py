@@ -1,4 +1,4 @@
-"""What a request to the server asks for, checked: numbers in addresses, the language, a JSON object."""
+"""What a request says: numbers in its address, the language it asks for, and its body."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
+from nephrograde.errors import NephrogradeError
 from nephrograde.report.text.language import LANGUAGES, Language
-from nephrograde.web.session import UnknownError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 _DEEPEST_NUMBER = 9  # digits of a number in an address
 
 
-def number_of(request: Request, name: str = "number") -> int:
-    """Read a number in an address.
+class UnknownError(NephrogradeError):
+    """A request names something that is not there, such as a patient, a phase, a slice or a series."""
+
+
+def number_of(request: Request, name: str) -> int:
+    """Return a number in the address of a request.
 
     Args:
         request: The request.
-        name: The name of the part of the address.
+        name: Of the part of the address.
 
     Raises:
-        UnknownError: There is something else.
+        UnknownError: It is not a number of ASCII digits, or too long.
     """
     text = request.path_params[name]
     if not (text.isascii() and text.isdigit() and len(text) <= _DEEPEST_NUMBER):
@@ -34,7 +38,7 @@ def number_of(request: Request, name: str = "number") -> int:
 
 
 def language_of(request: Request, first: Language) -> Language:
-    """Read the language that a page asks for.
+    """Return the language that a request asks for with ``lang``.
 
     Args:
         request: The request.
@@ -44,17 +48,17 @@ def language_of(request: Request, first: Language) -> Language:
     return next((language for language in LANGUAGES if language == asked), first)
 
 
-async def posted(request: Request) -> dict[str, Any]:
-    """Read the JSON object that a request holds.
+async def read_object(request: Request) -> dict[str, Any]:
+    """Read the body of a request, a JSON object.
 
     Args:
         request: The request.
 
     Raises:
-        HTTPException: It is not a JSON object (400), or not sent as one (415).
+        HTTPException: It is of another type, or not a JSON object.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send a JSON object as application/json.")
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send an entry as application/json.")
     try:
         given = json.loads(await request.body())
     except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from nephrograde.quality.thumbnail import OUTLINE_RGB, thumbnail_png
+from nephrograde.volume.thumbnail import OUTLINE_RGB, thumbnail_png
 
 
 def _pixels(png: bytes) -> npt.NDArray[Any]:
