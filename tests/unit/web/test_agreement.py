@@ -116,3 +116,17 @@ def test_page_of_agreement_is_served(reading):
     status, page = ask("GET", "/agreement")
     assert status == 200
     assert b"/pages/agreement.js" in page
+
+
+def test_journal_of_another_reader_that_was_edited_by_hand_is_named(reading):
+    (chen, _), (li, ask) = reading("chen"), reading("li")
+    for session in (chen, li):
+        say(session, "done", "yes", phase="")
+    with chen.journal.path.open("a", encoding="utf-8") as journal:
+        journal.write("by hand\n")
+    for address in ("/api/agreement", "/api/patients/0/readers"):
+        status, reply = ask("GET", address)
+        assert status == 400
+        assert "chen.jsonl line 2" in reply["reason"]
+    assert ask("GET", "/api/patients/0")[0] == 200
+    say(li, "point", "0,0,-280 mm")

@@ -201,6 +201,35 @@ def test_entry_that_cannot_be_is_400_and_not_saved(ask, entry, server, changed):
 
 
 @pytest.mark.parametrize(
+    ("phase", "other", "changed"),
+    [
+        ("np", "up", {"kind": "slice", "value": "-236 mm"}),  # above the image of np, on the grid of up
+        ("up", "np", {"kind": "slice", "value": "-300 mm"}),
+        ("np", "up", {"value": "0,0,-236 mm"}),
+        ("up", "np", {"kind": "box", "value": "0,0,-300;10,10,-280 mm"}),
+    ],
+)
+def test_label_on_the_grid_of_another_phase_is_refused_with_its_name(ask, entry, server, phase, other, changed):
+    session, _ = server
+    status, reply, _ = ask("POST", ENTRIES, entry(phase=phase, **changed))
+    (problem,) = reply["problems"]
+    assert (status, problem["place"]) == (400, "value")
+    assert f"of {other}." in problem["remedy"]
+    assert ask("POST", ENTRIES, entry(phase=other, **changed))[0] == 200
+    assert len(session.journal.entries()) == 1
+
+
+@pytest.mark.parametrize(
+    "value", ["0,0,-280;0,10,-280 mm", "0,0,-280;10,0,-270 mm", "0,0,-280;10,10 mm", "5,5,-280 mm"]
+)
+def test_box_without_an_area_is_refused(ask, entry, server, value):
+    session, _ = server
+    status, reply, _ = ask("POST", ENTRIES, entry(kind="box", value=value))
+    assert (status, [problem["place"] for problem in reply["problems"]]) == (400, ["value"])
+    assert session.journal.entries() == ()
+
+
+@pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
         ("", {}, 400),
