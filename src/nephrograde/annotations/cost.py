@@ -111,8 +111,7 @@ def _of_reader(reader: str, entries: Sequence[Entry]) -> list[CostRow]:
         (patient, phase, kind)
         for patient, labels in replay(entries).items()
         for phase, own in labels.phases.items()
-        for kind, entry in own.items()
-        if not entry.is_refusal
+        for kind in own
     }
     rows = []
     for kind in LABELS:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from nephrograde.annotations.voxels import is_voxels, parse_voxels
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.study import NAME_PATTERN
@@ -24,11 +23,7 @@ VERSION: Final = 1
 YES: Final = "yes"
 """The value of a kind that is either set or not."""
 MOST_CHARACTERS: Final = 4000
-"""Longest comment; places are far shorter."""
-MOST_MASK_CHARACTERS: Final = 4_000_000
-"""Longest written form of a mask; that of a large tumour has some ten thousand characters."""
-REFUSED_MASK: Final = "none"
-"""The value that refuses an imported mask; in a cohort table, such a cell says that there is no mask."""
+"""Longest comment; other texts are far shorter."""
 MOST_ACTIVE_S: Final = 86_400.0
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -70,8 +65,6 @@ class Origin(StrEnum):
     DRAWN = "drawn"
     CARRIED = "carried"
     ACCEPTED = "accepted"
-    CORRECTED = "corrected"
-    REFUSED = "refused"
     TYPED = "typed"
 
 
@@ -87,8 +80,7 @@ class Entry:
         patient_id: As in the cohort table.
         phase: Empty for the patient as a whole.
         kind: What it says.
-        value: A place in mm as written in a cohort table, a comment, or "yes" for a state. Of a mask, the voxels of
-            slices (:mod:`nephrograde.annotations.voxels`), the name of a file, or "none" to refuse the imported one.
+        value: A place in mm as written in a cohort table, the file name of a mask, or a comment; "yes" for a state.
             Empty takes the label away. For undo and redo, the id of an entry, or empty for the last one.
         origin: How the label came about.
         follows: Ids, separated by a blank, of the entries for the same patient, phase and kind that its author had
@@ -114,11 +106,6 @@ class Entry:
     def key(self) -> tuple[str, str, Kind]:
         """The label that it is about."""
         return self.patient_id, self.phase, self.kind
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether it refuses an imported mask, and so is not a label itself."""
-        return self.kind is Kind.MASK and self.value == REFUSED_MASK
 
     def line(self) -> bytes:
         """The entry as a line of a journal, with its line feed."""
@@ -229,11 +216,8 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[object], bool]:
     return lambda text: isinstance(text, str) and pattern.fullmatch(text) is not None
 
 
-def _is_value(text: object) -> bool:
-    if not isinstance(text, str):
-        return False
-    longest = MOST_MASK_CHARACTERS if is_voxels(text) else MOST_CHARACTERS
-    return _is_text(text.replace("\n", " ").replace("\t", " "), longest=longest)
+def _is_comment(text: object) -> bool:
+    return isinstance(text, str) and _is_text(text.replace("\n", " ").replace("\t", " "), longest=MOST_CHARACTERS)
 
 
 _RULES: Final[tuple[tuple[str, Callable[[Any], bool], str], ...]] = (
@@ -244,7 +228,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Any], bool], str], ...]] = (
     ("patient_id", lambda text: _is_text(text, longest=200) and bool(text.strip()), "Write the id of the patient."),
     ("phase", _matches(re.compile(f"(?:{NAME_PATTERN.strip('^$')})?")), "Write a phase of the study, or nothing."),
     ("kind", lambda text: isinstance(text, str) and text in set(Kind), f"Write one of {', '.join(Kind)}."),
-    ("value", _is_value, f"Write at most {MOST_CHARACTERS} characters."),
+    ("value", _is_comment, f"Write at most {MOST_CHARACTERS} characters."),
     ("origin", lambda text: isinstance(text, str) and text in set(Origin), f"Write one of {', '.join(Origin)}."),
     ("follows", _matches(_IDS), "Write ids of earlier entries, or nothing."),
     ("active_s", _is_seconds, f"Write seconds from 0 to {MOST_ACTIVE_S:g}."),
@@ -263,7 +247,9 @@ def _value_problems(kind: Kind, phase: str, value: str) -> list[Problem]:
         if not _ID.fullmatch(value):
             problems.append(Problem("value", f"{value[:80]!r} is not an id", "Write the id of an entry, or nothing."))
     elif kind is Kind.MASK:
-        problems += _mask_problems(value)
+        if not _MASK_FILE.fullmatch(value) or ".." in value:
+            remedy = "Write the plain name of a .nii or .nii.gz file."
+            problems.append(Problem("value", f"{value[:80]!r} is not a file name of a mask", remedy))
     elif kind in LABELS:
         problems += _place_problems(kind, value)
     elif value != YES:
@@ -271,20 +257,6 @@ def _value_problems(kind: Kind, phase: str, value: str) -> list[Problem]:
             Problem("value", f"{value[:80]!r} cannot be used", f'Write "{YES}", or nothing to take it back.')
         )
     return problems
-
-
-def _mask_problems(value: str) -> list[Problem]:
-    if is_voxels(value):
-        try:
-            parse_voxels(value)
-        except PlaceError as error:
-            what, _, remedy = str(error).partition(". ")
-            return [Problem("value", what, remedy)]
-        return []
-    if value != REFUSED_MASK and (not _MASK_FILE.fullmatch(value) or ".." in value):
-        remedy = f'Write the voxels of slices, the plain name of a .nii or .nii.gz file, or "{REFUSED_MASK}".'
-        return [Problem("value", f"{value[:80]!r} is not a mask", remedy)]
-    return []
 
 
 def _place_problems(kind: Kind, value: str) -> list[Problem]:

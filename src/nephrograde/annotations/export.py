@@ -106,8 +106,8 @@ def export_table(settings: CohortSettings, annotations: Annotations, out_path: P
             for name, value in given.items():
                 heading = heading_of(f"{phase}_{_COLUMN_OF[name]}")
                 columns += [] if heading in columns else [heading]
-                row[heading] = "" if value is None else _text_of(value, to_dir)
-                n_labels += value is not None
+                row[heading] = _text_of(value, to_dir)
+                n_labels += 1
         rows.append(row)
     write_rows(out_path, columns, rows)
     unknown = tuple(patient for patient in annotations.patients if patient not in known)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.annotations.entry import Entry, check_reader, read_entry
-from nephrograde.annotations.masks import MaskFolder, mask_names
 from nephrograde.annotations.state import PatientLabels, replay, write_result
 from nephrograde.errors import InputError, Problem, RunError, WriteError, about_writing
 from nephrograde.lock import lock_handle
@@ -34,9 +33,9 @@ _REMEDY = "Restore the file from a copy, or correct the line; the journal is not
 class Journal:
     """One reader's journal in a folder of annotations; safe for threads and processes.
 
-    After every entry, the masks that have changed and ``<reader>.csv`` are written again from the whole journal. If
-    that cannot be written, for instance because a spreadsheet has it open, the entry is saved all the same,
-    ``unwritten`` says why, and the next entry writes it.
+    After every entry, ``<reader>.csv`` is written again from the whole journal. If that cannot be written,
+    for instance because a spreadsheet has it open, the entry is saved all the same, ``unwritten`` says why, and the
+    next entry writes it.
 
     Args:
         folder: The folder of annotations; created with the first entry.
@@ -68,7 +67,6 @@ class Journal:
         self._n_lines = 0
         self._file: tuple[int, int] | None = None
         self._guard = threading.RLock()
-        self._masks = MaskFolder(self.masks_dir)
 
     @property
     def path(self) -> Path:
@@ -216,27 +214,10 @@ class Journal:
                 _write(handle, b"\n")
         self._read_new(handle)
 
-    def write_result(self) -> None:
-        """Write the table and the masks that are missing or out of date; ``unwritten`` says why that is not possible.
-
-        Raises:
-            InputError: The journal has damaged lines.
-            RunError: Another process holds the journal for longer than 20 s.
-            WriteError: The folder cannot be written to.
-        """
-        with self._guard, self._opened() as (handle, _):
-            self._read_new(handle)
-            self._write_result()
-
     def _write_result(self) -> None:
-        names = mask_names(self._labels.values(), self.masks_dir)
-        self.unwritten = None
         try:
-            self._masks.write(self._labels)
-        except (WriteError, RunError) as error:
-            self.unwritten = error
-        try:
-            write_result(self.result_path, self._labels, phases=self.phases, mask_names=names)
+            write_result(self.result_path, self._labels, phases=self.phases, masks_dir=self.masks_dir)
+            self.unwritten = None
         except (WriteError, RunError) as error:
             self.unwritten = error
 

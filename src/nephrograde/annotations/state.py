@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.entry import LABELS, STATES, Entry, Kind, Origin
-from nephrograde.annotations.voxels import CHANGED
 from nephrograde.files import write_rows
 
 if TYPE_CHECKING:
@@ -36,10 +35,7 @@ class PatientLabels:
 
     Attributes:
         patient_id: The patient.
-        phases: For each phase the entries that count, by kind; a phase without labels is missing. That of a mask is
-            the last one about it.
-        strokes: For each phase with a mask the entries that it consists of, in the order in which they apply: later
-            ones replace the slices that they contain. The first one may be a whole mask.
+        phases: For each phase the entries that count, by kind; a phase without labels is missing.
         comment: On the patient as a whole, or on phases, in the order of the journal.
         is_done: Whether the reader has finished with the patient.
         active_s: Seconds of activity of all entries, also of those that were taken back.
@@ -50,7 +46,6 @@ class PatientLabels:
 
     patient_id: str
     phases: Mapping[str, Mapping[Kind, Entry]] = field(default_factory=dict)
-    strokes: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     comment: str = ""
     is_done: bool = False
     active_s: float = 0.0
@@ -79,11 +74,7 @@ class PatientLabels:
         """
         own = self.phases.get(phase, {})
         given = own or self.phases.get("", {})
-        said = [
-            (entry.at, kind)
-            for kind, entry in given.items()
-            if entry.origin is not Origin.CARRIED and not entry.is_refusal
-        ]
+        said = [(entry.at, kind) for kind, entry in given.items() if entry.origin is not Origin.CARRIED]
         last = max(said)[1] if said else None
         return last.value if last in STATES else ""
 
@@ -93,7 +84,7 @@ def replay(entries: Iterable[Entry]) -> dict[str, PatientLabels]:
 
     Undo takes back the last change of the patient (of the phase, if it names one) that is still there, or the one whose
     id is its value; redo restores what was taken back last, as long as nothing has been changed since. Of two entries
-    that do not know of each other, the later counts; of two strokes of a mask, on the slices that both have changed.
+    that do not know of each other, the later counts.
 
     Args:
         entries: In the order of the journal.
@@ -140,19 +131,17 @@ def result_columns(phases: Iterable[str]) -> list[str]:
 
 
 def write_result(
-    result_path: Path,
-    labels: Mapping[str, PatientLabels],
-    *,
-    phases: Sequence[str] = (),
-    mask_names: Mapping[tuple[str, str], str],
+    result_path: Path, labels: Mapping[str, PatientLabels], *, phases: Sequence[str] = (), masks_dir: Path
 ) -> None:
     """Write the table of labels as a whole: one row per patient, with the columns of a cohort table.
+
+    A mask is given by its path from the folder of the table.
 
     Args:
         result_path: The table, ``<reader>.csv``.
         labels: What :func:`replay` returns.
         phases: Phases that have columns in any case.
-        mask_names: The path of each mask from the folder of the table, by patient and phase.
+        masks_dir: The folder of the masks.
 
     Raises:
         WriteError: It cannot be written; the earlier one is still there.
@@ -163,7 +152,8 @@ def write_result(
         row: dict[str, object] = {"patient_id": patient.patient_id}
         for phase in shown:
             row |= {f"{phase}_{kind.value}": patient.value(phase, kind) for kind in LABELS}
-            row[f"{phase}_mask"] = mask_names.get((patient.patient_id, phase), row[f"{phase}_mask"])
+            if mask := patient.value(phase, Kind.MASK):
+                row[f"{phase}_mask"] = f"{masks_dir.name}/{mask}"
             row[f"{phase}_state"] = patient.state(phase)
         rows.append(row | {"comment": patient.comment, "seconds": f"{patient.active_s:.1f}"})
     write_rows(result_path, result_columns(shown), rows)
@@ -172,25 +162,20 @@ def write_result(
 def _labels(patient_id: str, entries: Sequence[Entry]) -> PatientLabels:
     changes = {entry.id: entry for entry in entries if entry.kind.is_change}
     undone = _Undone()
-    undone.see_all(entries, changes)
+    for entry in entries:
+        undone.see(entry, changes)
     counting = [entry for entry in changes.values() if entry.id not in undone.ids]
-    before = _seen_by(changes)
-    covered = _covered(before, counting)
+    covered = _covered(changes, counting)
     heads: dict[tuple[str, Kind], list[Entry]] = defaultdict(list)
     for entry in counting:
         if entry.id not in covered:
             heads[entry.phase, entry.kind].append(entry)
     phases: dict[str, dict[Kind, Entry]] = {}
-    strokes: dict[str, tuple[Entry, ...]] = {}
     conflicts = []
     comments = []
     is_done = False
     for (phase, kind), same in heads.items():
         entry = max(reversed(same), key=lambda one: one.at)  # of equals, the last in the journal
-        if kind is Kind.MASK:
-            made_of = _strokes([one for one in counting if one.key == entry.key], changes, before)
-            entry = made_of[-1]
-            strokes |= {phase: tuple(made_of)} if _is_mask(entry) else {}
         if len({one.value for one in same}) > 1:
             conflicts.append(Conflict(phase, kind, entry, tuple(one for one in same if one is not entry)))
         if kind is Kind.COMMENT:
@@ -202,7 +187,6 @@ def _labels(patient_id: str, entries: Sequence[Entry]) -> PatientLabels:
     return PatientLabels(
         patient_id=patient_id,
         phases=phases,
-        strokes=strokes,
         comment="\n".join(comments),
         is_done=is_done,
         active_s=sum(entry.active_s for entry in entries),
@@ -219,11 +203,6 @@ class _Undone:
         self.ids: set[str] = set()
         self.redoable: list[str] = []
         self.seen: list[str] = []
-
-    def see_all(self, entries: Iterable[Entry], changes: Mapping[str, Entry]) -> None:
-        """Take in the entries of the journal, in its order."""
-        for entry in entries:
-            self.see(entry, changes)
 
     def see(self, entry: Entry, changes: Mapping[str, Entry]) -> None:
         """Take in the next entry of the journal."""
@@ -256,8 +235,8 @@ class _Undone:
         return next((one for one in reversed(list(changes)) if one not in self.ids), "")
 
 
-def _seen_by(changes: Mapping[str, Entry]) -> dict[str, list[str]]:
-    """For each entry those that its author had seen: what it follows, and the last earlier one of its own tab."""
+def _covered(changes: Mapping[str, Entry], counting: Iterable[Entry]) -> set[str]:
+    """Find the entries that the author of a later one had seen: those it follows, and earlier ones of its own tab."""
     before: dict[str, list[str]] = {}
     last_of_tab: dict[tuple[object, str], str] = {}
     for entry in changes.values():
@@ -267,11 +246,6 @@ def _seen_by(changes: Mapping[str, Entry]) -> dict[str, list[str]]:
             followed += [last_of_tab[tab]] if tab in last_of_tab else []
             last_of_tab[tab] = entry.id
         before[entry.id] = followed
-    return before
-
-
-def _covered(before: Mapping[str, list[str]], counting: Iterable[Entry]) -> set[str]:
-    """Find the entries that the author of a later one had seen, directly or through others."""
     covered: set[str] = set()
     waiting = [earlier for entry in counting for earlier in before[entry.id]]
     while waiting:
@@ -280,19 +254,3 @@ def _covered(before: Mapping[str, list[str]], counting: Iterable[Entry]) -> set[
             covered.add(one)
             waiting += before[one]
     return covered
-
-
-def _strokes(
-    counting: Sequence[Entry], changes: Mapping[str, Entry], before: Mapping[str, list[str]]
-) -> Sequence[Entry]:
-    """Order the entries about a mask by time, but none before one that its author had seen; from the last whole one."""
-    times: dict[str, str] = {}
-    for entry in changes.values():
-        times[entry.id] = max([entry.at, *(times[one] for one in before[entry.id])])
-    ordered = sorted(counting, key=lambda one: times[one.id])
-    first = max((n for n, one in enumerate(ordered) if not one.value.startswith(f"{CHANGED} ")), default=0)
-    return ordered[first:] if len(ordered) == first + 1 or _is_mask(ordered[first]) else ordered[first + 1 :]
-
-
-def _is_mask(entry: Entry) -> bool:
-    return bool(entry.value) and not entry.is_refusal

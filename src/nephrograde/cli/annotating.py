@@ -150,7 +150,7 @@ def _export(settings: CohortSettings, folder: Path, options: AnnotateOptions) ->
             say(t("Not in the table: {n} annotated patients ({names}).", n=len(made.unknown), names=names), err=True)
         say(t("Table: {path}", path=made.path), err=options.as_json)
         return
-    n_masks = sum(given.get("mask_path") is not None for given in annotations.labels.values())
+    n_masks = sum("mask_path" in given for given in annotations.labels.values())
     with progress("Writing masks", n_masks) as advance:
         done = export_masks(settings, annotations, options.to or base, advance=advance)
     for one in done.failed:

@@ -34,8 +34,6 @@ _STATE_RULE: Final = 'Write "none" (no tumour), "unusable" (cannot be judged), o
 _RULES: Final = {"point": POINT_RULE, "box": BOX_RULE, "slice": SLICE_RULE, "state": _STATE_RULE}
 _KINDS: Final = ("point", "box", "slice", "mask", "state")
 _STATES: Final = ("none", "unusable")
-_REFUSED: Final = "none"
-"""What the cell of a mask says if the reader has refused that of the cohort table."""
 _LISTED = 10  # problems of one kind, and patients in a message
 
 
@@ -45,8 +43,7 @@ class Annotations:
 
     Attributes:
         name: The name of the file.
-        labels: For each patient and phase the fields of a :class:`~nephrograde.cohort.case.Scan` that are given; None
-            as the path of a mask if the reader has refused that of the cohort table.
+        labels: For each patient and phase the fields of a :class:`~nephrograde.cohort.case.Scan` that are given.
         patients: All patients of the file, also those without a label.
     """
 
@@ -176,7 +173,7 @@ def annotate_cohort(cohort: Cohort, annotations: Annotations) -> tuple[Cohort, l
                 scan, state=state, point=None, box=None, slice_place=None, mask_path=None
             )
             continue
-        n_labels += sum(value is not None for value in places.values())
+        n_labels += len(places)
         n_replaced += sum(getattr(scan, name) not in {None, value} for name, value in places.items())
         joined.setdefault(patient, {})[phase] = dataclasses.replace(scan, **places)  # type: ignore[arg-type]
     note = f"{annotations.name}: {n_labels} labels on {n_scans} scans; {n_replaced} replace others of the table."
@@ -193,8 +190,7 @@ def _given(cells: Mapping[str, str]) -> Iterator[tuple[tuple[str, str, str], str
     for heading, cell in cells.items():
         phase, _, kind = heading.rpartition("_")
         text = cell.strip()
-        is_said = kind == "state" or not is_nothing(text) or (kind == "mask" and text.casefold() == _REFUSED)
-        if phase and kind in _KINDS and not is_blank(text) and is_said:
+        if phase and kind in _KINDS and not is_blank(text) and (kind == "state" or not is_nothing(text)):
             yield (heading, phase, kind), text
 
 
@@ -209,7 +205,7 @@ def _counted(found: Mapping[str, list[Problem]], table_name: str) -> Iterator[Pr
 
 def _read_cell(kind: str, text: str, *, base_dir: Path) -> tuple[str, object]:
     if kind == "mask":
-        return "mask_path", None if text.casefold() == _REFUSED else base_dir / text.replace("\\", "/")
+        return "mask_path", base_dir / text.replace("\\", "/")
     if kind == "state":
         if text.casefold() not in _STATES:
             raise PlaceError(f"{text!r} is not a state. {_STATE_RULE}")

@@ -188,7 +188,6 @@ def write_image(
     spacing_mm: Triple,
     origin_mm: Triple = (0.0, 0.0, 0.0),
     direction: Matrix | None = None,
-    note: str = "",
 ) -> None:
     """Write an image or a mask to one file, atomically.
 
@@ -198,7 +197,6 @@ def write_image(
         spacing_mm: Distance between voxel centres along each axis, mm.
         origin_mm: Position of the first voxel's centre, LPS, mm.
         direction: Column ``a`` is the unit vector along axis ``a`` (LPS); the patient's axes by default.
-        note: What the description in the header of a NIfTI file says, at most 79 characters of ASCII.
 
     Raises:
         VolumeError: With code "file-kind" for another ending, "file-unwritable" if the file cannot be written.
@@ -211,8 +209,6 @@ def write_image(
     image.SetSpacing(spacing_mm)
     image.SetOrigin(origin_mm)
     image.SetDirection((np.eye(3) if direction is None else direction).ravel().tolist())
-    if note:
-        image.SetMetaData("ITK_FileNotes", note)
     temporary_path = temporary_beside(image_path)
     try:
         image_path.parent.mkdir(parents=True, exist_ok=True)

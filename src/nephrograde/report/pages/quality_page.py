@@ -229,7 +229,6 @@ def _meaning(code: str) -> str:
         "mask-air": t("air inside the tumour mask"),
         "mask-body": t("a mask of the body"),
         "mask-border": t("a tumour mask that touches the edge of the image"),
-        "mask-changed": t("a drawn mask that was changed with another program"),
         "mask-elsewhere": t("a tumour mask with the image’s size but another geometry"),
         "mask-empty": t("an empty tumour mask"),
         "mask-fat": t("fat inside the tumour mask"),

@@ -10,11 +10,9 @@ import numpy as np
 import SimpleITK
 
 from nephrograde.errors import VolumeError
-from nephrograde.volume.finding import Fault
 from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.labels import Label, choose_labels, find_names_file, read_names
 from nephrograde.volume.masks.marks import Marks, nothing_marked, turn
-from nephrograde.volume.masks.stamp import Stamp, read_stamp
 from nephrograde.volume.overlay import bounding_box
 from nephrograde.volume.silence import silenced
 from nephrograde.volume.stored import read_stored
@@ -37,13 +35,6 @@ _SAME_SHARE = 0.5
 """Fraction of neighbouring voxels with one number, from which many numbers are labels: more than 0.9 in label maps,
 next to nothing in an image with noise."""
 
-_CHANGED = Fault(
-    "mask-changed",
-    "warning",
-    "was drawn on the annotation page, and has been changed with another program since.",
-    "It is used as it is. Draw the change on the page, if the journal is to contain it.",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
@@ -56,8 +47,7 @@ class _Segment:
 def read_label_map(mask_path: Path, label: str = "") -> Marks:
     """Read a mask that stores one number per voxel.
 
-    A number above 0 is a label. In a mask of fractions, anything above 0.5 is marked, and there is one label. A mask
-    that was drawn on the annotation page contains nothing but the tumour, so that ``label`` does not matter.
+    A number above 0 is a label. In a mask of fractions, anything above 0.5 is marked, and there is one label.
 
     Args:
         mask_path: Anything :func:`~nephrograde.volume.stored.read_stored` reads, or a ``.seg.nrrd`` of any number of
@@ -87,16 +77,14 @@ def read_label_map(mask_path: Path, label: str = "") -> Marks:
     numbers = _numbers(values, marked)
     present = tuple(Label(number) for number in numbers)
     used = present
-    stamp = read_stamp(mask_path)
-    if label and stamp is None:
+    if label:
         names_path = find_names_file(mask_path)
         names = read_names(names_path) if names_path else {}
         present = tuple(Label(number, (names[number],) if number in names else ()) for number in numbers)
         used = choose_labels(present, label)
     if used != present:
         marked = np.isin(values, [one.number for one in used])
-    is_changed = stamp is not None and Stamp.of(marked, stamp.key) != stamp
-    return Marks(*turn(marked, native), present, used, native=native, faults=(_CHANGED,) if is_changed else ())
+    return Marks(*turn(marked, native), present, used, native=native)
 
 
 def _numbers(values: VolumeArray, marked: MaskArray) -> tuple[int, ...]:

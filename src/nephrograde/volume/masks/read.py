@@ -36,9 +36,8 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
 
     Returns:
         The marks; ``mask`` has the shape of ``volume.values``, or is None if the file contains only points. Its
-        ``faults`` hold "mask-changed" if it was drawn on the annotation page and changed since, "mask-elsewhere" if a
-        mask with the matrix of the image lies elsewhere by its header, and "mask-body" or "mask-kidneys" if it marks
-        these in place of a tumour.
+        ``faults`` hold "mask-elsewhere" if a mask with the matrix of the image lies elsewhere by its header, and
+        "mask-body" or "mask-kidneys" if it marks these in place of a tumour.
 
     Raises:
         VolumeError: As in reading an image; "mask-empty" if nothing is marked, "mask-outside" if everything that is
@@ -60,7 +59,7 @@ def read_marks(mask_path: Path, volume: Volume, label: str = "") -> Marks:
             return marks
         mask = _over(marks.mask, marks.grid, grid)
         require_foreground(mask)
-        faults = [*marks.faults, *check_placement(marks, mask, volume), *check_extent(mask, volume)]
+        faults = [*check_placement(marks, mask, volume), *check_extent(mask, volume)]
         return replace(marks, mask=mask, grid=grid, faults=tuple(faults))
 
 
