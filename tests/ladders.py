@@ -26,6 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+ALL_ARMS: tuple[dict[str, Any], ...] = (
+    {"name": "kidneys", "supervision": "none", "slices": 3},
+    {"name": "whole", "supervision": "slice", "slices": 1},
+    {"name": "click-1", "supervision": "point", "slices": 1},
+    {"name": "click-1-near", "supervision": "point", "slices": 1, "neighbours": 2},
+    {"name": "boxed-1", "supervision": "box", "slices": 1},
+    {"name": "boxed-3", "supervision": "box", "slices": 3},
+    {"name": "boxed", "supervision": "box"},
+    {"name": "drawn", "supervision": "mask"},
+)
+"""Arms of every level, and several networks of one."""
 ARMS: tuple[dict[str, Any], ...] = (
     {"name": "click-1", "supervision": "point", "slices": 1},
     {"name": "click-3", "supervision": "point", "slices": 3},

@@ -15,6 +15,7 @@ from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.cohort.origin import Origin, read_origin
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
+from nephrograde.evaluation.attention import TumourAttention
 from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
@@ -111,6 +112,7 @@ class Results:
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
     increments: tuple[Increment, ...]
+    attention: tuple[TumourAttention, ...]
     repeats: tuple[RepeatedAuc, ...]
     procedures: tuple[ProcedureComparison, ...]
     ladder: tuple[LadderRow, ...]
@@ -174,6 +176,7 @@ class Results:
             net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             increments=table(RunPart.INCREMENT, Increment),
+            attention=table(RunPart.ATTENTION, TumourAttention),
             repeats=table(RunPart.REPEATS, RepeatedAuc),
             procedures=table(RunPart.PROCEDURES, ProcedureComparison),
             ladder=table(RunPart.LADDER, LadderRow),

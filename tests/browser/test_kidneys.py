@@ -24,10 +24,10 @@ def phantom(tmp_path_factory):
     patient = cohort_patients(PhantomSettings(patients=2, phases=("np",), seed=11))[0]
     body = draw_body(patient, seed=11)
     scan = scan_patient(patient, body, phase="np", matrix_px=144, seed=11)
-    place = {"spacing_mm": scan.spacing_mm, "origin_mm": scan.origin_mm}
-    write_image(scan.values_hu.T, folder / "np-1.nii", **place)
-    write_image(np.full_like(scan.values_hu.T, -1000) + np.arange(144, dtype=np.int16)[:, None, None],
-                folder / "np-2.nii", **place)  # fmt: skip
+    both = scan.values_hu.T
+    without = np.full_like(both, -1000) + np.arange(144, dtype=np.int16)[:, None, None]
+    for name, values in (("np-1", both), ("np-2", without)):
+        write_image(values, folder / f"{name}.nii", spacing_mm=scan.spacing_mm, origin_mm=scan.origin_mm)
     (folder / "cohort.csv").write_text("patient_id,np_image\nP1,np-1.nii\nP2,np-2.nii\n", encoding="utf-8")
     listening = open_socket("127.0.0.1", 0)
     access = Access("127.0.0.1", listening.getsockname()[1])

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 class LadderRow:
     """One model in one split: a row of ``statistics/ladder.csv``.
 
-    ``auc`` with ``low`` and ``high`` is that of ``estimates.csv``. ``minutes`` are those of annotation per patient;
-    ``minutes_n`` counts the patients that they were measured on. ``difference`` is the AUC minus that of ``reference``,
-    on the patients that both scored (``n_compared``), with its two-sided 95 % interval; ``p_not_worse`` tests whether
-    the model is not worse by ``margin`` or more, and ``p_adjusted`` is adjusted over the ``family_size`` tests of the
-    split. ``verdict`` is "not-worse", "worse", "undecided" or says why it is withheld; it is None for the reference.
+    ``dimensions``, ``slices`` and ``neighbours`` describe the network: on that many slices, with the neighbours of each
+    as channels. ``auc`` with ``low`` and ``high`` is that of ``estimates.csv``. ``minutes`` are those of annotation per
+    patient; ``minutes_n`` counts the patients that they were measured on. ``difference`` is the AUC minus that of
+    ``reference``, on the patients that both scored (``n_compared``), with its two-sided 95 % interval; ``p_not_worse``
+    tests whether the model is not worse by ``margin`` or more, and ``p_adjusted`` is adjusted over the ``family_size``
+    tests of the split. ``verdict`` is "not-worse", "worse", "undecided" or says why it is withheld; it is None for the
+    reference.
     NaN means "not computed".
     """
 
@@ -54,6 +56,7 @@ class LadderRow:
     phase: str
     dimensions: int
     slices: int | None
+    neighbours: int
     split: str
     minutes: float
     minutes_source: MinutesSource
@@ -150,6 +153,7 @@ def _place(
         phase=phase,
         dimensions=arm.dimensions,
         slices=arm.slices,
+        neighbours=arm.neighbours,
         split=split,
         minutes=cost.value,
         minutes_source=cost.source,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.repeat import Repeat, repeats_of_split
 from nephrograde.errors import RunError
+from nephrograde.evaluation.attention import TumourAttention, attention_on_tumours
 from nephrograde.evaluation.baseline import (
     clinical_predictors,
     fit_baseline,
@@ -29,6 +30,7 @@ from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.tables import write_table
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
+from nephrograde.fit.attention import read_attention
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
 from nephrograde.run.seal import fold_digests, renew_seal, seal_fold
 from nephrograde.run.stage import current_record, run_stage, written_together
@@ -108,11 +110,14 @@ def evaluate_models(
         stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
         write_scores(stacks.scores, run.stacked_path)
         write_table(stacks.increments, Increment, run.increment_path)
+        attention = [row for row in _attention(study, fitted, run) if row.split == "oof" or reason is not None]
+        write_table(attention, TumourAttention, run.attention_path)
         repeated = score_repeats(study, cohort, split, fitted=repeats, baselines=baselines)
         _write_repeats([RepeatScores(Repeat(), split, scores), *repeated], study, run, with_test=reason is not None)
 
     predictions = [fold.predictions_path for fold in itertools.chain(folds, *repeats.values())]
-    inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions]
+    weights = [fold.attention_path for fold in folds if fold.attention_path.exists()]
+    inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions, *weights]
     settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
@@ -236,6 +241,20 @@ def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Pred
     if name == "radiomics":
         return radiomics_predictors(read_features(run.features_path))
     return measured_predictors("size" if name == "size" else "volume", cohort, read_prepared(run).regions)
+
+
+def _attention(study: Study, fitted: Sequence[FoldFolder], run: RunFolder) -> list[TumourAttention]:
+    """How often the networks that pool by attention look at the tumour."""
+    from nephrograde.sample.prepare import read_prepared
+
+    found = []
+    for model, arm, phase in study.models():
+        paths = [fold.attention_path for fold in fitted if fold.model == model and fold.attention_path.exists()]
+        if paths:
+            weights = [weight for path in paths for weight in read_attention(path)]
+            meets = read_prepared(run).tumour_rows(arm.name, phase)
+            found += attention_on_tumours(model, weights, meets, confidence=study.evaluate.confidence)
+    return found
 
 
 def _on_complete_cases(

@@ -26,10 +26,12 @@ _COUNTS = frozenset(
         *("n", "n_high", "part", "whole", "replicates", "caution_value", "only_a", "only_b", "dropped_a"),
         *("dropped_b", "family_size", "patients_needed", "tested_groups", "detectable"),
         *("drawing", "seed", "n_learn", "degrees", "folds", "drawings"),
-        *("minutes", "minutes_n", "hours", "n_compared", "slices"),
+        *("minutes", "minutes_n", "hours", "n_compared", "slices", "neighbours", "n_met"),
     }
 )
-_SHARES = frozenset({"confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at", "share"})
+_SHARES = frozenset(
+    {"confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at", "share", "by_chance"}
+)
 _PROPORTIONS = frozenset(
     {
         *("auc", "auc_delong", "auc_bootstrap", "auc_lesions", "auc_on_complete", "auc_complete_cases", "accuracy"),

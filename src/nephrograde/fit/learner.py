@@ -10,6 +10,7 @@ import torch
 
 from nephrograde.fit.sampling import batch_size_of, batches, places_of, steps_per_epoch
 from nephrograde.model.network import Network, build_network, score
+from nephrograde.model.pooling import even_bias
 from nephrograde.model.resnet import SlicedMaxPool3d
 from nephrograde.model.weights import load_initial, shortcut_of
 
@@ -72,6 +73,8 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
         )
     if job.initial is not None:
         load_initial(network, job.initial)
+    pictures = len(job.bags(job.learn).images) / len(job.learn.patient_ids)
+    torch.nn.init.constant_(network.resnet.get_parameter("fc.bias"), even_bias(job.fit.pooling, pictures))
     if fabric.device.type == "cuda" and job.dimensions == 3:
         network.arrange(torch.channels_last_3d)  # what tensor cores read
         network.resnet.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there

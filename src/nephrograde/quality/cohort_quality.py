@@ -27,6 +27,8 @@ SHARED_SLICES = 3
 PLACEHOLDER_FROM = 6
 """A UID, or a name with birth date, shared by this many patients is a placeholder from de-identification."""
 MIXED_THICKNESS_FROM = 2.0
+APART_MM = 60.0
+"""A tumour moves by up to 40 mm with the breath, and readers choose slices 20 mm apart."""
 _GRADES = (1, 2, 3, 4)
 
 
@@ -84,8 +86,8 @@ def examine_cohort(
     Returns:
         The scans' faults as findings, and those of the cohort: "kidney-not-found" (a warning, if an arm of the study is
         given no place), "duplicate-image" (fatal: it would leak from training
-        to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel" and
-        "mixed-thickness" (warnings).
+        to test) and "duplicate-phase" (fatal), "patient-twice", "patient-mixed", "uid-placeholder", "mixed-kernel",
+        "mixed-thickness" and "places-apart" (warnings).
     """
     order = [(case.patient_id, phase) for case in cohort.cases for phase in cohort.phases if phase in case.scans]
     keys = [key for key in order if key in qualities]
@@ -212,13 +214,19 @@ def _patients_twice(keys: Sequence[ScanKey], marks: Mapping[ScanKey, PersonMarks
 
 
 def _mixed_scans(patient_id: str, own: Mapping[str, ScanQuality]) -> Iterator[Finding]:
-    """Report phases of one patient that were reconstructed in different ways."""
+    """Report phases of one patient that were reconstructed or annotated in different ways."""
     kernels = {phase: "/".join(quality.kernels) for phase, quality in own.items() if quality.kernels}
     if len(set(kernels.values())) > 1:
         listed = ", ".join(f"{phase} {kernel}" for phase, kernel in kernels.items())
         message = f"the phases were reconstructed with different kernels ({listed})."
         remedy = "Choose series of one kernel, the soft one, if there are such."
         yield Finding(patient_id, "", "", "mixed-kernel", "warning", message, remedy)
+    heights_mm = {phase: quality.place_z_mm for phase, quality in own.items() if quality.place_z_mm is not None}
+    if heights_mm and max(heights_mm.values()) - min(heights_mm.values()) > APART_MM:
+        listed = ", ".join(f"{phase} {height:.0f} mm" for phase, height in heights_mm.items())
+        message = f"the annotations of the phases lie at very different heights ({listed})."
+        remedy = "See that each was made on its own series: slices are numbered differently in each phase."
+        yield Finding(patient_id, "", "", "places-apart", "warning", message, remedy)
     steps_mm = {p: quality.spacing_mm[2] for p, quality in own.items() if quality.is_readable and quality.is_volume}
     if steps_mm and max(steps_mm.values()) >= MIXED_THICKNESS_FROM * min(steps_mm.values()):
         listed = ", ".join(f"{phase} {step:g} mm" for phase, step in steps_mm.items())

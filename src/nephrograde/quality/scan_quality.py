@@ -48,6 +48,7 @@ class ScanQuality:
         kidney_level: Index of the slice in the middle of the kidneys, if they were found.
         supervision: The kinds of annotation that can be used, among "slice", "point", "box" and "mask".
         is_volume: False for exported pictures, which only arms on slices can use.
+        place_z_mm: Height of the annotation (LPS, mm), if there is one that can be used.
         has_kidneys: Whether kidneys were found or are marked in a mask of the table, for arms that are given no place.
     """
 
@@ -61,6 +62,7 @@ class ScanQuality:
     supervision: tuple[str, ...] = ()
     is_volume: bool = True
     has_kidneys: bool = False
+    place_z_mm: float | None = None
 
     @property
     def is_readable(self) -> bool:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nephrograde.volume.finding import Finding
     from nephrograde.volume.volume import Volume
 
-CHECKS = 6
+CHECKS = 7
 """Raised whenever the same scan would give other faults or another picture, so that no old record is read."""
 MOST_THREADS = 8
 """Each thread holds a scan and its copies in memory."""
@@ -152,6 +152,9 @@ def _examine(scan: Scan, study: Study) -> tuple[ScanQuality, bytes]:
         quality = replace(quality, has_kidneys=fault is None)
     quality = replace(quality, faults=(*quality.faults, *further), supervision=tuple(given))
     k = _slice_shown(places, volume, mask, quality)
+    if given:
+        x, y, _ = volume.grid.size
+        quality = replace(quality, place_z_mm=volume.to_mm(((x - 1) / 2, (y - 1) / 2, k))[2])
     picture = thumbnail_png(
         volume.values[:, :, k].T,
         pixel_mm=(volume.spacing_mm[1], volume.spacing_mm[0]),
@@ -227,6 +230,7 @@ def _from_record(record: dict[str, Any]) -> ScanQuality:
         supervision=tuple(record["supervision"]),
         is_volume=record["is_volume"],
         has_kidneys=record["has_kidneys"],
+        place_z_mm=record["place_z_mm"],
     )
 
 

@@ -261,6 +261,11 @@ class RunFolder:
         return self.statistics_dir / "increment.csv"
 
     @property
+    def attention_path(self) -> Path:
+        """How often the networks with attention look at the tumour."""
+        return self.statistics_dir / "attention.csv"
+
+    @property
     def repeats_path(self) -> Path:
         """The AUC of every fold and of the test patients in every repeat."""
         return self.statistics_dir / "repeats.csv"

@@ -308,6 +308,7 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
         run.net_benefit_path,
         run.subgroups_path,
         run.increment_path,
+        run.attention_path,
         run.repeats_scores_path,
         run.repeats_path,
         run.procedures_path,

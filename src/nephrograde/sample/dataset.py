@@ -163,7 +163,7 @@ def open_region(region_path: Path) -> npt.NDArray[np.float16]:
         region_path: The ``.npy`` file.
 
     Returns:
-        ``(slice, 1, y, x)`` or ``(1, channel, x, y, z)``.
+        ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``.
 
     Raises:
         RunError: The file is missing, cut short, or not a region.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_NAME_CHARACTERS = 255
 """Longer names of files do not exist, and asking for one is an error of the system."""
-RECORD = 4
+RECORD = 5
 """Raised whenever the same scan would give another record of it, such as other findings, from the same regions."""
 
 
@@ -45,7 +45,8 @@ class Region:
     """One arm's prepared region of one scan; ``file`` is in the run's ``volumes`` folder.
 
     ``slices`` and ``center_mm`` (LPS) are text as in ``regions.csv``: ``12;17;20`` and ``x,y,z``. The tumour's
-    volume (ml) and largest axial diameter (mm) are known only if a mask was drawn on this very scan.
+    volume (ml) and largest axial diameter (mm) are known only if a mask was drawn on this very scan, and so is
+    ``tumour_rows``, like ``1;0;1``: which slices show the tumour. It is empty for boxes, too.
     """
 
     patient_id: str
@@ -56,6 +57,7 @@ class Region:
     center_mm: str
     tumour_volume_ml: float | None
     tumour_diameter_mm: float | None
+    tumour_rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,14 @@ class Prepared:
             region.patient_id: _numbers(region.slices)
             for region in self.regions
             if region.arm == arm and region.phase == phase
+        }
+
+    def tumour_rows(self, arm: str, phase: str) -> dict[str, tuple[bool, ...]]:
+        """Return which slices show the tumour by patient id, for one model; only patients where that is known."""
+        return {
+            region.patient_id: _flags(region.tumour_rows)
+            for region in self.regions
+            if region.arm == arm and region.phase == phase and region.tumour_rows
         }
 
 
@@ -142,6 +152,7 @@ def read_prepared(run: RunFolder) -> Prepared:
                 slices=";".join(map(str, _numbers(row["slices"]))),
                 tumour_volume_ml=finite(row["tumour_volume_ml"]) if row["tumour_volume_ml"] else None,
                 tumour_diameter_mm=finite(row["tumour_diameter_mm"]) if row["tumour_diameter_mm"] else None,
+                tumour_rows=";".join(str(int(met)) for met in _flags(row["tumour_rows"])),
             )
             for row in read_rows(run.regions_path, Region.__dataclass_fields__)
         ]
@@ -156,6 +167,13 @@ def read_prepared(run: RunFolder) -> Prepared:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(";")) if text else ()
+
+
+def _flags(text: str) -> tuple[bool, ...]:
+    flags = _numbers(text)
+    if not set(flags) <= {0, 1}:
+        raise ValueError(f"{text} does not say which slices show the tumour")
+    return tuple(flag == 1 for flag in flags)
 
 
 def is_region_file(run: RunFolder, name: str) -> bool:
@@ -307,6 +325,7 @@ def _cut_arm(patient_id: str, views: Views, arm: Arm, region_path: Path) -> Regi
         center_mm=",".join(f"{value:.2f}" for value in center_mm),
         tumour_volume_ml=volume_ml,
         tumour_diameter_mm=diameter_mm,
+        tumour_rows=";".join(str(int(met)) for met in views.meetings(arm)),
     )
 
 

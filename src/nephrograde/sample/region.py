@@ -10,7 +10,8 @@ import numpy as np
 
 from nephrograde.sample.human_error import EXACT
 from nephrograde.sample.kidneys import find_kidneys, require_kidneys
-from nephrograde.sample.slices import cut_slices
+from nephrograde.sample.meeting import rows_meeting
+from nephrograde.sample.slices import cut_slices, slices_of, width_of
 from nephrograde.sample.target import find_target
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
@@ -71,6 +72,22 @@ class Views:
             mask = self.scanned.mask if arm.supervision is Supervision.MASK else None
             pictures, slices = [cut_tumour(volume, mask, one, image=image, window=window) for one in targets], ()
         return np.concatenate(pictures), slices, targets[0].center_mm
+
+    def meetings(self, arm: Arm) -> tuple[bool, ...]:
+        """Return for each slice that an arm sees whether its crop shows the tumour.
+
+        Args:
+            arm: An arm whose region can be cut.
+
+        Returns:
+            In the order of the region; empty for boxes, and without a mask that was drawn on this scan.
+        """
+        volume, mask = self.scanned.volume, self.scanned.mask
+        if volume is None or mask is None or self.scanned.size is None or not arm.slices:
+            return ()
+        targets = self._targets(volume, arm)
+        rows = [(k, target.center_on(k)) for target in targets for k in slices_of(target, arm)]
+        return rows_meeting(mask, volume, rows, size_mm=width_of(arm, self.study.image))
 
     def _targets(self, volume: Volume, arm: Arm) -> Sequence[Target]:
         scan = self.scanned.scan

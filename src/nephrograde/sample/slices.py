@@ -49,6 +49,26 @@ def choose_slices(first: int, last: int, annotated: int, count: int) -> tuple[in
     return tuple(sorted(set(middles.tolist())))
 
 
+def slices_of(target: Target, arm: Arm) -> tuple[int, ...]:
+    """Return the slices that an arm sees of a tumour or a kidney.
+
+    Args:
+        target: Where it is.
+        arm: How many slices it asks for.
+    """
+    return choose_slices(target.first_slice, target.last_slice, target.annotated_slice, arm.slices or 1)
+
+
+def width_of(arm: Arm, image: ImageSettings) -> float:
+    """Return the edge length of an arm's slices, in mm.
+
+    Args:
+        arm: Its level of supervision says whether a place in the plane is known.
+        image: The sizes.
+    """
+    return image.whole_mm if arm.supervision is Supervision.SLICE else image.slice_mm
+
+
 def cut_slices(
     volume: Volume, target: Target, arm: Arm, *, image: ImageSettings, window: Window
 ) -> tuple[npt.NDArray[np.float16], tuple[int, ...]]:
@@ -65,8 +85,8 @@ def cut_slices(
         Float16 in [0, 1], ``(slice, channel, y, x)``, and the slice numbers. The channels are the slice with its
         neighbours of the scan, from feet to head; where the scan ends, its last slice is repeated.
     """
-    slices = choose_slices(target.first_slice, target.last_slice, target.annotated_slice, arm.slices or 1)
-    size_mm = image.whole_mm if arm.supervision is Supervision.SLICE else image.slice_mm
+    slices = slices_of(target, arm)
+    size_mm = width_of(arm, image)
     top = volume.values.shape[2] - 1
 
     def cut(k: int, center_mm: Triple) -> npt.NDArray[np.float32]:

@@ -90,6 +90,10 @@ and `无` in a cell for a file, a position or a number; in other clinical column
 - `<phase>_slice`: one axial slice through the tumour, `-312.5 mm` or `41 vox`.
   经过肿瘤的一个横断层面，并注明单位。
 
+- `<phase>_kidneys`: a mask of both kidneys with their tumours, for arms of the level "none"; without it, the program
+  searches for them.
+  两侧肾脏及其肿瘤的掩膜，用于 "none" 级别；没有时由程序寻找肾脏。
+
 - `<phase>_pixel_mm`: the pixel size of exported pictures in mm, if known.
   导出图片的像素大小（毫米），可留空。
 

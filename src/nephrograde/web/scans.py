@@ -96,7 +96,7 @@ class Slices:
         Args:
             plane: The plane, along the axes of the image.
         """
-        return self.values.shape[_AXIS[plane]]
+        return int(self.values.shape[_AXIS[plane]])
 
     def slice_bytes(self, number: int, plane: Plane = "axial") -> bytes:
         """One slice, row by row, as little-endian 16-bit values.

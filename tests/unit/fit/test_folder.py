@@ -13,7 +13,7 @@ from nephrograde.fit.folder import FoldFit, Prediction, load_network, read_fold,
 from nephrograde.fit.history import Epoch
 from nephrograde.fit.loop import fit_fold
 from nephrograde.run.fold_folder import FoldFolder
-from nephrograde.run.seal import seal_fold
+from nephrograde.run.seal import fold_digests, seal_fold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,24 @@ def test_round_trip(fold_fit: FoldFit, tmp_path: Path) -> None:
     again = read_fold(tmp_path / "fold-2")
     assert (again.card, again.history, again.predictions) == (fold_fit.card, fold_fit.history, fold_fit.predictions)
     assert all(torch.equal(tensor, fold_fit.weights[name]) for name, tensor in again.weights.items())
+
+
+def test_attention_is_written_read_back_and_sealed(make_job: MakeJob, tmp_path: Path) -> None:
+    fitted = fit_fold(make_job(epochs=1, rows=2, pooling="attention"))
+    slices = {prediction.patient_id: (41, 44) for prediction in fitted.predictions[:-1]}
+    write_fold(fitted, tmp_path / "fold-2", slices=slices)
+    fold = FoldFolder(tmp_path / "fold-2")
+    rows = read_rows(fold.attention_path)
+    assert [row["slice"] for row in rows] == ["41", "44"] * 10 + ["", ""]
+    assert [row["row"] for row in rows] == ["0", "1"] * 11
+    assert read_fold(fold.fold_dir).predictions == fitted.predictions
+    assert fold_digests(fold).keys() == {path.name for path in (*fold.paths, fold.attention_path)}
+    write_fold(fit_fold(make_job(epochs=1)), fold.fold_dir)
+    assert not fold.attention_path.exists()
+    write_fold(fitted, fold.fold_dir)
+    fold.attention_path.write_text("patient_id,split,row,slice,weight\n")
+    with pytest.raises(RunError, match=r"attention\.csv is not the file that nephrograde wrote"):
+        fold_digests(fold)
 
 
 def test_numbers_keep_every_digit(fold_fit: FoldFit, tmp_path: Path) -> None:

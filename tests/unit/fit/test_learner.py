@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ import torch
 
 from nephrograde.fit.learner import Learner, is_finite, learn, load_batch, score_patients, settle, start
 from nephrograde.fit.machine import Machine, make_fabric
+from nephrograde.model.network import score
 from nephrograde.sample.dataset import Bags
+from nephrograde.vocabulary import Pooling
 
 if TYPE_CHECKING:
     from tests.unit.fit.conftest import MakeJob
@@ -94,3 +96,11 @@ def test_scores_are_pooled_by_patient(learner: Learner, make_job: MakeJob) -> No
     p_rows = score_patients(learner, Bags(images, np.ones(len(images), int))).p_high
     assert p_high.tolist() == p_rows.reshape(5, 2).amax(dim=1).tolist()
     assert len(weights) == 0
+
+
+@pytest.mark.parametrize("rule", get_args(Pooling))
+def test_a_patient_starts_at_even_odds(make_job: MakeJob, rule: Pooling) -> None:
+    job = make_job(rows=4, pooling=rule)
+    network = start(make_fabric(Machine("cpu", 1, 1, launched=False), "fp32"), job).network
+    torch.nn.init.zeros_(network.resnet.get_parameter("fc.weight"))
+    assert score(network, job.bags(job.test)).p_high.tolist() == pytest.approx([0.5] * 5, abs=1e-6)

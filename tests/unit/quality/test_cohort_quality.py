@@ -165,6 +165,20 @@ def test_counts_say_what_each_model_can_use() -> None:
     assert numbers["usable", "strong-up"][0] == 4
 
 
+def test_a_slice_that_was_chosen_on_the_grid_of_another_phase_is_suspected() -> None:
+    changed: Changes = {
+        ("P1", "cmp"): {"place_z_mm": -312.0},
+        ("P1", "up"): {"place_z_mm": -152.0},
+        ("P2", "cmp"): {"place_z_mm": -312.0},
+        ("P2", "up"): {"place_z_mm": -270.0},
+        ("P3", "cmp"): {"place_z_mm": 0.0},
+    }
+    found = _examine(changed).findings
+    assert [(one.patient_id, one.phase, one.severity) for one in found if one.code == "places-apart"] == [
+        ("P1", "", "warning")
+    ]
+
+
 def test_arms_without_a_place_use_every_scan_with_kidneys() -> None:
     arms = (
         Arm(name="none", supervision=Supervision.NONE, slices=1),

@@ -168,6 +168,7 @@ def test_a_box_without_area_and_a_slice_of_another_grid_are_named(cohort: Cohort
     point = Box((40.0, 40.0, 5.0), (40.0, 40.0, 9.0), "vox")
     one = _one_scan(cohort, mask_path=None, box=point, slice_place=parse_slice("500 vox"))
     quality = check_quality(one, STUDY, tmp_path)
+    assert quality.scans["SYN-0001", "up"].place_z_mm is None
     fatal = [(finding.code, finding.column) for finding in quality.findings if finding.severity == "fatal"]
     assert fatal == [("annotation-outside", "up_slice"), ("annotation-empty", "up_box")]
     assert quality.scans["SYN-0001", "up"].supervision == ()

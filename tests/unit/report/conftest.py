@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 from tests.unit.report.further import increment_rows, repeated_rows, store_repeats
 
+from nephrograde.evaluation.attention import TumourAttention
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
@@ -304,6 +305,7 @@ def _write_scores(
             )
     run = RunFolder(run_dir)  # each test brings its own rows of these
     write_statistics_table((), Increment, run.increment_path)
+    write_statistics_table((), TumourAttention, run.attention_path)
     write_statistics_table((), RepeatedAuc, run.repeats_path)
     write_statistics_table((), ProcedureComparison, run.procedures_path)
     store_evaluation(run_dir, Scores(tuple(rows)))
@@ -327,6 +329,11 @@ def further_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = RunFolder(build_run(tmp_path_factory.mktemp("further") / "run", build_study()))
     chosen = Results.read(run.run_dir).chosen_network
     write_statistics_table(increment_rows(chosen or ""), Increment, run.increment_path)
+    write_statistics_table(
+        [TumourAttention("weak-3-cmp", "test", 12, 9, 0.75, 0.468, 0.911, 0.5, 0.95)],
+        TumourAttention,
+        run.attention_path,
+    )
     return store_repeats(run.run_dir, repeated_rows())
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort, Scan
-from nephrograde.cohort.place import Box
+from nephrograde.cohort.place import Box, Point
 from nephrograde.errors import RunError
+from nephrograde.files import read_rows, write_rows
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.prepare import prepare_cohort, read_prepared
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
@@ -61,6 +62,7 @@ def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
     )
     weak, strong = prepared.regions
     assert (weak.arm, weak.slices, strong.slices) == ("weak-3", "3;6;8", "")
+    assert (weak.tumour_rows, strong.tumour_rows) == ("1;1;1", "")
     assert weak.tumour_volume_ml == pytest.approx(10 * 10 * 6 * 2 * 2 * 5 / 1000)
     assert np.load(tmp_path / "volumes" / weak.file).shape == (3, 1, 32, 32)
     box = np.load(tmp_path / "volumes" / strong.file)
@@ -69,6 +71,30 @@ def test_each_arm_gets_its_region_and_the_mask_is_measured(tmp_path):
     assert box[0, 0][box[0, 1] == 0].mean() == pytest.approx(200 / 500, abs=0.05)
     assert done == [1]
     assert read_prepared(RunFolder(tmp_path)) == prepared
+
+
+def test_slices_beside_the_tumour_are_known(tmp_path):
+    point = Arm(name="point-5", supervision=Supervision.POINT, slices=5)
+    scan = replace(write_scan(tmp_path, "a"), point=Point((15.0, 17.0, 8.0), "vox"))
+    prepared = prepare_cohort(cohort(P1=scan), study(point), run=RunFolder(tmp_path))
+    (region,) = prepared.regions
+    flags = {int(k): flag for k, flag in zip(region.slices.split(";"), region.tumour_rows.split(";"), strict=True)}
+    assert flags == {k: str(int(3 <= k < 9)) for k in flags}
+    assert set(flags.values()) == {"0", "1"}
+    assert prepared.tumour_rows("point-5", "cmp") == {"P1": tuple(flag == "1" for flag in flags.values())}
+    alone = prepare_cohort(cohort(P1=replace(scan, mask_path=None)), study(point), run=RunFolder(tmp_path))
+    assert alone.tumour_rows("point-5", "cmp") == {}
+
+
+@pytest.mark.parametrize(("column", "text"), [("tumour_rows", "1;2;1"), ("slices", "3;x"), ("tumour_rows", "yes")])
+def test_rows_of_a_damaged_index(tmp_path, column, text):
+    prepare_cohort(cohort(P1=write_scan(tmp_path, "a")), study(), run=RunFolder(tmp_path))
+    path = RunFolder(tmp_path).regions_path
+    rows = read_rows(path)
+    rows[0][column] = text
+    write_rows(path, list(rows[0]), rows)
+    with pytest.raises(RunError, match=r"regions\.csv is damaged"):
+        read_prepared(RunFolder(tmp_path))
 
 
 def test_a_prepared_scan_is_not_read_again(tmp_path):

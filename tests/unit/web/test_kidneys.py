@@ -15,7 +15,7 @@ from nephrograde.errors import VolumeError
 from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patients
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
 from nephrograde.volume.volume import make_volume, write_image
-from nephrograde.web.kidneys import KidneyFinder, find_apart
+from nephrograde.web.kidneys import KidneyFinder, find_apart, marked_centres
 from nephrograde.web.scans import as_slices
 
 SCAN = Scan("np", Path("np.nii"), None, None, None, None)
@@ -55,15 +55,14 @@ def test_marked_kidneys_are_read(tmp_path):
     marks = np.zeros(values.shape, np.uint8)
     marks[14:24, 30:40, 5:25] = 1
     marks[40:50, 30:40, 8:28] = 2
-    place = {"spacing_mm": (5.0, 5.0, 5.0), "origin_mm": (-157.5, -157.5, 0.0)}
     for kept, sides in (({1, 2}, {"right", "left"}), ({2}, {"left"})):
         path = tmp_path / f"{len(kept)}.nii"
-        write_image(np.where(np.isin(marks, list(kept)), marks, 0), path, **place)
+        mask = np.where(np.isin(marks, list(kept)), marks, 0)
+        write_image(mask, path, spacing_mm=(5.0, 5.0, 5.0), origin_mm=(-157.5, -157.5, 0.0))
         scan = replace(SCAN, kidneys_path=path)
-        finder = KidneyFinder(lambda _number, _phase: slices, lambda _number, _phase, scan=scan: scan)
-        known = until_ended(lambda finder=finder: finder.ask(0, ["np"]))
-        assert set(known.centres_mm) == sides
-        assert known.centres_mm["left"] == pytest.approx((65.0, 15.0, 87.5), abs=3)
+        centres_mm = marked_centres(slices, scan)
+        assert set(centres_mm) == sides
+        assert centres_mm["left"] == pytest.approx((65.0, 15.0, 87.5), abs=3)
 
 
 def test_patient_asked_for_last_comes_next_and_phases_in_turn():

@@ -11,10 +11,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
 from nephrograde.report.tables.repeats import has_power_law
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from nephrograde.results import Results
 
+PUBLISHED_TIMES = (MinutesSource.PUBLISHED, MinutesSource.PARTLY_ASSUMED)
 LISTS = ("bossuyt2015", "kocak2023", "collins2024", "tejani2024", "kocak2024", "moons2025")
 """The guidelines behind the flow diagram and the checklists, which every report has."""
 
@@ -108,7 +111,8 @@ def _statistics(run: Results) -> set[str]:
         "wilson1927": bool(found.keys() & set(PROPORTIONS)),
         "youden1950": "youden" in rules,
         "mcnemar1947": bool(compared & set(PROPORTIONS)),
-        "holm1979": bool(compared),
+        **_times(run),
+        "holm1979": bool(compared or run.ladder),
         "schuirmann1987": bool(run.equivalences),
         "brier1950": "brier" in found,
         "vancalster2019": bool(found.keys() & set(CALIBRATION)),
@@ -116,6 +120,16 @@ def _statistics(run: Results) -> set[str]:
         "wolpert1992": bool(run.increments),
     }
     return {key for key, is_used in uses.items() if is_used}
+
+
+def _times(run: Results) -> dict[str, bool]:
+    """Where the published minutes of annotation come from that the ladder uses."""
+    published = {row.supervision for row in run.ladder if row.minutes_source in PUBLISHED_TIMES}
+    return {
+        "bearman2016": Supervision.POINT in published,
+        "papadopoulos2017": Supervision.BOX in published,
+        "cuaj9476": Supervision.MASK in published,
+    }
 
 
 def _data(run: Results) -> list[str]:

@@ -249,6 +249,7 @@ def _meaning(code: str) -> str:
         "patient-mixed": t("two people in one row"),
         "patient-twice": t("one person under two ids"),
         "phase-suspect": t("looks like another phase"),
+        "places-apart": t("annotations of the phases far apart"),
         "pixel-not-square": t("non-square pixels"),
         "pixel-size": t("an unusual pixel size"),
         "scan-unfinished": t("the scan that wrote the table was not finished"),

@@ -24,7 +24,7 @@ from nephrograde.report.tables.paper import Cell
 from nephrograde.report.tables.repeats import repeat_sections
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
-from nephrograde.report.text.numbers import listed, p_value
+from nephrograde.report.text.numbers import decimal, listed, p_value
 from nephrograde.report.text.remarks import caution_words, remark
 from nephrograde.vocabulary import BASELINES
 
@@ -80,6 +80,16 @@ class Subgroups:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionRow:
+    """How often one network looks at the tumour; ``share`` has its interval."""
+
+    model: str
+    n: int
+    share: Cell
+    by_chance: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One opening of the test set."""
 
@@ -105,6 +115,7 @@ class EvidenceSections:
     gain: Gain | None
     increment: IncrementTable | None
     slices: tuple[SliceRow, ...]
+    attention: tuple[AttentionRow, ...]
     equivalence: EquivalenceTable | None
     calibration: tuple[ModelRow, ...]
     opinions: tuple[ModelRow, ...]
@@ -127,6 +138,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
         gain=gain(run),
         increment=increment_table(run),
         slices=slice_rows(run),
+        attention=_attention(run),
         equivalence=equivalence_table(run),
         calibration=_model_rows(run, ("brier", "calibration_intercept", "calibration_slope", "ece")),
         opinions=_model_rows(run, _opinions(run)),
@@ -134,6 +146,14 @@ def evidence_sections(run: Results) -> EvidenceSections:
         subgroups=_subgroups(run),
         repeats=repeat_sections(run),
         ledger=_ledger(run),
+    )
+
+
+def _attention(run: Results) -> tuple[AttentionRow, ...]:
+    return tuple(
+        AttentionRow(row.model, row.n, Cell(row.share, row.low, row.high, row.n_met, row.n), decimal(row.by_chance))
+        for row in run.attention
+        if row.split == run.reported
     )
 
 

@@ -184,7 +184,10 @@ def network_words(row: LadderRow) -> str:
     """
     if row.slices is None:
         return t("3D")
-    return t("2D, one slice") if row.slices == 1 else t("2D, {n} slices", n=row.slices)
+    kind = "2.5D" if row.neighbours else "2D"
+    if row.supervision is Supervision.NONE:
+        return t("{kind}, {n} per kidney", kind=kind, n=row.slices)
+    return t("{kind}, one slice", kind=kind) if row.slices == 1 else t("{kind}, {n} slices", kind=kind, n=row.slices)
 
 
 def _phase_sentences(phase: str, run: Results) -> list[str]:
@@ -258,7 +261,7 @@ def _limits(rungs: Sequence[LadderRow]) -> str:
         t("whether a level without the verdict “not worse” would do with more patients"),
         t("what other training patients would give, because intervals and tests hold for the networks as fitted"),
     ]
-    if len({(row.dimensions, row.slices) for row in rungs}) > 1:
+    if len({(row.dimensions, row.slices, row.neighbours) for row in rungs}) > 1:
         parts.append(t("what the annotation alone does, because the networks differ as well"))
     if any(row.minutes_source not in {MinutesSource.MEASURED, MinutesSource.STUDY} and row.minutes for row in rungs):
         parts.append(t("how long these readers take, because not all minutes were measured in this cohort"))

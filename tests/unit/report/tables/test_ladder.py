@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.ladders import ARMS, Size, build_ladder_run, build_ladder_study
+from tests.ladders import ALL_ARMS, ARMS, Size, build_ladder_run, build_ladder_study
 
 import nephrograde as ng
 from nephrograde.errors import RunError
 from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.evaluation.remarks import Verdict
 from nephrograde.report.figures.ladder import draw_ladder, draw_ladder_curves, spread_apart
+from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.statistical_methods import ladder as ladder_methods
 from nephrograde.report.pages.study_page import write_report
 from nephrograde.report.tables.ladder import ladder, minutes_sources, out_of_fold_rungs
@@ -126,6 +127,21 @@ class TestRows:
         assert ladder(plain) is None
         assert ladder_methods(plain) == ""
 
+    def test_networks_of_all_levels_are_named(self, tmp_path: Path) -> None:
+        study = build_ladder_study(ALL_ARMS, split={"folds": 5})
+        found = ladder(Results.read(build_ladder_run(tmp_path / "run", study, Size(80, 40))))
+        assert found is not None
+        rows = {row.arm: row for row in found.rows[0][1]}
+        assert list(rows) == [arm["name"] for arm in ALL_ARMS]
+        assert [row.network for row in rows.values()][:4] == [
+            "2D, 3 per kidney",
+            "2D, one slice",
+            "2D, one slice",
+            "2.5D, one slice",
+        ]
+        assert rows["kidneys"].minutes == "0"
+        assert {rows[arm].minutes for arm in ("boxed", "boxed-1", "boxed-3")} == {"0.83"}
+
 
 class TestFigures:
     def test_points_behind_the_figures_are_the_rows(self, run: Results) -> None:
@@ -175,6 +191,14 @@ class TestPage:
         assert "3 levels of supervision (point, box and mask)" in text
         assert "margin of 0.05" in text
         assert "Minutes per patient" in text
+
+
+def test_published_minutes_are_cited_where_they_are_used(run: Results, plain: Results) -> None:
+    times = {"bearman2016", "papadopoulos2017", "cuaj9476"}
+    assert times <= set(cited_keys(run))
+    measured = judged(run, {}, minutes_source=MinutesSource.MEASURED, minutes_n=40)
+    assert not times & set(cited_keys(measured))
+    assert not times & set(cited_keys(plain))
 
 
 def test_the_terminal_prints_the_ladder(run: Results, plain: Results, capsys: pytest.CaptureFixture[str]) -> None:
