@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.annotations.cost import measured_minutes
+from nephrograde.annotations.stage import compare_annotations
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.evaluation.stage import evaluate_models, evaluate_score_table, refuse_reopening
@@ -91,6 +92,7 @@ def run_study(
             raise
         fit_models(study, cohort, split, folder, progress=progress)
         evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
+        compare_annotations(study, folder)
         return report_run(folder, language)
 
 
@@ -130,6 +132,7 @@ def evaluate_study(
     measured = _measured(study)
     with _opened(study, run, command) as (folder, cohort, split):
         evaluate_models(study, cohort, split, folder, reason=reason, measured=measured)
+        compare_annotations(study, folder)
         return report_run(folder, language)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
+from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.cohort.origin import Origin, read_origin
 from nephrograde.cohort.split import Split, read_split
 from nephrograde.errors import RunError
@@ -98,6 +99,7 @@ class Results:
     study: Study | None
     cases: tuple[Row, ...]
     split: Split
+    agreement: tuple[AgreementRow, ...]
     findings: tuple[Finding, ...]
     regions: tuple[Row, ...]
     fits: tuple[FittedFold, ...]
@@ -161,6 +163,7 @@ class Results:
             study=_study_of(lock, folder),
             cases=_checked_cases(rows(RunPart.CASES, ("patient_id", "is_high")), folder),
             split=Split({}) if RunPart.SPLIT in absent else read_split(folder.split_path),
+            agreement=read_table(AgreementRow, folder.agreement_path) if folder.agreement_path.is_file() else (),
             findings=() if RunPart.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
             regions=_checked_regions(rows(RunPart.REGIONS, REGION_COLUMNS), folder),
             fits=_read_fits(folder),

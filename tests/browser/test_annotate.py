@@ -190,8 +190,8 @@ def test_two_tabs_show_that_they_disagree(serving, open_page, cohort_path):
 def test_wrong_token_shows_no_page(serving, browser, cohort_path):
     address = serving()
     page = browser.new_page()
-    for wrong in (address.partition("?")[0], re.sub("token=.", "token=!", address)):
-        assert page.goto(wrong).status == 403
+    for wrong, status in ((address.partition("?")[0], 401), (re.sub("token=.", "token=!", address), 403)):
+        assert page.goto(wrong).status == status
         assert page.locator("canvas").count() == 0
     page.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import VolumeError
 from nephrograde.reads.agreement import icc_agreement, nominal_kappa
@@ -25,36 +26,13 @@ if TYPE_CHECKING:
 P = TypeVar("P", Point, Box, SlicePlace, Path)
 
 FAR_MM: Final = 20.0
-"""Points further apart are a disagreement: half of the extent that a study assumes for a tumour (40 mm)."""
+"""Points and slices further apart are a disagreement: half of the extent that a study assumes for a tumour (40 mm)."""
 SAME_SLICE_MM: Final = 0.5
 """Rectangles on one slice are compared if their slices are nearer than this; no scan has thinner slices."""
+_ORDER: Final = ("state", "label", "mask_dice", "box_iou", "point_distance_mm", "slice_distance_mm")
 _STATES: Final = {"": 0.0, "none": 1.0, "unusable": 2.0}
 _LEAST_FOR_ICC = 3
 _NAN = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class AgreementRow:
-    """One measure of agreement of two readers on one phase; NaN is "not computed".
-
-    Attributes:
-        phase: The phase.
-        measure: ``point_distance_mm``, ``box_centre_distance_mm``, ``slice_distance_mm``, ``box_iou`` and
-            ``mask_dice``, whose value is the median over scans, with its quartiles; ``state_kappa``,
-            ``slice_icc_2_1``, ``box_size_icc_2_1`` and ``mask_volume_icc_2_1``, with their intervals.
-        n: Scans that both readers gave this label.
-    """
-
-    phase: str
-    measure: str
-    reader: str
-    other_reader: str
-    n: int
-    value: float = _NAN
-    low: float = _NAN
-    high: float = _NAN
-    q1: float = _NAN
-    q3: float = _NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +40,11 @@ class Disagreement:
     """A scan that two readers should look at together.
 
     Attributes:
-        measure: ``state`` if one saw no tumour or could not judge the scan, else the measure of the labels.
-        value: Of the measure; NaN for a state.
+        measure: ``state`` if one saw no tumour or could not judge the scan; ``label`` if only ``reader`` marked
+            anything; otherwise the measure of the labels: ``box_iou`` and ``mask_dice`` of 0 are no overlap, and
+            ``point_distance_mm`` and ``slice_distance_mm`` are above the limit.
+        value: Of the measure; NaN for a state and a label.
+        distance_mm: Between the points, slices, or centres of the boxes or masks; NaN for a state and a label.
     """
 
     patient_id: str
@@ -72,6 +53,12 @@ class Disagreement:
     reader: str
     other_reader: str
     value: float = _NAN
+    distance_mm: float = _NAN
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Sorts disagreements: states, labels of one reader, no overlap, distances; the furthest first."""
+        return _ORDER.index(self.measure), -self.distance_mm if math.isfinite(self.distance_mm) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +95,22 @@ class _Pair:
         reader, other_reader = self.readers
         return AgreementRow(self.phase, measure, reader, other_reader, n, **values)
 
+    def disagreement(self, patient: str, measure: str, value: float = _NAN, distance_mm: float = _NAN) -> Disagreement:
+        return Disagreement(patient, self.phase, measure, *self.readers, value, distance_mm)
 
-def compare_readers(annotations: Mapping[str, Annotations], *, confidence: float = 0.95) -> ReaderAgreement:
+
+def compare_readers(
+    annotations: Mapping[str, Annotations], *, far_mm: float = FAR_MM, confidence: float = 0.95
+) -> ReaderAgreement:
     """Compare the labels of every pair of readers, phase by phase.
 
     Args:
         annotations: The labels by reader.
+        far_mm: Points and slices further apart are a disagreement.
         confidence: Coverage probability of the intervals of kappa and ICC.
 
     Returns:
-        The rows by pair, phase and measure; measures that no scan has are missing.
+        The rows by pair, phase and measure; measures that no scan has are missing. Disagreements, gravest first.
 
     Source:
         The slices of different scans are too many levels for kappa. With quadratic weights it is the intraclass
@@ -139,12 +132,33 @@ def compare_readers(annotations: Mapping[str, Annotations], *, confidence: float
         for pair in _pairs(first, second, annotations):
             for compare in (_points, _boxes, _slices):
                 rows += compare(pair, confidence)
-            mask_rows, failed = _masks(pair, confidence)
-            rows += mask_rows
-            unreadable += failed
+            masks = _masks(pair)
+            rows += _mask_rows(pair, masks, confidence)
             rows += _states(pair, confidence)
-            disagreements += _disagreements(pair)
+            unreadable += [(patient, pair.phase) for patient, compared in masks.items() if compared is None]
+            disagreements += _disagreements(pair, masks, far_mm)
+    disagreements.sort(key=lambda one: one.order)
     return ReaderAgreement(tuple(annotations), tuple(rows), tuple(disagreements), tuple(unreadable))
+
+
+def one_sided(annotations: Mapping[str, Annotations]) -> list[Disagreement]:
+    """Find the patients on whom one reader of a pair marked or said something and the other nothing, on any phase.
+
+    Args:
+        annotations: The labels by reader, of patients with whom they are done: an empty row of a reader who is not is
+            no disagreement.
+
+    Returns:
+        One disagreement per pair and phase that one of them marked; ``reader`` is that one.
+    """
+    found = []
+    for first, second in combinations(annotations, 2):
+        for reader, other in ((first, second), (second, first)):
+            marked = {patient for patient, _ in annotations[other].labels}
+            for patient, phase in annotations[reader].labels:
+                if patient in annotations[other].patients and patient not in marked:
+                    found.append(Disagreement(patient, phase, "label", reader, other))
+    return found
 
 
 def box_iou(one: Box, other: Box) -> float:
@@ -232,22 +246,39 @@ def _slices(pair: _Pair, confidence: float) -> list[AgreementRow]:
     ]
 
 
-def _masks(pair: _Pair, confidence: float) -> tuple[list[AgreementRow], list[tuple[str, str]]]:
-    dice, volumes, failed = [], [], []
+@dataclass(frozen=True, slots=True)
+class _ComparedMasks:
+    dice: float
+    volumes_ml: tuple[float, float]
+    distance_mm: float
+
+
+def _masks(pair: _Pair) -> dict[str, _ComparedMasks | None]:
+    """Compare the masks of two readers by patient; None if they cannot be read."""
+    found: dict[str, _ComparedMasks | None] = {}
     for patient, (one_path, other_path) in pair.both("mask_path", Path).items():
         try:
             grid = read_volume(one_path)
             one, other = read_marks(one_path, grid).mask, read_marks(other_path, grid).mask
         except VolumeError:
-            failed.append((patient, pair.phase))
-            continue
+            one = other = None
         if one is None or other is None:
-            failed.append((patient, pair.phase))
+            found[patient] = None
             continue
         ml = math.prod(grid.spacing_mm) / 1000.0
-        dice.append(2.0 * float((one & other).sum()) / float(one.sum() + other.sum()))
-        volumes.append((float(one.sum()) * ml, float(other.sum()) * ml))
-    return [*_median(pair, "mask_dice", dice), *_icc(pair, "mask_volume_icc_2_1", volumes, confidence)], failed
+        counts = float(one.sum()), float(other.sum())
+        dice = 2.0 * float((one & other).sum()) / sum(counts)
+        middles = [np.argwhere(mask).mean(axis=0) * np.array(grid.spacing_mm) for mask in (one, other)]
+        found[patient] = _ComparedMasks(dice, (counts[0] * ml, counts[1] * ml), math.dist(*middles))
+    return found
+
+
+def _mask_rows(pair: _Pair, masks: Mapping[str, _ComparedMasks | None], confidence: float) -> list[AgreementRow]:
+    compared = [one for one in masks.values() if one is not None]
+    return [
+        *_median(pair, "mask_dice", [one.dice for one in compared]),
+        *_icc(pair, "mask_volume_icc_2_1", [one.volumes_ml for one in compared], confidence),
+    ]
 
 
 def _states(pair: _Pair, confidence: float) -> list[AgreementRow]:
@@ -257,13 +288,24 @@ def _states(pair: _Pair, confidence: float) -> list[AgreementRow]:
     return [pair.row("state_kappa", len(said), value=found.value, low=found.low, high=found.high)]
 
 
-def _disagreements(pair: _Pair) -> Iterator[Disagreement]:
+def _disagreements(pair: _Pair, masks: Mapping[str, _ComparedMasks | None], far_mm: float) -> Iterator[Disagreement]:
     for patient, (first, second) in pair.labels.items():
         if first.get("state", "") != second.get("state", ""):
-            yield Disagreement(patient, pair.phase, "state", *pair.readers)
-    for patient, distance_mm in _point_distances(pair).items():
-        if distance_mm > FAR_MM:
-            yield Disagreement(patient, pair.phase, "point_distance_mm", *pair.readers, distance_mm)
+            yield pair.disagreement(patient, "state")
     for patient, (one, other) in pair.both("box", Box).items():
-        if (iou := box_iou(one, other)) == 0:
-            yield Disagreement(patient, pair.phase, "box_iou", *pair.readers, iou)
+        if box_iou(one, other) == 0:
+            yield pair.disagreement(patient, "box_iou", 0.0, math.dist(_middle(one), _middle(other)))
+    for patient, compared in masks.items():
+        if compared is not None and compared.dice == 0:
+            yield pair.disagreement(patient, "mask_dice", 0.0, compared.distance_mm)
+    slices = pair.both("slice_place", SlicePlace)
+    distances_mm = {
+        "point_distance_mm": _point_distances(pair),
+        "slice_distance_mm": {
+            patient: abs(one.coordinate - other.coordinate) for patient, (one, other) in slices.items()
+        },
+    }
+    for measure, by_patient in distances_mm.items():
+        for patient, distance_mm in by_patient.items():
+            if distance_mm > far_mm:
+                yield pair.disagreement(patient, measure, distance_mm, distance_mm)

@@ -12,6 +12,7 @@ import typer
 
 from nephrograde.cli.shared import Encoding, Lang, with_options
 from nephrograde.errors import InputError, Problem
+from nephrograde.report.tables.reader_agreement import measure_words, rule_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import print_rows, progress, say
@@ -52,6 +53,27 @@ class AnnotateOptions:
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Compare the readers, and show what the annotations cost.")
     ] = False
+    far_mm: Annotated[
+        float,
+        typer.Option(
+            "--far-mm", min=0.0, help="Points and slices of two readers further apart are a disagreement, mm."
+        ),
+    ] = 20.0
+    consensus: Annotated[
+        bool,
+        typer.Option("--consensus", help="Decide where readers disagree: the page shows the labels of all of them."),
+    ] = False
+    assist: Annotated[
+        str,
+        typer.Option(
+            "--assist",
+            metavar="URL",
+            help="A server of nnInteractive that makes a mask from a click: the voxels of the scan are sent to it. The "
+            "client (extra assist) is under Apache-2.0; the weights that its authors publish are under "
+            "CC BY-NC-SA 4.0, for non-commercial use only [default: none, nothing is sent].",
+            show_default=False,
+        ),
+    ] = ""
     port: Annotated[
         int,
         typer.Option(
@@ -93,6 +115,8 @@ def annotate(
             source,
             folder,
             reader=options.reader,
+            decides=options.consensus,
+            assist=options.assist,
             address=(options.host, options.port),
             encoding=options.encoding,
             language=options.lang,
@@ -101,7 +125,7 @@ def annotate(
     if options.export is not None:
         _export(settings, folder, options)
     if options.agreement:
-        _compare(folder, as_json=options.as_json)
+        _compare(folder, far_mm=options.far_mm, as_json=options.as_json)
 
 
 def _folder_of(settings: CohortSettings) -> Path:
@@ -148,19 +172,20 @@ def _export(settings: CohortSettings, folder: Path, options: AnnotateOptions) ->
         raise typer.Exit(1)
 
 
-def _compare(folder: Path, *, as_json: bool) -> None:
+def _compare(folder: Path, *, far_mm: float, as_json: bool) -> None:
     from nephrograde.annotations.agreement import compare_readers
     from nephrograde.annotations.cost import annotation_cost
     from nephrograde.annotations.journal import Journal, readers_in
+    from nephrograde.annotations.readings import is_consensus
     from nephrograde.cohort.annotated import annotated_by, read_annotations
 
-    readers = annotated_by(folder)
+    readers = [reader for reader in annotated_by(folder) if not is_consensus(reader)]
     if not readers:
         raise InputError([Problem(str(folder), "holds no <reader>.csv", "Name the folder of annotations with --out.")])
     read = {reader: read_annotations(folder / f"{reader}.csv") for reader in readers}
     if problems := [problem for _, found in read.values() for problem in found]:
         raise InputError(problems)
-    found = compare_readers({reader: annotations for reader, (annotations, _) in read.items()})
+    found = compare_readers({reader: annotations for reader, (annotations, _) in read.items()}, far_mm=far_mm)
     cost = annotation_cost({reader: Journal(folder, reader).entries() for reader in readers_in(folder)})
     if as_json:
         content = {
@@ -186,7 +211,7 @@ def _print_agreement(found: ReaderAgreement) -> None:
         spread = (row.q1, row.q3) if not math.isnan(row.q1) else (row.low, row.high)
         between = t("{a} and {b}", a=row.reader, b=row.other_reader)
         numbers = (_number(row.value), _number(spread[0]), _number(spread[1]))
-        rows.append((phase_in_words(row.phase), _measure(row.measure), between, *numbers, str(row.n)))
+        rows.append((phase_in_words(row.phase), measure_words(row.measure), between, *numbers, str(row.n)))
     headings = (t("Phase"), t("Measure"), t("Readers"), t("Value"), t("From"), t("To"), "n")
     print_rows(headings, rows, t("Agreement: medians with quartiles; kappa and ICC with 95% intervals"))
     for patient, phase in found.unreadable:
@@ -196,9 +221,8 @@ def _print_agreement(found: ReaderAgreement) -> None:
         say(t("To be looked at together: {n}", n=len(found.disagreements)))
     for one in found.disagreements[:_LISTED]:
         place = t("Case {patient}, phase {phase}", patient=one.patient_id, phase=phase_in_words(one.phase))
-        value = "" if math.isnan(one.value) else f" {_number(one.value)}"
         between = t("{a} and {b}", a=one.reader, b=one.other_reader)
-        say(f"  {place}{t(': ')}{_measure(one.measure)}{value} ({between})")
+        say(f"  {place}{t(': ')}{rule_words(one)} ({between})")
 
 
 def _print_cost(cost: list[CostRow]) -> None:
@@ -214,21 +238,6 @@ def _print_cost(cost: list[CostRow]) -> None:
     ]
     headings = (t("Reader"), t("Annotation"), "", t("Median, s"), t("From"), t("To"), t("Total, s"), "n")
     print_rows(headings, rows, t("Seconds of activity: medians with quartiles"))
-
-
-def _measure(code: str) -> str:
-    return {
-        "point_distance_mm": t("distance of points, mm"),
-        "box_centre_distance_mm": t("distance of the centres of boxes, mm"),
-        "box_iou": t("overlap of boxes (IoU)"),
-        "box_size_icc_2_1": t("size of boxes, ICC(2,1)"),
-        "slice_distance_mm": t("distance of slices, mm"),
-        "slice_icc_2_1": t("choice of slice, ICC(2,1)"),
-        "mask_dice": t("overlap of masks (Dice)"),
-        "mask_volume_icc_2_1": t("volume of masks, ICC(2,1)"),
-        "state_kappa": t("tumour, no tumour or not to be judged, kappa"),
-        "state": t("tumour, no tumour or not to be judged"),
-    }[code]
 
 
 def _kind(code: str) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
 
 PASSWORD = "NEPHROGRADE_PASSWORD"  # noqa: S105 (the name of the variable)
+WEIGHTS_LICENCE = (
+    "The weights of nnInteractive that its authors publish are under CC BY-NC-SA 4.0: for non-commercial use only."
+)
 FIRST_READER = "reader-1"
 
 
@@ -24,6 +27,8 @@ def serve_page(
     folder: Path,
     *,
     reader: str,
+    decides: bool,
+    assist: str,
     address: tuple[str, int],
     encoding: str | None,
     language: Language,
@@ -34,13 +39,17 @@ def serve_page(
     Args:
         source: The study file or the cohort table.
         folder: The folder of annotations.
-        reader: The name of the reader; empty for the only one who has a journal there, or else the first.
+        reader: The name of the reader; empty for the only one who has a journal there, or else the first, and for
+            ``consensus`` if there is something to decide.
+        decides: Whether the labels of all readers are shown, to decide where they disagree.
+        assist: The address of a server that makes masks from clicks; empty for none.
         address: The host and the port; port 0 for a free one.
         encoding: The encoding of a CSV table.
         language: The language in which the page opens.
         with_browser: Whether to open the browser.
     """
     try:
+        from nephrograde.annotations.readings import CONSENSUS
         from nephrograde.web.start import open_session, serve
     except ModuleNotFoundError as error:
         if error.name not in {"starlette", "uvicorn"}:
@@ -48,8 +57,16 @@ def serve_page(
         what = f"the page needs {error.name}, which is not installed"
         raise InputError([Problem("annotate", what, 'Run: pip install "nephrograde[web]"')]) from None
 
-    host, port = address
-    session = open_session(source, folder, reader or _only_reader(folder), encoding=encoding)
+    own = reader or (CONSENSUS if decides else _only_reader(folder))
+    session = open_session(source, folder, own, decides=decides, encoding=encoding)
+
+    assistant = None
+    if assist:
+        from nephrograde.web.assist import Assistant
+
+        assistant = Assistant(assist)
+        say(t("Clicks with the voxels of the scan go to {address}.", address=assistant.address), err=True)
+        say(t(WEIGHTS_LICENCE), err=True)
 
     def opened(shown: str) -> None:
         say(t("Annotate at {address}", address=shown))
@@ -57,17 +74,25 @@ def serve_page(
         if with_browser:
             webbrowser.open(shown)
 
-    password = os.environ.get(PASSWORD, "") if host != "127.0.0.1" else ""
+    password = os.environ.get(PASSWORD, "") if address[0] != "127.0.0.1" else ""
     try:
-        serve(session, host=host, port=port, password=password, language=language, opened=opened)
+        serve(
+            session,
+            address=address,
+            password=password,
+            language=language,
+            assistant=assistant,
+            opened=opened,
+        )
     except KeyboardInterrupt:
         say(t("Ended."), err=True)
 
 
 def _only_reader(folder: Path) -> str:
     from nephrograde.annotations.journal import readers_in
+    from nephrograde.annotations.readings import is_consensus
 
-    readers = readers_in(folder)
+    readers = [reader for reader in readers_in(folder) if not is_consensus(reader)]
     if len(readers) > 1:
         what = f"several readers have annotated: {', '.join(readers)}"
         raise InputError([Problem("--reader", what, "Say who annotates with --reader.")])

@@ -111,6 +111,11 @@ class RunFolder:
         """The test set and the folds."""
         return self.cohort_dir / "split.csv"
 
+    @property
+    def agreement_path(self) -> Path:
+        """How much the readers of the annotations agree; only with several readers."""
+        return self.cohort_dir / "agreement.csv"
+
     # The scans
     @property
     def volumes_dir(self) -> Path:

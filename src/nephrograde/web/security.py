@@ -127,7 +127,7 @@ class Access:
         given = [_cookie_of(headers, self.cookie), by_header, *query.get("token", [])]
         if not any(_same(one, self.token) for one in given):
             what = "The token is missing or wrong. Open the address that `nephrograde annotate` printed."
-            return HTTPStatus.FORBIDDEN, what
+            return HTTPStatus.FORBIDDEN if any(given) else HTTPStatus.UNAUTHORIZED, what
         return HTTPStatus.OK, ""
 
 
@@ -171,8 +171,9 @@ class Gate:
         if status is HTTPStatus.OK and not 0 <= _length(headers) <= LARGEST_BODY_BYTES:
             status, reason = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
         if status is not HTTPStatus.OK:
-            extra = [(b"www-authenticate", b'Basic realm="nephrograde"')] if status is HTTPStatus.UNAUTHORIZED else []
-            await _refuse(send_guarded, status, reason, extra)
+            scheme = "Basic" if self.access.password else "Bearer"  # a browser asks the person only for the first
+            challenge = (b"www-authenticate", f'{scheme} realm="nephrograde"'.encode())
+            await _refuse(send_guarded, status, reason, [challenge] if status is HTTPStatus.UNAUTHORIZED else [])
         elif scope["path"] == "/" and "token" in query:
             await _admit(send_guarded, self.access)
         else:

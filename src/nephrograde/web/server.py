@@ -25,6 +25,8 @@ from nephrograde.errors import InputError, NephrogradeError, RunError, VolumeErr
 from nephrograde.report.text.language import Language, phase_heading, speaking
 from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
+from nephrograde.web.agreement import agreement_routes, reader_texts
+from nephrograde.web.assist import Assistant, NoMaskError, assist_routes
 from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
 from nephrograde.web.series_routes import series_routes
@@ -47,22 +49,28 @@ _KINDS = {
 _FIRST_PORT, _PORTS = 49152, 16000
 
 
-def make_app(session: Session, access: Access, *, language: Language = "en") -> ASGIApp:
+def make_app(
+    session: Session, access: Access, *, language: Language = "en", assistant: Assistant | None = None
+) -> ASGIApp:
     """Make the application that answers the page (ASGI).
 
     Args:
         session: What the page works on.
         access: Who may use it.
         language: The language in which the page opens.
+        assistant: The server that makes masks from clicks, if there is one.
     """
     pages = _read_pages()
     routes = [
         Route("/", _page(pages["annotate.html" if session.patients else "series.html"], ".html")),
+        Route("/agreement", _page(pages["agreement.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language),
         *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
         *_mask_routes(session),
-        Route("/api/patients/{number}/entries", _saving(session), methods=["POST"]),
+        *agreement_routes(session, language),
+        *assist_routes(session, assistant),
+        Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
     ]
     handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), access)
@@ -73,6 +81,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         language = language_of(request, first)
         with speaking(language):
             phases = [{"code": phase, "name": phase_heading(phase)} for phase in session.phases]
+            texts = page_texts(language) | reader_texts()
         return JSONResponse(
             {
                 "name": session.name,
@@ -80,7 +89,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
                 "has_series": session.series is not None,
                 "version": __version__,
                 "language": language,
-                "texts": page_texts(language),
+                "texts": texts,
                 "phases": phases,
                 "windows": [{"name": name, "low": low, "high": high} for name, (low, high) in session.windows.items()],
             }
@@ -108,16 +117,10 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
         known = session.kidneys(number_of(request, "number"))
         return JSONResponse({"state": known.state, "phase": known.phase, "kidneys": known.centres_mm})
 
-    def entries(request: Request) -> Response:
-        patient_id = session.patient(number_of(request, "number")).patient_id
-        own = [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]
-        return JSONResponse({"entries": own})
-
     return [
         Route("/api/study", study),
         Route("/api/patients", patients),
         Route("/api/patients/{number}", patient),
-        Route("/api/patients/{number}/entries", entries, methods=["GET"]),
         Route("/api/patients/{number}/kidneys", kidneys),
         Route("/api/patients/{number}/phases/{phase}", phase),
         Route("/api/patients/{number}/phases/{phase}/slices/{k}", slicing("axial")),
@@ -140,23 +143,26 @@ def _mask_routes(session: Session) -> list[Route]:
     ]
 
 
-def _saving(session: Session) -> Callable[[Request], Any]:
-    async def save(request: Request) -> Response:
+def _entries(session: Session) -> Callable[[Request], Any]:
+    """One endpoint for both methods, so that a refusal of others lists both."""
+
+    def read(number: int) -> dict[str, Any]:
+        patient_id = session.patient(number).patient_id
+        return {"entries": [asdict(entry) for entry in session.journal.entries() if entry.patient_id == patient_id]}
+
+    def save(number: int, given: dict[str, Any]) -> dict[str, Any]:
+        entry = session.save(number, given)
+        unwritten = session.journal.unwritten
+        warning = "" if unwritten is None else str(unwritten)
+        return {"id": entry.id, "patient": session.labels(number), "warning": warning}
+
+    async def entries(request: Request) -> Response:
         number = number_of(request, "number")
-        given = await read_object(request)
+        if request.method != "POST":
+            return JSONResponse(await run_in_threadpool(read, number))
+        return JSONResponse(await run_in_threadpool(save, number, await read_object(request)))
 
-        def answer() -> dict[str, Any]:
-            entry = session.save(number, given)
-            unwritten = session.journal.unwritten
-            return {
-                "id": entry.id,
-                "patient": session.labels(number),
-                "warning": "" if unwritten is None else str(unwritten),
-            }
-
-        return JSONResponse(await run_in_threadpool(answer))
-
-    return save
+    return entries
 
 
 def _page(content: bytes, suffix: str) -> Callable[[Request], Response]:
@@ -178,6 +184,8 @@ def _refusal(_request: Request, error: Exception) -> Response:
     status = HTTPStatus.BAD_REQUEST
     if isinstance(error, UnknownError):
         status = HTTPStatus.NOT_FOUND
+    elif isinstance(error, NoMaskError):
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
     elif isinstance(error, VolumeError):  # without the path, which may say who the patient is
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         content = {"reason": f"{error.message} {error.remedy}", "code": error.code}
@@ -189,10 +197,10 @@ def _refusal(_request: Request, error: Exception) -> Response:
 
 
 def _missing(_request: Request, error: Exception) -> Response:
-    status, reason = HTTPStatus.NOT_FOUND, "There is no such address."
+    status, reason, headers = HTTPStatus.NOT_FOUND, "There is no such address.", None
     if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND:
-        status, reason = HTTPStatus(error.status_code), error.detail
-    return JSONResponse({"reason": reason}, status)
+        status, reason, headers = HTTPStatus(error.status_code), error.detail, error.headers
+    return JSONResponse({"reason": reason}, status, headers)
 
 
 def _failure(_request: Request, _error: Exception) -> Response:
@@ -240,12 +248,19 @@ class Server:
         access: Who may use it, with the port of ``listening``.
         listening: The open port.
         language: The language in which the page opens.
+        assistant: The server that makes masks from clicks, if there is one.
     """
 
     def __init__(
-        self, session: Session, access: Access, listening: socket.socket, *, language: Language = "en"
+        self,
+        session: Session,
+        access: Access,
+        listening: socket.socket,
+        *,
+        language: Language = "en",
+        assistant: Assistant | None = None,
     ) -> None:
-        app = make_app(session, access, language=language)
+        app = make_app(session, access, language=language, assistant=assistant)
         settings = uvicorn.Config(
             app,
             log_config=None,

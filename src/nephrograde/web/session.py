@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nephrograde.annotations.journal import Journal
     from nephrograde.cohort.case import Scan
+    from nephrograde.cohort.place import Box
     from nephrograde.web.series import SeriesReview
 
 
@@ -259,18 +260,37 @@ class Session:
 
     def _check_place(self, number: int, phase: str, *, kind: Kind, value: str) -> None:
         """Refuse a place outside the image; how it is written is checked where the entry is read."""
-        slices = self.slices(number, phase)
         try:
-            if kind is Kind.SLICE:
-                is_inside = slices.has_height(parse_slice(value).coordinate)
-            else:
-                box = parse_box(value) if kind is Kind.BOX else None
-                corners = [parse_point(value).position] if box is None else [box.corner_a, box.corner_b]
-                is_inside = all(map(slices.holds, corners))
+            is_inside = _is_inside(value, kind, self.slices(number, phase))
+            is_flat = kind is Kind.BOX and not _has_area(parse_box(value))
         except PlaceError:
             return
-        if not is_inside:
-            raise InputError([Problem("value", f"{value[:80]!r} is outside the image", "Draw it on the image.")])
+        if is_flat:
+            what = f"{value[:80]!r} has no area on an axial slice"
+            raise InputError([Problem("value", what, "Draw the box from corner to corner.")])
+        if is_inside:
+            return
+        elsewhere = []
+        for other in self.patient(number).scans:
+            with suppress(VolumeError):  # it cannot be said of a scan that cannot be read
+                if other != phase and _is_inside(value, kind, self.slices(number, other)):
+                    elsewhere.append(other)
+        remedy = f"It is inside that of {', '.join(elsewhere)}. " if elsewhere else ""
+        what = f"{value[:80]!r} is outside the image of phase {phase}"
+        raise InputError([Problem("value", what, f"{remedy}Draw it on the image.")])
+
+
+def _has_area(box: Box) -> bool:
+    return all(low < high for low, high in zip(box.corner_a[:2], box.corner_b[:2], strict=True))
+
+
+def _is_inside(value: str, kind: Kind, slices: Slices) -> bool:
+    """Whether a label is inside an image; of a box, both corners."""
+    if kind is Kind.SLICE:
+        return slices.has_height(parse_slice(value).coordinate)
+    box = parse_box(value) if kind is Kind.BOX else None
+    corners = [parse_point(value).position] if box is None else [box.corner_a, box.corner_b]
+    return all(map(slices.holds, corners))
 
 
 def _progress(labels: PatientLabels | None) -> str:

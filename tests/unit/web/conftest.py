@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -111,3 +112,47 @@ def entry():
         return {**base, **changed}
 
     return make
+
+
+@pytest.fixture
+def reading(cohort_path, tmp_path):
+    """Open the application for a reader, without a socket: (the session, ask(method, address, entry))."""
+    from nephrograde.web.security import Access
+    from nephrograde.web.server import make_app
+    from nephrograde.web.start import open_session
+
+    def start(reader, *, decides=False, **options):
+        session = open_session(cohort_path, tmp_path / "annotations", reader, decides=decides)
+        app = make_app(session, Access("127.0.0.1", 8000, token="t"), **options)  # noqa: S106
+        return session, lambda *request: asyncio.run(_reply(app, *request))
+
+    return start
+
+
+async def _reply(app, method, address, body=None):
+    """Send a request to an application (ASGI): (status, reply)."""
+    path, _, query = address.partition("?")
+    sent = b"" if body is None else json.dumps(body).encode()
+    headers = [(b"host", b"127.0.0.1:8000"), (b"authorization", b"Bearer t"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": headers,
+    }
+    messages = []
+
+    async def receive():
+        return {"type": "http.request", "body": sent, "more_body": False}
+
+    async def send(message):
+        messages.append(message)
+
+    await app(scope, receive, send)
+    content = b"".join(message.get("body", b"") for message in messages)
+    given = dict(messages[0]["headers"])
+    is_json = given.get(b"content-type", b"").startswith(b"application/json")
+    return messages[0]["status"], json.loads(content) if is_json else content

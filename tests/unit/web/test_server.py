@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import logging
 
 import numpy as np
@@ -82,6 +84,16 @@ def test_no_page_without_the_token(ask, token):
         assert status == 403
         assert reply["reason"]
         assert headers.get("set-cookie") is None
+
+
+def test_without_any_token_the_reply_says_how_to_authenticate(server):
+    _, access = server
+    connection = http.client.HTTPConnection("127.0.0.1", access.port, timeout=10)
+    connection.request("GET", "/api/patients")
+    reply = connection.getresponse()
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="nephrograde"')
+    assert json.loads(reply.read())["reason"]
+    connection.close()
 
 
 def test_token_in_the_address_becomes_a_cookie(ask, server):
@@ -189,6 +201,35 @@ def test_entry_that_cannot_be_is_400_and_not_saved(ask, entry, server, changed):
 
 
 @pytest.mark.parametrize(
+    ("phase", "other", "changed"),
+    [
+        ("np", "up", {"kind": "slice", "value": "-236 mm"}),  # above the image of np, on the grid of up
+        ("up", "np", {"kind": "slice", "value": "-300 mm"}),
+        ("np", "up", {"value": "0,0,-236 mm"}),
+        ("up", "np", {"kind": "box", "value": "0,0,-300;10,10,-280 mm"}),
+    ],
+)
+def test_label_on_the_grid_of_another_phase_is_refused_with_its_name(ask, entry, server, phase, other, changed):
+    session, _ = server
+    status, reply, _ = ask("POST", ENTRIES, entry(phase=phase, **changed))
+    (problem,) = reply["problems"]
+    assert (status, problem["place"]) == (400, "value")
+    assert f"of {other}." in problem["remedy"]
+    assert ask("POST", ENTRIES, entry(phase=other, **changed))[0] == 200
+    assert len(session.journal.entries()) == 1
+
+
+@pytest.mark.parametrize(
+    "value", ["0,0,-280;0,10,-280 mm", "0,0,-280;10,0,-270 mm", "0,0,-280;10,10 mm", "5,5,-280 mm"]
+)
+def test_box_without_an_area_is_refused(ask, entry, server, value):
+    session, _ = server
+    status, reply, _ = ask("POST", ENTRIES, entry(kind="box", value=value))
+    assert (status, [problem["place"] for problem in reply["problems"]]) == (400, ["value"])
+    assert session.journal.entries() == ()
+
+
+@pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
         ("", {}, 400),
@@ -219,9 +260,10 @@ def test_body_of_unknown_length_is_cut(ask):
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_other_methods_are_405(ask, method):
-    status, reply, _ = ask(method, ENTRIES)
+    status, reply, headers = ask(method, ENTRIES)
     assert status == 405
     assert reply["reason"]
+    assert set(headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 def test_damaged_journal_is_said_and_left_alone(ask, entry, server):

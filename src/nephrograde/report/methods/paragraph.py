@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import scale_methods
+from nephrograde.report.methods import reader_methods, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -40,6 +40,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.missing_scans,
         design.phases,
         annotation,
+        reader_methods.reader_agreement,
         design.field_of_view,
         design.windowing,
         design.resampling,

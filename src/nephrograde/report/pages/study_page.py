@@ -51,6 +51,7 @@ from nephrograde.report.tables.paper import (
 )
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
+from nephrograde.report.tables.reader_agreement import agreement_rows
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
@@ -179,6 +180,7 @@ def _patients(run: Results) -> dict[str, Any]:
         "has_findings": RunPart.FINDINGS not in run.absent,
         "examples": pick_examples(run),
         "missing_rows": missing_value_rows(run),
+        "agreement_rows": agreement_rows(run.agreement),
     }
 
 

@@ -4,6 +4,7 @@ import { send } from "./changes.js";
 import { Outbox } from "./entries.js";
 import { pressed } from "./keys.js";
 import { filter, list, markAll, open, told } from "./patients.js";
+import { list as listReaders } from "./readers.js";
 import { describe, draw, reportAgain } from "./screen.js";
 import { byId, get, state } from "./state.js";
 import { label } from "./tools.js";
@@ -20,6 +21,7 @@ async function changeLanguage() {
   localStorage.setItem("nephrograde language", language);
   await speak(language);
   markAll();
+  listReaders();
   describe();
   draw();
   reportAgain();

@@ -5,6 +5,7 @@ import { BAR_PX, drawBar, drawBox, drawCross, drawLabel, drawSides } from "./dra
 import { Grid, clamp } from "./geometry.js";
 import { AXIAL } from "./planes.js";
 import { listen } from "./pointer.js";
+import { drawReaders } from "./readers.js";
 import { around, paint } from "./slices.js";
 
 export class Pane {
@@ -163,6 +164,7 @@ export class Pane {
     }
     drawMasks(this);
     for (const label of this.page.labelsOf(this)) drawLabel(this, label);
+    drawReaders(this);
     const begun = this.drag?.box ?? this.page.begun(this);
     if (begun) drawBox(this, begun, "own", false);
     drawSides(this);

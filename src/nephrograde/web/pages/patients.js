@@ -6,6 +6,7 @@ import { askForKidneys } from "./kidneys.js";
 import { apply, labelsOf } from "./labels.js";
 import { putDown } from "./moving.js";
 import { Pane } from "./pane.js";
+import { lookAtReaders } from "./readers.js";
 import { button, describe, draw, report, say } from "./screen.js";
 import { NO_KIDNEYS, byId, fill, get, phaseName, state, view } from "./state.js";
 import { follow, fullRange, page } from "./viewing.js";
@@ -27,6 +28,7 @@ export async function open(number) {
   location.replace(`#${number}`);
   markAll();
   build(labels.scans);
+  lookAtReaders();
   say("");
   await showScans(number);
   setTimeout(() => {
@@ -154,6 +156,7 @@ function adopt(patient) {
   if (patient.number !== state.current?.number) return;
   state.current = patient;
   for (const { number, entry } of state.outbox.waiting) if (number === patient.number) apply(entry);
+  lookAtReaders();
   describe();
   draw();
 }
