@@ -1,6 +1,9 @@
 """Where the networks of a run pool by attention, its evaluation compares the weights with the tumours."""
 
 import itertools
+from typing import Any
+
+import pytest
 
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.files import read_rows, write_rows
@@ -13,6 +16,7 @@ from nephrograde.run.seal import seal_fold
 MODEL = "weak-1-cmp"
 
 
+@pytest.mark.slow
 def test_attention_is_compared_with_the_tumours(tiny_study_path, tiny_run_copy):
     run = RunFolder(tiny_run_copy)
     assert Results.read(run).attention == ()
@@ -22,7 +26,7 @@ def test_attention_is_compared_with_the_tumours(tiny_study_path, tiny_run_copy):
             region["tumour_rows"] = "0;1"
     write_rows(run.regions_path, list(regions[0]), regions)
     for fold in run.folds(MODEL):
-        scored = [(row["patient_id"], row["split"]) for row in read_rows(fold.predictions_path)]
+        scored: list[tuple[str, Any]] = [(row["patient_id"], row["split"]) for row in read_rows(fold.predictions_path)]
         weights = [
             RowWeight(patient, split, row, 30 + row, 0.75 if row == (split == "oof") else 0.25)
             for (patient, split), row in itertools.product(scored, (0, 1))
