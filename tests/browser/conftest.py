@@ -47,7 +47,7 @@ def serving(cohort_path):
     """Serve the cohort from this process, and return the address."""
     with contextlib.ExitStack() as stack:
 
-        def start(*, language="en"):
+        def start(*, language="en", assistant=None):
             from nephrograde.web.security import Access
             from nephrograde.web.server import Server, open_socket
             from nephrograde.web.start import open_session
@@ -55,7 +55,7 @@ def serving(cohort_path):
             listening = open_socket("127.0.0.1", 0)
             access = Access("127.0.0.1", listening.getsockname()[1])
             session = open_session(cohort_path, cohort_path.with_suffix(".annotations"), "reader-1")
-            stack.enter_context(Server(session, access, listening, language=language))
+            stack.enter_context(Server(session, access, listening, language=language, assistant=assistant))
             return access.address
 
         yield start

@@ -175,7 +175,7 @@ class SeriesReview:
                 back) and ``session``.
 
         Returns:
-            As :meth:`patient`.
+            The patient, as the page shows it.
 
         Raises:
             UnknownError: There is no such patient or series.

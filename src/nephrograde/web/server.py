@@ -65,7 +65,7 @@ def make_app(
         Route("/", _page(pages["annotate.html" if session.patients else "series.html"], ".html")),
         Route("/agreement", _page(pages["agreement.html"], ".html")),
         *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
-        *_reading_routes(session, language),
+        *_reading_routes(session, language, has_assist=assistant is not None),
         *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
         *_mask_routes(session),
         *agreement_routes(session, language),
@@ -76,7 +76,7 @@ def make_app(
     return Gate(Starlette(routes=routes, exception_handlers=handlers), access)
 
 
-def _reading_routes(session: Session, first: Language) -> list[Route]:
+def _reading_routes(session: Session, first: Language, *, has_assist: bool) -> list[Route]:
     def study(request: Request) -> Response:
         language = language_of(request, first)
         with speaking(language):
@@ -87,6 +87,7 @@ def _reading_routes(session: Session, first: Language) -> list[Route]:
                 "name": session.name,
                 "reader": session.journal.reader,
                 "has_series": session.series is not None,
+                "has_assist": has_assist,
                 "version": __version__,
                 "language": language,
                 "texts": texts,

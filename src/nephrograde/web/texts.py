@@ -150,4 +150,11 @@ def _masks() -> dict[str, str]:
         "key_size": t("Smaller or larger brush"),
         "key_interpolate": t("Fill the empty slices between drawn ones"),
         "key_refuse": t("Refuse the imported mask"),
+        "assist": t("Mask from the point"),
+        "assist_waiting": t("Asking the server for a mask …"),
+        "assist_offered": t("Mask from the point: A accepts it, the brush corrects it, X drops it."),
+        "assist_licence": t("Licence of its network: {licence}.", licence="{licence}"),
+        "assist_no_click": t("Click on the tumour first: the mask is made around the point."),
+        "assist_has_mask": t("This phase has a mask; remove it before you ask for another one."),
+        "key_assist": t("Mask around the point, from the server that was named"),
     }

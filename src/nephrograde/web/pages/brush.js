@@ -121,7 +121,8 @@ export function maskTools() {
     size,
     Object.assign(tool("larger", "+", () => resize(1)), { title: text.larger, ariaLabel: text.larger }),
     tool("interpolate", text.interpolate, onPane(interpolate)),
-    tool("refuse", text.refuse, onPane((pane) => masksOf(pane).refuseImported())),
+    Object.assign(tool("assist", text.assist, onPane((pane) => masksOf(pane).ask())), { hidden: !state.study.has_assist }),
+    tool("refuse", text.refuse, onPane((pane) => masksOf(pane).refuse())),
   ];
 }
 
@@ -129,14 +130,15 @@ export function showTools() {
   byId("brush-size").textContent = fill(state.text.brush_size, { mm: SIZES_MM[brush.size] });
   byId("tool-brush").setAttribute("aria-pressed", brush.mode === "paint");
   byId("tool-eraser").setAttribute("aria-pressed", brush.mode === "erase");
-  byId("tool-refuse").hidden = !state.current?.imported?.includes(state.active?.phase);
+  const isImported = state.current?.imported?.includes(state.active?.phase);
+  byId("tool-refuse").hidden = !isImported && !(state.current && state.active && masksOf(state.active).asked);
 }
 
 export function helpOnMasks() {
   const { text } = state;
   return [
     ["D, E", text.key_brush], [text.key_paint, text.key_paint_does], ["[ ]", text.key_size],
-    ["I", text.key_interpolate], ["X", text.key_refuse],
+    ["I", text.key_interpolate], ...(state.study.has_assist ? [["Q", text.key_assist]] : []), ["X", text.key_refuse],
   ];
 }
 

@@ -43,7 +43,7 @@ export function accept() {
   for (const { kind, value, isCarried } of labelsOf(active)) {
     if (isCarried) change(active, kind, value, "accepted");
   }
-  masksOf(active).acceptImported();
+  masksOf(active).accept();
 }
 
 export function removeAll() {

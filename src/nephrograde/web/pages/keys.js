@@ -69,7 +69,8 @@ const KEYS = {
     if (view.cross) (isBrush(state.active) ? dab : page.clicked.bind(page))(state.active, crossOn(state.active));
   },
   i: () => interpolate(state.active),
-  x: () => masksOf(state.active).refuseImported(),
+  x: () => masksOf(state.active).refuse(),
+  q: () => state.study.has_assist && masksOf(state.active).ask(),
   b: setCorner,
   s: markSlice,
   m: take,

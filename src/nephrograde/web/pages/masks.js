@@ -1,6 +1,7 @@
 // The masks of a phase: the drawn one, as the server and this page know it, and the imported one.
 
 import { send } from "./changes.js";
+import { writePoint } from "./geometry.js";
 import { labelsOf } from "./labels.js";
 import { Mask } from "./mask.js";
 import { readVoxels, writeVoxels } from "./runs.js";
@@ -17,6 +18,7 @@ export class Masks {
     this.drawn = null;
     this.key = ""; // of what is in drawn, as the server names it
     this.imported = undefined; // { digest, mask, remarks } or { problem }, once it was asked for
+    this.asked = null; // { value, mask, licence }: a mask from clicks that was not decided about
     this.edits = 0;
     this.isBusy = false;
     this.isLoaded = false;
@@ -26,8 +28,9 @@ export class Masks {
     return state.current?.phases[this.pane.phase]?.mask;
   }
 
-  // The imported mask, as long as nothing was decided about it.
+  // The imported mask, or one from clicks, as long as nothing was decided about it.
   get offered() {
+    if (this.asked && !this.wanted) return this.asked.mask;
     return this.label || !this.imported?.mask ? null : this.imported.mask;
   }
 
@@ -111,14 +114,22 @@ export class Masks {
 
   // ---- changes
 
-  acceptImported() {
+  accept() {
     if (!this.offered) return;
     this.drawn = this.offered.copy();
     this.edits += 1;
-    send(this.pane.phase, "mask", `imported ${this.imported.digest}`, "accepted");
+    this.isLoaded = true;
+    this.sendOffered();
   }
 
-  refuseImported() {
+  sendOffered() {
+    const value = this.asked?.value ?? `imported ${this.imported.digest}`;
+    this.asked = null;
+    send(this.pane.phase, "mask", value, "accepted");
+  }
+
+  refuse() {
+    if (this.asked) return this.drop();
     if (!this.imported || this.label?.value === REFUSED) return;
     this.drawn = null;
     this.key = "";
@@ -134,15 +145,53 @@ export class Masks {
       const isImported = origin === "corrected";
       return send(this.pane.phase, "mask", isImported ? REFUSED : "", isImported ? "refused" : origin);
     }
-    if (this.offered) send(this.pane.phase, "mask", `imported ${this.imported.digest}`, "accepted");
+    if (this.offered) this.sendOffered();
     const planes = numbers.map((k) => [k, this.drawn.planes.get(k)]);
     for (const value of writeVoxels(this.pane.geometry, planes)) send(this.pane.phase, "mask", value, origin);
+  }
+
+  // ---- masks from clicks
+
+  // Ask the server of --assist for the mask around the point of this phase, or around the cross.
+  async ask() {
+    const { pane } = this;
+    const { text } = state;
+    const point = labelsOf(pane).find(({ kind }) => kind === "point")?.value ?? (view.cross && writePoint(view.cross));
+    if (!point) return say(text.assist_no_click);
+    if (this.wanted) return say(text.assist_has_mask);
+    if (this.isBusy) return;
+    this.isBusy = true;
+    say(text.assist_waiting);
+    try {
+      const content = await get(`${pane.address}/assist`, { inside: [point] });
+      if (this.wanted || this.number !== state.current.number) return;
+      this.asked = { ...content, mask: new Mask(pane.geometry, readVoxels(content.value)) };
+      this.edits += 1;
+      say("");
+    } catch (error) {
+      say(error.message || text.unreachable);
+    } finally {
+      this.isBusy = false;
+      describe();
+      draw();
+    }
+  }
+
+  drop() {
+    this.asked = null;
+    this.edits += 1;
+    describe();
+    draw();
   }
 
   // What is said about the mask over the image.
   get note() {
     const { text } = state;
-    const { label, imported } = this;
+    const { asked, label, imported } = this;
+    if (asked && !this.wanted) {
+      const licence = asked.licence ? fill(text.assist_licence, { licence: asked.licence }) : "";
+      return [text.assist_offered, licence].filter(Boolean).join(" ");
+    }
     if (label?.value === REFUSED) return text.mask_refused;
     if (label) return { accepted: text.mask_accepted, corrected: text.mask_corrected }[label.origin] ?? "";
     if (imported?.problem) return fill(text.mask_unusable, { reason: imported.problem });

@@ -26,8 +26,10 @@ export const byId = (id) => document.getElementById(id);
 export const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 export const phaseName = (code) => state.study.phases.find((phase) => phase.code === code)?.name ?? code;
 
-export async function get(address) {
-  const reply = await fetch(address);
+// What the server says at an address; with something to send, in reply to it.
+export async function get(address, sent) {
+  const posted = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent) };
+  const reply = await fetch(address, sent && posted);
   const content = await reply.json();
   if (!reply.ok) throw Object.assign(new Error(content.reason), { status: reply.status });
   return content;
