@@ -90,7 +90,7 @@ class Views:
         return rows_meeting(mask, volume, rows, size_mm=width_of(arm, self.study.image))
 
     def targets(self, volume: Volume, arm: Arm) -> Sequence[Target]:
-        """Locate what one arm looks at: the tumour, the middle of a slice, or both kidneys; errors as of :meth:`Views.cut`.
+        """Locate what one arm looks at: the tumour, the middle of a slice, or both kidneys; errors as of ``cut``.
 
         Args:
             volume: The image of the scan.
