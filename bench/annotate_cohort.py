@@ -168,6 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         table_path = write_cohort(Path(folder), PhantomSettings(patients=given.patients, phases=PHASES))
         truths = read_truths(table_path)
+        table_path = without_masks(table_path)
         words = [sys.executable, "-m", "nephrograde", "annotate", str(table_path), "--no-browser", "--reader", "script"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None  # noqa: S101
@@ -177,6 +178,18 @@ def main() -> None:
         n_boxes = len(truths) * len(PHASES)
         print(f"{len(truths)} synthetic patients, {n_boxes} boxes: {seconds / 60:.1f} min at speed {given.speed:g}")
         compare(table_path.with_suffix(".annotations"), truths)
+
+
+def without_masks(table_path: Path) -> Path:
+    """Write the table that the reader is given: images, and no mask that could be accepted."""
+    with table_path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    given_path = table_path.with_name("to-annotate.csv")
+    with given_path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [name for name in rows[0] if not name.endswith("_mask")], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return given_path
 
 
 def read_truths(table_path: Path) -> dict[str, dict[str, Truth]]:
