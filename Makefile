@@ -79,6 +79,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/increment.py
 	$(BIN)/python bench/ladder.py
 	$(BIN)/python bench/annotate.py
+	$(BIN)/python bench/annotate_cohort.py
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python -m bench.deidentify
 

@@ -2,7 +2,8 @@
 
     python docs/first_screen.py demo/run-150-20260415/report/report.html docs/_static/first-screen.svg
 
-The picture holds the head of the page, the answer and the table of results; nothing in it is loaded from elsewhere.
+The picture holds the head of the page, the answer and what each minute of annotation yields; nothing in it is loaded
+from elsewhere.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ def first_screen(page: str, height_px: int) -> str:
         ValueError: The page is not a report, or its top is not well-formed XML.
     """
     style = re.search(r"<style>\n(.*?)@media print", page, flags=re.DOTALL)
-    top = re.search(r"<header>.*?<section id=\"results\">.*?</section>", page, flags=re.DOTALL)
+    top = re.search(r"<header>.*?(?=<section id=\"results\">)", page, flags=re.DOTALL)
     if style is None or top is None:
         raise ValueError("The page is not a report of nephrograde.")
     body = top[0].replace("<main>", "").replace(' tabindex="0"', "")
-    body = body.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
+    body = body.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ').replace("xlink:href=", "href=")
     rules = style[1].replace("body {", ".page {").replace("html {", "svg {")
     svg = f"""<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_PX}" height="{height_px}">
 <style><![CDATA[
@@ -54,5 +55,5 @@ def first_screen(page: str, height_px: int) -> str:
 
 if __name__ == "__main__":
     report_path, svg_path, *height = sys.argv[1:]
-    svg = first_screen(Path(report_path).read_text(encoding="utf-8"), int(height[0]) if height else 1180)
+    svg = first_screen(Path(report_path).read_text(encoding="utf-8"), int(height[0]) if height else 1860)
     Path(svg_path).write_text(svg, encoding="utf-8")

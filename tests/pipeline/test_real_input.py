@@ -12,7 +12,13 @@ from nephrograde.pipeline import load_inputs, run_study
 pytestmark = pytest.mark.no_cover  # the same code as for the tiny study, on more patients
 
 STUDIES_DIR = Path(__file__).resolve().parents[2] / "studies"
-QUICK = ("fit.epochs=1", "arm.weak-3.fit.epochs=1", "arm.strong.fit.epochs=1", "image.box_voxels=[16,16,16]")
+QUICK = (
+    "fit.epochs=1",
+    "arm.weak-3.fit.epochs=1",
+    "arm.strong.fit.epochs=1",
+    "image.box_voxels=[16,16,16]",
+    "fit.batch_size=32",
+)
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ body { color: var(--ink); }
 @media print { p { color: red; } }
 </style></head><body><header><h1>name</h1></header><main>
 <p class="lead">AUC 0.906<br></p>
-<section id="results"><table><tr><td><svg viewBox="0 0 1 1"><line x1="0"/></svg></td></tr></table></section>
-<section id="curves"></section></main></body></html>"""
+<section id="ladder"><svg viewBox="0 0 1 1"><line id="a" x1="0"/><use xlink:href="#a"/></svg></section>
+<section id="results"></section></main></body></html>"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def test_picture_is_the_top_of_the_page_without_what_is_printed(first_screen) ->
     assert ".page { color: var(--ink); }" in texts
     assert "red" not in texts
     assert root.find(".//{http://www.w3.org/2000/svg}line") is not None
-    assert "curves" not in svg
+    assert root.find(".//{http://www.w3.org/2000/svg}use[@href='#a']") is not None
+    assert "results" not in svg
 
 
 @pytest.mark.parametrize("page", ["<html></html>", PAGE])
