@@ -37,6 +37,7 @@ NOT_RUN = {
     "make test": "runs this test",
     "make quick": "runs the other tests",
     "nephrograde cohort c4kc-kits --out c4kc": "downloads 40 GB from public servers",
+    "nephrograde annotate": "serves a page until it is ended; the tests of the browser run it",
     "torchrun": "needs several machines; what it would fit is fitted by then",
 }
 """Commands that are not run, by how they begin, and why."""
