@@ -1,4 +1,4 @@
-"""The agreement of the readers of a study, kept in its run: ``cohort/agreement.csv``."""
+"""The agreement of the readers of a study, kept in its run: ``readers/agreement.csv``."""
 
 from __future__ import annotations
 

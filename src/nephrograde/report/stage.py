@@ -35,7 +35,7 @@ def report_run(run: RunFolder, language: Language = "en") -> Path:
     run_stage(
         report_path.stem,  # one record per language
         run,
-        inputs=[*results, run.ledger_path, run.study_lock_path, run.origin_path, *fits],
+        inputs=[*results, run.agreement_path, run.ledger_path, run.study_lock_path, run.origin_path, *fits],
         settings=__version__,
         make=lambda _: write_report(run.run_dir, language),
     )

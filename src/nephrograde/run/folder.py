@@ -112,9 +112,14 @@ class RunFolder:
         return self.cohort_dir / "split.csv"
 
     @property
+    def readers_dir(self) -> Path:
+        """What follows from the labels of several readers; no result of a model depends on it."""
+        return self.run_dir / "readers"
+
+    @property
     def agreement_path(self) -> Path:
         """How much the readers of the annotations agree; only with several readers."""
-        return self.cohort_dir / "agreement.csv"
+        return self.readers_dir / "agreement.csv"
 
     # The scans
     @property
@@ -333,7 +338,14 @@ class RunFolder:
         """The existing folders that hold files of the run, except those behind a symbolic link."""
         report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.checklists_dir, self.model_cards_dir)
         quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
-        made = (self.stages_dir, self.cohort_dir, self.volumes_dir, self.radiomics_dir, self.models_dir)
+        made = (
+            self.stages_dir,
+            self.cohort_dir,
+            self.readers_dir,
+            self.volumes_dir,
+            self.radiomics_dir,
+            self.models_dir,
+        )
         yield self.run_dir
         for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
             if folder.is_dir() and self._is_real(folder):

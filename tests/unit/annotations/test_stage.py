@@ -8,6 +8,7 @@ from nephrograde.annotations.stage import compare_annotations
 from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.files import write_rows
+from nephrograde.pipeline import evaluate_study, load_inputs
 from nephrograde.report.methods.reader_methods import reader_agreement
 from nephrograde.report.stage import report_run
 from nephrograde.report.text.language import speaking
@@ -64,6 +65,14 @@ def test_one_reader_has_no_agreement(run, study, tmp_path):
 def test_table_of_another_reader_with_mistakes_does_not_end_the_run(run, study):
     compare_annotations(study(li={"P1": "0,0,0"}, chen={"P1": "0,0"}), run)
     assert distances(run) == []
+
+
+def test_agreement_does_not_open_the_test_set_again(tiny_run_copy, tiny_study_path):
+    before = (tiny_run_copy / "ledger.csv").read_bytes()
+    row = AgreementRow("cmp", "point_distance_mm", "li", "chen", 12, 3.25, q1=1.0, q3=4.5)
+    write_table([row], AgreementRow, RunFolder(tiny_run_copy).agreement_path)
+    evaluate_study(load_inputs(tiny_study_path), tiny_run_copy)
+    assert (tiny_run_copy / "ledger.csv").read_bytes() == before
 
 
 def test_report_has_the_agreement(tiny_run_copy):
