@@ -87,6 +87,18 @@ def finite(cell: str) -> float:
     return number
 
 
+def without_nan(row: Mapping[str, object]) -> dict[str, object]:
+    """Replace numbers that were not computed by None: empty in a table, null in JSON.
+
+    Args:
+        row: A row by column.
+
+    >>> without_nan({"auc": 0.8, "low": float("nan"), "n": 12})
+    {'auc': 0.8, 'low': None, 'n': 12}
+    """
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+
+
 def _as_read(row: dict[str, Any]) -> dict[str, str]:
     return {
         as_read(heading) if isinstance(heading, str) else heading: as_read(cell) if isinstance(cell, str) else cell

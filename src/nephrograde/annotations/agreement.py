@@ -12,6 +12,7 @@ import numpy as np
 
 from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.cohort.place import Box, Point, SlicePlace
+from nephrograde.cohort.reader_error import FAR_MM
 from nephrograde.errors import VolumeError
 from nephrograde.reads.agreement import icc_agreement, nominal_kappa
 from nephrograde.volume.masks.read import read_marks
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", Point, Box, SlicePlace, Path)
 
-FAR_MM: Final = 20.0
-"""Points and slices further apart are a disagreement: half of the extent that a study assumes for a tumour (40 mm)."""
 SAME_SLICE_MM: Final = 0.5
 """Rectangles on one slice are compared if their slices are nearer than this; no scan has thinner slices."""
 _ORDER: Final = ("state", "label", "mask_dice", "box_iou", "point_distance_mm", "slice_distance_mm")

@@ -11,6 +11,7 @@ import numpy as np
 from nephrograde.annotations.entry import LABELS, Entry, Kind, Origin
 from nephrograde.annotations.journal import Journal, readers_in
 from nephrograde.annotations.state import replay
+from nephrograde.cohort.annotated import is_consensus
 from nephrograde.evaluation.minutes import Minutes, MinutesSource
 from nephrograde.vocabulary import Supervision
 
@@ -90,7 +91,8 @@ def measured_minutes(annotations: Path | None) -> dict[Supervision, Minutes]:
     if annotations is None:
         return {}
     folder = annotations if annotations.is_dir() else annotations.parent
-    cost = annotation_cost({reader: Journal(folder, reader).entries() for reader in readers_in(folder)})
+    readers = [reader for reader in readers_in(folder) if not is_consensus(reader)]
+    cost = annotation_cost({reader: Journal(folder, reader).entries() for reader in readers})
     found = {}
     for kind in LABELS:
         rows = [row for row in cost if row.per == "patient" and row.kind == kind.value]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nephrograde.annotations.agreement import FAR_MM, ReaderAgreement, compare_readers, one_sided
+from nephrograde.annotations.agreement import ReaderAgreement, compare_readers, one_sided
 from nephrograde.annotations.entry import Kind
 from nephrograde.annotations.journal import Journal, readers_in
 from nephrograde.annotations.state import phases_of
-from nephrograde.cohort.annotated import Annotations
+from nephrograde.cohort.annotated import CONSENSUS, Annotations, is_consensus
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
+from nephrograde.cohort.reader_error import FAR_MM
 from nephrograde.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -24,24 +25,11 @@ if TYPE_CHECKING:
     from nephrograde.annotations.state import PatientLabels
     from nephrograde.cohort.agreement_row import AgreementRow
 
-CONSENSUS: Final = "consensus"
 _PLACES: Final[Mapping[Kind, tuple[str, Callable[[str], object]]]] = {
     Kind.POINT: ("point", parse_point),
     Kind.BOX: ("box", parse_box),
     Kind.SLICE: ("slice_place", parse_slice),
 }
-
-
-def is_consensus(reader: str) -> bool:
-    """Whether a name is that of a journal of decisions, and not of a reader.
-
-    Args:
-        reader: The name of a journal.
-
-    >>> is_consensus("consensus"), is_consensus("consensus-2026"), is_consensus("li")
-    (True, True, False)
-    """
-    return reader == CONSENSUS or reader.startswith(f"{CONSENSUS}-")
 
 
 class Readings:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.agreement import compare_readers
-from nephrograde.annotations.readings import is_consensus
 from nephrograde.cohort.agreement_row import AgreementRow
-from nephrograde.cohort.annotated import Annotations, annotated_by, read_annotations
+from nephrograde.cohort.annotated import Annotations, read_annotations, readers_of
 from nephrograde.evaluation.tables import write_table
 from nephrograde.files import read_rows, sha256_of
 from nephrograde.run.stage import run_stage
@@ -53,7 +52,7 @@ def _tables(study: Study) -> dict[str, Path]:
     if named is None:
         return {}
     folder = named if named.is_dir() else named.parent
-    return {reader: folder / f"{reader}.csv" for reader in annotated_by(folder) if not is_consensus(reader)}
+    return {reader: folder / f"{reader}.csv" for reader in readers_of(folder)}
 
 
 def _readable(paths: dict[str, Path]) -> dict[str, Annotations]:

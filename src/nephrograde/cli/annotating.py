@@ -12,6 +12,7 @@ import typer
 
 from nephrograde.cli.shared import Encoding, Lang, with_options
 from nephrograde.errors import InputError, Problem
+from nephrograde.files import without_nan
 from nephrograde.report.tables.reader_agreement import measure_words, rule_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.messages import told
@@ -176,10 +177,9 @@ def _compare(folder: Path, *, far_mm: float, as_json: bool) -> None:
     from nephrograde.annotations.agreement import compare_readers
     from nephrograde.annotations.cost import annotation_cost
     from nephrograde.annotations.journal import Journal, readers_in
-    from nephrograde.annotations.readings import is_consensus
-    from nephrograde.cohort.annotated import annotated_by, read_annotations
+    from nephrograde.cohort.annotated import read_annotations, readers_of
 
-    readers = [reader for reader in annotated_by(folder) if not is_consensus(reader)]
+    readers = readers_of(folder)
     if not readers:
         raise InputError([Problem(str(folder), "holds no <reader>.csv", "Name the folder of annotations with --out.")])
     read = {reader: read_annotations(folder / f"{reader}.csv") for reader in readers}
@@ -191,8 +191,8 @@ def _compare(folder: Path, *, far_mm: float, as_json: bool) -> None:
         content = {
             "note": RESEARCH_USE_ONLY,
             "readers": list(found.readers),
-            "agreement": [_finite(asdict(row)) for row in found.rows],
-            "disagreements": [_finite(asdict(one)) for one in found.disagreements],
+            "agreement": [without_nan(asdict(row)) for row in found.rows],
+            "disagreements": [without_nan(asdict(one)) for one in found.disagreements],
             "unreadable_masks": [{"patient_id": patient, "phase": phase} for patient, phase in found.unreadable],
             "cost": [asdict(row) for row in cost],
         }
@@ -252,8 +252,3 @@ def _kind(code: str) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
-
-
-def _finite(row: dict[str, object]) -> dict[str, object]:
-    """Numbers that were not computed are null."""
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

@@ -49,7 +49,7 @@ def serve_page(
         with_browser: Whether to open the browser.
     """
     try:
-        from nephrograde.annotations.readings import CONSENSUS
+        from nephrograde.cohort.annotated import CONSENSUS
         from nephrograde.web.start import open_session, serve
     except ModuleNotFoundError as error:
         if error.name not in {"starlette", "uvicorn"}:
@@ -90,7 +90,7 @@ def serve_page(
 
 def _only_reader(folder: Path) -> str:
     from nephrograde.annotations.journal import readers_in
-    from nephrograde.annotations.readings import is_consensus
+    from nephrograde.cohort.annotated import is_consensus
 
     readers = [reader for reader in readers_in(folder) if not is_consensus(reader)]
     if len(readers) > 1:

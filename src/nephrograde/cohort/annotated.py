@@ -36,6 +36,8 @@ _KINDS: Final = ("point", "box", "slice", "mask", "state")
 _STATES: Final = ("none", "unusable")
 _REFUSED: Final = "none"
 """What the cell of a mask says if the reader has refused that of the cohort table."""
+CONSENSUS: Final = "consensus"
+"""The journal of what readers have decided together, which is never compared."""
 _LISTED = 10  # problems of one kind, and patients in a message
 
 
@@ -83,12 +85,33 @@ def find_annotations(path: Path) -> Path:
 
 
 def annotated_by(folder: Path) -> list[str]:
-    """List the readers whose labels are in a folder, in alphabetical order.
+    """List whose labels are in a folder, decisions of a consensus among them, in alphabetical order.
 
     Args:
         folder: The folder of annotations; may be missing.
     """
     return sorted(one.stem for one in folder.glob("*.csv") if re.fullmatch(NAME_PATTERN, one.stem))
+
+
+def readers_of(folder: Path) -> list[str]:
+    """List the readers whose labels are in a folder and can be compared, in alphabetical order.
+
+    Args:
+        folder: The folder of annotations; may be missing.
+    """
+    return [reader for reader in annotated_by(folder) if not is_consensus(reader)]
+
+
+def is_consensus(reader: str) -> bool:
+    """Whether a name is that of a journal of decisions, and not of a reader.
+
+    Args:
+        reader: The name of a journal.
+
+    >>> is_consensus("consensus"), is_consensus("consensus-2026"), is_consensus("li")
+    (True, True, False)
+    """
+    return reader == CONSENSUS or reader.startswith(f"{CONSENSUS}-")
 
 
 def read_annotations(path: Path) -> tuple[Annotations, list[Problem]]:

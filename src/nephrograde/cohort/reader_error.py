@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nephrograde.cohort.annotated import annotated_by, read_annotations
+from nephrograde.cohort.annotated import read_annotations, readers_of
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem
 from nephrograde.vocabulary import Supervision
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from nephrograde.cohort.annotated import Annotations
 
 FAR_MM: Final = 20.0
-"""Readers who are further apart disagree on what the tumour is, which is not an error of placing a label."""
+"""Readers whose labels are further apart disagree on what the tumour is, which is not an error of placing a label: half
+of the extent that a study assumes for a tumour (40 mm)."""
 _FIELDS: Final = {Supervision.POINT: "point", Supervision.BOX: "box", Supervision.SLICE: "slice_place"}
 _PLACE: Final = "annotation.error_mm"
 _REMEDY: Final = "Have a second reader annotate some of the patients, or write a number of mm."
@@ -60,7 +61,7 @@ def reader_error_mm(annotations_path: Path | None) -> dict[Supervision, float]:
     folder = annotations_path if annotations_path.is_dir() else annotations_path.parent
     readers: list[Annotations] = []
     problems: list[Problem] = []
-    for name in annotated_by(folder):
+    for name in readers_of(folder):
         annotations, faults = read_annotations(folder / f"{name}.csv")
         readers.append(annotations)
         problems += faults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from nephrograde.errors import RunError
 from nephrograde.evaluation.metrics import Estimate
-from nephrograde.files import finite, read_rows, write_rows
+from nephrograde.files import finite, read_rows, without_nan, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,13 +146,8 @@ def _types(kind: type[object]) -> dict[str, Any]:
 
 
 def _cells(row: object) -> dict[str, object]:
-    return {name: _cell(value) for name, value in asdict(row).items()}  # type: ignore[call-overload]
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return int(value)
-    return None if isinstance(value, float) and math.isnan(value) else value
+    cells = without_nan(asdict(row))  # type: ignore[call-overload]
+    return {name: int(value) if isinstance(value, bool) else value for name, value in cells.items()}
 
 
 def _value(cell: str, kind: Any) -> Any:

@@ -79,7 +79,7 @@ class Network(nn.Module):
         self.attention = attention
         self.arrange(torch.channels_last if self.dimensions == 2 else torch.contiguous_format)
         shape = (1, channels, *(1 for _ in range(self.dimensions)))
-        centre, spread = torch.zeros(shape), torch.ones(shape)
+        centre, spread = torch.zeros(shape, device="cpu"), torch.ones(shape, device="cpu")
         centre[:, : self.image_channels], spread[:, : self.image_channels] = CENTRE, SPREAD
         self.register_buffer("centre", centre, persistent=False)
         self.register_buffer("spread", spread, persistent=False)
@@ -170,9 +170,7 @@ def build_hollow_network(
     'meta'
     """
     with torch.device("meta"), _Undrawn():
-        resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
-        attention = GatedAttention(FEATURES) if pooling == "attention" else None
-    return Network(resnet, attention, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
+        return build_network(dimensions, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
 
 
 class _Undrawn(TorchFunctionMode):

@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nephrograde.cohort.case import Case, Cohort, Scan
     from nephrograde.run.folder import RunFolder
@@ -73,25 +73,18 @@ class Prepared:
 
     def files(self, arm: str, phase: str) -> dict[str, str]:
         """Return the region file by patient id, for one model."""
-        return {
-            region.patient_id: region.file for region in self.regions if region.arm == arm and region.phase == phase
-        }
+        return {region.patient_id: region.file for region in self._of(arm, phase)}
 
     def slices(self, arm: str, phase: str) -> dict[str, tuple[int, ...]]:
         """Return the slice number of each picture by patient id, for one model; empty for boxes."""
-        return {
-            region.patient_id: _numbers(region.slices)
-            for region in self.regions
-            if region.arm == arm and region.phase == phase
-        }
+        return {region.patient_id: _numbers(region.slices) for region in self._of(arm, phase)}
 
     def tumour_rows(self, arm: str, phase: str) -> dict[str, tuple[bool, ...]]:
         """Return which slices show the tumour by patient id, for one model; only patients where that is known."""
-        return {
-            region.patient_id: _flags(region.tumour_rows)
-            for region in self.regions
-            if region.arm == arm and region.phase == phase and region.tumour_rows
-        }
+        return {one.patient_id: _flags(one.tumour_rows) for one in self._of(arm, phase) if one.tumour_rows}
+
+    def _of(self, arm: str, phase: str) -> Iterator[Region]:
+        return (region for region in self.regions if region.arm == arm and region.phase == phase)
 
 
 def prepare_cohort(
@@ -193,12 +186,14 @@ def _prepare_scan(
     own = _digests(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
     inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
-    inputs |= _kidneys_digest(case.patient_id, scan, study)
+    kidneys = _kidneys_digest(case.patient_id, scan, study)
+    inputs |= kidneys
     lender = find_lender(case, scan, study)
     lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
     error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
-    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error) for arm in study.arm}
-    identity = _identity(case.patient_id, scan)
+    identity = _identity(case.patient_id, scan, own)
+    digests = _Digests(own, kidneys)
+    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in study.arm}
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
@@ -237,9 +232,15 @@ def _prepare_scan(
     return record | {"inputs": inputs}
 
 
-def _identity(patient_id: str, scan: Scan) -> list[object]:
+class _Digests(NamedTuple):
+    """SHA-256 of the image and the mask of a scan, and of the mask of its kidneys, by name in the lock file."""
+
+    own: Mapping[str, str]
+    kidneys: Mapping[str, str]
+
+
+def _identity(patient_id: str, scan: Scan, own: Mapping[str, str]) -> list[object]:
     """What a scan's regions are cut from: its files and places."""
-    own = _digests(patient_id, scan)
     identity: list[object] = [
         patient_id,
         scan.phase,
@@ -253,16 +254,19 @@ def _identity(patient_id: str, scan: Scan) -> list[object]:
     return identity
 
 
-def _shape(patient_id: str, scan: Scan, arm: Arm, study: Study, *, error: HumanError) -> list[object]:
+def _shape(
+    patient_id: str, scan: Scan, arm: Arm, study: Study, *, error: HumanError, digests: _Digests
+) -> list[object]:
     """Everything that shapes an arm's region, from which its name is made, except for the mask that counts."""
     settings = region_settings(arm, scan.phase, study)
     if arm.supervision is Supervision.NONE:  # no annotation has a part in it
         bare = replace(scan, mask_path=None, point=None, box=None, slice_place=None)
-        kidneys = sorted(_kidneys_digest(patient_id, scan, study).values())
-        return [_identity(patient_id, bare), settings, *([kidneys] if kidneys else [])]
+        image = {name: digest for name, digest in digests.own.items() if name != _mask_name(patient_id, scan)}
+        kidneys = sorted(digests.kidneys.values())
+        return [_identity(patient_id, bare, image), settings, *([kidneys] if kidneys else [])]
     size_mm = error.size_mm.get(arm.supervision, 0.0)
     is_moved = size_mm > 0 and arm.supervision not in places_given(scan)
-    return [_identity(patient_id, scan), settings, *([[size_mm, error.seed]] if is_moved else [])]
+    return [_identity(patient_id, scan, digests.own), settings, *([[size_mm, error.seed]] if is_moved else [])]
 
 
 def _fault_of_arm(error: VolumeError, scanned: Scanned, arm: Arm) -> list[Fault]:
@@ -295,8 +299,12 @@ def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
     image = input_name(f"{scan.phase}_image", patient_id)
     files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
     if scan.mask_path is not None:
-        files[input_name(f"{scan.phase}_mask", patient_id)] = scan.mask_path
+        files[_mask_name(patient_id, scan)] = scan.mask_path
     return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
+
+
+def _mask_name(patient_id: str, scan: Scan) -> str:
+    return input_name(f"{scan.phase}_mask", patient_id)
 
 
 def _kidneys_digest(patient_id: str, scan: Scan, study: Study) -> dict[str, str]:

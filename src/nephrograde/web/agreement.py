@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from nephrograde.annotations.agreement import FAR_MM
 from nephrograde.annotations.readings import Readings
+from nephrograde.cohort.reader_error import FAR_MM
+from nephrograde.files import without_nan
 from nephrograde.report.tables.reader_agreement import measure_words, rule_words
 from nephrograde.report.text.language import HTML_LANGUAGES, Language, phase_heading, speaking, t
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -91,12 +91,12 @@ def _agreement(session: Session, readings: Readings, language: Language) -> dict
         "n_patients": n_patients,
         "far_mm": FAR_MM,
         "rows": [
-            {**_finite(asdict(row)), "phase_name": phase_heading(row.phase), "name": measure_words(row.measure)}
+            {**without_nan(asdict(row)), "phase_name": phase_heading(row.phase), "name": measure_words(row.measure)}
             for row in found.rows
         ],
         "disagreements": [
             {
-                **_finite(asdict(one)),
+                **without_nan(asdict(one)),
                 "number": numbers[one.patient_id],
                 "phase_name": phase_heading(one.phase),
                 "name": rule_words(one),
@@ -133,8 +133,3 @@ def _texts(n_patients: int) -> dict[str, str]:
         "decided": t("decided"),
         "pair": t("{a} and {b}", a="{a}", b="{b}"),
     }
-
-
-def _finite(row: dict[str, object]) -> dict[str, object]:
-    """Numbers that were not computed are null."""
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

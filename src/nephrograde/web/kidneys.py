@@ -145,20 +145,10 @@ def marked_centres(slices: Slices, scan: Scan) -> dict[str, Triple]:
     Raises:
         VolumeError: If the mask cannot be read, or does not mark one kidney or two.
     """
-    centres_mm = [kidney.center_mm for kidney in find_kidneys(_as_volume(slices), scan)]
+    centres_mm = [kidney.center_mm for kidney in find_kidneys(slices.volume(), scan)]
     if len(centres_mm) == 1:
         return {"right" if centres_mm[0][0] < slices.middle_mm else "left": centres_mm[0]}
     return dict(zip(("right", "left"), centres_mm, strict=True)) if centres_mm else {}
-
-
-def _as_volume(slices: Slices) -> Volume:
-    grid = slices.grid
-    return make_volume(
-        slices.values.transpose(2, 1, 0),
-        spacing_mm=grid.spacing_mm,
-        origin_mm=grid.origin_mm,
-        direction=grid.direction,
-    )
 
 
 def find_apart(slices: Slices) -> dict[str, Triple]:
@@ -172,7 +162,7 @@ def find_apart(slices: Slices) -> dict[str, Triple]:
     """
     if (slices.slope, slices.intercept) != (1.0, 0.0):
         return {}
-    coarse = shrink(_as_volume(slices))
+    coarse = shrink(slices.volume())
     packed = io.BytesIO()
     np.savez(
         packed,

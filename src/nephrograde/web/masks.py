@@ -7,15 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from nephrograde.annotations.entry import REFUSED_MASK, Kind, Origin
 from nephrograde.annotations.masks import compose, key_of
 from nephrograde.annotations.voxels import Voxels, is_same_grid, is_voxels, parse_voxels, voxels_of
 from nephrograde.errors import InputError, PlaceError, Problem, VolumeError
 from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.masks.read import read_marks
-from nephrograde.volume.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +71,9 @@ class ImportedMasks:
             raise VolumeError("file-missing", f"cannot be read ({error.strerror}).", "Correct the table.") from None
         with self._lock:
             if (mask_path, digest) in self._held:
+                self._held.move_to_end((mask_path, digest))
                 return self._held[mask_path, digest]
-        marks = read_marks(mask_path, _as_volume(slices), self._label)
+        marks = read_marks(mask_path, slices.volume(), self._label)
         if marks.mask is None:
             raise VolumeError("mask-empty", "marks points, and no voxels.", "Draw a mask.")
         remarks = tuple(f"{fault.message} {fault.remedy}" for fault in marks.faults)
@@ -163,11 +161,3 @@ def accepted(given: Mapping[str, Any], found: ImportedMask) -> dict[str, Any]:
     if problems:
         raise InputError(problems)
     return {**given, "value": found.voxels.text()}
-
-
-def _as_volume(slices: Slices) -> Volume:
-    values = slices.values.T
-    if (slices.slope, slices.intercept) != (1.0, 0.0):
-        values = (values * np.float32(slices.slope) + np.float32(slices.intercept)).astype(np.float32)
-    grid = slices.grid
-    return Volume(values, grid.spacing_mm, grid.origin_mm, grid.direction, grid)

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from nephrograde.organs.landmarks import AIR_HU
 from nephrograde.volume.read import read_volume
+from nephrograde.volume.volume import Volume
 
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Scan
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.grid import Grid
-    from nephrograde.volume.volume import Volume
 
 Stack: TypeAlias = Annotated[npt.NDArray[np.int16], "z y x"]
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
@@ -70,6 +70,13 @@ class Slices:
             return float(self.grid.to_mm([(count - 1) / 2 for count in self.grid.size])[0])
         z, y, x = inside.mean(axis=0)
         return float(self.grid.to_mm((8 * x, 8 * y, 4 * z))[0])
+
+    def volume(self) -> Volume:
+        """The scan as a volume, with the values of the file as far as 16 bits keep them."""
+        values = self.values.T
+        if (self.slope, self.intercept) != (1.0, 0.0):
+            values = (values * np.float32(self.slope) + np.float32(self.intercept)).astype(np.float32)
+        return Volume(values, self.grid.spacing_mm, self.grid.origin_mm, self.grid.direction, self.grid)
 
     def holds(self, position_mm: Triple) -> bool:
         """Whether a position in the patient is inside the image, including the outer half of its border voxels.

@@ -44,6 +44,12 @@ def test_the_mean_over_patients_and_readers(tmp_path: Path) -> None:
     assert found[Supervision.BOX].value == 1.0
 
 
+def test_the_time_of_a_consensus_is_not_that_of_a_label(tmp_path: Path) -> None:
+    _write(tmp_path, "li", ("P1", "cmp", "slice", 30.0, "drawn"))
+    _write(tmp_path, "consensus", ("P1", "cmp", "slice", 300.0, "drawn"))
+    assert measured_minutes(tmp_path)[Supervision.SLICE].value == 0.5
+
+
 def test_the_table_of_a_reader_stands_for_its_folder(tmp_path: Path) -> None:
     _write(tmp_path, "li", ("P1", "cmp", "slice", 30.0, "drawn"))
     assert measured_minutes(tmp_path / "li.csv") == measured_minutes(tmp_path)

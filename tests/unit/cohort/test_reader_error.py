@@ -28,6 +28,15 @@ def test_the_size_is_that_of_the_errors_that_the_readers_make(tmp_path):
     assert reader_error_mm(tmp_path / "li.csv") == reader_error_mm(tmp_path)
 
 
+def test_decisions_are_not_those_of_a_reader(tmp_path):
+    write_reader(tmp_path, "li", np_point=["0,0,0 mm"])
+    write_reader(tmp_path, "consensus", np_point=["9,9,9 mm"])
+    with pytest.raises(InputError):
+        reader_error_mm(tmp_path)
+    write_reader(tmp_path, "chen", np_point=["2,2,2 mm"])
+    assert reader_error_mm(tmp_path)[Supervision.POINT] == pytest.approx(2.0 / 2**0.5)
+
+
 def test_each_level_has_its_own_and_others_take_the_nearest(tmp_path):
     write_reader(tmp_path, "li", np_box=["0,0,0;10,10,10 mm"], np_slice=["5 mm"])
     write_reader(tmp_path, "chen", np_box=["2,2,2;12,12,12 mm"], np_slice=["9 mm"])

@@ -6,7 +6,6 @@ matplotlib is used through its object interface, without global state. Each figu
 from __future__ import annotations
 
 import io
-import math
 import re
 import warnings
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.files import write_rows
+from nephrograde.files import without_nan, write_rows
 from nephrograde.replacement import replaced
 from nephrograde.report.text.language import spoken, t
 
@@ -215,14 +214,10 @@ def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Pa
         written.append(svg_path)
         if drawing.data:
             csv_path = figures_dir / f"{drawing.name}.csv"
-            rows = [{column: _cell(value) for column, value in row.items()} for row in drawing.data]
+            rows = [without_nan(row) for row in drawing.data]
             write_rows(csv_path, list(dict.fromkeys(column for row in rows for column in row)), rows)
             written.append(csv_path)
     return written
-
-
-def _cell(value: object) -> object:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def y_label(axes: Axes, text: str, **style: Any) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from nephrograde.files import write_rows
+from nephrograde.files import without_nan, write_rows
 from nephrograde.lock import only_writer_of
 from nephrograde.replacement import remove_leftovers
 from nephrograde.report.pages.page import render, write_page
@@ -84,7 +83,7 @@ def _csv_row(row: MeasureRow, side: SideBySide) -> dict[str, object]:
     else:
         cells["method"] = f"not tested: {row.untested}"
     cells |= {"a_synthetic": int(side.a.is_synthetic), "b_synthetic": int(side.b.is_synthetic)}
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in cells.items()}
+    return without_nan(cells)
 
 
 def _render(side: SideBySide) -> str:

@@ -47,10 +47,10 @@ def _replace(paths: list[Path], keyword: str, vr: str, raw: bytes) -> None:
             dataset.save_as(path)
 
 
-def _assert_reads(paths: list[Path], pixels: Array) -> None:
+def _reads(paths: list[Path], pixels: Array) -> bool:
+    """Whether the series has its values in HU and its spacing."""
     values, grid, _, _ = read_series(paths[0].parent)
-    np.testing.assert_array_equal(values, pixels.astype(int) - 1024)
-    assert grid.spacing_mm == (0.7, 0.9, 2.5)
+    return np.array_equal(values, pixels.astype(int) - 1024) and grid.spacing_mm == (0.7, 0.9, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_oddly_written_entry_says_the_same(
     paths: list[Path], pixels: Array, keyword: str, vr: str, raw: bytes
 ) -> None:
     _replace(paths, keyword, vr, raw)
-    _assert_reads(paths, pixels)
+    assert _reads(paths, pixels)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_missing_preamble_is_no_obstacle(paths: list[Path], pixels: Array, has
         length = struct.unpack("<I", content[140:144])[0]
         path.write_bytes(content[132 if has_meta else 144 + length :])
         assert is_dicom_file(path)
-    _assert_reads(paths, pixels)
+    assert _reads(paths, pixels)
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_a_missing_preamble_is_no_obstacle(paths: list[Path], pixels: Array, has
 def test_other_files_do_not_look_like_dicom(paths: list[Path], pixels: Array, content: bytes) -> None:
     (paths[0].parent / "other").write_bytes(content)
     assert not is_dicom_file(paths[0].parent / "other")
-    _assert_reads(paths, pixels)
+    assert _reads(paths, pixels)
