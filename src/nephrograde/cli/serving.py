@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.report.text.language import Language
+    from nephrograde.web.assist import Assistant
 
 PASSWORD = "NEPHROGRADE_PASSWORD"  # noqa: S105 (the name of the variable)
 WEIGHTS_LICENCE = (
@@ -60,13 +61,7 @@ def serve_page(
     own = reader or (CONSENSUS if decides else _only_reader(folder))
     session = open_session(source, folder, own, decides=decides, encoding=encoding)
 
-    assistant = None
-    if assist:
-        from nephrograde.web.assist import Assistant
-
-        assistant = Assistant(assist)
-        say(t("Clicks with the voxels of the scan go to {address}.", address=assistant.address), err=True)
-        say(t(WEIGHTS_LICENCE), err=True)
+    assistant = _assistant(assist) if assist else None
 
     def opened(shown: str) -> None:
         say(t("Annotate at {address}", address=shown))
@@ -76,16 +71,18 @@ def serve_page(
 
     password = os.environ.get(PASSWORD, "") if address[0] != "127.0.0.1" else ""
     try:
-        serve(
-            session,
-            address=address,
-            password=password,
-            language=language,
-            assistant=assistant,
-            opened=opened,
-        )
+        serve(session, address=address, password=password, language=language, assistant=assistant, opened=opened)
     except KeyboardInterrupt:
         say(t("Ended."), err=True)
+
+
+def _assistant(address: str) -> Assistant:
+    from nephrograde.web.assist import Assistant
+
+    assistant = Assistant(address)
+    say(t("Clicks with the voxels of the scan go to {address}.", address=assistant.address), err=True)
+    say(t(WEIGHTS_LICENCE), err=True)
+    return assistant
 
 
 def _only_reader(folder: Path) -> str:

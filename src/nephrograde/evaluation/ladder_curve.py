@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -89,35 +89,49 @@ def ladder_points(
     for row in repeats:
         if row.split == "oof" and not row.seed:
             sizes[row.model, row.share].append(row.n_learn)
-    z = normal_quantile(confidence)
     points = []
     for model, arm, phase in rungs:
         for share in sorted(of_share):
             areas = [found for repeat in of_share[share] if (found := _area(scores[repeat], model)) is not None]
             if not areas or not sizes[model, share]:
                 continue
-            area = _mean(areas)
-            low, high = auc_bounds(area, z=z)
             n_learn = round(float(np.mean(sizes[model, share])))
-            points.append(
-                LadderPoint(
-                    model=model,
-                    arm=arm.name,
-                    supervision=arm.supervision,
-                    phase=phase,
-                    share=share,
-                    drawings=len(areas),
-                    n_learn=n_learn,
-                    hours=n_learn * minutes[arm.supervision].value / 60.0,
-                    auc=area.value,
-                    low=low,
-                    high=high,
-                    n=area.n_high + area.n_low,
-                    n_high=area.n_high,
-                    confidence=confidence,
-                )
-            )
+            hours = n_learn * minutes[arm.supervision].value / 60.0
+            place = _Place(model, arm, phase, share, n_learn, hours)
+            points.append(_point(place, areas, confidence=confidence))
     return tuple(points)
+
+
+class _Place(NamedTuple):
+    """A model at one size."""
+
+    model: str
+    arm: Arm
+    phase: str
+    share: float
+    n_learn: int
+    hours: float
+
+
+def _point(place: _Place, areas: Sequence[Area], *, confidence: float) -> LadderPoint:
+    area = _mean(areas)
+    low, high = auc_bounds(area, z=normal_quantile(confidence))
+    return LadderPoint(
+        model=place.model,
+        arm=place.arm.name,
+        supervision=place.arm.supervision,
+        phase=place.phase,
+        share=place.share,
+        drawings=len(areas),
+        n_learn=place.n_learn,
+        hours=place.hours,
+        auc=area.value,
+        low=low,
+        high=high,
+        n=area.n_high + area.n_low,
+        n_high=area.n_high,
+        confidence=confidence,
+    )
 
 
 def _area(scores: Scores, model: str) -> Area | None:
