@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nephrograde.sample.prepare as prepare_module
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_point, parse_slice
 from nephrograde.errors import VolumeError
@@ -171,3 +172,11 @@ def test_pictures_show_a_whole_slice_and_no_kidneys(tmp_path):
         with pytest.raises(VolumeError) as caught:
             cut_pictures(scan, arm=arm, study=study(arm))
         assert caught.value.code == code
+
+
+def test_a_scan_is_hashed_once_whatever_the_number_of_arms(tmp_path, monkeypatch):
+    scan, hashed = write_patient(tmp_path), []
+    real = prepare_module.sha256_of_image
+    monkeypatch.setattr(prepare_module, "sha256_of_image", lambda path: hashed.append(path) or real(path))
+    prepare(tmp_path / "run", study(NONE, NONE_3D, SLICE, POINT, BOX, STRONG), a=scan)
+    assert sorted(hashed) == sorted([scan.image_path, scan.mask_path, scan.kidneys_path])
