@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nephrograde.sample.prepare as prepare_module
 from nephrograde.cohort.case import Case, Cohort, Scan
 from nephrograde.cohort.place import parse_point, parse_slice
 from nephrograde.errors import VolumeError
@@ -19,6 +18,7 @@ from nephrograde.sources.synthetic.phantom import PhantomSettings, cohort_patien
 from nephrograde.sources.synthetic.scanner import draw_body, scan_patient
 from nephrograde.study import AnnotationSettings, Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import Supervision
+from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.volume import make_volume, write_image
 
 NONE = Arm(name="none", supervision=Supervision.NONE, slices=2)
@@ -176,7 +176,11 @@ def test_pictures_show_a_whole_slice_and_no_kidneys(tmp_path):
 
 def test_a_scan_is_hashed_once_whatever_the_number_of_arms(tmp_path, monkeypatch):
     scan, hashed = write_patient(tmp_path), []
-    real = prepare_module.sha256_of_image
-    monkeypatch.setattr(prepare_module, "sha256_of_image", lambda path: hashed.append(path) or real(path))
+
+    def counting(path):
+        hashed.append(path)
+        return sha256_of_image(path)
+
+    monkeypatch.setattr("nephrograde.sample.prepare.sha256_of_image", counting)
     prepare(tmp_path / "run", study(NONE, NONE_3D, SLICE, POINT, BOX, STRONG), a=scan)
     assert sorted(hashed) == sorted([scan.image_path, scan.mask_path, scan.kidneys_path])
