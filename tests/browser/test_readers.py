@@ -52,6 +52,8 @@ def test_disagreement_is_decided_on_the_page(serving_reader, open_page):
     assert session.journal.labels()["P1"].value("np", "point") == "20,0,-250 mm"
     page.click("#agreement-link")
     page.wait_for_selector("#list tr.decided")
+    page.set_viewport_size({"width": 420, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
 
 
 def test_reader_sees_the_other_when_both_are_done(serving_reader, open_page):
