@@ -52,11 +52,12 @@ def paint(page, start, end):
 
 
 def to_slice(page, number):
-    """Scroll by keys to a slice."""
+    """Scroll by keys to a slice, from the feet: a mask that is read later may move a page that nobody has moved."""
     page.wait_for_selector("canvas[data-slice]")
-    at = int(page.locator("canvas").first.get_attribute("data-slice"))
-    for _ in range(abs(number - at)):
-        page.keyboard.press("ArrowUp" if number > at else "ArrowDown")
+    page.keyboard.press("End")
+    page.wait_for_selector("canvas[data-slice='0']")
+    for _ in range(number):
+        page.keyboard.press("ArrowUp")
     page.wait_for_selector(f"canvas[data-slice='{number}']")
 
 

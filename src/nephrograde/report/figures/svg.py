@@ -198,7 +198,7 @@ def write_figures(drawings: Mapping[str, Drawing], figures_dir: Path) -> list[Pa
         The paths, in the order written.
 
     >>> import tempfile, pathlib
-    >>> bare = Drawing("loss", "<svg/>", "No line.", 10, ({"epoch": 1, "loss": math.nan},))
+    >>> bare = Drawing("loss", "<svg/>", "No line.", 10, ({"epoch": 1, "loss": float("nan")},))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_figures({"loss": bare}, pathlib.Path(folder))]
     ...     pathlib.Path(folder, "loss.csv").read_text().split()
