@@ -53,7 +53,7 @@ from nephrograde.study import (
     Study,
     Window,
 )
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import Volume
 

@@ -41,7 +41,7 @@ from nephrograde.run.provenance import check_format, read_lock_file
 from nephrograde.run.seal import Seal, read_seal
 from nephrograde.run.stage import require_finished
 from nephrograde.study import EvaluateSettings, Study, restore_study
-from nephrograde.study_faults import read_section
+from nephrograde.study.faults import read_section
 from nephrograde.vocabulary import BASELINES
 from nephrograde.volume.finding import Finding, read_findings
 

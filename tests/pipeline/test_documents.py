@@ -20,7 +20,7 @@ from openpyxl import Workbook
 from nephrograde.cohort.table import read_table
 from nephrograde.files import read_rows
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -36,7 +36,7 @@ from nephrograde.sources.scan.corrections import read_corrections
 from nephrograde.sources.scan.grades import read_grades
 from nephrograde.sources.scan.index import plan_index
 from nephrograde.sources.scan.pseudonyms import Pseudonyms
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 from nephrograde.volume.finding import Finding, read_findings, write_findings
 from nephrograde.volume.series_table import read_series
 

@@ -13,7 +13,7 @@ from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 from nephrograde.report.text.language import speaking
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 
 
 def test_help_imports_nothing_heavy():

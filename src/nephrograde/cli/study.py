@@ -157,7 +157,7 @@ def evaluate(
         report_path = pipeline.evaluate_study(study, run, **options.evaluation)
     else:
         from nephrograde.sources.scan.grades import parse_columns
-        from nephrograde.study_file import evaluate_settings
+        from nephrograde.study.file import evaluate_settings
 
         settings = evaluate_settings(tuple(overrides))
         columns = parse_columns(options.columns or ())

@@ -16,7 +16,7 @@ from nephrograde.files import read_json, sha256_of
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
 from nephrograde.sheet import open_sheet
 from nephrograde.study import CohortSettings
-from nephrograde.study_file import load_study, salvage_study
+from nephrograde.study.file import load_study, salvage_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable

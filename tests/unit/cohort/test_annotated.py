@@ -10,7 +10,7 @@ from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.cohort.table import read_cohort
 from nephrograde.errors import InputError
 from nephrograde.study import CohortSettings, SplitSettings
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from nephrograde.study import (
     Study,
     Window,
 )
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,12 +70,13 @@ def test_a_table_that_is_taken_up_is_described_in_chinese(tmp_path: Path) -> Non
 
 def assert_defaults(table: dict[str, Any], text: str, kind: type[Section]) -> None:
     for key, field in kind.model_fields.items():
+        default = field.get_default(call_default_factory=True)
         if field.is_required():
             assert key in table
-        elif field.default is None:
+        elif default is None:
             assert re.search(rf"(?m)^# {key} = |^{key} = ", text), f"{key} is not explained"
         else:
-            default = list(field.default) if isinstance(field.default, tuple) else field.default
+            default = list(default) if isinstance(default, tuple) else default
             assert table[key] == default, key
             assert type(table[key]) is type(default), key
 

@@ -41,7 +41,7 @@ ROOMS = (
     "report/text/planned.py",
     "sources/found_table.py",
     "sources/template.py",
-    "study_file.py",
+    "study/file.py",
 )
 """Files whose refusals are all in the catalogue."""
 

@@ -22,7 +22,7 @@ from nephrograde.study import (
     Study,
     Window,
 )
-from nephrograde.study_file import load_study
+from nephrograde.study.file import load_study
 from nephrograde.toml_text import read_toml
 
 FILES = {

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nephrograde.arguments import PATH, TEXTS, checked
 from nephrograde.errors import InputError, Problem
-from nephrograde.study import NAME_PATTERN, Arm, EvaluateSettings, Study
-from nephrograde.study_faults import Location, as_problem, faults_as, faults_of, read_section, rename_unknown, tables
+from nephrograde.study.faults import Location, as_problem, faults_as, faults_of, read_section, rename_unknown, tables
+from nephrograde.study.section import NAME_PATTERN
+from nephrograde.study.settings import EvaluateSettings
+from nephrograde.study.study import Study
 from nephrograde.toml_text import DEEPEST, read_toml
+
+if TYPE_CHECKING:
+    from nephrograde.study.arm import Arm
 
 
 @checked(study_path=PATH, overrides=TEXTS)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nephrograde.errors import InputError, Problem
 from nephrograde.study import FitSettings, Study, Window, restore_study
-from nephrograde.study_file import evaluate_settings, load_study, salvage_study
+from nephrograde.study.file import evaluate_settings, load_study, salvage_study
 from nephrograde.vocabulary import Supervision
 
 SOUND = """
@@ -310,7 +310,7 @@ def test_file_that_is_no_study(tmp_path: Path) -> None:
 
 
 def test_published_studies_load() -> None:
-    studies_dir = Path(__file__).parents[2] / "studies"
+    studies_dir = Path(__file__).parents[3] / "studies"
     assert [path.name for path in studies_dir.glob("*.toml") if salvage_study(path)[1]] == []
 
 

@@ -1,55 +1,19 @@
-"""The study: one frozen, typed description of everything that can change a result.
-
-Every key either has a default or is required. ``studies/published.toml`` states for each line whether the paper reports
-the value or it was chosen for this project; :mod:`nephrograde.study_file` reads such a file.
-"""
+"""The tables of the study file that stand once: cohort, split, image, fit, evaluation and the like."""
 
 from __future__ import annotations
 
 import codecs
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from nephrograde.errors import InputError
-from nephrograde.study_faults import Location, problems_in_code, problems_of_arms, read_section
-from nephrograde.vocabulary import BaselineName, Pooling, Supervision, model_id
+from nephrograde.study.section import Count, Fraction, Name, Positive, Section
+from nephrograde.vocabulary import BaselineName, Pooling, Supervision
 
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 MOST_ERROR_MM = 100.0
 """A reader who is further off has annotated something else."""
-
-
-class Section(BaseModel):
-    """A table of the study file: immutable, without unknown keys.
-
-    Built in code, it raises :class:`~nephrograde.errors.InputError` with the problems that a file would have.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    place: ClassVar[Location] = ()
-    """Where a study has the table."""
-
-    if not TYPE_CHECKING:  # type checkers take the arguments from the fields
-
-        def __init__(self, /, **given: Any) -> None:
-            try:
-                super().__init__(**given)
-            except ValidationError as error:
-                raise InputError(problems_in_code(given, error, place=self.place, study=Study)) from None
-            if (arms := self._arms()) and (problems := problems_of_arms(arms, study=Study)):
-                raise InputError(problems)
-
-        __init__.__pydantic_base_init__ = True  # pydantic need not call it for a table inside another
-
-    def _arms(self) -> tuple[Arm, ...]:
-        return ()
 
 
 class CohortSettings(Section):
@@ -66,7 +30,7 @@ class CohortSettings(Section):
     table: Path
     phases: Annotated[tuple[Name, ...], Field(min_length=1)] = ("cmp", "np", "up")
     outcome: str = "isup_grade"
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     encoding: str | None = None
     annotations: Path | None = None
 
@@ -210,51 +174,6 @@ class FitSettings(Section):
         return self.model_dump(mode="json", exclude={"repeats"})
 
 
-class Arm(Section):
-    """``[[arm]]``: one kind of supervision with its network.
-
-    With ``slices``, the arm is weak: a 2D network on that many axial slices; the ``neighbours`` slices below and above
-    each of them are further channels. Without it: a 3D network on a box. At the level "none", the slices are those
-    through each kidney, or there is a box around each kidney.
-    """
-
-    place = ("arm", 0)
-
-    name: Name
-    supervision: Supervision
-    slices: Count | None = None
-    neighbours: Annotated[int, Field(ge=0, le=8)] = 0
-    fit: dict[str, Any] = {}
-
-    def _arms(self) -> tuple[Arm, ...]:
-        return (self,)
-
-    @property
-    def dimensions(self) -> Literal[2, 3]:
-        """2 for an arm on slices, 3 for an arm on a box."""
-        return 2 if self.slices else 3
-
-    @property
-    def has_mask(self) -> bool:
-        """Whether the network sees the delineation, as its last channel."""
-        return self.dimensions == 3 and self.supervision is Supervision.MASK
-
-    @property
-    def is_pooled(self) -> bool:
-        """Whether a patient has several slices or boxes, whose values are pooled."""
-        return (self.slices or 0) > 1 or self.supervision is Supervision.NONE
-
-    @model_validator(mode="after")
-    def _has_view(self) -> Self:
-        if self.supervision is Supervision.SLICE and self.slices is None:
-            raise ValueError(
-                'supervision "slice" gives no place for a box, so the arm needs slices, such as slices = 1'
-            )
-        if self.neighbours and self.slices is None:
-            raise ValueError("neighbours are channels of a 2D network, so the arm needs slices, such as slices = 1")
-        return self
-
-
 class MaskSettings(Section):
     """``[masks]``: which labels of a mask file are the tumour, and how a phase without a mask is handled.
 
@@ -284,7 +203,7 @@ class AnnotationSettings(Section):
 
     error_mm: float | Literal["readers"] = 0.0
     seed: Annotated[int, Field(ge=0)] = 20260415
-    minutes: dict[Supervision, Annotated[float, Field(ge=0)]] = {}
+    minutes: dict[Supervision, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
 
     @field_validator("error_mm", mode="before")
     @classmethod
@@ -344,81 +263,3 @@ class EvaluateSettings(Section):
                 f"benefit_range must run upwards, not from {self.benefit_range[0]:g} to {self.benefit_range[1]:g}"
             )
         return self
-
-
-class Study(Section):
-    """The complete study file; nothing outside it can change a result.
-
-    ``reproduces`` names the publication that the study repeats, whose numbers the report then prints beside its own.
-    A study that is built in code is checked like a file: all problems are reported at once.
-    """
-
-    name: Annotated[str, Field(min_length=1)] = "study"
-    synthetic: bool = False
-    reproduces: Literal["", "rs-6489710"] = ""
-    cohort: CohortSettings
-    split: SplitSettings = SplitSettings()
-    arm: Annotated[tuple[Arm, ...], Field(min_length=1)]
-    image: ImageSettings = ImageSettings()
-    window: dict[str, Window] = {}
-    masks: MaskSettings = MaskSettings()
-    annotation: AnnotationSettings = AnnotationSettings()
-    augment: AugmentSettings = AugmentSettings()
-    fit: FitSettings = FitSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        # `_cross_faults` repeats all but the third check for files with other mistakes, and locates the fault.
-        if len({arm.name for arm in self.arm}) < len(self.arm):
-            raise ValueError("two arms share a name")
-        if not set(self.window) <= {"default", *self.cohort.phases}:
-            raise ValueError("[window] names a phase that is not in cohort.phases")
-        models = [model for model, *_ in self.models()]
-        twice = sorted({model for model in models if models.count(model) > 1})
-        if twice:
-            raise ValueError(f"arm and phase give two models the same name: {', '.join(twice)}")
-        unknown = sorted(set(self.evaluate.primary or ()) - {*models, *self.evaluate.baselines})
-        if unknown:
-            raise ValueError(f"evaluate.primary names what the study does not have: {', '.join(unknown)}")
-        return self
-
-    def _arms(self) -> tuple[Arm, ...]:
-        return self.arm
-
-    def sealed(self) -> dict[str, Any]:
-        """Return what results depend on: every key that is not at its default, except those that only repeat the fits.
-
-        The minutes of an annotation are left out as well: no network depends on them. A key that a later version adds,
-        with its default, leaves it as it is.
-        """
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        annotation = content.pop("annotation", {})
-        if others := {key: value for key, value in annotation.items() if key != "minutes"}:
-            content["annotation"] = others
-        for table, names in {"split": ("repeats", "learning_curve"), "fit": ("repeats",)}.items():
-            content[table] = {key: value for key, value in content.get(table, {}).items() if key not in names}
-        for arm in content["arm"]:
-            arm["fit"] = {key: value for key, value in arm.get("fit", {}).items() if key != "repeats"}
-        return content
-
-    def width_mm(self, arm: Arm) -> float:
-        """Return the width of the slices of an arm."""
-        return self.image.whole_mm if arm.supervision is Supervision.SLICE else self.image.slice_mm
-
-    def window_of(self, phase: str) -> Window:
-        """Return the window of a phase: its own entry, otherwise ``default``, otherwise −200 to 300 HU."""
-        return self.window.get(phase) or self.window.get("default") or Window(low=-200.0, high=300.0)
-
-    def fit_of(self, arm: Arm) -> FitSettings:
-        """Return the fit settings of an arm: those of ``[fit]``, overridden by the arm's own keys."""
-        return read_section(FitSettings, {**self.fit.model_dump(mode="json"), **arm.fit})
-
-    def models(self) -> list[tuple[str, Arm, str]]:
-        """Return every model of the study as (model id, arm, phase), grouped by arm."""
-        return [(model_id(arm.name, phase), arm, phase) for arm in self.arm for phase in self.cohort.phases]
-
-
-def restore_study(resolved: dict[str, Any]) -> Study:
-    """Read back the resolved study in a lock file."""
-    return read_section(Study, resolved)
