@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
+from nephrograde.volume.read import read_volume
 
 from .conftest import ORIGIN_MM, SPACING_MM
 from .test_annotate import click, drag, in_mm, journal, place_of, saved
@@ -84,6 +85,48 @@ def test_a_drag_from_the_corner_of_a_dashed_box_draws_another(serving, open_page
     last = journal(cohort_path)[-1]
     assert (last["phase"], last["origin"]) == ("up", "drawn")
     assert np.abs(last_box(cohort_path) - [in_mm((10, 20, 10)), in_mm((28, 38, 10))]).max() < 0.7
+
+
+def mask_of(cohort_path, phase):
+    """The mask of P1 that follows from the journal, at its positions: voxels with slices counted as on "np"."""
+    (path,) = cohort_path.with_suffix(".annotations").glob(f"reader-1.masks/P1-{phase}.*.nii.gz")
+    marked = np.argwhere(read_volume(path).values)
+    return {(x, y, z + (2 if phase == "up" else 0)) for x, y, z in marked.tolist()}
+
+
+@pytest.mark.slow
+def test_a_dashed_mask_is_accepted_or_moved_to_this_phase(serving, open_page, cohort_path):
+    page = open_page(serving())
+    for key in ("Home", *["ArrowDown"] * 8, "d"):
+        page.keyboard.press(key)
+    drag_in(page, (20, 30), (30, 36))
+    page.keyboard.press("d")
+    drawn = mask_of(cohort_path, "np")
+    assert {z for _, _, z in drawn} == {11}
+
+    for key in ("Tab", "a"):
+        page.keyboard.press(key)
+    saved(page)
+    last = journal(cohort_path)[-1]
+    assert (last["phase"], last["kind"], last["origin"]) == ("up", "mask", "carried")
+    assert mask_of(cohort_path, "up") == drawn
+    page.keyboard.press("Control+z")
+    saved(page)
+
+    drag_in(page, (25, 33), (29, 30), phase=1)
+    moved = mask_of(cohort_path, "up")
+    assert len(moved) == len(drawn)
+    assert np.mean(list(moved), axis=0) - np.mean(list(drawn), axis=0) == pytest.approx([4, -3, 0], abs=0.5)
+    page.keyboard.press("Control+z")
+    saved(page)
+
+    for key in ("m", *["Shift+ArrowRight"] * 2, "PageUp"):
+        page.keyboard.press(key)
+    assert "mask" in page.locator(".pane.active .state").text_content()
+    page.keyboard.press("Enter")
+    saved(page)
+    assert mask_of(cohort_path, "up") == {(x + 5, y, z + 1) for x, y, z in drawn}
+    assert mask_of(cohort_path, "np") == drawn
 
 
 @pytest.mark.slow

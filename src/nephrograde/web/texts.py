@@ -54,6 +54,7 @@ def _statements() -> dict[str, str]:
         "part_point": t("Moving the point"),
         "part_slice": t("Moving the slice"),
         "part_box": t("Moving the box"),
+        "part_mask": t("Moving the mask"),
         "part_high": t("Moving its lower right corner"),
         "part_low": t("Moving its upper left corner"),
         "last": t("This was the last patient."),

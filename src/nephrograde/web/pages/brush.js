@@ -1,5 +1,6 @@
 // The brush: painting and erasing a mask with mouse, pen or touch, or at the cross by key, and how masks are shown.
 
+import { carriedTo } from "./carried.js";
 import { BAR_PX } from "./drawing.js";
 import { Mask } from "./mask.js";
 import { masksOf } from "./masks.js";
@@ -8,7 +9,7 @@ import { byId, fill, state, view } from "./state.js";
 
 const SIZES_MM = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40];
 const ERASER_BUTTON = 5; // of a pen that is turned around
-const COLOURS = { own: "#ffd24a", offered: "#ff8fd0", eraser: "#ffffff" };
+const COLOURS = { own: "#ffd24a", offered: "#ff8fd0", carried: "#8fd0ff", eraser: "#ffffff" };
 const FILL = [255, 210, 74, 80];
 
 const brush = { mode: "", size: SIZES_MM.indexOf(8), at: null }; // mode: "", "paint" or "erase"
@@ -148,28 +149,35 @@ export function drawMasks(pane) {
   if (!pane.isAxial || !state.current) return;
   const masks = masksOf(pane);
   masks.refresh();
-  const mask = masks.drawn ?? masks.offered;
-  if (mask) drawMask(pane, masks, mask);
+  const shown = shownOf(masks);
+  if (shown) drawMask(pane, masks, shown);
   if (isBrush(pane)) drawBrush(pane);
 }
 
-function drawMask(pane, masks, mask) {
-  const isOwn = mask === masks.drawn;
+// The mask that is shown, and how.
+function shownOf(masks) {
+  if (masks.drawn) return { mask: masks.drawn, how: "own" };
+  if (masks.offered) return { mask: masks.offered, how: "offered" };
+  const carried = carriedTo(masks);
+  return carried && { mask: carried.mask, how: "carried" };
+}
+
+function drawMask(pane, masks, { mask, how }) {
   const plane = mask.planes.get(pane.slice);
   const { context } = pane;
   const [left, top] = pane.toScreen([-0.5, -0.5, pane.slice]);
   const [right, bottom] = pane.toScreen([mask.columns - 0.5, mask.rows - 0.5, pane.slice]);
   if (plane) {
-    const shown = `${pane.slice} ${masks.edits} ${isOwn}`;
+    const shown = `${pane.slice} ${masks.edits} ${how} ${how === "carried" && masks.copied.key}`;
     if (masks.shown !== shown) Object.assign(masks, { shown, edges: edgesOf(plane, mask), fill: fillOf(plane, mask) });
     context.imageSmoothingEnabled = false;
-    if (isOwn) context.drawImage(masks.fill, left, top, right - left, bottom - top);
+    if (how === "own") context.drawImage(masks.fill, left, top, right - left, bottom - top);
     const path = new Path2D();
     const scale = [(right - left) / mask.columns, (bottom - top) / mask.rows];
     path.addPath(masks.edges, new DOMMatrix([scale[0], 0, 0, scale[1], left, top]));
-    context.setLineDash([]);
+    context.setLineDash(how === "carried" ? [6, 5] : []);
     context.lineWidth = 1.5;
-    context.strokeStyle = isOwn ? COLOURS.own : COLOURS.offered;
+    context.strokeStyle = COLOURS[how];
     context.stroke(path);
   }
 }
@@ -177,32 +185,39 @@ function drawMask(pane, masks, mask) {
 // The slices of the mask, at the left of the bar.
 export function drawMaskOnBar(pane) {
   if (!state.current) return;
-  const { drawn, offered } = masksOf(pane);
-  const mask = drawn ?? offered;
-  if (!mask) return;
+  const shown = shownOf(masksOf(pane));
+  if (!shown) return;
   const [width, height] = [pane.canvas.clientWidth, pane.canvas.clientHeight];
   const step = (height - 12) / Math.max(pane.grid.size[2] - 1, 1);
-  pane.context.fillStyle = drawn ? COLOURS.own : COLOURS.offered;
-  for (const k of mask.planes.keys()) {
+  pane.context.fillStyle = COLOURS[shown.how];
+  for (const k of shown.mask.planes.keys()) {
     pane.context.fillRect(width - BAR_PX, height - 6 - step * (k + 0.5), 4, Math.max(step, 1));
   }
   pane.context.fillStyle = "#000000";
 }
 
-// The edges between marked and unmarked voxels; corners of voxels are whole numbers.
+// The edges between marked and unmarked voxels, as closed lines; corners of voxels are whole numbers.
 function edgesOf(plane, { columns, rows }) {
-  const path = new Path2D();
   const isMarked = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && plane[y * columns + x] === 1;
-  const line = (x, y, toX, toY) => {
-    path.moveTo(x, y);
-    path.lineTo(toX, toY);
-  };
+  const ends = new Map(); // of the edges that start at a corner, with the marked voxel at their right
+  const across = columns + 1;
+  const edge = (start, end) => ends.set(start, [...(ends.get(start) ?? []), end]);
   for (let n = plane.indexOf(1); n >= 0; n = plane.indexOf(1, n + 1)) {
     const [x, y] = [n % columns, Math.floor(n / columns)];
-    if (!isMarked(x - 1, y)) line(x, y, x, y + 1);
-    if (!isMarked(x + 1, y)) line(x + 1, y, x + 1, y + 1);
-    if (!isMarked(x, y - 1)) line(x, y, x + 1, y);
-    if (!isMarked(x, y + 1)) line(x, y + 1, x + 1, y + 1);
+    const corner = y * across + x;
+    if (!isMarked(x, y - 1)) edge(corner, corner + 1);
+    if (!isMarked(x + 1, y)) edge(corner + 1, corner + across + 1);
+    if (!isMarked(x, y + 1)) edge(corner + across + 1, corner + across);
+    if (!isMarked(x - 1, y)) edge(corner + across, corner);
+  }
+  const path = new Path2D();
+  for (const first of ends.keys()) {
+    while (ends.get(first).length) {
+      path.moveTo(first % across, Math.floor(first / across));
+      let at = ends.get(first).pop();
+      for (; at !== first; at = ends.get(at).pop()) path.lineTo(at % across, Math.floor(at / across));
+      path.closePath();
+    }
   }
   return path;
 }

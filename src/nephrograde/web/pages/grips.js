@@ -1,21 +1,23 @@
 // Where a label can be taken hold of, and where it is after a move: as a whole, or by an edge or a corner of a box.
 
+import { carriedTo } from "./carried.js";
 import { isNear } from "./drawing.js";
 import { clamp, readPlace, writeBox, writePoint, writeSlice } from "./geometry.js";
+import { masksOf } from "./masks.js";
 
 const INSET_PX = 10; // a drag that starts closer to the edge of a carried box draws a new box
 
-// The lowest and highest corner of a label on the grid of a pane.
+// The lowest and the highest corner of a label on the grid of a pane.
 export function spanOf(pane, { kind, value }) {
   const corners = readPlace(value);
   const { grid } = pane;
   if (kind === "slice") {
     const at = grid.sliceAt(corners[0][0]);
-    return { low: [0, 0, at], high: [0, 0, at] };
+    return [[0, 0, at], [0, 0, at]];
   }
   const indices = corners.map((corner) => grid.toIndex(corner));
   const ends = (pick) => [0, 1, 2].map((axis) => pick(...indices.map((index) => index[axis])));
-  return { low: ends(Math.min), high: ends(Math.max) };
+  return [ends(Math.min), ends(Math.max)];
 }
 
 // The label at a position on the screen, and its part: "whole", or for each axis whether its low or high end is moved.
@@ -24,12 +26,15 @@ export function gripAt(pane, x, y, reach) {
     const part = partAt(pane, label, { x, y, reach });
     if (part) return { ...label, part };
   }
-  return null;
+  if (!pane.isAxial) return null;
+  const carried = carriedTo(masksOf(pane));
+  const isMask = carried?.mask.has(...pane.toIndex(x, y).map(Math.round));
+  return isMask ? { kind: "mask", value: [0, 0, 0], isCarried: true, part: "whole" } : null;
 }
 
 function partAt(pane, label, { x, y, reach }) {
   const { kind, isCarried } = label;
-  const { low, high } = spanOf(pane, label);
+  const [low, high] = spanOf(pane, label);
   const { across, down } = pane.plane;
   const [[left, top], [right, bottom]] = [pane.toScreen(low), pane.toScreen(high)];
   if (kind === "slice") return !pane.isAxial && Math.abs(y - top) <= reach ? "whole" : null;
@@ -62,7 +67,7 @@ function isInside(at, low, high) {
 // The label after a move of its part by some voxels, kept inside the image and at least a voxel wide.
 export function movedBy(pane, label, part, steps) {
   const { grid } = pane;
-  const { low, high } = spanOf(pane, label);
+  const [low, high] = spanOf(pane, label);
   for (const axis of [0, 1, 2]) {
     const last = grid.size[axis] - 1;
     const end = part === "whole" ? "whole" : part[axis];

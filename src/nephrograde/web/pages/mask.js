@@ -19,6 +19,27 @@ export class Mask {
     return new Mask({ size, spacing_mm: this.spacing }, [...this.planes].map(([k, plane]) => [k, plane.slice()]));
   }
 
+  // Whether a voxel is marked; none outside of the grid is.
+  has(x, y, k) {
+    const plane = this.planes.get(k);
+    return Boolean(plane) && x >= 0 && y >= 0 && x < this.columns && y < this.rows && plane[y * this.columns + x] === 1;
+  }
+
+  // The lowest and the highest marked voxel along each axis.
+  get bounds() {
+    const low = [this.columns, this.rows, this.depth];
+    const high = [-1, -1, -1];
+    for (const [k, plane] of this.planes) {
+      for (let n = plane.indexOf(1); n >= 0; n = plane.indexOf(1, n + 1)) {
+        [n % this.columns, Math.floor(n / this.columns), k].forEach((value, axis) => {
+          low[axis] = Math.min(low[axis], value);
+          high[axis] = Math.max(high[axis], value);
+        });
+      }
+    }
+    return [low, high];
+  }
+
   // Replace a slice; null or one without marked voxels removes it.
   set(k, plane) {
     if (plane?.some(Boolean)) this.planes.set(k, plane);

@@ -1,5 +1,6 @@
 // The masks of a phase: the drawn one, as the server and this page know it, and the imported one.
 
+import { carriedTo } from "./carried.js";
 import { send } from "./changes.js";
 import { writePoint } from "./geometry.js";
 import { labelsOf } from "./labels.js";
@@ -18,6 +19,7 @@ export class Masks {
     this.drawn = null;
     this.key = ""; // of what is in drawn, as the server names it
     this.imported = undefined; // { digest, mask, remarks } or { problem }, once it was asked for
+    this.copied = null; // { key, from, mask }: the mask of another phase, on this grid
     this.asked = null; // { value, mask, licence }: a mask from clicks that was not decided about
     this.edits = 0;
     this.isBusy = false;
@@ -32,6 +34,11 @@ export class Masks {
   get offered() {
     if (this.asked && !this.wanted) return this.asked.mask;
     return this.label || !this.imported?.mask ? null : this.imported.mask;
+  }
+
+  // Whether nothing has been said about a mask of this phase, so that one can be carried to it.
+  get isFree() {
+    return this.isReady && !this.drawn && !this.offered && !this.label;
   }
 
   // Whether what a stroke would change is known.
@@ -115,11 +122,24 @@ export class Masks {
   // ---- changes
 
   accept() {
-    if (!this.offered) return;
+    if (!this.offered) return this.acceptCarried();
     this.drawn = this.offered.copy();
     this.edits += 1;
     this.isLoaded = true;
     this.sendOffered();
+  }
+
+  acceptCarried() {
+    const carried = carriedTo(this);
+    if (!carried || carried.mask.isEmpty) return;
+    this.drawn = carried.mask;
+    this.edits += 1;
+    this.isLoaded = true;
+    this.sendPlanes([...this.drawn.planes], "carried");
+  }
+
+  sendPlanes(planes, origin) {
+    for (const value of writeVoxels(this.pane.geometry, planes)) send(this.pane.phase, "mask", value, origin);
   }
 
   sendOffered() {
@@ -146,8 +166,7 @@ export class Masks {
       return send(this.pane.phase, "mask", isImported ? REFUSED : "", isImported ? "refused" : origin);
     }
     if (this.offered) this.sendOffered();
-    const planes = numbers.map((k) => [k, this.drawn.planes.get(k)]);
-    for (const value of writeVoxels(this.pane.geometry, planes)) send(this.pane.phase, "mask", value, origin);
+    this.sendPlanes(numbers.map((k) => [k, this.drawn.planes.get(k)]), origin);
   }
 
   // ---- masks from clicks

@@ -1,9 +1,11 @@
 // A label on its way: shown where it is moved to, and saved once it is put down.
 
+import { carriedTo } from "./carried.js";
 import { send } from "./changes.js";
 import { clamp } from "./geometry.js";
 import { movedBy, spanOf } from "./grips.js";
 import { labelsOf } from "./labels.js";
+import { masksOf } from "./masks.js";
 import { describe, draw } from "./screen.js";
 import { state } from "./state.js";
 import { page } from "./viewing.js";
@@ -13,15 +15,19 @@ const PARTS = ["whole", "high", "low"]; // what the arrows move, in the order of
 // Show a label where the pointer has moved it.
 export function dragTo(pane, grip, steps) {
   const { kind, value, isCarried, part } = grip;
-  state.moving = { phase: pane.phase, kind, isCarried, first: value, value: movedBy(pane, grip, part, steps) };
+  const moved = kind === "mask" ? steps : movedBy(pane, grip, part, steps);
+  state.moving = { phase: pane.phase, kind, isCarried, first: value, value: moved };
   draw();
 }
 
 // Save where a label has been moved to.
 export function putDown() {
   const { moving } = state;
+  if (moving?.kind === "mask" && moving.value.some(Boolean)) {
+    masksOf(state.panes.find(({ phase }) => phase === moving.phase)).acceptCarried();
+  }
   state.moving = null;
-  if (moving && moving.value !== moving.first) {
+  if (moving && moving.kind !== "mask" && moving.value !== moving.first) {
     send(moving.phase, moving.kind, moving.value, moving.isCarried ? "carried" : "drawn");
   }
   describe();
@@ -41,14 +47,20 @@ export function letGo() {
 // Take the next label of the active phase; after the last one, none.
 export function take() {
   const { active, moving } = state;
-  const kinds = labelsOf(active).map(({ kind }) => kind);
+  const kinds = movableOn(active).map(({ kind }) => kind);
   const following = moving ? kinds.indexOf(moving.kind) + 1 : 0;
   putDown();
-  const label = labelsOf(active)[following];
+  const label = movableOn(active)[following];
   if (!label) return;
   const { kind, value, isCarried } = label;
   state.moving = { phase: active.phase, kind, value, isCarried, first: value, part: "whole" };
   showMoved();
+}
+
+// What can be moved on a pane: its labels, and a mask that is carried to it.
+function movableOn(pane) {
+  const carried = carriedTo(masksOf(pane));
+  return [...labelsOf(pane), ...(carried ? [{ kind: "mask", value: [0, 0, 0], isCarried: true }] : [])];
 }
 
 export function takePart() {
@@ -65,14 +77,15 @@ export function nudge(across_mm, down_mm, slices) {
   if (active.phase !== moving.phase) return putDown();
   const steps = [across_mm / grid.spacing[0], down_mm / grid.spacing[1], slices];
   const part = moving.part === "whole" ? "whole" : [moving.part, moving.part, moving.part];
-  moving.value = movedBy(active, moving, part, steps);
+  if (moving.kind === "mask") moving.value = moving.value.map((value, axis) => value + steps[axis]);
+  else moving.value = movedBy(active, moving, part, steps);
   showMoved();
 }
 
 // Keep the slice and the cross at what is moved.
 function showMoved() {
   const { active, moving } = state;
-  const { low, high } = spanOf(active, moving);
+  const [low, high] = moving.kind === "mask" ? carriedTo(masksOf(active)).mask.bounds : spanOf(active, moving);
   const last = active.grid.size[2] - 1;
   const part = { low, high }[moving.part];
   const at = part ?? low.map((value, axis) => (value + high[axis]) / 2);

@@ -1,8 +1,10 @@
 // How the patient is looked at: the slice, zoom, window and active phase that all panes share, and what a pane calls.
 
+import { carriedTo } from "./carried.js";
 import { change } from "./changes.js";
 import { clamp, writePoint } from "./geometry.js";
 import { joined, labelsOf } from "./labels.js";
+import { masksOf } from "./masks.js";
 import { describe, draw } from "./screen.js";
 import { sideOf } from "./sides.js";
 import { byId, fill, state, store, view } from "./state.js";
@@ -79,7 +81,7 @@ export const page = {
     const said = [fill(text.slice_of, { k: k + 1, n: grid.size[plane.through], z })];
     if (pane.isAxial) {
       const labels = labelsOf(pane);
-      const carried = labels.find(({ isCarried }) => isCarried);
+      const carried = labels.find(({ isCarried }) => isCarried) ?? carriedTo(masksOf(pane));
       if (carried) said.push(fill(text.carried, { phase: carried.from }));
       said.push(...new Set(labels.map((label) => text[sideOf(pane, label)]).filter(Boolean)));
     }
