@@ -31,8 +31,10 @@ from nephrograde.report.text.messages import problem_in_words
 from nephrograde.report.text.series_words import details_in_words, kind_in_words, sight_in_words
 from nephrograde.sources.scan.catalogue import last_catalogue
 from nephrograde.sources.scan.corrections_file import Change, Corrected, Correction, CorrectionsFile, EditedError
+from nephrograde.sources.scan.lists import write_list
+from nephrograde.sources.scan.paths import ScanPaths
 from nephrograde.sources.scan.store import about_catalogue
-from nephrograde.sources.scan.tables import CORRECTIONS, ScanPaths, write_list
+from nephrograde.sources.scan.tables import CORRECTIONS
 from nephrograde.volume.dicom.series import read_middle_slice
 from nephrograde.volume.phase.evidence import PHASES
 from nephrograde.volume.series_table import SeriesEntry, read_series

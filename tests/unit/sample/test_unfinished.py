@@ -8,7 +8,8 @@ import pytest
 
 from nephrograde.files import read_json, write_json
 from nephrograde.sample.unfinished import report_unfinished_scan
-from nephrograde.sources.scan.tables import ScanPaths, write_tables
+from nephrograde.sources.scan.paths import ScanPaths
+from nephrograde.sources.scan.tables import write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ from nephrograde.sources.public.cohorts import CITATIONS, COHORTS, KITS_REPOSITO
 from nephrograde.sources.public.fetch import RemoteFile, StoppedError, fetch_file, list_kits_images, list_series
 from nephrograde.sources.public.grades import fetch_grades, read_public_grades
 from nephrograde.sources.public.plan import cite, fold_plans, plan_cohort
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
+from nephrograde.sources.scan.paths import ScanPaths, claim_table, only_scan
+from nephrograde.sources.scan.tables import write_tables
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from nephrograde.sheet import is_nothing, open_sheet
 from nephrograde.sources.identity.revealing import tags_by_keyword
 from nephrograde.sources.scan.choose import choose_series
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
+from nephrograde.sources.scan.paths import ScanPaths, claim_table, only_scan
 from nephrograde.sources.scan.pseudonyms import Pseudonyms, gather_identities, name_persons
-from nephrograde.sources.scan.tables import ScanPaths, claim_table, only_scan, write_tables
+from nephrograde.sources.scan.tables import write_tables
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.dicom.moment import read_day, read_moment, read_serial_day, restore_zeros

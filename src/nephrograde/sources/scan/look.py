@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nephrograde.errors import VolumeError, about_temporary_files
 from nephrograde.files import fingerprint
 from nephrograde.run.stage import kept_record
-from nephrograde.sources.scan.tables import list_key, write_list
+from nephrograde.sources.scan.lists import list_key, write_list
 from nephrograde.volume.phase.evidence import Evidence
 from nephrograde.volume.statement import Statement
 

@@ -16,19 +16,13 @@ from nephrograde.sources.scan.choose import Choice, choose_series
 from nephrograde.sources.scan.corrections import NO_CORRECTIONS, Corrections, read_corrections
 from nephrograde.sources.scan.grades import NO_GRADES, Grades, read_grades
 from nephrograde.sources.scan.kinds import set_aside
+from nephrograde.sources.scan.lists import write_list
 from nephrograde.sources.scan.look import LookFunction, SeriesLook, look_at_series
 from nephrograde.sources.scan.masks import choose_masks, is_mask
+from nephrograde.sources.scan.paths import ScanPaths, claim_table, only_scan, require_apart
 from nephrograde.sources.scan.pseudonyms import Person, Pseudonyms, gather_identities, name_persons
 from nephrograde.sources.scan.store import about_catalogue
-from nephrograde.sources.scan.tables import (
-    ScanPaths,
-    claim_table,
-    only_scan,
-    require_apart,
-    write_list,
-    write_skipped,
-    write_tables,
-)
+from nephrograde.sources.scan.tables import write_skipped, write_tables
 from nephrograde.sources.scan.tally import ScanResult, Tally
 from nephrograde.staging import staged
 from nephrograde.volume.phase.evidence import PHASES, UNKNOWN, PhaseAnswer

@@ -13,9 +13,10 @@ from nephrograde.sources.identity.people import People
 from nephrograde.sources.scan.carried import is_place, is_revealing, names_patient
 from nephrograde.sources.scan.choose import is_contradicted
 from nephrograde.sources.scan.joined import cell_notes, column_notes, first_of
+from nephrograde.sources.scan.lists import link_mask
 from nephrograde.sources.scan.mask_files import find_mask
 from nephrograde.sources.scan.masks import is_mask
-from nephrograde.sources.scan.tables import cohort_row, link_mask, series_entry
+from nephrograde.sources.scan.tables import cohort_row, series_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from nephrograde.sources.scan.catalogue import Skipped
     from nephrograde.sources.scan.choose import Choice
     from nephrograde.sources.scan.grades import Grades
+    from nephrograde.sources.scan.paths import ScanPaths
     from nephrograde.sources.scan.pseudonyms import Person
-    from nephrograde.sources.scan.tables import ScanPaths
     from nephrograde.volume.series_table import SeriesEntry
 
 

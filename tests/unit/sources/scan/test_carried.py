@@ -13,8 +13,8 @@ from nephrograde.sheet import clean_heading
 from nephrograde.sources.identity.identity import Identity
 from nephrograde.sources.scan.choose import Choice
 from nephrograde.sources.scan.grades import parse_columns, read_grades
+from nephrograde.sources.scan.paths import ScanPaths
 from nephrograde.sources.scan.pseudonyms import Person
-from nephrograde.sources.scan.tables import ScanPaths
 from nephrograde.sources.scan.tally import Tally
 from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.phase.evidence import PhaseAnswer

@@ -13,16 +13,9 @@ from nephrograde.errors import InputError, RunError, VolumeError
 from nephrograde.files import read_json, read_rows, sha256_of, write_json
 from nephrograde.sources.scan.choose import Choice
 from nephrograde.sources.scan.grades import read_grades
-from nephrograde.sources.scan.tables import (
-    ScanPaths,
-    claim_table,
-    cohort_row,
-    list_key,
-    series_entry,
-    write_list,
-    write_skipped,
-    write_tables,
-)
+from nephrograde.sources.scan.lists import list_key, write_list
+from nephrograde.sources.scan.paths import ScanPaths, claim_table
+from nephrograde.sources.scan.tables import cohort_row, series_entry, write_skipped, write_tables
 from nephrograde.volume.dicom.header import SeriesHeader
 from nephrograde.volume.dicom.series_list import SeriesList
 from nephrograde.volume.phase.evidence import Evidence, PhaseAnswer
