@@ -36,7 +36,7 @@ from nephrograde.evaluation.out_of_fold import stratified_auc
 from nephrograde.evaluation.remarks import Verdict
 from nephrograde.evaluation.repeats import RepeatedAuc
 from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.study import Arm
+from nephrograde.study import Arm, StudyModel
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -64,10 +64,15 @@ DESIGNS = {
 }
 HIGHEST_ERROR, LOWEST_COVERAGE = 0.04, 0.93
 RUNGS = [
-    (f"{level}-cmp", Arm.model_construct(name=level.value, supervision=level, slices=1, fit={}), "cmp")
+    StudyModel(
+        f"{level}-cmp",
+        Arm.model_construct(name=level.value, supervision=level, slices=1, fit={}),
+        "cmp",
+        ("cmp",),
+    )
     for level in Supervision
 ]
-MODELS = [model for model, *_ in RUNGS]
+MODELS = [model.id for model in RUNGS]
 MASK = len(MODELS) - 1
 
 

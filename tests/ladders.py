@@ -75,17 +75,17 @@ def build_ladder_run(run_dir: Path, study: Study, size: Size = Size()) -> Path:
     run.study_lock_path.write_text(json.dumps(lock), encoding="utf-8")
     made = {repeat: _scores(study, repeat, size) for repeat in repeats_of_split(study.split)}
     write_scores(made[Repeat()], run.scores_path)
-    arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
+    arms = {one.id: (one.arm.name, one.phase) for one in study.models()}
     write_statistics(evaluate_scores(made[Repeat()], study.evaluate, arms=arms), run)
     write_repeats(
         [RepeatScores(one, Split({}), made[one]) for one in made if not one.is_first], run.repeats_scores_path
     )
     rows = [
         RepeatedAuc(
-            model, one.drawing, one.seed, one.share, "oof", fold, 0.8, 40, 20, round(size.training * 0.8 * one.share)
+            model.id, one.drawing, one.seed, one.share, "oof", fold, 0.8, 40, 20, round(size.training * 0.8 * one.share)
         )
         for one in made
-        for model, *_ in study.models()
+        for model in study.models()
         for fold in range(FOLDS)
     ]
     write_table(rows, RepeatedAuc, run.repeats_path)
@@ -101,14 +101,18 @@ def _scores(study: Study, repeat: Repeat, size: Size) -> Scores:
     stream = np.random.default_rng([5, repeat.drawing, round(100 * repeat.share)])
     folds = stream.permutation(size.training // 2) % FOLDS
     rows = []
-    for model, arm, phase in study.models():
-        shift = SHIFTS[arm.supervision] * (0.7 if phase == "np" else 1.0) * (1.0 - 0.25 / (1.0 + 3.0 * repeat.share))
+    for model in study.models():
+        shift = (
+            SHIFTS[model.arm.supervision]
+            * (0.7 if model.phase == "np" else 1.0)
+            * (1.0 - 0.25 / (1.0 + 3.0 * repeat.share))
+        )
         values = shift * is_high + 0.85 * shared + 0.5 * stream.standard_normal(patients)
         p_high = 1.0 / (1.0 + np.exp(-values + 0.7))
         for k in range(patients):
             is_test = k >= size.training
             fold = None if is_test else int(folds[k // 2])
             rows.append(
-                Score(f"P{k:03}", model, "test" if is_test else "oof", fold, bool(is_high[k]), float(p_high[k]))
+                Score(f"P{k:03}", model.id, "test" if is_test else "oof", fold, bool(is_high[k]), float(p_high[k]))
             )
     return Scores(tuple(rows))

@@ -222,7 +222,7 @@ class Results:
     @property
     def models(self) -> tuple[Model, ...]:
         """All models with scores, first the study's in its order, then others, then the baselines."""
-        known = {name: Model(name, arm.name, phase) for name, arm, phase in (self.study.models() if self.study else [])}
+        known = {one.id: Model(one.id, one.arm.name, one.phase) for one in (self.study.models() if self.study else [])}
         scored = self.scores.models
         foreign = [name for name in scored if name not in known and name not in BASELINES]
         return (

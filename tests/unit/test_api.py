@@ -106,7 +106,7 @@ def test_a_study_is_built_in_code():
     study = ng.Study(**sections)
     assert study.cohort.table.name == "cohort.csv"
     assert study.arm[0].supervision is Supervision.BOX
-    assert [model for model, *_ in study.models()] == ["weak-1-cmp", "strong-cmp"]
+    assert [model.id for model in study.models()] == ["weak-1-cmp", "strong-cmp"]
     misspelt: dict[str, Any] = {"epoch": 2}
     with pytest.raises(ng.InputError, match="epoch"):
         ng.FitSettings(**misspelt)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.pairs import AucDifference
     from nephrograde.evaluation.scores import Scores, SplitName
     from nephrograde.evaluation.tables import ModelEstimate
-    from nephrograde.study import Arm
+    from nephrograde.study import StudyModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +86,24 @@ class LadderRow:
         return self.model == self.reference
 
 
-def rungs_of(models: Sequence[tuple[str, Arm, str]], scored: Sequence[str]) -> list[tuple[str, Arm, str]]:
+def rungs_of(models: Sequence[StudyModel], scored: Sequence[str]) -> list[StudyModel]:
     """Choose the models that make up a ladder.
 
     Args:
-        models: Model id, arm and phase of every model of a study.
+        models: Every model of a study.
         scored: The models that have scores.
 
     Returns:
         Those that have scores; none if they are all of one level.
     """
-    rungs = [one for one in models if one[0] in scored]
-    return rungs if len({arm.supervision for _, arm, _ in rungs}) > 1 else []
+    rungs = [one for one in models if one.id in scored]
+    return rungs if len({one.arm.supervision for one in rungs}) > 1 else []
 
 
 def climb(
     scores: Scores,
     estimates: Sequence[ModelEstimate],
-    models: Sequence[tuple[str, Arm, str]],
+    models: Sequence[StudyModel],
     *,
     minutes: Mapping[Supervision, Minutes],
     margin: float,
@@ -115,7 +115,7 @@ def climb(
     Args:
         scores: The scores of the study.
         estimates: The estimates made from them.
-        models: Model id, arm and phase of every model of the study.
+        models: Every model of the study.
         minutes: Minutes of annotation per patient by level.
         margin: The smallest difference in AUC that would matter.
 
@@ -134,23 +134,21 @@ def climb(
     rows: list[LadderRow] = []
     for split in SPLITS:
         made = [
-            _place(rung, aucs[rung[0], split], split=split, cost=minutes[rung[1].supervision], margin=margin)
+            _place(rung, aucs[rung.id, split], split=split, cost=minutes[rung.arm.supervision], margin=margin)
             for rung in rungs
-            if len(scores.of(rung[0], split))
+            if len(scores.of(rung.id, split))
         ]
         rows += _compared(_with_references(made), scores, split)
     return tuple(rows)
 
 
-def _place(
-    rung: tuple[str, Arm, str], estimate: Estimate, *, split: SplitName, cost: Minutes, margin: float
-) -> LadderRow:
-    model, arm, phase = rung
+def _place(rung: StudyModel, estimate: Estimate, *, split: SplitName, cost: Minutes, margin: float) -> LadderRow:
+    arm = rung.arm
     return LadderRow(
-        model=model,
+        model=rung.id,
         arm=arm.name,
         supervision=arm.supervision,
-        phase=phase,
+        phase=rung.phase,
         dimensions=arm.dimensions,
         slices=arm.slices,
         neighbours=arm.neighbours,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.minutes import Minutes
     from nephrograde.evaluation.repeats import RepeatedAuc
     from nephrograde.evaluation.scores import Scores
-    from nephrograde.study import Arm
+    from nephrograde.study import StudyModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LadderPoint:
 def ladder_points(
     scores: Mapping[Repeat, Scores],
     repeats: Iterable[RepeatedAuc],
-    rungs: Sequence[tuple[str, Arm, str]],
+    rungs: Sequence[StudyModel],
     *,
     minutes: Mapping[Supervision, Minutes],
     confidence: float,
@@ -90,14 +90,14 @@ def ladder_points(
         if row.split == "oof" and not row.seed:
             sizes[row.model, row.share].append(row.n_learn)
     points = []
-    for model, arm, phase in rungs:
+    for model in rungs:
         for share in sorted(of_share):
-            areas = [found for repeat in of_share[share] if (found := _area(scores[repeat], model)) is not None]
-            if not areas or not sizes[model, share]:
+            areas = [found for repeat in of_share[share] if (found := _area(scores[repeat], model.id)) is not None]
+            if not areas or not sizes[model.id, share]:
                 continue
-            n_learn = round(float(np.mean(sizes[model, share])))
-            hours = n_learn * minutes[arm.supervision].value / 60.0
-            place = _Place(model, arm, phase, share, n_learn, hours)
+            n_learn = round(float(np.mean(sizes[model.id, share])))
+            hours = n_learn * minutes[model.arm.supervision].value / 60.0
+            place = _Place(model, share, n_learn, hours)
             points.append(_point(place, areas, confidence=confidence))
     return tuple(points)
 
@@ -105,9 +105,7 @@ def ladder_points(
 class _Place(NamedTuple):
     """A model at one size."""
 
-    model: str
-    arm: Arm
-    phase: str
+    model: StudyModel
     share: float
     n_learn: int
     hours: float
@@ -117,10 +115,10 @@ def _point(place: _Place, areas: Sequence[Area], *, confidence: float) -> Ladder
     area = _mean(areas)
     low, high = auc_bounds(area, z=normal_quantile(confidence))
     return LadderPoint(
-        model=place.model,
-        arm=place.arm.name,
-        supervision=place.arm.supervision,
-        phase=place.phase,
+        model=place.model.id,
+        arm=place.model.arm.name,
+        supervision=place.model.arm.supervision,
+        phase=place.model.phase,
         share=place.share,
         drawings=len(areas),
         n_learn=place.n_learn,

@@ -41,7 +41,7 @@ def write_ladder(study: Study, run: RunFolder, *, measured: Mapping[Supervision,
         ScoresError: The scores contradict each other.
     """
     models = study.models()
-    if not rungs_of(models, [model for model, *_ in models]):
+    if not rungs_of(models, [model.id for model in models]):
         for path in (run.ladder_path, run.ladder_curves_path, run.stage_path(_STAGE)):
             path.unlink(missing_ok=True)  # of the arms that the study had before
         return

@@ -45,10 +45,10 @@ def repeated_folds(study: Study, split: Split, run: RunFolder) -> dict[Repeat, l
         run: The run folder.
     """
     folders: dict[Repeat, list[FoldFolder]] = {}
-    for model, arm, _ in study.models():
-        for repeat in repeats_of_arm(study, arm):
+    for model in study.models():
+        for repeat in repeats_of_arm(study, model.arm):
             if not repeat.is_first:
-                own = (run.fold(model, fold, repeat.name) for fold in range(split.folds))
+                own = (run.fold(model.id, fold, repeat.name) for fold in range(split.folds))
                 folders.setdefault(repeat, []).extend(own)
     return folders
 

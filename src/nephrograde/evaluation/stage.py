@@ -102,7 +102,7 @@ def evaluate_models(
         further = _on_complete_cases(found.get("clinical"), rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
-        arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
+        arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
         scores = Scores(tuple(rows))
         evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
@@ -248,12 +248,12 @@ def _attention(study: Study, fitted: Sequence[FoldFolder], run: RunFolder) -> li
     from nephrograde.sample.prepare import read_prepared
 
     found = []
-    for model, arm, phase in study.models():
-        paths = [fold.attention_path for fold in fitted if fold.model == model and fold.attention_path.exists()]
+    for model in study.models():
+        paths = [fold.attention_path for fold in fitted if fold.model == model.id and fold.attention_path.exists()]
         if paths:
             weights = [weight for path in paths for weight in read_attention(path)]
-            meets = read_prepared(run).tumour_rows(arm.name, phase)
-            found += attention_on_tumours(model, weights, meets, confidence=study.evaluate.confidence)
+            meets = read_prepared(run).tumour_rows(model.arm.name, model.phase)
+            found += attention_on_tumours(model.id, weights, meets, confidence=study.evaluate.confidence)
     return found
 
 
@@ -276,7 +276,7 @@ def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
 
 
 def _folds(study: Study, split: Split, run: RunFolder) -> list[FoldFolder]:
-    return [run.fold(model, fold) for model, *_ in study.models() for fold in range(split.folds)]
+    return [run.fold(model.id, fold) for model in study.models() for fold in range(split.folds)]
 
 
 def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:
@@ -310,7 +310,7 @@ def _write_repeats(repeated: Sequence[RepeatScores], study: Study, run: RunFolde
     if not with_test:
         repeated = [replace(one, scores=one.scores.out_of_fold()) for one in repeated]
     rows = [row for one in repeated for row in fold_aucs(one.scores, one.repeat, one.split)]
-    arms = {name: (arm.name, phase) for name, arm, phase in study.models()}
+    arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
     settings = study.evaluate
     compared = compare_procedures(rows, confidence=settings.confidence, arms=arms, primary=settings.primary)
     write_repeats(repeated[1:], run.repeats_scores_path)

@@ -82,11 +82,12 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     splits: dict[Repeat, Split] = {}
     fits = []
-    for model, arm, phase in study.models():
+    for model in study.models():
+        arm, phase = model.arm, model.phase
         names = prepared.files(arm.name, phase)
         if not names:
             raise RunError(
-                f"Model {model} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
+                f"Model {model.id} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
                 f"Fix them, or remove {phase} from cohort.phases."
             )
         own = study.fit_of(arm)
@@ -108,9 +109,9 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
                 **({"idle": sorted(repeated.idle)} if repeated.idle else {}),
             }
             for fold in range(split.folds):
-                key = fingerprint([model, fold, everyone])
-                folder = run.fold(model, fold, repeat.name)
-                fits.append(Fit(model, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder))
+                key = fingerprint([model.id, fold, everyone])
+                folder = run.fold(model.id, fold, repeat.name)
+                fits.append(Fit(model.id, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder))
     return sorted(fits, key=lambda one: not one.repeat.is_first)
 
 

@@ -185,14 +185,14 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     study = results.study
     if study is None:
         raise RunError(f"{results.run_dir} holds the evaluation of a score table, not the run of a study.")
-    found = {name: (arm, phase) for name, arm, phase in study.models()}
+    found = {one.id: one for one in study.models()}
     if model not in found:
         raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
     threshold = results.threshold(model)
     if threshold is None or results.seal is None:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
-    arm, phase = found[model]
+    arm, phase = found[model].arm, found[model].phase
     scale = _scale(results, model)
     return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model))
 

@@ -243,7 +243,8 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
         yield _count("images", phase, [case for case in cases if phase in case.scans])
         yield _count("readable", phase, [case for case in cases if (case.patient_id, phase) in readable])
     yield _count("every phase", "", [case for case in cases if all((case.patient_id, p) in readable for p in phases)])
-    for model, arm, phase in study.models():
+    for model in study.models():
+        arm, phase = model.arm, model.phase
         usable = []
         for case in cases:
             quality = qualities.get((case.patient_id, phase))
@@ -254,7 +255,7 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
             is_carried = lent is not None and Supervision.MASK in lent.supervision
             if _is_usable(quality, case.scans[phase], arm, is_carried=is_carried):
                 usable.append(case)
-        yield _count("usable", model, usable)
+        yield _count("usable", model.id, usable)
 
 
 def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) -> bool:

@@ -27,17 +27,17 @@ def find_obstacles(study: Study, cohort: Cohort, split: Split, prepared: Prepare
     """
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     reasons: dict[str, list[str]] = {}
-    for model, arm, phase in study.models():
-        usable = set(prepared.files(arm.name, phase))
+    for model in study.models():
+        usable = set(prepared.files(model.arm.name, model.phase))
         places = {patient: place for patient, place in split.assignments.items() if patient in usable}
         if not usable:
-            reasons.setdefault("no patient can be used", []).append(model)
+            reasons.setdefault("no patient can be used", []).append(model.id)
             continue
         for fold in range(study.split.folds):
             learn = [is_high[p] for p, place in places.items() if place.split == "train" and place.fold != fold]
             if all(learn) or not any(learn):
                 reason = f"only {sum(learn)} of high and {len(learn) - sum(learn)} of low grade are left to learn from"
-                reasons.setdefault(reason, []).append(model)
+                reasons.setdefault(reason, []).append(model.id)
                 break
     return tuple(f"{reason} by {_listed(models)}" for reason, models in reasons.items())
 

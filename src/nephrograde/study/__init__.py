@@ -5,6 +5,7 @@ the value or it was chosen for this project; :mod:`nephrograde.study.file` reads
 """
 
 from nephrograde.study.arm import Arm
+from nephrograde.study.model import StudyModel
 from nephrograde.study.section import NAME_PATTERN, Section
 from nephrograde.study.settings import (
     AnnotationSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "Section",
     "SplitSettings",
     "Study",
+    "StudyModel",
     "Window",
     "restore_study",
 ]

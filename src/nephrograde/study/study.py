@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from nephrograde.study.arm import Arm
 from nephrograde.study.faults import read_section
+from nephrograde.study.model import StudyModel, model_of
 from nephrograde.study.section import Section
 from nephrograde.study.settings import (
     AnnotationSettings,
@@ -20,7 +21,7 @@ from nephrograde.study.settings import (
     SplitSettings,
     Window,
 )
-from nephrograde.vocabulary import Supervision, model_id
+from nephrograde.vocabulary import Supervision
 
 
 class Study(Section):
@@ -51,7 +52,7 @@ class Study(Section):
             raise ValueError("two arms share a name")
         if not set(self.window) <= {"default", *self.cohort.phases}:
             raise ValueError("[window] names a phase that is not in cohort.phases")
-        models = [model for model, *_ in self.models()]
+        models = [model.id for model in self.models()]
         twice = sorted({model for model in models if models.count(model) > 1})
         if twice:
             raise ValueError(f"arm and phase give two models the same name: {', '.join(twice)}")
@@ -91,9 +92,9 @@ class Study(Section):
         """Return the fit settings of an arm: those of ``[fit]``, overridden by the arm's own keys."""
         return read_section(FitSettings, {**self.fit.model_dump(mode="json"), **arm.fit})
 
-    def models(self) -> list[tuple[str, Arm, str]]:
-        """Return every model of the study as (model id, arm, phase), grouped by arm."""
-        return [(model_id(arm.name, phase), arm, phase) for arm in self.arm for phase in self.cohort.phases]
+    def models(self) -> list[StudyModel]:
+        """Return every model of the study, grouped by arm."""
+        return [model_of(arm, (phase,)) for arm in self.arm for phase in self.cohort.phases]
 
 
 Section.whole = Study

@@ -18,7 +18,7 @@ from nephrograde.evaluation.repeats import RepeatedAuc
 from nephrograde.evaluation.scores import Score, Scores, SplitName
 from nephrograde.evaluation.stratified import fold_areas
 from nephrograde.evaluation.tables import read_table, write_table
-from nephrograde.study import Arm, EvaluateSettings
+from nephrograde.study import Arm, EvaluateSettings, StudyModel
 from nephrograde.vocabulary import Supervision
 
 ARMS = (
@@ -28,7 +28,7 @@ ARMS = (
     Arm(name="drawn", supervision=Supervision.MASK),
     Arm(name="drawn-2d", supervision=Supervision.MASK, slices=3),
 )
-MODELS = [(f"{arm.name}-cmp", arm, "cmp") for arm in ARMS]
+MODELS = [StudyModel(f"{arm.name}-cmp", arm, "cmp", ("cmp",)) for arm in ARMS]
 SETTINGS = EvaluateSettings(bootstraps=100)
 FOLDS = 5
 
@@ -61,7 +61,7 @@ def make_ladder(scores: Scores, **given: float) -> dict[tuple[str, str], LadderR
 
 @pytest.fixture(scope="module")
 def even() -> tuple[Scores, dict[tuple[str, str], LadderRow]]:
-    scores = make_scores(dict.fromkeys([model for model, *_ in MODELS], 1.2) | {"click-cmp": 0.3}, test=80)
+    scores = make_scores(dict.fromkeys([model.id for model in MODELS], 1.2) | {"click-cmp": 0.3}, test=80)
     return scores, make_ladder(scores)
 
 
@@ -71,7 +71,7 @@ class TestRungs:
 
     def test_only_scored_models_count(self) -> None:
         assert rungs_of(MODELS, ["boxed-cmp", "size"]) == []
-        assert [model for model, *_ in rungs_of(MODELS, ["boxed-cmp", "drawn-cmp", "size"])] == [
+        assert [model.id for model in rungs_of(MODELS, ["boxed-cmp", "drawn-cmp", "size"])] == [
             "boxed-cmp",
             "drawn-cmp",
         ]
@@ -134,7 +134,7 @@ class TestRows:
         assert rows["boxed-cmp", "oof"].verdict is Verdict.NOT_WORSE
 
     def test_an_adjusted_p_above_the_level_is_undecided(self) -> None:
-        scores = make_scores(dict.fromkeys([model for model, *_ in MODELS], 1.2), patients=100, noise=0.3, seed=5)
+        scores = make_scores(dict.fromkeys([model.id for model in MODELS], 1.2), patients=100, noise=0.3, seed=5)
         rows = make_ladder(scores)
         torn = [row for row in rows.values() if row.p_not_worse < 0.025 <= row.p_adjusted]
         assert torn
@@ -186,9 +186,9 @@ class TestCurves:
     @staticmethod
     def make(scores: dict[Repeat, Scores]) -> dict[tuple[str, float], LadderPoint]:
         repeats = [
-            RepeatedAuc(model, one.drawing, one.seed, one.share, "oof", 0, 0.8, 40, 20, round(160 * one.share))
+            RepeatedAuc(model.id, one.drawing, one.seed, one.share, "oof", 0, 0.8, 40, 20, round(160 * one.share))
             for one in scores
-            for model, *_ in MODELS
+            for model in MODELS
         ]
         points = ladder_points(
             scores, repeats, MODELS, minutes=choose_minutes({Supervision.MASK: 6.0}, {}), confidence=0.95

@@ -49,7 +49,7 @@ def test_study_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("strong", Supervision.MASK, 3),
     ]
     assert study.split.folds == 5
-    assert [model for model, *_ in study.models()] == ["weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"]
+    assert [model.id for model in study.models()] == ["weak-1-cmp", "weak-1-up", "strong-cmp", "strong-up"]
 
 
 def test_bom_windows_separator_and_chinese_are_read(tmp_path: Path) -> None:

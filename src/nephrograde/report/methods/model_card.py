@@ -112,15 +112,15 @@ def _plain(text: str) -> str:
 
 def _narrowed(run: Results, model: str) -> Results:
     """The same run restricted to this one model."""
-    found = [(arm, phase) for name, arm, phase in (run.study.models() if run.study else []) if name == model]
+    found = [one for one in (run.study.models() if run.study else []) if one.id == model]
     study = run.study
     if study is not None and found:
-        arm, phase = found[0]
+        arm, phases = found[0].arm, found[0].phases
         study = study.model_copy(
             update={
                 "arm": (arm.model_copy(update={"fit": {}}),),
                 "fit": study.fit_of(arm),
-                "cohort": study.cohort.model_copy(update={"phases": (phase,)}),
+                "cohort": study.cohort.model_copy(update={"phases": phases}),
             }
         )
     return replace(
@@ -151,7 +151,7 @@ def _details(own: Results, model: str) -> list[str]:
 
 
 def _is_network(own: Results, model: str) -> bool:
-    return own.study is not None and model in [name for name, *_ in own.study.models()]
+    return own.study is not None and model in [one.id for one in own.study.models()]
 
 
 def _intended_use(own: Results) -> list[str]:

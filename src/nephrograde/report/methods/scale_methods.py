@@ -53,9 +53,9 @@ def common_scale(run: Results) -> str:
 
 def _balanced(run: Results) -> set[str]:
     """The models whose batches were balanced."""
-    return {name for name, arm, _ in run.study.models() if run.study.fit_of(arm).balanced} if run.study else set()
+    return {model.id for model in run.study.models() if run.study.fit_of(model.arm).balanced} if run.study else set()
 
 
 def _scales(run: Results) -> list[ModelScale]:
-    names = [name for name, *_ in run.study.models()] if run.study is not None else []
+    names = [model.id for model in run.study.models()] if run.study is not None else []
     return [scale for name in names if (scale := run.scale(name)) is not None]

@@ -202,7 +202,7 @@ def _range(counts: Iterable[int]) -> str:
 def _arms(run: Results) -> dict[str, tuple[Arm, str]]:
     """Arm and phase of every scored model of the study."""
     scored = run.scores.models
-    return {name: (arm, phase) for name, arm, phase in (run.study.models() if run.study else []) if name in scored}
+    return {one.id: (one.arm, one.phase) for one in (run.study.models() if run.study else []) if one.id in scored}
 
 
 def slice_rows(run: Results) -> tuple[SliceRow, ...]:

@@ -167,9 +167,9 @@ def beside_table(run: Results) -> list[BesideRow]:
     ours = {row.model: row for row in paper_rows(run.estimates, run.reported)}
     for printed in PRINTED_ROWS:
         names = [
-            name
-            for name, arm, phase in (run.study.models() if run.study else [])
-            if name in ours and printed.is_matched_by(arm, phase)
+            model.id
+            for model in (run.study.models() if run.study else [])
+            if model.id in ours and printed.is_matched_by(model.arm, model.phase)
         ]
         if names:
             rows.append(BesideRow(printed.label, printed, None))

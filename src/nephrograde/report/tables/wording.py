@@ -175,7 +175,7 @@ def _best_baseline(rows: Sequence[PaperRow], run: Results) -> str:
 
 def _weak_against_strong(run: Results) -> str:
     """The paper's question, answered on the first phase that has both arms."""
-    dimensions = {name: arm.dimensions for name, arm, _ in (run.study.models() if run.study else [])}
+    dimensions = {model.id: model.arm.dimensions for model in (run.study.models() if run.study else [])}
     phases = {model.name: model.phase for model in run.models if model.phase is not None}
     for pair in run.comparisons:
         a, b = pair.model_a, pair.model_b

@@ -38,16 +38,14 @@ def test_printed_triples_have_no_common_positives_with_92_patients() -> None:
 
 
 def test_printed_rows_find_their_arms(make_study: Callable[..., Study]) -> None:
-    found = [
-        [name for name, arm, phase in make_study().models() if row.is_matched_by(arm, phase)] for row in PRINTED_ROWS
-    ]
+    found = [[one.id for one in make_study().models() if row.is_matched_by(one.arm, one.phase)] for row in PRINTED_ROWS]
     assert found == [["weak-1-cmp"], ["strong-cmp"]]
 
 
 def test_a_volume_without_delineation_is_not_the_strong_row(make_study: Callable[..., Study]) -> None:
     arms = [{"name": "point-3d", "supervision": "point"}, {"name": "full", "supervision": "mask"}]
     strong = next(row for row in PRINTED_ROWS if row.kind == "strong")
-    found = [name for name, arm, phase in make_study(arm=arms).models() if strong.is_matched_by(arm, phase)]
+    found = [one.id for one in make_study(arm=arms).models() if strong.is_matched_by(one.arm, one.phase)]
     assert found == ["full-cmp"]
 
 
