@@ -21,7 +21,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,22 @@ class Problem:
 
 
 class NephrogradeError(Exception):
-    """Base class of every error that a user can cause and fix."""
+    """Base class of every error that a user can cause and fix.
+
+    It can be sent to another process, whatever the arguments of its subclass are.
+
+    >>> import pickle
+    >>> print(pickle.loads(pickle.dumps(WriteError("scores.csv", "No space left on device"))).reason)
+    No space left on device
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[NephrogradeError], args: tuple[object, ...]) -> NephrogradeError:
+    """The error as it was, without the call of its constructor, which may take other arguments."""
+    return kind.__new__(kind, *args)
 
 
 class InputError(NephrogradeError):
