@@ -69,7 +69,7 @@ def find_machine(settings: FitSettings) -> Machine:
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
-    kind = _kind(settings.accelerator)
+    kind = find_kind(settings.accelerator)
     present = torch.cuda.device_count() if kind == "cuda" else 1
     devices = present if settings.devices == -1 else settings.devices
     if devices == 0 or (kind == "cuda" and devices > present) or (kind == "mps" and devices > 1):
@@ -82,6 +82,28 @@ def find_machine(settings: FitSettings) -> Machine:
             "machine with torchrun or srun, or set fit.nodes = 1."
         )
     return Machine(kind, devices, settings.nodes, launched)
+
+
+def find_kind(accelerator: str) -> Literal["cpu", "cuda", "mps"]:
+    """Return the kind of device that ``fit.accelerator`` means on this machine.
+
+    Args:
+        accelerator: "auto", or the name of a kind.
+
+    Raises:
+        FitError: If there is none of that kind.
+
+    >>> find_kind("cpu")
+    'cpu'
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if accelerator == "cpu" or (accelerator == "auto" and not has_cuda):
+        return "cpu"
+    if has_cuda and accelerator in {"auto", "cuda", "gpu"}:
+        return "cuda"
+    if has_mps and accelerator in {"mps", "gpu"}:
+        return "mps"
+    raise FitError(f'fit.accelerator is "{accelerator}", but torch finds none here. Set fit.accelerator = "cpu".')
 
 
 def find_precision(asked: Literal["auto", "fp32", "bf16"], *, dimensions: Literal[2, 3], kind: str) -> Precision:
@@ -164,17 +186,6 @@ def reproducible(kind: str) -> Iterator[None]:
                 os.environ.pop("CUBLAS_WORKSPACE_CONFIG")
                 if workspace is not None:
                     os.environ["CUBLAS_WORKSPACE_CONFIG"] = workspace
-
-
-def _kind(accelerator: str) -> Literal["cpu", "cuda", "mps"]:
-    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if accelerator == "cpu" or (accelerator == "auto" and not has_cuda):
-        return "cpu"
-    if has_cuda and accelerator in {"auto", "cuda", "gpu"}:
-        return "cuda"
-    if has_mps and accelerator in {"mps", "gpu"}:
-        return "mps"
-    raise FitError(f'fit.accelerator is "{accelerator}", but torch finds none here. Set fit.accelerator = "cpu".')
 
 
 @contextmanager

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.fit.folds import fit_planned, list_fits, plan_fits, work_of
+from nephrograde.fit.workers import fit_at_once
 from nephrograde.run.progress import Watched, Workload, silent
+from nephrograde.run.stage import remove_interrupted
 from nephrograde.sample.prepare import read_prepared
 
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
+    from nephrograde.fit.folds import Fit
     from nephrograde.run.folder import RunFolder
-    from nephrograde.run.progress import Progress
+    from nephrograde.run.progress import Part, Progress
     from nephrograde.study import Study
 
 
@@ -30,13 +33,36 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
         RunError: If the scans are not prepared, or a model has none.
         FitError: If a model cannot be learnt.
     """
-    is_high = {case.patient_id: case.is_high for case in cohort.cases}
     planned = plan_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    if not planned:
+        return
+    from nephrograde.fit.team import form_team, on_threads
+
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
     parts = [work_of(one) for one in planned]
-    work = Workload(parts)
-    with progress("Fitting models", work) as show:
-        for one, part in zip(planned, parts, strict=True):
-            fit_planned(one, study, is_high=is_high, watched=Watched(work, part, show))
+    team = form_team(study.fit.workers, planned, parts)
+    if team.workers == 1:
+        work = Workload(parts)
+        with progress("Fitting models", work) as show, on_threads(team.threads):
+            for one, part in zip(planned, parts, strict=True):
+                fit_planned(one, study, is_high=is_high, watched=Watched(work, part, show))
+        return
+    longest_first = sorted(zip(planned, parts, strict=True), key=_turn)
+    work = Workload([part for _, part in longest_first], workers=team.workers)
+    try:
+        with progress("Fitting models", work) as show:
+            fit_at_once(
+                [one for one, _ in longest_first], study, is_high=is_high, team=team, work=work, show=show
+            )
+    except BaseException:
+        remove_interrupted(run)  # of fits that were ended while they wrote
+        raise
+
+
+def _turn(fit: tuple[Fit, Part]) -> tuple[bool, float]:
+    """Fits of the study's results come before repeats, and longer before shorter, so that all end at the same time."""
+    planned, part = fit
+    return not planned.repeat.is_first, -part.units * part.cost
 
 
 def keys_of_fits(study: Study, cohort: Cohort, split: Split, run: RunFolder) -> dict[str, str]:

@@ -58,7 +58,7 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
         if is_locked:
             with about_writing(run.writer_path):
                 write_holder(handle)
-                if not _is_launched():
+                if not is_launched():
                     remove_interrupted(run)
         yield run
         if is_locked:
@@ -67,14 +67,14 @@ def only_writer(run: RunFolder | str | Path) -> Iterator[RunFolder]:
         os.close(handle)
 
 
+def is_launched() -> bool:
+    """Whether a launcher started several processes, so that others may be writing temporary files."""
+    variable = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_NTASKS"
+    return os.environ.get(variable, "1") != "1"
+
+
 def _rank() -> int:
     """The rank of this process among those that a launcher started; 0 if it is alone."""
     variable = "RANK" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_PROCID"
     number = os.environ.get(variable, "")
     return int(number) if number.isdecimal() else 0
-
-
-def _is_launched() -> bool:
-    """Whether a launcher started several processes, so that others may be writing temporary files."""
-    variable = "WORLD_SIZE" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_NTASKS"
-    return os.environ.get(variable, "1") != "1"

@@ -33,6 +33,7 @@ _REMEDIES = {
     "path_type": "Write it in quotes.",
     "tuple_type": "Write a list, in brackets.",
     "string_pattern_mismatch": "Use lower-case letters, digits, - and _.",
+    "of_all_arms": "Write it in [fit].",
 }
 
 
@@ -69,6 +70,9 @@ def faults_of_arms(raw: dict[str, Any], study: type[BaseModel]) -> list[Fault]:
     for position, arm in enumerate(tables(raw.get("arm"))):
         if isinstance(arm.get("fit"), dict):
             faults += faults_as(_section(study, "fit"), arm["fit"], ("arm", position, "fit"))
+            if "workers" in arm["fit"]:
+                message = "applies to the networks of all arms together"
+                faults.append((("arm", position, "fit", "workers"), "of_all_arms", message, arm["fit"]["workers"]))
     return faults
 
 

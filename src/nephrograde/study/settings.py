@@ -14,6 +14,8 @@ from nephrograde.vocabulary import BaselineName, Pooling, Supervision
 
 MOST_ERROR_MM = 100.0
 """A reader who is further off has annotated something else."""
+MOST_WORKERS = 1024
+"""More processes than any machine has processors are a typing error."""
 
 
 class CohortSettings(Section):
@@ -146,7 +148,8 @@ class FitSettings(Section):
 
     ``patience`` 0 turns early stopping off, so that the training folds are used entirely for learning.
     ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32. With ``repeats``, every
-    network is fitted that many times with different seeds; the results are those of the first.
+    network is fitted that many times with different seeds; the results are those of the first. ``workers`` is the
+    number of networks that are fitted at once, each in a process of its own; results do not depend on it.
     """
 
     place = ("fit",)
@@ -166,12 +169,21 @@ class FitSettings(Section):
     nodes: Count = 1
     seed: Annotated[int, Field(ge=0)] = 20260415
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    workers: int | Literal["auto"] = "auto"
     weights_2d: InitialWeights | None = None
     weights_3d: InitialWeights | None = None
 
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _is_number(cls, workers: object) -> object:
+        is_number = isinstance(workers, int) and not isinstance(workers, bool)
+        if workers != "auto" and not (is_number and 1 <= workers <= MOST_WORKERS):  # type: ignore[operator]
+            raise ValueError(f'is neither a whole number from 1 to {MOST_WORKERS} nor "auto"')
+        return workers
+
     def of_one_fit(self) -> dict[str, Any]:
         """Return what one fit depends on; repeats can be added to networks that are fitted."""
-        return self.model_dump(mode="json", exclude={"repeats"})
+        return self.model_dump(mode="json", exclude={"repeats", "workers"})
 
 
 class MaskSettings(Section):

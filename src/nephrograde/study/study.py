@@ -67,14 +67,14 @@ class Study(Section):
     def sealed(self) -> dict[str, Any]:
         """Return what results depend on: every key that is not at its default, except those that only repeat the fits.
 
-        The minutes of an annotation are left out as well: no network depends on them. A key that a later version adds,
-        with its default, leaves it as it is.
+        The minutes of an annotation and the number of workers are left out as well: no network depends on them. A key
+        that a later version adds, with its default, leaves it as it is.
         """
         content = self.model_dump(mode="json", exclude_defaults=True)
         annotation = content.pop("annotation", {})
         if others := {key: value for key, value in annotation.items() if key != "minutes"}:
             content["annotation"] = others
-        for table, names in {"split": ("repeats", "learning_curve"), "fit": ("repeats",)}.items():
+        for table, names in {"split": ("repeats", "learning_curve"), "fit": ("repeats", "workers")}.items():
             content[table] = {key: value for key, value in content.get(table, {}).items() if key not in names}
         for arm in content["arm"]:
             arm["fit"] = {key: value for key, value in arm.get("fit", {}).items() if key != "repeats"}

@@ -88,6 +88,15 @@ def test_fit_of_an_arm_replaces_single_keys(tmp_path: Path) -> None:
     assert study.fit_of(strong) == FitSettings(batch_size=4, epochs=7)
 
 
+def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    study_path = study_at(tmp_path, SOUND)
+    study, other = load_study(study_path), load_study(study_path, ("fit.workers=3",))
+    assert (study.fit.workers, other.fit.workers) == ("auto", 3)
+    assert other.sealed() == study.sealed()
+    assert [other.fit_of(arm).of_one_fit() for arm in other.arm] == [study.fit_of(arm).of_one_fit() for arm in study.arm]
+    assert "workers" not in study.fit.of_one_fit()
+
+
 def test_levels_without_a_place_and_their_keys_are_read(tmp_path: Path) -> None:
     overrides = ("arm.strong.supervision=none", "arm.weak-1.supervision=slice", "arm.weak-1.neighbours=2")
     study = load_study(study_at(tmp_path, SOUND), (*overrides, "annotation.minutes.box=1.5", "annotation.error_mm=2"))
@@ -195,6 +204,11 @@ def test_bad_override_is_named(tmp_path: Path, override: str, what: str, remedy:
         ("annotation.error_mm=-1", "annotation.error_mm", 'nor "readers" (got -1)', "Correct"),
         ("annotation.error_mm=true", "annotation.error_mm", 'nor "readers" (got True)', "Correct"),
         ("annotation.errors_mm=1", "annotation.errors_mm", "unknown key", "Did you mean 'error_mm'?"),
+        ("fit.workers=0", "fit.workers", 'is neither a whole number from 1 to 1024 nor "auto" (got 0)', "Correct"),
+        ("fit.workers=true", "fit.workers", 'nor "auto" (got True)', "Correct"),
+        ("fit.workers=2.0", "fit.workers", 'nor "auto" (got 2.0)', "Correct"),
+        ("fit.workers='all'", "fit.workers", "nor \"auto\" (got 'all')", "Correct"),
+        ("arm.strong.fit.workers=2", "arm.strong.fit.workers", "of all arms together (got 2)", "Write it in [fit]"),
         ("annotation.minutes.box=-1", "annotation.minutes.box", "greater than or equal to 0", "Correct"),
         ("arm.strong.supervision='scribble'", "arm.strong.supervision", "'none', 'slice', 'point'", "Correct"),
         ("arm=3", "arm", "input should be a valid array (got 3)", "[[arm]]"),

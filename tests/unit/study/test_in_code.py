@@ -55,7 +55,7 @@ FILES = {
         cohort.table = "c.csv"
         arm = [
             { name = "a", supervision = "mask", fit = { epochs = 2 } },
-            { name = "b", supervision = "mask", fit = { epochz = 2, seed = -1 } },
+            { name = "b", supervision = "mask", fit = { epochz = 2, seed = -1, workers = 2 } },
         ]
     """,
     "parts that disagree": """
