@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.fit.folds import fit_planned, list_fits, plan_fits, work_of
+from nephrograde.fit.work import memory_of
 from nephrograde.fit.workers import fit_at_once
 from nephrograde.run.progress import Watched, Workload, silent
 from nephrograde.run.stage import remove_interrupted
@@ -40,7 +41,13 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
 
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     parts = [work_of(one) for one in planned]
-    team = form_team(study.fit.workers, planned, parts)
+    team = form_team(
+        study.fit.workers,
+        [one.settings for one in planned],
+        folds=split.folds,
+        operations=sum(part.units * part.cost for part in parts),
+        memory_bytes=max(memory_of(study, one.arm, n_patients=len(cohort.cases)) for one in planned),
+    )
     if team.workers == 1:
         work = Workload(parts)
         with progress("Fitting models", work) as show, on_threads(team.threads):
@@ -51,9 +58,7 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
     work = Workload([part for _, part in longest_first], workers=team.workers)
     try:
         with progress("Fitting models", work) as show:
-            fit_at_once(
-                [one for one, _ in longest_first], study, is_high=is_high, team=team, work=work, show=show
-            )
+            fit_at_once([one for one, _ in longest_first], study, is_high=is_high, team=team, work=work, show=show)
     except BaseException:
         remove_interrupted(run)  # of fits that were ended while they wrote
         raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -15,8 +17,6 @@ from nephrograde.run.writer import is_launched
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nephrograde.fit.folds import Fit
-    from nephrograde.run.progress import Part
     from nephrograde.study import FitSettings
 
 WORTH_A_PROCESS = 5e12
@@ -34,7 +34,9 @@ class Team:
     threads: int
 
 
-def form_team(asked: int | str, planned: Sequence[Fit], parts: Sequence[Part]) -> Team:
+def form_team(
+    asked: int | Literal["auto"], fits: Sequence[FitSettings], *, folds: int, operations: float, memory_bytes: float
+) -> Team:
     """Decide how many networks are fitted at once, and on how many threads each of them.
 
     On a CPU, the last digits of a network depend on the number of threads. So that they do not depend on how many
@@ -44,24 +46,31 @@ def form_team(asked: int | str, planned: Sequence[Fit], parts: Sequence[Part]) -
 
     Args:
         asked: ``fit.workers`` of the study.
-        planned: The fits; at least one.
-        parts: The work of each of them.
+        fits: The settings of each of the fits; at least one.
+        folds: The number of folds.
+        operations: Floating-point operations of all fits together.
+        memory_bytes: Memory that one fit takes at most.
 
     Raises:
         FitError: If the devices are not available, or do not allow the number of workers.
+
+    >>> from nephrograde.study import FitSettings
+    >>> form_team(2, [FitSettings(accelerator="cpu")] * 10, folds=5, operations=1e15, memory_bytes=1e9).workers
+    2
     """
-    obstacle = next((found for one in planned if (found := _obstacle(one.settings))), "")
+    obstacle = next((found for settings in fits if (found := _obstacle(settings))), "")
     if obstacle:
         if asked not in {1, "auto"}:
             raise FitError(f'fit.workers is {asked}, but {obstacle}. Set fit.workers = "auto".')
         return Team(1, 0)
     cores = torch.get_num_threads()
-    threads = max(1, cores // planned[0].split.folds)
+    threads = max(1, cores // folds)
     if asked != "auto":
-        return Team(min(int(asked), len(planned)), threads)
-    if sum(part.units * part.cost for part in parts) < WORTH_A_PROCESS:
+        return Team(min(asked, len(fits)), threads)
+    if operations < WORTH_A_PROCESS:
         return Team(1, threads)
-    return Team(min(cores // threads, len(planned)), threads)
+    fitting = max(1.0, _free_bytes() / memory_bytes)
+    return Team(int(min(cores // threads, len(fits), fitting)), threads)
 
 
 def _obstacle(settings: FitSettings) -> str:
@@ -72,6 +81,15 @@ def _obstacle(settings: FitSettings) -> str:
     if settings.devices not in {1, -1} or settings.nodes > 1:
         return "several devices share each fit (fit.devices, fit.nodes)"
     return "a launcher (torchrun, srun) started several processes" if is_launched() else ""
+
+
+def _free_bytes() -> float:
+    """Memory that processes can still take; infinite where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return math.inf
+    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), math.inf)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How much work a fit is: pictures that pass through the network, and what one of them costs."""
+"""How much work a fit is: pictures that pass through the network, what one of them costs, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import math
 from typing import TYPE_CHECKING
 
 from nephrograde.fit.sampling import batch_size_of, steps_per_epoch
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.fit.job import FitJob
-    from nephrograde.study import FitSettings
+    from nephrograde.study import Arm, FitSettings, Study
 
 PASSES_PER_STEP = 3
 """Learning from a picture costs three times as much as scoring it: forwards, and the two gradients backwards."""
 
 OPERATIONS_PER_VOXEL = {2: 69_152, 3: 29_952}
 """Floating-point operations of a ResNet-18 for each pixel or voxel of a picture, counted by torch."""
+
+BYTES_OF_PROCESS = 1.0e9
+"""Memory of a process with torch, a network, its gradient and AdamW's averages: 0.5 GB in 2D and 0.9 GB in 3D."""
+
+BYTES_PER_VOXEL = {2: 600, 3: 200}
+"""Memory of a step for each pixel or voxel of its batch on a CPU; measured: 450 to 520 and 130, rounded up."""
+
+
+BYTES_OF_VALUE = 2
+"""Pictures are kept as float16."""
 
 
 def cost_of_picture(shape: Sequence[int]) -> float:
@@ -30,6 +41,28 @@ def cost_of_picture(shape: Sequence[int]) -> float:
     4.5
     """
     return float(OPERATIONS_PER_VOXEL[len(shape)] * math.prod(shape))
+
+
+def memory_of(study: Study, arm: Arm, *, n_patients: int) -> float:
+    """Return the memory that a fit takes on a CPU, in bytes: a process, a step, and the pictures of all patients.
+
+    Args:
+        study: The sizes of pictures, and the settings of fits.
+        arm: The arm.
+        n_patients: Patients in the study.
+
+    >>> from pathlib import Path
+    >>> from nephrograde.study import Arm, CohortSettings, Study
+    >>> strong = Arm(name="strong", supervision="mask", fit={"batch_size": 8})
+    >>> study = Study(cohort=CohortSettings(table=Path("cohort.csv")), arm=(strong,))
+    >>> f"{memory_of(study, strong, n_patients=300) / 1e9:.1f} GB"
+    '2.5 GB'
+    """
+    shape = (study.image.slice_px,) * 2 if arm.slices else study.image.box_voxels
+    of_patient = math.prod(shape) * (arm.slices or 1) * (2 if arm.supervision is Supervision.NONE else 1)
+    channels = 1 + 2 * arm.neighbours + arm.has_mask
+    of_step = BYTES_PER_VOXEL[arm.dimensions] * of_patient * study.fit_of(arm).batch_size
+    return BYTES_OF_PROCESS + of_step + BYTES_OF_VALUE * channels * of_patient * n_patients
 
 
 def passes_of_step(n_batch: int) -> int:

@@ -117,3 +117,55 @@ def test_whoever_watches_is_told_of_every_change() -> None:
     assert shown == [(0, False), (3, False), (3, True)]
     with silent("Fitting models", watched.workload) as show:
         show()
+
+
+def test_each_worker_is_measured_by_itself() -> None:
+    clock = Clock()
+    slices, boxes = [Part("2D", 8) for _ in range(4)], [Part("3D", 4) for _ in range(2)]
+    work = Workload([*boxes, *slices], workers=2, clock=clock)
+    first, second = Watched(work, boxes[0], worker=0), Watched(work, slices[0], worker=1)
+    for second_number in range(1, 17):  # a box takes 4 s a unit, a slice 1 s
+        clock.now_s += 1
+        if second_number <= 8:
+            second.advance(1)
+        if second_number == 8:
+            second.finish()
+            second = Watched(work, slices[1], worker=1)
+        elif second_number > 8:
+            second.advance(1)
+        if second_number % 4 == 0:
+            first.advance(1)
+    second.finish()
+    first.finish()
+    # Left are a box of 16 s and two slices of 8 s each, which two workers do side by side.
+    assert work.left_s == pytest.approx(16)
+    assert work.elapsed_s == 16
+
+
+def test_the_last_part_is_not_shared() -> None:
+    clock = Clock()
+    parts = [Part("2D", 10) for _ in range(3)]
+    work = Workload(parts, workers=2, clock=clock)
+    for _ in range(10):
+        clock.now_s += 1
+        work.advance(parts[0], 1, worker=0)
+        work.advance(parts[1], 1, worker=1)
+    work.finish(parts[0], worker=0)
+    work.finish(parts[1], worker=1)
+    assert (work.left_s, work.n_finished) == (10, 2)
+
+
+def test_another_process_is_followed() -> None:
+    clock = Clock()
+    part, shown = Part("2D", 10), []
+    work = Workload([part], clock=clock)
+    watched = Watched(work, part, show=lambda: shown.append((part.units, part.done, part.is_finished)))
+    copy = Part("fit", 1)
+    theirs = Watched(Workload([copy], clock=clock), copy, show=lambda: watched.follow(copy))
+    clock.now_s += 1
+    theirs.begin(12)
+    theirs.advance(5)
+    theirs.begin(12)  # fitted again in fp32
+    theirs.advance(12)
+    theirs.finish()
+    assert shown == [(12, 0, False), (12, 5, False), (12, 0, False), (12, 12, False), (12, 12, True)]

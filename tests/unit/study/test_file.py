@@ -93,7 +93,9 @@ def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
     study, other = load_study(study_path), load_study(study_path, ("fit.workers=3",))
     assert (study.fit.workers, other.fit.workers) == ("auto", 3)
     assert other.sealed() == study.sealed()
-    assert [other.fit_of(arm).of_one_fit() for arm in other.arm] == [study.fit_of(arm).of_one_fit() for arm in study.arm]
+    assert [other.fit_of(arm).of_one_fit() for arm in other.arm] == [
+        study.fit_of(arm).of_one_fit() for arm in study.arm
+    ]
     assert "workers" not in study.fit.of_one_fit()
 
 
