@@ -24,14 +24,21 @@ if TYPE_CHECKING:
 SETTLING_ROWS = 128
 """Rows used to measure batch-norm statistics: with 64 by 64 pixels, 512 positions per channel at the coarsest level."""
 
+SHARE_HELD = 0.25
+"""The share of a GPU's free memory that the pictures of all learning patients may take; the rest is for the steps."""
+
 
 class Learner(NamedTuple):
-    """A network with what it needs for training: Fabric, Fabric's wrapper of the network, and the optimiser."""
+    """A network with what it needs for training: Fabric, Fabric's wrapper of the network, and the optimiser.
+
+    ``held`` are the pictures that lie on the device, if they do.
+    """
 
     fabric: Fabric
     network: Network
     wrapped: Any
     optimizer: Any
+    held: torch.Tensor | None = None
 
 
 class Batch(NamedTuple):
@@ -86,11 +93,28 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
         fused=fabric.device.type in {"cpu", "cuda"},  # three times as fast as updating the weights one by one
     )
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    return Learner(fabric, network, wrapped, wrapped_optimizer)
+    return Learner(fabric, network, wrapped, wrapped_optimizer, hold_pictures(job, fabric.device))
 
 
-def load_batch(job: FitJob, patients: npt.NDArray[np.intp], device: torch.device) -> Batch:
-    """Read all pictures of some learning patients, possibly from disk, and move them to the device.
+def hold_pictures(job: FitJob, device: torch.device) -> torch.Tensor | None:
+    """Move the pictures of all learning patients to a GPU where they take little of its free memory, otherwise None.
+
+    Batches are then collected there by index. On a CPU the pictures are in its memory already.
+
+    Args:
+        job: The samples.
+        device: Of the fit.
+    """
+    images = job.bags(job.learn).images
+    if device.type != "cuda" or images.nbytes > SHARE_HELD * torch.cuda.mem_get_info(device)[0]:
+        return None
+    return torch.from_numpy(np.require(images, requirements="W")).to(device)
+
+
+def load_batch(
+    job: FitJob, patients: npt.NDArray[np.intp], device: torch.device, *, held: torch.Tensor | None = None
+) -> Batch:
+    """Collect all pictures of some learning patients, and move them to the device if they are not there.
 
     They are transferred as float16, which halves the bytes. On CUDA the call returns before the transfer is complete,
     so that the next batch is read while the device still works on the last one.
@@ -99,15 +123,19 @@ def load_batch(job: FitJob, patients: npt.NDArray[np.intp], device: torch.device
         job: The samples.
         patients: Their positions among the learning patients.
         device: Where to.
+        held: The pictures of all learning patients on the device, from :func:`hold_pictures`.
     """
     bags = job.bags(job.learn)
-    images = torch.from_numpy(np.asarray(bags.images[bags.rows_of(patients)]))
+    rows = bags.rows_of(patients)
+    # What is transferred: the pictures themselves, or the numbers of their rows on the device.
+    images = torch.from_numpy(np.asarray(bags.images[rows] if held is None else rows))
     places = torch.from_numpy(places_of(bags.counts[patients]))
     is_high = torch.from_numpy(job.learn.is_high[patients].astype(np.float32))
     if device.type == "cuda":
         images, places, is_high = images.pin_memory(), places.pin_memory(), is_high.pin_memory()
+    images = images.to(device, non_blocking=True)
     return Batch(
-        images.to(device, non_blocking=True).float(),
+        (images if held is None else held.index_select(0, images)).float(),
         places.to(device, non_blocking=True),
         is_high.to(device, non_blocking=True),
     )
@@ -127,13 +155,14 @@ def learn(learner: Learner, batch: Batch, *, n_batch: int) -> torch.Tensor:
     return loss.detach()
 
 
-def is_finite(network: Network, loss: torch.Tensor) -> torch.Tensor:
-    """Whether loss, weights and batch-norm statistics are finite, as a tensor on the device.
+def is_finite(network: Network) -> torch.Tensor:
+    """Whether all weights and batch-norm statistics are finite, as a tensor on the device.
 
-    Cheap enough for every step: a sum of float32 values of reasonable size is finite exactly when all of them are.
+    A sum of float32 values of reasonable size is finite exactly when all of them are. Once in an epoch is enough: a
+    weight that is not finite makes the loss of the next step not finite, and stays so.
     """
     tensors = [t for t in (*network.parameters(), *network.buffers()) if t.is_floating_point()]
-    return torch.stack([loss, *(tensor.detach().sum() for tensor in tensors)]).sum().isfinite()
+    return torch.stack([tensor.detach().sum() for tensor in tensors]).sum().isfinite()
 
 
 def summed(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
@@ -167,7 +196,8 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
         norm.momentum = None  # the plain mean over all batches
     with torch.no_grad(), fabric.autocast():
         for patients in islice(deal, count):
-            network.rows(load_batch(job, patients[fabric.global_rank :: fabric.world_size], fabric.device).images)
+            own = patients[fabric.global_rank :: fabric.world_size]
+            network.rows(load_batch(job, own, fabric.device, held=learner.held).images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     if fabric.world_size > 1:

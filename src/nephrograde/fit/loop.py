@@ -169,8 +169,8 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
     with reproducible(device.type):
         learner = start(fabric, job)
         for epoch in range(1, job.fit.epochs + 1):
-            # Losses and checks stay on the device until the epoch ends; reading them at each step would force a wait.
-            losses, sound = torch.zeros(steps, device=device), torch.zeros(steps, device=device)
+            # Losses stay on the device until the epoch ends; reading them at each step would force a wait.
+            losses = torch.zeros(steps, device=device)
             for step in range(steps):
                 learning_rate = learning_rate_at(
                     (epoch - 1) * steps + step,
@@ -181,16 +181,15 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
                 for group in learner.optimizer.param_groups:
                     group["lr"] = learning_rate
                 patients = next(deal)
-                batch = load_batch(job, patients[rank::world], device)
+                batch = load_batch(job, patients[rank::world], device, held=learner.held)
                 drawn = draw(job.augment, int(counts[patients].sum()), dimensions=job.dimensions, generator=chance)
                 own = torch.from_numpy(share_of(counts[patients], rank=rank, world=world))
                 images = apply(batch.images, drawn.share(own, rank=rank), has_mask=job.has_mask)
                 losses[step] = learn(learner, batch._replace(images=images), n_batch=n_batch)
-                sound[step] = is_finite(learner.network, losses[step])
                 watched.advance(passes_of_step(int(counts[patients].sum())))
-            losses, unsound = summed(fabric, losses), summed(fabric, sound) < world
-            if bool(unsound.any()):
-                return _broken(epoch, step=int(unsound.int().argmax()) + 1)
+            losses = summed(fabric, losses)
+            if failed := _failed_step(learner, losses):
+                return _broken(epoch, step=failed)
             stop_loss = _stop_loss(learner, job, epoch=epoch)
             if stop_loss is not None and math.isnan(stop_loss):
                 return _broken(epoch, step=steps)
@@ -208,6 +207,19 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
         held_out, test = (score_patients(learner, job.bags(samples)) for samples in (job.held_out, job.test))
         watched.advance(len(job.bags(job.held_out).images) + len(job.bags(job.test).images))
     return _Outcome(None, weights, best_epoch, history, held_out.p_high, test.p_high, held_out.weights, test.weights)
+
+
+def _failed_step(learner: Learner, losses: torch.Tensor) -> int:
+    """Return the first step of an epoch, from 1, whose loss is not finite, the last if a weight is not, or 0.
+
+    Args:
+        learner: After the last step.
+        losses: Of each step.
+    """
+    unsound = ~losses.isfinite()
+    if bool(unsound.any()):
+        return int(unsound.int().argmax()) + 1
+    return len(losses) if bool(summed(learner.fabric, (~is_finite(learner.network)).float())) else 0
 
 
 def _broken(epoch: int, *, step: int) -> _Outcome:

@@ -6,7 +6,7 @@ device; applying them is plain arithmetic on whole batches. What the study switc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -123,9 +123,10 @@ def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool
     ([[True, False]], [[[[0.0, 1.0]]]])
     """
     n_image = images.shape[1] - has_mask
+    parameters, affine = _moved(parameters, images)
     images = _flipped(images, parameters)
-    if parameters.angle_rad is not None or parameters.shift is not None or parameters.scale is not None:
-        grid = torch.nn.functional.affine_grid(_affine(images, parameters), list(images.shape), align_corners=False)
+    if affine is not None:
+        grid = torch.nn.functional.affine_grid(affine, list(images.shape), align_corners=False)
         moved = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
         images = torch.cat([moved[:, :n_image], (moved[:, n_image:] >= 0.5).float()], dim=1) if has_mask else moved
     if parameters.contrast is not None or parameters.brightness is not None or parameters.noise is not None:
@@ -134,8 +135,34 @@ def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool
     return images
 
 
+def _moved(parameters: AugmentParameters, images: torch.Tensor) -> tuple[AugmentParameters, torch.Tensor | None]:
+    """Bring what is done to each picture, and the map of its positions, to the pictures' device in one transfer."""
+    given = {
+        "affine": _affine(images, parameters),
+        "flips": None if parameters.flips is None else parameters.flips.float(),
+        "contrast": parameters.contrast,
+        "brightness": parameters.brightness,
+        "noise": parameters.noise,
+    }
+    tables = {name: values for name, values in given.items() if values is not None}
+    if images.device.type != "cpu" and tables:
+        flat = torch.cat([values.flatten() for values in tables.values()])
+        flat = (flat.pin_memory() if images.device.type == "cuda" else flat).to(images.device, non_blocking=True)
+        parts = flat.split([values.numel() for values in tables.values()])
+        tables = {name: part.view(tables[name].shape) for name, part in zip(tables, parts, strict=True)}
+    flips = tables.get("flips")
+    moved = replace(
+        parameters,
+        flips=None if flips is None else flips > 0,
+        contrast=tables.get("contrast"),
+        brightness=tables.get("brightness"),
+        noise=tables.get("noise"),
+    )
+    return moved, tables.get("affine")
+
+
 def _per_picture(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    return values.to(images.device).reshape(-1, *(1 for _ in images.shape[1:]))
+    return values.reshape(-1, *(1 for _ in images.shape[1:]))
 
 
 def _flipped(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
@@ -145,8 +172,10 @@ def _flipped(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tenso
     return images
 
 
-def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
+def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor | None:
     """Map positions in the result to positions in the source, in ``affine_grid`` units: −1 to 1, last axis first."""
+    if parameters.angle_rad is None and parameters.shift is None and parameters.scale is None:
+        return None
     n, dimensions = len(images), images.ndim - 2
     nothing = torch.zeros(n)
     angle_rad = nothing if parameters.angle_rad is None else parameters.angle_rad
@@ -163,7 +192,7 @@ def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor
         matrix[:, 0, 0] = shrink
     if parameters.shift is not None:
         matrix[:, :, dimensions] = 2 * parameters.shift.flip(1)
-    return matrix.to(images.device)
+    return matrix
 
 
 def _regrey(image: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
 import torch
 
-from nephrograde.fit.learner import Learner, is_finite, learn, load_batch, score_patients, settle, start
+from nephrograde.fit.learner import (
+    Learner,
+    hold_pictures,
+    is_finite,
+    learn,
+    load_batch,
+    score_patients,
+    settle,
+    start,
+)
 from nephrograde.fit.machine import Machine, make_fabric
 from nephrograde.model.network import score
 from nephrograde.sample.dataset import Bags
@@ -60,16 +70,58 @@ def test_a_step_gives_the_mean_loss_and_lowers_it(learner: Learner, make_job: Ma
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_anything_that_is_not_finite_is_found(learner: Learner, bad: float) -> None:
-    fine = torch.tensor(0.5)
-    assert bool(is_finite(learner.network, fine))
-    assert not bool(is_finite(learner.network, torch.tensor(bad)))
+    assert bool(is_finite(learner.network))
     for tensor in (learner.network.resnet.get_parameter("0.weight"), norm_of(learner).running_var):
         assert tensor is not None
         before = tensor.detach().flatten()[3].clone()
         tensor.detach().flatten()[3] = bad
-        assert not bool(is_finite(learner.network, fine))
+        assert not bool(is_finite(learner.network))
         tensor.detach().flatten()[3] = before
-    assert bool(is_finite(learner.network, fine))
+    assert bool(is_finite(learner.network))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_shows_in_the_loss_of_the_next_step(
+    learner: Learner, make_job: MakeJob, bad: float
+) -> None:
+    batch = load_batch(make_job(), np.arange(16), CPU)
+    for name in ("0.weight", "1.weight", "1.bias", "5.weight"):
+        tensor = learner.network.resnet.get_parameter(name).detach().flatten()
+        before = tensor[0].clone()
+        tensor[0] = bad
+        loss = learner.network(batch.images, batch.places).sum()
+        tensor[0] = before
+        assert not bool(loss.isfinite()), name
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 16, 16)])
+def test_pictures_that_lie_on_the_device_are_collected_there(make_job: MakeJob, shape: tuple[int, ...]) -> None:
+    job = make_job(rows=3, shape=shape)
+    bags = job.bags(job.learn)
+    counts = np.array([1, 3, 2, 4, 3] + [2] * 8 + [6, 6, 7])
+    job = replace(job, learn=replace(job.learn, phases={"cmp": Bags(bags.images, counts)}))
+    held = torch.from_numpy(bags.images)
+    for patients in (np.array([3, 0, 15]), np.arange(16), np.array([7, 7])):
+        moved, collected = load_batch(job, patients, CPU), load_batch(job, patients, CPU, held=held)
+        assert all(torch.equal(a, b) for a, b in zip(moved, collected, strict=True))
+    assert hold_pictures(job, CPU) is None
+
+
+def test_pictures_stay_in_main_memory_where_a_gpu_has_no_room(
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1 << 12, 1 << 30))
+    assert hold_pictures(make_job(), torch.device("cuda")) is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_pictures_lie_on_a_gpu_that_has_room(make_job: MakeJob) -> None:
+    job, gpu = make_job(rows=3), torch.device("cuda")
+    held = hold_pictures(job, gpu)
+    assert held is not None
+    patients = np.array([5, 0, 9])
+    moved, collected = load_batch(job, patients, gpu), load_batch(job, patients, gpu, held=held)
+    assert all(torch.equal(a, b) for a, b in zip(moved, collected, strict=True))
 
 
 def test_settled_statistics_are_those_of_the_rows(learner: Learner, make_job: MakeJob) -> None:
