@@ -37,6 +37,8 @@ class Reason(StrEnum):
     CONSTANT_DIFFERENCE = "constant-difference"
     RANKED_ALIKE = "ranked-alike"
     TOO_MANY_VALUES = "too-many-values"
+    NO_OUT_OF_FOLD = "no-out-of-fold"
+    TOO_FEW_PATIENTS = "too-few-patients"
 
 
 class Verdict(StrEnum):
@@ -83,6 +85,7 @@ class Caution(StrEnum):
     FOLDS_LEFT_OUT = "folds-left-out"
     FITTED_FOLDS = "fitted-folds"
     CONSTANT_SCORES = "constant-scores"
+    CROSS_FITTED = "cross-fitted"
 
 
 FEWEST_FOR_VERDICT = 30

@@ -235,7 +235,9 @@ class EvaluateSettings(Section):
     lists the columns of the clinical-only baseline, ``subgroups`` those that define subgroups; columns that are not in
     the table are ignored. ``primary`` names the two models, or model and baseline, whose AUCs are compared first and
     alone; all other comparisons are secondary, and all are exploratory if none is named. ``benefit_at`` lists the
-    threshold probabilities at which the net benefit with and without the image is compared.
+    threshold probabilities at which the net benefit with and without the image is compared. ``recalibration`` is how
+    the probability of a new patient is recalibrated; all ways are evaluated. ``conformal_error`` is the share of
+    patients whose prediction set may miss their grade.
     """
 
     place = ("evaluate",)
@@ -253,6 +255,8 @@ class EvaluateSettings(Section):
     clinical: tuple[str, ...] = ("age_years", "sex", "size_cm")
     primary: tuple[str, ...] | None = None
     benefit_at: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.2, 0.3, 0.4)
+    recalibration: Literal["platt", "isotonic", "venn-abers"] = "platt"
+    conformal_error: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
 
     @field_validator("primary")
     @classmethod

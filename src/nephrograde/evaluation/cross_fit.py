@@ -1,0 +1,182 @@
+"""Recalibrated probabilities and prediction sets of patients whose outcomes played no part in them.
+
+What all out-of-fold patients of the model teach is applied to the test patients. To an out-of-fold patient, only what
+the patients of the other folds teach is applied: the patient's own outcome is left out, and so are those of all others
+who are scored by the same network. Where folds are not known, the patients are divided by grade and at random.
+
+The networks of the other folds were trained on the patient, so a trace of the outcome is left in their scores. Only
+further networks, fitted within the folds, would remove it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs, why_no_sets
+from nephrograde.evaluation.recalibration import VennAbersMap, Way, learn_map, why_not_learnt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nephrograde.evaluation.remarks import Reason
+    from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+FoldVector: TypeAlias = Annotated[npt.NDArray[np.int64], "patient"]
+
+DRAWN_FOLDS = 10
+"""Number of parts where folds are not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedScore:
+    """A score with its recalibrated probabilities and its prediction sets; a row of ``scores/calibrated.csv``.
+
+    ``platt``, ``isotonic`` and ``venn_abers`` are probabilities; ``venn_abers_low`` and ``venn_abers_high`` are the two
+    that the last was merged from. ``by_class`` and ``marginal`` are prediction sets: ``high``, ``low``, ``both`` or
+    ``none``. What could not be computed is NaN or empty.
+    """
+
+    patient_id: str
+    model: str
+    split: str
+    fold: int | None
+    is_high: int
+    p_high: float
+    platt: float
+    isotonic: float
+    venn_abers: float
+    venn_abers_low: float
+    venn_abers_high: float
+    by_class: GradeSet | None
+    marginal: GradeSet | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossFitted:
+    """The patients of one model in one split, with what was computed for them.
+
+    ``probabilities`` are by way, ``sets`` by kind, in the order of ``patients``; what could not be computed is absent,
+    and ``reasons`` says why. ``is_drawn`` is whether the folds were drawn because they are not known.
+    """
+
+    patients: ModelScores
+    probabilities: Mapping[Way, FloatVector]
+    bounds: tuple[FloatVector, FloatVector] | None
+    sets: Mapping[SetKind, tuple[GradeSet, ...]]
+    reasons: Mapping[Way | SetKind, Reason]
+    is_drawn: bool = False
+
+    def rows(self, model: str, split: SplitName) -> Iterator[CalibratedScore]:
+        """Give a row per patient.
+
+        Args:
+            model: The model id.
+            split: Of the scores.
+        """
+        patients = self.patients
+        nothing = np.full(len(patients), math.nan)
+        columns = [self.probabilities.get(way, nothing).tolist() for way in Way]
+        low, high = self.bounds or (nothing, nothing)
+        nobody: tuple[GradeSet | None, ...] = (None,) * len(patients)
+        sets = [self.sets.get(kind, nobody) for kind in SetKind]
+        folds = patients.folds or (None,) * len(patients)
+        for k, patient_id in enumerate(patients.patient_ids):
+            yield CalibratedScore(
+                patient_id,
+                model,
+                split,
+                folds[k],
+                int(patients.is_high[k]),
+                float(patients.p_high[k]),
+                *(column[k] for column in columns),
+                float(low[k]),
+                float(high[k]),
+                *(found[k] for found in sets),
+            )
+
+
+def cross_fit(oof: ModelScores, *, error: float, seed: int) -> CrossFitted:
+    """Recalibrate the out-of-fold patients of a model and find their prediction sets, fold by fold.
+
+    Args:
+        oof: The out-of-fold scores of the model.
+        error: The error of the sets.
+        seed: Of the folds, where they are not known.
+
+    Returns:
+        The patients. A way or a kind of set is left out for all of them where it is impossible for one fold.
+    """
+    known = oof.known_folds
+    is_drawn = known is None or len(set(known)) < 2
+    folds = _draw_folds(oof.is_high, seed) if known is None or is_drawn else np.array(known, dtype=np.int64)
+    parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+    return _fitted(oof, oof, parts, error=error, is_drawn=is_drawn)
+
+
+def fit_to_all(oof: ModelScores, new: ModelScores, *, error: float) -> CrossFitted:
+    """Recalibrate new patients and find their prediction sets, from all out-of-fold patients of the model.
+
+    Args:
+        oof: The out-of-fold scores of the model.
+        new: Other patients, whose truths play no part.
+        error: The error of the sets.
+    """
+    return _fitted(oof, new, [(np.arange(len(oof)), np.arange(len(new)))], error=error)
+
+
+def _fitted(
+    oof: ModelScores,
+    new: ModelScores,
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
+    *,
+    error: float,
+    is_drawn: bool = False,
+) -> CrossFitted:
+    """Learn on the first patients of every part, and apply to the second."""
+    probabilities: dict[Way, FloatVector] = {}
+    reasons: dict[Way | SetKind, Reason] = {}
+    low, high = np.full(len(new), math.nan), np.full(len(new), math.nan)
+    for way in Way:
+        found = np.full(len(new), math.nan)
+        for learnt, applied in parts:
+            scores, truths = oof.p_high[learnt], oof.is_high[learnt]
+            reason = why_not_learnt(scores, truths)
+            if reason is not None:
+                reasons[way] = reason
+                break
+            one = learn_map(scores, truths, way)
+            found[applied] = one.apply(new.p_high[applied])
+            if isinstance(one, VennAbersMap):
+                low[applied], high[applied] = one.bounds(new.p_high[applied])
+        else:
+            probabilities[way] = found
+    sets: dict[SetKind, tuple[GradeSet, ...]] = {}
+    for kind in SetKind:
+        given: dict[int, GradeSet] = {}
+        for learnt, applied in parts:
+            reason = why_no_sets(oof.is_high[learnt], error=error, kind=kind)
+            if reason is not None:
+                reasons[kind] = reason
+                break
+            cutoffs = conformal_cutoffs(oof.p_high[learnt], oof.is_high[learnt], error=error, kind=kind)
+            given.update(zip(applied.tolist(), cutoffs.sets_of(new.p_high[applied]), strict=True))
+        else:
+            sets[kind] = tuple(given[k] for k in range(len(new)))
+    bounds = (low, high) if Way.VENN_ABERS in probabilities else None
+    return CrossFitted(new, probabilities, bounds, sets, reasons, is_drawn)
+
+
+def _draw_folds(is_high: BoolVector, seed: int) -> FoldVector:
+    """Divide the patients of either grade evenly and at random."""
+    stream = np.random.default_rng(seed)
+    folds = np.zeros(is_high.size, dtype=np.int64)
+    for grade in (True, False):
+        of_grade = stream.permutation(np.flatnonzero(is_high == grade))
+        folds[of_grade] = np.arange(of_grade.size) % DRAWN_FOLDS
+    return folds

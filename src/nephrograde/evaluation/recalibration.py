@@ -1,0 +1,239 @@
+"""Recalibration: maps from the probabilities of a model to probabilities that agree with the outcomes.
+
+A map is learnt on scored patients with known outcomes and applied to others. None of them ranks two patients the other
+way round. Three are offered: Platt's logistic curve with two parameters, isotonic regression, which follows any
+increasing shape and needs more patients, and Venn–Abers prediction, an isotonic regression under either assumption
+about the new patient's outcome, which gives two probabilities and merges them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nephrograde.arguments import NUMBERS, VALUES, checked, choice
+from nephrograde.errors import ScoresError
+from nephrograde.evaluation.calibration import CLIP, probability_vectors
+from nephrograde.evaluation.remarks import Reason
+
+if TYPE_CHECKING:
+    from nephrograde.vocabulary import BoolVector, FloatVector
+
+FEWEST_TO_LEARN = 5
+"""Patients of each grade below which no map is learnt."""
+_STEPS = 100
+_SOLVED = 1e-10
+_ALIKE = 1e-9  # log odds that span less than this are one value with rounding errors
+
+
+class Way(StrEnum):
+    """How probabilities are recalibrated."""
+
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+    VENN_ABERS = "venn-abers"
+
+
+@dataclass(frozen=True, slots=True)
+class PlattMap:
+    """``log odds = intercept + slope × log odds of p_high``, with a slope of at least 0.
+
+    >>> PlattMap(intercept=0.0, slope=0.5).apply(np.array([0.2, 0.5, 0.8])).round(3).tolist()
+    [0.333, 0.5, 0.667]
+    """
+
+    intercept: float
+    slope: float
+
+    def apply(self, p_high: FloatVector) -> FloatVector:
+        """Recalibrate probabilities."""
+        from scipy.special import expit
+
+        return np.asarray(expit(self.intercept + self.slope * _log_odds(p_high)), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsotonicMap:
+    """Straight lines between the points (``at``, ``values``), constant beyond the first and the last one."""
+
+    at: FloatVector
+    values: FloatVector
+
+    def apply(self, p_high: FloatVector) -> FloatVector:
+        """Recalibrate probabilities."""
+        return np.interp(p_high, self.at, self.values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VennAbersMap:
+    """The isotonic probabilities of a new patient, were the patient low (``if_low``) or high grade (``if_high``).
+
+    ``if_high[i]`` holds for scores above ``at[i - 1]`` and up to ``at[i]``; beyond the last score it is 1.
+    ``if_low[i]`` holds from ``at[i]`` to below ``at[i + 1]``; below the first score it is 0.
+    """
+
+    at: FloatVector
+    if_low: FloatVector
+    if_high: FloatVector
+
+    def bounds(self, p_high: FloatVector) -> tuple[FloatVector, FloatVector]:
+        """Return both probabilities of each patient; the first is the smaller one."""
+        low = np.concatenate([[0.0], self.if_low])[np.searchsorted(self.at, p_high, side="right")]
+        high = np.concatenate([self.if_high, [1.0]])[np.searchsorted(self.at, p_high, side="left")]
+        return np.asarray(low), np.asarray(high)
+
+    def apply(self, p_high: FloatVector) -> FloatVector:
+        """Recalibrate probabilities: both are merged into the one with the smallest worst-case log loss."""
+        low, high = self.bounds(p_high)
+        return np.asarray(high / (1.0 - low + high), dtype=np.float64)
+
+
+Map: TypeAlias = PlattMap | IsotonicMap | VennAbersMap
+
+
+@checked(p_high=NUMBERS, is_high=VALUES, way=choice(*Way))
+def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> Map:
+    """Learn how to recalibrate the probabilities of a model.
+
+    The patients must not be those whose recalibrated probabilities are evaluated.
+
+    Args:
+        p_high: The probabilities that the model gives patients on whom it was not trained.
+        is_high: The truths of the same patients, in the same order.
+        way: ``platt``, ``isotonic`` or ``venn-abers``.
+
+    Returns:
+        The map; ``apply`` recalibrates the probabilities of other patients.
+
+    Raises:
+        InputError: An argument is of another kind.
+        ScoresError: Patients of one grade only, fewer than five of a grade, scores that are all equal, a value outside
+            0 to 1, a value that is not finite, or different lengths.
+
+    Source:
+        Platt 1999 (targets moved inwards, so that the curve is finite where the grades are separated); Zadrozny & Elkan
+        2002, KDD 8:694; Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1 and 2.
+
+    >>> p_high, is_high = np.linspace(0.05, 0.95, 19), np.arange(19) >= 6
+    >>> learn_map(p_high, is_high, "isotonic").apply(np.array([0.1, 0.9])).tolist()
+    [0.0, 1.0]
+    >>> learn_map(p_high, is_high, "venn-abers").apply(np.array([0.1, 0.9])).round(2).tolist()
+    [0.14, 0.93]
+    """
+    probabilities, truths = probability_vectors(p_high, is_high)
+    reason = why_not_learnt(probabilities, truths)
+    if reason is not None:
+        raise ScoresError(f"No recalibration can be learnt: {NOT_LEARNT[reason]}. Add patients.", reason)
+    asked = Way(way)
+    if asked is Way.PLATT:
+        return _learn_platt(_log_odds(probabilities), truths)
+    at, where = np.unique(probabilities, return_inverse=True)
+    counts = np.bincount(where).astype(np.float64)
+    highs = np.bincount(where, weights=truths)
+    if asked is Way.ISOTONIC:
+        from scipy.optimize import isotonic_regression
+
+        return IsotonicMap(at, np.asarray(isotonic_regression(highs / counts, weights=counts).x))
+    if_high = _isotonic_with_one_more(counts, highs)
+    if_low = 1.0 - _isotonic_with_one_more(counts[::-1], (counts - highs)[::-1])[::-1]
+    return VennAbersMap(at, if_low, if_high)
+
+
+NOT_LEARNT = {
+    Reason.NO_OUT_OF_FOLD: "there are no out-of-fold scores",
+    Reason.ONE_GRADE: "patients of one grade only",
+    Reason.TOO_FEW_PATIENTS: f"fewer than {FEWEST_TO_LEARN} patients of a grade",
+    Reason.PREDICTIONS_ALIKE: "all predictions are alike",
+}
+"""Why no map is learnt, in English."""
+
+
+def why_not_learnt(p_high: FloatVector, is_high: BoolVector) -> Reason | None:
+    """Tell why no map can be learnt from patients; None if it can.
+
+    Args:
+        p_high: The probabilities of a model.
+        is_high: The truths of the same patients, in the same order.
+    """
+    if not is_high.size:
+        return Reason.NO_OUT_OF_FOLD
+    if is_high.all() or not is_high.any():
+        return Reason.ONE_GRADE
+    if min(is_high.sum(), (~is_high).sum()) < FEWEST_TO_LEARN:
+        return Reason.TOO_FEW_PATIENTS
+    if np.ptp(_log_odds(p_high)) <= _ALIKE:
+        return Reason.PREDICTIONS_ALIKE
+    return None
+
+
+def _log_odds(p_high: FloatVector) -> FloatVector:
+    clipped = np.clip(p_high, CLIP, 1.0 - CLIP)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
+
+
+def _learn_platt(log_odds: FloatVector, truths: BoolVector) -> PlattMap:
+    """Maximise Platt's likelihood by Newton's method; where the scores rank the wrong way round, the slope is 0."""
+    from scipy.special import expit, logit
+
+    n_high, n = int(truths.sum()), truths.size
+    targets = np.where(truths, (n_high + 1.0) / (n_high + 2.0), 1.0 / (n - n_high + 2.0))
+    centre, spread = float(log_odds.mean()), float(log_odds.std())
+    columns = np.column_stack([np.ones(n), (log_odds - centre) / spread])
+
+    def loss(at: npt.NDArray[np.float64]) -> float:
+        found = columns @ at
+        return float((np.logaddexp(0.0, found) - targets * found).sum())
+
+    at = np.array([float(logit(targets.mean())), 0.0])
+    for _ in range(_STEPS):
+        shares = expit(columns @ at)
+        information = (columns * (shares * (1.0 - shares))[:, np.newaxis]).T @ columns
+        step = np.linalg.solve(information, columns.T @ (targets - shares))
+        while loss(at + step) > loss(at) and np.abs(step).max() > _SOLVED:
+            step = step / 2.0
+        at = at + step
+        if np.abs(step).max() <= _SOLVED:
+            break
+    if at[1] <= 0.0:
+        return PlattMap(float(logit(targets.mean())), 0.0)
+    slope = float(at[1]) / spread
+    return PlattMap(float(at[0]) - slope * centre, slope)
+
+
+def _isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVector:
+    """The isotonic regression at each score, after one more high-grade patient with that score.
+
+    The slope of the greatest convex minorant of the cumulative sums, updated from one score to the next in linear time.
+    """
+    at, up = np.concatenate([[0.0], np.cumsum(counts)]), np.concatenate([[0.0], np.cumsum(highs)])
+    points = list(zip(at.tolist(), up.tolist(), strict=True))
+    corners: list[tuple[float, float]] = [(-1.0, -1.0)]
+    for point in points:
+        while len(corners) > 1 and _turn(corners[-2], corners[-1], point) <= 0.0:
+            corners.pop()
+        corners.append(point)
+    corners.reverse()
+    found = np.empty(counts.size)
+    before = (-1.0, -1.0)
+    for k in range(counts.size):
+        (x_a, y_a), (x_b, y_b) = corners[-1], corners[-2]
+        found[k] = (y_b - y_a) / (x_b - x_a)
+        x, y = points[k + 1]
+        x_last, y_last = points[k]
+        before = (before[0] + x - x_last, before[1] + y - y_last)
+        if _turn(corners[-1], corners[-2], before) >= 0.0:
+            continue
+        corners.pop()
+        while len(corners) > 1 and _turn(before, corners[-1], corners[-2]) <= 0.0:
+            corners.pop()
+        corners.append(before)
+    return found
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    """Above 0 if the way from a over b to c turns left."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -1,0 +1,238 @@
+"""Refer to biopsy: what follows if patients whose prediction set is not a single grade are referred.
+
+The others are decided by their set. The rows say how often the sets contain the truth, how many patients are referred,
+how good the calls are among those decided, what a biopsy of the referred would find, and how good both together would
+be if every biopsy were right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.evaluation.conformal import GradeSet, SetKind, coverage_range, no_sets_words
+from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nephrograde.evaluation.cross_fit import CrossFitted
+    from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.study import EvaluateSettings
+
+
+COVERAGES = ("coverage", "coverage_high", "coverage_low")
+"""The shares of sets that contain the truth: of all patients, and of either grade."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralRow:
+    """One measure of the prediction sets of a model; a row of ``statistics/referral.csv``.
+
+    ``kind`` is that of the sets. ``value`` is ``part`` of ``whole`` patients, with its interval. For the coverage of
+    test patients, ``expected_low`` and ``expected_high`` bound the true coverage over calibration sets of this size.
+    NaN means "not computed", and ``reason`` says why.
+
+    The measures are ``coverage``, ``coverage_high`` and ``coverage_low``; ``referred``, and of these ``referred_both``
+    and ``referred_none`` by their set; ``high_of_referred``, what a biopsy would find; ``sensitivity_decided``,
+    ``specificity_decided``, ``ppv_decided`` and ``npv_decided`` among the others; ``sensitivity_with_biopsy`` and
+    ``specificity_with_biopsy`` of all patients, if every biopsy is right; ``errors`` at the frozen threshold with no
+    biopsy, and ``errors_with_biopsy``, both of all patients.
+    """
+
+    model: str
+    split: str
+    kind: SetKind
+    measure: str
+    value: float
+    low: float
+    high: float
+    part: int | None
+    whole: int | None
+    n: int
+    n_high: int
+    expected_low: float
+    expected_high: float
+    error: float
+    method: str
+    confidence: float | None = None
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The patients by truth (high, low) and by what their set decides."""
+
+    high_as_high: int
+    high_as_low: int
+    high_both: int
+    high_none: int
+    low_as_high: int
+    low_as_low: int
+    low_both: int
+    low_none: int
+
+    @property
+    def high_referred(self) -> int:
+        return self.high_both + self.high_none
+
+    @property
+    def low_referred(self) -> int:
+        return self.low_both + self.low_none
+
+    @property
+    def n_high(self) -> int:
+        return self.high_as_high + self.high_as_low + self.high_referred
+
+    @property
+    def n_low(self) -> int:
+        return self.low_as_high + self.low_as_low + self.low_referred
+
+
+def estimate_referral(
+    fitted: CrossFitted, threshold: Threshold, settings: EvaluateSettings, *, model: str, split: SplitName
+) -> Iterator[ReferralRow]:
+    """Estimate coverage and yield of the prediction sets of a model.
+
+    Args:
+        fitted: The patients with their sets.
+        threshold: The frozen threshold of the model, for the errors without biopsy.
+        settings: ``[evaluate]`` of the study: the error of the sets, and the confidence level.
+        model: The model id, for the rows.
+        split: Of the scores, for the rows.
+
+    Source:
+        Coverage: the exact interval of Clopper & Pearson 1934, Biometrika 26:404. Other proportions: Wilson 1927.
+    """
+    patients = fitted.patients
+    rows = _Rows(model, split, patients, settings, is_drawn=fitted.is_drawn)
+    for kind in SetKind:
+        if kind not in fitted.sets:
+            yield rows.missing(kind, fitted.reasons[kind])
+            continue
+        counts = _count(patients, fitted.sets[kind])
+        wrong = (patients.p_high >= threshold.value) != patients.is_high
+        yield from rows.covered(kind, counts)
+        yield from rows.shares(kind, counts, errors=int(wrong.sum()))
+
+
+def with_expected(row: ReferralRow, calibrated: int) -> ReferralRow:
+    """Add to a coverage how far the true one may lie from its target by the luck of calibration.
+
+    Args:
+        row: The coverage of test patients.
+        calibrated: Number of calibration patients that it depends on.
+    """
+    if row.reason is not None or row.confidence is None:
+        return row
+    low, high = coverage_range(calibrated, error=row.error, confidence=row.confidence)
+    return replace(row, expected_low=low, expected_high=high)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Makes the rows of one model in one split."""
+
+    model: str
+    split: SplitName
+    patients: ModelScores
+    settings: EvaluateSettings
+    is_drawn: bool
+
+    def missing(self, kind: SetKind, reason: Reason) -> ReferralRow:
+        words = f"not computed: {no_sets_words(reason, error=self.settings.conformal_error)}"
+        return self._row(kind, "coverage", method=words, reason=reason)
+
+    def covered(self, kind: SetKind, counts: _Counts) -> Iterator[ReferralRow]:
+        high, low = counts.high_as_high + counts.high_both, counts.low_as_low + counts.low_both
+        parts = ((high + low, len(self.patients)), (high, counts.n_high), (low, counts.n_low))
+        for measure, (part, whole) in zip(COVERAGES, parts, strict=True):
+            yield self._share(kind, measure, part, whole, interval="beta")
+
+    def shares(self, kind: SetKind, counts: _Counts, *, errors: int) -> Iterator[ReferralRow]:
+        n, referred = len(self.patients), counts.high_referred + counts.low_referred
+        decided_wrong = counts.high_as_low + counts.low_as_high
+        found = {
+            "referred": (referred, n),
+            "referred_both": (counts.high_both + counts.low_both, n),
+            "referred_none": (counts.high_none + counts.low_none, n),
+            "high_of_referred": (counts.high_referred, referred),
+            "sensitivity_decided": (counts.high_as_high, counts.n_high - counts.high_referred),
+            "specificity_decided": (counts.low_as_low, counts.n_low - counts.low_referred),
+            "ppv_decided": (counts.high_as_high, counts.high_as_high + counts.low_as_high),
+            "npv_decided": (counts.low_as_low, counts.low_as_low + counts.high_as_low),
+            "sensitivity_with_biopsy": (counts.n_high - counts.high_as_low, counts.n_high),
+            "specificity_with_biopsy": (counts.n_low - counts.low_as_high, counts.n_low),
+            "errors": (errors, n),
+            "errors_with_biopsy": (decided_wrong, n),
+        }
+        for measure, (part, whole) in found.items():
+            yield self._share(kind, measure, part, whole, interval="wilson")
+
+    def _share(self, kind: SetKind, measure: str, part: int, whole: int, *, interval: str) -> ReferralRow:
+        from statsmodels.stats.proportion import proportion_confint
+
+        if whole == 0:
+            reason = _NOBODY.get(measure, Reason.NO_PATIENTS)
+            return self._row(kind, measure, method="not computed: no such patient", reason=reason)
+        confidence = self.settings.confidence
+        low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method=interval)
+        words = {"beta": "Clopper–Pearson exact", "wilson": "Wilson score"}[interval]
+        cross = "; cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
+        return self._row(
+            kind,
+            measure,
+            method=f"{words}, {100 * confidence:g} % CI" + (cross if self.split == "oof" else ""),
+            value=part / whole,
+            low=float(low),
+            high=float(high),
+            part=part,
+            whole=whole,
+            confidence=confidence,
+            caution=Caution.CROSS_FITTED if self.split == "oof" else None,
+        )
+
+    def _row(self, kind: SetKind, measure: str, *, method: str, **values: Any) -> ReferralRow:
+        """A row in which only the given numbers are there."""
+        nan = math.nan
+        empty = {"value": nan, "low": nan, "high": nan, "part": None, "whole": None}
+        counts = {"n": len(self.patients), "n_high": int(self.patients.is_high.sum())}
+        return ReferralRow(
+            self.model,
+            self.split,
+            kind,
+            measure,
+            expected_low=nan,
+            expected_high=nan,
+            error=self.settings.conformal_error,
+            method=method,
+            **{**empty, **counts, **values},
+        )
+
+
+_NOBODY = {
+    "coverage_high": Reason.NO_HIGH,
+    "coverage_low": Reason.NO_LOW,
+    "sensitivity_decided": Reason.NO_HIGH,
+    "sensitivity_with_biopsy": Reason.NO_HIGH,
+    "specificity_decided": Reason.NO_LOW,
+    "specificity_with_biopsy": Reason.NO_LOW,
+    "ppv_decided": Reason.NONE_CALLED_HIGH,
+    "npv_decided": Reason.NONE_CALLED_LOW,
+}
+"""Why a share of nobody was not computed."""
+
+
+def _count(patients: ModelScores, sets: tuple[GradeSet, ...]) -> _Counts:
+    found = np.array(sets)
+    by_truth = [[int(((found == kind) & (patients.is_high == truth)).sum()) for kind in GradeSet] for truth in (1, 0)]
+    return _Counts(*by_truth[0], *by_truth[1])

@@ -1,0 +1,234 @@
+"""How sure a model may be of a patient: recalibrated probabilities, prediction sets, and referral to biopsy.
+
+Everything is learnt on out-of-fold scores: for the test patients on all of them, for an out-of-fold patient on those of
+the other folds, so that no patient's outcome enters the patient's own probability or prediction set.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.evaluation.calibration import (
+    brier,
+    calibration_intercept,
+    calibration_slope,
+    expected_calibration_error,
+)
+from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
+from nephrograde.evaluation.cross_fit import CalibratedScore, cross_fit, fit_to_all
+from nephrograde.evaluation.delong import normal_quantile
+from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
+from nephrograde.evaluation.referral import ReferralRow, estimate_referral, with_expected
+from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.scores import SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nephrograde.evaluation.cross_fit import CrossFitted
+    from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.scores import ModelScores, Scores, SplitName
+    from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.study import EvaluateSettings
+    from nephrograde.vocabulary import FloatVector
+
+
+@dataclass(frozen=True, slots=True)
+class RecalibrationRow:
+    """One calibration measure of a model before and after recalibration; a row of ``statistics/recalibration.csv``.
+
+    ``way`` is how the probabilities were recalibrated. ``before`` is the measure of ``p_high`` with its interval,
+    ``after`` that of the recalibrated probabilities of the same patients. ``difference`` is after minus before with its
+    interval, for the Brier score only. NaN means "not computed", and ``reason`` says why ``after`` was not.
+    """
+
+    model: str
+    split: str
+    way: Way
+    measure: str
+    before: float
+    before_low: float
+    before_high: float
+    after: float
+    after_low: float
+    after_high: float
+    difference: float
+    low: float
+    high: float
+    n: int
+    n_high: int
+    method: str
+    confidence: float | None = None
+    reason: Reason | None = None
+    caution: Caution | None = None
+    is_reliable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
+
+
+@dataclass(frozen=True, slots=True)
+class ConformalRow:
+    """The cutoffs of a model's prediction sets for new patients; a row of ``statistics/conformal.csv``.
+
+    High grade is plausible for ``p_high >= high_from``, low grade for ``p_high <= low_to``. The sets were calibrated on
+    ``n`` out-of-fold patients, ``n_high`` of them high grade. NaN means "not computed", and ``reason`` says why.
+    """
+
+    model: str
+    kind: SetKind
+    error: float
+    high_from: float
+    low_to: float
+    n: int
+    n_high: int
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """Recalibration, cutoffs and referral by model, and the probabilities and sets of all patients."""
+
+    recalibrations: tuple[RecalibrationRow, ...] = ()
+    cutoffs: tuple[ConformalRow, ...] = ()
+    referrals: tuple[ReferralRow, ...] = ()
+    patients: tuple[CalibratedScore, ...] = ()
+
+
+def estimate_uncertainty(
+    scores: Scores, thresholds: Mapping[str, Threshold], settings: EvaluateSettings
+) -> Uncertainty:
+    """Recalibrate every model of a score table, find the prediction sets, and evaluate both.
+
+    Args:
+        scores: The score table.
+        thresholds: The frozen thresholds by model.
+        settings: ``[evaluate]`` of the study: confidence level, error of the sets, seed.
+
+    Returns:
+        The tables. What cannot be computed keeps a row, with a reason instead of a number.
+
+    >>> from nephrograde.evaluation.remarks import Rule
+    >>> from nephrograde.evaluation.scores import Score, Scores
+    >>> from nephrograde.evaluation.threshold import Threshold
+    >>> from nephrograde.study import EvaluateSettings
+    >>> rows = [Score(f"P{k}", "size", "oof", k % 3, k % 5 > 2, (7 * k % 30) / 30) for k in range(60)]
+    >>> thresholds = {"size": Threshold(0.5, Rule.YOUDEN, 60)}
+    >>> found = estimate_uncertainty(Scores(tuple(rows)), thresholds, EvaluateSettings(conformal_error=0.2))
+    >>> [(row.kind.value, round(row.high_from, 2), round(row.low_to, 2)) for row in found.cutoffs]
+    [('by-class', 0.2, 0.8), ('marginal', 0.2, 0.8)]
+    """
+    recalibrations: list[RecalibrationRow] = []
+    cutoffs: list[ConformalRow] = []
+    referrals: list[ReferralRow] = []
+    patients: list[CalibratedScore] = []
+    for model in scores.models:
+        oof = scores.of(model, "oof")
+        found = tuple(_cutoffs(model, oof, settings))
+        cutoffs += found
+        for split in SPLITS:
+            fitted = _fit(scores, model, split, settings)
+            if fitted is None:
+                continue
+            patients += fitted.rows(model, split)
+            recalibrations += _recalibrations(fitted, settings, model=model, split=split)
+            rows = estimate_referral(fitted, thresholds[model], settings, model=model, split=split)
+            referrals += [_expected(row, oof) if split == "test" else row for row in rows]
+    return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), tuple(patients))
+
+
+def _fit(scores: Scores, model: str, split: SplitName, settings: EvaluateSettings) -> CrossFitted | None:
+    """The patients of a split with their probabilities and sets; None if there are none."""
+    oof, patients = scores.of(model, "oof"), scores.of(model, split)
+    if not len(patients):
+        return None
+    if split == "test":
+        return fit_to_all(oof, patients, error=settings.conformal_error)
+    return cross_fit(oof, error=settings.conformal_error, seed=settings.seed)
+
+
+def _cutoffs(model: str, oof: ModelScores, settings: EvaluateSettings) -> Iterator[ConformalRow]:
+    n, n_high, error = len(oof), int(oof.is_high.sum()), settings.conformal_error
+    for kind in SetKind:
+        reason = why_no_sets(oof.is_high, error=error, kind=kind)
+        if reason is not None:
+            yield ConformalRow(model, kind, error, math.nan, math.nan, n, n_high, reason)
+        else:
+            found = conformal_cutoffs(oof.p_high, oof.is_high, error=error, kind=kind)
+            yield ConformalRow(model, kind, error, found.high_from, found.low_to, n, n_high)
+
+
+def _expected(row: ReferralRow, oof: ModelScores) -> ReferralRow:
+    n_high = int(oof.is_high.sum())
+    calibrated = {
+        (SetKind.MARGINAL, "coverage"): len(oof),
+        (SetKind.BY_CLASS, "coverage_high"): n_high,
+        (SetKind.BY_CLASS, "coverage_low"): len(oof) - n_high,
+    }.get((row.kind, row.measure))
+    return row if calibrated is None else with_expected(row, calibrated)
+
+
+def _recalibrations(
+    fitted: CrossFitted, settings: EvaluateSettings, *, model: str, split: SplitName
+) -> Iterator[RecalibrationRow]:
+    patients = fitted.patients
+    before = _measures(patients.p_high, patients, settings)
+    for way in Way:
+        recalibrated = fitted.probabilities.get(way)
+        after = None if recalibrated is None else _measures(recalibrated, patients, settings)
+        for measure, first in before.items():
+            second = None if after is None else after[measure]
+            reason = fitted.reasons[way] if second is None else second.reason
+            method = f"not computed: {NOT_LEARNT[fitted.reasons[way]]}" if second is None else second.method
+            is_brier = measure == "brier" and recalibrated is not None
+            difference = _brier_difference(patients, recalibrated, settings.confidence) if is_brier else _NOTHING
+            caution = None if second is None else second.caution
+            if split == "oof" and second is not None:
+                caution = caution or Caution.CROSS_FITTED
+                method += "; cross-fitted over folds" + (" drawn at random" if fitted.is_drawn else "")
+            yield RecalibrationRow(
+                model,
+                split,
+                way,
+                measure,
+                *(first.value, first.low, first.high),
+                *(_NOTHING if second is None else (second.value, second.low, second.high)),
+                *difference,
+                n=len(patients),
+                n_high=int(patients.is_high.sum()),
+                method=method,
+                confidence=None if second is None else second.confidence,
+                reason=reason,
+                caution=caution,
+            )
+
+
+_NOTHING = (math.nan, math.nan, math.nan)
+
+
+def _measures(p_high: FloatVector, patients: ModelScores, settings: EvaluateSettings) -> dict[str, Estimate]:
+    truths, confidence = patients.is_high, settings.confidence
+    return {
+        "brier": brier(p_high, truths, confidence=confidence),
+        "calibration_intercept": calibration_intercept(p_high, truths, confidence=confidence),
+        "calibration_slope": calibration_slope(p_high, truths, confidence=confidence),
+        "ece": expected_calibration_error(p_high, truths),
+    }
+
+
+def _brier_difference(
+    patients: ModelScores, recalibrated: FloatVector | None, confidence: float
+) -> tuple[float, float, float]:
+    """The Brier score after minus that before, with a normal interval from the patients' paired differences."""
+    if recalibrated is None:
+        return _NOTHING
+    differences = (recalibrated - patients.is_high) ** 2 - (patients.p_high - patients.is_high) ** 2
+    value = float(differences.mean())
+    if differences.size < 2 or np.ptp(differences) == 0.0:
+        return value, math.nan, math.nan
+    reach = normal_quantile(confidence) * float(differences.std(ddof=1)) / math.sqrt(differences.size)
+    return value, value - reach, value + reach

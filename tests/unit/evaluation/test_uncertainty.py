@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs
+from nephrograde.evaluation.recalibration import Way, learn_map
+from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.threshold import Threshold
+from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty
+from nephrograde.study import EvaluateSettings
+
+SETTINGS = EvaluateSettings(conformal_error=0.1)
+
+
+def scores_of(n: int = 120, n_test: int = 40, *, folds: int | None = 4, seed: int = 1, high_every: int = 3) -> Scores:
+    """One overconfident model, with folds of equal shares of both grades."""
+    stream = np.random.default_rng(seed)
+    rows = []
+    for k in range(n + n_test):
+        is_high = k % high_every == 0
+        p_high = 1.0 / (1.0 + math.exp(-3.0 * (stream.normal() + 1.1 * (is_high - 0.6))))
+        split, fold = ("oof", (k // high_every) % folds if folds else None) if k < n else ("test", None)
+        rows.append(Score(f"P{k:03}", "m", split, fold, is_high, p_high))  # type: ignore[arg-type]
+    return Scores(tuple(rows))
+
+
+def estimate(scores: Scores, settings: EvaluateSettings = SETTINGS) -> Uncertainty:
+    return estimate_uncertainty(scores, {model: Threshold(0.5, Rule.YOUDEN, 9) for model in scores.models}, settings)
+
+
+def shares(
+    found: Uncertainty, split: str, kind: SetKind = SetKind.BY_CLASS
+) -> dict[str, tuple[int | None, int | None]]:
+    return {row.measure: (row.part, row.whole) for row in found.referrals if (row.split, row.kind) == (split, kind)}
+
+
+def test_test_patients_get_what_all_out_of_fold_patients_teach() -> None:
+    scores = scores_of()
+    oof, new = scores.of("m", "oof"), scores.of("m", "test")
+    found = [row for row in estimate(scores).patients if row.split == "test"]
+    for way in Way:
+        expected = learn_map(oof.p_high, oof.is_high, way).apply(new.p_high)
+        assert [getattr(row, way.name.lower()) for row in found] == expected.tolist()
+    cutoffs = conformal_cutoffs(oof.p_high, oof.is_high, error=0.1)
+    assert [row.by_class for row in found] == [cutoffs.set_of(p_high) for p_high in new.p_high]
+
+
+def test_out_of_fold_patients_get_what_the_other_folds_teach() -> None:
+    scores = scores_of()
+    oof = scores.of("m", "oof")
+    others = np.array(oof.folds) != 2
+    learnt = learn_map(oof.p_high[others], oof.is_high[others], "platt")
+    expected = learnt.apply(oof.p_high[~others])
+    assert [row.platt for row in estimate(scores).patients if row.fold == 2] == expected.tolist()
+
+
+@pytest.mark.parametrize("folds", [4, None])
+def test_no_outcome_enters_the_own_probability_or_set(folds: int | None) -> None:
+    scores = scores_of(n=90, n_test=0, folds=folds)
+    before = {row.patient_id: row for row in estimate(scores).patients}
+    changed = Scores(
+        tuple(replace(row, is_high=not row.is_high) if row.patient_id == "P010" else row for row in scores.rows)
+    )
+    after = {row.patient_id: row for row in estimate(changed).patients}
+    if folds:  # drawn folds are divided by grade, and so are other ones
+        assert replace(after["P010"], is_high=before["P010"].is_high) == before["P010"]
+        mates = [row.patient_id for row in before.values() if row.fold == before["P010"].fold]
+        assert all(after[mate].platt == before[mate].platt for mate in mates)
+    assert any(after[other].platt != row.platt for other, row in before.items())
+
+
+def test_test_patients_do_not_change_the_out_of_fold_results() -> None:
+    whole, without = estimate(scores_of()), estimate(scores_of().out_of_fold())
+    assert [row for row in whole.referrals if row.split == "oof"] == list(without.referrals)
+    assert whole.cutoffs == without.cutoffs
+    np.testing.assert_equal(
+        [row.after for row in whole.recalibrations if row.split == "oof"], [row.after for row in without.recalibrations]
+    )
+
+
+def test_recalibration_helps_an_overconfident_model() -> None:
+    found = {(row.way, row.measure): row for row in estimate(scores_of(600, 400)).recalibrations if row.split == "test"}
+    for way in (Way.PLATT, Way.VENN_ABERS):
+        slope, errors = found[way, "calibration_slope"], found[way, "brier"]
+        assert abs(slope.after - 1) < abs(slope.before - 1)
+        assert errors.difference == pytest.approx(errors.after - errors.before)
+        assert errors.low < errors.difference < errors.high < 0
+
+
+def test_the_counts_of_a_referral_add_up() -> None:
+    found = shares(estimate(scores_of()), "test")
+    referred = found["referred_both"][0] + found["referred_none"][0]  # type: ignore[operator]
+    assert found["referred"] == (referred, 40)
+    decided = found["sensitivity_decided"][1] + found["specificity_decided"][1]  # type: ignore[operator]
+    assert decided == 40 - referred
+    assert found["high_of_referred"][1] == referred
+    wrong = found["errors_with_biopsy"][0]
+    missed = found["sensitivity_decided"][1] - found["sensitivity_decided"][0]  # type: ignore[operator]
+    alarms = found["specificity_decided"][1] - found["specificity_decided"][0]  # type: ignore[operator]
+    assert wrong == missed + alarms
+    assert found["sensitivity_with_biopsy"][1] - found["sensitivity_with_biopsy"][0] == missed  # type: ignore[operator]
+
+
+def test_coverage_of_test_patients_has_an_exact_interval_and_what_to_expect() -> None:
+    rows = [row for row in estimate(scores_of()).referrals if row.split == "test" and row.measure == "coverage_high"]
+    by_class = next(row for row in rows if row.kind is SetKind.BY_CLASS)
+    assert by_class.method.startswith("Clopper–Pearson")
+    assert by_class.expected_low < 0.9 < by_class.expected_high
+    assert by_class.low <= by_class.value <= by_class.high
+
+
+def test_unknown_folds_are_drawn_and_said() -> None:
+    found = estimate(scores_of(folds=None))
+    rows = [row for row in found.referrals if row.split == "oof"]
+    assert all("drawn at random" in row.method for row in rows)
+    assert {row.caution for row in rows} == {Caution.CROSS_FITTED}
+    assert estimate(scores_of(folds=None)) == found
+
+
+def test_without_out_of_fold_rows_nothing_is_computed() -> None:
+    scores = Scores(tuple(row for row in scores_of().rows if row.split == "test"))
+    found = estimate(scores)
+    assert {row.reason for row in (*found.recalibrations, *found.cutoffs, *found.referrals)} == {Reason.NO_OUT_OF_FOLD}
+    assert all(math.isnan(row.after) and not math.isnan(row.before) for row in found.recalibrations)
+    assert {(row.by_class, row.marginal) for row in found.patients} == {(None, None)}
+
+
+def test_three_patients_of_a_grade_are_too_few_for_sets_by_class() -> None:
+    found = estimate(scores_of(n=60, n_test=20, high_every=20))
+    assert {row.reason for row in found.recalibrations} == {Reason.TOO_FEW_PATIENTS}
+    assert {row.reason for row in found.referrals if row.kind is SetKind.BY_CLASS} == {Reason.TOO_FEW_PATIENTS}
+    assert {row.reason for row in found.referrals if row.kind is SetKind.MARGINAL} == {None}
+
+
+def test_equal_scores_refer_everyone_and_recalibrate_no_one() -> None:
+    scores = Scores(tuple(replace(row, p_high=0.3) for row in scores_of().rows))
+    found = estimate(scores)
+    assert {row.reason for row in found.recalibrations} == {Reason.PREDICTIONS_ALIKE}
+    assert {row.by_class for row in found.patients} == {GradeSet.BOTH}
+    assert shares(found, "test")["referred"] == (40, 40)
+    nobody = {
+        row.measure: row.reason for row in found.referrals if row.kind is SetKind.BY_CLASS and row.split == "test"
+    }
+    assert nobody["ppv_decided"] is Reason.NONE_CALLED_HIGH
+    assert nobody["sensitivity_decided"] is Reason.NO_HIGH
+
+
+@pytest.mark.parametrize("split", ["oof", "test"])
+def test_one_grade_in_a_split_is_no_error(split: str) -> None:
+    scores = scores_of()
+    rows = [row for row in scores.rows if row.split != split or not row.is_high]
+    found = estimate(Scores(tuple(rows)))
+    assert {row.split for row in found.recalibrations} == {"oof", "test"}
+    if split == "oof":
+        assert {row.reason for row in found.cutoffs} == {Reason.ONE_GRADE}
+    else:
+        rows_high = [row for row in found.referrals if row.split == "test" and row.measure == "coverage_high"]
+        assert {row.reason for row in rows_high} == {Reason.NO_HIGH}
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_tiny_tables_give_reasons(n: int) -> None:
+    found = estimate(scores_of(n=n, n_test=2, folds=2, high_every=2))
+    assert all(row.reason is not None for row in found.recalibrations)
+
+
+def test_a_model_that_separates_the_grades_leaves_none_or_one() -> None:
+    rows = [
+        replace(row, p_high=0.9 - 0.001 * k % 0.1 if row.is_high else 0.1) for k, row in enumerate(scores_of().rows)
+    ]
+    found = estimate(Scores(tuple(rows)))
+    assert GradeSet.BOTH not in {row.by_class for row in found.patients}
