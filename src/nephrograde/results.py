@@ -32,6 +32,7 @@ from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
 from nephrograde.evaluation.threshold import Threshold
+from nephrograde.evaluation.uncertainty import Uncertainty, read_uncertainty
 from nephrograde.files import finite, read_rows
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.model.card import read_card
@@ -117,6 +118,7 @@ class Results:
     procedures: tuple[ProcedureComparison, ...]
     ladder: tuple[LadderRow, ...]
     ladder_curves: tuple[LadderPoint, ...]
+    uncertainty: Uncertainty
     openings: tuple[Opening, ...]
     absent: frozenset[RunPart]
     origin: Origin
@@ -181,6 +183,7 @@ class Results:
             procedures=table(RunPart.PROCEDURES, ProcedureComparison),
             ladder=table(RunPart.LADDER, LadderRow),
             ladder_curves=table(RunPart.LADDER_CURVES, LadderPoint),
+            uncertainty=read_uncertainty(folder),
             openings=read_ledger(folder.run_dir),
             absent=absent,
             origin=read_origin(folder.origin_path),
@@ -320,6 +323,7 @@ class Results:
             calibration=self.calibration,
             net_benefit=self.net_benefit,
             subgroups=self.subgroups,
+            uncertainty=self.uncertainty,
         )
 
     def auc_difference(self, a: str, b: str) -> Comparison | None:

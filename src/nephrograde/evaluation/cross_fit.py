@@ -81,10 +81,10 @@ class CrossFitted:
         """
         patients = self.patients
         nothing = np.full(len(patients), math.nan)
-        columns = [self.probabilities.get(way, nothing).tolist() for way in Way]
+        by_way = {way: self.probabilities.get(way, nothing) for way in Way}
         low, high = self.bounds or (nothing, nothing)
         nobody: tuple[GradeSet | None, ...] = (None,) * len(patients)
-        sets = [self.sets.get(kind, nobody) for kind in SetKind]
+        by_kind = {kind: self.sets.get(kind, nobody) for kind in SetKind}
         folds = patients.folds or (None,) * len(patients)
         for k, patient_id in enumerate(patients.patient_ids):
             yield CalibratedScore(
@@ -94,10 +94,13 @@ class CrossFitted:
                 folds[k],
                 int(patients.is_high[k]),
                 float(patients.p_high[k]),
-                *(column[k] for column in columns),
-                float(low[k]),
-                float(high[k]),
-                *(found[k] for found in sets),
+                platt=float(by_way[Way.PLATT][k]),
+                isotonic=float(by_way[Way.ISOTONIC][k]),
+                venn_abers=float(by_way[Way.VENN_ABERS][k]),
+                venn_abers_low=float(low[k]),
+                venn_abers_high=float(high[k]),
+                by_class=by_kind[SetKind.BY_CLASS][k],
+                marginal=by_kind[SetKind.MARGINAL][k],
             )
 
 

@@ -7,7 +7,7 @@ The results are tables that a person can open, and from which the report is made
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ from nephrograde.evaluation.scores import SPLITS, ModelScores, Scores, SplitName
 from nephrograde.evaluation.subgroup import SubgroupEstimate, estimate_subgroups
 from nephrograde.evaluation.tables import write_estimates, write_table
 from nephrograde.evaluation.threshold import Threshold, choose_threshold
+from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty, write_uncertainty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +61,7 @@ class Evaluation:
     """Everything that is computed from a score table.
 
     ``estimates`` are (model, split, estimate); ``thresholds`` are by model. Pairs, curves and subgroups are computed on
-    the test patients, or out of fold if there are none.
+    the test patients, or out of fold if there are none; the uncertainty on both.
     """
 
     estimates: tuple[ModelEstimate, ...]
@@ -70,6 +71,7 @@ class Evaluation:
     calibration: tuple[CalibrationPoint, ...]
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
+    uncertainty: Uncertainty = field(default_factory=Uncertainty)
 
 
 def evaluate_scores(
@@ -143,6 +145,7 @@ def evaluate_scores(
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),
+        estimate_uncertainty(scores, thresholds, settings),
     )
 
 
@@ -165,7 +168,7 @@ def check_primary(scores: Scores, settings: EvaluateSettings) -> None:
 
 
 def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
-    """Write all tables of ``statistics/``.
+    """Write all tables of ``statistics/``, and the recalibrated probabilities of the patients.
 
     Args:
         evaluation: What :func:`evaluate_scores` has computed.
@@ -177,6 +180,7 @@ def write_statistics(evaluation: Evaluation, run: RunFolder) -> None:
     write_table(evaluation.calibration, CalibrationPoint, run.calibration_path)
     write_table(evaluation.net_benefit, BenefitPoint, run.net_benefit_path)
     write_table(evaluation.subgroups, SubgroupEstimate, run.subgroups_path)
+    write_uncertainty(evaluation.uncertainty, run)
 
 
 def _require_both_grades(scores: Scores) -> None:

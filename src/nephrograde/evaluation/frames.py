@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.evaluation.benefit import BenefitPoint
 from nephrograde.evaluation.calibration import CalibrationPoint
 from nephrograde.evaluation.compare import Comparison
+from nephrograde.evaluation.cross_fit import CalibratedScore
 from nephrograde.evaluation.equivalence import Equivalence
 from nephrograde.evaluation.evaluation import Evaluation, check_primary, evaluate_scores
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.metrics import Estimate
+from nephrograde.evaluation.referral import ReferralRow
 from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores
 from nephrograde.evaluation.subgroup import SubgroupEstimate
+from nephrograde.evaluation.uncertainty import ConformalRow, RecalibrationRow
 from nephrograde.sheet import Sheet
 from nephrograde.study import EvaluateSettings
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -36,7 +39,10 @@ ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate) if field.init)
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evaluated:
-    """The results as tables, with the columns of the files in ``statistics/``; a number not computed is NaN."""
+    """The results as tables, with the columns of the files in ``statistics/``; a number not computed is NaN.
+
+    ``calibrated`` is that of ``scores/calibrated.csv``.
+    """
 
     estimates: pd.DataFrame
     comparisons: pd.DataFrame
@@ -44,6 +50,10 @@ class Evaluated:
     calibration: pd.DataFrame
     net_benefit: pd.DataFrame
     subgroups: pd.DataFrame
+    recalibration: pd.DataFrame
+    conformal: pd.DataFrame
+    referral: pd.DataFrame
+    calibrated: pd.DataFrame
 
     def __repr__(self) -> str:
         models = list(dict.fromkeys(self.estimates["model"]))
@@ -135,6 +145,10 @@ def as_frames(result: Evaluation) -> Evaluated:
         calibration=_frame_of(result.calibration, CalibrationPoint),
         net_benefit=_frame_of(result.net_benefit, BenefitPoint),
         subgroups=_frame_of(result.subgroups, SubgroupEstimate),
+        recalibration=_frame_of(result.uncertainty.recalibrations, RecalibrationRow),
+        conformal=_frame_of(result.uncertainty.cutoffs, ConformalRow),
+        referral=_frame_of(result.uncertainty.referrals, ReferralRow),
+        calibrated=_frame_of(result.uncertainty.patients, CalibratedScore),
     )
 
 

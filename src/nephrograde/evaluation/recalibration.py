@@ -133,7 +133,7 @@ def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> 
         return _learn_platt(_log_odds(probabilities), truths)
     at, where = np.unique(probabilities, return_inverse=True)
     counts = np.bincount(where).astype(np.float64)
-    highs = np.bincount(where, weights=truths)
+    highs = np.bincount(where, weights=truths).astype(np.float64)
     if asked is Way.ISOTONIC:
         from scipy.optimize import isotonic_regression
 

@@ -118,7 +118,7 @@ def evaluate_models(
     predictions = [fold.predictions_path for fold in itertools.chain(folds, *repeats.values())]
     weights = [fold.attention_path for fold in folds if fold.attention_path.exists()]
     inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions, *weights]
-    settings = [study.evaluate.model_dump(mode="json"), "out of fold only" if reason is None else "test set opened"]
+    settings = [study.evaluate.of_evaluation(), "out of fold only" if reason is None else "test set opened"]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
     write_ladder(study, run, measured=measured or {})
@@ -218,7 +218,7 @@ def evaluate_score_table(
         scores = scores.out_of_fold()
         lesions = None if lesions is None else lesions.out_of_fold()
     elif scores.has_test:
-        inputs = fingerprint([digest, settings.model_dump(mode="json"), *([dict(columns)] if columns else [])])
+        inputs = fingerprint([digest, settings.of_evaluation(), *([dict(columns)] if columns else [])])
         _open_test_set(run, reason=reason or "evaluation of a score table", inputs=inputs)
     with written_together("evaluate", run):
         evaluation = evaluate_scores(scores, settings, parse_groups(sheet, settings.subgroups))
@@ -295,7 +295,7 @@ def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:
 def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
     paths = [run.cohort_dir, run.regions_path, run.features_path]
     found = {path.name: sha256_of(path) for path in paths if path.exists()}
-    return fingerprint([found, study.evaluate.model_dump(mode="json"), dict(sorted(fits.items()))])
+    return fingerprint([found, study.evaluate.of_evaluation(), dict(sorted(fits.items()))])
 
 
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:

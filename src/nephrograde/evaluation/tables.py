@@ -30,7 +30,11 @@ _COUNTS = frozenset(
     }
 )
 _SHARES = frozenset(
-    {"confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at", "share", "by_chance"}
+    {
+        *("confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at", "share", "by_chance"),
+        *("platt", "isotonic", "venn_abers", "venn_abers_low", "venn_abers_high", "high_from", "low_to", "error"),
+        *("expected_low", "expected_high"),
+    }
 )
 _PROPORTIONS = frozenset(
     {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -25,16 +25,21 @@ from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
 from nephrograde.evaluation.referral import ReferralRow, estimate_referral, with_expected
 from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
 from nephrograde.evaluation.scores import SPLITS
+from nephrograde.evaluation.tables import read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from nephrograde.evaluation.cross_fit import CrossFitted
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.scores import ModelScores, Scores, SplitName
     from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
     from nephrograde.vocabulary import FloatVector
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,40 @@ def estimate_uncertainty(
             rows = estimate_referral(fitted, thresholds[model], settings, model=model, split=split)
             referrals += [_expected(row, oof) if split == "test" else row for row in rows]
     return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), tuple(patients))
+
+
+def write_uncertainty(found: Uncertainty, run: RunFolder) -> None:
+    """Write the tables of recalibration, cutoffs and referral, and ``scores/calibrated.csv``.
+
+    Args:
+        found: What :func:`estimate_uncertainty` has computed.
+        run: The run folder; created if it is missing.
+    """
+    write_table(found.recalibrations, RecalibrationRow, run.recalibration_path)
+    write_table(found.cutoffs, ConformalRow, run.conformal_path)
+    write_table(found.referrals, ReferralRow, run.referral_path)
+    write_table(found.patients, CalibratedScore, run.calibrated_path)
+
+
+def read_uncertainty(run: RunFolder) -> Uncertainty:
+    """Read what :func:`write_uncertainty` wrote; what is absent is empty.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        RunError: A table is damaged.
+    """
+
+    def table(kind: type[Row], path: Path) -> tuple[Row, ...]:
+        return read_table(kind, path) if path.exists() else ()
+
+    return Uncertainty(
+        table(RecalibrationRow, run.recalibration_path),
+        table(ConformalRow, run.conformal_path),
+        table(ReferralRow, run.referral_path),
+        table(CalibratedScore, run.calibrated_path),
+    )
 
 
 def _fit(scores: Scores, model: str, split: SplitName, settings: EvaluateSettings) -> CrossFitted | None:

@@ -221,6 +221,11 @@ class RunFolder:
         return self.scores_dir / "stacked.csv"
 
     @property
+    def calibrated_path(self) -> Path:
+        """The recalibrated probabilities and the prediction set of every patient from every model."""
+        return self.scores_dir / "calibrated.csv"
+
+    @property
     def statistics_dir(self) -> Path:
         """Everything that is computed from the scores."""
         return self.run_dir / "statistics"
@@ -269,6 +274,21 @@ class RunFolder:
     def attention_path(self) -> Path:
         """How often the networks with attention look at the tumour."""
         return self.statistics_dir / "attention.csv"
+
+    @property
+    def recalibration_path(self) -> Path:
+        """Calibration before and after recalibration."""
+        return self.statistics_dir / "recalibration.csv"
+
+    @property
+    def conformal_path(self) -> Path:
+        """The cutoffs of the prediction sets."""
+        return self.statistics_dir / "conformal.csv"
+
+    @property
+    def referral_path(self) -> Path:
+        """Coverage of the prediction sets, and what referral to biopsy yields."""
+        return self.statistics_dir / "referral.csv"
 
     @property
     def repeats_path(self) -> Path:

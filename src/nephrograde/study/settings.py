@@ -226,6 +226,11 @@ class AnnotationSettings(Section):
         return error_mm
 
 
+_LATER_KEYS = frozenset({"recalibration", "conformal_error"})
+"""Keys of ``[evaluate]`` that earlier versions did not have. While they are at their defaults, an evaluation by such a
+version is renewed without opening the test set again."""
+
+
 class EvaluateSettings(Section):
     """``[evaluate]``: what is computed from the scores, and by which rules.
 
@@ -271,6 +276,12 @@ class EvaluateSettings(Section):
         if any(low >= high for low, high in itertools.pairwise(benefit_at)):
             raise ValueError("must run upwards, each threshold probability once")
         return benefit_at
+
+    def of_evaluation(self) -> dict[str, Any]:
+        """Return what an evaluation depends on; keys of later versions count once they are not at their default."""
+        content = self.model_dump(mode="json")
+        set_keys = self.model_dump(mode="json", exclude_defaults=True)
+        return {key: value for key, value in content.items() if key not in _LATER_KEYS or key in set_keys}
 
     @model_validator(mode="after")
     def _range_ordered(self) -> Self:

@@ -78,7 +78,7 @@ def test_three_patients_of_a_grade_still_have_marginal_sets() -> None:
 def test_errors_and_kinds_are_checked() -> None:
     for wrong in ({"error": 0.0}, {"error": 1.5}, {"error": "0.1"}, {"kind": "by-grade"}):
         with pytest.raises(InputError):
-            conformal_cutoffs([0.2, 0.7], [0, 1], **wrong)  # type: ignore[arg-type]
+            conformal_cutoffs([0.2, 0.7], [0, 1], **wrong)
     with pytest.raises(ScoresError, match="not a probability"):
         conformal_cutoffs([-0.2, 0.7], [0, 1], error=0.4)
 

@@ -2,17 +2,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import nephrograde as ng
+from nephrograde.errors import RunError
 from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs
+from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.evaluation.recalibration import Way, learn_map
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
+from nephrograde.evaluation.score_table import row_of, write_scores
 from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.threshold import Threshold
+from nephrograde.evaluation.stage import evaluate_score_table
+from nephrograde.evaluation.threshold import Threshold, choose_threshold
 from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty
+from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
 from nephrograde.study import EvaluateSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = EvaluateSettings(conformal_error=0.1)
 
@@ -125,7 +137,8 @@ def test_unknown_folds_are_drawn_and_said() -> None:
 def test_without_out_of_fold_rows_nothing_is_computed() -> None:
     scores = Scores(tuple(row for row in scores_of().rows if row.split == "test"))
     found = estimate(scores)
-    assert {row.reason for row in (*found.recalibrations, *found.cutoffs, *found.referrals)} == {Reason.NO_OUT_OF_FOLD}
+    for rows in (found.recalibrations, found.cutoffs, found.referrals):
+        assert {row.reason for row in rows} == {Reason.NO_OUT_OF_FOLD}
     assert all(math.isnan(row.after) and not math.isnan(row.before) for row in found.recalibrations)
     assert {(row.by_class, row.marginal) for row in found.patients} == {(None, None)}
 
@@ -175,3 +188,46 @@ def test_a_model_that_separates_the_grades_leaves_none_or_one() -> None:
     ]
     found = estimate(Scores(tuple(rows)))
     assert GradeSet.BOTH not in {row.by_class for row in found.patients}
+
+
+def test_new_keys_at_their_defaults_leave_what_an_evaluation_depends_on() -> None:
+    assert {"recalibration", "conformal_error"}.isdisjoint(EvaluateSettings().of_evaluation())
+    changed = EvaluateSettings(conformal_error=0.2).of_evaluation()
+    assert changed["conformal_error"] == 0.2
+    assert "recalibration" not in changed
+
+
+def test_the_tables_are_written_read_and_sealed(tmp_path: Path) -> None:
+    scores_path, run = tmp_path / "scores.csv", RunFolder(tmp_path / "run")
+    write_scores(scores_of(), scores_path)
+    evaluate_score_table(scores_path, run, settings=SETTINGS)
+    expected = estimate_uncertainty(
+        scores_of(), {"m": choose_threshold(scores_of().of("m", "oof"), SETTINGS)}, SETTINGS
+    )
+    results = Results.read(run)
+    assert repr(results.uncertainty) == repr(expected)  # NaN is not equal to itself
+    run.referral_path.write_text(
+        run.referral_path.read_text(encoding="utf-8").replace("0.9", "0.8", 1), encoding="utf-8"
+    )
+    with pytest.raises(RunError, match=r"referral\.csv"):
+        Results.read(run)
+
+
+def test_an_evaluation_without_these_tables_is_renewed_without_a_reason(tmp_path: Path) -> None:
+    scores_path, run = tmp_path / "scores.csv", RunFolder(tmp_path / "run")
+    write_scores(scores_of(), scores_path)
+    evaluate_score_table(scores_path, run, settings=SETTINGS)
+    assert len(read_ledger(run.run_dir)) == 1
+    run.referral_path.unlink()
+    evaluate_score_table(scores_path, run, settings=SETTINGS)
+    assert len(read_ledger(run.run_dir)) == 1
+    assert run.referral_path.exists()
+
+
+def test_python_gets_the_same_tables() -> None:
+    frame = pd.DataFrame([row_of(row) for row in scores_of().rows])
+    found = ng.evaluate(frame, conformal_error=0.2)
+    assert set(found.referral["error"]) == {0.2}
+    assert found.recalibration.query("split == 'test' and measure == 'brier'")["way"].tolist() == list(Way)
+    assert len(found.calibrated) == len(frame)
+    assert found.conformal["kind"].tolist() == list(SetKind)

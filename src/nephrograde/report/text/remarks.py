@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.equivalence import Equivalence
     from nephrograde.evaluation.increment import Increment
     from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.referral import ReferralRow
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.evaluation.uncertainty import RecalibrationRow
 
 
 def reason_words(reason: Reason) -> str:
@@ -39,6 +41,8 @@ def reason_words(reason: Reason) -> str:
         Reason.CONSTANT_DIFFERENCE: t("the difference is the same in every patient, so its variance is 0"),
         Reason.RANKED_ALIKE: t("both models rank the patients identically, so there is no variance"),
         Reason.TOO_MANY_VALUES: t("too many different values to form groups"),
+        Reason.NO_OUT_OF_FOLD: t("no out-of-fold rows"),
+        Reason.TOO_FEW_PATIENTS: t("too few out-of-fold patients of a grade"),
     }[reason]
 
 
@@ -77,6 +81,7 @@ def caution_words(caution: Caution, value: int | None = None) -> str:
         ),
         Caution.FITTED_FOLDS: t("holds for the models as fitted only"),
         Caution.FOLDS_LEFT_OUT: t("number of folds left out, because their patients are of one grade: {n}", n=value),
+        Caution.CROSS_FITTED: t("out of fold: learnt on the other folds"),
         Caution.CONSTANT_SCORES: t("all patients have the same probability, so the AUC is 0.5 by construction"),
     }[caution]
 
@@ -109,7 +114,9 @@ def verdict_words(verdict: Verdict | None) -> str:
     }[verdict]
 
 
-def remark(row: Estimate | Comparison | Equivalence | SubgroupEstimate | Increment) -> str:
+def remark(
+    row: Estimate | Comparison | Equivalence | SubgroupEstimate | Increment | RecalibrationRow | ReferralRow,
+) -> str:
     """Describe why the number of a row is missing or unreliable; empty if it is reliable.
 
     Args:
