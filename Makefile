@@ -44,8 +44,7 @@ check: $(VENV)/.checked
 	$(MAKE) --jobs 2 docs covered
 
 covered: $(VENV)/.test
-	$(BIN)/coverage erase
-	$(PYTEST) --cov --cov-report term
+	NEPHROGRADE_COVERAGE=1 $(PYTEST)
 
 static: $(VENV)/.checked
 	$(BIN)/ruff format --check .

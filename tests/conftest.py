@@ -1,20 +1,19 @@
 """What many tests share: a small synthetic study, written by code, and the folders of real data where they are."""
 
-import functools
 import gc
 import importlib.util
 import os
 import shutil
-import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from nephrograde import cli
-from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
+PROBES = None
+if os.environ.get("NEPHROGRADE_COVERAGE"):  # test processes inherit it
+    from tests.probes import Probes
 
+    PROBES = Probes()  # before anything of the package is imported
 TINY_STUDY = """
 name = "tiny (synthetic)"
 synthetic = true
@@ -42,26 +41,6 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
-LONG_CALLS = (
-    ("_pytest.assertion.rewrite", "AssertionRewriter", "run"),
-    ("doctest", "DocTestFinder", "find"),
-    ("matplotlib.figure", "Figure", "savefig"),
-    ("matplotlib.figure", "Figure", "add_subplot"),
-    ("matplotlib.layout_engine", "ConstrainedLayoutEngine", "execute"),
-    ("jinja2", "Environment", "get_template"),
-    ("pydicom", "Dataset", "save_as"),
-)
-"""Long calls of other packages, none of which calls back: module, class, method."""
-IMPORTED_BY_TESTS = (
-    "lightning_fabric",
-    "pandas",
-    "pydicom",
-    "scipy.stats",
-    "sklearn.metrics",
-    "statsmodels.api",
-    "torch",
-)
-"""Packages that collection imports, and that take long to import under coverage."""
 SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "planned", "printed"}
 
 
@@ -148,33 +127,10 @@ def pytest_runtest_setup(item):
                 end_without(program, f"the program {program} is not installed")
 
 
-def untraced(call):
-    """Suspend coverage during a call: its lines are not ours, and following each of them doubles its time."""
-
-    @functools.wraps(call)
-    def unseen(*arguments, **options):
-        trace = sys.gettrace()
-        sys.settrace(None)
-        try:
-            return call(*arguments, **options)
-        finally:
-            sys.settrace(trace)
-
-    return unseen
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart():
-    """Under coverage, suspend it while other packages are at work."""
-    if sys.gettrace() is not None:
-        for module, owner, name in LONG_CALLS:
-            place = getattr(import_module(module), owner)
-            setattr(place, name, untraced(getattr(place, name)))
-
-
 @pytest.fixture
 def nephrograde(capsys):
     """Run a command line in this process: (exit code, standard output, standard error)."""
+    from nephrograde import cli
 
     def run(*words):
         with pytest.raises(SystemExit) as ended:
@@ -207,6 +163,7 @@ def make_once(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_cohort_dir(make_once):
     """A synthetic cohort of 24 patients in two phases, and a study of it; read them, do not change them."""
+    from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
     def write(cohort_dir):
         write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp", "up"), matrix_px=96))
@@ -267,8 +224,10 @@ def shared_reference(absent):
 
 
 def pytest_configure(config):
-    """Two test processes on two cores: one thread each. Import large packages before coverage traces their lines."""
+    """Two test processes on two cores: one thread each."""
+    if PROBES:
+        config.pluginmanager.register(PROBES)
     if "PYTEST_XDIST_WORKER" in os.environ:
-        for name in IMPORTED_BY_TESTS:
-            import_module(name)
-        import_module("torch").set_num_threads(1)
+        import torch
+
+        torch.set_num_threads(1)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     Command = Callable[..., tuple[int, str, str]]
 
-pytestmark = pytest.mark.no_cover  # the commands that other tests run, on larger studies
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "docs/tutorial.md"]

@@ -12,7 +12,6 @@ from tests.unit.sources.deidentify.conftest import ct_slice, save
 from nephrograde.cli import main
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-pytestmark = pytest.mark.no_cover  # the same commands again and again
 STUDY = small_study("killed (synthetic)", fit=QUICK_FIT)
 
 

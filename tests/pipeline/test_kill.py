@@ -9,8 +9,6 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.no_cover  # the commands run in processes of their own
-
 # What the run folder holds once a stage is at work: a scan prepared, a fold fitted, another model begun, and so on.
 STAGES = {
     "cohort": "study.lock.json",

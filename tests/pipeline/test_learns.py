@@ -15,8 +15,6 @@ from nephrograde.files import read_rows, write_rows
 from nephrograde.pipeline import load_inputs, prepare_study, run_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-pytestmark = pytest.mark.no_cover  # the same code as for the tiny study, many times
-
 STUDY = """
 name = "learning (synthetic)"
 synthetic = true

@@ -19,8 +19,6 @@ from nephrograde.terminal import print_findings
 from nephrograde.volume.finding import read_findings
 from nephrograde.volume.volume import write_image
 
-pytestmark = pytest.mark.no_cover  # the commands that other tests run, on larger studies
-
 PATIENTS = 20
 PRIVATE = (".key.csv", ".catalogue.sqlite", ".skipped.csv", ".series")
 """Endings of what says who is who, or where the originals lie; everything else may be passed on."""

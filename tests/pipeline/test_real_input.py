@@ -9,8 +9,6 @@ from nephrograde.evaluation.metrics import auc
 from nephrograde.files import read_rows
 from nephrograde.pipeline import load_inputs, run_study
 
-pytestmark = pytest.mark.no_cover  # the same code as for the tiny study, on more patients
-
 STUDIES_DIR = Path(__file__).resolve().parents[2] / "studies"
 QUICK = (
     "fit.epochs=1",

@@ -98,14 +98,12 @@ def test_running_again_changes_nothing(tiny_run_copy, tiny_study_path):
     assert before.keys() == after.keys()
 
 
-@pytest.mark.no_cover
 def test_the_same_study_gives_the_same_scores_to_the_last_digit(tiny_run_dir, tiny_study_path, tmp_path):
     run_study(load_inputs(tiny_study_path), tmp_path / "again")
     again = (tmp_path / "again" / "scores" / "scores.csv").read_bytes()
     assert again == (tiny_run_dir / "scores" / "scores.csv").read_bytes()
 
 
-@pytest.mark.no_cover
 def test_one_phase_alone_gives_the_same_scores_as_among_others(tiny_run_dir, tiny_study_path, tmp_path):
     study = load_inputs(tiny_study_path, ('cohort.phases=["up"]', "evaluate.baselines=[]"))
     run_study(study, tmp_path / "one")

@@ -73,7 +73,6 @@ def test_an_interrupted_opening_counts_once(run_dir, tiny_study_path):
     assert len(read_ledger(run_dir)) == 1
 
 
-@pytest.mark.no_cover
 def test_development_without_a_look(run_dir, tiny_study_path):
     (run_dir / "ledger.csv").unlink()
     run_study(load_inputs(tiny_study_path, OTHER_RULES), run_dir, reason=None)

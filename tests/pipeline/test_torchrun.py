@@ -17,7 +17,7 @@ from nephrograde.pipeline import evaluate_study, fit_study, prepare_study
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import fold_digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = pytest.mark.slow
 TIME_LIMIT_S = 300.0
 """A loaded machine needs a minute; processes that wait for each other are ended."""
 LAUNCH = "-m torch.distributed.run --nnodes=1 --nproc-per-node=2 --rdzv-backend=c10d --rdzv-endpoint=127.0.0.1:0 "

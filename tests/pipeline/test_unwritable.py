@@ -12,7 +12,6 @@ from tests.unit.sources.deidentify.conftest import ct_slice, save
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-pytestmark = pytest.mark.no_cover  # the same commands again and again
 STUDY = small_study("unwritable (synthetic)", fit=QUICK_FIT)
 SCORES = "patient_id,model,is_high,p_high\n" + "".join(f"P{n},mine,{n % 2},0.{n}\n" for n in range(1, 10))
 

@@ -4,8 +4,6 @@ import pytest
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
-pytestmark = pytest.mark.no_cover  # the same commands again and again
-
 SMALL = ("--set", "fit.epochs=1", "--set", 'cohort.phases=["up"]', "--set", "evaluate.bootstraps=100")
 ONE_ARM = ("--set", 'arm=[{name="weak-1",supervision="box",slices=1}]')
 PLANTED = (

@@ -145,7 +145,6 @@ def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_coh
     assert "vox" in err
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 def test_the_demo_is_a_study_on_a_synthetic_cohort(nephrograde, tmp_path):
     lock_path = tmp_path / "run-20-20260415-dicom" / ".nephrograde.lock"

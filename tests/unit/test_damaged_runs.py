@@ -337,7 +337,6 @@ def test_what_others_leave_in_a_folder_is_ignored(study: Study, whole: RunFolder
     assert run.seal_path.read_bytes() == before
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 def test_a_damaged_run_is_right_or_refused(study: Study, whole: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")

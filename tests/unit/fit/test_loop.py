@@ -47,7 +47,6 @@ def watch() -> Watched:
     return Watched(Workload([part]), part)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize(("shape", "epochs"), [((32, 32), 3), ((16, 16, 16), 2)])
 def test_learns_and_repeats_itself_to_the_digit(make_job: MakeJob, shape: tuple[int, ...], epochs: int) -> None:
@@ -259,7 +258,6 @@ def test_batch_too_small_to_share(make_job: MakeJob) -> None:
         fit_fold(make_job(batch_size=3, devices=2))
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes meet over gloo on one machine")
 def test_two_devices_share_every_batch(make_job: MakeJob) -> None:

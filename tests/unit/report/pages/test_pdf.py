@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import untraced
 
 from nephrograde.errors import NephrogradeError, RunError, VolumeError
 from nephrograde.report.pages.pdf import holds_chinese, require_cjk_font, write_pdf
@@ -23,7 +22,7 @@ from nephrograde.run.seal import renew_seal
 from nephrograde.volume.pictures import read_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from nephrograde.study import Study
 
@@ -32,18 +31,15 @@ LONG = "weak_with_a_very_long_name_that_no_column_was_made_for"
 
 
 @pytest.fixture(scope="module")
-def weasyprint(absent: Callable[[str, str], None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """WeasyPrint with its libraries and a Chinese font; coverage does not follow its long calls."""
+def weasyprint(absent: Callable[[str, str], None], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """WeasyPrint with its libraries and a Chinese font."""
     try:
         write_pdf(page_at(tmp_path_factory.mktemp("pdf") / "page.html", "<p>张伟</p>"))
     except NephrogradeError as error:
         absent("pdf", f"no PDF can be made here: {error}")
     import weasyprint
 
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((weasyprint.HTML, "render"), (weasyprint.Document, "write_pdf")):
-            patch.setattr(owner, name, untraced(getattr(owner, name)))
-        yield weasyprint
+    return weasyprint
 
 
 @pytest.fixture(scope="module")
