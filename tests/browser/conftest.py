@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +19,30 @@ SIZE, SPACING_MM = (64, 64, 20), (2.0, 2.0, 5.0)
 ORIGIN_MM = {"np": (-63.0, -63.0, -300.0), "up": (-63.0, -63.0, -290.0)}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
+_RUNNING: list[tuple[contextlib.ExitStack, Any]] = []
+"""The browser of this process, which the tests of all files here share."""
 
-    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield chromium
-        chromium.close()
+
+@pytest.fixture
+def browser():
+    if not _RUNNING:
+        from playwright.sync_api import sync_playwright
+
+        arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        with contextlib.ExitStack() as stack:
+            playwright = stack.enter_context(sync_playwright())
+            chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+            stack.callback(chromium.close)
+            _RUNNING.append((stack.pop_all(), chromium))
+    return _RUNNING[0][1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the browser before a test of another folder: it keeps an event loop, beside which no other can run."""
+    if _RUNNING and (nextitem is None or nextitem.path.parent != Path(__file__).parent):
+        stack, _ = _RUNNING.pop()
+        stack.close()
 
 
 @pytest.fixture
