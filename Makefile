@@ -32,7 +32,7 @@ $(VENV)/.checked: $(VENV)/.torch pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.checked pyproject.toml
-	$(PIP) --editable '.[docs,pdf,public,radiomics,test,web]'
+	$(PIP) --editable '.[docs,encoders,pdf,public,radiomics,test,web]'
 	touch $@
 
 demo: $(VENV)/.run

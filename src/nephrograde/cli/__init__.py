@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.cli import annotating, cohort, planning, results, study
+from nephrograde.cli import annotating, cohort, planning, results, study, weights
 from nephrograde.cli.shared import ARGUMENTS, Command
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
@@ -37,6 +37,9 @@ for room in (planning, cohort, annotating, study, results):  # in the order of a
     for command in room.commands.registered_commands:
         command.cls = Command
     app.add_typer(room.commands)
+for command in weights.commands.registered_commands:
+    command.cls = Command
+app.add_typer(weights.commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

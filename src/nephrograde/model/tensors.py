@@ -1,0 +1,68 @@
+"""Named tensors from files that other programs wrote: safetensors, or what torch saves."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from nephrograde.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LENGTH_BYTES = 8
+"""A safetensors file begins with the length of its header, which is JSON."""
+
+
+def parse_tensors(raw: bytes, source: str) -> dict[str, torch.Tensor]:
+    """Read the tensors in a file of weights, without the ``module.`` that parallel training puts before their names.
+
+    Args:
+        raw: The bytes of the file.
+        source: What to call it in messages.
+
+    Raises:
+        WeightsError: The file cannot be read, or holds anything else.
+    """
+    content = _parse(raw, source)
+    inner = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(inner, dict) or not inner or not all(isinstance(t, torch.Tensor) for t in inner.values()):
+        raise WeightsError(f"{source} does not hold named weights. Save the network's state_dict() alone.")
+    return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
+
+
+def mismatches(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:
+    """List how tensors differ from those of a network, one per line.
+
+    The step counters of batch norm, which old files lack, are ignored.
+
+    Args:
+        given: The tensors of a file by name.
+        wanted: Those of the network.
+    """
+    missing = [f"{name}: is missing" for name in wanted if name not in given and "num_batches" not in name]
+    surplus = [f"{name}: has no place in the network" for name in given if name not in wanted]
+    unequal = [
+        f"{name}: shape {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    return missing + surplus + unequal
+
+
+def _parse(raw: bytes, source: str) -> Any:
+    try:
+        if raw[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{":
+            return load(raw)
+        return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{source} cannot be read as weights ({reason}). Give a .safetensors file, or a .pth file with nothing but "
+            "tensors in it."
+        ) from None
