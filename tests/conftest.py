@@ -41,7 +41,7 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
-SLOW_FIXTURES = {"tiny_run_dir", "learning_dir", "measured", "planned", "printed"}
+SLOW_FIXTURES = {"tiny_run_dir", "frozen_dir", "learning_dir", "measured", "planned", "printed"}
 
 
 def end_without(name, reason):

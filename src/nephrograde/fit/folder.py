@@ -14,6 +14,8 @@ from nephrograde.files import read_rows, write_rows
 from nephrograde.fit.attention import RowWeight, read_attention, write_attention
 from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
+from nephrograde.model.encoders.head import Head
+from nephrograde.model.encoders.known import INPUTS
 from nephrograde.model.network import Network, build_hollow_network
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.model.weights_file import parse_weights
@@ -97,8 +99,8 @@ def read_fold(fold_dir: Path) -> FoldFit:
     Raises:
         RunError: If a file is missing, damaged, or of another version.
     """
-    network, card = load_network(fold_dir)
     fold = FoldFolder(fold_dir)
+    weights, card = _read_weights(fold)
     history = read_history(fold.history_path)
     attention: defaultdict[tuple[str, str], tuple[float, ...]] = defaultdict(tuple)
     for one in read_attention(fold.attention_path) if card.pooling == "attention" else ():
@@ -116,7 +118,16 @@ def read_fold(fold_dir: Path) -> FoldFit:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{fold_dir} is damaged ({error}). Delete it and fit again.") from None
-    return FoldFit(network.weights(), card, history, predictions)
+    return FoldFit(weights, card, history, predictions)
+
+
+def _read_weights(fold: FoldFolder) -> tuple[Mapping[str, torch.Tensor], ModelCard]:
+    """The weights of a fold, of a network or a head, and its card."""
+    if "encoder" in read_fold_card(fold).settings:
+        head, card = load_head(fold.fold_dir)
+        return {name: torch.from_numpy(array) for name, array in head.arrays().items()}, card
+    network, card = load_network(fold.fold_dir)
+    return network.weights(), card
 
 
 def _weights_of(predictions: Sequence[Prediction], slices: Mapping[str, Sequence[int]]) -> Iterator[RowWeight]:
@@ -142,11 +153,8 @@ def load_network(
         RunError: If the folder is incomplete, damaged, altered, or of another version.
     """
     fold = FoldFolder(fold_dir)
-    missing = [path.name for path in fold.paths if not path.is_file()]
-    if missing:
-        raise RunError(f"{fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
     read = read or _reader(fold)
-    card = parse_card(read(fold.card_path), fold.card_path)
+    card = read_fold_card(fold, read=read)
     network = build_hollow_network(
         card.dimensions,
         channels=card.channels,
@@ -157,6 +165,48 @@ def load_network(
     path = fold.weights_path
     load_weights(network, path, weights(path) if weights else parse_weights(read(path), path))
     return network.eval(), card
+
+
+def load_head(
+    fold_dir: Path, *, read: Callable[[Path], bytes] | None = None, weights: Callable[[Path], Weights] | None = None
+) -> tuple[Head, ModelCard]:
+    """Read the regression of a fitted fold of a frozen encoder.
+
+    Args:
+        fold_dir: The folder of the fold.
+        read: As of :func:`load_network`.
+        weights: As of :func:`load_network`.
+
+    Raises:
+        RunError: If the folder is incomplete, damaged, altered, or of another version.
+    """
+    fold = FoldFolder(fold_dir)
+    read = read or _reader(fold)
+    card = read_fold_card(fold, read=read)
+    path = fold.weights_path
+    try:
+        n_features = INPUTS[card.settings["encoder"]["architecture"]].features
+        head = Head.of_arrays(weights(path) if weights else parse_weights(read(path), path), n_features)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}). Delete its folder and fit again.") from None
+    return head, card
+
+
+def read_fold_card(fold: FoldFolder, *, read: Callable[[Path], bytes] | None = None) -> ModelCard:
+    """Read the card of a fitted fold, verified, and check that no file of the fold is missing.
+
+    Args:
+        fold: The folder of the fold.
+        read: As of :func:`load_network`.
+
+    Raises:
+        RunError: If the folder is incomplete, damaged, altered, or of another version.
+    """
+    missing = [path.name for path in fold.paths if not path.is_file()]
+    if missing:
+        raise RunError(f"{fold.fold_dir} lacks {', '.join(missing)}. Run `nephrograde fit` on the study again.")
+    read = read or _reader(fold)
+    return parse_card(read(fold.card_path), fold.card_path)
 
 
 def _reader(fold: FoldFolder) -> Callable[[Path], bytes]:

@@ -11,6 +11,7 @@ from nephrograde.cohort.repeat import repeats_of_arm, split_of
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
+from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
 from nephrograde.fit.work import cost_of_picture, passes_of
 from nephrograde.model.card import read_card
 from nephrograde.run.progress import Part
@@ -19,20 +20,24 @@ from nephrograde.run.seal import fold_digests
 from nephrograde.sample.dataset import gather, read_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
+    from nephrograde.fit.encoded import Encoding
+    from nephrograde.fit.frozen import FrozenJob
     from nephrograde.fit.job import FitJob
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
-    from nephrograde.run.progress import Watched
+    from nephrograde.run.progress import Progress, Watched
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import Arm, FitSettings, Study
 
 _SHAPING = ("nephrograde", "torch")
+_COST_OF_HEAD = 1e11
+"""The operations of a regression on features, with the choice of its penalty: about two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Fit:
 
     ``split`` is that of the repeat, ``files`` are the patients' regions by id, ``slices`` the slice number of each of
     their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of everything
-    that the fit depends on, and ``folder`` is where it goes.
+    that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a frozen
+    encoder learns from, None where a network is trained.
     """
 
     model: str
@@ -55,6 +61,7 @@ class Fit:
     settings: FitSettings
     key: str
     folder: FoldFolder
+    encoding: Encoding | None = None
 
 
 def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
@@ -91,8 +98,9 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
                 f"Fix them, or remove {phase} from cohort.phases."
             )
         own = study.fit_of(arm)
-        files = {patient: run.volumes_dir / name for patient, name in names.items()}
+        files = _regions_of(arm, phase, prepared, run)
         slices = prepared.slices(arm.name, phase)
+        encoding = plan_encoding(arm, phase, study, regions=files, run=run)
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
                 splits[repeat] = split_of(repeat, split, cohort, study.split)
@@ -102,17 +110,28 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
                 "regions": names,
                 "is_high": {patient: is_high[patient] for patient in names},
                 "split": {patient: [place.split, place.fold] for patient, place in repeated.assignments.items()},
-                "dimensions": arm.dimensions,
-                "fit": settings.of_one_fit(),
-                "augment": study.augment.model_dump(mode="json"),
+                **_of_learning(encoding, arm, settings, study),
                 "versions": {name: number for name, number in versions().items() if name in _SHAPING},
                 **({"idle": sorted(repeated.idle)} if repeated.idle else {}),
             }
             for fold in range(split.folds):
                 key = fingerprint([model.id, fold, everyone])
                 folder = run.fold(model.id, fold, repeat.name)
-                fits.append(Fit(model.id, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder))
+                fits.append(
+                    Fit(model.id, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder, encoding)
+                )
     return sorted(fits, key=lambda one: not one.repeat.is_first)
+
+
+def _of_learning(encoding: Encoding | None, arm: Arm, settings: FitSettings, study: Study) -> dict[str, object]:
+    """What a fit depends on besides its patients: how a network is trained, or the features of a frozen encoder."""
+    if encoding is not None:
+        return {"encoding": encoding.inputs(), "seed": settings.seed}
+    return {
+        "dimensions": arm.dimensions,
+        "fit": settings.of_one_fit(),
+        "augment": study.augment.model_dump(mode="json"),
+    }
 
 
 def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watched: Watched) -> None:
@@ -131,8 +150,46 @@ def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watc
     from nephrograde.fit.folder import write_fold
     from nephrograde.fit.loop import fit_fold
 
+    if planned.encoding is not None:
+        from nephrograde.fit.frozen import fit_frozen
+
+        fitted = fit_frozen(assemble_frozen_job(planned, planned.encoding, study, is_high=is_high))
+        write_fold(fitted, planned.folder.fold_dir)
+        watched.finish()
+        return
     job = assemble_job(planned, study, is_high=is_high)
     write_fold(fit_fold(job, watched=watched), planned.folder.fold_dir, slices=planned.slices)
+
+
+def encode_planned(
+    planned: Iterable[Fit], study: Study, *, prepared: Prepared, run: RunFolder, progress: Progress
+) -> None:
+    """Compute the features that planned models of frozen encoders learn from, those of each model once.
+
+    Args:
+        planned: From :func:`plan_fits`.
+        study: The resolved study.
+        prepared: The prepared regions.
+        run: The run folder; features that no model of the study learns from are removed.
+        progress: How to show long steps.
+
+    Raises:
+        WeightsError: The file of an encoder is missing or another one.
+        RunError: A region is damaged.
+    """
+    if all(arm.encoder is None for arm in study.arm):
+        return
+    encodings = {one.model: one.encoding for one in planned if one.encoding is not None}
+    encode_regions(encodings.values(), run, progress=progress)
+    every = (
+        plan_encoding(arm, phase, study, regions=_regions_of(arm, phase, prepared, run), run=run)
+        for _, arm, phase in study.models()
+    )
+    remove_unused(run, (one for one in every if one is not None))
+
+
+def _regions_of(arm: Arm, phase: str, prepared: Prepared, run: RunFolder) -> dict[str, Path]:
+    return {patient: run.volumes_dir / name for patient, name in prepared.files(arm.name, phase).items()}
 
 
 def work_of(planned: Fit) -> Part:
@@ -143,6 +200,8 @@ def work_of(planned: Fit) -> Part:
     Args:
         planned: From :func:`plan_fits`.
     """
+    if planned.encoding is not None:
+        return Part("frozen", 1.0, cost=_COST_OF_HEAD)
     split, present = planned.split, planned.files.keys()
     first_path = next(iter(planned.files.values()))
     shape = np.load(first_path, mmap_mode="r").shape
@@ -192,6 +251,38 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         test=gather(samples, split.test_ids()),
         fit=settings,
         augment=study.augment,
+        inputs_sha256=planned.key,
+        synthetic=study.synthetic,
+    )
+
+
+def assemble_frozen_job(planned: Fit, encoding: Encoding, study: Study, *, is_high: Mapping[str, bool]) -> FrozenJob:
+    """Assign the patients to the sets that a model of a frozen encoder learns from and is tested on.
+
+    Args:
+        planned: From :func:`plan_fits`.
+        encoding: Its features.
+        study: The resolved study.
+        is_high: The true grade by patient id.
+    """
+    from nephrograde.fit.frozen import FrozenJob
+
+    split, present = planned.split, planned.files
+
+    def there(patient_ids: Iterable[str]) -> tuple[str, ...]:
+        return tuple(patient_id for patient_id in patient_ids if patient_id in present)
+
+    return FrozenJob(
+        model=planned.model,
+        fold=planned.fold,
+        repeat=planned.repeat.name,
+        encoding=encoding,
+        dimensions=planned.arm.dimensions,
+        is_high=is_high,
+        learn=there(split.learning_ids(planned.fold)),
+        held_out=there(split.fold_ids(planned.fold)),
+        test=there(split.test_ids()),
+        seed=planned.settings.seed,
         inputs_sha256=planned.key,
         synthetic=study.synthetic,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nephrograde.fit.folds import fit_planned, list_fits, plan_fits, work_of
+from nephrograde.fit.folds import encode_planned, fit_planned, list_fits, plan_fits, work_of
 from nephrograde.fit.work import memory_of
 from nephrograde.fit.workers import fit_at_once
 from nephrograde.run.progress import Watched, Workload, silent
@@ -34,11 +34,13 @@ def fit_models(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, pr
         RunError: If the scans are not prepared, or a model has none.
         FitError: If a model cannot be learnt.
     """
-    planned = plan_fits(study, cohort, split, prepared=read_prepared(run), run=run)
+    prepared = read_prepared(run)
+    planned = plan_fits(study, cohort, split, prepared=prepared, run=run)
     if not planned:
         return
     from nephrograde.fit.team import form_team, on_threads
 
+    encode_planned(planned, study, prepared=prepared, run=run, progress=progress)
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     parts = [work_of(one) for one in planned]
     team = form_team(

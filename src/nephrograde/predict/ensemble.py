@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import RunError
-from nephrograde.fit.folder import load_network
+from nephrograde.fit.folder import load_head, load_network, read_fold_card
+from nephrograde.model.encoders.features import load_encoder
+from nephrograde.model.encoders.store import find_by_digest, store_dir
+from nephrograde.model.encoders.view import View
 from nephrograde.model.network import score
 from nephrograde.sample.dataset import Bags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from nephrograde.model.card import ModelCard
+    from nephrograde.model.encoders.features import LoadedEncoder
+    from nephrograde.model.encoders.head import Head
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
     from nephrograde.run.fold_folder import FoldFolder
@@ -45,15 +51,38 @@ class Ensemble:
         """
         patient = Bags(pictures, np.array([len(pictures)]))
         found = tuple(float(score(network, patient).p_high[0]) for network in self.networks)
-        if not all(0.0 <= p_high <= 1.0 for p_high in found):
-            raise RunError(
-                "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
-                "the image; if other scans fail too, fit the model again."
-            )
-        return found
+        return _probabilities(found)
 
 
-def load_ensemble(seal: Seal, model: str, *, weights: Callable[[Path], Weights] | None = None) -> Ensemble:
+@dataclass(frozen=True, slots=True)
+class FrozenEnsemble:
+    """A frozen encoder, and the regression of each fold on its features.
+
+    ``view`` is what the pictures of the study show.
+    """
+
+    encoder: LoadedEncoder
+    view: View
+    heads: tuple[Head, ...] = field(repr=False)
+
+    def p_high_of_folds(self, pictures: npt.NDArray[np.float16]) -> tuple[float, ...]:
+        """Probability of high grade of one patient from each fold; arguments and errors as of :class:`Ensemble`."""
+        features = self.encoder.features(pictures, self.view)
+        return _probabilities(tuple(float(head.p_high(features[None])[0]) for head in self.heads))
+
+
+def _probabilities(found: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0.0 <= p_high <= 1.0 for p_high in found):
+        raise RunError(
+            "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
+            "the image; if other scans fail too, fit the model again."
+        )
+    return found
+
+
+def load_ensemble(
+    seal: Seal, model: str, *, weights: Callable[[Path], Weights] | None = None
+) -> Ensemble | FrozenEnsemble:
     """Read the networks of a model, and verify that they are those that were evaluated.
 
     Args:
@@ -64,8 +93,11 @@ def load_ensemble(seal: Seal, model: str, *, weights: Callable[[Path], Weights] 
 
     Raises:
         RunError: Where the model has not been fitted, or a file is missing, damaged, altered or of another version.
+        WeightsError: Where the file of a frozen encoder is missing or another one.
     """
     folds = seal.folds(model)
+    if folds and "encoder" in read_fold_card(folds[0], read=seal.read).settings:
+        return _load_frozen(folds, seal, weights)
     with ThreadPoolExecutor(_FOLDS_AT_ONCE) as executor:
         networks = tuple(executor.map(lambda fold: _load_fold(fold, seal, weights), folds))
     if not networks:
@@ -78,9 +110,27 @@ def load_ensemble(seal: Seal, model: str, *, weights: Callable[[Path], Weights] 
 
 def _load_fold(fold: FoldFolder, seal: Seal, weights: Callable[[Path], Weights] | None) -> Network:
     network, card = load_network(fold.fold_dir, read=seal.read, weights=weights)
+    _check_place(card, fold)
+    return network
+
+
+def _load_frozen(folds: Sequence[FoldFolder], seal: Seal, weights: Callable[[Path], Weights] | None) -> FrozenEnsemble:
+    loaded = [load_head(fold.fold_dir, read=seal.read, weights=weights) for fold in folds]
+    for (_, card), fold in zip(loaded, folds, strict=True):
+        _check_place(card, fold)
+    facts = loaded[0][1].settings["encoder"]
+    if any(card.settings["encoder"] != facts for _, card in loaded):
+        raise RunError(
+            f"The folds of {folds[0].model} were fitted with different encoders. Delete {folds[0].fold_dir.parent} and "
+            "run `nephrograde fit` and `nephrograde evaluate`."
+        )
+    file = find_by_digest(str(facts["sha256"]), str(facts["name"]), store_dir())
+    return FrozenEnsemble(load_encoder(file), View.of_dict(facts["view"]), tuple(head for head, _ in loaded))
+
+
+def _check_place(card: ModelCard, fold: FoldFolder) -> None:
     if (card.model, card.fold) != (fold.model, fold.number):
         raise RunError(
             f"{fold.card_path} is the card of fold {card.fold} of {card.model}. Delete {fold.fold_dir} and run "
             "`nephrograde fit` and `nephrograde evaluate`."
         )
-    return network

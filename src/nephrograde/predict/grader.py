@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.weights_file import Weights
-    from nephrograde.predict.ensemble import Ensemble
+    from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
     from nephrograde.run.seal import Seal
@@ -158,7 +158,7 @@ class Grader:
         )
 
     @cached_property
-    def _ensemble(self) -> Ensemble:
+    def _ensemble(self) -> Ensemble | FrozenEnsemble:
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
         return load_ensemble(self.seal, self.model, weights=self._weights.get)

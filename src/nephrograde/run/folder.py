@@ -148,6 +148,11 @@ class RunFolder:
         return self.volumes_dir / "inputs.json"
 
     @property
+    def encoded_dir(self) -> Path:
+        """The features that frozen encoders give of the prepared regions."""
+        return self.run_dir / "encoded"
+
+    @property
     def radiomics_dir(self) -> Path:
         """The radiomic features."""
         return self.run_dir / "radiomics"
@@ -363,6 +368,7 @@ class RunFolder:
             self.cohort_dir,
             self.readers_dir,
             self.volumes_dir,
+            self.encoded_dir,
             self.radiomics_dir,
             self.models_dir,
         )

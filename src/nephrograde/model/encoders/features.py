@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nephrograde.model.encoders.view import View
 
 Features: TypeAlias = Annotated[npt.NDArray[np.float32], "feature"]
-_SLICES_AT_ONCE = 8
-"""Slices in one pass, always exactly this many, so that features do not depend on how many a patient has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +44,10 @@ class LoadedEncoder:
         """
         given = self.encoder.input
         images = _fitted(_without_mask(pictures, view), given, view)
-        step = _SLICES_AT_ONCE if given.dimensions == 2 else 1
         total = np.zeros(given.features)
         with torch.inference_mode():
-            for start in range(0, len(images), step):
-                rows = images[start : start + step]
-                group = torch.zeros((step, *images.shape[1:]))
-                group[: len(rows)] = rows
-                total += self.network(group)[: len(rows)].double().sum(0).numpy()
+            for image in images:  # one at a time, so that its features do not depend on the others, to the last digit
+                total += self.network(image[None])[0].double().numpy()
         features = (total / len(images)).astype(np.float32)
         if not np.isfinite(features).all():
             raise RunError(f"The encoder {self.encoder.name} gives features that are not finite. Check the image.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -115,7 +116,7 @@ def _choose_penalty(features: FeatureTable, is_high: BoolVector, *, seed: int) -
 
 def _loss(p_high: FloatVector, is_high: BoolVector) -> float:
     of_truth = np.where(is_high, p_high, 1 - p_high)
-    return float(-np.log(np.maximum(of_truth, _CERTAIN)).sum())
+    return -math.fsum(np.log(np.maximum(of_truth, _CERTAIN)).tolist())
 
 
 def _fit(features: FeatureTable, is_high: BoolVector, penalties: tuple[float, ...] | list[float]) -> list[Head]:
