@@ -41,6 +41,26 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
+FROZEN_STUDY = """
+name = "frozen (synthetic)"
+synthetic = true
+[cohort]
+table = "cohort.csv"
+phases = ["cmp"]
+[split]
+folds = 2
+[[arm]]
+name = "frozen-1"
+supervision = "box"
+slices = 1
+network = "frozen:mine"
+[image]
+slice_px = 32
+slice_mm = 140.0
+[evaluate]
+bootstraps = 100
+"""
+"""A study whose only model is a regression on the features of a frozen encoder."""
 SLOW_FIXTURES = {"tiny_run_dir", "frozen_dir", "learning_dir", "measured", "planned", "printed"}
 
 
@@ -188,6 +208,51 @@ def tiny_run_dir(tiny_study_path, make_once):
         run_study(load_inputs(tiny_study_path), run_dir, command="nephrograde run study.toml")
 
     return make_once("run", write)
+
+
+@pytest.fixture(scope="session")
+def put_encoder():
+    """Put an EfficientNet-Lite0 with weights drawn from a seed into a store, under a name."""
+
+    def put(store_dir, *, seed, name="mine"):
+        import torch
+        from safetensors.torch import save_file
+
+        from nephrograde.model.encoders.adding import Facts, add_file
+        from nephrograde.model.encoders.efficientnet import EfficientNetLite0
+
+        store_dir.mkdir(exist_ok=True)
+        weights_path = store_dir / f"{seed}.safetensors"
+        torch.manual_seed(seed)
+        save_file(EfficientNetLite0().state_dict(), weights_path)
+        add_file(weights_path, store_dir, Facts(name, "MIT", ("nothing",), (), "drawn at random"))
+        weights_path.unlink()
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def frozen_dir(tiny_study_path, make_once, put_encoder):
+    """A finished run of a frozen encoder, in ``run``, and the store of its weights, in ``store``; only to be read."""
+
+    def write(folder):
+        from nephrograde.cohort.stage import open_cohort
+        from nephrograde.evaluation.stage import evaluate_models
+        from nephrograde.pipeline import fit_study, load_inputs, prepare_study
+        from nephrograde.run.writer import only_writer
+
+        put_encoder(folder / "store", seed=1)
+        study_path = tiny_study_path.parent / "frozen.toml"
+        study_path.write_text(FROZEN_STUDY, encoding="utf-8")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("NEPHROGRADE_WEIGHTS", str(folder / "store"))
+            study = load_inputs(study_path)
+            prepare_study(study, folder / "run")
+            fit_study(study, folder / "run")
+            with only_writer(folder / "run") as run:  # without the report, which takes longest
+                evaluate_models(study, *open_cohort(study, run), run)
+
+    return make_once("frozen", write)
 
 
 @pytest.fixture

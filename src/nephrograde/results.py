@@ -85,6 +85,11 @@ class FittedFold:
     history: tuple[Epoch, ...]
     card: Mapping[str, Any]
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether this is a regression on the features of a frozen encoder, and not a trained network."""
+        return "encoder" in (self.card.get("settings") or {})
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Results:

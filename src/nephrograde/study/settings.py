@@ -24,7 +24,9 @@ class CohortSettings(Section):
     ``columns`` maps standard names to the headings of tables that use their own:
     ``columns = { patient_id = "病案号", isup_grade = "核分级" }``. ``encoding`` is that of a text file,
     such as "cp1250"; without it, the encoding is detected. ``annotations`` is the table of labels of one reader, or a
-    folder with that of one reader; they replace the points, boxes, slices and masks of the table.
+    folder with that of one reader; they replace the points, boxes, slices and masks of the table. ``collections`` names
+    the public data sets that the patients come from, such as KiTS23, where the table does not come from ``nephrograde
+    cohort``: the report then says which pre-trained encoders may have seen them.
     """
 
     place = ("cohort",)
@@ -35,6 +37,7 @@ class CohortSettings(Section):
     columns: dict[str, str] = Field(default_factory=dict)
     encoding: str | None = None
     annotations: Path | None = None
+    collections: tuple[str, ...] = ()
 
     @field_validator("encoding")
     @classmethod

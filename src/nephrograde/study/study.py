@@ -67,10 +67,11 @@ class Study(Section):
     def sealed(self) -> dict[str, Any]:
         """Return what results depend on: every key that is not at its default, except those that only repeat the fits.
 
-        The minutes of an annotation and the number of workers are left out as well: no network depends on them. A key
-        that a later version adds, with its default, leaves it as it is.
+        The minutes of an annotation, the public collections of the cohort and the number of workers are left out as
+        well: no network depends on them. A key that a later version adds, with its default, leaves it as it is.
         """
         content = self.model_dump(mode="json", exclude_defaults=True)
+        content["cohort"].pop("collections", None)
         annotation = content.pop("annotation", {})
         if others := {key: value for key, value in annotation.items() if key != "minutes"}:
             content["annotation"] = others

@@ -8,26 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from nephrograde.cohort.stage import open_cohort
 from nephrograde.errors import FitError, InputError, RunError, WeightsError
-from nephrograde.evaluation.stage import evaluate_models
 from nephrograde.fit.encoded import Encoding, encode_regions, read_features
 from nephrograde.fit.folder import read_fold
 from nephrograde.fit.frozen import FrozenJob, fit_frozen
-from nephrograde.model.encoders.adding import Facts, add_file
-from nephrograde.model.encoders.efficientnet import EfficientNetLite0
 from nephrograde.model.encoders.known import Encoder
 from nephrograde.model.encoders.store import stored_files
 from nephrograde.model.encoders.view import View
-from nephrograde.pipeline import fit_study, load_inputs, prepare_study, run_study
+from nephrograde.pipeline import fit_study, load_inputs, run_study
 from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.progress import silent
-from nephrograde.run.writer import only_writer
 from nephrograde.study import Arm
 from nephrograde.vocabulary import Supervision
 
@@ -38,52 +32,6 @@ if TYPE_CHECKING:
     from nephrograde.study import Study
 
 MODEL = "frozen-1-cmp"
-STUDY = """
-name = "frozen (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "frozen-1"
-supervision = "box"
-slices = 1
-network = "frozen:mine"
-[image]
-slice_px = 32
-slice_mm = 140.0
-[evaluate]
-bootstraps = 100
-"""
-
-
-def put_into(folder: Path, *, seed: int, name: str = "mine") -> None:
-    torch.manual_seed(seed)
-    weights_path = folder / f"{seed}.safetensors"
-    folder.mkdir(exist_ok=True)
-    save_file(EfficientNetLite0().state_dict(), weights_path)
-    add_file(weights_path, folder, Facts(name, "MIT", ("nothing",), (), "drawn at random"))
-
-
-@pytest.fixture(scope="session")
-def frozen_dir(tiny_study_path: Path, make_once: Callable[..., Path]) -> Path:
-    """A finished run of a frozen encoder, in ``run``, and the store of its weights, in ``store``; only to be read."""
-
-    def write(folder: Path) -> None:
-        put_into(folder / "store", seed=1)
-        study_path = tiny_study_path.parent / "frozen.toml"
-        study_path.write_text(STUDY, encoding="utf-8")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NEPHROGRADE_WEIGHTS", str(folder / "store"))
-            study = load_inputs(study_path)
-            prepare_study(study, folder / "run")
-            fit_study(study, folder / "run")
-            with only_writer(folder / "run") as run:  # without the report, which takes longest
-                evaluate_models(study, *open_cohort(study, run), run)
-
-    return make_once("frozen", write)
 
 
 @pytest.fixture
@@ -143,9 +91,9 @@ def test_nothing_is_fitted_or_encoded_again(frozen_dir: Path, study: Study, tmp_
 
 
 def test_another_encoder_of_the_name_is_another_fit(
-    frozen_dir: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    frozen_dir: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put_encoder: Callable[..., None]
 ) -> None:
-    put_into(tmp_path / "store", seed=2)
+    put_encoder(tmp_path / "store", seed=2)
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(tmp_path / "store"))
     with pytest.raises(WeightsError, match="was fitted with the encoder mine"):
         load_grader(frozen_dir / "run", MODEL)._ensemble  # noqa: B018
@@ -155,11 +103,11 @@ def test_another_encoder_of_the_name_is_another_fit(
 
 @pytest.mark.parametrize("damage", ["absent", "altered"])
 def test_what_is_wrong_with_an_encoder_is_said_before_a_scan_is_read(
-    damage: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: str, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put_encoder: Callable[..., None]
 ) -> None:
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(tmp_path / "store"))
     if damage == "altered":
-        put_into(tmp_path / "store", seed=3)
+        put_encoder(tmp_path / "store", seed=3)
         [kept] = stored_files(tmp_path / "store")
         kept.paths[0].write_bytes(kept.paths[0].read_bytes()[:1000])
     with pytest.raises(WeightsError, match="No encoder is called mine" if damage == "absent" else "is not whole"):
@@ -205,7 +153,7 @@ def encoding(tmp_path: Path) -> Encoding:
 
 def job(encoding: Encoding, learn: range, **changed: Any) -> FrozenJob:
     patients = list(encoding.regions)
-    given = {
+    given: dict[str, Any] = {
         "model": "frozen-cmp",
         "fold": 0,
         "repeat": "",
@@ -247,8 +195,10 @@ def test_features_that_are_damaged_are_named(encoding: Encoding, content: np.nda
         read_features(encoding, ["P1"])
 
 
-def test_a_region_that_is_missing_is_named(encoding: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_into(tmp_path / "store", seed=4, name="spy")
+def test_a_region_that_is_missing_is_named(
+    encoding: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put_encoder: Callable[..., None]
+) -> None:
+    put_encoder(tmp_path / "store", seed=4, name="spy")
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(tmp_path / "store"))
     encoding.path("P1").unlink()
     encoding.regions["P1"].unlink()

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.minutes import MinutesSource
+from nephrograde.model.encoders.known import ENCODERS
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
@@ -39,6 +40,15 @@ def known_entries() -> Mapping[str, str]:
     text = (resources.files("nephrograde.report") / "citations" / "all.bib").read_text(encoding="utf-8")
     entries = re.split(r"\n(?=@)", text.strip())
     return {entry[entry.index("{") + 1 : entry.index(",")]: entry.strip() for entry in entries}
+
+
+_ENCODERS = {
+    ENCODERS["efficientnet-lite0"].sha256: {"tan2019"},
+    ENCODERS["astra"].sha256: {"wang2026", "blankemeier2024"},
+    ENCODERS["resnet18-imagenet"].sha256: {"he2016"},
+    ENCODERS["resnet18-imagenet-2016"].sha256: {"he2016"},
+}
+"""What to cite of the encoders that are known by the SHA-256 of their files."""
 
 
 def cited_keys(run: Results) -> list[str]:
@@ -80,7 +90,10 @@ def _with_version(entry: str, version: str) -> str:
 
 
 def _models(run: Results) -> set[str]:
-    used = {"he2016", "loshchilov2019"} if run.fits else set()
+    used = {"he2016", "loshchilov2019"} if any(not one.is_frozen for one in run.fits) else set()
+    for one in run.fits:
+        if one.is_frozen:
+            used |= _ENCODERS.get(str(one.card["settings"]["encoder"]["sha256"]), set())
     if any(one.card.get("pooling") == "attention" for one in run.fits):
         used.add("ilse2018")
     if any(row.prior_shift for row in run.scales):

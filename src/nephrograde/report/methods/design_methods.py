@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
+from nephrograde.report.tables.pretraining import encoder_sentences
 from nephrograde.report.tables.wording import level_words, slices_words
-from nephrograde.report.text.arms import by_arm
+from nephrograde.report.text.arms import by_arm, trained_arms
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
@@ -230,11 +231,28 @@ def split_method(run: Results) -> str:
 
 
 def networks(run: Results) -> str:
-    """The networks that were fitted."""
+    """The networks that were fitted, and the encoders that were used as they are."""
     if run.study is None:
         return ""
+    return as_text([_trained_networks(run.study), _frozen_encoders(run)])
+
+
+def _frozen_encoders(run: Results) -> str:
+    frozen = [arm.name for arm in run.study.arm if arm.encoder is not None] if run.study is not None else []
+    if not frozen:
+        return ""
+    first = t(
+        "For {arms}, a pre-trained encoder was used as it is: its features of the images, averaged over slices and "
+        "positions, were standardised among the learning patients of each fold, and a logistic regression with an L2 "
+        "penalty was fitted to them; the penalty was chosen by cross-validation among the learning patients.",
+        arms=listed(frozen),
+    )
+    return as_text([first, *encoder_sentences(run)])
+
+
+def _trained_networks(study: Study) -> str:
     kinds: dict[str, list[str]] = {}
-    for arm in run.study.arm:
+    for arm in trained_arms(study):
         if arm.neighbours:
             kind = t("2D ResNet-18 on slices with their neighbours as channels")
         elif arm.slices:
@@ -244,6 +262,8 @@ def networks(run: Results) -> str:
         else:
             kind = t("3D ResNet-18 on the image")
         kinds.setdefault(kind, []).append(arm.name)
+    if not kinds:
+        return ""
     shown = [t("{kind} ({arms})", kind=kind, arms=listed(arms)) for kind, arms in kinds.items()]
     return t(
         "A separate network with a single logit was fitted for each arm, phase and fold: {kinds}.",
@@ -256,7 +276,7 @@ def initial_weights(run: Results) -> str:
     if run.study is None:
         return ""
     sources: dict[str, list[str]] = {}
-    for arm in run.study.arm:
+    for arm in trained_arms(run.study):
         fit = run.study.fit_of(arm)
         given = fit.weights_2d if arm.slices else fit.weights_3d
         text = (
@@ -266,7 +286,7 @@ def initial_weights(run: Results) -> str:
         )
         sources.setdefault(text, []).append(arm.name)
     shown = [t("{source} for {arms}", source=source, arms=listed(arms)) for source, arms in sources.items()]
-    return t("Training started from {sources}.", sources=in_turn(shown))
+    return t("Training started from {sources}.", sources=in_turn(shown)) if shown else ""
 
 
 def learning(run: Results) -> str:
@@ -307,7 +327,7 @@ def _stopping(fit: FitSettings) -> str:
 
 def augmentation(run: Results) -> str:
     """How images were augmented during training."""
-    if run.study is None:
+    if run.study is None or not trained_arms(run.study):
         return ""
     given = run.study.augment
     kinds = [t("mirrored")] if given.flip else []
@@ -346,7 +366,7 @@ def ensemble(run: Results) -> str:
         "patient; a test patient was scored by all {folds} fold networks of a model, whose log odds were averaged.",
         folds=run.study.split.folds,
     )
-    several = [arm for arm in run.study.arm if arm.is_pooled]
+    several = [arm for arm in trained_arms(run.study) if arm.is_pooled]
     return as_text([first, by_arm(run.study, _pooling, several)])
 
 

@@ -15,6 +15,7 @@ from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.tables.increment import increment_table
+from nephrograde.report.text.arms import trained_arms
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
@@ -90,7 +91,7 @@ def _one_phase(run: Results) -> str:
 
 def _own_start(run: Results) -> str:
     """Said only if no arm starts from a file, whose origin a run does not know."""
-    if run.study is None:
+    if run.study is None or any(arm.encoder for arm in run.study.arm):
         return ""
     settings = [(arm, run.study.fit_of(arm)) for arm in run.study.arm]
     if any(fit.weights_2d if arm.slices else fit.weights_3d for arm, fit in settings):
@@ -102,7 +103,7 @@ def _recalibration(run: Results) -> str:
     """Said if no batches were balanced, so that there was nothing to correct, or if every network was corrected."""
     if run.study is None:
         return ""
-    if not any(run.study.fit_of(arm).balanced for arm in run.study.arm):
+    if not any(run.study.fit_of(arm).balanced for arm in trained_arms(run.study)):
         return design.class_balance(run)
     fitted = {fit.model for fit in run.fits}
     if not fitted or any(run.scale(model) is None for model in fitted):

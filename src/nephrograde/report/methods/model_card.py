@@ -17,6 +17,7 @@ from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph, scale_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
+from nephrograde.report.tables.pretraining import pretraining_warnings
 from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.baselines import baseline_sentence
 from nephrograde.report.text.language import spoken, t
@@ -244,6 +245,7 @@ def _ethics(own: Results) -> list[str]:
 
 def _caveats(own: Results) -> list[str]:
     return [
+        *pretraining_warnings(own),
         design.exclusions(own),
         t("The intervals reflect chance variation, not how the model performs in another hospital."),
         t("How the model performs with other scanners, protocols and readers has to be tested separately."),
@@ -255,7 +257,8 @@ def _provenance(own: Results, model: str) -> list[str]:
     for fit in own.fits:
         weights_path = own.folder.fold(model, fit.fold).weights_path
         digest = (own.seal.digest(weights_path) if own.seal else "") or NOTHING
-        kept, precision = fit.card.get("best_epoch", NOTHING), fit.card.get("precision", NOTHING)
+        kept = NOTHING if fit.is_frozen else fit.card.get("best_epoch", NOTHING)
+        precision = fit.card.get("precision", NOTHING)
         rows.append((str(fit.fold), digest, str(kept), str(precision)))
     headings = (t("Fold"), t("SHA-256 of the weights"), t("Epoch kept"), t("Precision"))
     return [_table(headings, rows) if rows else "", paragraph.software(own), paragraph.seeds(own)]

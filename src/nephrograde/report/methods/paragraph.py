@@ -90,9 +90,10 @@ def software(run: Results) -> str:
 def took_part(package: str, run: Results) -> bool:
     """Whether a package affected the numbers of the run; the lock file lists all that were installed."""
     if package in {"torch", "lightning-fabric", "monai"}:
-        return bool(run.fits)
+        return any(package == "torch" or not fit.is_frozen for fit in run.fits)
     if package == "scikit-learn":
-        return run.study is not None and any(model.is_baseline for model in run.models)
+        is_used = any(model.is_baseline for model in run.models) or any(fit.is_frozen for fit in run.fits)
+        return run.study is not None and is_used
     if package == "mirp":
         return run.study is not None and "radiomics" in run.scores.models
     if package == "SimpleITK":

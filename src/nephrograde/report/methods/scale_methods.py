@@ -53,7 +53,10 @@ def common_scale(run: Results) -> str:
 
 def _balanced(run: Results) -> set[str]:
     """The models whose batches were balanced."""
-    return {model.id for model in run.study.models() if run.study.fit_of(model.arm).balanced} if run.study else set()
+    if run.study is None:
+        return set()
+    models = run.study.models()
+    return {one.id for one in models if one.arm.encoder is None and run.study.fit_of(one.arm).balanced}
 
 
 def _scales(run: Results) -> list[ModelScale]:

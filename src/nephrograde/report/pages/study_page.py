@@ -50,6 +50,7 @@ from nephrograde.report.tables.paper import (
     warning_counts,
 )
 from nephrograde.report.tables.patients import cohort_table
+from nephrograde.report.tables.pretraining import pretraining_warnings
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.reader_agreement import agreement_rows
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
@@ -163,6 +164,7 @@ def _head(run: Results) -> dict[str, Any]:
         "created": _moment(run.lock.get("created")),
         "answer": answer_sentences(run),
         "caution": caution_sentence(run),
+        "pretraining": pretraining_warnings(run),
         "summary": summary(run),
         "of_table": [finding for finding in run.findings if finding.is_of_table],
         "absent": _absent_words(run),

@@ -353,14 +353,15 @@ def fit_table(run: Results) -> list[FitRow]:
     rows = []
     for model in _fitted(run):
         fits = [fit for fit in run.fits if fit.model == model.name]
-        best = [int(fit.card["best_epoch"]) for fit in fits if fit.card.get("best_epoch") is not None]
+        trained = [fit for fit in fits if not fit.is_frozen]
+        best = [int(fit.card["best_epoch"]) for fit in trained if fit.card.get("best_epoch") is not None]
         seconds = [float(fit.card["seconds"]) for fit in fits if fit.card.get("seconds") is not None]
         rows.append(
             FitRow(
                 model.name,
                 len(fits),
                 _spread(best),
-                _spread([len(fit.history) for fit in fits]),
+                _spread([len(fit.history) for fit in trained]),
                 _different(fit.card.get("precision") for fit in fits),
                 _different(fit.card.get("device") for fit in fits),
                 duration(sum(seconds)) if seconds else "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.tables.primary import primary_sentence
-from nephrograde.report.text.arms import arms_by_text, by_arm
+from nephrograde.report.text.arms import arms_by_text, by_arm, trained_arms
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
@@ -216,6 +216,8 @@ def what_was_run(run: Results) -> list[tuple[str, str]]:
 def _arm_words(arm: Arm, study: Study) -> str:
     given = t("{given} (level “{level}”)", given=given_words(arm.supervision), level=arm.supervision)
     image = study.image
+    if arm.encoder is not None:
+        return _frozen_words(arm, study, given)
     if arm.slices:
         return t(
             "weak: 2D ResNet-18 on {slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} "
@@ -234,6 +236,29 @@ def _arm_words(arm: Arm, study: Study) -> str:
         channels=t("image and mask") if has_mask else t("the image"),
         box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
         voxels="×".join(str(count) for count in image.box_voxels),
+        given=given,
+    )
+
+
+def _frozen_words(arm: Arm, study: Study, given: str) -> str:
+    image = study.image
+    if arm.slices:
+        shown = t(
+            "{slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} pixels",
+            slices=slices_words(arm),
+            slice_mm=f"{study.width_mm(arm):g}",
+            slice_px=image.slice_px,
+        )
+    else:
+        shown = t(
+            "the image in a box of {box_mm} mm at {voxels} voxels",
+            box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
+            voxels="×".join(str(count) for count in image.box_voxels),
+        )
+    return t(
+        "frozen encoder {encoder} on {shown}; penalised logistic regression on its features. Annotation: {given}.",
+        encoder=arm.encoder,
+        shown=shown,
         given=given,
     )
 
@@ -276,10 +301,13 @@ def _window_words(study: Study) -> str:
 
 
 def _learning_words(study: Study) -> str:
-    several = [arm for arm in study.arm if arm.is_pooled]
-    from_file = [arm.name for arm in study.arm if _weights(arm, study) is not None]
+    trained = trained_arms(study)
+    if not trained:
+        return t("Only the penalty of the logistic regressions, chosen inside the fold.")
+    several = [arm for arm in trained if arm.is_pooled]
+    from_file = [arm.name for arm in trained if _weights(arm, study) is not None]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
-    if 0 < len(from_file) < len(study.arm):
+    if 0 < len(from_file) < len(trained):
         start = t("from file for {arms}, otherwise random", arms=listed(from_file))
     else:
         start = t("from file") if from_file else t("random")

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, FitSettings, Study
 
 
+def trained_arms(study: Study) -> list[Arm]:
+    """Return the arms that train a network, rather than use a frozen encoder.
+
+    Args:
+        study: The study.
+    """
+    return [arm for arm in study.arm if arm.encoder is None]
+
+
 def arms_by_text(
     study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm] | None = None
 ) -> dict[str, list[str]]:
@@ -21,13 +30,13 @@ def arms_by_text(
     Args:
         study: The study; an arm's own keys replace those of ``[fit]``.
         tell: Describes the settings of an arm.
-        arms: The arms to describe; all if None.
+        arms: The arms to describe; all that train a network if None.
 
     Returns:
         The names of the arms by their description, in the order of the study.
     """
     told: dict[str, list[str]] = {}
-    for arm in study.arm if arms is None else arms:
+    for arm in trained_arms(study) if arms is None else arms:
         told.setdefault(tell(study.fit_of(arm)), []).append(arm.name)
     return told
 
@@ -38,7 +47,7 @@ def by_arm(study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm]
     Args:
         study: The study.
         tell: Describes the settings of an arm in a full sentence.
-        arms: The arms to describe; all if None.
+        arms: The arms to describe; all that train a network if None.
 
     Returns:
         The sentences; empty if there are no arms.

@@ -254,7 +254,7 @@ def _silences(study: Study) -> list[Deviation]:
             ),
             t("Fixed in mm, so that tumour size is preserved."),
         ),
-        Deviation(t("Learning"), silent, by_arm(study, _learning), t("Common settings for a ResNet-18.")),
+        *_learning_rows(study, silent),
         Deviation(
             t("Threshold"),
             silent,
@@ -269,6 +269,11 @@ def _windows(study: Study) -> str:
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return t("; ").join(f"{phase} {text}" for phase, text in texts.items())
+
+
+def _learning_rows(study: Study, silent: str) -> list[Deviation]:
+    words = by_arm(study, _learning)
+    return [Deviation(t("Learning"), silent, words, t("Common settings for a ResNet-18."))] if words else []
 
 
 def _learning(fit: FitSettings) -> str:
