@@ -115,8 +115,9 @@ def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> 
             0 to 1, a value that is not finite, or different lengths.
 
     Source:
-        Platt 1999 (targets moved inwards, so that the curve is finite where the grades are separated); Zadrozny & Elkan
-        2002, KDD 8:694; Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1 and 2.
+        Platt 1999, as in Lin 2007, Mach Learn 68:267 (targets moved inwards, so that the curve is finite where the
+        grades are separated); Zadrozny & Elkan 2002, KDD 8:694; Vovk, Petej & Fedorova 2015, NIPS 28:892, algorithms 1
+        and 2.
 
     >>> p_high, is_high = np.linspace(0.05, 0.95, 19), np.arange(19) >= 6
     >>> learn_map(p_high, is_high, "isotonic").apply(np.array([0.1, 0.9])).tolist()

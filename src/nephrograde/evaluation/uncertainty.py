@@ -103,6 +103,19 @@ class Uncertainty:
     referrals: tuple[ReferralRow, ...] = ()
     patients: tuple[CalibratedScore, ...] = ()
 
+    def of(self, model: str) -> Uncertainty:
+        """Select the rows of one model.
+
+        Args:
+            model: The model id.
+        """
+        return Uncertainty(
+            tuple(row for row in self.recalibrations if row.model == model),
+            tuple(row for row in self.cutoffs if row.model == model),
+            tuple(row for row in self.referrals if row.model == model),
+            tuple(row for row in self.patients if row.model == model),
+        )
+
 
 def estimate_uncertainty(
     scores: Scores, thresholds: Mapping[str, Threshold], settings: EvaluateSettings

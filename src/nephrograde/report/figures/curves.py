@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nephrograde.report.figures.referral import draw_referral
 from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
 from nephrograde.report.figures.svg import INK, RULE, finish, house_style, name_lines, new_figure, printable, y_label
 from nephrograde.report.tables.answer import few_patients
@@ -69,7 +70,7 @@ class Panel:
 
 
 def draw_evidence_figures(run: Results) -> dict[str, Drawing]:
-    """Draw calibration, decision and learning curves, by name: ``calibration``, ``benefit``, ``patients``.
+    """Draw the figures of the evidence, by name: ``calibration``, ``benefit``, ``patients``, ``referral``.
 
     Args:
         run: The results of a run; figures without data are left out.
@@ -297,5 +298,6 @@ EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {
     "calibration": draw_calibration,
     "benefit": draw_benefit,
     "patients": draw_patients,
+    "referral": draw_referral,
 }
 """The figures by name, in the order of the report; None if the run has no data for one."""

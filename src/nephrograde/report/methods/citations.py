@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.model.encoders.known import ENCODERS
+from nephrograde.evaluation.recalibration import Way
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
@@ -131,8 +132,22 @@ def _statistics(run: Results) -> set[str]:
         "vancalster2019": bool(found.keys() & set(CALIBRATION)),
         "vickers2006": bool(run.net_benefit),
         "wolpert1992": bool(run.increments),
+        **_uncertainty(run),
     }
     return {key for key, is_used in uses.items() if is_used}
+
+
+def _uncertainty(run: Results) -> dict[str, bool]:
+    found = run.uncertainty
+    ways = {row.way for row in found.recalibrations if row.reason is None}
+    has_sets = any(row.reason is None for row in found.cutoffs)
+    return {
+        "lin2007": Way.PLATT in ways,
+        "zadrozny2002": Way.ISOTONIC in ways,
+        "vovk2015": Way.VENN_ABERS in ways,
+        "vovk2005": has_sets,
+        "clopper1934": has_sets,
+    }
 
 
 def _times(run: Results) -> dict[str, bool]:

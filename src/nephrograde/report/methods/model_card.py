@@ -14,7 +14,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph, scale_methods
+from nephrograde.report.methods import paragraph, scale_methods, uncertainty_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.pretraining import pretraining_warnings
@@ -82,7 +82,7 @@ def card_text(run: Results, model: str) -> str:
         (t("Model details"), _details(own, model)),
         (t("Intended use"), _intended_use(own)),
         (t("Factors"), _factors(own, model)),
-        (t("Metrics"), [statistics.measures(own), statistics.thresholds(own), statistics.calibration(own)]),
+        (t("Metrics"), _metrics(own)),
         (t("Evaluation data"), _evaluation_data(own)),
         (t("Training data"), _training_data(own)),
         (t("Quantitative analyses"), _analyses(own, model)),
@@ -129,6 +129,7 @@ def _narrowed(run: Results, model: str) -> Results:
         study=study,
         fits=tuple(fit for fit in run.fits if fit.model == model),
         estimates=tuple(row for row in run.estimates if row[0] == model),
+        uncertainty=run.uncertainty.of(model),
     )
 
 
@@ -165,6 +166,16 @@ def _intended_use(own: Results) -> list[str]:
     if own.study is not None:
         lines += [design.phases(own), annotation(own)]
     return [*lines, t("Not intended for any decision about a patient, nor for images other than those described here.")]
+
+
+def _metrics(own: Results) -> list[str]:
+    return [
+        statistics.measures(own),
+        statistics.thresholds(own),
+        statistics.calibration(own),
+        uncertainty_methods.recalibration(own),
+        uncertainty_methods.prediction_sets(own),
+    ]
 
 
 def _factors(own: Results, model: str) -> list[str]:
@@ -216,6 +227,8 @@ def _analyses(own: Results, model: str) -> list[str]:
         if rows:
             headings = (t("Measure"), t("Value"), t("{percent}% interval", percent=own.confidence_percent), "n")
             blocks += [f"**{names[split]}**", _table(headings, rows)]
+    if sets := uncertainty_methods.set_facts(own, model):
+        blocks += [f"**{t('Prediction sets')}**", *sets]
     groups = [
         (row.column, row.group, decimal(row.auc), _interval(row.low, row.high), f"{row.n} ({row.n_high})")
         for row in _subgroups(own, model)

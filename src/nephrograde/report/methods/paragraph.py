@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import reader_methods, scale_methods
+from nephrograde.report.methods import reader_methods, scale_methods, uncertainty_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -58,6 +58,8 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         statistics.thresholds,
         statistics.measures,
         statistics.calibration,
+        uncertainty_methods.recalibration,
+        uncertainty_methods.prediction_sets,
         statistics.net_benefit,
         statistics.comparisons,
         statistics.equivalence,

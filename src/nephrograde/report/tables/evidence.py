@@ -22,6 +22,7 @@ from nephrograde.report.tables.pairs import (
 )
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.tables.repeats import repeat_sections
+from nephrograde.report.tables.uncertainty import uncertainty_section
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed, p_value
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from nephrograde.report.tables.increment import IncrementTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
     from nephrograde.report.tables.repeats import RepeatSections
+    from nephrograde.report.tables.uncertainty import UncertaintySection
     from nephrograde.results import Model, Results
 
 
@@ -122,6 +124,7 @@ class EvidenceSections:
     lesions: tuple[ModelRow, ...]
     subgroups: Subgroups | None
     repeats: RepeatSections
+    uncertainty: UncertaintySection | None
     ledger: Ledger
 
 
@@ -145,6 +148,7 @@ def evidence_sections(run: Results) -> EvidenceSections:
         lesions=_model_rows(run, ("auc", "auc_lesions")),
         subgroups=_subgroups(run),
         repeats=repeat_sections(run),
+        uncertainty=uncertainty_section(run),
         ledger=_ledger(run),
     )
 
