@@ -55,23 +55,36 @@ COUNTS = {
 def referral_rows(model: str, counts: dict[str, tuple[int, int]] = COUNTS) -> tuple[ReferralRow, ...]:
     return tuple(
         ReferralRow(
-            model, "test", kind, measure, part / whole if whole else NAN, *((0.01, 0.99) if whole else (NAN, NAN)), part if whole else None,
-            whole or None, 90, 42, NAN, NAN, 0.1, "exact", 0.95, None if whole else Reason.NONE_CALLED_HIGH,
+            model,
+            "test",
+            kind,
+            measure,
+            value=part / whole if whole else NAN,
+            low=0.01 if whole else NAN,
+            high=0.99 if whole else NAN,
+            part=part if whole else None,
+            whole=whole or None,
+            n=90,
+            n_high=42,
+            expected_low=NAN,
+            expected_high=NAN,
+            error=0.1,
+            method="exact",
+            confidence=0.95,
+            reason=None if whole else Reason.NONE_CALLED_HIGH,
         )
         for kind in SetKind
         for measure, (part, whole) in counts.items()
-    )  # fmt: skip
+    )
 
 
 def recalibration_rows(model: str, reason: Reason | None = None) -> tuple[RecalibrationRow, ...]:
     value = NAN if reason else 0.12
     return tuple(
-        RecalibrationRow(
-            model, "test", way, measure, 0.2, 0.1, 0.3, *(value,) * 6, 90, 42, "", 0.95, reason
-        )
+        RecalibrationRow(model, "test", way, measure, 0.2, 0.1, 0.3, *(value,) * 6, 90, 42, "", 0.95, reason)
         for way in Way
         for measure in ("brier", "calibration_intercept", "calibration_slope", "ece")
-    )  # fmt: skip
+    )
 
 
 def cutoffs(model: str) -> tuple[ConformalRow, ...]:
