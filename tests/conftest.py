@@ -61,7 +61,16 @@ slice_mm = 140.0
 bootstraps = 100
 """
 """A study whose only model is a regression on the features of a frozen encoder."""
-SLOW_FIXTURES = {"tiny_run_dir", "frozen_dir", "learning_dir", "measured", "planned", "printed"}
+SLOW_FIXTURES = {
+    "english_page",
+    "frozen_dir",
+    "further_pages",
+    "learning_dir",
+    "measured",
+    "planned",
+    "printed",
+    "tiny_run_dir",
+}
 
 
 def end_without(name, reason):

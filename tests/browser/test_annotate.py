@@ -240,6 +240,7 @@ def test_another_language_changes_every_word(serving, open_page):
     assert page.locator("#saved").text_content() == "Saved"
 
 
+@pytest.mark.slow
 def test_five_hundred_patients(serving, open_page, cohort_path):
     more = [f"Q{n:03d},Q{n}/np.nii,Q{n}/up.nii" for n in range(497)]
     cohort_path.write_text("\n".join([cohort_path.read_text(encoding="utf-8"), *more]), encoding="utf-8")

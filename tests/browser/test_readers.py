@@ -36,6 +36,7 @@ def say(session, kind, value, *, phase="np", number=0):
     session.save(number, given)
 
 
+@pytest.mark.slow
 def test_disagreement_is_decided_on_the_page(serving_reader, open_page):
     (chen, _), (li, _) = serving_reader("chen"), serving_reader("li")
     say(chen, "point", "20,0,-250 mm")
@@ -56,6 +57,7 @@ def test_disagreement_is_decided_on_the_page(serving_reader, open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == 420
 
 
+@pytest.mark.slow
 def test_reader_sees_the_other_when_both_are_done(serving_reader, open_page):
     (chen, _), (_, address) = serving_reader("chen"), serving_reader("li")
     say(chen, "point", "20,0,-250 mm")

@@ -139,6 +139,7 @@ WORDS = """() => [document.title, document.body.innerText, ...[...document.query
   .map((element) => `${element.getAttribute("aria-label")} ${element.title}`)]"""
 
 
+@pytest.mark.slow
 def test_phone_and_another_language(open_series):
     page = open_series(width=420)
     english = page.evaluate(WORDS)

@@ -90,6 +90,7 @@ def test_views_have_the_proportions_of_the_patient_and_lead_to_a_place(tilted, o
     assert np.abs(np.array(point) - in_mm((29.5, 15 + 15 / 4 - 0.5, 6))).max() < 1.0
 
 
+@pytest.mark.slow
 def test_views_follow_the_keys_and_the_active_phase_and_are_remembered(tilted, open_page):
     address, _ = tilted
     page = open_page(address)

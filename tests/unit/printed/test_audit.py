@@ -225,6 +225,7 @@ def test_every_table_is_found_from_what_it_prints(counted, rounding, decimals, w
     assert_found(Confusion(*counted), rounding, decimals, wanted, as_percent)
 
 
+@pytest.mark.slow
 @given(
     st.tuples(many, many, many, many).filter(any),
     st.sampled_from(sorted(BY_DECIMAL)),

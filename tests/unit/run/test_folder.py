@@ -63,6 +63,7 @@ def test_the_search_finds_paths_and_not_words(source, is_found):
     assert bool(typed_by_hand(source)) is is_found
 
 
+@pytest.mark.slow
 def test_no_room_types_a_path_of_a_run_by_hand():
     found = {}
     for path in sorted(SOURCE_DIR.rglob("*.py")):

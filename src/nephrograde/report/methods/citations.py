@@ -12,8 +12,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.minutes import MinutesSource
-from nephrograde.model.encoders.known import ENCODERS
 from nephrograde.evaluation.recalibration import Way
+from nephrograde.model.encoders.known import ENCODERS
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed

@@ -67,6 +67,7 @@ def pages(further_pages: dict[str, str]) -> dict[str, str]:
     return {"report.html": further_pages["en"], "report.zh.html": further_pages["zh"]}
 
 
+@pytest.mark.slow
 def test_no_english_sentence_is_left(pages: dict[str, str]) -> None:
     page = Page(pages["report.zh.html"])
     assert page.language == "zh-Hans"

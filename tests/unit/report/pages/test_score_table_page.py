@@ -91,6 +91,7 @@ def test_a_model_that_was_chosen_is_called_a_model(out_of_fold: Results) -> None
             assert not re.search("network|images|网络|影像", gain.sentence)
 
 
+@pytest.mark.slow
 def test_a_note_of_all_models_is_one_line_in_every_table(out_of_fold: Results) -> None:
     assert body(out_of_fold, "en").count("pooled, because folds are not known") <= 3
     assert "theirs: pooled" not in body(out_of_fold, "en")

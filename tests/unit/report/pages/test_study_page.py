@@ -209,6 +209,7 @@ def test_figures_are_files_of_their_own_with_text_as_text(whole_run: Path, html:
     assert "sans-serif" in html
 
 
+@pytest.mark.slow
 def test_same_folder_gives_same_bytes(whole_run: Path, html: str) -> None:
     before = {path.name: path.read_bytes() for path in (whole_run / "report" / "figures").iterdir()}
     assert write_report(whole_run).read_text(encoding="utf-8") == html
@@ -348,6 +349,7 @@ def other_page(
     return Page(write_report(run_dir).read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_without_images_the_study_is_still_described(other_page: Page) -> None:
     there = [name for name in other_page.values("id") if name in SECTIONS]
     assert "findings" not in there
@@ -361,6 +363,7 @@ def test_study_without_the_papers_phase_has_nothing_beside_it(other_page: Page) 
     assert "This study predicts another outcome." in other_page.text
 
 
+@pytest.mark.slow
 def test_numbers_of_the_paper_are_printed_only_in_a_study_that_says_it_repeats_it(real_html: str) -> None:
     found = Page(real_html)
     assert "paper" not in found.values("id")

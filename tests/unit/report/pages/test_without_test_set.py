@@ -47,6 +47,7 @@ def english_page(run_dir: Path) -> str:
     return write_report(run_dir).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_says_it_on_its_first_line_and_at_every_table(
     run_dir: Path, english_page: str, language: Language

@@ -168,6 +168,7 @@ class TestFigures:
 
 
 class TestPage:
+    @pytest.mark.slow
     @pytest.mark.parametrize("language", ["en", "zh"])
     def test_the_ladder_leads_the_page(self, run_dir: Path, language: Language) -> None:
         page = write_report(run_dir, language).read_text(encoding="utf-8")

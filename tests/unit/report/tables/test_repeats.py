@@ -144,6 +144,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
         read_table(RepeatedAuc, run.repeats_path)
 
 
+@pytest.mark.slow
 def test_one_share_makes_a_curve_without_a_law(
     make_run: Callable[..., Path], make_study: Callable[..., ng.Study], tmp_path: Path
 ) -> None:

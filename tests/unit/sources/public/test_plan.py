@@ -50,6 +50,7 @@ def test_the_index_has_what_the_study_counts_on():
     assert counts == {"c4kc-kits": (210, 411), "tcga-kirc": (237, 1736), "cptac-ccrcc": (64, 612)}
 
 
+@pytest.mark.slow
 def test_c4kc_kits_has_three_phases_by_its_own_words(plans):
     plan = plans["c4kc-kits"]
     assert images(plan) == {"up": 108, "cmp": 210, "np": 93}
