@@ -182,10 +182,10 @@ def encode_planned(
     encodings = {one.model: one.encoding for one in planned if one.encoding is not None}
     encode_regions(encodings.values(), run, progress=progress)
     every = (
-        plan_encoding(arm, phase, study, regions=_regions_of(arm, phase, prepared, run), run=run)
-        for _, arm, phase in study.models()
+        plan_encoding(one.arm, one.phase, study, regions=_regions_of(one.arm, one.phase, prepared, run), run=run)
+        for one in study.models()
     )
-    remove_unused(run, (one for one in every if one is not None))
+    remove_unused(run, (encoding for encoding in every if encoding is not None))
 
 
 def _regions_of(arm: Arm, phase: str, prepared: Prepared, run: RunFolder) -> dict[str, Path]:

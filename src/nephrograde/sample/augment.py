@@ -148,7 +148,7 @@ def _moved(parameters: AugmentParameters, images: torch.Tensor) -> tuple[Augment
     if images.device.type != "cpu" and tables:
         flat = torch.cat([values.flatten() for values in tables.values()])
         flat = (flat.pin_memory() if images.device.type == "cuda" else flat).to(images.device, non_blocking=True)
-        parts = flat.split([values.numel() for values in tables.values()])
+        parts = torch.split(flat, [values.numel() for values in tables.values()])
         tables = {name: part.view(tables[name].shape) for name, part in zip(tables, parts, strict=True)}
     flips = tables.get("flips")
     moved = replace(

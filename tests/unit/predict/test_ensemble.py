@@ -72,7 +72,9 @@ def card_of(fold: int, model: str = MODEL) -> ModelCard:
 
 
 def load(run: RunFolder) -> Ensemble:
-    return load_ensemble(make_seal(run, run.folds()), MODEL)
+    ensemble = load_ensemble(make_seal(run, run.folds()), MODEL)
+    assert isinstance(ensemble, Ensemble)
+    return ensemble
 
 
 def test_sealed_networks_grade_and_altered_weights_do_not(run: RunFolder) -> None:

@@ -111,7 +111,7 @@ def _choose_penalty(features: FeatureTable, is_high: BoolVector, *, seed: int) -
     for learning, held_out in StratifiedKFold(count, shuffle=True, random_state=seed).split(features, is_high):
         heads = _fit(features[learning], is_high[learning], PENALTIES)
         losses += [_loss(head.p_high(features[held_out]), is_high[held_out]) for head in heads]
-    return PENALTIES[int(np.argmin(losses))]
+    return float(PENALTIES[int(np.argmin(losses))])
 
 
 def _loss(p_high: FloatVector, is_high: BoolVector) -> float:

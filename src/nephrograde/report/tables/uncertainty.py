@@ -127,7 +127,7 @@ def uncertainty_section(run: Results) -> UncertaintySection | None:
     """
     names = [model.name for model in sorted(run.models, key=lambda model: model.is_baseline)]
     recalibrations = [block for name in names if (block := _recalibration_block(run, name)) is not None]
-    sets = [block for name in names if (block := _set_block(run, name)) is not None]
+    sets = [one for name in names if (one := _set_block(run, name)) is not None]
     yields = [row for name in names if (row := _yield_row(run, name)) is not None]
     if not (recalibrations or sets):
         return None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import spoken, t, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "–"
@@ -94,7 +98,7 @@ def counted(count: int, singular: str, plural: str = "") -> str:
     return translated(f"{{n}} {noun}").format(n=f"{count:,}")
 
 
-def listed(words: list[str]) -> str:
+def listed(words: Sequence[str]) -> str:
     """Join words as in a sentence.
 
     >>> listed(["a"]), listed(["a", "b", "c"])
@@ -105,7 +109,7 @@ def listed(words: list[str]) -> str:
     return t("{words} and {last}", words=enumerated(words[:-1]), last=words[-1])
 
 
-def enumerated(words: list[str]) -> str:
+def enumerated(words: Sequence[str]) -> str:
     """Join words with commas.
 
     >>> enumerated(["a", "b", "c"])
