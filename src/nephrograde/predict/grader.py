@@ -13,6 +13,7 @@ from nephrograde.arguments import NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem, RunError
+from nephrograde.evaluation.new_patient import Judge, learn_judge
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
@@ -42,7 +43,8 @@ class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
     Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale``
-    how it corrects the networks and their mean, and ``performance`` the AUC of the model in the study.
+    how it corrects the networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and
+    ``performance`` the AUC of the model in the study.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Grader:
     seal: Seal = field(repr=False)
     scale: ModelScale = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
+    judge: Judge = field(default=Judge(), repr=False)
 
     @checked(
         image=PATHS,
@@ -128,6 +131,7 @@ class Grader:
         """Bring what the networks give onto the scale of the study, and call it by the frozen threshold."""
         p_high, of_folds = self.scale.of_ensemble(given), self.scale.of_networks(given)
         folds_high = sum(one >= self.threshold.value for one in of_folds)
+        certainty = self.judge.judge(p_high)
         return Grading(
             model=self.model,
             phase=self.phase,
@@ -155,6 +159,10 @@ class Grader:
             is_on_kidney=plausibility.is_on_kidney,
             supervision=self.arm.supervision.value,
             region_mm=seen.region_mm,
+            p_calibrated=certainty.p_calibrated,
+            grade_set=None if certainty.grade_set is None else str(certainty.grade_set),
+            set_error=None if certainty.grade_set is None else self.study.evaluate.conformal_error,
+            is_referred=certainty.is_referred,
         )
 
     @cached_property
@@ -194,7 +202,8 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     results.seal.check_study(results.lock)
     arm, phase = found[model].arm, found[model].phase
     scale = _scale(results, model)
-    return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model))
+    judge = learn_judge(results.scores.of(model, "oof"), study.evaluate)
+    return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model), judge)
 
 
 def _check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:

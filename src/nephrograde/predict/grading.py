@@ -52,6 +52,10 @@ class Grading:
     the level of the model, ``region_mm`` the edges of a slice or a box as the network sees it, and ``picture`` the file
     on which they are drawn, if one was asked for. Of exported pictures there is no ``spacing_mm`` and no ``region_mm``,
     ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
+
+    ``p_calibrated`` is the recalibrated probability, and ``grade_set`` the grades that are plausible at the error
+    ``set_error``: ``high``, ``low``, ``both`` or ``none``. ``is_referred`` is whether that is not a single grade; such
+    patients would be referred to biopsy. All are None if the study had too few patients to learn them.
     """
 
     model: str
@@ -77,6 +81,10 @@ class Grading:
     supervision: str = ""
     region_mm: tuple[float, ...] = ()
     picture: str | None = None
+    p_calibrated: float | None = None
+    grade_set: str | None = None
+    set_error: float | None = None
+    is_referred: bool | None = None
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,6 +103,7 @@ class Grading:
         lines = [
             f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
             f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
+            *self._certainty(),
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"in its study: {self.performance}"] if self.performance else []),
             *self._seen(),
@@ -112,6 +121,15 @@ class Grading:
     def folds_agree(self) -> bool:
         """Whether the networks of all folds make the same call."""
         return self.folds_high in {0, len(self.p_high_of_folds)}
+
+    def _certainty(self) -> list[str]:
+        lines = [] if self.p_calibrated is None else [f"recalibrated: p(high) = {self.p_calibrated:.3f}"]
+        if self.grade_set is None or self.set_error is None:
+            return lines
+        words = {"both": "either grade is plausible", "none": "neither grade is plausible"}
+        found = words.get(self.grade_set, f"only {self.grade_set} grade is plausible")
+        referred = ": a patient to refer to biopsy" if self.is_referred else ""
+        return [*lines, f"with an error of {self.set_error:g}, {found}{referred}"]
 
     def _kidneys(self) -> list[str]:
         phase = ""

@@ -12,6 +12,7 @@ import nephrograde as ng
 from nephrograde.errors import RunError
 from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs
 from nephrograde.evaluation.ledger import read_ledger
+from nephrograde.evaluation.new_patient import Certainty, learn_judge
 from nephrograde.evaluation.recalibration import Way, learn_map
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.score_table import row_of, write_scores
@@ -60,6 +61,23 @@ def test_test_patients_get_what_all_out_of_fold_patients_teach() -> None:
         assert [getattr(row, way.name.lower()) for row in found] == expected.tolist()
     cutoffs = conformal_cutoffs(oof.p_high, oof.is_high, error=0.1)
     assert [row.by_class for row in found] == [cutoffs.set_of(p_high) for p_high in new.p_high]
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_new_patient_is_judged_like_a_test_patient(way: Way) -> None:
+    scores, settings = scores_of(), EvaluateSettings(recalibration=way.value)
+    judge = learn_judge(scores.of("m", "oof"), settings)
+    for row in estimate(scores, settings).patients:
+        if row.split == "test":
+            found = judge.judge(row.p_high)
+            assert found.p_calibrated == pytest.approx(getattr(row, way.name.lower()), abs=1e-12)
+            assert found.grade_set is row.by_class
+            assert found.is_referred == (row.by_class in {GradeSet.BOTH, GradeSet.NONE})
+
+
+def test_too_few_patients_teach_nothing_about_a_new_one() -> None:
+    found = learn_judge(scores_of(n=8, n_test=0).of("m", "oof"), SETTINGS).judge(0.5)
+    assert found == Certainty(None, None, None)
 
 
 def test_out_of_fold_patients_get_what_the_other_folds_teach() -> None:

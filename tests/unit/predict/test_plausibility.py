@@ -133,6 +133,18 @@ def test_the_answer_says_how_good_the_model_was() -> None:
     assert make_grading().as_dict()["performance"]["n_high"] == 41
 
 
+def test_the_answer_says_how_sure_the_model_may_be() -> None:
+    known = {"p_calibrated": 0.4137, "grade_set": "both", "set_error": 0.1, "is_referred": True}
+    lines = make_grading(**known).as_text().splitlines()
+    assert "recalibrated: p(high) = 0.414" in lines
+    assert "with an error of 0.1, either grade is plausible: a patient to refer to biopsy" in lines
+    assert make_grading(**known).as_dict()["grade_set"] == "both"
+    decided = make_grading(**known | {"grade_set": "low", "is_referred": False}).as_text()
+    assert "with an error of 0.1, only low grade is plausible\n" in decided
+    assert "recalibrated" not in make_grading().as_text()
+    assert "plausible" not in make_grading().as_text()
+
+
 def test_the_answer_says_where_the_region_is() -> None:
     assert "the region is on a kidney; by its kidneys, the scan is nephrographic" in make_grading().as_text()
     text = make_grading(phase_seen=None, kidney_gap_mm=31.6, is_on_kidney=False).as_text()
