@@ -38,10 +38,10 @@ $(VENV)/.test: $(VENV)/.checked pyproject.toml
 demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
-# Side by side: static checks and the rest of the installation, then the documentation and the tests.
+# Side by side: static checks, and the rest of the installation with the documentation; then the tests, on both cores.
 check: $(VENV)/.checked
-	$(MAKE) --jobs 2 static $(VENV)/.test
-	$(MAKE) --jobs 2 docs covered
+	$(MAKE) --jobs 2 static docs
+	$(MAKE) covered
 
 covered: $(VENV)/.test
 	NEPHROGRADE_COVERAGE=1 $(PYTEST)
