@@ -32,11 +32,10 @@ slices = 1
 name = "weak-3"
 supervision = "box"
 slices = 3
-fit = {{ epochs = 6 }}
 [[arm]]
 name = "strong"
 supervision = "mask"
-fit = {{ batch_size = 16, learning_rate = 3e-3 }}
+fit = {{ epochs = 12 }}
 [image]
 slice_px = 32
 slice_mm = 96.0
@@ -49,16 +48,17 @@ contrast = 0.0
 brightness = 0.0
 noise = 0.0
 [fit]
-epochs = 16
+epochs = 8
 warmup_epochs = 2
-batch_size = 8
+batch_size = 16
+learning_rate = 3e-3
 patience = 0
 accelerator = "cpu"
 [evaluate]
 baselines = []
 """
 
-SHORTER = {"weak-1": 8, "weak-3": 4, "strong": 6}
+SHORTER = {"weak-1": 4, "weak-3": 4, "strong": 6}
 """Half the epochs or fewer are enough to see whether an arm reaches grades that it should not."""
 
 
@@ -67,7 +67,7 @@ def learning_dir(make_once):
     """200 synthetic patients in one phase, a second table whose grades are shuffled, and the prepared scans."""
 
     def write(cohort_dir):
-        write_cohort(cohort_dir, PhantomSettings(patients=200, phases=("cmp",), matrix_px=160))
+        write_cohort(cohort_dir, PhantomSettings(patients=200, phases=("cmp",), matrix_px=96))
         rows = read_rows(cohort_dir / "cohort.csv")
         grades = np.random.default_rng(7).permutation([row["isup_grade"] for row in rows]).tolist()
         shuffled = [{**row, "isup_grade": grade} for row, grade in zip(rows, grades, strict=True)]
@@ -102,7 +102,7 @@ def auc_over(rows):
 
 @pytest.mark.parametrize("arm", SHORTER)
 def test_each_arm_learns(auc_of, arm):
-    # 0.843 to 0.863 over arms and seeds; the bound leaves room for the rounding of other processors.
+    # 0.79 to 0.88 over arms and seeds; the bound leaves room for the rounding of other processors.
     assert auc_of("cohort")[arm] >= 0.75
 
 
