@@ -54,6 +54,7 @@ batch_size = 16
 learning_rate = 3e-3
 patience = 0
 accelerator = "cpu"
+workers = 1
 [evaluate]
 baselines = []
 """

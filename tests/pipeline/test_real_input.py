@@ -16,6 +16,7 @@ QUICK = (
     "arm.strong.fit.epochs=1",
     "image.box_voxels=[16,16,16]",
     "fit.batch_size=32",
+    "fit.workers=1",
 )
 
 
