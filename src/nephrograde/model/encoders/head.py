@@ -63,7 +63,7 @@ class Head:
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], n_features: int) -> Head:
-        """Read back what :meth:`arrays` gave.
+        """Read back what ``arrays`` gave.
 
         Args:
             arrays: By name.

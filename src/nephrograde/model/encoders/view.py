@@ -38,7 +38,7 @@ class View:
 
     @classmethod
     def of_dict(cls, content: Mapping[str, Any]) -> View:
-        """Read back what :meth:`as_dict` gave."""
+        """Read back what ``as_dict`` gave."""
         window = content["window_hu"]
         return cls(
             tuple(float(one) for one in content["spacing_mm"]),
