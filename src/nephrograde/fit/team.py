@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from nephrograde.study import FitSettings
 
-WORTH_A_PROCESS = 5e12
-"""Floating-point operations of all fits together for which starting further processes pays."""
+WORTH_A_PROCESS = 2e12
+"""Floating-point operations of all fits together from which further processes pay: about 20 s of work on two cores.
+
+Each of them imports torch first, which takes 3 to 5 s.
+"""
 
 
 @dataclass(frozen=True, slots=True)
