@@ -159,7 +159,7 @@ def bare_step(setting: Setting, *, times: int = 1) -> Callable[[], float]:
 
 def captured(step: Callable[[], None]) -> Callable[[], None]:
     """Capture a step as a CUDA graph, after three steps on a stream of their own, as torch asks for."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -230,7 +230,8 @@ def monai_recipe(setting: Setting, *, stride: int) -> Callable[[], float]:
             with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
                 logits = network(batch["image"].to(device, non_blocking=True)).squeeze(1)
             label = batch["label"].to(device, torch.float32, non_blocking=True)
-            torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), label).backward()
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), label)
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad()
 
