@@ -19,6 +19,9 @@ SIZE, SPACING_MM = (64, 64, 20), (2.0, 2.0, 5.0)
 ORIGIN_MM = {"np": (-63.0, -63.0, -300.0), "up": (-63.0, -63.0, -290.0)}
 
 
+PATIENCE_MS = 120_000
+"""How long the page may take for what a test waits for, on a machine that others use."""
+
 _RUNNING: list[tuple[contextlib.ExitStack, Any]] = []
 """The browser of this process, which the tests of all files here share."""
 
@@ -102,6 +105,7 @@ def open_page(browser):
     def start(address, *, like=None, width=1200):
         context = like.context if like else browser.new_context(viewport={"width": width, "height": 800})
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         origin = address.partition("/?")[0]
         page.on("pageerror", lambda error: faults.append(str(error)))

@@ -40,7 +40,7 @@ def phantom(tmp_path_factory):
 def test_a_key_shows_one_kidney_after_the_other(phantom, open_page):
     address, journal, body = phantom
     page = open_page(address)
-    page.wait_for_selector("#kidneys[data-state=found]", timeout=60_000)
+    page.wait_for_selector("#kidneys[data-state=found]")
     for side, kidney in zip(("right", "left"), body.kidneys, strict=True):
         page.keyboard.press("k")
         page.keyboard.press("p")
@@ -60,7 +60,7 @@ def test_search_begins_after_the_first_slice_and_says_that_there_is_no_kidney(ph
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator("#list button").nth(1).click()
-    page.wait_for_selector("#kidneys[data-state=none]", timeout=60_000)
+    page.wait_for_selector("#kidneys[data-state=none]")
     first_slice = next(n for n, url in enumerate(asked) if "/patients/1/phases/np/slices/" in url)
     assert first_slice < next(n for n, url in enumerate(asked) if url.endswith("/patients/1/kidneys"))
     page.keyboard.press("k")

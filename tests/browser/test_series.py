@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.browser.conftest import PATIENCE_MS
 
 from nephrograde.files import read_rows
 from nephrograde.sources.scan.scan import ScanSettings, scan_folder
@@ -40,6 +41,7 @@ def open_series(browser, served):
     def start(*, like=None, width=1200):
         context = like.context if like else browser.new_context(viewport={"width": width, "height": 800})
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         origin = address.partition("/?")[0]
         page.on("pageerror", lambda error: faults.append(str(error)))
