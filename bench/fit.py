@@ -143,7 +143,8 @@ def bare_step(setting: Setting, *, times: int = 1) -> Callable[[], float]:
     def step() -> None:
         with fabric.autocast():
             logits = network(images, places)
-        torch.nn.functional.binary_cross_entropy_with_logits(logits, is_high).backward()  # type: ignore[no-untyped-call]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_high)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 
