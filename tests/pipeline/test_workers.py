@@ -17,9 +17,8 @@ import pytest
 from tests.small_study import QUICK_FIT, small_study
 
 from nephrograde.cohort.stage import load_inputs
-from nephrograde.errors import FitError, WriteError
+from nephrograde.errors import FitError
 from nephrograde.pipeline import fit_study, prepare_study
-from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,14 +110,6 @@ def test_the_first_error_ends_the_other_fits(prepared: tuple[Path, Path]) -> Non
     assert "in fit_planned" in str(caught.value.__cause__)
     assert multiprocessing.active_children() == []
     assert any("weak-2-cmp" in name for name in fitted(prepared[1]))
-
-
-def test_a_folder_that_cannot_be_written_to_is_named(prepared: tuple[Path, Path]) -> None:
-    models_dir = RunFolder(prepared[1]).models_dir
-    models_dir.write_text("a file where a folder belongs", encoding="utf-8")
-    with pytest.raises(WriteError) as caught:
-        fit(prepared, "fit.workers=2")
-    assert (caught.value.path, caught.value.reason) == (models_dir, "it is not a folder")
 
 
 @contextmanager
