@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
@@ -116,7 +116,8 @@ class _Worker:
 
     def hear(self) -> bool:
         """Read what the process tells; whether its fit goes on."""
-        assert self.task is not None  # noqa: S101 (only processes with a fit are heard)
+        if self.task is None:
+            return False
         try:
             told = self.connection.recv()
         except (EOFError, OSError):
@@ -131,7 +132,8 @@ class _Worker:
 
     def dismiss(self) -> None:
         """Let the process end."""
-        self.connection.send(None)
+        with suppress(OSError):  # it has ended
+            self.connection.send(None)
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
