@@ -79,7 +79,7 @@ def test_fits_at_once_are_those_of_one_after_the_other(prepared: tuple[Path, Pat
                 os.kill(child.pid or 0, signal.SIGKILL)
 
     with pytest.raises(
-        FitError, match=r"weak-\d-cmp/fold-\d: the process of this fit was ended .*SIGKILL.*fit\.workers"
+        FitError, match=r"Model weak-\d-cmp, fold \d: the process of this fit was ended .*SIGKILL.*workers"
     ):
         fit(prepared, "fit.workers=2", tell=kill)
     kept = fitted(run_dir)

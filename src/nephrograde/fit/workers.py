@@ -150,10 +150,11 @@ class _Worker:
         self.process.join(_END_WITHIN_S)
         code = self.process.exitcode
         how = f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
-        fold = planned.folder.name_in(planned.repeat.name)
+        repeat = f" of {planned.repeat.name}" if planned.repeat.name else ""
         return FitError(
-            f"{fold}: the process of this fit was ended from outside ({how}), perhaps because memory ran out. Set "
-            "fit.workers to a smaller number, and run the same command again: finished fits are kept."
+            f"Model {planned.model}, fold {planned.fold}{repeat}: the process of this fit was ended from outside "
+            f"({how}), perhaps because memory ran out. Set fit.workers to a smaller number, and run the same command "
+            "again: finished fits are kept."
         )
 
 
