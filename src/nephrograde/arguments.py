@@ -187,5 +187,10 @@ PATHS = Kind(
 TABLE = Kind(lambda value: _is_path(value) or _is_frame(value), "Give a DataFrame, or the path of a table.")
 NUMBERS = Kind(_are_numbers, "Give a list or an array with one number per patient.")
 VALUES = Kind(_is_array, "Give a list or an array with one value per patient.")
+BY_PHASE = Kind(_has_names, "Give a dict by phase, such as {'cmp': ..., 'np': ...}.")
+BY_COLUMN = Kind(
+    lambda value: _has_names(value) and all(isinstance(one, str) or _is_number(one) for one in value.values()),
+    "Give a dict by column, such as {'age_years': 61}.",
+)
 HEADINGS = Kind(_are_headings, "Give a dict of headings by standard name.")
 BY_NAME = Kind(_are_by_name, "Give a dict by the name of the model, each a dict of its printed values.")

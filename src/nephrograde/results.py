@@ -24,6 +24,7 @@ from nephrograde.evaluation.evaluation import Evaluation
 from nephrograde.evaluation.increment import Increment
 from nephrograde.evaluation.ladder import LadderRow
 from nephrograde.evaluation.ladder_curve import LadderPoint
+from nephrograde.evaluation.late import FusionRow
 from nephrograde.evaluation.ledger import Opening, read_ledger
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
@@ -118,6 +119,7 @@ class Results:
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
     increments: tuple[Increment, ...]
+    fusion: tuple[FusionRow, ...]
     attention: tuple[TumourAttention, ...]
     repeats: tuple[RepeatedAuc, ...]
     procedures: tuple[ProcedureComparison, ...]
@@ -183,6 +185,7 @@ class Results:
             net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             increments=table(RunPart.INCREMENT, Increment),
+            fusion=table(RunPart.FUSION, FusionRow),
             attention=table(RunPart.ATTENTION, TumourAttention),
             repeats=table(RunPart.REPEATS, RepeatedAuc),
             procedures=table(RunPart.PROCEDURES, ProcedureComparison),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 RESEARCH_USE_ONLY = "Research use only: not a medical device, no clinical decision may rest on it."
 
@@ -92,10 +92,23 @@ def model_id(arm: str, phase: str) -> str:
     return f"{arm}-{phase}"
 
 
-def phase_name(phase: str) -> str:
-    """Return the full name of a phase code.
+TOGETHER = "+"
+"""Joins the codes of phases that one model sees together."""
 
-    >>> phase_name("cmp"), phase_name("pet")
-    ('corticomedullary', 'pet')
+
+def together(phases: Sequence[str]) -> str:
+    """Name phases that one model sees together.
+
+    >>> together(["cmp", "np"]), together(["cmp"])
+    ('cmp+np', 'cmp')
     """
-    return KNOWN_PHASES.get(phase, phase)
+    return TOGETHER.join(phases)
+
+
+def phase_name(phase: str) -> str:
+    """Return the full name of a phase code, or of several phases that one model sees together.
+
+    >>> phase_name("cmp"), phase_name("pet"), phase_name("cmp+up")
+    ('corticomedullary', 'pet', 'corticomedullary + unenhanced')
+    """
+    return f" {TOGETHER} ".join(KNOWN_PHASES.get(one, one) for one in phase.split(TOGETHER))

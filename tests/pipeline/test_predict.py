@@ -30,6 +30,7 @@ def test_test_patients_get_their_scores_back(tiny_run_dir, tiny_cohort_dir, mode
     table = {row["patient_id"]: row for row in read_rows(tiny_cohort_dir / "cohort.csv")}
     grader = load_grader(tiny_run_dir, model)
     scale = grader.scale
+    assert scale is not None
     assert Results.read(tiny_run_dir).scale(model) == scale
     scores = read_rows(tiny_run_dir / "scores" / "scores.csv")
     members = read_rows(tiny_run_dir / "scores" / "members.csv")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from nephrograde.cli.patient import by_column, by_name, by_phase
 from nephrograde.cli.shared import Encoding, Lang, say_encoding, with_options
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
@@ -201,36 +202,46 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="IMAGE…",
-            help="The scan: an image file, a folder or zip with one DICOM series, or exported pictures.",
+            help="The scan: an image file, a folder or zip with one DICOM series, or exported pictures. For a model of "
+            "several phases: cmp=IMAGE np=IMAGE.",
         ),
     ],
     model: Annotated[str, typer.Option("--model", help="The model that grades, such as weak-1-cmp.")],
-    mask: Annotated[Path | None, typer.Option(help="The mask of the tumour.")] = None,
-    box: Annotated[str | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
-    point: Annotated[str | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
-    pixel_mm: Annotated[float | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
-    slice_: Annotated[str | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')] = None,
-    kidneys: Annotated[Path | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")] = None,
+    mask: Annotated[list[Path] | None, typer.Option(help="The mask of the tumour.")] = None,
+    box: Annotated[list[str] | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
+    point: Annotated[list[str] | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
+    pixel_mm: Annotated[list[str] | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
+    slice_: Annotated[
+        list[str] | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')
+    ] = None,
+    kidneys: Annotated[
+        list[Path] | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the region on the scan.")
+    ] = None,
+    clinical: Annotated[
+        list[str] | None,
+        typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
     ] = None,
     lang: Lang = "en",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Grade one scan with the fold ensemble of a finished run."""
+    """Grade one patient with the fold ensemble of a finished run.
+
+    For a model of several phases, the phase is written before each image and each annotation: cmp=IMAGE --mask
+    cmp=MASK; an option may then be repeated, and a phase that is missing is left out.
+    """
     from nephrograde.predict.grader import load_grader
 
     del lang
     grader = load_grader(run_dir, model)
-    grading = grader.grade(
-        images,
-        mask=mask,
-        box=box,
-        point=point,
-        slice=slice_,
-        pixel_mm=pixel_mm,
-        kidneys=kidneys,
-        picture=picture,
-    )
+    given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
+    texts = {name: [str(one) for one in values] for name, values in given.items() if values}
+    if grader.is_joined:
+        scans = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
+        grading = grader.grade_phases(**scans, clinical=by_column(clinical or ()))
+    else:
+        grading = grader.grade(images, **by_name(texts), picture=picture)
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nephrograde.cohort.clinical import clinical_table, logarithm
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.scores import Score
-from nephrograde.sheet import clean_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 FEATURES_KEPT = 10
 """Number of radiomic features kept in each fold."""
-
-_EXTENTS = ("size_cm", "volume_ml")  # read as logarithms
-_CODES = ("sex",)  # a number in such a column is a code, not a quantity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +76,7 @@ def measured_predictors(name: Literal["size", "volume"], cohort: Cohort, regions
             values[case.patient_id] = float(size_cm)
         elif of_phases:
             values[case.patient_id] = of_phases[0]
-    logarithms = {patient_id: (_logarithm(value),) for patient_id, value in values.items()}
+    logarithms = {patient_id: (logarithm(value),) for patient_id, value in values.items()}
     return Predictors(
         {patient_id: row for patient_id, row in logarithms.items() if math.isfinite(row[0])},
         _make_measured_model,
@@ -107,28 +104,12 @@ def clinical_predictors(cohort: Cohort, columns: Sequence[str]) -> Predictors:
     >>> clinical_predictors(Cohort(cases, (), ("sex", "size_cm"), None), ["size_cm", "sex", "centre"]).values
     {'A': (0.0, 'male'), 'B': (nan, 'female')}
     """
-    table = _clinical_table(cohort, columns)
+    table = clinical_table(cohort, columns)
     return Predictors(
         {patient_id: row for patient_id, row in table.rows.items() if any(_is_known(value) for value in row)},
-        table.make_model,
+        lambda: _make_clinical_model(table.numbers, table.codes),
         f"Fill in more of {', '.join(table.names)} in the table",
     )
-
-
-def present_columns(columns: Iterable[str], available: Iterable[str], *, with_size: bool = True) -> tuple[str, ...]:
-    """Select the clinical columns that a cohort table has, in the order of the study.
-
-    Args:
-        columns: Names of columns as in the study.
-        available: The clinical columns of the table.
-        with_size: Whether ``size_cm`` and ``volume_ml`` are kept.
-
-    >>> present_columns(["age_years", "size_cm", "centre"], ["size_cm", "age_years"], with_size=False)
-    ('age_years',)
-    """
-    known = set(available)
-    names = dict.fromkeys(map(clean_heading, columns))
-    return tuple(name for name in names if name in known and (with_size or name not in _EXTENTS))
 
 
 def stacked_predictors(
@@ -157,7 +138,7 @@ def stacked_predictors(
     Source:
         Stacking on out-of-fold scores: Wolpert 1992, Neural Networks 5:241.
     """
-    table = _clinical_table(cohort, columns)
+    table = clinical_table(cohort, columns)
     numbers = list(table.numbers)
     rows: dict[str, tuple[float | str | None, ...]] = {}
     for patient_id, log_odds in image_log_odds.items():
@@ -169,42 +150,6 @@ def stacked_predictors(
         rows[patient_id] = (*table.rows[patient_id], *added)
     numbers += range(len(table.names), len(table.names) + bool(log_sizes) + with_image)
     return Predictors(rows, lambda: _make_clinical_model(numbers, table.codes), "Give more patients an image score")
-
-
-@dataclass(frozen=True, slots=True)
-class _ClinicalTable:
-    """Clinical columns: the row of each patient, and the positions of numbers and of codes."""
-
-    names: tuple[str, ...]
-    rows: Mapping[str, tuple[float | str | None, ...]]
-    numbers: tuple[int, ...]
-    codes: tuple[int, ...]
-
-    def make_model(self) -> Any:
-        return _make_clinical_model(self.numbers, self.codes)
-
-
-def _clinical_table(cohort: Cohort, columns: Sequence[str]) -> _ClinicalTable:
-    names = present_columns(columns, cohort.clinical_columns)
-    texts = {
-        name
-        for name in names
-        if name in _CODES or any(isinstance(case.clinical.get(name), str) for case in cohort.cases)
-    }
-
-    def cell(name: str, value: str | float | None) -> float | str | None:
-        if name in texts:
-            return value if value is None else str(value)
-        number = float(value) if value is not None and math.isfinite(float(value)) else math.nan
-        return _logarithm(number) if name in _EXTENTS else number
-
-    rows = {case.patient_id: tuple(cell(name, case.clinical.get(name)) for name in names) for case in cohort.cases}
-    return _ClinicalTable(
-        names,
-        rows,
-        tuple(position for position, name in enumerate(names) if name not in texts),
-        tuple(position for position, name in enumerate(names) if name in texts),
-    )
 
 
 def radiomics_predictors(features: Mapping[str, Mapping[str, float]]) -> Predictors:
@@ -319,7 +264,7 @@ def _make_measured_model() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), _penalised(1.0))
+    return make_pipeline(StandardScaler(), penalised(1.0))
 
 
 def _make_clinical_model(numbers: Sequence[int], codes: Sequence[int]) -> Any:
@@ -337,7 +282,7 @@ def _make_clinical_model(numbers: Sequence[int], codes: Sequence[int]) -> Any:
         OneHotEncoder(handle_unknown="ignore"),
     )
     columns = make_column_transformer((number, list(numbers)), (code, list(codes)))
-    return make_pipeline(columns, _penalised(1.0))
+    return make_pipeline(columns, penalised(1.0))
 
 
 def _make_radiomics_model(n_features: int) -> Any:
@@ -350,14 +295,17 @@ def _make_radiomics_model(n_features: int) -> Any:
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(),
         SelectKBest(_distances_from_chance, k=min(FEATURES_KEPT, n_features)),
-        _penalised(0.1),
+        penalised(0.1),
     )
 
 
-def _penalised(c: float) -> Any:
-    """A logistic regression with an L2 penalty, fitted to its optimum: others must be able to reproduce it.
+def penalised(c: float) -> Any:
+    """Make a logistic regression with an L2 penalty, fitted to its optimum: others must be able to reproduce it.
 
     The default solver stops early, with probabilities up to 0.004 from the optimum.
+
+    Args:
+        c: Inverse strength of the penalty, as in scikit-learn.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -372,10 +320,6 @@ def _distances_from_chance(values: npt.NDArray[np.float64], truths: npt.NDArray[
     n_low = len(truths) - n_high
     rank_sums = rankdata(values, axis=0)[truths].sum(axis=0)
     return np.asarray(np.abs((rank_sums - n_high * (n_high + 1) / 2) / (n_high * n_low) - 0.5))
-
-
-def _logarithm(value: float) -> float:
-    return math.log(value) if math.isfinite(value) and value > 0 else math.nan
 
 
 def _is_known(value: float | str | None) -> bool:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nephrograde.cohort.clinical import present_columns
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.baseline import fit_baseline, present_columns, stacked_predictors, transformed
+from nephrograde.evaluation.baseline import fit_baseline, stacked_predictors, transformed
 from nephrograde.evaluation.benefit import benefit_contributions
 from nephrograde.evaluation.calibration import CLIP, calibration_intercept, calibration_slope
 from nephrograde.evaluation.compare import auc_row

@@ -9,6 +9,7 @@ from nephrograde.cohort.repeat import repeats_of_arm, repeats_of_split, split_of
 from nephrograde.errors import RunError
 from nephrograde.evaluation.baseline import fit_baseline
 from nephrograde.evaluation.collect import collect_scores
+from nephrograde.evaluation.late import fuse_late
 from nephrograde.evaluation.score_table import row_of
 from nephrograde.evaluation.scores import COLUMNS, Score, Scores
 from nephrograde.files import finite, read_rows, write_rows
@@ -47,7 +48,7 @@ def repeated_folds(study: Study, split: Split, run: RunFolder) -> dict[Repeat, l
     folders: dict[Repeat, list[FoldFolder]] = {}
     for model in study.models():
         for repeat in repeats_of_arm(study, model.arm):
-            if not repeat.is_first:
+            if not repeat.is_first and model.has_networks:
                 own = (run.fold(model.id, fold, repeat.name) for fold in range(split.folds))
                 folders.setdefault(repeat, []).extend(own)
     return folders
@@ -83,6 +84,7 @@ def score_repeats(
     for repeat in dict.fromkeys([*of_split, *fitted]):
         own = split_of(repeat, split, cohort, study.split)
         rows: list[Score] = collect_scores(fitted.get(repeat, ())).rows
+        rows += fuse_late(rows, study, cohort).scores
         if repeat in of_split:
             for name, predictors in baselines.items():
                 rows += fit_baseline(predictors, is_high, own, model=name)

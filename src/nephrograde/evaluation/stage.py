@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nephrograde.cohort.clinical import present_columns
 from nephrograde.cohort.repeat import Repeat, repeats_of_split
 from nephrograde.errors import RunError
 from nephrograde.evaluation.attention import TumourAttention, attention_on_tumours
@@ -13,7 +14,6 @@ from nephrograde.evaluation.baseline import (
     clinical_predictors,
     fit_baseline,
     measured_predictors,
-    present_columns,
     radiomics_predictors,
 )
 from nephrograde.evaluation.collect import collect_scores, write_members
@@ -21,6 +21,7 @@ from nephrograde.evaluation.complete_cases import complete_case_estimates
 from nephrograde.evaluation.evaluation import check_primary, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment, stack_images
 from nephrograde.evaluation.ladder_stage import write_ladder
+from nephrograde.evaluation.late import fuse_late, write_fusion
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
-    from nephrograde.study import EvaluateSettings, Study
+    from nephrograde.sample.prepare import Prepared
+    from nephrograde.study import EvaluateSettings, Study, StudyModel
     from nephrograde.vocabulary import Supervision
 
 _OPENING = "opening"
@@ -88,6 +90,8 @@ def evaluate_models(
     def make(inputs: str) -> None:
         is_high = {case.patient_id: case.is_high for case in cohort.cases}
         rows, members, scales = collect_scores(fitted)
+        late = fuse_late(rows, study, cohort)
+        rows += late.scores
         found = {name: _predictors(name, study, cohort, run) for name in study.evaluate.baselines}
         baselines: dict[str, Predictors] = {
             str(name): predictors for name, predictors in found.items() if predictors.values
@@ -102,6 +106,7 @@ def evaluate_models(
         further = _on_complete_cases(found.get("clinical"), rows, split, confidence=study.evaluate.confidence)
         write_members(members, run.members_path)
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
+        write_fusion(late.rows, run)
         arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
         scores = Scores(tuple(rows))
         evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms)
@@ -252,8 +257,20 @@ def _attention(study: Study, fitted: Sequence[FoldFolder], run: RunFolder) -> li
         paths = [fold.attention_path for fold in fitted if fold.model == model.id and fold.attention_path.exists()]
         if paths:
             weights = [weight for path in paths for weight in read_attention(path)]
-            meets = read_prepared(run).tumour_rows(model.arm.name, model.phase)
+            meets = _tumour_rows(model, read_prepared(run))
             found += attention_on_tumours(model.id, weights, meets, confidence=study.evaluate.confidence)
+    return found
+
+
+def _tumour_rows(model: StudyModel, prepared: Prepared) -> dict[str, tuple[bool, ...]]:
+    """Which pictures of a patient show the tumour, phase by phase; only patients where that is known on each phase."""
+    files = [prepared.files(model.arm.name, phase) for phase in model.phases]
+    rows = [prepared.tumour_rows(model.arm.name, phase) for phase in model.phases]
+    found: dict[str, tuple[bool, ...]] = {}
+    for patient in dict.fromkeys(itertools.chain(*files)):
+        own = [known.get(patient, ()) for of_phase, known in zip(files, rows, strict=True) if patient in of_phase]
+        if all(own):
+            found[patient] = tuple(itertools.chain(*own))
     return found
 
 
@@ -276,7 +293,7 @@ def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
 
 
 def _folds(study: Study, split: Split, run: RunFolder) -> list[FoldFolder]:
-    return [run.fold(model.id, fold) for model in study.models() for fold in range(split.folds)]
+    return [run.fold(model.id, fold) for model in study.models() if model.has_networks for fold in range(split.folds)]
 
 
 def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:

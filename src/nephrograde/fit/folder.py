@@ -161,6 +161,7 @@ def load_network(
         has_mask=card.has_mask,
         shortcut=card.shortcut,
         pooling=card.pooling,
+        fusion=card.fusion,
     )
     path = fold.weights_path
     load_weights(network, path, weights(path) if weights else parse_weights(read(path), path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +12,21 @@ from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
+from nephrograde.fit.joining import check_grades, check_phases, clinical_of, learn_values, slices_of
 from nephrograde.fit.work import cost_of_picture, passes_of
 from nephrograde.model.card import read_card
+from nephrograde.model.fusion import Fusion
 from nephrograde.run.progress import Part
 from nephrograde.run.provenance import versions
 from nephrograde.run.seal import fold_digests
-from nephrograde.sample.dataset import gather, read_samples
+from nephrograde.sample.dataset import gather, gather_together, read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
+    from nephrograde.cohort.clinical import ClinicalTable
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
     from nephrograde.fit.encoded import Encoding
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Progress, Watched
+    from nephrograde.sample.dataset import SampleSet
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import Arm, FitSettings, Study
 
@@ -44,10 +48,11 @@ _COST_OF_HEAD = 1e11
 class Fit:
     """One model on one fold of one repeat.
 
-    ``split`` is that of the repeat, ``files`` are the patients' regions by id, ``slices`` the slice number of each of
-    their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of everything
-    that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a frozen
-    encoder learns from, None where a network is trained.
+    ``split`` is that of the repeat, ``regions`` are the patients' files by phase and id, ``slices`` the slice number of
+    each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
+    everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
+    frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
+    ``clinical`` which values with them.
     """
 
     model: str
@@ -56,12 +61,29 @@ class Fit:
     fold: int
     repeat: Repeat
     split: Split
-    files: Mapping[str, Path]
+    regions: Mapping[str, Mapping[str, Path]]
     slices: Mapping[str, tuple[int, ...]]
     settings: FitSettings
     key: str
     folder: FoldFolder
     encoding: Encoding | None = None
+    fusion: Fusion | None = None
+    clinical: ClinicalTable | None = None
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The patients' files on a single phase."""
+        return self.regions[self.phase]
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """Those with at least one of the phases."""
+        return frozenset().union(*self.regions.values())
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of all regions."""
+        return tuple(path for files in self.regions.values() for path in files.values())
 
 
 def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
@@ -75,7 +97,9 @@ def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
         run: The run folder.
 
     Raises:
-        RunError: If a model has no scans at all, or too few patients for the smallest share of the learning curve.
+        RunError: If a model has no scans at all, joins phases that no patient has together or clinical values that the
+            table does not have, or has too few patients for the smallest share of the learning curve.
+        FitError: If the patients that a model would learn from are of one grade.
     """
     fits = list_fits(study, cohort, split, prepared=prepared, run=run)
     return [one for one in fits if not _holds(one.folder, one.key)]
@@ -90,37 +114,61 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
     splits: dict[Repeat, Split] = {}
     fits = []
     for model in study.models():
-        arm, phase = model.arm, model.phase
-        names = prepared.files(arm.name, phase)
-        if not names:
-            raise RunError(
-                f"Model {model.id} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
-                f"Fix them, or remove {phase} from cohort.phases."
-            )
+        arm = model.arm
+        names = {phase: prepared.files(arm.name, phase) for phase in model.phases}
+        check_phases(model, names)
+        if model.fusion == "late":
+            continue
+        clinical = clinical_of(model, cohort)
         own = study.fit_of(arm)
-        files = _regions_of(arm, phase, prepared, run)
-        slices = prepared.slices(arm.name, phase)
-        encoding = plan_encoding(arm, phase, study, regions=files, run=run)
+        fusion = None if model.fusion is None else Fusion(model.fusion, model.phases, arm.difference_pairs)
+        files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.phases}
+        slices = slices_of(model, prepared)
+        encoding = plan_encoding(arm, model.phase, study, regions=files[model.phase], run=run) if not fusion else None
+        present = frozenset().union(*names.values())
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
                 splits[repeat] = split_of(repeat, split, cohort, study.split)
             repeated = splits[repeat]
             settings = own.model_copy(update={"seed": repeat.fit_seed(own.seed)})
-            everyone = {
-                "regions": names,
-                "is_high": {patient: is_high[patient] for patient in names},
-                "split": {patient: [place.split, place.fold] for patient, place in repeated.assignments.items()},
-                **_of_learning(encoding, arm, settings, study),
-                "versions": {name: number for name, number in versions().items() if name in _SHAPING},
-                **({"idle": sorted(repeated.idle)} if repeated.idle else {}),
-            }
             for fold in range(split.folds):
-                key = fingerprint([model.id, fold, everyone])
-                folder = run.fold(model.id, fold, repeat.name)
-                fits.append(
-                    Fit(model.id, arm, phase, fold, repeat, repeated, files, slices, settings, key, folder, encoding)
+                check_grades(model, fold, [is_high[one] for one in repeated.learning_ids(fold) if one in present])
+                planned = Fit(
+                    model=model.id,
+                    arm=arm,
+                    phase=model.phase,
+                    fold=fold,
+                    repeat=repeat,
+                    split=repeated,
+                    regions=files,
+                    slices=slices,
+                    settings=settings,
+                    key="",
+                    folder=run.fold(model.id, fold, repeat.name),
+                    encoding=encoding,
+                    fusion=fusion,
+                    clinical=clinical,
                 )
+                fits.append(replace(planned, key=_key_of(planned, study, is_high)))
     return sorted(fits, key=lambda one: not one.repeat.is_first)
+
+
+def _key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
+    """The fingerprint of everything that a fit depends on."""
+    fusion, clinical = planned.fusion, planned.clinical
+    names = {phase: {patient: path.name for patient, path in files.items()} for phase, files in planned.regions.items()}
+    split = planned.split
+    everyone = {
+        "regions": names if fusion else names[planned.phase],
+        "is_high": {patient: is_high[patient] for patient in planned.patients},
+        "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
+        **_of_learning(planned.encoding, planned.arm, planned.settings, study),
+        "versions": {name: number for name, number in versions().items() if name in _SHAPING},
+        **({"idle": sorted(split.idle)} if split.idle else {}),
+        **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
+        **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
+    }
+    return fingerprint([planned.model, planned.fold, everyone])
 
 
 def _of_learning(encoding: Encoding | None, arm: Arm, settings: FitSettings, study: Study) -> dict[str, object]:
@@ -184,6 +232,7 @@ def encode_planned(
     every = (
         plan_encoding(one.arm, one.phase, study, regions=_regions_of(one.arm, one.phase, prepared, run), run=run)
         for one in study.models()
+        if one.fusion is None
     )
     remove_unused(run, (encoding for encoding in every if encoding is not None))
 
@@ -202,10 +251,10 @@ def work_of(planned: Fit) -> Part:
     """
     if planned.encoding is not None:
         return Part("frozen", 1.0, cost=_COST_OF_HEAD)
-    split, present = planned.split, planned.files.keys()
-    first_path = next(iter(planned.files.values()))
+    split, present, paths = planned.split, planned.patients, planned.paths
+    first_path = paths[0]
     shape = np.load(first_path, mmap_mode="r").shape
-    mean_bytes = sum(path.stat().st_size for path in planned.files.values()) / len(planned.files)
+    mean_bytes = sum(path.stat().st_size for path in paths) / len(present)
     rows = shape[0] * mean_bytes / first_path.stat().st_size
     n_scored = len(present & {*split.fold_ids(planned.fold), *split.test_ids()})
     n_learn = len(present & set(split.learning_ids(planned.fold)))
@@ -231,12 +280,19 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
     from nephrograde.fit.job import FitJob
 
     settings, split = planned.settings, planned.split
-    samples = read_samples({planned.phase: planned.files}, is_high)
+    samples = read_samples(planned.regions, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
     learn: tuple[str, ...] = tuple(patient for patient in split.learning_ids(planned.fold) if patient in present)
     stop: tuple[str, ...] = ()
     if settings.patience:
         learn, stop = inner_split(learn, present, fraction=settings.inner_fraction, seed=settings.seed + planned.fold)
+    fusion, values = learn_values(planned.fusion, planned.clinical, learn)
+
+    def gathered(patient_ids: Iterable[str]) -> SampleSet:
+        if fusion is None:
+            return gather(samples, patient_ids)
+        return gather_together(samples, patient_ids, fusion.phases, values)
+
     return FitJob(
         model=planned.model,
         arm=planned.arm.name,
@@ -245,14 +301,16 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         repeat=planned.repeat.name,
         dimensions=planned.arm.dimensions,
         has_mask=planned.arm.has_mask,
-        learn=gather(samples, learn),
-        stop=gather(samples, stop),
-        held_out=gather(samples, split.fold_ids(planned.fold)),
-        test=gather(samples, split.test_ids()),
+        learn=gathered(learn),
+        stop=gathered(stop),
+        held_out=gathered(split.fold_ids(planned.fold)),
+        test=gathered(split.test_ids()),
         fit=settings,
         augment=study.augment,
         inputs_sha256=planned.key,
         synthetic=study.synthetic,
+        fusion=fusion,
+        phase_dropout=planned.arm.phase_dropout if planned.fusion else 0.0,
     )
 
 

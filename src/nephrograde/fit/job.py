@@ -11,6 +11,7 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.errors import FitError
 
 if TYPE_CHECKING:
+    from nephrograde.model.fusion import Fusion
     from nephrograde.sample.dataset import Bags, SampleSet
     from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
 
@@ -32,6 +33,8 @@ class FitJob:
         augment: ``[augment]``.
         inputs_sha256: Fingerprint of everything above, stored in the card.
         synthetic: Whether the cohort is synthetic.
+        fusion: How the network joins several phases; None on a single phase.
+        phase_dropout: The probability with which a phase of a patient is left out of a step of learning.
     """
 
     model: str
@@ -49,6 +52,8 @@ class FitJob:
     synthetic: bool = False
     repeat: str = ""
     has_mask: bool = False
+    fusion: Fusion | None = None
+    phase_dropout: float = 0.0
 
     def __str__(self) -> str:
         return f"Model {self.model}, fold {self.fold}" + (f" of {self.repeat}" if self.repeat else "")
@@ -59,7 +64,7 @@ class FitJob:
         return int(self.bags(self.learn).images.shape[1])
 
     def bags(self, samples: SampleSet) -> Bags:
-        """Return the pictures of a set that the model sees, those on its phase."""
+        """Return the pictures of a set that the model sees, those on its phase or phases."""
         return samples.bags(self.phase)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from nephrograde.fit.sampling import batch_size_of, batches, places_of, steps_per_epoch
+from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, places_of, places_of_phases, steps_per_epoch
 from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import even_bias
 from nephrograde.model.resnet import SlicedMaxPool3d
@@ -46,13 +46,16 @@ class Batch(NamedTuple):
 
     Attributes:
         images: ``(row, channel, …)``, float32, all pictures of all patients.
-        places: ``(patient, place)``, the rows of each patient, −1 where one has fewer than others.
+        places: ``(patient, place)``, the rows of each patient, −1 where one has fewer than others; ``(patient, phase,
+            place)`` where the network joins phases.
         is_high: ``(patient,)``, 1 or 0.
+        values: ``(patient, value)``, the clinical values that are joined with the pictures; None if there are none.
     """
 
     images: torch.Tensor
     places: torch.Tensor
     is_high: torch.Tensor
+    values: torch.Tensor | None = None
 
 
 class PatientScores(NamedTuple):
@@ -77,6 +80,7 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
             has_mask=job.has_mask,
             shortcut=shortcut,
             pooling=job.fit.pooling,
+            fusion=job.fusion,
         )
     if job.initial is not None:
         load_initial(network, job.initial)
@@ -129,7 +133,8 @@ def load_batch(
     rows = bags.rows_of(patients)
     # What is transferred: the pictures themselves, or the numbers of their rows on the device.
     images = torch.from_numpy(np.asarray(bags.images[rows] if held is None else rows))
-    places = torch.from_numpy(places_of(bags.counts[patients]))
+    counts, parts = bags.counts[patients], None if bags.parts is None else bags.parts[patients]
+    places = torch.from_numpy(places_of(counts) if parts is None else places_of_phases(parts))
     is_high = torch.from_numpy(job.learn.is_high[patients].astype(np.float32))
     if device.type == "cuda":
         images, places, is_high = images.pin_memory(), places.pin_memory(), is_high.pin_memory()
@@ -138,7 +143,28 @@ def load_batch(
         (images if held is None else held.index_select(0, images)).float(),
         places.to(device, non_blocking=True),
         is_high.to(device, non_blocking=True),
+        None if bags.values is None else torch.from_numpy(bags.values[patients]).to(device),
     )
+
+
+def without_phases(
+    batch: Batch, job: FitJob, patients: npt.NDArray[np.intp], *, own: slice, chance: np.random.Generator
+) -> Batch:
+    """Leave phases of patients of a batch out at random, as if they did not have them; on a single phase, nothing.
+
+    Args:
+        batch: The patients of this process.
+        job: Says how often a phase is left out.
+        patients: Those of all processes, as positions among the learning patients.
+        own: Which of them belong to this process.
+        chance: The same in all processes.
+    """
+    parts = job.bags(job.learn).parts
+    if parts is None:
+        return batch
+    kept = keep_phases(parts[patients] > 0, dropout=job.phase_dropout, chance=chance)
+    stays = torch.from_numpy(kept[own]).to(batch.places.device)
+    return batch._replace(places=batch.places.masked_fill(~stays.unsqueeze(-1), -1))
 
 
 def learn(learner: Learner, batch: Batch, *, n_batch: int) -> torch.Tensor:
@@ -147,7 +173,8 @@ def learn(learner: Learner, batch: Batch, *, n_batch: int) -> torch.Tensor:
     DDP averages gradients over the processes; multiplied by their number, the step equals that of the whole batch, even
     if the shares are unequal.
     """
-    logits = learner.wrapped(batch.images, batch.places)
+    further = () if batch.values is None else (batch.values,)
+    logits = learner.wrapped(batch.images, batch.places, *further)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.is_high, reduction="sum") / n_batch
     learner.fabric.backward(loss * learner.fabric.world_size)
     learner.optimizer.step()

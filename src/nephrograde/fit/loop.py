@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
@@ -30,6 +31,7 @@ from nephrograde.fit.learner import (
     start,
     summed,
     weights_of,
+    without_phases,
 )
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
 from nephrograde.fit.sampling import batch_size_of, batches, share_of, steps_per_epoch
@@ -163,6 +165,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=job.seed("batches"))
     counts = job.bags(job.learn).counts
     chance = torch.Generator().manual_seed(job.seed("augment"))
+    dropped = np.random.default_rng(job.seed("phases"))
     history: list[tuple[int, float, float, float | None]] = []
     best_loss, best_epoch, weights = math.inf, 0, None
     watched.begin(passes_of_job(job))
@@ -182,6 +185,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
                     group["lr"] = learning_rate
                 patients = next(deal)
                 batch = load_batch(job, patients[rank::world], device, held=learner.held)
+                batch = without_phases(batch, job, patients, own=slice(rank, None, world), chance=dropped)
                 drawn = draw(job.augment, int(counts[patients].sum()), dimensions=job.dimensions, generator=chance)
                 own = torch.from_numpy(share_of(counts[patients], rank=rank, world=world))
                 images = apply(batch.images, drawn.share(own, rank=rank), has_mask=job.has_mask)
@@ -304,6 +308,11 @@ def _card(
         seed=job.fit.seed,
         torch_version=torch.__version__,
         inputs_sha256=job.inputs_sha256,
-        settings={"fit": job.fit.of_one_fit(), "augment": job.augment.model_dump(mode="json")},
+        settings={
+            "fit": job.fit.of_one_fit(),
+            "augment": job.augment.model_dump(mode="json"),
+            **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
+        },
         synthetic=job.synthetic,
+        fusion=job.fusion,
     )

@@ -91,6 +91,46 @@ def places_of(counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     return np.where(places < counts[:, None], starts[:, None] + places, -1)
 
 
+def places_of_phases(parts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return ``(patient, phase, place)``, the rows of each patient on each phase, −1 where there are fewer.
+
+    Args:
+        parts: ``(patient, phase)``, the rows of each patient on each phase, which follow each other.
+
+    >>> places_of_phases(np.array([[2, 0], [1, 1]])).tolist()
+    [[[0, 1], [-1, -1]], [[2, -1], [3, -1]]]
+    """
+    return places_of(parts.reshape(-1)).reshape(*parts.shape, -1)
+
+
+def keep_phases(
+    present: npt.NDArray[np.bool_], *, dropout: float, chance: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Draw the phases that the network sees of each patient in one step of learning.
+
+    Every phase of a patient is left out with the same probability, independently of the others; a patient of whom
+    nothing would be left keeps one of the phases, each with the same probability. As many numbers are drawn whichever
+    phases a patient has.
+
+    Args:
+        present: ``(patient, phase)``, which phases a patient has; of each at least one.
+        dropout: The probability, from 0 to below 1.
+        chance: Where the numbers come from.
+
+    Source:
+        Neverova 2016, arXiv:1501.00102 ("ModDrop").
+
+    >>> present = np.array([[True, True], [False, True]])
+    >>> keep_phases(present, dropout=0.9, chance=np.random.default_rng(1)).tolist()
+    [[False, True], [False, True]]
+    """
+    drawn = chance.random((2, *present.shape))
+    kept: npt.NDArray[np.bool_] = present & (drawn[0] >= dropout)
+    last = np.where(present, drawn[1], -1.0).argmax(axis=1)
+    kept[np.arange(len(kept)), last] |= ~kept.any(axis=1)
+    return kept
+
+
 def _deal(pack: npt.NDArray[np.intp], generator: np.random.Generator) -> Iterator[np.intp]:
     while True:
         yield from generator.permutation(pack)

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 
 from nephrograde.errors import RunError
 from nephrograde.files import parse_json, write_json
-from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
+from nephrograde.model.fusion import Fusion  # noqa: TC001 - pydantic reads the annotations of the card
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling, together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,8 @@ class ModelCard:
     """What a fitted network is, what it learnt from, and what happened during the fit.
 
     ``channels`` counts those of the image and, with ``has_mask``, the mask, which is the last one; ``pooling`` is how
-    the network pools the pictures of a patient.
+    the network pools the pictures of a patient. ``phase`` is one phase, or several that the network sees together, as
+    ``fusion`` says; cards of versions without fusion lack it.
 
     The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
     says whether half of every batch was high grade all the same. ``precision`` is the one the weights come from, and
@@ -60,6 +62,7 @@ class ModelCard:
     settings: Mapping[str, Any]
     synthetic: bool
     research_use_only: str = RESEARCH_USE_ONLY
+    fusion: Fusion | None = None
 
     @property
     def prevalence(self) -> float:
@@ -96,8 +99,8 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     """
     content = parse_json(raw, card_path)
     known = {field.name for field in fields(ModelCard)}
-    if set(content) != known:
-        wrong = ", ".join(sorted(known ^ set(content)))
+    if set(content) | {"fusion"} != known:
+        wrong = ", ".join(sorted(known ^ (set(content) | {"fusion"})))
         raise RunError(
             f"{card_path} was written by another version of nephrograde ({wrong}). Delete its folder and fit again."
         )
@@ -108,6 +111,8 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
         raise _damaged(card_path, places or "it") from None
     if card.channels <= card.has_mask:  # a mask alone is no image
         raise _damaged(card_path, "channels")
+    if card.fusion is not None and together(card.fusion.phases) != card.phase:
+        raise _damaged(card_path, "fusion")
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card

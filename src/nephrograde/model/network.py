@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from nephrograde.model.pooling import GatedAttention, pool, weigh
+from nephrograde.model.pooling import GatedAttention, pool, shares, weigh
 from nephrograde.model.resnet import FEATURES, ResNet18
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from nephrograde.model.fusion import Fusion
     from nephrograde.sample.dataset import Bags
     from nephrograde.vocabulary import FloatVector, Pooling
 
@@ -34,9 +35,12 @@ _OF_ATTENTION = "attention."
 
 
 class RowValues(NamedTuple):
-    """What the network gives for each picture: its logit of high grade, and its score for attention (else 0)."""
+    """What the network gives for each picture: its logit of high grade, and its score for attention (else 0).
 
-    logits: torch.Tensor
+    A network that joins phases gives the features of each picture instead of a logit, ``(row, feature)``.
+    """
+
+    values: torch.Tensor
     scores: torch.Tensor
 
 
@@ -94,23 +98,56 @@ class Network(nn.Module):
         self.memory_format = memory_format
         self.resnet.to(memory_format=memory_format)  # type: ignore[call-overload]
 
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what the linear head sees of each picture, ``(row, channel, …)`` in [0, 1]."""
+        scaled = (images - self.centre) / self.spread
+        return self.resnet.features(scaled.contiguous(memory_format=self.memory_format))
+
+    def attention_scores(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the score of each picture by its features; 0 with other pooling."""
+        scores: torch.Tensor = torch.zeros_like(features[:, 0]) if self.attention is None else self.attention(features)
+        return scores
+
     def rows(self, images: torch.Tensor) -> RowValues:
         """Return what the network gives for each picture, ``(row, channel, …)`` in [0, 1]."""
-        scaled = (images - self.centre) / self.spread
-        features = self.resnet.features(scaled.contiguous(memory_format=self.memory_format))
-        logits = self.resnet.fc(features).squeeze(1)
-        return RowValues(logits, torch.zeros_like(logits) if self.attention is None else self.attention(features))
+        features = self.features(images)
+        return RowValues(self.resnet.fc(features).squeeze(1), self.attention_scores(features))
 
-    def forward(self, images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None) -> torch.Tensor:
         """Return the logit of high grade of each patient.
 
         Args:
             images: ``(row, channel, …)`` in [0, 1], the pictures of all patients.
-            places: ``(patient, place)``, the rows of each patient, −1 where a patient has fewer than others.
+            places: ``(patient, place)``, the rows of each patient, −1 where a patient has fewer than others;
+                ``(patient, phase, place)`` in a network that joins phases.
+            clinical: ``(patient, value)``, the standardised values that a network joins with the pictures, if any.
         """
-        logits, scores = self.rows(images)
+        values, scores = self.rows(images)
+        return self.decide(values.float(), scores.float(), places, clinical)
+
+    def decide(
+        self, values: torch.Tensor, scores: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the logit of each patient from what :meth:`rows` gives, in its precision.
+
+        Args:
+            values: Of each picture.
+            scores: Of each picture.
+            places: As for :meth:`forward`.
+            clinical: As for :meth:`forward`.
+        """
+        del clinical  # only a network that joins has a place for them
         rows = places.clamp(min=0)
-        return pool(logits.float()[rows], scores.float()[rows], places >= 0, self.pooling)
+        return pool(values[rows], scores[rows], places >= 0, self.pooling)
+
+    def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the weight of each picture by attention, with a sum of 1 over those of a patient.
+
+        Args:
+            scores: Of each picture.
+            places: As for :meth:`forward`.
+        """
+        return weigh(scores[places.clamp(min=0)], places >= 0)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the weights by name: those of the ResNet as in other libraries, and those of attention."""
@@ -127,6 +164,63 @@ class Network(nn.Module):
         self.load_state_dict(named, assign=assign)
 
 
+class FusedNetwork(Network):
+    """ResNet-18 on the pictures of all phases, pooled over each phase and joined.
+
+    The encoder is the same for all phases. Its features are pooled over the pictures of a phase, so that the head sees
+    each phase once; those of a phase that the patient does not have are zeros, and one further input per phase says
+    whether it is there. The head takes the place of the last layer of the ResNet.
+    """
+
+    def __init__(
+        self, resnet: ResNet18, attention: GatedAttention | None = None, *, fusion: Fusion, **further: Any
+    ) -> None:
+        resnet.fc = nn.Linear(fusion.inputs(resnet.fc.in_features), 1)
+        nn.init.zeros_(resnet.fc.bias)
+        super().__init__(resnet, attention, **further)
+        self.fusion = fusion
+
+    def rows(self, images: torch.Tensor) -> RowValues:
+        """Return the features and the attention score of each picture, ``(row, channel, …)`` in [0, 1]."""
+        features = self.features(images)
+        return RowValues(features, self.attention_scores(features))
+
+    def decide(
+        self, values: torch.Tensor, scores: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the logit of each patient from what :meth:`rows` gives, in its precision.
+
+        Args:
+            values: ``(row, feature)``.
+            scores: ``(row,)``, used by attention only.
+            places: ``(patient, phase, place)``, the rows of each patient on each phase, −1 where there are fewer.
+            clinical: ``(patient, value)``, as many as ``fusion`` has values.
+        """
+        rows, present = places.clamp(min=0), places >= 0
+        weights = shares(scores[rows], present, self.pooling)
+        pooled = (weights.unsqueeze(-1) * values[rows]).sum(dim=2)
+        has_phase = present.any(dim=2).to(values.dtype)
+        further = [] if clinical is None else [clinical.to(values.dtype)]
+        differences = [
+            (pooled[:, one] - pooled[:, other]) * (has_phase[:, one] * has_phase[:, other]).unsqueeze(1)
+            for one, other in self.fusion.pairs
+        ]
+        joined = torch.cat([pooled.flatten(1), *differences, has_phase, *further], dim=1)
+        head = self.resnet.fc
+        return nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(1)
+
+    def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the weight of each picture by attention: that within its phase, with all phases counting the same.
+
+        Args:
+            scores: Of each picture.
+            places: As for :meth:`decide`.
+        """
+        present = places >= 0
+        weights = shares(scores[places.clamp(min=0)], present, self.pooling)
+        return weights / present.any(dim=2).sum(dim=1)[:, None, None]
+
+
 def build_network(
     dimensions: Literal[2, 3],
     *,
@@ -134,6 +228,7 @@ def build_network(
     has_mask: bool = False,
     shortcut: Literal["A", "B"] = "B",
     pooling: Pooling = "mean",
+    fusion: Fusion | None = None,
 ) -> Network:
     """Build a ResNet-18 with a single logit; its weights are drawn from torch's global generator.
 
@@ -144,6 +239,7 @@ def build_network(
         shortcut: "B", a convolution where the size changes (He 2016; torchvision), or "A", subsampling and zeros (the
             18-layer network of MedicalNet).
         pooling: How the pictures of a patient are pooled.
+        fusion: How the network joins several phases; None for a network on one phase.
 
     >>> network = build_network(2, channels=1).eval()
     >>> network(torch.zeros(3, 1, 32, 32), places=torch.tensor([[0, 1], [2, -1]])).shape
@@ -151,7 +247,10 @@ def build_network(
     """
     resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
     attention = GatedAttention(FEATURES) if pooling == "attention" else None
-    return Network(resnet, attention, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
+    further: Any = {"channels": channels, "has_mask": has_mask, "shortcut": shortcut, "pooling": pooling}
+    if fusion is None:
+        return Network(resnet, attention, **further)
+    return FusedNetwork(resnet, attention, fusion=fusion, **further)
 
 
 def build_hollow_network(
@@ -161,6 +260,7 @@ def build_hollow_network(
     has_mask: bool = False,
     shortcut: Literal["A", "B"] = "B",
     pooling: Pooling = "mean",
+    fusion: Fusion | None = None,
 ) -> Network:
     """Build the network of :func:`build_network` without weights, for those that ``load_weights`` puts into it.
 
@@ -170,7 +270,9 @@ def build_hollow_network(
     'meta'
     """
     with torch.device("meta"), _Undrawn():
-        return build_network(dimensions, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling)
+        return build_network(
+            dimensions, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling, fusion=fusion
+        )
 
 
 class _Undrawn(TorchFunctionMode):
@@ -186,7 +288,7 @@ class _Undrawn(TorchFunctionMode):
 
 
 def score_rows(network: Network, images: npt.NDArray[np.float16]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the logit and the attention score of every picture, computed in fp32 and in evaluation mode.
+    """Return what the network gives for every picture, computed in fp32 and in evaluation mode.
 
     The pictures are scored in groups of exactly ``ROWS_AT_ONCE``, the last one padded with zeros: the shapes are always
     the same, so a patient's probability does not depend on who is scored alongside, to the last digit.
@@ -196,9 +298,9 @@ def score_rows(network: Network, images: npt.NDArray[np.float16]) -> tuple[torch
         images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)`` in [0, 1]; may be memory-mapped.
 
     Returns:
-        Both as double, on the CPU.
+        The logits, or the features of a network that joins phases, and the attention scores; as double, on the CPU.
     """
-    values = torch.empty(2, len(images), dtype=torch.float64)
+    found: list[RowValues] = []
     learning = network.training
     network.eval()
     with torch.inference_mode():
@@ -207,9 +309,11 @@ def score_rows(network: Network, images: npt.NDArray[np.float16]) -> tuple[torch
             group = np.zeros((ROWS_AT_ONCE, *images.shape[1:]), np.float32)
             group[: len(rows)] = rows
             given = network.rows(torch.from_numpy(group).to(network.centre.device))
-            values[:, start : start + len(rows)] = torch.stack(given).cpu()[:, : len(rows)]
+            found.append(RowValues(*(one.double().cpu()[: len(rows)] for one in given)))
     network.train(learning)
-    return values[0], values[1]
+    if not found:
+        return torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
+    return torch.cat([one.values for one in found]), torch.cat([one.scores for one in found])
 
 
 def score(network: Network, bags: Bags) -> Scored:
@@ -227,16 +331,29 @@ def score(network: Network, bags: Bags) -> Scored:
     >>> p_high.shape, weights.tolist()
     ((2,), [1.0, 0.5, 0.5])
     """
-    logits, scores = score_rows(network, bags.images)
+    values, scores = score_rows(network, bags.images)
     pooled = torch.zeros(-(-len(bags.counts) // ROWS_AT_ONCE) * ROWS_AT_ONCE, dtype=torch.float64)
-    weights = torch.zeros_like(logits)
+    weights = torch.zeros_like(scores)
+    parts = bags.counts[:, None] if bags.parts is None else bags.parts
     for patient, (start, count) in enumerate(zip(bags.starts.tolist(), bags.counts.tolist(), strict=True)):
         rows = slice(start, start + count)
-        one = (logits[None, rows], scores[None, rows], torch.ones(1, count, dtype=torch.bool))
-        pooled[patient] = pool(*one, network.pooling)
-        weights[rows] = weigh(*one[1:])
+        places = _places_alone(parts[patient])
+        places = places if bags.parts is not None else places[:, 0]
+        own = None if bags.values is None else torch.from_numpy(bags.values[patient : patient + 1])
+        with torch.no_grad():
+            pooled[patient] = network.decide(values[rows], scores[rows], places, own)
+        weights[rows] = network.weigh_rows(scores[rows], places)[places >= 0]
     # The sigmoid, too, in groups of one size: torch computes the ends of an array by other instructions.
     p_high = [torch.sigmoid(group) for group in pooled.reshape(-1, ROWS_AT_ONCE)]
     of_patients = torch.cat(p_high) if p_high else pooled
     of_rows = weights if network.pooling == "attention" else torch.zeros(0, dtype=torch.float64)
     return Scored(of_patients.numpy()[: len(bags.counts)], of_rows.numpy())
+
+
+def _places_alone(parts: npt.NDArray[np.intp]) -> torch.Tensor:
+    """The places of one patient's rows on each phase: ``(1, phase, place)``."""
+    stops = np.cumsum(parts)
+    places = np.full((1, len(parts), int(parts.max())), -1)
+    for phase, (stop, count) in enumerate(zip(stops, parts, strict=True)):
+        places[0, phase, :count] = np.arange(stop - count, stop)
+    return torch.from_numpy(places)

@@ -105,6 +105,24 @@ def weigh(scores: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     return scores.masked_fill(~present, -torch.inf).softmax(dim=1)
 
 
+def shares(scores: torch.Tensor, present: torch.Tensor, rule: Pooling) -> torch.Tensor:
+    """Return the weights with which the features of the pictures of a phase are pooled; zeros for a missing phase.
+
+    Args:
+        scores: ``(…, place)``, used by "attention" only.
+        present: ``(…, place)``.
+        rule: "mean" or "attention". The other rules are not weighted means, and have no meaning for features.
+
+    >>> present = torch.tensor([[True, True, False], [False, False, False]])
+    >>> shares(torch.zeros(2, 3), present, "mean").tolist()
+    [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    """
+    given = present.to(scores.dtype)
+    if rule == "attention":
+        return scores.masked_fill(~present, torch.finfo(scores.dtype).min).softmax(dim=-1) * given
+    return given / given.sum(dim=-1, keepdim=True).clamp(min=1.0)
+
+
 def even_bias(rule: Pooling, pictures: float) -> float:
     """Return the bias of the linear head with which a patient starts at even odds: 0, except with "noisy-or".
 

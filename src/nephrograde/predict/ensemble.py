@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.cohort.clinical import encode
 from nephrograde.errors import RunError
 from nephrograde.fit.folder import load_head, load_network, read_fold_card
 from nephrograde.model.encoders.features import load_encoder
 from nephrograde.model.encoders.store import find_by_digest, store_dir
 from nephrograde.model.encoders.view import View
-from nephrograde.model.network import score
+from nephrograde.model.network import FusedNetwork, score
+from nephrograde.predict.values import NOTHING
 from nephrograde.sample.dataset import Bags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from nephrograde.cohort.clinical import Value
     from nephrograde.model.card import ModelCard
     from nephrograde.model.encoders.features import LoadedEncoder
     from nephrograde.model.encoders.head import Head
@@ -40,17 +43,21 @@ class Ensemble:
 
     networks: tuple[Network, ...] = field(repr=False)
 
-    def p_high_of_folds(self, pictures: npt.NDArray[np.float16]) -> tuple[float, ...]:
+    def p_high_of_folds(
+        self, pictures: npt.NDArray[np.float16], parts: Sequence[int] = (), clinical: Mapping[str, Value] = NOTHING
+    ) -> tuple[float, ...]:
         """Probability of high grade of one patient from each fold's network, which pools the patient's pictures.
 
         Args:
             pictures: The patient's region, ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, in [0, 1].
+            parts: How many of the rows are of which phase, for networks that join phases; empty otherwise.
+            clinical: Values by column, for networks that join them with the pictures.
 
         Raises:
             RunError: Where a network gives a value that is not finite.
         """
-        patient = Bags(pictures, np.array([len(pictures)]))
-        found = tuple(float(score(network, patient).p_high[0]) for network in self.networks)
+        patient = Bags(pictures, np.array([len(pictures)]), np.array([parts], np.intp) if parts else None)
+        found = tuple(float(score(one, _with_values(patient, one, clinical)).p_high[0]) for one in self.networks)
         return _probabilities(found)
 
 
@@ -65,8 +72,14 @@ class FrozenEnsemble:
     view: View
     heads: tuple[Head, ...] = field(repr=False)
 
-    def p_high_of_folds(self, pictures: npt.NDArray[np.float16]) -> tuple[float, ...]:
+    def p_high_of_folds(
+        self,
+        pictures: npt.NDArray[np.float16],
+        parts: Sequence[int] = (),
+        clinical: Mapping[str, Value] = NOTHING,
+    ) -> tuple[float, ...]:
         """Probability of high grade of one patient from each fold; arguments and errors as of :class:`Ensemble`."""
+        del parts, clinical  # a frozen encoder joins nothing
         features = self.encoder.features(pictures, self.view)
         return _probabilities(tuple(float(head.p_high(features[None])[0]) for head in self.heads))
 
@@ -78,6 +91,12 @@ def _probabilities(found: tuple[float, ...]) -> tuple[float, ...]:
             "the image; if other scans fail too, fit the model again."
         )
     return found
+
+
+def _with_values(patient: Bags, network: Network, clinical: Mapping[str, Value]) -> Bags:
+    """The patient with the clinical values as this network has learnt to standardise them."""
+    terms = network.fusion.values if isinstance(network, FusedNetwork) else ()
+    return replace(patient, values=np.array([encode(terms, clinical)], np.float32)) if terms else patient
 
 
 def load_ensemble(

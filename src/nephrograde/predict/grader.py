@@ -7,55 +7,97 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from nephrograde.arguments import NUMBER, PATH, PATHS, TEXT, checked, either
-from nephrograde.cohort.case import Scan
-from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
+import numpy as np
+
+from nephrograde.arguments import BY_COLUMN, BY_PHASE, NUMBER, PATH, PATHS, TEXT, checked, either
+from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem, RunError
+from nephrograde.evaluation.late import join
 from nephrograde.evaluation.new_patient import Judge, learn_judge
+from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
+from nephrograde.predict.together import Annotated, read_of, scans_of, see_together, warnings_of
+from nephrograde.predict.values import NOTHING, read_values, text_columns
 from nephrograde.replacement import replaced
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from nephrograde.cohort.case import Scan
+    from nephrograde.cohort.clinical import Value
+    from nephrograde.evaluation.late import FusionRow
     from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
+    from nephrograde.predict.together import Images
     from nephrograde.run.seal import Seal
-    from nephrograde.study import Arm, Study
+    from nephrograde.study import Arm, Study, StudyModel
 
-Images: TypeAlias = "str | Path | Sequence[str | Path]"
-"""An image file, a folder or zip archive with one DICOM series, or several exported pictures."""
+
+class Scored(NamedTuple):
+    """What a model gives for a patient, on the scale of the study: its score, and that of the networks of each fold."""
+
+    p_high: float
+    of_folds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """How a model of late fusion joins the scores of single phases: the regression, and a grader for each phase."""
+
+    rows: tuple[FusionRow, ...] = field(repr=False)
+    parts: Mapping[str, Grader]
+
+    def join(self, scored: Mapping[str, Scored], clinical: Mapping[str, Value]) -> Scored:
+        """Join what the models of the phases give; the networks of each fold are joined with each other.
+
+        Args:
+            scored: By phase, as far as the patient has them.
+            clinical: Values by column.
+        """
+
+        def joined(p_high: Iterable[float]) -> float:
+            return join(self.rows, {**clinical, **dict(zip(scored, map(log_odds, p_high), strict=True))})
+
+        folds = zip(*(one.of_folds for one in scored.values()), strict=True)
+        return Scored(joined(one.p_high for one in scored.values()), tuple(map(joined, folds)))
 
 
 @dataclass(frozen=True)
 class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
-    Made by :func:`load_grader`. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale``
-    how it corrects the networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and
-    ``performance`` the AUC of the model in the study.
+    Made by :func:`load_grader`. ``phases`` are those that the model sees; with several, :meth:`grade_phases` grades a
+    patient. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale`` how it corrects the
+    networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
+    of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
+    ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
+    texts.
     """
 
     model: str
     arm: Arm
     phase: str
+    phases: tuple[str, ...]
     threshold: Threshold
     study: Study = field(repr=False)
     seal: Seal = field(repr=False)
-    scale: ModelScale = field(repr=False)
+    scale: ModelScale | None = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
     judge: Judge = field(default=Judge(), repr=False)
+    stack: Stack | None = field(default=None, repr=False)
+    is_joined: bool = False
+    texts: frozenset[str] = frozenset()
 
     @checked(
         image=PATHS,
@@ -101,20 +143,14 @@ class Grader:
             RunError: Where the networks cannot be read.
             WriteError: Where the picture cannot be written.
         """
-        paths = [Path(image)] if isinstance(image, str | Path) else [Path(one) for one in image]
-        scan = Scan(
-            phase=self.phase,
-            image_path=paths[0],
-            mask_path=None if mask is None else Path(mask),
-            point=parse_point(point) if isinstance(point, str) else point,
-            box=parse_box(box) if isinstance(box, str) else box,
-            slice_place=parse_slice(slice) if isinstance(slice, str) else slice,
-            further_paths=tuple(paths[1:]),
-            pixel_mm=pixel_mm,
-            kidneys_path=None if kidneys is None else Path(kidneys),
-        )
+        if self.is_joined:
+            remedy = f"Use grade_phases, or name the phase of each file on the command line: {self.phases[0]}=FILE."
+            raise InputError([Problem("image", f"is one scan, but {self.model} joins phases or values", remedy)])
+        scan = Annotated(image, mask, box, point, slice, pixel_mm, kidneys).as_scan(self.phase)
         if picture is not None:
-            _check_picture(Path(picture), [*paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path)])
+            _check_picture(
+                Path(picture), [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path)]
+            )
         _ = self._weights  # reading and verifying them begins, while the scan is read
         seen = see(scan, self.arm, self.study)
         if picture is not None:
@@ -122,14 +158,94 @@ class Grader:
                 temporary_path.write_bytes(seen.draw())
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judged = beside.submit(seen.judge)
-            given = self._ensemble.p_high_of_folds(seen.region)
+            given = self._scored({self.phase: seen})
             plausibility = judged.result()
         answer = self._answer(scan, seen, given, plausibility)
         return answer if picture is None else replace(answer, picture=str(picture))
 
-    def _answer(self, scan: Scan, seen: Seen, given: Sequence[float], plausibility: Plausibility) -> Grading:
-        """Bring what the networks give onto the scale of the study, and call it by the frozen threshold."""
-        p_high, of_folds = self.scale.of_ensemble(given), self.scale.of_networks(given)
+    @checked(
+        image=BY_PHASE,
+        mask=BY_PHASE,
+        box=BY_PHASE,
+        point=BY_PHASE,
+        slice=BY_PHASE,
+        pixel_mm=BY_PHASE,
+        kidneys=BY_PHASE,
+        clinical=BY_COLUMN,
+    )
+    def grade_phases(
+        self,
+        image: Mapping[str, Images],
+        *,
+        mask: Mapping[str, str | Path] | None = None,
+        box: Mapping[str, str | Box] | None = None,
+        point: Mapping[str, str | Point] | None = None,
+        slice: Mapping[str, str | SlicePlace] | None = None,  # noqa: A002
+        pixel_mm: Mapping[str, float] | None = None,
+        kidneys: Mapping[str, str | Path] | None = None,
+        clinical: Mapping[str, str | float] | None = None,
+    ) -> Grading:
+        """Grade one patient by the scans of several phases.
+
+        Args:
+            image: The images by phase, such as ``{"cmp": "P017_cmp.nii.gz", "np": "P017_np.nii.gz"}``; a phase that the
+                patient does not have is left out.
+            mask: The delineated tumour by phase; a phase without one uses that of another, as in the study.
+            box: By phase, written as for :meth:`grade`.
+            point: By phase, written as for :meth:`grade`.
+            slice: By phase, written as for :meth:`grade`.
+            pixel_mm: Size of a pixel of exported pictures by phase, mm.
+            kidneys: Masks of both kidneys by phase.
+            clinical: Values by column of the cohort table, such as ``{"age_years": 61}``, for a model that joins them;
+                one that is not known is left out.
+
+        Returns:
+            The probability of high grade, the call and what was read of each phase.
+
+        Raises:
+            InputError: Where a phase or a column is not one of the model, a value is not a number, or no phase has an
+                image.
+            VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
+            PlaceError: Where a box, point or slice is not written with its unit.
+            RunError: Where the networks cannot be read.
+        """
+        given = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
+        scans = scans_of({"image": image, **{name: one for name, one in given.items() if one}}, self.phases, self.model)
+        values = read_values(clinical or {}, self.arm.clinical if self.is_joined else (), self.texts)
+        if self.stack is None:
+            _ = self._weights  # reading and verifying them begins, while the scans are read
+        seen = see_together(scans, self.arm, self.study)
+        found = self._scored(seen, values)
+        judged = {phase: one.judge() for phase, one in seen.items()}
+        first = next(iter(scans))
+        answer = self._answer(scans[first], seen[first], found, judged[first])
+        warnings = [
+            *answer.warnings,
+            *(
+                text
+                for phase in seen
+                if phase != first
+                for text in warnings_of(scans[phase], seen[phase], judged[phase])
+            ),
+        ]
+        read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen)
+        return replace(answer, scans=read, warnings=tuple(warnings))
+
+    def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:
+        """What the model gives for a patient, on the scale of the study."""
+        if self.stack is not None:
+            scored = {phase: self.stack.parts[phase]._scored({phase: one}) for phase, one in seen.items()}
+            return self.stack.join(scored, clinical)
+        parts = [len(seen[phase].region) if phase in seen else 0 for phase in self.phases]
+        region = np.concatenate([one.region for one in seen.values()])
+        given = self._ensemble.p_high_of_folds(region, parts if self.is_joined else (), clinical)
+        if self.scale is None:
+            raise RunError(f"{self.model} has no scale. Run `nephrograde evaluate` first.")
+        return Scored(self.scale.of_ensemble(given), self.scale.of_networks(given))
+
+    def _answer(self, scan: Scan, seen: Seen, scored: Scored, plausibility: Plausibility) -> Grading:
+        """Call what the model gives by the frozen threshold."""
+        p_high, of_folds = scored.p_high, scored.of_folds
         folds_high = sum(one >= self.threshold.value for one in of_folds)
         certainty = self.judge.judge(p_high)
         return Grading(
@@ -145,11 +261,7 @@ class Grader:
             spacing_mm=seen.spacing_mm,
             center_mm=seen.center_mm,
             slices=seen.slices,
-            warnings=(
-                *_disagreement(folds_high, len(of_folds)),
-                *seen.warnings,
-                *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in plausibility.faults),
-            ),
+            warnings=(*_disagreement(folds_high, len(of_folds)), *warnings_of(scan, seen, plausibility)),
             synthetic=self.study.synthetic,
             folds_high=folds_high,
             performance=self.performance,
@@ -200,10 +312,43 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     if threshold is None or results.seal is None:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
-    arm, phase = found[model].arm, found[model].phase
-    scale = _scale(results, model)
-    judge = learn_judge(results.scores.of(model, "oof"), study.evaluate)
-    return Grader(model, arm, phase, threshold, study, results.seal, scale, _performance(results, model), judge)
+    return _grader(results, study, found[model], threshold)
+
+
+def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Grader:
+    model = own.id
+    if results.seal is None:
+        raise RunError(f"{results.run_dir} has not been evaluated. Run `nephrograde evaluate` first.")
+    return Grader(
+        model=model,
+        arm=own.arm,
+        phase=own.phase,
+        phases=own.phases,
+        threshold=threshold,
+        study=study,
+        seal=results.seal,
+        scale=_scale(results, model) if own.has_networks else None,
+        performance=_performance(results, model),
+        judge=learn_judge(results.scores.of(model, "oof"), study.evaluate),
+        stack=None if own.has_networks else _stack(results, study, own, threshold),
+        is_joined=own.fusion is not None,
+        texts=text_columns(results, own.id),
+    )
+
+
+def _stack(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Stack:
+    """The regression of late fusion, and a grader of each of its phases."""
+    rows = tuple(row for row in results.fusion if row.model == own.id)
+    if not rows:
+        raise RunError(
+            f"{results.folder.fusion_path} does not join the phases of {own.id}. Run `nephrograde evaluate`."
+        )
+    singles = {one.id: one for one in study.models()}
+    parts = {
+        phase: _grader(results, study, singles[part], results.threshold(part) or threshold)
+        for phase, part in own.parts.items()
+    }
+    return Stack(rows, parts)
 
 
 def _check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:

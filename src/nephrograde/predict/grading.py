@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.vocabulary import RESEARCH_USE_ONLY, Supervision, phase_name
+from nephrograde.predict.together import ScanRead
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, TOGETHER, Supervision, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +52,9 @@ class Grading:
     to the nearest kidney, None if the model is given no place; all are None if no kidney was found. ``supervision`` is
     the level of the model, ``region_mm`` the edges of a slice or a box as the network sees it, and ``picture`` the file
     on which they are drawn, if one was asked for. Of exported pictures there is no ``spacing_mm`` and no ``region_mm``,
-    ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown.
+    ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown. ``scans``
+    says what was read of each phase that was given to a model of several phases; ``image`` and what follows is then
+    that of the first.
 
     ``p_calibrated`` is the recalibrated probability, and ``grade_set`` the grades that are plausible at the error
     ``set_error``: ``high``, ``low``, ``both`` or ``none``. ``is_referred`` is whether that is not a single grade; such
@@ -85,6 +88,7 @@ class Grading:
     grade_set: str | None = None
     set_error: float | None = None
     is_referred: bool | None = None
+    scans: tuple[ScanRead, ...] = ()
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class Grading:
             f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
             *self._certainty(),
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
+            *([f"phases that were not given: {', '.join(self.phases_missing)}"] if self.phases_missing else []),
             *([f"in its study: {self.performance}"] if self.performance else []),
             *self._seen(),
             *([f"picture: {self.picture}"] if self.picture else []),
@@ -116,6 +121,12 @@ class Grading:
 
     def __str__(self) -> str:
         return self.as_text()
+
+    @property
+    def phases_missing(self) -> tuple[str, ...]:
+        """The phases of a model of several that the patient was graded without."""
+        given = {one.phase for one in self.scans}
+        return tuple(phase for phase in self.phase.split(TOGETHER) if given and phase not in given)
 
     @property
     def folds_agree(self) -> bool:
@@ -132,29 +143,57 @@ class Grading:
         return [*lines, f"with an error of {self.set_error:g}, {found}{referred}"]
 
     def _kidneys(self) -> list[str]:
-        phase = ""
-        if self.phase_seen is not None and self.phase_probability is not None:
-            phase = f"{phase_name(self.phase_seen)} ({self.phase_seen}, probability {self.phase_probability:.2f})"
-        if self.kidney_gap_mm is None:
-            return [f"by its kidneys, the scan is {phase}"] if phase else []
-        place = "on a kidney" if self.is_on_kidney else f"{self.kidney_gap_mm:.0f} mm from the nearest kidney"
-        return [f"the region is {place}" + (f"; by its kidneys, the scan is {phase}" if phase else "")]
+        return [line for one in self._read() for line in _kidneys_of(one, one.phase if self.scans else "")]
+
+    def _read(self) -> tuple[ScanRead, ...]:
+        """What was read, scan by scan."""
+        own = ScanRead(
+            phase=self.phase,
+            image=self.image,
+            size=self.size,
+            spacing_mm=self.spacing_mm,
+            center_mm=self.center_mm,
+            slices=self.slices,
+            region_mm=self.region_mm,
+            phase_seen=self.phase_seen,
+            phase_probability=self.phase_probability,
+            kidney_gap_mm=self.kidney_gap_mm,
+            is_on_kidney=self.is_on_kidney,
+        )
+        return self.scans or (own,)
 
     def _seen(self) -> list[str]:
-        numbers = ", ".join(map(str, self.slices))
-        if self.spacing_mm is None:
-            width, height, count = self.size
-            return [f"{count} exported pictures, the first of {width} × {height} pixels; number {numbers} was shown"]
-        image = f"image {self.image}: {_times(self.size, '{}')} voxels of {_times(self.spacing_mm, '{:.2f}')} mm"
-        region = f"slices {numbers}" if self.slices else "a box"
-        edges = f", {_times(self.region_mm, '{:g}')} mm" if self.region_mm else ""
-        if self.supervision == Supervision.NONE:
-            kidneys = f"slices {numbers} through the kidneys" if self.slices else "both kidneys"
-            return [image, f"region: {kidneys}{edges}"]
-        if self.supervision == Supervision.SLICE:
-            return [image, f"region: the whole of slices {numbers}{edges}"]
-        around = ", ".join(f"{value:.1f}" for value in self.center_mm)
-        return [image, f"region: {region} around {around} mm (LPS){edges}"]
+        return [line for one in self._read() for line in _seen_of(one, self.supervision)]
+
+
+def _kidneys_of(scan: ScanRead, name: str) -> list[str]:
+    """What the kidneys of a scan say, with the name of the scan where there are several."""
+    of_scan = f" of {name}" if name else ""
+    phase = ""
+    if scan.phase_seen is not None and scan.phase_probability is not None:
+        phase = f"{phase_name(scan.phase_seen)} ({scan.phase_seen}, probability {scan.phase_probability:.2f})"
+    if scan.kidney_gap_mm is None:
+        return [f"by its kidneys, the scan{of_scan} is {phase}"] if phase else []
+    place = "on a kidney" if scan.is_on_kidney else f"{scan.kidney_gap_mm:.0f} mm from the nearest kidney"
+    return [f"the region{of_scan} is {place}" + (f"; by its kidneys, the scan is {phase}" if phase else "")]
+
+
+def _seen_of(scan: ScanRead, supervision: str) -> list[str]:
+    """What was read of one scan, and where the region is."""
+    numbers = ", ".join(map(str, scan.slices))
+    if scan.spacing_mm is None:
+        width, height, count = scan.size
+        return [f"{count} exported pictures, the first of {width} × {height} pixels; number {numbers} was shown"]
+    image = f"image {scan.image}: {_times(scan.size, '{}')} voxels of {_times(scan.spacing_mm, '{:.2f}')} mm"
+    region = f"slices {numbers}" if scan.slices else "a box"
+    edges = f", {_times(scan.region_mm, '{:g}')} mm" if scan.region_mm else ""
+    if supervision == Supervision.NONE:
+        kidneys = f"slices {numbers} through the kidneys" if scan.slices else "both kidneys"
+        return [image, f"region: {kidneys}{edges}"]
+    if supervision == Supervision.SLICE:
+        return [image, f"region: the whole of slices {numbers}{edges}"]
+    around = ", ".join(f"{value:.1f}" for value in scan.center_mm)
+    return [image, f"region: {region} around {around} mm (LPS){edges}"]
 
 
 def _times(values: Iterable[float], form: str) -> str:

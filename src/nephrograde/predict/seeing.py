@@ -13,7 +13,7 @@ from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.frames import draw_frames, find_frames
 from nephrograde.sample.pictures import cut_pictures, draw_pictures
 from nephrograde.sample.region import Views
-from nephrograde.sample.scanned import Scanned, annotated, lost_in_tumour
+from nephrograde.sample.scanned import Scanned, annotated, borrow, lost_in_tumour
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
@@ -59,7 +59,7 @@ class Seen:
     judge: Callable[[], Plausibility] = field(default=Plausibility, repr=False)
 
 
-def see(scan: Scan, arm: Arm, study: Study) -> Seen:
+def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Seen:
     """Read a scan and cut what the arm's network is shown, exactly as in the study; needs no torch.
 
     Args:
@@ -67,15 +67,16 @@ def see(scan: Scan, arm: Arm, study: Study) -> Seen:
             A place that is derived from a more expensive annotation has no simulated error here.
         arm: The arm of the model.
         study: The study that the run resolved.
+        lender: A scan of the same patient on another phase, whose mask is carried over as in the study.
 
     Raises:
         VolumeError: Where the scan cannot be read, the annotation is missing or outside, or the tumour lies on a slice
             that could not be read.
     """
-    return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study)
+    return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study, lender)
 
 
-def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
+def _see_scan(scan: Scan, arm: Arm, study: Study, lender: Scan | None) -> Seen:
     volume = read_volume(scan.image_path)
     scanned = Scanned(volume, scan)
     faults = check_volume(volume)
@@ -87,6 +88,9 @@ def _see_scan(scan: Scan, arm: Arm, study: Study) -> Seen:
         mask = delineation.mask
         spill = check_mask_spill(volume, mask) if is_hu and mask is not None else []
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in (*delineation.faults, *spill)]
+    elif lender is not None:
+        scanned, borrowed = borrow(volume, scan, lender, study.masks)
+        warnings += [f"{lender.mask_path}: {fault.message} {fault.remedy}" for fault in borrowed]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
     views = Views(scanned, study)

@@ -244,18 +244,23 @@ def _counts(cohort: Cohort, study: Study, qualities: Mapping[ScanKey, ScanQualit
         yield _count("readable", phase, [case for case in cases if (case.patient_id, phase) in readable])
     yield _count("every phase", "", [case for case in cases if all((case.patient_id, p) in readable for p in phases)])
     for model in study.models():
-        arm, phase = model.arm, model.phase
-        usable = []
-        for case in cases:
-            quality = qualities.get((case.patient_id, phase))
-            if quality is None:
-                continue
-            lender = find_lender(case, case.scans[phase], study)
-            lent = qualities.get((case.patient_id, lender.phase)) if lender else None
-            is_carried = lent is not None and Supervision.MASK in lent.supervision
-            if _is_usable(quality, case.scans[phase], arm, is_carried=is_carried):
-                usable.append(case)
+        usable = [
+            case
+            for case in cases
+            if any(_is_usable_on(case, phase, model.arm, study, qualities=qualities) for phase in model.phases)
+        ]
         yield _count("usable", model.id, usable)
+
+
+def _is_usable_on(case: Case, phase: str, arm: Arm, study: Study, *, qualities: Mapping[ScanKey, ScanQuality]) -> bool:
+    """Whether an arm can use a patient's scan of one phase."""
+    quality = qualities.get((case.patient_id, phase))
+    if quality is None:
+        return False
+    lender = find_lender(case, case.scans[phase], study)
+    lent = qualities.get((case.patient_id, lender.phase)) if lender else None
+    is_carried = lent is not None and Supervision.MASK in lent.supervision
+    return _is_usable(quality, case.scans[phase], arm, is_carried=is_carried)
 
 
 def _is_usable(quality: ScanQuality, scan: Scan, arm: Arm, *, is_carried: bool) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nephrograde.sample.dataset import phases_alone
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,10 +30,14 @@ def find_obstacles(study: Study, cohort: Cohort, split: Split, prepared: Prepare
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     reasons: dict[str, list[str]] = {}
     for model in study.models():
-        usable = set(prepared.files(model.arm.name, model.phase))
+        of_phases = [set(prepared.files(model.arm.name, phase)) for phase in model.phases]
+        usable = set().union(*of_phases)
         places = {patient: place for patient, place in split.assignments.items() if patient in usable}
         if not usable:
             reasons.setdefault("no patient can be used", []).append(model.id)
+            continue
+        if alone := phases_alone(model.phases, of_phases):
+            reasons.setdefault(f"no patient has {alone[0]} together with another phase", []).append(model.id)
             continue
         for fold in range(study.split.folds):
             learn = [is_high[p] for p, place in places.items() if place.split == "train" and place.fold != fold]

@@ -58,7 +58,7 @@ def find_regions(scanned: Scanned, study: Study, k: int) -> tuple[tuple[ShownReg
         return (), ()
     views = Views(scanned, study)
     arms_of: dict[tuple[tuple[float, ...], tuple[Mark, ...]], list[str]] = {}
-    for arm in study.arm:
+    for arm in study.arms_on(scan.phase):
         if arm.supervision is Supervision.NONE and scan.kidneys_path is None:
             continue
         frames = _frames(volume, views, arm)

@@ -128,7 +128,7 @@ def _look_over(scan: Scan, study: Study, folder: QualityFolder) -> tuple[str, Sc
     paths = [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path is not None)]
     contents = [sha256_of_image(path) if path.exists() else "" for path in paths]
     places = repr((scan.point, scan.box, scan.slice_place)) + scan.state
-    shown = [[arm.name, region_settings(arm, scan.phase, study)] for arm in study.arm]
+    shown = [[arm.name, region_settings(arm, scan.phase, study)] for arm in study.arms_on(scan.phase)]
     masks = study.masks.model_dump()
     name = fingerprint([CHECKS, scan.phase, contents, list(map(str, paths)), places, masks, shown])[:20]
     picture_path = folder.thumbs_dir / f"{name}.png"

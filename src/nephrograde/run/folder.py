@@ -241,6 +241,11 @@ class RunFolder:
         return self.statistics_dir / "scale.csv"
 
     @property
+    def fusion_path(self) -> Path:
+        """The regressions that join the phases of a patient; absent without late fusion."""
+        return self.statistics_dir / "fusion.csv"
+
+    @property
     def estimates_path(self) -> Path:
         """The measures of each model with their intervals."""
         return self.statistics_dir / "estimates.csv"

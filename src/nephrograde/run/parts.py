@@ -31,6 +31,7 @@ class RunPart(StrEnum):
     ATTENTION = "attention_path"
     REPEATS = "repeats_path"
     PROCEDURES = "procedures_path"
+    FUSION = "fusion_path"
     LADDER = "ladder_path"
     LADDER_CURVES = "ladder_curves_path"
 

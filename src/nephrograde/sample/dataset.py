@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import RunError
+from nephrograde.vocabulary import together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -56,12 +57,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Bags:
-    """The pictures of all patients of a set on one phase.
+    """The pictures of all patients of a set on one phase, or on several phases together.
 
     Attributes:
         images: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1]; the rows of a patient lie
             together, patients in the order of the set.
         counts: ``(patient,)``, the number of rows of each patient; 0 where the phase is missing.
+        parts: ``(patient, phase)``, how many of the rows of each patient are of which phase, where the pictures are
+            those of several phases, which follow each other in each patient; None on a single phase.
+        values: ``(patient, value)``, the standardised clinical values that are joined with the pictures; None if there
+            are none.
 
     >>> bags = Bags(np.zeros((3, 1, 4, 4), np.float16), np.array([2, 0, 1]))
     >>> bags.present.tolist(), bags.rows_of(np.array([2, 0])).tolist()
@@ -70,6 +75,8 @@ class Bags:
 
     images: npt.NDArray[np.float16] = field(repr=False)
     counts: npt.NDArray[np.intp]
+    parts: npt.NDArray[np.intp] | None = None
+    values: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.counts.sum() != len(self.images):
@@ -101,7 +108,9 @@ class Bags:
         Args:
             patients: Their positions in the set.
         """
-        return Bags(self.images[self.rows_of(patients)], self.counts[patients])
+        parts = None if self.parts is None else self.parts[patients]
+        values = None if self.values is None else self.values[patients]
+        return Bags(self.images[self.rows_of(patients)], self.counts[patients], parts, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,11 @@ class SampleSet:
         patient_ids: One per patient.
         is_high: ``(patient,)``.
         phases: The pictures by phase.
-        clinical: ``(patient, value)``, NaN where a value is missing; None if the model uses none, as all do so far.
     """
 
     patient_ids: tuple[str, ...]
     is_high: npt.NDArray[np.bool_]
     phases: Mapping[str, Bags]
-    clinical: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
     def bags(self, phase: str) -> Bags:
         """Return the pictures on a phase; none if no patient has it.
@@ -183,6 +190,60 @@ def open_region(region_path: Path) -> npt.NDArray[np.float16]:
 
 def _damaged(region_path: Path, reason: str) -> RunError:
     return RunError(f"{region_path} is damaged ({reason}). Delete it and run `nephrograde prepare` again.")
+
+
+def phases_alone(phases: Sequence[str], patients: Sequence[Collection[str]]) -> list[str]:
+    """List the phases that no patient has together with another one; none if there is only one phase.
+
+    Args:
+        phases: Such as those of an arm.
+        patients: Who has each of them.
+
+    >>> phases_alone(["cmp", "np", "up"], [{"P1", "P2"}, {"P2"}, {"P3"}])
+    ['up']
+    """
+    found = []
+    for phase, own in zip(phases, patients, strict=True):
+        others = [other for name, other in zip(phases, patients, strict=True) if name != phase]
+        if others and set(own).isdisjoint(set().union(*others)):
+            found.append(phase)
+    return found
+
+
+def gather_together(
+    samples: Iterable[Sample],
+    patient_ids: Iterable[str],
+    phases: Sequence[str],
+    values: Mapping[str, Sequence[float]] | None = None,
+) -> SampleSet:
+    """Collect the pictures of some patients on several phases as one bag per patient.
+
+    Args:
+        samples: All patients.
+        patient_ids: Whose pictures; patients without a sample are skipped.
+        phases: In the order in which the pictures of a patient follow each other.
+        values: The standardised clinical values of every patient, where they are joined with the pictures.
+
+    Returns:
+        The patients; their pictures are those of the phase ``cmp+np``, named as the phases together.
+
+    >>> picture = np.zeros((2, 1, 4, 4), np.float16)
+    >>> both, one = Sample("P1", {"cmp": picture, "np": picture[:1]}, True), Sample("P2", {"np": picture}, False)
+    >>> bags = gather_together([both, one], ["P1", "P2"], ["cmp", "np"]).bags("cmp+np")
+    >>> bags.counts.tolist(), bags.parts.tolist()
+    ([3, 2], [[2, 1], [0, 2]])
+    """
+    wanted = set(patient_ids)
+    chosen = [sample for sample in samples if sample.patient_id in wanted]
+    regions = [sample.images[phase] for sample in chosen for phase in phases if phase in sample.images]
+    parts = np.array([[len(sample.images.get(phase, ())) for phase in phases] for sample in chosen], np.intp)
+    given = None if values is None else np.array([values[sample.patient_id] for sample in chosen], np.float32)
+    bags = {together(phases): Bags(np.concatenate(regions), parts.sum(axis=1), parts, given)} if chosen else {}
+    return SampleSet(
+        patient_ids=tuple(sample.patient_id for sample in chosen),
+        is_high=np.array([sample.is_high for sample in chosen], dtype=bool),
+        phases=bags,
+    )
 
 
 def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:

@@ -193,8 +193,9 @@ def _prepare_scan(
     error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
     identity = _identity(case.patient_id, scan, own)
     digests = _Digests(own, kidneys)
-    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in study.arm}
-    settings = {arm.name: region_settings(arm, scan.phase, study) for arm in study.arm}
+    arms = study.arms_on(scan.phase)
+    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in arms}
+    settings = {arm.name: region_settings(arm, scan.phase, study) for arm in arms}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
     if error_mm:
@@ -214,7 +215,7 @@ def _prepare_scan(
             return record
         record["tumours"] = [asdict(row) for row in tumour_rows(case.patient_id, scan.phase, scanned.pieces)]
         views = Views(scanned, study, error=error)
-        for arm in study.arm:
+        for arm in arms:
             borrowed = [[scanned.choice, lent]] if scanned.choice and uses_mask(scan, arm.supervision) else []
             shape = [*shapes[arm.name], *borrowed]
             file = kept_name(case.patient_id, f"{scan.phase}-{arm.name}", shape, ".npy")
@@ -310,7 +311,11 @@ def _mask_name(patient_id: str, scan: Scan) -> str:
 def _kidneys_digest(patient_id: str, scan: Scan, study: Study) -> dict[str, str]:
     """SHA-256 of the mask of the kidneys, if an arm of the study reads it."""
     path = scan.kidneys_path
-    if path is None or not path.exists() or all(arm.supervision is not Supervision.NONE for arm in study.arm):
+    if (
+        path is None
+        or not path.exists()
+        or all(arm.supervision is not Supervision.NONE for arm in study.arms_on(scan.phase))
+    ):
         return {}
     return {input_name(f"{scan.phase}_kidneys", patient_id): sha256_of_image(path)}
 

@@ -60,7 +60,7 @@ def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
     """
     if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
         return None
-    if not any(uses_mask(scan, arm.supervision) for arm in study.arm):
+    if not any(uses_mask(scan, arm.supervision) for arm in study.arms_on(scan.phase)):
         return None
     others = (case.scans[phase] for phase in study.cohort.phases if phase in case.scans and phase != scan.phase)
     drawn = (other for other in others if other.mask_path is not None and not find_pictures(other.image_paths))
@@ -156,7 +156,7 @@ def lost_in_tumour(scanned: Scanned) -> Fault | None:
 def _with_mask(volume: Volume, scan: Scan, drawn: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
     """The scan with its own mask, or with that of the scan that lends one."""
     if scan.mask_path is None:
-        return _borrow(volume, scan, drawn, settings)
+        return borrow(volume, scan, drawn, settings)
     delineation = delineate(scan.mask_path, volume, settings)
     return annotated(volume, scan, delineation), list(delineation.faults)
 
@@ -177,8 +177,18 @@ def annotated(volume: Volume, scan: Scan, delineation: Delineation) -> Scanned:
     return Scanned(volume, scan, mask, (whole.volume_ml, whole.diameter_mm), pieces, delineation.choice)
 
 
-def _borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
-    """Borrow the mask, or the seed point, of another phase. What is wrong with it there is a finding there."""
+def borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> tuple[Scanned, list[Fault]]:
+    """Borrow the mask, or the seed point, of another phase. What is wrong with it there is a finding there.
+
+    Args:
+        volume: The image of the scan.
+        scan: The scan without a mask.
+        lender: A scan of the same patient with a mask.
+        settings: How masks are carried over.
+
+    Returns:
+        The scan, and the faults.
+    """
     if lender.mask_path is None or settings.carry == "off":
         return Scanned(volume, scan), []
     try:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nephrograde.study.section import Count, Name, Section
+from nephrograde.study.section import Count, Fraction, Name, Section
 from nephrograde.vocabulary import Supervision
 
 _FROZEN = "frozen:"
@@ -24,6 +24,14 @@ class Arm(Section):
 
     ``network`` is "resnet18", which is trained, or "frozen:<encoder>": a pre-trained encoder that stays as it is, with
     a penalised logistic regression on its features.
+
+    Without ``phases``, there is a model for each phase of the cohort. With several ``phases`` there is one model that
+    sees them together, as ``fusion`` says: "intermediate" is one encoder for all phases, whose features are joined;
+    "late" has a model for each phase as well, whose scores are joined by a logistic regression. A patient with at least
+    one of the phases takes part. In the training of "intermediate", each phase that a patient has is left out with the
+    probability ``phase_dropout``, though never all of them. ``clinical`` names columns of the cohort table whose values
+    are joined with the phases; with "intermediate" fusion, they can be joined with a single phase. ``differences`` are
+    pairs of phases such as "cmp-up", whose difference "intermediate" fusion adds to the features.
     """
 
     place = ("arm", 0)
@@ -33,6 +41,11 @@ class Arm(Section):
     slices: Count | None = None
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     network: str = "resnet18"
+    phases: tuple[Name, ...] = ()
+    fusion: Literal["late", "intermediate"] | None = None
+    phase_dropout: Fraction = 0.2
+    clinical: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     fit: dict[str, Any] = Field(default_factory=dict)
 
     def _arms(self) -> tuple[Arm, ...]:
@@ -72,6 +85,44 @@ class Arm(Section):
         unused = sorted(set(self.fit) - _OF_FROZEN)
         if self.encoder is not None and unused:
             raise ValueError(f"a frozen encoder is not trained, so fit cannot set {', '.join(unused)}")
+        if self.encoder is not None and self.fusion == "intermediate":
+            raise ValueError('a frozen encoder is not trained, so its phases are joined by fusion = "late"')
+        return self
+
+    @property
+    def difference_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The phases of each difference; those that are not two phases of the arm are left out."""
+        pairs = {f"{one}-{other}": (one, other) for one in self.phases for other in self.phases if one != other}
+        return tuple(pairs[text] for text in self.differences if text in pairs)
+
+    def sees(self, phase: str) -> bool:
+        """Whether a model of the arm is shown this phase.
+
+        Args:
+            phase: Such as "cmp".
+        """
+        return not self.phases or phase in self.phases
+
+    @field_validator("phases")
+    @classmethod
+    def _phases_differ(cls, phases: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(phases)) < len(phases):
+            raise ValueError("lists one phase twice")
+        return phases
+
+    @model_validator(mode="after")
+    def _has_fusion(self) -> Self:
+        if len(self.phases) > 1 and self.fusion is None:
+            raise ValueError('several phases need a fusion, such as fusion = "intermediate"')
+        fewest = 1 if self.clinical and self.fusion == "intermediate" else 2
+        if self.fusion is not None and len(self.phases) < fewest:
+            raise ValueError('a fusion needs phases, such as phases = ["cmp", "np"]')
+        if self.differences and self.fusion != "intermediate":
+            raise ValueError('differences of phases need fusion = "intermediate"')
+        if len(set(self.differences)) != len(self.difference_pairs):
+            raise ValueError('differences are pairs of phases of the arm, each once, such as "cmp-up"')
+        if self.clinical and self.fusion is None:
+            raise ValueError('clinical values need a fusion with the images, such as fusion = "intermediate"')
         return self
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from nephrograde.errors import Problem
-from nephrograde.vocabulary import model_id
+from nephrograde.study.phase_set import phase_sets
+from nephrograde.vocabulary import model_id, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 Location: TypeAlias = tuple[str | int, ...]
 Fault: TypeAlias = tuple[Location, str, str, object]
+
+FEATURE_POOLING = ("mean", "attention")
+"""The rules that pool features as they pool logits: weighted means."""
+NO_FEATURE_POOLING = (
+    'intermediate fusion joins the features of the phases, which only the pooling "mean" or "attention" pools over '
+    'the pictures of a phase; use one of them, or fusion = "late"'
+)
 
 _REMEDIES = {
     "int_type": "Write a whole number, without quotes.",
@@ -107,7 +115,25 @@ def _cross_faults(raw: dict[str, Any], study: type[BaseModel]) -> list[Fault]:
         for phase in sorted(set(windows) - {"default", *map(str, phases)}):
             listed = ", ".join(map(str, phases))
             faults.append((("window", phase), "value_error", f"is not a phase of cohort.phases ({listed})", {}))
-    return faults + _primary_faults(raw, phases if isinstance(phases, list | tuple) else (), study)
+    known = phases if isinstance(phases, list | tuple) else ()
+    return faults + _fusion_faults(raw, known, study) + _primary_faults(raw, known, study)
+
+
+def _fusion_faults(raw: dict[str, Any], phases: Sequence[object], study: type[BaseModel]) -> list[Fault]:
+    """List the arms' phases that the cohort does not have, and rules of pooling that do not go with their fusion."""
+    faults: list[Fault] = []
+    shared = raw.get("fit")
+    for position, arm in enumerate(tables(raw.get("arm"))):
+        own = arm.get("phases")
+        for index, phase in enumerate(own if isinstance(own, list | tuple) and phases else ()):
+            if phase not in phases:
+                message = f"is not a phase of cohort.phases ({', '.join(map(str, phases))})"
+                faults.append((("arm", position, "phases", index), "value_error", message, phase))
+        fits = [arm.get("fit"), shared, {"pooling": _default(study, "fit", "pooling")}]
+        pooling = next(fit["pooling"] for fit in fits if isinstance(fit, dict) and "pooling" in fit)
+        if arm.get("fusion") == "intermediate" and pooling not in FEATURE_POOLING:
+            faults.append((("arm", position, "fusion"), "value_error", NO_FEATURE_POOLING, "intermediate"))
+    return faults
 
 
 def _primary_faults(raw: dict[str, Any], phases: Sequence[object], study: type[BaseModel]) -> list[Fault]:
@@ -117,8 +143,13 @@ def _primary_faults(raw: dict[str, Any], phases: Sequence[object], study: type[B
     if not isinstance(evaluate, dict) or not isinstance(primary, list):
         return []
     baselines = evaluate.get("baselines", _default(study, "evaluate", "baselines"))
-    arms = [arm["name"] for arm in tables(raw.get("arm")) if isinstance(arm.get("name"), str)]
-    known = [model_id(arm, phase) for arm in arms for phase in phases if isinstance(phase, str)]
+    named = [str(phase) for phase in phases]
+    known = []
+    for arm in tables(raw.get("arm")):
+        own, fusion = arm.get("phases"), arm.get("fusion")
+        own = [str(phase) for phase in own] if isinstance(own, list | tuple) else []
+        sets = phase_sets(own, fusion if isinstance(fusion, str) else None, named)
+        known += [model_id(arm["name"], together(one)) for one in sets if isinstance(arm.get("name"), str)]
     known += [name for name in baselines if isinstance(name, str)] if isinstance(baselines, list | tuple) else []
     faults: list[Fault] = []
     for position, name in enumerate(primary):

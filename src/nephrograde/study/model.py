@@ -1,13 +1,16 @@
-"""A model of the study: what one network, or one network per fold, is fitted for."""
+"""A model of the study: an arm on one phase, or on several phases together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from nephrograde.vocabulary import model_id
+from nephrograde.study.phase_set import phase_sets
+from nephrograde.vocabulary import model_id, together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nephrograde.study.arm import Arm
 
 
@@ -16,24 +19,40 @@ class StudyModel:
     """One arm on the images of one patient.
 
     Attributes:
-        id: The model's id, such as ``weak-1-cmp``.
+        id: The model's id, such as ``weak-1-cmp``, or ``weak-1-cmp+np`` on two phases together.
         arm: The arm.
-        phase: What the column ``phase`` of every table holds, such as ``cmp``.
+        phase: What the column ``phase`` of every table holds, such as ``cmp`` or ``cmp+np``.
         phases: The phases that it sees, in the order of the arm.
+        fusion: How several phases are joined; None for a network on a single phase.
     """
 
     id: str
     arm: Arm
     phase: str
     phases: tuple[str, ...]
+    fusion: Literal["late", "intermediate"] | None = None
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether networks are fitted for it; late fusion joins the scores of others."""
+        return self.fusion != "late"
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The models on single phases that late fusion joins, by phase."""
+        return {phase: model_id(self.arm.name, phase) for phase in self.phases}
 
 
-def model_of(arm: Arm, phases: tuple[str, ...]) -> StudyModel:
-    """Make the model of an arm on these phases.
+def models_of(arm: Arm, phases: Sequence[str]) -> list[StudyModel]:
+    """List the models of an arm.
 
     Args:
         arm: The arm.
-        phases: One or more.
+        phases: Those of the cohort, which an arm sees one by one if it names none itself.
     """
-    phase = "+".join(phases)
-    return StudyModel(model_id(arm.name, phase), arm, phase, phases)
+    models = []
+    for own in phase_sets(arm.phases, arm.fusion, phases):
+        phase = together(own)
+        is_part = arm.fusion == "late" and len(own) == 1
+        models.append(StudyModel(model_id(arm.name, phase), arm, phase, own, None if is_part else arm.fusion))
+    return models

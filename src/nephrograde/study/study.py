@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nephrograde.study.arm import Arm
-from nephrograde.study.faults import read_section
-from nephrograde.study.model import StudyModel, model_of
+from nephrograde.study.faults import FEATURE_POOLING, NO_FEATURE_POOLING, read_section
+from nephrograde.study.model import StudyModel, models_of
 from nephrograde.study.section import Section
 from nephrograde.study.settings import (
     AnnotationSettings,
@@ -52,6 +52,9 @@ class Study(Section):
             raise ValueError("two arms share a name")
         if not set(self.window) <= {"default", *self.cohort.phases}:
             raise ValueError("[window] names a phase that is not in cohort.phases")
+        for arm in self.arm:
+            if not set(arm.phases) <= set(self.cohort.phases):
+                raise ValueError(f"arm {arm.name} names a phase that is not in cohort.phases")
         models = [model.id for model in self.models()]
         twice = sorted({model for model in models if models.count(model) > 1})
         if twice:
@@ -59,6 +62,9 @@ class Study(Section):
         unknown = sorted(set(self.evaluate.primary or ()) - {*models, *self.evaluate.baselines})
         if unknown:
             raise ValueError(f"evaluate.primary names what the study does not have: {', '.join(unknown)}")
+        for arm in self.arm:
+            if arm.fusion == "intermediate" and arm.fit.get("pooling", self.fit.pooling) not in FEATURE_POOLING:
+                raise ValueError(f"arm {arm.name}: {NO_FEATURE_POOLING}")
         return self
 
     def _arms(self) -> tuple[Arm, ...]:
@@ -93,9 +99,17 @@ class Study(Section):
         """Return the fit settings of an arm: those of ``[fit]``, overridden by the arm's own keys."""
         return read_section(FitSettings, {**self.fit.model_dump(mode="json"), **arm.fit})
 
+    def arms_on(self, phase: str) -> tuple[Arm, ...]:
+        """Return the arms that are shown a phase.
+
+        Args:
+            phase: Such as "cmp".
+        """
+        return tuple(arm for arm in self.arm if arm.sees(phase))
+
     def models(self) -> list[StudyModel]:
         """Return every model of the study, grouped by arm."""
-        return [model_of(arm, (phase,)) for arm in self.arm for phase in self.cohort.phases]
+        return [model for arm in self.arm for model in models_of(arm, self.cohort.phases)]
 
 
 Section.whole = Study

@@ -10,8 +10,9 @@ import pytest
 from scipy.optimize import minimize
 
 from nephrograde.cohort.case import Case, Cohort
+from nephrograde.cohort.clinical import present_columns
 from nephrograde.cohort.split import Split, draw_split
-from nephrograde.evaluation.baseline import present_columns, stacked_predictors
+from nephrograde.evaluation.baseline import stacked_predictors
 from nephrograde.evaluation.compare import compare_models
 from nephrograde.evaluation.increment import WITH, WITHOUT, Increment, Stacks, stack_images
 from nephrograde.evaluation.logistic import firth_likelihood

@@ -143,7 +143,10 @@ def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
-    def build(dimensions: Literal[2, 3], *, channels: int, pooling: Pooling = "mean", **further: Any) -> Network:
+    def build(
+        dimensions: Literal[2, 3], *, channels: int, pooling: Pooling = "mean", fusion: None = None, **further: Any
+    ) -> Network:
+        assert fusion is None
         resnet: Any = TinyResNet(dimensions, channels, fragile=fragile)
         attention = GatedAttention(8) if pooling == "attention" else None
         return Network(resnet, attention, channels=channels, pooling=pooling, **further)

@@ -14,7 +14,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph, scale_methods, uncertainty_methods
+from nephrograde.report.methods import fusion_methods, paragraph, scale_methods, uncertainty_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.pretraining import pretraining_warnings
@@ -142,6 +142,7 @@ def _details(own: Results, model: str) -> list[str]:
         return [t("The scores were produced elsewhere; the run has no information about the model itself."), made]
     return [
         design.networks(own),
+        _fusion(own, model),
         design.ensemble(own),
         scale_methods.prior_correction(own),
         scale_methods.common_scale(own),
@@ -150,6 +151,12 @@ def _details(own: Results, model: str) -> list[str]:
         design.resampling(own),
         made,
     ]
+
+
+def _fusion(own: Results, model: str) -> str:
+    """How this model joins phases; the other models of its arm have cards of their own."""
+    found = [one for one in (own.study.models() if own.study else []) if one.id == model]
+    return fusion_methods.fusion(own, found)
 
 
 def _is_network(own: Results, model: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import reader_methods, scale_methods, uncertainty_methods
+from nephrograde.report.methods import fusion_methods, reader_methods, scale_methods, uncertainty_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -46,6 +46,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.resampling,
         design.split_method,
         design.networks,
+        fusion_methods.fusion,
         design.initial_weights,
         design.learning,
         design.stopping,

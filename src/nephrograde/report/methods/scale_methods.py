@@ -60,5 +60,5 @@ def _balanced(run: Results) -> set[str]:
 
 
 def _scales(run: Results) -> list[ModelScale]:
-    names = [model.id for model in run.study.models()] if run.study is not None else []
+    names = [model.id for model in run.study.models() if model.has_networks] if run.study is not None else []
     return [scale for name in names if (scale := run.scale(name)) is not None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
+from nephrograde.vocabulary import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -136,10 +137,11 @@ def _reason(run: Results, model: Model, patient_id: str, faults: Mapping[tuple[s
         return NO_VALUE
     if model.phase is None:
         return NOT_SCORED
-    if (patient_id, model.phase) in faults:
-        return faults[patient_id, model.phase]
+    phases = model.phase.split(TOGETHER)
+    if found := [faults[patient_id, phase] for phase in phases if (patient_id, phase) in faults]:
+        return found[0]
     case = next((case for case in run.cases if case["patient_id"] == patient_id), {})
-    return NOT_SCORED if case.get(f"{model.phase}_image") else NO_IMAGE
+    return NOT_SCORED if any(case.get(f"{phase}_image") for phase in phases) else NO_IMAGE
 
 
 def _group(members: Iterable[str], truths: Mapping[str, bool]) -> Group:

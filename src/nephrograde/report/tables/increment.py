@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.evaluation.baseline import present_columns
+from nephrograde.cohort.clinical import present_columns
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.text.language import t

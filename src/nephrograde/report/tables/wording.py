@@ -12,7 +12,7 @@ from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
 from nephrograde.report.text.published import window_text
-from nephrograde.vocabulary import Supervision
+from nephrograde.vocabulary import TOGETHER, Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ def _who(run: Results) -> str:
     if run.study is None:
         return t("{who} by {models}.", who=who, models=counted(len(run.models), "model"))
     arms = dict.fromkeys(model.arm for model in networks if model.arm)
-    phases = dict.fromkeys(model.phase for model in networks if model.phase)
+    phases = dict.fromkeys(phase for model in networks if model.phase for phase in model.phase.split(TOGETHER))
     return t(
         "{who}, by {models} ({arms} on {phases}), each averaged over {folds} folds.",
         who=who,

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from nephrograde.vocabulary import phase_name
+from nephrograde.vocabulary import TOGETHER, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +76,12 @@ def translated(sentence: str) -> str:
 
 
 def phase_in_words(phase: str) -> str:
-    """Spell out a phase code in the language of the page; an unknown one is returned unchanged.
+    """Spell out a phase code, or several phases together, in the language of the page; an unknown code stays.
 
     >>> phase_in_words("cmp"), phase_in_words("pet")
     ('corticomedullary', 'pet')
     """
-    return translated(phase_name(phase))
+    return f" {TOGETHER} ".join(translated(phase_name(one)) for one in phase.split(TOGETHER))
 
 
 def phase_heading(phase: str) -> str:

@@ -34,7 +34,7 @@ ROOMS = (
     "evaluation/ledger.py",
     "evaluation/plan.py",
     "evaluation/stage.py",
-    "fit/folds.py",
+    "fit/joining.py",
     "model/encoders/adding.py",
     "model/encoders/features.py",
     "model/encoders/store.py",

@@ -1,0 +1,189 @@
+"""One patient's scans of several phases, each read and cut exactly as in the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from nephrograde.cohort.case import Scan
+from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
+from nephrograde.errors import InputError, Problem
+from nephrograde.predict.seeing import see
+from nephrograde.sample.target import uses_mask
+from nephrograde.volume.pictures import find_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nephrograde.predict.plausibility import Plausibility
+    from nephrograde.predict.seeing import Seen
+    from nephrograde.study import Arm, Study
+    from nephrograde.vocabulary import Triple
+
+Images: TypeAlias = "str | Path | Sequence[str | Path]"
+"""An image file, a folder or zip archive with one DICOM series, or several exported pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRead:
+    """What was read of one phase of a patient.
+
+    Attributes:
+        phase: Such as "cmp".
+        image: The file or folder.
+        size: Columns, rows and slices.
+        spacing_mm: Size of a voxel; None of exported pictures.
+        center_mm: The middle of the region (LPS).
+        slices: The slices that the network sees; empty for a box.
+        region_mm: The edges of a slice or a box as the network sees it.
+        phase_seen: The phase that the kidneys show; None if none was found.
+        phase_probability: Of that phase.
+        kidney_gap_mm: The distance from the tumour's edge to the nearest kidney.
+        is_on_kidney: Whether the region lies on a kidney.
+    """
+
+    phase: str
+    image: str
+    size: tuple[int, int, int]
+    spacing_mm: Triple | None
+    center_mm: Triple
+    slices: tuple[int, ...]
+    region_mm: tuple[float, ...]
+    phase_seen: str | None = None
+    phase_probability: float | None = None
+    kidney_gap_mm: float | None = None
+    is_on_kidney: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """An image with what a model may be given besides, as its caller writes it."""
+
+    image: Images
+    mask: str | Path | None = None
+    box: str | Box | None = None
+    point: str | Point | None = None
+    slice: str | SlicePlace | None = None
+    pixel_mm: float | None = None
+    kidneys: str | Path | None = None
+
+    def as_scan(self, phase: str) -> Scan:
+        """Read the places, and make a scan of it.
+
+        Args:
+            phase: Such as "cmp".
+
+        Raises:
+            PlaceError: Where a box, point or slice is not written with its unit.
+        """
+        image = self.image
+        paths = [Path(image)] if isinstance(image, str | Path) else [Path(one) for one in image]
+        box, point, place = self.box, self.point, self.slice
+        return Scan(
+            phase=phase,
+            image_path=paths[0],
+            mask_path=None if self.mask is None else Path(self.mask),
+            point=parse_point(point) if isinstance(point, str) else point,
+            box=parse_box(box) if isinstance(box, str) else box,
+            slice_place=parse_slice(place) if isinstance(place, str) else place,
+            further_paths=tuple(paths[1:]),
+            pixel_mm=self.pixel_mm,
+            kidneys_path=None if self.kidneys is None else Path(self.kidneys),
+        )
+
+
+def scans_of(given: Mapping[str, Mapping[str, object]], phases: Sequence[str], model: str) -> dict[str, Scan]:
+    """Make the scans of a patient from what is given by argument and phase.
+
+    Args:
+        given: Such as ``{"image": {"cmp": "a.nii.gz"}, "mask": {"cmp": "b.nii.gz"}}``.
+        phases: Those of the model.
+        model: Its id, for messages.
+
+    Returns:
+        By phase, in the order of the model; those without an image are missing.
+
+    Raises:
+        InputError: A phase is not one of the model, something is given for a phase without an image, or no phase has
+            one.
+        PlaceError: Where a box, point or slice is not written with its unit.
+    """
+    problems = []
+    for name, of_phases in given.items():
+        for phase in of_phases:
+            if phase not in phases:
+                problems.append(
+                    Problem(f"{name}.{phase}", "is not a phase of the model", f"{model} sees {', '.join(phases)}.")
+                )
+            elif phase not in given["image"]:
+                problems.append(Problem(f"{name}.{phase}", "is given without an image", f"Give an image of {phase}."))
+    if not problems and not given["image"]:
+        problems = [Problem("image", "is missing", f"Give an image of at least one phase: {', '.join(phases)}.")]
+    if problems:
+        raise InputError(problems)
+    scans = {}
+    for phase in phases:
+        if phase in given["image"]:
+            own = {name: of_phases[phase] for name, of_phases in given.items() if phase in of_phases}
+            scans[phase] = Annotated(**own).as_scan(phase)  # type: ignore[arg-type]
+    return scans
+
+
+def see_together(scans: Mapping[str, Scan], arm: Arm, study: Study) -> dict[str, Seen]:
+    """Read the scans of a patient and cut what the arm is shown of each; a mask is carried over as in the study.
+
+    Args:
+        scans: By phase.
+        arm: The arm of the model.
+        study: The study that the run resolved.
+
+    Raises:
+        VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
+    """
+    return {phase: see(scan, arm, study, lender=_lender(scans, scan, arm, study)) for phase, scan in scans.items()}
+
+
+def _lender(scans: Mapping[str, Scan], scan: Scan, arm: Arm, study: Study) -> Scan | None:
+    """The first scan, in the order of the cohort, whose mask this one borrows; None if it needs none."""
+    if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
+        return None
+    if not uses_mask(scan, arm.supervision):
+        return None
+    others = [scans[phase] for phase in study.cohort.phases if phase in scans and scans[phase] is not scan]
+    drawn = [one for one in others if one.mask_path is not None and not find_pictures(one.image_paths)]
+    return drawn[0] if drawn else None
+
+
+def warnings_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> tuple[str, ...]:
+    """Return what is doubtful about a scan.
+
+    Args:
+        scan: The scan.
+        seen: What was read.
+        plausibility: What its kidneys say.
+    """
+    return (*seen.warnings, *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in plausibility.faults))
+
+
+def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
+    """Return what the answer says of one scan of several.
+
+    Args:
+        scan: The scan.
+        seen: What was read.
+        plausibility: What its kidneys say.
+    """
+    return ScanRead(
+        phase=scan.phase,
+        image=str(scan.image_path),
+        size=seen.size,
+        spacing_mm=seen.spacing_mm,
+        center_mm=seen.center_mm,
+        slices=seen.slices,
+        region_mm=seen.region_mm,
+        phase_seen=plausibility.phase_seen,
+        phase_probability=plausibility.phase_probability,
+        kidney_gap_mm=plausibility.kidney_gap_mm,
+        is_on_kidney=plausibility.is_on_kidney,
+    )
