@@ -118,7 +118,13 @@ def started(prepared: tuple[Path, Path]) -> Iterator[subprocess.Popen[str]]:
     study_path, run_dir = prepared
     words = [sys.executable, "-m", "nephrograde", "fit", str(study_path), "--out", str(run_dir)]
     settings = ["--set", "fit.workers=2", "--set", "fit.epochs=400"]
-    with subprocess.Popen([*words, *settings], start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+    # Tests in the background ignore Ctrl-C, and what they start would ignore it, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([*words, *settings], start_new_session=True, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         try:
             deadline = time.monotonic() + GIVE_UP_S
             while len(children_of(process.pid)) < 2:

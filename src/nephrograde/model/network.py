@@ -128,13 +128,13 @@ class Network(nn.Module):
     def decide(
         self, values: torch.Tensor, scores: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the logit of each patient from what :meth:`rows` gives, in its precision.
+        """Return the logit of each patient from what ``rows`` gives, in its precision.
 
         Args:
             values: Of each picture.
             scores: Of each picture.
-            places: As for :meth:`forward`.
-            clinical: As for :meth:`forward`.
+            places: As for ``forward``.
+            clinical: As for ``forward``.
         """
         del clinical  # only a network that joins has a place for them
         rows = places.clamp(min=0)
@@ -145,7 +145,7 @@ class Network(nn.Module):
 
         Args:
             scores: Of each picture.
-            places: As for :meth:`forward`.
+            places: As for ``forward``.
         """
         return weigh(scores[places.clamp(min=0)], places >= 0)
 
@@ -188,7 +188,7 @@ class FusedNetwork(Network):
     def decide(
         self, values: torch.Tensor, scores: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the logit of each patient from what :meth:`rows` gives, in its precision.
+        """Return the logit of each patient from what ``rows`` gives, in its precision.
 
         Args:
             values: ``(row, feature)``.
@@ -214,7 +214,7 @@ class FusedNetwork(Network):
 
         Args:
             scores: Of each picture.
-            places: As for :meth:`decide`.
+            places: As for ``decide``.
         """
         present = places >= 0
         weights = shares(scores[places.clamp(min=0)], present, self.pooling)

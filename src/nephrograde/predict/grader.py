@@ -77,7 +77,7 @@ class Stack:
 class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
-    Made by :func:`load_grader`. ``phases`` are those that the model sees; with several, :meth:`grade_phases` grades a
+    Made by :func:`load_grader`. ``phases`` are those that the model sees; with several, ``grade_phases`` grades a
     patient. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale`` how it corrects the
     networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
@@ -191,9 +191,9 @@ class Grader:
             image: The images by phase, such as ``{"cmp": "P017_cmp.nii.gz", "np": "P017_np.nii.gz"}``; a phase that the
                 patient does not have is left out.
             mask: The delineated tumour by phase; a phase without one uses that of another, as in the study.
-            box: By phase, written as for :meth:`grade`.
-            point: By phase, written as for :meth:`grade`.
-            slice: By phase, written as for :meth:`grade`.
+            box: By phase, written as for ``grade``.
+            point: By phase, written as for ``grade``.
+            slice: By phase, written as for ``grade``.
             pixel_mm: Size of a pixel of exported pictures by phase, mm.
             kidneys: Masks of both kidneys by phase.
             clinical: Values by column of the cohort table, such as ``{"age_years": 61}``, for a model that joins them;

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def test_whole_run_lacks_nothing_but_a_ladder(whole_run: Path) -> None:
     record = Results.read(whole_run)
-    assert record.absent == {RunPart.LADDER, RunPart.LADDER_CURVES}  # made by the evaluation of several levels
+    assert record.absent == {RunPart.FUSION, RunPart.LADDER, RunPart.LADDER_CURVES}  # nothing is joined or compared
     assert record.is_synthetic
     assert record.reported == "test"
     assert record.is_graded
@@ -65,6 +65,7 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
         RunPart.ATTENTION,
         RunPart.REPEATS,
         RunPart.PROCEDURES,
+        RunPart.FUSION,
         RunPart.LADDER,
         RunPart.LADDER_CURVES,
     }

@@ -157,7 +157,7 @@ def test_tables_and_figures_are_numbered_through(measured: Results, evidence: di
     text = Fragment(render(measured, evidence)).text
     tables = [int(number) for number in re.findall(r"Table (\d+)\.", text)]
     assert tables == list(range(1, len(tables) + 1))
-    assert len(tables) == 9
+    assert len(tables) == 12
     assert re.findall(r"Figure (\d+)\.", text) == ["1", "2"]
 
 
