@@ -200,6 +200,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
         (["readers", "reads.csv", "--scores", ""], "--scores"),
         (["predict", "run", "a.png", "", "--model", "m"], "argument 3"),
         (["predict", "run", "a.nii", "--model", "m", "--mask", ""], "--mask"),
+        (["predict", "run", "a.nii", "--model", "m", "--kidneys", ""], "--kidneys"),
     ],
 )
 def test_an_empty_path_is_refused_before_anything_is_written(nephrograde, tmp_path, monkeypatch, words, place):

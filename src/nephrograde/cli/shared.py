@@ -65,7 +65,7 @@ class Command(TyperCommand):
         """Where a path is empty: the options, and the positions of arguments, most of which are paths."""
         hints = get_type_hints(self.callback)
         is_path = {
-            option: Path in (hints[str(parameter.name)], *get_args(hints[str(parameter.name)]))
+            option: _holds_path(hints[str(parameter.name)])
             for parameter in self.params
             if parameter.name in hints and hints[parameter.name] is not bool
             for option in parameter.opts
@@ -79,6 +79,11 @@ class Command(TyperCommand):
             elif not word.strip() and is_path.get(before, True):
                 empty.append(before if before in is_path else f"argument {number}")
         return empty
+
+
+def _holds_path(hint: object) -> bool:
+    """Whether an argument of this type is a path, or several paths."""
+    return hint is Path or any(map(_holds_path, get_args(hint)))
 
 
 @dataclass(frozen=True, slots=True)
