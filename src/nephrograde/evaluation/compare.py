@@ -25,7 +25,7 @@ from nephrograde.evaluation.family import Family, family_of, holm
 from nephrograde.evaluation.interval import difference_bounds
 from nephrograde.evaluation.paired_shares import share_difference_interval
 from nephrograde.evaluation.pairs import auc_differences, pair_models
-from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import Caution, Judged, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Judged):
     """One measure of model a minus that of model b, with the test of whether they differ.
 
     ``n`` counts the patients that the test is based on: all common patients for the AUC and the accuracy, the
@@ -71,9 +71,6 @@ class Comparison:
     reason: Reason | None = None
     caution: Caution | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
     def reversed(self) -> Comparison:
         """Compare the other way round: b minus a."""

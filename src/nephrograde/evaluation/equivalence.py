@@ -23,7 +23,7 @@ from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.interval import paired_bounds, tail_beyond
 from nephrograde.evaluation.pairs import AucDifference, auc_differences, pair_models
 from nephrograde.evaluation.power import check_margin, detectable_difference, patients_for_noninferiority
-from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, Verdict, is_trusted
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Judged, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ HIGHEST = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Equivalence:
+class Equivalence(Judged):
     """Non-inferiority and equivalence of a pair of models; a row of ``statistics/equivalence.csv``.
 
     ``difference`` is the AUC of a minus that of b, ``low`` and ``high`` its two-sided 95 % interval, which
@@ -75,9 +75,6 @@ class Equivalence:
     reason: Reason | None = None
     caution: Caution | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
     def swapped(self) -> Self:
         """The same pair with b in the place of a; the verdict is then about b.

@@ -27,7 +27,7 @@ from nephrograde.evaluation.calibration import CLIP, calibration_intercept, cali
 from nephrograde.evaluation.compare import auc_row
 from nephrograde.evaluation.logistic import firth_likelihood
 from nephrograde.evaluation.pairs import auc_differences, pair_models
-from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Judged, Reason
 from nephrograde.evaluation.resample import percentile_bounds, resampled_means
 from nephrograde.evaluation.scores import SPLITS, Score, Scores
 from nephrograde.vocabulary import BASELINES
@@ -48,7 +48,7 @@ _ALIKE = 1e-8  # relative length below which a column follows from others
 
 
 @dataclass(frozen=True, slots=True)
-class Increment:
+class Increment(Judged):
     """One measure of a network's stack, without and with the image; a row of ``statistics/increment.csv``.
 
     ``base`` lists the columns of both stacks. For "auc", "brier" and "net_benefit" (at the threshold probability
@@ -78,9 +78,6 @@ class Increment:
     reason: Reason | None = None
     caution: Caution | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from nephrograde.arguments import NUMBERS, SHARE, VALUES, checked
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile, place
 from nephrograde.evaluation.interval import auc_bounds
-from nephrograde.evaluation.remarks import Caution, Reason, Rule, is_trusted
+from nephrograde.evaluation.remarks import Caution, Judged, Reason, Rule
 from nephrograde.evaluation.scores import paired_vectors
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _NOBODY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Judged):
     """One number with its interval, the number of patients behind it, and how it was computed.
 
     ``n`` patients were evaluated, ``n_high`` of them high grade. NaN means "not computed", and ``reason`` says why.
@@ -88,9 +88,6 @@ class Estimate:
     caution: Caution | None = None
     caution_value: int | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
     def __str__(self) -> str:
         if math.isnan(self.value):

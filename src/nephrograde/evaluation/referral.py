@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.evaluation.conformal import GradeSet, SetKind, coverage_range, no_sets_words
-from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import Caution, Judged, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ COVERAGES = ("coverage", "coverage_high", "coverage_low")
 
 
 @dataclass(frozen=True, slots=True)
-class ReferralRow:
+class ReferralRow(Judged):
     """One measure of the prediction sets of a model; a row of ``statistics/referral.csv``.
 
     ``kind`` is that of the sets. ``value`` is ``part`` of ``whole`` patients, with its interval. For the coverage of
@@ -63,9 +63,6 @@ class ReferralRow:
     reason: Reason | None = None
     caution: Caution | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 @dataclass(frozen=True, slots=True)

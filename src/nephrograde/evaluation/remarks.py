@@ -7,6 +7,7 @@ into the language of the page.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 
 class Rule(StrEnum):
@@ -113,3 +114,22 @@ def is_trusted(reason: Reason | None, caution: Caution | None) -> bool:
     (True, True, False)
     """
     return reason is None and caution not in _UNRELIABLE
+
+
+class Judged:
+    """A row that says whether it can be relied on: ``is_reliable`` follows from its ``reason`` and its ``caution``."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # fields of the row
+
+        @property
+        def reason(self) -> Reason | None:
+            """Why it was not computed."""
+
+        @property
+        def caution(self) -> Caution | None:
+            """What a reader has to know about it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))

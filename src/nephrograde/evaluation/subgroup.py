@@ -15,7 +15,7 @@ import numpy as np
 
 from nephrograde.evaluation.delong import place
 from nephrograde.evaluation.metrics import auc
-from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import paired_vectors
 from nephrograde.sheet import is_blank
 
@@ -41,7 +41,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class SubgroupEstimate:
+class SubgroupEstimate(Judged):
     """The AUC of one model in one subgroup; a row of ``statistics/subgroups.csv``.
 
     ``column`` is the column of the cohort table, ``group`` the group ("≤ 4 cm"), ``p_interaction`` the P value of
@@ -67,9 +67,6 @@ class SubgroupEstimate:
     caution: Caution | None = None
     caution_value: int | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 def estimate_subgroups(

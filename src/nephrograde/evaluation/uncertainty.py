@@ -23,7 +23,7 @@ from nephrograde.evaluation.cross_fit import CalibratedScore, cross_fit, fit_to_
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
 from nephrograde.evaluation.referral import ReferralRow, estimate_referral, with_expected
-from nephrograde.evaluation.remarks import Caution, Reason, is_trusted
+from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import SPLITS
 from nephrograde.evaluation.tables import read_table, write_table
 
@@ -43,7 +43,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class RecalibrationRow:
+class RecalibrationRow(Judged):
     """One calibration measure of a model before and after recalibration; a row of ``statistics/recalibration.csv``.
 
     ``way`` is how the probabilities were recalibrated. ``before`` is the measure of ``p_high`` with its interval,
@@ -71,9 +71,6 @@ class RecalibrationRow:
     reason: Reason | None = None
     caution: Caution | None = None
     is_reliable: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_reliable", is_trusted(self.reason, self.caution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ def estimate_uncertainty(
     Returns:
         The tables. What cannot be computed keeps a row, with a reason instead of a number.
 
-    >>> from nephrograde.evaluation.remarks import Rule
+    >>> from nephrograde.evaluation.remarks import Judged, Rule
     >>> from nephrograde.evaluation.scores import Score, Scores
     >>> from nephrograde.evaluation.threshold import Threshold
     >>> from nephrograde.study import EvaluateSettings
