@@ -68,7 +68,7 @@ napoleon_custom_sections = ["Source"]
 napoleon_use_rtype = False
 # Types of NumPy, pandas and the standard library have no page here; references into this package must lead somewhere.
 nitpick_ignore_regex = [("py:.*", r"(?!nephrograde\.).*")]
-nitpick_ignore = [("py:class", "nephrograde.results.Results"), ("py:class", "nephrograde.run.folder.RunFolder")]
+nitpick_ignore = [("py:class", "nephrograde.results.results.Results"), ("py:class", "nephrograde.run.folder.RunFolder")]
 """What functions take beside a path, for the package itself."""
 
 RETURNED = {

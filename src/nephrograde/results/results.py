@@ -6,10 +6,8 @@ Report, comparison and prediction take every number from here; no other module r
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
-
-from pydantic import ValidationError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nephrograde.cohort.agreement_row import AgreementRow
 from nephrograde.cohort.origin import Origin, read_origin
@@ -34,15 +32,15 @@ from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
 from nephrograde.evaluation.threshold import Threshold
 from nephrograde.evaluation.uncertainty import Uncertainty, read_uncertainty
-from nephrograde.files import finite, read_rows
-from nephrograde.fit.history import Epoch, read_history
-from nephrograde.model.card import read_card
+from nephrograde.files import read_rows
+from nephrograde.results.checked import Row, check_settings, checked_cases, checked_regions, is_there, study_of
+from nephrograde.results.fitted import FittedFold, read_fits
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.parts import RunPart
 from nephrograde.run.provenance import check_format, read_lock_file
 from nephrograde.run.seal import Seal, read_seal
 from nephrograde.run.stage import require_finished
-from nephrograde.study import EvaluateSettings, Study, restore_study
+from nephrograde.study import EvaluateSettings, Study
 from nephrograde.study.faults import read_section
 from nephrograde.vocabulary import BASELINES
 from nephrograde.volume.finding import Finding, read_findings
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.scores import SplitName
 
-Row: TypeAlias = dict[str, str]
 REGION_COLUMNS = ("patient_id", "phase", "arm", "file", "slices")
 RowKind = TypeVar("RowKind")
 
@@ -75,21 +72,6 @@ class Model:
         (True, False)
         """
         return self.name in BASELINES
-
-
-@dataclass(frozen=True, slots=True)
-class FittedFold:
-    """One fitted network: its learning curve and the contents of its card, empty if there is no card."""
-
-    model: str
-    fold: int
-    history: tuple[Epoch, ...]
-    card: Mapping[str, Any]
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether this is a regression on the features of a frozen encoder, and not a trained network."""
-        return "encoder" in (self.card.get("settings") or {})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,8 +138,8 @@ class Results:
         seal = read_seal(folder)
         if seal is not None:
             seal.verify()
-        _check_settings(lock, folder)
-        absent = frozenset(part for part in RunPart if not _is_there(folder, part))
+        check_settings(lock, folder)
+        absent = frozenset(part for part in RunPart if not is_there(folder, part))
 
         def rows(part: RunPart, columns: tuple[str, ...]) -> tuple[Row, ...]:
             return () if part in absent else tuple(read_rows(part.path(folder), columns))
@@ -169,13 +151,13 @@ class Results:
             folder=folder,
             lock=lock,
             seal=seal,
-            study=_study_of(lock, folder),
-            cases=_checked_cases(rows(RunPart.CASES, ("patient_id", "is_high")), folder),
+            study=study_of(lock, folder),
+            cases=checked_cases(rows(RunPart.CASES, ("patient_id", "is_high")), folder),
             split=Split({}) if RunPart.SPLIT in absent else read_split(folder.split_path),
             agreement=read_table(AgreementRow, folder.agreement_path) if folder.agreement_path.is_file() else (),
             findings=() if RunPart.FINDINGS in absent else tuple(read_findings(folder.findings_path)),
-            regions=_checked_regions(rows(RunPart.REGIONS, REGION_COLUMNS), folder),
-            fits=_read_fits(folder),
+            regions=checked_regions(rows(RunPart.REGIONS, REGION_COLUMNS), folder),
+            fits=read_fits(folder),
             scores=Scores(()) if RunPart.SCORES in absent else read_scores(folder.scores_path),
             estimates=() if RunPart.ESTIMATES in absent else read_estimates(folder.estimates_path),
             scales=table(RunPart.SCALE, ScaleRow),
@@ -347,71 +329,3 @@ class Results:
             if pair.measure == "auc" and (pair.model_a, pair.model_b) == (b, a):
                 return pair.reversed()
         return None
-
-
-def _checked_cases(cases: tuple[Row, ...], folder: RunFolder) -> tuple[Row, ...]:
-    """The rows of ``cases.csv``, each of another patient whose truth is known."""
-    known: set[str] = set()
-    for case in cases:
-        if not case["patient_id"] or case["patient_id"] in known or case["is_high"] not in {"0", "1"}:
-            raise RunError(
-                f"{folder.cases_path} is damaged (the row of patient '{case['patient_id']}' is a second one, or has no "
-                "truth). Run `nephrograde evaluate` on the study again."
-            )
-        known.add(case["patient_id"])
-    return cases
-
-
-def _checked_regions(regions: tuple[Row, ...], folder: RunFolder) -> tuple[Row, ...]:
-    """The rows of ``regions.csv``, whose measures of the tumour are numbers or empty."""
-    try:
-        for region in regions:
-            for name in ("tumour_volume_ml", "tumour_diameter_mm"):
-                if region.get(name):
-                    finite(region[name])
-    except ValueError as error:
-        raise RunError(f"{folder.regions_path} is damaged ({error}). Run `nephrograde prepare` again.") from None
-    return regions
-
-
-def _is_there(folder: RunFolder, part: RunPart) -> bool:
-    return any(folder.folds()) if part is RunPart.MODELS else part.path(folder).exists()
-
-
-def _study_of(lock: Mapping[str, Any], folder: RunFolder) -> Study | None:
-    if "study" not in lock:
-        return None
-    try:
-        study = restore_study(lock["study"])
-        for arm in study.arm:
-            study.fit_of(arm)
-    except ValidationError as error:
-        raise RunError(
-            f"{folder.study_lock_path} does not hold a study of this version ({error.error_count()} errors). "
-            "Run the study again with this version of nephrograde."
-        ) from None
-    return study
-
-
-def _check_settings(lock: Mapping[str, Any], folder: RunFolder) -> None:
-    """Check the settings of the evaluation of a score table."""
-    try:
-        read_section(EvaluateSettings, lock.get("evaluate", {}))
-    except ValidationError as error:
-        raise RunError(
-            f"{folder.study_lock_path} does not hold settings of this version ({error.error_count()} errors). "
-            "Run `nephrograde evaluate` on the score table again."
-        ) from None
-
-
-def _read_fits(folder: RunFolder) -> tuple[FittedFold, ...]:
-    return tuple(
-        FittedFold(
-            fold.model,
-            fold.number,
-            read_history(fold.history_path),
-            asdict(read_card(fold.card_path)) if fold.card_path.exists() else {},
-        )
-        for fold in folder.folds()
-        if fold.history_path.exists()
-    )
