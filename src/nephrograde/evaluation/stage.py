@@ -92,10 +92,8 @@ def evaluate_models(
         rows, members, scales = collect_scores(fitted)
         late = fuse_late(rows, study, cohort)
         rows += late.scores
-        found = {name: _predictors(name, study, cohort, run) for name in study.evaluate.baselines}
-        baselines: dict[str, Predictors] = {
-            str(name): predictors for name, predictors in found.items() if predictors.values
-        }
+        found = {str(name): _predictors(name, study, cohort, run) for name in study.evaluate.baselines}
+        baselines = {name: predictors for name, predictors in found.items() if predictors.values}
         for name, predictors in baselines.items():
             rows += fit_baseline(predictors, is_high, split, model=name)
         if reason is None:
@@ -120,14 +118,18 @@ def evaluate_models(
         repeated = score_repeats(study, cohort, split, fitted=repeats, baselines=baselines)
         _write_repeats([RepeatScores(Repeat(), split, scores), *repeated], study, run, with_test=reason is not None)
 
-    predictions = [fold.predictions_path for fold in itertools.chain(folds, *repeats.values())]
-    weights = [fold.attention_path for fold in folds if fold.attention_path.exists()]
-    inputs = [run.cohort_dir, run.regions_path, run.features_path, *predictions, *weights]
+    inputs = _inputs_of(run, folds, list(itertools.chain(*repeats.values())))
     settings = [study.evaluate.of_evaluation(), "out of fold only" if reason is None else "test set opened"]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
     write_ladder(study, run, measured=measured or {})
     renew_seal(run, fitted)
+
+
+def _inputs_of(run: RunFolder, folds: list[FoldFolder], repeated: list[FoldFolder]) -> list[Path]:
+    predictions = [fold.predictions_path for fold in (*folds, *repeated)]
+    weights = [fold.attention_path for fold in folds if fold.attention_path.exists()]
+    return [run.cohort_dir, run.regions_path, run.features_path, *predictions, *weights]
 
 
 def _fitted(folds: list[FoldFolder]) -> list[FoldFolder]:

@@ -55,11 +55,13 @@ def memory_of(study: Study, arm: Arm, *, n_patients: int) -> float:
     >>> from nephrograde.study import Arm, CohortSettings, Study
     >>> strong = Arm(name="strong", supervision="mask", fit={"batch_size": 8})
     >>> study = Study(cohort=CohortSettings(table=Path("cohort.csv")), arm=(strong,))
-    >>> f"{memory_of(study, strong, n_patients=300) / 1e9:.1f} GB"
-    '2.5 GB'
+    >>> joint = strong.model_copy(update={"phases": ("cmp", "np"), "fusion": "intermediate"})
+    >>> [f"{memory_of(study, arm, n_patients=300) / 1e9:.1f} GB" for arm in (strong, joint)]
+    ['2.5 GB', '4.0 GB']
     """
     shape = (study.image.slice_px,) * 2 if arm.slices else study.image.box_voxels
-    of_patient = math.prod(shape) * (arm.slices or 1) * (2 if arm.supervision is Supervision.NONE else 1)
+    phases = len(arm.phases) if arm.fusion == "intermediate" else 1
+    of_patient = math.prod(shape) * (arm.slices or 1) * (2 if arm.supervision is Supervision.NONE else 1) * phases
     channels = 1 + 2 * arm.neighbours + arm.has_mask
     of_step = BYTES_PER_VOXEL[arm.dimensions] * of_patient * study.fit_of(arm).batch_size
     return BYTES_OF_PROCESS + of_step + BYTES_OF_VALUE * channels * of_patient * n_patients
