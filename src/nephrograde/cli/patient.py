@@ -20,18 +20,21 @@ def by_name(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         texts: The values of each option that was given, as typed.
 
     Raises:
-        InputError: If an option was repeated, or is not a number.
+        InputError: If an option was repeated, is not a number, or is for models that join clinical values.
 
     >>> by_name({"mask": ["a.nii.gz"], "pixel_mm": ["0.7"]})
     {'mask': 'a.nii.gz', 'pixel_mm': 0.7}
     """
-    repeated = [
+    problems = [
         Problem(f"--{name.replace('_', '-')}", "is given twice", "Give it once: the model sees one phase.")
         for name, values in texts.items()
-        if len(values) > 1
+        if len(values) > 1 and name != "clinical"
     ]
-    if repeated:
-        raise InputError(repeated)
+    if "clinical" in texts:
+        remedy = "Leave it out, or name a model that joins them."
+        problems.append(Problem("--clinical", "is given, but the model joins no clinical values", remedy))
+    if problems:
+        raise InputError(problems)
     return {name: _value(name, values[0]) for name, values in texts.items()}
 
 
@@ -60,7 +63,7 @@ def by_phase(
     for name, text in ((name, one) for name, values in typed.items() for one in values):
         phase, sign, value = text.partition("=")
         place = "IMAGE" if name == "image" else f"--{name.replace('_', '-')}"
-        if not sign or phase not in phases:
+        if not sign or not value or phase not in phases:
             remedy = (
                 f"Write the phase before it, such as {phases[0]}={value or text}; it is one of {', '.join(phases)}."
             )

@@ -243,5 +243,6 @@ def predict(
         scans = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
         grading = grader.grade_phases(**scans, clinical=by_column(clinical or ()))
     else:
-        grading = grader.grade(images, **by_name(texts), picture=picture)
+        own = by_name({**texts, **({"clinical": clinical} if clinical else {})})
+        grading = grader.grade(images, **own, picture=picture)
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))

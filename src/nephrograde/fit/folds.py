@@ -12,7 +12,8 @@ from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
-from nephrograde.fit.joining import check_grades, check_phases, clinical_of, learn_values, slices_of
+from nephrograde.fit.job import check_grades
+from nephrograde.fit.joining import check_phases, clinical_of, learn_values, slices_of
 from nephrograde.fit.work import cost_of_picture, passes_of
 from nephrograde.model.card import read_card
 from nephrograde.model.fusion import Fusion
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from nephrograde.study import Arm, FitSettings, Study
 
 _SHAPING = ("nephrograde", "torch")
+"""Packages whose version decides what a network learns."""
+_SHAPING_HEADS = ("numpy", "scikit-learn", "scipy")
+"""Further ones, for a regression on the features of a frozen encoder."""
 _COST_OF_HEAD = 1e11
 """The operations of a regression on features, with the choice of its penalty: about two seconds."""
 
@@ -99,7 +103,7 @@ def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
     Raises:
         RunError: If a model has no scans at all, joins phases that no patient has together or clinical values that the
             table does not have, or has too few patients for the smallest share of the learning curve.
-        FitError: If the patients that a model would learn from are of one grade.
+        FitError: If a model would have too few patients of a grade to learn from.
     """
     fits = list_fits(study, cohort, split, prepared=prepared, run=run)
     return [one for one in fits if not _holds(one.folder, one.key)]
@@ -117,9 +121,9 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
         arm = model.arm
         names = {phase: prepared.files(arm.name, phase) for phase in model.phases}
         check_phases(model, names)
+        clinical = clinical_of(model, cohort)
         if model.fusion == "late":
             continue
-        clinical = clinical_of(model, cohort)
         own = study.fit_of(arm)
         fusion = None if model.fusion is None else Fusion(model.fusion, model.phases, arm.difference_pairs)
         files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.phases}
@@ -132,7 +136,8 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
             repeated = splits[repeat]
             settings = own.model_copy(update={"seed": repeat.fit_seed(own.seed)})
             for fold in range(split.folds):
-                check_grades(model, fold, [is_high[one] for one in repeated.learning_ids(fold) if one in present])
+                truths = [is_high[one] for one in repeated.learning_ids(fold) if one in present]
+                check_grades(f"Model {model.id}, fold {fold}", truths, fewest=arm.fewest_of_a_grade)
                 planned = Fit(
                     model=model.id,
                     arm=arm,
@@ -158,12 +163,13 @@ def _key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
     fusion, clinical = planned.fusion, planned.clinical
     names = {phase: {patient: path.name for patient, path in files.items()} for phase, files in planned.regions.items()}
     split = planned.split
+    shaping = _SHAPING if planned.encoding is None else (*_SHAPING, *_SHAPING_HEADS)
     everyone = {
         "regions": names if fusion else names[planned.phase],
         "is_high": {patient: is_high[patient] for patient in planned.patients},
         "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
         **_of_learning(planned.encoding, planned.arm, planned.settings, study),
-        "versions": {name: number for name, number in versions().items() if name in _SHAPING},
+        "versions": {name: number for name, number in versions().items() if name in shaping},
         **({"idle": sorted(split.idle)} if split.idle else {}),
         **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
@@ -203,6 +209,7 @@ def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watc
 
         fitted = fit_frozen(assemble_frozen_job(planned, planned.encoding, study, is_high=is_high))
         write_fold(fitted, planned.folder.fold_dir)
+        watched.advance(watched.part.units)
         watched.finish()
         return
     job = assemble_job(planned, study, is_high=is_high)

@@ -11,21 +11,19 @@ import numpy as np
 import torch
 
 from nephrograde.cohort.split import check_disjoint
-from nephrograde.errors import FitError
 from nephrograde.fit.encoded import read_features
 from nephrograde.fit.folder import FoldFit, Prediction
+from nephrograde.fit.job import check_grades
 from nephrograde.model.card import ModelCard
 from nephrograde.model.encoders.head import fit_head
 from nephrograde.sample.dataset import open_region
+from nephrograde.study.arm import FEWEST_WITH_ENCODER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nephrograde.fit.encoded import Encoding
     from nephrograde.model.encoders.head import Head
-
-FEWEST_OF_A_GRADE = 4
-"""So that the penalty can be chosen among patients who are not learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +85,7 @@ def fit_frozen(job: FrozenJob) -> FoldFit:
     check_disjoint({"learn": job.learn, "held out": job.held_out, "test": job.test})
     truths = _truths(job, job.learn)
     n_high = int(truths.sum())
-    if min(n_high, len(truths) - n_high) < FEWEST_OF_A_GRADE:
-        raise FitError(
-            f"{job}: the patients to learn from are {n_high} of high and {len(truths) - n_high} of low grade, and "
-            f"at least {FEWEST_OF_A_GRADE} of either are needed. Take fewer folds, or leave this phase out of the "
-            "study."
-        )
+    check_grades(str(job), truths.tolist(), fewest=FEWEST_WITH_ENCODER)
     head, c = fit_head(read_features(job.encoding, job.learn), truths, seed=job.fold_seed)
     predictions = (*_predictions(job, head, "oof"), *_predictions(job, head, "test"))
     weights = {name: torch.from_numpy(array) for name, array in head.arrays().items()}

@@ -11,6 +11,8 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.errors import FitError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nephrograde.model.fusion import Fusion
     from nephrograde.sample.dataset import Bags, SampleSet
     from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
@@ -93,17 +95,34 @@ def check_job(job: FitJob) -> None:
     check_disjoint({name: samples.patient_ids for name, samples in sets.items()})
     for samples in sets.values():
         _check_bags(job, samples)
-    n_high = n_high_of(job.learn)
-    n_low = len(job.learn.patient_ids) - n_high
-    if not n_high or not n_low:
-        raise FitError(
-            f"{job}: the patients to learn from are {n_high} of high and {n_low} of low grade, and both are needed. "
-            "Take fewer folds, or leave this phase out of the study."
-        )
+    check_grades(str(job), job.learn.is_high.tolist())
     if job.fit.patience and not job.stop.patient_ids:
         raise FitError(
             f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside for early stopping. "
             "Set fit.patience = 0, or a larger fit.inner_fraction."
+        )
+
+
+def check_grades(fit: str, truths: Sequence[bool], *, fewest: int = 1) -> None:
+    """Refuse a fit that has too few patients of a grade to learn from.
+
+    Args:
+        fit: What is fitted, for the message.
+        truths: Whether each of the patients is of high grade.
+        fewest: How many of either grade are needed.
+
+    Raises:
+        FitError: There are fewer.
+
+    >>> check_grades("Model weak-1-cmp, fold 0", [True, False])
+    """
+    n_high = sum(truths)
+    n_low = len(truths) - n_high
+    if min(n_high, n_low) < fewest:
+        needed = "both are needed" if fewest == 1 else f"at least {fewest} of either are needed"
+        raise FitError(
+            f"{fit}: the patients to learn from are {n_high} of high and {n_low} of low grade, and {needed}. "
+            "Take fewer folds, or leave this phase out of the study."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nephrograde.cohort.clinical import clinical_table, encode, learn_terms
-from nephrograde.errors import FitError, RunError
+from nephrograde.errors import RunError
 from nephrograde.sample.dataset import phases_alone
 from nephrograde.sheet import clean_heading
 
@@ -41,26 +41,6 @@ def check_phases(model: StudyModel, names: Mapping[str, Mapping[str, str]]) -> N
             f"Model {model.id} joins phases that no patient has together: none with a usable {alone[0]} scan has one "
             "of another phase of the arm. Fix them (volumes/findings.csv), or remove "
             f"{alone[0]} from the phases of the arm {model.arm.name}."
-        )
-
-
-def check_grades(model: StudyModel, fold: int, truths: Sequence[bool]) -> None:
-    """Refuse before any training what the fit of a fold would refuse.
-
-    Args:
-        model: The model.
-        fold: Counted from 0.
-        truths: The grades of the patients that it would learn from.
-
-    Raises:
-        FitError: They are all of one grade.
-    """
-    n_high = sum(truths)
-    if not 0 < n_high < len(truths):
-        raise FitError(
-            f"Model {model.id}, fold {fold}: the patients to learn from are {n_high} of high and "
-            f"{len(truths) - n_high} of low grade, and both are needed. Take fewer folds, or leave this phase out of "
-            "the study."
         )
 
 

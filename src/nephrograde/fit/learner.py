@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, places_of, places_of_phases, steps_per_epoch
+from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, steps_per_epoch
 from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import even_bias
 from nephrograde.model.resnet import SlicedMaxPool3d
 from nephrograde.model.weights import load_initial, shortcut_of
+from nephrograde.sample.dataset import places_of, places_of_phases
 
 if TYPE_CHECKING:
     import numpy.typing as npt

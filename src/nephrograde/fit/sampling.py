@@ -77,32 +77,6 @@ def share_of(counts: npt.NDArray[np.intp], *, rank: int, world: int) -> npt.NDAr
     return np.flatnonzero(np.repeat(np.arange(len(counts)) % world == rank, counts))
 
 
-def places_of(counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Return ``(patient, place)``, the rows of each patient of a batch, −1 where a patient has fewer than others.
-
-    Args:
-        counts: Rows of each patient, which lie together.
-
-    >>> places_of(np.array([2, 1])).tolist()
-    [[0, 1], [2, -1]]
-    """
-    places = np.arange(counts.max(initial=0))
-    starts = np.cumsum(counts) - counts
-    return np.where(places < counts[:, None], starts[:, None] + places, -1)
-
-
-def places_of_phases(parts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Return ``(patient, phase, place)``, the rows of each patient on each phase, −1 where there are fewer.
-
-    Args:
-        parts: ``(patient, phase)``, the rows of each patient on each phase, which follow each other.
-
-    >>> places_of_phases(np.array([[2, 0], [1, 1]])).tolist()
-    [[[0, 1], [-1, -1]], [[2, -1], [3, -1]]]
-    """
-    return places_of(parts.reshape(-1)).reshape(*parts.shape, -1)
-
-
 def keep_phases(
     present: npt.NDArray[np.bool_], *, dropout: float, chance: np.random.Generator
 ) -> npt.NDArray[np.bool_]:

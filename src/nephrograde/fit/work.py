@@ -57,8 +57,10 @@ def memory_of(study: Study, arm: Arm, *, n_patients: int) -> float:
     >>> study = Study(cohort=CohortSettings(table=Path("cohort.csv")), arm=(strong,))
     >>> joint = strong.model_copy(update={"phases": ("cmp", "np"), "fusion": "intermediate"})
     >>> [f"{memory_of(study, arm, n_patients=300) / 1e9:.1f} GB" for arm in (strong, joint)]
-    ['2.5 GB', '4.0 GB']
+    ['2.5 GB', '3.9 GB']
     """
+    if arm.encoder is not None:  # a regression on a row of features per patient
+        return BYTES_OF_PROCESS
     shape = (study.image.slice_px,) * 2 if arm.slices else study.image.box_voxels
     phases = len(arm.phases) if arm.fusion == "intermediate" else 1
     of_patient = math.prod(shape) * (arm.slices or 1) * (2 if arm.supervision is Supervision.NONE else 1) * phases

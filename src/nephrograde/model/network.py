@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from nephrograde.model.pooling import GatedAttention, pool, shares, weigh
 from nephrograde.model.resnet import FEATURES, ResNet18
+from nephrograde.sample.dataset import places_of_phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -337,7 +338,7 @@ def score(network: Network, bags: Bags) -> Scored:
     parts = bags.counts[:, None] if bags.parts is None else bags.parts
     for patient, (start, count) in enumerate(zip(bags.starts.tolist(), bags.counts.tolist(), strict=True)):
         rows = slice(start, start + count)
-        places = _places_alone(parts[patient])
+        places = torch.from_numpy(places_of_phases(parts[patient : patient + 1]))
         places = places if bags.parts is not None else places[:, 0]
         own = None if bags.values is None else torch.from_numpy(bags.values[patient : patient + 1])
         with torch.no_grad():
@@ -348,12 +349,3 @@ def score(network: Network, bags: Bags) -> Scored:
     of_patients = torch.cat(p_high) if p_high else pooled
     of_rows = weights if network.pooling == "attention" else torch.zeros(0, dtype=torch.float64)
     return Scored(of_patients.numpy()[: len(bags.counts)], of_rows.numpy())
-
-
-def _places_alone(parts: npt.NDArray[np.intp]) -> torch.Tensor:
-    """The places of one patient's rows on each phase: ``(1, phase, place)``."""
-    stops = np.cumsum(parts)
-    places = np.full((1, len(parts), int(parts.max())), -1)
-    for phase, (stop, count) in enumerate(zip(stops, parts, strict=True)):
-        places[0, phase, :count] = np.arange(stop - count, stop)
-    return torch.from_numpy(places)

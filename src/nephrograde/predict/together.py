@@ -10,8 +10,7 @@ from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem
 from nephrograde.predict.seeing import see
-from nephrograde.sample.target import uses_mask
-from nephrograde.volume.pictures import find_pictures
+from nephrograde.sample.scanned import find_lender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,18 +140,8 @@ def see_together(scans: Mapping[str, Scan], arm: Arm, study: Study) -> dict[str,
     Raises:
         VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
     """
-    return {phase: see(scan, arm, study, lender=_lender(scans, scan, arm, study)) for phase, scan in scans.items()}
-
-
-def _lender(scans: Mapping[str, Scan], scan: Scan, arm: Arm, study: Study) -> Scan | None:
-    """The first scan, in the order of the cohort, whose mask this one borrows; None if it needs none."""
-    if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
-        return None
-    if not uses_mask(scan, arm.supervision):
-        return None
-    others = [scans[phase] for phase in study.cohort.phases if phase in scans and scans[phase] is not scan]
-    drawn = [one for one in others if one.mask_path is not None and not find_pictures(one.image_paths)]
-    return drawn[0] if drawn else None
+    lenders = {phase: find_lender(scans, scan, study, [arm]) for phase, scan in scans.items()}
+    return {phase: see(scan, arm, study, lender=lenders[phase]) for phase, scan in scans.items()}
 
 
 def warnings_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> tuple[str, ...]:

@@ -257,7 +257,7 @@ def _is_usable_on(case: Case, phase: str, arm: Arm, study: Study, *, qualities: 
     quality = qualities.get((case.patient_id, phase))
     if quality is None:
         return False
-    lender = find_lender(case, case.scans[phase], study)
+    lender = find_lender(case.scans, case.scans[phase], study, study.arms_on(phase))
     lent = qualities.get((case.patient_id, lender.phase)) if lender else None
     is_carried = lent is not None and Supervision.MASK in lent.supervision
     return _is_usable(quality, case.scans[phase], arm, is_carried=is_carried)

@@ -41,8 +41,9 @@ def find_obstacles(study: Study, cohort: Cohort, split: Split, prepared: Prepare
             continue
         for fold in range(study.split.folds):
             learn = [is_high[p] for p, place in places.items() if place.split == "train" and place.fold != fold]
-            if all(learn) or not any(learn):
-                reason = f"only {sum(learn)} of high and {len(learn) - sum(learn)} of low grade are left to learn from"
+            n_high, n_low = sum(learn), len(learn) - sum(learn)
+            if min(n_high, n_low) < model.arm.fewest_of_a_grade:
+                reason = f"only {n_high} of high and {n_low} of low grade are left to learn from"
                 reasons.setdefault(reason, []).append(model.id)
                 break
     return tuple(f"{reason} by {_listed(models)}" for reason, models in reasons.items())

@@ -137,6 +137,32 @@ class SampleSet:
         return self.phases.get(phase) or Bags(nothing, np.zeros(len(self.patient_ids), np.intp))
 
 
+def places_of(counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return ``(patient, place)``, the rows of each patient of a batch, −1 where a patient has fewer than others.
+
+    Args:
+        counts: Rows of each patient, which lie together.
+
+    >>> places_of(np.array([2, 1])).tolist()
+    [[0, 1], [2, -1]]
+    """
+    places = np.arange(counts.max(initial=0))
+    starts = np.cumsum(counts) - counts
+    return np.where(places < counts[:, None], starts[:, None] + places, -1)
+
+
+def places_of_phases(parts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return ``(patient, phase, place)``, the rows of each patient on each phase, −1 where there are fewer.
+
+    Args:
+        parts: ``(patient, phase)``, the rows of each patient on each phase, which follow each other.
+
+    >>> places_of_phases(np.array([[2, 0], [1, 1]])).tolist()
+    [[[0, 1], [-1, -1]], [[2, -1], [3, -1]]]
+    """
+    return places_of(parts.reshape(-1)).reshape(*parts.shape, -1)
+
+
 def read_samples(files: Mapping[str, Mapping[str, Path]], is_high: Mapping[str, bool]) -> list[Sample]:
     """Open the prepared regions of every patient without loading them into memory yet.
 

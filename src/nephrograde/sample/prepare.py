@@ -188,7 +188,7 @@ def _prepare_scan(
     inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
     kidneys = _kidneys_digest(case.patient_id, scan, study)
     inputs |= kidneys
-    lender = find_lender(case, scan, study)
+    lender = find_lender(case.scans, scan, study, study.arms_on(scan.phase))
     lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
     error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
     identity = _identity(case.patient_id, scan, own)

@@ -20,8 +20,10 @@ from nephrograde.volume.roi import measure_tumour
 from nephrograde.volume.volume import resolve_box, resolve_point, resolve_slice
 
 if TYPE_CHECKING:
-    from nephrograde.cohort.case import Case, Scan
-    from nephrograde.study import MaskSettings, Study
+    from collections.abc import Iterable, Mapping
+
+    from nephrograde.cohort.case import Scan
+    from nephrograde.study import Arm, MaskSettings, Study
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.masks.tumours import Piece
     from nephrograde.volume.volume import Volume
@@ -46,13 +48,14 @@ class Scanned:
     lacks_mask: bool = False
 
 
-def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
+def find_lender(scans: Mapping[str, Scan], scan: Scan, study: Study, arms: Iterable[Arm]) -> Scan | None:
     """Find the scan of the same patient whose mask this scan borrows.
 
     Args:
-        case: The patient.
+        scans: Those of the patient, by phase.
         scan: A scan with or without a mask of its own; exported pictures neither borrow nor lend.
-        study: Its ``[masks]`` may forbid transferring masks; its arms determine whether one is needed.
+        study: Its ``[masks]`` may forbid transferring masks.
+        arms: Those that see the scan; they determine whether a mask is needed.
 
     Returns:
         The first phase of the study that has a mask; None if the scan has its own, no arm reads one, or no phase
@@ -60,9 +63,9 @@ def find_lender(case: Case, scan: Scan, study: Study) -> Scan | None:
     """
     if study.masks.carry == "off" or scan.mask_path is not None or find_pictures(scan.image_paths):
         return None
-    if not any(uses_mask(scan, arm.supervision) for arm in study.arms_on(scan.phase)):
+    if not any(uses_mask(scan, arm.supervision) for arm in arms):
         return None
-    others = (case.scans[phase] for phase in study.cohort.phases if phase in case.scans and phase != scan.phase)
+    others = (scans[phase] for phase in study.cohort.phases if phase in scans and phase != scan.phase)
     drawn = (other for other in others if other.mask_path is not None and not find_pictures(other.image_paths))
     return next(drawn, None)
 

@@ -14,6 +14,9 @@ _FROZEN = "frozen:"
 _OF_FROZEN = {"seed", "repeats"}
 """The keys of ``[fit]`` that a model of a frozen encoder depends on."""
 
+FEWEST_WITH_ENCODER = 4
+"""Patients of either grade, so that a penalty can be chosen among some who are not learnt from."""
+
 
 class Arm(Section):
     """``[[arm]]``: one kind of supervision with its network.
@@ -65,6 +68,11 @@ class Arm(Section):
     def encoder(self) -> str | None:
         """The name of the frozen encoder; None where a network is trained."""
         return self.network.removeprefix(_FROZEN) if self.network.startswith(_FROZEN) else None
+
+    @property
+    def fewest_of_a_grade(self) -> int:
+        """How many patients of either grade a fit needs."""
+        return 1 if self.encoder is None else FEWEST_WITH_ENCODER
 
     @property
     def is_pooled(self) -> bool:
@@ -119,7 +127,7 @@ class Arm(Section):
             raise ValueError('a fusion needs phases, such as phases = ["cmp", "np"]')
         if self.differences and self.fusion != "intermediate":
             raise ValueError('differences of phases need fusion = "intermediate"')
-        if len(set(self.differences)) != len(self.difference_pairs):
+        if len(set(self.difference_pairs)) != len(self.differences):
             raise ValueError('differences are pairs of phases of the arm, each once, such as "cmp-up"')
         if self.clinical and self.fusion is None:
             raise ValueError('clinical values need a fusion with the images, such as fusion = "intermediate"')

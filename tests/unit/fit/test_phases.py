@@ -13,8 +13,8 @@ from tests.unit.fit.conftest import NOBODY, make_samples
 
 from nephrograde.errors import FitError, RunError
 from nephrograde.fit.folder import load_network, read_fold, write_fold
-from nephrograde.fit.job import check_job
-from nephrograde.fit.joining import check_grades, check_phases
+from nephrograde.fit.job import check_grades, check_job
+from nephrograde.fit.joining import check_phases
 from nephrograde.fit.learner import load_batch, without_phases
 from nephrograde.fit.loop import fit_fold
 from nephrograde.fit.sampling import keep_phases
@@ -114,9 +114,7 @@ def test_phases_that_nobody_has_together_are_refused() -> None:
 
 
 def test_one_grade_is_refused_before_any_training() -> None:
-    arm = Arm(name="weak-1", supervision=Supervision.BOX, slices=1)
-    (model,) = Study(cohort=CohortSettings(table=Path("c.csv"), phases=("cmp",)), arm=(arm,)).models()
-    check_grades(model, 2, [True, False])
+    check_grades("Model weak-1-cmp, fold 2", [True, False])
     for truths in ([True, True], [False], []):
         with pytest.raises(FitError, match="weak-1-cmp, fold 2"):
-            check_grades(model, 2, truths)
+            check_grades("Model weak-1-cmp, fold 2", truths)

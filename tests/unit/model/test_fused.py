@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from nephrograde.cohort.clinical import encode, learn_terms
-from nephrograde.fit.sampling import places_of_phases
 from nephrograde.model.fusion import Fusion
 from nephrograde.model.network import Network, build_hollow_network, build_network, score
 from nephrograde.model.pooling import shares
-from nephrograde.sample.dataset import Bags
+from nephrograde.sample.dataset import Bags, places_of_phases
 from nephrograde.vocabulary import Pooling
 
 RULES: list[Pooling] = ["mean", "attention"]

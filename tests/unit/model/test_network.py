@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from nephrograde.fit.sampling import places_of
 from nephrograde.model.network import Network, build_hollow_network, build_network, score
 from nephrograde.model.resnet import ResNet18
-from nephrograde.sample.dataset import Bags
+from nephrograde.sample.dataset import Bags, places_of
 from nephrograde.vocabulary import Pooling
 
 RULES = get_args(Pooling)

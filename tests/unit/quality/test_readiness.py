@@ -45,5 +45,12 @@ def test_a_model_needs_both_grades_outside_every_fold(np_patients, reason):
     assert found == (() if reason is None else (reason,))
 
 
+def test_a_frozen_encoder_needs_four_patients_of_each_grade():
+    arm = Arm(name="weak", supervision=Supervision.BOX, slices=1, network="frozen:efficientnet-lite0")
+    study = STUDY.model_copy(update={"arm": (arm,)})
+    reason = "only 1 of high and 1 of low grade are left to learn from by weak-cmp and weak-np"
+    assert find_obstacles(study, COHORT, SPLIT, prepared(cmp=range(8), np=range(8))) == (reason,)
+
+
 def test_models_with_the_same_reason_are_named_together():
     assert find_obstacles(STUDY, COHORT, SPLIT, prepared()) == ("no patient can be used by weak-cmp and weak-np",)

@@ -61,6 +61,7 @@ def test_an_arm_without_phases_is_sealed_as_before() -> None:
         ({"phases": ["cmp", "np"], "fusion": "late", "differences": ["cmp-np"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "differences": ["cmp-up"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "differences": ["cmp-cmp"]}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "intermediate", "differences": ["cmp-np", "cmp-np", "x-y"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "sideways"}, "arm.arm-0.fusion"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "phase_dropout": 1.0}, "arm.arm-0.phase_dropout"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "fit": {"pooling": "max"}}, "arm.arm-0.fusion"),
