@@ -13,7 +13,7 @@ from nephrograde.replacement import replaced
 from nephrograde.spreadsheet.cells import RowWriter, as_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -167,16 +167,30 @@ def sha256_of(path: Path) -> str:
     if path.is_dir():
         parts = sorted(part for part in path.iterdir() if part.is_file() and part.name not in _LEFT_BY_OTHERS)
         return fingerprint([[part.name, sha256_of(part)] for part in parts])
-    with path.open("rb") as stream:
-        return sha256_of_stream(stream)
+    return sha256_of_parts([path])
+
+
+def sha256_of_parts(paths: Iterable[Path]) -> str:
+    """SHA-256 of the content of files, joined in this order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            for block in _blocks(stream):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def sha256_of_stream(stream: IO[bytes]) -> str:
     """SHA-256 of the remaining content of an open file."""
     digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
+    for block in _blocks(stream):
         digest.update(block)
     return digest.hexdigest()
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(1 << 20):
+        yield block
 
 
 def fingerprint(content: object) -> str:

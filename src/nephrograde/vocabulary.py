@@ -42,6 +42,8 @@ BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 """Model ids of the logistic regressions that no image model is shown without."""
 Pooling: TypeAlias = Literal["mean", "max", "log-sum-exp", "noisy-or", "attention"]
 """How a network gives one value for a patient with several pictures; see :mod:`nephrograde.model.pooling`."""
+ENCODER_NAME = r"[a-z0-9][a-z0-9_.-]*"
+"""The pattern of an encoder's name, as in ``network = "frozen:<name>"``."""
 
 
 class Supervision(StrEnum):

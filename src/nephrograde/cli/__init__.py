@@ -33,13 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (planning, cohort, annotating, study, results):  # in the order of a study
+for room in (planning, cohort, annotating, study, results, weights):  # in the order of a study
     for command in room.commands.registered_commands:
         command.cls = Command
     app.add_typer(room.commands)
-for command in weights.commands.registered_commands:
-    command.cls = Command
-app.add_typer(weights.commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,18 +32,21 @@ StoreDir = Annotated[
 @commands.command("list")
 def list_encoders(store: StoreDir = None, lang: Lang = "en") -> None:
     """List the encoders with their licence, what they were trained on, and whether their file is there."""
-    from nephrograde.model.encoders.listing import list_all, spell_sets
+    from nephrograde.model.encoders.listing import list_all
     from nephrograde.model.encoders.store import store_dir
 
     del lang  # main() has set it, as for all commands
     folder = store_dir(store)
     for one in list_all(folder):
         encoder = one.encoder
+        if encoder is None:
+            say(told(one.place))
+            continue
         say(t("{name}: {place}", name=encoder.name, place=told(one.place)))
         lines = {
             t("network"): f"{encoder.architecture}, {encoder.input.dimensions}D, {encoder.input.features}",
             t("licence"): encoder.licence,
-            t("trained on"): spell_sets(encoder.trained_on),
+            t("trained on"): "; ".join(encoder.trained_on),
             t("origin"): encoder.origin,
             "SHA-256": encoder.sha256,
         }
@@ -99,7 +102,7 @@ def add(
 
 @commands.command()
 def check(store: StoreDir = None, lang: Lang = "en") -> None:
-    """Verify the SHA-256 of every file that is there; if one differs, the exit code is 2."""
+    """Verify the SHA-256 of every file that is there; if one differs or is damaged, the exit code is 2."""
     from nephrograde.errors import WeightsError
     from nephrograde.model.encoders.listing import list_all
     from nephrograde.model.encoders.store import store_dir
@@ -108,16 +111,16 @@ def check(store: StoreDir = None, lang: Lang = "en") -> None:
     folder = store_dir(store)
     faulty = False
     for one in list_all(folder):
-        if one.file is None:
-            say(t("{name}: {place}", name=one.encoder.name, place=told(one.place)))
-            continue
-        try:
-            one.file.verify()
-        except WeightsError as error:
-            faulty = True
-            say(t("{name}: {place}", name=one.encoder.name, place=told(str(error))))
-        else:
-            say(t("{name}: {place}", name=one.encoder.name, place=t("in order")))
+        faulty = faulty or one.is_damaged
+        state = told(one.place)
+        if one.file is not None:
+            try:
+                one.file.verify()
+                state = t("in order")
+            except WeightsError as error:
+                faulty = True
+                state = told(str(error))
+        say(state if one.encoder is None else t("{name}: {place}", name=one.encoder.name, place=state))
     say(t("Store: {path}", path=folder))
     if faulty:
         raise typer.Exit(2)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nephrograde.study.section import Count, Fraction, Name, Section
-from nephrograde.vocabulary import Supervision
+from nephrograde.vocabulary import ENCODER_NAME, Supervision
 
 _FROZEN = "frozen:"
 _OF_FROZEN = {"seed", "repeats"}
@@ -82,7 +82,7 @@ class Arm(Section):
     @field_validator("network")
     @classmethod
     def _is_network(cls, network: str) -> str:
-        if network != "resnet18" and not re.fullmatch(rf"{_FROZEN}[a-z0-9][a-z0-9_.-]*", network):
+        if network != "resnet18" and not re.fullmatch(rf"{_FROZEN}{ENCODER_NAME}", network):
             raise ValueError(
                 'is neither "resnet18" nor "frozen:<encoder>"; `nephrograde weights list` names the encoders'
             )

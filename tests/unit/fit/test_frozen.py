@@ -15,7 +15,7 @@ from nephrograde.fit.encoded import Encoding, encode_regions, read_features
 from nephrograde.fit.folder import read_fold
 from nephrograde.fit.frozen import FrozenJob, fit_frozen
 from nephrograde.model.encoders.known import Encoder
-from nephrograde.model.encoders.store import stored_files
+from nephrograde.model.encoders.store import read_store
 from nephrograde.model.encoders.view import View
 from nephrograde.pipeline import fit_study, load_inputs, run_study
 from nephrograde.predict.grader import load_grader
@@ -47,7 +47,7 @@ def test_a_study_gives_scores_and_a_card_that_names_the_encoder(frozen_dir: Path
     fold = results.folder.fold(MODEL, 0)
     fit = read_fold(fold.fold_dir)
     facts = fit.card.settings["encoder"]
-    [kept] = stored_files(frozen_dir / "store")
+    [kept] = read_store(frozen_dir / "store").files
     assert (facts["name"], facts["sha256"], facts["licence"]) == ("mine", kept.encoder.sha256, "MIT")
     assert facts["view"]["spacing_mm"] == [140 / 32, 140 / 32]
     assert fit.card.is_balanced is False
@@ -108,7 +108,7 @@ def test_what_is_wrong_with_an_encoder_is_said_before_a_scan_is_read(
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(tmp_path / "store"))
     if damage == "altered":
         put_encoder(tmp_path / "store", seed=3)
-        [kept] = stored_files(tmp_path / "store")
+        [kept] = read_store(tmp_path / "store").files
         kept.paths[0].write_bytes(kept.paths[0].read_bytes()[:1000])
     with pytest.raises(WeightsError, match="No encoder is called mine" if damage == "absent" else "is not whole"):
         run_study(study, tmp_path / "run")

@@ -11,13 +11,12 @@ from nephrograde.model.encoders.known import ENCODERS, Encoder
 from nephrograde.model.encoders.layout import build_encoder, recognise
 from nephrograde.model.encoders.store import keep_file
 from nephrograde.model.tensors import parse_tensors
+from nephrograde.vocabulary import ENCODER_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.model.encoders.store import EncoderFile
-
-NAME_PATTERN = r"[a-z0-9][a-z0-9_.-]*"
 
 
 class Facts(NamedTuple):
@@ -74,7 +73,7 @@ def add_file(file_path: Path, folder: Path, facts: Facts = NO_FACTS) -> EncoderF
 
 def _require(facts: Facts) -> None:
     problems = []
-    if not re.fullmatch(NAME_PATTERN, facts.name):
+    if not re.fullmatch(ENCODER_NAME, facts.name):
         what = "is missing" if not facts.name else f"is {facts.name!r}"
         problems.append(Problem("--name", what, "Use lower-case letters, digits, -, _ and dots."))
     if not facts.licence:

