@@ -12,6 +12,7 @@ from nephrograde.model.encoders.store import find_encoder, store_dir
 from nephrograde.model.encoders.view import View, check_view, view_of
 from nephrograde.replacement import make_folder, replaced
 from nephrograde.run.progress import Workload
+from nephrograde.run.provenance import versions
 from nephrograde.run.stage import kept_name, remove_stale
 from nephrograde.sample.dataset import open_region
 
@@ -42,6 +43,7 @@ class Encoding:
         view: What the pictures show.
         regions: The prepared region of each patient.
         folder: Where the features are kept.
+        torch_version: Of the torch that computes them.
     """
 
     arm: str
@@ -50,15 +52,16 @@ class Encoding:
     view: View
     regions: Mapping[str, Path]
     folder: Path
+    torch_version: str
 
     def path(self, patient_id: str) -> Path:
         """The file of a patient's features."""
-        content = [LAYOUT, self.encoder.sha256, self.view.as_dict(), self.regions[patient_id].name]
+        content = [*self.inputs(), self.regions[patient_id].name]
         return self.folder / kept_name(patient_id, f"{self.phase}-{self.arm}", content, ".npy")
 
     def inputs(self) -> list[object]:
         """What the features depend on, besides the regions."""
-        return [LAYOUT, self.encoder.sha256, self.view.as_dict()]
+        return [LAYOUT, self.encoder.sha256, self.view.as_dict(), self.torch_version]
 
 
 def encoder_of(arm: Arm, phases: Iterable[str], study: Study) -> EncoderFile | None:
@@ -118,7 +121,15 @@ def plan_encoding(
     found = encoder_of(arm, [phase], study)
     if found is None:
         return None
-    return Encoding(arm.name, phase, found.encoder, view_of(arm, phase, study), regions, run.encoded_dir)
+    return Encoding(
+        arm=arm.name,
+        phase=phase,
+        encoder=found.encoder,
+        view=view_of(arm, phase, study),
+        regions=regions,
+        folder=run.encoded_dir,
+        torch_version=versions().get("torch", ""),
+    )
 
 
 def encode_regions(encodings: Iterable[Encoding], run: RunFolder, *, progress: Progress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from nephrograde.errors import FitError, InputError, RunError, WeightsError
-from nephrograde.fit.encoded import Encoding, encode_regions, read_features
+from nephrograde.fit.encoded import Encoding, encode_regions, plan_encoding, read_features
 from nephrograde.fit.folder import read_fold
 from nephrograde.fit.frozen import FrozenJob, fit_frozen
 from nephrograde.model.encoders.known import Encoder
@@ -141,7 +142,8 @@ def encoding(tmp_path: Path) -> Encoding:
     """Eight patients whose features exist, so that no file of weights is needed."""
     encoder = Encoder("spy", "efficientnet-lite0", "0" * 64, "MIT", ("nothing",), (), "")
     regions = {f"P{k}": tmp_path / f"{k}.npy" for k in range(20)}
-    made = Encoding("frozen", "cmp", encoder, View((1.0, 1.0), None, has_mask=False), regions, tmp_path / "encoded")
+    view = View((1.0, 1.0), None, has_mask=False)
+    made = Encoding("frozen", "cmp", encoder, view, regions, tmp_path / "encoded", "2.0.0")
     made.folder.mkdir()
     for k, patient_id in enumerate(regions):
         np.save(regions[patient_id], np.zeros((1, 1, 4, 4), np.float16))
@@ -176,6 +178,22 @@ def test_what_separates_the_grades_is_found(encoding: Encoding) -> None:
     assert (fit.card.n_learn, fit.card.n_learn_high) == (16, 8)
     again = fit_frozen(job(encoding, range(16)))
     assert again.predictions == fit.predictions
+
+
+def test_another_torch_gives_other_features(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    regions = {"P1": tmp_path / "1.npy"}
+
+    def planned() -> Encoding:
+        made = plan_encoding(study.arm[0], "cmp", study, regions=regions, run=RunFolder(tmp_path))
+        assert made is not None
+        return made
+
+    before = planned()
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.0" if name == "torch" else version(name))
+    after = planned()
+    assert before.path("P1") != after.path("P1")
+    assert before.inputs() != after.inputs()
 
 
 def test_few_patients_and_patients_in_two_sets_are_refused(encoding: Encoding) -> None:
