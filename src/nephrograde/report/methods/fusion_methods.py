@@ -33,7 +33,8 @@ def _joined(model: StudyModel) -> str:
         return t(
             "{model} joined the log odds of the arm’s models on single phases ({phases}) by a penalised logistic "
             "regression, fitted to the out-of-fold scores of the other folds for the patients of a fold, and to those "
-            "of all folds for test patients; a missing phase was replaced by the median, with an indicator.",
+            "of all folds for test patients; a missing phase was replaced by the median, with an indicator if any "
+            "patient that the regression learnt from lacked it.",
             **given,
         )
     return t(
@@ -48,7 +49,7 @@ def _joined(model: StudyModel) -> str:
 def _clinical(model: StudyModel) -> str:
     return t(
         "{model} also joined clinical values ({columns}), standardised on the patients that it learnt from; a missing "
-        "number was replaced by their median, with an indicator.",
+        "number was replaced by their median, with an indicator if any of them lacked it.",
         model=model.id,
         columns=listed(list(model.arm.clinical)),
     )
