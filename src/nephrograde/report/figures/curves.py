@@ -14,7 +14,17 @@ import numpy as np
 
 from nephrograde.report.figures.referral import draw_referral
 from nephrograde.report.figures.study_figures import BASELINE_DASHES, COLOURS, DASHES, PANEL_MODELS
-from nephrograde.report.figures.svg import INK, RULE, finish, house_style, name_lines, new_figure, printable, y_label
+from nephrograde.report.figures.svg import (
+    INK,
+    RULE,
+    finish,
+    house_style,
+    name_lines,
+    new_figure,
+    printable,
+    shortened,
+    y_label,
+)
 from nephrograde.report.tables.answer import few_patients
 from nephrograde.report.tables.pairs import value_of
 from nephrograde.report.tables.repeats import curves_of
@@ -246,7 +256,7 @@ def _panels(run: Results, drawable: Collection[str], named: Collection[str], hea
             lines = tuple(
                 Line(
                     model.name,
-                    _short(model.name if named else model.arm or model.name),
+                    shortened(model.name if named else model.arm or model.name, LABEL_LETTERS),
                     {"color": COLOURS[k], "linestyle": DASHES[k]},
                 )
                 for k, model in enumerate(members[start : start + PANEL_MODELS])
@@ -282,16 +292,6 @@ def _figure(panels: Sequence[Panel], x_words: str, y_words: str, *, is_small: bo
 def _name_lines(axes: Axes) -> None:
     lines, names = axes.get_legend_handles_labels()
     name_lines(axes, lines, names, columns=2)
-
-
-def _short(name: str) -> str:
-    """Shorten a name that would not fit its column.
-
-    >>> _short("weak-1"), _short("a radiologist of twenty years")
-    ('weak-1', 'a radiolog…y years')
-    """
-    cut = name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 8]}…{name[-7:]}"
-    return printable(cut)
 
 
 EVIDENCE_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from nephrograde.report.figures.study_figures import RIGHT, WRONG
-from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, printable
+from nephrograde.report.figures.svg import INK, MUTED, RULE, finish, house_style, new_figure, shortened
 from nephrograde.report.tables.uncertainty import segments_of
 from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.language import t
@@ -33,7 +33,7 @@ LABEL_LETTERS = 24
 @house_style()
 def draw_referral(run: Results) -> Drawing | None:
     """A bar per model: called low, referred and called high, with the wrong calls and what a biopsy would find."""
-    names = [model.name for model in sorted(run.models, key=lambda model: model.is_baseline)]
+    names = [model.name for model in run.models]
     counts = [found for name in names if (found := segments_of(run, name)) is not None and found.n]
     if not counts:
         return None
@@ -42,7 +42,7 @@ def draw_referral(run: Results) -> Drawing | None:
     bars = _parts(run)
     samples = [_draw_part(axes, counts, name, colour) for name, colour, _ in bars]
     axes.set(xlim=(0, 1), ylim=(len(counts) - 0.5, -0.5))
-    axes.set_yticks(range(len(counts)), [printable(_short(one.model)) for one in counts])
+    axes.set_yticks(range(len(counts)), [shortened(one.model, LABEL_LETTERS) for one in counts])
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     axes.set_xlabel(t("Patients"))
     axes.tick_params(axis="y", length=0)
@@ -105,7 +105,3 @@ def _draw_part(axes: Axes, counts: list[Segments], name: str, colour: str) -> Ar
                 start + width / 2, row, text, ha="center", va="center_baseline", fontsize=7.5, color=ink, bbox=behind
             )
     return bars.patches[0]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 8]}…{name[-7:]}"

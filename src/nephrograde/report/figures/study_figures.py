@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from nephrograde.report.figures.roc import GRID, roc_band, roc_points
-from nephrograde.report.figures.svg import RULE, finish, house_style, name_lines, new_figure, printable, y_label
+from nephrograde.report.figures.svg import (
+    RULE,
+    finish,
+    house_style,
+    name_lines,
+    new_figure,
+    printable,
+    shortened,
+    y_label,
+)
 from nephrograde.report.tables.wording import split_words
 from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_heading, t
@@ -149,7 +158,7 @@ def _curve_words(run: Results, model: Model) -> str:
     label = only_baseline(model.name) if model.is_baseline else model.arm or model.name
     found = run.estimate(model.name, "auc")
     numbers = "" if found is None else f"  {decimal(found.value)} {bounds(found.low, found.high, 2)}"
-    return printable(f"{_short(label)}{numbers}")
+    return f"{shortened(label, LABEL_LETTERS)}{numbers}"
 
 
 @house_style()
@@ -298,11 +307,6 @@ def _grid(models: Sequence[Model], *, across: int) -> list[list[Model | None]]:
 
 def _label(model: Model) -> str:
     return only_baseline(model.name) if model.is_baseline else model.name
-
-
-def _short(name: str) -> str:
-    """Cut a name that would run into the numbers beside it."""
-    return name if len(name) <= LABEL_LETTERS else f"{name[: LABEL_LETTERS - 7]}…{name[-6:]}"
 
 
 STUDY_FIGURES: Mapping[str, Callable[[Results], Drawing | None]] = {

@@ -256,3 +256,20 @@ def printable(text: str) -> str:
     'model� 透明'
     """
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def shortened(name: str, letters: int) -> str:
+    """Shorten a name that would not fit its place, and replace characters that XML does not allow.
+
+    Args:
+        name: The name, such as that of a model.
+        letters: The most letters that fit.
+
+    >>> shortened("weak-1", 18), shortened("a radiologist of twenty years", 18)
+    ('weak-1', 'a radiolog…y years')
+    >>> shortened("a radiologist of twenty years", 16)
+    'a radiolo… years'
+    """
+    end = min(7, 2 * letters // 5)
+    cut = name if len(name) <= letters else f"{name[: letters - end - 1]}…{name[-end:]}"
+    return printable(cut)

@@ -168,8 +168,8 @@ def _opinions(run: Results) -> tuple[str, ...]:
 
 
 def _model_rows(run: Results, measures: Sequence[str]) -> tuple[ModelRow, ...]:
-    """One row per model, the baselines last; empty if no measure except the AUC was computed."""
-    models = sorted(run.models, key=lambda model: model.is_baseline)
+    """One row per model in the order of the run; empty if no measure except the AUC was computed."""
+    models = run.models
     found = {model.name: [run.estimate(model.name, measure) for measure in measures] for model in models}
     present = {row.measure for rows in found.values() for row in rows if row is not None}
     if not present - {"auc"}:

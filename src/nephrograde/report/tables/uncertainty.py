@@ -125,7 +125,7 @@ def uncertainty_section(run: Results) -> UncertaintySection | None:
     Source:
         Calibration before and after: Van Calster 2019 (BMC Med 17:230).
     """
-    names = [model.name for model in sorted(run.models, key=lambda model: model.is_baseline)]
+    names = [model.name for model in run.models]
     recalibrations = [block for name in names if (block := _recalibration_block(run, name)) is not None]
     sets = [one for name in names if (one := _set_block(run, name)) is not None]
     yields = [row for name in names if (row := _yield_row(run, name)) is not None]
