@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from tests.small_study import small_study
 
 PROBES = None
 if os.environ.get("NEPHROGRADE_COVERAGE"):  # test processes inherit it
@@ -41,26 +42,13 @@ batch_size = 8
 patience = 0
 accelerator = "cpu"
 """
-FROZEN_STUDY = """
-name = "frozen (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
+FROZEN_ARM = """[[arm]]
 name = "frozen-1"
 supervision = "box"
 slices = 1
 network = "frozen:mine"
-[image]
-slice_px = 32
-slice_mm = 140.0
-[evaluate]
-bootstraps = 100
 """
-"""A study whose only model is a regression on the features of a frozen encoder."""
+"""A regression on the features of a frozen encoder."""
 SLOW_FIXTURES = {
     "english_page",
     "frozen_dir",
@@ -252,7 +240,7 @@ def frozen_dir(tiny_study_path, make_once, put_encoder):
 
         put_encoder(folder / "store", seed=1)
         study_path = tiny_study_path.parent / "frozen.toml"
-        study_path.write_text(FROZEN_STUDY, encoding="utf-8")
+        study_path.write_text(small_study("frozen (synthetic)", arms=FROZEN_ARM), encoding="utf-8")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NEPHROGRADE_WEIGHTS", str(folder / "store"))
             study = load_inputs(study_path)

@@ -1,20 +1,14 @@
-"""The study file of a small study: one phase, one weak arm, two folds."""
+"""The study file of a small study: by default one phase, one weak arm, two folds."""
 
 from __future__ import annotations
 
-_BEGINNING = """
-name = "{name}"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = 2
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-"""
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WEAK_ARM = '[[arm]]\nname = "weak-1"\nsupervision = "box"\nslices = 1\n'
 QUICK_FIT = """epochs = 1
 warmup_epochs = 0
 batch_size = 4
@@ -27,6 +21,8 @@ accelerator = "cpu"
 def small_study(
     name: str,
     *,
+    phases: Sequence[str] = ("cmp",),
+    arms: str = WEAK_ARM,
     image: str = "slice_px = 32\nslice_mm = 140.0\n",
     fit: str = "",
     evaluate: str = "bootstraps = 100\n",
@@ -35,9 +31,14 @@ def small_study(
 
     Args:
         name: What the study is called.
+        phases: Those of the cohort.
+        arms: The tables of the arms, with their headings.
         image: The lines of this table of the file; empty leaves the table out.
         fit: As ``image``.
         evaluate: As ``image``.
     """
+    beginning = f'name = "{name}"\nsynthetic = true\n'
+    cohort = f'[cohort]\ntable = "cohort.csv"\nphases = {json.dumps(list(phases))}\n'
     tables = {"image": image, "fit": fit, "evaluate": evaluate}
-    return _BEGINNING.format(name=name) + "".join(f"[{table}]\n{lines}" for table, lines in tables.items() if lines)
+    written = "".join(f"[{table}]\n{lines}" for table, lines in tables.items() if lines)
+    return f"{beginning}{cohort}[split]\nfolds = 2\n{arms}{written}"

@@ -5,6 +5,7 @@ import shutil
 from collections import defaultdict
 
 import pytest
+from tests.small_study import QUICK_FIT, small_study
 
 from nephrograde.errors import InputError
 from nephrograde.files import read_rows
@@ -12,15 +13,7 @@ from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
 
-STUDY = """
-name = "phases (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp", "up"]
-[split]
-folds = 2
-[[arm]]
+ARMS = """[[arm]]
 name = "all"
 supervision = "box"
 slices = 2
@@ -35,17 +28,8 @@ slices = 1
 phases = ["cmp", "up"]
 fusion = "late"
 clinical = ["size_cm"]
-[image]
-slice_px = 32
-[fit]
-epochs = 1
-warmup_epochs = 0
-batch_size = 8
-patience = 0
-accelerator = "cpu"
-[evaluate]
-bootstraps = 100
 """
+STUDY = small_study("phases (synthetic)", phases=("cmp", "up"), arms=ARMS, image="slice_px = 32\n", fit=QUICK_FIT)
 CLINICAL = {"all-cmp+up": ("age_years", "sex"), "each-cmp+up": ("size_cm",)}
 MISSING = {2: "up", 5: "cmp", 9: "up", 12: "cmp"}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.small_study import QUICK_FIT, small_study
+from tests.small_study import QUICK_FIT, WEAK_ARM, small_study
 
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.errors import FitError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nephrograde.run.progress import Workload
 
 pytestmark = pytest.mark.slow
-SECOND_ARM = '[[arm]]\nname = "weak-2"\nsupervision = "box"\nslices = 2\n'
+LARGER_ARM = '[[arm]]\nname = "weak-2"\nsupervision = "box"\nslices = 2\n'
 GIVE_UP_S = 240.0
 needs_signals = pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no signals on this system")
 
@@ -37,8 +37,8 @@ def prepared(tiny_cohort_dir: Path, tmp_path: Path) -> tuple[Path, Path]:
     """The path of a study of two arms and two folds, and of a run folder with its prepared scans."""
     shutil.copytree(tiny_cohort_dir, tmp_path / "cohort")
     study_path = tmp_path / "cohort" / "study.toml"
-    text = small_study("at once (synthetic)", fit=QUICK_FIT)
-    study_path.write_text(text.replace("[[arm]]", f"{SECOND_ARM}[[arm]]"), encoding="utf-8")
+    text = small_study("at once (synthetic)", arms=LARGER_ARM + WEAK_ARM, fit=QUICK_FIT)
+    study_path.write_text(text, encoding="utf-8")
     prepare_study(load_inputs(study_path), tmp_path / "run")
     return study_path, tmp_path / "run"
 
@@ -117,7 +117,7 @@ def started(prepared: tuple[Path, Path]) -> Iterator[subprocess.Popen[str]]:
     """The command, in a session of its own, at the moment at which a network is learning."""
     study_path, run_dir = prepared
     words = [sys.executable, "-m", "nephrograde", "fit", str(study_path), "--out", str(run_dir)]
-    settings = ["--set", "fit.workers=2", "--set", "fit.epochs=400"]
+    settings = ["--set", "fit.workers=2", "--set", "fit.epochs=100000"]
     # Tests in the background ignore Ctrl-C, and what they start would ignore it, too.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -146,13 +146,18 @@ def children_of(parent: int) -> set[int]:
             command = (path.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(words[1]) == parent and b"spawn_main" in command and words[0] != "Z":
+        if int(words[1]) == parent and b"spawn_main" in command and not is_gone(int(path.parent.name)):
             found.add(int(path.parent.name))
     return found
 
 
 def is_gone(process_id: int) -> bool:
-    return not Path("/proc", str(process_id)).exists()
+    """Whether a process has ended; one that nobody has waited for yet, a zombie, has ended, too."""
+    try:
+        state = Path("/proc", str(process_id), "stat").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
 @needs_signals
@@ -166,7 +171,7 @@ def test_processes_end_with_the_command(prepared: tuple[Path, Path], number: sig
         else:
             process.send_signal(number)
         _, printed = process.communicate(timeout=GIVE_UP_S)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + GIVE_UP_S
         while not all(map(is_gone, children)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
