@@ -65,8 +65,8 @@ docs: $(VENV)/.test
 bench: $(VENV)/.test
 	$(PIP) --editable '.[bench]'
 	$(BIN)/python bench/prepare.py
-	$(BIN)/python bench/input_pipeline.py
-	$(BIN)/python bench/fit.py
+	$(BIN)/python -m bench.input_pipeline
+	$(BIN)/python -m bench.fit
 	$(BIN)/python bench/scan_headers.py
 	$(BIN)/python bench/phase_images.py
 	$(BIN)/python bench/start.py

@@ -9,9 +9,10 @@ and automatic mixed precision. The sides of a row take turns in one run; the fas
 ``timeit``.
 
 The second table gives seconds per fit on the CPU: fits one after the other on all threads, as torch does by itself,
-against as many at once as there are processors, on one thread each, as ``fit.workers = "auto"`` does.
+against as many at once as there are processors, on one thread each, as ``fit.workers = "auto"`` does, and against a
+single fit on one thread. Ratios are to the first column.
 
-Run: python bench/fit.py [--sizes small|published] [--turns 3]. Sizes are the published ones by default where there is a
+Run: python -m bench.fit [--sizes small|published] [--turns 3]. Sizes are the published ones by default where there is a
 GPU, else small ones. A peer that is not installed is named and passed over.
 """
 
@@ -26,18 +27,17 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from bench.settings import Setting, make_job
 
-from nephrograde.fit.job import FitJob
 from nephrograde.fit.learner import start
 from nephrograde.fit.loop import fit_fold
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
 from nephrograde.run.progress import Part, Watched, Workload
-from nephrograde.sample.dataset import Bags, SampleSet
-from nephrograde.study import AugmentSettings, FitSettings
+from nephrograde.study import FitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,22 +47,10 @@ BATCHES = 4
 EPOCHS = 3
 STEPS = 8
 """Bare steps in a turn."""
+STEPS_AT_ONCE = 2
+"""Steps of a fit in the second table."""
 LOADERS = 8
 """Workers of MONAI's loader on a GPU; 0 on a CPU, where they would take processors from the network."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The pictures of one row, and how many make a batch."""
-
-    name: str
-    shape: tuple[int, ...]
-    batch_size: int
-
-    @property
-    def dimensions(self) -> Literal[2, 3]:
-        """2 for slices, 3 for boxes."""
-        return 2 if len(self.shape) == 3 else 3
 
 
 SIZES = {
@@ -75,6 +63,13 @@ SIZES = {
         Setting("3D 128 × 128 × 32, two channels", (2, 128, 128, 32), 8),
     ),
 }
+AT_ONCE = (
+    SIZES["small"][0],
+    Setting("2D 64 × 64, three slices", (1, 64, 64), 10, pictures=3),
+    SIZES["small"][1],
+    *SIZES["published"],
+)
+"""The rows of the second table."""
 
 
 @dataclass(slots=True)
@@ -86,34 +81,9 @@ class Side:
     fastest: float = field(default=0.0)
 
 
-def make_job(setting: Setting, *, epochs: int = EPOCHS, n_batches: int = BATCHES) -> FitJob:
-    """Random pictures of as many patients as make a number of batches."""
-
-    def samples(n: int) -> SampleSet:
-        images = np.random.default_rng(0).random((n, *setting.shape), dtype=np.float32).astype(np.float16)
-        patient_ids = tuple(f"P{n}-{number}" for number in range(n))
-        return SampleSet(patient_ids, np.arange(n) % 2 == 0, {"none": Bags(images, np.ones(n, np.intp))})
-
-    nobody = SampleSet((), np.zeros(0, dtype=bool), {})
-    return FitJob(
-        model="bench",
-        arm="bench",
-        phase="none",
-        fold=0,
-        dimensions=setting.dimensions,
-        learn=samples(n_batches * setting.batch_size),
-        stop=nobody,
-        held_out=nobody,
-        test=nobody,
-        fit=FitSettings(batch_size=setting.batch_size, patience=0, epochs=epochs),
-        augment=AugmentSettings(),
-        has_mask=setting.dimensions == 3,
-    )
-
-
 def this_loop(setting: Setting) -> Callable[[], float]:
     """A whole fit."""
-    job = make_job(setting)
+    job = make_job(setting, n_batches=BATCHES, epochs=EPOCHS)
 
     def run() -> float:
         part = Part("fit", 1.0)
@@ -132,12 +102,12 @@ def bare_step(setting: Setting, *, times: int = 1) -> Callable[[], float]:
     machine = find_machine(FitSettings())
     precision = find_precision("auto", dimensions=setting.dimensions, kind=machine.kind)
     fabric = make_fabric(machine, precision)
-    network = start(fabric, make_job(setting)).network
+    network = start(fabric, make_job(setting, n_batches=1)).network
     images = torch.rand(n, *setting.shape, device=fabric.device)
     places = torch.arange(n, device=fabric.device)[:, None]
     is_high = (torch.arange(n, device=fabric.device) % 2).float()
     is_captured = machine.kind == "cuda"
-    rate = torch.tensor(1e-4, device=fabric.device) if is_captured else 1e-4  # a graph reads it anew at each replay
+    rate = torch.tensor(1e-4, device=fabric.device) if is_captured else 1e-4  # a graph reads it again at each replay
     optimizer = torch.optim.AdamW(network.parameters(), rate, fused=machine.kind != "mps", capturable=is_captured)
 
     def step() -> None:
@@ -187,7 +157,7 @@ def monai_recipe(setting: Setting, *, stride: int) -> Callable[[], float]:
         ToTensord,
     )
 
-    job = make_job(setting)
+    job = make_job(setting, n_batches=BATCHES)
     images = np.asarray(job.bags(job.learn).images, np.float32)
     data = [{"image": image, "label": float(high)} for image, high in zip(images, job.learn.is_high, strict=True)]
     augment, spatial = job.augment, range(setting.dimensions)
@@ -276,7 +246,7 @@ def throughput(settings: Sequence[Setting], turns: int) -> None:
 @contextlib.contextmanager
 def fitting(threads: int, count: int) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that fit when they are told to, with this number of threads each."""
-    words = [sys.executable, __file__, "--serve", str(threads)]
+    words = [sys.executable, "-m", "bench.fit", "--serve", str(threads)]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     with contextlib.ExitStack() as stack:
         processes = []
@@ -301,7 +271,7 @@ def fit_on_all(processes: Sequence[subprocess.Popen[str]], name: str) -> float:
 def serve(threads: int) -> None:
     """Fit a size that is named on standard input, once for each line."""
     torch.set_num_threads(threads)
-    jobs = {one.name: make_job(one, epochs=1, n_batches=2) for sizes in SIZES.values() for one in sizes}
+    jobs = {one.name: make_job(one, n_batches=STEPS_AT_ONCE) for one in AT_ONCE}
     for line in sys.stdin:
         fit_fold(jobs[line.strip()])
         print("done", flush=True)
@@ -310,13 +280,15 @@ def serve(threads: int) -> None:
 def at_once(turns: int) -> None:
     """Print the second table: seconds per fit of one epoch of two steps."""
     cores = torch.get_num_threads()
-    alone_heading, together_heading = f"1 × {cores} threads", f"{cores} × 1 thread"
-    print(f"\n{'CPU, seconds per fit of two steps':<36}{alone_heading:>16}{together_heading:>16}{'ratio':>8}")
+    headings = (f"1 × {cores} threads", f"{cores} × 1 thread", "ratio", "1 × 1 thread", "ratio")
+    print(f"\n{'CPU, seconds per fit of two steps':<36}" + "".join(f"{heading:>16}" for heading in headings))
     with fitting(cores, 1) as alone, fitting(1, cores) as together:
-        for setting in (*SIZES["small"], *SIZES["published"]):
-            pairs = [(fit_on_all(alone, setting.name), fit_on_all(together, setting.name)) for _ in range(turns + 1)]
-            one, other = (min(times) for times in zip(*pairs[1:], strict=True))
-            print(f"{setting.name:<36}{one:>16.2f}{other:>16.2f}{other / one:>8.2f}", flush=True)
+        sides = (alone, together, together[:1])
+        for setting in AT_ONCE:
+            taken = [[fit_on_all(side, setting.name) for side in sides] for _ in range(turns + 1)][1:]
+            one, each, narrow = (min(times) for times in zip(*taken, strict=True))
+            seconds = f"{one:>16.2f}{each:>16.2f}{each / one:>16.2f}{narrow:>16.2f}{narrow / one:>16.2f}"
+            print(f"{setting.name:<36}{seconds}", flush=True)
 
 
 def main() -> int:

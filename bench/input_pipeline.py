@@ -6,7 +6,7 @@ sides take the very same step (forward, backward, AdamW), and augmentation belon
 sides take turns, and the quickest turn of each counts, as in ``timeit``: what is slower is other work on the machine.
 The target is a ratio of at least 0.9 in every row.
 
-Run: python bench/input_pipeline.py [--turns 12]
+Run: python -m bench.input_pipeline [--turns 12]
 """
 
 from __future__ import annotations
@@ -18,43 +18,33 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
+from bench.settings import Setting, make_job
 
-from nephrograde.fit.job import FitJob
 from nephrograde.fit.learner import Batch, learn, load_batch, start
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
 from nephrograde.fit.sampling import batches
 from nephrograde.sample.augment import apply, draw
-from nephrograde.sample.dataset import Bags, SampleSet
-from nephrograde.study import AugmentSettings, FitSettings
+from nephrograde.study import FitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TARGET = 0.9
+BATCHES = 8
+"""Batches of patients to draw from."""
 WARM_UP_TURNS = 2
 CUDA_STEPS = 8
 """Steps a turn on CUDA, where a fit lets the device run behind and waits for it once an epoch; on a CPU it is 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The pictures of one row of the table, and how many make a batch."""
-
-    name: str
-    dimensions: Literal[2, 3]
-    shape: tuple[int, ...]
-    batch_size: int
-
-
 SETTINGS = (
-    Setting("2D 64 × 64", 2, (1, 64, 64), 16),
-    Setting("2D 224 × 224", 2, (1, 224, 224), 16),
-    Setting("3D 48 × 48 × 48", 3, (2, 48, 48, 48), 8),
-    Setting("3D 96 × 96 × 32", 3, (2, 96, 96, 32), 8),
+    Setting("2D 64 × 64", (1, 64, 64), 16),
+    Setting("2D 224 × 224", (1, 224, 224), 16),
+    Setting("3D 48 × 48 × 48", (2, 48, 48, 48), 8),
+    Setting("3D 96 × 96 × 32", (2, 96, 96, 32), 8),
 )
 
 
@@ -76,7 +66,7 @@ class Row:
 
 def measure(setting: Setting, *, augmented: bool, turns: int, folder: Path) -> Row:
     """Time both sides of one row, taking turns."""
-    job = _make_job(setting, folder)
+    job = make_job(setting, n_batches=BATCHES, folder=folder)
     machine = find_machine(job.fit)
     precision = find_precision("auto", dimensions=setting.dimensions, kind=machine.kind)
     fabric = make_fabric(machine, precision)
@@ -109,30 +99,6 @@ def measure(setting: Setting, *, augmented: bool, turns: int, folder: Path) -> R
                     seconds[side].append((time.perf_counter() - started) / steps)
     with_data, still = (setting.batch_size / min(times) for times in seconds)
     return Row(setting.name, precision, augmented, with_data, still)
-
-
-def _make_job(setting: Setting, folder: Path) -> FitJob:
-    n_rows = 8 * setting.batch_size
-    path = folder / "samples.npy"
-    np.save(path, np.random.default_rng(0).random((n_rows, *setting.shape), dtype=np.float32).astype(np.float16))
-    patient_ids = tuple(f"P{number}" for number in range(n_rows))
-    pictures = Bags(np.load(path, mmap_mode="r"), np.ones(n_rows, np.intp))
-    samples = SampleSet(patient_ids, np.arange(n_rows) % 2 == 0, {"none": pictures})
-    nobody = SampleSet((), np.zeros(0, dtype=bool), {})
-    return FitJob(
-        model="bench",
-        arm="bench",
-        phase="none",
-        fold=0,
-        dimensions=setting.dimensions,
-        learn=samples,
-        stop=nobody,
-        held_out=nobody,
-        test=nobody,
-        fit=FitSettings(batch_size=setting.batch_size, patience=0),
-        augment=AugmentSettings(),
-        has_mask=setting.dimensions == 3,
-    )
 
 
 def main() -> int:
