@@ -81,7 +81,7 @@ def missing_handling(run: Results) -> str:
         told.append(
             t(
                 "In the clinical baseline, an empty number was replaced by the median of the fold's training patients, "
-                "with an indicator, and an empty text by the most frequent entry."
+                "with an indicator if any of them lacked it, and an empty text by the most frequent entry."
             )
         )
     if "radiomics" in scored:
