@@ -145,7 +145,7 @@ def evaluate_scores(
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),
-        estimate_uncertainty(scores, thresholds, settings),
+        estimate_uncertainty(scores, thresholds, settings, calibrated=arms or ()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of AUCs and of their differences that stay inside their range and hold their coverage.
+"""Confidence intervals of AUCs, of their differences and of shares that stay inside their range.
 
 AUC ± z standard errors is too short where an AUC is close to 1, leaves the range of an AUC, and has no width at all at
 an AUC of exactly 1. The intervals here are computed on scales without bounds, or from the variance that the AUC would
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 Bounds: TypeAlias = tuple[float, float]
+ShareMethod: TypeAlias = Literal["wilson", "exact"]
 
 _HALVINGS = 60
 _FARTHEST = 40.0
@@ -206,6 +207,33 @@ def tail_beyond(a: Area, b: Area, covariance: float, *, limit: float, level: flo
         middle = (below + above) / 2.0
         below, above = (middle, above) if is_above(middle) else (below, middle)
     return float(ndtr(-above))
+
+
+def share_interval(part: int, whole: int, *, confidence: float, method: ShareMethod = "wilson") -> Bounds:
+    """Compute the interval of a share.
+
+    Args:
+        part: How many of them.
+        whole: Of how many, at least 1.
+        confidence: Coverage probability of the interval.
+        method: ``wilson`` is close to the confidence level on average, ``exact`` (Clopper & Pearson) never below it.
+
+    Returns:
+        The bounds, which lie between 0 and 1.
+
+    Source:
+        Wilson 1927, J Am Stat Assoc 22:209; Clopper & Pearson 1934, Biometrika 26:404; both as computed by statsmodels.
+
+    >>> [round(bound, 3) for bound in share_interval(36, 40, confidence=0.95)]
+    [0.769, 0.96]
+    >>> [round(bound, 3) for bound in share_interval(36, 40, confidence=0.95, method="exact")]
+    [0.763, 0.972]
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    name = {"wilson": "wilson", "exact": "beta"}[method]
+    low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method=name)
+    return float(low), float(high)
 
 
 def _recover(reach_a: float, reach_b: float, correlation: float) -> float:

@@ -8,18 +8,21 @@ be if every biopsy were right.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nephrograde.evaluation.conformal import GradeSet, SetKind, coverage_range, no_sets_words
-from nephrograde.evaluation.remarks import Caution, Judged, Reason
+from nephrograde.evaluation.interval import share_interval
+from nephrograde.evaluation.metrics import confusion
+from nephrograde.evaluation.remarks import Caution, Judged, Reason, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nephrograde.evaluation.cross_fit import CrossFitted
+    from nephrograde.evaluation.interval import ShareMethod
     from nephrograde.evaluation.scores import ModelScores, SplitName
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.study import EvaluateSettings
@@ -34,8 +37,9 @@ class ReferralRow(Judged):
     """One measure of the prediction sets of a model; a row of ``statistics/referral.csv``.
 
     ``kind`` is that of the sets. ``value`` is ``part`` of ``whole`` patients, with its interval. For the coverage of
-    test patients, ``expected_low`` and ``expected_high`` bound the true coverage over calibration sets of this size.
-    NaN means "not computed", and ``reason`` says why.
+    test patients, ``expected_low`` and ``expected_high`` bound the true coverage over calibration sets of this size;
+    coverage out of fold has no interval, because it is close to its target by construction. Where ``value`` is NaN, it
+    was not computed, and ``reason`` says why.
 
     The measures are ``coverage``, ``coverage_high`` and ``coverage_low``; ``referred``, and of these ``referred_both``
     and ``referred_none`` by their set; ``high_of_referred``, what a biopsy would find; ``sensitivity_decided``,
@@ -96,7 +100,13 @@ class _Counts:
 
 
 def estimate_referral(
-    fitted: CrossFitted, threshold: Threshold, settings: EvaluateSettings, *, model: str, split: SplitName
+    fitted: CrossFitted,
+    threshold: Threshold,
+    settings: EvaluateSettings,
+    *,
+    calibration: ModelScores,
+    model: str,
+    split: SplitName,
 ) -> Iterator[ReferralRow]:
     """Estimate coverage and yield of the prediction sets of a model.
 
@@ -104,6 +114,7 @@ def estimate_referral(
         fitted: The patients with their sets.
         threshold: The frozen threshold of the model, for the errors without biopsy.
         settings: ``[evaluate]`` of the study: the error of the sets, and the confidence level.
+        calibration: The patients that the sets of test patients were calibrated on.
         model: The model id, for the rows.
         split: Of the scores, for the rows.
 
@@ -111,28 +122,17 @@ def estimate_referral(
         Coverage: the exact interval of Clopper & Pearson 1934, Biometrika 26:404. Other proportions: Wilson 1927.
     """
     patients = fitted.patients
-    rows = _Rows(model, split, patients, settings, is_drawn=fitted.is_drawn)
+    rows = _Rows(model, split, patients, calibration, settings, is_drawn=fitted.is_drawn)
     for kind in SetKind:
         if kind not in fitted.sets:
             yield rows.missing(kind, fitted.reasons[kind])
             continue
         counts = _count(patients, fitted.sets[kind])
-        wrong = (patients.p_high >= threshold.value) != patients.is_high
         yield from rows.covered(kind, counts)
-        yield from rows.shares(kind, counts, errors=int(wrong.sum()))
-
-
-def with_expected(row: ReferralRow, calibrated: int) -> ReferralRow:
-    """Add to a coverage how far the true one may lie from its target by the luck of calibration.
-
-    Args:
-        row: The coverage of test patients.
-        calibrated: Number of calibration patients that it depends on.
-    """
-    if row.reason is not None or row.confidence is None:
-        return row
-    low, high = coverage_range(calibrated, error=row.error, confidence=row.confidence)
-    return replace(row, expected_low=low, expected_high=high)
+        yield from rows.shares(kind, counts)
+        yield rows.errors(kind, threshold)
+        decided_wrong = counts.high_as_low + counts.low_as_high
+        yield rows.share(kind, "errors_with_biopsy", decided_wrong, len(patients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,7 @@ class _Rows:
     model: str
     split: SplitName
     patients: ModelScores
+    calibration: ModelScores
     settings: EvaluateSettings
     is_drawn: bool
 
@@ -153,11 +154,15 @@ class _Rows:
         high, low = counts.high_as_high + counts.high_both, counts.low_as_low + counts.low_both
         parts = ((high + low, len(self.patients)), (high, counts.n_high), (low, counts.n_low))
         for measure, (part, whole) in zip(COVERAGES, parts, strict=True):
-            yield self._share(kind, measure, part, whole, interval="beta")
+            if self.split == "oof":
+                how = f"no interval: close to its target by construction{self._crossed()}"
+                nothing: dict[str, Any] = {"low": math.nan, "high": math.nan, "confidence": None}
+                yield self.share(kind, measure, part, whole, method=how, **nothing)
+            else:
+                yield self.share(kind, measure, part, whole, interval="exact", **self._expected(kind, measure))
 
-    def shares(self, kind: SetKind, counts: _Counts, *, errors: int) -> Iterator[ReferralRow]:
+    def shares(self, kind: SetKind, counts: _Counts) -> Iterator[ReferralRow]:
         n, referred = len(self.patients), counts.high_referred + counts.low_referred
-        decided_wrong = counts.high_as_low + counts.low_as_high
         found = {
             "referred": (referred, n),
             "referred_both": (counts.high_both + counts.low_both, n),
@@ -169,47 +174,86 @@ class _Rows:
             "npv_decided": (counts.low_as_low, counts.low_as_low + counts.high_as_low),
             "sensitivity_with_biopsy": (counts.n_high - counts.high_as_low, counts.n_high),
             "specificity_with_biopsy": (counts.n_low - counts.low_as_high, counts.n_low),
-            "errors": (errors, n),
-            "errors_with_biopsy": (decided_wrong, n),
         }
         for measure, (part, whole) in found.items():
-            yield self._share(kind, measure, part, whole, interval="wilson")
+            yield self.share(kind, measure, part, whole)
 
-    def _share(self, kind: SetKind, measure: str, part: int, whole: int, *, interval: str) -> ReferralRow:
-        from statsmodels.stats.proportion import proportion_confint
+    def errors(self, kind: SetKind, threshold: Threshold) -> ReferralRow:
+        """The wrong calls with no biopsy; the threshold has nothing to do with the folds of the sets."""
+        counts = confusion(self.patients.p_high, self.patients.is_high, threshold=threshold.value)
+        is_chosen_here = self.split == "oof" and threshold.rule is not Rule.FIXED
+        how = f"{self._with_interval('wilson')}; {threshold}"
+        return self.share(
+            kind,
+            "errors",
+            counts.fp + counts.fn,
+            counts.n,
+            method=f"{how}, chosen on these same patients: optimistic" if is_chosen_here else how,
+            caution=Caution.OPTIMISTIC if is_chosen_here else None,
+        )
 
+    def share(
+        self,
+        kind: SetKind,
+        measure: str,
+        part: int,
+        whole: int,
+        *,
+        interval: ShareMethod = "wilson",
+        **values: Any,
+    ) -> ReferralRow:
+        """A share with its interval; other values take the place of what is usual."""
         if whole == 0:
             reason = _NOBODY.get(measure, Reason.NO_PATIENTS)
             return self._row(kind, measure, method="not computed: no such patient", reason=reason)
         confidence = self.settings.confidence
-        low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method=interval)
-        words = {"beta": "Clopper–Pearson exact", "wilson": "Wilson score"}[interval]
-        cross = "; cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
-        return self._row(
-            kind,
-            measure,
-            method=f"{words}, {100 * confidence:g} % CI" + (cross if self.split == "oof" else ""),
-            value=part / whole,
-            low=float(low),
-            high=float(high),
-            part=part,
-            whole=whole,
-            confidence=confidence,
-            caution=Caution.CROSS_FITTED if self.split == "oof" else None,
-        )
+        low, high = share_interval(part, whole, confidence=confidence, method=interval)
+        usual = {
+            "method": self._with_interval(interval) + self._crossed(),
+            "value": part / whole,
+            "low": low,
+            "high": high,
+            "part": part,
+            "whole": whole,
+            "confidence": confidence,
+            "caution": Caution.CROSS_FITTED if self.split == "oof" else None,
+        }
+        return self._row(kind, measure, **{**usual, **values})
+
+    def _with_interval(self, interval: ShareMethod) -> str:
+        words = {"exact": "Clopper–Pearson exact", "wilson": "Wilson score"}[interval]
+        return f"{words}, {100 * self.settings.confidence:g} % CI"
+
+    def _crossed(self) -> str:
+        if self.split != "oof":
+            return ""
+        return "; cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
+
+    def _expected(self, kind: SetKind, measure: str) -> dict[str, float]:
+        """How far the true coverage may lie from its target by the luck of calibration, where it has a target."""
+        n, n_high = len(self.calibration), int(self.calibration.is_high.sum())
+        counted = {
+            (SetKind.MARGINAL, "coverage"): n,
+            (SetKind.BY_CLASS, "coverage_high"): n_high,
+            (SetKind.BY_CLASS, "coverage_low"): n - n_high,
+        }.get((kind, measure))
+        if counted is None:
+            return {}
+        error, confidence = self.settings.conformal_error, self.settings.confidence
+        low, high = coverage_range(counted, error=error, confidence=confidence)
+        return {"expected_low": low, "expected_high": high}
 
     def _row(self, kind: SetKind, measure: str, *, method: str, **values: Any) -> ReferralRow:
         """A row in which only the given numbers are there."""
         nan = math.nan
-        empty = {"value": nan, "low": nan, "high": nan, "part": None, "whole": None}
+        names = ("value", "low", "high", "expected_low", "expected_high")
+        empty = {**dict.fromkeys(names, nan), "part": None, "whole": None}
         counts = {"n": len(self.patients), "n_high": int(self.patients.is_high.sum())}
         return ReferralRow(
             self.model,
             self.split,
             kind,
             measure,
-            expected_low=nan,
-            expected_high=nan,
             error=self.settings.conformal_error,
             method=method,
             **{**empty, **counts, **values},

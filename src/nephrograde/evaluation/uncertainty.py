@@ -22,13 +22,13 @@ from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_
 from nephrograde.evaluation.cross_fit import CalibratedScore, cross_fit, fit_to_all
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.recalibration import NOT_LEARNT, Way
-from nephrograde.evaluation.referral import ReferralRow, estimate_referral, with_expected
+from nephrograde.evaluation.referral import ReferralRow, estimate_referral
 from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import SPLITS
 from nephrograde.evaluation.tables import read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
     from nephrograde.evaluation.cross_fit import CrossFitted
@@ -48,7 +48,9 @@ class RecalibrationRow(Judged):
 
     ``way`` is how the probabilities were recalibrated. ``before`` is the measure of ``p_high`` with its interval,
     ``after`` that of the recalibrated probabilities of the same patients. ``difference`` is after minus before with its
-    interval, for the Brier score only. NaN means "not computed", and ``reason`` says why ``after`` was not.
+    interval, for the Brier score only; out of fold, it has no interval where ``p_high`` was calibrated on the same
+    patients. NaN means "not computed", and ``reason`` says why ``after`` was not. ``caution`` is that of ``after`` as a
+    measure, or else ``cross-fitted`` out of fold.
     """
 
     model: str
@@ -115,7 +117,11 @@ class Uncertainty:
 
 
 def estimate_uncertainty(
-    scores: Scores, thresholds: Mapping[str, Threshold], settings: EvaluateSettings
+    scores: Scores,
+    thresholds: Mapping[str, Threshold],
+    settings: EvaluateSettings,
+    *,
+    calibrated: Container[str] = (),
 ) -> Uncertainty:
     """Recalibrate every model of a score table, find the prediction sets, and evaluate both.
 
@@ -123,6 +129,9 @@ def estimate_uncertainty(
         scores: The score table.
         thresholds: The frozen thresholds by model.
         settings: ``[evaluate]`` of the study: confidence level, error of the sets, seed.
+        calibrated: The models whose scores were calibrated on all out-of-fold patients, as those of a study's networks.
+            Out of fold, their scores know the patient's own outcome, which the recalibrated ones do not, and so the
+            difference of the Brier scores, which is biased against recalibration, has no interval.
 
     Returns:
         The tables. What cannot be computed keeps a row, with a reason instead of a number.
@@ -150,9 +159,11 @@ def estimate_uncertainty(
             if fitted is None:
                 continue
             patients += fitted.rows(model, split)
-            recalibrations += _recalibrations(fitted, settings, model=model, split=split)
-            rows = estimate_referral(fitted, thresholds[model], settings, model=model, split=split)
-            referrals += [_expected(row, oof) if split == "test" else row for row in rows]
+            is_calibrated = split == "oof" and model in calibrated
+            recalibrations += _recalibrations(fitted, settings, model=model, split=split, is_calibrated=is_calibrated)
+            referrals += estimate_referral(
+                fitted, thresholds[model], settings, calibration=oof, model=model, split=split
+            )
     return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), tuple(patients))
 
 
@@ -211,18 +222,8 @@ def _cutoffs(model: str, oof: ModelScores, settings: EvaluateSettings) -> Iterat
             yield ConformalRow(model, kind, error, found.high_from, found.low_to, n, n_high)
 
 
-def _expected(row: ReferralRow, oof: ModelScores) -> ReferralRow:
-    n_high = int(oof.is_high.sum())
-    calibrated = {
-        (SetKind.MARGINAL, "coverage"): len(oof),
-        (SetKind.BY_CLASS, "coverage_high"): n_high,
-        (SetKind.BY_CLASS, "coverage_low"): len(oof) - n_high,
-    }.get((row.kind, row.measure))
-    return row if calibrated is None else with_expected(row, calibrated)
-
-
 def _recalibrations(
-    fitted: CrossFitted, settings: EvaluateSettings, *, model: str, split: SplitName
+    fitted: CrossFitted, settings: EvaluateSettings, *, model: str, split: SplitName, is_calibrated: bool
 ) -> Iterator[RecalibrationRow]:
     patients = fitted.patients
     before = _measures(patients.p_high, patients, settings)
@@ -235,10 +236,13 @@ def _recalibrations(
             method = f"not computed: {NOT_LEARNT[fitted.reasons[way]]}" if second is None else second.method
             is_brier = measure == "brier" and recalibrated is not None
             difference = _brier_difference(patients, recalibrated, settings.confidence) if is_brier else _NOTHING
+            if is_calibrated:
+                difference = (difference[0], math.nan, math.nan)
             caution = None if second is None else second.caution
             if split == "oof" and second is not None:
                 caution = caution or Caution.CROSS_FITTED
                 method += "; cross-fitted over folds" + (" drawn at random" if fitted.is_drawn else "")
+                method += "; before: calibrated on these same patients" if is_calibrated else ""
             yield RecalibrationRow(
                 model,
                 split,

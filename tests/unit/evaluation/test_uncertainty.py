@@ -14,6 +14,7 @@ from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoff
 from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.evaluation.new_patient import Certainty, learn_judge
 from nephrograde.evaluation.recalibration import Way, learn_map
+from nephrograde.evaluation.referral import COVERAGES
 from nephrograde.evaluation.remarks import Caution, Reason, Rule
 from nephrograde.evaluation.score_table import row_of, write_scores
 from nephrograde.evaluation.scores import Score, Scores
@@ -144,9 +145,48 @@ def test_coverage_of_test_patients_has_an_exact_interval_and_what_to_expect() ->
     assert by_class.low <= by_class.value <= by_class.high
 
 
+def test_coverage_out_of_fold_has_no_interval() -> None:
+    rows = [row for row in estimate(scores_of()).referrals if row.split == "oof"]
+    bounded = {row.measure for row in rows if not math.isnan(row.low) or row.confidence is not None}
+    assert bounded.isdisjoint(COVERAGES)
+    assert bounded == {row.measure for row in rows}.difference(COVERAGES)
+    assert all(row.value == row.part / row.whole for row in rows if row.measure in COVERAGES)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("rule", "caution"), [(Rule.YOUDEN, Caution.OPTIMISTIC), (Rule.SENSITIVITY, Caution.OPTIMISTIC), (Rule.FIXED, None)]
+)
+def test_errors_at_a_threshold_chosen_on_the_same_patients_are_optimistic(rule: Rule, caution: Caution | None) -> None:
+    found = estimate_uncertainty(scores_of(), {"m": Threshold(0.5, rule, 120, 0.9)}, SETTINGS).referrals
+    cautions = {(row.split, row.measure): row.caution for row in found}
+    assert cautions["oof", "errors"] is caution
+    assert cautions["test", "errors"] is None
+    assert cautions["oof", "errors_with_biopsy"] is Caution.CROSS_FITTED
+    method = next(row.method for row in found if (row.split, row.measure) == ("oof", "errors"))
+    assert ("chosen on these same patients: optimistic" in method) == (caution is not None)
+    assert "cross-fitted" not in method
+
+
+def test_the_change_of_scores_calibrated_on_the_same_patients_has_no_interval() -> None:
+    thresholds = {"m": Threshold(0.5, Rule.YOUDEN, 120)}
+    found = {
+        (split, is_calibrated): next(
+            row
+            for row in estimate_uncertainty(
+                scores_of(), thresholds, SETTINGS, calibrated={"m"} if is_calibrated else ()
+            ).recalibrations
+            if row.split == split and row.measure == "brier"
+        )
+        for split in ("oof", "test")
+        for is_calibrated in (False, True)
+    }
+    assert [math.isnan(row.low) for row in found.values()] == [False, True, False, False]
+    assert len({row.difference for (split, _), row in found.items() if split == "oof"}) == 1
+
+
 def test_unknown_folds_are_drawn_and_said() -> None:
     found = estimate(scores_of(folds=None))
-    rows = [row for row in found.referrals if row.split == "oof"]
+    rows = [row for row in found.referrals if row.split == "oof" and row.measure != "errors"]
     assert all("drawn at random" in row.method for row in rows)
     assert {row.caution for row in rows} == {Caution.CROSS_FITTED}
     assert estimate(scores_of(folds=None)) == found

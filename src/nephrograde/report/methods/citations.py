@@ -146,7 +146,7 @@ def _uncertainty(run: Results) -> dict[str, bool]:
         "zadrozny2002": Way.ISOTONIC in ways,
         "vovk2015": Way.VENN_ABERS in ways,
         "vovk2005": has_sets,
-        "clopper1934": has_sets,
+        "clopper1934": has_sets and run.reported == "test",
     }
 
 

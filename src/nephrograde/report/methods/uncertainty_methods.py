@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.recalibration import Way
 from nephrograde.report.methods.design_methods import as_text
-from nephrograde.report.tables.uncertainty import segments_of, way_words
+from nephrograde.report.tables.uncertainty import referrals_of, segments_of, way_words
 from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import bounds, decimal, listed
@@ -40,9 +40,13 @@ def prediction_sets(run: Results) -> str:
         [
             t(
                 "Conformal prediction sets with an error of {error} were calibrated on the out-of-fold patients, by "
-                "grade (Mondrian) and marginally; out-of-fold patients were judged by the other folds. Their coverage "
-                "is given with exact intervals (Clopper and Pearson 1934).",
+                "grade (Mondrian) and marginally; out-of-fold patients were judged by the other folds.",
                 error=f"{run.settings.conformal_error:g}",
+            ),
+            t("Their coverage is given with exact intervals (Clopper and Pearson 1934).")
+            if run.reported == "test"
+            else t(
+                "Out of fold, their coverage is close to its target by construction, and is given without intervals."
             ),
             t("Patients whose set by grade was not a single grade were counted as referred to biopsy."),
         ]
@@ -73,11 +77,7 @@ def set_facts(run: Results, model: str) -> list[str]:
         high_from=decimal(cutoffs[0].high_from),
         low_to=decimal(cutoffs[0].low_to),
     )
-    rows = {
-        row.measure: row
-        for row in run.uncertainty.referrals
-        if (row.model, row.split, row.kind) == (model, run.reported, SetKind.BY_CLASS)
-    }
+    rows = referrals_of(run, model, SetKind.BY_CLASS)
     covered = t(
         "{where}: the sets contain the truth in {of_high} of the {high} and {of_low} of the {low} patients; {referred} "
         "of {n} patients are referred to biopsy, {found} of them {high}, and {wrong} of the others are called wrongly.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.recalibration import Way
 from nephrograde.evaluation.referral import COVERAGES
+from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.paper import Cell
 from nephrograde.report.tables.wording import level_words, split_words
@@ -85,13 +86,18 @@ class YieldRow:
 
 @dataclass(frozen=True, slots=True)
 class UncertaintySection:
-    """The tables, and what to say of them; ``others`` are the recalibrations of models that are not named."""
+    """The tables, and what to say of them.
+
+    ``others`` are the recalibrations of models that are not named. ``bias`` says how calibration before and after may
+    not be compared; it is empty where they may.
+    """
 
     sentence: str
     target: str
     error: str
     recalibrations: tuple[RecalibrationBlock, ...]
     others: tuple[RecalibrationBlock, ...]
+    bias: str
     sets: tuple[SetBlock, ...]
     yields: tuple[YieldRow, ...]
     remarks: tuple[tuple[str, str], ...]
@@ -140,6 +146,7 @@ def uncertainty_section(run: Results) -> UncertaintySection | None:
         f"{error:g}",
         tuple(shown),
         tuple(block for block in recalibrations if block not in shown),
+        _bias_words(run),
         tuple(sets),
         tuple(yields),
         tuple(notes_by_model(_remarks(run), len(names))),
@@ -156,7 +163,7 @@ def segments_of(run: Results, model: str) -> Segments | None:
     Returns:
         The counts; None if the model has no sets.
     """
-    found = _referrals(run, model, SetKind.BY_CLASS)
+    found = referrals_of(run, model, SetKind.BY_CLASS)
     referred = found.get("referred")
     if referred is None or referred.part is None:
         return None
@@ -174,6 +181,18 @@ def segments_of(run: Results, model: str) -> Segments | None:
     )
 
 
+def referrals_of(run: Results, model: str, kind: SetKind) -> dict[str, ReferralRow]:
+    """Give the rows of a model's sets of one kind by measure, for the predictions that are reported.
+
+    Args:
+        run: The results of a run.
+        model: The model id.
+        kind: The kind of the sets.
+    """
+    rows = run.uncertainty.referrals
+    return {row.measure: row for row in rows if (row.model, row.split, row.kind) == (model, run.reported, kind)}
+
+
 def referral_sentence(run: Results) -> str:
     """Tell in a few sentences what referral yields with the model chosen out of fold.
 
@@ -188,10 +207,8 @@ def referral_sentence(run: Results) -> str:
     if model is None or counts is None:
         return ""
     referred = counts.referred_low + counts.referred_high
-    wrong, remaining = (
-        _counts(_referrals(run, model, SetKind.BY_CLASS)["errors"])[0],
-        counts.low_wrong + counts.high_wrong,
-    )
+    errors = referrals_of(run, model, SetKind.BY_CLASS)["errors"]
+    wrong, remaining = _counts(errors)[0], counts.low_wrong + counts.high_wrong
     said = t(
         "{where}: with an error of {error} per grade, {model} decides {decided} of {n} patients, {wrong} of them "
         "wrongly, and refers {referred} ({percent}%); a biopsy would find {high} in {found} of these.",
@@ -214,10 +231,16 @@ def referral_sentence(run: Results) -> str:
         remaining=remaining,
     )
     said = t("{first} {second}", first=said, second=compared)
-    if wrong <= remaining:
-        return said
-    cost = t("That is {count} biopsies for each error avoided.", count=decimal(referred / (wrong - remaining), 1))
-    return t("{first} {second}", first=said, second=cost)
+    if wrong > remaining:
+        cost = t("That is {count} biopsies for each error avoided.", count=decimal(referred / (wrong - remaining), 1))
+        said = t("{first} {second}", first=said, second=cost)
+    if errors.caution is Caution.OPTIMISTIC:
+        few = t(
+            "The threshold was chosen on these same patients, so the errors without referral are optimistic; "
+            "in new patients, referral may avoid more."
+        )
+        said = t("{first} {second}", first=said, second=few)
+    return said
 
 
 def way_words(way: Way) -> str:
@@ -253,6 +276,17 @@ def _recalibration_block(run: Results, model: str) -> RecalibrationBlock | None:
     )
 
 
+def _bias_words(run: Results) -> str:
+    """What is said of a study's out-of-fold patients, on whom the scores of the networks were calibrated."""
+    if run.study is None or run.reported == "test":
+        return ""
+    return t(
+        "Out of fold, the scores of the networks were calibrated on all these patients, each patient included, while "
+        "the recalibrated probabilities are learnt on the other folds. The comparison is therefore biased against "
+        "recalibration, and the change of the networks’ Brier score has no interval."
+    )
+
+
 def _way_row(way: Way, found: dict[str, RecalibrationRow], used: str) -> WayRow:
     after = [Cell(found[name].after, found[name].after_low, found[name].after_high) for name in RECALIBRATED]
     brier = found["brier"]
@@ -264,7 +298,7 @@ def _set_block(run: Results, model: str) -> SetBlock | None:
     cutoffs = {row.kind: row for row in run.uncertainty.cutoffs if row.model == model}
     rows = []
     for kind in SetKind:
-        found = _referrals(run, model, kind)
+        found = referrals_of(run, model, kind)
         if kind in cutoffs and all(name in found for name in COVERAGES):
             one = cutoffs[kind]
             rows.append(
@@ -279,16 +313,11 @@ def _set_block(run: Results, model: str) -> SetBlock | None:
 
 
 def _yield_row(run: Results, model: str) -> YieldRow | None:
-    found = _referrals(run, model, SetKind.BY_CLASS)
+    found = referrals_of(run, model, SetKind.BY_CLASS)
     if "referred" not in found:
         return None
     referred, decided = (tuple(_cell(found[name]) for name in names) for names in (REFERRED, DECIDED))
     return YieldRow(model, model in BASELINES, referred, decided)
-
-
-def _referrals(run: Results, model: str, kind: SetKind) -> dict[str, ReferralRow]:
-    rows = run.uncertainty.referrals
-    return {row.measure: row for row in rows if (row.model, row.split, row.kind) == (model, run.reported, kind)}
 
 
 def _cell(row: ReferralRow) -> Cell:

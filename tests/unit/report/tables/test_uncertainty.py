@@ -11,7 +11,7 @@ import pytest
 from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.recalibration import Way
 from nephrograde.evaluation.referral import ReferralRow
-from nephrograde.evaluation.remarks import Reason
+from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.uncertainty import ConformalRow, RecalibrationRow, Uncertainty
 from nephrograde.report.figures.referral import draw_referral
 from nephrograde.report.methods.citations import cited_keys
@@ -147,6 +147,47 @@ def test_no_error_avoided_has_no_price(record: Results) -> None:
         for row in referral_rows(model.name, COUNTS | {"errors": (9, 90), "errors_with_biopsy": (10, 90)})
     ]
     assert "biopsies for each" not in referral_sentence(changed(record, referrals=tuple(rows)))
+
+
+def out_of_fold(run: Results, caution: Caution | None = Caution.OPTIMISTIC) -> Results:
+    """The same numbers, as if they came from a study without a test set."""
+    found = run.uncertainty
+    parts = {
+        "recalibrations": tuple(dataclasses.replace(row, split="oof") for row in found.recalibrations),
+        "referrals": tuple(
+            dataclasses.replace(row, split="oof", caution=caution if row.measure == "errors" else None)
+            for row in found.referrals
+        ),
+    }
+    return dataclasses.replace(changed(run, **parts), scores=run.scores.out_of_fold())
+
+
+@pytest.mark.parametrize("caution", [Caution.OPTIMISTIC, None])
+def test_errors_at_a_threshold_of_the_same_patients_are_said_to_be_optimistic(
+    record: Results, caution: Caution | None
+) -> None:
+    said = referral_sentence(out_of_fold(record, caution))
+    assert "20 calls" in said
+    assert ("optimistic" in said) == (caution is not None)
+    with speaking("zh"):
+        assert ("偏于乐观" in referral_sentence(out_of_fold(record, caution))) == (caution is not None)
+
+
+def test_scores_calibrated_on_the_same_patients_are_said_to_be_favoured(record: Results) -> None:
+    section, of_test = uncertainty_section(out_of_fold(record)), uncertainty_section(record)
+    table = uncertainty_section(dataclasses.replace(out_of_fold(record), study=None))
+    assert section is not None
+    assert of_test is not None
+    assert table is not None
+    assert "biased against recalibration" in section.bias
+    assert of_test.bias == table.bias == ""
+
+
+def test_only_coverage_of_test_patients_is_said_to_have_exact_intervals(record: Results) -> None:
+    assert "exact intervals" in prediction_sets(record)
+    assert "without intervals" in prediction_sets(out_of_fold(record))
+    assert "clopper1934" in cited_keys(record)
+    assert "clopper1934" not in cited_keys(out_of_fold(record))
 
 
 def test_a_share_of_nobody_is_a_dash(record: Results) -> None:
