@@ -117,7 +117,11 @@ def cross_fit(oof: ModelScores, *, error: float, seed: int) -> CrossFitted:
     """
     known = oof.known_folds
     is_drawn = known is None or len(set(known)) < 2
-    folds = _draw_folds(oof.is_high, seed) if known is None or is_drawn else np.array(known, dtype=np.int64)
+    folds = (
+        draw_folds(oof.is_high, DRAWN_FOLDS, np.random.default_rng(seed))
+        if known is None or is_drawn
+        else np.array(known, dtype=np.int64)
+    )
     parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
     return _fitted(oof, oof, parts, error=error, is_drawn=is_drawn)
 
@@ -131,6 +135,27 @@ def fit_to_all(oof: ModelScores, new: ModelScores, *, error: float) -> CrossFitt
         error: The error of the sets.
     """
     return _fitted(oof, new, [(np.arange(len(oof)), np.arange(len(new)))], error=error)
+
+
+def draw_folds(is_high: BoolVector, folds: int, stream: np.random.Generator) -> FoldVector:
+    """Divide the patients of either grade evenly and at random.
+
+    Args:
+        is_high: The truths of the patients.
+        folds: Number of folds.
+        stream: Of random numbers.
+
+    Returns:
+        The fold of each patient.
+
+    >>> sorted(draw_folds(np.array([True, True, False, False]), 2, np.random.default_rng(1))[:2].tolist())
+    [0, 1]
+    """
+    found = np.zeros(is_high.size, dtype=np.int64)
+    for grade in (True, False):
+        of_grade = stream.permutation(np.flatnonzero(is_high == grade))
+        found[of_grade] = np.arange(of_grade.size) % folds
+    return found
 
 
 def _fitted(
@@ -173,13 +198,3 @@ def _fitted(
             sets[kind] = tuple(given[k] for k in range(len(new)))
     bounds = (low, high) if Way.VENN_ABERS in probabilities else None
     return CrossFitted(new, probabilities, bounds, sets, reasons, is_drawn)
-
-
-def _draw_folds(is_high: BoolVector, seed: int) -> FoldVector:
-    """Divide the patients of either grade evenly and at random."""
-    stream = np.random.default_rng(seed)
-    folds = np.zeros(is_high.size, dtype=np.int64)
-    for grade in (True, False):
-        of_grade = stream.permutation(np.flatnonzero(is_high == grade))
-        folds[of_grade] = np.arange(of_grade.size) % DRAWN_FOLDS
-    return folds
