@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import RunError
+from nephrograde.evaluation.interval import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,8 +61,6 @@ def attention_on_tumours(
     >>> attention_on_tumours("none-2-cmp", weights, {"P1": (True, False)}, confidence=0.95)[0].by_chance
     0.5
     """
-    from statsmodels.stats.proportion import proportion_confint
-
     sums: dict[str, dict[str, dict[int, float]]] = {"oof": {}, "test": {}}
     for one in weights:
         rows = sums[one.split].setdefault(one.patient_id, defaultdict(float))
@@ -80,9 +79,7 @@ def attention_on_tumours(
                 met.append(shown[max(rows, key=lambda row: rows[row])])
                 by_chance.append(float(np.mean(shown)))
         if met:
-            low, high = proportion_confint(sum(met), len(met), alpha=1.0 - confidence, method="wilson")
+            low, high = share_interval(sum(met), len(met), confidence=confidence)
             share, chance = sum(met) / len(met), float(np.mean(by_chance))
-            found.append(
-                TumourAttention(model, split, len(met), sum(met), share, float(low), float(high), chance, confidence)
-            )
+            found.append(TumourAttention(model, split, len(met), sum(met), share, low, high, chance, confidence))
     return found

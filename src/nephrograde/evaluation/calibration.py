@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CLIP = 1e-6
 """Probabilities closer to 0 or 1 than this are moved inwards to this distance before taking log odds."""
 
+ALIKE = 1e-9
+"""Log odds that span less than this are one value with rounding errors."""
+
 ECE_BINS = 10
 CURVE_POINTS = 51
 
@@ -37,7 +40,6 @@ CURVE_POINTS = 51
 _FEW_KNOTS = (0.1, 0.5, 0.9)
 _MANY_KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)
 _MANY_PATIENTS = 200
-_ALIKE = 1e-9  # log odds that span less than this are one value with rounding errors
 # A larger standard error, on columns of unit variance, means that the fit diverges to infinity.
 _RUNAWAY = 1e4
 _REASONS = {
@@ -88,6 +90,19 @@ def probability_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[
             f"Prediction {where + 1} is {probabilities[where]:g}, which is not a probability. Give values from 0 to 1."
         )
     return probabilities, truths
+
+
+def clipped_log_odds(p_high: FloatVector) -> FloatVector:
+    """Compute log odds of probabilities, of which those closer to 0 or 1 than :data:`CLIP` are moved inwards.
+
+    Args:
+        p_high: The probabilities, 0 to 1.
+
+    >>> clipped_log_odds(np.array([0.0, 0.5, 1.0])).round(2).tolist()
+    [-13.82, 0.0, 13.82]
+    """
+    clipped = np.clip(p_high, CLIP, 1.0 - CLIP)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def brier(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:
@@ -165,7 +180,7 @@ def calibration_intercept(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, conf
     name = "calibration_intercept"
     if truths.all() or not truths.any():
         return _not_computed(name, truths, Reason.ONE_GRADE)
-    fit = fit_intercept(_log_odds(probabilities), truths)
+    fit = fit_intercept(clipped_log_odds(probabilities), truths)
     if fit is None:
         return _not_computed(name, truths, Reason.NOT_CONVERGED)
     method = f"logistic model with the log odds as offset, Wald {100 * confidence:g} % CI"
@@ -199,7 +214,7 @@ def calibration_slope(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confiden
     1.546 (-1.483–4.575)
     """
     probabilities, truths = probability_vectors(p_high, is_high)
-    name, log_odds = "calibration_slope", _log_odds(probabilities)
+    name, log_odds = "calibration_slope", clipped_log_odds(probabilities)
     reason = _why_no_slope(log_odds, truths)
     if reason is not None:
         return _not_computed(name, truths, reason)
@@ -291,13 +306,13 @@ def calibration_curve(
     from scipy.special import expit
 
     probabilities, truths = probability_vectors(p_high, is_high)
-    log_odds = _log_odds(probabilities)
+    log_odds = clipped_log_odds(probabilities)
     if _why_no_slope(log_odds, truths) is not None:
         return ()
     shares = _MANY_KNOTS if truths.size >= _MANY_PATIENTS else _FEW_KNOTS
     knots = np.unique(np.quantile(log_odds, shares))
     grid = np.linspace(probabilities.min(), probabilities.max(), CURVE_POINTS)
-    places = _log_odds(grid)
+    places = clipped_log_odds(grid)
     for terms in (knots, knots[:0]):
         drawn = _draw_curve(_spline(log_odds, terms), _spline(places, terms), truths, confidence=confidence)
         if drawn is not None:
@@ -313,7 +328,7 @@ def _draw_curve(
     # Terms are made orthogonal and of unit variance: the fit is the same, and its standard errors are comparable.
     centre = columns.mean(axis=0)
     _, turn = np.linalg.qr(columns - centre)
-    if np.abs(np.diag(turn)).min() <= _ALIKE:
+    if np.abs(np.diag(turn)).min() <= ALIKE:
         return None
     turn = turn / math.sqrt(truths.size)
     fitted, placed = (
@@ -349,15 +364,10 @@ def _spline(values: FloatVector, knots: npt.NDArray[np.float64]) -> Columns:
     return np.column_stack([values, *(term / (last - knots[0]) ** 2 for term in terms)])
 
 
-def _log_odds(probabilities: FloatVector) -> FloatVector:
-    clipped = np.clip(probabilities, CLIP, 1.0 - CLIP)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
-
-
 def _why_no_slope(log_odds: FloatVector, truths: BoolVector) -> Reason | None:
     if truths.all() or not truths.any():
         return Reason.ONE_GRADE
-    if np.ptp(log_odds) <= _ALIKE:
+    if np.ptp(log_odds) <= ALIKE:
         return Reason.PREDICTIONS_ALIKE
     high, low = log_odds[truths], log_odds[~truths]
     # The estimate is finite if and only if the grades overlap (Albert & Anderson 1984, Biometrika 71:1).

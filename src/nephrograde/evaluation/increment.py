@@ -23,7 +23,7 @@ from nephrograde.cohort.clinical import present_columns
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.baseline import fit_baseline, stacked_predictors, transformed
 from nephrograde.evaluation.benefit import benefit_contributions
-from nephrograde.evaluation.calibration import CLIP, calibration_intercept, calibration_slope
+from nephrograde.evaluation.calibration import calibration_intercept, calibration_slope, clipped_log_odds
 from nephrograde.evaluation.compare import auc_row
 from nephrograde.evaluation.logistic import firth_likelihood
 from nephrograde.evaluation.pairs import auc_differences, pair_models
@@ -165,12 +165,10 @@ class _Stack(NamedTuple):
 
 def _image_log_odds(scores: Scores, model: str) -> dict[str, float]:
     """The score of every patient by a network that was not trained on the patient."""
-    from scipy.special import logit
-
     found: dict[str, float] = {}
     for split in SPLITS:
         patients = scores.of(model, split)
-        log_odds = logit(np.clip(patients.p_high, CLIP, 1.0 - CLIP))
+        log_odds = clipped_log_odds(patients.p_high)
         found.update(zip(patients.patient_ids, log_odds.tolist(), strict=True))
     return found
 

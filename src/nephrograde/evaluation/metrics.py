@@ -28,7 +28,7 @@ import numpy.typing as npt
 from nephrograde.arguments import NUMBERS, SHARE, VALUES, checked
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile, place
-from nephrograde.evaluation.interval import auc_bounds
+from nephrograde.evaluation.interval import auc_bounds, share_interval
 from nephrograde.evaluation.remarks import Caution, Judged, Reason, Rule
 from nephrograde.evaluation.scores import paired_vectors
 
@@ -372,17 +372,15 @@ def _without_interval(area: Area, measure: str, *, confidence: float) -> Estimat
 
 
 def _share(measure: str, part: int, whole: int, *, counts: Confusion, confidence: float) -> Estimate:
-    from statsmodels.stats.proportion import proportion_confint
-
     if whole == 0:
         reason, message = _NOBODY[measure]
         raise ScoresError(message, reason)
-    low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method="wilson")
+    low, high = share_interval(part, whole, confidence=confidence)
     return Estimate(
         measure,
         value=part / whole,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         n=counts.n,
         n_high=counts.n_high,
         method=f"Wilson score, {100 * confidence:g} % CI",

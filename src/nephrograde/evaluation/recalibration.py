@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from nephrograde.arguments import NUMBERS, VALUES, checked, choice
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.calibration import CLIP, probability_vectors
+from nephrograde.evaluation.calibration import ALIKE, clipped_log_odds, probability_vectors
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ FEWEST_TO_LEARN = 5
 """Patients of each grade below which no map is learnt."""
 _STEPS = 100
 _SOLVED = 1e-10
-_ALIKE = 1e-9  # log odds that span less than this are one value with rounding errors
 
 
 class Way(StrEnum):
@@ -53,7 +52,7 @@ class PlattMap:
         """Recalibrate probabilities."""
         from scipy.special import expit
 
-        return np.asarray(expit(self.intercept + self.slope * _log_odds(p_high)), dtype=np.float64)
+        return np.asarray(expit(self.intercept + self.slope * clipped_log_odds(p_high)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +130,7 @@ def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> 
         raise ScoresError(f"No recalibration can be learnt: {NOT_LEARNT[reason]}. Add patients.", reason)
     asked = Way(way)
     if asked is Way.PLATT:
-        return _learn_platt(_log_odds(probabilities), truths)
+        return _learn_platt(clipped_log_odds(probabilities), truths)
     at, where = np.unique(probabilities, return_inverse=True)
     counts = np.bincount(where).astype(np.float64)
     highs = np.bincount(where, weights=truths).astype(np.float64)
@@ -166,14 +165,9 @@ def why_not_learnt(p_high: FloatVector, is_high: BoolVector) -> Reason | None:
         return Reason.ONE_GRADE
     if min(is_high.sum(), (~is_high).sum()) < FEWEST_TO_LEARN:
         return Reason.TOO_FEW_PATIENTS
-    if np.ptp(_log_odds(p_high)) <= _ALIKE:
+    if np.ptp(clipped_log_odds(p_high)) <= ALIKE:
         return Reason.PREDICTIONS_ALIKE
     return None
-
-
-def _log_odds(p_high: FloatVector) -> FloatVector:
-    clipped = np.clip(p_high, CLIP, 1.0 - CLIP)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def _learn_platt(log_odds: FloatVector, truths: BoolVector) -> PlattMap:
