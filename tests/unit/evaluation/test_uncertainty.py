@@ -11,6 +11,7 @@ import pytest
 import nephrograde as ng
 from nephrograde.errors import RunError
 from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs
+from nephrograde.evaluation.cross_fit import DRAWN_FOLDS, draw_folds
 from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.evaluation.new_patient import Certainty, learn_judge
 from nephrograde.evaluation.recalibration import Way, learn_map
@@ -90,19 +91,27 @@ def test_out_of_fold_patients_get_what_the_other_folds_teach() -> None:
     assert [row.platt for row in estimate(scores).patients if row.fold == 2] == expected.tolist()
 
 
-@pytest.mark.parametrize("folds", [4, None])
-def test_no_outcome_enters_the_own_probability_or_set(folds: int | None) -> None:
-    scores = scores_of(n=90, n_test=0, folds=folds)
+def test_no_outcome_enters_the_own_probability_or_set() -> None:
+    scores = scores_of(n=90, n_test=0)
     before = {row.patient_id: row for row in estimate(scores).patients}
     changed = Scores(
         tuple(replace(row, is_high=not row.is_high) if row.patient_id == "P010" else row for row in scores.rows)
     )
     after = {row.patient_id: row for row in estimate(changed).patients}
-    if folds:  # drawn folds are divided by grade, and so are other ones
-        assert replace(after["P010"], is_high=before["P010"].is_high) == before["P010"]
-        mates = [row.patient_id for row in before.values() if row.fold == before["P010"].fold]
-        assert all(after[mate].platt == before[mate].platt for mate in mates)
+    assert replace(after["P010"], is_high=before["P010"].is_high) == before["P010"]
+    mates = [row.patient_id for row in before.values() if row.fold == before["P010"].fold]
+    assert all(after[mate].platt == before[mate].platt for mate in mates)
     assert any(after[other].platt != row.platt for other, row in before.items())
+
+
+def test_patients_of_a_drawn_fold_get_what_the_other_drawn_folds_teach() -> None:
+    oof = scores_of(folds=None).of("m", "oof")
+    folds = draw_folds(oof.is_high, DRAWN_FOLDS, np.random.default_rng(SETTINGS.seed))
+    found = np.array([row.platt for row in estimate(scores_of(folds=None)).patients if row.split == "oof"])
+    for fold in range(DRAWN_FOLDS):
+        own = folds == fold
+        learnt = learn_map(oof.p_high[~own], oof.is_high[~own], "platt")
+        assert found[own].tolist() == learnt.apply(oof.p_high[own]).tolist()
 
 
 def test_test_patients_do_not_change_the_out_of_fold_results() -> None:
