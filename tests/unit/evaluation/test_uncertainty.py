@@ -12,6 +12,7 @@ import nephrograde as ng
 from nephrograde.errors import RunError
 from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs
 from nephrograde.evaluation.cross_fit import DRAWN_FOLDS, draw_folds
+from nephrograde.evaluation.evaluation import evaluate_scores
 from nephrograde.evaluation.ledger import read_ledger
 from nephrograde.evaluation.new_patient import Certainty, learn_judge
 from nephrograde.evaluation.recalibration import Way, learn_map
@@ -191,6 +192,14 @@ def test_the_change_of_scores_calibrated_on_the_same_patients_has_no_interval() 
     }
     assert [math.isnan(row.low) for row in found.values()] == [False, True, False, False]
     assert len({row.difference for (split, _), row in found.items() if split == "oof"}) == 1
+
+
+def test_the_networks_of_a_study_are_known_to_be_calibrated_on_their_patients() -> None:
+    settings = EvaluateSettings(conformal_error=0.1, bootstraps=100)
+    for arms, has_interval in ((None, True), ({"m": ("weak", "cmp")}, False)):
+        rows = evaluate_scores(scores_of(), settings, arms=arms).uncertainty.recalibrations
+        found = {row.split: math.isfinite(row.low) for row in rows if row.measure == "brier"}
+        assert found == {"oof": has_interval, "test": True}
 
 
 def test_unknown_folds_are_drawn_and_said() -> None:
