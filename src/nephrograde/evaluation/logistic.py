@@ -37,13 +37,13 @@ class LogisticFit:
 
 
 def fit_logistic(
-    columns: Columns, truths: BoolVector, *, offset: FloatVector | None = None, start: float | None = None
+    columns: Columns, truths: BoolVector | FloatVector, *, offset: FloatVector | None = None, start: float | None = None
 ) -> LogisticFit | None:
     """Fit a logistic model without warnings.
 
     Args:
         columns: The terms of the model, one row for each patient.
-        truths: The outcomes of the same patients, in the same order.
+        truths: The outcomes of the same patients, in the same order, or the probabilities that the model is to meet.
         offset: Log odds that are added with a coefficient of 1.
         start: Starting value of a single coefficient.
 

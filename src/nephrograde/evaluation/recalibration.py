@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nephrograde.arguments import NUMBERS, VALUES, checked, choice
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.calibration import ALIKE, clipped_log_odds, probability_vectors
+from nephrograde.evaluation.logistic import fit_logistic
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 FEWEST_TO_LEARN = 5
 """Patients of each grade below which no map is learnt."""
-_STEPS = 100
-_SOLVED = 1e-10
 
 
 class Way(StrEnum):
@@ -127,7 +126,7 @@ def learn_map(p_high: npt.ArrayLike, is_high: npt.ArrayLike, way: Way | str) -> 
     probabilities, truths = probability_vectors(p_high, is_high)
     reason = why_not_learnt(probabilities, truths)
     if reason is not None:
-        raise ScoresError(f"No recalibration can be learnt: {NOT_LEARNT[reason]}. Add patients.", reason)
+        raise _not_learnt(reason)
     asked = Way(way)
     if asked is Way.PLATT:
         return _learn_platt(clipped_log_odds(probabilities), truths)
@@ -148,6 +147,7 @@ NOT_LEARNT = {
     Reason.ONE_GRADE: "patients of one grade only",
     Reason.TOO_FEW_PATIENTS: f"fewer than {FEWEST_TO_LEARN} patients of a grade",
     Reason.PREDICTIONS_ALIKE: "all predictions are alike",
+    Reason.NOT_CONVERGED: "the logistic model did not converge",
 }
 """Why no map is learnt, in English."""
 
@@ -170,33 +170,24 @@ def why_not_learnt(p_high: FloatVector, is_high: BoolVector) -> Reason | None:
     return None
 
 
+def _not_learnt(reason: Reason) -> ScoresError:
+    return ScoresError(f"No recalibration can be learnt: {NOT_LEARNT[reason]}. Add patients.", reason)
+
+
 def _learn_platt(log_odds: FloatVector, truths: BoolVector) -> PlattMap:
-    """Maximise Platt's likelihood by Newton's method; where the scores rank the wrong way round, the slope is 0."""
-    from scipy.special import expit, logit
+    """Maximise Platt's likelihood, finite with these targets; the slope is 0 if the scores rank the wrong way."""
+    from scipy.special import logit
 
     n_high, n = int(truths.sum()), truths.size
     targets = np.where(truths, (n_high + 1.0) / (n_high + 2.0), 1.0 / (n - n_high + 2.0))
     centre, spread = float(log_odds.mean()), float(log_odds.std())
-    columns = np.column_stack([np.ones(n), (log_odds - centre) / spread])
-
-    def loss(at: npt.NDArray[np.float64]) -> float:
-        found = columns @ at
-        return float((np.logaddexp(0.0, found) - targets * found).sum())
-
-    at = np.array([float(logit(targets.mean())), 0.0])
-    for _ in range(_STEPS):
-        shares = expit(columns @ at)
-        information = (columns * (shares * (1.0 - shares))[:, np.newaxis]).T @ columns
-        step = np.linalg.solve(information, columns.T @ (targets - shares))
-        while loss(at + step) > loss(at) and np.abs(step).max() > _SOLVED:
-            step = step / 2.0
-        at = at + step
-        if np.abs(step).max() <= _SOLVED:
-            break
-    if at[1] <= 0.0:
+    fit = fit_logistic(np.column_stack([np.ones(n), (log_odds - centre) / spread]), targets)
+    if fit is None:
+        raise _not_learnt(Reason.NOT_CONVERGED)
+    intercept, slope = float(fit.coefficients[0]), float(fit.coefficients[1]) / spread
+    if slope <= 0.0:
         return PlattMap(float(logit(targets.mean())), 0.0)
-    slope = float(at[1]) / spread
-    return PlattMap(float(at[0]) - slope * centre, slope)
+    return PlattMap(intercept - slope * centre, slope)
 
 
 def _isotonic_with_one_more(counts: FloatVector, highs: FloatVector) -> FloatVector:
