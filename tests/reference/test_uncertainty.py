@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from nephrograde.evaluation.calibration import CLIP
 from nephrograde.evaluation.conformal import GradeSet, conformal_cutoffs
+from nephrograde.evaluation.logistic import CLIP
 from nephrograde.evaluation.recalibration import PlattMap, VennAbersMap, learn_map
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("uncertainty.json").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.delong import normal_quantile
-from nephrograde.evaluation.logistic import fit_intercept, fit_logistic
+from nephrograde.evaluation.logistic import ALIKE, CLIP, clipped_log_odds, fit_intercept, fit_logistic
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import paired_vectors
@@ -26,12 +26,6 @@ from nephrograde.evaluation.scores import paired_vectors
 if TYPE_CHECKING:
     from nephrograde.evaluation.logistic import Columns
     from nephrograde.vocabulary import BoolVector, FloatVector
-
-CLIP = 1e-6
-"""Probabilities closer to 0 or 1 than this are moved inwards to this distance before taking log odds."""
-
-ALIKE = 1e-9
-"""Log odds that span less than this are one value with rounding errors."""
 
 ECE_BINS = 10
 CURVE_POINTS = 51
@@ -90,19 +84,6 @@ def probability_vectors(p_high: npt.ArrayLike, is_high: npt.ArrayLike) -> tuple[
             f"Prediction {where + 1} is {probabilities[where]:g}, which is not a probability. Give values from 0 to 1."
         )
     return probabilities, truths
-
-
-def clipped_log_odds(p_high: FloatVector) -> FloatVector:
-    """Compute log odds of probabilities, of which those closer to 0 or 1 than :data:`CLIP` are moved inwards.
-
-    Args:
-        p_high: The probabilities, 0 to 1.
-
-    >>> clipped_log_odds(np.array([0.0, 0.5, 1.0])).round(2).tolist()
-    [-13.82, 0.0, 13.82]
-    """
-    clipped = np.clip(p_high, CLIP, 1.0 - CLIP)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def brier(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, confidence: float = 0.95) -> Estimate:

@@ -23,9 +23,9 @@ from nephrograde.cohort.clinical import present_columns
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.baseline import fit_baseline, stacked_predictors, transformed
 from nephrograde.evaluation.benefit import benefit_contributions
-from nephrograde.evaluation.calibration import calibration_intercept, calibration_slope, clipped_log_odds
+from nephrograde.evaluation.calibration import calibration_intercept, calibration_slope
 from nephrograde.evaluation.compare import auc_row
-from nephrograde.evaluation.logistic import firth_likelihood
+from nephrograde.evaluation.logistic import clipped_log_odds, firth_likelihood
 from nephrograde.evaluation.pairs import auc_differences, pair_models
 from nephrograde.evaluation.remarks import FEWEST_FOR_VERDICT, Caution, Judged, Reason
 from nephrograde.evaluation.resample import percentile_bounds, resampled_means

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 Columns: TypeAlias = Annotated[npt.NDArray[np.float64], "patient term"]
 
+CLIP = 1e-6
+"""Probabilities closer to 0 or 1 than this are moved inwards to this distance before taking log odds."""
+
+ALIKE = 1e-9
+"""Log odds that span less than this are one value with rounding errors."""
+
 _FIRTH_STEPS = 100
 _FIRTH_SOLVED = 1e-9
 _SOLVED = 1e-5  # largest gradient of the log-likelihood per patient at which a fit counts as converged
@@ -34,6 +40,19 @@ class LogisticFit:
         value = float(row @ self.coefficients)
         reach = normal_quantile(confidence) * math.sqrt(float(row @ self.covariance @ row))
         return value, value - reach, value + reach
+
+
+def clipped_log_odds(p_high: FloatVector) -> FloatVector:
+    """Compute log odds of probabilities, of which those closer to 0 or 1 than :data:`CLIP` are moved inwards.
+
+    Args:
+        p_high: The probabilities, 0 to 1.
+
+    >>> clipped_log_odds(np.array([0.0, 0.5, 1.0])).round(2).tolist()
+    [-13.82, 0.0, 13.82]
+    """
+    clipped = np.clip(p_high, CLIP, 1.0 - CLIP)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def fit_logistic(

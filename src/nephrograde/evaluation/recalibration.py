@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from nephrograde.arguments import NUMBERS, VALUES, checked, choice
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.calibration import ALIKE, clipped_log_odds, probability_vectors
-from nephrograde.evaluation.logistic import fit_logistic
+from nephrograde.evaluation.calibration import probability_vectors
+from nephrograde.evaluation.logistic import ALIKE, clipped_log_odds, fit_logistic
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:

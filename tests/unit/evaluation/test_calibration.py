@@ -10,7 +10,6 @@ from scipy.special import expit, logit
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.calibration import (
-    CLIP,
     CalibrationPoint,
     brier,
     calibration_curve,
@@ -18,7 +17,7 @@ from nephrograde.evaluation.calibration import (
     calibration_slope,
     expected_calibration_error,
 )
-from nephrograde.evaluation.logistic import fit_logistic
+from nephrograde.evaluation.logistic import CLIP, fit_logistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
