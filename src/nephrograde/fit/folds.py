@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +10,14 @@ import numpy as np
 from nephrograde.cohort.repeat import repeats_of_arm, split_of
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
-from nephrograde.files import fingerprint
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
 from nephrograde.fit.job import check_grades
 from nephrograde.fit.joining import check_phases, clinical_of, learn_values, slices_of
+from nephrograde.fit.planned import Fit, key_of
 from nephrograde.fit.work import cost_of_picture, passes_of
 from nephrograde.model.card import read_card
 from nephrograde.model.fusion import Fusion
 from nephrograde.run.progress import Part
-from nephrograde.run.provenance import versions
 from nephrograde.run.seal import fold_digests
 from nephrograde.sample.dataset import gather, gather_together, read_samples
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.cohort.case import Cohort
-    from nephrograde.cohort.clinical import ClinicalTable
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
     from nephrograde.fit.encoded import Encoding
@@ -38,56 +36,10 @@ if TYPE_CHECKING:
     from nephrograde.run.progress import Progress, Watched
     from nephrograde.sample.dataset import SampleSet
     from nephrograde.sample.prepare import Prepared
-    from nephrograde.study import Arm, FitSettings, Study
+    from nephrograde.study import Arm, Study
 
-_SHAPING = ("nephrograde", "torch")
-"""Packages whose version decides what a network learns."""
-_SHAPING_HEADS = ("numpy", "scikit-learn", "scipy")
-"""Further ones, for a regression on the features of a frozen encoder."""
 _COST_OF_HEAD = 1e11
 """The operations of a regression on features, with the choice of its penalty: about two seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """One model on one fold of one repeat.
-
-    ``split`` is that of the repeat, ``regions`` are the patients' files by phase and id, ``slices`` the slice number of
-    each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
-    everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
-    frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
-    ``clinical`` which values with them.
-    """
-
-    model: str
-    arm: Arm
-    phase: str
-    fold: int
-    repeat: Repeat
-    split: Split
-    regions: Mapping[str, Mapping[str, Path]]
-    slices: Mapping[str, tuple[int, ...]]
-    settings: FitSettings
-    key: str
-    folder: FoldFolder
-    encoding: Encoding | None = None
-    fusion: Fusion | None = None
-    clinical: ClinicalTable | None = None
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The patients' files on a single phase."""
-        return self.regions[self.phase]
-
-    @property
-    def patients(self) -> frozenset[str]:
-        """Those with at least one of the phases."""
-        return frozenset().union(*self.regions.values())
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files of all regions."""
-        return tuple(path for files in self.regions.values() for path in files.values())
 
 
 def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
@@ -154,38 +106,8 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
                     fusion=fusion,
                     clinical=clinical,
                 )
-                fits.append(replace(planned, key=_key_of(planned, study, is_high)))
+                fits.append(replace(planned, key=key_of(planned, study, is_high)))
     return sorted(fits, key=lambda one: not one.repeat.is_first)
-
-
-def _key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
-    """The fingerprint of everything that a fit depends on."""
-    fusion, clinical = planned.fusion, planned.clinical
-    names = {phase: {patient: path.name for patient, path in files.items()} for phase, files in planned.regions.items()}
-    split = planned.split
-    shaping = _SHAPING if planned.encoding is None else (*_SHAPING, *_SHAPING_HEADS)
-    everyone = {
-        "regions": names if fusion else names[planned.phase],
-        "is_high": {patient: is_high[patient] for patient in planned.patients},
-        "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
-        **_of_learning(planned.encoding, planned.arm, planned.settings, study),
-        "versions": {name: number for name, number in versions().items() if name in shaping},
-        **({"idle": sorted(split.idle)} if split.idle else {}),
-        **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
-        **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
-    }
-    return fingerprint([planned.model, planned.fold, everyone])
-
-
-def _of_learning(encoding: Encoding | None, arm: Arm, settings: FitSettings, study: Study) -> dict[str, object]:
-    """What a fit depends on besides its patients: how a network is trained, or the features of a frozen encoder."""
-    if encoding is not None:
-        return {"encoding": encoding.inputs(), "seed": settings.seed}
-    return {
-        "dimensions": arm.dimensions,
-        "fit": settings.of_one_fit(),
-        "augment": study.augment.model_dump(mode="json"),
-    }
 
 
 def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watched: Watched) -> None:

@@ -14,7 +14,7 @@ from nephrograde.sample.prepare import read_prepared
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
-    from nephrograde.fit.folds import Fit
+    from nephrograde.fit.planned import Fit
     from nephrograde.run.folder import RunFolder
     from nephrograde.run.progress import Part, Progress
     from nephrograde.study import Study

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from nephrograde.fit.folds import Fit
+    from nephrograde.fit.planned import Fit
     from nephrograde.fit.team import Team
     from nephrograde.study import Study
 

@@ -1,0 +1,104 @@
+"""One model on one fold, as it is planned: its patients, its settings, and the fingerprint of what it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from nephrograde.files import fingerprint
+from nephrograde.run.provenance import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nephrograde.cohort.clinical import ClinicalTable
+    from nephrograde.cohort.repeat import Repeat
+    from nephrograde.cohort.split import Split
+    from nephrograde.fit.encoded import Encoding
+    from nephrograde.model.fusion import Fusion
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.study import Arm, FitSettings, Study
+
+_SHAPING = ("nephrograde", "torch")
+"""Packages whose version decides what a network learns."""
+_SHAPING_HEADS = ("numpy", "scikit-learn", "scipy")
+"""Further ones, for a regression on the features of a frozen encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One model on one fold of one repeat.
+
+    ``split`` is that of the repeat, ``regions`` are the patients' files by phase and id, ``slices`` the slice number of
+    each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
+    everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
+    frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
+    ``clinical`` which values with them.
+    """
+
+    model: str
+    arm: Arm
+    phase: str
+    fold: int
+    repeat: Repeat
+    split: Split
+    regions: Mapping[str, Mapping[str, Path]]
+    slices: Mapping[str, tuple[int, ...]]
+    settings: FitSettings
+    key: str
+    folder: FoldFolder
+    encoding: Encoding | None = None
+    fusion: Fusion | None = None
+    clinical: ClinicalTable | None = None
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The patients' files on a single phase."""
+        return self.regions[self.phase]
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """Those with at least one of the phases."""
+        return frozenset().union(*self.regions.values())
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of all regions."""
+        return tuple(path for files in self.regions.values() for path in files.values())
+
+
+def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
+    """Return the fingerprint of everything that a fit depends on.
+
+    Args:
+        planned: The fit; its key does not count.
+        study: The resolved study.
+        is_high: The true grade by patient id.
+    """
+    fusion, clinical = planned.fusion, planned.clinical
+    names = {phase: {patient: path.name for patient, path in files.items()} for phase, files in planned.regions.items()}
+    split = planned.split
+    shaping = _SHAPING if planned.encoding is None else (*_SHAPING, *_SHAPING_HEADS)
+    everyone = {
+        "regions": names if fusion else names[planned.phase],
+        "is_high": {patient: is_high[patient] for patient in planned.patients},
+        "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
+        **_of_learning(planned.encoding, planned.arm, planned.settings, study),
+        "versions": {name: number for name, number in versions().items() if name in shaping},
+        **({"idle": sorted(split.idle)} if split.idle else {}),
+        **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
+        **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
+    }
+    return fingerprint([planned.model, planned.fold, everyone])
+
+
+def _of_learning(encoding: Encoding | None, arm: Arm, settings: FitSettings, study: Study) -> dict[str, object]:
+    """What a fit depends on besides its patients: how a network is trained, or the features of a frozen encoder."""
+    if encoding is not None:
+        return {"encoding": encoding.inputs(), "seed": settings.seed}
+    return {
+        "dimensions": arm.dimensions,
+        "fit": settings.of_one_fit(),
+        "augment": study.augment.model_dump(mode="json"),
+    }
