@@ -86,10 +86,10 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     if job.initial is not None:
         load_initial(network, job.initial)
     pictures = len(job.bags(job.learn).images) / len(job.learn.patient_ids)
-    torch.nn.init.constant_(network.resnet.get_parameter("fc.bias"), even_bias(job.fit.pooling, pictures))
+    torch.nn.init.constant_(network.backbone.get_parameter("fc.bias"), even_bias(job.fit.pooling, pictures))
     if fabric.device.type == "cuda" and job.dimensions == 3:
         network.arrange(torch.channels_last_3d)  # what tensor cores read
-        network.resnet.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there
+        network.backbone.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there
     decaying = [weight for weight in network.parameters() if weight.ndim > 1]
     others = [weight for weight in network.parameters() if weight.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -229,7 +229,7 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     if fabric.world_size > 1:
-        for buffer in network.resnet.buffers():
+        for buffer in network.backbone.buffers():
             if buffer.is_floating_point():
                 buffer.copy_(summed(fabric, buffer / fabric.world_size))
 

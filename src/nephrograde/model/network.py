@@ -1,8 +1,8 @@
-"""The network as the study uses it: ResNet-18 after scaling of grey values, pooling over a patient, and scoring."""
+"""The network as the study uses it: a backbone after scaling of grey values, pooling over a patient, and scoring."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from nephrograde.model.pooling import GatedAttention, pool, shares, weigh
-from nephrograde.model.resnet import FEATURES, ResNet18
+from nephrograde.model.resnet import ResNet18
 from nephrograde.sample.dataset import places_of_phases
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ trained on; MedicalNet's were trained on zero mean and unit variance.
 """
 ROWS_AT_ONCE = 8
 """Number of pictures scored in one pass, always exactly this many: see ``score_rows``."""
-_OF_RESNET = "resnet."
+_OF_BACKBONE = "backbone."
 _OF_ATTENTION = "attention."
+
+
+Backbone: TypeAlias = ResNet18
+"""Gives the features of each picture (``features``) in 2 or 3 ``dimensions``, and ends in a linear head (``fc``)."""
 
 
 class RowValues(NamedTuple):
@@ -53,7 +57,9 @@ class Scored(NamedTuple):
 
 
 class Network(nn.Module):
-    """ResNet-18 after scaling of the grey values, pooled over the pictures of each patient.
+    """A backbone after scaling of the grey values, pooled over the pictures of each patient.
+
+    A backbone gives the features of each picture, and ends in a linear head.
 
     Only image channels are scaled; a mask, the last channel, stays 0 and 1, so that padding means "not tumour". In 2D
     the weights are kept channels-last, in which training is faster. In 3D they are kept as torch makes them: oneDNN
@@ -66,7 +72,7 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        resnet: ResNet18,
+        backbone: Backbone,
         attention: GatedAttention | None = None,
         *,
         channels: int,
@@ -75,12 +81,12 @@ class Network(nn.Module):
         pooling: Pooling = "mean",
     ) -> None:
         super().__init__()
-        self.dimensions = resnet.dimensions
+        self.dimensions = backbone.dimensions
         self.channels = channels
         self.has_mask = has_mask
         self.shortcut = shortcut
         self.pooling: Pooling = pooling
-        self.resnet = resnet
+        self.backbone = backbone
         self.attention = attention
         self.arrange(torch.channels_last if self.dimensions == 2 else torch.contiguous_format)
         shape = (1, channels, *(1 for _ in range(self.dimensions)))
@@ -97,12 +103,12 @@ class Network(nn.Module):
     def arrange(self, memory_format: torch.memory_format) -> None:
         """Keep weights and pictures in this memory format."""
         self.memory_format = memory_format
-        self.resnet.to(memory_format=memory_format)  # type: ignore[call-overload]
+        self.backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the linear head sees of each picture, ``(row, channel, …)`` in [0, 1]."""
         scaled = (images - self.centre) / self.spread
-        return self.resnet.features(scaled.contiguous(memory_format=self.memory_format))
+        return self.backbone.features(scaled.contiguous(memory_format=self.memory_format))
 
     def attention_scores(self, features: torch.Tensor) -> torch.Tensor:
         """Return the score of each picture by its features; 0 with other pooling."""
@@ -112,7 +118,7 @@ class Network(nn.Module):
     def rows(self, images: torch.Tensor) -> RowValues:
         """Return what the network gives for each picture, ``(row, channel, …)`` in [0, 1]."""
         features = self.features(images)
-        return RowValues(self.resnet.fc(features).squeeze(1), self.attention_scores(features))
+        return RowValues(self.backbone.fc(features).squeeze(1), self.attention_scores(features))
 
     def forward(self, images: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None) -> torch.Tensor:
         """Return the logit of high grade of each patient.
@@ -151,8 +157,8 @@ class Network(nn.Module):
         return weigh(scores[places.clamp(min=0)], places >= 0)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Return the weights by name: those of the ResNet as in other libraries, and those of attention."""
-        return {name.removeprefix(_OF_RESNET): tensor for name, tensor in self.state_dict().items()}
+        """Return the weights by name: those of the backbone as in other libraries, and those of attention."""
+        return {name.removeprefix(_OF_BACKBONE): tensor for name, tensor in self.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, torch.Tensor], *, assign: bool = False) -> None:
         """Replace the weights.
@@ -161,24 +167,24 @@ class Network(nn.Module):
             weights: By name, as ``weights`` returns them.
             assign: Keep the given tensors instead of copying them.
         """
-        named = {name if name.startswith(_OF_ATTENTION) else _OF_RESNET + name: w for name, w in weights.items()}
+        named = {name if name.startswith(_OF_ATTENTION) else _OF_BACKBONE + name: w for name, w in weights.items()}
         self.load_state_dict(named, assign=assign)
 
 
 class FusedNetwork(Network):
-    """ResNet-18 on the pictures of all phases, pooled over each phase and joined.
+    """A backbone on the pictures of all phases, pooled over each phase and joined.
 
-    The encoder is the same for all phases. Its features are pooled over the pictures of a phase, so that the head sees
+    The backbone is the same for all phases. Its features are pooled over the pictures of a phase, so that the head sees
     each phase once; those of a phase that the patient does not have are zeros, and one further input per phase says
-    whether it is there. The head takes the place of the last layer of the ResNet.
+    whether it is there. The head takes the place of the last layer of the backbone.
     """
 
     def __init__(
-        self, resnet: ResNet18, attention: GatedAttention | None = None, *, fusion: Fusion, **further: Any
+        self, backbone: Backbone, attention: GatedAttention | None = None, *, fusion: Fusion, **further: Any
     ) -> None:
-        resnet.fc = nn.Linear(fusion.inputs(resnet.fc.in_features), 1)
-        nn.init.zeros_(resnet.fc.bias)
-        super().__init__(resnet, attention, **further)
+        backbone.fc = nn.Linear(fusion.inputs(backbone.fc.in_features), 1)
+        nn.init.zeros_(backbone.fc.bias)
+        super().__init__(backbone, attention, **further)
         self.fusion = fusion
 
     def rows(self, images: torch.Tensor) -> RowValues:
@@ -207,7 +213,7 @@ class FusedNetwork(Network):
             for one, other in self.fusion.pairs
         ]
         joined = torch.cat([pooled.flatten(1), *differences, has_phase, *further], dim=1)
-        head = self.resnet.fc
+        head = self.backbone.fc
         return nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(1)
 
     def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -246,12 +252,12 @@ def build_network(
     >>> network(torch.zeros(3, 1, 32, 32), places=torch.tensor([[0, 1], [2, -1]])).shape
     torch.Size([2])
     """
-    resnet = ResNet18(dimensions, channels=channels, shortcut=shortcut)
-    attention = GatedAttention(FEATURES) if pooling == "attention" else None
+    backbone = ResNet18(dimensions, channels=channels, shortcut=shortcut)
+    attention = GatedAttention(backbone.fc.in_features) if pooling == "attention" else None
     further: Any = {"channels": channels, "has_mask": has_mask, "shortcut": shortcut, "pooling": pooling}
     if fusion is None:
-        return Network(resnet, attention, **further)
-    return FusedNetwork(resnet, attention, fusion=fusion, **further)
+        return Network(backbone, attention, **further)
+    return FusedNetwork(backbone, attention, fusion=fusion, **further)
 
 
 def build_hollow_network(
@@ -267,7 +273,7 @@ def build_hollow_network(
 
     Nothing is drawn from torch's global generator, and no memory is taken.
 
-    >>> build_hollow_network(3, channels=2).resnet.conv1.weight.device.type
+    >>> build_hollow_network(3, channels=2).backbone.conv1.weight.device.type
     'meta'
     """
     with torch.device("meta"), _Undrawn():

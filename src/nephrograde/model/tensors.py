@@ -15,6 +15,8 @@ from nephrograde.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HEADS = ("fc.", "conv_seg.")
+"""Classification (torchvision) and segmentation (MedicalNet) heads: never loaded."""
 _LENGTH_BYTES = 8
 """A safetensors file begins with the length of its header, which is JSON."""
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError
-from nephrograde.model.tensors import mismatches, parse_tensors
+from nephrograde.model.tensors import HEADS, mismatches, parse_tensors
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
     from nephrograde.study import InitialWeights
-
-HEADS = ("fc.", "conv_seg.")
-"""Classification (torchvision) and segmentation (MedicalNet) heads: never loaded."""
 
 
 def shortcut_of(initial: InitialWeights) -> Literal["A", "B"]:
@@ -60,7 +57,7 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
         order depth, height, width).
     """
     given = {name: tensor for name, tensor in _read(initial).items() if not name.startswith(HEADS)}
-    wanted = {name: tensor for name, tensor in network.resnet.state_dict().items() if not name.startswith(HEADS)}
+    wanted = {name: tensor for name, tensor in network.backbone.state_dict().items() if not name.startswith(HEADS)}
     if network.dimensions == 3:
         given = {n: t.permute(0, 1, 4, 3, 2) if t.ndim == 5 else t for n, t in given.items()}
     stem = given.get("conv1.weight")
@@ -76,7 +73,7 @@ def load_initial(network: Network, initial: InitialWeights) -> None:
             + "\n".join(f"  {fault}" for fault in faults)
             + "\nName a file of torchvision's (2D) or MedicalNet's (3D) ResNet-18, or remove the key from the study."
         )
-    network.resnet.load_state_dict(given, strict=False)
+    network.backbone.load_state_dict(given, strict=False)
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> None:

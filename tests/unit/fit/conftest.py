@@ -147,9 +147,9 @@ def _replace_network(monkeypatch: pytest.MonkeyPatch, *, fragile: bool) -> None:
         dimensions: Literal[2, 3], *, channels: int, pooling: Pooling = "mean", fusion: None = None, **further: Any
     ) -> Network:
         assert fusion is None
-        resnet: Any = TinyResNet(dimensions, channels, fragile=fragile)
+        backbone: Any = TinyResNet(dimensions, channels, fragile=fragile)
         attention = GatedAttention(8) if pooling == "attention" else None
-        return Network(resnet, attention, channels=channels, pooling=pooling, **further)
+        return Network(backbone, attention, channels=channels, pooling=pooling, **further)
 
     # The size of the network is no setting of a study: a fitted fold is read back as a ResNet-18.
     monkeypatch.setattr("nephrograde.fit.learner.build_network", build)

@@ -86,7 +86,7 @@ def test_network_is_ready_to_score(fold_fit: FoldFit, tmp_path: Path) -> None:
     network, card = load_network(tmp_path / "fold-2")
     assert not network.training
     assert card.model == "weak-1-cmp"
-    assert torch.equal(network.resnet.state_dict()["0.weight"], fold_fit.weights["0.weight"])
+    assert torch.equal(network.backbone.state_dict()["0.weight"], fold_fit.weights["0.weight"])
 
 
 def test_incomplete_folder(fold_fit: FoldFit, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def learner(make_job: MakeJob) -> Learner:
 
 
 def norm_of(learner: Learner) -> torch.nn.BatchNorm2d:
-    norm = learner.network.resnet.get_submodule("1")
+    norm = learner.network.backbone.get_submodule("1")
     assert isinstance(norm, torch.nn.BatchNorm2d)
     return norm
 
@@ -71,7 +71,7 @@ def test_a_step_gives_the_mean_loss_and_lowers_it(learner: Learner, make_job: Ma
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_anything_that_is_not_finite_is_found(learner: Learner, bad: float) -> None:
     assert bool(is_finite(learner.network))
-    for tensor in (learner.network.resnet.get_parameter("0.weight"), norm_of(learner).running_var):
+    for tensor in (learner.network.backbone.get_parameter("0.weight"), norm_of(learner).running_var):
         assert tensor is not None
         before = tensor.detach().flatten()[3].clone()
         tensor.detach().flatten()[3] = bad
@@ -86,7 +86,7 @@ def test_a_weight_that_is_not_finite_shows_in_the_loss_of_the_next_step(
 ) -> None:
     batch = load_batch(make_job(), np.arange(16), CPU)
     for name in ("0.weight", "1.weight", "1.bias", "5.weight"):
-        tensor = learner.network.resnet.get_parameter(name).detach().flatten()
+        tensor = learner.network.backbone.get_parameter(name).detach().flatten()
         before = tensor[0].clone()
         tensor[0] = bad
         loss = learner.network(batch.images, batch.places).sum()
@@ -133,7 +133,7 @@ def test_settled_statistics_are_those_of_the_rows(learner: Learner, make_job: Ma
     images = load_batch(job, np.arange(16), CPU).images
     with torch.no_grad():
         scaled = (images - learner.network.centre) / learner.network.spread
-        maps = learner.network.resnet.get_submodule("0")(scaled)
+        maps = learner.network.backbone.get_submodule("0")(scaled)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     torch.testing.assert_close(norm.running_mean, maps.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
@@ -156,5 +156,5 @@ def test_scores_are_pooled_by_patient(learner: Learner, make_job: MakeJob) -> No
 def test_a_patient_starts_at_even_odds(make_job: MakeJob, rule: Pooling) -> None:
     job = make_job(rows=4, pooling=rule)
     network = start(make_fabric(Machine("cpu", 1, 1, launched=False), "fp32"), job).network
-    torch.nn.init.zeros_(network.resnet.get_parameter("fc.weight"))
+    torch.nn.init.zeros_(network.backbone.get_parameter("fc.weight"))
     assert score(network, job.bags(job.test)).p_high.tolist() == pytest.approx([0.5] * 5, abs=1e-6)

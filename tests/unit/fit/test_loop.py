@@ -238,13 +238,13 @@ def test_no_test_patients(make_job: MakeJob) -> None:
 
 def test_initial_weights_are_where_learning_starts(make_job: MakeJob, tmp_path: Path) -> None:
     given = build_network(2, channels=1)
-    torch.save(given.resnet.state_dict(), tmp_path / "initial.pth")
+    torch.save(given.backbone.state_dict(), tmp_path / "initial.pth")
     initial = InitialWeights(path=tmp_path / "initial.pth", sha256=sha256_of(tmp_path / "initial.pth"))
     fitted = fit_fold(make_job(weights_2d=initial, epochs=1, learning_rate=1e-9, patience=0))
     torch.testing.assert_close(
-        fitted.weights["layer1.0.conv1.weight"], given.resnet.get_parameter("layer1.0.conv1.weight")
+        fitted.weights["layer1.0.conv1.weight"], given.backbone.get_parameter("layer1.0.conv1.weight")
     )
-    assert not torch.equal(fitted.weights["fc.weight"], given.resnet.get_parameter("fc.weight"))
+    assert not torch.equal(fitted.weights["fc.weight"], given.backbone.get_parameter("fc.weight"))
     wrong = InitialWeights(path=initial.path, sha256="0" * 64)
     with pytest.raises(WeightsError, match="SHA-256"):
         fit_fold(make_job(weights_2d=wrong))

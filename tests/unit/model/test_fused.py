@@ -107,13 +107,13 @@ def test_a_difference_counts_only_where_both_phases_are_there() -> None:
     both, one = bags_of((1, 0, 1)), bags_of((1, 0, 0))
     before = [float(score(network, bags).p_high[0]) for bags in (both, one)]
     with torch.no_grad():
-        network.resnet.fc.weight[:, 3 * 512 : 4 * 512] += 1.0
+        network.backbone.fc.weight[:, 3 * 512 : 4 * 512] += 1.0
     after = [float(score(network, bags).p_high[0]) for bags in (both, one)]
     assert after[0] != before[0]
     assert after[1] == before[1]
 
 
-def test_the_weights_are_named_as_those_of_the_resnet() -> None:
+def test_the_weights_are_named_as_those_of_the_backbone() -> None:
     hollow = build_hollow_network(3, channels=2, has_mask=True, fusion=PHASES).weights()
     single = build_hollow_network(3, channels=2, has_mask=True).weights()
     assert hollow.keys() == single.keys()

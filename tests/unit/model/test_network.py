@@ -48,8 +48,8 @@ def test_only_image_channels_are_scaled(channels: int, has_mask: bool) -> None:
     assert seen[0][0, :, 0, 0, 0].tolist() == [1.0] * (channels - has_mask) + [0.75] * has_mask
 
 
-def test_the_saved_weights_are_named_as_those_of_the_resnet(slice_network: Network) -> None:
-    assert slice_network.weights().keys() == slice_network.resnet.state_dict().keys()
+def test_the_saved_weights_are_named_as_those_of_the_backbone(slice_network: Network) -> None:
+    assert slice_network.weights().keys() == slice_network.backbone.state_dict().keys()
     with_attention = build_hollow_network(2, channels=1, pooling="attention").weights()
     further = with_attention.keys() - slice_network.weights().keys()
     assert {name.partition(".")[0] for name in further} == {"attention"}

@@ -76,9 +76,9 @@ def test_torchvision_layout(torchvision_like: dict[str, torch.Tensor], tmp_path:
     initial = stored(torchvision_like, tmp_path / file_name)
     assert shortcut_of(initial) == "B"
     network = build_network(2, channels=1)
-    head = network.resnet.get_parameter("fc.weight").clone()
+    head = network.backbone.get_parameter("fc.weight").clone()
     load_initial(network, initial)
-    taken = network.resnet.state_dict()
+    taken = network.backbone.state_dict()
     assert torch.equal(taken["conv1.weight"], torchvision_like["conv1.weight"].sum(1, keepdim=True))
     assert torch.equal(taken["layer3.0.downsample.0.weight"], torchvision_like["layer3.0.downsample.0.weight"])
     assert torch.equal(taken["layer4.1.bn2.running_var"], torchvision_like["layer4.1.bn2.running_var"])
@@ -91,7 +91,7 @@ def test_folded_stem_answers_a_grey_picture_as_the_colour_stem_does(
     network = build_network(2, channels=1)
     load_initial(network, stored(torchvision_like, tmp_path / "resnet18.pth"))
     grey = torch.rand(1, 1, 32, 32)
-    folded = torch.nn.functional.conv2d(grey, network.resnet.get_parameter("conv1.weight"))
+    folded = torch.nn.functional.conv2d(grey, network.backbone.get_parameter("conv1.weight"))
     colour = torch.nn.functional.conv2d(grey.repeat(1, 3, 1, 1), torchvision_like["conv1.weight"])
     torch.testing.assert_close(folded, colour, rtol=1e-4, atol=1e-4)
 
@@ -104,8 +104,8 @@ def test_a_stem_for_neighbouring_slices_answers_equal_slices_as_one(
     load_initial(one, initial)
     load_initial(five, initial)
     grey = torch.rand(1, 1, 32, 32)
-    alone = torch.nn.functional.conv2d(grey, one.resnet.get_parameter("conv1.weight"))
-    together = torch.nn.functional.conv2d(grey.repeat(1, 5, 1, 1), five.resnet.get_parameter("conv1.weight"))
+    alone = torch.nn.functional.conv2d(grey, one.backbone.get_parameter("conv1.weight"))
+    together = torch.nn.functional.conv2d(grey.repeat(1, 5, 1, 1), five.backbone.get_parameter("conv1.weight"))
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
@@ -116,11 +116,11 @@ def test_medicalnet_layout(medicalnet_like: dict[str, torch.Tensor], tmp_path: P
     assert shortcut_of(initial) == "A"
     network = build_network(3, channels=2, has_mask=True, shortcut="A")
     load_initial(network, initial)
-    stem = network.resnet.get_parameter("conv1.weight")
+    stem = network.backbone.get_parameter("conv1.weight")
     given = medicalnet_like["module.conv1.weight"]
     assert stem[5, 0, 1, 2, 3] == given[5, 0, 3, 2, 1]  # x y z here, z y x there
     assert (stem[:, 1] == 0).all()
-    kernel = network.resnet.get_parameter("layer2.0.conv1.weight")
+    kernel = network.backbone.get_parameter("layer2.0.conv1.weight")
     assert torch.equal(kernel, medicalnet_like["module.layer2.0.conv1.weight"].transpose(2, 4))
 
 
@@ -196,7 +196,7 @@ def test_own_weights_round_trip(
     given = network.state_dict()
     assert all(torch.equal(tensor, given[name]) for name, tensor in other.state_dict().items())
     arranged = torch.channels_last if dimensions == 2 else torch.contiguous_format
-    assert other.resnet.get_parameter("conv1.weight").is_contiguous(memory_format=arranged)
+    assert other.backbone.get_parameter("conv1.weight").is_contiguous(memory_format=arranged)
     images = np.random.default_rng(0).random((3, 3, *shape)).astype(np.float16)
     answers = [score(one, Bags(images, np.array([1, 2]))) for one in (other, network)]
     assert answers[0].p_high.tolist() == answers[1].p_high.tolist()

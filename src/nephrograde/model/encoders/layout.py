@@ -12,8 +12,7 @@ from nephrograde.errors import WeightsError
 from nephrograde.model.encoders.efficientnet import EfficientNetLite0
 from nephrograde.model.encoders.inflated import InflatedResNet
 from nephrograde.model.resnet import ResNet18
-from nephrograde.model.tensors import mismatches
-from nephrograde.model.weights import HEADS
+from nephrograde.model.tensors import HEADS, mismatches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
