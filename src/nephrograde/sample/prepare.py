@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from nephrograde.files import finite, read_json, read_rows, sha256_of, write_jso
 from nephrograde.replacement import make_folder, replaced
 from nephrograde.run.stage import kept_name, kept_record, remove_stale, require_finished, written_together
 from nephrograde.sample.human_error import HumanError, error_sizes_mm
+from nephrograde.sample.inputs import Digests, digests_of, identity_of, kidneys_digest_of, shape_of
 from nephrograde.sample.pictures import cut_pictures
 from nephrograde.sample.region import Views, region_settings
 from nephrograde.sample.scanned import find_lender, read_scan
-from nephrograde.sample.target import places_given, uses_mask
+from nephrograde.sample.target import uses_mask
 from nephrograde.vocabulary import Supervision
-from nephrograde.volume.dicom.series_list import sha256_of_image
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column, read_findings, write_findings
 from nephrograde.volume.masks.labels import find_names_file
 from nephrograde.volume.masks.tumours import TumourRow, tumour_rows, write_tumours
@@ -64,7 +64,7 @@ class Region:
 class Prepared:
     """What the prepare stage leaves: the regions, the findings, and the SHA-256 of every image and mask.
 
-    The files go by :func:`input_name`, as in the lock file.
+    The files go by :func:`~nephrograde.sample.inputs.input_name`, as in the lock file.
     """
 
     regions: tuple[Region, ...]
@@ -183,18 +183,18 @@ def _prepare_scan(
     case: Case, scan: Scan, study: Study, *, error_mm: Mapping[Supervision, float], volumes_dir: Path
 ) -> dict[str, Any]:
     """One scan's record: its regions, findings and input hashes, from the sidecar where nothing has changed."""
-    own = _digests(case.patient_id, scan)
+    own = digests_of(case.patient_id, scan)
     names_path = find_names_file(scan.mask_path) if scan.mask_path and study.masks.label else None
     inputs = own | ({f"{scan.phase}_mask {case.patient_id} names": sha256_of(names_path)} if names_path else {})
-    kidneys = _kidneys_digest(case.patient_id, scan, study)
+    kidneys = kidneys_digest_of(case.patient_id, scan, study)
     inputs |= kidneys
     lender = find_lender(case.scans, scan, study, study.arms_on(scan.phase))
-    lent = sorted(_digests(case.patient_id, lender).values()) if lender else []
+    lent = sorted(digests_of(case.patient_id, lender).values()) if lender else []
     error = HumanError(error_mm, study.annotation.seed, case.patient_id, scan.phase)
-    identity = _identity(case.patient_id, scan, own)
-    digests = _Digests(own, kidneys)
+    identity = identity_of(case.patient_id, scan, own)
+    digests = Digests(own, kidneys)
     arms = study.arms_on(scan.phase)
-    shapes = {arm.name: _shape(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in arms}
+    shapes = {arm.name: shape_of(case.patient_id, scan, arm, study, error=error, digests=digests) for arm in arms}
     settings = {arm.name: region_settings(arm, scan.phase, study) for arm in arms}
     lent_by = [lender.phase, *lent] if lender else []
     shaping = [RECORD, identity, settings, study.masks.model_dump(mode="json"), sorted(inputs.values()), lent_by]
@@ -233,43 +233,6 @@ def _prepare_scan(
     return record | {"inputs": inputs}
 
 
-class _Digests(NamedTuple):
-    """SHA-256 of the image and the mask of a scan, and of the mask of its kidneys, by name in the lock file."""
-
-    own: Mapping[str, str]
-    kidneys: Mapping[str, str]
-
-
-def _identity(patient_id: str, scan: Scan, own: Mapping[str, str]) -> list[object]:
-    """What a scan's regions are cut from: its files and places."""
-    identity: list[object] = [
-        patient_id,
-        scan.phase,
-        sorted(own.values()),
-        repr((scan.point, scan.box, scan.slice_place)),
-    ]
-    if scan.further_paths or scan.pixel_mm:  # with several pictures, positions give the number of the picture
-        identity.append([list(own.values()), scan.pixel_mm])
-    if scan.state:
-        identity.append(scan.state)
-    return identity
-
-
-def _shape(
-    patient_id: str, scan: Scan, arm: Arm, study: Study, *, error: HumanError, digests: _Digests
-) -> list[object]:
-    """Everything that shapes an arm's region, from which its name is made, except for the mask that counts."""
-    settings = region_settings(arm, scan.phase, study)
-    if arm.supervision is Supervision.NONE:  # no annotation has a part in it
-        bare = replace(scan, mask_path=None, point=None, box=None, slice_place=None)
-        image = {name: digest for name, digest in digests.own.items() if name != _mask_name(patient_id, scan)}
-        kidneys = sorted(digests.kidneys.values())
-        return [_identity(patient_id, bare, image), settings, *([kidneys] if kidneys else [])]
-    size_mm = error.size_mm.get(arm.supervision, 0.0)
-    is_moved = size_mm > 0 and arm.supervision not in places_given(scan)
-    return [_identity(patient_id, scan, digests.own), settings, *([[size_mm, error.seed]] if is_moved else [])]
-
-
 def _fault_of_arm(error: VolumeError, scanned: Scanned, arm: Arm) -> list[Fault]:
     """What kept a scan from an arm; nothing where the broken mask has been named already."""
     if scanned.lacks_mask and error.code == "annotation-missing":
@@ -280,44 +243,6 @@ def _fault_of_arm(error: VolumeError, scanned: Scanned, arm: Arm) -> list[Fault]
         return in_column([fault], f"{phase}_image")
     is_of_kidneys = arm.supervision is Supervision.NONE and scanned.scan.kidneys_path is not None
     return in_column([fault], f"{phase}_kidneys") if is_of_kidneys else [fault]
-
-
-def input_name(column: str, patient_id: str) -> str:
-    """What the lock file calls an image or mask: column and patient, not its path, which may say who the patient is.
-
-    Args:
-        column: Of the cohort table, like ``np_image``.
-        patient_id: Whose it is.
-
-    >>> input_name("np_mask", "P017")
-    'np_mask P017'
-    """
-    return f"{column} {patient_id}"
-
-
-def _digests(patient_id: str, scan: Scan) -> dict[str, str]:
-    """SHA-256 of a scan's files that are there, by their names in the lock file; further pictures are numbered."""
-    image = input_name(f"{scan.phase}_image", patient_id)
-    files = {image if k == 0 else f"{image} {k + 1}": path for k, path in enumerate(scan.image_paths)}
-    if scan.mask_path is not None:
-        files[_mask_name(patient_id, scan)] = scan.mask_path
-    return {name: sha256_of_image(path) for name, path in files.items() if path.exists()}
-
-
-def _mask_name(patient_id: str, scan: Scan) -> str:
-    return input_name(f"{scan.phase}_mask", patient_id)
-
-
-def _kidneys_digest(patient_id: str, scan: Scan, study: Study) -> dict[str, str]:
-    """SHA-256 of the mask of the kidneys, if an arm of the study reads it."""
-    path = scan.kidneys_path
-    if (
-        path is None
-        or not path.exists()
-        or all(arm.supervision is not Supervision.NONE for arm in study.arms_on(scan.phase))
-    ):
-        return {}
-    return {input_name(f"{scan.phase}_kidneys", patient_id): sha256_of_image(path)}
 
 
 def _cut_arm(patient_id: str, views: Views, arm: Arm, region_path: Path) -> Region:

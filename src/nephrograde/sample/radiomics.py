@@ -19,7 +19,7 @@ import numpy as np
 from nephrograde.errors import InputError, Problem, RunError, VolumeError
 from nephrograde.files import finite, read_rows, write_rows
 from nephrograde.run.stage import kept_name, kept_record, remove_stale
-from nephrograde.sample.prepare import input_name
+from nephrograde.sample.inputs import input_name
 from nephrograde.volume.finding import Finding, as_fault, as_finding, in_column
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.read import read_volume

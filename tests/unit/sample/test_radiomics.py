@@ -18,7 +18,7 @@ from nephrograde.evaluation.stage import evaluate_models
 from nephrograde.files import read_rows, sha256_of, write_rows
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample import radiomics
-from nephrograde.sample.prepare import input_name
+from nephrograde.sample.inputs import input_name
 from nephrograde.sample.radiomics import choose_phase, measure_features, radiomics_features, read_features
 from nephrograde.sample.stage import prepare_scans
 from nephrograde.study import Window

@@ -181,6 +181,6 @@ def test_a_scan_is_hashed_once_whatever_the_number_of_arms(tmp_path, monkeypatch
         hashed.append(path)
         return sha256_of_image(path)
 
-    monkeypatch.setattr("nephrograde.sample.prepare.sha256_of_image", counting)
+    monkeypatch.setattr("nephrograde.sample.inputs.sha256_of_image", counting)
     prepare(tmp_path / "run", study(NONE, NONE_3D, SLICE, POINT, BOX, STRONG), a=scan)
     assert sorted(hashed) == sorted([scan.image_path, scan.mask_path, scan.kidneys_path])
