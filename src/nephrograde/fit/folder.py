@@ -15,7 +15,6 @@ from nephrograde.fit.attention import RowWeight, read_attention, write_attention
 from nephrograde.fit.history import read_history, write_history
 from nephrograde.model.card import ModelCard, parse_card, write_card
 from nephrograde.model.encoders.head import Head
-from nephrograde.model.encoders.known import INPUTS
 from nephrograde.model.network import Network, build_hollow_network
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.model.weights_file import parse_weights
@@ -123,7 +122,7 @@ def read_fold(fold_dir: Path) -> FoldFit:
 
 def _read_weights(fold: FoldFolder) -> tuple[Mapping[str, torch.Tensor], ModelCard]:
     """The weights of a fold, of a network or a head, and its card."""
-    if "encoder" in read_fold_card(fold).settings:
+    if read_fold_card(fold).encoder is not None:
         head, card = load_head(fold.fold_dir)
         return {name: torch.from_numpy(array) for name, array in head.arrays().items()}, card
     network, card = load_network(fold.fold_dir)
@@ -185,8 +184,10 @@ def load_head(
     read = read or _reader(fold)
     card = read_fold_card(fold, read=read)
     path = fold.weights_path
+    if card.encoder is None:
+        raise RunError(f"{fold.card_path} is the card of a trained network. Delete its folder and fit again.")
     try:
-        n_features = INPUTS[card.settings["encoder"]["architecture"]].features
+        n_features = card.encoder.encoder.input.features
         head = Head.of_arrays(weights(path) if weights else parse_weights(read(path), path), n_features)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}). Delete its folder and fit again.") from None

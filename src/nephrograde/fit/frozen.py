@@ -14,7 +14,8 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.fit.encoded import read_features
 from nephrograde.fit.folder import FoldFit, Prediction
 from nephrograde.fit.job import check_grades
-from nephrograde.model.card import ModelCard
+from nephrograde.model.card import ModelCard, encoder_settings
+from nephrograde.model.encoders.described import DescribedEncoder
 from nephrograde.model.encoders.head import fit_head
 from nephrograde.sample.dataset import open_region
 from nephrograde.study.arm import FEWEST_WITH_ENCODER
@@ -132,21 +133,6 @@ def _card(job: FrozenJob, c: float, *, n_high: int, started: float) -> ModelCard
         seed=job.seed,
         torch_version=torch.__version__,
         inputs_sha256=job.inputs_sha256,
-        settings={"encoder": encoder_facts(encoding), "penalty_c": c},
+        settings={**encoder_settings(DescribedEncoder(encoding.encoder, encoding.view)), "penalty_c": c},
         synthetic=job.synthetic,
     )
-
-
-def encoder_facts(encoding: Encoding) -> dict[str, Any]:
-    """What a card states of the encoder: enough to find it again, and to use it as here."""
-    encoder = encoding.encoder
-    return {
-        "name": encoder.name,
-        "sha256": encoder.sha256,
-        "architecture": encoder.architecture,
-        "licence": encoder.licence,
-        "trained_on": list(encoder.trained_on),
-        "public_sets": None if encoder.public_sets is None else list(encoder.public_sets),
-        "origin": encoder.origin,
-        "view": encoding.view.as_dict(),
-    }

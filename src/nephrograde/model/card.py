@@ -11,12 +11,15 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 
 from nephrograde.errors import RunError
 from nephrograde.files import parse_json, write_json
+from nephrograde.model.encoders.described import DescribedEncoder
 from nephrograde.model.fusion import Fusion  # noqa: TC001 - pydantic reads the annotations of the card
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling, together
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_ENCODER = "encoder"
+"""The key of ``settings`` that describes a frozen encoder."""
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
@@ -69,6 +72,12 @@ class ModelCard:
         """The share of high grade among the patients that it learnt from, between 0 and 1."""
         return self.n_learn_high / self.n_learn
 
+    @property
+    def encoder(self) -> DescribedEncoder | None:
+        """The frozen encoder whose features the model learnt from; None if it is a trained network."""
+        content = self.settings.get(_ENCODER)
+        return None if content is None else DescribedEncoder.of_dict(content)
+
 
 def write_card(card: ModelCard, card_path: Path) -> None:
     """Write a card as JSON, completely or not at all."""
@@ -111,11 +120,24 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
         raise _damaged(card_path, places or "it") from None
     if card.channels <= card.has_mask:  # a mask alone is no image
         raise _damaged(card_path, "channels")
+    try:
+        _ = card.encoder
+    except ValueError:
+        raise _damaged(card_path, "settings") from None
     if card.fusion is not None and together(card.fusion.phases) != card.phase:
         raise _damaged(card_path, "fusion")
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card
+
+
+def encoder_settings(encoder: DescribedEncoder) -> dict[str, Any]:
+    """Return the part of ``settings`` that describes an encoder, as :attr:`ModelCard.encoder` reads it.
+
+    Args:
+        encoder: The encoder and its pictures.
+    """
+    return {_ENCODER: encoder.as_dict()}
 
 
 def _damaged(card_path: Path, what: str) -> RunError:

@@ -13,7 +13,6 @@ from nephrograde.errors import RunError
 from nephrograde.fit.folder import load_head, load_network, read_fold_card
 from nephrograde.model.encoders.features import load_encoder
 from nephrograde.model.encoders.store import find_by_digest, store_dir
-from nephrograde.model.encoders.view import View
 from nephrograde.model.network import FusedNetwork, score
 from nephrograde.predict.values import NOTHING
 from nephrograde.sample.dataset import Bags
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from nephrograde.model.card import ModelCard
     from nephrograde.model.encoders.features import LoadedEncoder
     from nephrograde.model.encoders.head import Head
+    from nephrograde.model.encoders.view import View
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
     from nephrograde.run.fold_folder import FoldFolder
@@ -115,7 +115,7 @@ def load_ensemble(
         WeightsError: Where the file of a frozen encoder is missing or another one.
     """
     folds = seal.folds(model)
-    if folds and "encoder" in read_fold_card(folds[0], read=seal.read).settings:
+    if folds and read_fold_card(folds[0], read=seal.read).encoder is not None:
         return _load_frozen(folds, seal, weights)
     with ThreadPoolExecutor(_FOLDS_AT_ONCE) as executor:
         networks = tuple(executor.map(lambda fold: _load_fold(fold, seal, weights), folds))
@@ -137,14 +137,14 @@ def _load_frozen(folds: Sequence[FoldFolder], seal: Seal, weights: Callable[[Pat
     loaded = [load_head(fold.fold_dir, read=seal.read, weights=weights) for fold in folds]
     for (_, card), fold in zip(loaded, folds, strict=True):
         _check_place(card, fold)
-    facts = loaded[0][1].settings["encoder"]
-    if any(card.settings["encoder"] != facts for _, card in loaded):
+    used = loaded[0][1].encoder
+    if used is None or any(card.encoder != used for _, card in loaded):
         raise RunError(
             f"The folds of {folds[0].model} were fitted with different encoders. Delete {folds[0].fold_dir.parent} and "
             "run `nephrograde fit` and `nephrograde evaluate`."
         )
-    file = find_by_digest(str(facts["sha256"]), str(facts["name"]), store_dir())
-    return FrozenEnsemble(load_encoder(file), View.of_dict(facts["view"]), tuple(head for head, _ in loaded))
+    file = find_by_digest(used.encoder.sha256, used.encoder.name, store_dir())
+    return FrozenEnsemble(load_encoder(file), used.view, tuple(head for head, _ in loaded))
 
 
 def _check_place(card: ModelCard, fold: FoldFolder) -> None:

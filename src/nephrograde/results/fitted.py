@@ -11,33 +11,38 @@ from nephrograde.model.card import read_card
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nephrograde.model.encoders.described import DescribedEncoder
+    from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
 class FittedFold:
-    """One fitted network: its learning curve and the contents of its card, empty if there is no card."""
+    """One fitted network: its learning curve and the contents of its card, empty if there is no card.
+
+    ``encoder`` is the frozen encoder whose features a regression learnt from; None for a trained network.
+    """
 
     model: str
     fold: int
     history: tuple[Epoch, ...]
     card: Mapping[str, Any]
+    encoder: DescribedEncoder | None = None
 
     @property
     def is_frozen(self) -> bool:
         """Whether this is a regression on the features of a frozen encoder, and not a trained network."""
-        return "encoder" in (self.card.get("settings") or {})
+        return self.encoder is not None
 
 
 def read_fits(folder: RunFolder) -> tuple[FittedFold, ...]:
     """Read the folds that have a learning curve, models by name."""
-    return tuple(
-        FittedFold(
-            fold.model,
-            fold.number,
-            read_history(fold.history_path),
-            asdict(read_card(fold.card_path)) if fold.card_path.exists() else {},
-        )
-        for fold in folder.folds()
-        if fold.history_path.exists()
-    )
+    return tuple(_read_fit(fold) for fold in folder.folds() if fold.history_path.exists())
+
+
+def _read_fit(fold: FoldFolder) -> FittedFold:
+    history = read_history(fold.history_path)
+    if not fold.card_path.exists():
+        return FittedFold(fold.model, fold.number, history, {})
+    card = read_card(fold.card_path)
+    return FittedFold(fold.model, fold.number, history, asdict(card), card.encoder)

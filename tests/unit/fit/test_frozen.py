@@ -47,10 +47,10 @@ def test_a_study_gives_scores_and_a_card_that_names_the_encoder(frozen_dir: Path
     assert next(model.name for model in results.models) == MODEL
     fold = results.folder.fold(MODEL, 0)
     fit = read_fold(fold.fold_dir)
-    facts = fit.card.settings["encoder"]
     [kept] = read_store(frozen_dir / "store").files
-    assert (facts["name"], facts["sha256"], facts["licence"]) == ("mine", kept.encoder.sha256, "MIT")
-    assert facts["view"]["spacing_mm"] == [140 / 32, 140 / 32]
+    assert fit.card.encoder is not None
+    assert fit.card.encoder.encoder == kept.encoder
+    assert fit.card.encoder.view.spacing_mm == (140 / 32, 140 / 32)
     assert fit.card.is_balanced is False
     assert fit.card.epochs_run == 0
     assert fit.history == ()

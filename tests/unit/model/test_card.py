@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nephrograde.errors import RunError
 from nephrograde.files import read_json, write_json
-from nephrograde.model.card import ModelCard, read_card, write_card
+from nephrograde.model.card import ModelCard, encoder_settings, read_card, write_card
+from nephrograde.model.encoders.view import View
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -65,6 +66,39 @@ def test_a_network_has_learnt_from_both_grades(tmp_path: Path, n_high: int) -> N
     write_card(replace(CARD, n_learn_high=n_high), tmp_path / "card.json")
     with pytest.raises(RunError, match="n_learn_high"):
         read_card(tmp_path / "card.json")
+
+
+ENCODER = {
+    "name": "mine",
+    "sha256": "1" * 64,
+    "architecture": "efficientnet-lite0",
+    "licence": "MIT",
+    "trained_on": ["ImageNet-1k"],
+    "public_sets": None,
+    "origin": "",
+    "view": {"spacing_mm": [1.0, 1.0], "window_hu": [-200.0, 300.0], "has_mask": False},
+}
+"""As written by versions whose cards had no typed encoder."""
+
+
+def test_a_card_gives_its_encoder_with_types(tmp_path: Path) -> None:
+    assert CARD.encoder is None
+    write_card(replace(CARD, settings={"encoder": ENCODER, "penalty_c": 0.1}), tmp_path / "card.json")
+    described = read_card(tmp_path / "card.json").encoder
+    assert described is not None
+    assert (described.encoder.trained_on, described.encoder.public_sets) == (("ImageNet-1k",), None)
+    assert described.view == View((1.0, 1.0), (-200.0, 300.0), has_mask=False)
+    assert encoder_settings(described) == {"encoder": ENCODER}
+
+
+@pytest.mark.parametrize(
+    "changed", [{"architecture": "unknown"}, {"trained_on": None}, {"view": {"spacing_mm": [1.0]}}, {"view": None}]
+)
+def test_a_damaged_encoder_is_damage_of_the_card(tmp_path: Path, changed: dict[str, Any]) -> None:
+    for content in (ENCODER | changed, "an encoder"):
+        write_card(replace(CARD, settings={"encoder": content}), tmp_path / "card.json")
+        with pytest.raises(RunError, match="settings cannot be used"):
+            read_card(tmp_path / "card.json")
 
 
 def test_the_prevalence_is_that_of_the_learning_patients() -> None:

@@ -93,8 +93,8 @@ def _with_version(entry: str, version: str) -> str:
 def _models(run: Results) -> set[str]:
     used = {"he2016", "loshchilov2019"} if any(not one.is_frozen for one in run.fits) else set()
     for one in run.fits:
-        if one.is_frozen:
-            used |= _ENCODERS.get(str(one.card["settings"]["encoder"]["sha256"]), set())
+        if one.encoder is not None:
+            used |= _ENCODERS.get(one.encoder.encoder.sha256, set())
     if any(one.card.get("pooling") == "attention" for one in run.fits):
         used.add("ilse2018")
     if any(row.prior_shift for row in run.scales):

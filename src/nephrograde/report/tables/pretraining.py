@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed
@@ -13,6 +13,7 @@ from nephrograde.report.text.numbers import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nephrograde.model.encoders.known import Encoder
     from nephrograde.results import Results
 
 
@@ -48,15 +49,15 @@ def pretraining_rows(run: Results) -> list[PretrainingRow]:
     Args:
         run: The run.
     """
-    found: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    found: dict[str, tuple[Encoder, list[str]]] = {}
     order = [arm.name for arm in run.study.arm] if run.study is not None else []
     for fit in sorted(run.fits, key=lambda one: order.index(one.card["arm"]) if one.card.get("arm") in order else 0):
-        facts = (fit.card.get("settings") or {}).get("encoder")
-        if facts:
-            arms = found.setdefault(facts["sha256"], (facts, []))[1]
+        if fit.encoder is not None:
+            encoder = fit.encoder.encoder
+            arms = found.setdefault(encoder.sha256, (encoder, []))[1]
             if fit.card["arm"] not in arms:
                 arms.append(fit.card["arm"])
-    return [_row(facts, arms, cohort_sets(run)) for facts, arms in found.values()]
+    return [_row(encoder, arms, cohort_sets(run)) for encoder, arms in found.values()]
 
 
 def cohort_sets(run: Results) -> tuple[str, ...]:
@@ -135,8 +136,8 @@ def is_same_source(a: str, b: str) -> bool:
     return bool(one and other) and (one in other or other in one)
 
 
-def _row(facts: dict[str, Any], arms: Iterable[str], sets: tuple[str, ...]) -> PretrainingRow:
-    known = facts.get("public_sets")
+def _row(encoder: Encoder, arms: Iterable[str], sets: tuple[str, ...]) -> PretrainingRow:
+    known = encoder.public_sets
     shared = tuple(one for one in sets if any(is_same_source(one, other) for other in known or ()))
     if not sets:
         overlap = Overlap.NOT_PUBLIC
@@ -145,12 +146,12 @@ def _row(facts: dict[str, Any], arms: Iterable[str], sets: tuple[str, ...]) -> P
     else:
         overlap = Overlap.UNKNOWN if known is None else Overlap.NONE
     return PretrainingRow(
-        encoder=str(facts["name"]),
+        encoder=encoder.name,
         arms=tuple(arms),
-        licence=str(facts["licence"]),
-        trained_on=tuple(facts["trained_on"]),
-        origin=str(facts["origin"]),
-        sha256=str(facts["sha256"]),
+        licence=encoder.licence,
+        trained_on=encoder.trained_on,
+        origin=encoder.origin,
+        sha256=encoder.sha256,
         overlap=overlap,
         shared=shared,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -31,9 +31,11 @@ def run(frozen_dir: Path) -> Results:
 def trained_on(run: Results, public_sets: list[str] | None, sets: tuple[str, ...] = ()) -> Results:
     """The run, with an encoder that was trained on these sets, and a cohort that comes from those."""
 
+    known = None if public_sets is None else tuple(public_sets)
+
     def changed(fit: FittedFold) -> FittedFold:
-        facts: dict[str, Any] = fit.card["settings"]["encoder"] | {"public_sets": public_sets}
-        return replace(fit, card={**fit.card, "settings": {**fit.card["settings"], "encoder": facts}})
+        assert fit.encoder is not None
+        return replace(fit, encoder=replace(fit.encoder, encoder=replace(fit.encoder.encoder, public_sets=known)))
 
     return replace(run, fits=tuple(map(changed, run.fits)), origin=Origin(sets))
 
@@ -75,7 +77,8 @@ def test_the_report_begins_with_the_warning_and_describes_the_encoder(
 
     copied = shutil.copytree(frozen_dir / "run", tmp_path / "run")
     page = write_report(copied, language).read_text(encoding="utf-8")
-    assert run.fits[0].card["settings"]["encoder"]["sha256"] in page
+    assert run.fits[0].encoder is not None
+    assert run.fits[0].encoder.encoder.sha256 in page
     assert '<p class="pretraining">' not in page
     with speaking(language):
         seen = trained_on(run, ["KiTS23"], ("KiTS23",))
