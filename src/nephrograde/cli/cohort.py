@@ -99,6 +99,18 @@ class ScanOptions:
     ] = False
 
 
+_OF_FOLDERS = ("corrections", "look", "organs", "workers", "keep_ids")
+"""The options of ``scan`` that read images or headers, which a table of series does not have."""
+
+
+def _refuse_options_of_folders(options: ScanOptions) -> None:
+    given = [name for name in _OF_FOLDERS if getattr(options, name) != getattr(ScanOptions(), name)]
+    if given:
+        what = "has no effect with --index"
+        remedy = "Leave it out, or scan the folder."
+        raise InputError([Problem(f"--{name.replace('_', '-')}", what, remedy) for name in given])
+
+
 @commands.command()
 @with_options(ScanOptions)
 def scan(
@@ -114,6 +126,8 @@ def scan(
 
     if (folder is None) == (options.index is None):
         raise InputError([Problem("scan", "needs either a folder or --index", "See nephrograde scan --help.")])
+    if options.index is not None:
+        _refuse_options_of_folders(options)
     headings = _headings_of("--table", options.table, options.columns, options.keep)
     if options.index is not None:
         result, page_path = scanning.plan_from_index(

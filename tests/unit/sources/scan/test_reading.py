@@ -35,6 +35,21 @@ def test_columns_and_encoding_are_named_on_the_command_line(tmp_path: Path, caps
     assert "numer as id, złośliwość as grade" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--corrections", "c.csv"], ["--keep-ids"], ["--organs", "masks"], ["--workers", "2"], ["--look", "all"]],
+    ids=lambda options: options[0],
+)
+def test_options_that_need_the_images_are_refused_with_an_index(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["scan", "--index", str(index_at(tmp_path)), "--out", str(tmp_path / "plan"), *options])
+    assert ended.value.code == 2
+    assert f"{options[0]}: has no effect with --index" in capsys.readouterr().err
+    assert not (tmp_path / "plan").exists()
+
+
 def main_ok(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
