@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +12,7 @@ import torch
 from nephrograde.cohort.split import check_disjoint
 from nephrograde.fit.encoded import read_features
 from nephrograde.fit.folder import FoldFit, Prediction
-from nephrograde.fit.job import check_grades
+from nephrograde.fit.job import check_grades, derive_seed, name_of_fit
 from nephrograde.model.card import ModelCard, encoder_settings
 from nephrograde.model.encoders.described import DescribedEncoder
 from nephrograde.model.encoders.head import fit_head
@@ -60,13 +59,7 @@ class FrozenJob:
     synthetic: bool
 
     def __str__(self) -> str:
-        return f"Model {self.model}, fold {self.fold}" + (f" of {self.repeat}" if self.repeat else "")
-
-    @property
-    def fold_seed(self) -> int:
-        """A seed for each model and fold."""
-        text = f"{self.seed}/{self.model}/{self.fold}/penalty"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        return name_of_fit(self.model, self.fold, self.repeat)
 
 
 def fit_frozen(job: FrozenJob) -> FoldFit:
@@ -87,7 +80,8 @@ def fit_frozen(job: FrozenJob) -> FoldFit:
     truths = _truths(job, job.learn)
     n_high = int(truths.sum())
     check_grades(str(job), truths.tolist(), fewest=FEWEST_WITH_ENCODER)
-    head, c = fit_head(read_features(job.encoding, job.learn), truths, seed=job.fold_seed)
+    seed = derive_seed(job.seed, job.model, job.fold, "penalty", n_bytes=4)  # scikit-learn takes 32 bits
+    head, c = fit_head(read_features(job.encoding, job.learn), truths, seed=seed)
     predictions = (*_predictions(job, head, "oof"), *_predictions(job, head, "test"))
     weights = {name: torch.from_numpy(array) for name, array in head.arrays().items()}
     return FoldFit(weights, _card(job, c, n_high=n_high, started=started), (), predictions)

@@ -58,7 +58,7 @@ class FitJob:
     phase_dropout: float = 0.0
 
     def __str__(self) -> str:
-        return f"Model {self.model}, fold {self.fold}" + (f" of {self.repeat}" if self.repeat else "")
+        return name_of_fit(self.model, self.fold, self.repeat)
 
     @property
     def channels(self) -> int:
@@ -76,8 +76,38 @@ class FitJob:
 
     def seed(self, purpose: str) -> int:
         """Derive a seed for each model, fold and purpose from the one in the study file."""
-        text = f"{self.fit.seed}/{self.model}/{self.fold}/{purpose}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+        return derive_seed(self.fit.seed, self.model, self.fold, purpose)
+
+
+def name_of_fit(model: str, fold: int, repeat: str) -> str:
+    """Name a fit in messages.
+
+    Args:
+        model: The model's id.
+        fold: Counted from 0.
+        repeat: The name of the repeat; empty for the study's results.
+
+    >>> name_of_fit("weak-1-cmp", 0, "seed-1")
+    'Model weak-1-cmp, fold 0 of seed-1'
+    """
+    return f"Model {model}, fold {fold}" + (f" of {repeat}" if repeat else "")
+
+
+def derive_seed(seed: int, model: str, fold: int, purpose: str, *, n_bytes: int = 7) -> int:
+    """Derive a seed for one model, fold and purpose.
+
+    Args:
+        seed: That of the study file.
+        model: The model's id.
+        fold: Counted from 0.
+        purpose: What it is for; another purpose has another seed.
+        n_bytes: The length of the seed, as some generators take 32 bits only.
+
+    >>> derive_seed(1, "weak-1-cmp", 0, "draws") == derive_seed(1, "weak-1-cmp", 1, "draws")
+    False
+    """
+    text = f"{seed}/{model}/{fold}/{purpose}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:n_bytes])
 
 
 def check_job(job: FitJob) -> None:

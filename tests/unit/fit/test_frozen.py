@@ -15,10 +15,11 @@ from nephrograde.errors import FitError, InputError, RunError, WeightsError
 from nephrograde.fit.encoded import Encoding, encode_regions, plan_encoding, read_features
 from nephrograde.fit.folder import read_fold
 from nephrograde.fit.frozen import FrozenJob, fit_frozen
+from nephrograde.fit.job import derive_seed
 from nephrograde.model.encoders.known import Encoder
 from nephrograde.model.encoders.store import read_store
 from nephrograde.model.encoders.view import View
-from nephrograde.pipeline import fit_study, load_inputs, run_study
+from nephrograde.pipeline import check_study, fit_study, load_inputs, prepare_study, run_study
 from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
@@ -111,9 +112,10 @@ def test_what_is_wrong_with_an_encoder_is_said_before_a_scan_is_read(
         put_encoder(tmp_path / "store", seed=3)
         [kept] = read_store(tmp_path / "store").files
         kept.paths[0].write_bytes(kept.paths[0].read_bytes()[:1000])
-    with pytest.raises(WeightsError, match="No encoder is called mine" if damage == "absent" else "is not whole"):
-        run_study(study, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    for run_it in (run_study, prepare_study, check_study):
+        with pytest.raises(WeightsError, match="No encoder is called mine" if damage == "absent" else "is not whole"):
+            run_it(study, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -194,6 +196,11 @@ def test_another_torch_gives_other_features(study: Study, tmp_path: Path, monkey
     after = planned()
     assert before.path("P1") != after.path("P1")
     assert before.inputs() != after.inputs()
+
+
+def test_a_fit_is_named_and_seeded_like_that_of_a_network(encoding: Encoding) -> None:
+    assert str(job(encoding, range(16), repeat="seed-1")) == "Model frozen-cmp, fold 0 of seed-1"
+    assert derive_seed(1, "frozen-cmp", 0, "penalty", n_bytes=4) == 2_428_957_258
 
 
 def test_few_patients_and_patients_in_two_sets_are_refused(encoding: Encoding) -> None:
