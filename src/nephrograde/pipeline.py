@@ -101,8 +101,10 @@ def run_study(
 
 def prepare_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> Prepared:
     """Only prepare the scans; arguments and errors are those of :func:`run_study`."""
+    from nephrograde.fit.encoded import require_encoders
     from nephrograde.sample.stage import prepare_scans
 
+    require_encoders(study)
     with _opened(study, run, command) as (folder, cohort, _):
         return prepare_scans(study, cohort, folder, progress=progress)
 
