@@ -79,16 +79,26 @@ def add(
     origin: Annotated[
         str, typer.Option("--origin", help="Where the file comes from, and what to cite.", show_default=False)
     ] = "",
+    network: Annotated[
+        str,
+        typer.Option(
+            "--network",
+            help="Its network, where its names and shapes fit several, such as renalclip [default: the most probable].",
+            show_default=False,
+        ),
+    ] = "",
     store: StoreDir = None,
     lang: Lang = "en",
 ) -> None:
     """Add a file of weights to the store; a file that is known by its SHA-256 needs no options."""
     from nephrograde.model.encoders.adding import Facts, add_file
+    from nephrograde.model.encoders.catalogue import ENCODERS
+    from nephrograde.model.encoders.known import ALIKE
     from nephrograde.model.encoders.store import store_dir
 
     del lang
     known_sets = None if not public_sets else tuple(one for one in public_sets if one.lower() != "none")
-    facts = Facts(name, licence, tuple(trained_on or ()), known_sets, origin)
+    facts = Facts(name, licence, tuple(trained_on or ()), known_sets, origin, network)
     added = add_file(file, store_dir(store), facts)
     say(
         t(
@@ -98,6 +108,10 @@ def add(
         )
     )
     say(str(added.paths[0]))
+    found = added.encoder.architecture
+    if found in ALIKE and not network and added.encoder.name not in ENCODERS:
+        others = ", ".join(one for one in ALIKE if one != found)
+        say(t("Its names and shapes also fit {others}. If it is one of them, name it with --network.", others=others))
 
 
 @commands.command()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 """Increase whenever the same region and file would give other features."""
+_FIRST = {"efficientnet-lite0", "inflated-resnet", "resnet18", "resnet18-3d"}
+"""Architectures whose features are kept under names without the architecture, as those of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Encoding:
 
     def inputs(self) -> list[object]:
         """What the features depend on, besides the regions."""
-        return [LAYOUT, self.encoder.sha256, self.view.as_dict(), self.torch_version]
+        network = [] if self.encoder.architecture in _FIRST else [self.encoder.architecture]
+        return [LAYOUT, self.encoder.sha256, self.view.as_dict(), self.torch_version, *network]
 
 
 def encoder_of(arm: Arm, phases: Iterable[str], study: Study) -> EncoderFile | None:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 HEADS = ("fc.", "conv_seg.")
 """Classification (torchvision) and segmentation (MedicalNet) heads: never loaded."""
+_CHECKPOINT = ("state_dict", "model")
+"""Where a checkpoint of training keeps the weights."""
 _LENGTH_BYTES = 8
 """A safetensors file begins with the length of its header, which is JSON."""
 
 
 def parse_tensors(raw: bytes, source: str) -> dict[str, torch.Tensor]:
     """Read the tensors in a file of weights, without the ``module.`` that parallel training puts before their names.
+
+    Of a checkpoint of training, the weights of the model are read.
 
     Args:
         raw: The bytes of the file.
@@ -32,10 +36,14 @@ def parse_tensors(raw: bytes, source: str) -> dict[str, torch.Tensor]:
         WeightsError: The file cannot be read, or holds anything else.
     """
     content = _parse(raw, source)
-    inner = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(inner, dict) or not inner or not all(isinstance(t, torch.Tensor) for t in inner.values()):
+    inner = next((content[key] for key in _CHECKPOINT if key in content), content) if isinstance(content, dict) else ()
+    if not isinstance(inner, dict) or not inner or not all(map(_is_named_tensor, inner.items())):
         raise WeightsError(f"{source} does not hold named weights. Save the network's state_dict() alone.")
     return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
+
+
+def _is_named_tensor(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], torch.Tensor)
 
 
 def mismatches(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +202,14 @@ def test_another_torch_gives_other_features(study: Study, tmp_path: Path, monkey
 def test_a_fit_is_named_and_seeded_like_that_of_a_network(encoding: Encoding) -> None:
     assert str(job(encoding, range(16), repeat="seed-1")) == "Model frozen-cmp, fold 0 of seed-1"
     assert derive_seed(1, "frozen-cmp", 0, "penalty", n_bytes=4) == 2_428_957_258
+
+
+def test_one_file_read_as_another_network_has_other_features(encoding: Encoding) -> None:
+    names = {
+        replace(encoding, encoder=replace(encoding.encoder, architecture=one)).path("P1").name
+        for one in ("resnet18-3d", "medicalnet-18", "renalclip")
+    }
+    assert len(names) == 3
 
 
 def test_few_patients_and_patients_in_two_sets_are_refused(encoding: Encoding) -> None:

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import InputError, Problem, WeightsError
-from nephrograde.model.encoders.known import ENCODERS, Encoder
+from nephrograde.model.encoders.catalogue import ENCODERS
+from nephrograde.model.encoders.known import Encoder
 from nephrograde.model.encoders.layout import build_encoder, recognise
 from nephrograde.model.encoders.store import keep_file
 from nephrograde.model.tensors import parse_tensors
@@ -16,6 +17,7 @@ from nephrograde.vocabulary import ENCODER_NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nephrograde.model.encoders.known import Architecture
     from nephrograde.model.encoders.store import EncoderFile
 
 
@@ -28,6 +30,7 @@ class Facts(NamedTuple):
         trained_on: The data sets that it learnt from.
         public_sets: The public cohorts of kidney tumours among them; None if that is not known.
         origin: Where the file comes from, and what to cite.
+        architecture: Its network, where its names and shapes fit several; empty for the most probable.
     """
 
     name: str = ""
@@ -35,6 +38,7 @@ class Facts(NamedTuple):
     trained_on: tuple[str, ...] = ()
     public_sets: tuple[str, ...] | None = None
     origin: str = ""
+    architecture: str = ""
 
 
 NO_FACTS = Facts()
@@ -59,9 +63,10 @@ def add_file(file_path: Path, folder: Path, facts: Facts = NO_FACTS) -> EncoderF
         raise WeightsError(f"{file_path} cannot be read ({error.strerror}). Check the path.") from None
     digest = hashlib.sha256(raw).hexdigest()
     weights = parse_tensors(raw, str(file_path))
-    architecture = recognise(weights, str(file_path))
-    build_encoder(weights, architecture, str(file_path))  # only to see that it fits
+    fitting = recognise(weights, str(file_path))
     known = next((one for one in ENCODERS.values() if one.sha256 == digest), None)
+    architecture = known.architecture if known is not None else _chosen(facts.architecture, fitting, file_path)
+    build_encoder(weights, architecture, str(file_path))  # only to see that it fits
     if known is not None:
         return keep_file(raw, known, folder)
     _require(facts)
@@ -69,6 +74,13 @@ def add_file(file_path: Path, folder: Path, facts: Facts = NO_FACTS) -> EncoderF
         facts.name, architecture, digest, facts.licence, facts.trained_on, facts.public_sets, facts.origin
     )
     return keep_file(raw, encoder, folder)
+
+
+def _chosen(named: str, fitting: tuple[Architecture, ...], file_path: Path) -> Architecture:
+    for one in fitting:
+        if named in {"", one}:
+            return one
+    raise WeightsError(f"{file_path} does not hold the weights of {named}. By names and shapes: {', '.join(fitting)}.")
 
 
 def _require(facts: Facts) -> None:

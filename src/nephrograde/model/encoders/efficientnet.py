@@ -79,8 +79,8 @@ class EfficientNetLite0(nn.Module):
     """EfficientNet-Lite0 without its last layer: ``(n, 3, y, x)`` to ``(n, 1280)``.
 
     Source:
-        Tan & Le 2019, arXiv:1905.11946, table 1; the Lite variants have no squeeze-and-excitation, and ReLU6 in place
-        of swish.
+        Tan & Le 2019, arXiv:1905.11946, table 1, and tensorflow/tpu, ``models/official/efficientnet/lite/
+        efficientnet_lite_builder.py``: no squeeze-and-excitation, ReLU6 in place of swish, an epsilon of 0.001.
 
     >>> EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 64)).shape
     torch.Size([1, 1280])
@@ -98,9 +98,13 @@ class EfficientNetLite0(nn.Module):
         self._conv_head = nn.Conv2d(320, 1280, kernel_size=1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=_EPSILON)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def features(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features of each image, averaged over its positions."""
         maps = nn.functional.relu6(self._bn0(self._conv_stem(images)))
         for block in self._blocks:
             maps = block(maps)
         return nn.functional.relu6(self._bn1(self._conv_head(maps))).mean((2, 3))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return :meth:`features`."""
+        return self.features(images)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nephrograde.model.encoders.store import EncoderFile
     from nephrograde.model.encoders.view import View
 
+_FLAT = 1e-6
+"""A box has no contrast if the standard deviation of its grey values is below this."""
 Features: TypeAlias = Annotated[npt.NDArray[np.float32], "feature"]
 
 
@@ -83,6 +85,9 @@ def _fitted(images: torch.Tensor, given: Input, view: View) -> torch.Tensor:
         images = images.permute(0, 4, 1, 3, 2).reshape(-1, 1, images.shape[3], images.shape[2])
     if given.size_px is not None:
         images = nn.functional.interpolate(images, [given.size_px] * 2, mode="bilinear", antialias=True)
+    if given.colours is not None:
+        centre, spread = (torch.tensor(one).reshape(3, 1, 1) for one in given.colours)
+        images = (images - centre) / spread
     return images.expand(-1, 3, -1, -1)
 
 
@@ -90,7 +95,22 @@ def _scaled(images: torch.Tensor, given: Input, view: View) -> torch.Tensor:
     if given.range_hu is not None and view.window_hu is not None:
         (low, high), (first, last) = view.window_hu, given.range_hu
         images = ((low + images * (high - low) - first) / (last - first)).clamp(0.0, 1.0)
-    return (images - given.centre) / given.spread
+    if given.is_standardised:
+        return torch.stack([_standardised(image) for image in images])
+    return images if given.colours is not None else (images - given.centre) / given.spread
+
+
+def _standardised(image: torch.Tensor) -> torch.Tensor:
+    """A box whose voxels above 0 have a mean of 0 and a variance of 1; the others are 0.
+
+    A box without contrast is 0 everywhere.
+    """
+    is_foreground = image > 0
+    found = image[is_foreground].double()
+    spread = float(found.std(correction=0)) if len(found) else 0.0
+    if spread < _FLAT:
+        return torch.zeros_like(image)
+    return torch.where(is_foreground, (image - float(found.mean())) / spread, 0.0)
 
 
 def _as_box(images: torch.Tensor, given: Input, view: View) -> torch.Tensor:

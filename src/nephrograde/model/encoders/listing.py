@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nephrograde.errors import WeightsError
-from nephrograde.model.encoders.known import ENCODERS
+from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.model.encoders.store import find_encoder, read_store
 
 if TYPE_CHECKING:

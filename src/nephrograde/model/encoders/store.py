@@ -18,7 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from nephrograde.errors import WeightsError
 from nephrograde.files import sha256_of_parts, write_json
-from nephrograde.model.encoders.known import ENCODERS, Encoder
+from nephrograde.model.encoders.catalogue import ENCODERS
+from nephrograde.model.encoders.known import Encoder
 from nephrograde.replacement import make_folder, replaced
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.evaluation.recalibration import Way
-from nephrograde.model.encoders.known import ENCODERS
+from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
@@ -43,11 +43,11 @@ def known_entries() -> Mapping[str, str]:
     return {entry[entry.index("{") + 1 : entry.index(",")]: entry.strip() for entry in entries}
 
 
+_FAMILIES = {"resnet": {"he2016"}, "medicalnet": {"chen2019"}, "dinov2": {"oquab2024"}}
 _ENCODERS = {
     ENCODERS["efficientnet-lite0"].sha256: {"tan2019"},
     ENCODERS["astra"].sha256: {"wang2026", "blankemeier2024"},
-    ENCODERS["resnet18-imagenet"].sha256: {"he2016"},
-    ENCODERS["resnet18-imagenet-2016"].sha256: {"he2016"},
+    **{one.sha256: keys for one in ENCODERS.values() for name, keys in _FAMILIES.items() if one.name.startswith(name)},
 }
 """What to cite of the encoders that are known by the SHA-256 of their files."""
 

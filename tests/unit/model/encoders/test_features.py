@@ -82,6 +82,42 @@ def test_a_box_is_resampled_scaled_to_hu_and_turned() -> None:
     assert shown[0, 0, 0, -1, 0] > shown[0, 0, 0, 0, 0]  # x now increases to the right
 
 
+def test_a_grey_slice_has_the_scale_of_each_colour() -> None:
+    loaded, spy = spied("resnet50")
+    loaded.features(np.full((1, 1, 32, 32), 0.5, np.float16), View((1.0, 1.0), None, has_mask=False))
+    assert spy.shown[0].shape == (1, 3, 224, 224)
+    expected = [(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225]
+    assert spy.shown[0][0, :, 100, 100].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_is_above_the_window_s_lower_end_is_standardised_for_medicalnet() -> None:
+    loaded, spy = spied("medicalnet-10")
+    box = np.zeros((1, 2, 8, 6, 4), np.float16)
+    box[0, 0, 2:6] = 0.25
+    box[0, 0, 4:6] = 0.75
+    loaded.features(box, View((1.0, 1.0, 2.0), (-200.0, 300.0), has_mask=True))
+    shown = spy.shown[0][0, 0]
+    assert shown.shape == (8, 6, 4)
+    assert shown[2:4].unique().tolist() == pytest.approx([-1.0])
+    assert shown[4:6].unique().tolist() == pytest.approx([1.0])
+    assert shown[[0, 1, 6, 7]].unique().tolist() == [0.0]
+
+
+@pytest.mark.parametrize("grey", [0.0, 0.5])
+def test_a_box_without_contrast_is_zero_for_medicalnet(grey: float) -> None:
+    loaded, spy = spied("medicalnet-10")
+    loaded.features(np.full((1, 1, 8, 8, 8), grey, np.float16), View((1.0,) * 3, None, has_mask=False))
+    assert not spy.shown[0].any()
+
+
+def test_renalclip_is_shown_its_window_and_voxels() -> None:
+    loaded, spy = spied("renalclip")
+    box = np.ones((1, 1, 20, 30, 10), np.float16)
+    loaded.features(box, View((2.0, 1.0, 2.5), (-100.0, 50.0), has_mask=False))
+    assert spy.shown[0].shape == (1, 1, 40, 30, 5)
+    assert spy.shown[0].unique().tolist() == pytest.approx([(50 + 200) / 500])
+
+
 def test_features_that_are_not_finite_are_refused() -> None:
     loaded, _ = spied("efficientnet-lite0")
     pictures = np.full((1, 1, 8, 8), np.nan, np.float16)

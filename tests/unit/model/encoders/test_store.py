@@ -13,10 +13,11 @@ from nephrograde.errors import InputError, WeightsError
 from nephrograde.files import sha256_of
 from nephrograde.model.encoders import store
 from nephrograde.model.encoders.adding import Facts, add_file
+from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.model.encoders.efficientnet import EfficientNetLite0
-from nephrograde.model.encoders.known import ENCODERS
 from nephrograde.model.encoders.listing import list_all
 from nephrograde.model.encoders.store import find_by_digest, find_encoder, installed_paths, read_store, store_dir
+from nephrograde.model.resnet import ResNet18
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +104,51 @@ def test_a_file_that_is_none_is_refused(content: bytes, tmp_path: Path) -> None:
         add_file(file_path, tmp_path / "store", FACTS)
     with pytest.raises(WeightsError, match="cannot be read"):
         add_file(tmp_path / "nowhere.pth", tmp_path / "store", FACTS)
+
+
+@pytest.fixture(scope="module")
+def resnet_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ResNet-18 in 3D, whose names and shapes fit three architectures."""
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    save_file(ResNet18(3, channels=1, shortcut="A").state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"), [("", "resnet18-3d"), ("medicalnet-18", "medicalnet-18"), ("renalclip", "renalclip")]
+)
+def test_the_network_can_be_named_where_several_fit(
+    resnet_path: Path, tmp_path: Path, named: str, kept: str, nephrograde: Any
+) -> None:
+    given = ("--name", "mine", "--licence", "MIT", "--trained-on", "A", "--network", named)
+    code, said, _ = nephrograde("weights", "add", resnet_path, *given, "--store", tmp_path)
+    assert code == 0
+    assert read_store(tmp_path).files[0].encoder.architecture == kept
+    assert ("--network" in said) == (not named)
+
+
+def test_the_weights_in_a_checkpoint_of_training_are_read(tmp_path: Path) -> None:
+    weights = {f"module.{name}": tensor for name, tensor in ResNet18(2, channels=3, shortcut="B").state_dict().items()}
+    for key in ("state_dict", "model"):
+        file_path = tmp_path / f"{key}.pth"
+        torch.save({key: weights, "epoch": 3, "optimizer": {"lr": 0.1}}, file_path)
+        added = add_file(file_path, tmp_path / "store", FACTS._replace(name=key.replace("_", "-")))
+        assert added.encoder.architecture == "resnet18"
+
+
+def test_a_network_that_does_not_fit_is_refused(resnet_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"medicalnet-50.*resnet18-3d, medicalnet-18, renalclip"):
+        add_file(resnet_path, tmp_path / "store", FACTS._replace(architecture="medicalnet-50"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_every_known_encoder_has_a_file_of_its_own() -> None:
+    assert len({one.sha256 for one in ENCODERS.values()}) == len(ENCODERS)
+    for one in ENCODERS.values():
+        assert len(one.sha256) == 64
+        assert one.licence
+        assert one.trained_on
+        assert one.origin
 
 
 @pytest.mark.usefixtures("nothing_installed")

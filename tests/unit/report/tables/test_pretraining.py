@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nephrograde.cohort.origin import Origin
+from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.paragraph import methods_paragraph
 from nephrograde.report.pages.study_page import write_report
@@ -20,6 +21,7 @@ from nephrograde.results import FittedFold, Results
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nephrograde.model.encoders.known import Encoder
     from nephrograde.report.text.language import Language
 
 
@@ -88,3 +90,13 @@ def test_the_report_begins_with_the_warning_and_describes_the_encoder(
         assert "AdamW" not in text
         assert "mine" in dict(what_was_run(run))["Arm frozen-1" if language == "en" else "监督组frozen-1"]
     assert "loshchilov2019" not in cited_keys(run)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=list(ENCODERS))
+def test_every_known_encoder_is_cited(run: Results, encoder: Encoder) -> None:
+    def changed(fit: FittedFold) -> FittedFold:
+        assert fit.encoder is not None
+        return replace(fit, encoder=replace(fit.encoder, encoder=encoder))
+
+    used = replace(run, fits=tuple(map(changed, run.fits)))
+    assert set(cited_keys(used)) - set(cited_keys(run))
