@@ -144,7 +144,7 @@ class VisionTransformer(nn.Module):
         self.pos_embed: nn.Parameter | None = None
         if plan.is_rotary:
             quarter = plan.width // plan.heads // 4
-            self.register_buffer("periods", ROTARY_BASE ** (torch.arange(quarter) / quarter))
+            self.register_buffer("periods", ROTARY_BASE ** (torch.arange(quarter, device="cpu") / quarter))
         else:
             self.pos_embed = nn.Parameter(torch.zeros(1, 1 + plan.grid**2, plan.width))
         self.blocks = nn.ModuleList(_Block(plan, epsilon) for _ in range(plan.depth))
