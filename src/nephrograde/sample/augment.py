@@ -6,12 +6,14 @@ device; applying them is plain arithmetic on whole batches. What the study switc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nephrograde.study import AugmentSettings
 
 
@@ -62,6 +64,24 @@ class AugmentParameters:
             noise=part(self.noise),
             noise_seed=self.noise_seed + rank,
         )
+
+
+class AugmentTables(NamedTuple):
+    """What :func:`transform` reads: numbers of each picture, float32; None if the study switches it off.
+
+    Attributes:
+        affine: ``(n, axis, axis + 1)``, which place of the picture is seen at each place, as ``affine_grid`` takes it.
+        flips: ``(n, axis)``, 1 where the picture is mirrored along the axis, else 0.
+        contrast: ``(n,)``.
+        brightness: ``(n,)``.
+        noise: ``(n,)``.
+    """
+
+    affine: torch.Tensor | None
+    flips: torch.Tensor | None
+    contrast: torch.Tensor | None
+    brightness: torch.Tensor | None
+    noise: torch.Tensor | None
 
 
 def draw(
@@ -122,61 +142,101 @@ def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool
     >>> drawn.flips.tolist(), apply(torch.tensor([[[[0.0, 1.0]]]]), drawn, has_mask=False).tolist()
     ([[True, False]], [[[[0.0, 1.0]]]])
     """
+    tables = tabulate(parameters, images.shape)
+    moved = AugmentTables(*(None if table is None else table.to(images.device) for table in tables))
+    white = None
+    if tables.noise is not None:
+        white = fill_noise(noise_for(images.shape, has_mask=has_mask, device=images.device), parameters.noise_seed)
+    return transform(images, moved, white, has_mask=has_mask)
+
+
+def tabulate(parameters: AugmentParameters, shape: Sequence[int]) -> AugmentTables:
+    """Turn drawn parameters into what is computed with, on the CPU.
+
+    Args:
+        parameters: Of each picture.
+        shape: Of the batch: pictures, channels, and pixels or voxels along each axis.
+
+    >>> from nephrograde.study import AugmentSettings
+    >>> drawn = draw(AugmentSettings(noise=0), 4, dimensions=2, generator=torch.Generator().manual_seed(1))
+    >>> tables = tabulate(drawn, (4, 1, 32, 32))
+    >>> tables.affine.shape, tables.noise is None
+    (torch.Size([4, 2, 3]), True)
+    """
+    return AugmentTables(
+        affine=_affine(shape, parameters),
+        flips=None if parameters.flips is None else parameters.flips.float(),
+        contrast=parameters.contrast,
+        brightness=parameters.brightness,
+        noise=parameters.noise,
+    )
+
+
+def noise_for(shape: Sequence[int], *, has_mask: bool, device: torch.device) -> torch.Tensor:
+    """Return an empty tensor for the noise of a batch.
+
+    Args:
+        shape: Of the batch, with channels.
+        has_mask: Whether the last channel is a mask, which gets no noise.
+        device: Of the batch.
+    """
+    n, channels, *size = shape
+    return torch.empty((n, channels - has_mask, *size), device=device)
+
+
+def fill_noise(white: torch.Tensor, seed: int) -> torch.Tensor:
+    """Fill a tensor with white noise of standard deviation 1, generated on its device, and return it.
+
+    Args:
+        white: From :func:`noise_for`; written over.
+        seed: The same seed gives the same noise on the same kind of device.
+
+    >>> bool((fill_noise(torch.empty(3), 5) == fill_noise(torch.empty(3), 5)).all())
+    True
+    """
+    return white.normal_(generator=torch.Generator(white.device).manual_seed(seed))
+
+
+def transform(
+    images: torch.Tensor, tables: AugmentTables, white: torch.Tensor | None, *, has_mask: bool
+) -> torch.Tensor:
+    """Augment a batch: the arithmetic of :func:`apply`, without transfers and random numbers.
+
+    Args:
+        images: As for :func:`apply`.
+        tables: On the device of the pictures.
+        white: From :func:`fill_noise`; None without noise.
+        has_mask: Whether the last channel is a mask.
+    """
     n_image = images.shape[1] - has_mask
-    parameters, affine = _moved(parameters, images)
-    images = _flipped(images, parameters)
-    if affine is not None:
-        grid = torch.nn.functional.affine_grid(affine, list(images.shape), align_corners=False)
+    images = _flipped(images, tables)
+    if tables.affine is not None:
+        grid = torch.nn.functional.affine_grid(tables.affine, list(images.shape), align_corners=False)
         moved = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
         images = torch.cat([moved[:, :n_image], (moved[:, n_image:] >= 0.5).float()], dim=1) if has_mask else moved
-    if parameters.contrast is not None or parameters.brightness is not None or parameters.noise is not None:
-        image = _regrey(images[:, :n_image], parameters).clamp_(0, 1)
+    if tables.contrast is not None or tables.brightness is not None or tables.noise is not None:
+        image = _regrey(images[:, :n_image], tables, white).clamp_(0, 1)
         images = torch.cat([image, images[:, n_image:]], dim=1) if has_mask else image
     return images
-
-
-def _moved(parameters: AugmentParameters, images: torch.Tensor) -> tuple[AugmentParameters, torch.Tensor | None]:
-    """Bring what is done to each picture, and the map of its positions, to the pictures' device in one transfer."""
-    given = {
-        "affine": _affine(images, parameters),
-        "flips": None if parameters.flips is None else parameters.flips.float(),
-        "contrast": parameters.contrast,
-        "brightness": parameters.brightness,
-        "noise": parameters.noise,
-    }
-    tables = {name: values for name, values in given.items() if values is not None}
-    if images.device.type != "cpu" and tables:
-        flat = torch.cat([values.flatten() for values in tables.values()])
-        flat = (flat.pin_memory() if images.device.type == "cuda" else flat).to(images.device, non_blocking=True)
-        parts = torch.split(flat, [values.numel() for values in tables.values()])
-        tables = {name: part.view(tables[name].shape) for name, part in zip(tables, parts, strict=True)}
-    flips = tables.get("flips")
-    moved = replace(
-        parameters,
-        flips=None if flips is None else flips > 0,
-        contrast=tables.get("contrast"),
-        brightness=tables.get("brightness"),
-        noise=tables.get("noise"),
-    )
-    return moved, tables.get("affine")
 
 
 def _per_picture(values: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return values.reshape(-1, *(1 for _ in images.shape[1:]))
 
 
-def _flipped(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
-    if parameters.flips is not None:
-        for axis in range(parameters.flips.shape[1]):
-            images = torch.where(_per_picture(parameters.flips[:, axis], images), images.flip(axis + 2), images)
+def _flipped(images: torch.Tensor, tables: AugmentTables) -> torch.Tensor:
+    if tables.flips is not None:
+        flips = tables.flips > 0
+        for axis in range(flips.shape[1]):
+            images = torch.where(_per_picture(flips[:, axis], images), images.flip(axis + 2), images)
     return images
 
 
-def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor | None:
+def _affine(shape: Sequence[int], parameters: AugmentParameters) -> torch.Tensor | None:
     """Map positions in the result to positions in the source, in ``affine_grid`` units: −1 to 1, last axis first."""
     if parameters.angle_rad is None and parameters.shift is None and parameters.scale is None:
         return None
-    n, dimensions = len(images), images.ndim - 2
+    n, dimensions = shape[0], len(shape) - 2
     nothing = torch.zeros(n)
     angle_rad = nothing if parameters.angle_rad is None else parameters.angle_rad
     shrink = torch.ones(n) if parameters.scale is None else 1 / parameters.scale
@@ -184,7 +244,7 @@ def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor
     # The plane of the slice is spanned by the first two axes of the array (y x of a slice, x y of a box), which are
     # the last ones in affine_grid. Their lengths may differ, and a rotation must not shear.
     first, second = dimensions - 1, dimensions - 2
-    aspect = images.shape[3] / images.shape[2]
+    aspect = shape[3] / shape[2]
     matrix[:, first, first] = matrix[:, second, second] = torch.cos(angle_rad) * shrink
     matrix[:, first, second] = -torch.sin(angle_rad) * shrink * aspect
     matrix[:, second, first] = torch.sin(angle_rad) * shrink / aspect
@@ -195,13 +255,11 @@ def _affine(images: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor
     return matrix
 
 
-def _regrey(image: torch.Tensor, parameters: AugmentParameters) -> torch.Tensor:
-    if parameters.contrast is not None:
-        image = (image - 0.5) * _per_picture(parameters.contrast, image) + 0.5
-    if parameters.brightness is not None:
-        image = image + _per_picture(parameters.brightness, image)
-    if parameters.noise is not None:
-        generator = torch.Generator(image.device).manual_seed(parameters.noise_seed)
-        white = torch.randn(image.shape, generator=generator, device=image.device)
-        image = image + white * _per_picture(parameters.noise, image)
+def _regrey(image: torch.Tensor, tables: AugmentTables, white: torch.Tensor | None) -> torch.Tensor:
+    if tables.contrast is not None:
+        image = (image - 0.5) * _per_picture(tables.contrast, image) + 0.5
+    if tables.brightness is not None:
+        image = image + _per_picture(tables.brightness, image)
+    if tables.noise is not None and white is not None:
+        image = image + white * _per_picture(tables.noise, image)
     return image
