@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from nephrograde.fit.parcel import move_together
 from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, steps_per_epoch
 from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import even_bias
@@ -43,10 +44,11 @@ class Learner(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Patients on the device of the fit.
+    """Patients of a step.
 
     Attributes:
-        images: ``(row, channel, …)``, float32, all pictures of all patients.
+        images: ``(row, channel, …)``, float32, all pictures of all patients. On the way to the device they are float16,
+            or ``(row,)``, their numbers among the pictures that lie there.
         places: ``(patient, place)``, the rows of each patient, −1 where one has fewer than others; ``(patient, phase,
             place)`` where the network joins phases.
         is_high: ``(patient,)``, 1 or 0.
@@ -104,16 +106,51 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
 def hold_pictures(job: FitJob, device: torch.device) -> torch.Tensor | None:
     """Move the pictures of all learning patients to a GPU where they take little of its free memory, otherwise None.
 
-    Batches are then collected there by index. On a CPU the pictures are in its memory already.
+    Batches are then collected there by index. On a CPU the pictures are in its memory already. A process that shares
+    the GPU with others counts its part of the memory only.
 
     Args:
         job: The samples.
         device: Of the fit.
     """
     images = job.bags(job.learn).images
-    if device.type != "cuda" or images.nbytes > SHARE_HELD * torch.cuda.mem_get_info(device)[0]:
+    if device.type != "cuda":
+        return None
+    torch.cuda.empty_cache()  # what fits before this one have left
+    free, total = torch.cuda.mem_get_info(device)
+    if images.nbytes > SHARE_HELD * min(free, total * torch.cuda.get_per_process_memory_fraction(device)):
         return None
     return torch.from_numpy(np.require(images, requirements="W")).to(device)
+
+
+def collect_batch(job: FitJob, patients: npt.NDArray[np.intp], *, held: bool) -> Batch:
+    """Collect some learning patients, on the CPU.
+
+    Args:
+        job: The samples.
+        patients: Their positions among the learning patients.
+        held: Whether the pictures lie on the device. The place of the images is then taken by the numbers of their rows
+            there; otherwise they are float16, which halves the bytes to transfer.
+    """
+    bags = job.bags(job.learn)
+    rows = bags.rows_of(patients)
+    counts, parts = bags.counts[patients], None if bags.parts is None else bags.parts[patients]
+    return Batch(
+        torch.from_numpy(rows if held else np.asarray(bags.images[rows])),
+        torch.from_numpy(places_of(counts) if parts is None else places_of_phases(parts)),
+        torch.from_numpy(job.learn.is_high[patients].astype(np.float32)),
+        None if bags.values is None else torch.from_numpy(bags.values[patients]),
+    )
+
+
+def images_of(batch: Batch, *, held: torch.Tensor | None) -> torch.Tensor:
+    """Return the pictures of a batch on the device, float32.
+
+    Args:
+        batch: From :func:`collect_batch`, on the device.
+        held: The pictures of all learning patients there, from :func:`hold_pictures`.
+    """
+    return (batch.images if held is None else held.index_select(0, batch.images)).float()
 
 
 def load_batch(
@@ -121,8 +158,8 @@ def load_batch(
 ) -> Batch:
     """Collect all pictures of some learning patients, and move them to the device if they are not there.
 
-    They are transferred as float16, which halves the bytes. On CUDA the call returns before the transfer is complete,
-    so that the next batch is read while the device still works on the last one.
+    On CUDA the call returns before the transfer is complete, so that the next batch is read while the device still
+    works on the last one.
 
     Args:
         job: The samples.
@@ -130,22 +167,9 @@ def load_batch(
         device: Where to.
         held: The pictures of all learning patients on the device, from :func:`hold_pictures`.
     """
-    bags = job.bags(job.learn)
-    rows = bags.rows_of(patients)
-    # What is transferred: the pictures themselves, or the numbers of their rows on the device.
-    images = torch.from_numpy(np.asarray(bags.images[rows] if held is None else rows))
-    counts, parts = bags.counts[patients], None if bags.parts is None else bags.parts[patients]
-    places = torch.from_numpy(places_of(counts) if parts is None else places_of_phases(parts))
-    is_high = torch.from_numpy(job.learn.is_high[patients].astype(np.float32))
-    if device.type == "cuda":
-        images, places, is_high = images.pin_memory(), places.pin_memory(), is_high.pin_memory()
-    images = images.to(device, non_blocking=True)
-    return Batch(
-        (images if held is None else held.index_select(0, images)).float(),
-        places.to(device, non_blocking=True),
-        is_high.to(device, non_blocking=True),
-        None if bags.values is None else torch.from_numpy(bags.values[patients]).to(device),
-    )
+    batch = collect_batch(job, patients, held=held is not None)
+    moved = Batch(*move_together(batch, device))
+    return moved._replace(images=images_of(moved, held=held))
 
 
 def without_phases(

@@ -24,23 +24,20 @@ from nephrograde.fit.history import Epoch
 from nephrograde.fit.job import FitJob, check_job, n_high_of
 from nephrograde.fit.learner import (
     is_finite,
-    learn,
-    load_batch,
     score_patients,
     settle,
     start,
     summed,
     weights_of,
-    without_phases,
 )
 from nephrograde.fit.machine import find_machine, find_precision, make_fabric, reproducible
-from nephrograde.fit.sampling import batch_size_of, batches, share_of, steps_per_epoch
+from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
+from nephrograde.fit.step import Chance, TrainingStep, capturing_stream, draw_step, find_capture
 from nephrograde.fit.work import passes_of_job, passes_of_step
 from nephrograde.model.card import ModelCard
 from nephrograde.model.weights import shortcut_of
 from nephrograde.run.progress import unwatched
-from nephrograde.sample.augment import apply, draw
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -158,22 +155,23 @@ def _divided(weights: list[float], counts: list[int]) -> list[tuple[float, ...]]
 
 
 def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
-    rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
     n_batch = batch_size_of(job.fit.batch_size, len(job.learn.patient_ids))
     steps = steps_per_epoch(n_batch, len(job.learn.patient_ids))
     warmup_steps = steps * warmup_epochs_of(job.fit.warmup_epochs, job.fit.epochs)
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=job.seed("batches"))
     counts = job.bags(job.learn).counts
-    chance = torch.Generator().manual_seed(job.seed("augment"))
-    dropped = np.random.default_rng(job.seed("phases"))
+    chance = Chance(
+        augment=torch.Generator().manual_seed(job.seed("augment")), phases=np.random.default_rng(job.seed("phases"))
+    )
     history: list[tuple[int, float, float, float | None]] = []
     best_loss, best_epoch, weights = math.inf, 0, None
     watched.begin(passes_of_job(job))
-    with reproducible(device.type):
+    with reproducible(fabric.device.type), capturing_stream(fabric):
         learner = start(fabric, job)
+        training = TrainingStep(learner, has_mask=job.has_mask, n_batch=n_batch, capture=find_capture(learner))
         for epoch in range(1, job.fit.epochs + 1):
             # Losses stay on the device until the epoch ends; reading them at each step would force a wait.
-            losses = torch.zeros(steps, device=device)
+            losses = torch.zeros(steps, device=fabric.device)
             for step in range(steps):
                 learning_rate = learning_rate_at(
                     (epoch - 1) * steps + step,
@@ -181,15 +179,9 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
                     warmup_steps=warmup_steps,
                     total_steps=steps * job.fit.epochs,
                 )
-                for group in learner.optimizer.param_groups:
-                    group["lr"] = learning_rate
                 patients = next(deal)
-                batch = load_batch(job, patients[rank::world], device, held=learner.held)
-                batch = without_phases(batch, job, patients, own=slice(rank, None, world), chance=dropped)
-                drawn = draw(job.augment, int(counts[patients].sum()), dimensions=job.dimensions, generator=chance)
-                own = torch.from_numpy(share_of(counts[patients], rank=rank, world=world))
-                images = apply(batch.images, drawn.share(own, rank=rank), has_mask=job.has_mask)
-                losses[step] = learn(learner, batch._replace(images=images), n_batch=n_batch)
+                inputs = draw_step(learner, job, patients, chance=chance)
+                losses[step] = training.take(inputs, learning_rate=learning_rate)
                 watched.advance(passes_of_step(int(counts[patients].sum())))
             losses = summed(fabric, losses)
             if failed := _failed_step(learner, losses):
@@ -266,7 +258,8 @@ def _run(job: FitJob, machine: Machine, *, precision: Precision, watched: Watche
         of_each = f", each with up to {largest} pictures at once" if largest > 1 else ""
         raise FitError(
             f"{job}: the device is out of memory. Lower fit.batch_size (now {job.fit.batch_size} patients{of_each})"
-            + (", or the arm's slices." if largest > 1 and job.dimensions == 2 else ".")
+            + (", or the arm's slices" if largest > 1 and job.dimensions == 2 else "")
+            + (", or fit.workers." if job.fit.workers not in {1, "auto"} else ".")
         ) from error
     except (ProcessRaisedException, ProcessExitedException) as error:
         reason = str(error).strip().splitlines()[-1]

@@ -174,6 +174,8 @@ def reproducible(kind: str) -> Iterator[None]:
         warnings.filterwarnings(
             "ignore", message=".*does not have a deterministic implementation", category=UserWarning
         )
+        # The first steps of a fit run without a CUDA graph.
+        warnings.filterwarnings("ignore", message=".*constructed with capturable=True", category=UserWarning)
         try:
             torch.use_deterministic_algorithms(True, warn_only=kind != "cpu")
             # Nothing here reads uninitialized memory, and filling it costs time.

@@ -108,10 +108,13 @@ def test_pictures_that_lie_on_the_device_are_collected_there(make_job: MakeJob, 
     assert hold_pictures(job, CPU) is None
 
 
+@pytest.mark.parametrize(("free", "fraction"), [(1 << 12, 1.0), (1 << 30, 2.0**-18)])
 def test_pictures_stay_in_main_memory_where_a_gpu_has_no_room(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, free: int, fraction: float
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1 << 12, 1 << 30))
+    """None is free, or the part of a process that shares it is small."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 1 << 30))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda _: fraction)
     assert hold_pictures(make_job(), torch.device("cuda")) is None
 
 
