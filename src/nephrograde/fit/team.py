@@ -30,11 +30,13 @@ Each of them imports torch first, which takes 3 to 5 s.
 class Team:
     """How a study's networks are fitted: ``workers`` of them at once, each on ``threads`` threads of the CPU.
 
-    ``threads`` is 0 where fits do not run on one CPU alone, and torch's own number is kept.
+    ``threads`` is 0 where fits do not run on one CPU alone, and torch's own number is kept. ``on_gpu`` says whether
+    they share a GPU, each with its part of the memory.
     """
 
     workers: int
     threads: int
+    on_gpu: bool = False
 
 
 def form_team(
@@ -44,8 +46,11 @@ def form_team(
 
     On a CPU, the last digits of a network depend on the number of threads. So that they do not depend on how many
     networks are fitted at once, the number of threads follows from the processors and the folds alone: as many threads
-    as let the folds of a model share the processors, and one where there are no more processors than folds. Where fits
-    run on a GPU or on several devices, they run one after the other.
+    as let the folds of a model share the processors, and one where there are no more processors than folds.
+
+    On a single GPU, fits run one after the other, unless the study asks for a number of workers: these share the card.
+    "auto" leaves it at one there until it has been measured what is gained. Where several devices share each fit, only
+    one runs at a time.
 
     Args:
         asked: ``fit.workers`` of the study.
@@ -61,12 +66,19 @@ def form_team(
     >>> form_team(2, [FitSettings(accelerator="cpu")] * 10, folds=5, operations=1e15, memory_bytes=1e9).workers
     2
     """
+    kinds = {find_kind(settings.accelerator) for settings in fits}
     obstacle = next((found for settings in fits if (found := _obstacle(settings))), "")
+    if len(kinds) > 1:
+        obstacle = obstacle or "some networks are fitted on a GPU and others on the CPU"
     if obstacle:
         if asked not in {1, "auto"}:
             raise FitError(f'fit.workers is {asked}, but {obstacle}. Set fit.workers = "auto".')
         return Team(1, 0)
     cores = torch.get_num_threads()
+    if kinds == {"cuda"}:
+        workers = 1 if asked == "auto" else min(asked, len(fits))
+        # Digits come from the GPU and do not depend on the threads, which only prepare batches.
+        return Team(workers, 0 if workers == 1 else max(1, cores // workers), on_gpu=True)
     threads = max(1, cores // folds)
     if asked != "auto":
         return Team(min(asked, len(fits)), threads)
@@ -77,11 +89,12 @@ def form_team(
 
 
 def _obstacle(settings: FitSettings) -> str:
-    """Why a fit does not run on one CPU alone."""
+    """Why a fit has to be alone: it does not run in a single process on a CPU or on one GPU of CUDA."""
     kind = find_kind(settings.accelerator)
-    if kind != "cpu":
+    if kind == "mps":
         return f"networks are fitted on a GPU ({kind}), one after the other"
-    if settings.devices not in {1, -1} or settings.nodes > 1:
+    is_one = settings.devices == 1 or (settings.devices == -1 and (kind == "cpu" or torch.cuda.device_count() == 1))
+    if not is_one or settings.nodes > 1:
         return "several devices share each fit (fit.devices, fit.nodes)"
     return "a launcher (torchrun, srun) started several processes" if is_launched() else ""
 

@@ -76,7 +76,7 @@ def fit_at_once(
         NephrogradeError: As :func:`nephrograde.fit.folds.fit_planned`. The first error ends the other fits.
     """
     waiting = deque(zip(planned, work.parts, strict=True))
-    with _workers(min(team.workers, len(waiting)), (study, is_high, team.threads)) as workers:
+    with _workers(min(team.workers, len(waiting)), (study, is_high, team)) as workers:
         for worker in workers:
             worker.begin(*waiting.popleft(), work=work, show=show)
         while busy := {worker.connection: worker for worker in workers if worker.task is not None}:
@@ -160,7 +160,7 @@ class _Worker:
 
 
 @contextmanager
-def _workers(count: int, given: tuple[Study, Mapping[str, bool], int]) -> Iterator[list[_Worker]]:
+def _workers(count: int, given: tuple[Study, Mapping[str, bool], Team]) -> Iterator[list[_Worker]]:
     """Start processes for the duration of the block."""
     context = multiprocessing.get_context("spawn")  # forked processes would inherit the locks of torch's threads
     workers: list[_Worker] = []
@@ -224,13 +224,16 @@ def _without_script() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _serve(connection: Connection, study: Study, is_high: Mapping[str, bool], threads: int) -> None:
+def _serve(connection: Connection, study: Study, is_high: Mapping[str, bool], team: Team) -> None:
     """Fit one network after another, as they come through the connection, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(team.threads)
+    if team.on_gpu:
+        # One that needs more fails by itself, with a message, instead of whichever asks next.
+        torch.cuda.set_per_process_memory_fraction(1 / team.workers)
     while (planned := connection.recv()) is not None:
         part = Part("fit", 1.0)
         watched = Watched(Workload([part]), part, show=lambda part=part: connection.send(part))  # type: ignore[misc]

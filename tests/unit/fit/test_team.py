@@ -84,11 +84,40 @@ def test_shared_devices_are_not_shared_again(
         formed(2, **settings)
 
 
-def test_networks_on_a_gpu_are_fitted_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("accelerator", ["auto", "cuda"])
+@pytest.mark.parametrize("devices", [1, -1])
+def test_networks_share_a_gpu_only_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, devices: int
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert formed("auto", accelerator="auto") == Team(1, 0)
-    with pytest.raises(FitError, match=r"fitted on a GPU \(cuda\), one after the other"):
-        formed(3, accelerator="cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    settings = {"accelerator": accelerator, "devices": devices}
+    assert formed("auto", **settings) == formed(1, **settings) == Team(1, 0, on_gpu=True)
+    assert formed(3, **settings) == Team(3, 2, on_gpu=True)
+    assert formed(30, n_fits=12, **settings) == Team(12, 1, on_gpu=True)
+
+
+def test_networks_on_several_gpus_are_fitted_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert formed("auto", accelerator="cuda", devices=-1) == Team(1, 0)
+    with pytest.raises(FitError, match="several devices share each fit"):
+        formed(3, accelerator="cuda", devices=-1)
+
+
+def test_networks_on_cpu_and_gpu_are_fitted_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    fits = [FitSettings(accelerator="cpu"), FitSettings(accelerator="cuda")]
+    assert form_team("auto", fits, folds=5, operations=LARGE, memory_bytes=SMALL) == Team(1, 0)
+    with pytest.raises(FitError, match="some networks are fitted on a GPU and others on the CPU"):
+        form_team(2, fits, folds=5, operations=LARGE, memory_bytes=SMALL)
+
+
+def test_networks_on_mps_are_fitted_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert formed("auto", accelerator="mps") == Team(1, 0)
+    with pytest.raises(FitError, match=r"fitted on a GPU \(mps\), one after the other"):
+        formed(3, accelerator="mps")
 
 
 def test_the_threads_of_torch_are_restored() -> None:
