@@ -259,8 +259,8 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
 
 
 def weights_of(network: Network) -> dict[str, torch.Tensor]:
-    """Return a copy of the weights, on the CPU."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.weights().items()}
+    """Return a copy of the weights, on their device."""
+    return {name: tensor.detach().clone() for name, tensor in network.weights().items()}
 
 
 def score_patients(learner: Learner, bags: Bags) -> PatientScores:

@@ -202,6 +202,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
         learner.network.set_weights(weights)
         held_out, test = (score_patients(learner, job.bags(samples)) for samples in (job.held_out, job.test))
         watched.advance(len(job.bags(job.held_out).images) + len(job.bags(job.test).images))
+    weights = {name: tensor.cpu() for name, tensor in weights.items()}
     return _Outcome(None, weights, best_epoch, history, held_out.p_high, test.p_high, held_out.weights, test.weights)
 
 

@@ -313,14 +313,22 @@ def score_rows(network: Network, images: npt.NDArray[np.float16]) -> tuple[torch
     with torch.inference_mode():
         for start in range(0, len(images), ROWS_AT_ONCE):
             rows = images[start : start + ROWS_AT_ONCE]
-            group = np.zeros((ROWS_AT_ONCE, *images.shape[1:]), np.float32)
+            group = np.zeros((ROWS_AT_ONCE, *images.shape[1:]), images.dtype)
             group[: len(rows)] = rows
-            given = network.rows(torch.from_numpy(group).to(network.centre.device))
-            found.append(RowValues(*(one.double().cpu()[: len(rows)] for one in given)))
+            found.append(RowValues(*(one[: len(rows)] for one in network.rows(_on_device(group, network)))))
     network.train(learning)
     if not found:
         return torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
-    return torch.cat([one.values for one in found]), torch.cat([one.scores for one in found])
+    # Read once at the end: reading each group would make the device wait for the next one.
+    values, scores = (torch.cat(given).cpu().double() for given in zip(*found, strict=True))
+    return values, scores
+
+
+def _on_device(group: npt.NDArray[np.float16], network: Network) -> torch.Tensor:
+    """Pictures on the device of a network, float32; they travel as they are, which halves the bytes."""
+    given, device = torch.from_numpy(group), network.centre.device
+    given = given.pin_memory() if device.type == "cuda" else given
+    return given.to(device, non_blocking=True).float()
 
 
 def score(network: Network, bags: Bags) -> Scored:
