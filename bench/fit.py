@@ -1,19 +1,19 @@
 """How fast networks are trained: this package's loop, the bare step, and MONAI's recipe; and how many fits at once.
 
 The first table gives training samples a second. "This loop" is a fit as it is, timed from the end of its first epoch to
-the end of its last: batches drawn and collected, augmentation, step, checks. "Bare step" is the same network, batch and
-precision on a batch that lies on the device, without augmentation; on a GPU it is one CUDA graph, replayed. With eight
-times the batch, it is the bare step on as many samples more. "MONAI" is what its tutorials do: ``CacheDataset`` with
-its transforms, its loader, its ResNet-18 (stride 1 at the entrance, its default, and stride 2, as in the literature)
-and automatic mixed precision. The sides of a row take turns in one run; the fastest turn of each counts, as in
-``timeit``.
+the end of its last: batches drawn and collected, augmentation, step, checks. On a GPU its steps are CUDA graphs, and
+"without graphs" launches each kernel from Python. "Bare step" is the same network, batch and precision on a batch that
+lies on the device, without augmentation; on a GPU it is one CUDA graph, replayed. With eight times the batch, it is the
+bare step on as many samples more. "MONAI" is what its tutorials do: ``CacheDataset`` with its transforms, its loader,
+its ResNet-18 (stride 1 at the entrance, its default, and stride 2, as in the literature) and automatic mixed precision.
+The sides of a row take turns in one run; the fastest turn of each counts, as in ``timeit``.
 
 The second table gives seconds per fit on the CPU: fits one after the other on all threads, as torch does by itself,
 against as many at once as there are processors, on one thread each, as ``fit.workers = "auto"`` does, and against a
-single fit on one thread. Ratios are to the first column.
+single fit on one thread. Ratios are to the first column. How many fits share a GPU best is measured by ``bench.gpu``.
 
-Run: python -m bench.fit [--sizes small|published] [--turns 3]. Sizes are the published ones by default where there is a
-GPU, else small ones. A peer that is not installed is named and passed over.
+Run: python -m bench.fit [--sizes tiny|small|published] [--turns 3]. Sizes are the published ones by default where there
+is a GPU, else small ones. A peer that is not installed is named and passed over.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -42,8 +43,8 @@ from nephrograde.study import FitSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-BATCHES = 4
-"""Batches in an epoch."""
+BATCHES = {"cpu": 4, "cuda": 12, "mps": 4}
+"""Batches in an epoch. On a GPU, the end of an epoch would otherwise count for more than in a study."""
 EPOCHS = 3
 STEPS = 8
 """Bare steps in a turn."""
@@ -54,6 +55,10 @@ LOADERS = 8
 
 
 SIZES = {
+    "tiny": (
+        Setting("2D 32 × 32", (1, 32, 32), 4),
+        Setting("3D 16 × 16 × 16, two channels", (2, 16, 16, 16), 4),
+    ),
     "small": (
         Setting("2D 64 × 64", (1, 64, 64), 10),
         Setting("3D 32 × 32 × 32, two channels", (2, 32, 32, 32), 10),
@@ -81,19 +86,27 @@ class Side:
     fastest: float = field(default=0.0)
 
 
-def this_loop(setting: Setting) -> Callable[[], float]:
-    """A whole fit."""
-    job = make_job(setting, n_batches=BATCHES, epochs=EPOCHS)
+def this_loop(setting: Setting, *, has_graphs: bool = True) -> Callable[[], float]:
+    """A whole fit; with CUDA graphs where there are any."""
+    n_batches = BATCHES[find_machine(FitSettings()).kind]
+    job = make_job(setting, n_batches=n_batches, epochs=EPOCHS)
 
     def run() -> float:
         part = Part("fit", 1.0)
         told: list[float] = []
-        fit_fold(job, watched=Watched(Workload([part]), part, show=lambda: told.append(time.perf_counter())))
+        watched = Watched(Workload([part]), part, show=lambda: told.append(time.perf_counter()))
+        with contextlib.nullcontext() if has_graphs else without_graphs():
+            fit_fold(job, watched=watched)
         # Told of the beginning, of each step, and once more at the end of each epoch, when the device has finished.
-        ends = told[1 + BATCHES :: BATCHES + 1][:EPOCHS]
-        return (EPOCHS - 1) * BATCHES * setting.batch_size / (ends[-1] - ends[0])
+        ends = told[1 + n_batches :: n_batches + 1][:EPOCHS]
+        return (EPOCHS - 1) * n_batches * setting.batch_size / (ends[-1] - ends[0])
 
     return run
+
+
+def without_graphs() -> contextlib.AbstractContextManager[Any]:
+    """Fits within the block launch each kernel from Python."""
+    return mock.patch("nephrograde.fit.loop.find_capture", return_value=None)
 
 
 def bare_step(setting: Setting, *, times: int = 1) -> Callable[[], float]:
@@ -157,7 +170,7 @@ def monai_recipe(setting: Setting, *, stride: int) -> Callable[[], float]:
         ToTensord,
     )
 
-    job = make_job(setting, n_batches=BATCHES)
+    job = make_job(setting, n_batches=BATCHES[find_machine(FitSettings()).kind])
     images = np.asarray(job.bags(job.learn).images, np.float32)
     data = [{"image": image, "label": float(high)} for image, high in zip(images, job.learn.is_high, strict=True)]
     augment, spatial = job.augment, range(setting.dimensions)
@@ -225,11 +238,14 @@ def throughput(settings: Sequence[Setting], turns: int) -> None:
         print('MONAI is not installed and left out: pip install "nephrograde[bench]"')
     print(f"\n{'training samples a second':<48}{'samples/s':>11}{'÷ bare step':>13}")
     for setting in settings:
+        bare = Side("bare step", bare_step(setting))
         sides = [
             Side("this loop", this_loop(setting)),
-            Side("bare step", bare_step(setting)),
+            bare,
             Side("bare step, eight times the batch", bare_step(setting, times=8)),
         ]
+        if torch.cuda.is_available():
+            sides.insert(1, Side("this loop, without graphs", this_loop(setting, has_graphs=False)))
         if has_monai:
             sides += [Side(f"MONAI recipe, stride {stride}", monai_recipe(setting, stride=stride)) for stride in (1, 2)]
         for turn in range(turns + 1):
@@ -240,7 +256,7 @@ def throughput(settings: Sequence[Setting], turns: int) -> None:
         precision = find_precision("auto", dimensions=setting.dimensions, kind=kind)
         print(f"{setting.name}, {precision}, batch {setting.batch_size}")
         for side in sides:
-            print(f"    {side.name:<44}{side.fastest:>11.1f}{side.fastest / sides[1].fastest:>13.2f}", flush=True)
+            print(f"    {side.name:<44}{side.fastest:>11.1f}{side.fastest / bare.fastest:>13.2f}", flush=True)
 
 
 @contextlib.contextmanager
