@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from bench.fit import SIZES, fit_on_all, throughput, without_graphs
@@ -56,7 +56,8 @@ def kinds_of(sizes: str) -> tuple[Setting, ...]:
 
 def job_of(setting: Setting, sizes: str) -> FitJob:
     """A fit of one network that scores its stopping patients after each epoch, and never stops early."""
-    job, sets = make_job(setting, n_batches=1), {}
+    job = make_job(setting, n_batches=1)
+    sets: dict[str, Any] = {}
     for name, count in PATIENTS.items():
         patients = make_job(replace(setting, batch_size=count), n_batches=1).learn
         sets[name] = replace(patients, patient_ids=tuple(f"{name} {one}" for one in patients.patient_ids))

@@ -36,7 +36,7 @@ class Parcel:
         for dtype, members in _by_type(like):
             sizes = [like_one.numel() for _, like_one in members]
             self._flats[dtype] = torch.empty(sum(sizes), dtype=dtype, device=device)
-            for (number, like_one), part in zip(members, self._flats[dtype].split(sizes), strict=True):
+            for (number, like_one), part in zip(members, torch.split(self._flats[dtype], sizes), strict=True):
                 places[number] = part.view(like_one.shape)
         self.tensors: list[Any] = [places.get(number) for number in range(len(like))]
         """The places, in the order of ``like``."""

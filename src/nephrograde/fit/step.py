@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nephrograde.fit.learner import Learner
     from nephrograde.fit.parcel import Given
 
-    Work: TypeAlias = Callable[[], None]
+    Work: TypeAlias = Callable[[], object]
     Capture: TypeAlias = Callable[[Work], Work]
     """Records work on a device without doing it, and returns what does it, as often as it is called."""
     Shapes: TypeAlias = tuple[torch.Size | None, ...]

@@ -91,7 +91,7 @@ def test_networks_share_a_gpu_only_where_it_is_asked_for(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    settings = {"accelerator": accelerator, "devices": devices}
+    settings: dict[str, Any] = {"accelerator": accelerator, "devices": devices}
     assert formed("auto", **settings) == formed(1, **settings) == Team(1, 0, on_gpu=True)
     assert formed(3, **settings) == Team(3, 2, on_gpu=True)
     assert formed(30, n_fits=12, **settings) == Team(12, 1, on_gpu=True)
