@@ -10,6 +10,7 @@ import typer
 from nephrograde.cli.shared import Lang
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
+from nephrograde.report.text.numbers import listed
 from nephrograde.terminal import say
 
 commands = typer.Typer(
@@ -109,8 +110,9 @@ def add(
     )
     say(str(added.paths[0]))
     found = added.encoder.architecture
-    if found in ALIKE and not network and added.encoder.name not in ENCODERS:
-        others = ", ".join(one for one in ALIKE if one != found)
+    is_certain = network or found == "renalclip" or added.encoder.name in ENCODERS
+    if found in ALIKE and not is_certain:
+        others = listed([one for one in ALIKE if one != found])
         say(t("Its names and shapes also fit {others}. If it is one of them, name it with --network.", others=others))
 
 

