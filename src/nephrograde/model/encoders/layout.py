@@ -151,7 +151,7 @@ def blocks_of(names: Iterable[str]) -> Blocks:
     for name in names:
         if found := re.match(r"layer([1-4])\.(\d{1,3})\.", name):
             numbers[int(found[1])].add(int(found[2]))
-    return tuple(max(found, default=0) + 1 for found in numbers.values())
+    return tuple(max(1, len(found)) for found in numbers.values())  # a high number alone is no deep network
 
 
 def _recognise_resnet(given: Mapping[str, torch.Tensor], *, is_beside_others: bool) -> tuple[Architecture, ...]:

@@ -263,6 +263,16 @@ def test_weights_of_another_network_are_refused(lite0: EfficientNetLite0) -> Non
         build_encoder(lite0.state_dict() | {"_bn1.bias": torch.full((1280,), torch.nan)}, "efficientnet-lite0", "FILE")
 
 
+def test_an_inflated_resnet_without_a_stage_or_with_gaps_is_refused() -> None:
+    weights = InflatedResNet((1, 1, 1, 1)).state_dict()
+    beheaded = {name: tensor for name, tensor in weights.items() if not name.startswith("layer4.")}
+    with pytest.raises(WeightsError, match=r"layer4\.0\.conv1\.weight: is missing"):
+        build_encoder(beheaded, "inflated-resnet", "FILE")
+    gap = weights | {"layer4.999.conv1.weight": weights["layer4.0.conv1.weight"]}
+    with pytest.raises(WeightsError, match=r"layer4\.1\.conv1\.weight: is missing"):
+        build_encoder(gap, "inflated-resnet", "FILE")
+
+
 def test_a_deeper_resnet_is_not_taken_for_a_resnet_18() -> None:
     weights = ResNet18(2, channels=3, shortcut="B").state_dict()
     deeper = weights | {"layer1.2.conv1.weight": weights["layer1.1.conv1.weight"]}
