@@ -62,8 +62,9 @@ static: $(VENV)/.checked
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 
+# What takes more than a second is listed at the end, to be marked as slow.
 quick: $(VENV)/.test
-	$(PYTEST) -m "not slow" --hypothesis-profile ci
+	$(PYTEST) -m "not slow" --hypothesis-profile ci --durations 10 --durations-min 1
 
 test: check
 

@@ -196,6 +196,7 @@ def test_wrong_token_shows_no_page(serving, browser, cohort_path):
     page.close()
 
 
+@pytest.mark.slow
 def test_phone(serving, open_page, cohort_path):
     address = serving(language="zh")
     page = open_page(address, width=400)

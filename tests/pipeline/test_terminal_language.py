@@ -45,6 +45,7 @@ def test_english_would_be_seen(nephrograde: Command, tmp_path: Path) -> None:
     assert english(*nephrograde("init", tmp_path / "a")[1:])
 
 
+@pytest.mark.slow
 def test_a_study_is_begun(speak: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     study_path = tmp_path / "a" / "study.toml"
     assert speak("init", tmp_path / "a")[0] == 0

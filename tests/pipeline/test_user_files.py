@@ -82,6 +82,7 @@ def test_every_command_on_a_study_leaves_what_it_finds(run, home, tiny_study_pat
     assert is_as_planted(home.parent / "elsewhere", BEHIND_LINKS)
 
 
+@pytest.mark.slow
 def test_a_score_table_leaves_what_it_finds(run, home, tmp_path):
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     (tmp_path / "table.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="utf-8")
@@ -91,6 +92,7 @@ def test_a_score_table_leaves_what_it_finds(run, home, tmp_path):
         assert is_as_planted(home.parent / "elsewhere", BEHIND_LINKS)
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_goes_and_nothing_else(run, home, tmp_path):
     rows = [f"P{i},A,{i % 2},{0.3 + 0.4 * (i % 2) + 0.01 * (i % 7)}" for i in range(30)]
     (tmp_path / "table.csv").write_text("\n".join(["patient_id,model,is_high,p_high", *rows]), encoding="utf-8")
@@ -110,6 +112,7 @@ def test_what_a_killed_run_left_goes_and_nothing_else(run, home, tmp_path):
     assert not (home / "scores" / ".nephrograde-1-link").is_symlink()
 
 
+@pytest.mark.slow
 def test_nothing_is_removed_behind_a_linked_folder_of_regions(run, tiny_study_path, tmp_path):
     elsewhere = tmp_path / "large disk"
     names = ("notes.txt", "P1-up.0123456789abcdef.json", ".nephrograde-1-a.npy")

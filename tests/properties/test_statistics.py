@@ -76,6 +76,7 @@ def test_auc_agrees_with_scikit_learn(sample: Samples) -> None:
     assert auc(p_high, truths).value == pytest.approx(roc_auc_score(truths, p_high), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(samples(models=3))
 @drawn
 def test_covariance_agrees_with_the_definition_that_counts_every_pair(sample: Samples) -> None:
@@ -158,6 +159,7 @@ def test_holm_agrees_with_statsmodels_to_the_last_digit(p_values: list[float]) -
     assert holm(p_values) == multipletests(p_values, method="holm")[1].tolist()
 
 
+@pytest.mark.slow
 @given(samples(models=2))
 @drawn
 def test_a_comparison_turned_round_changes_its_sign_only(sample: Samples) -> None:
@@ -194,6 +196,7 @@ def as_text(evaluation: Evaluation) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @given(tables(), st.randoms(use_true_random=False))
 @settings(drawn, max_examples=25)  # two whole evaluations each
 def test_the_order_of_rows_changes_no_number(rows: tuple[Score, ...], chance: random.Random) -> None:
@@ -251,6 +254,7 @@ def test_turned_scores_turn_the_auc_over_rows_and_its_resamples(sample: Samples,
     assert np.isnan(resampled[0].low) or 0 <= resampled[0].low <= resampled[0].high <= 1
 
 
+@pytest.mark.slow
 @given(samples(models=2), st.randoms(use_true_random=False))
 @drawn
 def test_neither_the_order_of_patients_nor_the_scale_of_scores_changes_a_number(
@@ -279,6 +283,7 @@ def test_neither_the_order_of_patients_nor_the_scale_of_scores_changes_a_number(
     np.testing.assert_array_equal(own.covariance, shuffled.covariance)
 
 
+@pytest.mark.slow
 @given(samples(models=3), st.data())
 @drawn
 def test_covariances_are_positive_semidefinite(sample: Samples, data: st.DataObject) -> None:
@@ -301,6 +306,7 @@ def test_one_row_a_patient_is_delong_and_twice_the_rows_are_no_more_patients(sam
     np.testing.assert_allclose(twice.covariance, once.covariance, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(samples(models=2), st.floats(0.001, 0.9))
 @drawn
 def test_equivalence_is_both_one_sided_tests_and_the_interval_within_the_margin(sample: Samples, margin: float) -> None:

@@ -93,6 +93,7 @@ def test_check_ends_in_whether_the_study_can_be_fitted(nephrograde, tiny_cohort_
     assert "Left out: 24 × file-missing in 24 patients, first Case SYN-0001, phase UP:" in err
 
 
+@pytest.mark.slow
 def test_findings_are_printed(nephrograde, tiny_cohort_dir, tiny_study_path, tmp_path):
     lines = (tiny_cohort_dir / "cohort.csv").read_text(encoding="utf-8").splitlines()
     lines[1] = lines[1].replace("up.nii.gz", "nowhere.nii.gz")

@@ -71,6 +71,7 @@ def test_all_mistakes_end_with_code_2(audit):
     assert "options: nothing is printed" in err
 
 
+@pytest.mark.slow
 def test_the_audit_imports_nothing_heavy():
     heavy = "torch monai SimpleITK matplotlib sklearn statsmodels pandas"
     code = (

@@ -31,6 +31,7 @@ def scores_path(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_primary_comparison_of_a_score_table_is_not_adjusted(
     scores_path: Path, tmp_path: Path, nephrograde: Callable[..., Any]
 ) -> None:

@@ -29,6 +29,7 @@ def readers(nephrograde):
     return lambda *words: nephrograde("readers", *words)
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide(tables, readers):
     code, out, err = readers("reads.csv", "--scores", "scores.csv", "--out", "readers")
     assert (code, err) == (0, "")
@@ -97,6 +98,7 @@ def test_a_table_from_outside_is_only_text_on_the_page(tables, readers):
     assert "<script>" not in Path("made", "readers.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_data_frames_and_paths_give_the_same(tables):
     from_paths = ng.readers("reads.csv", "scores.csv")
     from_frames = ng.readers(pd.read_csv("reads.csv"), pd.read_csv("scores.csv"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import nephrograde as ng
 
 TABLE = "患者编号,模型,高级别,模型输出\n" + "".join(
@@ -9,6 +11,7 @@ TABLE = "患者编号,模型,高级别,模型输出\n" + "".join(
 )
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_recognised_and_takes_headings(tmp_path, nephrograde):
     scores_path, run_dir = tmp_path / "scores.csv", tmp_path / "run"
     scores_path.write_text(TABLE, encoding="utf-8")
@@ -24,6 +27,7 @@ def test_the_command_says_what_it_recognised_and_takes_headings(tmp_path, nephro
     assert round(found.value, 3) == 0.889
 
 
+@pytest.mark.slow
 def test_what_was_recognised_is_said_in_chinese(tmp_path, nephrograde):
     scores_path = tmp_path / "scores.csv"
     scores_path.write_text(TABLE.replace("模型输出", "概率"), encoding="gb18030")

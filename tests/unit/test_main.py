@@ -38,6 +38,7 @@ def test_threads_and_exit_handlers_end_before_the_process_and_modules_are_left()
     assert process.stdout.startswith("nephrograde ")
 
 
+@pytest.mark.slow
 def test_the_exit_code_of_a_refusal_is_kept():
     process = ended("predict", "no-run", "no-image", "--model", "weak-1-cmp")
     assert process.returncode == 2

@@ -5,6 +5,8 @@ import importlib
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "nephrograde"
 ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):`~?([\w.]+)`")
@@ -44,6 +46,7 @@ def is_there(dotted):
     return False
 
 
+@pytest.mark.slow
 def test_every_name_of_the_package_in_a_text_is_there():
     sources = [text for path in sorted(SOURCES.rglob("*.py")) for text in texts_of(path)]
     assert len(sources) > 1000
@@ -56,6 +59,7 @@ def test_every_name_of_the_package_in_a_text_is_there():
     assert missing == set()
 
 
+@pytest.mark.slow
 def test_every_source_file_that_a_text_names_is_there():
     sources = [text for path in sorted(SOURCES.rglob("*.py")) for text in texts_of(path)]
     named = {

@@ -302,6 +302,7 @@ def write_rows_of_xml(table_path: Path, rows: str) -> None:
             archive.writestr(name, content)
 
 
+@pytest.mark.slow
 def test_a_stray_cell_far_from_the_table_costs_nothing(tmp_path: Path) -> None:
     rows = '<row r="2"><c r="A2"><v>7</v></c></row><row r="150000"><c r="XFD150000"><v>1</v></c></row>'
     write_rows_of_xml(tmp_path / "t.xlsx", rows)
@@ -318,6 +319,7 @@ FAR_BELOW = '<row r="99999999999"><c r="A1"><v>1</v></c></row>'
 FAR_RIGHT = "".join(f'<row r="{n}"><c r="XFD{n}"><v>1</v></c></row>' for n in range(1, 401))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [FAR_BELOW, FAR_RIGHT], ids=["below", "right"])
 def test_a_sheet_that_spans_more_cells_than_patients_could_fill_is_refused(tmp_path: Path, rows: str) -> None:
     write_rows_of_xml(tmp_path / "t.xlsx", rows)
@@ -336,6 +338,7 @@ def test_a_workbook_that_would_unpack_to_gigabytes_is_refused(tmp_path: Path) ->
     assert "2.0 GB" in open_sheet(tmp_path / "t.xlsx")[1][0].what
 
 
+@pytest.mark.slow
 def test_damage_far_below_the_beginning_is_named(tmp_path: Path) -> None:
     rows = "".join(f"患者{number},3\n" for number in range(170_000))
     (tmp_path / "t.csv").write_bytes(f"patient_id,isup_grade\n{rows}".encode() + b"\xe6\x82,2\n")

@@ -59,6 +59,7 @@ def result_of(folder: Path) -> list[dict[str, str]]:
 
 
 class TestAppending:
+    @pytest.mark.slow
     def test_every_acknowledged_entry_of_a_killed_process_is_there(self, tmp_path: Path) -> None:
         acknowledged = []
         for stop_after in (3, 17):
@@ -74,6 +75,7 @@ class TestAppending:
         assert [one for one in ids if one in set(acknowledged)] == acknowledged
         assert len(ids) <= len(acknowledged) + 2
 
+    @pytest.mark.slow
     def test_two_processes_append_to_one_journal(self, tmp_path: Path) -> None:
         processes = [start_appending(tmp_path, 40) for _ in range(2)]
         acknowledged = [one.communicate()[0].split() for one in processes]

@@ -82,6 +82,7 @@ def reader(tmp_path: Path) -> Reader:
 
 
 class TestRuns:
+    @pytest.mark.slow
     @given(arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=70), elements=st.booleans()))
     def test_any_slice_is_kept_exactly(self, plane: np.ndarray) -> None:
         counts = parse_runs(write_runs(runs_of(plane)), plane.size)

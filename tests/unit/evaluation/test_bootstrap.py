@@ -91,6 +91,7 @@ def test_the_interval_is_made_of_percentiles_of_the_resamples() -> None:
     assert made.method == "bootstrap by patient, stratified, 300 replicates, percentile, 80 % CI"
 
 
+@pytest.mark.slow
 def test_all_patients_are_drawn_equally_often() -> None:
     patients = ModelScores(tuple(f"P{k:02}" for k in range(13)), np.arange(13) < 10, np.zeros(13))
     ranked = counters(patients)

@@ -338,6 +338,7 @@ def test_what_is_no_probability_or_no_patient_is_refused(make: Callable[..., Any
         make([], [])
 
 
+@pytest.mark.slow
 def test_extreme_and_tied_predictions_never_end_in_another_error() -> None:
     chance = np.random.default_rng(9)
     for k in range(150):

@@ -46,6 +46,7 @@ def test_a_run_of_one_level_has_none(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "stages" / "ladder.json").exists()
 
 
+@pytest.mark.slow
 def test_without_repeats_there_are_no_curves(tmp_path: Path) -> None:
     study = build_ladder_study(split={"folds": 5})
     run = Results.read(build_ladder_run(tmp_path / "run", study, SMALL))
@@ -53,6 +54,7 @@ def test_without_repeats_there_are_no_curves(tmp_path: Path) -> None:
     assert run.ladder_curves == ()
 
 
+@pytest.mark.slow
 def test_measured_minutes_change_the_costs_alone(tmp_path: Path) -> None:
     study = build_ladder_study(split={"folds": 5})
     run = RunFolder(build_ladder_run(tmp_path / "run", study, SMALL))
@@ -72,6 +74,7 @@ def test_measured_minutes_change_the_costs_alone(tmp_path: Path) -> None:
             assert new.minutes == old.minutes
 
 
+@pytest.mark.slow
 def test_minutes_of_the_study_come_first(tmp_path: Path) -> None:
     study = build_ladder_study(split={"folds": 5}, annotation={"minutes": {"mask": 25.0}})
     run = Results.read(build_ladder_run(tmp_path / "run", study, SMALL))
@@ -84,6 +87,7 @@ def test_minutes_are_no_part_of_what_a_network_depends_on() -> None:
     assert build_ladder_study(annotation={"minutes": {"mask": 25.0}}).sealed() == study.sealed()
 
 
+@pytest.mark.slow
 def test_the_ladder_of_arms_that_are_gone_is_removed(tmp_path: Path) -> None:
     study = build_ladder_study(split={"folds": 5})
     run = RunFolder(build_ladder_run(tmp_path / "run", study, SMALL))
@@ -92,6 +96,7 @@ def test_the_ladder_of_arms_that_are_gone_is_removed(tmp_path: Path) -> None:
     assert not run.ladder_curves_path.exists()
 
 
+@pytest.mark.slow
 def test_an_altered_ladder_is_refused_and_written_again(tmp_path: Path) -> None:
     study = build_ladder_study(split={"folds": 5})
     run = RunFolder(build_ladder_run(tmp_path / "run", study, SMALL))

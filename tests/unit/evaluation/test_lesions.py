@@ -87,6 +87,7 @@ def test_lesions_of_one_grade_have_no_auc(table: pd.DataFrame) -> None:
     assert frames.comparisons.query("measure == @MEASURE").empty
 
 
+@pytest.mark.slow
 def test_the_command_takes_such_a_table(table: pd.DataFrame, tmp_path: Path) -> None:
     table.to_csv(tmp_path / "病灶.csv", index=False)
     evaluate_table(tmp_path / "病灶.csv", tmp_path / "run", settings=SETTINGS)

@@ -80,6 +80,7 @@ def test_no_network_ranks_its_patients_differently() -> None:
     assert np.array_equal(np.argsort(single[:, 2]), np.argsort(of_new[2]))
 
 
+@pytest.mark.slow
 def test_the_mean_is_as_good_as_that_of_the_raw_probabilities() -> None:
     gains = []
     for seed in range(20):

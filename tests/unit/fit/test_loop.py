@@ -236,6 +236,7 @@ def test_no_test_patients(make_job: MakeJob) -> None:
     assert {p.split for p in fitted.predictions} == {"oof"}
 
 
+@pytest.mark.slow
 def test_initial_weights_are_where_learning_starts(make_job: MakeJob, tmp_path: Path) -> None:
     given = build_network(2, channels=1)
     torch.save(given.backbone.state_dict(), tmp_path / "initial.pth")

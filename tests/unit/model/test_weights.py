@@ -109,6 +109,7 @@ def test_a_stem_for_neighbouring_slices_answers_equal_slices_as_one(
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True])
 def test_medicalnet_layout(medicalnet_like: dict[str, torch.Tensor], tmp_path: Path, nested: bool) -> None:
     content = {"state_dict": medicalnet_like} if nested else medicalnet_like
@@ -124,6 +125,7 @@ def test_medicalnet_layout(medicalnet_like: dict[str, torch.Tensor], tmp_path: P
     assert torch.equal(kernel, medicalnet_like["module.layer2.0.conv1.weight"].transpose(2, 4))
 
 
+@pytest.mark.slow
 def test_file_of_the_other_make_is_listed_part_by_part(
     torchvision_like: dict[str, torch.Tensor], medicalnet_like: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_missing_file(tmp_path: Path) -> None:
         shortcut_of(InitialWeights(path=tmp_path / "absent.pth", sha256="0" * 64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [build_network, build_hollow_network])
 @pytest.mark.parametrize(("dimensions", "shape"), [(2, (32, 32)), (3, (16, 16, 16))])
 def test_own_weights_round_trip(

@@ -49,6 +49,7 @@ def probabilities(evidence: Evidence) -> dict[str, float]:
     return {phase: value / total for phase, value in evidence.likelihood.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_synthetic_scan_names_its_phase(phase: str, number: int) -> None:
@@ -89,6 +90,7 @@ def test_the_type_of_the_numbers_and_the_place_of_the_scan_change_nothing_else()
     assert again.kidney_extent_mm[0] == pytest.approx(enhancement.kidney_extent_mm[0] - 100.0)
 
 
+@pytest.mark.slow
 def test_a_dicom_series_gives_what_its_nifti_gives(tmp_path: Path) -> None:
     found = []
     for dicom, name in ((False, "cmp.nii.gz"), (True, "cmp")):
@@ -122,6 +124,7 @@ def test_masks_too_small_to_measure_give_none(tmp_path: Path) -> None:
     assert measure_enhancement(volume, read_organs(tmp_path / "organs.nii.gz", volume)) is None
 
 
+@pytest.mark.slow
 def test_the_real_enhanced_scan_is_nephrographic_or_later(shared_data: Path) -> None:
     # Its liver is portal venous, but its renal pelvis and ureters already contain contrast medium: early excretory.
     enhancement = measure_enhancement(read_volume(shared_data / "ct_dicom" / "CRLM-CT-1004" / "image"))
@@ -135,6 +138,7 @@ def test_the_real_enhanced_scan_is_nephrographic_or_later(shared_data: Path) -> 
     assert found["np"] + found["ep"] > 0.98
 
 
+@pytest.mark.slow
 def test_the_real_unenhanced_scan_is_unenhanced_despite_its_stone(shared_data: Path) -> None:
     enhancement = measure_enhancement(read_volume(shared_data / "ct_nifti" / "example_ct.nii.gz"))
     assert enhancement is not None

@@ -102,6 +102,7 @@ def test_what_is_no_abdomen_in_hu_has_no_kidneys() -> None:
     assert find_organs(repainted(volume, volume.values[60:90, 60:90])) is None
 
 
+@pytest.mark.slow
 def test_other_parts_and_other_modalities_have_no_kidneys(shared_data: Path) -> None:
     for patient in ("STS_001", "STS_005"):
         for series in ("CT", "PET", "MR_T1"):

@@ -165,6 +165,7 @@ def test_printed_positives_bind():
     assert pair.shared.nearest == (42, 41)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 5, 7])
 @pytest.mark.parametrize("decimals", [0, 1, 2])
 def test_every_small_table_and_no_other_is_found(n, decimals):
@@ -213,6 +214,7 @@ paper_shares = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     st.tuples(few, few, few, few).filter(any),
     st.sampled_from(sorted(BY_DECIMAL)),

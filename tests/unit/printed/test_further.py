@@ -84,6 +84,7 @@ def rounded(value, decimals):
     return f"{float(value):.{decimals}f}"
 
 
+@pytest.mark.slow
 @given(st.tuples(counts, counts, counts, counts).filter(lambda c: c[0] + c[3] and c[1] + c[2]), st.integers(2, 4))
 @settings(deadline=None, max_examples=100)
 def test_no_real_table_contradicts_itself(table, decimals):
@@ -114,6 +115,7 @@ def test_no_real_table_contradicts_itself(table, decimals):
     assert any((f.counts.tp, f.counts.fp, f.counts.tn, f.counts.fn) == table for f in audit.fits.tables)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 8), min_size=1, max_size=12),
     st.lists(st.integers(0, 8), min_size=1, max_size=12),
@@ -175,6 +177,7 @@ def test_a_perfect_auc_warns_and_has_an_interval_with_a_width():
     assert not audit_model(printed(30, auc="0.999")).has_perfect_auc
 
 
+@pytest.mark.slow
 @given(st.integers(1, 30), st.integers(1, 30), st.data(), st.sampled_from(sorted(METHODS)), st.integers(2, 3))
 @settings(deadline=None, max_examples=80)
 def test_the_method_of_an_interval_is_found(n_high, n_low, data, method, decimals):
@@ -284,6 +287,7 @@ def test_a_p_of_1_leaves_one_side_open():
     assert "less than" in audit_all([model.printed for model in group.models]).as_text()
 
 
+@pytest.mark.slow
 def test_intervals_of_means_and_ranges_are_said_not_to_be_examined():
     for more in ({"n": "80-100"}, {"n": "90", "mean_of": "2"}):
         audit = audit_model(parse_printed({"accuracy": "0.8 (0.7-0.9)", **more}))
@@ -451,6 +455,7 @@ def stratified(n_high, n_low, folds):
     return [(sum(order[k::folds]), len(order[k::folds]) - sum(order[k::folds])) for k in range(folds)]
 
 
+@pytest.mark.slow
 @given(st.integers(2, 5), st.data())
 @settings(deadline=None, max_examples=100)
 def test_a_mean_over_folds_is_found(folds, data):

@@ -65,6 +65,7 @@ def test_neighbours_stay_between_0_and_1():
     assert [str(number) for number in PrintedNumber.of("0.0").neighbours()] == ["0.1"]
 
 
+@pytest.mark.slow
 @given(st.fractions(0, 1, max_denominator=400), st.integers(0, 4))
 @settings(deadline=None, max_examples=200)
 def test_windows_hold_what_exact_rounding_gives(share, decimals):

@@ -108,12 +108,14 @@ def test_the_level_of_the_kidneys_lies_in_the_image() -> None:
         assert find_kidney_level(volume, SEEN) == level
 
 
+@pytest.mark.slow
 def test_the_hip_nail_of_a_real_scan_is_found(shared_data: Path) -> None:
     volume = read_volume(shared_data / "ct_nifti" / "example_ct.nii.gz")
     codes = [fault.code for fault in examine_scan(volume, phase="pet").faults]
     assert codes == ["pixel-size", "truncated", "metal"]
 
 
+@pytest.mark.slow
 def test_a_real_dicom_series_is_sound(shared_data: Path) -> None:
     volume = read_volume(shared_data / "ct_dicom" / "CRLM-CT-1004" / "image")
     assert examine_scan(volume, phase="np").faults == ()

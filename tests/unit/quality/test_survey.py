@@ -188,6 +188,7 @@ def test_a_box_without_area_and_a_slice_of_another_grid_are_named(cohort: Cohort
     assert quality.scans["SYN-0001", "up"].supervision == ()
 
 
+@pytest.mark.slow
 def test_kidneys_come_from_the_program_or_from_a_mask_of_the_table(cohort: Cohort, tmp_path: Path) -> None:
     arm = Arm(name="none", supervision=Supervision.NONE, slices=1)
     study = STUDY.model_copy(update={"arm": (arm,)})
@@ -209,6 +210,7 @@ def test_a_mask_that_cannot_be_read_leaves_the_image(cohort: Cohort, tmp_path: P
     assert quality.scans["SYN-0001", "up"].supervision == ()
 
 
+@pytest.mark.slow
 def test_what_no_scan_refers_to_any_more_is_removed(cohort: Cohort, tmp_path: Path) -> None:
     check_quality(_one_scan(cohort), STUDY, tmp_path)
     before = set(tmp_path.rglob("*.png"))

@@ -50,6 +50,7 @@ def study_of(tmp_path: Path) -> Callable[..., Study]:
     return study_of
 
 
+@pytest.mark.slow
 def test_they_are_findings_and_not_part_of_the_cohort(
     tmp_path: Path, study_of: Callable[..., Study], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_they_are_findings_and_not_part_of_the_cohort(
     assert "未采用在任何期相中都没有图像的2例患者。" in chinese.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_others_are_split_and_cut_as_without_them(tmp_path: Path, study_of: Callable[..., Study]) -> None:
     one, other = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "other")
     prepare_study(study_of(), one)

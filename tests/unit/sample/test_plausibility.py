@@ -41,6 +41,7 @@ def check(tmp_path):
     return check
 
 
+@pytest.mark.slow
 def test_sizes_in_mm_are_said_first_and_everywhere(check, capsys):
     run, quality, page = check(28, 27, 31, 29, 26, 30, 28, 28)
     of_table = [finding for finding in quality.findings if finding.is_of_table]
@@ -54,6 +55,7 @@ def test_sizes_in_mm_are_said_first_and_everywhere(check, capsys):
     assert capsys.readouterr().err.startswith("Check the table: size_cm: ")
 
 
+@pytest.mark.slow
 def test_sizes_in_cm_are_believed(check):
     run, quality, page = check(2.8, 2.7, 3.1, 2.9, 2.6, 3.0, 2.8, 2.8)
     assert not [finding for finding in read_findings(run.findings_path) if finding.is_of_table]

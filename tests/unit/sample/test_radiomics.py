@@ -97,6 +97,7 @@ def study(tiny_study_path):
     return load_inputs(tiny_study_path, ('evaluate.baselines=["radiomics"]',))
 
 
+@pytest.mark.slow
 def test_a_scan_of_the_synthetic_cohort_gives_all_families_and_the_same_again(mirp, tiny_cohort_dir):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     volume = read_volume(tiny_cohort_dir / row["cmp_image"])
@@ -111,6 +112,7 @@ def test_a_scan_of_the_synthetic_cohort_gives_all_families_and_the_same_again(mi
     assert measure_features(volume, mask, window=HU) == features
 
 
+@pytest.mark.slow
 def test_shape_is_in_mm_whatever_the_voxels(mirp):
     thin = measured(ball(4))
     x, y, z = np.indices((48, 24, 12))
@@ -122,6 +124,7 @@ def test_shape_is_in_mm_whatever_the_voxels(mirp):
     assert anisotropic["cm_inv_var_d1_3d_v_mrg_fbs_w25.0"] is None  # one grey level: undefined, not a number
 
 
+@pytest.mark.slow
 def test_a_few_voxels_that_stand_out_are_measured(mirp):
     spots = np.where(np.random.default_rng(0).random((24, 24, 24)) > 0.99, 100.0, 0.0)
     features = measured(ball(7), spots)
@@ -129,6 +132,7 @@ def test_a_few_voxels_that_stand_out_are_measured(mirp):
     assert not [name for name in features if "moran" in name or "geary" in name]  # they would take minutes here
 
 
+@pytest.mark.slow
 def test_what_lies_outside_the_window_does_not_count(mirp):
     values = noise()
     values[11, 11, 11] = 3000  # a clip

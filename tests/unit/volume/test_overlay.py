@@ -27,6 +27,7 @@ def test_the_same_grid_costs_nothing() -> None:
     assert bring_over(mask, rounded, TARGET) is mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

@@ -37,6 +37,7 @@ def draw(name: str, record: Results) -> Drawing:
     return drawing
 
 
+@pytest.mark.slow
 def test_each_phase_has_its_panel_and_each_curve_its_auc(record: Results) -> None:
     svg = draw("roc", record).svg
     for phase in ("Corticomedullary", "Nephrographic", "Unenhanced"):
@@ -71,6 +72,7 @@ def test_figures_without_data_are_left_out(record: Results) -> None:
     assert draw_figures(dataclasses.replace(record, scores=low_only, fits=(), estimates=())) == {}
 
 
+@pytest.mark.slow
 def test_more_models_than_a_panel_holds_go_on_in_the_next(record: Results) -> None:
     stream = np.random.default_rng(0)
     rows = tuple(

@@ -50,6 +50,7 @@ def test_synthetic_rows_say_so() -> None:
     assert ">SYNTHETIC DATA</text>" in marked.svg
 
 
+@pytest.mark.slow
 def test_chinese_page_has_a_chinese_mark_and_file_and_the_same_numbers(tmp_path: Path) -> None:
     english = write_figures({"small": drawn(is_synthetic=True)}, tmp_path)
     numbers = (tmp_path / "small.csv").read_bytes()

@@ -254,6 +254,7 @@ def test_exactly_these_items_can_be_complete(complete_items: set[tuple[str, str]
     assert complete_items == set(EVIDENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", EVIDENCE, ids=" ".join)
 def test_item_is_complete_with_all_its_evidence_and_open_without_any_of_it(
     whole: Results, place: tuple[str, str]

@@ -80,6 +80,7 @@ def test_what_is_pooled_over_the_folds_is_called_pooled(tested: Results, unopene
     assert "within folds" not in statistics.comparisons(foldless)
 
 
+@pytest.mark.slow
 def test_no_test_patients_are_claimed(unopened: Results) -> None:
     for key, number in (("clear", "42"), ("metrics", "24"), ("metrics", "25")):
         assert item(unopened, key, number).filled_by == "run"

@@ -102,6 +102,7 @@ def test_numbers_of_the_tables_are_the_same(pages: dict[str, str]) -> None:
     assert differing == []
 
 
+@pytest.mark.slow
 def test_foreign_scores_are_told_in_chinese(foreign_run: Path) -> None:
     page = Page(write_report(foreign_run, "zh").read_text(encoding="utf-8"))
     text = " ".join(page.texts)

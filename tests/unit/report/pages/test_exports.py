@@ -89,6 +89,7 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
 def test_any_cell_comes_back_from_the_page_for_word(rows: list[tuple[str, str]]) -> None:
     table = dataclasses.replace(SMALL, lines=tuple(Line(row) for row in rows))

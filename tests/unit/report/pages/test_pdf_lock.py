@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCORES = "patient_id,model,is_high,p_high\n" + "".join(f"P{n},mine,{n % 2},0.{n}\n" for n in range(1, 10))
 
 
+@pytest.mark.slow
 def test_a_pdf_is_written_under_the_lock_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "scores.csv").write_text(SCORES, encoding="utf-8")
     printed: list[Path] = []

@@ -68,6 +68,7 @@ def body(run: Results, language: str) -> str:
     return re.sub(r"<[^>]*>", "", re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
 
 
+@pytest.mark.slow
 def test_without_out_of_fold_rows_no_model_is_called_chosen(tested: Results) -> None:
     text = body(tested, "en")
     assert not re.search(r"network|What the images add|gains nothing|“chosen”|Shown: ", text, re.IGNORECASE)
@@ -77,6 +78,7 @@ def test_without_out_of_fold_rows_no_model_is_called_chosen(tested: Results) -> 
     assert "a model and a baseline" in family_sentence(tested)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_chosen_is_called_a_model(out_of_fold: Results) -> None:
     text = body(out_of_fold, "en")
     assert "“chosen” marks the model with" in text

@@ -179,6 +179,7 @@ def test_real_data_are_not_called_synthetic(real_html: str) -> None:
     assert "synthetic" not in real_html.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_what_is_suspect_about_the_table_comes_first(foreign_run: Path, language: Language) -> None:
     doubt = Finding("", "", "size_cm", "implausible-size", "warning", "the median is 48 cm.", "Write it in cm.")
@@ -188,6 +189,7 @@ def test_what_is_suspect_about_the_table_comes_first(foreign_run: Path, language
     assert found.index('id="table-warnings"') < found.index("the median is 48 cm.") < found.index('id="summary"')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_patients_without_a_scan_are_among_the_exclusions(foreign_run: Path, language: Language) -> None:
     absent = [Finding(name, "", "", "no-scan", "fatal", "no image.", "Fill it in.") for name in ("X1", "X2")]
@@ -307,6 +309,7 @@ def test_all_after_the_curves_is_folded_by_section(html: str, page: Page) -> Non
     assert {value for value in page.values("href") if value in {"#all", "#summary"}} == {"#all", "#summary"}
 
 
+@pytest.mark.slow
 def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> None:
     found = Page(write_report(foreign_run).read_text(encoding="utf-8"))
     there = [name for name in found.values("id") if name in SECTIONS]
@@ -321,6 +324,7 @@ def test_foreign_scores_give_a_page_with_fewer_sections(foreign_run: Path) -> No
     assert {tag for tag, _ in found.tags if tag == "b"} == {"b"}
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_alone_are_reported_as_such(
     tmp_path: Path, write_evaluation: Callable[[Path, Scores], None]
 ) -> None:

@@ -93,6 +93,7 @@ def test_page_with_a_test_set_says_none_of_it(whole_run: Path) -> None:
     assert "out-of-fold" not in summary(run)[0]
 
 
+@pytest.mark.slow
 def test_without_folds_the_page_says_that_the_auc_is_pooled(
     run_dir: Path, write_evaluation: Callable[[Path, Scores], None], tmp_path: Path
 ) -> None:

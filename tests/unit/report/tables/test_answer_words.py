@@ -89,6 +89,7 @@ def test_a_pair_that_was_not_named_is_exploratory_and_judged_by_the_adjusted_p(t
         assert "探索性" in answer_sentences(with_pair(table, "ours", "size", **worse))[-1]
 
 
+@pytest.mark.slow
 def test_a_difference_on_fewer_patients_has_their_number(tmp_path: Path) -> None:
     models = {"ours": drawn(0.32, 1), "theirs": drawn(0.2, 2)}
     run = run_of(tmp_path / "run", models, few={"theirs": 80}, primary=("ours", "theirs"))

@@ -109,6 +109,7 @@ def test_other_measures_are_not_taken_for_the_auc(record: Results) -> None:
     assert lay_out(dataclasses.replace(record, comparisons=(pair,))).gain is None
 
 
+@pytest.mark.slow
 def test_network_chosen_out_of_fold_is_marked_whatever_the_test_set_says(record: Results) -> None:
     rows = (
         ("weak-1-cmp", "oof", measured("auc", 0.7)),

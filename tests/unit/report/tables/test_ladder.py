@@ -127,6 +127,7 @@ class TestRows:
         assert ladder(plain) is None
         assert ladder_methods(plain) == ""
 
+    @pytest.mark.slow
     def test_networks_of_all_levels_are_named(self, tmp_path: Path) -> None:
         study = build_ladder_study(ALL_ARMS, split={"folds": 5})
         found = ladder(Results.read(build_ladder_run(tmp_path / "run", study, Size(80, 40))))
@@ -182,6 +183,7 @@ class TestPage:
         for text in (*found.sentences, found.limits):
             assert text in page
 
+    @pytest.mark.slow
     def test_a_run_of_one_level_keeps_its_page(self, plain: Results) -> None:
         page = write_report(plain.run_dir).read_text(encoding="utf-8")
         assert 'id="ladder' not in page
@@ -211,6 +213,7 @@ def test_the_terminal_prints_the_ladder(run: Results, plain: Results, capsys: py
     assert "Minutes per patient" in out
 
 
+@pytest.mark.slow
 def test_the_api_gives_rows_and_figures(run_dir: Path, plain: Results) -> None:
     opened = ng.open_run(run_dir)
     assert {row.supervision for row in opened.ladder} == {Supervision.POINT, Supervision.BOX, Supervision.MASK}

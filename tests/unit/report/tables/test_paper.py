@@ -185,6 +185,7 @@ def test_fit_without_a_card_has_empty_cells(record: Results) -> None:
     assert (row.best_epochs, row.time, row.device) == ("", "", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p_high", "word"), [(0.6, "high"), (0.4, "low")])
 def test_a_threshold_outside_of_the_scores_is_a_warning_of_the_row(
     p_high: float, word: str, tmp_path: Path, write_evaluation: Callable[[Path, Scores], None]

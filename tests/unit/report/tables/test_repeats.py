@@ -108,6 +108,7 @@ def test_a_plan_with_the_learning_curve_of_a_run(repeated_dir: Path) -> None:
     assert made.as_dict()["learning_curve"]["model"] == "weak-1-cmp"
 
 
+@pytest.mark.slow
 def test_a_wanted_auc_in_and_out_of_reach(repeated_dir: Path) -> None:
     curve = ng.plan(run=repeated_dir, model="weak-1-cmp").learning
     assert curve is not None

@@ -281,6 +281,7 @@ def test_a_private_transfer_syntax_is_not_written(tmp_path):
     assert run(tmp_path / "in", tmp_path).set_aside == {"a private transfer syntax": 1}
 
 
+@pytest.mark.slow
 def test_pages_with_text_are_flagged_and_written_only_when_asked_for(export_dir, tmp_path):
     done = run(export_dir, tmp_path)
     assert (done.n_written, done.n_flagged) == (8, 3)

@@ -168,6 +168,7 @@ def test_kits_comes_from_two_hosts(public, tmp_path):
     assert len(download_cohort(plan, tmp_path, hosts=public.hosts).failed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.needs("duckdb", "idc_index_data")
 def test_two_cohorts_are_opened_as_one_with_one_grade_table(public, tmp_path):
     case = {"tumor_histologic_subtype": "clear_cell_rcc", "tumor_isup_grade": "2", "gender": "male"}

@@ -42,6 +42,7 @@ def images(plan):
     return {phase: n for phase in PHASES if (n := sum(bool(row.get(f"{phase}_image")) for row in plan.rows))}
 
 
+@pytest.mark.slow
 def test_the_index_has_what_the_study_counts_on():
     counts = {}
     for name in ("c4kc-kits", "tcga-kirc", "cptac-ccrcc"):
@@ -110,6 +111,7 @@ def test_the_shared_patients_of_kits_and_c4kc_stand_once(plans, kits_grades):
     assert sum(ours["sex"] == row["sex"] for ours, row in pairs) >= 95
 
 
+@pytest.mark.slow
 def test_grades_are_joined_and_who_has_none_is_left_out(kits_grades):
     plan = plan_cohort("c4kc-kits", grades=kits_grades)
     assert len(plan.rows) == 96

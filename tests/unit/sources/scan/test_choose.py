@@ -262,6 +262,7 @@ HEADERS = st.builds(
 ANSWERS = st.builds(PhaseAnswer, st.sampled_from([*PHASES, ""]), st.floats(0.25, 1), st.just(()))
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(HEADERS, ANSWERS), unique_by=lambda pair: pair[0].key, max_size=9), st.randoms())
 def test_at_most_one_series_a_phase_from_one_visit_whatever_the_order(pairs: Any, random: Any) -> None:
     choices = choose_series(pairs, surgery={"A": date(2020, 6, 1)})

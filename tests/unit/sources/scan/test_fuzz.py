@@ -94,6 +94,7 @@ def test_any_bytes_give_a_header_or_a_reason(tail, head):
     assert isinstance(read(data), (InstanceHeader, Refused))
 
 
+@pytest.mark.slow
 def test_mutated_archives_give_members_or_are_damaged(seeds):
     chance = random.Random(SEED)  # noqa: S311 (the same mutants every time)
     stream = io.BytesIO()

@@ -110,6 +110,7 @@ def test_the_table_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not (tmp_path / "images/SYN-0003").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"seed": 12}, {"patients": 3}, {"oracle_auc": 0.8}, {"dicom": True}])
 def test_a_cohort_of_other_settings_is_replaced(cohort_dir: Path, tmp_path: Path, changed: dict[str, Any]) -> None:
     settings = replace(SMALL, **changed)
@@ -118,6 +119,7 @@ def test_a_cohort_of_other_settings_is_replaced(cohort_dir: Path, tmp_path: Path
     assert contents_of(cohort_dir) == contents_of(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_files_of_others_among_the_images_stay(cohort_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/cmp.nii.gz").write_text("mine")

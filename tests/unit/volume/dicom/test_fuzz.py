@@ -56,6 +56,7 @@ def originals(tmp_path: Path, write_series: Callable[..., list[Path]]) -> list[b
     return [*(path.read_bytes() for path in paths), (tmp_path / "rle").read_bytes(), (tmp_path / "frames").read_bytes()]
 
 
+@pytest.mark.slow
 def test_headers_never_raise_anything_but_a_finding(tmp_path: Path, originals: list[bytes]) -> None:
     chance = random.Random(20261123)  # noqa: S311 - the same mutations every time
     path = tmp_path / "damaged"
@@ -73,6 +74,7 @@ def test_headers_never_raise_anything_but_a_finding(tmp_path: Path, originals: l
     assert seen["dicom-header"] > 30
 
 
+@pytest.mark.slow
 def test_series_with_one_damaged_file_are_read_or_refused(tmp_path: Path, originals: list[bytes]) -> None:
     chance = random.Random(7)  # noqa: S311
     series_dir = tmp_path / "series"

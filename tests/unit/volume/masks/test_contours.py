@@ -179,6 +179,7 @@ def test_contours_on_sagittal_planes_are_filled_there():
     assert filled.sum() == 4 * 2
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-3, 22), st.floats(-3, 22)), min_size=3, max_size=9),

@@ -180,6 +180,7 @@ def test_a_segmentation_on_an_oblique_image_comes_back(tmp_path, blob, save_seg)
     )
 
 
+@pytest.mark.slow
 def test_what_others_write_as_a_segmentation_comes_back(tmp_path, volume, blob, write_series):
     import highdicom
     import pydicom
@@ -258,6 +259,7 @@ def test_contours_fill_an_image_of_other_slices(tmp_path, volume, blob, save_str
         assert ml == pytest.approx(blob.sum() * 3.0, rel=within)
 
 
+@pytest.mark.slow
 def test_a_structure_in_several_items_is_one(tmp_path, volume, blob, save_structures, outlined):
     def split(dataset):
         (item,) = dataset.ROIContourSequence
@@ -307,6 +309,7 @@ def test_structures_that_mark_nothing_here_are_named(tmp_path, volume, blob, sav
         assert caught.value.code == code
 
 
+@pytest.mark.slow
 def test_mutated_objects_end_in_a_finding_or_a_mask(tmp_path, volume, blob, save_seg, save_structures, outlined):
     rng = np.random.default_rng(3)
     originals = [

@@ -152,6 +152,7 @@ def test_the_order_of_the_list_changes_nothing(places):
         assert answers[key].probability == pytest.approx(answer.probability)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(max_size=20), st.none() | st.integers(-5, 999), st.none() | st.integers(0, 9999))))
 def test_any_study_is_answered_with_probabilities(rows):
     study = [
