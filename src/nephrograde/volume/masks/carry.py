@@ -13,13 +13,13 @@ import numpy as np
 
 from nephrograde.errors import VolumeError
 from nephrograde.volume.finding import Fault
-from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.registration import Motion, find_height, register_region
 from nephrograde.volume.masks.spill import AIR_BELOW_HU, FAT_BELOW_HU
 from nephrograde.volume.overlay import bounding_box, bring_over
 
 if TYPE_CHECKING:
     from nephrograde.vocabulary import MaskArray, VolumeArray
+    from nephrograde.volume.grid import Grid
     from nephrograde.volume.volume import Volume
 
 How: TypeAlias = Literal["position", "rigid"]
@@ -74,7 +74,7 @@ def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How) -> 
     brought = _bring(mask, source.grid, target)
     motion = register_region(source, target, mask=mask, near=brought) if how == "rigid" else Motion()
     if motion.is_found:
-        brought = _bring(mask, _moved(source.grid, motion), target)
+        brought = _bring(mask, motion.move_grid(source.grid), target)
         notes = []
     else:
         notes = _height_note(find_height(source, target, mask=mask, near=brought), mask, source)
@@ -83,17 +83,6 @@ def carry_mask(mask: MaskArray, source: Volume, target: Volume, *, how: How) -> 
     notes += _cut_note(1.0 - float(brought.sum() * np.prod(target.spacing_mm)) / drawn_ml, brought)
     what = f"was drawn on another phase and carried here {motion}"
     return Carried(brought, _judge(_values(mask, source), _values(brought, target), what, notes), motion)
-
-
-def _moved(grid: Grid, motion: Motion) -> Grid:
-    """Return the grid of the drawn mask after the patient moved to the position in the other scan."""
-    return Grid(
-        grid.size,
-        grid.spacing_mm,
-        motion.move(grid.origin_mm),
-        motion.rotation @ grid.direction,
-        source=grid.source,
-    )
 
 
 def _bring(mask: MaskArray, source: Grid, target: Volume) -> MaskArray:

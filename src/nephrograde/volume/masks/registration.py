@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import SimpleITK
 
+from nephrograde.volume.grid import Grid
 from nephrograde.volume.overlay import bounding_box
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class Motion:
 
     ``gain`` is the increase in mutual information of the two scans, in nats; ``moved_mm`` how far it moves the middle
     of the tumour. ``is_found`` is false if no registration was requested, or if it failed; ``is_tried`` distinguishes
-    the two.
+    the two. ``failure`` is "too-far" if the best motion exceeds what breathing can cause, in which case it is given in
+    ``moved_mm`` and ``turn_deg`` but not applied, and "no-overlap" if the scans share too little of the region; it is
+    empty if staying in place is best.
     """
 
     rotation: npt.NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
@@ -44,6 +47,7 @@ class Motion:
     gain: float = 0.0
     is_found: bool = False
     is_tried: bool = False
+    failure: Literal["", "too-far", "no-overlap"] = ""
 
     def __str__(self) -> str:
         if self.is_found:
@@ -61,6 +65,15 @@ class Motion:
         """
         x, y, z = self.rotation @ np.asarray(place_mm) + self.shift_mm
         return float(x), float(y), float(z)
+
+    def move_grid(self, grid: Grid) -> Grid:
+        """Return where the voxels of a grid in the first scan lie in the second.
+
+        Args:
+            grid: Its size and spacing are kept.
+        """
+        direction = self.rotation @ grid.direction
+        return Grid(grid.size, grid.spacing_mm, self.move(grid.origin_mm), direction, source=grid.source)
 
 
 def find_height(source: Volume, target: Volume, *, mask: MaskArray, near: MaskArray) -> float:
@@ -109,7 +122,7 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
     """
     fixed, moving = _region(target, near, MARGIN_MM), _region(source, mask, MARGIN_MM + SEARCH_MM)
     if min(*fixed.GetSize(), *moving.GetSize()) < _FEWEST_VOXELS:
-        return Motion(is_tried=True)
+        return Motion(is_tried=True, failure="no-overlap")
     center_mm = np.array(target.to_mm(np.mean(bounding_box(near), axis=0)))
     transform = SimpleITK.Euler3DTransform()
     transform.SetCenter(center_mm.tolist())
@@ -121,7 +134,7 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
         method.Execute(fixed, moving)
         gain = in_place - _measure(fixed, moving, transform)
     except RuntimeError:  # the two regions do not overlap enough
-        return Motion(is_tried=True)
+        return Motion(is_tried=True, failure="no-overlap")
     # The transform maps the target to the source; the patient has moved the other way.
     onto = np.array(transform.GetMatrix()).reshape(3, 3)
     rotation = onto.T
@@ -129,9 +142,10 @@ def register_region(source: Volume, target: Volume, *, mask: MaskArray, near: Ma
     moved_mm = float(np.linalg.norm(at_center_mm - center_mm))
     turn_deg = float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))
     shift = center_mm - rotation @ at_center_mm
-    is_found = gain > 0 and moved_mm <= MOST_SHIFT_MM and turn_deg <= MOST_TURN_DEG
-    if not is_found:
+    if gain <= 0:
         return Motion(is_tried=True)
+    if moved_mm > MOST_SHIFT_MM or turn_deg > MOST_TURN_DEG:
+        return Motion(moved_mm=moved_mm, turn_deg=turn_deg, gain=float(gain), is_tried=True, failure="too-far")
     return Motion(
         rotation, (float(shift[0]), float(shift[1]), float(shift[2])), moved_mm, turn_deg, float(gain), True, True
     )
