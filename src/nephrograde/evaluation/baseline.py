@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 FEATURES_KEPT = 10
 """Number of radiomic features kept in each fold."""
+RADIOMICS_PARTS = ("radiomics/shape", "radiomics/intensity")
+"""What the models on the shape alone, and on intensities and texture alone, are called."""
+_SHAPE = "morph_"
+"""How the names of the shape features of mirp begin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,6 +177,26 @@ def radiomics_predictors(features: Mapping[str, Mapping[str, float]]) -> Predict
     )
 
 
+def radiomics_parts(features: Mapping[str, Mapping[str, float]]) -> dict[str, Predictors]:
+    """Collect the radiomic features of the shape alone, and those of the intensities and their texture alone.
+
+    Args:
+        features: As for :func:`radiomics_predictors`.
+
+    Returns:
+        The predictors by the name of the part, without a part that has no features.
+
+    >>> list(radiomics_parts({"A": {"stat_mean": 40.0, "morph_volume": 2.0}}))
+    ['radiomics/shape', 'radiomics/intensity']
+    """
+    parts: dict[str, dict[str, dict[str, float]]] = {}
+    for patient_id, row in features.items():
+        for name, value in row.items():
+            part = RADIOMICS_PARTS[not name.startswith(_SHAPE)]
+            parts.setdefault(part, {}).setdefault(patient_id, {})[name] = value
+    return {part: radiomics_predictors(parts[part]) for part in RADIOMICS_PARTS if part in parts}
+
+
 def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Split, *, model: str) -> tuple[Score, ...]:
     """Score every patient with a baseline.
 
@@ -213,7 +237,7 @@ def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Spl
                 f"Baseline {model}, fold {fold}: the {len(learning)} training patients that have a value are not of "
                 f"both grades. {predictors.remedy}, or remove {model} from evaluate.baselines."
             )
-        p_high = _fit_and_predict(predictors, learning, truths=truths, asked=scored + test_ids)
+        p_high = fit_and_predict(predictors, learning, truths=truths, asked=scored + test_ids)
         rows += [
             Score(patient_id, model, "oof", fold, is_high[patient_id], p)
             for patient_id, p in zip(scored, p_high, strict=False)
@@ -227,12 +251,19 @@ def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Spl
     return tuple(rows)
 
 
-def _fit_and_predict(
+def fit_and_predict(
     predictors: Predictors, learning: Sequence[str], *, truths: Sequence[bool], asked: Sequence[str]
 ) -> list[float]:
+    """Fit the model of a baseline to some patients, and return the probabilities of others.
+
+    Args:
+        predictors: The predictors of each patient, and the model that learns from them.
+        learning: The patients whom it is fitted to.
+        truths: Theirs, in the same order; both grades occur.
+        asked: The patients who are scored.
+    """
     if not asked:
         return []
-
     model = predictors.make_model()
     model.fit(_table(predictors, learning), np.asarray(truths))
     p_high: list[float] = model.predict_proba(_table(predictors, asked))[:, 1].tolist()

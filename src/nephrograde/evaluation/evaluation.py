@@ -48,7 +48,7 @@ from nephrograde.evaluation.threshold import Threshold, choose_threshold
 from nephrograde.evaluation.uncertainty import Uncertainty, estimate_uncertainty, write_uncertainty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from nephrograde.evaluation.family import Arms
     from nephrograde.evaluation.tables import ModelEstimate
@@ -80,6 +80,7 @@ def evaluate_scores(
     groups: Mapping[str, Mapping[str, str]] | None = None,
     *,
     arms: Arms | None = None,
+    fused: Collection[str] = (),
 ) -> Evaluation:
     """Evaluate every model of a score table and compare every pair.
 
@@ -93,6 +94,8 @@ def evaluate_scores(
         settings: ``[evaluate]`` of the study: confidence level, threshold rule, margin and so on.
         groups: Columns that define subgroups: by column, the text of each patient.
         arms: The arm and the phase of each network of a study, which decide the families of comparisons.
+        fused: The models among these that join the scores of others by a regression fitted to the other folds. Their
+            out-of-fold scores were calibrated on other patients, unlike those of networks.
 
     Returns:
         Estimates by model, split and measure; comparisons and equivalences by pair; curves and subgroups by model.
@@ -145,7 +148,7 @@ def evaluate_scores(
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),
-        estimate_uncertainty(scores, thresholds, settings, calibrated=arms or ()),
+        estimate_uncertainty(scores, thresholds, settings, calibrated=set(arms or ()).difference(fused)),
     )
 
 

@@ -41,12 +41,12 @@ class LadderRow:
     """One model in one split: a row of ``statistics/ladder.csv``.
 
     ``dimensions``, ``slices`` and ``neighbours`` describe the network: on that many slices, with the neighbours of each
-    as channels. ``auc`` with ``low`` and ``high`` is that of ``estimates.csv``. ``minutes`` are those of annotation per
-    patient; ``minutes_n`` counts the patients that they were measured on. ``difference`` is the AUC minus that of
-    ``reference``, on the patients that both scored (``n_compared``), with its two-sided 95 % interval; ``p_not_worse``
-    tests whether the model is not worse by ``margin`` or more, and ``p_adjusted`` is adjusted over the ``family_size``
-    tests of the split. ``verdict`` is "not-worse", "worse", "undecided" or says why it is withheld; it is None for the
-    reference.
+    as channels; ``network`` is that of the arm, such as "resnet18" or "frozen:efficientnet-lite0". ``auc`` with ``low``
+    and ``high`` is that of ``estimates.csv``. ``minutes`` are those of annotation per patient; ``minutes_n`` counts the
+    patients that they were measured on. ``difference`` is the AUC minus that of ``reference``, on the ``n_compared``
+    patients that both scored, with its two-sided 95 % interval; ``p_not_worse`` tests whether the model is not worse by
+    ``margin`` or more, and ``p_adjusted`` is adjusted over the ``family_size`` tests of the split. ``verdict`` is
+    "not-worse", "worse", "undecided" or says why it is withheld; it is None for the reference.
     NaN means "not computed".
     """
 
@@ -57,6 +57,7 @@ class LadderRow:
     dimensions: int
     slices: int | None
     neighbours: int
+    network: str
     split: str
     minutes: float
     minutes_source: MinutesSource
@@ -152,6 +153,7 @@ def _place(rung: StudyModel, estimate: Estimate, *, split: SplitName, cost: Minu
         dimensions=arm.dimensions,
         slices=arm.slices,
         neighbours=arm.neighbours,
+        network=arm.network,
         split=split,
         minutes=cost.value,
         minutes_source=cost.source,

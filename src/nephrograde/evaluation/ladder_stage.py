@@ -61,5 +61,8 @@ def write_ladder(study: Study, run: RunFolder, *, measured: Mapping[Supervision,
 
     inputs = [run.scores_path, run.estimates_path, run.repeats_scores_path, run.repeats_path]
     known = [[level, found.value, found.source, found.n] for level, found in minutes.items()]
-    arms = [arm.model_dump(mode="json", include={"name", "supervision", "slices", "neighbours"}) for arm in study.arm]
+    arms = [
+        arm.model_dump(mode="json", include={"name", "supervision", "slices", "neighbours", "network"})
+        for arm in study.arm
+    ]
     run_stage(_STAGE, run, inputs=inputs, settings=[known, arms, settings.margin, settings.confidence], make=make)

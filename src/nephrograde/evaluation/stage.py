@@ -14,6 +14,7 @@ from nephrograde.evaluation.baseline import (
     clinical_predictors,
     fit_baseline,
     measured_predictors,
+    radiomics_parts,
     radiomics_predictors,
 )
 from nephrograde.evaluation.collect import collect_scores, write_members
@@ -24,17 +25,20 @@ from nephrograde.evaluation.ladder_stage import write_ladder
 from nephrograde.evaluation.late import fuse_late, write_fusion
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.phase_table import PhaseRow, compare_phases
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.stack_table import StackRow, stack_models
 from nephrograde.evaluation.tables import write_table
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.fit.attention import read_attention
 from nephrograde.run.provenance import SCORE_TABLE, mark_format, read_lock_file, write_lock
 from nephrograde.run.seal import fold_digests, renew_seal, seal_fold
 from nephrograde.run.stage import current_record, run_stage, written_together
+from nephrograde.sample.radiomics import read_features
 from nephrograde.staging import at_once
 
 if TYPE_CHECKING:
@@ -107,12 +111,17 @@ def evaluate_models(
         write_fusion(late.rows, run)
         arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
         scores = Scores(tuple(rows))
-        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms)
+        fused = [model.id for model in study.models() if model.fusion == "late"]
+        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms, fused=fused)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
         sizes = _predictors("size", study, cohort, run).values
         stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
-        write_scores(stacks.scores, run.stacked_path)
         write_table(stacks.increments, Increment, run.increment_path)
+        features = radiomics_parts(read_features(run.features_path)) if "radiomics" in baselines else {}
+        together = stack_models(scores, study, split, baselines, features=features)
+        write_table(together.rows, StackRow, run.stack_path)
+        write_scores(Scores((*stacks.scores.rows, *together.scores.rows)), run.stacked_path)
+        write_table(compare_phases(scores, stacks.scores, evaluation.estimates, study), PhaseRow, run.phases_path)
         attention = [row for row in _attention(study, fitted, run) if row.split == "oof" or reason is not None]
         write_table(attention, TumourAttention, run.attention_path)
         repeated = score_repeats(study, cohort, split, fitted=repeats, baselines=baselines)
@@ -238,7 +247,6 @@ def evaluate_score_table(
 def _predictors(name: str, study: Study, cohort: Cohort, run: RunFolder) -> Predictors:
     """The predictors of a baseline: clinical columns, mask measurements or radiomic features."""
     from nephrograde.sample.prepare import read_prepared
-    from nephrograde.sample.radiomics import read_features
 
     if name in {"clinical", "clinical-no-size"}:
         columns = present_columns(

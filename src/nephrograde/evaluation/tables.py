@@ -26,14 +26,14 @@ _COUNTS = frozenset(
         *("n", "n_high", "part", "whole", "replicates", "caution_value", "only_a", "only_b", "dropped_a"),
         *("dropped_b", "family_size", "patients_needed", "tested_groups", "detectable"),
         *("drawing", "seed", "n_learn", "degrees", "folds", "drawings"),
-        *("minutes", "minutes_n", "hours", "n_compared", "slices", "neighbours", "n_met"),
+        *("minutes", "minutes_n", "hours", "n_compared", "slices", "neighbours", "n_met", "n_scored"),
     }
 )
 _SHARES = frozenset(
     {
         *("confidence", "predicted", "observed", "threshold", "auc", "prevalence", "at", "share", "by_chance"),
         *("platt", "isotonic", "venn_abers", "venn_abers_low", "venn_abers_high", "high_from", "low_to", "error"),
-        *("expected_low", "expected_high"),
+        *("expected_low", "expected_high", "reference_auc"),
     }
 )
 _PROPORTIONS = frozenset(

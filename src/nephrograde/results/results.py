@@ -24,10 +24,12 @@ from nephrograde.evaluation.ladder import LadderRow
 from nephrograde.evaluation.ladder_curve import LadderPoint
 from nephrograde.evaluation.late import FusionRow
 from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.phase_table import PhaseRow
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
 from nephrograde.evaluation.score_table import read_scores
 from nephrograde.evaluation.scores import Scores
+from nephrograde.evaluation.stack_table import StackRow
 from nephrograde.evaluation.subgroup import SubgroupEstimate
 from nephrograde.evaluation.tables import ModelEstimate, read_estimates, read_table
 from nephrograde.evaluation.threshold import Threshold
@@ -101,6 +103,8 @@ class Results:
     net_benefit: tuple[BenefitPoint, ...]
     subgroups: tuple[SubgroupEstimate, ...]
     increments: tuple[Increment, ...]
+    phases: tuple[PhaseRow, ...]
+    stack: tuple[StackRow, ...]
     fusion: tuple[FusionRow, ...]
     attention: tuple[TumourAttention, ...]
     repeats: tuple[RepeatedAuc, ...]
@@ -167,6 +171,8 @@ class Results:
             net_benefit=table(RunPart.NET_BENEFIT, BenefitPoint),
             subgroups=table(RunPart.SUBGROUPS, SubgroupEstimate),
             increments=table(RunPart.INCREMENT, Increment),
+            phases=table(RunPart.PHASES, PhaseRow),
+            stack=table(RunPart.STACK, StackRow),
             fusion=table(RunPart.FUSION, FusionRow),
             attention=table(RunPart.ATTENTION, TumourAttention),
             repeats=table(RunPart.REPEATS, RepeatedAuc),

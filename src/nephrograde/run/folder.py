@@ -222,7 +222,7 @@ class RunFolder:
 
     @property
     def stacked_path(self) -> Path:
-        """The scores of clinical columns and size, without and with each network's score."""
+        """The scores of what is joined: clinical columns with and without each network's score, and all models."""
         return self.scores_dir / "stacked.csv"
 
     @property
@@ -279,6 +279,16 @@ class RunFolder:
     def increment_path(self) -> Path:
         """What the images add to clinical columns and size."""
         return self.statistics_dir / "increment.csv"
+
+    @property
+    def phases_path(self) -> Path:
+        """Single phases, phases together, and both with clinical values."""
+        return self.statistics_dir / "phases.csv"
+
+    @property
+    def stack_path(self) -> Path:
+        """All models and the stack of them on the same patients."""
+        return self.statistics_dir / "stack.csv"
 
     @property
     def attention_path(self) -> Path:

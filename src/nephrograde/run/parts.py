@@ -28,6 +28,8 @@ class RunPart(StrEnum):
     NET_BENEFIT = "net_benefit_path"
     SUBGROUPS = "subgroups_path"
     INCREMENT = "increment_path"
+    PHASES = "phases_path"
+    STACK = "stack_path"
     ATTENTION = "attention_path"
     REPEATS = "repeats_path"
     PROCEDURES = "procedures_path"

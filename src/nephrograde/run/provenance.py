@@ -29,7 +29,7 @@ COHORT_TABLE = "cohort table"
 SCORE_TABLE = "score table"
 ANNOTATIONS = "annotations"
 """What the lock file calls these inputs. Paths stay out of it, because they may identify the patients."""
-FORMAT = 6
+FORMAT = 7
 """Format number of an evaluation; increased when the columns of ``statistics/`` or the contents of the seal change."""
 _PACKAGES = (
     "torch",

@@ -309,6 +309,8 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
         run.net_benefit_path,
         run.subgroups_path,
         run.increment_path,
+        run.phases_path,
+        run.stack_path,
         run.recalibration_path,
         run.conformal_path,
         run.referral_path,

@@ -194,10 +194,11 @@ def test_the_change_of_scores_calibrated_on_the_same_patients_has_no_interval() 
     assert len({row.difference for (split, _), row in found.items() if split == "oof"}) == 1
 
 
-def test_the_networks_of_a_study_are_known_to_be_calibrated_on_their_patients() -> None:
+def test_the_networks_of_a_study_are_known_to_be_calibrated_on_their_patients_and_its_late_fusion_is_not() -> None:
     settings = EvaluateSettings(conformal_error=0.1, bootstraps=100)
-    for arms, has_interval in ((None, True), ({"m": ("weak", "cmp")}, False)):
-        rows = evaluate_scores(scores_of(), settings, arms=arms).uncertainty.recalibrations
+    of_study = {"m": ("weak", "cmp")}
+    for arms, fused, has_interval in ((None, (), True), (of_study, (), False), (of_study, ("m",), True)):
+        rows = evaluate_scores(scores_of(), settings, arms=arms, fused=fused).uncertainty.recalibrations
         found = {row.split: math.isfinite(row.low) for row in rows if row.measure == "brier"}
         assert found == {"oof": has_interval, "test": True}
 

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.unit.report.further import increment_rows, repeated_rows, store_repeats
+from tests.unit.report.further import increment_rows, phase_rows, repeated_rows, stack_rows, store_repeats
 
 from nephrograde.evaluation.attention import TumourAttention
 from nephrograde.evaluation.evaluation import Evaluation, evaluate_scores, write_statistics
 from nephrograde.evaluation.increment import Increment
+from nephrograde.evaluation.phase_table import PhaseRow
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.score_table import write_scores
 from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.stack_table import StackRow
 from nephrograde.evaluation.tables import write_table as write_statistics_table
 from nephrograde.model.card import ModelCard, write_card
 from nephrograde.report.pages.study_page import write_report
@@ -305,6 +307,8 @@ def _write_scores(
             )
     run = RunFolder(run_dir)  # each test brings its own rows of these
     write_statistics_table((), Increment, run.increment_path)
+    write_statistics_table((), PhaseRow, run.phases_path)
+    write_statistics_table((), StackRow, run.stack_path)
     write_statistics_table((), TumourAttention, run.attention_path)
     write_statistics_table((), RepeatedAuc, run.repeats_path)
     write_statistics_table((), ProcedureComparison, run.procedures_path)
@@ -325,10 +329,12 @@ def whole_page(whole_run: Path) -> str:
 
 @pytest.fixture(scope="session")
 def further_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole run with repeats, and with increments of its chosen network; read only."""
+    """A whole run with repeats, joined phases and a stack, and increments of its chosen network; read only."""
     run = RunFolder(build_run(tmp_path_factory.mktemp("further") / "run", build_study()))
     chosen = Results.read(run.run_dir).chosen_network
     write_statistics_table(increment_rows(chosen or ""), Increment, run.increment_path)
+    write_statistics_table(phase_rows(), PhaseRow, run.phases_path)
+    write_statistics_table(stack_rows(), StackRow, run.stack_path)
     write_statistics_table(
         [TumourAttention("weak-3-cmp", "test", 12, 9, 0.75, 0.468, 0.911, 0.5, 0.95)],
         TumourAttention,

@@ -1,4 +1,4 @@
-"""Rows of the tables that not every run has: repeats, and the increment of the image over clinical columns."""
+"""Rows of the tables that not every run has: repeats, the increment of the image over clinical columns, and joins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nephrograde.evaluation.increment import Increment
+from nephrograde.evaluation.phase_table import Against, Inputs, PhaseRow, scored_as
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures
+from nephrograde.evaluation.stack_table import Kind, StackRow
 from nephrograde.evaluation.tables import write_table
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import renew_seal
@@ -66,4 +68,65 @@ def increment_rows(
             model, "net_benefit", at=0.3, without=0.2, with_image=0.22, difference=0.02, low=-0.01, high=0.05
         ),
         increment_row(model, "calibration_slope", without=0.9, with_image=0.8, low=0.5, high=1.2, **changes),
+    )
+
+
+BEYOND = {
+    "difference": 0.03,
+    "difference_low": -0.021,
+    "difference_high": 0.081,
+    "p_value": 0.02,
+    "p_adjusted": 0.04,
+    "family_size": 2,
+}
+AUC = {"auc": 0.812, "low": 0.713, "high": 0.882, "n": 90, "n_high": 41}
+
+
+def phase_rows() -> tuple[PhaseRow, ...]:
+    """One arm on one phase, the best, and one that joins two, with and without clinical values; one is not computed."""
+    scored = [("weak-1-cmp", "", Inputs.CLINICAL)]
+    scored += [
+        (model, fusion, inputs)
+        for model, fusion in (("weak-1-cmp", ""), ("weak-1-cmp+np", "late"))
+        for inputs in (Inputs.IMAGES, Inputs.WITH_CLINICAL)
+    ]
+    rows = []
+    for split in ("oof", "test"):
+        for model, fusion, inputs in scored:
+            best = scored_as("weak-1-cmp", Inputs.IMAGES if inputs is Inputs.CLINICAL else inputs)
+            for against, reference in (
+                (Against.PHASE, best),
+                (Against.CLINICAL, scored_as(model, Inputs.CLINICAL)),
+            ):
+                is_own = reference == scored_as(model, inputs)
+                given: dict[str, Any] = {} if is_own else {**BEYOND, "reference_auc": 0.782, "n_compared": 88}
+                names = {"family": "weak-1", "model": model, "arm": "weak-1", "phase": "cmp+np" if fusion else "cmp"}
+                how = {"fusion": fusion, "joined": "age_years" if fusion else "", "inputs": inputs, "split": split}
+                rows.append(PhaseRow(**names, **how, **AUC, against=against, reference=reference, **given))
+    return tuple(rows)
+
+
+def stack_rows() -> tuple[StackRow, ...]:
+    """A baseline, parts of the features, an encoder, a network and the stack."""
+    kinds = {
+        "volume": (Kind.BASELINE, ""),
+        "radiomics": (Kind.BASELINE, ""),
+        "radiomics/shape": (Kind.FEATURES, ""),
+        "frozen-cmp": (Kind.ENCODER, "frozen:efficientnet-lite0"),
+        "weak-1-cmp": (Kind.NETWORK, "resnet18"),
+        "stack": (Kind.STACK, ""),
+    }
+    return tuple(
+        StackRow(
+            model=model,
+            kind=kind,
+            network=network,
+            split=split,
+            **AUC,
+            n_scored=94 if split == "oof" else 90,
+            reference="volume",
+            **({} if model == "volume" else BEYOND),
+        )
+        for split in ("oof", "test")
+        for model, (kind, network) in kinds.items()
     )

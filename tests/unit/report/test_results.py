@@ -62,6 +62,8 @@ def test_foreign_scores_are_a_record_too(foreign_run: Path) -> None:
         RunPart.MODELS,
         RunPart.SCALE,
         RunPart.INCREMENT,
+        RunPart.PHASES,
+        RunPart.STACK,
         RunPart.ATTENTION,
         RunPart.REPEATS,
         RunPart.PROCEDURES,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
+from nephrograde.report.tables.joint_manuscript import phases_manuscript, stack_manuscript
+from nephrograde.report.tables.manuscript import Line, Table, marked
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
 from nephrograde.report.tables.patients import cohort_table
@@ -62,35 +63,11 @@ LATEX = {
 """Characters that LaTeX would interpret as commands or print differently."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a table: its cells, whether it belongs under a heading, and whether a rule is drawn above it.
-
-    A line break within a cell starts a second line of that cell.
-    """
-
-    cells: tuple[str, ...]
-    is_part: bool = False
-    is_after_rule: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts for a manuscript; the first ``names`` columns are left-aligned, the others right-aligned."""
-
-    name: str
-    caption: str
-    headings: tuple[str, ...]
-    lines: tuple[Line, ...]
-    notes: tuple[str, ...]
-    names: int = 1
-
-
 def write_tables(run: Results) -> list[Path]:
     """Write the tables of the run for a manuscript, each as ``NAME.tex`` and ``NAME.doc.html``.
 
-    The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons`` and ``cohort``; those without data are
-    left out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
+    The tables are ``results`` (the test set), ``out_of_fold``, ``comparisons``, ``phases``, ``stack`` and ``cohort``;
+    those without data are left out. In Chinese the names end in ``.zh.tex`` and ``.zh.doc.html``.
 
     Args:
         run: The run.
@@ -121,7 +98,7 @@ def manuscript_tables(run: Results) -> list[Table]:
     Source:
         Cells: those of the report.
     """
-    tables = [_results(run, "results"), _comparisons(run), _cohort(run)]
+    tables = [_results(run, "results"), _comparisons(run), phases_manuscript(run), stack_manuscript(run), _cohort(run)]
     if run.reported == "test":
         tables.insert(1, _results(run, "out_of_fold"))
     return [table for table in tables if table is not None]
@@ -281,7 +258,7 @@ def _results(run: Results, name: str) -> Table | None:
         f"AUC\n{interval}",
         *(f"{measure_in_words(measure)}\n{counted}" for measure in MEASURES[1:]),
     )
-    return Table(name, _marked(run, caption), headings, tuple(lines), tuple(notes))
+    return Table(name, marked(run, caption), headings, tuple(lines), tuple(notes))
 
 
 def _intervals(run: Results, split: str) -> str:
@@ -360,7 +337,7 @@ def _comparisons(run: Results) -> Table | None:
         if run.reported == "test"
         else t("Paired comparisons of the models out of fold.")
     )
-    return Table("comparisons", _marked(run, caption), (*headings, "n"), tuple(lines), tuple(notes), names=2)
+    return Table("comparisons", marked(run, caption), (*headings, "n"), tuple(lines), tuple(notes), names=2)
 
 
 def _cohort(run: Results) -> Table | None:
@@ -371,8 +348,4 @@ def _cohort(run: Results) -> Table | None:
     lines = tuple(Line((row.label, *(row.cells or blank)), is_part=row.is_part) for row in cohort.rows)
     headings = ("", *(f"{name}\n(n = {n})" for name, n in cohort.columns))
     notes = (t("Number (%) unless stated otherwise. Missing values are counted, not imputed."),)
-    return Table("cohort", _marked(run, t("Patients by split.")), headings, lines, notes)
-
-
-def _marked(run: Results, caption: str) -> str:
-    return t("Synthetic data. {caption}", caption=caption) if run.is_synthetic else caption
+    return Table("cohort", marked(run, t("Patients by split.")), headings, lines, notes)

@@ -14,6 +14,7 @@ from nephrograde.evaluation.out_of_fold import POOLED
 from nephrograde.evaluation.remarks import Caution
 from nephrograde.report.tables.answer import notes_by_model
 from nephrograde.report.tables.increment import increment_table
+from nephrograde.report.tables.joint import phase_table, stack_table
 from nephrograde.report.tables.out_of_fold import is_by_fold
 from nephrograde.report.tables.pairs import (
     equivalence_table,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.report.tables.increment import IncrementTable
+    from nephrograde.report.tables.joint import PhaseTable, StackTable
     from nephrograde.report.tables.pairs import EquivalenceTable, Gain, SliceRow
     from nephrograde.report.tables.repeats import RepeatSections
     from nephrograde.report.tables.uncertainty import UncertaintySection
@@ -116,6 +118,8 @@ class EvidenceSections:
 
     gain: Gain | None
     increment: IncrementTable | None
+    phases: PhaseTable | None
+    stack: StackTable | None
     slices: tuple[SliceRow, ...]
     attention: tuple[AttentionRow, ...]
     equivalence: EquivalenceTable | None
@@ -140,6 +144,8 @@ def evidence_sections(run: Results) -> EvidenceSections:
     return EvidenceSections(
         gain=gain(run),
         increment=increment_table(run),
+        phases=phase_table(run),
+        stack=stack_table(run),
         slices=slice_rows(run),
         attention=_attention(run),
         equivalence=equivalence_table(run),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nephrograde.evaluation.minutes import MinutesSource
 from nephrograde.evaluation.remarks import Reason, Verdict
 from nephrograde.report.tables.paper import Cell
+from nephrograde.report.text.arms import network_name
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, listed, p_value
 from nephrograde.report.text.remarks import reason_words, verdict_words
@@ -177,11 +178,15 @@ def _source_tag(source: MinutesSource) -> str:
 
 
 def network_words(row: LadderRow) -> str:
-    """Describe the network of a rung.
+    """Describe the network of a rung, and what it sees.
 
     Args:
         row: The rung.
     """
+    return t("{network}, {view}", network=network_name(row.network), view=_view_words(row))
+
+
+def _view_words(row: LadderRow) -> str:
     if row.slices is None:
         return t("3D")
     kind = "2.5D" if row.neighbours else "2D"

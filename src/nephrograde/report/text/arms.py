@@ -57,3 +57,17 @@ def by_arm(study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm]
         return "".join(told)
     sentences = [t("{arms}: {sentence}", arms=listed(names), sentence=sentence) for sentence, names in told.items()]
     return ("" if spoken() == "zh" else " ").join(sentences)
+
+
+def network_name(network: str) -> str:
+    """Name the network of an arm; one that is not known is returned unchanged.
+
+    Args:
+        network: As in the study, such as ``frozen:efficientnet-lite0``.
+
+    >>> network_name("resnet18"), network_name("frozen:efficientnet-lite0")
+    ('ResNet-18', 'frozen efficientnet-lite0')
+    """
+    if network.startswith("frozen:"):
+        return t("frozen {encoder}", encoder=network.removeprefix("frozen:"))
+    return "ResNet-18" if network == "resnet18" else network

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.equivalence import Equivalence
     from nephrograde.evaluation.increment import Increment
     from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.phase_table import PhaseRow
     from nephrograde.evaluation.referral import ReferralRow
+    from nephrograde.evaluation.stack_table import StackRow
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.evaluation.uncertainty import RecalibrationRow
@@ -115,7 +117,15 @@ def verdict_words(verdict: Verdict | None) -> str:
 
 
 def remark(
-    row: Estimate | Comparison | Equivalence | SubgroupEstimate | Increment | RecalibrationRow | ReferralRow,
+    row: Estimate
+    | Comparison
+    | Equivalence
+    | SubgroupEstimate
+    | Increment
+    | PhaseRow
+    | StackRow
+    | RecalibrationRow
+    | ReferralRow,
 ) -> str:
     """Describe why the number of a row is missing or unreliable; empty if it is reliable.
 

@@ -13,8 +13,6 @@ from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.report.pages.exports import (
     LATEX,
     PAGE_LINES,
-    Line,
-    Table,
     as_latex,
     as_word_html,
     latex_text,
@@ -22,6 +20,7 @@ from nephrograde.report.pages.exports import (
     printable_line,
     write_tables,
 )
+from nephrograde.report.tables.manuscript import Line, Table
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.text.language import speaking
 from nephrograde.results import Results

@@ -129,16 +129,17 @@ class TestRows:
 
     @pytest.mark.slow
     def test_networks_of_all_levels_are_named(self, tmp_path: Path) -> None:
-        study = build_ladder_study(ALL_ARMS, split={"folds": 5})
+        arms = [{**arm, "network": "frozen:mine"} if arm["name"] == "whole" else arm for arm in ALL_ARMS]
+        study = build_ladder_study(arms, split={"folds": 5})
         found = ladder(Results.read(build_ladder_run(tmp_path / "run", study, Size(80, 40))))
         assert found is not None
         rows = {row.arm: row for row in found.rows[0][1]}
         assert list(rows) == [arm["name"] for arm in ALL_ARMS]
         assert [row.network for row in rows.values()][:4] == [
-            "2D, 3 per kidney",
-            "2D, one slice",
-            "2D, one slice",
-            "2.5D, one slice",
+            "ResNet-18, 2D, 3 per kidney",
+            "frozen mine, 2D, one slice",
+            "ResNet-18, 2D, one slice",
+            "ResNet-18, 2.5D, one slice",
         ]
         assert rows["kidneys"].minutes == "0"
         assert {rows[arm].minutes for arm in ("boxed", "boxed-1", "boxed-3")} == {"0.83"}
