@@ -89,6 +89,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/sample_size.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/increment.py
+	$(BIN)/python bench/stack.py
 	$(BIN)/python bench/uncertainty.py
 	$(BIN)/python bench/ladder.py
 	$(BIN)/python bench/annotate.py

@@ -7,11 +7,13 @@ from collections import defaultdict
 import pytest
 from tests.small_study import QUICK_FIT, small_study
 
-from nephrograde.errors import InputError
-from nephrograde.files import read_rows
+from nephrograde.errors import InputError, RunError
+from nephrograde.evaluation.stage import refuse_reopening
+from nephrograde.files import read_json, read_rows
 from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
 
 ARMS = """[[arm]]
 name = "all"
@@ -89,6 +91,18 @@ def test_every_patient_with_a_phase_is_scored_and_gets_the_score_back(run_dir, t
 
 
 @pytest.mark.slow
+def test_other_values_joined_by_late_fusion_are_another_evaluation(run_dir):
+    run = RunFolder(run_dir)
+    fits = {fold.name_in(""): read_json(fold.card_path)["inputs_sha256"] for fold in run.folds()}
+    study = load_inputs(run_dir.parent / "study.toml")
+    refuse_reopening(study, run, fits=fits, reason="")
+    each = study.arm[1].model_copy(update={"clinical": ("size_cm", "age_years")})
+    other = study.model_copy(update={"arm": (study.arm[0], each)})
+    with pytest.raises(RunError):
+        refuse_reopening(other, run, fits=fits, reason="")
+
+
+@pytest.mark.slow
 def test_what_is_given_is_checked(run_dir, table):
     grader = load_grader(run_dir, "all-cmp+up")
     row = next(iter(table.values()))
@@ -113,6 +127,9 @@ def test_the_table_is_complete(run_dir):
     assert {frozenset(("each-cmp+up", other)) for other in ("each-cmp", "each-up", "all-cmp+up")} <= pairs
     assert {row.model for row in results.fusion} == {"each-cmp+up"}
     assert any(row.model == "all-cmp+up" for row in results.attention)
+    assert {(row.model, row.fusion) for row in results.phases if row.fusion} == {("each-cmp+up", "late")}
+    assert {row.split for row in results.phases} == {"oof", "test"}
+    assert {*networks, "volume"} <= {row.model for row in results.stack}
     weights = read_rows(run_dir / "models" / "all-cmp+up" / "fold-0" / "attention.csv")
     totals: dict[str, float] = defaultdict(float)
     for row in weights:

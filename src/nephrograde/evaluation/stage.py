@@ -130,6 +130,7 @@ def evaluate_models(
     inputs = _inputs_of(run, folds, list(itertools.chain(*repeats.values())))
     settings = [study.evaluate.of_evaluation(), "out of fold only" if reason is None else "test set opened"]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
+    settings += _joined(study)
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
     write_ladder(study, run, measured=measured or {})
     renew_seal(run, fitted)
@@ -322,7 +323,12 @@ def _remember_opening(study: Study, split: Split, run: RunFolder) -> None:
 def _foreseen(study: Study, run: RunFolder, fits: Mapping[str, str]) -> str:
     paths = [run.cohort_dir, run.regions_path, run.features_path]
     found = {path.name: sha256_of(path) for path in paths if path.exists()}
-    return fingerprint([found, study.evaluate.of_evaluation(), dict(sorted(fits.items()))])
+    return fingerprint([found, study.evaluate.of_evaluation(), dict(sorted(fits.items())), *_joined(study)])
+
+
+def _joined(study: Study) -> list[list[object]]:
+    """What the scores of late fusion depend on that no fit depends on."""
+    return [[model.id, *model.arm.clinical] for model in study.models() if model.fusion == "late"]
 
 
 def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:

@@ -12,7 +12,13 @@ import numpy as np
 
 from nephrograde.report.figures.study_figures import COLOURS, DASHES
 from nephrograde.report.figures.svg import MUTED, RULE, finish, house_style, name_lines, new_figure, printable, y_label
-from nephrograde.report.tables.ladder import minutes_text, network_words, out_of_fold_rungs, supervision_words
+from nephrograde.report.tables.ladder import (
+    minutes_text,
+    network_words,
+    out_of_fold_rungs,
+    supervision_words,
+    view_words,
+)
 from nephrograde.report.text.language import phase_heading, t
 from nephrograde.report.text.numbers import bounds, decimal
 from nephrograde.vocabulary import Supervision
@@ -186,7 +192,7 @@ def _name(row: LadderRow) -> str:
         "{level}: {arm}, {network}, {minutes} min; {auc} {interval}",
         level=supervision_words(row.supervision),
         arm=row.arm,
-        network=network_words(row),
+        network=view_words(row) if row.network == "resnet18" else network_words(row),
         minutes=minutes_text(row.minutes),
         auc=decimal(row.auc),
         interval=bounds(row.low, row.high, 2),

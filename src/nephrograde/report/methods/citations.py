@@ -131,7 +131,7 @@ def _statistics(run: Results) -> set[str]:
         "brier1950": "brier" in found,
         "vancalster2019": bool(found.keys() & set(CALIBRATION)),
         "vickers2006": bool(run.net_benefit),
-        "wolpert1992": bool(run.increments),
+        "wolpert1992": bool(run.increments or run.fusion or run.stack),
         **_uncertainty(run),
     }
     return {key for key, is_used in uses.items() if is_used}

@@ -128,11 +128,19 @@ def missing_scans(run: Results) -> str:
     ]
     if not absent:
         return t("Every patient had an image of every phase; no image was imputed.")
-    return t(
+    excluded = t(
         "Patients without an image of a phase ({absent}) were excluded from the models of that "
         "phase; no image was imputed.",
         absent=listed(absent),
     )
+    joined = [model.id for model in run.study.models() if len(model.phases) > 1]
+    if not joined:
+        return excluded
+    kept = t(
+        "Patients with at least one of the phases took part in the models that join them: {models}.",
+        models=listed(joined),
+    )
+    return as_text([excluded, kept])
 
 
 def phase_text(phase: str) -> str:
@@ -265,6 +273,12 @@ def _trained_networks(study: Study) -> str:
     if not kinds:
         return ""
     shown = [t("{kind} ({arms})", kind=kind, arms=listed(arms)) for kind, arms in kinds.items()]
+    if any(model.fusion is not None and model.has_networks for model in study.models()):
+        return t(
+            "A separate network with a single logit was fitted for each arm and fold, and for each phase where the "
+            "network does not join them: {kinds}.",
+            kinds=in_turn(shown),
+        )
     return t(
         "A separate network with a single logit was fitted for each arm, phase and fold: {kinds}.",
         kinds=in_turn(shown),

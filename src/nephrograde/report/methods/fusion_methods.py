@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.stack_table import Kind
 from nephrograde.report.methods.design_methods import as_text
+from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import listed
 
@@ -25,6 +27,44 @@ def fusion(run: Results, among: Sequence[StudyModel] | None = None) -> str:
     asked = (run.study.models() if run.study else []) if among is None else among
     models = [model for model in asked if model.fusion is not None]
     return as_text([_joined(model) for model in models] + [_clinical(model) for model in models if model.arm.clinical])
+
+
+def phase_increments(run: Results) -> str:
+    """Say how single phases, phases together and clinical values were compared; empty if nothing was.
+
+    Args:
+        run: The results of a run.
+    """
+    if not run.phases:
+        return ""
+    return t(
+        "Models on single phases and on several, and stacked logistic regressions of each with the clinical values, "
+        "were compared with the single phase of the highest out-of-fold AUC and with the clinical values alone, on the "
+        "patients that both had scored."
+    )
+
+
+def stack(run: Results) -> str:
+    """Say how all models were stacked, and what they were compared with; empty if there was nothing to stack.
+
+    Args:
+        run: The results of a run.
+    """
+    if not any(row.kind is Kind.STACK for row in run.stack):
+        return ""
+    made = t(
+        "A stack joined the log odds of all baselines and networks by a penalised logistic regression (L2, C = 0.1) on "
+        "out-of-fold scores; for the patients of a fold, it was fitted to those of the other folds, for whom the "
+        "baselines had been fitted without that fold as well, while the networks of the other folds had learnt from it."
+    )
+    reference = run.stack[0].reference
+    if not reference:
+        return made
+    compared = t(
+        "It and all models were compared with {reference} on the patients whom all had scored.",
+        reference=only_baseline(reference),
+    )
+    return as_text([made, compared])
 
 
 def _joined(model: StudyModel) -> str:

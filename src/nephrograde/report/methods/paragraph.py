@@ -63,6 +63,8 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         uncertainty_methods.prediction_sets,
         statistics.net_benefit,
         statistics.comparisons,
+        fusion_methods.phase_increments,
+        fusion_methods.stack,
         statistics.equivalence,
         statistics.ladder,
         statistics.subgroups,

@@ -16,7 +16,7 @@ from nephrograde.report.figures.svg import printable
 from nephrograde.report.tables.joint_manuscript import phases_manuscript, stack_manuscript
 from nephrograde.report.tables.manuscript import Line, Table, marked
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
-from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, paper_rows
+from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, study_rows
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.wording import level_words
@@ -227,7 +227,7 @@ def _html_text(text: str) -> str:
 def _results(run: Results, name: str) -> Table | None:
     """The table of results for the reported predictions, or out of fold for the training patients."""
     split = "oof" if name == "out_of_fold" else run.reported
-    rows = paper_rows(run.estimates, split)
+    rows = study_rows(run, split)
     if not rows:
         return None
     confidence = run.confidence_percent

@@ -45,7 +45,7 @@ from nephrograde.report.tables.paper import (
     fatal_findings,
     fit_table,
     pair_table,
-    paper_rows,
+    study_rows,
     threshold_table,
     warning_counts,
 )
@@ -187,8 +187,8 @@ def _patients(run: Results) -> dict[str, Any]:
 
 
 def _results(run: Results) -> dict[str, Any]:
-    rows = paper_rows(run.estimates, run.reported)
-    out_of_fold = paper_rows(run.estimates, "oof") if run.reported == "test" else []
+    rows = study_rows(run, run.reported)
+    out_of_fold = study_rows(run, "oof") if run.reported == "test" else []
     main = main_rows(run, rows)
     pairs = pair_table(run)
     return {

@@ -72,9 +72,9 @@ def split_heading(split: str) -> str:
     """Name a split in a heading of columns.
 
     >>> split_heading("oof"), split_heading("test")
-    ('Out of fold', 'Test set')
+    ('Training patients, out of fold', 'Test set')
     """
-    return t("Test set") if split == "test" else t("Out of fold")
+    return t("Test set") if split == "test" else t("Training patients, out of fold")
 
 
 def phase_table(run: Results) -> PhaseTable | None:

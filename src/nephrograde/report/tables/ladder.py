@@ -183,10 +183,15 @@ def network_words(row: LadderRow) -> str:
     Args:
         row: The rung.
     """
-    return t("{network}, {view}", network=network_name(row.network), view=_view_words(row))
+    return t("{network}, {view}", network=network_name(row.network), view=view_words(row))
 
 
-def _view_words(row: LadderRow) -> str:
+def view_words(row: LadderRow) -> str:
+    """Describe what the network of a rung sees.
+
+    Args:
+        row: The rung.
+    """
     if row.slices is None:
         return t("3D")
     kind = "2.5D" if row.neighbours else "2D"

@@ -105,6 +105,12 @@ def paper_rows(estimates: Iterable[tuple[str, str, Estimate]], split: SplitName 
     return [_paper_row(model, by_model[model]) for model in ordered if "auc" in by_model[model]]
 
 
+def study_rows(run: Results, split: SplitName) -> list[PaperRow]:
+    """Compose the paper's table with the models in the order of the study, those that join phases beside their arm."""
+    order = [model.name for model in run.models]
+    return sorted(paper_rows(run.estimates, split), key=lambda row: (row.is_baseline, order.index(row.model)))
+
+
 def paper_table(
     estimates: Iterable[tuple[str, str, Estimate]], split: SplitName = "test"
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -30,7 +30,7 @@ def test_every_row_of_the_phases_is_a_line_with_its_numbers(run: Results) -> Non
         assert [line.over_phase.bounds == "" for line in lines] == [False, True, True, False, False]
         assert [line.over_clinical.bounds == "" for line in lines] == [True, False, False, False, False]
         beyond = lines[3].over_phase
-        assert (beyond.difference, beyond.bounds, beyond.p_adjusted) == ("0.030", "[−0.021 to 0.081]", "0.040")
+        assert (beyond.difference, beyond.bounds, beyond.p_adjusted) == ("0.030", "[−0.021 to 0.081]", "0.04")
         assert "age_years" in lines[3].detail
 
 
