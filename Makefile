@@ -40,7 +40,7 @@ $(VENV)/.checked: $(VENV)/.torch pyproject.toml
 	$(INSTALL)
 	touch $@
 
-$(VENV)/.test: WANTED = '.[docs,encoders,pdf,public,radiomics,test,web]'
+$(VENV)/.test: WANTED = '.[docs,encoders,pdf,public,radiomics,test,tune,web]'
 $(VENV)/.test: $(VENV)/.checked pyproject.toml
 	$(INSTALL)
 	touch $@

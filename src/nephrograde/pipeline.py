@@ -23,7 +23,7 @@ from nephrograde.run.progress import silent
 from nephrograde.run.writer import only_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.split import Split
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nephrograde.run.progress import Progress
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import EvaluateSettings, Study
+    from nephrograde.tune.stage import ChosenFold, TuningPlan
     from nephrograde.vocabulary import Supervision
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "print_study",
     "report_study",
     "run_study",
+    "tune_study",
 ]
 Run: TypeAlias = RunFolder | str | Path
 """A run folder by its path, created if it is missing, or a ``RunFolder``."""
@@ -130,6 +132,45 @@ def fit_study(study: Study, run: Run, *, command: str = "", progress: Progress =
 
     with _opened(study, run, command) as (folder, cohort, split):
         fit_models(study, cohort, split, folder, progress=progress)
+
+
+def tune_study(
+    study: Study,
+    run: Run,
+    *,
+    models: Sequence[str] = (),
+    command: str = "",
+    progress: Progress = silent,
+    tell: Callable[[TuningPlan], None] = lambda _plan: None,
+) -> list[ChosenFold]:
+    """Prepare the scans, and choose settings of training for every fold inside the patients that it learns from.
+
+    Args:
+        study: The resolved study.
+        run: The run folder; an interrupted search is resumed.
+        models: The models to tune; all that train a network when empty.
+        command: The command line, for the lock file.
+        progress: How to show the progress of long steps.
+        tell: Told what is about to be done, after everything has been checked.
+
+    Returns:
+        What was chosen.
+
+    Raises:
+        InputError: The cohort table has mistakes, or a model cannot be tuned.
+        RunError: As :func:`run_study`, or earlier trials are damaged.
+        FitError: Optuna is missing, or a model cannot be fitted with its own settings.
+    """
+    from nephrograde.sample.stage import prepare_scans
+    from nephrograde.tune.search import require_optuna
+    from nephrograde.tune.stage import plan_tuning, tune_models
+
+    require_optuna()
+    with _opened(study, run, command) as (folder, cohort, split):
+        prepare_scans(study, cohort, folder, progress=progress)
+        plan = plan_tuning(study, cohort, split, folder, models=models)
+        tell(plan)
+        return tune_models(plan, split, folder, progress=progress)
 
 
 def evaluate_study(

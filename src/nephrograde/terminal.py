@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nephrograde.run.folder import RunFolder
     from nephrograde.sources.scan.tally import ScanResult
     from nephrograde.sources.template import Template
+    from nephrograde.tune.stage import ChosenFold, TuningPlan
     from nephrograde.volume.finding import Finding
 
 
@@ -223,6 +224,37 @@ def print_ladder(run: RunFolder) -> None:
     print_rows(headings, rows, t("Levels of supervision, out of fold"))
     for sentence in (*found.sentences, found.sources):
         say(sentence)
+
+
+def print_tuning_plan(plan: TuningPlan) -> None:
+    """Print what tuning will cost before it begins."""
+    for model in plan.not_trained:
+        say(t("{model} has a frozen encoder, which is not trained: there is nothing to tune.", model=model), err=True)
+    sentence = t(
+        "Tuning {models} on {searches} folds: {trials} trials with {folds} inner folds each, at most {fits} networks; "
+        "trials that are worse than the others are ended early.",
+        models=counted(len(plan.models), "model"),
+        searches=len(plan.searches),
+        trials=plan.tune.trials,
+        folds=plan.tune.folds,
+        fits=plan.fits,
+    )
+    say(sentence, err=True)
+    if plan.finished:
+        say(t("{n} trials are finished already, and are kept.", n=plan.finished), err=True)
+
+
+def print_chosen(chosen: Sequence[ChosenFold]) -> None:
+    """Print the settings that were chosen for each fold."""
+    from nephrograde.report.tables.tuning import chosen_row, tuning_headings
+
+    rows = []
+    for one in chosen:
+        name = f"{one.model} ({one.repeat})" if one.repeat else one.model
+        rows.append((name, *chosen_row(one.fold, one.chosen)))
+    print_rows(
+        (t("Model"), *tuning_headings()), rows, t("Settings chosen inside the patients that each fold learns from")
+    )
 
 
 def print_rows(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], title: str = "") -> None:

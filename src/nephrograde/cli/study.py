@@ -27,7 +27,15 @@ from nephrograde.cli.shared import (
 )
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
-from nephrograde.terminal import print_findings, print_ladder, print_table, progress, say
+from nephrograde.terminal import (
+    print_chosen,
+    print_findings,
+    print_ladder,
+    print_table,
+    print_tuning_plan,
+    progress,
+    say,
+)
 
 commands = typer.Typer()
 
@@ -94,6 +102,35 @@ def prepare(
     prepared = pipeline.prepare_study(study, run, command=command_line(), progress=progress)
     print_findings(run)
     say(t("Prepared {n} regions in {path}.", n=len(prepared.regions), path=run.volumes_dir))
+
+
+@commands.command()
+def tune(
+    study_path: StudyPath,
+    out: RunDir = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A model to tune, such as weak-1-cmp. May be repeated [default: all that train a network].",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    encoding: Encoding = None,
+    lang: Lang = "en",
+) -> None:
+    """Choose settings of training for every fold, inside the patients that it learns from; `fit` and `run` use them."""
+    from nephrograde import pipeline
+
+    del lang
+    run = run_of(study_path, out)
+    study = load_study(study_path, overrides, encoding)
+    chosen = pipeline.tune_study(
+        study, run, models=models or (), command=command_line(), progress=progress, tell=print_tuning_plan
+    )
+    print_chosen(chosen)
+    say(t("All trials are in {path}.", path=run.tuning.trials_path))
 
 
 @commands.command()

@@ -54,6 +54,15 @@ class Repeat:
         )
         return "-".join(part for part in parts if part)
 
+    @property
+    def split_name(self) -> str:
+        """The name of the repeat with the same patients to learn from and the first seed; empty for the first.
+
+        >>> Repeat(seed=2).split_name, Repeat(drawing=1).split_name
+        ('', 'folds-1')
+        """
+        return replace(self, seed=0).name
+
     def fit_seed(self, seed: int) -> int:
         """Return the seed of a fit.
 

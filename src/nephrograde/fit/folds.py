@@ -10,10 +10,11 @@ import numpy as np
 from nephrograde.cohort.repeat import repeats_of_arm, split_of
 from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
+from nephrograde.fit.chosen import read_chosen
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
 from nephrograde.fit.job import check_grades
 from nephrograde.fit.joining import check_phases, clinical_of, learn_values, slices_of
-from nephrograde.fit.planned import Fit, key_of
+from nephrograde.fit.planned import Fit, key_of, tuning_key
 from nephrograde.fit.work import cost_of_picture, passes_of
 from nephrograde.model.card import read_card
 from nephrograde.model.fusion import Fusion
@@ -67,6 +68,14 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
     Arguments and errors are those of :func:`plan_fits`.
     """
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
+    fits = untuned_fits(study, cohort, split, prepared=prepared, run=run)
+    chosen = [_with_chosen(one, study, is_high, run) for one in fits]
+    return [replace(one, key=key_of(one, study, is_high)) for one in chosen]
+
+
+def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared, run: RunFolder) -> list[Fit]:
+    """List the fits as :func:`list_fits`, with the settings of the study and without keys."""
+    is_high = {case.patient_id: case.is_high for case in cohort.cases}
     splits: dict[Repeat, Split] = {}
     fits = []
     for model in study.models():
@@ -90,24 +99,40 @@ def list_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
             for fold in range(split.folds):
                 truths = [is_high[one] for one in repeated.learning_ids(fold) if one in present]
                 check_grades(f"Model {model.id}, fold {fold}", truths, fewest=arm.fewest_of_a_grade)
-                planned = Fit(
-                    model=model.id,
-                    arm=arm,
-                    phase=model.phase,
-                    fold=fold,
-                    repeat=repeat,
-                    split=repeated,
-                    regions=files,
-                    slices=slices,
-                    settings=settings,
-                    key="",
-                    folder=run.fold(model.id, fold, repeat.name),
-                    encoding=encoding,
-                    fusion=fusion,
-                    clinical=clinical,
+                fits.append(
+                    Fit(
+                        model=model.id,
+                        arm=arm,
+                        phase=model.phase,
+                        fold=fold,
+                        repeat=repeat,
+                        split=repeated,
+                        regions=files,
+                        slices=slices,
+                        settings=settings,
+                        key="",
+                        folder=run.fold(model.id, fold, repeat.name),
+                        encoding=encoding,
+                        fusion=fusion,
+                        clinical=clinical,
+                    )
                 )
-                fits.append(replace(planned, key=key_of(planned, study, is_high)))
     return sorted(fits, key=lambda one: not one.repeat.is_first)
+
+
+def _with_chosen(planned: Fit, study: Study, is_high: Mapping[str, bool], run: RunFolder) -> Fit:
+    """Take over what was chosen for a fold."""
+    if planned.encoding is not None:  # nothing is trained
+        return planned
+    chosen = read_chosen(
+        run,
+        planned.model,
+        planned.fold,
+        planned.repeat,
+        tune=study.tune,
+        key=lambda tune: tuning_key(planned, study, tune, is_high=is_high),
+    )
+    return planned if chosen is None else replace(planned, settings=chosen.fit(planned.settings), chosen=chosen)
 
 
 def fit_planned(planned: Fit, study: Study, *, is_high: Mapping[str, bool], watched: Watched) -> None:
@@ -235,11 +260,12 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         held_out=gathered(split.fold_ids(planned.fold)),
         test=gathered(split.test_ids()),
         fit=settings,
-        augment=study.augment,
+        augment=planned.augment(study),
         inputs_sha256=planned.key,
         synthetic=study.synthetic,
         fusion=fusion,
         phase_dropout=planned.arm.phase_dropout if planned.fusion else 0.0,
+        chosen=planned.chosen,
     )
 
 

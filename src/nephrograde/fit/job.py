@@ -11,8 +11,10 @@ from nephrograde.cohort.split import check_disjoint
 from nephrograde.errors import FitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from nephrograde.fit.chosen import Chosen
+    from nephrograde.fit.history import Epoch
     from nephrograde.model.fusion import Fusion
     from nephrograde.sample.dataset import Bags, SampleSet
     from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
@@ -37,6 +39,8 @@ class FitJob:
         synthetic: Whether the cohort is synthetic.
         fusion: How the network joins several phases; None on a single phase.
         phase_dropout: The probability with which a phase of a patient is left out of a step of learning.
+        chosen: What was chosen for the fold, stored in the card; None if it is not tuned.
+        after_epoch: Called with every finished epoch; what it raises ends the fit.
     """
 
     model: str
@@ -56,6 +60,8 @@ class FitJob:
     has_mask: bool = False
     fusion: Fusion | None = None
     phase_dropout: float = 0.0
+    chosen: Chosen | None = None
+    after_epoch: Callable[[Epoch], None] | None = None
 
     def __str__(self) -> str:
         return name_of_fit(self.model, self.fold, self.repeat)
@@ -73,6 +79,11 @@ class FitJob:
     def initial(self) -> InitialWeights | None:
         """The initial weights that the study names for these dimensions."""
         return self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
+
+    def tell(self, epoch: Epoch) -> None:
+        """Tell who asked for it of a finished epoch."""
+        if self.after_epoch is not None:
+            self.after_epoch(epoch)
 
     def seed(self, purpose: str) -> int:
         """Derive a seed for each model, fold and purpose from the one in the study file."""

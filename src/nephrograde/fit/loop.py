@@ -10,6 +10,7 @@ import itertools
 import math
 import tempfile
 import time
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -190,6 +191,7 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
             if stop_loss is not None and math.isnan(stop_loss):
                 return _broken(epoch, step=steps)
             history.append((epoch, learning_rate, float(losses.mean()), stop_loss))
+            job.tell(Epoch(*history[-1]))
             watched.advance(len(job.bags(job.stop).images))
             if job.fit.patience and stop_loss is not None:
                 if stop_loss < best_loss:
@@ -306,6 +308,7 @@ def _card(
             "fit": job.fit.of_one_fit(),
             "augment": job.augment.model_dump(mode="json"),
             **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
+            **({"chosen": asdict(job.chosen)} if job.chosen is not None else {}),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from nephrograde.cohort.clinical import ClinicalTable
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.cohort.split import Split
+    from nephrograde.fit.chosen import Chosen
     from nephrograde.fit.encoded import Encoding
     from nephrograde.model.fusion import Fusion
     from nephrograde.run.fold_folder import FoldFolder
-    from nephrograde.study import Arm, FitSettings, Study
+    from nephrograde.study import Arm, AugmentSettings, FitSettings, Study, TuneSettings
 
 _SHAPING = ("nephrograde", "torch")
 """Packages whose version decides what a network learns."""
 _SHAPING_HEADS = ("numpy", "scikit-learn", "scipy")
 """Further ones, for a regression on the features of a frozen encoder."""
+_OF_MACHINE = frozenset({"accelerator", "devices", "nodes"})
+"""Keys of ``[fit]`` that say where a network is trained; values that were tuned elsewhere remain valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Fit:
     each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
     everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
     frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
-    ``clinical`` which values with them.
+    ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned.
     """
 
     model: str
@@ -51,6 +54,7 @@ class Fit:
     encoding: Encoding | None = None
     fusion: Fusion | None = None
     clinical: ClinicalTable | None = None
+    chosen: Chosen | None = None
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -61,6 +65,16 @@ class Fit:
     def patients(self) -> frozenset[str]:
         """Those with at least one of the phases."""
         return frozenset().union(*self.regions.values())
+
+    @property
+    def learning_ids(self) -> tuple[str, ...]:
+        """The patients that the fit learns from, by id."""
+        present = self.patients
+        return tuple(patient for patient in self.split.learning_ids(self.fold) if patient in present)
+
+    def augment(self, study: Study) -> AugmentSettings:
+        """``[augment]`` of the study, with the strength that was chosen for the fold."""
+        return study.augment if self.chosen is None else self.chosen.augment(study.augment)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -84,21 +98,55 @@ def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
         "regions": names if fusion else names[planned.phase],
         "is_high": {patient: is_high[patient] for patient in planned.patients},
         "split": {patient: [place.split, place.fold] for patient, place in split.assignments.items()},
-        **_of_learning(planned.encoding, planned.arm, planned.settings, study),
+        **_of_learning(planned.encoding, planned.arm, planned.settings, planned.augment(study)),
         "versions": {name: number for name, number in versions().items() if name in shaping},
         **({"idle": sorted(split.idle)} if split.idle else {}),
         **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
+        **({"chosen": asdict(planned.chosen)} if planned.chosen else {}),
     }
     return fingerprint([planned.model, planned.fold, everyone])
 
 
-def _of_learning(encoding: Encoding | None, arm: Arm, settings: FitSettings, study: Study) -> dict[str, object]:
+def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mapping[str, bool]) -> str:
+    """Return the fingerprint of everything that the trials of a fold depend on: of the patients, those it learns from.
+
+    Args:
+        planned: From :func:`untuned_fits`.
+        study: The resolved study.
+        tune: ``[tune]``.
+        is_high: The true grade by patient id.
+    """
+    learning = planned.learning_ids
+    clinical = planned.clinical
+    settings = planned.settings.model_copy(update={"seed": study.fit_of(planned.arm).seed})
+    how = _of_learning(None, planned.arm, settings, study.augment)
+    of_fit = {name: value for name, value in settings.of_one_fit().items() if name not in _OF_MACHINE}
+    content = {
+        "regions": {
+            phase: {patient: files[patient].name for patient in learning if patient in files}
+            for phase, files in planned.regions.items()
+        },
+        "is_high": {patient: is_high[patient] for patient in learning},
+        **how,
+        "fit": of_fit,
+        "tune": tune.of_trials(),
+        "versions": {name: number for name, number in versions().items() if name in _SHAPING},
+        "fusion": asdict(planned.fusion) if planned.fusion else None,
+        "phase_dropout": planned.arm.phase_dropout,
+        "clinical": [clinical.names, repr([clinical.rows[patient] for patient in learning])] if clinical else None,
+    }
+    return fingerprint([planned.model, planned.fold, content])
+
+
+def _of_learning(
+    encoding: Encoding | None, arm: Arm, settings: FitSettings, augment: AugmentSettings
+) -> dict[str, object]:
     """What a fit depends on besides its patients: how a network is trained, or the features of a frozen encoder."""
     if encoding is not None:
         return {"encoding": encoding.inputs(), "seed": settings.seed}
     return {
         "dimensions": arm.dimensions,
         "fit": settings.of_one_fit(),
-        "augment": study.augment.model_dump(mode="json"),
+        "augment": augment.model_dump(mode="json"),
     }

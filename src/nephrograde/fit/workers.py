@@ -20,10 +20,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.pool import RemoteTraceback  # type: ignore[attr-defined]
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nephrograde.errors import FitError
-from nephrograde.fit.folds import fit_planned
 from nephrograde.run.progress import Part, Watched, Workload
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from nephrograde.fit.planned import Fit
     from nephrograde.fit.team import Team
-    from nephrograde.study import Study
 
 _KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
 """Lets glibc keep freed memory for the next step. A step in 3D takes 13 % less time than with pages that are new."""
@@ -52,11 +50,17 @@ class _Failed(NamedTuple):
     told: str
 
 
+class FitOne(Protocol):
+    """Fits one network; it is sent to the processes."""
+
+    def __call__(self, planned: Fit, /, *, watched: Watched) -> None:
+        """Fit a planned network."""
+
+
 def fit_at_once(
+    fit: FitOne,
     planned: Sequence[Fit],
-    study: Study,
     *,
-    is_high: Mapping[str, bool],
     team: Team,
     work: Workload,
     show: Callable[[], None],
@@ -64,19 +68,18 @@ def fit_at_once(
     """Fit several networks at once. Each fit writes its own folder as a whole, so finished ones are kept.
 
     Args:
+        fit: Fits one of them, such as :func:`nephrograde.fit.folds.fit_planned` on a study.
         planned: The fits, in the order in which they are begun.
-        study: The resolved study.
-        is_high: The true grade by patient id.
         team: How many processes, and the threads of each.
         work: Has a part for each of the fits, in their order.
         show: Called when the workload has changed.
 
     Raises:
         FitError: If a network cannot be learnt, or a process was ended from outside.
-        NephrogradeError: As :func:`nephrograde.fit.folds.fit_planned`. The first error ends the other fits.
+        NephrogradeError: As of ``fit``. The first error ends the other fits.
     """
     waiting = deque(zip(planned, work.parts, strict=True))
-    with _workers(min(team.workers, len(waiting)), (study, is_high, team)) as workers:
+    with _workers(min(team.workers, len(waiting)), (fit, team)) as workers:
         for worker in workers:
             worker.begin(*waiting.popleft(), work=work, show=show)
         while busy := {worker.connection: worker for worker in workers if worker.task is not None}:
@@ -160,7 +163,7 @@ class _Worker:
 
 
 @contextmanager
-def _workers(count: int, given: tuple[Study, Mapping[str, bool], Team]) -> Iterator[list[_Worker]]:
+def _workers(count: int, given: tuple[FitOne, Team]) -> Iterator[list[_Worker]]:
     """Start processes for the duration of the block."""
     context = multiprocessing.get_context("spawn")  # forked processes would inherit the locks of torch's threads
     workers: list[_Worker] = []
@@ -224,7 +227,7 @@ def _without_script() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _serve(connection: Connection, study: Study, is_high: Mapping[str, bool], team: Team) -> None:
+def _serve(connection: Connection, fit: FitOne, team: Team) -> None:
     """Fit one network after another, as they come through the connection, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -238,7 +241,7 @@ def _serve(connection: Connection, study: Study, is_high: Mapping[str, bool], te
         part = Part("fit", 1.0)
         watched = Watched(Workload([part]), part, show=lambda part=part: connection.send(part))  # type: ignore[misc]
         try:
-            fit_planned(planned, study, is_high=is_high, watched=watched)
+            fit(planned, watched=watched)
         except Exception as error:  # noqa: BLE001 (raised again in the process of the run)
             connection.send(_failure(error))
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import RunError
 from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.quality_folder import QualityFolder
+from nephrograde.run.tuning_folder import TuningFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +169,11 @@ class RunFolder:
         return QualityFolder(self.run_dir / "quality")
 
     # The models
+    @property
+    def tuning(self) -> TuningFolder:
+        """The trials that settings of training are chosen among."""
+        return TuningFolder(self.run_dir / "tuning")
+
     @property
     def models_dir(self) -> Path:
         """The fitted networks."""
@@ -386,12 +392,14 @@ class RunFolder:
             self.encoded_dir,
             self.radiomics_dir,
             self.models_dir,
+            self.tuning.tuning_dir,
         )
         yield self.run_dir
         for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
             if folder.is_dir() and self._is_real(folder):
                 yield folder
-        for above in (self.models_dir, *_real_folders(self.repeats_dir)):
+        of_repeats = (*_real_folders(self.repeats_dir), *_real_folders(self.tuning.tuning_dir))
+        for above in (self.models_dir, *of_repeats):
             if above.is_dir() and self._is_real(above):
                 yield from _real_folders(above)
 

@@ -20,6 +20,7 @@ from nephrograde.study.settings import (
     Window,
 )
 from nephrograde.study.study import Study, restore_study
+from nephrograde.study.tuning import TuneSettings
 
 __all__ = [
     "NAME_PATTERN",
@@ -36,6 +37,7 @@ __all__ = [
     "SplitSettings",
     "Study",
     "StudyModel",
+    "TuneSettings",
     "Window",
     "restore_study",
 ]

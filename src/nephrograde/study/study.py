@@ -21,6 +21,7 @@ from nephrograde.study.settings import (
     SplitSettings,
     Window,
 )
+from nephrograde.study.tuning import TuneSettings
 from nephrograde.vocabulary import Supervision
 
 
@@ -28,7 +29,8 @@ class Study(Section):
     """The complete study file; nothing outside it can change a result.
 
     ``reproduces`` names the publication that the study repeats, whose numbers the report then prints beside its own.
-    A study that is built in code is checked like a file: all problems are reported at once.
+    With ``tune``, the settings of training are chosen by ``nephrograde tune`` before the models are fitted. A study
+    that is built in code is checked like a file: all problems are reported at once.
     """
 
     name: Annotated[str, Field(min_length=1)] = "study"
@@ -43,6 +45,7 @@ class Study(Section):
     annotation: AnnotationSettings = AnnotationSettings()
     augment: AugmentSettings = AugmentSettings()
     fit: FitSettings = FitSettings()
+    tune: TuneSettings | None = None
     evaluate: EvaluateSettings = EvaluateSettings()
 
     @model_validator(mode="after")

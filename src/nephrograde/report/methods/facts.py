@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods
+from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods, tuning_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -218,6 +218,7 @@ MODELS: Mapping[str, Fact] = {
     "learning": Fact("run", lambda: t("the training"), design.learning),
     "stopping": Fact("methods", lambda: t("when training stopped"), design.stopping),
     "augmentation": Fact("methods", lambda: t("the augmentation"), design.augmentation),
+    "tuning": Fact("methods", lambda: t("how settings of training were tuned"), tuning_methods.tuning),
     "class_balance": Fact("run", lambda: t("whether classes were balanced"), design.class_balance),
     "recalibration": Fact("run", lambda: t("whether predictions were recalibrated"), _recalibration),
     "ensemble": Fact("run", lambda: t("how predictions were computed"), design.ensemble),

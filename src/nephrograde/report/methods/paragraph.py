@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import fusion_methods, reader_methods, scale_methods, uncertainty_methods
+from nephrograde.report.methods import (
+    fusion_methods,
+    reader_methods,
+    scale_methods,
+    tuning_methods,
+    uncertainty_methods,
+)
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -51,6 +57,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.learning,
         design.stopping,
         design.augmentation,
+        tuning_methods.tuning,
         design.class_balance,
         design.ensemble,
         scale_methods.prior_correction,

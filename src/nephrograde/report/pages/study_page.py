@@ -53,6 +53,7 @@ from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.pretraining import pretraining_warnings
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.reader_agreement import agreement_rows
+from nephrograde.report.tables.tuning import tuning_table
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
@@ -226,6 +227,7 @@ def _background(run: Results) -> dict[str, Any]:
         "paper": t(PAPER),
         "preprint": t(PREPRINT),
         "fits": fits,
+        "tuning": tuning_table(run),
         "has_stop": any(epoch.stop_loss is not None for fit in run.fits for epoch in fit.history),
         "refits": [(fit.model, reason) for fit in fits for reason in fit.refits],
         "deviations": _deviations(run),

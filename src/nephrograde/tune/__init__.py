@@ -1,0 +1,1 @@
+"""Settings of training, chosen for each fold among trials inside its learning patients."""
