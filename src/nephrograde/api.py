@@ -51,6 +51,7 @@ from nephrograde.study import (
     MaskSettings,
     SplitSettings,
     Study,
+    TuneSettings,
     Window,
 )
 from nephrograde.study.file import load_study
@@ -88,6 +89,7 @@ __all__ = [
     "Run",
     "SplitSettings",
     "Study",
+    "TuneSettings",
     "Volume",
     "Window",
     "auc",

@@ -398,8 +398,7 @@ class RunFolder:
         for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
             if folder.is_dir() and self._is_real(folder):
                 yield folder
-        of_repeats = (*_real_folders(self.repeats_dir), *_real_folders(self.tuning.tuning_dir))
-        for above in (self.models_dir, *of_repeats):
+        for above in (self.models_dir, *_real_folders(self.repeats_dir), *_real_folders(self.tuning.tuning_dir)):
             if above.is_dir() and self._is_real(above):
                 yield from _real_folders(above)
 

@@ -41,6 +41,7 @@ _PACKAGES = (
     "SimpleITK",
     "pydicom",
     "mirp",  # an extra
+    "optuna",  # likewise
 )
 
 

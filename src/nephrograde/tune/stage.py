@@ -140,7 +140,7 @@ def tune_models(plan: TuningPlan, split: Split, run: RunFolder, *, progress: Pro
             write_record(record, _record_path(search.planned, run))
     if todo:
         tune_one = partial(tune_planned, study=study, tune=tune, is_high=plan.searches[0].is_high, run=run)
-        team = team_for([one for one, _ in todo], [part for _, part in todo], study, split)
+        team = team_for([one for one, _ in todo], [part for _, part in todo], _with_largest_batches(plan), split)
         work_through("Tuning models", tune_one, todo, run, team=team, progress=progress)
     write_trials(run)
     chosen = [(one.planned, choose(earlier_record(one, run))) for one in plan.searches]
@@ -217,6 +217,18 @@ def _problems(study: Study, models: Sequence[str]) -> list[Problem]:
             what = f"{name} joins the scores of other models and trains no network"
             problems.append(Problem("--model", what, f"Name these: {', '.join(model.parts.values())}."))
     return problems
+
+
+def _with_largest_batches(plan: TuningPlan) -> Study:
+    """The study with the largest batches of any trial, which decide how much memory is needed."""
+    largest = {
+        one.planned.arm.name: int(one.spans["batch_size"].high) for one in plan.searches if "batch_size" in one.spans
+    }
+    arms = tuple(
+        arm.model_copy(update={"fit": {**arm.fit, "batch_size": largest[arm.name]}}) if arm.name in largest else arm
+        for arm in plan.study.arm
+    )
+    return plan.study.model_copy(update={"arm": arms})
 
 
 def _require_one_device(planned: Sequence[Fit]) -> None:

@@ -18,6 +18,7 @@ from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
 from nephrograde.report.tables.repeats import has_power_law
+from nephrograde.report.tables.tuning import chosen_folds
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _models(run: Results) -> set[str]:
             used |= _ENCODERS.get(one.encoder.encoder.sha256, set())
     if any(one.card.get("pooling") == "attention" for one in run.fits):
         used.add("ilse2018")
+    if chosen_folds(run):
+        used.add("bergstra2011")
     if any(row.prior_shift for row in run.scales):
         used.add("saerens2002")
     if "radiomics" in run.scores.models:

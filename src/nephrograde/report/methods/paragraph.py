@@ -15,6 +15,7 @@ from nephrograde.report.methods import (
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
+from nephrograde.report.tables.tuning import chosen_folds
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import listed
@@ -106,8 +107,9 @@ def took_part(package: str, run: Results) -> bool:
     if package == "scikit-learn":
         is_used = any(model.is_baseline for model in run.models) or any(fit.is_frozen for fit in run.fits)
         return run.study is not None and is_used
-    if package == "mirp":
-        return run.study is not None and "radiomics" in run.scores.models
+    extras = {"mirp": "radiomics" in run.scores.models, "optuna": bool(chosen_folds(run))}
+    if package in extras:
+        return run.study is not None and extras[package]
     if package == "SimpleITK":
         return run.study is not None
     if package == "pydicom":
