@@ -14,7 +14,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import fusion_methods, paragraph, scale_methods, uncertainty_methods
+from nephrograde.report.methods import fusion_methods, paragraph, scale_methods, tuning_methods, uncertainty_methods
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.pretraining import pretraining_warnings
@@ -213,7 +213,8 @@ def _training_data(own: Results) -> list[str]:
     shared = [design.patients(own), design.partition(own), design.missing_scans(own)]
     if not own.fits:
         return shared
-    return [*shared, design.initial_weights(own), design.learning(own), design.stopping(own), design.augmentation(own)]
+    learning = [design.initial_weights(own), design.learning(own), design.stopping(own), design.augmentation(own)]
+    return [*shared, *learning, tuning_methods.tuning(own)]
 
 
 def _analyses(own: Results, model: str) -> list[str]:
@@ -267,6 +268,7 @@ def _caveats(own: Results) -> list[str]:
     return [
         *pretraining_warnings(own),
         design.exclusions(own),
+        tuning_methods.limits(own),
         t("The intervals reflect chance variation, not how the model performs in another hospital."),
         t("How the model performs with other scanners, protocols and readers has to be tested separately."),
     ]

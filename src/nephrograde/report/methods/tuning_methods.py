@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from nephrograde.report.methods.design_methods import as_text
-from nephrograde.report.tables.tuning import chosen_folds, setting_words, trials_sentence
+from nephrograde.report.tables.tuning import chosen_folds, limits_sentence, setting_words, trials_sentence
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import listed
 from nephrograde.study.tuning import Tunable
@@ -36,3 +36,9 @@ def tuning(run: Results) -> str:
         "patients took part in a trial."
     )
     return as_text([first, trials_sentence(found), last])
+
+
+def limits(run: Results) -> str:
+    """What the tuning does not show; empty if nothing was tuned."""
+    found = chosen_folds(run)
+    return limits_sentence(run, found) if found else ""

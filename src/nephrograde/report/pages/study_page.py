@@ -53,13 +53,13 @@ from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.pretraining import pretraining_warnings
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
 from nephrograde.report.tables.reader_agreement import agreement_rows
-from nephrograde.report.tables.tuning import tuning_table
+from nephrograde.report.tables.tuning import tuning_table, tuning_terms
 from nephrograde.report.tables.wording import level_words, split_words, summary, what_was_run
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
 from nephrograde.report.text.numbers import NOTHING, duration, enumerated
-from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, deviations
+from nephrograde.report.text.published import IMPOSSIBLE, NOT_COMPARABLE, PAPER, PREPRINT, Deviation, deviations
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.parts import RunPart
@@ -73,7 +73,6 @@ if TYPE_CHECKING:
     from nephrograde.report.tables.evidence import EvidenceSections
     from nephrograde.report.tables.paper import Cell, PaperRow
     from nephrograde.report.text.language import Language
-    from nephrograde.report.text.published import Deviation
 
 FEW_PAIRS = 12
 
@@ -242,7 +241,9 @@ def _deviations(run: Results) -> list[Deviation]:
     if run.study is None or not run.cases:
         return []
     scores = run.scores
-    return deviations(run.study, n_patients=len(run.cases), scored=scores.models, has_test=scores.has_test)
+    rows = deviations(run.study, n_patients=len(run.cases), scored=scores.models, has_test=scores.has_test)
+    why = t("The best settings of training for a cohort are not known beforehand.")
+    return [*rows, *(Deviation(term, t("Not published."), words, why) for term, words in tuning_terms(run))]
 
 
 def _scale(rows: Sequence[PaperRow]) -> AucScale:

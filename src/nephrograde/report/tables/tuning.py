@@ -85,6 +85,19 @@ def trials_sentence(found: dict[str, dict[int, Chosen]]) -> str:
     )
 
 
+def tuning_terms(run: Results) -> list[tuple[str, str]]:
+    """Describe the tuning as a term with its meaning; empty if no model was tuned.
+
+    Args:
+        run: The run.
+    """
+    found = chosen_folds(run)
+    if not found:
+        return []
+    first = t("The settings of the study are those of the first trial; what was chosen is listed by fold.")
+    return [(t("Tuned settings"), t("{first} {second}", first=trials_sentence(found), second=first))]
+
+
 def limits_sentence(run: Results, found: dict[str, dict[int, Chosen]]) -> str:
     """Say what the tuning does not show, and which networks were fitted without it.
 

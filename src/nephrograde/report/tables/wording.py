@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.paper import paper_rows
 from nephrograde.report.tables.primary import primary_sentence
+from nephrograde.report.tables.tuning import tuning_terms
 from nephrograde.report.text.arms import arms_by_text, by_arm, trained_arms
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
@@ -210,6 +211,7 @@ def what_was_run(run: Results) -> list[tuple[str, str]]:
         (t("Split"), _split_words(run, study)),
         (t("Windows"), _window_words(study)),
         (t("Learning"), _learning_words(study)),
+        *tuning_terms(run),
     ]
 
 
