@@ -126,23 +126,30 @@ def test_a_gated_network_equals_the_published_one() -> None:
     assert found[[0, 7, 127]].tolist() == pytest.approx([2.36288285255, -1.28997242451, 2.05248379707], abs=1e-4)
 
 
-@pytest.mark.parametrize("plan", [SMALL, SMALL._replace(registers=4)])
-def test_files_of_transformers_hold_the_same_network(plan: ViTPlan) -> None:
-    file = dinov2_file(plan)
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+@pytest.mark.parametrize("is_gated", [False, True])
+def test_files_of_transformers_hold_the_same_network(is_gated: bool) -> None:
+    file = dinov2_file(ViTPlan(128, 2, 2, 14, 4, 344, is_gated, grid=5))
     theirs = transformers_file(file)
-    assert recognise(theirs, "FILE") == ("dinov2-vits14",)
-    expected = features(file, "dinov2-vits14", (28, 42))
-    assert torch.equal(features(theirs, "dinov2-vits14", (28, 42)), expected)
-    prefixed = {f"dinov2.{name}": tensor for name, tensor in theirs.items()} | {"classifier.weight": torch.ones(2, 768)}
-    assert torch.equal(features(prefixed, "dinov2-vits14", (28, 42)), expected)
+    assert_same(named_as_ours(theirs), named_as_ours(file))
+    prefixed = {f"dinov2.{name}": tensor for name, tensor in theirs.items()}
+    assert_same(named_as_ours(prefixed), named_as_ours(file))
+
+
+def test_the_head_of_a_classifier_is_left_out() -> None:
+    file = {f"dinov2.{name}": tensor for name, tensor in transformers_file(dinov2_file(SMALL)).items()}
+    file["classifier.weight"] = torch.ones(2, 768)
+    assert recognise(file, "FILE") == ("dinov2-vits14",)
+    build_encoder(file, "dinov2-vits14", "FILE")
 
 
 @pytest.mark.parametrize("is_gated", [False, True])
 def test_files_of_transformers_of_dinov3_have_no_periods_and_no_bias_of_keys(is_gated: bool) -> None:
-    plan = ROTARY._replace(is_gated=is_gated)
-    file = dinov3_file(plan)
-    [architecture] = recognise(file, "FILE")
-    ours = named_as_ours(file)
+    ours = named_as_ours(dinov3_file(ViTPlan(128, 2, 2, 16, 4, 344, is_gated, grid=0)))
     assert not ours["blocks.0.attn.qkv.bias"].reshape(3, -1)[1].any()
     theirs = {
         name.replace("encoder.layer", "layer").replace("layernorm", "norm").replace("projection.", ""): tensor
@@ -150,17 +157,25 @@ def test_files_of_transformers_of_dinov3_have_no_periods_and_no_bias_of_keys(is_
         if name != "periods" and not name.endswith("key.bias")
     }
     for part in ("query", "key", "value"):
-        theirs = {
-            name.replace(f"attention.attention.{part}", f"attention.{part[0]}_proj"): t for name, t in theirs.items()
-        }
+        before, after = f"attention.attention.{part}", f"attention.{part[0]}_proj"
+        theirs = {name.replace(before, after): tensor for name, tensor in theirs.items()}
     theirs = {name.replace("attention.output.dense", "attention.o_proj"): t for name, t in theirs.items()}
     for name in [name for name in theirs if "weights_in" in name]:
         gate, up = theirs.pop(name).chunk(2)
         theirs |= {name.replace("weights_in", "gate_proj"): gate, name.replace("weights_in", "up_proj"): up}
-    theirs = {name.replace("weights_out", "down_proj"): t for name, t in theirs.items()}
-    theirs = {name.replace("fc1", "up_proj").replace("fc2", "down_proj"): t for name, t in theirs.items()}
-    assert recognise(theirs, "FILE") == (architecture,)
-    assert torch.equal(features(theirs, architecture, (32, 48)), features(file, architecture, (32, 48)))
+    theirs = {name.replace("weights_out", "down_proj"): tensor for name, tensor in theirs.items()}
+    theirs = {name.replace("fc1", "up_proj").replace("fc2", "down_proj"): tensor for name, tensor in theirs.items()}
+    del ours["periods"]
+    assert_same(named_as_ours(theirs), ours)
+    newer = {name.replace("layer.", "model.layer."): tensor for name, tensor in theirs.items()}
+    assert_same(named_as_ours(newer), ours)
+
+
+def test_a_file_without_periods_has_the_published_ones() -> None:
+    file = dinov3_file(ROTARY)
+    periods = file.pop("rope_embed.periods")
+    network = build_encoder(file, "dinov3-vits16", "FILE")
+    assert torch.allclose(network.get_buffer("periods"), periods)
 
 
 @pytest.mark.parametrize(
