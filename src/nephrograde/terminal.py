@@ -239,7 +239,8 @@ def print_tuning_plan(plan: TuningPlan) -> None:
         folds=plan.tune.folds,
         fits=plan.fits,
     )
-    say(sentence, err=True)
+    if plan.fits:
+        say(sentence, err=True)
     if plan.finished:
         say(t("{n} trials are finished already, and are kept.", n=plan.finished), err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from nephrograde.cohort.repeat import Repeat
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import AugmentSettings, FitSettings
+
+_CHOSEN = "chosen"
+"""The key of a card's settings."""
 
 
 @with_config(ConfigDict(strict=True, allow_inf_nan=False))
@@ -222,11 +226,12 @@ def add_tuned_models(run: RunFolder, models: Iterable[str]) -> None:
         write_json(run.tuning.models_path, {"models": everyone})
 
 
-def parse_chosen(content: object) -> Chosen | None:
+def parse_chosen(settings: Mapping[str, Any], card_path: Path) -> Chosen | None:
     """Read what a card says about tuning.
 
     Args:
-        content: The entry of the card; None if there is none.
+        settings: Those of the card.
+        card_path: The card, for messages.
 
     Returns:
         None if the network was fitted with the study's own settings.
@@ -234,14 +239,21 @@ def parse_chosen(content: object) -> Chosen | None:
     Raises:
         RunError: The entry cannot be used.
     """
-    if content is None:
+    if _CHOSEN not in settings:
         return None
     try:
-        return _chosen_adapter().validate_python(content)
+        return _chosen_adapter().validate_json(json.dumps(settings[_CHOSEN]))
     except ValidationError:
-        raise RunError(
-            "The card of a network is damaged: what was chosen by tuning cannot be used. Fit the network again."
-        ) from None
+        raise RunError(f"{card_path} is damaged: settings cannot be used. Delete its folder and fit again.") from None
+
+
+def chosen_settings(chosen: Chosen | None) -> dict[str, Any]:
+    """Return the part of a card's settings that says what was chosen, as :func:`parse_chosen` reads it.
+
+    Args:
+        chosen: What was chosen; None for the study's own settings.
+    """
+    return {} if chosen is None else {_CHOSEN: asdict(chosen)}
 
 
 def read_record(record_path: Path) -> TuningRecord:

@@ -10,7 +10,6 @@ import itertools
 import math
 import tempfile
 import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -20,6 +19,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from nephrograde.errors import FitError
+from nephrograde.fit.chosen import chosen_settings
 from nephrograde.fit.folder import FoldFit, Prediction
 from nephrograde.fit.history import Epoch
 from nephrograde.fit.job import FitJob, check_job, n_high_of
@@ -308,7 +308,7 @@ def _card(
             "fit": job.fit.of_one_fit(),
             "augment": job.augment.model_dump(mode="json"),
             **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
-            **({"chosen": asdict(job.chosen)} if job.chosen is not None else {}),
+            **chosen_settings(job.chosen),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,

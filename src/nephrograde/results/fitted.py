@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from nephrograde.fit.chosen import parse_chosen
 from nephrograde.fit.history import Epoch, read_history
 from nephrograde.model.card import read_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nephrograde.fit.chosen import Chosen
     from nephrograde.model.encoders.described import DescribedEncoder
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.folder import RunFolder
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 class FittedFold:
     """One fitted network: its learning curve and the contents of its card, empty if there is no card.
 
-    ``encoder`` is the frozen encoder whose features a regression learnt from; None for a trained network.
+    ``encoder`` is the frozen encoder whose features a regression learnt from; None for a trained network. ``chosen`` is
+    what was chosen by tuning; None for the settings of the study.
     """
 
     model: str
@@ -28,6 +31,7 @@ class FittedFold:
     history: tuple[Epoch, ...]
     card: Mapping[str, Any]
     encoder: DescribedEncoder | None = None
+    chosen: Chosen | None = None
 
     @property
     def is_frozen(self) -> bool:
@@ -45,4 +49,5 @@ def _read_fit(fold: FoldFolder) -> FittedFold:
     if not fold.card_path.exists():
         return FittedFold(fold.model, fold.number, history, {})
     card = read_card(fold.card_path)
-    return FittedFold(fold.model, fold.number, history, asdict(card), card.encoder)
+    chosen = parse_chosen(card.settings, fold.card_path)
+    return FittedFold(fold.model, fold.number, history, asdict(card), card.encoder, chosen)

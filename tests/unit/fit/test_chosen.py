@@ -11,6 +11,7 @@ from nephrograde.fit.chosen import (
     TuningRecord,
     add_tuned_models,
     choose,
+    chosen_settings,
     parse_chosen,
     read_chosen,
     tuned_models,
@@ -126,7 +127,11 @@ def test_values_take_the_place_of_settings():
     assert with_strength(augment, {"epochs": 1.0}) is augment
 
 
-def test_a_card_without_tuning_says_nothing_and_a_damaged_one_is_refused():
-    assert parse_chosen(None) is None
-    with pytest.raises(RunError, match="card of a network is damaged"):
-        parse_chosen({"values": "many"})
+def test_a_card_says_what_was_chosen(run, tmp_path):
+    found = chosen(run)
+    settings = json.loads(json.dumps({"fit": {}, **chosen_settings(found)}))
+    assert parse_chosen(settings, tmp_path) == found
+    assert chosen_settings(None) == {}
+    assert parse_chosen({"fit": {}}, tmp_path) is None
+    with pytest.raises(RunError, match=r"card\.json is damaged: settings"):
+        parse_chosen({"chosen": {"values": "many"}}, tmp_path / "card.json")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from nephrograde.fit.chosen import Chosen, parse_chosen
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, decimal, listed
 from nephrograde.study.tuning import Tunable
 
 if TYPE_CHECKING:
+    from nephrograde.fit.chosen import Chosen
     from nephrograde.results import Results
 
 
@@ -47,9 +47,8 @@ def chosen_folds(run: Results) -> dict[str, dict[int, Chosen]]:
     """
     found: dict[str, dict[int, Chosen]] = {}
     for fit in run.fits:
-        chosen = parse_chosen((fit.card.get("settings") or {}).get("chosen"))
-        if chosen is not None:
-            found.setdefault(fit.model, {})[fit.fold] = chosen
+        if fit.chosen is not None:
+            found.setdefault(fit.model, {})[fit.fold] = fit.chosen
     return found
 
 
@@ -149,6 +148,7 @@ def chosen_row(fold: int, chosen: Chosen) -> tuple[str, ...]:
         fold: Counted from 0.
         chosen: What was chosen.
 
+    >>> from nephrograde.fit.chosen import Chosen
     >>> values = {"epochs": 40.0, "learning_rate": 0.00123}
     >>> chosen = Chosen(values, {}, loss=0.5, own_loss=0.61, trials=20, pruned=9, failed=0, folds=3)
     >>> chosen_row(0, chosen)
