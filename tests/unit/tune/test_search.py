@@ -1,11 +1,14 @@
 """The search: the same trials whatever interrupted it, and an early end for those that are worse."""
 
+import sys
+
 import pytest
 
+from nephrograde.errors import FitError
 from nephrograde.fit.chosen import Trial, TuningRecord, read_record, write_record
 from nephrograde.study import AugmentSettings, FitSettings, TuneSettings
 from nephrograde.study.tuning import own_values, spans_of
-from nephrograde.tune.search import STEPS, TRIALS_BEFORE_ENDING, propose
+from nephrograde.tune.search import STEPS, TRIALS_BEFORE_ENDING, propose, require_optuna
 
 pytestmark = pytest.mark.needs("optuna")
 FIT = FitSettings(learning_rate=1e-3, epochs=20)
@@ -28,6 +31,13 @@ def search(n, trials=()):
     while len(trials) < n:
         trials.append(finished(propose(SPANS, OWN, trials, seed=100 + len(trials)).values))
     return trials
+
+
+def test_without_optuna_the_line_that_installs_it_is_given(monkeypatch):
+    require_optuna()
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(FitError, match=r'Run: pip install "nephrograde\[tune\]"'):
+        require_optuna()
 
 
 def test_the_first_trial_has_the_values_of_the_study():

@@ -19,6 +19,7 @@ from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, study_rows
 from nephrograde.report.tables.patients import cohort_table
 from nephrograde.report.tables.primary import family_sentence, primary_sentence
+from nephrograde.report.tables.tuning import tuning_manuscript
 from nephrograde.report.tables.wording import level_words
 from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import HTML_LANGUAGES, spoken, t
@@ -98,7 +99,8 @@ def manuscript_tables(run: Results) -> list[Table]:
     Source:
         Cells: those of the report.
     """
-    tables = [_results(run, "results"), _comparisons(run), phases_manuscript(run), stack_manuscript(run), _cohort(run)]
+    tables = [_results(run, "results"), _comparisons(run), phases_manuscript(run), stack_manuscript(run)]
+    tables += [_cohort(run), tuning_manuscript(run)]
     if run.reported == "test":
         tables.insert(1, _results(run, "out_of_fold"))
     return [table for table in tables if table is not None]

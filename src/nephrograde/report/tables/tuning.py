@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from nephrograde.report.tables.manuscript import Line, Table, marked
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, decimal, listed
 from nephrograde.study.tuning import Tunable
@@ -27,12 +28,14 @@ class TuningTable:
     """What was chosen for each fold.
 
     Attributes:
+        caption: What it shows.
         headings: Of the cells of a row.
         rows: One for each fold of each model.
         summary: How many trials there were, for which models.
         limits: What the tuning does not show.
     """
 
+    caption: str
     headings: tuple[str, ...]
     rows: tuple[TuningRow, ...]
     summary: str
@@ -64,7 +67,33 @@ def tuning_table(run: Results) -> TuningTable | None:
     rows = [
         TuningRow(model, chosen_row(fold, chosen)) for model, folds in found.items() for fold, chosen in folds.items()
     ]
-    return TuningTable(tuning_headings(), tuple(rows), trials_sentence(found), limits_sentence(run, found))
+    return TuningTable(
+        caption_words(), tuning_headings(), tuple(rows), trials_sentence(found), limits_sentence(run, found)
+    )
+
+
+def tuning_manuscript(run: Results) -> Table | None:
+    """Compose the table for a manuscript; None if no model was tuned.
+
+    Args:
+        run: The run.
+    """
+    table = tuning_table(run)
+    if table is None:
+        return None
+    lines = tuple(Line((row.model, *row.cells)) for row in table.rows)
+    return Table(
+        "tuning", marked(run, caption_words()), (t("Model"), *table.headings), lines, (table.summary, table.limits)
+    )
+
+
+def caption_words() -> str:
+    """Say what the table shows."""
+    return t(
+        "Settings of training chosen for each fold, inside the patients that its network learns from. Augmentation: a "
+        "factor on all widths of the study. Log-loss: mean in the inner folds, of the chosen trial and of the study’s "
+        "own settings."
+    )
 
 
 def trials_sentence(found: dict[str, dict[int, Chosen]]) -> str:

@@ -6,6 +6,7 @@ from nephrograde.files import read_json, write_json
 from nephrograde.report.methods.citations import cited_keys
 from nephrograde.report.methods.model_card import write_model_cards
 from nephrograde.report.methods.paragraph import methods_paragraph
+from nephrograde.report.pages.exports import manuscript_tables
 from nephrograde.report.tables.tuning import tuning_table, tuning_terms
 from nephrograde.report.tables.wording import what_was_run
 from nephrograde.report.text.language import speaking
@@ -54,6 +55,16 @@ def test_trials_are_counted_and_values_listed_by_fold(tuned):
         assert chinese.summary.startswith("共40次试验（weak-1-cmp：40）")
 
 
+def test_the_table_for_a_manuscript_has_the_rows_of_the_page(tuned):
+    table = next(one for one in manuscript_tables(tuned) if one.name == "tuning")
+    page = tuning_table(tuned)
+    assert page is not None
+    assert [line.cells for line in table.lines] == [(row.model, *row.cells) for row in page.rows]
+    assert len(table.headings) == len(table.lines[0].cells)
+    assert table.caption.startswith("Synthetic data. Settings of training")
+    assert table.notes == (page.summary, page.limits)
+
+
 def test_methods_cards_and_citations_say_it(tuned):
     methods = " ".join(methods_paragraph(tuned))
     assert "For weak-1-cmp, the learning rate and the number of epochs were chosen separately for each fold" in methods
@@ -71,5 +82,6 @@ def test_a_run_without_tuning_says_nothing(tiny_run_dir):
     run = Results.read(tiny_run_dir)
     assert tuning_table(run) is None
     assert tuning_terms(run) == []
+    assert "tuning" not in {table.name for table in manuscript_tables(run)}
     assert "inner folds" not in " ".join(methods_paragraph(run))
     assert not {"optuna", "bergstra2011"} & set(cited_keys(run))
