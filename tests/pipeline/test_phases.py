@@ -127,7 +127,8 @@ def test_the_table_is_complete(run_dir):
     assert {frozenset(("each-cmp+up", other)) for other in ("each-cmp", "each-up", "all-cmp+up")} <= pairs
     assert {row.model for row in results.fusion} == {"each-cmp+up"}
     assert any(row.model == "all-cmp+up" for row in results.attention)
-    assert {(row.model, row.fusion) for row in results.phases if row.fusion} == {("each-cmp+up", "late")}
+    fusions = {("all-cmp+up", "intermediate"), ("each-cmp+up", "late")}
+    assert {(row.model, row.fusion) for row in results.phases if row.fusion} == fusions
     assert {row.split for row in results.phases} == {"oof", "test"}
     assert {*networks, "volume"} <= {row.model for row in results.stack}
     weights = read_rows(run_dir / "models" / "all-cmp+up" / "fold-0" / "attention.csv")

@@ -4,9 +4,10 @@ A penalised logistic regression joins the log odds of all of them. The score of 
 patient's own outcome, nor on those of the patients who are scored with it. So the regression that scores the patients
 of a fold is fitted to the patients of the other folds, and for it, the baselines of these are fitted once more without
 that fold: none of what it learns from has seen the fold. Networks are not trained once more. Those of the other folds
-have learnt from the patients of the fold, which leaves a trace of their outcomes in the out-of-fold score of the stack;
-``bench/stack.py`` measures it. Test patients are free of it: the regression that scores them is fitted to all
-out-of-fold scores.
+have learnt from the patients of the fold, which leaves a trace of their outcomes in the out-of-fold score of the stack:
+``bench/stack.py`` measures it. No score has a negative weight, which halves this trace: networks that learn noise are
+right or wrong in all folds alike, and a negative weight would turn a wrong one round. Test patients are free of it: the
+regression that scores them is fitted to all out-of-fold scores.
 
 A score that a patient does not have is replaced by the median, and a further input says that it is missing. Models of
 late fusion are left out: they are made of scores that the stack has.
@@ -17,12 +18,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from nephrograde.cohort.clinical import encode, learn_terms
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.baseline import fit_and_predict, penalised
+from nephrograde.evaluation.baseline import fit_and_predict
 from nephrograde.evaluation.cross_fit import draw_folds
-from nephrograde.evaluation.prevalence import log_odds
+from nephrograde.evaluation.prevalence import log_odds, probability
 from nephrograde.evaluation.remarks import Reason
 from nephrograde.evaluation.scores import SPLITS, Score
 
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.scores import Scores
+    from nephrograde.vocabulary import BoolVector
 
 STACK = "stack"
 """What the stack is called in ``scores/stacked.csv``."""
 PENALTY = 0.1
 """Inverse strength of the L2 penalty of the stack, on standardised inputs."""
+_PRECISE: Any = {"ftol": 1e-14, "gtol": 1e-9, "maxiter": 1000}
 
 ByModel: TypeAlias = "dict[str, dict[str, float]]"
 """Log odds by patient id, then by model."""
@@ -62,7 +66,8 @@ def stack_scores(
         ScoresError: The patients that a regression would be fitted to are all of one grade.
 
     Source:
-        Stacking on out-of-fold scores: Wolpert 1992, Neural Networks 5:241.
+        Stacking on out-of-fold scores: Wolpert 1992, Neural Networks 5:241. Weights of at least 0: Breiman 1996, Mach
+        Learn 24:49.
     """
     known: dict[str, ByModel] = {one: {} for one in SPLITS}
     first: dict[str, Score] = {}
@@ -95,10 +100,11 @@ def stack_scores(
 
 
 class _Joined(NamedTuple):
-    """A fitted regression and its inputs."""
+    """A fitted regression: its inputs, the intercept, and the weights of the inputs."""
 
     terms: tuple[Term, ...]
-    model: Any
+    intercept: float
+    weights: npt.NDArray[np.float64]
 
 
 def _join(parts: Sequence[str], learning: ByModel, is_high: Mapping[str, bool], *, where: str) -> _Joined:
@@ -111,14 +117,37 @@ def _join(parts: Sequence[str], learning: ByModel, is_high: Mapping[str, bool], 
         )
     terms = learn_terms(parts, [[values.get(name) for name in parts] for values in learning.values()])
     inputs = np.array([encode(terms, values) for values in learning.values()])
-    return _Joined(terms, penalised(PENALTY).fit(inputs, truths))
+    intercept, weights = _regress(inputs, truths, [term.kind == "number" for term in terms])
+    return _Joined(terms, intercept, weights)
+
+
+def _regress(
+    inputs: npt.NDArray[np.float64], truths: BoolVector, are_scores: Sequence[bool]
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """Fit a logistic regression with an L2 penalty, in which no score has a negative weight."""
+    from scipy.optimize import minimize
+    from scipy.special import expit, logit
+
+    def loss(given: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        intercept, weights = given[0], given[1:]
+        log_odds = intercept + inputs @ weights
+        value = PENALTY * float((np.logaddexp(0.0, log_odds) - truths * log_odds).sum()) + 0.5 * float(
+            weights @ weights
+        )
+        excess = PENALTY * (expit(log_odds) - truths)
+        return value, np.concatenate([[excess.sum()], inputs.T @ excess + weights])
+
+    bounds = [(None, None), *((0.0 if is_score else None, None) for is_score in are_scores)]
+    start = np.concatenate([[float(logit(truths.mean()))], np.zeros(inputs.shape[1])])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_PRECISE).x
+    return float(found[0]), np.asarray(found[1:], dtype=np.float64)
 
 
 def _scored(joined: _Joined, asked: ByModel, first: Mapping[str, Score], fold: int | None) -> list[Score]:
     if not asked:
         return []
     inputs = np.array([encode(joined.terms, values) for values in asked.values()])
-    p_high = joined.model.predict_proba(inputs)[:, 1].tolist()
+    p_high = map(probability, (joined.intercept + inputs @ joined.weights).tolist())
     return [
         Score(patient_id, STACK, "test" if fold is None else "oof", fold, first[patient_id].is_high, p)
         for patient_id, p in zip(asked, p_high, strict=True)

@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 
 from nephrograde.cohort.case import Case, Cohort
-from nephrograde.cohort.split import draw_split
-from nephrograde.evaluation.baseline import clinical_predictors, fit_baseline, radiomics_parts, radiomics_predictors
+from nephrograde.cohort.split import Assignment, Split, draw_split
+from nephrograde.evaluation.baseline import (
+    clinical_predictors,
+    fit_baseline,
+    penalised,
+    radiomics_parts,
+    radiomics_predictors,
+)
 from nephrograde.evaluation.evaluation import evaluate_scores
 from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.increment import Stacks, stack_images
@@ -20,7 +26,7 @@ from nephrograde.evaluation.phase_table import Against, Inputs, PhaseRow, compar
 from nephrograde.evaluation.prevalence import probability
 from nephrograde.evaluation.remarks import Caution, Reason
 from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.stack import STACK, stack_scores
+from nephrograde.evaluation.stack import PENALTY, STACK, stack_scores
 from nephrograde.evaluation.stack_table import Kind, StackRow, Together, stack_models
 from nephrograde.evaluation.tables import read_table, write_table
 from nephrograde.study import Arm, CohortSettings, EvaluateSettings, SplitSettings, Study
@@ -29,7 +35,6 @@ from nephrograde.vocabulary import Supervision
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
 
 PHASES = ("cmp", "np", "up")
@@ -242,6 +247,30 @@ def test_the_outcomes_of_a_fold_and_of_the_test_patients_do_not_enter_its_scores
     assert any(before[name] != after[name] for name in split.fold_ids(0))
     only_test = scored(lambda name, truth: truth != (name in split.test_ids()))
     assert only_test == before
+
+
+def test_the_regression_is_the_usual_one_where_every_score_is_useful_and_turns_no_score_round() -> None:
+    chance = np.random.default_rng(2)
+    is_high = np.arange(120) % 3 == 0
+    good, bad = chance.normal(size=120) + is_high, chance.normal(size=120) - 0.5 * is_high
+    split = Split(
+        {f"P{k:03}": Assignment("train" if k < 90 else "test", k // 3 % 3 if k < 90 else None) for k in range(120)}
+    )
+
+    def scored(values: dict[str, np.ndarray]) -> np.ndarray:
+        rows = [
+            Score(name, model, "test" if place.fold is None else "oof", place.fold, bool(high), probability(float(one)))
+            for model, column in values.items()
+            for (name, place), high, one in zip(split.assignments.items(), is_high, column, strict=True)
+        ]
+        found = stack_scores(Scores(tuple(rows)), split, list(values), {}, seed=1)
+        return np.array([row.p_high for row in found if row.split == "test"])
+
+    learning = good[:90]
+    inputs = ((good - learning.mean()) / learning.std())[:, np.newaxis]
+    usual = penalised(PENALTY).fit(inputs[:90], is_high[:90]).predict_proba(inputs[90:])[:, 1]
+    assert scored({"good": good}) == pytest.approx(usual, abs=1e-7)
+    assert scored({"good": good, "bad": bad}) == pytest.approx(usual, abs=1e-7)
 
 
 def test_a_stack_that_cannot_be_fitted_has_no_row_and_the_others_stay() -> None:

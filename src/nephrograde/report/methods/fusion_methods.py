@@ -53,9 +53,10 @@ def stack(run: Results) -> str:
     if not any(row.kind is Kind.STACK for row in run.stack):
         return ""
     made = t(
-        "A stack joined the log odds of all baselines and networks by a penalised logistic regression (L2, C = 0.1) on "
-        "out-of-fold scores; for the patients of a fold, it was fitted to those of the other folds, for whom the "
-        "baselines had been fitted without that fold as well, while the networks of the other folds had learnt from it."
+        "A stack joined the log odds of all baselines and networks by a penalised logistic regression (L2, C = 0.1, "
+        "weights of at least 0) on out-of-fold scores; for the patients of a fold, it was fitted to those of the other "
+        "folds, for whom the baselines had been fitted without that fold as well, while the networks of the other "
+        "folds had learnt from it."
     )
     reference = run.stack[0].reference
     if not reference:

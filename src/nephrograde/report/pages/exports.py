@@ -165,7 +165,7 @@ def _latex_line(line: Line) -> list[str]:
     rows: list[str] = []
     for cells in zip_longest(*columns, fillvalue=""):
         first, *others = (latex_text(cell) for cell in cells)
-        indent = r"\quad " if line.is_part and not rows else ""
+        indent = r"\quad " if line.is_part and (first or not rows) else ""
         guard = "{}" if first.startswith(("[", "*")) else ""  # else an argument of the line break before it
         rows.append(" & ".join([f"{indent}{guard}{first}", *others]))
     rule = ["\\midrule"] if line.is_after_rule else []

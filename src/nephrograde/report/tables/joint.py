@@ -255,9 +255,10 @@ def _phase_explanation(columns: Sequence[str]) -> str:
 def _stack_explanation(reference: str) -> str:
     first = t(
         "All rows on the patients whom every model has scored. The stack joins the log odds of all baselines and "
-        "networks by a penalised logistic regression (L2, C = 0.1) on out-of-fold scores; for each fold, it and the "
-        "baselines are fitted without that fold. Networks are not trained again: out of fold, those of the other folds "
-        "have learnt from the patients, so that the stack is somewhat too good there. The test set is free of this."
+        "networks by a penalised logistic regression (L2, C = 0.1, weights of at least 0) on out-of-fold scores; for "
+        "each fold, it and the baselines are fitted without that fold. Networks are not trained again: out of fold, "
+        "those of the other folds have learnt from the patients, so that the stack is somewhat too good there. The "
+        "test set is free of this."
     )
     if not reference:
         return first

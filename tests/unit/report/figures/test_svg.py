@@ -26,12 +26,13 @@ from nephrograde.report.figures.svg import (
     write_figures,
 )
 from nephrograde.report.pages import exports, side_by_side, side_by_side_page
+from nephrograde.report.tables import joint, joint_manuscript, manuscript
 from nephrograde.report.text.language import catalogue, speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MINE = (svg, figures, exports, side_by_side, side_by_side_page)
+MINE = (svg, figures, exports, joint, joint_manuscript, manuscript, side_by_side, side_by_side_page)
 
 
 def drawn(*, is_synthetic: bool = False, title: str = "肾实质期") -> Drawing:
