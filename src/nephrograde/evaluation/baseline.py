@@ -16,6 +16,7 @@ import numpy as np
 from nephrograde.cohort.clinical import clinical_table, logarithm
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.scores import Score
+from nephrograde.vocabulary import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,10 +67,11 @@ def measured_predictors(name: Literal["size", "volume"], cohort: Cohort, regions
         A size-only baseline in every table: KNIGHT challenge.
     """
     measured: dict[tuple[str, str], float] = {}
-    for region in regions:
+    for region in sorted(regions, key=lambda one: TOGETHER in one.phase):
         value = region.tumour_volume_ml if name == "volume" else region.tumour_diameter_mm
         if value is not None:
-            measured[region.patient_id, region.phase] = value if name == "volume" else value / 10
+            first = region.phase.split(TOGETHER)[0]  # the patient of an arm of early fusion has no other region
+            measured.setdefault((region.patient_id, first), value if name == "volume" else value / 10)
     values: dict[str, float] = {}
     for case in cohort.cases:
         size_cm = case.clinical.get("size_cm") if name == "size" else None

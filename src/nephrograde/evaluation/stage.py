@@ -275,8 +275,8 @@ def _attention(study: Study, fitted: Sequence[FoldFolder], run: RunFolder) -> li
 
 def _tumour_rows(model: StudyModel, prepared: Prepared) -> dict[str, tuple[bool, ...]]:
     """Which pictures of a patient show the tumour, phase by phase; only patients where that is known on each phase."""
-    files = [prepared.files(model.arm.name, phase) for phase in model.phases]
-    rows = [prepared.tumour_rows(model.arm.name, phase) for phase in model.phases]
+    files = [prepared.files(model.arm.name, phase) for phase in model.region_phases]
+    rows = [prepared.tumour_rows(model.arm.name, phase) for phase in model.region_phases]
     found: dict[str, tuple[bool, ...]] = {}
     for patient in dict.fromkeys(itertools.chain(*files)):
         own = [known.get(patient, ()) for of_phase, known in zip(files, rows, strict=True) if patient in of_phase]

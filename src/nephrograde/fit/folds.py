@@ -80,17 +80,17 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
     fits = []
     for model in study.models():
         arm = model.arm
-        names = {phase: prepared.files(arm.name, phase) for phase in model.phases}
-        check_phases(model, names)
+        patients = prepared.patients(model)
+        check_phases(model, patients)
         clinical = clinical_of(model, cohort)
         if model.fusion == "late":
             continue
         own = study.fit_of(arm)
         fusion = None if model.fusion is None else Fusion(model.fusion, model.phases, arm.difference_pairs)
-        files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.phases}
+        files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.region_phases}
         slices = slices_of(model, prepared)
         encoding = plan_encoding(arm, model.phase, study, regions=files[model.phase], run=run) if not fusion else None
-        present = frozenset().union(*names.values())
+        present = frozenset().union(*patients.values())
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
                 splits[repeat] = split_of(repeat, split, cohort, study.split)
@@ -243,8 +243,8 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
     fusion, values = learn_values(planned.fusion, planned.clinical, learn)
 
     def gathered(patient_ids: Iterable[str]) -> SampleSet:
-        if fusion is None:
-            return gather(samples, patient_ids)
+        if fusion is None or fusion.kind == "early":
+            return gather(samples, patient_ids, values)
         return gather_together(samples, patient_ids, fusion.phases, values)
 
     return FitJob(

@@ -11,7 +11,7 @@ from nephrograde.sample.dataset import phases_alone
 from nephrograde.sheet import clean_heading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nephrograde.cohort.case import Cohort
     from nephrograde.cohort.clinical import ClinicalTable
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from nephrograde.study import StudyModel
 
 
-def check_phases(model: StudyModel, names: Mapping[str, Mapping[str, str]]) -> None:
+def check_phases(model: StudyModel, patients: Mapping[str, Collection[str]]) -> None:
     """Refuse a model without scans on one of its phases, or with a phase that no patient has beside another one.
 
     Args:
         model: The model.
-        names: The regions by patient id, for each of its phases.
+        patients: Who has a region that shows it, for each of its phases.
 
     Raises:
         RunError: Nothing could be learnt from such phases together.
     """
     for phase in model.phases:
-        if not names[phase]:
+        if not patients[phase]:
             raise RunError(
                 f"Model {model.id} has no scans: every {phase} scan is missing or was left out (volumes/findings.csv). "
                 f"Fix them, or remove {phase} from cohort.phases."
             )
-    if alone := phases_alone(model.phases, [set(names[phase]) for phase in model.phases]):
+    if alone := phases_alone(model.phases, [patients[phase] for phase in model.phases]):
         raise RunError(
             f"Model {model.id} joins phases that no patient has together: none with a usable {alone[0]} scan has one "
             "of another phase of the arm. Fix them (volumes/findings.csv), or remove "
@@ -76,7 +76,7 @@ def slices_of(model: StudyModel, prepared: Prepared) -> dict[str, tuple[int, ...
         prepared: The prepared regions.
     """
     found: dict[str, tuple[int, ...]] = {}
-    for phase in model.phases:
+    for phase in model.region_phases:
         for patient, numbers in prepared.slices(model.arm.name, phase).items():
             found[patient] = (*found.get(patient, ()), *numbers)
     return found

@@ -62,9 +62,10 @@ def memory_of(study: Study, arm: Arm, *, n_patients: int) -> float:
     if arm.encoder is not None:  # a regression on a row of features per patient
         return BYTES_OF_PROCESS
     shape = (study.image.slice_px,) * 2 if arm.slices else study.image.box_voxels
+    shown = len(arm.phases) + len(arm.differences) if arm.fusion == "early" else 1
     phases = len(arm.phases) if arm.fusion == "intermediate" else 1
     of_patient = math.prod(shape) * (arm.slices or 1) * (2 if arm.supervision is Supervision.NONE else 1) * phases
-    channels = 1 + 2 * arm.neighbours + arm.has_mask
+    channels = shown * (1 + 2 * arm.neighbours) + arm.has_mask
     of_step = BYTES_PER_VOXEL[arm.dimensions] * of_patient * study.fit_of(arm).batch_size
     return BYTES_OF_PROCESS + of_step + BYTES_OF_VALUE * channels * of_patient * n_patients
 

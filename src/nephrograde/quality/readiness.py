@@ -30,7 +30,7 @@ def find_obstacles(study: Study, cohort: Cohort, split: Split, prepared: Prepare
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     reasons: dict[str, list[str]] = {}
     for model in study.models():
-        of_phases = [set(prepared.files(model.arm.name, phase)) for phase in model.phases]
+        of_phases = list(prepared.patients(model).values())
         usable = set().union(*of_phases)
         places = {patient: place for patient, place in split.assignments.items() if patient in usable}
         if not usable:

@@ -47,7 +47,8 @@ class Sample:
     """What a model sees of one patient.
 
     ``images`` holds the patient's pictures by phase, float16 in [0, 1]: ``(row, channel, y, x)`` or ``(row, channel, x,
-    y, z)``. The first axis counts the pictures; phases that the patient does not have are left out.
+    y, z)``. The first axis counts the pictures; phases that the patient does not have are left out. In early fusion,
+    there is one entry for all phases, which are channels, and those of a missing phase are below 0.
     """
 
     patient_id: str
@@ -272,8 +273,15 @@ def gather_together(
     )
 
 
-def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:
+def gather(
+    samples: Iterable[Sample], patient_ids: Iterable[str], values: Mapping[str, Sequence[float]] | None = None
+) -> SampleSet:
     """Collect the pictures of some patients; patients without a sample are skipped.
+
+    Args:
+        samples: All patients.
+        patient_ids: Whose pictures.
+        values: The standardised clinical values of every patient, where they are joined with the pictures.
 
     >>> a = Sample("P1", {"cmp": np.zeros((2, 1, 4, 4), np.float16)}, is_high=True)
     >>> b = Sample("P2", {"cmp": np.ones((3, 1, 4, 4), np.float16)}, is_high=False)
@@ -287,11 +295,12 @@ def gather(samples: Iterable[Sample], patient_ids: Iterable[str]) -> SampleSet:
     return SampleSet(
         patient_ids=tuple(sample.patient_id for sample in chosen),
         is_high=np.array([sample.is_high for sample in chosen], dtype=bool),
-        phases={phase: _bags_of(chosen, phase) for phase in phases},
+        phases={phase: _bags_of(chosen, phase, values) for phase in phases},
     )
 
 
-def _bags_of(samples: Iterable[Sample], phase: str) -> Bags:
+def _bags_of(samples: Sequence[Sample], phase: str, values: Mapping[str, Sequence[float]] | None) -> Bags:
     regions = [sample.images.get(phase) for sample in samples]
     counts = np.array([0 if region is None else len(region) for region in regions], np.intp)
-    return Bags(np.concatenate([region for region in regions if region is not None]), counts)
+    given = None if values is None else np.array([values[sample.patient_id] for sample in samples], np.float32)
+    return Bags(np.concatenate([region for region in regions if region is not None]), counts, values=given)

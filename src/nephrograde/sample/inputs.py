@@ -74,6 +74,19 @@ class Digests(NamedTuple):
     kidneys: Mapping[str, str]
 
 
+def divided(patient_id: str, phase: str, inputs: Mapping[str, str]) -> Digests:
+    """Divide the SHA-256 of what was read of a scan into those of its own files and of the mask of its kidneys.
+
+    Args:
+        patient_id: Whose they are.
+        phase: The phase of the scan.
+        inputs: By name in the lock file; those of other files are left out.
+    """
+    image, mask, kidneys = (input_name(f"{phase}_{kind}", patient_id) for kind in ("image", "mask", "kidneys"))
+    own = {name: one for name, one in inputs.items() if name in {image, mask} or name.startswith(f"{image} ")}
+    return Digests(own, {name: one for name, one in inputs.items() if name == kidneys})
+
+
 def identity_of(patient_id: str, scan: Scan, own: Mapping[str, str]) -> list[object]:
     """Return what a scan's regions are cut from: its files and places.
 

@@ -15,16 +15,19 @@ from nephrograde.sample.slices import cut_slices, slices_of, width_of
 from nephrograde.sample.target import find_target
 from nephrograde.sample.tumour import cut_tumour
 from nephrograde.vocabulary import Supervision
+from nephrograde.volume.finding import as_fault, in_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
+    from nephrograde.errors import VolumeError
     from nephrograde.sample.human_error import HumanError
     from nephrograde.sample.scanned import Scanned
     from nephrograde.sample.target import Target
     from nephrograde.study import Arm, Study
+    from nephrograde.volume.finding import Fault
     from nephrograde.volume.volume import Volume
 
 LAYOUT = 2
@@ -121,3 +124,21 @@ def region_settings(arm: Arm, phase: str, study: Study) -> dict[str, object]:
         "window": study.window_of(phase).model_dump(mode="json"),
         **({"neighbours": arm.neighbours} if arm.neighbours else {}),
     }
+
+
+def fault_of_arm(error: VolumeError, scanned: Scanned, arm: Arm) -> list[Fault]:
+    """Return what kept a scan from an arm; nothing where the broken mask has been named already.
+
+    Args:
+        error: As raised.
+        scanned: The scan.
+        arm: The arm.
+    """
+    if scanned.lacks_mask and error.code == "annotation-missing":
+        return []
+    fault = as_fault(error)._replace(message=f"arm {arm.name}: {error.message}")
+    phase = scanned.scan.phase
+    if scanned.volume is None:
+        return in_column([fault], f"{phase}_image")
+    is_of_kidneys = arm.supervision is Supervision.NONE and scanned.scan.kidneys_path is not None
+    return in_column([fault], f"{phase}_kidneys") if is_of_kidneys else [fault]

@@ -9,7 +9,7 @@ from nephrograde.run.progress import silent
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
 from nephrograde.sample.absent import report_absent, report_unused_annotations
 from nephrograde.sample.plausibility import check_plausibility
-from nephrograde.sample.prepare import prepare_cohort
+from nephrograde.sample.prepare import count_steps, prepare_cohort
 from nephrograde.sample.radiomics import choose_phase, radiomics_features
 from nephrograde.sample.unfinished import report_unfinished_scan
 from nephrograde.volume.finding import write_findings
@@ -41,7 +41,7 @@ def prepare_scans(study: Study, cohort: Cohort, run: RunFolder, *, progress: Pro
     wants_radiomics = "radiomics" in study.evaluate.baselines
     if wants_radiomics:
         choose_phase(cohort)  # reports what is missing before anything is computed
-    with progress("Preparing scans", cohort.n_scans) as advance:
+    with progress("Preparing scans", count_steps(cohort, study)) as advance:
         prepared = prepare_cohort(cohort, study, run=run, advance=advance)
     of_table = [
         *report_unfinished_scan(study.cohort.table),

@@ -29,12 +29,15 @@ class Arm(Section):
     a penalised logistic regression on its features.
 
     Without ``phases``, there is a model for each phase of the cohort. With several ``phases`` there is one model that
-    sees them together, as ``fusion`` says: "intermediate" is one encoder for all phases, whose features are joined;
-    "late" has a model for each phase as well, whose scores are joined by a logistic regression. A patient with at least
-    one of the phases takes part. In the training of "intermediate", each phase that a patient has is left out with the
-    probability ``phase_dropout``, though never all of them. ``clinical`` names columns of the cohort table whose values
-    are joined with the phases; with "intermediate" fusion, they can be joined with a single phase. ``differences`` are
-    pairs of phases such as "cmp-up", whose difference "intermediate" fusion adds to the features.
+    sees them together, as ``fusion`` says: "early" makes the phases channels of one picture or box, after all were
+    carried to the grid of the first one that the patient has; "intermediate" is one encoder for all phases, whose
+    features are joined; "late" has a model for each phase as well, whose scores are joined by a logistic regression. A
+    patient with at least one of the phases takes part. In the training of "early" and "intermediate", each phase that a
+    patient has is left out with the probability ``phase_dropout``, though never all of them. ``clinical`` names columns
+    of the cohort table whose values are joined with the phases; with "intermediate" fusion, they can be joined with a
+    single phase. ``differences`` are pairs of phases such as "cmp-up", whose difference "intermediate" fusion adds to
+    the features, and "early" fusion to the channels, in HU. ``registration`` is how early fusion carries a phase to the
+    grid of another: at the same "position" in the patient, or moved by a "rigid" registration of the region.
     """
 
     place = ("arm", 0)
@@ -45,10 +48,11 @@ class Arm(Section):
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     network: str = "resnet18"
     phases: tuple[Name, ...] = ()
-    fusion: Literal["late", "intermediate"] | None = None
+    fusion: Literal["late", "intermediate", "early"] | None = None
     phase_dropout: Fraction = 0.2
     clinical: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
+    registration: Literal["position", "rigid"] = "position"
     fit: dict[str, Any] = Field(default_factory=dict)
 
     def _arms(self) -> tuple[Arm, ...]:
@@ -93,7 +97,7 @@ class Arm(Section):
         unused = sorted(set(self.fit) - _OF_FROZEN)
         if self.encoder is not None and unused:
             raise ValueError(f"a frozen encoder is not trained, so fit cannot set {', '.join(unused)}")
-        if self.encoder is not None and self.fusion == "intermediate":
+        if self.encoder is not None and self.fusion in {"intermediate", "early"}:
             raise ValueError('a frozen encoder is not trained, so its phases are joined by fusion = "late"')
         return self
 
@@ -125,8 +129,14 @@ class Arm(Section):
         fewest = 1 if self.clinical and self.fusion == "intermediate" else 2
         if self.fusion is not None and len(self.phases) < fewest:
             raise ValueError('a fusion needs phases, such as phases = ["cmp", "np"]')
-        if self.differences and self.fusion != "intermediate":
-            raise ValueError('differences of phases need fusion = "intermediate"')
+        if self.differences and self.fusion not in {"intermediate", "early"}:
+            raise ValueError('differences of phases need fusion = "intermediate" or "early"')
+        if self.registration != "position" and self.fusion != "early":
+            raise ValueError('a registration carries phases to one grid, which needs fusion = "early"')
+        if self.registration == "rigid" and self.supervision is Supervision.SLICE:
+            raise ValueError(
+                'supervision "slice" gives no place whose surroundings could be registered; use "position"'
+            )
         if len(set(self.difference_pairs)) != len(self.differences):
             raise ValueError('differences are pairs of phases of the arm, each once, such as "cmp-up"')
         if self.clinical and self.fusion is None:

@@ -18,7 +18,7 @@ from nephrograde.study.phase_set import phase_sets
 from nephrograde.vocabulary import model_id, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 M = TypeVar("M", bound=BaseModel)
 Location: TypeAlias = tuple[str | int, ...]
@@ -29,6 +29,10 @@ FEATURE_POOLING = ("mean", "attention")
 NO_FEATURE_POOLING = (
     'intermediate fusion joins the features of the phases, which only the pooling "mean" or "attention" pools over '
     'the pictures of a phase; use one of them, or fusion = "late"'
+)
+NO_DIFFERENCE_IN_HU = (
+    "the differences of early fusion are in HU, and a window in percentiles belongs to images that are not; give the "
+    "phases a window in HU, or leave the differences out"
 )
 
 _REMEDIES = {
@@ -116,7 +120,7 @@ def _cross_faults(raw: dict[str, Any], study: type[BaseModel]) -> list[Fault]:
             listed = ", ".join(map(str, phases))
             faults.append((("window", phase), "value_error", f"is not a phase of cohort.phases ({listed})", {}))
     known = phases if isinstance(phases, list | tuple) else ()
-    return faults + _fusion_faults(raw, known, study) + _primary_faults(raw, known, study)
+    return faults + _fusion_faults(raw, known, study) + _difference_faults(raw) + _primary_faults(raw, known, study)
 
 
 def _fusion_faults(raw: dict[str, Any], phases: Sequence[object], study: type[BaseModel]) -> list[Fault]:
@@ -134,6 +138,33 @@ def _fusion_faults(raw: dict[str, Any], phases: Sequence[object], study: type[Ba
         if arm.get("fusion") == "intermediate" and pooling not in FEATURE_POOLING:
             faults.append((("arm", position, "fusion"), "value_error", NO_FEATURE_POOLING, "intermediate"))
     return faults
+
+
+def _difference_faults(raw: dict[str, Any]) -> list[Fault]:
+    """List the differences of early fusion between phases that are not in HU."""
+    windows = raw.get("window")
+    faults: list[Fault] = []
+    if not isinstance(windows, dict):
+        return faults
+    for position, arm in enumerate(tables(raw.get("arm"))):
+        phases, pairs = arm.get("phases"), arm.get("differences")
+        if arm.get("fusion") != "early" or not isinstance(phases, list | tuple) or not isinstance(pairs, list | tuple):
+            continue
+        of_phases = {str(phase): windows.get(str(phase), windows.get("default")) for phase in phases}
+        relative = [
+            phase
+            for phase, window in of_phases.items()
+            if isinstance(window, dict) and window.get("percentiles") is True
+        ]
+        affected = {f"{one}-{other}" for phase in relative for one, other in _both_ways(phase, of_phases)}
+        for index, pair in enumerate(pairs):
+            if pair in affected:
+                faults.append((("arm", position, "differences", index), "value_error", NO_DIFFERENCE_IN_HU, pair))
+    return faults
+
+
+def _both_ways(phase: str, others: Iterable[str]) -> list[tuple[str, str]]:
+    return [pair for other in others for pair in ((phase, other), (other, phase))]
 
 
 def _primary_faults(raw: dict[str, Any], phases: Sequence[object], study: type[BaseModel]) -> list[Fault]:

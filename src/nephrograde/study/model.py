@@ -30,12 +30,17 @@ class StudyModel:
     arm: Arm
     phase: str
     phases: tuple[str, ...]
-    fusion: Literal["late", "intermediate"] | None = None
+    fusion: Literal["late", "intermediate", "early"] | None = None
 
     @property
     def has_networks(self) -> bool:
         """Whether networks are fitted for it; late fusion joins the scores of others."""
         return self.fusion != "late"
+
+    @property
+    def region_phases(self) -> tuple[str, ...]:
+        """The phases under which its prepared regions are listed: early fusion has one region of all phases."""
+        return (self.phase,) if self.fusion == "early" else self.phases
 
     @property
     def parts(self) -> dict[str, str]:

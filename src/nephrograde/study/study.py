@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nephrograde.study.arm import Arm
-from nephrograde.study.faults import FEATURE_POOLING, NO_FEATURE_POOLING, read_section
+from nephrograde.study.faults import FEATURE_POOLING, NO_DIFFERENCE_IN_HU, NO_FEATURE_POOLING, read_section
 from nephrograde.study.model import StudyModel, models_of
 from nephrograde.study.section import Section
 from nephrograde.study.settings import (
@@ -68,6 +68,10 @@ class Study(Section):
         for arm in self.arm:
             if arm.fusion == "intermediate" and arm.fit.get("pooling", self.fit.pooling) not in FEATURE_POOLING:
                 raise ValueError(f"arm {arm.name}: {NO_FEATURE_POOLING}")
+            if arm.fusion == "early" and any(
+                self.window_of(phase).percentiles for pair in arm.difference_pairs for phase in pair
+            ):
+                raise ValueError(f"arm {arm.name}: {NO_DIFFERENCE_IN_HU}")
         return self
 
     def _arms(self) -> tuple[Arm, ...]:

@@ -45,6 +45,17 @@ def test_volume_is_the_masks_of_the_first_phase():
     assert measured("volume") == pytest.approx({"A": 30.0, "B": 12.0, "D": 7.0})
 
 
+def test_the_region_of_several_phases_gives_the_size_where_no_other_does():
+    joined = [
+        region("A", "cmp+np", volume_ml=99.0, diameter_mm=99.0),
+        region("E", "np", volume_ml=5.0, diameter_mm=9.0),
+    ]
+    alone = [region("C", "cmp+np", volume_ml=6.0, diameter_mm=12.0)]
+    cohort = Cohort((*COHORT.cases, case("E")), ("cmp", "np"), (), None)
+    expected = {"A": 30.0, "B": 12.0, "C": 6.0, "D": 7.0, "E": 5.0}
+    assert measured("volume", cohort, [*joined, *alone, *REGIONS]) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("size_cm", [0.0, -3.0, math.nan, math.inf])
 def test_patients_without_a_usable_size_are_left_out(size_cm):
     cohort = Cohort((case("A", size_cm=size_cm), case("E", size_cm=3.0)), ("cmp",), (), None)

@@ -38,6 +38,26 @@ def test_late_fusion_has_the_models_of_its_phases_as_well() -> None:
     assert models[-1].parts == {"cmp": "arm-0-cmp", "up": "arm-0-up"}
 
 
+def test_early_fusion_has_one_model_with_one_region_of_all_phases() -> None:
+    fused = {"phases": ["cmp", "up"], "fusion": "early", "registration": "rigid", "differences": ["cmp-up"]}
+    (model,) = study_of(fused, fit={"pooling": "max"}).models()
+    assert (model.id, model.fusion, model.has_networks) == ("arm-0-cmp+up", "early", True)
+    assert (model.phases, model.region_phases) == (("cmp", "up"), ("cmp+up",))
+    (other,) = study_of({"phases": ["cmp", "up"], "fusion": "intermediate"}).models()
+    assert other.region_phases == ("cmp", "up")
+
+
+def test_differences_in_hu_need_windows_in_hu() -> None:
+    fused = {"phases": ["cmp", "up"], "fusion": "early", "differences": ["cmp-up"]}
+    relative = {"low": 1.0, "high": 99.0, "percentiles": True}
+    for window in ({"default": relative}, {"up": relative}):
+        with pytest.raises(InputError) as caught:
+            study_of(fused, window=window)
+        assert [problem.place for problem in caught.value.problems] == ["arm.arm-0.differences item 1"]
+    study_of(fused, window={"np": relative})
+    study_of({**fused, "differences": []}, window={"default": relative})
+
+
 def test_an_arm_is_shown_its_own_phases() -> None:
     study = study_of({}, {"phases": ["cmp", "up"], "fusion": "intermediate"})
     assert [[arm.name for arm in study.arms_on(phase)] for phase in ("cmp", "np")] == [["arm-0", "arm-1"], ["arm-0"]]
@@ -63,6 +83,16 @@ def test_an_arm_without_phases_is_sealed_as_before() -> None:
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "differences": ["cmp-cmp"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "differences": ["cmp-np", "cmp-np", "x-y"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "sideways"}, "arm.arm-0.fusion"),
+        ({"phases": ["cmp"], "fusion": "early", "clinical": ["age_years"]}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "early", "differences": ["cmp-up"]}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "early", "network": "frozen:efficientnet-lite0"}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "intermediate", "registration": "rigid"}, "arm.arm-0"),
+        ({"registration": "rigid"}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "early", "registration": "elastic"}, "arm.arm-0.registration"),
+        (
+            {"phases": ["cmp", "np"], "fusion": "early", "registration": "rigid", "supervision": "slice"},
+            "arm.arm-0",
+        ),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "phase_dropout": 1.0}, "arm.arm-0.phase_dropout"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "fit": {"pooling": "max"}}, "arm.arm-0.fusion"),
     ],
