@@ -126,6 +126,10 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
         raise _damaged(card_path, "settings") from None
     if card.fusion is not None and together(card.fusion.phases) != card.phase:
         raise _damaged(card_path, "fusion")
+    try:
+        _ = None if card.fusion is None else card.fusion.channels(card.channels - card.has_mask)
+    except ValueError:
+        raise _damaged(card_path, "channels") from None
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card

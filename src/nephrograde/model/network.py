@@ -228,6 +228,36 @@ class FusedNetwork(Network):
         return weights / present.any(dim=2).sum(dim=1)[:, None, None]
 
 
+class EarlyNetwork(FusedNetwork):
+    """A backbone on pictures whose channels are the phases of a patient.
+
+    A channel whose phase is missing enters it as zeros, which are mid-grey after scaling, so that it adds nothing to
+    the first convolution; one further input of the head per phase says whether it is there.
+    """
+
+    def rows(self, images: torch.Tensor) -> RowValues:
+        """Return the features of each picture with its phases, and its score; missing channels are below 0."""
+        features = self.features(torch.where(images < 0, self.centre, images))
+        shown = self.fusion.channels(self.image_channels)
+        phases = features[:, :0] if shown is None else shown.present(images).to(features.dtype)
+        return RowValues(torch.cat([features, phases], dim=1), self.attention_scores(features))
+
+    def decide(
+        self, values: torch.Tensor, scores: torch.Tensor, places: torch.Tensor, clinical: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the logit of each patient; arguments as for ``Network.decide``, values as ``rows`` gives them."""
+        rows = places.clamp(min=0)
+        further = [] if clinical is None else [clinical.to(values.dtype).unsqueeze(1).expand(-1, rows.shape[1], -1)]
+        joined = torch.cat([values[rows], *further], dim=2)
+        head = self.backbone.fc
+        logits = nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(2)
+        return pool(logits, scores[rows], places >= 0, self.pooling)
+
+    def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the weight of each picture by attention; all phases are in one picture."""
+        return Network.weigh_rows(self, scores, places)
+
+
 def build_network(
     dimensions: Literal[2, 3],
     *,
@@ -257,6 +287,8 @@ def build_network(
     further: Any = {"channels": channels, "has_mask": has_mask, "shortcut": shortcut, "pooling": pooling}
     if fusion is None:
         return Network(backbone, attention, **further)
+    if fusion.kind == "early":
+        return EarlyNetwork(backbone, attention, fusion=fusion, **further)
     return FusedNetwork(backbone, attention, fusion=fusion, **further)
 
 
