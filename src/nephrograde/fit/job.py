@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nephrograde.fit.chosen import Chosen
     from nephrograde.fit.history import Epoch
     from nephrograde.model.fusion import Fusion
+    from nephrograde.sample.channels import Channels
     from nephrograde.sample.dataset import Bags, SampleSet
     from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
 
@@ -70,6 +71,11 @@ class FitJob:
     def channels(self) -> int:
         """All channels: those of the image, and one for a mask."""
         return int(self.bags(self.learn).images.shape[1])
+
+    @property
+    def shown(self) -> Channels | None:
+        """What the channels are in early fusion; None otherwise."""
+        return None if self.fusion is None else self.fusion.channels(self.channels - self.has_mask)
 
     def bags(self, samples: SampleSet) -> Bags:
         """Return the pictures of a set that the model sees, those on its phase or phases."""

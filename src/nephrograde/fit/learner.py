@@ -14,6 +14,7 @@ from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import even_bias
 from nephrograde.model.resnet import SlicedMaxPool3d
 from nephrograde.model.weights import load_initial, shortcut_of
+from nephrograde.sample.channels import ABSENT
 from nephrograde.sample.dataset import places_of, places_of_phases
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ class Batch(NamedTuple):
             place)`` where the network joins phases.
         is_high: ``(patient,)``, 1 or 0.
         values: ``(patient, value)``, the clinical values that are joined with the pictures; None if there are none.
+        lacking: ``(row, channel)``, which channels of early fusion become those of a missing phase; None if none does.
     """
 
     images: torch.Tensor
     places: torch.Tensor
     is_high: torch.Tensor
     values: torch.Tensor | None = None
+    lacking: torch.Tensor | None = None
 
 
 class PatientScores(NamedTuple):
@@ -150,7 +153,10 @@ def images_of(batch: Batch, *, held: torch.Tensor | None) -> torch.Tensor:
         batch: From :func:`collect_batch`, on the device.
         held: The pictures of all learning patients there, from :func:`hold_pictures`.
     """
-    return (batch.images if held is None else held.index_select(0, batch.images)).float()
+    images = (batch.images if held is None else held.index_select(0, batch.images)).float()
+    if batch.lacking is None:
+        return images
+    return images.masked_fill(batch.lacking.reshape(*batch.lacking.shape, *[1] * (images.ndim - 2)), ABSENT)
 
 
 def load_batch(
@@ -184,7 +190,15 @@ def without_phases(
         own: Which of them belong to this process.
         chance: The same in all processes.
     """
-    parts = job.bags(job.learn).parts
+    shown, bags = job.shown, job.bags(job.learn)
+    if shown is not None:
+        present = shown.present(bags.images)[bags.starts[patients]]
+        kept = keep_phases(present, dropout=job.phase_dropout, chance=chance)[own]
+        lacking = np.repeat(shown.lacking(kept), bags.counts[patients][own], axis=0)
+        masks = np.zeros((len(lacking), job.has_mask), dtype=bool)
+        whole = torch.from_numpy(np.concatenate([lacking, masks], axis=1))
+        return batch._replace(lacking=whole.to(batch.places.device))
+    parts = bags.parts
     if parts is None:
         return batch
     kept = keep_phases(parts[patients] > 0, dropout=job.phase_dropout, chance=chance)
@@ -229,7 +243,8 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     The running averages of training lag behind the weights by tens of steps, and come from augmented pictures. A small
     cohort has three or four steps per epoch: without this, a network that had fitted its training patients perfectly
     scored new ones worse than chance for a dozen epochs (measured on a toy problem), and early stopping gave up on it.
-    About ``SETTLING_ROWS`` rows are passed through, in batches composed like those of training. With several processes,
+    About ``SETTLING_ROWS`` rows are passed through, in batches composed like those of training; where phases are
+    channels, as many of them are left out, as the statistics of a batch depend on that. With several processes,
     each measures its share, and the mean is used.
 
     Source:
@@ -241,6 +256,7 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     count = min(steps_per_epoch(n_batch, len(job.learn.patient_ids)), max(1, SETTLING_ROWS // rows_per_batch))
     seed = job.seed(f"settle {epoch}")
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=seed)
+    dropped = np.random.default_rng(job.seed(f"settle phases {epoch}"))
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -249,7 +265,10 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     with torch.no_grad(), fabric.autocast():
         for patients in islice(deal, count):
             own = patients[fabric.global_rank :: fabric.world_size]
-            network.rows(load_batch(job, own, fabric.device, held=learner.held).images)
+            batch = load_batch(job, own, fabric.device, held=learner.held)
+            share = slice(fabric.global_rank, None, fabric.world_size)
+            batch = without_phases(batch, job, patients, own=share, chance=dropped)
+            network.rows(images_of(batch, held=None))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     if fabric.world_size > 1:

@@ -169,7 +169,9 @@ def _fit(fabric: Fabric, job: FitJob, watched: Watched) -> _Outcome:
     watched.begin(passes_of_job(job))
     with reproducible(fabric.device.type), capturing_stream(fabric):
         learner = start(fabric, job)
-        training = TrainingStep(learner, has_mask=job.has_mask, n_batch=n_batch, capture=find_capture(learner))
+        training = TrainingStep(
+            learner, has_mask=job.has_mask, n_batch=n_batch, shown=job.shown, capture=find_capture(learner)
+        )
         for epoch in range(1, job.fit.epochs + 1):
             # Losses stay on the device until the epoch ends; reading them at each step would force a wait.
             losses = torch.zeros(steps, device=fabric.device)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nephrograde.fit.job import FitJob
     from nephrograde.fit.learner import Learner
     from nephrograde.fit.parcel import Given
+    from nephrograde.sample.channels import Channels
 
     Work: TypeAlias = Callable[[], object]
     Capture: TypeAlias = Callable[[Work], Work]
@@ -108,12 +109,22 @@ class TrainingStep:
             device, in float32, whether steps are captured or not, so that the digits do not depend on it.
         has_mask: Whether the last channel is a mask.
         n_batch: Patients in the batch of all processes.
+        shown: What the channels are in early fusion; None otherwise.
         capture: From :func:`find_capture`. If it fails, a warning is logged, and steps go on without graphs.
     """
 
-    def __init__(self, learner: Learner, *, has_mask: bool, n_batch: int, capture: Capture | None = None) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        *,
+        has_mask: bool,
+        n_batch: int,
+        shown: Channels | None = None,
+        capture: Capture | None = None,
+    ) -> None:
         self.learner = learner
         self.has_mask = has_mask
+        self.shown = shown
         self.n_batch = n_batch
         self.capture = capture
         self.captured: dict[Shapes, CapturedStep] = {}
@@ -142,7 +153,7 @@ class TrainingStep:
     def _work(self, inputs: StepInputs, white: torch.Tensor | None) -> torch.Tensor:
         """All that a step computes, on tensors that lie on the device."""
         images = images_of(inputs.batch, held=self.learner.held)
-        images = transform(images, inputs.tables, white, has_mask=self.has_mask)
+        images = transform(images, inputs.tables, white, has_mask=self.has_mask, shown=self.shown)
         return learn(self.learner, inputs.batch._replace(images=images), n_batch=self.n_batch)
 
     def _white(self, inputs: StepInputs) -> torch.Tensor | None:

@@ -14,6 +14,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nephrograde.sample.channels import Channels
     from nephrograde.study import AugmentSettings
 
 
@@ -121,17 +122,21 @@ def draw(
     )
 
 
-def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool) -> torch.Tensor:
+def apply(
+    images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool, shown: Channels | None = None
+) -> torch.Tensor:
     """Augment a batch on its own device.
 
     Mirroring, rotation, shift and scale act on all channels; contrast, brightness and noise on image channels only.
     Resampling is linear and extends the border; a mask is then thresholded at ½, so that its edge stays aligned with
-    the image. The image is clipped to [0, 1] again.
+    the image. The image is clipped to [0, 1] again. In early fusion, brightness does not act on differences, in which
+    it cancels out, and nothing but the geometry on the channels of a missing phase.
 
     Args:
         images: ``(n, channel, y, x)`` or ``(n, channel, x, y, z)`` in [0, 1], float32. Not modified.
         parameters: Drawn for the same number of pictures.
         has_mask: Whether the last channel is a mask.
+        shown: What the channels are in early fusion; None where all image channels show one phase.
 
     Returns:
         A batch of the same shape; the same tensor object if everything is off.
@@ -147,7 +152,7 @@ def apply(images: torch.Tensor, parameters: AugmentParameters, *, has_mask: bool
     white = None
     if tables.noise is not None:
         white = fill_noise(noise_for(images.shape, has_mask=has_mask, device=images.device), parameters.noise_seed)
-    return transform(images, moved, white, has_mask=has_mask)
+    return transform(images, moved, white, has_mask=has_mask, shown=shown)
 
 
 def tabulate(parameters: AugmentParameters, shape: Sequence[int]) -> AugmentTables:
@@ -198,7 +203,12 @@ def fill_noise(white: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 def transform(
-    images: torch.Tensor, tables: AugmentTables, white: torch.Tensor | None, *, has_mask: bool
+    images: torch.Tensor,
+    tables: AugmentTables,
+    white: torch.Tensor | None,
+    *,
+    has_mask: bool,
+    shown: Channels | None = None,
 ) -> torch.Tensor:
     """Augment a batch: the arithmetic of :func:`apply`, without transfers and random numbers.
 
@@ -207,6 +217,7 @@ def transform(
         tables: On the device of the pictures.
         white: From :func:`fill_noise`; None without noise.
         has_mask: Whether the last channel is a mask.
+        shown: As for :func:`apply`.
     """
     n_image = images.shape[1] - has_mask
     images = _flipped(images, tables)
@@ -215,7 +226,10 @@ def transform(
         moved = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
         images = torch.cat([moved[:, :n_image], (moved[:, n_image:] >= 0.5).float()], dim=1) if has_mask else moved
     if tables.contrast is not None or tables.brightness is not None or tables.noise is not None:
-        image = _regrey(images[:, :n_image], tables, white).clamp_(0, 1)
+        n_bright = n_image if shown is None else shown.images
+        image = _regrey(images[:, :n_image], tables, white, n_bright=n_bright).clamp_(0, 1)
+        if shown is not None:
+            image = torch.where(images[:, :n_image] < 0, images[:, :n_image], image)
         images = torch.cat([image, images[:, n_image:]], dim=1) if has_mask else image
     return images
 
@@ -255,11 +269,13 @@ def _affine(shape: Sequence[int], parameters: AugmentParameters) -> torch.Tensor
     return matrix
 
 
-def _regrey(image: torch.Tensor, tables: AugmentTables, white: torch.Tensor | None) -> torch.Tensor:
+def _regrey(image: torch.Tensor, tables: AugmentTables, white: torch.Tensor | None, *, n_bright: int) -> torch.Tensor:
+    """Change grey values; brightness is added to the first ``n_bright`` channels."""
     if tables.contrast is not None:
         image = (image - 0.5) * _per_picture(tables.contrast, image) + 0.5
     if tables.brightness is not None:
-        image = image + _per_picture(tables.brightness, image)
+        brighter = image[:, :n_bright] + _per_picture(tables.brightness, image)
+        image = torch.cat([brighter, image[:, n_bright:]], dim=1) if n_bright < image.shape[1] else brighter
     if tables.noise is not None and white is not None:
         image = image + white * _per_picture(tables.noise, image)
     return image

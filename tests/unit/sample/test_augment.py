@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nephrograde.sample.augment import AugmentParameters, apply, draw
+from nephrograde.sample.channels import ABSENT, Channels
 from nephrograde.study import AugmentSettings
 
 OFF = AugmentParameters(None, None, None, None, None, None, None, 0)
@@ -191,3 +192,35 @@ def test_neighbouring_slices_are_all_images() -> None:
     with_mask = apply(torch.cat([images, (images[:, :1] > 0.5).float()], dim=1), drawn, has_mask=True)
     torch.testing.assert_close(with_mask[:, :3], together)
     assert set(with_mask[:, 3].flatten().tolist()) == {0.0, 1.0}
+
+
+def test_grey_values_of_missing_phases_and_masks_stay() -> None:
+    shown = Channels(2, ((0, 1),))
+    images = torch.rand(6, 4, 12, 10, 6, generator=generator())
+    images[:, 3] = (images[:, 3] > 0.5).float()
+    images[:3, 1:3] = ABSENT
+    drawn = draw(AugmentSettings(contrast=0.4, brightness=0.3, noise=0.1), 6, dimensions=3, generator=generator(2))
+    made = apply(images, drawn, has_mask=True, shown=shown)
+    assert (made[:3, 1:3] < -0.99).all()
+    assert bool((made[3:, 1:3] >= 0).all())
+    assert set(made[:, 3].unique().tolist()) <= {0.0, 1.0}
+    geometry = replace(drawn, contrast=None, brightness=None, noise=None)
+    torch.testing.assert_close(made[:3, 1:3], apply(images, geometry, has_mask=True)[:3, 1:3], rtol=0, atol=1e-6)
+
+
+def test_brightness_cancels_out_in_a_difference_and_contrast_does_not() -> None:
+    shown = Channels(2, ((0, 1),), each=2)
+    one, other = (torch.rand(3, 2, 8, 8, generator=generator(k)) * 0.3 + 0.3 for k in (1, 2))
+    images = torch.cat([one, other, (one - other) / 2 + 0.5], dim=1)
+    drawn = replace(OFF, brightness=torch.tensor([0.1, -0.1, 0.05]), contrast=torch.tensor([1.1, 0.9, 1.0]))
+    made = apply(images, drawn, has_mask=False, shown=shown)
+    torch.testing.assert_close(made[:, 4:], (made[:, :2] - made[:, 2:4]) / 2 + 0.5)
+
+
+def test_all_channels_are_moved_alike() -> None:
+    picture = torch.rand(4, 1, 16, 16, generator=generator())
+    images = picture.repeat(1, 3, 1, 1)
+    drawn = draw(AugmentSettings(contrast=0, brightness=0, noise=0), 4, dimensions=2, generator=generator(5))
+    made = apply(images, drawn, has_mask=False, shown=Channels(2, ((0, 1),)))
+    for channel in (1, 2):
+        torch.testing.assert_close(made[:, channel], made[:, 0], rtol=0, atol=0)
