@@ -30,9 +30,17 @@ slices = 1
 phases = ["cmp", "up"]
 fusion = "late"
 clinical = ["size_cm"]
+[[arm]]
+name = "stacked"
+supervision = "box"
+slices = 2
+phases = ["cmp", "up"]
+fusion = "early"
+differences = ["cmp-up"]
+clinical = ["age_years"]
 """
 STUDY = small_study("phases (synthetic)", phases=("cmp", "up"), arms=ARMS, image="slice_px = 32\n", fit=QUICK_FIT)
-CLINICAL = {"all-cmp+up": ("age_years", "sex"), "each-cmp+up": ("size_cm",)}
+CLINICAL = {"all-cmp+up": ("age_years", "sex"), "each-cmp+up": ("size_cm",), "stacked-cmp+up": ("age_years",)}
 MISSING = {2: "up", 5: "cmp", 9: "up", 12: "cmp"}
 
 
@@ -69,7 +77,7 @@ def given(row):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["all-cmp+up", "each-cmp+up"])
+@pytest.mark.parametrize("model", ["all-cmp+up", "each-cmp+up", "stacked-cmp+up"])
 def test_every_patient_with_a_phase_is_scored_and_gets_the_score_back(run_dir, table, model):
     results = Results.read(run_dir)
     rows = [row for row in results.scores.rows if row.model == model]
@@ -120,8 +128,11 @@ def test_what_is_given_is_checked(run_dir, table):
 def test_the_table_is_complete(run_dir):
     results = Results.read(run_dir)
     networks = [model.name for model in results.models if not model.is_baseline]
-    assert networks == ["all-cmp+up", "each-cmp", "each-up", "each-cmp+up"]
-    assert {path.name for path in (run_dir / "models").iterdir()} == {"all-cmp+up", "each-cmp", "each-up"}
+    assert networks == ["all-cmp+up", "each-cmp", "each-up", "each-cmp+up", "stacked-cmp+up"]
+    assert {path.name for path in (run_dir / "models").iterdir()} == {*networks} - {"each-cmp+up"}
+    shown = [row["phase"] for row in read_rows(run_dir / "volumes" / "regions.csv") if row["arm"] == "stacked"]
+    assert [shown.count(phase) for phase in ("cmp", "up")] == [2, 2]
+    assert set(shown) == {"cmp", "up", "cmp+up"}
     assert {row.model for row in results.increments} == set(networks)
     pairs = {frozenset((row.model_a, row.model_b)) for row in results.comparisons}
     assert {frozenset(("each-cmp+up", other)) for other in ("each-cmp", "each-up", "all-cmp+up")} <= pairs

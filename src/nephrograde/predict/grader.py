@@ -217,7 +217,7 @@ class Grader:
         seen = see_together(scans, self.arm, self.study)
         found = self._scored(seen, values)
         judged = {phase: one.judge() for phase, one in seen.items()}
-        first = next(iter(scans))
+        first = next(phase for phase, one in seen.items() if len(one.region))  # early fusion has one region of all
         answer = self._answer(scans[first], seen[first], found, judged[first])
         warnings = [
             *answer.warnings,
@@ -238,7 +238,8 @@ class Grader:
             return self.stack.join(scored, clinical)
         parts = [len(seen[phase].region) if phase in seen else 0 for phase in self.phases]
         region = np.concatenate([one.region for one in seen.values()])
-        given = self._ensemble.p_high_of_folds(region, parts if self.is_joined else (), clinical)
+        has_parts = self.is_joined and self.arm.fusion != "early"
+        given = self._ensemble.p_high_of_folds(region, parts if has_parts else (), clinical)
         if self.scale is None:
             raise RunError(f"{self.model} has no scale. Run `nephrograde evaluate` first.")
         return Scored(self.scale.of_ensemble(given), self.scale.of_networks(given))

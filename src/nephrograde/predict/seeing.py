@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nephrograde.errors import VolumeError
+from nephrograde.errors import VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
+from nephrograde.sample.early import OtherPhase, cut_early, no_position
 from nephrograde.sample.frames import draw_frames, find_frames
 from nephrograde.sample.pictures import cut_pictures, draw_pictures
 from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, borrow, lost_in_tumour
+from nephrograde.sample.target import Target
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.masks.delineation import delineate
@@ -23,11 +25,12 @@ from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import resolve_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Scan
+    from nephrograde.sample.early import EarlyRegion
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
@@ -76,7 +79,92 @@ def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Se
     return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study, lender)
 
 
+def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm: Arm, study: Study) -> dict[str, Seen]:
+    """Read the scans of a patient and cut what a network of early fusion is shown: one region of all phases.
+
+    Args:
+        scans: By phase, in the order of the arm.
+        lenders: By phase, a scan of the patient whose mask is carried over as in the study.
+        arm: The arm of the model.
+        study: The study that the run resolved.
+
+    Returns:
+        By phase. The scan that the region is placed on holds the rows of the region, and the others none. A phase that
+        lies elsewhere is left out, which is a warning of that scan.
+
+    Raises:
+        VolumeError: Where a scan cannot be read, or none has the annotation.
+    """
+    if flat := [scan for scan in scans.values() if find_pictures(scan.image_paths)]:
+        with about_file(flat[0].image_path):
+            raise no_position()
+    read = {phase: _read(scan, study, lenders[phase]) for phase, scan in scans.items()}
+    first = _first_with_target(read, arm)
+    others = [OtherPhase(phase, one.volume, one.is_hu) for phase, one in read.items() if phase != first]
+    region = cut_early(read[first].views, arm, others, is_hu=read[first].is_hu)
+    found = {}
+    for phase in region.phases:
+        own, center_mm = read[phase], region.centers_mm[phase]
+        doubts = [(one, f"{scans[one].image_path}: {fault.message} {fault.remedy}") for one, fault in region.faults]
+        said = [text for one, text in doubts if one == phase or (phase == first and one not in region.phases)]
+        if phase == first:
+            shown, targets = _Shown(region.pictures, region.slices, center_mm), own.views.targets(own.volume, arm)
+        else:
+            slices = _nearest_slices(own.volume, read[first].volume, region, phase)
+            around = slices or (round(own.volume.to_index(center_mm)[2]),)
+            shown = _Shown(region.pictures[:0], slices, center_mm)
+            targets = [Target(center_mm, around[0], around[-1], around[len(around) // 2])]
+        seen = _seen(own, arm, study, shown=shown, targets=targets)
+        found[phase] = replace(seen, warnings=(*seen.warnings, *said))
+    return found
+
+
+class _Read(NamedTuple):
+    """A scan with its annotation, and what is doubtful about it."""
+
+    volume: Volume
+    views: Views
+    is_hu: bool
+    warnings: tuple[str, ...]
+
+
+class _Shown(NamedTuple):
+    """A region, its slices and its middle."""
+
+    region: npt.NDArray[np.float16]
+    slices: tuple[int, ...]
+    center_mm: Triple
+
+
+def _first_with_target(read: Mapping[str, _Read], arm: Arm) -> str:
+    """The first phase on which the arm finds what it looks at."""
+    errors = []
+    for phase, one in read.items():
+        try:
+            one.views.targets(one.volume, arm)
+        except VolumeError as error:
+            errors.append(error)
+        else:
+            return phase
+    raise errors[0]
+
+
+def _nearest_slices(volume: Volume, first: Volume, region: EarlyRegion, phase: str) -> tuple[int, ...]:
+    """The slices of a further phase that lie nearest to those of the region."""
+    shift_mm = np.subtract(region.centers_mm[phase], region.center_mm)
+    x, y, _ = first.to_index(region.center_mm)
+    top = volume.values.shape[2] - 1
+    places = [volume.to_index(np.add(first.to_mm((x, y, k)), shift_mm))[2] for k in region.slices]
+    return tuple(sorted({int(np.clip(round(place), 0, top)) for place in places}))
+
+
 def _see_scan(scan: Scan, arm: Arm, study: Study, lender: Scan | None) -> Seen:
+    read = _read(scan, study, lender)
+    shown = _Shown(*read.views.cut(read.volume, arm))
+    return _seen(read, arm, study, shown=shown, targets=read.views.targets(read.volume, arm))
+
+
+def _read(scan: Scan, study: Study, lender: Scan | None) -> _Read:
     volume = read_volume(scan.image_path)
     scanned = Scanned(volume, scan)
     faults = check_volume(volume)
@@ -93,24 +181,27 @@ def _see_scan(scan: Scan, arm: Arm, study: Study, lender: Scan | None) -> Seen:
         warnings += [f"{lender.mask_path}: {fault.message} {fault.remedy}" for fault in borrowed]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
-    views = Views(scanned, study)
-    region, slices, center_mm = views.cut(volume, arm)
-    frames = find_frames(volume, views.targets(volume, arm), arm, study.image)
+    return _Read(volume, Views(scanned, study), is_hu, tuple(warnings))
+
+
+def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequence[Target]) -> Seen:
+    volume, scanned = read.volume, read.views.scanned
+    frames = find_frames(volume, targets, arm, study.image)
     seen = Seen(
-        region,
-        slices,
-        center_mm,
+        shown.region,
+        shown.slices,
+        shown.center_mm,
         volume.values.shape,
         volume.spacing_mm,
-        tuple(warnings),
-        draw=partial(draw_frames, volume, frames, scan=scanned.scan, mask=scanned.mask, is_hu=is_hu),
+        read.warnings,
+        draw=partial(draw_frames, volume, frames, scan=scanned.scan, mask=scanned.mask, is_hu=read.is_hu),
         region_mm=frames[0].size_mm,
     )
-    if not is_hu:
+    if not read.is_hu:
         return seen
     has_place = arm.supervision not in {Supervision.NONE, Supervision.SLICE}
-    tumour = Tumour(center_mm, _radius_mm(volume, scanned, study)) if has_place else None
-    return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scan.phase))
+    tumour = Tumour(shown.center_mm, _radius_mm(volume, scanned, study)) if has_place else None
+    return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scanned.scan.phase))
 
 
 def _radius_mm(volume: Volume, scanned: Scanned, study: Study) -> float:

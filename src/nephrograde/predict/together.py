@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem
-from nephrograde.predict.seeing import see
+from nephrograde.predict.seeing import see, see_early
 from nephrograde.sample.scanned import find_lender
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def see_together(scans: Mapping[str, Scan], arm: Arm, study: Study) -> dict[str,
         VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
     """
     lenders = {phase: find_lender(scans, scan, study, [arm]) for phase, scan in scans.items()}
+    if arm.fusion == "early":
+        return see_early(scans, lenders, arm, study)
     return {phase: see(scan, arm, study, lender=lenders[phase]) for phase, scan in scans.items()}
 
 
