@@ -9,6 +9,7 @@ from nephrograde.report.methods.design_methods import as_text
 from nephrograde.report.text.baselines import only_baseline
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.numbers import listed
+from nephrograde.sample.channels import DIFFERENCE_HU
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,12 @@ def fusion(run: Results, among: Sequence[StudyModel] | None = None) -> str:
     """
     asked = (run.study.models() if run.study else []) if among is None else among
     models = [model for model in asked if model.fusion is not None]
-    return as_text([_joined(model) for model in models] + [_clinical(model) for model in models if model.arm.clinical])
+    subtracted = [model for model in models if model.fusion == "early" and model.arm.differences]
+    return as_text(
+        [_joined(model) for model in models]
+        + [_differences(model) for model in subtracted]
+        + [_clinical(model) for model in models if model.arm.clinical]
+    )
 
 
 def phase_increments(run: Results) -> str:
@@ -78,12 +84,33 @@ def _joined(model: StudyModel) -> str:
             "patient that the regression learnt from lacked it.",
             **given,
         )
+    if model.fusion == "early":
+        return t(
+            "{model} was one network for all of its phases ({phases}), which were channels of one picture or box: each "
+            "phase was sampled {how} on the grid of the first one that the patient had; a missing phase counted as "
+            "zeros with an indicator, and each phase was left out of a training step with a probability of {dropout}.",
+            how=t("after a rigid registration of the region")
+            if model.arm.registration == "rigid"
+            else t("at the same position in the patient"),
+            dropout=f"{model.arm.phase_dropout:g}",
+            **given,
+        )
     return t(
         "{model} was one network for all of its phases ({phases}): the features of one encoder were pooled over each "
         "phase and joined before the last layer; a missing phase counted as zeros with an indicator, and each phase "
         "was left out of a training step with a probability of {dropout}.",
         dropout=f"{model.arm.phase_dropout:g}",
         **given,
+    )
+
+
+def _differences(model: StudyModel) -> str:
+    return t(
+        "Differences of phases ({pairs}) were further channels of {model}, with {low} to {high} HU scaled to 0 to 1.",
+        model=model.id,
+        pairs=listed([f"{one} − {other}" for one, other in model.arm.difference_pairs]),
+        low=f"−{DIFFERENCE_HU:g}",
+        high=f"{DIFFERENCE_HU:g}",
     )
 
 

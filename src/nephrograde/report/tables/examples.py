@@ -134,7 +134,11 @@ def _middle_slice(folder: RunFolder, name: str) -> npt.NDArray[np.float32] | Non
     if not is_region_file(folder, name):
         return None
     slices = open_region(folder.volumes_dir / name)
-    return slices[len(slices) // 2, slices.shape[1] // 2].astype(np.float32) if slices.ndim == 4 else None
+    if slices.ndim != 4:
+        return None
+    channels = slices[len(slices) // 2]
+    shown = [*channels[len(channels) // 2 :], *channels]  # of early fusion, a channel may lack its phase
+    return next((one for one in shown if one.min() >= 0), shown[0]).astype(np.float32)
 
 
 def png_data_uri(picture: npt.NDArray[np.float32]) -> str:

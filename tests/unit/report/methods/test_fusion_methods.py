@@ -28,23 +28,37 @@ ARMS: list[dict[str, Any]] = [
         "phase_dropout": 0.35,
         "clinical": ["age_years"],
     },
+    {
+        "name": "stacked",
+        "supervision": "box",
+        "slices": 1,
+        "phases": ["cmp", "up"],
+        "fusion": "early",
+        "registration": "rigid",
+        "differences": ["cmp-up"],
+    },
 ]
 
 
 def test_each_model_that_joins_is_described(whole_run: Path, make_study: Callable[..., Study]) -> None:
     run = dataclasses.replace(Results.read(whole_run), study=make_study(arm=ARMS))
     told = fusion(run)
-    assert [name in told for name in ("each-cmp+up", "joint-cmp+up", "plain", "each-cmp ")] == [
+    assert [name in told for name in ("each-cmp+up", "joint-cmp+up", "stacked-cmp+up", "plain", "each-cmp ")] == [
+        True,
         True,
         True,
         False,
         False,
     ]
+    assert "after a rigid registration" in told
+    assert "cmp − up" in told
+    assert "−200 to 200 HU" in told
     assert "0.35" in told
     assert "age_years" in told
     assert told in " ".join(paragraph.methods_paragraph(run))
     with speaking("zh"):
         assert "each-cmp+up用带惩罚的" in fusion(run)
+        assert "stacked-cmp+up为各期相" in fusion(run)
 
 
 def test_networks_and_missing_phases_of_models_that_join_phases_are_described(
