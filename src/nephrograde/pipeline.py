@@ -162,10 +162,9 @@ def tune_study(
         FitError: Optuna is missing, or a model cannot be fitted with its own settings.
     """
     from nephrograde.sample.stage import prepare_scans
-    from nephrograde.tune.search import require_optuna
-    from nephrograde.tune.stage import plan_tuning, tune_models
+    from nephrograde.tune.stage import plan_tuning, require_tunable, tune_models
 
-    require_optuna()
+    require_tunable(study, models)
     with _opened(study, run, command) as (folder, cohort, split):
         prepare_scans(study, cohort, folder, progress=progress)
         plan = plan_tuning(study, cohort, split, folder, models=models)

@@ -79,6 +79,24 @@ class ChosenFold:
     chosen: Chosen
 
 
+def require_tunable(study: Study, models: Sequence[str]) -> None:
+    """Check before the scans are prepared that Optuna is installed, and that there is something to tune.
+
+    Args:
+        study: The resolved study.
+        models: The models to tune; all that train a network when empty.
+
+    Raises:
+        InputError: A model is not one of the study, or does not train a network.
+        FitError: Optuna is missing, or no model trains a network.
+    """
+    require_optuna()
+    if problems := _problems(study, models):
+        raise InputError(problems)
+    if all(arm.encoder is not None for arm in study.arm):
+        raise FitError("All models of the study have frozen encoders, which are not trained: there is nothing to tune.")
+
+
 def plan_tuning(
     study: Study, cohort: Cohort, split: Split, run: RunFolder, *, models: Sequence[str] = ()
 ) -> TuningPlan:
@@ -100,7 +118,7 @@ def plan_tuning(
         FitError: Optuna is missing, several devices share a fit, there is nothing to tune, or there are too few
             patients.
     """
-    require_optuna()
+    require_tunable(study, models)
     tune = study.tune or TuneSettings()
     is_high = {case.patient_id: case.is_high for case in cohort.cases}
     planned = _to_tune(study, cohort, split, run, models=models)
@@ -184,22 +202,17 @@ def earlier_record(search: Search, run: RunFolder) -> TuningRecord:
     """
     path = _record_path(search.planned, run)
     key = tuning_key(search.planned, search.study, search.tune, is_high=search.is_high)
-    earlier = read_record(path).trials if path.is_file() else ()
-    is_valid = bool(earlier) and read_record(path).key == key
-    return TuningRecord(key, search.tune.model_dump(mode="json"), earlier if is_valid else ())
+    earlier = read_record(path) if path.is_file() else None
+    trials = earlier.trials if earlier is not None and earlier.key == key else ()
+    return TuningRecord(key, search.tune.model_dump(mode="json"), trials)
 
 
 def _to_tune(study: Study, cohort: Cohort, split: Split, run: RunFolder, *, models: Sequence[str]) -> list[Fit]:
     """List the fits to be tuned; seeds of one split share what is chosen, as they learn from the same patients."""
-    if problems := _problems(study, models):
-        raise InputError(problems)
     planned = untuned_fits(study, cohort, split, prepared=read_prepared(run), run=run)
-    found = [
+    return [
         one for one in planned if one.encoding is None and not one.repeat.seed and (not models or one.model in models)
     ]
-    if not found:
-        raise FitError("All models of the study have frozen encoders, which are not trained: there is nothing to tune.")
-    return found
 
 
 def _problems(study: Study, models: Sequence[str]) -> list[Problem]:

@@ -22,9 +22,11 @@ from nephrograde.study import (
     Section,
     SplitSettings,
     Study,
+    TuneSettings,
     Window,
 )
 from nephrograde.study.file import load_study
+from nephrograde.study.tuning import spans_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,11 +92,23 @@ def test_every_key_stands_at_its_default(tmp_path: Path, name: str) -> None:
 
 def test_keys_outside_the_sections_stand_at_their_defaults(tmp_path: Path) -> None:
     text, raw = written(tmp_path)
-    assert set(raw) == set(Study.model_fields)
+    assert set(raw) == set(Study.model_fields) - {"tune"}
     assert raw["name"] == Study.model_fields["name"].default
     assert raw["synthetic"] is Study.model_fields["synthetic"].default
     assert_defaults(raw["arm"][0], text, Arm)
     assert_defaults(raw["window"]["default"], text, Window)
+
+
+def test_tuning_is_explained_and_off(tmp_path: Path) -> None:
+    text, raw = written(tmp_path)
+    assert "tune" not in raw
+    table = text.partition("# [tune]")[2].partition("\n\n")[0]
+    keys = tomllib.loads("\n".join(line[2:] for line in table.splitlines() if line.startswith("# ")))
+    assert set(keys) == set(TuneSettings.model_fields)
+    spans = spans_of(TuneSettings(), FitSettings(), AugmentSettings())
+    for name in TuneSettings.model_fields:
+        default = [spans[name].low, spans[name].high] if name in spans else getattr(TuneSettings(), name)
+        assert keys[name] == (list(default) if isinstance(default, tuple) else default), name
 
 
 def test_every_key_is_explained(tmp_path: Path) -> None:
