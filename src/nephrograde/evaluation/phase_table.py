@@ -186,7 +186,7 @@ class _Table(NamedTuple):
         for inputs in asked:
             name = scored_as(model.id, inputs)
             compared = Inputs.IMAGES if inputs is Inputs.CLINICAL else inputs
-            best = None if self.best is None else scored_as(self.best, compared)
+            best = "" if self.best is None else scored_as(self.best, compared)
             patients = self.found.get(name)
             if patients is None or not len(patients):
                 continue

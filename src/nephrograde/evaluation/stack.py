@@ -5,9 +5,9 @@ patient's own outcome, nor on those of the patients who are scored with it. So t
 of a fold is fitted to the patients of the other folds, and for it, the baselines of these are fitted once more without
 that fold: none of what it learns from has seen the fold. Networks are not trained once more. Those of the other folds
 have learnt from the patients of the fold, which leaves a trace of their outcomes in the out-of-fold score of the stack:
-``bench/stack.py`` measures it. No score has a negative weight, which halves this trace: networks that learn noise are
-right or wrong in all folds alike, and a negative weight would turn a wrong one round. Test patients are free of it: the
-regression that scores them is fitted to all out-of-fold scores.
+``bench/stack.py`` measures it. No score has a negative weight, which about halves this trace: networks that learn noise
+are right or wrong in all folds alike, and a negative weight would turn a wrong one round. Test patients are free of it:
+the regression that scores them is fitted to all out-of-fold scores.
 
 A score that a patient does not have is replaced by the median, and a further input says that it is missing. Models of
 late fusion are left out: they are made of scores that the stack has.

@@ -131,9 +131,9 @@ def stack_models(
         if error.reason is None:
             raise
     own = Scores((*added, *stacked))
-    kinds = {
-        **dict.fromkeys(fitted, (Kind.BASELINE, "")),
-        **dict.fromkeys([name for name in own.models if name != STACK], (Kind.FEATURES, "")),
+    kinds: dict[str, tuple[Kind, str]] = {
+        **{str(name): (Kind.BASELINE, "") for name in fitted},
+        **{name: (Kind.FEATURES, "") for name in own.models if name != STACK},
         **{name: _kind(model) for name, model in _encoders_first(known).items()},
         STACK: (Kind.STACK, ""),
     }
