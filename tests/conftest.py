@@ -233,21 +233,16 @@ def frozen_dir(tiny_study_path, make_once, put_encoder):
     """A finished run of a frozen encoder, in ``run``, and the store of its weights, in ``store``; only to be read."""
 
     def write(folder):
-        from nephrograde.cohort.stage import open_cohort
-        from nephrograde.evaluation.stage import evaluate_models
-        from nephrograde.pipeline import fit_study, load_inputs, prepare_study
-        from nephrograde.run.writer import only_writer
+        from tests.without_report import run_alone
+
+        from nephrograde.pipeline import load_inputs
 
         put_encoder(folder / "store", seed=1)
         study_path = tiny_study_path.parent / "frozen.toml"
         study_path.write_text(small_study("frozen (synthetic)", arms=FROZEN_ARM), encoding="utf-8")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("NEPHROGRADE_WEIGHTS", str(folder / "store"))
-            study = load_inputs(study_path)
-            prepare_study(study, folder / "run")
-            fit_study(study, folder / "run")
-            with only_writer(folder / "run") as run:  # without the report, which takes longest
-                evaluate_models(study, *open_cohort(study, run), run)
+            run_alone(load_inputs(study_path), folder / "run")
 
     return make_once("frozen", write)
 

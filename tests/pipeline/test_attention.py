@@ -4,11 +4,11 @@ import itertools
 from typing import Any
 
 import pytest
+from tests.without_report import evaluate_alone
 
 from nephrograde.cohort.stage import load_inputs
 from nephrograde.files import read_rows, write_rows
 from nephrograde.fit.attention import RowWeight, write_attention
-from nephrograde.pipeline import evaluate_study
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import seal_fold
@@ -33,7 +33,7 @@ def test_attention_is_compared_with_the_tumours(tiny_study_path, tiny_run_copy):
         ]
         write_attention(weights, fold.attention_path)
         seal_fold(fold)
-    evaluate_study(load_inputs(tiny_study_path), run, reason="attention is compared")
+    evaluate_alone(load_inputs(tiny_study_path), run, reason="attention is compared")
     found = {row.split: row for row in Results.read(run).attention}
     assert {split: (row.model, row.n_met, row.by_chance) for split, row in found.items()} == {
         "oof": (MODEL, 17, 0.5),
@@ -42,5 +42,5 @@ def test_attention_is_compared_with_the_tumours(tiny_study_path, tiny_run_copy):
     assert (found["oof"].n, found["test"].n) == (17, 7)
     assert found["oof"].low > 0.8
     assert found["test"].high < 0.4
-    evaluate_study(load_inputs(tiny_study_path), run, reason=None)
+    evaluate_alone(load_inputs(tiny_study_path), run, reason=None)
     assert [row.split for row in Results.read(run).attention] == ["oof"]

@@ -8,11 +8,12 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.without_report import run_alone
 
 from nephrograde.evaluation.metrics import auc
 from nephrograde.evaluation.score_table import read_scores
 from nephrograde.files import read_rows, write_rows
-from nephrograde.pipeline import load_inputs, prepare_study, run_study
+from nephrograde.pipeline import load_inputs, prepare_study
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 STUDY = """
@@ -88,7 +89,7 @@ def auc_of(learning_dir, make_once):
     def run(table, overrides=()):
         def write(run_dir):
             shutil.copytree(learning_dir / "prepared" / "volumes", run_dir / "volumes")
-            run_study(load_inputs(learning_dir / f"{table}.toml", overrides), run_dir)
+            run_alone(load_inputs(learning_dir / f"{table}.toml", overrides), run_dir)
 
         rows = read_scores(make_once(f"learnt-{table}", write) / "scores" / "scores.csv").rows
         return {arm: auc_over([row for row in rows if row.model == f"{arm}-cmp"]) for arm in SHORTER}

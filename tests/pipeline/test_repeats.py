@@ -4,12 +4,13 @@ import shutil
 
 import pytest
 from tests.small_study import QUICK_FIT, small_study
+from tests.without_report import run_alone
 
 from nephrograde.cohort.stage import load_inputs, open_cohort
 from nephrograde.errors import RunError
 from nephrograde.files import read_rows
 from nephrograde.fit.stage import keys_of_fits
-from nephrograde.pipeline import evaluate_study, report_study, run_study
+from nephrograde.pipeline import evaluate_study, report_study
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.provenance import read_lock_file
 from nephrograde.run.seal import read_seal
@@ -32,10 +33,10 @@ def study_path(tiny_cohort_dir, tmp_path_factory):
 def runs(study_path, tmp_path_factory):
     """The run of the study, and a copy of it that was continued with repeats."""
     once = RunFolder(tmp_path_factory.mktemp("runs") / "once")
-    run_study(load_inputs(study_path), once.run_dir)
+    run_alone(load_inputs(study_path), once.run_dir)
     repeated = RunFolder(once.run_dir.with_name("repeated"))
     shutil.copytree(once.run_dir, repeated.run_dir)
-    run_study(load_inputs(study_path, REPEATS), repeated.run_dir, reason="repeats")
+    run_alone(load_inputs(study_path, REPEATS), repeated.run_dir, reason="repeats")
     return once, repeated
 
 
@@ -99,7 +100,7 @@ def test_a_repeat_that_lacks_a_network_is_refused_and_fitted_again(runs, study_p
     study = load_inputs(study_path, REPEATS)
     with pytest.raises(RunError, match=r"seed-1.*fold-1 is missing.*nephrograde fit"):
         evaluate_study(study, run)
-    run_study(study, run, reason=None)
+    run_alone(study, run, reason=None)
     assert run.fold("weak-1-cmp", 1, "seed-1").is_whole()
     assert {row["split"] for row in read_rows(run.repeats_path)} == {"oof"}  # the test set stays closed
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.without_report import run_alone
 
 from nephrograde.errors import InputError, RunError
 from nephrograde.files import read_rows, write_rows
@@ -97,14 +98,14 @@ def test_running_again_changes_nothing(tiny_run_copy, tiny_study_path):
 
 
 def test_the_same_study_gives_the_same_scores_to_the_last_digit(tiny_run_dir, tiny_study_path, tmp_path):
-    run_study(load_inputs(tiny_study_path), tmp_path / "again")
+    run_alone(load_inputs(tiny_study_path), tmp_path / "again")
     again = (tmp_path / "again" / "scores" / "scores.csv").read_bytes()
     assert again == (tiny_run_dir / "scores" / "scores.csv").read_bytes()
 
 
 def test_one_phase_alone_gives_the_same_scores_as_among_others(tiny_run_dir, tiny_study_path, tmp_path):
     study = load_inputs(tiny_study_path, ('cohort.phases=["up"]', "evaluate.baselines=[]"))
-    run_study(study, tmp_path / "one")
+    run_alone(study, tmp_path / "one")
     alone = read_rows(tmp_path / "one" / "scores" / "scores.csv")
     among = [row for row in read_rows(tiny_run_dir / "scores" / "scores.csv") if row["model"].endswith("-up")]
     assert alone == among
