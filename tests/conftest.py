@@ -119,14 +119,14 @@ def place_of(item):
 def slow_first_in_each_half(items):
     """Order tests so that two processes, which begin with a half each, both end with quick ones, to be shared.
 
-    The tests of a module stay together, for the sake of its fixtures.
+    The tests of a module stay together, for the sake of its fixtures; a module with a slow test is among the slow ones.
     """
-    modules: dict[tuple[bool, str], list[pytest.Item]] = {}
+    modules: dict[str, list[pytest.Item]] = {}
     for item in items:
-        is_slow = item.get_closest_marker("slow") is not None
-        modules.setdefault((is_slow, item.nodeid.partition("::")[0]), []).append(item)
-    slow = [tests for (is_slow, _), tests in modules.items() if is_slow]
-    quick = [test for (is_slow, _), tests in modules.items() if not is_slow for test in tests]
+        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    slow_names = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("slow")}
+    slow = [tests for name, tests in modules.items() if name in slow_names]
+    quick = [test for name, tests in modules.items() if name not in slow_names for test in tests]
     halves = [[test for tests in slow[k::2] for test in tests] for k in (0, 1)]
     share = max(len(items) // 2 - len(halves[0]), 0)
     return [*halves[0], *quick[:share], *halves[1], *quick[share:]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -344,12 +345,18 @@ def further_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def further_pages(further_run: Path) -> dict[str, str]:
+def further_pages(further_run: Path, make_once: Callable[..., Path]) -> dict[str, str]:
     """The pages of that run, by language."""
-    languages: tuple[Language, ...] = ("en", "zh")
-    written = [write_report(further_run, language) for language in languages]
-    assert [path.name for path in written] == ["report.html", "report.zh.html"]
-    return {language: path.read_text(encoding="utf-8") for language, path in zip(languages, written, strict=True)}
+    names: dict[Language, str] = {"en": "report.html", "zh": "report.zh.html"}
+
+    def write(folder: Path) -> None:
+        written = [write_report(further_run, language) for language in names]
+        assert [path.name for path in written] == [*names.values()]
+        for path in written:
+            shutil.copy(path, folder)
+
+    folder = make_once("further-pages", write)
+    return {language: (folder / name).read_text(encoding="utf-8") for language, name in names.items()}
 
 
 @pytest.fixture
