@@ -76,13 +76,13 @@ def run_study(
         RunError: Another process is writing to the folder, it holds another study, or the test set would be opened
             again without a reason.
         FitError: A model cannot be fitted.
-        WeightsError: The file of a frozen encoder is missing or another one.
+        WeightsError: The file of an encoder, or of initial weights, is missing or another one, or does not fit.
     """
-    from nephrograde.fit.encoded import require_encoders
+    from nephrograde.fit.initial import require_weights
     from nephrograde.fit.stage import fit_models, keys_of_fits
     from nephrograde.sample.stage import prepare_scans
 
-    require_encoders(study)
+    require_weights(study)
     measured = _measured(study)
     lock_path = RunFolder.at(run).study_lock_path
     earlier = lock_path.read_bytes() if lock_path.is_file() else None
@@ -103,10 +103,10 @@ def run_study(
 
 def prepare_study(study: Study, run: Run, *, command: str = "", progress: Progress = silent) -> Prepared:
     """Only prepare the scans; arguments and errors are those of :func:`run_study`."""
-    from nephrograde.fit.encoded import require_encoders
+    from nephrograde.fit.initial import require_weights
     from nephrograde.sample.stage import prepare_scans
 
-    require_encoders(study)
+    require_weights(study)
     with _opened(study, run, command) as (folder, cohort, _):
         return prepare_scans(study, cohort, folder, progress=progress)
 
@@ -115,11 +115,11 @@ def check_study(
     study: Study, run: Run, *, command: str = "", language: Language = "en", progress: Progress = silent
 ) -> tuple[CohortQuality, Path]:
     """Prepare and check every scan; returns the findings and the path of the page that shows them."""
-    from nephrograde.fit.encoded import require_encoders
+    from nephrograde.fit.initial import require_weights
     from nephrograde.quality.stage import check_cohort
     from nephrograde.sample.stage import prepare_scans
 
-    require_encoders(study)
+    require_weights(study)
     with _opened(study, run, command) as (folder, cohort, split):
         prepared = prepare_scans(study, cohort, folder, progress=progress)
         quality = check_cohort(study, cohort, split, folder, prepared=prepared, progress=progress)

@@ -89,23 +89,6 @@ def encoder_of(arm: Arm, phases: Iterable[str], study: Study) -> EncoderFile | N
     return found
 
 
-def require_encoders(study: Study) -> None:
-    """Check before anything else that the encoders of a study are there, whole, and can use the arms' pictures.
-
-    Args:
-        study: The study.
-
-    Raises:
-        WeightsError: The file of an encoder is missing or another one, or the encoder needs other pictures.
-    """
-    verified: set[str] = set()
-    for arm in study.arm:
-        found = encoder_of(arm, study.cohort.phases, study)
-        if found is not None and found.encoder.sha256 not in verified:
-            found.verify()
-            verified.add(found.encoder.sha256)
-
-
 def plan_encoding(
     arm: Arm, phase: str, study: Study, *, regions: Mapping[str, Path], run: RunFolder
 ) -> Encoding | None:

@@ -158,9 +158,9 @@ def load_network(
         card.dimensions,
         channels=card.channels,
         has_mask=card.has_mask,
-        shortcut=card.shortcut,
         pooling=card.pooling,
         fusion=card.fusion,
+        kind=card.kind,
     )
     path = fold.weights_path
     load_weights(network, path, weights(path) if weights else parse_weights(read(path), path))

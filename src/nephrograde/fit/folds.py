@@ -12,6 +12,7 @@ from nephrograde.cohort.split import inner_split
 from nephrograde.errors import RunError
 from nephrograde.fit.chosen import read_chosen
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
+from nephrograde.fit.initial import encoder_to_tune
 from nephrograde.fit.job import check_grades
 from nephrograde.fit.joining import check_phases, clinical_of, learn_values, slices_of
 from nephrograde.fit.planned import Fit, key_of, tuning_key
@@ -90,6 +91,7 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
         files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.region_phases}
         slices = slices_of(model, prepared)
         encoding = plan_encoding(arm, model.phase, study, regions=files[model.phase], run=run) if not fusion else None
+        tuned = encoder_to_tune(arm, model.phases, study)
         present = frozenset().union(*patients.values())
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
@@ -115,6 +117,7 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
                         encoding=encoding,
                         fusion=fusion,
                         clinical=clinical,
+                        tuned=tuned,
                     )
                 )
     return sorted(fits, key=lambda one: not one.repeat.is_first)
@@ -266,6 +269,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         fusion=fusion,
         phase_dropout=planned.arm.phase_dropout if planned.fusion else 0.0,
         chosen=planned.chosen,
+        tuned=planned.tuned,
     )
 
 

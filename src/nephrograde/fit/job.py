@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nephrograde.cohort.split import check_disjoint
 from nephrograde.errors import FitError
+from nephrograde.model.initial import Initial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nephrograde.model.fusion import Fusion
     from nephrograde.sample.channels import Channels
     from nephrograde.sample.dataset import Bags, SampleSet
-    from nephrograde.study import AugmentSettings, FitSettings, InitialWeights
+    from nephrograde.study import AugmentSettings, FitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class FitJob:
         phase_dropout: The probability with which a phase of a patient is left out of a step of learning.
         chosen: What was chosen for the fold, stored in the card; None if it is not tuned.
         after_epoch: Called with every finished epoch; what it raises ends the fit.
+        tuned: The pre-trained encoder that becomes the backbone; None for a ResNet-18.
     """
 
     model: str
@@ -63,6 +65,7 @@ class FitJob:
     phase_dropout: float = 0.0
     chosen: Chosen | None = None
     after_epoch: Callable[[Epoch], None] | None = None
+    tuned: Initial | None = None
 
     def __str__(self) -> str:
         return name_of_fit(self.model, self.fold, self.repeat)
@@ -82,9 +85,12 @@ class FitJob:
         return samples.bags(self.phase)
 
     @property
-    def initial(self) -> InitialWeights | None:
-        """The initial weights that the study names for these dimensions."""
-        return self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
+    def initial(self) -> Initial | None:
+        """The pre-trained weights that the network starts from; None for random ones."""
+        if self.tuned is not None:
+            return self.tuned
+        named = self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
+        return None if named is None else Initial(named)
 
     def tell(self, epoch: Epoch) -> None:
         """Tell who asked for it of a finished epoch."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from nephrograde.fit.layers import freeze, groups_of
 from nephrograde.fit.parcel import move_together
 from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, steps_per_epoch
+from nephrograde.model.backbone import pool_reproducibly
 from nephrograde.model.network import Network, build_network, score
 from nephrograde.model.pooling import even_bias
-from nephrograde.model.resnet import SlicedMaxPool3d
-from nephrograde.model.weights import load_initial, shortcut_of
+from nephrograde.model.weights import kind_of, load_initial, read_initial
 from nephrograde.sample.channels import ABSENT
 from nephrograde.sample.dataset import places_of, places_of_phases
 
@@ -75,30 +76,30 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     """Build the network with its initial weights, and AdamW without weight decay on norms and biases.
 
     Raises:
-        WeightsError: If the study names initial weights that do not fit.
+        WeightsError: If the pre-trained weights cannot be read, or do not fit.
     """
+    initial = job.initial
+    given = {} if initial is None else read_initial(initial)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(job.seed("weights"))
-        shortcut = "B" if job.initial is None else shortcut_of(job.initial)
         network = build_network(
             job.dimensions,
             channels=job.channels,
             has_mask=job.has_mask,
-            shortcut=shortcut,
             pooling=job.fit.pooling,
             fusion=job.fusion,
+            kind=kind_of(initial, given),
         )
-    if job.initial is not None:
-        load_initial(network, job.initial)
+        if initial is not None:
+            load_initial(network, given, initial.source)
+        freeze(network, job.fit)
     pictures = len(job.bags(job.learn).images) / len(job.learn.patient_ids)
     torch.nn.init.constant_(network.backbone.get_parameter("fc.bias"), even_bias(job.fit.pooling, pictures))
     if fabric.device.type == "cuda" and job.dimensions == 3:
         network.arrange(torch.channels_last_3d)  # what tensor cores read
-        network.backbone.maxpool = SlicedMaxPool3d()  # the only layer whose gradient is not reproducible there
-    decaying = [weight for weight in network.parameters() if weight.ndim > 1]
-    others = [weight for weight in network.parameters() if weight.ndim <= 1]
+        pool_reproducibly(network.backbone)  # the only layer whose gradient is not reproducible there
     optimizer = torch.optim.AdamW(
-        [{"params": decaying, "weight_decay": job.fit.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        groups_of(network, job.fit),
         lr=job.fit.learning_rate,
         fused=fabric.device.type in {"cpu", "cuda"},  # three times as fast as updating the weights one by one
     )
@@ -258,6 +259,9 @@ def settle(learner: Learner, job: FitJob, *, epoch: int) -> None:
     deal = batches(job.learn.is_high, batch_size=n_batch, balanced=job.fit.balanced, seed=seed)
     dropped = np.random.default_rng(job.seed(f"settle phases {epoch}"))
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d)]
+    norms = [norm for norm in norms if norm.training]  # those of frozen layers keep their statistics
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

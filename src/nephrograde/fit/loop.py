@@ -36,8 +36,8 @@ from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
 from nephrograde.fit.step import Chance, TrainingStep, capturing_stream, draw_step, find_capture
 from nephrograde.fit.work import passes_of_job, passes_of_step
-from nephrograde.model.card import ModelCard
-from nephrograde.model.weights import shortcut_of
+from nephrograde.model.card import ModelCard, tuned_settings
+from nephrograde.model.weights import kind_of
 from nephrograde.run.progress import unwatched
 
 if TYPE_CHECKING:
@@ -281,6 +281,8 @@ def _fit_in_process(fabric: Fabric, job: FitJob, outcome_path: Path) -> None:
 def _card(
     job: FitJob, outcome: _Outcome, *, machine: Machine, precision: Precision, refit_reason: str, started: float
 ) -> ModelCard:
+    initial = job.initial
+    kind = kind_of(initial, outcome.weights)
     return ModelCard(
         model=job.model,
         arm=job.arm,
@@ -289,7 +291,7 @@ def _card(
         dimensions=job.dimensions,
         channels=job.channels,
         has_mask=job.has_mask,
-        shortcut="B" if job.initial is None else shortcut_of(job.initial),
+        shortcut=kind.shortcut,
         pooling=job.fit.pooling,
         n_learn=len(job.learn.patient_ids),
         n_learn_high=n_high_of(job.learn),
@@ -311,7 +313,9 @@ def _card(
             "augment": job.augment.model_dump(mode="json"),
             **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
             **chosen_settings(job.chosen),
+            **({} if initial is None or initial.described is None else tuned_settings(initial.described)),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,
+        backbone=kind if job.tuned is not None else None,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nephrograde.fit.chosen import Chosen
     from nephrograde.fit.encoded import Encoding
     from nephrograde.model.fusion import Fusion
+    from nephrograde.model.initial import Initial
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.study import Arm, AugmentSettings, FitSettings, Study, TuneSettings
 
@@ -37,7 +38,8 @@ class Fit:
     each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
     everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
     frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
-    ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned.
+    ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned. ``tuned`` is
+    the encoder that the network is trained from, if any.
     """
 
     model: str
@@ -55,6 +57,7 @@ class Fit:
     fusion: Fusion | None = None
     clinical: ClinicalTable | None = None
     chosen: Chosen | None = None
+    tuned: Initial | None = None
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -104,6 +107,7 @@ def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
         **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
         **({"chosen": asdict(planned.chosen)} if planned.chosen else {}),
+        **(planned.tuned.inputs() if planned.tuned else {}),
     }
     return fingerprint([planned.model, planned.fold, everyone])
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 
+from nephrograde.fit.layers import LR_SCALE
 from nephrograde.fit.learner import Batch, collect_batch, images_of, learn, without_phases
 from nephrograde.fit.parcel import Parcel, move_together
 from nephrograde.fit.sampling import share_of
@@ -217,13 +218,14 @@ def set_learning_rate(learner: Learner, learning_rate: float) -> None:
 
     Args:
         learner: With the optimiser.
-        learning_rate: Of all weights.
+        learning_rate: Of all weights, times the factor of each group.
     """
     for group in learner.optimizer.param_groups:
+        own = learning_rate * group[LR_SCALE]
         if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(learning_rate)
+            group["lr"].fill_(own)
         else:
-            group["lr"] = learning_rate
+            group["lr"] = own
 
 
 def find_capture(learner: Learner) -> Capture | None:

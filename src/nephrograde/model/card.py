@@ -13,6 +13,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import parse_json, write_json
 from nephrograde.model.encoders.described import DescribedEncoder
 from nephrograde.model.fusion import Fusion  # noqa: TC001 - pydantic reads the annotations of the card
+from nephrograde.model.kind import BackboneKind
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling, together
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _ENCODER = "encoder"
 """The key of ``settings`` that describes a frozen encoder."""
+_TUNED = "tuned"
+"""The key of ``settings`` that describes the encoder that a network was trained from."""
+_LATER = {"fusion", "backbone"}
+"""What cards of earlier versions lack."""
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
@@ -29,7 +34,8 @@ class ModelCard:
     """What a fitted network is, what it learnt from, and what happened during the fit.
 
     ``channels`` counts those of the image and, with ``has_mask``, the mask, which is the last one; ``pooling`` is how
-    the network pools the pictures of a patient. ``phase`` is one phase, or several that the network sees together, as
+    the network pools the pictures of a patient. ``backbone`` is that of a network that was a pre-trained encoder; None
+    for a ResNet-18, whose ``shortcut`` says all. ``phase`` is one phase, or several that the network sees together, as
     ``fusion`` says; cards of versions without fusion lack it.
 
     The counts are patients; ``n_learn_high`` of the ``n_learn`` that it learnt from were high grade. ``is_balanced``
@@ -66,6 +72,12 @@ class ModelCard:
     synthetic: bool
     research_use_only: str = RESEARCH_USE_ONLY
     fusion: Fusion | None = None
+    backbone: BackboneKind | None = None
+
+    @property
+    def kind(self) -> BackboneKind:
+        """The backbone of the network."""
+        return self.backbone or BackboneKind(shortcut=self.shortcut)
 
     @property
     def prevalence(self) -> float:
@@ -75,7 +87,15 @@ class ModelCard:
     @property
     def encoder(self) -> DescribedEncoder | None:
         """The frozen encoder whose features the model learnt from; None if it is a trained network."""
-        content = self.settings.get(_ENCODER)
+        return self._described(_ENCODER)
+
+    @property
+    def tuned(self) -> DescribedEncoder | None:
+        """The encoder that the network was trained from; None if there is none."""
+        return self._described(_TUNED)
+
+    def _described(self, key: str) -> DescribedEncoder | None:
+        content = self.settings.get(key)
         return None if content is None else DescribedEncoder.of_dict(content)
 
 
@@ -108,8 +128,8 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     """
     content = parse_json(raw, card_path)
     known = {field.name for field in fields(ModelCard)}
-    if set(content) | {"fusion"} != known:
-        wrong = ", ".join(sorted(known ^ (set(content) | {"fusion"})))
+    if set(content) | _LATER != known:
+        wrong = ", ".join(sorted(known ^ (set(content) | _LATER)))
         raise RunError(
             f"{card_path} was written by another version of nephrograde ({wrong}). Delete its folder and fit again."
         )
@@ -121,7 +141,7 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     if card.channels <= card.has_mask:  # a mask alone is no image
         raise _damaged(card_path, "channels")
     try:
-        _ = card.encoder
+        _ = card.encoder, card.tuned
     except ValueError:
         raise _damaged(card_path, "settings") from None
     if card.fusion is not None and together(card.fusion.phases) != card.phase:
@@ -133,6 +153,15 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     if not 0 < card.n_learn_high < card.n_learn:  # no network learns from one grade
         raise _damaged(card_path, "n_learn_high")
     return card
+
+
+def tuned_settings(encoder: DescribedEncoder) -> dict[str, Any]:
+    """Return the part of ``settings`` that describes an encoder, as :attr:`ModelCard.tuned` reads it.
+
+    Args:
+        encoder: The encoder and the pictures of the network.
+    """
+    return {_TUNED: encoder.as_dict()}
 
 
 def encoder_settings(encoder: DescribedEncoder) -> dict[str, Any]:

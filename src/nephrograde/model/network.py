@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from nephrograde.model.adapter import merge_adapters, merged
+from nephrograde.model.backbone import build_backbone, standardise
+from nephrograde.model.encoders.known import INPUTS
+from nephrograde.model.kind import RESNET18
 from nephrograde.model.pooling import GatedAttention, pool, shares, weigh
-from nephrograde.model.resnet import ResNet18
 from nephrograde.sample.dataset import places_of_phases
 
 if TYPE_CHECKING:
@@ -18,25 +21,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from nephrograde.model.backbone import Backbone
     from nephrograde.model.fusion import Fusion
+    from nephrograde.model.kind import BackboneKind
     from nephrograde.sample.dataset import Bags
     from nephrograde.vocabulary import FloatVector, Pooling
 
-CENTRE = 0.5
-SPREAD = 0.25
-"""Grey values in [0, 1] enter the network as (value − 0.5) / 0.25: zero mean and unit variance, roughly.
-
-ImageNet's grey values have mean 0.45 and standard deviation 0.225, so torchvision's weights get the values they were
-trained on; MedicalNet's were trained on zero mean and unit variance.
-"""
 ROWS_AT_ONCE = 8
 """Number of pictures scored in one pass, always exactly this many: see ``score_rows``."""
 _OF_BACKBONE = "backbone."
 _OF_ATTENTION = "attention."
-
-
-Backbone: TypeAlias = ResNet18
-"""Gives the features of each picture (``features``) in 2 or 3 ``dimensions``, and ends in a linear head (``fc``)."""
 
 
 class RowValues(NamedTuple):
@@ -77,21 +71,23 @@ class Network(nn.Module):
         *,
         channels: int,
         has_mask: bool = False,
-        shortcut: Literal["A", "B"] = "B",
         pooling: Pooling = "mean",
+        kind: BackboneKind = RESNET18,
     ) -> None:
         super().__init__()
         self.dimensions = backbone.dimensions
         self.channels = channels
         self.has_mask = has_mask
-        self.shortcut = shortcut
+        self.kind = kind
+        self.is_standardised = INPUTS[kind.architecture].is_standardised
         self.pooling: Pooling = pooling
         self.backbone = backbone
         self.attention = attention
+        self.frozen: tuple[nn.Module, ...] = ()
         self.arrange(torch.channels_last if self.dimensions == 2 else torch.contiguous_format)
         shape = (1, channels, *(1 for _ in range(self.dimensions)))
         centre, spread = torch.zeros(shape, device="cpu"), torch.ones(shape, device="cpu")
-        centre[:, : self.image_channels], spread[:, : self.image_channels] = CENTRE, SPREAD
+        centre[:, : self.image_channels], spread[:, : self.image_channels] = kind.centre, kind.spread
         self.register_buffer("centre", centre, persistent=False)
         self.register_buffer("spread", spread, persistent=False)
 
@@ -105,9 +101,22 @@ class Network(nn.Module):
         self.memory_format = memory_format
         self.backbone.to(memory_format=memory_format)  # type: ignore[call-overload]
 
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, or evaluation mode; the ``frozen`` layers stay in evaluation mode.
+
+        Args:
+            mode: Whether to train.
+        """
+        super().train(mode)
+        for layer in self.frozen:
+            layer.eval()
+        return self
+
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Return what the linear head sees of each picture, ``(row, channel, …)`` in [0, 1]."""
         scaled = (images - self.centre) / self.spread
+        if self.is_standardised:
+            scaled = torch.cat([standardise(scaled[:, : self.image_channels]), scaled[:, self.image_channels :]], dim=1)
         return self.backbone.features(scaled.contiguous(memory_format=self.memory_format))
 
     def attention_scores(self, features: torch.Tensor) -> torch.Tensor:
@@ -157,16 +166,20 @@ class Network(nn.Module):
         return weigh(scores[places.clamp(min=0)], places >= 0)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Return the weights by name: those of the backbone as in other libraries, and those of attention."""
-        return {name.removeprefix(_OF_BACKBONE): tensor for name, tensor in self.state_dict().items()}
+        """Return the weights by name: those of the backbone as in other libraries, and those of attention.
+
+        Adapters are added to the weights that they adapt.
+        """
+        return {name.removeprefix(_OF_BACKBONE): tensor for name, tensor in merged(self).items()}
 
     def set_weights(self, weights: Mapping[str, torch.Tensor], *, assign: bool = False) -> None:
-        """Replace the weights.
+        """Replace the weights, and remove adapters.
 
         Args:
             weights: By name, as ``weights`` returns them.
             assign: Keep the given tensors instead of copying them.
         """
+        merge_adapters(self)
         named = {name if name.startswith(_OF_ATTENTION) else _OF_BACKBONE + name: w for name, w in weights.items()}
         self.load_state_dict(named, assign=assign)
 
@@ -263,28 +276,27 @@ def build_network(
     *,
     channels: int,
     has_mask: bool = False,
-    shortcut: Literal["A", "B"] = "B",
     pooling: Pooling = "mean",
     fusion: Fusion | None = None,
+    kind: BackboneKind = RESNET18,
 ) -> Network:
-    """Build a ResNet-18 with a single logit; its weights are drawn from torch's global generator.
+    """Build a network with a single logit, by default a ResNet-18; its weights are drawn from torch's global generator.
 
     Args:
         dimensions: 2 for slices, 3 for boxes.
         channels: All channels: 1 for a slice or box, more for a slice with its neighbours, and one for a mask.
         has_mask: Whether the last channel is a mask.
-        shortcut: "B", a convolution where the size changes (He 2016; torchvision), or "A", subsampling and zeros (the
-            18-layer network of MedicalNet).
         pooling: How the pictures of a patient are pooled.
         fusion: How the network joins several phases; None for a network on one phase.
+        kind: Its backbone, by default a ResNet-18.
 
     >>> network = build_network(2, channels=1).eval()
     >>> network(torch.zeros(3, 1, 32, 32), places=torch.tensor([[0, 1], [2, -1]])).shape
     torch.Size([2])
     """
-    backbone = ResNet18(dimensions, channels=channels, shortcut=shortcut)
+    backbone = build_backbone(kind, dimensions, channels=channels)
     attention = GatedAttention(backbone.fc.in_features) if pooling == "attention" else None
-    further: Any = {"channels": channels, "has_mask": has_mask, "shortcut": shortcut, "pooling": pooling}
+    further: Any = {"channels": channels, "has_mask": has_mask, "pooling": pooling, "kind": kind}
     if fusion is None:
         return Network(backbone, attention, **further)
     if fusion.kind == "early":
@@ -297,9 +309,9 @@ def build_hollow_network(
     *,
     channels: int,
     has_mask: bool = False,
-    shortcut: Literal["A", "B"] = "B",
     pooling: Pooling = "mean",
     fusion: Fusion | None = None,
+    kind: BackboneKind = RESNET18,
 ) -> Network:
     """Build the network of :func:`build_network` without weights, for those that ``load_weights`` puts into it.
 
@@ -310,7 +322,7 @@ def build_hollow_network(
     """
     with torch.device("meta"), _Undrawn():
         return build_network(
-            dimensions, channels=channels, has_mask=has_mask, shortcut=shortcut, pooling=pooling, fusion=fusion
+            dimensions, channels=channels, has_mask=has_mask, pooling=pooling, fusion=fusion, kind=kind
         )
 
 

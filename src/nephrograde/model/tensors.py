@@ -15,8 +15,8 @@ from nephrograde.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HEADS = ("fc.", "conv_seg.")
-"""Classification (torchvision) and segmentation (MedicalNet) heads: never loaded."""
+_HEADS = ("fc.", "_fc.", "conv_seg.", "classifier.", "contrastive_head.", "global_embedding.")
+"""Heads for classification, segmentation (MedicalNet) and training with reports: never loaded."""
 _CHECKPOINT = ("state_dict", "model")
 """Where a checkpoint of training keeps the weights."""
 _LENGTH_BYTES = 8
@@ -40,6 +40,15 @@ def parse_tensors(raw: bytes, source: str) -> dict[str, torch.Tensor]:
     if not isinstance(inner, dict) or not inner or not all(map(_is_named_tensor, inner.items())):
         raise WeightsError(f"{source} does not hold named weights. Save the network's state_dict() alone.")
     return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
+
+
+def is_head(name: str) -> bool:
+    """Whether a tensor belongs to a head, which is never loaded.
+
+    Args:
+        name: Of the tensor.
+    """
+    return name.startswith(_HEADS)
 
 
 def _is_named_tensor(item: tuple[object, object]) -> bool:

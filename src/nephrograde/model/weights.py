@@ -1,9 +1,8 @@
-"""Weights to and from files. Initial weights come from a local file named in the study, never from the internet."""
+"""Weights to and from files. Initial weights come from local files and installed packages, never from the internet."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 from typing import TYPE_CHECKING, Literal
 
@@ -12,68 +11,140 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError
-from nephrograde.model.tensors import HEADS, mismatches, parse_tensors
+from nephrograde.model.backbone import named_inside
+from nephrograde.model.encoders.layout import blocks_of, shortcut_of, weights_of
+from nephrograde.model.kind import RESNET18, BackboneKind
+from nephrograde.model.network import build_hollow_network
+from nephrograde.model.resnet import ResNet18
+from nephrograde.model.tensors import is_head, mismatches, parse_tensors
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from nephrograde.model.initial import Initial
     from nephrograde.model.network import Network
     from nephrograde.model.weights_file import Weights
-    from nephrograde.study import InitialWeights
 
 
-def shortcut_of(initial: InitialWeights) -> Literal["A", "B"]:
-    """Return the kind of shortcut that a weights file was trained with; the network must be built with the same.
+def read_initial(initial: Initial) -> dict[str, torch.Tensor]:
+    """Read and verify the pre-trained weights that a network starts from.
 
-    Files with downsampling convolutions have type B (torchvision); MedicalNet's 18-layer files have none, type A.
+    Args:
+        initial: Where they are.
+
+    Returns:
+        By name, as in the file.
 
     Raises:
-        WeightsError: If the file is missing, differs from the one the study names, or cannot be read.
+        WeightsError: If the file is missing, differs from the one that the study names, or cannot be read.
     """
-    return "B" if any(".downsample." in name for name in _read(initial)) else "A"
+    return parse_tensors(initial.read(), initial.source)
 
 
-def load_initial(network: Network, initial: InitialWeights) -> None:
-    """Load the weights of a local file into a network, except its last layer.
+def kind_of(initial: Initial | None, weights: Mapping[str, torch.Tensor]) -> BackboneKind:
+    """Return the backbone for weights from a file; a network that starts from random weights has a ResNet-18.
 
-    Reads torchvision's layout (2D; the three colour channels of the first convolution are summed, which is exact for
-    a grey picture repeated three times) and MedicalNet's (3D; ``module.`` before every name, possibly all inside
-    ``state_dict``). 3D kernels are stored in the order z, y, x and are transposed to ours, x, y, z. Where neighbouring
+    Args:
+        initial: Where the weights come from, if from a file.
+        weights: Those of the file, or of a network that started from it.
+    """
+    if initial is None:
+        return RESNET18
+    names = [name.removeprefix("encoder.") for name in weights]
+    shortcut = shortcut_of(names) if initial.architecture != "efficientnet-lite0" else "B"
+    return BackboneKind(initial.architecture, shortcut, blocks_of(names), initial.centre, initial.spread)
+
+
+def load_initial(network: Network, weights: Mapping[str, torch.Tensor], source: str) -> None:
+    """Put pre-trained weights into a network, except into its last layer.
+
+    Reads torchvision's layout (2D) and MedicalNet's (3D) of a ResNet-18, and those of encoders. The colour channels of
+    the first convolution are summed, which is exact for a grey picture repeated three times and scaled as a whole.
+    MedicalNet's kernels are stored in the order z, y, x and are transposed to ours, x, y, z. A 2D file of a ResNet-18
+    is inflated for a network in 3D: its kernels are repeated along z and divided by their number. Where neighbouring
     slices are channels, each gets an equal part of the summed kernel. A mask channel starts at zero, so that the
     network behaves like the file's at first and learns to use the mask. Attention keeps its own weights.
 
     Args:
-        network: Built with the file's own shortcut (``shortcut_of``); modified in place.
-        initial: The file and its expected SHA-256, which is checked before anything is read.
+        network: Built with the file's own kind of backbone (``kind_of``); modified in place.
+        weights: From ``read_initial``.
+        source: What to call the file in messages.
 
     Raises:
-        WeightsError: If the file is missing, differs, cannot be read, or does not fit (all mismatches are listed).
+        WeightsError: If the weights do not fit (all mismatches are listed), or are not finite.
 
     Source:
         torchvision ``resnet18``; MedicalNet (Chen 2019, arXiv:1904.00625; its ``datasets/brains18.py`` states the axis
-        order depth, height, width).
+        order depth, height, width). Carreira & Zisserman 2017, arXiv:1705.07750 (inflation).
     """
-    given = {name: tensor for name, tensor in _read(initial).items() if not name.startswith(HEADS)}
-    wanted = {name: tensor for name, tensor in network.backbone.state_dict().items() if not name.startswith(HEADS)}
-    if network.dimensions == 3:
-        given = {n: t.permute(0, 1, 4, 3, 2) if t.ndim == 5 else t for n, t in given.items()}
-    stem = given.get("conv1.weight")
-    if stem is not None and stem.ndim == network.dimensions + 2:
-        image = stem.sum(dim=1, keepdim=True)
-        images = (image / network.image_channels).repeat_interleave(network.image_channels, dim=1)
-        masks = torch.zeros_like(image).repeat_interleave(network.channels - network.image_channels, dim=1)
-        given["conv1.weight"] = torch.cat([images, masks], dim=1)
-    faults = mismatches(given, wanted)
-    if faults:
-        raise WeightsError(
-            f"{initial.path} does not hold a ResNet-18 in {network.dimensions}D with shortcut {network.shortcut}:\n"
-            + "\n".join(f"  {fault}" for fault in faults)
-            + "\nName a file of torchvision's (2D) or MedicalNet's (3D) ResNet-18, or remove the key from the study."
-        )
-    network.backbone.load_state_dict(given, strict=False)
+    given = _fitted(network, weights, source)
+    named_inside(network.backbone).load_state_dict(given, strict=False)
+
+
+def check_initial(initial: Initial, dimensions: Literal[2, 3]) -> None:
+    """Check that pre-trained weights can be read and fit, without a network.
+
+    Args:
+        initial: Where they are.
+        dimensions: 2 for slices, 3 for boxes.
+
+    Raises:
+        WeightsError: As :func:`read_initial` and :func:`load_initial`.
+    """
+    weights = read_initial(initial)
+    _fitted(build_hollow_network(dimensions, channels=1, kind=kind_of(initial, weights)), weights, initial.source)
+
+
+def _fitted(network: Network, weights: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+    """The weights of a file as the network has them; its last layer is not among them."""
+    place = named_inside(network.backbone)
+    wanted = {name: tensor for name, tensor in place.state_dict().items() if not is_head(name)}
+    if isinstance(network.backbone, ResNet18):
+        given = {name: t.float() if t.is_floating_point() else t for name, t in weights.items() if not is_head(name)}
+        if network.dimensions == 3:
+            given = {name: _as_solid(tensor) for name, tensor in given.items()}
+    else:
+        given = weights_of(weights, network.kind.architecture, source)
+    stem = next(name for name, tensor in wanted.items() if tensor.ndim == network.dimensions + 2)
+    if stem in given and given[stem].ndim == network.dimensions + 2:
+        given[stem] = _with_channels(given[stem], network)
+    if faults := mismatches(given, wanted):
+        raise WeightsError(_misfit(network, faults, source))
+    for name, tensor in given.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise WeightsError(f"{source} holds weights that are not finite (in {name}). Get the file again.")
+    return given
+
+
+def _as_solid(kernel: torch.Tensor) -> torch.Tensor:
+    """A kernel ``(output, input, z, y, x)`` with its axes in our order, or an inflated ``(output, input, y, x)``."""
+    if kernel.ndim == 5:
+        return kernel.permute(0, 1, 4, 3, 2)
+    if kernel.ndim != 4:
+        return kernel
+    depth = kernel.shape[-1]
+    return kernel.transpose(2, 3).unsqueeze(-1).repeat(1, 1, 1, 1, depth) / depth
+
+
+def _with_channels(kernel: torch.Tensor, network: Network) -> torch.Tensor:
+    """The first kernel of a file for as many channels as the pictures have; a mask starts at zero."""
+    image = kernel.sum(dim=1, keepdim=True)
+    images = (image / network.image_channels).repeat_interleave(network.image_channels, dim=1)
+    masks = torch.zeros_like(image).repeat_interleave(network.channels - network.image_channels, dim=1)
+    return torch.cat([images, masks], dim=1)
+
+
+def _misfit(network: Network, faults: Sequence[str], source: str) -> str:
+    listed = "\n".join(f"  {fault}" for fault in faults)
+    if not isinstance(network.backbone, ResNet18):
+        return f"{source} does not hold the weights of {network.kind.architecture}:\n{listed}"
+    return (
+        f"{source} does not hold a ResNet-18 in {network.dimensions}D with shortcut {network.kind.shortcut}:\n{listed}"
+        "\nName a file of torchvision's ResNet-18, or in 3D of MedicalNet's, or remove the key from the study."
+    )
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], weights_path: Path) -> None:
@@ -113,21 +184,3 @@ def load_weights(network: Network, weights_path: Path, weights: Weights | None =
             f"{weights_path} belongs to another network ({'; '.join(faults[:3])}). Delete its folder and fit again."
         )
     network.set_weights(given, assign=True)
-
-
-def _read(initial: InitialWeights) -> dict[str, torch.Tensor]:
-    if not initial.path.is_file():
-        raise WeightsError(
-            f"The initial weights {initial.path} do not exist. Download the file, or remove the key from the study."
-        )
-    try:
-        raw = initial.path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{initial.path} cannot be read ({error.strerror}). Check its permissions.") from None
-    found = hashlib.sha256(raw).hexdigest()
-    if found != initial.sha256:
-        raise WeightsError(
-            f"{initial.path} has the SHA-256 {found}, the study names {initial.sha256}. "
-            "It is another file, or was not downloaded whole. Compare the source, then correct the study or the file."
-        )
-    return parse_tensors(raw, str(initial.path))

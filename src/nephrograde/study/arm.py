@@ -11,6 +11,7 @@ from nephrograde.study.section import Count, Fraction, Name, Section
 from nephrograde.vocabulary import ENCODER_NAME, Supervision
 
 _FROZEN = "frozen:"
+_TUNED = "tuned:"
 _OF_FROZEN = {"seed", "repeats"}
 """The keys of ``[fit]`` that a model of a frozen encoder depends on."""
 
@@ -25,8 +26,8 @@ class Arm(Section):
     each of them are further channels. Without it: a 3D network on a box. At the level "none", the slices are those
     through each kidney, or there is a box around each kidney.
 
-    ``network`` is "resnet18", which is trained, or "frozen:<encoder>": a pre-trained encoder that stays as it is, with
-    a penalised logistic regression on its features.
+    ``network`` is "resnet18", which is trained; "frozen:<encoder>", a pre-trained encoder that stays as it is, with a
+    penalised logistic regression on its features; or "tuned:<encoder>", a network that is trained from such an encoder.
 
     Without ``phases``, there is a model for each phase of the cohort. With several ``phases`` there is one model that
     sees them together, as ``fusion`` says: "early" makes the phases channels of one picture or box, after all were
@@ -74,6 +75,11 @@ class Arm(Section):
         return self.network.removeprefix(_FROZEN) if self.network.startswith(_FROZEN) else None
 
     @property
+    def tuned(self) -> str | None:
+        """The name of the encoder that the network is trained from; None if there is none."""
+        return self.network.removeprefix(_TUNED) if self.network.startswith(_TUNED) else None
+
+    @property
     def fewest_of_a_grade(self) -> int:
         """How many patients of either grade a fit needs."""
         return 1 if self.encoder is None else FEWEST_WITH_ENCODER
@@ -86,11 +92,19 @@ class Arm(Section):
     @field_validator("network")
     @classmethod
     def _is_network(cls, network: str) -> str:
-        if network != "resnet18" and not re.fullmatch(rf"{_FROZEN}{ENCODER_NAME}", network):
+        if network != "resnet18" and not re.fullmatch(rf"({_FROZEN}|{_TUNED}){ENCODER_NAME}", network):
             raise ValueError(
-                'is neither "resnet18" nor "frozen:<encoder>"; `nephrograde weights list` names the encoders'
+                'is neither "resnet18" nor "frozen:<encoder>" nor "tuned:<encoder>"; `nephrograde weights list` names '
+                "the encoders"
             )
         return network
+
+    @model_validator(mode="after")
+    def _starts_once(self) -> Self:
+        named = sorted({"weights_2d", "weights_3d"} & set(self.fit))
+        if self.tuned is not None and named:
+            raise ValueError(f"the network starts from an encoder, so fit cannot set {', '.join(named)}")
+        return self
 
     @model_validator(mode="after")
     def _frozen_does_not_learn(self) -> Self:

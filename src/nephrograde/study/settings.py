@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,8 @@ from nephrograde.vocabulary import BaselineName, Pooling, Supervision
 
 MOST_ERROR_MM = 100.0
 """A reader who is further off has annotated something else."""
+MOST_RANK = 512
+"""No layer of a ResNet-18 has more channels."""
 MOST_WORKERS = 1024
 """More processes than any machine has processors are a typing error."""
 
@@ -146,6 +149,10 @@ class InitialWeights(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+_LATER_FIT_KEYS = frozenset({"train_from", "layer_decay", "adapter_rank"})
+"""Keys of ``[fit]`` that earlier versions did not have."""
+
+
 class FitSettings(Section):
     """``[fit]``: how a network is trained. An arm may override individual keys: ``fit = { epochs = 30 }``.
 
@@ -153,6 +160,11 @@ class FitSettings(Section):
     ``precision`` "auto" is bf16 on hardware where it is reliable and fast, otherwise fp32. With ``repeats``, every
     network is fitted that many times with different seeds; the results are those of the first. ``workers`` is the
     number of networks that are fitted at once, each in a process of its own; results do not depend on it.
+
+    Networks that start from pre-trained weights can keep part of them: the stages below ``train_from`` ("stem", then
+    "stage1" and so on, or "head") stay as they are, with the statistics of their batch norm, except for low-rank
+    adapters of their convolutions (LoRA) if ``adapter_rank`` is not 0. With ``layer_decay``, the learning rate falls by
+    this factor from the head to the last stage, and from stage to stage to the stem.
     """
 
     place = ("fit",)
@@ -175,6 +187,16 @@ class FitSettings(Section):
     workers: int | Literal["auto"] = "auto"
     weights_2d: InitialWeights | None = None
     weights_3d: InitialWeights | None = None
+    train_from: str = "stem"
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    adapter_rank: Annotated[int, Field(ge=0, le=MOST_RANK)] = 0
+
+    @field_validator("train_from")
+    @classmethod
+    def _is_stage(cls, train_from: str) -> str:
+        if not re.fullmatch(r"stem|stage[1-9]|head", train_from):
+            raise ValueError('is no stage of a network; write "stem", "stage1", "stage2" and so on, or "head"')
+        return train_from
 
     @field_validator("workers", mode="before")
     @classmethod
@@ -185,8 +207,13 @@ class FitSettings(Section):
         return workers
 
     def of_one_fit(self) -> dict[str, Any]:
-        """Return what one fit depends on; repeats can be added to networks that are fitted."""
-        return self.model_dump(mode="json", exclude={"repeats", "workers"})
+        """Return what one fit depends on; repeats can be added to networks that are fitted.
+
+        Keys of later versions count once they are not at their default, so that earlier fits remain valid.
+        """
+        content = self.model_dump(mode="json", exclude={"repeats", "workers"})
+        set_keys = self.model_dump(exclude_defaults=True)
+        return {key: value for key, value in content.items() if key not in _LATER_FIT_KEYS or key in set_keys}
 
 
 class MaskSettings(Section):

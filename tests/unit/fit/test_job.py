@@ -11,6 +11,7 @@ from tests.unit.fit.conftest import NOBODY
 
 from nephrograde.errors import FitError, RunError
 from nephrograde.fit.job import check_job
+from nephrograde.model.initial import Initial
 from nephrograde.sample.dataset import Bags, SampleSet
 from nephrograde.study import InitialWeights
 
@@ -85,7 +86,7 @@ def test_initial_weights_are_those_of_the_dimensions(make_job: MakeJob, tmp_path
     flat = InitialWeights(path=tmp_path / "2d.pth", sha256="0" * 64)
     solid = InitialWeights(path=tmp_path / "3d.pth", sha256="1" * 64)
     both: dict[str, Any] = {"weights_2d": flat, "weights_3d": solid}
-    assert make_job(**both).initial == flat
-    assert make_job(shape=(8, 8, 8), **both).initial == solid
+    assert make_job(**both).initial == Initial(flat)
+    assert make_job(shape=(8, 8, 8), **both).initial == Initial(solid)
     assert make_job().initial is None
     assert (make_job().channels, make_job(shape=(8, 8, 8)).channels) == (1, 2)

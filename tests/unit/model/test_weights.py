@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 
 from nephrograde.errors import RunError, WeightsError, WriteError
 from nephrograde.files import sha256_of
+from nephrograde.model.initial import Initial
+from nephrograde.model.kind import BackboneKind
 from nephrograde.model.network import Network, build_hollow_network, build_network, score
-from nephrograde.model.weights import load_initial, load_weights, save_weights, shortcut_of
+from nephrograde.model.weights import kind_of, load_initial, load_weights, read_initial, save_weights
 from nephrograde.sample.dataset import Bags
 from nephrograde.study import InitialWeights
 
@@ -63,12 +65,24 @@ def medicalnet_like() -> dict[str, torch.Tensor]:
     return {f"module.{name}": t for name, t in (resnet_18(3, colours=1, shortcut="A") | head).items()}
 
 
-def stored(content: Any, path: Path) -> InitialWeights:
+def stored(content: Any, path: Path) -> Initial:
     if path.suffix == ".safetensors":
         save_file(content, path)
     else:
         torch.save(content, path)
-    return InitialWeights(path=path, sha256=sha256_of(path))
+    return named(path)
+
+
+def named(path: Path, sha256: str = "") -> Initial:
+    return Initial(InitialWeights(path=path, sha256=sha256 or sha256_of(path)))
+
+
+def load(network: Network, initial: Initial) -> None:
+    load_initial(network, read_initial(initial), initial.source)
+
+
+def shortcut_of(initial: Initial) -> str:
+    return kind_of(initial, read_initial(initial)).shortcut
 
 
 @pytest.mark.parametrize("file_name", ["resnet18.pth", "resnet18.safetensors"])
@@ -77,7 +91,7 @@ def test_torchvision_layout(torchvision_like: dict[str, torch.Tensor], tmp_path:
     assert shortcut_of(initial) == "B"
     network = build_network(2, channels=1)
     head = network.backbone.get_parameter("fc.weight").clone()
-    load_initial(network, initial)
+    load(network, initial)
     taken = network.backbone.state_dict()
     assert torch.equal(taken["conv1.weight"], torchvision_like["conv1.weight"].sum(1, keepdim=True))
     assert torch.equal(taken["layer3.0.downsample.0.weight"], torchvision_like["layer3.0.downsample.0.weight"])
@@ -89,7 +103,7 @@ def test_folded_stem_answers_a_grey_picture_as_the_colour_stem_does(
     torchvision_like: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     network = build_network(2, channels=1)
-    load_initial(network, stored(torchvision_like, tmp_path / "resnet18.pth"))
+    load(network, stored(torchvision_like, tmp_path / "resnet18.pth"))
     grey = torch.rand(1, 1, 32, 32)
     folded = torch.nn.functional.conv2d(grey, network.backbone.get_parameter("conv1.weight"))
     colour = torch.nn.functional.conv2d(grey.repeat(1, 3, 1, 1), torchvision_like["conv1.weight"])
@@ -101,8 +115,8 @@ def test_a_stem_for_neighbouring_slices_answers_equal_slices_as_one(
 ) -> None:
     initial = stored(torchvision_like, tmp_path / "resnet18.pth")
     one, five = build_network(2, channels=1), build_network(2, channels=5, pooling="attention")
-    load_initial(one, initial)
-    load_initial(five, initial)
+    load(one, initial)
+    load(five, initial)
     grey = torch.rand(1, 1, 32, 32)
     alone = torch.nn.functional.conv2d(grey, one.backbone.get_parameter("conv1.weight"))
     together = torch.nn.functional.conv2d(grey.repeat(1, 5, 1, 1), five.backbone.get_parameter("conv1.weight"))
@@ -115,8 +129,8 @@ def test_medicalnet_layout(medicalnet_like: dict[str, torch.Tensor], tmp_path: P
     content = {"state_dict": medicalnet_like} if nested else medicalnet_like
     initial = stored(content, tmp_path / "resnet_18.pth")
     assert shortcut_of(initial) == "A"
-    network = build_network(3, channels=2, has_mask=True, shortcut="A")
-    load_initial(network, initial)
+    network = build_network(3, channels=2, has_mask=True, kind=BackboneKind(shortcut="A"))
+    load(network, initial)
     stem = network.backbone.get_parameter("conv1.weight")
     given = medicalnet_like["module.conv1.weight"]
     assert stem[5, 0, 1, 2, 3] == given[5, 0, 3, 2, 1]  # x y z here, z y x there
@@ -131,15 +145,15 @@ def test_file_of_the_other_make_is_listed_part_by_part(
 ) -> None:
     medicalnet = stored(medicalnet_like, tmp_path / "resnet_18.pth")
     with pytest.raises(WeightsError) as caught:
-        load_initial(build_hollow_network(3, channels=1, shortcut="B"), medicalnet)
+        load(build_hollow_network(3, channels=1), medicalnet)
     assert "layer2.0.downsample.0.weight: is missing" in str(caught.value)
     assert "shortcut B" in str(caught.value)
     with pytest.raises(WeightsError) as caught:
-        load_initial(build_hollow_network(2, channels=1), medicalnet)
+        load(build_hollow_network(2, channels=1), medicalnet)
     assert "conv1.weight: shape (64, 1, 7, 7, 7), not (64, 1, 7, 7)" in str(caught.value)
     deeper = torchvision_like | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}
     with pytest.raises(WeightsError, match=r"layer1\.2\.conv1\.weight: has no place in the network"):
-        load_initial(build_hollow_network(2, channels=1), stored(deeper, tmp_path / "resnet34.pth"))
+        load(build_hollow_network(2, channels=1), stored(deeper, tmp_path / "resnet34.pth"))
 
 
 def test_nothing_is_changed_where_something_does_not_fit(
@@ -149,7 +163,7 @@ def test_nothing_is_changed_where_something_does_not_fit(
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     short = {name: tensor for name, tensor in torchvision_like.items() if name != "layer4.1.conv2.weight"}
     with pytest.raises(WeightsError):
-        load_initial(network, stored(short, tmp_path / "short.pth"))
+        load(network, stored(short, tmp_path / "short.pth"))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -157,7 +171,7 @@ def test_sha256_is_compared_before_the_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"not weights at all")
     with pytest.raises(WeightsError, match=r"has the SHA-256 .*, the study names ff"):
-        shortcut_of(InitialWeights(path=path, sha256="f" * 64))
+        read_initial(named(path, "f" * 64))
 
 
 @pytest.mark.parametrize("file_name", ["weights.pth", "weights.safetensors"])
@@ -165,25 +179,25 @@ def test_file_that_is_no_weights(tmp_path: Path, file_name: str) -> None:
     path = tmp_path / file_name
     path.write_bytes(b"not weights at all")
     with pytest.raises(WeightsError, match="cannot be read as weights"):
-        shortcut_of(InitialWeights(path=path, sha256=sha256_of(path)))
+        read_initial(named(path))
 
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], {}, {"state_dict": 5}])
 def test_file_without_named_weights(tmp_path: Path, content: Any) -> None:
     with pytest.raises(WeightsError, match="does not hold named weights"):
-        shortcut_of(stored(content, tmp_path / "weights.pth"))
+        read_initial(stored(content, tmp_path / "weights.pth"))
 
 
 def test_code_in_a_weights_file_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(torch.nn.Linear(1, 1), path)
     with pytest.raises(WeightsError, match="nothing but tensors"):
-        shortcut_of(InitialWeights(path=path, sha256=sha256_of(path)))
+        read_initial(named(path))
 
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="do not exist"):
-        shortcut_of(InitialWeights(path=tmp_path / "absent.pth", sha256="0" * 64))
+        read_initial(named(tmp_path / "absent.pth", "0" * 64))
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from nephrograde.model.encoders.known import ALIKE
 from nephrograde.model.encoders.resnet import Plan, ResNetEncoder
 from nephrograde.model.encoders.vit import VisionTransformer
 from nephrograde.model.encoders.vit_names import named_as_ours, plan_of
-from nephrograde.model.tensors import HEADS, mismatches
+from nephrograde.model.tensors import is_head, mismatches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nephrograde.model.encoders.known import Architecture
     from nephrograde.model.encoders.resnet import Blocks
 
-_LAST_LAYERS = (*HEADS, "_fc.", "classifier.", "contrastive_head.", "global_embedding.")
 _KNOWN = (
     "EfficientNet-Lite0, torchvision's ResNets in 2D, MedicalNet's ResNets, other ResNet-18s in 3D, RenalCLIP's image "
     "encoder, inflated ResNets with bottlenecks, and the vision transformers of DINOv2 and DINOv3"
@@ -118,11 +117,7 @@ def build_encoder(weights: Mapping[str, torch.Tensor], architecture: Architectur
     Raises:
         WeightsError: The weights belong to another network; all mismatches are listed.
     """
-    given = {
-        name: _as_float(_turned(tensor, architecture))
-        for name, tensor in _named(weights, source).items()
-        if not name.startswith(_LAST_LAYERS)
-    }
+    given = weights_of(weights, architecture, source)
     network = _network_for(given, architecture, source)
     if isinstance(network, VisionTransformer) and network.plan.is_rotary:
         given.setdefault("periods", network.get_buffer("periods"))  # not in every file, and always the same
@@ -136,6 +131,58 @@ def build_encoder(weights: Mapping[str, torch.Tensor], architecture: Architectur
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise WeightsError(f"{source} holds weights that are not finite (in {name}). Get the file again.")
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def weights_of(weights: Mapping[str, torch.Tensor], architecture: Architecture, source: str) -> dict[str, torch.Tensor]:
+    """Return the weights in a file as the network of an architecture names and arranges them, without heads.
+
+    Args:
+        weights: By name, as in the file.
+        architecture: The network.
+        source: What to call the file in messages.
+
+    Raises:
+        WeightsError: The weights belong to a network that is not known.
+    """
+    named = _named(weights, source)
+    return {name: _as_float(_turned(tensor, architecture)) for name, tensor in named.items() if not is_head(name)}
+
+
+def empty_network(architecture: Architecture, *, blocks: Blocks, shortcut: Literal["A", "B"]) -> nn.Module:
+    """Build the convolutional network of an architecture, with random weights.
+
+    Args:
+        architecture: Not a vision transformer, whose plan a file tells.
+        blocks: Of each stage, where they may differ.
+        shortcut: "B" is a convolution where the size changes, "A" subsampling.
+    """
+    if architecture == "efficientnet-lite0":
+        return EfficientNetLite0()
+    if architecture == "inflated-resnet":
+        return InflatedResNet(blocks)
+    blocks, has_bottlenecks = _BLOCKS[_DEPTH_OF[architecture]]
+    is_flat = architecture in _FLAT.values()
+    plan = Plan(
+        2 if is_flat else 3,
+        blocks,
+        has_bottlenecks,
+        colours=3 if is_flat else 1,
+        shortcut=shortcut,
+        is_dilated=architecture in _MEDICALNET.values(),
+    )
+    return ResNetEncoder(plan)
+
+
+def shortcut_of(names: Iterable[str]) -> Literal["A", "B"]:
+    """Return the kind of the shortcuts of a ResNet: MedicalNet's smaller files have no convolutions there.
+
+    Args:
+        names: Of its weights.
+
+    >>> shortcut_of(["layer2.0.downsample.0.weight"])
+    'B'
+    """
+    return "B" if any(".downsample." in name for name in names) else "A"
 
 
 def blocks_of(names: Iterable[str]) -> Blocks:
@@ -188,28 +235,12 @@ def _recognise_vit(given: Mapping[str, torch.Tensor]) -> tuple[Architecture, ...
 
 def _network_for(given: Mapping[str, torch.Tensor], architecture: Architecture, source: str) -> nn.Module:
     """The network of an architecture, with the shortcuts and, where they may differ, the blocks of the file."""
-    if architecture == "efficientnet-lite0":
-        return EfficientNetLite0()
-    if architecture == "inflated-resnet":
-        return InflatedResNet(blocks_of(given))
     if architecture in _VITS.values():
         plan = plan_of(given)
         if plan is None or _recognise_vit(given) != (architecture,):
             raise WeightsError(f"{source} does not hold the weights of {architecture}.")
         return VisionTransformer(plan)
-    blocks, has_bottlenecks = _BLOCKS[_DEPTH_OF[architecture]]
-    is_flat = architecture in _FLAT.values()
-    shortcut: Literal["A", "B"] = "B" if any(".downsample." in name for name in given) else "A"
-    return ResNetEncoder(
-        Plan(
-            2 if is_flat else 3,
-            blocks,
-            has_bottlenecks,
-            colours=3 if is_flat else 1,
-            shortcut=shortcut,
-            is_dilated=architecture in _MEDICALNET.values(),
-        )
-    )
+    return empty_network(architecture, blocks=blocks_of(given), shortcut=shortcut_of(given))
 
 
 def _named(weights: Mapping[str, torch.Tensor], source: str) -> Mapping[str, torch.Tensor]:

@@ -17,6 +17,7 @@ from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.replacement import replaced
 from nephrograde.report.methods.paragraph import took_part
 from nephrograde.report.methods.statistical_methods import CALIBRATION, PROPORTIONS, computed
+from nephrograde.report.tables.pretraining import pretraining_rows
 from nephrograde.report.tables.repeats import has_power_law
 from nephrograde.report.tables.tuning import chosen_folds
 from nephrograde.vocabulary import Supervision
@@ -92,10 +93,17 @@ def _with_version(entry: str, version: str) -> str:
 
 
 def _models(run: Results) -> set[str]:
-    used = {"he2016", "loshchilov2019"} if any(not one.is_frozen for one in run.fits) else set()
-    for one in run.fits:
-        if one.encoder is not None:
-            used |= _ENCODERS.get(one.encoder.encoder.sha256, set())
+    trained = [one for one in run.fits if not one.is_frozen]
+    used = {"loshchilov2019"} if trained else set()
+    if any(one.card.get("backbone") is None for one in trained):
+        used.add("he2016")
+    for row in pretraining_rows(run):
+        used |= _ENCODERS.get(row.sha256, set())
+    settings = [(one.card.get("settings") or {}).get("fit") or {} for one in trained]
+    if any("layer_decay" in one for one in settings):
+        used.add("howard2018")
+    if any("adapter_rank" in one for one in settings):
+        used.add("hu2022")
     if any(one.card.get("pooling") == "attention" for one in run.fits):
         used.add("ilse2018")
     if chosen_folds(run):

@@ -13,6 +13,7 @@ from nephrograde.report.tables.pretraining import encoder_sentences
 from nephrograde.report.tables.wording import level_words, slices_words
 from nephrograde.report.text.arms import by_arm, trained_arms
 from nephrograde.report.text.language import phase_in_words, spoken, t
+from nephrograde.report.text.layers import layer_sentences
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
 from nephrograde.run.parts import RunPart
@@ -242,26 +243,27 @@ def networks(run: Results) -> str:
     """The networks that were fitted, and the encoders that were used as they are."""
     if run.study is None:
         return ""
-    return as_text([_trained_networks(run.study), _frozen_encoders(run)])
+    return as_text([_trained_networks(run.study), _frozen_encoders(run.study), *encoder_sentences(run)])
 
 
-def _frozen_encoders(run: Results) -> str:
-    frozen = [arm.name for arm in run.study.arm if arm.encoder is not None] if run.study is not None else []
+def _frozen_encoders(study: Study) -> str:
+    frozen = [arm.name for arm in study.arm if arm.encoder is not None]
     if not frozen:
         return ""
-    first = t(
+    return t(
         "For {arms}, a pre-trained encoder was used as it is: its features of the images, averaged over slices and "
         "positions, were standardised among the learning patients of each fold, and a logistic regression with an L2 "
         "penalty was fitted to them; the penalty was chosen by cross-validation among the learning patients.",
         arms=listed(frozen),
     )
-    return as_text([first, *encoder_sentences(run)])
 
 
 def _trained_networks(study: Study) -> str:
     kinds: dict[str, list[str]] = {}
     for arm in trained_arms(study):
-        if arm.neighbours:
+        if arm.tuned is not None:
+            kind = _tuned_network(arm)
+        elif arm.neighbours:
             kind = t("2D ResNet-18 on slices with their neighbours as channels")
         elif arm.slices:
             kind = t("2D ResNet-18 on slices")
@@ -285,6 +287,16 @@ def _trained_networks(study: Study) -> str:
     )
 
 
+def _tuned_network(arm: Arm) -> str:
+    if arm.neighbours:
+        return t("{encoder} on slices with their neighbours as channels", encoder=arm.tuned)
+    if arm.slices:
+        return t("{encoder} on slices", encoder=arm.tuned)
+    if arm.has_mask:
+        return t("{encoder} on image and mask of a box", encoder=arm.tuned)
+    return t("{encoder} on the image of a box", encoder=arm.tuned)
+
+
 def initial_weights(run: Results) -> str:
     """The initial weights of the networks."""
     if run.study is None:
@@ -293,11 +305,12 @@ def initial_weights(run: Results) -> str:
     for arm in trained_arms(run.study):
         fit = run.study.fit_of(arm)
         given = fit.weights_2d if arm.slices else fit.weights_3d
-        text = (
-            t("random weights")
-            if given is None
-            else t("{file} (SHA-256 {digest})", file=given.path.name, digest=given.sha256)
-        )
+        if arm.tuned is not None:
+            text = t("the pre-trained encoder {encoder}", encoder=arm.tuned)
+        elif given is None:
+            text = t("random weights")
+        else:
+            text = t("{file} (SHA-256 {digest})", file=given.path.name, digest=given.sha256)
         sources.setdefault(text, []).append(arm.name)
     shown = [t("{source} for {arms}", source=source, arms=listed(arms)) for source, arms in sources.items()]
     return t("Training started from {sources}.", sources=in_turn(shown)) if shown else ""
@@ -307,19 +320,21 @@ def learning(run: Results) -> str:
     """How the networks were trained."""
     if run.study is None:
         return ""
-    return by_arm(
-        run.study,
-        lambda fit: t(
-            "Networks were trained on the binary cross-entropy with AdamW: learning rate {rate}, "
-            "warm-up (epochs) {warmup}, then cosine decay; weight decay {decay}; maximum number of "
-            "epochs {epochs}; batch size {batch}.",
-            rate=f"{fit.learning_rate:g}",
-            warmup=fit.warmup_epochs,
-            decay=f"{fit.weight_decay:g}",
-            epochs=fit.epochs,
-            batch=fit.batch_size,
-        ),
+    return by_arm(run.study, _learning)
+
+
+def _learning(fit: FitSettings) -> str:
+    first = t(
+        "Networks were trained on the binary cross-entropy with AdamW: learning rate {rate}, "
+        "warm-up (epochs) {warmup}, then cosine decay; weight decay {decay}; maximum number of "
+        "epochs {epochs}; batch size {batch}.",
+        rate=f"{fit.learning_rate:g}",
+        warmup=fit.warmup_epochs,
+        decay=f"{fit.weight_decay:g}",
+        epochs=fit.epochs,
+        batch=fit.batch_size,
     )
+    return as_text([first, *layer_sentences(fit)])
 
 
 def stopping(run: Results) -> str:

@@ -1,4 +1,4 @@
-"""What the frozen encoders of a run were trained on, and whether that may include the patients of the cohort."""
+"""What the pre-trained encoders of a run learnt from, and whether that may include the patients of the cohort."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PretrainingRow:
 
 
 def pretraining_rows(run: Results) -> list[PretrainingRow]:
-    """List the frozen encoders of a run, in the order of its arms.
+    """List the encoders of a run, frozen and tuned, in the order of its arms.
 
     Args:
         run: The run.
@@ -52,8 +52,8 @@ def pretraining_rows(run: Results) -> list[PretrainingRow]:
     found: dict[str, tuple[Encoder, list[str]]] = {}
     order = [arm.name for arm in run.study.arm] if run.study is not None else []
     for fit in sorted(run.fits, key=lambda one: order.index(one.card["arm"]) if one.card.get("arm") in order else 0):
-        if fit.encoder is not None:
-            encoder = fit.encoder.encoder
+        if fit.pretrained is not None:
+            encoder = fit.pretrained.encoder
             arms = found.setdefault(encoder.sha256, (encoder, []))[1]
             if fit.card["arm"] not in arms:
                 arms.append(fit.card["arm"])

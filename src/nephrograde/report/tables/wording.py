@@ -11,6 +11,7 @@ from nephrograde.report.tables.tuning import tuning_terms
 from nephrograde.report.text.arms import arms_by_text, by_arm, trained_arms
 from nephrograde.report.text.baselines import baseline_in_words
 from nephrograde.report.text.language import phase_in_words, t
+from nephrograde.report.text.layers import layer_sentences
 from nephrograde.report.text.numbers import bounds, counted, decimal, listed, p_sentence
 from nephrograde.report.text.published import window_text
 from nephrograde.vocabulary import TOGETHER, Supervision
@@ -219,7 +220,19 @@ def _arm_words(arm: Arm, study: Study) -> str:
     given = t("{given} (level “{level}”)", given=given_words(arm.supervision), level=arm.supervision)
     image = study.image
     if arm.encoder is not None:
-        return _frozen_words(arm, study, given)
+        return t(
+            "frozen encoder {encoder} on {shown}; penalised logistic regression on its features. Annotation: {given}.",
+            encoder=arm.encoder,
+            shown=_shown_words(arm, study),
+            given=given,
+        )
+    if arm.tuned is not None:
+        return t(
+            "network trained from the encoder {encoder} on {shown}. Annotation: {given}.",
+            encoder=arm.tuned,
+            shown=_shown_words(arm, study),
+            given=given,
+        )
     if arm.slices:
         return t(
             "weak: 2D ResNet-18 on {slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} "
@@ -242,27 +255,21 @@ def _arm_words(arm: Arm, study: Study) -> str:
     )
 
 
-def _frozen_words(arm: Arm, study: Study, given: str) -> str:
+def _shown_words(arm: Arm, study: Study) -> str:
+    """What an encoder is shown."""
     image = study.image
     if arm.slices:
-        shown = t(
+        return t(
             "{slices} per patient, {slice_mm} mm wide at {slice_px}×{slice_px} pixels",
             slices=slices_words(arm),
             slice_mm=f"{study.width_mm(arm):g}",
             slice_px=image.slice_px,
         )
-    else:
-        shown = t(
-            "the image in a box of {box_mm} mm at {voxels} voxels",
-            box_mm="×".join(f"{edge:g}" for edge in image.box_mm),
-            voxels="×".join(str(count) for count in image.box_voxels),
-        )
-    return t(
-        "frozen encoder {encoder} on {shown}; penalised logistic regression on its features. Annotation: {given}.",
-        encoder=arm.encoder,
-        shown=shown,
-        given=given,
-    )
+    edges = "×".join(f"{edge:g}" for edge in image.box_mm)
+    voxels = "×".join(str(count) for count in image.box_voxels)
+    if arm.tuned is not None and arm.has_mask:
+        return t("image and mask in a box of {box_mm} mm at {voxels} voxels", box_mm=edges, voxels=voxels)
+    return t("the image in a box of {box_mm} mm at {voxels} voxels", box_mm=edges, voxels=voxels)
 
 
 def _split_words(run: Results, study: Study) -> str:
@@ -307,7 +314,7 @@ def _learning_words(study: Study) -> str:
     if not trained:
         return t("Only the penalty of the logistic regressions, chosen inside the fold.")
     several = [arm for arm in trained if arm.is_pooled]
-    from_file = [arm.name for arm in trained if _weights(arm, study) is not None]
+    from_file = [arm.name for arm in trained if arm.tuned or _weights(arm, study) is not None]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
     if 0 < len(from_file) < len(trained):
         start = t("from file for {arms}, otherwise random", arms=listed(from_file))
@@ -329,7 +336,7 @@ def _weights(arm: Arm, study: Study) -> InitialWeights | None:
 
 
 def _learning_of(fit: FitSettings) -> str:
-    return t(
+    words = t(
         "AdamW, learning rate {rate} with {warmup} of warm-up and cosine decay, at most {epochs}, batches of {batch}, "
         "{classes}, {stopping}.",
         rate=f"{fit.learning_rate:g}",
@@ -339,3 +346,6 @@ def _learning_of(fit: FitSettings) -> str:
         classes=t("class balancing") if fit.balanced else t("no class balancing"),
         stopping=t("early stopping") if fit.patience else t("no early stopping"),
     )
+    for sentence in layer_sentences(fit):
+        words = _following(words, sentence)
+    return words
