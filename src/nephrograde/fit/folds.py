@@ -91,7 +91,7 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
         files = {phase: _regions_of(arm, phase, prepared, run) for phase in model.region_phases}
         slices = slices_of(model, prepared)
         encoding = plan_encoding(arm, model.phase, study, regions=files[model.phase], run=run) if not fusion else None
-        tuned = encoder_to_tune(arm, model.phases, study)
+        pretrained = encoder_to_tune(arm, model.phases, study)
         present = frozenset().union(*patients.values())
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
@@ -117,7 +117,7 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
                         encoding=encoding,
                         fusion=fusion,
                         clinical=clinical,
-                        tuned=tuned,
+                        pretrained=pretrained,
                     )
                 )
     return sorted(fits, key=lambda one: not one.repeat.is_first)
@@ -223,7 +223,8 @@ def work_of(planned: Fit) -> Part:
         stop_rows=rows * n_stop,
         scored_rows=rows * n_scored,
     )
-    return Part(f"{shape[1:]}", passes, cost=cost_of_picture(shape[2:]))
+    kind = f"{shape[1:]}" if planned.pretrained is None else f"{shape[1:]} {planned.architecture}"
+    return Part(kind, passes, cost=cost_of_picture(shape[2:], planned.architecture))
 
 
 def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> FitJob:
@@ -269,7 +270,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         fusion=fusion,
         phase_dropout=planned.arm.phase_dropout if planned.fusion else 0.0,
         chosen=planned.chosen,
-        tuned=planned.tuned,
+        pretrained=planned.pretrained,
     )
 
 

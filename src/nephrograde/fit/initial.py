@@ -34,9 +34,9 @@ def encoder_to_tune(arm: Arm, phases: Sequence[str], study: Study) -> Initial | 
     Raises:
         WeightsError: The file is not there, or the encoder needs other pictures.
     """
-    if arm.tuned is None:
+    if arm.tuned_encoder is None:
         return None
-    file = find_encoder(arm.tuned, store_dir())
+    file = find_encoder(arm.tuned_encoder, store_dir())
     for phase in phases:
         check_view(file.encoder, arm, phase, study)
     if not stages_of(file.encoder.architecture):
@@ -50,7 +50,7 @@ def encoder_to_tune(arm: Arm, phases: Sequence[str], study: Study) -> Initial | 
             "arm slices, such as slices = 1, or take an encoder for boxes, or a ResNet-18, which can be inflated."
         )
     starts = [initial_of_encoder(file, view_of(arm, phase, study)) for phase in phases]
-    if any(start != starts[0] for start in starts):
+    if len({(start.centre, start.spread) for start in starts}) > 1:
         raise WeightsError(
             f"Arm {arm.name}: the encoder {file.encoder.name} was trained on HU, and the phases that one network sees "
             "have different windows. Give them one window."
@@ -71,7 +71,7 @@ def require_weights(study: Study) -> None:
     named: list[tuple[Initial, Arm]] = []
     for model in study.models():
         initial = _start_of(model, study)
-        if model.arm.encoder is None:
+        if model.arm.encoder is None and model.has_networks:
             _check_layers(model.arm, initial, study)
         if initial is not None and isinstance(initial.file, EncoderFile):
             files.append(initial.file)
@@ -92,7 +92,7 @@ def _start_of(model: StudyModel, study: Study) -> Initial | None:
     arm = model.arm
     if arm.encoder is not None or not model.has_networks:
         return None
-    if arm.tuned is not None:
+    if arm.tuned_encoder is not None:
         return encoder_to_tune(arm, model.phases, study)
     fit = study.fit_of(arm)
     named = fit.weights_2d if arm.slices else fit.weights_3d

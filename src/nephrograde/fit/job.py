@@ -43,7 +43,7 @@ class FitJob:
         phase_dropout: The probability with which a phase of a patient is left out of a step of learning.
         chosen: What was chosen for the fold, stored in the card; None if it is not tuned.
         after_epoch: Called with every finished epoch; what it raises ends the fit.
-        tuned: The pre-trained encoder that becomes the backbone; None for a ResNet-18.
+        pretrained: The pre-trained encoder that becomes the backbone; None for a ResNet-18.
     """
 
     model: str
@@ -65,7 +65,7 @@ class FitJob:
     phase_dropout: float = 0.0
     chosen: Chosen | None = None
     after_epoch: Callable[[Epoch], None] | None = None
-    tuned: Initial | None = None
+    pretrained: Initial | None = None
 
     def __str__(self) -> str:
         return name_of_fit(self.model, self.fold, self.repeat)
@@ -87,8 +87,8 @@ class FitJob:
     @property
     def initial(self) -> Initial | None:
         """The pre-trained weights that the network starts from; None for random ones."""
-        if self.tuned is not None:
-            return self.tuned
+        if self.pretrained is not None:
+            return self.pretrained
         named = self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
         return None if named is None else Initial(named)
 

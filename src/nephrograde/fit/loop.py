@@ -36,7 +36,7 @@ from nephrograde.fit.sampling import batch_size_of, batches, steps_per_epoch
 from nephrograde.fit.schedule import learning_rate_at, warmup_epochs_of
 from nephrograde.fit.step import Chance, TrainingStep, capturing_stream, draw_step, find_capture
 from nephrograde.fit.work import passes_of_job, passes_of_step
-from nephrograde.model.card import ModelCard, tuned_settings
+from nephrograde.model.card import ModelCard, pretrained_settings
 from nephrograde.model.weights import kind_of
 from nephrograde.run.progress import unwatched
 
@@ -313,9 +313,9 @@ def _card(
             "augment": job.augment.model_dump(mode="json"),
             **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
             **chosen_settings(job.chosen),
-            **({} if initial is None or initial.described is None else tuned_settings(initial.described)),
+            **({} if initial is None or initial.described is None else pretrained_settings(initial.described)),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,
-        backbone=kind if job.tuned is not None else None,
+        backbone=kind if job.pretrained is not None else None,
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.fit.chosen import Chosen
     from nephrograde.fit.encoded import Encoding
+    from nephrograde.model.encoders.known import Architecture
     from nephrograde.model.fusion import Fusion
     from nephrograde.model.initial import Initial
     from nephrograde.run.fold_folder import FoldFolder
@@ -38,8 +39,8 @@ class Fit:
     each of their pictures, ``settings`` those of the arm with the seed of the repeat, ``key`` the fingerprint of
     everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
     frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
-    ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned. ``tuned`` is
-    the encoder that the network is trained from, if any.
+    ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned.
+    ``pretrained`` is the encoder that the network starts from, None if there is none.
     """
 
     model: str
@@ -57,7 +58,12 @@ class Fit:
     fusion: Fusion | None = None
     clinical: ClinicalTable | None = None
     chosen: Chosen | None = None
-    tuned: Initial | None = None
+    pretrained: Initial | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        """Of the network that is trained."""
+        return "resnet18" if self.pretrained is None else self.pretrained.architecture
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -107,7 +113,7 @@ def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
         **({"fusion": asdict(fusion), "phase_dropout": planned.arm.phase_dropout} if fusion else {}),
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
         **({"chosen": asdict(planned.chosen)} if planned.chosen else {}),
-        **(planned.tuned.inputs() if planned.tuned else {}),
+        **(planned.pretrained.inputs() if planned.pretrained else {}),
     }
     return fingerprint([planned.model, planned.fold, everyone])
 
@@ -139,6 +145,7 @@ def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mappi
         "fusion": asdict(planned.fusion) if planned.fusion else None,
         "phase_dropout": planned.arm.phase_dropout,
         "clinical": [clinical.names, repr([clinical.rows[patient] for patient in learning])] if clinical else None,
+        **(planned.pretrained.inputs() if planned.pretrained else {}),
     }
     return fingerprint([planned.model, planned.fold, content])
 

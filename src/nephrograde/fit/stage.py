@@ -71,7 +71,9 @@ def team_for(planned: Sequence[Fit], parts: Sequence[Part], study: Study, split:
         [one.settings for one in planned],
         folds=split.folds,
         operations=sum(part.units * part.cost for part in parts),
-        memory_bytes=max(memory_of(study, one.arm, n_patients=n_patients) for one in planned),
+        memory_bytes=max(
+            memory_of(study, one.arm, n_patients=n_patients, architecture=one.architecture) for one in planned
+        ),
     )
 
 

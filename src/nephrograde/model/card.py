@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ENCODER = "encoder"
 """The key of ``settings`` that describes a frozen encoder."""
-_TUNED = "tuned"
+_PRETRAINED = "pretrained"
 """The key of ``settings`` that describes the encoder that a network was trained from."""
 _LATER = {"fusion", "backbone"}
 """What cards of earlier versions lack."""
@@ -90,9 +90,9 @@ class ModelCard:
         return self._described(_ENCODER)
 
     @property
-    def tuned(self) -> DescribedEncoder | None:
+    def pretrained(self) -> DescribedEncoder | None:
         """The encoder that the network was trained from; None if there is none."""
-        return self._described(_TUNED)
+        return self._described(_PRETRAINED)
 
     def _described(self, key: str) -> DescribedEncoder | None:
         content = self.settings.get(key)
@@ -141,7 +141,7 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     if card.channels <= card.has_mask:  # a mask alone is no image
         raise _damaged(card_path, "channels")
     try:
-        _ = card.encoder, card.tuned
+        _ = card.encoder, card.pretrained
     except ValueError:
         raise _damaged(card_path, "settings") from None
     if card.fusion is not None and together(card.fusion.phases) != card.phase:
@@ -155,13 +155,13 @@ def parse_card(raw: bytes, card_path: Path) -> ModelCard:
     return card
 
 
-def tuned_settings(encoder: DescribedEncoder) -> dict[str, Any]:
-    """Return the part of ``settings`` that describes an encoder, as :attr:`ModelCard.tuned` reads it.
+def pretrained_settings(encoder: DescribedEncoder) -> dict[str, Any]:
+    """Return the part of ``settings`` that describes an encoder, as :attr:`ModelCard.pretrained` reads it.
 
     Args:
         encoder: The encoder and the pictures of the network.
     """
-    return {_TUNED: encoder.as_dict()}
+    return {_PRETRAINED: encoder.as_dict()}
 
 
 def encoder_settings(encoder: DescribedEncoder) -> dict[str, Any]:

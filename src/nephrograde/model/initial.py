@@ -61,7 +61,7 @@ class Initial:
         """What a fit depends on, besides the settings of the study; empty for a file that the study names."""
         if self.described is None:
             return {}
-        return {"tuned": [self.described.encoder.sha256, self.architecture, self.centre, self.spread]}
+        return {"pretrained": [self.described.encoder.sha256, self.architecture, self.centre, self.spread]}
 
 
 def initial_of_encoder(file: EncoderFile, view: View) -> Initial:

@@ -23,7 +23,7 @@ class FittedFold:
     """One fitted network: its learning curve and the contents of its card, empty if there is no card.
 
     ``encoder`` is the frozen encoder whose features a regression learnt from; None for a trained network. ``chosen`` is
-    what was chosen by tuning; None for the settings of the study. ``tuned`` is the encoder that a network was trained
+    what was chosen by tuning; None for the settings of the study. ``start`` is the encoder that a network was trained
     from.
     """
 
@@ -33,12 +33,12 @@ class FittedFold:
     card: Mapping[str, Any]
     encoder: DescribedEncoder | None = None
     chosen: Chosen | None = None
-    tuned: DescribedEncoder | None = None
+    start: DescribedEncoder | None = None
 
     @property
     def pretrained(self) -> DescribedEncoder | None:
         """The encoder that the model uses, frozen or not; None if there is none."""
-        return self.encoder or self.tuned
+        return self.encoder or self.start
 
     @property
     def is_frozen(self) -> bool:
@@ -57,4 +57,4 @@ def _read_fit(fold: FoldFolder) -> FittedFold:
         return FittedFold(fold.model, fold.number, history, {})
     card = read_card(fold.card_path)
     chosen = parse_chosen(card.settings, fold.card_path)
-    return FittedFold(fold.model, fold.number, history, asdict(card), card.encoder, chosen, card.tuned)
+    return FittedFold(fold.model, fold.number, history, asdict(card), card.encoder, chosen, card.pretrained)

@@ -75,7 +75,7 @@ class Arm(Section):
         return self.network.removeprefix(_FROZEN) if self.network.startswith(_FROZEN) else None
 
     @property
-    def tuned(self) -> str | None:
+    def tuned_encoder(self) -> str | None:
         """The name of the encoder that the network is trained from; None if there is none."""
         return self.network.removeprefix(_TUNED) if self.network.startswith(_TUNED) else None
 
@@ -102,7 +102,7 @@ class Arm(Section):
     @model_validator(mode="after")
     def _starts_once(self) -> Self:
         named = sorted({"weights_2d", "weights_3d"} & set(self.fit))
-        if self.tuned is not None and named:
+        if self.tuned_encoder is not None and named:
             raise ValueError(f"the network starts from an encoder, so fit cannot set {', '.join(named)}")
         return self
 

@@ -61,14 +61,15 @@ def changed(before: dict[str, torch.Tensor], fitted: FoldFit) -> set[str]:
 
 
 def test_frozen_stages_stay_and_a_fold_is_read_back(make_job: MakeJob, mine: Initial, tmp_path: Path) -> None:
-    job = make_job(tuned=mine, train_from="stage7", epochs=2, patience=0, precision="fp32")
+    job = make_job(pretrained=mine, train_from="stage7", epochs=2, patience=0, precision="fp32")
     fitted = fit_fold(job)
     learnt = {name.removeprefix("encoder.") for name in changed(backbone_at_first(job), fitted)}
     assert {name.split(".")[0] for name in learnt} == {"fc", "_blocks", "_conv_head", "_bn1"}
     assert {name.split(".")[1] for name in learnt if name.startswith("_blocks")} == {"15"}
     assert "_bn1.running_mean" in learnt
-    assert fitted.card.settings["tuned"]["name"] == "mine"
-    assert "encoder" not in fitted.card.settings
+    assert fitted.card.pretrained is not None
+    assert fitted.card.pretrained.encoder.name == "mine"
+    assert fitted.card.encoder is None
     assert fitted.card.backbone is not None
     assert (fitted.card.backbone.architecture, fitted.card.backbone.centre) == ("efficientnet-lite0", 127 / 255)
     write_fold(fitted, tmp_path / "fold-0")
@@ -107,7 +108,7 @@ def test_adapters_are_merged_into_plain_weights(make_job: MakeJob) -> None:
 
 
 def test_a_fold_with_adapters_is_read_back(make_job: MakeJob, mine: Initial, tmp_path: Path) -> None:
-    job = make_job(tuned=mine, train_from="head", adapter_rank=2, epochs=2, patience=2, precision="fp32")
+    job = make_job(pretrained=mine, train_from="head", adapter_rank=2, epochs=2, patience=2, precision="fp32")
     fitted = fit_fold(job)
     assert "encoder._conv_stem.weight" in fitted.weights
     assert not any("parametrizations" in name for name in fitted.weights)
@@ -117,7 +118,7 @@ def test_a_fold_with_adapters_is_read_back(make_job: MakeJob, mine: Initial, tmp
 
 
 def test_the_learning_rate_falls_towards_the_input(make_job: MakeJob, mine: Initial) -> None:
-    learner = start(Fabric(accelerator="cpu"), make_job(tuned=mine, layer_decay=0.5))
+    learner = start(Fabric(accelerator="cpu"), make_job(pretrained=mine, layer_decay=0.5))
     names = {id(weight): name for name, weight in learner.network.named_parameters()}
     scales = {
         names[id(weight)].removeprefix("backbone.").removeprefix("encoder."): group[LR_SCALE]
@@ -162,6 +163,13 @@ def test_what_cannot_be_tuned_is_refused_beforehand(
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(store_dir))
     with pytest.raises(WeightsError, match=what):
         require_weights(study_of(arm, fit=FitSettings(**fit)))
+
+
+@pytest.mark.parametrize("fusion", ["late", "intermediate"])
+def test_phases_may_be_joined(fusion: str, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(store_dir))
+    arm = weak(network="tuned:mine", phases=("cmp", "np"), fusion=fusion, fit={"train_from": "stage7"})
+    require_weights(study_of(arm, window={"np": Window(low=-1000, high=1000)}))
 
 
 def test_files_are_verified_beforehand(store_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,7 +261,7 @@ def _frozen_encoders(study: Study) -> str:
 def _trained_networks(study: Study) -> str:
     kinds: dict[str, list[str]] = {}
     for arm in trained_arms(study):
-        if arm.tuned is not None:
+        if arm.tuned_encoder is not None:
             kind = _tuned_network(arm)
         elif arm.neighbours:
             kind = t("2D ResNet-18 on slices with their neighbours as channels")
@@ -289,12 +289,12 @@ def _trained_networks(study: Study) -> str:
 
 def _tuned_network(arm: Arm) -> str:
     if arm.neighbours:
-        return t("{encoder} on slices with their neighbours as channels", encoder=arm.tuned)
+        return t("{encoder} on slices with their neighbours as channels", encoder=arm.tuned_encoder)
     if arm.slices:
-        return t("{encoder} on slices", encoder=arm.tuned)
+        return t("{encoder} on slices", encoder=arm.tuned_encoder)
     if arm.has_mask:
-        return t("{encoder} on image and mask of a box", encoder=arm.tuned)
-    return t("{encoder} on the image of a box", encoder=arm.tuned)
+        return t("{encoder} on image and mask of a box", encoder=arm.tuned_encoder)
+    return t("{encoder} on the image of a box", encoder=arm.tuned_encoder)
 
 
 def initial_weights(run: Results) -> str:
@@ -305,8 +305,8 @@ def initial_weights(run: Results) -> str:
     for arm in trained_arms(run.study):
         fit = run.study.fit_of(arm)
         given = fit.weights_2d if arm.slices else fit.weights_3d
-        if arm.tuned is not None:
-            text = t("the pre-trained encoder {encoder}", encoder=arm.tuned)
+        if arm.tuned_encoder is not None:
+            text = t("the pre-trained encoder {encoder}", encoder=arm.tuned_encoder)
         elif given is None:
             text = t("random weights")
         else:

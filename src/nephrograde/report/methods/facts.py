@@ -91,7 +91,7 @@ def _one_phase(run: Results) -> str:
 
 def _own_start(run: Results) -> str:
     """Said only if no arm starts from a file, whose origin a run does not know."""
-    if run.study is None or any(arm.encoder or arm.tuned for arm in run.study.arm):
+    if run.study is None or any(arm.encoder or arm.tuned_encoder for arm in run.study.arm):
         return ""
     settings = [(arm, run.study.fit_of(arm)) for arm in run.study.arm]
     if any(fit.weights_2d if arm.slices else fit.weights_3d for arm, fit in settings):

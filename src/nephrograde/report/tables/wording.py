@@ -226,10 +226,10 @@ def _arm_words(arm: Arm, study: Study) -> str:
             shown=_shown_words(arm, study),
             given=given,
         )
-    if arm.tuned is not None:
+    if arm.tuned_encoder is not None:
         return t(
             "network trained from the encoder {encoder} on {shown}. Annotation: {given}.",
-            encoder=arm.tuned,
+            encoder=arm.tuned_encoder,
             shown=_shown_words(arm, study),
             given=given,
         )
@@ -267,7 +267,7 @@ def _shown_words(arm: Arm, study: Study) -> str:
         )
     edges = "×".join(f"{edge:g}" for edge in image.box_mm)
     voxels = "×".join(str(count) for count in image.box_voxels)
-    if arm.tuned is not None and arm.has_mask:
+    if arm.tuned_encoder is not None and arm.has_mask:
         return t("image and mask in a box of {box_mm} mm at {voxels} voxels", box_mm=edges, voxels=voxels)
     return t("the image in a box of {box_mm} mm at {voxels} voxels", box_mm=edges, voxels=voxels)
 
@@ -314,7 +314,7 @@ def _learning_words(study: Study) -> str:
     if not trained:
         return t("Only the penalty of the logistic regressions, chosen inside the fold.")
     several = [arm for arm in trained if arm.is_pooled]
-    from_file = [arm.name for arm in trained if arm.tuned or _weights(arm, study) is not None]
+    from_file = [arm.name for arm in trained if arm.tuned_encoder or _weights(arm, study) is not None]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
     if 0 < len(from_file) < len(trained):
         start = t("from file for {arms}, otherwise random", arms=listed(from_file))

@@ -17,6 +17,8 @@ from nephrograde.report.tables.pretraining import Overlap, pretraining_rows, pre
 from nephrograde.report.tables.wording import what_was_run
 from nephrograde.report.text.language import speaking
 from nephrograde.results import FittedFold, Results
+from nephrograde.study import Arm
+from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +92,29 @@ def test_the_report_begins_with_the_warning_and_describes_the_encoder(
         assert "AdamW" not in text
         assert "mine" in dict(what_was_run(run))["Arm frozen-1" if language == "en" else "监督组frozen-1"]
     assert "loshchilov2019" not in cited_keys(run)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_tuned_network_is_told_with_its_encoder(run: Results, language: Language) -> None:
+    assert run.study is not None
+    fit = {"train_from": "stage5", "layer_decay": 0.7, "adapter_rank": 4}
+    arm = Arm(name="frozen-1", supervision=Supervision.BOX, slices=1, network="tuned:mine", fit=fit)
+    seen = trained_on(run, ["KiTS23"], ("KiTS23",))
+    fits = [
+        replace(one, encoder=None, start=one.encoder, card={**one.card, "backbone": {}, "settings": {"fit": fit}})
+        for one in seen.fits
+    ]
+    tuned = replace(seen, study=run.study.model_copy(update={"arm": (arm,)}), fits=tuple(fits))
+    with speaking(language):
+        assert "KiTS23" in pretraining_warnings(tuned)[0]
+        terms = dict(what_was_run(tuned))
+        assert "mine" in next(iter(terms.values()))
+        text = " ".join(methods_paragraph(tuned))
+        for told in ("drawn at random", "AdamW", "stage5", "0.7", "LoRA"):
+            assert told in text
+    cited = set(cited_keys(tuned))
+    assert {"loshchilov2019", "howard2018", "hu2022"} <= cited
+    assert "he2016" not in cited
 
 
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=list(ENCODERS))
