@@ -108,8 +108,8 @@ def _check_layers(arm: Arm, initial: Initial | None, study: Study) -> None:
     if initial is None:
         raise WeightsError(
             f"Arm {arm.name}: {', '.join(changed)} of [fit] are for networks that start from pre-trained weights, and "
-            "this one starts from random ones. Set them in fit of the arms that they are for, such as "
-            'fit = { train_from = "stage4" }, or start from weights, such as network = "tuned:efficientnet-lite0".'
+            "this one starts from random ones. Set them in fit of the arms that they are for, or start from weights, "
+            'such as network = "tuned:efficientnet-lite0".'
         )
     names = stage_names(initial.architecture)
     if fit.train_from not in names:
