@@ -196,7 +196,7 @@ def without_phases(
         present = shown.present(bags.images)[bags.starts[patients]]
         kept = keep_phases(present, dropout=job.phase_dropout, chance=chance)[own]
         lacking = np.repeat(shown.lacking(kept), bags.counts[patients][own], axis=0)
-        masks = np.zeros((len(lacking), job.has_mask), dtype=bool)
+        masks = np.zeros((len(lacking), int(job.has_mask)), dtype=bool)
         whole = torch.from_numpy(np.concatenate([lacking, masks], axis=1))
         return batch._replace(lacking=whole.to(batch.places.device))
     parts = bags.parts

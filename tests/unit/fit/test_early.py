@@ -81,6 +81,16 @@ def test_a_phase_that_is_left_out_is_a_phase_that_is_missing(job: FitJob) -> Non
         assert torch.equal(images_of(share, held=None), fewer.reshape(6, 2, 3, 32, 32)[own].flatten(0, 1))
 
 
+def test_a_mask_is_never_left_out(job: FitJob) -> None:
+    masked = replace(job, fusion=Fusion("early", ("cmp", "np")), has_mask=True)
+    patients = np.array([1, 2, 4, 5])
+    batch = load_batch(masked, patients, torch.device("cpu"))
+    fewer = without_phases(batch, masked, patients, own=slice(None), chance=np.random.default_rng(0))
+    assert fewer.lacking is not None
+    assert bool(fewer.lacking[:, :2].any())
+    assert torch.equal(images_of(fewer, held=None)[:, 2], batch.images[:, 2])
+
+
 def test_a_fit_is_repeatable_and_stored_whole(job: FitJob, tmp_path: Path) -> None:
     made = fit_fold(job)
     assert [one.p_high for one in made.predictions] == [one.p_high for one in fit_fold(job).predictions]
