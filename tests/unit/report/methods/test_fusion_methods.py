@@ -70,7 +70,7 @@ def test_networks_and_missing_phases_of_models_that_join_phases_are_described(
     assert "for each arm, phase and fold" in design.networks(plain)
     assert "for each arm, phase and fold" not in design.networks(joined)
     assert "at least one" not in design.missing_scans(plain)
-    assert "each-cmp+up and joint-cmp+up" in design.missing_scans(joined)
+    assert "each-cmp+up, joint-cmp+up and stacked-cmp+up" in design.missing_scans(joined)
 
 
 def test_the_tables_of_phases_and_of_all_models_are_described_where_they_are(
