@@ -138,7 +138,7 @@ def test_the_table_is_complete(run_dir):
     assert {frozenset(("each-cmp+up", other)) for other in ("each-cmp", "each-up", "all-cmp+up")} <= pairs
     assert {row.model for row in results.fusion} == {"each-cmp+up"}
     assert any(row.model == "all-cmp+up" for row in results.attention)
-    fusions = {("all-cmp+up", "intermediate"), ("each-cmp+up", "late")}
+    fusions = {("all-cmp+up", "intermediate"), ("each-cmp+up", "late"), ("stacked-cmp+up", "early")}
     assert {(row.model, row.fusion) for row in results.phases if row.fusion} == fusions
     assert {row.split for row in results.phases} == {"oof", "test"}
     assert {*networks, "volume"} <= {row.model for row in results.stack}

@@ -50,7 +50,7 @@ def turn(turn_deg: tuple[float, float, float]) -> NDArray[np.float64]:
     about_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
     about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    return np.asarray(about_z @ about_y @ about_x)
 
 
 def patient_at(places_mm: NDArray[np.float64], contrast: float) -> NDArray[np.float64]:
@@ -58,7 +58,7 @@ def patient_at(places_mm: NDArray[np.float64], contrast: float) -> NDArray[np.fl
     values = np.full(places_mm.shape[:-1], 20.0)
     for blob, sign in zip(BLOBS, SIGNS, strict=True):
         values += sign * contrast * 60 * np.exp(-((places_mm - blob) ** 2).sum(axis=-1) / (2 * 7.0**2))
-    return values + 500 * np.exp(-((places_mm - MARK_MM) ** 2).sum(axis=-1) / (2 * 3.0**2))
+    return np.asarray(values + 500 * np.exp(-((places_mm - MARK_MM) ** 2).sum(axis=-1) / (2 * 3.0**2)))
 
 
 @cache

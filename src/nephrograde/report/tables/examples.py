@@ -137,8 +137,9 @@ def _middle_slice(folder: RunFolder, name: str) -> npt.NDArray[np.float32] | Non
     if slices.ndim != 4:
         return None
     channels = slices[len(slices) // 2]
-    shown = [*channels[len(channels) // 2 :], *channels]  # of early fusion, a channel may lack its phase
-    return next((one for one in shown if one.min() >= 0), shown[0]).astype(np.float32)
+    middle = len(channels) // 2
+    order = [*range(middle, len(channels)), *range(middle)]  # in early fusion, a channel may lack its phase
+    return channels[next((k for k in order if channels[k].min() >= 0), middle)].astype(np.float32)
 
 
 def png_data_uri(picture: npt.NDArray[np.float32]) -> str:
