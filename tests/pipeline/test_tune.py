@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,13 @@ from nephrograde.errors import FitError, InputError, RunError
 from nephrograde.files import read_json, read_rows
 from nephrograde.pipeline import evaluate_study, fit_study, prepare_study, tune_study
 from nephrograde.run.folder import RunFolder
-from nephrograde.tune.trial import Search
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from nephrograde.run.progress import Workload
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("optuna")]
 TUNE = "[tune]\ntrials = 3\nfolds = 2\nvalues = ['epochs', 'learning_rate', 'augmentation']\n"
@@ -40,7 +44,16 @@ def records(run_dir: Path) -> dict[str, bytes]:
     }
 
 
-def test_from_the_command_to_the_report(prepared: Path, tmp_path: Path, nephrograde, monkeypatch) -> None:
+def watched(tell: Callable[[Workload], None]) -> Callable[[str, object], AbstractContextManager[Callable[[], None]]]:
+    """A display of progress that passes the workload of the search on."""
+
+    def show(name: str, work: object) -> AbstractContextManager[Callable[[], None]]:
+        return nullcontext(lambda: tell(work) if name == "Tuning models" else None)  # type: ignore[arg-type]
+
+    return show
+
+
+def test_from_the_command_to_the_report(prepared: Path, tmp_path: Path, nephrograde) -> None:
     study_path, run_dir = prepared / "cohort" / "study.toml", tmp_path / "run"
     shutil.copytree(prepared / "run", run_dir)
     run = RunFolder(run_dir)
@@ -48,33 +61,25 @@ def test_from_the_command_to_the_report(prepared: Path, tmp_path: Path, nephrogr
     with pytest.raises(RunError, match=r"is not tuned yet.*nephrograde tune"):
         fit_study(study, run_dir)
 
-    # Interrupted in its third trial, and resumed by the same command.
-    seen: list[int] = []
-
-    def interrupt(search: Search, number: int) -> int:
-        seen.append(number)
-        if len(seen) == 3:
+    def interrupt(work: Workload) -> None:
+        if work.parts[0].done > 4.1:  # in the third of three trials, each of two inner folds
             raise KeyboardInterrupt
-        return search.planned.fold + number
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Search, "seed", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            tune_study(study, run_dir)
+    with pytest.raises(KeyboardInterrupt):
+        tune_study(study, run_dir, progress=watched(interrupt))
     kept = read_json(run.tuning.record_path("weak-1-cmp", 0, ""))["trials"]
     assert len(kept) == 2
     with pytest.raises(RunError, match="2 of 3 trials are finished"):
         fit_study(study, run_dir)
-    with monkeypatch.context() as patch:
-        patch.setattr(Search, "seed", lambda search, number: search.planned.fold + number)
-        code, printed, told = nephrograde("tune", study_path, "--out", run_dir)
-        assert code == 0
-        shutil.copytree(prepared / "run", tmp_path / "whole")
-        assert tune_study(study, tmp_path / "whole", models=["weak-1-cmp"])
+    code, printed, told = nephrograde("tune", study_path, "--out", run_dir)
+    assert code == 0
+    shutil.copytree(prepared / "run", tmp_path / "whole")
+    at_once = load_inputs(study_path, ("fit.workers=2",))
+    assert len(tune_study(at_once, tmp_path / "whole", models=["weak-1-cmp"])) == 2
     assert "3 trials with 2 inner folds each, at most 8 networks" in told
     assert "2 trials are finished already" in told
     assert "weak-1-cmp" in printed
-    assert records(run_dir) == records(tmp_path / "whole")
+    assert records(run_dir) == records(tmp_path / "whole")  # neither interruptions nor processes change a trial
 
     rows = read_rows(run.tuning.trials_path)
     assert len(rows) == 2 * 3
@@ -109,14 +114,3 @@ def test_what_cannot_be_tuned_is_refused_before_anything_is_fitted(prepared: Pat
     with pytest.raises(FitError, match="several devices share each fit"):
         tune_study(several, prepared / "run")
     assert not (prepared / "run" / "tuning").exists()
-
-
-def test_several_folds_at_once_give_the_same_trials(prepared: Path, tmp_path: Path) -> None:
-    runs = {}
-    for workers in (1, 2):
-        run_dir = tmp_path / f"workers-{workers}"
-        shutil.copytree(prepared / "run", run_dir)
-        overrides = (f"fit.workers={workers}", "tune.trials=2", "fit.epochs=1", "tune.values=['learning_rate']")
-        tune_study(load_inputs(prepared / "cohort" / "study.toml", overrides), run_dir)
-        runs[workers] = records(run_dir)
-    assert runs[1] == runs[2]
