@@ -130,7 +130,6 @@ def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mappi
     learning = planned.learning_ids
     clinical = planned.clinical
     settings = planned.settings.model_copy(update={"seed": study.fit_of(planned.arm).seed})
-    how = _of_learning(None, planned.arm, settings, study.augment)
     of_fit = {name: value for name, value in settings.of_one_fit().items() if name not in _OF_MACHINE}
     content = {
         "regions": {
@@ -138,12 +137,11 @@ def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mappi
             for phase, files in planned.regions.items()
         },
         "is_high": {patient: is_high[patient] for patient in learning},
-        **how,
+        "arm": planned.arm.model_dump(mode="json", exclude_defaults=True, exclude={"fit"}),
         "fit": of_fit,
+        "augment": study.augment.model_dump(mode="json"),
         "tune": tune.of_trials(),
         "versions": {name: number for name, number in versions().items() if name in _SHAPING},
-        "fusion": asdict(planned.fusion) if planned.fusion else None,
-        "phase_dropout": planned.arm.phase_dropout,
         "clinical": [clinical.names, repr([clinical.rows[patient] for patient in learning])] if clinical else None,
         **(planned.pretrained.inputs() if planned.pretrained else {}),
     }

@@ -119,6 +119,7 @@ def test_trials_depend_on_the_learning_patients_alone(planned, study, is_high):
         key(tune=TUNE.model_copy(update={"epochs": (2, 5)})),
         key(whole=study.model_copy(update={"augment": study.augment.model_copy(update={"noise": 0.5})})),
         key(replace(planned, settings=planned.settings.model_copy(update={"patience": 1}))),
+        key(replace(planned, arm=planned.arm.model_copy(update={"neighbours": 1}))),
     ]
     assert key() not in others
     assert len(set(others)) == len(others)
