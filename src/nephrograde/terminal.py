@@ -242,7 +242,7 @@ def print_tuning_plan(plan: TuningPlan) -> None:
     if plan.fits:
         say(sentence, err=True)
     if plan.finished:
-        say(t("{n} trials are finished already, and are kept.", n=plan.finished), err=True)
+        say(t("Trials that are finished already, and are kept: {n}.", n=plan.finished), err=True)
 
 
 def print_chosen(chosen: Sequence[ChosenFold]) -> None:
