@@ -128,7 +128,10 @@ def evaluate_models(
         _write_repeats([RepeatScores(Repeat(), split, scores), *repeated], study, run, with_test=reason is not None)
 
     inputs = _inputs_of(run, folds, list(itertools.chain(*repeats.values())))
-    settings = [study.evaluate.of_evaluation(), "out of fold only" if reason is None else "test set opened"]
+    settings: list[object] = [
+        study.evaluate.of_evaluation(),
+        "out of fold only" if reason is None else "test set opened",
+    ]
     settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
     settings += _joined(study)
     run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)

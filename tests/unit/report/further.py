@@ -71,7 +71,7 @@ def increment_rows(
     )
 
 
-BEYOND = {
+BEYOND: dict[str, Any] = {
     "difference": 0.03,
     "difference_low": -0.021,
     "difference_high": 0.081,
@@ -79,7 +79,7 @@ BEYOND = {
     "p_adjusted": 0.04,
     "family_size": 2,
 }
-AUC = {"auc": 0.812, "low": 0.713, "high": 0.882, "n": 90, "n_high": 41}
+AUC: dict[str, Any] = {"auc": 0.812, "low": 0.713, "high": 0.882, "n": 90, "n_high": 41}
 
 
 def phase_rows() -> tuple[PhaseRow, ...]:
@@ -100,8 +100,18 @@ def phase_rows() -> tuple[PhaseRow, ...]:
             ):
                 is_own = reference == scored_as(model, inputs)
                 given: dict[str, Any] = {} if is_own else {**BEYOND, "reference_auc": 0.782, "n_compared": 88}
-                names = {"family": "weak-1", "model": model, "arm": "weak-1", "phase": "cmp+np" if fusion else "cmp"}
-                how = {"fusion": fusion, "joined": "age_years" if fusion else "", "inputs": inputs, "split": split}
+                names: dict[str, Any] = {
+                    "family": "weak-1",
+                    "model": model,
+                    "arm": "weak-1",
+                    "phase": "cmp+np" if fusion else "cmp",
+                }
+                how: dict[str, Any] = {
+                    "fusion": fusion,
+                    "joined": "age_years" if fusion else "",
+                    "inputs": inputs,
+                    "split": split,
+                }
                 rows.append(PhaseRow(**names, **how, **AUC, against=against, reference=reference, **given))
     return tuple(rows)
 
