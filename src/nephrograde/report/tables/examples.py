@@ -139,7 +139,8 @@ def _middle_slice(folder: RunFolder, name: str) -> npt.NDArray[np.float32] | Non
     channels = slices[len(slices) // 2]
     middle = len(channels) // 2
     order = [*range(middle, len(channels)), *range(middle)]  # in early fusion, a channel may lack its phase
-    return channels[next((k for k in order if channels[k].min() >= 0), middle)].astype(np.float32)
+    shown = next((channel for channel in order if channels[channel].min() >= 0), middle)
+    return np.asarray(channels[shown], np.float32)
 
 
 def png_data_uri(picture: npt.NDArray[np.float32]) -> str:
