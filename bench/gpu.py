@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 PATIENTS = {"learn": 134, "stop": 34, "held_out": 42, "test": 90}
 """Patients of a fold of the published study, of 300 in all."""
-EPOCHS = {"tiny": 2, "small": 10, "published": 10}
+OF_PATIENTS = {"tiny": 1 / 16, "small": 1, "published": 1}
+"""The share of these patients that is fitted."""
+EPOCHS = {"tiny": 1, "small": 10, "published": 10}
 EPOCHS_OF_STUDY = 60
 FITS_OF_EACH = 15
 """Three phases and five folds."""
@@ -59,7 +61,7 @@ def job_of(setting: Setting, sizes: str) -> FitJob:
     job = make_job(setting, n_batches=1)
     sets: dict[str, Any] = {}
     for name, count in PATIENTS.items():
-        patients = make_job(replace(setting, batch_size=count), n_batches=1).learn
+        patients = make_job(replace(setting, batch_size=round(count * OF_PATIENTS[sizes])), n_batches=1).learn
         sets[name] = replace(patients, patient_ids=tuple(f"{name} {one}" for one in patients.patient_ids))
     epochs = EPOCHS[sizes]
     return replace(job, **sets, fit=job.fit.model_copy(update={"epochs": epochs, "patience": epochs}))
