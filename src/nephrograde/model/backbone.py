@@ -90,9 +90,9 @@ def named_inside(backbone: Backbone) -> nn.Module:
 
 
 def standardise(images: torch.Tensor) -> torch.Tensor:
-    """Give each picture a mean of 0 and a variance of 1 over its values above 0, and 0 elsewhere.
+    """Give each channel of a picture a mean of 0 and a variance of 1 over its values above 0, and 0 elsewhere.
 
-    A picture without contrast is 0 everywhere.
+    A channel without contrast is 0 everywhere.
 
     Args:
         images: ``(row, channel, …)``.
@@ -100,7 +100,7 @@ def standardise(images: torch.Tensor) -> torch.Tensor:
     >>> standardise(torch.tensor([[[[0.0, 0.25, 0.75]]]])).tolist()
     [[[[0.0, -1.0, 1.0]]]]
     """
-    axes = tuple(range(1, images.ndim))
+    axes = tuple(range(2, images.ndim))
     is_foreground = images > 0
     count = is_foreground.sum(axes, keepdim=True).clamp(min=1)
     mean = images.where(is_foreground, 0.0).sum(axes, keepdim=True) / count

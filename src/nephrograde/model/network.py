@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from nephrograde.model.adapter import merge_adapters, merged
 from nephrograde.model.backbone import build_backbone, standardise
 from nephrograde.model.encoders.known import INPUTS
-from nephrograde.model.kind import RESNET18
+from nephrograde.model.kind import CENTRE, RESNET18, SPREAD
 from nephrograde.model.pooling import GatedAttention, pool, shares, weigh
 from nephrograde.sample.dataset import places_of_phases
 
@@ -247,6 +247,13 @@ class EarlyNetwork(FusedNetwork):
     A channel whose phase is missing enters it as zeros, which are mid-grey after scaling, so that it adds nothing to
     the first convolution; one further input of the head per phase says whether it is there.
     """
+
+    def __init__(self, backbone: Backbone, attention: GatedAttention | None = None, **further: Any) -> None:
+        super().__init__(backbone, attention, **further)
+        shown = self.fusion.channels(self.image_channels)
+        if shown is not None:  # differences are not grey values: no difference is 0.5
+            self.centre[:, shown.images : self.image_channels] = CENTRE
+            self.spread[:, shown.images : self.image_channels] = SPREAD
 
     def rows(self, images: torch.Tensor) -> RowValues:
         """Return the features of each picture with its phases, and its score; missing channels are below 0."""

@@ -60,6 +60,7 @@ def changed(before: dict[str, torch.Tensor], fitted: FoldFit) -> set[str]:
     return {name for name, tensor in fitted.weights.items() if not torch.equal(tensor, before[name])}
 
 
+@pytest.mark.slow
 def test_frozen_stages_stay_and_a_fold_is_read_back(make_job: MakeJob, mine: Initial, tmp_path: Path) -> None:
     job = make_job(pretrained=mine, train_from="stage7", epochs=2, patience=0, precision="fp32")
     fitted = fit_fold(job)
@@ -79,6 +80,7 @@ def test_frozen_stages_stay_and_a_fold_is_read_back(make_job: MakeJob, mine: Ini
     assert given == [one.p_high for one in fitted.predictions if one.split == "test"]
 
 
+@pytest.mark.slow
 def test_adapters_are_merged_into_plain_weights(make_job: MakeJob) -> None:
     network = build_network(2, channels=1)
     plain = {name: tensor.clone() for name, tensor in network.weights().items()}
@@ -107,6 +109,7 @@ def test_adapters_are_merged_into_plain_weights(make_job: MakeJob) -> None:
     assert score(network, job.bags(job.test)).p_high.tolist() == adapted
 
 
+@pytest.mark.slow
 def test_a_fold_with_adapters_is_read_back(make_job: MakeJob, mine: Initial, tmp_path: Path) -> None:
     job = make_job(pretrained=mine, train_from="head", adapter_rank=2, epochs=2, patience=2, precision="fp32")
     fitted = fit_fold(job)
@@ -143,7 +146,8 @@ def study_of(*arms: Arm, **given: Any) -> Study:
 
 
 def weak(**given: Any) -> Arm:
-    return Arm(**({"name": "weak", "supervision": Supervision.BOX, "slices": 1} | given))
+    usual: dict[str, Any] = {"name": "weak", "supervision": Supervision.BOX, "slices": 1}
+    return Arm(**(usual | given))
 
 
 @pytest.mark.parametrize(
@@ -184,6 +188,7 @@ def test_files_are_verified_beforehand(store_dir: Path, tmp_path: Path, monkeypa
     require_weights(study_of(weak(), fit=FitSettings(weights_3d=cut)))  # the arm has slices
 
 
+@pytest.mark.slow
 def test_an_encoder_for_hu_gets_them_from_one_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save(InflatedResNet((1, 1, 1, 1)).state_dict(), tmp_path / "box.pth")
     add_file(tmp_path / "box.pth", tmp_path, Facts("box", "MIT", ("CT",), None, ""))

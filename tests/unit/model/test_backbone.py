@@ -69,6 +69,7 @@ KINDS: list[tuple[Architecture, Callable[[], nn.Module], tuple[int, ...], View]]
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "build", "shape", "view"), KINDS)
 def test_a_network_sees_what_the_frozen_encoder_sees(
     architecture: Architecture, build: Callable[[], nn.Module], shape: tuple[int, ...], view: View
@@ -97,6 +98,7 @@ def test_further_channels_and_a_mask_change_nothing_at_first() -> None:
         )
 
 
+@pytest.mark.slow
 def test_an_inflated_network_sees_a_slice_in_a_volume_that_is_constant_along_z() -> None:
     weights = lively(lambda: ResNet18(2, channels=3, shortcut="B")).state_dict()
     flat, solid = (tuned("resnet18", weights, dimensions, SLICES) for dimensions in (2, 3))
