@@ -36,7 +36,7 @@ class BackboneKind:
 
     architecture: Architecture = "resnet18"
     shortcut: Literal["A", "B"] = "B"
-    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
     centre: float = CENTRE
     spread: float = SPREAD
 

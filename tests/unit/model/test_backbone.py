@@ -16,6 +16,7 @@ from nephrograde.model.encoders.layout import build_encoder
 from nephrograde.model.encoders.resnet import Plan, ResNetEncoder
 from nephrograde.model.encoders.store import EncoderFile
 from nephrograde.model.encoders.view import View
+from nephrograde.model.fusion import Fusion
 from nephrograde.model.initial import initial_of_encoder
 from nephrograde.model.kind import BackboneKind, stage_names, stages_of
 from nephrograde.model.network import Network, build_hollow_network, build_network
@@ -133,3 +134,10 @@ def test_every_weight_before_the_head_belongs_to_one_stage(
         inside = name.removeprefix("encoder.")
         assert name.startswith("fc.") or sum(inside.startswith(f"{layer}.") for layer in layers) == 1
     assert stage_names(architecture) == ("stem", *(f"stage{k}" for k in range(1, n_stages + 1)), "head")
+
+
+def test_differences_of_phases_are_not_scaled_as_grey_values() -> None:
+    fusion = Fusion("early", ("cmp", "np"), (("cmp", "np"),))
+    network = build_hollow_network(2, channels=3, fusion=fusion, kind=BackboneKind(centre=0.4, spread=0.2))
+    assert network.centre.flatten().tolist() == pytest.approx([0.4, 0.4, 0.5])
+    assert network.spread.flatten().tolist() == pytest.approx([0.2, 0.2, 0.25])
