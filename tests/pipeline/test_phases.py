@@ -30,6 +30,7 @@ slices = 1
 phases = ["cmp", "up"]
 fusion = "late"
 clinical = ["size_cm"]
+head = "ordinal"
 [[arm]]
 name = "stacked"
 supervision = "box"

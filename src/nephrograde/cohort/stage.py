@@ -49,11 +49,36 @@ def load_inputs(
         problems = [*problems, *faults]
         if study.annotation.error_mm == "readers":
             problems += _readers_problems(study)
+        if cohort is not None:
+            problems += ordinal_problems(study, cohort)
         for note in () if cohort is None else cohort.notes:
             tell(note)
     if problems or study is None:
         raise InputError(problems)
     return study
+
+
+def ordinal_problems(study: Study, cohort: Cohort) -> list[Problem]:
+    """List the arms with an ordinal head whose grades 1 to 4 the cohort does not have.
+
+    Args:
+        study: The study.
+        cohort: Its patients.
+    """
+    settings = study.cohort
+    arms = [arm.name for arm in study.arm if arm.head == "ordinal"]
+    found = {case.grade for case in cohort.cases}
+    missing = [str(grade) for grade in (1, 2, 3, 4) if grade not in found]
+    if not arms or not missing:
+        return []
+    place = f"{settings.table.name}, column {settings.columns.get(settings.outcome, settings.outcome)}"
+    remedy = f'Set arm.{arms[0]}.head = "binary", or name a column of grades in cohort.outcome.'
+    if found <= {None}:
+        what = f"holds 0 and 1, but the ordinal head of arm {arms[0]} learns the grades 1 to 4"
+        return [Problem(place, what, remedy)]
+    grades = " or ".join(missing)
+    what = f"has no patient of grade {grades}, but the ordinal head of arm {arms[0]} learns the grades 1 to 4"
+    return [Problem(place, what, remedy)]
 
 
 def _readers_problems(study: Study) -> list[Problem]:
@@ -107,6 +132,7 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
             damaged.
     """
     cohort, problems = read_cohort(study.cohort, study.split)
+    problems += [] if cohort is None else ordinal_problems(study, cohort)
     if problems or cohort is None:
         raise InputError(problems)
     is_drawn = run.split_path.exists()

@@ -13,7 +13,7 @@ from nephrograde.errors import RunError
 from nephrograde.fit.chosen import read_chosen
 from nephrograde.fit.encoded import encode_regions, plan_encoding, remove_unused
 from nephrograde.fit.initial import encoder_to_tune
-from nephrograde.fit.job import check_grades
+from nephrograde.fit.job import check_each_grade, check_grades
 from nephrograde.fit.joining import check_phases, clinical_of, learn_values, slices_of
 from nephrograde.fit.planned import Fit, key_of, tuning_key
 from nephrograde.fit.work import cost_of_picture, passes_of
@@ -57,7 +57,8 @@ def plan_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepared,
     Raises:
         RunError: If a model has no scans at all, joins phases that no patient has together or clinical values that the
             table does not have, or has too few patients for the smallest share of the learning curve.
-        FitError: If a model would have too few patients of a grade to learn from.
+        FitError: If a model would have too few patients of a grade to learn from, or none of one of the grades that its
+            ordinal head learns.
     """
     fits = list_fits(study, cohort, split, prepared=prepared, run=run)
     return [one for one in fits if not _holds(one.folder, one.key)]
@@ -93,6 +94,11 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
         encoding = plan_encoding(arm, model.phase, study, regions=files[model.phase], run=run) if not fusion else None
         pretrained = encoder_to_tune(arm, model.phases, study)
         present = frozenset().union(*patients.values())
+        grades = None
+        if arm.head == "ordinal":
+            grades = {case.patient_id: case.grade for case in cohort.cases if case.grade is not None}
+            learning = [grades.get(patient) for patient in split.train_ids() if patient in present]
+            check_each_grade(f"Model {model.id}", learning, column=study.cohort.outcome)
         for repeat in repeats_of_arm(study, arm):
             if repeat not in splits:
                 splits[repeat] = split_of(repeat, split, cohort, study.split)
@@ -118,6 +124,7 @@ def untuned_fits(study: Study, cohort: Cohort, split: Split, *, prepared: Prepar
                         fusion=fusion,
                         clinical=clinical,
                         pretrained=pretrained,
+                        grades=grades,
                     )
                 )
     return sorted(fits, key=lambda one: not one.repeat.is_first)
@@ -271,6 +278,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
         phase_dropout=planned.arm.phase_dropout if planned.fusion else 0.0,
         chosen=planned.chosen,
         pretrained=planned.pretrained,
+        grades=planned.grades,
     )
 
 

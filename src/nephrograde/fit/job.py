@@ -12,7 +12,7 @@ from nephrograde.errors import FitError
 from nephrograde.model.initial import Initial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nephrograde.fit.chosen import Chosen
     from nephrograde.fit.history import Epoch
@@ -44,6 +44,7 @@ class FitJob:
         chosen: What was chosen for the fold, stored in the card; None if it is not tuned.
         after_epoch: Called with every finished epoch; what it raises ends the fit.
         pretrained: The pre-trained encoder that becomes the backbone; None for a ResNet-18.
+        grades: The WHO/ISUP grade of every learning patient, for an ordinal head; None for a binary one.
     """
 
     model: str
@@ -66,6 +67,7 @@ class FitJob:
     chosen: Chosen | None = None
     after_epoch: Callable[[Epoch], None] | None = None
     pretrained: Initial | None = None
+    grades: Mapping[str, int] | None = None
 
     def __str__(self) -> str:
         return name_of_fit(self.model, self.fold, self.repeat)
@@ -141,14 +143,18 @@ def check_job(job: FitJob) -> None:
 
     Raises:
         RunError: If a patient is in two sets.
-        FitError: If the learning patients are of one class, a patient occurs twice in a set or has no picture, or no
-            stopping patients remain.
+        FitError: If the learning patients are of one class, a patient occurs twice in a set, has no picture, or lacks
+            the grade that an ordinal head learns, or no stopping patients remain.
     """
     sets = {"learn": job.learn, "stop": job.stop, "held out": job.held_out, "test": job.test}
     check_disjoint({name: samples.patient_ids for name, samples in sets.items()})
     for samples in sets.values():
         _check_bags(job, samples)
     check_grades(str(job), job.learn.is_high.tolist())
+    for patient, is_high in zip(job.learn.patient_ids, job.learn.is_high.tolist(), strict=True):
+        if job.grades is not None and job.grades.get(patient) not in ((3, 4) if is_high else (1, 2)):
+            truth = "high" if is_high else "low"
+            raise FitError(f"{job}: patient {patient} is {truth} grade, but the grade is {job.grades.get(patient)}.")
     if job.fit.patience and not job.stop.patient_ids:
         raise FitError(
             f"{job}: fit.patience is {job.fit.patience}, but no patients are set aside for early stopping. "
@@ -176,6 +182,29 @@ def check_grades(fit: str, truths: Sequence[bool], *, fewest: int = 1) -> None:
         raise FitError(
             f"{fit}: the patients to learn from are {n_high} of high and {n_low} of low grade, and {needed}. "
             "Take fewer folds, or leave this phase out of the study."
+        )
+
+
+def check_each_grade(model: str, grades: Sequence[int | None], *, column: str) -> None:
+    """Refuse an ordinal head that has no patient of one of the grades 1 to 4 to learn from.
+
+    In a fold without patients of a grade, its threshold is not learnt, and the others are as they would be.
+
+    Args:
+        model: What is fitted, for the message.
+        grades: Those of all training patients; None where the outcome is not a grade.
+        column: The column of the outcome.
+
+    Raises:
+        FitError: There is none.
+
+    >>> check_each_grade("Model weak-1-cmp", [1, 2, 3, 4, 4], column="isup_grade")
+    """
+    missing = [str(grade) for grade in (1, 2, 3, 4) if grade not in grades]
+    if missing:
+        raise FitError(
+            f"{model} has an ordinal head, which learns the grades 1 to 4, but no training patient with its scans is "
+            f'of grade {" or ".join(missing)} (column {column}). Set head = "binary".'
         )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from nephrograde.fit.layers import freeze, groups_of
+from nephrograde.fit.layers import LR_SCALE, freeze, groups_of
+from nephrograde.fit.ordinal import OrdinalHead
 from nephrograde.fit.parcel import move_together
 from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, steps_per_epoch
 from nephrograde.model.backbone import pool_reproducibly
@@ -35,7 +36,7 @@ SHARE_HELD = 0.25
 class Learner(NamedTuple):
     """A network with what it needs for training: Fabric, Fabric's wrapper of the network, and the optimiser.
 
-    ``held`` are the pictures that lie on the device, if they do.
+    ``held`` are the pictures that lie on the device, if they do. ``head`` has the thresholds of an ordinal head.
     """
 
     fabric: Fabric
@@ -43,6 +44,7 @@ class Learner(NamedTuple):
     wrapped: Any
     optimizer: Any
     held: torch.Tensor | None = None
+    head: OrdinalHead | None = None
 
 
 class Batch(NamedTuple):
@@ -56,6 +58,7 @@ class Batch(NamedTuple):
         is_high: ``(patient,)``, 1 or 0.
         values: ``(patient, value)``, the clinical values that are joined with the pictures; None if there are none.
         lacking: ``(row, channel)``, which channels of early fusion become those of a missing phase; None if none does.
+        grades: ``(patient,)``, 1 to 4, for an ordinal head; None for a binary one.
     """
 
     images: torch.Tensor
@@ -63,6 +66,7 @@ class Batch(NamedTuple):
     is_high: torch.Tensor
     values: torch.Tensor | None = None
     lacking: torch.Tensor | None = None
+    grades: torch.Tensor | None = None
 
 
 class PatientScores(NamedTuple):
@@ -98,13 +102,18 @@ def start(fabric: Fabric, job: FitJob) -> Learner:
     if fabric.device.type == "cuda" and job.dimensions == 3:
         network.arrange(torch.channels_last_3d)  # what tensor cores read
         pool_reproducibly(network.backbone)  # the only layer whose gradient is not reproducible there
+    groups, head = groups_of(network, job.fit), None
+    if job.grades is not None:
+        grades = [job.grades[patient] for patient in job.learn.patient_ids]
+        head = OrdinalHead(grades, is_balanced=job.fit.balanced).to(fabric.device)
+        groups.append({"params": list(head.parameters()), "weight_decay": 0.0, LR_SCALE: 1.0})
     optimizer = torch.optim.AdamW(
-        groups_of(network, job.fit),
+        groups,
         lr=job.fit.learning_rate,
         fused=fabric.device.type in {"cpu", "cuda"},  # three times as fast as updating the weights one by one
     )
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    return Learner(fabric, network, wrapped, wrapped_optimizer, hold_pictures(job, fabric.device))
+    return Learner(fabric, network, wrapped, wrapped_optimizer, hold_pictures(job, fabric.device), head)
 
 
 def hold_pictures(job: FitJob, device: torch.device) -> torch.Tensor | None:
@@ -139,11 +148,13 @@ def collect_batch(job: FitJob, patients: npt.NDArray[np.intp], *, held: bool) ->
     bags = job.bags(job.learn)
     rows = bags.rows_of(patients)
     counts, parts = bags.counts[patients], None if bags.parts is None else bags.parts[patients]
+    grades = None if job.grades is None else [job.grades[job.learn.patient_ids[patient]] for patient in patients]
     return Batch(
         torch.from_numpy(rows if held else np.asarray(bags.images[rows])),
         torch.from_numpy(places_of(counts) if parts is None else places_of_phases(parts)),
         torch.from_numpy(job.learn.is_high[patients].astype(np.float32)),
         None if bags.values is None else torch.from_numpy(bags.values[patients]),
+        grades=None if grades is None else torch.tensor(grades),
     )
 
 
@@ -215,8 +226,16 @@ def learn(learner: Learner, batch: Batch, *, n_batch: int) -> torch.Tensor:
     """
     further = () if batch.values is None else (batch.values,)
     logits = learner.wrapped(batch.images, batch.places, *further)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.is_high, reduction="sum") / n_batch
+    if learner.head is None or batch.grades is None:
+        total = torch.nn.functional.binary_cross_entropy_with_logits(logits, batch.is_high, reduction="sum")
+    else:
+        total = learner.head(logits, batch.grades).sum()
+    loss = total / n_batch
     learner.fabric.backward(loss * learner.fabric.world_size)
+    if learner.head is not None and learner.fabric.world_size > 1:  # DDP averages those of the network only
+        for weight in learner.head.parameters():
+            if weight.grad is not None:
+                weight.grad = summed(learner.fabric, weight.grad) / learner.fabric.world_size
     learner.optimizer.step()
     learner.optimizer.zero_grad()
     return loss.detach()

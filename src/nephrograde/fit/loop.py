@@ -70,10 +70,11 @@ class _Outcome(NamedTuple):
 def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
     """Fit one network on one fold and score the patients it has not learnt from.
 
-    AdamW on the binary cross-entropy of balanced batches of patients; the learning rate warms up and falls along a
-    cosine. A patient comes with all pictures, which the network pools into one logit. After each epoch the stopping
-    patients are scored as new patients would be, and the epoch with their lowest log-loss is kept. Without patience,
-    all epochs run and the last is kept. The same job gives the same digits on one machine, whatever ran before.
+    AdamW on the binary cross-entropy of balanced batches of patients, or on the loss of an ordinal head; the learning
+    rate warms up and falls along a cosine. A patient comes with all pictures, which the network pools into one logit.
+    After each epoch the stopping patients are scored as new patients would be, and the epoch with their lowest log-loss
+    is kept. Without patience, all epochs run and the last is kept. The same job gives the same digits on one machine,
+    whatever ran before.
 
     Args:
         job: Samples and settings.
@@ -314,6 +315,7 @@ def _card(
             **({"phase_dropout": job.phase_dropout} if job.fusion is not None else {}),
             **chosen_settings(job.chosen),
             **({} if initial is None or initial.described is None else pretrained_settings(initial.described)),
+            **({"head": "ordinal"} if job.grades is not None else {}),
         },
         synthetic=job.synthetic,
         fusion=job.fusion,

@@ -40,7 +40,8 @@ class Fit:
     everything that the fit depends on, and ``folder`` is where it goes. ``encoding`` are the features that a model of a
     frozen encoder learns from, None where a network is trained. ``fusion`` says how several phases are joined, and
     ``clinical`` which values with them. ``chosen`` is what was chosen for the fold, None if it is not tuned.
-    ``pretrained`` is the encoder that the network starts from, None if there is none.
+    ``pretrained`` is the encoder that the network starts from, None if there is none. ``grades`` are those of
+    all patients, for an ordinal head.
     """
 
     model: str
@@ -59,6 +60,7 @@ class Fit:
     clinical: ClinicalTable | None = None
     chosen: Chosen | None = None
     pretrained: Initial | None = None
+    grades: Mapping[str, int] | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -114,6 +116,7 @@ def key_of(planned: Fit, study: Study, is_high: Mapping[str, bool]) -> str:
         **({"clinical": [clinical.names, repr(sorted(clinical.rows.items()))]} if clinical else {}),
         **({"chosen": asdict(planned.chosen)} if planned.chosen else {}),
         **(planned.pretrained.inputs() if planned.pretrained else {}),
+        **({"grades": {patient: planned.grades[patient] for patient in planned.patients}} if planned.grades else {}),
     }
     return fingerprint([planned.model, planned.fold, everyone])
 
@@ -144,6 +147,7 @@ def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mappi
         "versions": {name: number for name, number in versions().items() if name in _SHAPING},
         "clinical": [clinical.names, repr([clinical.rows[patient] for patient in learning])] if clinical else None,
         **(planned.pretrained.inputs() if planned.pretrained else {}),
+        **({"grades": {patient: planned.grades[patient] for patient in learning}} if planned.grades else {}),
     }
     return fingerprint([planned.model, planned.fold, content])
 

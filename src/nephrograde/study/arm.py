@@ -29,6 +29,9 @@ class Arm(Section):
     ``network`` is "resnet18", which is trained; "frozen:<encoder>", a pre-trained encoder that stays as it is, with a
     penalised logistic regression on its features; or "tuned:<encoder>", a network that is trained from such an encoder.
 
+    ``head`` is what a network learns: "binary" is high or low grade, "ordinal" are the grades 1 to 4, by a cumulative
+    link model whose probability of grade ≥ 3 is that of high grade. The outcome must then be a grade.
+
     Without ``phases``, there is a model for each phase of the cohort. With several ``phases`` there is one model that
     sees them together, as ``fusion`` says: "early" makes the phases channels of one picture or box, after all were
     carried to the grid of the first one that the patient has; "intermediate" is one encoder for all phases, whose
@@ -48,6 +51,7 @@ class Arm(Section):
     slices: Count | None = None
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     network: str = "resnet18"
+    head: Literal["binary", "ordinal"] = "binary"
     phases: tuple[Name, ...] = ()
     fusion: Literal["late", "intermediate", "early"] | None = None
     phase_dropout: Fraction = 0.2
@@ -113,6 +117,10 @@ class Arm(Section):
             raise ValueError(f"a frozen encoder is not trained, so fit cannot set {', '.join(unused)}")
         if self.encoder is not None and self.fusion in {"intermediate", "early"}:
             raise ValueError('a frozen encoder is not trained, so its phases are joined by fusion = "late"')
+        if self.encoder is not None and self.head == "ordinal":
+            raise ValueError(
+                'the regression on a frozen encoder is logistic, so head = "ordinal" needs a trained network'
+            )
         return self
 
     @property

@@ -67,6 +67,11 @@ def test_an_arm_without_phases_is_sealed_as_before() -> None:
     assert study_of({}).sealed()["arm"] == [{"name": "arm-0", "supervision": "box", "slices": 1, "fit": {}}]
 
 
+def test_a_binary_head_is_sealed_as_before_and_an_ordinal_one_is_not() -> None:
+    assert study_of({"head": "binary"}).sealed() == study_of({}).sealed()
+    assert study_of({"head": "ordinal"}).sealed() != study_of({}).sealed()
+
+
 @pytest.mark.parametrize(
     ("arm", "place"),
     [
@@ -95,6 +100,8 @@ def test_an_arm_without_phases_is_sealed_as_before() -> None:
         ),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "phase_dropout": 1.0}, "arm.arm-0.phase_dropout"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "fit": {"pooling": "max"}}, "arm.arm-0.fusion"),
+        ({"head": "nominal"}, "arm.arm-0.head"),
+        ({"head": "ordinal", "network": "frozen:efficientnet-lite0"}, "arm.arm-0"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arm: dict[str, Any], place: str) -> None:

@@ -93,21 +93,9 @@ def _with_version(entry: str, version: str) -> str:
 
 
 def _models(run: Results) -> set[str]:
-    trained = [one for one in run.fits if not one.is_frozen]
-    used = {"loshchilov2019"} if trained else set()
-    if any(one.card.get("backbone") is None for one in trained):
-        used.add("he2016")
+    used = _training(run)
     for row in pretraining_rows(run):
         used |= _ENCODERS.get(row.sha256, set())
-    settings = [(one.card.get("settings") or {}).get("fit") or {} for one in trained]
-    if any("layer_decay" in one for one in settings):
-        used.add("howard2018")
-    if any("adapter_rank" in one for one in settings):
-        used.add("hu2022")
-    if any(one.card.get("pooling") == "attention" for one in run.fits):
-        used.add("ilse2018")
-    if chosen_folds(run):
-        used.add("bergstra2011")
     if any(row.prior_shift for row in run.scales):
         used.add("saerens2002")
     if "radiomics" in run.scores.models:
@@ -116,6 +104,22 @@ def _models(run: Results) -> set[str]:
     if not run.is_synthetic and "isup" in outcome.casefold():  # other grades may be Fuhrman's
         used.add("delahunt2013")
     return used
+
+
+def _training(run: Results) -> set[str]:
+    trained = [one for one in run.fits if not one.is_frozen]
+    settings = [one.card.get("settings") or {} for one in trained]
+    of_fits = [one.get("fit") or {} for one in settings]
+    uses = {
+        "loshchilov2019": bool(trained),
+        "he2016": any(one.card.get("backbone") is None for one in trained),
+        "howard2018": any("layer_decay" in one for one in of_fits),
+        "hu2022": any("adapter_rank" in one for one in of_fits),
+        "ilse2018": any(one.card.get("pooling") == "attention" for one in run.fits),
+        "bergstra2011": bool(chosen_folds(run)),
+        "mccullagh1980": any(one.get("head") == "ordinal" for one in settings),
+    }
+    return {key for key, is_used in uses.items() if is_used}
 
 
 def _statistics(run: Results) -> set[str]:

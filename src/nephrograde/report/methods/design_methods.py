@@ -13,7 +13,6 @@ from nephrograde.report.tables.pretraining import encoder_sentences
 from nephrograde.report.tables.wording import level_words, slices_words
 from nephrograde.report.text.arms import by_arm, trained_arms
 from nephrograde.report.text.language import phase_in_words, spoken, t
-from nephrograde.report.text.layers import layer_sentences
 from nephrograde.report.text.numbers import listed
 from nephrograde.report.text.published import window_text
 from nephrograde.run.parts import RunPart
@@ -314,27 +313,6 @@ def initial_weights(run: Results) -> str:
         sources.setdefault(text, []).append(arm.name)
     shown = [t("{source} for {arms}", source=source, arms=listed(arms)) for source, arms in sources.items()]
     return t("Training started from {sources}.", sources=in_turn(shown)) if shown else ""
-
-
-def learning(run: Results) -> str:
-    """How the networks were trained."""
-    if run.study is None:
-        return ""
-    return by_arm(run.study, _learning)
-
-
-def _learning(fit: FitSettings) -> str:
-    first = t(
-        "Networks were trained on the binary cross-entropy with AdamW: learning rate {rate}, "
-        "warm-up (epochs) {warmup}, then cosine decay; weight decay {decay}; maximum number of "
-        "epochs {epochs}; batch size {batch}.",
-        rate=f"{fit.learning_rate:g}",
-        warmup=fit.warmup_epochs,
-        decay=f"{fit.weight_decay:g}",
-        epochs=fit.epochs,
-        batch=fit.batch_size,
-    )
-    return as_text([first, *layer_sentences(fit)])
 
 
 def stopping(run: Results) -> str:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import paragraph, patient_facts, result_facts, scale_methods, tuning_methods
+from nephrograde.report.methods import (
+    learning_methods,
+    paragraph,
+    patient_facts,
+    result_facts,
+    scale_methods,
+    tuning_methods,
+)
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.methods.design_methods import as_text
@@ -215,7 +222,7 @@ MODELS: Mapping[str, Fact] = {
     "networks": Fact("run", lambda: t("the networks"), design.networks),
     "initial_weights": Fact("run", lambda: t("the initial weights"), design.initial_weights),
     "own_start": Fact("run", lambda: t("the origin of the given weights"), _own_start),
-    "learning": Fact("run", lambda: t("the training"), design.learning),
+    "learning": Fact("run", lambda: t("the training"), learning_methods.learning),
     "stopping": Fact("methods", lambda: t("when training stopped"), design.stopping),
     "augmentation": Fact("methods", lambda: t("the augmentation"), design.augmentation),
     "tuning": Fact("methods", lambda: t("how settings of training were tuned"), tuning_methods.tuning),

@@ -14,7 +14,14 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.report.methods import design_methods as design
-from nephrograde.report.methods import fusion_methods, paragraph, scale_methods, tuning_methods, uncertainty_methods
+from nephrograde.report.methods import (
+    fusion_methods,
+    learning_methods,
+    paragraph,
+    scale_methods,
+    tuning_methods,
+    uncertainty_methods,
+)
 from nephrograde.report.methods import statistical_methods as statistics
 from nephrograde.report.methods.annotation_methods import annotation
 from nephrograde.report.tables.pretraining import pretraining_warnings
@@ -213,8 +220,14 @@ def _training_data(own: Results) -> list[str]:
     shared = [design.patients(own), design.partition(own), design.missing_scans(own)]
     if not own.fits:
         return shared
-    learning = [design.initial_weights(own), design.learning(own), design.stopping(own), design.augmentation(own)]
-    return [*shared, *learning, tuning_methods.tuning(own)]
+    return [
+        *shared,
+        design.initial_weights(own),
+        learning_methods.learning(own),
+        design.stopping(own),
+        design.augmentation(own),
+        tuning_methods.tuning(own),
+    ]
 
 
 def _analyses(own: Results, model: str) -> list[str]:

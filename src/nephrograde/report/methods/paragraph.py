@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import (
     fusion_methods,
+    learning_methods,
     reader_methods,
     scale_methods,
     tuning_methods,
@@ -55,7 +56,7 @@ def methods_paragraph(run: Results) -> tuple[str, ...]:
         design.networks,
         fusion_methods.fusion,
         design.initial_weights,
-        design.learning,
+        learning_methods.learning,
         design.stopping,
         design.augmentation,
         tuning_methods.tuning,

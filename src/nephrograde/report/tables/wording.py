@@ -325,6 +325,8 @@ def _learning_words(study: Study) -> str:
     else:
         pooling = "".join(pooled)
     words = by_arm(study, _learning_of)
+    if ordinal := [arm.name for arm in trained if arm.head == "ordinal"]:
+        words = _following(words, t("All four grades are learnt by {arms} (ordinal head).", arms=listed(ordinal)))
     if pooling:
         words = _following(words, t("Slices pooled by {pooling}.", pooling=pooling))
     return _following(words, t("Initial weights: {weights}.", weights=start))

@@ -8,7 +8,7 @@ from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.study import Arm, FitSettings, Study
 
@@ -52,7 +52,15 @@ def by_arm(study: Study, tell: Callable[[FitSettings], str], arms: Iterable[Arm]
     Returns:
         The sentences; empty if there are no arms.
     """
-    told = arms_by_text(study, tell, arms)
+    return by_text(arms_by_text(study, tell, arms))
+
+
+def by_text(told: Mapping[str, list[str]]) -> str:
+    """Give one sentence by itself, several with the names of the arms for which they hold.
+
+    Args:
+        told: The names of the arms by sentence.
+    """
     if len(told) < 2:
         return "".join(told)
     sentences = [t("{arms}: {sentence}", arms=listed(names), sentence=sentence) for sentence, names in told.items()]

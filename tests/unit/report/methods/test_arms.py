@@ -10,6 +10,8 @@ import pytest
 from nephrograde.report.methods import design_methods as design
 from nephrograde.report.methods import paragraph
 from nephrograde.report.methods.annotation_methods import annotation
+from nephrograde.report.methods.citations import cited_keys
+from nephrograde.report.methods.learning_methods import learning
 from nephrograde.report.tables.wording import what_was_run
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.published import deviations
@@ -55,6 +57,21 @@ def test_a_single_arm_with_its_own_settings_is_described_by_them(
     alone = dataclasses.replace(run, study=make_study(arm=ARMS[1:]))
     assert design.stopping(alone) == "All epochs were run and the last was kept."
     assert design.ensemble(alone).endswith("pooled inside the network by their maximum.")
+
+
+def test_an_ordinal_head_is_told_of_its_arm(run: Results, make_study: Callable[..., Study]) -> None:
+    ordinal = [{**ARMS[0], "head": "ordinal"}, {**ARMS[1], "fit": {}}]
+    mixed = dataclasses.replace(run, study=make_study(arm=ordinal))
+    told = learning(mixed)
+    assert "mean: Networks were trained with AdamW on the likelihood of the grades 1–4" in told
+    assert "most: Networks were trained on the binary cross-entropy" in told
+    assert mixed.study is not None
+    assert "All four grades are learnt by mean" in " ".join(text for _, text in what_was_run(mixed))
+    alone = dataclasses.replace(run, study=make_study(arm=ordinal[:1]))
+    assert learning(alone).startswith("Networks were trained with AdamW on the likelihood")
+    cards = [{**fit.card, "settings": {"head": "ordinal"}} for fit in run.fits]
+    fits = tuple(dataclasses.replace(fit, card=card) for fit, card in zip(run.fits, cards, strict=True))
+    assert "mccullagh1980" in set(cited_keys(dataclasses.replace(run, fits=fits))) - set(cited_keys(run))
 
 
 def test_the_other_places_tell_it_too(run: Results) -> None:
