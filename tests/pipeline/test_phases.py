@@ -23,6 +23,7 @@ phases = ["cmp", "up"]
 fusion = "intermediate"
 clinical = ["age_years", "sex"]
 fit = { pooling = "attention" }
+head = "ordinal"
 [[arm]]
 name = "each"
 supervision = "box"
@@ -148,4 +149,7 @@ def test_the_table_is_complete(run_dir):
     for row in weights:
         totals[row["patient_id"]] += float(row["weight"])
     assert {round(total, 9) for total in totals.values()} == {1.0}
-    assert (run_dir / "report" / "report.html").is_file()
+    assert {fit.card["settings"]["head"] for fit in results.fits} == {"ordinal"}
+    page = (run_dir / "report" / "report.html").read_text(encoding="utf-8")
+    assert "the likelihood of the grades 1–4 in a cumulative link model" in page
+    assert "that of the four grades" in page

@@ -63,10 +63,10 @@ def fit_line(
         logits = line[0] + line[1] * x
         high = (y >= 3).double()
         loss = head(logits, y).mean() if head else torch.nn.functional.binary_cross_entropy_with_logits(logits, high)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    optimizer.step(closure)
     level, slope = line.tolist()
     return level, slope
 

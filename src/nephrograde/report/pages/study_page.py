@@ -227,6 +227,7 @@ def _background(run: Results) -> dict[str, Any]:
         "preprint": t(PREPRINT),
         "fits": fits,
         "tuning": tuning_table(run),
+        "has_ordinal": run.study is not None and any(arm.head == "ordinal" for arm in run.study.arm),
         "has_stop": any(epoch.stop_loss is not None for fit in run.fits for epoch in fit.history),
         "refits": [(fit.model, reason) for fit in fits for reason in fit.refits],
         "deviations": _deviations(run),
