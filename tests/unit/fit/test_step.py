@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CPU = Machine("cpu", 1, 1, launched=False)
 OFF = AugmentSettings(flip=False, rotate_deg=0, shift=0, scale=0, contrast=0, brightness=0, noise=0)
+GRADES = {f"learn-{number}": (4, 1, 3, 2)[number % 4] for number in range(16)}
 
 
 def refuse(work: Work) -> Work:
@@ -82,7 +83,8 @@ def mixed(job: FitJob) -> FitJob:
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize(
-    "changes", [{}, {"rows": 3, "pooling": "attention"}, {"shape": (8, 8, 8)}, {"rows": 2, "augment": OFF}]
+    "changes",
+    [{}, {"rows": 3, "pooling": "attention"}, {"shape": (8, 8, 8)}, {"rows": 2, "augment": OFF}, {"grades": GRADES}],
 )
 def test_replayed_steps_have_the_digits_of_others(make_job: MakeJob, changes: dict[str, Any], held: bool) -> None:
     job, recorder = make_job(**changes), Recorder()
