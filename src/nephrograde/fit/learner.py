@@ -13,8 +13,9 @@ from nephrograde.fit.ordinal import OrdinalHead
 from nephrograde.fit.parcel import move_together
 from nephrograde.fit.sampling import batch_size_of, batches, keep_phases, steps_per_epoch
 from nephrograde.model.backbone import pool_reproducibly
-from nephrograde.model.network import Network, build_network, score
+from nephrograde.model.network import Network, build_network
 from nephrograde.model.pooling import even_bias
+from nephrograde.model.scoring import score
 from nephrograde.model.weights import kind_of, load_initial, read_initial
 from nephrograde.sample.channels import ABSENT
 from nephrograde.sample.dataset import places_of, places_of_phases

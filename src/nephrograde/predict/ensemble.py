@@ -13,7 +13,8 @@ from nephrograde.errors import RunError
 from nephrograde.fit.folder import load_head, load_network, read_fold_card
 from nephrograde.model.encoders.features import load_encoder
 from nephrograde.model.encoders.store import find_by_digest, store_dir
-from nephrograde.model.network import FusedNetwork, score
+from nephrograde.model.network import FusedNetwork
+from nephrograde.model.scoring import score
 from nephrograde.predict.values import NOTHING
 from nephrograde.sample.dataset import Bags
 

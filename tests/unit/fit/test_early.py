@@ -17,7 +17,7 @@ from nephrograde.fit.learner import images_of, load_batch, without_phases
 from nephrograde.fit.loop import fit_fold
 from nephrograde.model.card import parse_card
 from nephrograde.model.fusion import Fusion
-from nephrograde.model.network import score
+from nephrograde.model.scoring import score
 from nephrograde.sample.channels import ABSENT
 from nephrograde.sample.dataset import Sample, SampleSet, gather
 

@@ -20,7 +20,7 @@ from nephrograde.fit.learner import (
     start,
 )
 from nephrograde.fit.machine import Machine, make_fabric
-from nephrograde.model.network import score
+from nephrograde.model.scoring import score
 from nephrograde.sample.dataset import Bags
 from nephrograde.vocabulary import Pooling
 

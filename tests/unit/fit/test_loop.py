@@ -19,7 +19,8 @@ from nephrograde.files import sha256_of
 from nephrograde.fit import learner
 from nephrograde.fit.loop import fit_fold
 from nephrograde.fit.work import passes_of_job
-from nephrograde.model.network import build_network, score
+from nephrograde.model.network import build_network
+from nephrograde.model.scoring import score
 from nephrograde.run.progress import Part, Watched, Workload
 from nephrograde.sample.dataset import Bags
 from nephrograde.study import AugmentSettings, InitialWeights

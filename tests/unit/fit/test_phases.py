@@ -19,7 +19,7 @@ from nephrograde.fit.learner import load_batch, without_phases
 from nephrograde.fit.loop import fit_fold
 from nephrograde.fit.sampling import keep_phases
 from nephrograde.model.fusion import Fusion
-from nephrograde.model.network import score
+from nephrograde.model.scoring import score
 from nephrograde.sample.dataset import Sample, SampleSet, gather_together
 from nephrograde.study import Arm, CohortSettings, Study
 from nephrograde.vocabulary import Supervision

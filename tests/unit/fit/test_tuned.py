@@ -21,7 +21,8 @@ from nephrograde.model.encoders.inflated import InflatedResNet
 from nephrograde.model.encoders.store import read_store
 from nephrograde.model.encoders.view import View
 from nephrograde.model.initial import Initial, initial_of_encoder
-from nephrograde.model.network import build_network, score
+from nephrograde.model.network import build_network
+from nephrograde.model.scoring import score
 from nephrograde.study import Arm, CohortSettings, FitSettings, InitialWeights, Study, Window
 from nephrograde.vocabulary import Supervision
 

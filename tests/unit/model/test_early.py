@@ -11,7 +11,8 @@ import torch
 
 from nephrograde.cohort.clinical import encode, learn_terms
 from nephrograde.model.fusion import Fusion
-from nephrograde.model.network import Network, build_network, score
+from nephrograde.model.network import Network, build_network
+from nephrograde.model.scoring import score
 from nephrograde.sample.channels import ABSENT, Channels
 from nephrograde.sample.dataset import Bags, places_of
 from nephrograde.vocabulary import Pooling

@@ -12,8 +12,9 @@ import torch
 
 from nephrograde.cohort.clinical import encode, learn_terms
 from nephrograde.model.fusion import Fusion
-from nephrograde.model.network import Network, build_hollow_network, build_network, score
+from nephrograde.model.network import Network, build_hollow_network, build_network
 from nephrograde.model.pooling import shares
+from nephrograde.model.scoring import score
 from nephrograde.sample.dataset import Bags, places_of_phases
 from nephrograde.vocabulary import Pooling
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from nephrograde.model.network import Network, build_hollow_network, build_network, score
+from nephrograde.model.network import Network, build_hollow_network, build_network
 from nephrograde.model.resnet import ResNet18
+from nephrograde.model.scoring import score
 from nephrograde.sample.dataset import Bags, places_of
 from nephrograde.vocabulary import Pooling
 

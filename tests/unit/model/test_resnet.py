@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from nephrograde.model.network import build_network, score
+from nephrograde.model.network import build_network
 from nephrograde.model.resnet import ResNet18, SlicedMaxPool3d, ThinConv2d, ThinConv3d
+from nephrograde.model.scoring import score
 from nephrograde.model.weights import load_weights, save_weights
 from nephrograde.sample.dataset import Bags
 

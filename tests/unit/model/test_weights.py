@@ -16,7 +16,8 @@ from nephrograde.errors import RunError, WeightsError, WriteError
 from nephrograde.files import sha256_of
 from nephrograde.model.initial import Initial
 from nephrograde.model.kind import BackboneKind
-from nephrograde.model.network import Network, build_hollow_network, build_network, score
+from nephrograde.model.network import Network, build_hollow_network, build_network
+from nephrograde.model.scoring import score
 from nephrograde.model.weights import kind_of, load_initial, load_weights, read_initial, save_weights
 from nephrograde.sample.dataset import Bags
 from nephrograde.study import InitialWeights
