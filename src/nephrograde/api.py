@@ -185,7 +185,7 @@ def run_study(study: Study | str | Path, run_dir: str | Path | None = None, *, r
         reason: Why the test set is opened; may be empty the first time. None leaves it closed.
 
     Returns:
-        The run; the report is in ``run.folder.report_path()``.
+        The run; the report is in ``run.folder.report.page_path()``.
 
     Raises:
         InputError: With every mistake of the study file and the cohort table.

@@ -229,7 +229,7 @@ def print_study(run: Run, language: Language = "en") -> Path:
     from nephrograde.report.pages.pdf import write_pdf
 
     with only_writer(RunFolder.open(run)) as folder:
-        return write_pdf(folder.report_path(language))
+        return write_pdf(folder.report.page_path(language))
 
 
 @contextmanager

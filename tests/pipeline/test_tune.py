@@ -95,7 +95,7 @@ def test_from_the_command_to_the_report(prepared: Path, tmp_path: Path, nephrogr
         assert card["settings"]["augment"]["rotate_deg"] == pytest.approx(15 * float(best["augmentation"]))
         assert card["settings"]["chosen"]["trials"] == 2
     assert "weak-1-cmp" in evaluate_study(study, run_dir).read_text(encoding="utf-8")
-    page = run.report_path().read_text(encoding="utf-8")
+    page = run.report.page_path().read_text(encoding="utf-8")
     assert 'id="tuning"' in page
     assert "4 trials in all (weak-1-cmp: 4)" in page
 

@@ -117,7 +117,7 @@ def _write_fold(run: RunFolder, fold: int, split: Any, cohort: Any) -> None:
 
 
 def files_of(run: RunFolder) -> list[Path]:
-    skipped = {run.report_dir, run.quality.quality_dir}
+    skipped = {run.report.report_dir, run.quality.quality_dir}
     paths = sorted(path for path in run.run_dir.rglob("*") if path.is_file() and not skipped & set(path.parents))
     npy = [path for path in paths if path.suffix == ".npy"]
     return [path for path in paths if path.name != run.writer_path.name and path not in npy[2:]]

@@ -31,7 +31,7 @@ def report_run(run: RunFolder, language: Language = "en") -> Path:
         seal.check_study(read_lock_file(run))
     results = (run.cohort_dir, run.scores_dir, run.statistics_dir, run.findings_path, run.regions_path)
     fits = [path for fold in run.folds() for path in (fold.card_path, fold.history_path, fold.predictions_path)]
-    report_path = run.report_path(language)
+    report_path = run.report.page_path(language)
     run_stage(
         report_path.stem,  # one record per language
         run,

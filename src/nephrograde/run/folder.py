@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import RunError
 from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.quality_folder import QualityFolder
+from nephrograde.run.report_folder import ReportFolder
 from nephrograde.run.tuning_folder import TuningFolder
 
 if TYPE_CHECKING:
@@ -336,53 +337,13 @@ class RunFolder:
         """The learning curves of these models, by the hours of annotation."""
         return self.statistics_dir / "ladder_curves.csv"
 
-    # The report
     @property
-    def report_dir(self) -> Path:
+    def report(self) -> ReportFolder:
         """The report with its figures, tables and model cards."""
-        return self.run_dir / "report"
-
-    def report_path(self, language: str = "en") -> Path:
-        """The page of the report in a language.
-
-        Args:
-            language: Such as ``zh``.
-        """
-        return self.report_dir / ("report.html" if language == "en" else f"report.{language}.html")
-
-    @property
-    def figures_dir(self) -> Path:
-        """The figures as SVG, with their data."""
-        return self.report_dir / "figures"
-
-    @property
-    def tables_dir(self) -> Path:
-        """The tables as LaTeX and for Word."""
-        return self.report_dir / "tables"
-
-    @property
-    def citations_path(self) -> Path:
-        """What a paper on the run has to cite, as BibTeX."""
-        return self.report_dir / "citations.bib"
-
-    @property
-    def manifest_path(self) -> Path:
-        """Every image and mask that was read."""
-        return self.report_dir / "manifest.csv"
-
-    @property
-    def checklists_dir(self) -> Path:
-        """The reporting checklists as tables, and all of them in one file."""
-        return self.report_dir / "reporting-checklists"
-
-    @property
-    def model_cards_dir(self) -> Path:
-        """A card for each model."""
-        return self.report_dir / "model-cards"
+        return ReportFolder(self.run_dir / "report")
 
     def real_dirs(self) -> Iterator[Path]:
         """The existing folders that hold files of the run, except those behind a symbolic link."""
-        report_dirs = (self.report_dir, self.figures_dir, self.tables_dir, self.checklists_dir, self.model_cards_dir)
         quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
         made = (
             self.stages_dir,
@@ -395,7 +356,7 @@ class RunFolder:
             self.tuning.tuning_dir,
         )
         yield self.run_dir
-        for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *report_dirs):
+        for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *self.report.dirs):
             if folder.is_dir() and self._is_real(folder):
                 yield folder
         for above in (self.models_dir, *_real_folders(self.repeats_dir), *_real_folders(self.tuning.tuning_dir)):

@@ -97,6 +97,6 @@ def test_only_real_folders_are_searched(tmp_path):
     (tmp_path / "elsewhere" / "figures").mkdir(parents=True)
     for folder in (run.scores_dir, run.models_dir / "weak-1-cmp", tmp_path / "run" / "letters"):
         folder.mkdir(parents=True)
-    run.report_dir.symlink_to(tmp_path / "elsewhere")
+    run.report.report_dir.symlink_to(tmp_path / "elsewhere")
     (run.models_dir / "strong-cmp").symlink_to(tmp_path / "elsewhere")
     assert set(run.real_dirs()) == {run.run_dir, run.scores_dir, run.models_dir, run.models_dir / "weak-1-cmp"}

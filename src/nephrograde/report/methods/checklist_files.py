@@ -35,11 +35,11 @@ def write_checklists(checklists: Iterable[Checklist], folder: RunFolder) -> list
     written = []
     contents = []
     for filled in checklists:
-        path = folder.checklists_dir / f"{filled.key}{language}.csv"
+        path = folder.report.checklists_dir / f"{filled.key}{language}.csv"
         write_rows(path, COLUMNS, (_row(item) for item in filled.items))
         written.append(path)
         contents.append(_content(filled))
-    json_path = folder.checklists_dir / f"checklists{language}.json"
+    json_path = folder.report.checklists_dir / f"checklists{language}.json"
     write_json(json_path, {"checklists": contents})
     return [*written, json_path]
 

@@ -79,7 +79,7 @@ def write_citations(run: Results) -> Path:
     """
     versions = run.lock.get("versions") or {}
     entries = [_with_version(known_entries()[key], versions.get(key, "")) for key in cited_keys(run)]
-    path = run.folder.citations_path
+    path = run.folder.report.citations_path
     with replaced(path) as temporary_path:
         temporary_path.write_text("\n\n".join([*entries, *_data(run)]) + "\n", encoding="utf-8")
     return path

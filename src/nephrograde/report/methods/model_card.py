@@ -76,7 +76,7 @@ def write_model_card(run: Results, model: str) -> Path:
         known = ", ".join(run.scores.models)
         raise RunError(f"The run has no scores of a model “{model}”. Its models are: {known}.")
     ending = ".zh.md" if spoken() == "zh" else ".md"
-    card_path = run.folder.model_cards_dir / f"{_file_name(model)}{ending}"
+    card_path = run.folder.report.model_cards_dir / f"{_file_name(model)}{ending}"
     with replaced(card_path) as temporary_path:
         temporary_path.write_text(card_text(run, model), encoding="utf-8")
     return card_path

@@ -83,7 +83,7 @@ def write_tables(run: Results) -> list[Path]:
     written = []
     for table in manuscript_tables(run):
         for ending, text in (("tex", as_latex(table)), ("doc.html", as_word_html(table))):
-            path = run.folder.tables_dir / f"{table.name}{language}.{ending}"
+            path = run.folder.report.tables_dir / f"{table.name}{language}.{ending}"
             with replaced(path) as temporary_path:
                 temporary_path.write_text(text, encoding="utf-8")
             written.append(path)

@@ -119,13 +119,13 @@ def write_report(run_dir: Path, language: Language = "en") -> Path:
         Measures: the paper's.
     """
     folder = RunFolder(run_dir)
-    html_path = folder.report_path(language)
+    html_path = folder.report.page_path(language)
     with speaking(language):
         run = Results.read(run_dir)
         run.require_evaluated()
         drawings = draw_figures(run) | draw_evidence_figures(run) | {"flow": draw_flow(run)}
         drawings |= draw_ladder_figures(run) | draw_top_figures(run, named_models(run))
-        write_figures(drawings, folder.figures_dir)
+        write_figures(drawings, folder.report.figures_dir)
         write_tables(run)
         write_model_cards(run)
         write_checklists(fill_checklists(run), folder)

@@ -53,5 +53,5 @@ def write_manifest(run: Results) -> Path | None:
     rows = manifest_rows(run)
     if not rows:
         return None
-    write_rows(run.folder.manifest_path, COLUMNS, rows)
-    return run.folder.manifest_path
+    write_rows(run.folder.report.manifest_path, COLUMNS, rows)
+    return run.folder.report.manifest_path

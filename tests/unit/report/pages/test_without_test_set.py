@@ -81,7 +81,7 @@ def test_tables_for_manuscripts_say_it(run_dir: Path) -> None:
     run = Results.read(run_dir)
     write_tables(run)
     words = out_of_fold_words(run)
-    text = (run.folder.tables_dir / "comparisons.doc.html").read_text(encoding="utf-8")
+    text = (run.folder.report.tables_dir / "comparisons.doc.html").read_text(encoding="utf-8")
     assert words.tests in text
     assert words.mcnemar in text
 

@@ -39,4 +39,4 @@ def test_public_series_have_their_uid(whole_run: Path, tmp_path: Path) -> None:
 def test_run_without_images_has_no_manifest(foreign_run: Path) -> None:
     run = Results.read(foreign_run)
     assert write_manifest(run) is None
-    assert not run.folder.manifest_path.exists()
+    assert not run.folder.report.manifest_path.exists()

@@ -74,7 +74,7 @@ def test_methods_cards_and_citations_say_it(tuned):
     assert len(tuning_terms(tuned)) == 1
     assert tuning_terms(tuned)[0] in what_was_run(tuned)
     write_model_cards(tuned)
-    cards = {path.name: path.read_text(encoding="utf-8") for path in tuned.folder.model_cards_dir.iterdir()}
+    cards = {path.name: path.read_text(encoding="utf-8") for path in tuned.folder.report.model_cards_dir.iterdir()}
     assert sum("were chosen separately for each fold" in text for text in cards.values()) == 1
 
 
