@@ -12,6 +12,7 @@ import pytest
 
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
+from nephrograde.volume.masks.registration import Motion
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 MODULES = tuple(
@@ -24,6 +25,8 @@ _BUILDERS = re.compile(r"(?:(?<!Key)(?<!Value)Error|Fault|Finding|Problem|^warn|
 _TEXTS = frozenset({"message", "remedy"})
 _VALUE = "7"
 """What stands for a value that is known only when the program runs."""
+_UP = "; the two scans agree best when this one is moved 8 mm up"
+_CUT = "; 12% of it lies outside the image"
 _MOST = 400
 """Texts of one expression; its alternatives multiply."""
 
@@ -209,6 +212,15 @@ def test_sides_are_listed_in_chinese() -> None:
     with speaking("zh"):
         said = told("the tumour touches the first slice and the last slice of the image.")
     assert not re.search("[a-z]", said), said
+
+
+@pytest.mark.parametrize("motion", [Motion(), Motion(is_tried=True), Motion(is_found=True, moved_mm=3.1, turn_deg=1.2)])
+@pytest.mark.parametrize("note", ["", _UP, _CUT, f"{_UP}{_CUT}"])
+def test_how_a_mask_was_carried_is_said_in_chinese(motion: Motion, note: str) -> None:
+    measures = "fat 3% and air 0% under it, where it was drawn 0% and 0%; median 117 HU, there 115 HU"
+    with speaking("zh"):
+        said = told(f"was drawn on another phase and carried here {motion}: {measures}{note}.")
+    assert not re.search("[a-z]", said.replace("mm", "")), said
 
 
 def test_texts_are_found_however_they_are_built() -> None:
