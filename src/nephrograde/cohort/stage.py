@@ -14,7 +14,7 @@ from nephrograde.cohort.table import read_cohort, write_cases
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.files import read_json, sha256_of
 from nephrograde.run.provenance import ANNOTATIONS, COHORT_TABLE, read_lock, write_lock
-from nephrograde.sheet import open_sheet
+from nephrograde.sheet import clean_heading, open_sheet
 from nephrograde.study import CohortSettings
 from nephrograde.study.file import load_study, salvage_study
 
@@ -50,12 +50,34 @@ def load_inputs(
         if study.annotation.error_mm == "readers":
             problems += _readers_problems(study)
         if cohort is not None:
-            problems += ordinal_problems(study, cohort)
+            problems += arm_problems(study, cohort)
         for note in () if cohort is None else cohort.notes:
             tell(note)
     if problems or study is None:
         raise InputError(problems)
     return study
+
+
+def arm_problems(study: Study, cohort: Cohort) -> list[Problem]:
+    """List what the arms need of the cohort and it does not have: grades, and clinical columns to join.
+
+    Args:
+        study: The study.
+        cohort: Its patients.
+    """
+    return [*ordinal_problems(study, cohort), *_clinical_problems(study, cohort)]
+
+
+def _clinical_problems(study: Study, cohort: Cohort) -> list[Problem]:
+    """The columns that arms join with the images, but that are not in the table, or hold grades or files."""
+    known = ", ".join(cohort.clinical_columns)
+    remedy = f"The clinical columns of {study.cohort.table.name} are {known}." if known else "Leave it out."
+    return [
+        Problem(f"arm.{arm.name}.clinical", f"'{column}' is not a clinical column", remedy)
+        for arm in study.arm
+        for column in arm.clinical
+        if clean_heading(column) not in cohort.clinical_columns
+    ]
 
 
 def ordinal_problems(study: Study, cohort: Cohort) -> list[Problem]:
@@ -132,7 +154,7 @@ def open_cohort(study: Study, run: RunFolder, *, command: str = "") -> tuple[Coh
             damaged.
     """
     cohort, problems = read_cohort(study.cohort, study.split)
-    problems += [] if cohort is None else ordinal_problems(study, cohort)
+    problems += [] if cohort is None else arm_problems(study, cohort)
     if problems or cohort is None:
         raise InputError(problems)
     is_drawn = run.split_path.exists()
