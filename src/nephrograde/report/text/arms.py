@@ -73,9 +73,11 @@ def network_name(network: str) -> str:
     Args:
         network: As in the study, such as ``frozen:efficientnet-lite0``.
 
-    >>> network_name("resnet18"), network_name("frozen:efficientnet-lite0")
-    ('ResNet-18', 'frozen efficientnet-lite0')
+    >>> network_name("resnet18"), network_name("frozen:efficientnet-lite0"), network_name("tuned:efficientnet-lite0")
+    ('ResNet-18', 'frozen efficientnet-lite0', 'fine-tuned efficientnet-lite0')
     """
     if network.startswith("frozen:"):
         return t("frozen {encoder}", encoder=network.removeprefix("frozen:"))
+    if network.startswith("tuned:"):
+        return t("fine-tuned {encoder}", encoder=network.removeprefix("tuned:"))
     return "ResNet-18" if network == "resnet18" else network

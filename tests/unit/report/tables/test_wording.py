@@ -8,7 +8,9 @@ import pytest
 from nephrograde.cohort.split import Assignment, Split
 from nephrograde.evaluation.scores import Scores
 from nephrograde.report.tables.wording import summary, what_was_run
+from nephrograde.report.text.arms import network_name
 from nephrograde.report.text.baselines import baseline_in_words
+from nephrograde.report.text.language import speaking
 from nephrograde.results import Results
 from nephrograde.vocabulary import BASELINES
 
@@ -33,6 +35,13 @@ def test_summary_counts_and_warns(record: Results) -> None:
     assert ", the best of 2 baselines out of fold, reached 0." in best
     assert question.startswith("The AUC of weak-1-cmp minus that of strong-cmp is ")
     assert "(paired DeLong test, P\N{NO-BREAK SPACE}" in question
+
+
+def test_every_kind_of_network_has_a_name_in_both_languages() -> None:
+    networks = ("resnet18", "frozen:mine", "tuned:mine")
+    assert [network_name(one) for one in networks] == ["ResNet-18", "frozen mine", "fine-tuned mine"]
+    with speaking("zh"):
+        assert [network_name(one) for one in networks] == ["ResNet-18", "冻结的mine", "微调的mine"]
 
 
 @pytest.mark.parametrize("baseline", ["clinical", "radiomics"])
