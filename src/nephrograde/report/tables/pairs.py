@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.results import Results
     from nephrograde.study import Arm
+    from nephrograde.study.model import StudyModel
 
 SEVERAL = 3
 """Smallest number of slices that counts as "several": the paper compares one slice with three or more."""
@@ -206,7 +208,7 @@ def _arms(run: Results) -> dict[str, tuple[Arm, str]]:
 
 
 def slice_rows(run: Results) -> tuple[SliceRow, ...]:
-    """Compare weak arms on several slices with those on one, for the same phase and supervision.
+    """Compare models of weak arms on several slices with those on one that differ in nothing else but their training.
 
     Args:
         run: The run folder.
@@ -217,19 +219,25 @@ def slice_rows(run: Results) -> tuple[SliceRow, ...]:
     Source:
         The paper's arms.
     """
-    arms = _arms(run)
+    models = [one for one in (run.study.models() if run.study else []) if one.id in run.scores.models]
     pairs: list[tuple[str, Comparison]] = []
-    for several, (arm, phase) in arms.items():
-        for one, (other, same) in arms.items():
-            is_asked = (arm.slices or 0) >= SEVERAL and other.slices == 1 and phase == same
-            if is_asked and arm.supervision is other.supervision:
-                pair = run.auc_difference(several, one)
-                pairs += [(phase, pair)] if pair is not None else []
+    for several, one in itertools.permutations(models, 2):
+        is_asked = (several.arm.slices or 0) >= SEVERAL and one.arm.slices == 1
+        if is_asked and _apart_from_slices(several) == _apart_from_slices(one):
+            pair = run.auc_difference(several.id, one.id)
+            pairs += [(several.phase, pair)] if pair is not None else []
     adjusted = holm([pair.p_value for _, pair in pairs])
     return tuple(
         SliceRow(phase_heading(phase), pair.model_a, pair.model_b, _pair_cell(replace(pair, p_adjusted=p)), pair.n)
         for (phase, pair), p in zip(pairs, adjusted, strict=True)
     )
+
+
+def _apart_from_slices(model: StudyModel) -> tuple[object, ...]:
+    """What two models must have in common so that slices explain their difference; how long they learn may differ."""
+    arm = model.arm
+    joined = (arm.clinical, arm.differences, arm.registration, arm.phase_dropout) if model.fusion is not None else ()
+    return model.phase, arm.supervision, arm.network, arm.head, model.fusion, joined
 
 
 def equivalence_table(run: Results) -> EquivalenceTable | None:

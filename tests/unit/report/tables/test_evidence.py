@@ -221,6 +221,18 @@ def test_arms_that_differ_in_more_than_slices_are_not_paired(record: Results, ma
     assert lay_out(dataclasses.replace(record, study=make_study(arm=two))).slices == ()
 
 
+@pytest.mark.parametrize("other", [{}, {"network": "tuned:efficientnet-lite0"}, {"head": "ordinal"}])
+def test_only_the_same_kind_of_network_shows_what_slices_change(
+    record: Results, make_study: Callable[..., Study], other: dict[str, str]
+) -> None:
+    arms = [
+        {"name": "weak-1", "supervision": "box", "slices": 1, "phases": ["cmp", "np"], "fusion": "late"},
+        {"name": "weak-3", "supervision": "box", "slices": 3, "fit": {"epochs": 2}, **other},
+    ]
+    rows = lay_out(dataclasses.replace(record, study=make_study(arm=arms))).slices
+    assert [row.one for row in rows] == ([] if other else ["weak-1-cmp", "weak-1-np"])
+
+
 # ----------------------------------------------------------------- equivalence
 
 
