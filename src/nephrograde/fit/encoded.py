@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.errors import RunError
-from nephrograde.model.encoders.store import find_encoder, store_dir
+from nephrograde.model.encoders.store import describe_encoder, find_encoder, store_dir
 from nephrograde.model.encoders.view import View, check_view, view_of
 from nephrograde.replacement import make_folder, replaced
 from nephrograde.run.progress import Workload
@@ -83,10 +83,10 @@ def encoder_of(arm: Arm, phases: Iterable[str], study: Study) -> EncoderFile | N
     """
     if arm.encoder is None:
         return None
-    found = find_encoder(arm.encoder, store_dir())
+    encoder = describe_encoder(arm.encoder, store_dir())
     for phase in phases:
-        check_view(found.encoder, arm, phase, study)
-    return found
+        check_view(encoder, arm, phase, study)
+    return find_encoder(arm.encoder, store_dir())
 
 
 def plan_encoding(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import WeightsError
 from nephrograde.fit.encoded import encoder_of
-from nephrograde.model.encoders.store import EncoderFile, find_encoder, store_dir
+from nephrograde.model.encoders.store import EncoderFile, describe_encoder, find_encoder, store_dir
 from nephrograde.model.encoders.view import check_view, view_of
 from nephrograde.model.initial import Initial, initial_of_encoder
 from nephrograde.model.kind import STEM, stage_names, stages_of
@@ -15,6 +15,7 @@ from nephrograde.study import FitSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nephrograde.model.encoders.known import Encoder
     from nephrograde.study import Arm, Study, StudyModel
 
 _LAYER_KEYS = {name: FitSettings.model_fields[name].default for name in ("train_from", "layer_decay", "adapter_rank")}
@@ -36,19 +37,11 @@ def encoder_to_tune(arm: Arm, phases: Sequence[str], study: Study) -> Initial | 
     """
     if arm.tuned_encoder is None:
         return None
-    file = find_encoder(arm.tuned_encoder, store_dir())
+    encoder = describe_encoder(arm.tuned_encoder, store_dir())
     for phase in phases:
-        check_view(file.encoder, arm, phase, study)
-    if not stages_of(file.encoder.architecture):
-        raise WeightsError(
-            f"Arm {arm.name}: the encoder {file.encoder.name} is a vision transformer, which is not trained. Use it "
-            f'with network = "frozen:{file.encoder.name}", or take another encoder.'
-        )
-    if file.encoder.input.dimensions == 2 and arm.dimensions == 3 and file.encoder.architecture != "resnet18":
-        raise WeightsError(
-            f"Arm {arm.name}: the encoder {file.encoder.name} is a network for slices, and the arm has none. Give the "
-            "arm slices, such as slices = 1, or take an encoder for boxes, or a ResNet-18, which can be inflated."
-        )
+        check_view(encoder, arm, phase, study)
+    _check_trainable(encoder, arm)
+    file = find_encoder(arm.tuned_encoder, store_dir())
     starts = [initial_of_encoder(file, view_of(arm, phase, study)) for phase in phases]
     if len({(start.centre, start.spread) for start in starts}) > 1:
         raise WeightsError(
@@ -56,6 +49,20 @@ def encoder_to_tune(arm: Arm, phases: Sequence[str], study: Study) -> Initial | 
             "have different windows. Give them one window."
         )
     return starts[0]
+
+
+def _check_trainable(encoder: Encoder, arm: Arm) -> None:
+    """Refuse an encoder that the network of an arm cannot be trained from."""
+    if not stages_of(encoder.architecture):
+        raise WeightsError(
+            f"Arm {arm.name}: the encoder {encoder.name} is a vision transformer, which is not trained. Use it "
+            f'with network = "frozen:{encoder.name}", or take another encoder.'
+        )
+    if encoder.input.dimensions == 2 and arm.dimensions == 3 and encoder.architecture != "resnet18":
+        raise WeightsError(
+            f"Arm {arm.name}: the encoder {encoder.name} is a network for slices, and the arm has none. Give the "
+            "arm slices, such as slices = 1, or take an encoder for boxes, or a ResNet-18, which can be inflated."
+        )
 
 
 def require_weights(study: Study) -> None:
@@ -107,9 +114,9 @@ def _check_layers(arm: Arm, initial: Initial | None, study: Study) -> None:
         return
     if initial is None:
         raise WeightsError(
-            f"Arm {arm.name}: {', '.join(changed)} of [fit] are for networks that start from pre-trained weights, and "
-            "this one starts from random ones. Set them in fit of the arms that they are for, or start from weights, "
-            'such as network = "tuned:efficientnet-lite0".'
+            f"Arm {arm.name}: [fit] sets {', '.join(changed)}, only for networks that start from pre-trained "
+            "weights, and this one starts from random ones. Set them in fit of the arms that they are for, or "
+            'start from weights, such as network = "tuned:efficientnet-lite0".'
         )
     names = stage_names(initial.architecture)
     if fit.train_from not in names:

@@ -156,9 +156,14 @@ def weak(**given: Any) -> Arm:
     [
         (weak(network="tuned:absent"), {}, "No encoder is called absent"),
         (weak(network="tuned:mine", slices=None), {}, "is a network for slices, and the arm has none"),
+        (weak(network="tuned:dinov2-small"), {}, "is a vision transformer, which is not trained"),
+        (weak(network="tuned:medicalnet-34"), {}, "is a network for boxes, and the arm has slices"),
+        (weak(network="tuned:resnet50-imagenet", slices=None), {}, "is a network for slices, and the arm has none"),
+        (weak(network="frozen:medicalnet-34"), {}, "is a network for boxes, and the arm has slices"),
+        (weak(network="tuned:medicalnet-34", slices=None), {}, "is not in the store"),
         (weak(network="tuned:mine"), {"train_from": "stage8"}, "stem, stage1, .*stage7, head"),
         (weak(network="tuned:mine"), {"adapter_rank": 4}, "there are none"),
-        (weak(), {"train_from": "stage2"}, "starts from random ones"),
+        (weak(), {"train_from": "stage2"}, r"\[fit\] sets train_from, .* starts from random ones"),
         (weak(fit={"layer_decay": 0.5}), {}, "starts from random ones"),
     ],
 )

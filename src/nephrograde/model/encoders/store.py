@@ -157,6 +157,20 @@ def read_store(folder: Path) -> Store:
     return Store(tuple(sorted(files, key=lambda one: one.encoder.name)), faults)
 
 
+def describe_encoder(name: str, folder: Path) -> Encoder:
+    """Describe an encoder; one that is known does not need its file for that.
+
+    Args:
+        name: As in ``network = "frozen:<name>"``.
+        folder: The folder of the store.
+
+    Raises:
+        WeightsError: No encoder has this name, or its file in the store is damaged.
+    """
+    known = ENCODERS.get(name)
+    return known if known is not None else find_encoder(name, folder).encoder
+
+
 def find_encoder(name: str, folder: Path) -> EncoderFile:
     """Find an encoder with its file, without verifying it.
 
