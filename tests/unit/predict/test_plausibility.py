@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from nephrograde.cohort.place import parse_point, parse_slice
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.plausibility import Tumour, judge_scan
 from nephrograde.predict.seeing import see
+from nephrograde.predict.together import ScanRead
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
@@ -178,3 +180,32 @@ def test_a_probability_outside_the_folds_is_explained(p_high: float, is_outside:
         line = told(grading.as_text()).splitlines()[1]
     assert ("可能在此范围之外" in line) == is_outside
     assert "folds" not in line
+
+
+def scan_read(**changes: Any) -> ScanRead:
+    standard = ScanRead("np", "np.nii.gz", (9, 9, 9), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (4, 5), (96.0, 96.0))
+    return replace(standard, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"p_calibrated": 0.4, "set_error": 0.1, "grade_set": "both", "is_referred": True},
+        {"p_calibrated": 0.4, "set_error": 0.1, "grade_set": "none", "is_referred": True},
+        {"p_calibrated": 0.4, "set_error": 0.1, "grade_set": "low"},
+        {"p_calibrated": 0.4, "set_error": 0.1, "grade_set": "high"},
+        {"slices": (3, 4, 5), "region_mm": (96.0, 96.0), "picture": "np.png"},
+        {"slices": (), "region_mm": (96.0, 96.0, 96.0)},
+        {"supervision": "none", "region_mm": (96.0, 96.0)},
+        {"supervision": "none", "slices": (), "region_mm": (96.0, 96.0, 96.0)},
+        {"supervision": "slice", "region_mm": (400.0, 400.0)},
+        {"phase": "np+cmp", "scans": (scan_read(phase_seen="np", phase_probability=0.9),)},
+        {"phase": "np+cmp", "scans": (scan_read(kidney_gap_mm=0.0, is_on_kidney=True),)},
+        {"phase": "np", "scans": (scan_read(kidney_gap_mm=9.0, phase_seen="np", phase_probability=0.9),)},
+    ],
+)
+def test_the_whole_answer_has_its_chinese(changes: dict[str, Any]) -> None:
+    with speaking("zh"):
+        said = told(make_grading(**changes).as_text())
+    names = r"np\.(nii\.gz|png)|weak-1-np|p\(high\)|youden|(?<![a-z])(np|cmp|mm)(?![a-z])"
+    assert not re.search("[a-z]{2,}", re.sub(names, "", said)), said

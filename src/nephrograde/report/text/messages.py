@@ -150,9 +150,10 @@ def _known(text: str, language: Language, depth: int = 0) -> str | None:
 def _value(name: str, value: str, language: Language, depth: int) -> str:
     """Translate the value of a placeholder if it is a text of several words, or a term where terms are expected."""
     if name in _TERMS:
-        terms = re.split(", | and the ", value)
-        if all(term in _exact(language) for term in terms):
-            return t(", ").join(_exact(language)[term] for term in terms)
+        for between, pattern in ((t(", "), ", | and the "), (" + ", r" \+ ")):
+            terms = re.split(pattern, value)
+            if all(term in _exact(language) for term in terms):
+                return between.join(_exact(language)[term] for term in terms)
     if name in _LISTS:
         return "、".join(re.split(", | and ", value))
     if depth <= _DEEPEST and " " in value.strip():

@@ -26,25 +26,33 @@ from nephrograde.study import CohortSettings, SplitSettings
 PACKAGE = Path(str(resources.files("nephrograde")))
 MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json").read_text(encoding="utf-8"))
 ROOMS = (
+    "cli/patient.py",
     "cohort/columns.py",
     "cohort/place.py",
     "cohort/recognition.py",
     "cohort/repeat.py",
     "cohort/stage.py",
     "evaluation/ledger.py",
+    "evaluation/late.py",
     "evaluation/plan.py",
+    "evaluation/stack.py",
     "evaluation/stage.py",
     "fit/joining.py",
     "model/encoders/adding.py",
     "model/encoders/features.py",
     "model/encoders/store.py",
     "model/encoders/view.py",
+    "predict/ensemble.py",
+    "predict/grader.py",
+    "predict/together.py",
+    "predict/values.py",
     "reads/analysis.py",
     "reads/sources.py",
     "reads/table.py",
     "report/text/planned.py",
     "sources/found_table.py",
     "sources/template.py",
+    "study/arm.py",
     "study/file.py",
 )
 """Files whose refusals are all in the catalogue."""
