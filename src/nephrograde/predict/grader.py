@@ -21,7 +21,7 @@ from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
 from nephrograde.predict.seeing import see
 from nephrograde.predict.together import Annotated, read_of, scans_of, see_together, warnings_of
-from nephrograde.predict.values import NOTHING, read_values, text_columns
+from nephrograde.predict.values import NOTHING, read_values, text_columns, unknown_entries
 from nephrograde.replacement import replaced
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
@@ -82,7 +82,7 @@ class Grader:
     networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
     ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
-    texts.
+    texts, with the entries that the model learnt from.
     """
 
     model: str
@@ -97,7 +97,7 @@ class Grader:
     judge: Judge = field(default=Judge(), repr=False)
     stack: Stack | None = field(default=None, repr=False)
     is_joined: bool = False
-    texts: frozenset[str] = frozenset()
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @checked(
         image=PATHS,
@@ -221,6 +221,7 @@ class Grader:
         answer = self._answer(scans[first], seen[first], found, judged[first])
         warnings = [
             *answer.warnings,
+            *unknown_entries(values, self.texts),
             *(
                 text
                 for phase in seen
