@@ -12,8 +12,15 @@ SOURCES = ROOT / "src" / "nephrograde"
 ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):`~?([\w.]+)`")
 DOTTED = re.compile(r"(?<![.\w])nephrograde(?:\.\w+)+")
 FILE = re.compile(r"\b(?:\w+/)+\w+\.py\b")
-OTHERS = {"datasets/brains18.py", "models/resnet.py"}
-"""Files of other projects: MedicalNet's reader of images and its network."""
+OTHERS = {
+    "datasets/brains18.py",
+    "models/resnet.py",
+    "dinov2/models/vision_transformer.py",
+    "merlin/data/monai_transforms.py",
+    "merlin/models/i3res.py",
+    "models/official/efficientnet/lite/efficientnet_lite_builder.py",
+}
+"""Files of other projects: MedicalNet, DINOv2, Merlin and EfficientNet-Lite, which networks follow."""
 
 
 def texts_of(source_path):

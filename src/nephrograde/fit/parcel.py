@@ -17,7 +17,7 @@ Given: TypeAlias = torch.Tensor | None
 
 
 class Parcel:
-    """Places on a device for tensors of fixed shapes and types, which :meth:`fill` writes.
+    """Places on a device for tensors of fixed shapes and types, which :meth:`Parcel.fill` writes.
 
     Args:
         like: Tensors of these shapes and types; None stays None.

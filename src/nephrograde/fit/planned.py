@@ -125,7 +125,7 @@ def tuning_key(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mappi
     """Return the fingerprint of everything that the trials of a fold depend on: of the patients, those it learns from.
 
     Args:
-        planned: From :func:`untuned_fits`.
+        planned: From :func:`nephrograde.fit.folds.untuned_fits`.
         study: The resolved study.
         tune: ``[tune]``.
         is_high: The true grade by patient id.

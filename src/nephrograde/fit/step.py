@@ -57,7 +57,7 @@ class StepInputs(NamedTuple):
         """Return the same step with other tensors.
 
         Args:
-            tensors: In the order of :attr:`tensors`.
+            tensors: In the order of :attr:`StepInputs.tensors`.
         """
         n_of_batch = len(self.batch)
         return StepInputs(Batch(*tensors[:n_of_batch]), AugmentTables(*tensors[n_of_batch:]), self.noise_seed)
@@ -93,9 +93,10 @@ def draw_step(learner: Learner, job: FitJob, patients: npt.NDArray[np.intp], *, 
 class TrainingStep:
     """Steps of learning with batches that come one after the other.
 
-    :meth:`take` brings a batch to the device, collects its pictures, augments them, and passes them through network,
-    loss, gradient and AdamW. Where a capture is given, this is recorded as one CUDA graph and replayed: the same
-    kernels on the same places of memory, without the time that it takes to launch each of them from Python.
+    :meth:`TrainingStep.take` brings a batch to the device, collects its pictures, augments them, and passes them
+    through network, loss, gradient and AdamW. Where a capture is given, this is recorded as one CUDA graph and
+    replayed: the same kernels on the same places of memory, without the time that it takes to launch each of them from
+    Python.
 
     A graph has fixed shapes. Patients may differ in their number of pictures and in their phases, so batches differ in
     shape, too. They are not padded to one shape: batch norm would see the padding. Instead, each shape that recurs has

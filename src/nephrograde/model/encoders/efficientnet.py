@@ -106,5 +106,5 @@ class EfficientNetLite0(nn.Module):
         return nn.functional.relu6(self._bn1(self._conv_head(maps))).mean((2, 3))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return :meth:`features`."""
+        """Return ``features``."""
         return self.features(images)

@@ -145,7 +145,7 @@ class ResNetEncoder(nn.Module):
         return features
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return :meth:`features`."""
+        """Return ``features``."""
         return self.features(images)
 
 

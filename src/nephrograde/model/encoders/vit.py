@@ -168,7 +168,7 @@ class VisionTransformer(nn.Module):
         return features
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return :meth:`features`."""
+        """Return ``features``."""
         return self.features(images)
 
     def _positions(self, table: torch.Tensor, height: int, width: int) -> torch.Tensor:
