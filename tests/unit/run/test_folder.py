@@ -11,19 +11,29 @@ from nephrograde.errors import RunError
 from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.quality_folder import QualityFolder
+from nephrograde.run.report_folder import ReportFolder
+from nephrograde.run.tuning_folder import TuningFolder
 
 SOURCE_DIR = Path(nephrograde.__file__).parent
 EXEMPT = (
     "run/folder.py",
     "run/fold_folder.py",
     "run/quality_folder.py",
+    "run/report_folder.py",
+    "run/tuning_folder.py",
 )
 """The files that know the layout."""
 
 
 def layout():
     """The names of files, and those of folders, that the run folder's classes give."""
-    folders = (RunFolder(Path("run")), FoldFolder(Path("run/models/m/fold-0")), QualityFolder(Path("run/quality")))
+    folders = (
+        RunFolder(Path("run")),
+        FoldFolder(Path("run/models/m/fold-0")),
+        QualityFolder(Path("run/quality")),
+        ReportFolder(Path("run/report")),
+        TuningFolder(Path("run/tuning")),
+    )
     files, dirs = set(), set()
     for folder in folders:
         for name, _ in inspect.getmembers(type(folder), lambda member: isinstance(member, property)):
