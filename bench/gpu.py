@@ -1,6 +1,6 @@
 """What a GPU gives: whether graphs keep the digits, how fast networks are trained, and how many fits to run at once.
 
-One run of less than ten minutes, for a GPU that is at hand for a short time:
+One run, for a GPU that is at hand for a short time:
 
 1. Networks are fitted with and without CUDA graphs; are their weights the same to the last digit?
 2. The first table of ``bench.fit``.
