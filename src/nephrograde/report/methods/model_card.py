@@ -29,6 +29,7 @@ from nephrograde.report.tables.wording import level_words, split_words
 from nephrograde.report.text.baselines import baseline_sentence
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, listed
+from nephrograde.report.text.remarks import group_words
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def _analyses(own: Results, model: str) -> list[str]:
     if sets := uncertainty_methods.set_facts(own, model):
         blocks += [f"**{t('Prediction sets')}**", *sets]
     groups = [
-        (row.column, row.group, decimal(row.auc), _interval(row.low, row.high), f"{row.n} ({row.n_high})")
+        (row.column, group_words(row.group), decimal(row.auc), _interval(row.low, row.high), f"{row.n} ({row.n_high})")
         for row in _subgroups(own, model)
     ]
     if groups:

@@ -10,6 +10,7 @@ from nephrograde.report.methods.design_methods import in_turn
 from nephrograde.report.methods.statistical_methods import computed
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, enumerated
+from nephrograde.report.text.remarks import group_words
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def subgroup_performance(run: Results) -> str:
         values = {"value": decimal(row.auc), "low": decimal(row.low), "high": decimal(row.high)}
         if row.model in models:
             found.setdefault(row.model, []).append(
-                f"{row.column} {row.group} {t('{value} ({low} to {high})', **values)}"
+                f"{row.column} {group_words(row.group)} {t('{value} ({low} to {high})', **values)}"
             )
     if not found:
         return ""

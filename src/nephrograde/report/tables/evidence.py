@@ -27,7 +27,7 @@ from nephrograde.report.tables.uncertainty import uncertainty_section
 from nephrograde.report.text.command import without_paths
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import decimal, listed, p_value
-from nephrograde.report.text.remarks import caution_words, remark
+from nephrograde.report.text.remarks import caution_words, group_words, remark
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
@@ -233,13 +233,13 @@ def _subgroups(run: Results) -> Subgroups | None:
             model in BASELINES,
             column,
             p_value(rows[0].p_interaction),
-            tuple(SubgroupRow(row.group, row.n, row.n_high, _subgroup_cell(row)) for row in rows),
+            tuple(SubgroupRow(group_words(row.group), row.n, row.n_high, _subgroup_cell(row)) for row in rows),
         )
         (shown if is_shown else others).append(block)
     few = [row for rows in by_block.values() for row in rows if row.caution is Caution.TOO_FEW]
     remarks = dict.fromkeys(text for rows in by_block.values() for row in rows for text in _subgroup_remarks(row))
     if few:
-        groups = listed(list(dict.fromkeys(f"{row.column} {row.group}" for row in few)))
+        groups = listed(list(dict.fromkeys(f"{row.column} {group_words(row.group)}" for row in few)))
         words = t("{groups}: {remark}", groups=groups, remark=caution_words(Caution.TOO_FEW, few[0].caution_value))
         remarks[words] = None
     if any(row.caution is Caution.POOLED for rows in by_block.values() for row in rows):
@@ -259,14 +259,16 @@ def _subgroup_remarks(row: SubgroupEstimate) -> list[str]:
     """Why numbers are missing or unreliable; remarks that hold for all models do not name one."""
     remarks = []
     if row.reason is not None:
-        remarks.append(t("{column} {group}: {remark}", column=row.column, group=row.group, remark=remark(row)))
+        remarks.append(
+            t("{column} {group}: {remark}", column=row.column, group=group_words(row.group), remark=remark(row))
+        )
     elif not row.is_reliable and row.caution is not Caution.TOO_FEW:
         remarks.append(
             t(
                 "{model}, {column} {group}: {remark}",
                 model=row.model,
                 column=row.column,
-                group=row.group,
+                group=group_words(row.group),
                 remark=remark(row),
             )
         )

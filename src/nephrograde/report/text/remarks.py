@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.remarks import Caution, Reason, Rule, Verdict
+from nephrograde.evaluation.subgroup import UNKNOWN
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, listed
 
@@ -19,6 +21,21 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.subgroup import SubgroupEstimate
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.evaluation.uncertainty import RecalibrationRow
+
+
+def group_words(group: str) -> str:
+    """Name a group of patients; what stands in the cohort table stays as it is.
+
+    Args:
+        group: As in ``statistics/subgroups.csv``.
+
+    >>> group_words("unknown"), group_words("≤ 65 years"), group_words("A")
+    ('unknown', '≤ 65 years', 'A')
+    """
+    if group == UNKNOWN:
+        return t("unknown")
+    years = re.fullmatch(r"([≤>] [\d.]+) years", group)
+    return group if years is None else t("{bound} years", bound=years[1])
 
 
 def reason_words(reason: Reason) -> str:

@@ -362,6 +362,14 @@ def test_predictive_values_stand_beside_their_counts(record: Results) -> None:
 # ------------------------------------------------------------------- subgroups
 
 
+def test_groups_that_are_ours_have_their_chinese(record: Results) -> None:
+    groups = ("≤ 65 years", "> 4 cm", "unknown", "A")
+    with speaking("zh"):
+        found = lay_out(record, subgroups=tuple(part("size", group) for group in groups)).subgroups
+    assert found is not None
+    assert [row.group for row in found.shown[0].rows] == ["≤ 65岁", "> 4 cm", "未知", "A"]
+
+
 def test_chosen_network_and_baselines_are_shown_by_column(record: Results) -> None:
     best = record.chosen_network
     assert best is not None
