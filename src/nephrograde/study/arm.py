@@ -159,8 +159,8 @@ class Arm(Section):
             raise ValueError(
                 'supervision "slice" gives no place whose surroundings could be registered; use "position"'
             )
-        if len(set(self.difference_pairs)) != len(self.differences):
-            raise ValueError('differences are pairs of phases of the arm, each once, such as "cmp-up"')
+        if len(set(map(frozenset, self.difference_pairs))) != len(self.differences):
+            raise ValueError('differences are pairs of phases of the arm, each once in one direction, such as "cmp-up"')
         if self.clinical and self.fusion is None:
             raise ValueError('clinical values need a fusion with the images, such as fusion = "intermediate"')
         return self

@@ -90,6 +90,7 @@ def test_a_binary_head_is_sealed_as_before_and_an_ordinal_one_is_not() -> None:
         ({"phases": ["cmp", "np"], "fusion": "sideways"}, "arm.arm-0.fusion"),
         ({"phases": ["cmp"], "fusion": "early", "clinical": ["age_years"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "early", "differences": ["cmp-up"]}, "arm.arm-0"),
+        ({"phases": ["cmp", "np"], "fusion": "early", "differences": ["cmp-np", "np-cmp"]}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "early", "network": "frozen:efficientnet-lite0"}, "arm.arm-0"),
         ({"phases": ["cmp", "np"], "fusion": "intermediate", "registration": "rigid"}, "arm.arm-0"),
         ({"registration": "rigid"}, "arm.arm-0"),
