@@ -74,13 +74,20 @@ def mismatches(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Ten
     return missing + surplus + unequal
 
 
+def _reason(error: Exception) -> str:
+    """Why a file is not read; torch's own advice, to let the file run code, is not passed on."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than tensors"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def _parse(raw: bytes, source: str) -> Any:
     try:
         if raw[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{":
             return load(raw)
         return torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _reason(error)
         raise WeightsError(
             f"{source} cannot be read as weights ({reason}). Give a .safetensors file, or a .pth file with nothing but "
             "tensors in it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pathlib
 import resource
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -173,6 +174,14 @@ def test_sha256_is_compared_before_the_file_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"not weights at all")
     with pytest.raises(WeightsError, match=r"has the SHA-256 .*, the study names ff"):
         read_initial(named(path, "f" * 64))
+
+
+def test_nobody_is_advised_to_run_the_code_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"model": {}, "settings": pathlib.PurePosixPath("a")}, path)
+    with pytest.raises(WeightsError, match="holds more than tensors") as caught:
+        read_initial(named(path))
+    assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.parametrize("file_name", ["weights.pth", "weights.safetensors"])

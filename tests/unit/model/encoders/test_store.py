@@ -100,8 +100,9 @@ def test_damaged_facts_are_named(weights_path: Path, tmp_path: Path, damage: str
 def test_a_file_that_is_none_is_refused(content: bytes, tmp_path: Path) -> None:
     file_path = tmp_path / "file.pth"
     file_path.write_bytes(content)
-    with pytest.raises(WeightsError, match="cannot be read as weights"):
+    with pytest.raises(WeightsError, match="cannot be read as weights") as caught:
         add_file(file_path, tmp_path / "store", FACTS)
+    assert "weights_only" not in str(caught.value)
     with pytest.raises(WeightsError, match="cannot be read"):
         add_file(tmp_path / "nowhere.pth", tmp_path / "store", FACTS)
 
