@@ -1,10 +1,10 @@
 """Single phases, all phases together, and both with clinical values: what each step adds, in one table.
 
-The arms that see the same pictures with the same network are a family. Its models on single phases, and those that join
-phases, each have two rows: the images alone, and the images with the clinical columns and the tumour size, which are
-stacked as in :mod:`nephrograde.evaluation.increment`. Each row is compared with the best single phase of the family,
-images with images and stack with stack, and with the clinical values alone, on the patients that both scored. The
-first row of a family is that of the clinical values alone, on the patients of the best single phase.
+The arms that see the same pictures with the same network and head are a family. Its models on single phases, and those
+that join phases, each have two rows: the images alone, and the images with the clinical columns and the tumour size,
+which are stacked as in :mod:`nephrograde.evaluation.increment`. Each row is compared with the best single phase of the
+family, images with images and stack with stack, and with the clinical values alone, on the patients that both scored.
+The first row of a family is that of the clinical values alone, on the patients of the best single phase.
 
 The best single phase is the one with the highest AUC out of fold. The test patients have no part in this choice, so
 their differences are free of it. Out of fold, the best of several AUCs is too high by chance, and so the difference of
@@ -68,11 +68,11 @@ def scored_as(model: str, inputs: Inputs) -> str:
 class PhaseRow(Judged):
     """One model of a family, with or without clinical values, against a reference: a row of ``statistics/phases.csv``.
 
-    ``family`` is the first arm of those that see the same pictures with the same network. ``fusion`` is how the model
-    joins its phases, empty for a single one, and ``joined`` names the clinical columns that the model itself has.
-    ``auc`` with ``low`` and ``high`` is on its own patients. ``difference`` is the AUC minus ``reference_auc``, both on
-    the ``n_compared`` patients that both scored; the reference itself has none. Other single phases are not tested
-    against the best, which was chosen among them. NaN means "not computed", and ``reason`` says why.
+    ``family`` is the first arm of those that see the same pictures with the same network and head. ``fusion`` is how
+    the model joins its phases, empty for a single one, and ``joined`` names the clinical columns that the model itself
+    has. ``auc`` with ``low`` and ``high`` is on its own patients. ``difference`` is the AUC minus ``reference_auc``,
+    both on the ``n_compared`` patients that both scored; the reference itself has none. Other single phases are not
+    tested against the best, which was chosen among them. NaN means "not computed", and ``reason`` says why.
     """
 
     family: str
@@ -150,7 +150,7 @@ def compare_phases(
 
 
 def _families(models: Iterable[StudyModel]) -> list[list[StudyModel]]:
-    """The models of arms that see the same pictures with the same network, where any of them joins something."""
+    """The models of arms that see the same pictures with the same network and head, where any joins something."""
     of_view: dict[_View, list[StudyModel]] = {}
     for model in models:
         of_view.setdefault(_view(model.arm), []).append(model)
@@ -159,7 +159,7 @@ def _families(models: Iterable[StudyModel]) -> list[list[StudyModel]]:
 
 
 def _view(arm: Arm) -> _View:
-    return arm.supervision, arm.slices, arm.neighbours, arm.network
+    return arm.supervision, arm.slices, arm.neighbours, arm.network, arm.head
 
 
 def _best_phase(family: Iterable[StudyModel], out_of_fold: Mapping[str, float]) -> str | None:

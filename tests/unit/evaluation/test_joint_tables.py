@@ -193,6 +193,15 @@ def test_the_best_single_phase_is_chosen_without_the_test_patients() -> None:
     assert references == {"weak-1-cmp"}
 
 
+def test_arms_with_different_heads_are_not_one_family() -> None:
+    ordinal = JOINT.model_copy(update={"head": "ordinal"})
+    families = [
+        {row.arm for row in phases_of(SCORES, study_of(BOXED, other))[0] if row.family == "weak-1"}
+        for other in (JOINT, ordinal)
+    ]
+    assert families == [{"weak-1", "joint"}, {"weak-1"}]
+
+
 def test_nothing_is_said_of_families_that_join_nothing_and_of_phases_that_were_not_scored() -> None:
     apart = study_of(Arm(name="weak-1", supervision=Supervision.BOX, slices=1), FROZEN)
     assert compare_phases(SCORES, Scores(()), (), apart) == ()
