@@ -153,6 +153,7 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]
     assert [q for _, q in both] == sorted(q for _, q in both)
 
 
+@pytest.mark.slow  # statsmodels takes its time to load
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 @drawn
 def test_holm_agrees_with_statsmodels_to_the_last_digit(p_values: list[float]) -> None:
