@@ -5,7 +5,7 @@ or with a mass. They are rendered as kits_shape is: the gland at 40 HU in fat of
 no real intensities, so only shape and size can be learnt.
 
     python bench/adrenal_cohort.py ../shared/data/adrenal/adrenal_64_train_val.npz build/adrenal
-    nephrograde run studies/adrenal.toml --out build/adrenal/run
+    nephrograde run studies/adrenal.toml --out build/adrenal/run --peek-free
 
 Source:
     Yang 2023, MedMNIST v2, https://doi.org/10.1038/s41597-022-01721-8, CC BY 4.0.
@@ -14,12 +14,12 @@ Source:
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
+from nephrograde.files import write_rows
 from nephrograde.volume.volume import write_image
 
 FAT_HU = -100.0
@@ -61,10 +61,7 @@ def write_glands(source_path: Path, target_dir: Path) -> Path:
                     row[f"cmp_{kind}"] = str(path.relative_to(target_dir))
                 rows.append(row)
     table_path = target_dir / "cohort.csv"
-    with table_path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(table_path, list(rows[0]), rows)
     return table_path
 
 

@@ -15,6 +15,7 @@ import argparse
 import csv
 from pathlib import Path
 
+from nephrograde.files import write_rows
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import write_image
@@ -58,10 +59,7 @@ def add_kidneys(source_dir: Path, target_dir: Path) -> Path:
         for column in ("cmp_image", "cmp_mask"):
             row[column] = str((source_dir / row[column]).resolve())
     table_path = target_dir / "cohort.csv"
-    with table_path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(table_path, list(rows[0]), rows)
     return table_path
 
 
