@@ -17,7 +17,7 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/uv pip install --q
 INSTALL = $(UV) --editable $(WANTED) || $(PIP) --editable $(WANTED)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-# Tests start many processes; where the environment forbids bytecode, each of them would compile its imports anew.
+# Tests start many processes; where the environment forbids bytecode, each of them would compile its imports again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test quick check covered static docs bench clean

@@ -46,7 +46,7 @@ KEY_S, POINT_S, BUTTON_S, THINK_S = 0.28, 1.1, 0.1, 1.35
 SLICE_S = 0.1
 """A reader who looks for something scrolls about ten slices a second."""
 FITS_MM = 1.0
-"""A carried box that is off by more is drawn anew."""
+"""A carried box that is off by more is drawn again."""
 HAND_PX = 1.0
 """Standard deviation of where the mouse is pressed and released, along each axis of the screen."""
 PHASES = ("cmp", "np", "up")

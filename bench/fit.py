@@ -311,7 +311,7 @@ def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", choices=sorted(SIZES), help="sizes of the first table")
-    parser.add_argument("--turns", type=int, default=3, help="timed turns a side (default 3)")
+    parser.add_argument("--turns", type=int, default=3, help="timed turns of each side (default 3)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:

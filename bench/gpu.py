@@ -130,7 +130,7 @@ def main() -> int:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sizes", choices=sorted(SIZES), default="published", help="default: published")
-    parser.add_argument("--turns", type=int, default=2, help="timed turns a side (default 2)")
+    parser.add_argument("--turns", type=int, default=2, help="timed turns of each side (default 2)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:

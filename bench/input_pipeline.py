@@ -104,7 +104,7 @@ def measure(setting: Setting, *, augmented: bool, turns: int, folder: Path) -> R
 def main() -> int:
     """Measure, print the table, and return 1 where the target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--turns", type=int, default=12, help="timed turns a side (default 12)")
+    parser.add_argument("--turns", type=int, default=12, help="timed turns of each side (default 12)")
     turns = parser.parse_args().turns
     machine = find_machine(FitSettings())
     print(f"{platform.machine()}, {machine}, {torch.get_num_threads()} threads, torch {torch.__version__}")

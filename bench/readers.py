@@ -2,7 +2,7 @@
 
 A score is a mean that depends on the grade, plus normal effects of the patient and of its interactions with modality
 and reader; readers differ in how well they separate the grades, in each modality. Where readers are random, they are
-drawn anew in every study, as are patients; where they are fixed, all separate alike. A model has the readers' mean AUC,
+drawn for every study, as are patients; where they are fixed, all separate alike. A model has the readers' mean AUC,
 and shares the patients' effects with them. Each test is made at the level 0.05: it should reject in 0.05 ± 0.01 of the
 studies.
 
