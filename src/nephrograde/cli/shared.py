@@ -118,7 +118,9 @@ class StudyOptions:
 
 
 def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command with one argument and ``options`` the fields of a dataclass; typer reads them from the signature.
+    """Give a command the fields of a dataclass as options, after its own arguments; it receives them as ``options``.
+
+    Typer reads them from the signature.
 
     Args:
         kind: A dataclass whose fields are annotated like typer parameters.
@@ -131,13 +133,14 @@ def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hint_of = get_type_hints(command, include_extras=True)
-        source, _ = inspect.signature(command).parameters.values()
+        arguments = [one for one in inspect.signature(command).parameters.values() if one.name != "options"]
 
         @wraps(command)
         def wrapped(**given: Any) -> None:
-            command(given.pop(source.name), options=kind(**given))
+            own = [given.pop(one.name) for one in arguments]
+            command(*own, options=kind(**given))
 
-        parameters = [source.replace(annotation=hint_of[source.name]), *options]
+        parameters = [*(one.replace(annotation=hint_of[one.name]) for one in arguments), *options]
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
         return wrapped
