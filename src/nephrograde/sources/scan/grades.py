@@ -109,7 +109,7 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
         raise InputError(problems)
     heading_of = _standard_headings(sheet, columns or {})
     name_of = {heading: name for name, heading in heading_of.items()}
-    id_heading, day_heading = heading_of["patient_id"], heading_of.get("surgery_date")
+    day_heading = heading_of.get("surgery_date")
     _refuse_identifying(sheet, heading_of)
     wanted = set(heading_of.values())
     left_out = tuple(heading for heading in sheet.headings if _is_left_out(heading, sheet, heading_of))
@@ -117,39 +117,18 @@ def read_grades(grades_path: Path, *, encoding: str | None = None, columns: Mapp
         heading for heading in sheet.headings if heading not in {*left_out, *wanted} and not is_known(heading)
     )
     kept = {one: name_of.get(one, one) for one in sheet.headings if one not in left_out and one not in unknown}
-    rows: dict[str, tuple[int, dict[str, str]]] = {}
-    surgery: dict[str, date] = {}
-    serial_rows: list[int] = []
-    forms: dict[str, int] = {}
-    for number, cells in sheet.rows:
-        patient = compared_id(cells[id_heading])
-        place = f"{sheet.name} row {number}"
-        if fault := _id_fault(patient, rows, forms):
-            problems.append(Problem(place, *fault))
-            continue
-        forms |= dict.fromkeys(similar_forms(patient), number)
-        rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
-        if day_heading and not is_blank(cells[day_heading]):
-            day = read_day(cells[day_heading])
-            if day is None and (day := read_serial_day(cells[day_heading], sheet.day_zero)):
-                serial_rows.append(number)
-            if day is None:
-                problems.append(_day_problem(place, day_heading, cells[day_heading]))
-            else:
-                surgery[patient] = day
-    if problems:
-        raise InputError(problems)
+    patients = _read_patients(sheet, kept, id_heading=heading_of["patient_id"], day_heading=day_heading)
     others = [name for name in kept.values() if name != "isup_grade"]
-    notes = [*_column_notes(sheet, heading_of), *_cell_notes(sheet.name, rows, day_heading, serial_rows)]
+    cell_notes = _cell_notes(sheet.name, patients.rows, day_heading, patients.serial_rows)
     return Grades(
         name=sheet.name,
-        rows=rows,
+        rows=patients.rows,
         columns=("isup_grade", *others),
-        surgery=surgery,
+        surgery=patients.surgery,
         left_out=left_out,
         unknown=unknown,
-        notes=tuple(notes),
-        forms=forms,
+        notes=(*_column_notes(sheet, heading_of), *cell_notes),
+        forms=patients.forms,
         table_dir=grades_path.parent,
     )
 
@@ -244,6 +223,45 @@ def _is_left_out(heading: str, sheet: Sheet, heading_of: Mapping[str, str]) -> b
     # A size of 3 beside the patient 3 is a coincidence, unless it happens in most rows.
     is_id = any(len(cell) > 3 or not cell.isdecimal() for cell in same) and not is_known(heading)
     return is_id or len(same) > len(ids) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Patients:
+    """The rows of a table; rows, surgery and forms are those of :class:`Grades`.
+
+    Attributes:
+        serial_rows: Numbers of the rows whose day of surgery is a day number of Excel.
+    """
+
+    rows: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    surgery: dict[str, date] = field(default_factory=dict)
+    forms: dict[str, int] = field(default_factory=dict)
+    serial_rows: list[int] = field(default_factory=list)
+
+
+def _read_patients(sheet: Sheet, kept: Mapping[str, str], *, id_heading: str, day_heading: str | None) -> _Patients:
+    """Read the rows, with the columns to carry over under their names; refuse ids and days that cannot be used."""
+    found = _Patients()
+    problems = []
+    for number, cells in sheet.rows:
+        patient = compared_id(cells[id_heading])
+        place = f"{sheet.name} row {number}"
+        if fault := _id_fault(patient, found.rows, found.forms):
+            problems.append(Problem(place, *fault))
+            continue
+        found.forms.update(dict.fromkeys(similar_forms(patient), number))
+        found.rows[patient] = (number, {name: cells[heading] for heading, name in kept.items()})
+        if day_heading and not is_blank(cells[day_heading]):
+            day = read_day(cells[day_heading])
+            if day is None and (day := read_serial_day(cells[day_heading], sheet.day_zero)):
+                found.serial_rows.append(number)
+            if day is None:
+                problems.append(_day_problem(place, day_heading, cells[day_heading]))
+            else:
+                found.surgery[patient] = day
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 def _id_fault(patient: str, rows: Mapping[str, tuple[int, object]], forms: Mapping[str, int]) -> tuple[str, str] | None:
