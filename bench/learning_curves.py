@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--against", required=True, help="The model that the others are compared with.")
     given = parser.parse_args()
     rows = [row for run in given.runs for row in Results.read(run).repeats if row.fold is not None]
+    if given.against not in (names := sorted({row.model for row in rows})):
+        parser.error(f"--against {given.against}: the models are {', '.join(names)}")
     print("| model | learnt from | AUC, mean of the folds | difference [95 % CI] |\n|---|---|---|---|")
     for line in table(rows, against=given.against):
         print(line)
