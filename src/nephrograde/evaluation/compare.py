@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.evaluation.delong import normal_quantile, two_sided_p
-from nephrograde.evaluation.family import Family, family_of, holm
+from nephrograde.evaluation.family import Family, adjust_in_families, family_of
 from nephrograde.evaluation.interval import difference_bounds
 from nephrograde.evaluation.paired_shares import share_difference_interval
 from nephrograde.evaluation.pairs import auc_differences, pair_models
@@ -150,18 +150,15 @@ def adjust(
     Source:
         Holm 1979, Scand J Stat 6:65.
     """
-    families: dict[tuple[str, Family], list[int]] = {}
-    for k, row in enumerate(rows):
-        family = family_of(row.model_a, row.model_b, measure=row.measure, arms=arms or {}, primary=primary)
-        families.setdefault((row.measure, family), []).append(k)
-    adjusted = list(rows)
-    for (_, family), members in families.items():
-        p_values = [rows[k].p_value for k in members]
-        size = sum(not math.isnan(p) for p in p_values)
-        for k, p in zip(members, holm(p_values), strict=True):
-            family_size = None if math.isnan(p) else size
-            adjusted[k] = replace(rows[k], p_adjusted=p, family=family, family_size=family_size)
-    return tuple(adjusted)
+    families = [
+        family_of(row.model_a, row.model_b, measure=row.measure, arms=arms or {}, primary=primary) for row in rows
+    ]
+    tests = [(row.measure, family) for row, family in zip(rows, families, strict=True)]
+    adjusted = adjust_in_families([row.p_value for row in rows], tests)
+    return tuple(
+        replace(row, p_adjusted=p, family=family, family_size=size)
+        for row, family, (p, size) in zip(rows, families, adjusted, strict=True)
+    )
 
 
 def auc_row(difference: AucDifference, *, confidence: float) -> Comparison:

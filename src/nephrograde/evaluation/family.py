@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 Arms: TypeAlias = "Mapping[str, tuple[str, str]]"
 """The arm and the phase of each network of a study, by model id."""
@@ -83,3 +83,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, float(p_values[k]) * (len(computed) - rank))
         adjusted[k] = min(highest, 1.0)
     return adjusted
+
+
+def adjust_in_families(p_values: Sequence[float], families: Sequence[Hashable]) -> list[tuple[float, int | None]]:
+    """Adjust p values by Holm's method, each within the family of its test.
+
+    Args:
+        p_values: NaN for tests that were not computed; these are ignored.
+        families: The family of each test, in the same order.
+
+    Returns:
+        The adjusted p value of each test with the number of computed tests of its family; NaN and None for one that was
+        not computed.
+
+    >>> adjust_in_families([0.01, 0.04, 0.03, float("nan")], ["a", "a", "b", "b"])
+    [(0.02, 2), (0.04, 2), (0.03, 1), (nan, None)]
+    """
+    members: dict[Hashable, list[int]] = {}
+    for k, family in enumerate(families):
+        members.setdefault(family, []).append(k)
+    found: list[tuple[float, int | None]] = [(math.nan, None)] * len(p_values)
+    for own in members.values():
+        adjusted = holm([p_values[k] for k in own])
+        size = sum(not math.isnan(p) for p in adjusted)
+        for k, p in zip(own, adjusted, strict=True):
+            found[k] = (p, None if math.isnan(p) else size)
+    return found

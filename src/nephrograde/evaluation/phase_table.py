@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.family import adjust_in_families
 from nephrograde.evaluation.increment import WITH, WITHOUT
 from nephrograde.evaluation.reference import auc_beyond, auc_of
 from nephrograde.evaluation.remarks import Caution, Judged, Reason
@@ -244,13 +244,5 @@ class _Table(NamedTuple):
 
 def _adjusted(rows: Sequence[PhaseRow]) -> tuple[PhaseRow, ...]:
     """Adjust P by Holm's method among the rows of one split that are compared with the same kind of reference."""
-    of_test: dict[tuple[str, Against], list[int]] = {}
-    for place, row in enumerate(rows):
-        of_test.setdefault((row.split, row.against), []).append(place)
-    found = list(rows)
-    for places in of_test.values():
-        adjusted = holm([rows[place].p_value for place in places])
-        size = sum(not math.isnan(p) for p in adjusted)
-        for place, p in zip(places, adjusted, strict=True):
-            found[place] = replace(rows[place], p_adjusted=p, family_size=None if math.isnan(p) else size)
-    return tuple(found)
+    adjusted = adjust_in_families([row.p_value for row in rows], [(row.split, row.against) for row in rows])
+    return tuple(replace(row, p_adjusted=p, family_size=size) for row, (p, size) in zip(rows, adjusted, strict=True))

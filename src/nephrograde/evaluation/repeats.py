@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.family import Family, family_of, holm
+from nephrograde.evaluation.family import Family, adjust_in_families, family_of
 from nephrograde.evaluation.interval import difference_bounds
 from nephrograde.evaluation.metrics import auc
 from nephrograde.evaluation.remarks import Reason
@@ -242,13 +242,7 @@ def _compare(
 
 def _adjusted(compared: Sequence[ProcedureComparison]) -> tuple[ProcedureComparison, ...]:
     """Adjust P within each family by Holm's method."""
-    members: dict[Family, list[int]] = defaultdict(list)
-    for k, row in enumerate(compared):
-        members[row.family].append(k)
-    adjusted = list(compared)
-    for of_family in members.values():
-        p_values = [compared[k].p_value for k in of_family]
-        size = sum(not math.isnan(p) for p in p_values)
-        for k, p in zip(of_family, holm(p_values), strict=True):
-            adjusted[k] = replace(compared[k], p_adjusted=p, family_size=None if math.isnan(p) else size)
-    return tuple(adjusted)
+    adjusted = adjust_in_families([row.p_value for row in compared], [row.family for row in compared])
+    return tuple(
+        replace(row, p_adjusted=p, family_size=size) for row, (p, size) in zip(compared, adjusted, strict=True)
+    )

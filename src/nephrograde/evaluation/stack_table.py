@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.baseline import fit_baseline
-from nephrograde.evaluation.family import holm
+from nephrograde.evaluation.family import adjust_in_families
 from nephrograde.evaluation.reference import auc_beyond, auc_of
 from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import SPLITS, Score, Scores
 from nephrograde.evaluation.stack import STACK, stack_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
@@ -143,7 +143,7 @@ def stack_models(
         found = {name: group.of(name, part) for name, group in groups.items()}
         if any(len(patients) for patients in found.values()):
             rows += _rows(found, kinds, part, confidence=study.evaluate.confidence)
-    return Together(tuple(rows), own)
+    return Together(_adjusted(rows), own)
 
 
 def _encoders_first(models: Mapping[str, StudyModel]) -> dict[str, StudyModel]:
@@ -206,9 +206,10 @@ def _rows(
                 caution=beyond.caution or made.caution,
             )
         rows.append(row)
-    adjusted = holm([row.p_value for row in rows])
-    size = sum(not math.isnan(p) for p in adjusted)
-    return [
-        replace(row, p_adjusted=p, family_size=None if math.isnan(p) else size)
-        for row, p in zip(rows, adjusted, strict=True)
-    ]
+    return rows
+
+
+def _adjusted(rows: Sequence[StackRow]) -> tuple[StackRow, ...]:
+    """Adjust P by Holm's method among the rows of one split."""
+    adjusted = adjust_in_families([row.p_value for row in rows], [row.split for row in rows])
+    return tuple(replace(row, p_adjusted=p, family_size=size) for row, (p, size) in zip(rows, adjusted, strict=True))
