@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from nephrograde.evaluation.family import adjust_in_families
 from nephrograde.evaluation.increment import WITH, WITHOUT
-from nephrograde.evaluation.reference import auc_beyond, auc_of
+from nephrograde.evaluation.reference import auc_beyond, auc_of, shared_columns
 from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from nephrograde.evaluation.reference import Difference
     from nephrograde.evaluation.scores import ModelScores, Scores, SplitName
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.study import Arm, Study, StudyModel
@@ -191,55 +192,35 @@ class _Table(NamedTuple):
             if patients is None or not len(patients):
                 continue
             made = auc_of(patients, self.split, confidence=self.confidence)
+            fusion = "" if inputs is Inputs.CLINICAL else model.fusion or ""
             for against, reference in (
                 (Against.PHASE, best),
                 (Against.CLINICAL, scored_as(model.id, Inputs.CLINICAL)),
             ):
                 if reference not in self.found:
                     continue
-                row = PhaseRow(
-                    self.family,
-                    model.id,
-                    model.arm.name,
-                    model.phase,
-                    "" if inputs is Inputs.CLINICAL else model.fusion or "",
-                    "" if inputs is Inputs.CLINICAL or model.fusion is None else " + ".join(model.arm.clinical),
-                    inputs,
-                    self.split,
-                    made.value,
-                    made.low,
-                    made.high,
-                    made.n,
-                    made.n_high,
-                    against,
-                    reference,
-                    method=made.method,
-                    confidence=made.confidence,
-                    reason=made.reason,
-                    caution=made.caution,
+                beyond = None if reference == name else self._beyond(reference, name)
+                if beyond is not None and against is Against.PHASE and not fusion:
+                    beyond = beyond._replace(p_value=math.nan)
+                yield PhaseRow(
+                    family=self.family,
+                    model=model.id,
+                    arm=model.arm.name,
+                    phase=model.phase,
+                    fusion=fusion,
+                    joined=" + ".join(model.arm.clinical) if fusion else "",
+                    inputs=inputs,
+                    split=self.split,
+                    against=against,
+                    reference=reference,
+                    reference_auc=math.nan if beyond is None else beyond.reference_auc,
+                    n_compared=0 if beyond is None else beyond.n,
+                    **shared_columns(made, beyond),
                 )
-                is_tested = against is Against.CLINICAL or (model.fusion is not None and inputs is not Inputs.CLINICAL)
-                yield row if reference == name else self._compared(row, name, is_tested=is_tested)
 
-    def _compared(self, row: PhaseRow, name: str, *, is_tested: bool) -> PhaseRow:
-        beyond = auc_beyond(
-            (row.reference, self.found[row.reference]),
-            (name, self.found[name]),
-            self.split,
-            confidence=self.confidence,
-        )
-        return replace(
-            row,
-            reference_auc=beyond.reference_auc,
-            difference=beyond.value,
-            difference_low=beyond.low,
-            difference_high=beyond.high,
-            n_compared=beyond.n,
-            p_value=beyond.p_value if is_tested else math.nan,
-            method=f"{row.method}; difference: {beyond.method}",
-            reason=row.reason or beyond.reason,
-            caution=beyond.caution or row.caution,
-        )
+    def _beyond(self, reference: str, name: str) -> Difference:
+        of_reference, of_model = ((one, self.found[one]) for one in (reference, name))
+        return auc_beyond(of_reference, of_model, self.split, confidence=self.confidence)
 
 
 def _adjusted(rows: Sequence[PhaseRow]) -> tuple[PhaseRow, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.compare import auc_row
@@ -86,3 +86,35 @@ def auc_beyond(
     return Difference(
         row.difference, row.low, row.high, of_reference, row.n, row.p_value, row.method, row.reason, row.caution
     )
+
+
+def shared_columns(made: Estimate, beyond: Difference | None = None) -> dict[str, Any]:
+    """Give the columns of a row that the tables of several models have in common.
+
+    Args:
+        made: The AUC of the row, from :func:`auc_of`.
+        beyond: Its difference from that of the reference, from :func:`auc_beyond`; None where there is none.
+    """
+    own = {
+        "auc": made.value,
+        "low": made.low,
+        "high": made.high,
+        "n": made.n,
+        "n_high": made.n_high,
+        "method": made.method,
+        "confidence": made.confidence,
+        "reason": made.reason,
+        "caution": made.caution,
+    }
+    if beyond is None:
+        return own
+    return {
+        **own,
+        "difference": beyond.value,
+        "difference_low": beyond.low,
+        "difference_high": beyond.high,
+        "p_value": beyond.p_value,
+        "method": f"{made.method}; difference: {beyond.method}",
+        "reason": made.reason or beyond.reason,
+        "caution": beyond.caution or made.caution,
+    }

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.baseline import fit_baseline
 from nephrograde.evaluation.family import adjust_in_families
-from nephrograde.evaluation.reference import auc_beyond, auc_of
+from nephrograde.evaluation.reference import auc_beyond, auc_of, shared_columns
 from nephrograde.evaluation.remarks import Caution, Judged, Reason
 from nephrograde.evaluation.scores import SPLITS, Score, Scores
 from nephrograde.evaluation.stack import STACK, stack_scores
+from nephrograde.vocabulary import BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 REFERENCES: tuple[BaselineName, ...] = ("volume", "size", "clinical", "clinical-no-size", "radiomics")
 """The baselines that a study may be compared with; the first one that it has is the reference."""
-ORDER: tuple[BaselineName, ...] = ("size", "volume", "clinical", "clinical-no-size", "radiomics")
 
 
 class Kind(StrEnum):
@@ -112,7 +112,7 @@ def stack_models(
         The rows by split; nothing with fewer than two scored models, because then there is nothing to stack.
     """
     known = {model.id: model for model in study.models() if model.id in scores.models}
-    fitted = [name for name in ORDER if name in scores.models]
+    fitted = [name for name in BASELINES if name in scores.models]
     parts = [*fitted, *(name for name, model in known.items() if model.has_networks)]
     if len(parts) < 2:
         return Together()
@@ -175,37 +175,22 @@ def _rows(
     for name, patients in own.items():
         kind, network = kinds[name]
         made = auc_of(patients, split, confidence=confidence)
-        reason = Reason.NO_COMMON_PATIENTS if not common else made.reason
-        row = StackRow(
-            name,
-            kind,
-            network,
-            split,
-            made.value,
-            made.low,
-            made.high,
-            made.n,
-            made.n_high,
-            n_scored,
-            reference,
-            method=made.method,
-            confidence=made.confidence,
-            reason=reason,
-            caution=made.caution,
-        )
-        if reference and name != reference and reason is None:
+        if not common:
+            made = replace(made, reason=Reason.NO_COMMON_PATIENTS)
+        beyond = None
+        if reference and name != reference and made.reason is None:
             beyond = auc_beyond((reference, own[reference]), (name, patients), split, confidence=confidence)
-            row = replace(
-                row,
-                difference=beyond.value,
-                difference_low=beyond.low,
-                difference_high=beyond.high,
-                p_value=beyond.p_value,
-                method=f"{made.method}; difference: {beyond.method}",
-                reason=beyond.reason,
-                caution=beyond.caution or made.caution,
+        rows.append(
+            StackRow(
+                model=name,
+                kind=kind,
+                network=network,
+                split=split,
+                n_scored=n_scored,
+                reference=reference,
+                **shared_columns(made, beyond),
             )
-        rows.append(row)
+        )
     return rows
 
 
