@@ -118,24 +118,13 @@ def evaluate_scores(
     """
     _require_both_grades(scores)
     thresholds = {model: choose_threshold(scores.of(model, "oof"), settings) for model in scores.models}
-    bootstrapped = {split: _bootstrap(scores, split, settings) for split in SPLITS}
-    estimates: list[ModelEstimate] = []
-    for model in scores.models:
-        for split in SPLITS:
-            patients = scores.of(model, split)
-            if len(patients):
-                made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
-                made.insert(1, pooled_if_out_of_fold(bootstrapped[split][model], split))
-                made = _say_constant(made, patients)
-                made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
-                estimates += [(model, split, estimate) for estimate in made]
     reported: SplitName = "test" if scores.has_test else "oof"
     models = {model: scores.of(model, reported) for model in scores.models}
     values = {model: threshold.value for model, threshold in thresholds.items()}
     chosen = [model for model, threshold in thresholds.items() if threshold.rule is not Rule.FIXED]
     calibration, net_benefit = _draw_curves(models, reported, settings)
     return Evaluation(
-        tuple(estimates),
+        _estimates(scores, thresholds, settings),
         of_fitted_folds(
             compare_models(
                 models, values, split=reported, confidence=settings.confidence, arms=arms, primary=settings.primary
@@ -193,6 +182,24 @@ def _require_both_grades(scores: Scores) -> None:
     if len(grades) == 1:
         there, other = ("high", "low") if True in grades else ("low", "high")
         raise ScoresError(f"All patients of the score table are {there} grade. Add patients of {other} grade.")
+
+
+def _estimates(
+    scores: Scores, thresholds: Mapping[str, Threshold], settings: EvaluateSettings
+) -> tuple[ModelEstimate, ...]:
+    """All measures of every model in the splits that it has."""
+    bootstrapped = {split: _bootstrap(scores, split, settings) for split in SPLITS}
+    found: list[ModelEstimate] = []
+    for model in scores.models:
+        for split in SPLITS:
+            patients = scores.of(model, split)
+            if len(patients):
+                made = _estimate_all(patients, thresholds[model], split, confidence=settings.confidence)
+                made.insert(1, pooled_if_out_of_fold(bootstrapped[split][model], split))
+                made = _say_constant(made, patients)
+                made.append(_threshold_row(thresholds[model], int(scores.of(model, "oof").is_high.sum())))
+                found += [(model, split, estimate) for estimate in made]
+    return tuple(found)
 
 
 def _bootstrap(scores: Scores, split: SplitName, settings: EvaluateSettings) -> dict[str, Estimate]:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.split import Split
     from nephrograde.evaluation.baseline import Predictors
     from nephrograde.evaluation.evaluation import Evaluation
+    from nephrograde.evaluation.increment import Stacks
     from nephrograde.evaluation.minutes import Minutes
     from nephrograde.evaluation.scores import Score
     from nephrograde.evaluation.tables import ModelEstimate
@@ -109,18 +110,13 @@ def evaluate_models(
         write_members(members, run.members_path)
         write_table([row for scale in scales for row in scale.rows], ScaleRow, run.scale_path)
         write_fusion(late.rows, run)
-        arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
         scores = Scores(tuple(rows))
         fused = [model.id for model in study.models() if model.fusion == "late"]
-        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=arms, fused=fused)
+        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=_arms_of(study), fused=fused)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
         sizes = _predictors("size", study, cohort, run).values
         stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
-        write_table(stacks.increments, Increment, run.increment_path)
-        features = radiomics_parts(read_features(run.features_path)) if "radiomics" in baselines else {}
-        together = stack_models(scores, study, split, baselines, features=features)
-        write_table(together.rows, StackRow, run.stack_path)
-        write_scores(Scores((*stacks.scores.rows, *together.scores.rows)), run.stacked_path)
+        _write_stacks(stacks, scores, study, run, split=split, baselines=baselines)
         write_table(compare_phases(scores, stacks.scores, evaluation.estimates, study), PhaseRow, run.phases_path)
         attention = [row for row in _attention(study, fitted, run) if row.split == "oof" or reason is not None]
         write_table(attention, TumourAttention, run.attention_path)
@@ -128,13 +124,7 @@ def evaluate_models(
         _write_repeats([RepeatScores(Repeat(), split, scores), *repeated], study, run, with_test=reason is not None)
 
     inputs = _inputs_of(run, folds, list(itertools.chain(*repeats.values())))
-    settings: list[object] = [
-        study.evaluate.of_evaluation(),
-        "out of fold only" if reason is None else "test set opened",
-    ]
-    settings += [repeat.name for repeat in repeats_of_split(study.split)[1:]]
-    settings += _joined(study)
-    run_stage("evaluate", run, inputs=inputs, settings=settings, make=make)
+    run_stage("evaluate", run, inputs=inputs, settings=_settings_of(study, reason), make=make)
     write_ladder(study, run, measured=measured or {})
     renew_seal(run, fitted)
 
@@ -143,6 +133,17 @@ def _inputs_of(run: RunFolder, folds: list[FoldFolder], repeated: list[FoldFolde
     predictions = [fold.predictions_path for fold in (*folds, *repeated)]
     weights = [fold.attention_path for fold in folds if fold.attention_path.exists()]
     return [run.cohort_dir, run.regions_path, run.features_path, *predictions, *weights]
+
+
+def _settings_of(study: Study, reason: str | None) -> list[object]:
+    opened = "out of fold only" if reason is None else "test set opened"
+    repeats = [repeat.name for repeat in repeats_of_split(study.split)[1:]]
+    return [study.evaluate.of_evaluation(), opened, *repeats, *_joined(study)]
+
+
+def _arms_of(study: Study) -> dict[str, tuple[str, str]]:
+    """The arm and the phase of each model."""
+    return {model.id: (model.arm.name, model.phase) for model in study.models()}
 
 
 def _fitted(folds: list[FoldFolder]) -> list[FoldFolder]:
@@ -341,14 +342,24 @@ def _open_test_set(run: RunFolder, *, reason: str, inputs: str) -> None:
         open_test_set(run.run_dir, study=study, inputs=inputs, reason=reason, command=lock["command"])
 
 
+def _write_stacks(
+    stacks: Stacks, scores: Scores, study: Study, run: RunFolder, *, split: Split, baselines: Mapping[str, Predictors]
+) -> None:
+    """Write what the stacks of single networks add, the stack of all models, and the scores of both."""
+    features = radiomics_parts(read_features(run.features_path)) if "radiomics" in baselines else {}
+    together = stack_models(scores, study, split, baselines, features=features)
+    write_table(stacks.increments, Increment, run.increment_path)
+    write_table(together.rows, StackRow, run.stack_path)
+    write_scores(Scores((*stacks.scores.rows, *together.scores.rows)), run.stacked_path)
+
+
 def _write_repeats(repeated: Sequence[RepeatScores], study: Study, run: RunFolder, *, with_test: bool) -> None:
     """Write the scores of the repeats, the AUCs of all repeats with the first, and what follows from them."""
     if not with_test:
         repeated = [replace(one, scores=one.scores.out_of_fold()) for one in repeated]
     rows = [row for one in repeated for row in fold_aucs(one.scores, one.repeat, one.split)]
-    arms = {model.id: (model.arm.name, model.phase) for model in study.models()}
     settings = study.evaluate
-    compared = compare_procedures(rows, confidence=settings.confidence, arms=arms, primary=settings.primary)
+    compared = compare_procedures(rows, confidence=settings.confidence, arms=_arms_of(study), primary=settings.primary)
     write_repeats(repeated[1:], run.repeats_scores_path)
     write_table(rows, RepeatedAuc, run.repeats_path)
     write_table(compared, ProcedureComparison, run.procedures_path)
