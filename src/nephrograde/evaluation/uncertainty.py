@@ -136,7 +136,7 @@ def estimate_uncertainty(
     Returns:
         The tables. What cannot be computed keeps a row, with a reason instead of a number.
 
-    >>> from nephrograde.evaluation.remarks import Judged, Rule
+    >>> from nephrograde.evaluation.remarks import Rule
     >>> from nephrograde.evaluation.scores import Score, Scores
     >>> from nephrograde.evaluation.threshold import Threshold
     >>> from nephrograde.study import EvaluateSettings

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nephrograde.replacement import replaced
 from nephrograde.report.figures.svg import printable
 from nephrograde.report.tables.joint_manuscript import phases_manuscript, stack_manuscript
-from nephrograde.report.tables.manuscript import Line, Table, marked
+from nephrograde.report.tables.manuscript import Line, Table, marked, stacked
 from nephrograde.report.tables.out_of_fold import is_by_fold, out_of_fold_words
 from nephrograde.report.tables.paper import MEASURES, measure_in_words, pair_table, study_rows
 from nephrograde.report.tables.patients import cohort_table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nephrograde.report.tables.paper import Cell, PaperRow
+    from nephrograde.report.tables.paper import PaperRow
     from nephrograde.results import Results
 
 PAGE_LINES = 45
@@ -250,7 +250,7 @@ def _results(run: Results, name: str) -> Table | None:
     first = next((place for place, row in enumerate(rows) if row.is_baseline), 0)
     lines = [
         Line(
-            (_label(row), *(_stacked(cell) for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity))),
+            (_label(row), *(stacked(cell) for cell in (row.auc, row.accuracy, row.sensitivity, row.specificity))),
             is_after_rule=place == first > 0,
         )
         for place, row in enumerate(rows)
@@ -297,12 +297,6 @@ def _sizes(run: Results, rows: Sequence[PaperRow]) -> str:
 def _label(row: PaperRow) -> str:
     name = only_baseline(row.model) if row.is_baseline else row.model
     return f"{name}\n{t('Warning: {text}.', text=row.warning)}" if row.warning else name
-
-
-def _stacked(cell: Cell) -> str:
-    """The value above its interval and counts."""
-    value, _, rest = cell.text.partition(" ")
-    return f"{value}\n{rest}" if rest else value
 
 
 def _comparisons(run: Results) -> Table | None:

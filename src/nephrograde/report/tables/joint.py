@@ -185,7 +185,7 @@ def stack_table(run: Results) -> StackTable | None:
         tuple(
             StackLine(
                 _stack_label(of_model[model]),
-                _kind_words(of_model[model]),
+                network_name(of_model[model].network),
                 of_model[model].kind is Kind.STACK,
                 place > 0 and _group(of_model[model]) != _group(of_model[models[place - 1]]),
                 tuple(_stack_cells(rows.get(model)) for rows in by_split.values()),
@@ -214,10 +214,6 @@ def _stack_label(row: StackRow) -> str:
     if row.kind is Kind.FEATURES:
         return t("radiomics, shape") if row.model.endswith("/shape") else t("radiomics, intensity")
     return only_baseline(row.model)
-
-
-def _kind_words(row: StackRow) -> str:
-    return network_name(row.network) if row.network else ""
 
 
 def _stack_cells(row: StackRow | None) -> tuple[Cell, PairCell]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nephrograde.report.tables.joint import phase_table, stack_table
-from nephrograde.report.tables.manuscript import Line, Table, marked
+from nephrograde.report.tables.manuscript import Line, Table, marked, stacked
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING
 
 if TYPE_CHECKING:
     from nephrograde.report.tables.joint import PhaseLine
-    from nephrograde.report.tables.paper import Cell, PairCell
+    from nephrograde.report.tables.paper import PairCell
     from nephrograde.results import Results
 
 
@@ -59,7 +59,7 @@ def stack_manuscript(run: Results) -> Table | None:
         Line(
             (
                 f"{line.label}\n{line.detail}" if line.detail else line.label,
-                *(text for auc, beyond in line.cells for text in (_value(auc), _beyond(beyond))),
+                *(text for auc, beyond in line.cells for text in (stacked(auc), _beyond(beyond))),
             ),
             is_after_rule=line.is_first,
         )
@@ -71,13 +71,8 @@ def stack_manuscript(run: Results) -> Table | None:
 
 def _phase_line(line: PhaseLine) -> Line:
     label = f"{line.label}\n{line.detail}" if line.is_first else ""
-    numbers = _value(line.auc), _beyond(line.over_phase), _beyond(line.over_clinical)
+    numbers = stacked(line.auc), _beyond(line.over_phase), _beyond(line.over_clinical)
     return Line((label, line.inputs, line.n, *numbers), is_part=True)
-
-
-def _value(cell: Cell) -> str:
-    value, _, rest = cell.text.partition(" ")
-    return f"{value}\n{rest}" if rest else value
 
 
 def _beyond(cell: PairCell) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nephrograde.report.text.language import t
 
 if TYPE_CHECKING:
+    from nephrograde.report.tables.paper import Cell
     from nephrograde.results import Results
 
 
@@ -43,3 +44,17 @@ def marked(run: Results, caption: str) -> str:
         caption: The caption.
     """
     return t("Synthetic data. {caption}", caption=caption) if run.is_synthetic else caption
+
+
+def stacked(cell: Cell) -> str:
+    """Write a value above its interval and counts.
+
+    Args:
+        cell: The value.
+
+    >>> from nephrograde.report.tables.paper import Cell
+    >>> stacked(Cell(0.907, 0.842, 0.972)).splitlines()
+    ['0.907', '[0.842–0.972]']
+    """
+    value, _, rest = cell.text.partition(" ")
+    return f"{value}\n{rest}" if rest else value

@@ -67,9 +67,12 @@ def tuning_table(run: Results) -> TuningTable | None:
     rows = [
         TuningRow(model, chosen_row(fold, chosen)) for model, folds in found.items() for fold, chosen in folds.items()
     ]
-    return TuningTable(
-        caption_words(), tuning_headings(), tuple(rows), trials_sentence(found), limits_sentence(run, found)
+    caption = t(
+        "Settings of training chosen for each fold, inside the patients that its network learns from. Augmentation: a "
+        "factor on all widths of the study. Log-loss: mean in the inner folds, of the chosen trial and of the study’s "
+        "own settings."
     )
+    return TuningTable(caption, tuning_headings(), tuple(rows), trials_sentence(found), limits_sentence(run, found))
 
 
 def tuning_manuscript(run: Results) -> Table | None:
@@ -83,16 +86,7 @@ def tuning_manuscript(run: Results) -> Table | None:
         return None
     lines = tuple(Line((row.model, *row.cells)) for row in table.rows)
     return Table(
-        "tuning", marked(run, caption_words()), (t("Model"), *table.headings), lines, (table.summary, table.limits)
-    )
-
-
-def caption_words() -> str:
-    """Say what the table shows."""
-    return t(
-        "Settings of training chosen for each fold, inside the patients that its network learns from. Augmentation: a "
-        "factor on all widths of the study. Log-loss: mean in the inner folds, of the chosen trial and of the study’s "
-        "own settings."
+        "tuning", marked(run, table.caption), (t("Model"), *table.headings), lines, (table.summary, table.limits)
     )
 
 
@@ -122,8 +116,8 @@ def tuning_terms(run: Results) -> list[tuple[str, str]]:
     found = chosen_folds(run)
     if not found:
         return []
-    first = t("The settings of the study are those of the first trial; what was chosen is listed by fold.")
-    return [(t("Tuned settings"), t("{first} {second}", first=trials_sentence(found), second=first))]
+    listed_where = t("The settings of the study are those of the first trial; what was chosen is listed by fold.")
+    return [(t("Tuned settings"), t("{first} {second}", first=trials_sentence(found), second=listed_where))]
 
 
 def limits_sentence(run: Results, found: dict[str, dict[int, Chosen]]) -> str:

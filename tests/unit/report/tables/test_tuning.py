@@ -70,7 +70,7 @@ def test_methods_cards_and_citations_say_it(tuned):
     assert "For weak-1-cmp, the learning rate and the number of epochs were chosen separately for each fold" in methods
     assert "40 trials in all" in methods
     assert "Neither the patients of a held-out fold nor the test patients took part in a trial" in methods
-    assert {"optuna", "bergstra2011"} & set(cited_keys(tuned)) >= {"bergstra2011"}
+    assert "bergstra2011" in cited_keys(tuned)
     assert len(tuning_terms(tuned)) == 1
     assert tuning_terms(tuned)[0] in what_was_run(tuned)
     write_model_cards(tuned)
