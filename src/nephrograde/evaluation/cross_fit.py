@@ -72,6 +72,11 @@ class CrossFitted:
     reasons: Mapping[Way | SetKind, Reason]
     is_drawn: bool = False
 
+    @property
+    def how(self) -> str:
+        """How out-of-fold patients were judged, in English."""
+        return "cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
+
     def rows(self, model: str, split: SplitName) -> Iterator[CalibratedScore]:
         """Give a row per patient.
 

@@ -122,7 +122,7 @@ def estimate_referral(
         Coverage: the exact interval of Clopper & Pearson 1934, Biometrika 26:404. Other proportions: Wilson 1927.
     """
     patients = fitted.patients
-    rows = _Rows(model, split, patients, calibration, settings, is_drawn=fitted.is_drawn)
+    rows = _Rows(model, split, fitted, calibration, settings)
     for kind in SetKind:
         if kind not in fitted.sets:
             yield rows.missing(kind, fitted.reasons[kind])
@@ -141,10 +141,13 @@ class _Rows:
 
     model: str
     split: SplitName
-    patients: ModelScores
+    fitted: CrossFitted
     calibration: ModelScores
     settings: EvaluateSettings
-    is_drawn: bool
+
+    @property
+    def patients(self) -> ModelScores:
+        return self.fitted.patients
 
     def missing(self, kind: SetKind, reason: Reason) -> ReferralRow:
         words = f"not computed: {no_sets_words(reason, error=self.settings.conformal_error)}"
@@ -225,9 +228,7 @@ class _Rows:
         return f"{words}, {100 * self.settings.confidence:g} % CI"
 
     def _crossed(self) -> str:
-        if self.split != "oof":
-            return ""
-        return "; cross-fitted over folds" + (" drawn at random" if self.is_drawn else "")
+        return f"; {self.fitted.how}" if self.split == "oof" else ""
 
     def _expected(self, kind: SetKind, measure: str) -> dict[str, float]:
         """How far the true coverage may lie from its target by the luck of calibration, where it has a target."""

@@ -241,7 +241,7 @@ def _recalibrations(
             caution = None if second is None else second.caution
             if split == "oof" and second is not None:
                 caution = caution or Caution.CROSS_FITTED
-                method += "; cross-fitted over folds" + (" drawn at random" if fitted.is_drawn else "")
+                method += f"; {fitted.how}"
                 method += "; before: calibrated on these same patients" if is_calibrated else ""
             yield RecalibrationRow(
                 model,
