@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 FEATURES_KEPT = 10
 """Number of radiomic features kept in each fold."""
-RADIOMICS_PARTS = ("radiomics/shape", "radiomics/intensity")
-"""What the models on the shape alone, and on intensities and texture alone, are called."""
+RADIOMICS_SHAPE = "radiomics/shape"
+"""What the model on the shape alone is called."""
+RADIOMICS_INTENSITY = "radiomics/intensity"
+"""What the model on intensities and texture alone is called."""
 _SHAPE = "morph_"
 """How the names of the shape features of mirp begin."""
 
@@ -191,12 +193,12 @@ def radiomics_parts(features: Mapping[str, Mapping[str, float]]) -> dict[str, Pr
     >>> list(radiomics_parts({"A": {"stat_mean": 40.0, "morph_volume": 2.0}}))
     ['radiomics/shape', 'radiomics/intensity']
     """
-    parts: dict[str, dict[str, dict[str, float]]] = {}
+    parts: dict[str, dict[str, dict[str, float]]] = {RADIOMICS_SHAPE: {}, RADIOMICS_INTENSITY: {}}
     for patient_id, row in features.items():
         for name, value in row.items():
-            part = RADIOMICS_PARTS[not name.startswith(_SHAPE)]
-            parts.setdefault(part, {}).setdefault(patient_id, {})[name] = value
-    return {part: radiomics_predictors(parts[part]) for part in RADIOMICS_PARTS if part in parts}
+            part = RADIOMICS_SHAPE if name.startswith(_SHAPE) else RADIOMICS_INTENSITY
+            parts[part].setdefault(patient_id, {})[name] = value
+    return {part: radiomics_predictors(own) for part, own in parts.items() if own}
 
 
 def fit_baseline(predictors: Predictors, is_high: Mapping[str, bool], split: Split, *, model: str) -> tuple[Score, ...]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nephrograde.evaluation.baseline import RADIOMICS_SHAPE
 from nephrograde.evaluation.phase_table import Against, Inputs
 from nephrograde.evaluation.stack_table import Kind
 from nephrograde.report.tables.paper import Cell, PairCell
@@ -212,7 +213,7 @@ def _stack_label(row: StackRow) -> str:
     if row.kind is Kind.STACK:
         return t("stack of all")
     if row.kind is Kind.FEATURES:
-        return t("radiomics, shape") if row.model.endswith("/shape") else t("radiomics, intensity")
+        return t("radiomics, shape") if row.model == RADIOMICS_SHAPE else t("radiomics, intensity")
     return only_baseline(row.model)
 
 
