@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from nephrograde.study.section import Count, Fraction, Name, Section
 from nephrograde.vocabulary import ENCODER_NAME, Supervision
 
-_FROZEN = "frozen:"
-_TUNED = "tuned:"
+FROZEN = "frozen:"
+"""What comes before the name of an encoder that stays as it is."""
+TUNED = "tuned:"
+"""What comes before the name of an encoder that a network is trained from."""
 _OF_FROZEN = {"seed", "repeats"}
 """The keys of ``[fit]`` that a model of a frozen encoder depends on."""
 
@@ -76,12 +78,12 @@ class Arm(Section):
     @property
     def encoder(self) -> str | None:
         """The name of the frozen encoder; None where a network is trained."""
-        return self.network.removeprefix(_FROZEN) if self.network.startswith(_FROZEN) else None
+        return self.network.removeprefix(FROZEN) if self.network.startswith(FROZEN) else None
 
     @property
     def tuned_encoder(self) -> str | None:
         """The name of the encoder that the network is trained from; None if there is none."""
-        return self.network.removeprefix(_TUNED) if self.network.startswith(_TUNED) else None
+        return self.network.removeprefix(TUNED) if self.network.startswith(TUNED) else None
 
     @property
     def fewest_of_a_grade(self) -> int:
@@ -96,7 +98,7 @@ class Arm(Section):
     @field_validator("network")
     @classmethod
     def _is_network(cls, network: str) -> str:
-        if network != "resnet18" and not re.fullmatch(rf"({_FROZEN}|{_TUNED}){ENCODER_NAME}", network):
+        if network != "resnet18" and not re.fullmatch(rf"({FROZEN}|{TUNED}){ENCODER_NAME}", network):
             raise ValueError(
                 'is neither "resnet18" nor "frozen:<encoder>" nor "tuned:<encoder>"; `nephrograde weights list` names '
                 "the encoders"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nephrograde.report.text.language import spoken, t
 from nephrograde.report.text.numbers import listed
+from nephrograde.study.arm import FROZEN, TUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,8 +77,8 @@ def network_name(network: str) -> str:
     >>> network_name("resnet18"), network_name("frozen:efficientnet-lite0"), network_name("tuned:efficientnet-lite0")
     ('ResNet-18', 'frozen efficientnet-lite0', 'fine-tuned efficientnet-lite0')
     """
-    if network.startswith("frozen:"):
-        return t("frozen {encoder}", encoder=network.removeprefix("frozen:"))
-    if network.startswith("tuned:"):
-        return t("fine-tuned {encoder}", encoder=network.removeprefix("tuned:"))
+    if network.startswith(FROZEN):
+        return t("frozen {encoder}", encoder=network.removeprefix(FROZEN))
+    if network.startswith(TUNED):
+        return t("fine-tuned {encoder}", encoder=network.removeprefix(TUNED))
     return "ResNet-18" if network == "resnet18" else network
