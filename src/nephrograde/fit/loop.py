@@ -110,21 +110,16 @@ def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
     machine = find_machine(job.fit)
     precision = find_precision(job.fit.precision, dimensions=job.dimensions, kind=machine.kind)
     watched = watched or unwatched()
-    outcome, refit_reason = _run(job, machine, precision=precision, watched=watched), ""
+    outcome = _run(job, machine, precision=precision, watched=watched)
+    refit_reason = ""
     if outcome.broken and precision == "bf16":
+        epoch, step = outcome.broken
         refit_reason = (
-            "bf16 gave a loss or weight that is not finite in epoch {}, step {}; fitted again in fp32".format(
-                *outcome.broken
-            )
+            f"bf16 gave a loss or weight that is not finite in epoch {epoch}, step {step}; fitted again in fp32"
         )
         precision = "fp32"
         outcome = _run(job, machine, precision=precision, watched=watched)
-    if outcome.broken:
-        epoch, step = outcome.broken
-        raise FitError(
-            f"{job}: a loss or weight is not finite in epoch {epoch}, step {step}, in fp32. Lower fit.learning_rate "
-            f"(now {job.fit.learning_rate:g}), or look for values out of range in the prepared regions."
-        )
+    _require_finite(job, outcome)
     watched.finish()
     return FoldFit(
         weights=outcome.weights,
@@ -132,6 +127,15 @@ def fit_fold(job: FitJob, *, watched: Watched | None = None) -> FoldFit:
         history=tuple(Epoch(*row) for row in outcome.history),
         predictions=_predictions(job, outcome),
     )
+
+
+def _require_finite(job: FitJob, outcome: _Outcome) -> None:
+    if outcome.broken:
+        epoch, step = outcome.broken
+        raise FitError(
+            f"{job}: a loss or weight is not finite in epoch {epoch}, step {step}, in fp32. Lower fit.learning_rate "
+            f"(now {job.fit.learning_rate:g}), or look for values out of range in the prepared regions."
+        )
 
 
 def _predictions(job: FitJob, outcome: _Outcome) -> tuple[Prediction, ...]:
