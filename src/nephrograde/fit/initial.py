@@ -77,9 +77,10 @@ def require_weights(study: Study) -> None:
     files = [encoder_of(arm, study.cohort.phases, study) for arm in study.arm]
     named: list[tuple[Initial, Arm]] = []
     for model in study.models():
+        if model.arm.encoder is not None or not model.has_networks:
+            continue
         initial = _start_of(model, study)
-        if model.arm.encoder is None and model.has_networks:
-            _check_layers(model.arm, initial, study)
+        _check_layers(model.arm, initial, study)
         if initial is not None and isinstance(initial.file, EncoderFile):
             files.append(initial.file)
         elif initial is not None and (initial, model.arm) not in named:
@@ -95,14 +96,11 @@ def require_weights(study: Study) -> None:
 
 
 def _start_of(model: StudyModel, study: Study) -> Initial | None:
-    """What the networks of a model start from; None for random weights, and where none is trained."""
+    """What the networks of a model start from; None for random weights."""
     arm = model.arm
-    if arm.encoder is not None or not model.has_networks:
-        return None
     if arm.tuned_encoder is not None:
         return encoder_to_tune(arm, model.phases, study)
-    fit = study.fit_of(arm)
-    named = fit.weights_2d if arm.slices else fit.weights_3d
+    named = study.fit_of(arm).initial_weights(arm.dimensions)
     return None if named is None else Initial(named)
 
 

@@ -91,7 +91,7 @@ class FitJob:
         """The pre-trained weights that the network starts from; None for random ones."""
         if self.pretrained is not None:
             return self.pretrained
-        named = self.fit.weights_2d if self.dimensions == 2 else self.fit.weights_3d
+        named = self.fit.initial_weights(self.dimensions)
         return None if named is None else Initial(named)
 
     def tell(self, epoch: Epoch) -> None:

@@ -206,6 +206,14 @@ class FitSettings(Section):
             raise ValueError(f'is neither a whole number from 1 to {MOST_WORKERS} nor "auto"')
         return workers
 
+    def initial_weights(self, dimensions: Literal[2, 3]) -> InitialWeights | None:
+        """Return the file that networks start from; None for random weights.
+
+        Args:
+            dimensions: 2 for slices, 3 for boxes.
+        """
+        return self.weights_2d if dimensions == 2 else self.weights_3d
+
     def of_one_fit(self) -> dict[str, Any]:
         """Return what one fit depends on; repeats can be added to networks that are fitted.
 

@@ -302,8 +302,7 @@ def initial_weights(run: Results) -> str:
         return ""
     sources: dict[str, list[str]] = {}
     for arm in trained_arms(run.study):
-        fit = run.study.fit_of(arm)
-        given = fit.weights_2d if arm.slices else fit.weights_3d
+        given = run.study.fit_of(arm).initial_weights(arm.dimensions)
         if arm.tuned_encoder is not None:
             text = t("the pre-trained encoder {encoder}", encoder=arm.tuned_encoder)
         elif given is None:

@@ -100,8 +100,7 @@ def _own_start(run: Results) -> str:
     """Said only if no arm starts from a file, whose origin a run does not know."""
     if run.study is None or any(arm.encoder or arm.tuned_encoder for arm in run.study.arm):
         return ""
-    settings = [(arm, run.study.fit_of(arm)) for arm in run.study.arm]
-    if any(fit.weights_2d if arm.slices else fit.weights_3d for arm, fit in settings):
+    if any(run.study.fit_of(arm).initial_weights(arm.dimensions) for arm in run.study.arm):
         return ""
     return t("No weights from elsewhere were used.")
 

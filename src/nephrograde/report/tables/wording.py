@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nephrograde.report.tables.paper import PaperRow
     from nephrograde.results import Results
-    from nephrograde.study import Arm, FitSettings, InitialWeights, Study
+    from nephrograde.study import Arm, FitSettings, Study
 
 SIZE = "size"
 """The baseline that the summary compares the networks with: tumour size alone."""
@@ -314,7 +314,7 @@ def _learning_words(study: Study) -> str:
     if not trained:
         return t("Only the penalty of the logistic regressions, chosen inside the fold.")
     several = [arm for arm in trained if arm.is_pooled]
-    from_file = [arm.name for arm in trained if arm.tuned_encoder or _weights(arm, study) is not None]
+    from_file = [arm.name for arm in trained if arm.tuned_encoder or study.fit_of(arm).initial_weights(arm.dimensions)]
     pooled = arms_by_text(study, lambda fit: fit.pooling, several)
     if 0 < len(from_file) < len(trained):
         start = t("from file for {arms}, otherwise random", arms=listed(from_file))
@@ -330,11 +330,6 @@ def _learning_words(study: Study) -> str:
     if pooling:
         words = _following(words, t("Slices pooled by {pooling}.", pooling=pooling))
     return _following(words, t("Initial weights: {weights}.", weights=start))
-
-
-def _weights(arm: Arm, study: Study) -> InitialWeights | None:
-    fit = study.fit_of(arm)
-    return fit.weights_2d if arm.slices else fit.weights_3d
 
 
 def _learning_of(fit: FitSettings) -> str:
