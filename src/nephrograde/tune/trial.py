@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +11,7 @@ from nephrograde.cohort.split import Assignment, Split, check_disjoint, hash_of
 from nephrograde.errors import FitError
 from nephrograde.fit.chosen import Trial, with_strength, with_values
 from nephrograde.fit.folds import assemble_job
-from nephrograde.fit.job import check_grades
+from nephrograde.fit.job import check_grades, derive_seed
 from nephrograde.study.tuning import own_values, spans_of
 from nephrograde.tune.search import STEPS, propose
 
@@ -56,8 +55,8 @@ class Search:
             number: Of the trial, from 0.
         """
         planned = self.planned
-        text = f"{self.tune.seed}/{planned.model}/{planned.repeat.split_name}/{planned.fold}/{number}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+        name = f"{planned.model}/{planned.repeat.split_name}"
+        return derive_seed(self.tune.seed, name, planned.fold, str(number), n_bytes=4)  # NumPy takes 32 bits
 
 
 def plan_search(planned: Fit, study: Study, tune: TuneSettings, *, is_high: Mapping[str, bool]) -> Search:
