@@ -119,8 +119,29 @@ def with_strength(augment: AugmentSettings, values: Mapping[str, float]) -> Augm
     return scaled(augment, values["augmentation"]) if "augmentation" in values else augment
 
 
+def find_best(record: TuningRecord) -> int | None:
+    """Find the complete trial with the lowest loss, the first of several.
+
+    Args:
+        record: The trials; those beyond the number that ``[tune]`` asks for do not count.
+
+    Returns:
+        Its number, from 0; None if trials are missing.
+    """
+    losses = _losses(record)
+    return min(losses, key=lambda number: losses[number], default=None)
+
+
+def _losses(record: TuningRecord) -> dict[int, float]:
+    """The losses of the complete trials by number; none if trials are missing."""
+    counted = record.trials[: record.tune.trials]
+    if len(counted) < record.tune.trials:
+        return {}
+    return {number: one.loss for number, one in enumerate(counted) if one.state == "complete" and one.loss is not None}
+
+
 def choose(record: TuningRecord) -> Chosen | None:
-    """Return the values of the complete trial with the lowest loss, the first of several.
+    """Return the values of the best trial.
 
     Args:
         record: The trials; those beyond the number that ``[tune]`` asks for do not count.
@@ -128,14 +149,12 @@ def choose(record: TuningRecord) -> Chosen | None:
     Returns:
         What was chosen; None if trials are missing.
     """
+    losses = _losses(record)
+    best = find_best(record)
+    if best is None:
+        return None
     tune = record.tune
     counted = record.trials[: tune.trials]
-    if len(counted) < tune.trials:
-        return None
-    losses = {
-        number: one.loss for number, one in enumerate(counted) if one.state == "complete" and one.loss is not None
-    }
-    best = min(losses, key=lambda number: losses[number])
     states = [one.state for one in counted]
     return Chosen(
         values=counted[best].values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from nephrograde.files import write_rows
-from nephrograde.fit.chosen import choose, read_record
+from nephrograde.fit.chosen import find_best, read_record
 from nephrograde.study.tuning import Tunable
 
 if TYPE_CHECKING:
@@ -32,14 +32,7 @@ def write_trials(run: RunFolder) -> None:
 
 def _rows(place: list[object], record: TuningRecord) -> Iterator[dict[str, object]]:
     repeat, model, fold = place
-    chosen = choose(record)
-    best = (
-        None
-        if chosen is None
-        else next(
-            number for number, one in enumerate(record.trials) if one.state == "complete" and one.loss == chosen.loss
-        )
-    )
+    best = find_best(record)
     for number, one in enumerate(record.trials):
         yield {
             "model": model,
