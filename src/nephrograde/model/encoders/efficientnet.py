@@ -98,13 +98,9 @@ class EfficientNetLite0(nn.Module):
         self._conv_head = nn.Conv2d(320, 1280, kernel_size=1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=_EPSILON)
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features of each image, averaged over its positions."""
         maps = nn.functional.relu6(self._bn0(self._conv_stem(images)))
         for block in self._blocks:
             maps = block(maps)
         return nn.functional.relu6(self._bn1(self._conv_head(maps))).mean((2, 3))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return ``features``."""
-        return self.features(images)

@@ -115,7 +115,7 @@ class ResNetEncoder(nn.Module):
         Zisserman 2017, arXiv:1705.07750, and ``merlin/models/i3res.py`` of StanfordMIMI/Merlin (inflation).
 
     >>> plan = Plan(3, (1, 1, 1, 1), has_bottlenecks=False, colours=1, shortcut="A", is_dilated=True)
-    >>> ResNetEncoder(plan).eval().features(torch.zeros(1, 1, 32, 32, 16)).shape
+    >>> ResNetEncoder(plan).eval()(torch.zeros(1, 1, 32, 32, 16)).shape
     torch.Size([1, 512])
     """
 
@@ -136,17 +136,13 @@ class ResNetEncoder(nn.Module):
                 inputs = width * (_WIDENING if plan.has_bottlenecks else 1)
             self.add_module(f"layer{number}", stage)
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the features of each image, averaged over its positions."""
         maps = self.maxpool(nn.functional.relu(self.bn1(self.conv1(images))))
         for number in range(1, len(_WIDTHS) + 1):
             maps = self.get_submodule(f"layer{number}")(maps)
         features: torch.Tensor = maps.mean(tuple(range(2, maps.ndim)))
         return features
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return ``features``."""
-        return self.features(images)
 
 
 def _block(plan: Plan, inputs: int, *, stage: int, is_first: bool) -> nn.Module:

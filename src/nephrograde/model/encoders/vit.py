@@ -130,7 +130,7 @@ class VisionTransformer(nn.Module):
     >>> plan = ViTPlan(
     ...     width=64, depth=1, heads=1, patch_px=14, registers=4, hidden=128, is_gated=False, grid=3
     ... )
-    >>> VisionTransformer(plan).eval().features(torch.zeros(2, 3, 28, 42)).shape
+    >>> VisionTransformer(plan).eval()(torch.zeros(2, 3, 28, 42)).shape
     torch.Size([2, 64])
     """
 
@@ -150,7 +150,7 @@ class VisionTransformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(plan, epsilon) for _ in range(plan.depth))
         self.norm = nn.LayerNorm(plan.width, eps=epsilon)
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the normalised class token of each image."""
         patches = self.patch_embed["proj"](images)
         height, width = patches.shape[2:]
@@ -166,10 +166,6 @@ class VisionTransformer(nn.Module):
             tokens = block(tokens, angles)
         features: torch.Tensor = self.norm(tokens[:, 0])
         return features
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return ``features``."""
-        return self.features(images)
 
     def _positions(self, table: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """The table of positions for an image of so many patches."""
