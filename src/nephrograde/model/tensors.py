@@ -74,6 +74,21 @@ def mismatches(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Ten
     return missing + surplus + unequal
 
 
+def require_finite(weights: Mapping[str, torch.Tensor], source: str) -> None:
+    """Refuse weights that are not finite.
+
+    Args:
+        weights: By name.
+        source: What to call their file in messages.
+
+    Raises:
+        WeightsError: A number is infinite or none; the tensor is named.
+    """
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise WeightsError(f"{source} holds weights that are not finite (in {name}). Get the file again.")
+
+
 def _reason(error: Exception) -> str:
     """Why a file is not read; torch's own advice, to let the file run code, is not passed on."""
     if isinstance(error, pickle.UnpicklingError):

@@ -16,7 +16,7 @@ from nephrograde.model.encoders.layout import blocks_of, shortcut_of, weights_of
 from nephrograde.model.kind import RESNET18, BackboneKind
 from nephrograde.model.network import build_hollow_network
 from nephrograde.model.resnet import ResNet18
-from nephrograde.model.tensors import is_head, mismatches, parse_tensors
+from nephrograde.model.tensors import is_head, mismatches, parse_tensors, require_finite
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
@@ -113,9 +113,7 @@ def _fitted(network: Network, weights: Mapping[str, torch.Tensor], source: str) 
         given[stem] = _with_channels(given[stem], network)
     if faults := mismatches(given, wanted):
         raise WeightsError(_misfit(network, faults, source))
-    for name, tensor in given.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise WeightsError(f"{source} holds weights that are not finite (in {name}). Get the file again.")
+    require_finite(given, source)
     return given
 
 

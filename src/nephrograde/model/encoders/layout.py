@@ -12,7 +12,7 @@ from nephrograde.model.encoders.known import ALIKE
 from nephrograde.model.encoders.resnet import Plan, ResNetEncoder
 from nephrograde.model.encoders.vit import VisionTransformer
 from nephrograde.model.encoders.vit_names import named_as_ours, plan_of
-from nephrograde.model.tensors import is_head, mismatches
+from nephrograde.model.tensors import is_head, mismatches, require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,10 +126,8 @@ def build_encoder(weights: Mapping[str, torch.Tensor], architecture: Architectur
         more = f"\n  and {len(faults) - 10} more" if len(faults) > 10 else ""
         listed = "\n".join(f"  {fault}" for fault in faults[:10])
         raise WeightsError(f"{source} does not hold the weights of {architecture}:\n{listed}{more}")
+    require_finite(given, source)
     network.load_state_dict(given, strict=False)
-    for name, tensor in given.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise WeightsError(f"{source} holds weights that are not finite (in {name}). Get the file again.")
     return network.eval().requires_grad_(requires_grad=False)
 
 
