@@ -8,17 +8,13 @@ import torch
 from torch import nn
 
 from nephrograde.errors import WeightsError
-from nephrograde.model.encoders.known import INPUTS
+from nephrograde.model.encoders.known import INPUTS, NO_CONTRAST
 from nephrograde.model.encoders.layout import empty_network
 from nephrograde.model.resnet import ResNet18, SlicedMaxPool3d
 
 if TYPE_CHECKING:
     from nephrograde.model.encoders.known import Architecture
     from nephrograde.model.kind import BackboneKind
-
-
-_FLAT = 1e-6
-"""A picture has no contrast if the standard deviation of its grey values is below this."""
 
 
 class EncoderBackbone(nn.Module):
@@ -106,7 +102,7 @@ def standardise(images: torch.Tensor) -> torch.Tensor:
     mean = images.where(is_foreground, 0.0).sum(axes, keepdim=True) / count
     deviation = (images - mean).where(is_foreground, 0.0)
     spread = (deviation.square().sum(axes, keepdim=True) / count).sqrt()
-    return torch.where(spread < _FLAT, 0.0, deviation / spread.clamp(min=_FLAT))
+    return torch.where(spread < NO_CONTRAST, 0.0, deviation / spread.clamp(min=NO_CONTRAST))
 
 
 def pool_reproducibly(backbone: nn.Module) -> None:

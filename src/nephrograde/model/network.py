@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nephrograde.model.backbone import Backbone
     from nephrograde.model.fusion import Fusion
     from nephrograde.model.kind import BackboneKind
+    from nephrograde.sample.channels import Channels
     from nephrograde.vocabulary import Pooling
 
 _OF_BACKBONE = "backbone."
@@ -211,9 +212,12 @@ class FusedNetwork(Network):
             (pooled[:, one] - pooled[:, other]) * (has_phase[:, one] * has_phase[:, other]).unsqueeze(1)
             for one, other in self.fusion.pairs
         ]
-        joined = torch.cat([pooled.flatten(1), *differences, has_phase, *further], dim=1)
+        return self.logits(torch.cat([pooled.flatten(1), *differences, has_phase, *further], dim=1))
+
+    def logits(self, joined: torch.Tensor) -> torch.Tensor:
+        """Return what the head makes of its inputs, the last axis, in their precision."""
         head = self.backbone.fc
-        return nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(1)
+        return nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(-1)
 
     def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return the weight of each picture by attention: that within its phase, with all phases counting the same.
@@ -234,18 +238,19 @@ class EarlyNetwork(FusedNetwork):
     the first convolution; one further input of the head per phase says whether it is there.
     """
 
-    def __init__(self, backbone: Backbone, attention: GatedAttention | None = None, **further: Any) -> None:
+    def __init__(
+        self, backbone: Backbone, attention: GatedAttention | None = None, *, shown: Channels, **further: Any
+    ) -> None:
         super().__init__(backbone, attention, **further)
-        shown = self.fusion.channels(self.image_channels)
-        if shown is not None:  # differences are not grey values: no difference is 0.5
-            self.centre[:, shown.images : self.image_channels] = CENTRE
-            self.spread[:, shown.images : self.image_channels] = SPREAD
+        self.shown = shown
+        # Differences are not grey values: no difference is 0.5.
+        self.centre[:, shown.images : self.image_channels] = CENTRE
+        self.spread[:, shown.images : self.image_channels] = SPREAD
 
     def rows(self, images: torch.Tensor) -> RowValues:
         """Return the features of each picture with its phases, and its score; missing channels are below 0."""
         features = self.features(torch.where(images < 0, self.centre, images))
-        shown = self.fusion.channels(self.image_channels)
-        phases = features[:, :0] if shown is None else shown.present(images).to(features.dtype)
+        phases = self.shown.present(images).to(features.dtype)
         return RowValues(torch.cat([features, phases], dim=1), self.attention_scores(features))
 
     def decide(
@@ -254,9 +259,7 @@ class EarlyNetwork(FusedNetwork):
         """Return the logit of each patient; arguments as for ``Network.decide``, values as ``rows`` gives them."""
         rows = places.clamp(min=0)
         further = [] if clinical is None else [clinical.to(values.dtype).unsqueeze(1).expand(-1, rows.shape[1], -1)]
-        joined = torch.cat([values[rows], *further], dim=2)
-        head = self.backbone.fc
-        logits = nn.functional.linear(joined, head.weight.to(joined.dtype), head.bias.to(joined.dtype)).squeeze(2)
+        logits = self.logits(torch.cat([values[rows], *further], dim=2))
         return pool(logits, scores[rows], places >= 0, self.pooling)
 
     def weigh_rows(self, scores: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -292,8 +295,9 @@ def build_network(
     further: Any = {"channels": channels, "has_mask": has_mask, "pooling": pooling, "kind": kind}
     if fusion is None:
         return Network(backbone, attention, **further)
-    if fusion.kind == "early":
-        return EarlyNetwork(backbone, attention, fusion=fusion, **further)
+    shown = fusion.channels(channels - has_mask)
+    if shown is not None:
+        return EarlyNetwork(backbone, attention, fusion=fusion, shown=shown, **further)
     return FusedNetwork(backbone, attention, fusion=fusion, **further)
 
 

@@ -74,6 +74,15 @@ def mismatches(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Ten
     return missing + surplus + unequal
 
 
+def as_float(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in single precision; whole numbers stay as they are.
+
+    Args:
+        tensor: Of any type.
+    """
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
 def require_finite(weights: Mapping[str, torch.Tensor], source: str) -> None:
     """Refuse weights that are not finite.
 

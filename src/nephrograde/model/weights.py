@@ -16,7 +16,7 @@ from nephrograde.model.encoders.layout import blocks_of, shortcut_of, weights_of
 from nephrograde.model.kind import RESNET18, BackboneKind
 from nephrograde.model.network import build_hollow_network
 from nephrograde.model.resnet import ResNet18
-from nephrograde.model.tensors import is_head, mismatches, parse_tensors, require_finite
+from nephrograde.model.tensors import as_float, is_head, mismatches, parse_tensors, require_finite
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.replacement import replaced
 
@@ -103,7 +103,7 @@ def _fitted(network: Network, weights: Mapping[str, torch.Tensor], source: str) 
     place = named_inside(network.backbone)
     wanted = {name: tensor for name, tensor in place.state_dict().items() if not is_head(name)}
     if isinstance(network.backbone, ResNet18):
-        given = {name: t.float() if t.is_floating_point() else t for name, t in weights.items() if not is_head(name)}
+        given = {name: as_float(tensor) for name, tensor in weights.items() if not is_head(name)}
         if network.dimensions == 3:
             given = {name: _as_solid(tensor) for name, tensor in given.items()}
     else:

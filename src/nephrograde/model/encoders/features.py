@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nephrograde.errors import RunError
+from nephrograde.model.encoders.known import NO_CONTRAST
 from nephrograde.model.encoders.layout import build_encoder
 from nephrograde.model.tensors import parse_tensors
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from nephrograde.model.encoders.store import EncoderFile
     from nephrograde.model.encoders.view import View
 
-_FLAT = 1e-6
-"""A box has no contrast if the standard deviation of its grey values is below this."""
 Features: TypeAlias = Annotated[npt.NDArray[np.float32], "feature"]
 
 
@@ -108,7 +107,7 @@ def _standardised(image: torch.Tensor) -> torch.Tensor:
     is_foreground = image > 0
     found = image[is_foreground].double()
     spread = float(found.std(correction=0)) if len(found) else 0.0
-    if spread < _FLAT:
+    if spread < NO_CONTRAST:
         return torch.zeros_like(image)
     return torch.where(is_foreground, (image - float(found.mean())) / spread, 0.0)
 

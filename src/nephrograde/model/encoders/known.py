@@ -39,6 +39,9 @@ ALIKE: tuple[Architecture, ...] = ("medicalnet-18", "resnet18-3d", "renalclip")
 Colours: TypeAlias = tuple[float, float, float]
 """A number for each of red, green and blue."""
 
+NO_CONTRAST = 1e-6
+"""A picture has no contrast if the standard deviation of its grey values is below this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:

@@ -12,7 +12,7 @@ from nephrograde.model.encoders.known import ALIKE
 from nephrograde.model.encoders.resnet import Plan, ResNetEncoder
 from nephrograde.model.encoders.vit import VisionTransformer
 from nephrograde.model.encoders.vit_names import named_as_ours, plan_of
-from nephrograde.model.tensors import is_head, mismatches, require_finite
+from nephrograde.model.tensors import as_float, is_head, mismatches, require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,7 +143,7 @@ def weights_of(weights: Mapping[str, torch.Tensor], architecture: Architecture, 
         WeightsError: The weights belong to a network that is not known.
     """
     named = _named(weights, source)
-    return {name: _as_float(_turned(tensor, architecture)) for name, tensor in named.items() if not is_head(name)}
+    return {name: as_float(_turned(tensor, architecture)) for name, tensor in named.items() if not is_head(name)}
 
 
 def empty_network(architecture: Architecture, *, blocks: Blocks, shortcut: Literal["A", "B"]) -> nn.Module:
@@ -268,7 +268,3 @@ def _turned(tensor: torch.Tensor, architecture: Architecture) -> torch.Tensor:
     if architecture == "renalclip":  # z, x, y in the file
         return tensor.permute(0, 1, 3, 4, 2)
     return tensor.permute(0, 1, 4, 3, 2)  # z, y, x
-
-
-def _as_float(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
