@@ -46,11 +46,12 @@ class DescribedEncoder:
         """
         try:
             facts = {name: value for name, value in content.items() if name != _VIEW}
-            return cls(_encoders().validate_python(facts), View.of_dict(content[_VIEW]))
+            return cls(encoder_adapter().validate_python(facts), View.of_dict(content[_VIEW]))
         except (AttributeError, KeyError, IndexError, TypeError) as error:
             raise ValueError(f"not an encoder: {error}") from None
 
 
 @cache
-def _encoders() -> TypeAdapter[Encoder]:
+def encoder_adapter() -> TypeAdapter[Encoder]:
+    """Return what checks the facts of an encoder that were read from JSON."""
     return TypeAdapter(Encoder)

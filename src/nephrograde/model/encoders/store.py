@@ -14,21 +14,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from nephrograde.errors import WeightsError
 from nephrograde.files import sha256_of_parts, write_json
 from nephrograde.model.encoders.catalogue import ENCODERS
-from nephrograde.model.encoders.known import Encoder
+from nephrograde.model.encoders.described import encoder_adapter
 from nephrograde.replacement import make_folder, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from nephrograde.model.encoders.known import Encoder
+
 STORE_VARIABLE = "NEPHROGRADE_WEIGHTS"
 """The environment variable that names the folder of the store."""
 _SUFFIX = ".weights"
-_ENCODER = TypeAdapter(Encoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ def installed_paths(encoder: Encoder) -> tuple[Path, ...] | None:
 def _stored(json_path: Path) -> EncoderFile:
     weights_path = json_path.with_suffix(_SUFFIX)
     try:
-        encoder = _ENCODER.validate_json(json_path.read_bytes())
+        encoder = encoder_adapter().validate_json(json_path.read_bytes())
     except (OSError, ValidationError):
         raise WeightsError(f"{json_path} and {weights_path.name} are damaged. {_add_again('both')}") from None
     if encoder.sha256 != json_path.stem or not weights_path.is_file():
