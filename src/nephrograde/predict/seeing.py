@@ -102,13 +102,14 @@ def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm
     first = _first_with_target(read, arm)
     others = [OtherPhase(phase, one.volume, one.is_hu) for phase, one in read.items() if phase != first]
     region = cut_early(read[first].views, arm, others, is_hu=read[first].is_hu)
+    doubts = [(one, f"{scans[one].image_path}: {fault.message} {fault.remedy}") for one, fault in region.faults]
     found = {}
     for phase in region.phases:
         own, center_mm = read[phase], region.centers_mm[phase]
-        doubts = [(one, f"{scans[one].image_path}: {fault.message} {fault.remedy}") for one, fault in region.faults]
         said = [text for one, text in doubts if one == phase or (phase == first and one not in region.phases)]
         if phase == first:
-            shown, targets = _Shown(region.pictures, region.slices, center_mm), own.views.targets(own.volume, arm)
+            shown = _Shown(region.pictures, region.slices, center_mm)
+            targets = own.views.targets(own.volume, arm)
         else:
             slices = _nearest_slices(own.volume, read[first].volume, region, phase)
             around = slices or (round(own.volume.to_index(center_mm)[2]),)

@@ -124,7 +124,9 @@ def cut_early(views: Views, arm: Arm, others: Iterable[OtherPhase], *, is_hu: bo
         for row in _rows_of(volume, target, arm, study.image, number=number)
     ]
     sampled = {scan.phase: _sample(volume, rows, [Motion()] * len(targets), study.image)}
-    centers_mm, in_hu, faults = {scan.phase: targets[0].center_mm}, {scan.phase} if is_hu else set(), []
+    centers_mm = {scan.phase: targets[0].center_mm}
+    in_hu = {scan.phase} if is_hu else set()
+    faults = []
     for other in others:
         motions, doubts = _motions(volume, targets, other.volume, arm=arm, image=study.image)
         faults += [(other.phase, doubt) for doubt in doubts]
@@ -194,7 +196,8 @@ def place_region(
         faults += [(scan.phase, one) for one in found if lender is not None and one.column == f"{lender.phase}_mask"]
         if scanned is None or scanned.volume is None:
             continue
-        views, is_hu = Views(scanned, study, error=errors[scan.phase]), _is_hu(found)
+        views = Views(scanned, study, error=errors[scan.phase])
+        is_hu = _is_hu(found)
         try:
             views.targets(scanned.volume, arm)
         except VolumeError as caught:
@@ -298,7 +301,8 @@ def _motions(
     volume: Volume, targets: Sequence[Target], other: Volume, *, arm: Arm, image: ImageSettings
 ) -> tuple[list[Motion], list[Fault]]:
     """How the surroundings of each target moved; none, with the reason, if the other scan does not hold them all."""
-    motions, faults = [], []
+    motions = []
+    faults = []
     for target in targets:
         motion = _register(volume, target, other, image) if arm.registration == "rigid" else Motion()
         faults += [_not_registered(motion)] if motion.failure else []
@@ -312,14 +316,11 @@ def _motions(
 def _register(volume: Volume, target: Target, other: Volume, image: ImageSettings) -> Motion:
     """Register the surroundings of a target."""
     mask = np.zeros(volume.values.shape, dtype=bool)
-    center, half = (
-        np.array(volume.to_index(target.center_mm)),
-        image.assumed_tumour_mm / 2 / np.array(volume.spacing_mm),
-    )
-    (x, y), (u, v) = (
-        np.clip(np.rint(edge[:2]).astype(int), 0, np.array(mask.shape[:2]) - 1)
-        for edge in (center - half, center + half)
-    )
+    center = np.array(volume.to_index(target.center_mm))[:2]
+    half = image.assumed_tumour_mm / 2 / np.array(volume.spacing_mm[:2])
+    last = np.array(mask.shape[:2]) - 1
+    x, y = np.clip(np.rint(center - half).astype(int), 0, last)
+    u, v = np.clip(np.rint(center + half).astype(int), 0, last)
     mask[x : u + 1, y : v + 1, target.first_slice : target.last_slice + 1] = True
     try:
         near = bring_over(mask, volume.grid, other.grid)

@@ -179,7 +179,11 @@ def test_what_cannot_be_tuned_is_refused_beforehand(
 def test_phases_may_be_joined(fusion: str, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(store_dir))
     arm = weak(network="tuned:mine", phases=("cmp", "np"), fusion=fusion, fit={"train_from": "stage7"})
-    require_weights(study_of(arm, window={"np": Window(low=-1000, high=1000)}))
+    study = study_of(arm, window={"np": Window(low=-1000, high=1000)})
+    require_weights(study)
+    starts = [encoder_to_tune(arm, model.phases, study) for model in study.models() if model.has_networks]
+    assert len(starts) == (2 if fusion == "late" else 1)
+    assert {(start.centre, start.spread) for start in starts if start is not None} == {(127 / 255, 128 / 255)}
 
 
 def test_files_are_verified_beforehand(store_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
