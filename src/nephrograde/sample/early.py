@@ -22,7 +22,7 @@ from nephrograde.volume.grid import Grid
 from nephrograde.volume.masks.registration import Motion, register_region
 from nephrograde.volume.overlay import bring_over
 from nephrograde.volume.pictures import find_pictures
-from nephrograde.volume.roi import apply_window, cut_box, sample_on
+from nephrograde.volume.roi import apply_window, cut_mask, sample_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nephrograde.sample.human_error import HumanError
     from nephrograde.sample.target import Target
     from nephrograde.study import Arm, ImageSettings, Study
-    from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
 
 LAYOUT = 1
@@ -141,8 +141,12 @@ def cut_early(views: Views, arm: Arm, others: Iterable[OtherPhase], *, is_hu: bo
         ]
     )
     if arm.has_mask and views.scanned.mask is not None:
-        masks = [_mask(volume, views.scanned.mask, target, study.image) for target in targets]
-        pictures = np.concatenate([pictures, np.stack(masks)], axis=1)
+        size_mm, voxels = study.image.box_mm, study.image.box_voxels
+        masks = [
+            cut_mask(volume, views.scanned.mask, center_mm=target.center_mm, size_mm=size_mm, voxels=voxels)
+            for target in targets
+        ]
+        pictures = np.concatenate([pictures, np.stack(masks)[:, None]], axis=1)
     slices = tuple(k for target in targets for k in slices_of(target, arm)) if arm.slices else ()
     phases = tuple(phase for phase in arm.phases if phase in sampled)
     return EarlyRegion(pictures.astype(np.float16), slices, centers_mm, phases, tuple(faults))
@@ -288,13 +292,6 @@ def _difference(one: _Sampled, other: _Sampled) -> npt.NDArray[np.float32]:
     """The difference of two phases from 0 to 1; no difference where one of the scans has ended."""
     difference_hu = np.where(one.inside & other.inside, one.values - other.values, np.float32(0))
     return np.clip(difference_hu / np.float32(2 * DIFFERENCE_HU) + np.float32(0.5), 0, 1).astype(np.float32)
-
-
-def _mask(volume: Volume, mask: MaskArray, target: Target, image: ImageSettings) -> npt.NDArray[np.float32]:
-    _, box = cut_box(
-        volume, mask, center_mm=target.center_mm, size_mm=image.box_mm, voxels=image.box_voxels, antialias=False
-    )
-    return np.zeros((1, *image.box_voxels), np.float32) if box is None else box[None].astype(np.float32)
 
 
 def _motions(

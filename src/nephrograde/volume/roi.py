@@ -85,13 +85,43 @@ def cut_box(
     >>> box[:, 0, 0].tolist()
     [17.0, 19.0, 21.0, 23.0]
     """
-    step = np.array(size_mm) / voxels / volume.spacing_mm
-    start = np.array(volume.to_index(center_mm)) - (np.array(voxels) - 1) / 2 * step
+    start, step = _lattice(volume, center_mm, size_mm, voxels)
     values = _padded(*_sample(volume.values, start, step, voxels, antialias=antialias), volume)
     if mask is None:
         return values, None
+    return values, cut_mask(volume, mask, center_mm=center_mm, size_mm=size_mm, voxels=voxels)
+
+
+def cut_mask(
+    volume: Volume, mask: MaskArray, *, center_mm: Triple, size_mm: Triple, voxels: tuple[int, int, int]
+) -> MaskArray:
+    """Cut the mask of a scan alone, as :func:`cut_box` cuts it with the image.
+
+    Args:
+        volume: The scan.
+        mask: The tumour on the scan's grid.
+        center_mm: Centre of the box, LPS, mm.
+        size_mm: Edge lengths of the box along x, y and z, mm.
+        voxels: Number of voxels along x, y and z.
+
+    >>> from nephrograde.volume.volume import make_volume
+    >>> mask = np.zeros((9, 9, 9), dtype=bool)
+    >>> mask[4, 4, 4] = True
+    >>> volume = make_volume(mask.astype(np.int16), spacing_mm=(1.0, 1.0, 1.0))
+    >>> cut_mask(volume, mask, center_mm=(4.0, 4.0, 4.0), size_mm=(3.0, 3.0, 3.0), voxels=(3, 3, 3)).sum()
+    np.int64(1)
+    """
+    start, step = _lattice(volume, center_mm, size_mm, voxels)
     share, inside = _sample(mask, start, step, voxels, antialias=False)
-    return values, (share >= 0.5) & inside
+    return (share >= 0.5) & inside
+
+
+def _lattice(
+    volume: Volume, center_mm: Triple, size_mm: Triple, voxels: tuple[int, int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The first place of a box, and the step from one to the next, in voxels of the scan."""
+    step = np.array(size_mm) / voxels / volume.spacing_mm
+    return np.array(volume.to_index(center_mm)) - (np.array(voxels) - 1) / 2 * step, step
 
 
 def cut_slice(
