@@ -178,7 +178,8 @@ def _read(scan: Scan, study: Study, lender: Scan | None) -> _Read:
         spill = check_mask_spill(volume, mask) if is_hu and mask is not None else []
         warnings += [f"{scan.mask_path}: {fault.message} {fault.remedy}" for fault in (*delineation.faults, *spill)]
     elif lender is not None:
-        scanned, borrowed = borrow(volume, scan, lender, study.masks)
+        with about_file(scan.image_path):
+            scanned, borrowed = borrow(volume, scan, lender, study.masks)
         warnings += [f"{lender.mask_path}: {fault.message} {fault.remedy}" for fault in borrowed]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)

@@ -92,8 +92,8 @@ def _bring(mask: MaskArray, source: Grid, target: Volume) -> MaskArray:
         raise VolumeError(
             "mask-carried-outside",
             f"carried from another phase, {error.message}",
-            "See that both scans are of one examination and hold the tumour, draw the tumour on this phase, or set "
-            'masks.carry to "off".',
+            "See that both scans are of one examination and hold the tumour, draw the tumour on this phase, or, in a "
+            'study, set masks.carry to "off".',
         ) from None
 
 
@@ -121,7 +121,7 @@ def _judge(drawn_hu: VolumeArray, carried_hu: VolumeArray, what: str, notes: lis
         f"median {np.median(carried_hu):.0f} HU, there {np.median(drawn_hu):.0f} HU"
     )
     if fat - fat_drawn > MOST_FAT_GAINED or notes:
-        remedy = 'Look at it, and draw the tumour on this phase or set masks.carry to "rigid" (or "off").'
+        remedy = 'Look at it, and draw the tumour on this phase or, in a study, set masks.carry to "rigid" (or "off").'
         return Fault("mask-carried-poorly", "warning", f"{what}: {'; '.join([measures, *notes])}.", remedy)
     return Fault("mask-carried", "warning", f"{what}: {measures}.", "Nothing, if these numbers agree.")
 
