@@ -221,7 +221,7 @@ def work_of(planned: Fit) -> Part:
     mean_bytes = sum(path.stat().st_size for path in paths) / len(present)
     rows = shape[0] * mean_bytes / first_path.stat().st_size
     n_scored = len(present & {*split.fold_ids(planned.fold), *split.test_ids()})
-    n_learn = len(present & set(split.learning_ids(planned.fold)))
+    n_learn = len(planned.learning_ids)
     n_stop = round(planned.settings.inner_fraction * n_learn) if planned.settings.patience else 0
     passes = passes_of(
         planned.settings,
@@ -247,7 +247,7 @@ def assemble_job(planned: Fit, study: Study, *, is_high: Mapping[str, bool]) -> 
     settings, split = planned.settings, planned.split
     samples = read_samples(planned.regions, is_high)
     present = {sample.patient_id: sample.is_high for sample in samples}
-    learn: tuple[str, ...] = tuple(patient for patient in split.learning_ids(planned.fold) if patient in present)
+    learn = planned.learning_ids
     stop: tuple[str, ...] = ()
     if settings.patience:
         learn, stop = inner_split(learn, present, fraction=settings.inner_fraction, seed=settings.seed + planned.fold)

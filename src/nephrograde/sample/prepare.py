@@ -93,12 +93,8 @@ class Prepared:
         Args:
             model: The model.
         """
-        found: dict[str, set[str]] = {phase: set() for phase in model.phases}
-        for region in self.regions:
-            for phase in region.phase.split(TOGETHER) if region.arm == model.arm.name else ():
-                if phase in found:
-                    found[phase].add(region.patient_id)
-        return found
+        shown = [(one.patient_id, one.phase.split(TOGETHER)) for one in self.regions if one.arm == model.arm.name]
+        return {phase: {patient for patient, phases in shown if phase in phases} for phase in model.phases}
 
     def _of(self, arm: str, phase: str) -> Iterator[Region]:
         # All regions of an arm of early fusion are those of its one model, whichever phases a patient has.
