@@ -1,12 +1,15 @@
-"""The two cohorts on which the ladder of supervision is tried: real tumour anatomy, and phantoms with a known best AUC.
+"""The cohorts on which the ladder of supervision is tried: real tumour anatomy, and phantoms with a known best AUC.
 
 ``kits_shape`` (real anatomy of 199 patients, rendered intensities) gets a mask of the kidneys: everything that is
-rendered brighter than fat. ``phantom`` is synthetic: 300 patients, corticomedullary phase, best possible AUC 0.92.
+rendered brighter than fat. ``phantom`` is synthetic: by default 300 patients in the corticomedullary phase, best possible
+AUC 0.92; the study of three phases has 600.
 
     python bench/ladder_cohorts.py kits ../shared/data/kits_shape build/kits_ladder
     python bench/ladder_cohorts.py phantom build/phantom_ladder
+    python bench/ladder_cohorts.py phantom build/phantom --patients 600 --phases cmp np up
     nephrograde run studies/kits_ladder.toml --out build/kits_ladder/run
     nephrograde run studies/phantom_ladder.toml --out build/phantom_ladder/run
+    nephrograde run studies/phantom.toml --out build/phantom/run
 """
 
 from __future__ import annotations
@@ -32,13 +35,14 @@ def main() -> None:
     kits.add_argument("source", type=Path, help="The folder kits_shape.")
     phantom = commands.add_parser("phantom")
     phantom.add_argument("--patients", type=int, default=300)
+    phantom.add_argument("--phases", nargs="+", default=["cmp"])
     for command in (kits, phantom):
         command.add_argument("target", type=Path, help="Where the cohort is written.")
     given = parser.parse_args()
     if given.cohort == "kits":
         print(add_kidneys(given.source, given.target))
     else:
-        print(write_cohort(given.target, PhantomSettings(patients=given.patients, phases=("cmp",))))
+        print(write_cohort(given.target, PhantomSettings(patients=given.patients, phases=tuple(given.phases))))
 
 
 def add_kidneys(source_dir: Path, target_dir: Path) -> Path:

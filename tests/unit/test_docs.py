@@ -6,8 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.main import get_command
 
 import nephrograde as ng
+from nephrograde.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED = sorted(path.relative_to(ROOT / "docs" / "zh") for path in (ROOT / "docs" / "zh").rglob("*.md"))
@@ -42,6 +44,37 @@ def test_the_tutorial_and_every_how_to_guide_exist_in_chinese():
 @pytest.mark.parametrize("page", GUIDES, ids=str)
 def test_a_chinese_page_has_the_commands_of_the_english_one(page):
     assert commands(ROOT / "docs" / "zh" / page) == commands(ROOT / "docs" / page)
+
+
+PROGRAM = get_command(app).commands
+NAMED = re.compile(r"(?:^|`|[$#] | {2,})nephrograde ([a-z]+)((?: [^`#\n]*)?)", re.MULTILINE)
+OPTION = re.compile(r"(?<=\s)--[a-z]+(?:-[a-z]+)*(?=[\s=]|$)")
+
+
+def unknown_to_the_program(text):
+    """The commands, and options of commands, that a text names and the program does not have."""
+    unknown = []
+    for name, rest in NAMED.findall(text.replace("\\\n", " ")):
+        command = PROGRAM.get(name)
+        words = [word for word in rest.split() if word in getattr(command, "commands", {})]
+        command = command.commands[words[0]] if words else command
+        known = {"--help"} if command is None else {opt for one in command.params for opt in (*one.opts, "--help")}
+        unknown += [name] * (command is None) + [f"{name} {one}" for one in OPTION.findall(rest) if one not in known]
+    return unknown
+
+
+def test_pages_and_studies_name_only_commands_and_options_that_exist():
+    patterns = ("README*.md", "CONTRIBUTING.md", "docs/**/*.md", "studies/*.toml", "bench/*.py")
+    pages = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    unknown = {path.name: unknown_to_the_program(path.read_text(encoding="utf-8")) for path in pages}
+    assert {page: found for page, found in unknown.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["# nephrograde synthetic DIR", "$ nephrograde run STUDY --overwrite", "`nephrograde weights check --x`"]
+)
+def test_a_command_or_option_that_does_not_exist_is_found(line):
+    assert len(unknown_to_the_program(line)) == 1
 
 
 @pytest.mark.parametrize(
