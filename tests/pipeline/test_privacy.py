@@ -19,7 +19,7 @@ from nephrograde.terminal import print_findings
 from nephrograde.volume.finding import read_findings
 from nephrograde.volume.volume import write_image
 
-PATIENTS = 20
+PATIENTS = 16
 PRIVATE = (".key.csv", ".catalogue.sqlite", ".skipped.csv", ".series")
 """Endings of what says who is who, or where the originals lie; everything else may be passed on."""
 STUDY = """
