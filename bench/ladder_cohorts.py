@@ -1,8 +1,8 @@
 """The cohorts on which the ladder of supervision is tried: real tumour anatomy, and phantoms with a known best AUC.
 
 ``kits_shape`` (real anatomy of 199 patients, rendered intensities) gets a mask of the kidneys: everything that is
-rendered brighter than fat. ``phantom`` is synthetic: by default 300 patients in the corticomedullary phase, best possible
-AUC 0.92; the study of three phases has 600.
+rendered brighter than fat. ``phantom`` is synthetic: by default 300 patients in the corticomedullary phase, best
+possible AUC 0.92; the study of three phases has 600.
 
     python bench/ladder_cohorts.py kits ../shared/data/kits_shape build/kits_ladder
     python bench/ladder_cohorts.py phantom build/phantom_ladder
