@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from typer.main import get_command
+from typer.main import get_group
 
 import nephrograde as ng
 from nephrograde.cli import app
@@ -46,7 +46,7 @@ def test_a_chinese_page_has_the_commands_of_the_english_one(page):
     assert commands(ROOT / "docs" / "zh" / page) == commands(ROOT / "docs" / page)
 
 
-PROGRAM = get_command(app).commands
+PROGRAM = get_group(app).commands
 NAMED = re.compile(r"(?:^|`|[$#] | {2,})nephrograde ([a-z]+)((?: [^`#\n]*)?)", re.MULTILINE)
 OPTION = re.compile(r"(?<=\s)--[a-z]+(?:-[a-z]+)*(?=[\s=]|$)")
 
@@ -56,8 +56,8 @@ def unknown_to_the_program(text):
     unknown = []
     for name, rest in NAMED.findall(text.replace("\\\n", " ")):
         command = PROGRAM.get(name)
-        words = [word for word in rest.split() if word in getattr(command, "commands", {})]
-        command = command.commands[words[0]] if words else command
+        parts = getattr(command, "commands", {})
+        command = next((parts[word] for word in rest.split() if word in parts), command)
         known = {"--help"} if command is None else {opt for one in command.params for opt in (*one.opts, "--help")}
         unknown += [name] * (command is None) + [f"{name} {one}" for one in OPTION.findall(rest) if one not in known]
     return unknown
