@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nephrograde.cohort.table import read_cohort, read_table
-from nephrograde.errors import InputError, RunError
+from nephrograde.errors import InputError, RunError, WeightsError
 from nephrograde.sources.template import write_template
 from nephrograde.study import (
     Arm,
@@ -126,6 +126,30 @@ def test_study_of_the_template_is_the_default_study(tmp_path: Path) -> None:
     assert [(arm.name, arm.dimensions) for arm in study.arm] == [("weak-1", 2), ("weak-3", 2), ("strong", 3)]
     without_window = study.model_copy(update={"window": {}})
     assert study.window_of("cmp") == without_window.window_of("cmp")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("n", "package", "has_arm"), [(499, "there", True), (500, "there", False), (499, "absent", False)]
+)
+def test_a_small_cohort_gets_an_arm_of_a_frozen_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: Any, n: int, package: str, has_arm: bool
+) -> None:
+    rows = [f"P{k},{k % 4 + 1},{k}.nii.gz" for k in range(n)]
+    (tmp_path / "cohort.csv").write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
+    asked = []
+
+    def find(name: str, _folder: Path) -> None:
+        asked.append(name)
+        if package == "absent":
+            raise WeightsError("pip install")
+
+    monkeypatch.setattr("nephrograde.sources.template.find_encoder", find)
+    study = load_study(write_template(tmp_path, language=language).study_path)
+    assert [arm.name for arm in study.arm] == ["weak-1", "weak-3", "strong", *["frozen"] * has_arm]
+    assert asked == ["efficientnet-lite0"] * (n == 499)
+    if has_arm:
+        assert (study.arm[-1].dimensions, study.arm[-1].encoder) == (3, "efficientnet-lite0")
 
 
 def test_table_of_the_template_lacks_nothing_but_patients(tmp_path: Path) -> None:
