@@ -11,6 +11,7 @@
     ├── WeightsError            initial weights that do not fit, or whose SHA-256 differs
     ├── ScoresError             a score table that cannot be evaluated
     ├── WriteError              a file or folder cannot be written: full disk, missing permission, …
+    ├── GraderError             a grader file that is damaged, changed, or of a newer version
     └── RunError                a run folder that lacks what a later stage needs
 """
 
@@ -138,6 +139,10 @@ class FitError(NephrogradeError):
 
 class WeightsError(NephrogradeError):
     """Initial weights do not fit the network, or are not the file that the study names."""
+
+
+class GraderError(NephrogradeError):
+    """A grader file cannot be used."""
 
 
 class ScoresError(NephrogradeError):

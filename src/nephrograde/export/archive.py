@@ -1,0 +1,238 @@
+"""The archive of a grader file: a zip whose every byte is covered by a SHA-256, read without trusting it.
+
+The members lie side by side, uncompressed, under fixed times, in the order of the manifest, so that equal contents are
+equal bytes and no member can be larger than the file. ``manifest.json`` comes first and states the size and SHA-256 of
+all others, and that of its own content; the comment of the archive is the SHA-256 of everything between the members.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import GraderError
+from nephrograde.files import fingerprint
+from nephrograde.replacement import replaced
+from nephrograde.version import __version__
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = "nephrograde grader"
+FORMAT_VERSION = 1
+"""Raised whenever a version of nephrograde before would read a file wrongly."""
+MANIFEST = "manifest.json"
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold."""
+_HEADER_BYTES = 30
+"""Of a member, before its name."""
+_COMMENT = "nephrograde grader, SHA-256 "
+_COMMENT_BYTES = len(_COMMENT) + 64
+_MOST_BYTES = 2_200_000_000
+_MOST_TEXT_BYTES = 16_000_000
+"""A manifest is some kilobytes."""
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error, RuntimeError)
+"""What Python's reader of zips raises on damaged ones."""
+_AGAIN = "Get the file again, or pack the model again."
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> None:
+    """Write a grader file, completely or not at all.
+
+    Args:
+        archive_path: The file.
+        members: Content by name, without the manifest.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    manifest = _manifest(members)
+    with replaced(archive_path) as temporary_path:
+        with zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in {MANIFEST: manifest, **members}.items():
+                entry = zipfile.ZipInfo(name, _TIME)
+                entry.create_system = 3  # the same on every system
+                entry.external_attr = 0o100644 << 16
+                archive.writestr(entry, content)
+            archive.comment = b" " * _COMMENT_BYTES
+        raw = temporary_path.read_bytes()
+        comment = _comment(raw, _entries(zipfile.ZipFile(io.BytesIO(raw)), raw))
+        with temporary_path.open("r+b") as stream:
+            stream.seek(-_COMMENT_BYTES, io.SEEK_END)
+            stream.write(comment)
+
+
+def read_archive(archive_path: Path) -> dict[str, memoryview]:
+    """Read a grader file, and verify every byte of it.
+
+    Args:
+        archive_path: The file.
+
+    Returns:
+        The content of each member by name, without the manifest.
+
+    Raises:
+        GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
+    """
+    raw = _read(archive_path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            entries = _entries(archive, raw)
+    except _DAMAGE:
+        raise GraderError(
+            f"{archive_path} is not a grader file: it is no zip archive, or its end is missing. Give the file that "
+            "`nephrograde pack` wrote; if it was copied, copy it again."
+        ) from None
+    found: dict[str, memoryview] = {}
+    for entry in entries:
+        if entry.name in found:
+            raise _refused(archive_path, f"it holds {entry.name} twice")
+        found[entry.name] = memoryview(raw)[entry.start : entry.start + entry.size]
+    if MANIFEST not in found:
+        raise GraderError(
+            f"{archive_path} is not a grader file: it holds no {MANIFEST}. Give the file that `nephrograde pack` wrote."
+        )
+    stated = _stated(archive_path, entries[[one.name for one in entries].index(MANIFEST)], found.pop(MANIFEST))
+    _check_names(archive_path, found, stated)
+    for entry in entries:
+        if entry.name != MANIFEST:
+            _check_member(archive_path, entry, found[entry.name], stated[entry.name])
+    if _comment(raw, entries) != raw[-_COMMENT_BYTES:]:
+        raise _refused(archive_path, "the list of its members was changed")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A member: where its bytes are, and whether they are stored as they are."""
+
+    name: str
+    start: int
+    size: int
+    is_plain: bool
+
+
+def _entries(archive: zipfile.ZipFile, raw: bytes) -> list[_Entry]:
+    """The members in the order of the list at the end of an archive."""
+    entries = []
+    for one in archive.infolist():
+        head = raw[one.header_offset : one.header_offset + _HEADER_BYTES]
+        name_bytes, extra_bytes = struct.unpack("<HH", head[26:30])
+        is_plain = one.compress_type == zipfile.ZIP_STORED and one.file_size == one.compress_size and not one.flag_bits
+        start = one.header_offset + _HEADER_BYTES + name_bytes + extra_bytes
+        entries.append(_Entry(one.filename, start, one.compress_size, is_plain))
+    return entries
+
+
+def _manifest(members: Mapping[str, bytes]) -> bytes:
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "members": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in members.items()
+        },
+        "research_use_only": RESEARCH_USE_ONLY,
+        "written_by": f"nephrograde {__version__}",
+    }
+    return as_json({**content, "sha256": fingerprint(content)})
+
+
+def as_json(content: object) -> bytes:
+    r"""Return JSON whose bytes depend on its content alone.
+
+    Args:
+        content: What JSON can hold.
+
+    >>> as_json({"b": 1, "a": "µ"}).decode()
+    '{\n  "a": "µ",\n  "b": 1\n}\n'
+    """
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _comment(raw: bytes, entries: list[_Entry]) -> bytes:
+    """The comment of an archive: the SHA-256 of what lies between its members, up to the comment."""
+    digest, at = hashlib.sha256(), 0
+    for entry in sorted(entries, key=lambda one: one.start):
+        digest.update(raw[at : entry.start])
+        at = entry.start + entry.size
+    digest.update(raw[at : len(raw) - _COMMENT_BYTES])
+    return f"{_COMMENT}{digest.hexdigest()}".encode()
+
+
+def _read(archive_path: Path) -> bytes:
+    try:
+        if archive_path.is_dir():
+            raise GraderError(f"{archive_path} is a folder. Give the file that `nephrograde pack` wrote.")
+        if archive_path.stat().st_size > _MOST_BYTES:
+            raise GraderError(f"{archive_path} is not a grader file: it is larger than one can be. {_AGAIN}")
+        return archive_path.read_bytes()
+    except FileNotFoundError:
+        raise GraderError(f"{archive_path} is missing. Give the file that `nephrograde pack` wrote.") from None
+    except OSError as error:
+        raise GraderError(f"{archive_path} cannot be read ({error.strerror}). Check its permissions.") from None
+
+
+def _stated(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each member, as the manifest states them."""
+    if not entry.is_plain or entry.size > _MOST_TEXT_BYTES or len(content) != entry.size:
+        raise _refused(archive_path, f"{MANIFEST} is not stored as it is")
+    try:
+        manifest = json.loads(bytes(content).decode())
+        version = manifest["format_version"]
+        is_ours = manifest["format"] == FORMAT and isinstance(version, int) and version > 0
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _refused(archive_path, f"{MANIFEST} was changed") from None
+    if not is_ours:
+        raise _refused(archive_path, f"{MANIFEST} is that of something else")
+    if version > FORMAT_VERSION:
+        raise GraderError(
+            f"{archive_path} was written by a newer version of nephrograde (format {version}; this version reads up to "
+            f"{FORMAT_VERSION}). Install the newer version, or pack the model with this one."
+        )
+    known = manifest.pop("sha256", None)
+    if known != fingerprint(manifest) or as_json({**manifest, "sha256": known}) != bytes(content):
+        raise _refused(archive_path, f"{MANIFEST} was changed")
+    members = manifest.get("members")
+    if not isinstance(members, dict) or not all(map(_is_stated, members.values())):
+        raise _refused(archive_path, f"{MANIFEST} does not state its members")
+    return members
+
+
+def _is_stated(stated: object) -> bool:
+    return (
+        isinstance(stated, dict)
+        and isinstance(stated.get("bytes"), int)
+        and isinstance(stated.get("sha256"), str)
+        and _SHA256.fullmatch(stated["sha256"]) is not None
+    )
+
+
+def _check_names(archive_path: Path, found: Mapping[str, memoryview], stated: Mapping[str, object]) -> None:
+    missing, further = sorted(stated.keys() - found.keys()), sorted(found.keys() - stated.keys())
+    if missing:
+        raise _refused(archive_path, f"{', '.join(missing)} is missing")
+    if further:
+        raise _refused(archive_path, f"{', '.join(further)} does not belong to it")
+
+
+def _check_member(archive_path: Path, entry: _Entry, content: memoryview, stated: Mapping[str, Any]) -> None:
+    if not entry.is_plain:
+        raise _refused(archive_path, f"{entry.name} is not stored as it is")
+    if entry.size != stated["bytes"] or len(content) != entry.size:
+        raise _refused(archive_path, f"{entry.name} has {entry.size} bytes, not {stated['bytes']} as stated")
+    if hashlib.sha256(content).hexdigest() != stated["sha256"]:
+        raise _refused(archive_path, f"{entry.name} was changed")
+
+
+def _refused(archive_path: Path, why: str) -> GraderError:
+    return GraderError(f"{archive_path} is not the file that was packed: {why}. {_AGAIN}")
