@@ -32,7 +32,9 @@ from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
 from nephrograde.evaluation.scores import ModelScores, paired_vectors
-from nephrograde.predict.grader import Grader, load_grader
+from nephrograde.export.loading import load_grader
+from nephrograde.export.pack import pack
+from nephrograde.predict.grader import Grader
 from nephrograde.predict.grading import Grading
 from nephrograde.printed.audit import Audits
 from nephrograde.printed.call import audit
@@ -100,6 +102,7 @@ __all__ = [
     "load_grader",
     "load_study",
     "open_run",
+    "pack",
     "plan",
     "read_volume",
     "readers",

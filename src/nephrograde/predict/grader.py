@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from nephrograde.evaluation.new_patient import Judge, learn_judge
 from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.grading import Grading, Performance
-from nephrograde.predict.seeing import see
+from nephrograde.predict.scored import Scored
+from nephrograde.predict.seeing import check_picture, see
 from nephrograde.predict.together import Annotated, read_of, scans_of, see_together, warnings_of
 from nephrograde.predict.values import NOTHING, read_values, text_columns, unknown_entries
 from nephrograde.replacement import replaced
@@ -28,7 +29,7 @@ from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from nephrograde.cohort.case import Scan
     from nephrograde.cohort.clinical import Value
@@ -38,17 +39,11 @@ if TYPE_CHECKING:
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.plausibility import Plausibility
+    from nephrograde.predict.scored import Scorer
     from nephrograde.predict.seeing import Seen
     from nephrograde.predict.together import Images
     from nephrograde.run.seal import Seal
     from nephrograde.study import Arm, Study, StudyModel
-
-
-class Scored(NamedTuple):
-    """What a model gives for a patient, on the scale of the study: its score, and that of the networks of each fold."""
-
-    p_high: float
-    of_folds: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,8 @@ class Grader:
     networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
     ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
-    texts, with the entries that the model learnt from.
+    texts, with the entries that the model learnt from. The grader of a packed model has a ``scorer`` in place of the
+    ``seal`` of a run.
     """
 
     model: str
@@ -91,13 +87,14 @@ class Grader:
     phases: tuple[str, ...]
     threshold: Threshold
     study: Study = field(repr=False)
-    seal: Seal = field(repr=False)
+    seal: Seal | None = field(repr=False)
     scale: ModelScale | None = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
     judge: Judge = field(default=Judge(), repr=False)
     stack: Stack | None = field(default=None, repr=False)
     is_joined: bool = False
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scorer: Scorer | None = field(default=None, repr=False)
 
     @checked(
         image=PATHS,
@@ -148,10 +145,10 @@ class Grader:
             raise InputError([Problem("image", f"is one scan, but {self.model} joins phases or values", remedy)])
         scan = Annotated(image, mask, box, point, slice, pixel_mm, kidneys).as_scan(self.phase)
         if picture is not None:
-            _check_picture(
+            check_picture(
                 Path(picture), [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path)]
             )
-        _ = self._weights  # reading and verifying them begins, while the scan is read
+        self._begin()
         seen = see(scan, self.arm, self.study)
         if picture is not None:
             with replaced(Path(picture)) as temporary_path:
@@ -212,8 +209,7 @@ class Grader:
         given = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
         scans = scans_of({"image": image, **{name: one for name, one in given.items() if one}}, self.phases, self.model)
         values = read_values(clinical or {}, self.arm.clinical if self.is_joined else (), self.texts)
-        if self.stack is None:
-            _ = self._weights  # reading and verifying them begins, while the scans are read
+        self._begin()
         seen = see_together(scans, self.arm, self.study)
         found = self._scored(seen, values)
         judged = {phase: one.judge() for phase, one in seen.items()}
@@ -239,8 +235,10 @@ class Grader:
             return self.stack.join(scored, clinical)
         parts = [len(seen[phase].region) if phase in seen else 0 for phase in self.phases]
         region = np.concatenate([one.region for one in seen.values()])
-        has_parts = self.is_joined and self.arm.fusion != "early"
-        given = self._ensemble.p_high_of_folds(region, parts if has_parts else (), clinical)
+        used = parts if self.is_joined and self.arm.fusion != "early" else ()
+        if self.scorer is not None:
+            return self.scorer.score(region, used, clinical)
+        given = self._ensemble.p_high_of_folds(region, used, clinical)
         if self.scale is None:
             raise RunError(f"{self.model} has no scale. Run `nephrograde evaluate` first.")
         return Scored(self.scale.of_ensemble(given), self.scale.of_networks(given))
@@ -283,12 +281,27 @@ class Grader:
     def _ensemble(self) -> Ensemble | FrozenEnsemble:
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
-        return load_ensemble(self.seal, self.model, weights=self._weights.get)
+        return load_ensemble(self._sealed, self.model, weights=self._weights.get)
 
     @cached_property
     def _weights(self) -> ReadAhead[Weights]:
-        paths = [fold.weights_path for fold in self.seal.folds(self.model)]
-        return ReadAhead(lambda path: parse_weights(self.seal.read(path), path), paths)
+        seal = self._sealed
+        return ReadAhead(
+            lambda path: parse_weights(seal.read(path), path), [fold.weights_path for fold in seal.folds(self.model)]
+        )
+
+    @property
+    def _sealed(self) -> Seal:
+        if self.seal is None:
+            raise RunError(f"{self.model} has no run. Load it from the folder of a run.")
+        return self.seal
+
+    def _begin(self) -> None:
+        """Begin to read and verify the weights, while scans are read."""
+        if self.scorer is not None:
+            self.scorer.start()
+        elif self.stack is None:
+            _ = self._weights
 
 
 @checked(run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT)
@@ -351,17 +364,6 @@ def _stack(results: Results, study: Study, own: StudyModel, threshold: Threshold
         for phase, part in own.parts.items()
     }
     return Stack(rows, parts)
-
-
-def _check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:
-    """Refuse a picture that is no PNG file, or that would take the place of what is read."""
-    what = ""
-    if picture_path.suffix.lower() != ".png":
-        what = "does not end in .png"
-    elif picture_path.resolve() in {path.resolve() for path in read_paths}:
-        what = "is one of the files that are read"
-    if what:
-        raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
 
 
 def _scale(results: Results, model: str) -> ModelScale:

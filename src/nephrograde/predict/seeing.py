@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nephrograde.errors import VolumeError, about_file
+from nephrograde.errors import InputError, Problem, VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.early import OtherPhase, cut_early, no_position
 from nephrograde.sample.frames import draw_frames, find_frames
@@ -26,6 +26,7 @@ from nephrograde.volume.volume import resolve_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -77,6 +78,25 @@ def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Se
             that could not be read.
     """
     return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study, lender)
+
+
+def check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:
+    """Refuse a picture that is no PNG file, or that would take the place of what is read.
+
+    Args:
+        picture_path: The file to write.
+        read_paths: The files that are read.
+
+    Raises:
+        InputError: It is one of these, or does not end in ``.png``.
+    """
+    what = ""
+    if picture_path.suffix.lower() != ".png":
+        what = "does not end in .png"
+    elif picture_path.resolve() in {path.resolve() for path in read_paths}:
+        what = "is one of the files that are read"
+    if what:
+        raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
 
 
 def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm: Arm, study: Study) -> dict[str, Seen]:

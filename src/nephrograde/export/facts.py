@@ -1,0 +1,233 @@
+"""What a grader file says of its model, collected from the files of the run."""
+
+from __future__ import annotations
+
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.evaluation.new_patient import learn_judge
+from nephrograde.export.contents import Auc, Card, CohortRange, Decision, Fold, Preprocessing, Sets, Spread, StoredMap
+from nephrograde.files import read_rows
+from nephrograde.vocabulary import Supervision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.scores import SplitName
+    from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.model.card import ModelCard
+    from nephrograde.results import Results
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.study import Study, StudyModel
+
+_AXES = {2: ("row", "channel", "y", "x"), 3: ("row", "channel", "x", "y", "z")}
+_SPLITS: tuple[SplitName, ...] = ("test", "oof")
+NOT_FOR = (
+    "Any decision about a patient.",
+    "Images of another phase or modality than those named here, or tumours that are annotated in another way.",
+    "Patients outside of the range that the model learnt from, such as other kinds of renal tumour.",
+)
+"""What no model of this project may be used for."""
+NOT_FOR_REAL = "Real patients: the model learnt from synthetic images."
+
+
+def preprocessing_of(study: Study, own: StudyModel, cards: Sequence[ModelCard]) -> Preprocessing:
+    """Describe how scans become the inputs of the graph.
+
+    Args:
+        study: The study of the run.
+        own: The model.
+        cards: Of its networks, by fold.
+    """
+    arm, card = own.arm, cards[0]
+    terms = tuple(one.fusion.values if one.fusion else () for one in cards)
+    return Preprocessing(
+        model=own.id,
+        phases=own.phases,
+        cohort_phases=study.cohort.phases,
+        outcome=study.cohort.outcome,
+        axes=_AXES[card.dimensions],
+        channels=_channels(own, card),
+        size=picture_size(study, own),
+        arm={**arm.model_dump(mode="json"), "fit": {"pooling": card.pooling}},
+        image=study.image.model_dump(mode="json"),
+        window={phase: study.window_of(phase).model_dump(mode="json") for phase in own.phases},
+        masks=study.masks.model_dump(mode="json"),
+        clinical=terms if any(terms) else (),
+    )
+
+
+def picture_size(study: Study, own: StudyModel) -> tuple[int, ...]:
+    """Return the size of a picture: y, x of a slice, or x, y, z of a box.
+
+    Args:
+        study: The study of the run.
+        own: The model.
+    """
+    image = study.image
+    return (image.slice_px, image.slice_px) if own.arm.dimensions == 2 else image.box_voxels
+
+
+def _channels(own: StudyModel, card: ModelCard) -> tuple[str, ...]:
+    """What each channel shows."""
+    around = range(-own.arm.neighbours, own.arm.neighbours + 1)
+    slices = [f" slice {offset:+d}" if offset else "" for offset in around]
+    is_early = card.fusion is not None and card.fusion.kind == "early"
+    shown = [*own.phases, *own.arm.differences] if is_early else ["image"]
+    names = [f"{one}{offset}" for one in shown for offset in slices]
+    return (*names, "mask") if card.has_mask else tuple(names)
+
+
+def decision_of(results: Results, model: str, *, threshold: Threshold, scale: ModelScale) -> Decision:
+    """Describe how the output of the graph becomes a call.
+
+    Args:
+        results: Of the run.
+        model: The model id.
+        threshold: The frozen threshold.
+        scale: How log odds are rescaled.
+    """
+    judge = learn_judge(results.scores.of(model, "oof"), results.settings)
+    error = results.settings.conformal_error
+    return Decision(
+        scale,
+        threshold,
+        error,
+        None if judge.recalibration is None else StoredMap.of(judge.recalibration),
+        None if judge.cutoffs is None else Sets(judge.cutoffs.high_from, judge.cutoffs.low_to, error),
+    )
+
+
+def card_of(
+    results: Results, study: Study, model: str, *, folds: Sequence[FoldFolder], cards: Sequence[ModelCard]
+) -> Card:
+    """Describe what a model is, and what it is worth.
+
+    Args:
+        results: Of the run.
+        study: Its study.
+        model: The model id.
+        folds: The folders of its networks.
+        cards: Their cards.
+    """
+    truths = {case["patient_id"]: case["is_high"] == "1" for case in results.cases}
+    train = [truths[one] for one in results.split.train_ids() if one in truths]
+    test = [truths[one] for one in results.split.test_ids() if one in truths]
+    seal = results.seal
+    encoder = cards[0].pretrained
+    return Card(
+        model=model,
+        study=study.name,
+        synthetic=study.synthetic,
+        n_train=len(train),
+        n_train_high=sum(train),
+        n_test=len(test),
+        n_test_high=sum(test),
+        collections=tuple(results.origin.collections) or study.cohort.collections,
+        aucs=tuple(one for split in _SPLITS for one in _auc(results, model, split)),
+        pooling=cards[0].pooling,
+        folds=tuple(
+            Fold(
+                card.fold,
+                card.n_learn,
+                card.n_learn_high,
+                card.is_balanced,
+                card.best_epoch,
+                card.seed,
+                seal.digest(fold.weights_path) if seal else "",
+            )
+            for card, fold in zip(cards, folds, strict=True)
+        ),
+        pretrained={} if encoder is None else encoder.as_dict(),
+        not_for=(*NOT_FOR, *([NOT_FOR_REAL] if study.synthetic else [])),
+        created=str(results.lock.get("created", "")),
+        versions={name: str(version) for name, version in results.lock.get("versions", {}).items()},
+        study_sha256=seal.study if seal else "",
+    )
+
+
+def _auc(results: Results, model: str, split: SplitName) -> list[Auc]:
+    found = results.estimate(model, "auc", split)
+    if found is None:
+        return []
+    auc, low, high = (None if isnan(one) else one for one in (found.value, found.low, found.high))
+    return [Auc(split, auc, low, high, found.confidence, found.n, found.n_high, found.method)]
+
+
+def range_of(results: Results, study: Study, own: StudyModel) -> CohortRange:
+    """Describe the patients that a model could learn from, as far as the run knows them.
+
+    Tumours and regions are those of the prepared samples; sizes of voxels and scans are known if ``nephrograde check``
+    has looked at the scans of this run.
+
+    Args:
+        results: Of the run.
+        study: Its study.
+        own: The model.
+    """
+    learnt = set(results.split.train_ids())
+    regions = [row for row in results.regions if row["arm"] == own.arm.name and row["patient_id"] in learnt]
+    found: dict[str, dict[str, Spread]] = {}
+    for phase in dict.fromkeys((*own.region_phases, *own.phases)):
+        rows = [row for row in regions if row["phase"] == phase]
+        quantities: dict[str, Iterable[float]] = {
+            "tumour_diameter_mm": [_number(row["tumour_diameter_mm"]) for row in rows],
+            "tumour_volume_ml": [_number(row["tumour_volume_ml"]) for row in rows],
+        }
+        window = study.window_of(phase)
+        if phase in own.phases and not window.percentiles and own.arm.supervision is not Supervision.SLICE:
+            quantities["region_mean_hu"] = [
+                window.low + (window.high - window.low) * _mean(results, row["file"], own) for row in rows
+            ]
+        if phase in own.phases:
+            quantities.update(_scans(results, phase, learnt))
+        found[phase] = {name: spread for name, values in quantities.items() if (spread := _spread(values))}
+    return CohortRange({phase: spreads for phase, spreads in found.items() if spreads})
+
+
+def _mean(results: Results, name: str, own: StudyModel) -> float:
+    """The mean grey value of a region in [0, 1], without its mask; NaN if it is no longer there."""
+    path = results.folder.volumes_dir / name
+    if not path.is_file():
+        return float("nan")
+    region = np.load(path, mmap_mode="r", allow_pickle=False)
+    shown = region[:, : region.shape[1] - own.arm.has_mask]
+    return float(shown.mean(dtype=np.float64))
+
+
+def _scans(results: Results, phase: str, learnt: set[str]) -> dict[str, list[float]]:
+    """Sizes of voxels and scans, if the scans were checked."""
+    path = results.folder.quality.scans_path
+    if not path.is_file():
+        return {}
+    rows = [row for row in read_rows(path) if row["phase"] == phase and row["patient_id"] in learnt]
+    sizes = [_numbers(row["size"]) for row in rows]
+    spacings = [_numbers(row["spacing_mm"]) for row in rows]
+    return {
+        "pixel_mm": [one[0] for one in spacings if len(one) == 3],
+        "slice_distance_mm": [one[2] for one in spacings if len(one) == 3],
+        "slices": [one[2] for one in sizes if len(one) == 3],
+    }
+
+
+def _numbers(text: str) -> list[float]:
+    return [number for part in text.replace("×", " ").replace(",", " ").split() if isfinite(number := _number(part))]
+
+
+def _number(text: str | float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _spread(values: Iterable[float]) -> Spread | None:
+    known = np.array([one for one in values if isfinite(one)])
+    if not known.size:
+        return None
+    low, median, high = np.percentile(known, [5, 50, 95])
+    numbers = (known.min(), low, median, high, known.max())
+    return Spread(known.size, *(float(f"{float(one):.6g}") for one in numbers))

@@ -1,0 +1,97 @@
+"""A grader file as an object: every member read, verified and typed; needs neither torch nor ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from nephrograde.errors import GraderError
+from nephrograde.export.archive import read_archive
+from nephrograde.export.contents import (
+    CARD,
+    COHORT_RANGE,
+    DECISION,
+    GRAPH,
+    PREPROCESSING,
+    Card,
+    CohortRange,
+    Decision,
+    Preprocessing,
+    parsed,
+    restored_study,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nephrograde.study import Study
+
+_MEMBERS = {GRAPH, PREPROCESSING, DECISION, CARD, COHORT_RANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class GraderFile:
+    """What a grader file holds.
+
+    Attributes:
+        path: The file.
+        preprocessing: From scans to the inputs of the graph.
+        decision: From its output to a call.
+        card: What the model is, and what it is worth.
+        cohort_range: What the patients looked like that it learnt from.
+        study: The study as far as a new patient needs it.
+        graph: The bytes of the ONNX file.
+        sizes: The bytes of each member.
+    """
+
+    path: Path
+    preprocessing: Preprocessing
+    decision: Decision
+    card: Card
+    cohort_range: CohortRange
+    study: Study = field(repr=False)
+    graph: memoryview = field(repr=False)
+    sizes: dict[str, int] = field(repr=False)
+
+    @classmethod
+    def of_members(cls, path: Path, members: Mapping[str, bytes | memoryview]) -> Self:
+        """Read the members of a file.
+
+        Args:
+            path: The file, for messages.
+            members: Content by name.
+
+        Raises:
+            GraderError: A member is missing, surplus, or holds something else.
+        """
+        if wrong := sorted(members.keys() ^ _MEMBERS):
+            raise GraderError(
+                f"{path} cannot be used: {', '.join(wrong)} is missing or does not belong to it. Pack the model again "
+                "with this version of nephrograde."
+            )
+        preprocessing = parsed(Preprocessing, members, PREPROCESSING, path)
+        decision = parsed(Decision, members, DECISION, path)
+        card = parsed(Card, members, CARD, path)
+        return cls(
+            path,
+            preprocessing,
+            decision,
+            card,
+            parsed(CohortRange, members, COHORT_RANGE, path),
+            study=restored_study(preprocessing, card, decision, path),
+            graph=memoryview(members[GRAPH]),
+            sizes={name: len(content) for name, content in members.items()},
+        )
+
+
+def read_grader_file(path: str | Path) -> GraderFile:
+    """Read a grader file, and verify every byte of it.
+
+    Args:
+        path: The file that ``nephrograde pack`` wrote.
+
+    Raises:
+        GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
+    """
+    return GraderFile.of_members(Path(path), read_archive(Path(path)))

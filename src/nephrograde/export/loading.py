@@ -1,0 +1,85 @@
+"""A grader from a grader file or from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.errors import InputError, Problem
+from nephrograde.export.grader_file import read_grader_file
+from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.predict.grader import Grader
+from nephrograde.predict.grader import load_grader as load_from_run
+from nephrograde.predict.grading import Performance
+from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
+
+if TYPE_CHECKING:
+    from nephrograde.export.grader_file import GraderFile
+
+
+@checked(
+    run=either(PATH, Results, RunFolder, remedy="Give a grader file or the folder of a run, as a str or Path."),
+    model=TEXT,
+)
+def load_grader(run: Results | RunFolder | str | Path, model: str | None = None) -> Grader:
+    """Load a model to grade new scans with it, from a grader file or from a finished run.
+
+    A grader file needs ONNX Runtime and no torch.
+
+    Args:
+        run: The file that :func:`pack` or ``nephrograde pack`` wrote; or the folder of a run, or its results where they
+            have been read.
+        model: Like ``weak-1-cmp``; it sets the phase and the supervision level. A grader file holds one model, which
+            need not be named.
+
+    Raises:
+        InputError: Where the run is not a path, the model not a text, missing, or another one than that of the file.
+        GraderError: Where the file is no grader file, of a newer version, or was changed.
+        RunError: Where the run has no such model, has not been evaluated, or was altered since.
+    """
+    if isinstance(run, str | Path) and Path(run).is_file():
+        file = read_grader_file(run)
+        if model is not None and model != file.preprocessing.model:
+            what = f"is {model}, but the file holds {file.preprocessing.model}"
+            raise InputError([Problem("model", what, "Leave it out, or give another file.")])
+        return grader_of(file)
+    if model is None:
+        raise InputError([Problem("model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
+    return load_from_run(run, model)
+
+
+def grader_of(file: GraderFile) -> Grader:
+    """Make the grader of a grader file.
+
+    Args:
+        file: As it was read.
+    """
+    own = file.preprocessing.own_model(file.study)
+    texts: dict[str, dict[str, None]] = {}
+    for term in (one for terms in file.preprocessing.clinical for one in terms if one.kind == "entry"):
+        texts.setdefault(term.column, {})[term.entry] = None
+    return Grader(
+        model=own.id,
+        arm=own.arm,
+        phase=own.phase,
+        phases=own.phases,
+        threshold=file.decision.threshold,
+        study=file.study,
+        seal=None,
+        scale=file.decision.scale,
+        performance=_performance(file),
+        judge=file.decision.judge(),
+        is_joined=own.fusion is not None,
+        texts={column: tuple(entries) for column, entries in texts.items()},
+        scorer=OnnxScorer(file),
+    )
+
+
+def _performance(file: GraderFile) -> Performance | None:
+    """That of the test patients, or of the training patients out of fold."""
+    if not file.card.aucs:
+        return None
+    found = next((one for one in file.card.aucs if one.split == "test"), file.card.aucs[0])
+    return Performance(found.auc, found.low, found.high, found.confidence, found.n, found.n_high, found.split)

@@ -1,0 +1,149 @@
+"""Scores patients with the graph of a grader file, by ONNX Runtime; needs no torch."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nephrograde.cohort.clinical import encode
+from nephrograde.errors import GraderError, RunError
+from nephrograde.predict.scored import Scored
+from nephrograde.predict.values import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+
+    import numpy.typing as npt
+
+    from nephrograde.cohort.clinical import Value
+    from nephrograde.export.grader_file import GraderFile
+
+_FATAL = 4
+"""ONNX Runtime then prints nothing of its own."""
+
+
+class OnnxScorer:
+    """The ensemble of a grader file; its graph is loaded once, in the background.
+
+    Args:
+        file: The grader file.
+    """
+
+    def __init__(self, file: GraderFile) -> None:
+        self._file = file
+        self._loading: Future[Any] | None = None
+
+    def start(self) -> None:
+        """Begin to load the graph, if that has not begun."""
+        if self._loading is None:
+            executor = ThreadPoolExecutor(1)
+            self._loading = executor.submit(_session, self._file)
+            executor.shutdown(wait=False)
+
+    def score(
+        self,
+        pictures: npt.NDArray[np.float16],
+        parts: Sequence[int] = (),
+        clinical: Mapping[str, Value] = NOTHING,
+    ) -> Scored:
+        """Score one patient.
+
+        Args:
+            pictures: The patient's region, ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, in [0, 1].
+            parts: How many of the rows are of which phase, for networks that pool phases; empty otherwise.
+            clinical: Values by column, for networks that join them with the pictures.
+
+        Returns:
+            The probability of high grade of the ensemble and of each fold, on the scale of the study.
+
+        Raises:
+            GraderError: The graph cannot be run on these pictures.
+            RunError: A probability is not finite.
+        """
+        found = self.outputs(pictures, parts, clinical, names=("p_high", "p_high_of_folds"))
+        p_high, of_folds = float(found["p_high"][0]), tuple(map(float, found["p_high_of_folds"]))
+        if not all(0.0 <= one <= 1.0 for one in (p_high, *of_folds)):
+            raise RunError(
+                "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
+                "the image; if other scans fail too, fit the model again."
+            )
+        return Scored(p_high, of_folds)
+
+    def outputs(
+        self,
+        pictures: npt.NDArray[np.float16],
+        parts: Sequence[int] = (),
+        clinical: Mapping[str, Value] = NOTHING,
+        *,
+        names: Sequence[str] | None = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return what the graph gives for one patient.
+
+        Args:
+            pictures: As for ``score``.
+            parts: As for ``score``.
+            clinical: As for ``score``.
+            names: Which outputs: ``p_high``, ``p_high_of_folds``, ``logits``, ``maps`` and, with attention pooling,
+                ``attention``; all of them when None.
+
+        Raises:
+            GraderError: The graph cannot be run on these pictures.
+        """
+        self.start()
+        if self._loading is None:  # never, as start has begun it
+            raise GraderError(f"{self._file.path} is not loaded.")
+        session = self._loading.result()
+        feed: dict[str, Any] = {"pictures": np.ascontiguousarray(pictures, np.float32)}
+        if parts:
+            feed["parts"] = np.array(parts, np.int64)
+        if terms := self._file.preprocessing.clinical:
+            feed["clinical"] = np.zeros((len(terms), max(map(len, terms))))
+            for row, own in zip(feed["clinical"], terms, strict=True):
+                row[: len(own)] = np.array(encode(own, clinical), np.float32)
+        wanted = list(names or (one.name for one in session.get_outputs()))
+        try:
+            return dict(zip(wanted, session.run(wanted, feed), strict=True))
+        except _errors() as error:
+            raise _unusable(self._file, error) from None
+
+
+def _session(file: GraderFile) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise GraderError(
+            'A grader file needs ONNX Runtime, which is not installed. Run: pip install "nephrograde[grader]"'
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    try:
+        session = onnxruntime.InferenceSession(bytes(file.graph), options, providers=["CPUExecutionProvider"])
+    except _errors() as error:
+        raise _unusable(file, error) from None
+    own = next((one.shape for one in session.get_inputs() if one.name == "pictures"), None)
+    wanted = [len(file.preprocessing.channels), *file.preprocessing.size]
+    if own is None or own[1:] != wanted:
+        raise GraderError(
+            f"{file.path} cannot be used: its graph is not for the pictures that it describes. Pack the model again "
+            "with this version of nephrograde."
+        )
+    return session
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; its classes are made at run time."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    named = [one for one in vars(state).values() if isinstance(one, type) and issubclass(one, Exception)]
+    return (*named, ValueError, RuntimeError)
+
+
+def _unusable(file: GraderFile, error: Exception) -> GraderError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return GraderError(
+        f"{file.path}: ONNX Runtime cannot use the graph ({reason}). Pack the model again with this version of "
+        "nephrograde."
+    )

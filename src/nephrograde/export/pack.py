@@ -1,0 +1,224 @@
+"""Pack a model of a finished run into one file, after comparing it with the networks that were evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.errors import GraderError, InputError, Problem, RunError
+from nephrograde.export.archive import read_archive, write_archive
+from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
+from nephrograde.export.facts import card_of, decision_of, picture_size, preprocessing_of, range_of
+from nephrograde.export.grader_file import GraderFile
+from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.model.card import parse_card
+from nephrograde.model.weights_file import parse_weights
+from nephrograde.results import Results
+from nephrograde.run.folder import RunFolder
+from nephrograde.sample.channels import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from nephrograde.cohort.clinical import Value
+    from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.model.card import ModelCard
+    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.seal import Seal
+    from nephrograde.study import Study, StudyModel
+
+CLOSE = 1e-4
+"""The graph and the networks may differ by this much in any probability."""
+_ROWS = (1, 3)
+"""Pictures of the patients on whom both are compared."""
+
+
+@checked(
+    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT, out=PATH
+)
+def pack(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> Path:
+    """Pack a model of a finished run into one file that grades new patients without torch and without the run.
+
+    The file holds the networks of all folds as one ONNX graph, what is done before and after it as data, and what the
+    model is worth. It is written only if the graph gives the probabilities of the networks that were evaluated, on
+    random pictures, within 10⁻⁴.
+
+    Args:
+        run: The folder of the run, or its results where they have been read.
+        model: Like ``weak-1-cmp``.
+        out: The file; an older grader file of that name is replaced.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: An argument is of another kind, or ``out`` is a file that is no grader file.
+        RunError: The run has no such model, has not been evaluated, or was altered since.
+        GraderError: The model is of a kind that cannot be packed, or ``onnx`` is not installed.
+        WriteError: The file cannot be written.
+    """
+    out_path = Path(out)
+    _check_target(out_path)
+    results = run if isinstance(run, Results) else Results.read(run)
+    packing = _Packing.of(results, model)
+    members = packing.members()
+    packing.compare(members)
+    write_archive(out_path, members)
+    return out_path
+
+
+class _Packing:
+    """One model of a run that can be packed."""
+
+    def __init__(self, results: Results, study: Study, own: StudyModel, seal: Seal) -> None:
+        self._results = results
+        self._study = study
+        self._own = own
+        self._seal = seal
+        self._folds: Sequence[FoldFolder] = seal.folds(own.id)
+        if not own.has_networks:
+            raise GraderError(
+                f"{own.id} joins the scores of other models and has no networks of its own, so it cannot be packed. "
+                f"Pack one of {', '.join(own.parts.values())}, or a model of early or intermediate fusion."
+            )
+        if not self._folds:
+            raise RunError(f"{own.id} has no network that was evaluated. Run `nephrograde evaluate` first.")
+        self._cards: list[ModelCard] = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
+        self._check_kind()
+
+    @classmethod
+    def of(cls, results: Results, model: str) -> _Packing:
+        study, seal = results.study, results.seal
+        if study is None:
+            raise RunError(f"{results.run_dir} holds the evaluation of a score table, not the run of a study.")
+        found = {one.id: one for one in study.models()}
+        if model not in found:
+            raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
+        if seal is None:
+            raise RunError(f"{results.run_dir} has not been evaluated. Run `nephrograde evaluate` first.")
+        seal.check_study(results.lock)
+        return cls(results, study, found[model], seal)
+
+    def _check_kind(self) -> None:
+        """Refuse what has no graph, before anything is read or written."""
+        for card in self._cards:
+            if card.encoder is not None:
+                what = "is a regression on a frozen encoder"
+            elif card.kind.architecture != "resnet18":
+                what = f"is a network of the kind {card.kind.architecture}"
+            else:
+                continue
+            raise GraderError(
+                f"{self._own.id} {what}, which cannot be packed yet. Pack a model whose network is a ResNet-18."
+            )
+
+    def members(self) -> dict[str, bytes]:
+        """The content of each member of the file by name."""
+        results, study, own = self._results, self._study, self._own
+        decision = decision_of(results, own.id, threshold=self._threshold(), scale=self._scale())
+        return {
+            PREPROCESSING: written(preprocessing_of(study, own, self._cards)),
+            DECISION: written(decision),
+            CARD: written(card_of(results, study, own.id, folds=self._folds, cards=self._cards)),
+            COHORT_RANGE: written(range_of(results, study, own)),
+            GRAPH: self._graph(decision.scale),
+        }
+
+    def _graph(self, scale: ModelScale) -> bytes:
+        try:
+            from nephrograde.export.onnx_ensemble import MOST_BYTES, FoldNetwork, ensemble_graph
+        except ImportError:
+            raise GraderError(
+                'Packing needs onnx, which is not installed. Run: pip install "nephrograde[pack]"'
+            ) from None
+        if sum(fold.weights_path.stat().st_size for fold in self._folds) > MOST_BYTES:
+            raise GraderError(
+                f"The {len(self._folds)} networks of {self._own.id} together are larger than an ONNX file can be "
+                "(2 GB). Pack a model of fewer folds."
+            )
+        paths = [fold.weights_path for fold in self._folds]
+        networks = [
+            FoldNetwork(parse_weights(self._seal.read(path), path), card)
+            for path, card in zip(paths, self._cards, strict=True)
+        ]
+        return ensemble_graph(networks, scale, picture_size(self._study, self._own))
+
+    def _threshold(self) -> Threshold:
+        found = self._results.threshold(self._own.id)
+        if found is None:
+            raise RunError(
+                f"{self._results.run_dir} holds no threshold for '{self._own.id}'. Run `nephrograde evaluate`."
+            )
+        return found
+
+    def _scale(self) -> ModelScale:
+        found = self._results.scale(self._own.id)
+        if found is None or [row.fold for row in found.networks] != [fold.number for fold in self._folds]:
+            raise RunError(
+                f"{self._results.folder.scale_path} does not hold the scale of each network of '{self._own.id}'. Run "
+                "`nephrograde evaluate` first."
+            )
+        return found
+
+    def compare(self, members: Mapping[str, bytes]) -> None:
+        """Compare the graph with the networks in torch on random pictures.
+
+        Raises:
+            GraderError: They differ.
+        """
+        from nephrograde.predict.ensemble import load_ensemble
+
+        scorer = OnnxScorer(GraderFile.of_members(self._results.folder.models_dir / self._own.id, members))
+        scorer.start()
+        ensemble, scale = load_ensemble(self._seal, self._own.id), self._scale()
+        for rows in _ROWS:
+            pictures, parts, values = self._patient(rows)
+            given = ensemble.p_high_of_folds(pictures, parts, values)
+            wanted = np.array([scale.of_ensemble(given), *scale.of_networks(given)])
+            found = scorer.score(pictures, parts, values)
+            difference = float(np.abs(wanted - np.array([found.p_high, *found.of_folds])).max())
+            if not difference <= CLOSE:
+                raise GraderError(
+                    f"The graph of {self._own.id} differs from its networks by {difference:.2g} in a probability, so "
+                    "it is not packed. Install other versions of onnx and onnxruntime."
+                )
+
+    def _patient(self, rows: int) -> tuple[npt.NDArray[np.float16], tuple[int, ...], dict[str, Value]]:
+        """Random pictures, how many are of which phase, and clinical values."""
+        card = self._cards[0]
+        drawn = np.random.default_rng(rows)
+        shape = (rows, card.channels, *picture_size(self._study, self._own))
+        pictures = drawn.random(shape, np.float32).astype(np.float16)
+        if card.has_mask:
+            pictures[:, -1] = pictures[:, -1] > 0.5
+        fusion = card.fusion
+        if fusion is None:
+            return pictures, (), {}
+        values: dict[str, Value] = {term.column: term.center for term in fusion.values if term.kind == "number"}
+        if fusion.kind == "early":
+            images = card.channels - card.has_mask
+            shown = fusion.channels(images)
+            if rows > 1 and shown is not None and shown.phases > 1:
+                pictures[:, np.flatnonzero(shown.lacking(np.arange(shown.phases)[None] > 0)[0])] = ABSENT
+            return pictures, (), values
+        parts = [0] * len(fusion.phases)
+        for row in range(rows):
+            parts[-1 - row % len(parts)] += 1
+        return pictures, tuple(parts), values
+
+
+def _check_target(out_path: Path) -> None:
+    """Refuse to replace a file that is no grader file."""
+    if not out_path.is_file() or not out_path.stat().st_size:
+        return
+    try:
+        read_archive(out_path)
+    except GraderError:
+        what = f"{out_path} is there, and is no grader file of this version"
+        raise InputError([Problem("--out", what, "Name another file, or move it away.")]) from None

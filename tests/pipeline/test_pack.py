@@ -1,0 +1,175 @@
+"""A packed model gives a new patient what its run gives, without torch and without the run, or refuses to be used."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import nephrograde as ng
+from nephrograde.errors import GraderError, InputError, RunError
+from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap
+from nephrograde.export.archive import write_archive
+from nephrograde.export.contents import GRAPH, PREPROCESSING, StoredMap
+from nephrograde.export.grader_file import read_grader_file
+from nephrograde.export.pack import pack
+from nephrograde.files import read_rows
+from nephrograde.results import Results
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs("onnx", "onnxruntime")]
+ALONE = """
+import json, sys
+import nephrograde as ng
+grading = ng.load_grader(sys.argv[1]).grade(sys.argv[2], mask=sys.argv[3])
+print(json.dumps([grading.p_high, [name for name in ("torch", "monai", "onnx") if name in sys.modules]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def packed(tiny_run_dir, make_once):
+    """The packed models of the tiny study, by id."""
+
+    def write(folder):
+        for model in ("weak-1-cmp", "strong-up"):
+            pack(tiny_run_dir, model, folder / f"{model}.zip")
+
+    folder = make_once("packed", write)
+    return {path.stem: path for path in folder.iterdir()}
+
+
+def scans_of(cohort_dir, model):
+    """Image and mask by patient."""
+    phase = model.rpartition("-")[2]
+    rows = read_rows(cohort_dir / "cohort.csv")
+    return {row["patient_id"]: [cohort_dir / row[f"{phase}_{kind}"] for kind in ("image", "mask")] for row in rows}
+
+
+@pytest.mark.parametrize("model", ["weak-1-cmp", "strong-up"])
+def test_test_patients_get_their_scores_back(packed, tiny_run_dir, tiny_cohort_dir, model):
+    grader, own = ng.load_grader(packed[model]), ng.load_grader(tiny_run_dir, model)
+    assert grader.model == model
+    scores = read_rows(tiny_run_dir / "scores" / "scores.csv")
+    tested = [row for row in scores if row["model"] == model and row["split"] == "test"]
+    scans = scans_of(tiny_cohort_dir, model)
+    for row in tested:
+        image, mask = scans[row["patient_id"]]
+        grading = grader.grade(image, mask=mask)
+        assert grading.p_high == pytest.approx(float(row["p_high"]), abs=1e-5)
+    given, wanted = grading.as_dict(), own.grade(image, mask=mask).as_dict()
+    assert given.keys() == wanted.keys()
+    for name, value in wanted.items():
+        close = name in {"p_high", "p_high_of_folds", "p_calibrated"}
+        assert given[name] == (pytest.approx(value, abs=1e-5) if close else value), name
+
+
+def test_neither_torch_nor_the_run_is_needed(packed, tiny_cohort_dir, tiny_run_dir, tmp_path):
+    patient, (image, mask) = next(iter(scans_of(tiny_cohort_dir, "weak-1-cmp").items()))
+    path = shutil.copy(packed["weak-1-cmp"], tmp_path / "grader.zip")
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, path, image, mask], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    p_high, imported = json.loads(done.stdout)
+    assert imported == []
+    wanted = ng.load_grader(tiny_run_dir, "weak-1-cmp").grade(image, mask=mask).p_high
+    assert p_high == pytest.approx(wanted, abs=1e-5), patient
+
+
+def test_packing_again_gives_the_same_bytes_and_no_path(packed, tiny_run_dir, tiny_cohort_dir, tmp_path):
+    again = pack(tiny_run_dir, "weak-1-cmp", tmp_path / "again.zip")
+    assert again.read_bytes() == packed["weak-1-cmp"].read_bytes()
+    assert all(one.date_time == (1980, 1, 1, 0, 0, 0) for one in zipfile.ZipFile(again).infolist())
+    for place in (tiny_cohort_dir, tiny_run_dir, tmp_path):
+        assert str(place).encode() not in again.read_bytes()
+
+
+def test_the_file_says_what_the_run_says(packed, tiny_run_dir):
+    file, run = read_grader_file(packed["weak-1-cmp"]), Results.read(tiny_run_dir)
+    assert run.study is not None
+    assert file.decision.threshold == run.threshold("weak-1-cmp")
+    assert file.decision.scale == run.scale("weak-1-cmp")
+    test = run.estimate("weak-1-cmp", "auc", "test")
+    assert test is not None
+    found = file.card.aucs[0]
+    assert (found.split, found.auc, found.low, found.high) == ("test", test.value, test.low, test.high)
+    assert (found.n, found.n_high) == (test.n, test.n_high)
+    truths = run.truths
+    assert (file.card.n_train, file.card.n_test) == (len(run.split.train_ids()), len(run.split.test_ids()))
+    assert file.card.n_test_high == sum(truths[one] for one in run.split.test_ids())
+    assert file.card.synthetic
+    assert file.study.image == run.study.image
+    assert file.study.window_of("cmp") == run.study.window_of("cmp")
+    train = set(run.split.train_ids())
+    own = [row for row in run.regions if (row["arm"], row["phase"]) == ("weak-1", "cmp") and row["patient_id"] in train]
+    diameters = [float(row["tumour_diameter_mm"]) for row in own]
+    spread = file.cohort_range.phases["cmp"]["tumour_diameter_mm"]
+    assert spread.n == len(diameters) == file.card.n_train
+    assert (spread.least, spread.most) == pytest.approx((min(diameters), max(diameters)), rel=1e-5)
+    hu = file.cohort_range.phases["cmp"]["region_mean_hu"]
+    assert -200 < hu.least < hu.most < 300
+
+
+def test_what_cannot_be_packed_is_refused_before_anything_is_written(tiny_run_dir, frozen_dir, tmp_path):
+    with pytest.raises(RunError, match="no model"):
+        pack(tiny_run_dir, "weak-9-cmp", tmp_path / "grader.zip")
+    with pytest.raises(GraderError, match="frozen encoder"):
+        pack(frozen_dir / "run", "frozen-1-cmp", tmp_path / "grader.zip")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_grader_file_is_not_replaced(tiny_run_dir, tmp_path):
+    theirs = tmp_path / "theirs.zip"
+    with zipfile.ZipFile(theirs, "w") as archive:
+        archive.writestr("thesis.txt", "years of work")
+    before = theirs.read_bytes()
+    with pytest.raises(InputError, match="no grader file"):
+        pack(tiny_run_dir, "weak-1-cmp", theirs)
+    assert theirs.read_bytes() == before
+
+
+def test_another_graph_or_description_is_refused(packed, tmp_path, tiny_cohort_dir):
+    with zipfile.ZipFile(packed["weak-1-cmp"]) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
+    image, mask = next(iter(scans_of(tiny_cohort_dir, "weak-1-cmp").values()))
+
+    def refusal(**changed):
+        path = tmp_path / "other.zip"
+        path.unlink(missing_ok=True)
+        write_archive(path, {**members, **{name.replace("_", "."): content for name, content in changed.items()}})
+        with pytest.raises(GraderError) as refused:
+            ng.load_grader(path).grade(image, mask=mask)
+        return str(refused.value)
+
+    preprocessing = json.loads(members[PREPROCESSING])
+    assert "arm" in refusal(preprocessing_json=json.dumps({**preprocessing, "arm": 3}).encode())
+    for wrong in ({"arm": {}}, {"model": "strong-cmp"}, {"image": {"slice_px": -1}}):
+        assert PREPROCESSING in refusal(preprocessing_json=json.dumps({**preprocessing, **wrong}).encode())
+    assert "not for the pictures" in refusal(
+        preprocessing_json=json.dumps({**preprocessing, "size": [64, 64]}).encode()
+    )
+    assert "ONNX Runtime cannot use" in refusal(graph_onnx=b"no graph")
+    assert GRAPH in refusal(graph_onnx=members[GRAPH][:1000])
+    assert "surplus.py" in refusal(surplus_py=b"")
+
+
+def test_the_model_need_not_be_named(packed, tiny_run_dir):
+    assert ng.load_grader(str(packed["strong-up"]), "strong-up").phase == "up"
+    with pytest.raises(InputError, match="holds strong-up"):
+        ng.load_grader(packed["strong-up"], "weak-1-cmp")
+    with pytest.raises(InputError, match="missing"):
+        ng.load_grader(tiny_run_dir)
+
+
+def test_maps_of_recalibration_are_kept():
+    at = np.array([0.1, 0.4, 0.8])
+    for learnt in (
+        PlattMap(0.3, 1.5),
+        IsotonicMap(at, np.array([0.2, 0.5, 0.6])),
+        VennAbersMap(at, np.array([0.1, 0.4, 0.7]), np.array([0.2, 0.5, 0.9])),
+    ):
+        kept = StoredMap.of(learnt).as_map()
+        assert type(kept) is type(learnt)
+        p_high = np.linspace(0, 1, 50)
+        assert np.array_equal(kept.apply(p_high), learnt.apply(p_high))
