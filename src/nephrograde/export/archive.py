@@ -45,6 +45,21 @@ _AGAIN = "Get the file again, or pack the model again."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What a grader file holds, verified.
+
+    Attributes:
+        members: Content by name, without the manifest.
+        sha256: Of each of them.
+        written_by: The program and its version.
+    """
+
+    members: dict[str, memoryview]
+    sha256: dict[str, str]
+    written_by: str
+
+
 def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> None:
     """Write a grader file, completely or not at all.
 
@@ -71,14 +86,11 @@ def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> None:
             stream.write(comment)
 
 
-def read_archive(archive_path: Path) -> dict[str, memoryview]:
+def read_archive(archive_path: Path) -> Archive:
     """Read a grader file, and verify every byte of it.
 
     Args:
         archive_path: The file.
-
-    Returns:
-        The content of each member by name, without the manifest.
 
     Raises:
         GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
@@ -101,14 +113,16 @@ def read_archive(archive_path: Path) -> dict[str, memoryview]:
         raise GraderError(
             f"{archive_path} is not a grader file: it holds no {MANIFEST}. Give the file that `nephrograde pack` wrote."
         )
-    stated = _stated(archive_path, entries[[one.name for one in entries].index(MANIFEST)], found.pop(MANIFEST))
+    first = next(one for one in entries if one.name == MANIFEST)
+    manifest = _manifest_in(archive_path, first, found.pop(MANIFEST))
+    stated = manifest["members"]
     _check_names(archive_path, found, stated)
     for entry in entries:
         if entry.name != MANIFEST:
             _check_member(archive_path, entry, found[entry.name], stated[entry.name])
     if _comment(raw, entries) != raw[-_COMMENT_BYTES:]:
         raise _refused(archive_path, "the list of its members was changed")
-    return found
+    return Archive(found, {name: one["sha256"] for name, one in stated.items()}, str(manifest["written_by"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +196,12 @@ def _read(archive_path: Path) -> bytes:
         raise GraderError(f"{archive_path} cannot be read ({error.strerror}). Check its permissions.") from None
 
 
-def _stated(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each member, as the manifest states them."""
+def _manifest_in(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, Any]:
+    """The manifest, with size and SHA-256 of each member."""
     if not entry.is_plain or entry.size > _MOST_TEXT_BYTES or len(content) != entry.size:
         raise _refused(archive_path, f"{MANIFEST} is not stored as it is")
     try:
-        manifest = json.loads(bytes(content).decode())
+        manifest: dict[str, Any] = json.loads(bytes(content).decode())
         version = manifest["format_version"]
         is_ours = manifest["format"] == FORMAT and isinstance(version, int) and version > 0
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -203,9 +217,9 @@ def _stated(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str,
     if known != fingerprint(manifest) or as_json({**manifest, "sha256": known}) != bytes(content):
         raise _refused(archive_path, f"{MANIFEST} was changed")
     members = manifest.get("members")
-    if not isinstance(members, dict) or not all(map(_is_stated, members.values())):
+    if not isinstance(members, dict) or not all(map(_is_stated, members.values())) or "written_by" not in manifest:
         raise _refused(archive_path, f"{MANIFEST} does not state its members")
-    return members
+    return manifest
 
 
 def _is_stated(stated: object) -> bool:

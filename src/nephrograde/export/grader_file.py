@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nephrograde.errors import GraderError
-from nephrograde.export.archive import read_archive
+from nephrograde.export.archive import FORMAT_VERSION, read_archive
 from nephrograde.export.contents import (
     CARD,
     COHORT_RANGE,
@@ -25,6 +25,7 @@ from nephrograde.export.contents import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nephrograde.export.archive import Archive
     from nephrograde.study import Study
 
 _MEMBERS = {GRAPH, PREPROCESSING, DECISION, CARD, COHORT_RANGE}
@@ -42,7 +43,7 @@ class GraderFile:
         cohort_range: What the patients looked like that it learnt from.
         study: The study as far as a new patient needs it.
         graph: The bytes of the ONNX file.
-        sizes: The bytes of each member.
+        archive: The archive that it was read from; None if it has not been written yet.
     """
 
     path: Path
@@ -52,7 +53,7 @@ class GraderFile:
     cohort_range: CohortRange
     study: Study = field(repr=False)
     graph: memoryview = field(repr=False)
-    sizes: dict[str, int] = field(repr=False)
+    archive: Archive | None = field(default=None, repr=False)
 
     @classmethod
     def of_members(cls, path: Path, members: Mapping[str, bytes | memoryview]) -> Self:
@@ -81,8 +82,21 @@ class GraderFile:
             parsed(CohortRange, members, COHORT_RANGE, path),
             study=restored_study(preprocessing, card, decision, path),
             graph=memoryview(members[GRAPH]),
-            sizes={name: len(content) for name, content in members.items()},
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the graph, for JSON."""
+        members = {} if self.archive is None else self.archive.members
+        digests = {} if self.archive is None else self.archive.sha256
+        return {
+            "format_version": FORMAT_VERSION,
+            "written_by": "" if self.archive is None else self.archive.written_by,
+            "card": asdict(self.card),
+            "preprocessing": asdict(self.preprocessing),
+            "decision": asdict(self.decision),
+            "range": asdict(self.cohort_range),
+            "members": {name: {"bytes": len(one), "sha256": digests[name]} for name, one in members.items()},
+        }
 
 
 def read_grader_file(path: str | Path) -> GraderFile:
@@ -94,4 +108,5 @@ def read_grader_file(path: str | Path) -> GraderFile:
     Raises:
         GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
     """
-    return GraderFile.of_members(Path(path), read_archive(Path(path)))
+    archive = read_archive(Path(path))
+    return replace(GraderFile.of_members(Path(path), archive.members), archive=archive)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nephrograde.cohort.clinical import encode
 from nephrograde.errors import GraderError, RunError
+from nephrograde.export.contents import GRAPH
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
 
@@ -144,6 +145,6 @@ def _errors() -> tuple[type[Exception], ...]:
 def _unusable(file: GraderFile, error: Exception) -> GraderError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return GraderError(
-        f"{file.path}: ONNX Runtime cannot use the graph ({reason}). Pack the model again with this version of "
+        f"{file.path}: ONNX Runtime cannot use {GRAPH} ({reason}). Pack the model again with this version of "
         "nephrograde."
     )

@@ -107,16 +107,12 @@ class _Packing:
 
     def _check_kind(self) -> None:
         """Refuse what has no graph, before anything is read or written."""
-        for card in self._cards:
-            if card.encoder is not None:
-                what = "is a regression on a frozen encoder"
-            elif card.kind.architecture != "resnet18":
-                what = f"is a network of the kind {card.kind.architecture}"
-            else:
-                continue
-            raise GraderError(
-                f"{self._own.id} {what}, which cannot be packed yet. Pack a model whose network is a ResNet-18."
-            )
+        if all(card.encoder is None and card.kind.architecture == "resnet18" for card in self._cards):
+            return
+        raise GraderError(
+            f'{self._own.id} cannot be packed yet: its network is "{self._own.arm.network}". Pack a model whose '
+            "network is a trained ResNet-18."
+        )
 
     def members(self) -> dict[str, bytes]:
         """The content of each member of the file by name."""

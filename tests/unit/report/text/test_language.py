@@ -115,7 +115,11 @@ def series_sentences() -> Iterator[str]:
 def scan() -> Scan:
     found = Scan()
     constants = string_constants()
-    rooms = [path for room in ("report", "printed", "cli", "web") for path in sorted((PACKAGE / room).rglob("*.py"))]
+    rooms = [
+        path
+        for room in ("report", "printed", "export", "cli", "web")
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+    ]
     for path in [*rooms, PACKAGE / "terminal.py"]:
         scan_python(found, path.read_text(encoding="utf-8"), path.name, constants)
     for path in sorted((REPORT / "templates").glob("*.j2")):
