@@ -1,6 +1,8 @@
 """A packed model gives a new patient what its run gives, without torch and without the run, or refuses to be used."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +160,60 @@ def test_the_model_need_not_be_named(packed, tiny_run_dir):
         ng.load_grader(packed["strong-up"], "weak-1-cmp")
     with pytest.raises(InputError, match="missing"):
         ng.load_grader(tiny_run_dir)
+
+
+def test_the_commands_pack_inspect_and_predict(
+    packed, tiny_run_dir, tiny_cohort_dir, tmp_path, nephrograde, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = nephrograde("pack", tiny_run_dir, "--model", "weak-1-cmp")
+    assert (code, out.split()[-1]) == (0, "weak-1-cmp.zip")
+    file = read_grader_file(tmp_path / "weak-1-cmp.zip")
+    code, out, _ = nephrograde("inspect", "weak-1-cmp.zip")
+    assert code == 0
+    for part in (
+        "Research use only",
+        "SYNTHETIC",
+        "AUC",
+        "Youden",
+        "−200 to 300 HU",
+        "decision about a patient",
+        "17 pat",
+    ):
+        assert part in out
+    code, chinese, _ = nephrograde("inspect", "weak-1-cmp.zip", "--lang", "zh")
+    words = [line for line in chinese.splitlines() if line and "weak-1" not in line and "SHA-256" not in line]
+    assert code == 0
+    assert [line for line in words if not re.search("[\u4e00-\u9fff]", line)] == []
+    code, out, _ = nephrograde("inspect", "weak-1-cmp.zip", "--json")
+    found = json.loads(out)
+    assert found["card"]["n_train"] == file.card.n_train
+    with zipfile.ZipFile("weak-1-cmp.zip") as archive:
+        for name, stated in found["members"].items():
+            assert stated["sha256"] == hashlib.sha256(archive.read(name)).hexdigest()
+    image, mask = next(iter(scans_of(tiny_cohort_dir, "weak-1-cmp").values()))
+    code, out, _ = nephrograde("predict", "weak-1-cmp.zip", image, "--mask", mask, "--json")
+    assert code == 0
+    assert json.loads(out)["model"] == "weak-1-cmp"
+
+
+def test_refusals_are_plain_words_with_exit_code_2(packed, tiny_run_dir, tmp_path, nephrograde):
+    raw = bytearray(packed["weak-1-cmp"].read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (tmp_path / "changed.zip").write_bytes(bytes(raw))
+    (tmp_path / "no.zip").write_text("nothing")
+    for name, said in (("changed.zip", "graph.onnx"), ("no.zip", "zip"), ("gone.zip", "gone.zip")):
+        for language in ("en", "zh"):
+            code, out, err = nephrograde("inspect", tmp_path / name, "--lang", language)
+            assert (code, out) == (2, "")
+            assert said in err
+            assert (re.search("[\u4e00-\u9fff]", err) is not None) == (language == "zh")
+    code, _, err = nephrograde("predict", tmp_path / "changed.zip", "x.nii", "--mask", "y.nii")
+    assert code == 2
+    assert "graph.onnx was changed" in err
+    code, _, err = nephrograde("predict", tiny_run_dir, "x.nii")
+    assert code == 2
+    assert "--model" in err
 
 
 def test_maps_of_recalibration_are_kept():

@@ -7,8 +7,10 @@ from collections import defaultdict
 import pytest
 from tests.small_study import QUICK_FIT, small_study
 
-from nephrograde.errors import InputError, RunError
+from nephrograde.errors import GraderError, InputError, RunError
 from nephrograde.evaluation.stage import refuse_reopening
+from nephrograde.export.loading import load_grader as load_packed
+from nephrograde.export.pack import pack
 from nephrograde.files import read_json, read_rows
 from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.predict.grader import load_grader
@@ -98,6 +100,28 @@ def test_every_patient_with_a_phase_is_scored_and_gets_the_score_back(run_dir, t
     assert alone.phases_missing == ("cmp",)
     assert "cmp" in alone.as_text()
     assert alone.p_high != grader.grade_phases(**given(patient)).p_high
+
+
+@pytest.mark.slow
+@pytest.mark.needs("onnx", "onnxruntime")
+@pytest.mark.parametrize("model", ["all-cmp+up", "stacked-cmp+up"])
+def test_a_packed_model_of_several_phases_gives_the_same(run_dir, table, tmp_path, model):
+    grader = load_packed(pack(run_dir, model, tmp_path / "grader.zip"))
+    own = load_grader(run_dir, model)
+    assert (grader.phases, grader.texts, grader.is_joined) == (own.phases, own.texts, True)
+    tested = [row for row in Results.read(run_dir).scores.rows if (row.model, row.split) == (model, "test")]
+    for row in tested[:4]:
+        patient = table[row.patient_id]
+        clinical = {column: patient[column] for column in CLINICAL[model] if patient[column]}
+        grading = grader.grade_phases(**given(patient), clinical=clinical)
+        assert grading.p_high == pytest.approx(row.p_high, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_late_fusion_is_not_packed(run_dir, tmp_path):
+    with pytest.raises(GraderError, match="each-cmp"):
+        pack(run_dir, "each-cmp+up", tmp_path / "grader.zip")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from nephrograde.errors import (
     DownloadError,
     FitError,
+    GraderError,
     InputError,
     NephrogradeError,
     Problem,
@@ -27,6 +28,7 @@ ERRORS = (
     WriteError(Path("scores.csv"), "No space left on device"),
     FitError("Model weak-1-cmp, fold 0: not finite."),
     WeightsError("Other layers."),
+    GraderError("grader.zip is a folder."),
 )
 
 

@@ -197,7 +197,9 @@ def readers(
 
 @commands.command()
 def predict(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a finished run, or a file of `nephrograde pack`.")
+    ],
     images: Annotated[
         list[Path],
         typer.Argument(
@@ -206,7 +208,10 @@ def predict(
             "several phases: cmp=IMAGE np=IMAGE.",
         ),
     ],
-    model: Annotated[str, typer.Option("--model", help="The model that grades, such as weak-1-cmp.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model of the run that grades, such as weak-1-cmp.", show_default=False),
+    ] = None,
     mask: Annotated[list[Path] | None, typer.Option(help="The mask of the tumour.")] = None,
     box: Annotated[list[str] | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
     point: Annotated[list[str] | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
@@ -228,15 +233,15 @@ def predict(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Grade one patient with the fold ensemble of a finished run.
+    """Grade one patient with the fold ensemble of a finished run, or with a packed model.
 
     For a model of several phases, the phase is written before each image and each annotation: cmp=IMAGE --mask
     cmp=MASK; an option may then be repeated, and a phase that is missing is left out.
     """
-    from nephrograde.predict.grader import load_grader
+    from nephrograde.export.loading import load_grader
 
     del lang
-    grader = load_grader(run_dir, model)
+    grader = load_grader(run, model)
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
     if grader.is_joined:

@@ -286,10 +286,11 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
         GraderError: It holds something else.
     """
     try:
-        return _adapter(kind).validate_json(bytes(members[name]))
+        found: Kind = _adapter(kind).validate_json(bytes(members[name]))
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
         raise _refused(path, f"{name} cannot be used ({places or 'it'})") from None
+    return found
 
 
 def restored_study(preprocessing: Preprocessing, card: Card, decision: Decision, path: Path) -> Study:
@@ -317,5 +318,5 @@ def _refused(path: Path, why: str) -> GraderError:
 
 
 @cache
-def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
