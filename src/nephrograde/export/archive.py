@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = "nephrograde grader"
+FORMAT = "nephrograde-grader"
 FORMAT_VERSION = 1
 """Raised whenever a version of nephrograde before would read a file wrongly."""
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 _HEADER_BYTES = 30
 """Of a member, before its name."""
-_COMMENT = "nephrograde grader, SHA-256 "
+_COMMENT = "nephrograde-grader, SHA-256 "
 _COMMENT_BYTES = len(_COMMENT) + 64
 _MOST_BYTES = 2_200_000_000
 _MOST_TEXT_BYTES = 16_000_000

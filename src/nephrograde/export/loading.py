@@ -43,10 +43,10 @@ def load_grader(run: Results | RunFolder | str | Path, model: str | None = None)
         file = read_grader_file(run)
         if model is not None and model != file.preprocessing.model:
             what = f"is {model}, but the file holds {file.preprocessing.model}"
-            raise InputError([Problem("--model", what, "Leave it out, or give another file.")])
+            raise InputError([Problem("load_grader.model", what, "Leave it out, or give another file.")])
         return grader_of(file)
     if model is None:
-        raise InputError([Problem("--model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
+        raise InputError([Problem("load_grader.model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
     return load_from_run(run, model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,14 +36,17 @@ class OnnxScorer:
 
     def __init__(self, file: GraderFile) -> None:
         self._file = file
-        self._loading: Future[Any] | None = None
 
     def start(self) -> None:
         """Begin to load the graph, if that has not begun."""
-        if self._loading is None:
-            executor = ThreadPoolExecutor(1)
-            self._loading = executor.submit(_session, self._file)
-            executor.shutdown(wait=False)
+        _ = self._session
+
+    @cached_property
+    def _session(self) -> Future[Any]:
+        executor = ThreadPoolExecutor(1)
+        loading = executor.submit(_session, self._file)
+        executor.shutdown(wait=False)
+        return loading
 
     def score(
         self,
@@ -93,10 +97,7 @@ class OnnxScorer:
         Raises:
             GraderError: The graph cannot be run on these pictures.
         """
-        self.start()
-        if self._loading is None:  # never, as start has begun it
-            raise GraderError(f"{self._file.path} is not loaded.")
-        session = self._loading.result()
+        session = self._session.result()
         feed: dict[str, Any] = {"pictures": np.ascontiguousarray(pictures, np.float32)}
         if parts:
             feed["parts"] = np.array(parts, np.int64)
