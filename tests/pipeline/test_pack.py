@@ -16,15 +16,23 @@ from nephrograde.errors import GraderError, InputError, RunError
 from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap
 from nephrograde.export.archive import write_archive
 from nephrograde.export.contents import GRAPH, PREPROCESSING, StoredMap
+from nephrograde.export.facts import range_of
 from nephrograde.export.grader_file import read_grader_file
+from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.export.pack import pack
-from nephrograde.files import read_rows
+from nephrograde.files import read_rows, write_rows
+from nephrograde.quality.survey import SCAN_COLUMNS
 from nephrograde.results import Results
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("onnx", "onnxruntime")]
 ALONE = """
 import json, sys
 import nephrograde as ng
+from nephrograde.cli import main
+try:
+    main(["inspect", sys.argv[1]])
+except SystemExit as ended:
+    assert not ended.code
 grading = ng.load_grader(sys.argv[1]).grade(sys.argv[2], mask=sys.argv[3])
 print(json.dumps([grading.p_high, [name for name in ("torch", "monai", "onnx") if name in sys.modules]]))
 """
@@ -71,7 +79,7 @@ def test_neither_torch_nor_the_run_is_needed(packed, tiny_cohort_dir, tiny_run_d
     patient, (image, mask) = next(iter(scans_of(tiny_cohort_dir, "weak-1-cmp").items()))
     path = shutil.copy(packed["weak-1-cmp"], tmp_path / "grader.zip")
     done = subprocess.run([sys.executable, "-c", ALONE, path, image, mask], capture_output=True, text=True, check=True)
-    p_high, imported = json.loads(done.stdout)
+    p_high, imported = json.loads(done.stdout.splitlines()[-1])
     assert imported == []
     wanted = ng.load_grader(tiny_run_dir, "weak-1-cmp").grade(image, mask=mask).p_high
     assert p_high == pytest.approx(wanted, abs=1e-5), patient
@@ -119,6 +127,45 @@ def test_what_cannot_be_packed_is_refused_before_anything_is_written(tiny_run_di
     assert not list(tmp_path.iterdir())
 
 
+def test_a_graph_that_differs_is_not_written(tiny_run_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("nephrograde.export.onnx_resnet._EPSILON", 0.5)
+    with pytest.raises(GraderError, match="differs from its networks"):
+        pack(tiny_run_dir, "weak-1-cmp", tmp_path / "grader.zip")
+    assert not list(tmp_path.iterdir())
+
+
+def test_packages_that_are_not_installed_are_named(packed, tiny_run_dir, tmp_path, monkeypatch):
+    scorer = OnnxScorer(read_grader_file(packed["weak-1-cmp"]))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(GraderError, match=r"nephrograde\[grader\]"):
+        scorer.score(np.zeros((1, 1, 32, 32), np.float16))
+    for name in [name for name in sys.modules if name.startswith("nephrograde.export.onnx_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(GraderError, match=r"nephrograde\[pack\]"):
+        pack(tiny_run_dir, "weak-1-cmp", tmp_path / "grader.zip")
+
+
+def test_sizes_of_scans_are_known_after_a_check(tiny_run_copy):
+    results = Results.read(tiny_run_copy)
+    assert results.study is not None
+    own = next(one for one in results.study.models() if one.id == "weak-1-cmp")
+    assert "slices" not in range_of(results, results.study, own).phases["cmp"]
+    train, test = results.split.train_ids()[:3], results.split.test_ids()[0]
+    rows = [
+        {"patient_id": one, "phase": phase, "size": f"512 × 512 × {30 + k}", "spacing_mm": f"0.{7 + k} × 0.70 × 5.00"}
+        for phase in ("cmp", "up")
+        for k, one in enumerate((*train, test))
+    ]
+    write_rows(
+        results.folder.quality.scans_path, SCAN_COLUMNS, [{**dict.fromkeys(SCAN_COLUMNS, ""), **row} for row in rows]
+    )
+    found = range_of(results, results.study, own).phases["cmp"]
+    assert (found["slices"].n, found["slices"].least, found["slices"].most) == (3, 30, 32)
+    assert (found["pixel_mm"].least, found["pixel_mm"].most) == (0.7, 0.9)
+    assert found["slice_distance_mm"].median == 5
+
+
 def test_what_is_no_grader_file_is_not_replaced(tiny_run_dir, tmp_path):
     theirs = tmp_path / "theirs.zip"
     with zipfile.ZipFile(theirs, "w") as archive:
@@ -144,7 +191,8 @@ def test_another_graph_or_description_is_refused(packed, tmp_path, tiny_cohort_d
 
     preprocessing = json.loads(members[PREPROCESSING])
     assert "arm" in refusal(preprocessing_json=json.dumps({**preprocessing, "arm": 3}).encode())
-    for wrong in ({"arm": {}}, {"model": "strong-cmp"}, {"image": {"slice_px": -1}}):
+    others: list[dict[str, object]] = [{"arm": {}}, {"model": "strong-cmp"}, {"image": {"slice_px": -1}}]
+    for wrong in others:
         assert PREPROCESSING in refusal(preprocessing_json=json.dumps({**preprocessing, **wrong}).encode())
     assert "not for the pictures" in refusal(
         preprocessing_json=json.dumps({**preprocessing, "size": [64, 64]}).encode()

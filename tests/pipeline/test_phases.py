@@ -118,10 +118,13 @@ def test_a_packed_model_of_several_phases_gives_the_same(run_dir, table, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.needs("onnx", "onnxruntime")
 def test_late_fusion_is_not_packed(run_dir, tmp_path):
     with pytest.raises(GraderError, match="each-cmp"):
         pack(run_dir, "each-cmp+up", tmp_path / "grader.zip")
     assert not list(tmp_path.iterdir())
+    of_one_phase = load_packed(pack(run_dir, "each-cmp", tmp_path / "grader.zip"))
+    assert (of_one_phase.phase, of_one_phase.is_joined) == ("cmp", False)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -22,6 +22,7 @@ from nephrograde.study.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
     from nephrograde.evaluation.recalibration import Map
@@ -286,7 +287,8 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
         GraderError: It holds something else.
     """
     try:
-        found: Kind = _adapter(kind).validate_json(bytes(members[name]))
+        adapter: TypeAdapter[Kind] = _adapter(cast("Hashable", kind))
+        found = adapter.validate_json(bytes(members[name]))
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
         raise _refused(path, f"{name} cannot be used ({places or 'it'})") from None
@@ -318,5 +320,5 @@ def _refused(path: Path, why: str) -> GraderError:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
