@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -22,7 +21,6 @@ from nephrograde.study.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from pathlib import Path
 
     from nephrograde.evaluation.recalibration import Map
@@ -287,8 +285,7 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
         GraderError: It holds something else.
     """
     try:
-        adapter: TypeAdapter[Kind] = _adapter(cast("Hashable", kind))
-        found = adapter.validate_json(bytes(members[name]))
+        found = TypeAdapter(kind).validate_json(bytes(members[name]))
     except ValidationError as error:
         places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
         raise _refused(path, f"{name} cannot be used ({places or 'it'})") from None
@@ -317,8 +314,3 @@ def restored_study(preprocessing: Preprocessing, card: Card, decision: Decision,
 
 def _refused(path: Path, why: str) -> GraderError:
     return GraderError(f"{path} cannot be used: {why}. Pack the model again with this version of nephrograde.")
-
-
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
