@@ -17,6 +17,7 @@ from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAber
 from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.export.archive import as_json
+from nephrograde.predict.grading import Performance  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.study.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -174,21 +175,6 @@ class Decision:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
-class Auc:
-    """The AUC of the model in its study, with its interval; None where it could not be computed."""
-
-    split: Literal["test", "oof"]
-    auc: float | None
-    low: float | None
-    high: float | None
-    confidence: float | None
-    n: int
-    n_high: int
-    method: str
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
 class Fold:
     """One network of the ensemble, and what it learnt from."""
 
@@ -213,7 +199,7 @@ class Card:
         n_train: The patients of the cohort that it could learn from, and ``n_train_high`` of them of high grade.
         n_test: The patients that were held out.
         collections: The public data sets that the patients come from.
-        aucs: By split.
+        aucs: Of test patients, if any, and out of fold.
         pooling: How the pictures of a patient are pooled.
         folds: The networks.
         pretrained: The encoder that they were trained from, with licence and data; empty if there is none.
@@ -231,7 +217,7 @@ class Card:
     n_test: int
     n_test_high: int
     collections: tuple[str, ...]
-    aucs: tuple[Auc, ...]
+    aucs: tuple[Performance, ...]
     pooling: str
     folds: tuple[Fold, ...]
     pretrained: dict[str, Any]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import isfinite, isnan
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.evaluation.new_patient import learn_judge
-from nephrograde.export.contents import Auc, Card, CohortRange, Decision, Fold, Preprocessing, Sets, Spread, StoredMap
+from nephrograde.export.contents import Card, CohortRange, Decision, Fold, Preprocessing, Sets, Spread, StoredMap
 from nephrograde.files import read_rows
+from nephrograde.predict.grading import performance_of
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.scores import SplitName
-    from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.card import ModelCard
+    from nephrograde.predict.grader import Grader
     from nephrograde.results import Results
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.study import Study, StudyModel
@@ -81,23 +81,21 @@ def _channels(own: StudyModel, card: ModelCard) -> tuple[str, ...]:
     return (*names, "mask") if card.has_mask else tuple(names)
 
 
-def decision_of(results: Results, model: str, *, threshold: Threshold, scale: ModelScale) -> Decision:
+def decision_of(grader: Grader, scale: ModelScale) -> Decision:
     """Describe how the output of the graph becomes a call.
 
     Args:
-        results: Of the run.
-        model: The model id.
-        threshold: The frozen threshold.
+        grader: Of the run.
         scale: How log odds are rescaled.
     """
-    judge = learn_judge(results.scores.of(model, "oof"), results.settings)
-    error = results.settings.conformal_error
+    learnt, cutoffs = grader.judge.recalibration, grader.judge.cutoffs
+    error = grader.study.evaluate.conformal_error
     return Decision(
         scale,
-        threshold,
+        grader.threshold,
         error,
-        None if judge.recalibration is None else StoredMap.of(judge.recalibration),
-        None if judge.cutoffs is None else Sets(judge.cutoffs.high_from, judge.cutoffs.low_to, error),
+        None if learnt is None else StoredMap.of(learnt),
+        None if cutoffs is None else Sets(cutoffs.high_from, cutoffs.low_to, error),
     )
 
 
@@ -127,7 +125,7 @@ def card_of(
         n_test=len(test),
         n_test_high=sum(test),
         collections=tuple(results.origin.collections) or study.cohort.collections,
-        aucs=tuple(one for split in _SPLITS for one in _auc(results, model, split)),
+        aucs=tuple(one for split in _SPLITS if (one := performance_of(results, model, split))),
         pooling=cards[0].pooling,
         folds=tuple(
             Fold(
@@ -147,14 +145,6 @@ def card_of(
         versions={name: str(version) for name, version in results.lock.get("versions", {}).items()},
         study_sha256=seal.study if seal else "",
     )
-
-
-def _auc(results: Results, model: str, split: SplitName) -> list[Auc]:
-    found = results.estimate(model, "auc", split)
-    if found is None:
-        return []
-    auc, low, high = (None if isnan(one) else one for one in (found.value, found.low, found.high))
-    return [Auc(split, auc, low, high, found.confidence, found.n, found.n_high, found.method)]
 
 
 def range_of(results: Results, study: Study, own: StudyModel) -> CohortRange:

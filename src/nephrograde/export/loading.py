@@ -11,7 +11,6 @@ from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.grader import load_grader as load_from_run
-from nephrograde.predict.grading import Performance
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 
@@ -69,17 +68,9 @@ def grader_of(file: GraderFile) -> Grader:
         study=file.study,
         seal=None,
         scale=file.decision.scale,
-        performance=_performance(file),
+        performance=next(iter(file.card.aucs), None),
         judge=file.decision.judge(),
         is_joined=own.fusion is not None,
         texts={column: tuple(entries) for column, entries in texts.items()},
         scorer=OnnxScorer(file),
     )
-
-
-def _performance(file: GraderFile) -> Performance | None:
-    """That of the test patients, or of the training patients out of fold."""
-    if not file.card.aucs:
-        return None
-    found = next((one for one in file.card.aucs if one.split == "test"), file.card.aucs[0])
-    return Performance(found.auc, found.low, found.high, found.confidence, found.n, found.n_high, found.split)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.arguments import PATH, TEXT, checked, either
-from nephrograde.errors import GraderError, InputError, Problem, RunError
+from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
 from nephrograde.export.facts import card_of, decision_of, picture_size, preprocessing_of, range_of
@@ -16,22 +16,19 @@ from nephrograde.export.grader_file import GraderFile
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
+from nephrograde.predict.grader import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.channels import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
     from nephrograde.evaluation.scale import ModelScale
-    from nephrograde.evaluation.threshold import Threshold
-    from nephrograde.model.card import ModelCard
-    from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.run.seal import Seal
-    from nephrograde.study import Study, StudyModel
 
 CLOSE = 1e-4
 """The graph and the networks may differ by this much in any probability."""
@@ -66,7 +63,7 @@ def pack(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> 
     out_path = Path(out)
     _check_target(out_path)
     results = run if isinstance(run, Results) else Results.read(run)
-    packing = _Packing.of(results, model)
+    packing = _Packing(results, model)
     members = packing.members()
     packing.compare(members)
     write_archive(out_path, members)
@@ -76,34 +73,21 @@ def pack(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> 
 class _Packing:
     """One model of a run that can be packed."""
 
-    def __init__(self, results: Results, study: Study, own: StudyModel, seal: Seal) -> None:
-        self._results = results
-        self._study = study
-        self._own = own
-        self._seal = seal
-        self._folds: Sequence[FoldFolder] = seal.folds(own.id)
-        if not own.has_networks:
+    def __init__(self, results: Results, model: str) -> None:
+        grader = load_grader(results, model)
+        seal, study = grader.seal, grader.study
+        self._results, self._grader, self._study = results, grader, study
+        self._own = next(one for one in study.models() if one.id == model)
+        if seal is None or grader.scale is None:
             raise GraderError(
-                f"{own.id} joins the scores of other models and has no networks of its own, so it cannot be packed. "
-                f"Pack one of {', '.join(own.parts.values())}, or a model of early or intermediate fusion."
+                f"{model} joins the scores of other models and has no networks of its own, so it cannot be packed. "
+                f"Pack one of {', '.join(self._own.parts.values())}, or a model of early or intermediate fusion."
             )
-        if not self._folds:
-            raise RunError(f"{own.id} has no network that was evaluated. Run `nephrograde evaluate` first.")
-        self._cards: list[ModelCard] = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
+        self._seal: Seal = seal
+        self._scale: ModelScale = grader.scale
+        self._folds = seal.folds(model)
+        self._cards = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
         self._check_kind()
-
-    @classmethod
-    def of(cls, results: Results, model: str) -> _Packing:
-        study, seal = results.study, results.seal
-        if study is None:
-            raise RunError(f"{results.run_dir} holds the evaluation of a score table, not the run of a study.")
-        found = {one.id: one for one in study.models()}
-        if model not in found:
-            raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
-        if seal is None:
-            raise RunError(f"{results.run_dir} has not been evaluated. Run `nephrograde evaluate` first.")
-        seal.check_study(results.lock)
-        return cls(results, study, found[model], seal)
 
     def _check_kind(self) -> None:
         """Refuse what has no graph, before anything is read or written."""
@@ -117,16 +101,15 @@ class _Packing:
     def members(self) -> dict[str, bytes]:
         """The content of each member of the file by name."""
         results, study, own = self._results, self._study, self._own
-        decision = decision_of(results, own.id, threshold=self._threshold(), scale=self._scale())
         return {
             PREPROCESSING: written(preprocessing_of(study, own, self._cards)),
-            DECISION: written(decision),
+            DECISION: written(decision_of(self._grader, self._scale)),
             CARD: written(card_of(results, study, own.id, folds=self._folds, cards=self._cards)),
             COHORT_RANGE: written(range_of(results, study, own)),
-            GRAPH: self._graph(decision.scale),
+            GRAPH: self._graph(),
         }
 
-    def _graph(self, scale: ModelScale) -> bytes:
+    def _graph(self) -> bytes:
         try:
             from nephrograde.export.onnx_ensemble import MOST_BYTES, FoldNetwork, ensemble_graph
         except ImportError:
@@ -143,24 +126,7 @@ class _Packing:
             FoldNetwork(parse_weights(self._seal.read(path), path), card)
             for path, card in zip(paths, self._cards, strict=True)
         ]
-        return ensemble_graph(networks, scale, picture_size(self._study, self._own))
-
-    def _threshold(self) -> Threshold:
-        found = self._results.threshold(self._own.id)
-        if found is None:
-            raise RunError(
-                f"{self._results.run_dir} holds no threshold for '{self._own.id}'. Run `nephrograde evaluate`."
-            )
-        return found
-
-    def _scale(self) -> ModelScale:
-        found = self._results.scale(self._own.id)
-        if found is None or [row.fold for row in found.networks] != [fold.number for fold in self._folds]:
-            raise RunError(
-                f"{self._results.folder.scale_path} does not hold the scale of each network of '{self._own.id}'. Run "
-                "`nephrograde evaluate` first."
-            )
-        return found
+        return ensemble_graph(networks, self._scale, picture_size(self._study, self._own))
 
     def compare(self, members: Mapping[str, bytes]) -> None:
         """Compare the graph with the networks in torch on random pictures.
@@ -172,7 +138,7 @@ class _Packing:
 
         scorer = OnnxScorer(GraderFile.of_members(self._results.folder.models_dir / self._own.id, members))
         scorer.start()
-        ensemble, scale = load_ensemble(self._seal, self._own.id), self._scale()
+        ensemble, scale = load_ensemble(self._seal, self._own.id), self._scale
         for rows in _ROWS:
             pictures, parts, values = self._patient(rows)
             given = ensemble.p_high_of_folds(pictures, parts, values)

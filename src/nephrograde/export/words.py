@@ -15,8 +15,9 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nephrograde.export.contents import Auc, Spread
+    from nephrograde.export.contents import Spread
     from nephrograde.export.grader_file import GraderFile
+    from nephrograde.predict.grading import Performance
 
 _INDENT = "  "
 
@@ -139,7 +140,7 @@ def _cohort(file: GraderFile) -> list[str]:
     return lines
 
 
-def _auc(one: Auc) -> str:
+def _auc(one: Performance) -> str:
     where = t("Test set") if one.split == "test" else t("Out-of-fold training predictions")
     if one.auc is None:
         return t("{where}: the AUC could not be computed (n = {n}, {n_high} high grade)", where=where, **_counts(one))
@@ -149,7 +150,7 @@ def _auc(one: Auc) -> str:
     return t("{where}: AUC {value} (n = {n}, {n_high} high grade)", where=where, value=value, **_counts(one))
 
 
-def _counts(one: Auc) -> dict[str, int]:
+def _counts(one: Performance) -> dict[str, int]:
     return {"n": one.n, "n_high": one.n_high}
 
 

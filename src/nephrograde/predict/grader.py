@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from nephrograde.evaluation.late import join
 from nephrograde.evaluation.new_patient import Judge, learn_judge
 from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.model.weights_file import parse_weights
-from nephrograde.predict.grading import Grading, Performance
+from nephrograde.predict.grading import Grading, performance_of
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import check_picture, see
 from nephrograde.predict.together import Annotated, read_of, scans_of, see_together, warnings_of
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.threshold import Threshold
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
+    from nephrograde.predict.grading import Performance
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.scored import Scorer
     from nephrograde.predict.seeing import Seen
@@ -343,7 +343,7 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         study=study,
         seal=results.seal,
         scale=_scale(results, model) if own.has_networks else None,
-        performance=_performance(results, model),
+        performance=performance_of(results, model),
         judge=learn_judge(results.scores.of(model, "oof"), study.evaluate),
         stack=None if own.has_networks else _stack(results, study, own, threshold),
         is_joined=own.fusion is not None,
@@ -375,14 +375,6 @@ def _scale(results: Results, model: str) -> ModelScale:
             "evaluate` first."
         )
     return scale
-
-
-def _performance(results: Results, model: str) -> Performance | None:
-    found = results.estimate(model, "auc")
-    if found is None:
-        return None
-    auc, low, high = (None if isnan(number) else number for number in (found.value, found.low, found.high))
-    return Performance(auc, low, high, found.confidence, found.n, found.n_high, results.reported)
 
 
 def _disagreement(folds_high: int, folds: int) -> list[str]:
