@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.annotations.masks import write_mask
-from nephrograde.annotations.segmentation import require_highdicom, write_segmentation
 from nephrograde.annotations.voxels import voxels_of
 from nephrograde.cohort.headings import standard_headings
 from nephrograde.cohort.place import Box, Point, SlicePlace, write_place
-from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.errors import InputError, Problem, VolumeError, about_file
 from nephrograde.files import write_rows
 from nephrograde.run.stage import kept_name
 from nephrograde.sheet import clean_heading, is_nothing, open_sheet
+from nephrograde.volume.dicom.references import read_references, require_highdicom
 from nephrograde.volume.masks.read import read_marks
+from nephrograde.volume.masks.written_segmentation import Origin, write_segmentation
 from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
@@ -165,12 +166,41 @@ def export_segmentations(
         InputError: The table cannot be read, or highdicom is not installed.
         WriteError: A file cannot be written.
     """
-    require_highdicom()
+    require_highdicom("--export seg")
 
     def write(mask: MaskArray, volume: Volume, image_path: Path, out_path: Path) -> None:
-        write_segmentation(mask, volume, image_path, out_path, reader=reader)
+        write_drawn(mask, volume, image_path, out_path, reader=reader)
 
     return _export(settings, annotations, out_dir, write=_Written(write, ".dcm", advance))
+
+
+def write_drawn(mask: MaskArray, volume: Volume, image_path: Path, out_path: Path, *, reader: str) -> None:
+    """Write a mask that a reader has drawn as a DICOM segmentation of its series.
+
+    Exported again, the same mask of the same reader has the same UIDs.
+
+    Args:
+        mask: ``"x y z"``, on the grid of the volume.
+        volume: The image, as read from ``image_path``.
+        image_path: The DICOM series.
+        out_path: The file, ``.dcm``.
+        reader: Who drew it, which becomes the name of the content's creator.
+
+    Raises:
+        VolumeError: With code "not-dicom" if the image is not DICOM, "dicom-reference" if the series lacks the UIDs
+            that a segmentation must refer to, "dicom-source" if its headers cannot be copied, "mask-empty".
+        WriteError: The file cannot be written.
+    """
+    sources = read_references(image_path)
+    entropy = (str(sources.datasets[0].SeriesInstanceUID), reader)
+    with about_file(image_path):
+        write_segmentation(
+            mask,
+            volume,
+            sources,
+            out_path,
+            origin=Origin(reader, "nephrograde annotate", f"Tumour, drawn by {reader}", entropy),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _found_in(image_path: Path) -> Iterator[FoundSlices]:
             raise VolumeError(
                 "not-dicom",
                 "is not a DICOM series, so that no DICOM object can refer to it.",
-                "Name the DICOM series in the cohort table, or export the masks as NIfTI.",
+                "Name the folder or zip archive of the DICOM series.",
             )
 
 

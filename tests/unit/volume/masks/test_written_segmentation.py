@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from tests.unit.enhanced_ct import write_enhanced
 
+from nephrograde.annotations.export import write_drawn
 from nephrograde.annotations.journal import Journal
-from nephrograde.annotations.segmentation import write_segmentation
 from nephrograde.annotations.voxels import voxels_of
 from nephrograde.errors import VolumeError
 from nephrograde.volume.masks.read import read_marks
@@ -53,7 +53,7 @@ def blob(volume):
 def comes_back(image_path, out_path):
     """Write a mask of the image, and say whether the same voxels are read back."""
     volume = read_volume(image_path)
-    write_segmentation(blob(volume), volume, image_path, out_path, reader="li")
+    write_drawn(blob(volume), volume, image_path, out_path, reader="li")
     return np.array_equal(np.asarray(read_marks(out_path, volume).mask), blob(volume))
 
 
@@ -88,7 +88,7 @@ def test_single_slice_comes_back(series, tmp_path):
     volume = read_volume(folder)
     mask = np.zeros(volume.values.shape, dtype=bool)
     mask[3:6, 4, 5] = True
-    write_segmentation(mask, volume, folder, tmp_path / "seg.dcm", reader="li")
+    write_drawn(mask, volume, folder, tmp_path / "seg.dcm", reader="li")
     assert np.array_equal(np.asarray(read_marks(tmp_path / "seg.dcm", volume).mask), mask)
 
 
@@ -126,7 +126,7 @@ def test_same_mask_has_the_same_uids(series, tmp_path):
 
 @pytest.mark.parametrize(
     ("entries", "code"),
-    [({"FrameOfReferenceUID": None}, "seg-reference"), ({"StudyInstanceUID": None}, "seg-reference")],
+    [({"FrameOfReferenceUID": None}, "dicom-reference"), ({"StudyInstanceUID": None}, "dicom-reference")],
 )
 def test_series_that_cannot_be_referred_to_is_named(series, tmp_path, entries, code):
     folder, _ = series(**entries)
