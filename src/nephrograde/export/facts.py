@@ -9,7 +9,7 @@ import numpy as np
 
 from nephrograde.export.contents import Card, CohortRange, Decision, Fold, Preprocessing, Sets, Spread, StoredMap
 from nephrograde.files import read_rows
-from nephrograde.predict.grading import performance_of
+from nephrograde.predict.learnt import performance_of
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:

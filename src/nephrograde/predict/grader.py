@@ -17,10 +17,12 @@ from nephrograde.evaluation.late import join
 from nephrograde.evaluation.new_patient import Judge, learn_judge
 from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.model.weights_file import parse_weights
-from nephrograde.predict.grading import Grading, performance_of
+from nephrograde.predict.examined import Examined
+from nephrograde.predict.grading import Grading
+from nephrograde.predict.learnt import performance_of, scale_of
 from nephrograde.predict.scored import Scored
-from nephrograde.predict.seeing import check_picture, see
-from nephrograde.predict.together import Annotated, read_of, scans_of, see_together, warnings_of
+from nephrograde.predict.seeing import see
+from nephrograde.predict.together import Annotated, check_picture, read_of, scans_of, see_together, warnings_of
 from nephrograde.predict.values import NOTHING, read_values, text_columns, unknown_entries
 from nephrograde.replacement import replaced
 from nephrograde.results import Results
@@ -140,25 +142,26 @@ class Grader:
             RunError: Where the networks cannot be read.
             WriteError: Where the picture cannot be written.
         """
+        given = Annotated(image, mask, box, point, slice, pixel_mm, kidneys)
+        return self.examine(self.scan_of(given), picture=None if picture is None else Path(picture)).grading
+
+    def scan_of(self, given: Annotated) -> dict[str, Scan]:
+        """Make the scan of a model of one phase.
+
+        Args:
+            given: The image with what the model is given besides.
+
+        Returns:
+            The scan by its phase.
+
+        Raises:
+            InputError: Where the model joins phases or values.
+            PlaceError: Where a box, point or slice is not written with its unit.
+        """
         if self.is_joined:
             remedy = f"Use grade_phases, or name the phase of each file on the command line: {self.phases[0]}=FILE."
             raise InputError([Problem("image", f"is one scan, but {self.model} joins phases or values", remedy)])
-        scan = Annotated(image, mask, box, point, slice, pixel_mm, kidneys).as_scan(self.phase)
-        if picture is not None:
-            check_picture(
-                Path(picture), [*scan.image_paths, *(path for path in (scan.mask_path, scan.kidneys_path) if path)]
-            )
-        self._begin()
-        seen = see(scan, self.arm, self.study)
-        if picture is not None:
-            with replaced(Path(picture)) as temporary_path:
-                temporary_path.write_bytes(seen.draw())
-        with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
-            judged = beside.submit(seen.judge)
-            given = self._scored({self.phase: seen})
-            plausibility = judged.result()
-        answer = self._answer(scan, seen, given, plausibility)
-        return answer if picture is None else replace(answer, picture=str(picture))
+        return {self.phase: given.as_scan(self.phase)}
 
     @checked(
         image=BY_PHASE,
@@ -209,12 +212,40 @@ class Grader:
         given = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
         scans = scans_of({"image": image, **{name: one for name, one in given.items() if one}}, self.phases, self.model)
         values = read_values(clinical or {}, self.arm.clinical if self.is_joined else (), self.texts)
+        return self.examine(scans, values).grading
+
+    def examine(
+        self, scans: Mapping[str, Scan], values: Mapping[str, Value] = NOTHING, *, picture: Path | None = None
+    ) -> Examined:
+        """Grade a patient, and keep the scans for what is made of them.
+
+        Args:
+            scans: By phase.
+            values: Clinical values by column.
+            picture: A PNG file to write, of one scan.
+
+        Raises:
+            InputError: Where the picture is no PNG file, or would take the place of what is read.
+            VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
+            RunError: Where the networks cannot be read.
+            WriteError: Where the picture cannot be written.
+        """
+        if picture is not None:
+            check_picture(picture, scans.values())
         self._begin()
-        seen = see_together(scans, self.arm, self.study)
-        found = self._scored(seen, values)
-        judged = {phase: one.judge() for phase, one in seen.items()}
+        if self.is_joined:
+            seen = see_together(scans, self.arm, self.study)
+        else:
+            seen = {phase: see(scan, self.arm, self.study) for phase, scan in scans.items()}
         first = next(phase for phase, one in seen.items() if len(one.region))  # early fusion has one region of all
-        answer = self._answer(scans[first], seen[first], found, judged[first])
+        if picture is not None:
+            with replaced(picture) as temporary_path:
+                temporary_path.write_bytes(seen[first].draw())
+        with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
+            judging = {phase: beside.submit(one.judge) for phase, one in seen.items()}
+            scored = self._scored(seen, values)
+            judged = {phase: one.result() for phase, one in judging.items()}
+        answer = self._answer(scans[first], seen[first], scored, judged[first])
         warnings = [
             *answer.warnings,
             *unknown_entries(values, self.texts),
@@ -225,8 +256,11 @@ class Grader:
                 for text in warnings_of(scans[phase], seen[phase], judged[phase])
             ),
         ]
-        read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen)
-        return replace(answer, scans=read, warnings=tuple(warnings))
+        read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
+        named = None if picture is None else str(picture)
+        return Examined(
+            replace(answer, scans=read, warnings=tuple(warnings), picture=named), scans=scans, seen=seen, first=first
+        )
 
     def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:
         """What the model gives for a patient, on the scale of the study."""
@@ -342,7 +376,7 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         threshold=threshold,
         study=study,
         seal=results.seal,
-        scale=_scale(results, model) if own.has_networks else None,
+        scale=scale_of(results, model) if own.has_networks else None,
         performance=performance_of(results, model),
         judge=learn_judge(results.scores.of(model, "oof"), study.evaluate),
         stack=None if own.has_networks else _stack(results, study, own, threshold),
@@ -364,17 +398,6 @@ def _stack(results: Results, study: Study, own: StudyModel, threshold: Threshold
         for phase, part in own.parts.items()
     }
     return Stack(rows, parts)
-
-
-def _scale(results: Results, model: str) -> ModelScale:
-    scale = results.scale(model)
-    folds = [fold.number for fold in results.seal.folds(model)] if results.seal is not None else []
-    if scale is None or [row.fold for row in scale.networks] != folds:
-        raise RunError(
-            f"{results.folder.scale_path} does not hold the scale of each network of '{model}'. Run `nephrograde "
-            "evaluate` first."
-        )
-    return scale
 
 
 def _disagreement(folds_high: int, folds: int) -> list[str]:

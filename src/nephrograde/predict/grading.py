@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.predict.together import ScanRead
@@ -12,8 +11,6 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY, TOGETHER, Supervision, pha
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nephrograde.evaluation.scores import SplitName
-    from nephrograde.results import Results
     from nephrograde.vocabulary import Triple
 
 
@@ -41,21 +38,6 @@ class Performance:
         if self.low is None or self.high is None or self.confidence is None:
             return f"AUC {self.auc:.3f} on {patients}"
         return f"AUC {self.auc:.3f} ({100 * self.confidence:g} % CI {self.low:.3f}–{self.high:.3f}) on {patients}"
-
-
-def performance_of(results: Results, model: str, split: SplitName | None = None) -> Performance | None:
-    """Return how well a model did in its study; None if that was not evaluated.
-
-    Args:
-        results: Of the run.
-        model: The model id.
-        split: Of the patients; those that the study reports when None.
-    """
-    found = results.estimate(model, "auc", split)
-    if found is None:
-        return None
-    auc, low, high = (None if isnan(number) else number for number in (found.value, found.low, found.high))
-    return Performance(auc, low, high, found.confidence, found.n, found.n_high, split or results.reported)
 
 
 @dataclass(frozen=True, slots=True)

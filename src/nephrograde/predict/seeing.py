@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nephrograde.errors import InputError, Problem, VolumeError, about_file
+from nephrograde.errors import VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.sample.early import OtherPhase, cut_early, no_position
 from nephrograde.sample.frames import draw_frames, find_frames
@@ -26,12 +26,12 @@ from nephrograde.volume.volume import resolve_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
     from nephrograde.cohort.case import Scan
     from nephrograde.sample.early import EarlyRegion
+    from nephrograde.sample.frames import Frame
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
@@ -49,7 +49,8 @@ class Seen:
     ``region`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1], and ``region_mm`` the
     edges of one row of it; empty for exported pictures of unknown pixel size. ``judge`` searches for the kidneys, which
     takes a second or two, and says whether the scan is what the model was fitted on. ``draw`` draws the region on the
-    scan, as PNG.
+    scan, as PNG. ``scanned`` is the scan with its tumour and ``frames`` are the rows of the region on it; of exported
+    pictures there is neither.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)
@@ -61,6 +62,8 @@ class Seen:
     draw: Callable[[], bytes] = field(repr=False)
     region_mm: tuple[float, ...] = ()
     judge: Callable[[], Plausibility] = field(default=Plausibility, repr=False)
+    scanned: Scanned | None = field(default=None, repr=False)
+    frames: tuple[Frame, ...] = field(default=(), repr=False)
 
 
 def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Seen:
@@ -78,25 +81,6 @@ def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Se
             that could not be read.
     """
     return _see_pictures(scan, arm, study) if find_pictures(scan.image_paths) else _see_scan(scan, arm, study, lender)
-
-
-def check_picture(picture_path: Path, read_paths: Sequence[Path]) -> None:
-    """Refuse a picture that is no PNG file, or that would take the place of what is read.
-
-    Args:
-        picture_path: The file to write.
-        read_paths: The files that are read.
-
-    Raises:
-        InputError: It is one of these, or does not end in ``.png``.
-    """
-    what = ""
-    if picture_path.suffix.lower() != ".png":
-        what = "does not end in .png"
-    elif picture_path.resolve() in {path.resolve() for path in read_paths}:
-        what = "is one of the files that are read"
-    if what:
-        raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
 
 
 def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm: Arm, study: Study) -> dict[str, Seen]:
@@ -218,6 +202,8 @@ def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequen
         read.warnings,
         draw=partial(draw_frames, volume, frames, scan=scanned.scan, mask=scanned.mask, is_hu=read.is_hu),
         region_mm=frames[0].size_mm,
+        scanned=scanned,
+        frames=frames,
     )
     if not read.is_hu:
         return seen

@@ -13,7 +13,7 @@ from nephrograde.predict.seeing import see, see_early
 from nephrograde.sample.scanned import find_lender
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
@@ -127,6 +127,26 @@ def scans_of(given: Mapping[str, Mapping[str, object]], phases: Sequence[str], m
             own = {name: of_phases[phase] for name, of_phases in given.items() if phase in of_phases}
             scans[phase] = Annotated(**own).as_scan(phase)  # type: ignore[arg-type]
     return scans
+
+
+def check_picture(picture_path: Path, scans: Iterable[Scan]) -> None:
+    """Refuse a picture that is no PNG file, or that would take the place of what is read.
+
+    Args:
+        picture_path: The file to write.
+        scans: The scans of the patient.
+
+    Raises:
+        InputError: It is refused.
+    """
+    read = {path.resolve() for scan in scans for path in (*scan.image_paths, scan.mask_path, scan.kidneys_path) if path}
+    what = ""
+    if picture_path.suffix.lower() != ".png":
+        what = "does not end in .png"
+    elif picture_path.resolve() in read:
+        what = "is one of the files that are read"
+    if what:
+        raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
 
 
 def see_together(scans: Mapping[str, Scan], arm: Arm, study: Study) -> dict[str, Seen]:
