@@ -32,6 +32,7 @@ from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
 from nephrograde.evaluation.scores import ModelScores, paired_vectors
+from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
 from nephrograde.export.loading import load_grader
 from nephrograde.export.pack import pack
 from nephrograde.predict.grader import Grader
@@ -76,6 +77,7 @@ __all__ = [
     "AugmentSettings",
     "CohortSettings",
     "Comparison",
+    "DicomGrading",
     "Estimate",
     "EvaluateSettings",
     "Evaluated",
@@ -99,6 +101,7 @@ __all__ = [
     "compare",
     "deidentify",
     "evaluate",
+    "grade_to_dicom",
     "load_grader",
     "load_study",
     "open_run",

@@ -32,6 +32,7 @@ TABLE = pd.DataFrame(
         "p_high": [0.1, 0.3, 0.6, 0.5, 0.8, 0.9],
     }
 )
+GRADER = Grader.__new__(Grader)
 NO_PATHS: list[Any] = [None, 5, [1, 2], b"runs", "a\0b", pd.DataFrame()]
 NO_SHARES: list[Any] = [95, 0, 1, -0.5, math.nan, math.inf, "0.9", None, [0.9], True, 0.9j]
 NO_NUMBERS: list[Any] = ["x", [0.8], math.nan, 0.8j]
@@ -91,6 +92,11 @@ CASES: list[tuple[str, dict[str, Any], str, list[Any]]] = [
     ("pack", {"model": "strong-cmp", "out": "grader.zip"}, "run", NO_PATHS),
     ("pack", {"run": "run", "out": "grader.zip"}, "model", [None, 3]),
     ("pack", {"run": "run", "model": "strong-cmp"}, "out", NO_PATHS),
+    ("grade_to_dicom", {"image": "ct", "out_dir": "out"}, "grader", ["run", None]),
+    ("grade_to_dicom", {"grader": GRADER, "out_dir": "out"}, "image", [None, 3, []]),
+    ("grade_to_dicom", {"grader": GRADER, "image": "ct"}, "out_dir", NO_PATHS),
+    ("grade_to_dicom", {"grader": GRADER, "image": "ct", "out_dir": "out"}, "box", [(1, 2, 3)]),
+    ("grade_to_dicom", {"grader": GRADER, "image": "ct", "out_dir": "out"}, "mask", [3]),
 ]
 GRADED: list[tuple[str, Any]] = [
     ("image", None),

@@ -15,9 +15,9 @@ from nephrograde.errors import InputError, Problem, VolumeError, about_file
 from nephrograde.files import write_rows
 from nephrograde.run.stage import kept_name
 from nephrograde.sheet import clean_heading, is_nothing, open_sheet
-from nephrograde.volume.dicom.references import read_references, require_highdicom
+from nephrograde.volume.dicom.references import read_references, require_highdicom, save_object
 from nephrograde.volume.masks.read import read_marks
-from nephrograde.volume.masks.written_segmentation import Origin, write_segmentation
+from nephrograde.volume.masks.written_segmentation import Origin, make_segmentation
 from nephrograde.volume.read import read_volume
 
 if TYPE_CHECKING:
@@ -194,13 +194,8 @@ def write_drawn(mask: MaskArray, volume: Volume, image_path: Path, out_path: Pat
     sources = read_references(image_path)
     entropy = (str(sources.datasets[0].SeriesInstanceUID), reader)
     with about_file(image_path):
-        write_segmentation(
-            mask,
-            volume,
-            sources,
-            out_path,
-            origin=Origin(reader, "nephrograde annotate", f"Tumour, drawn by {reader}", entropy),
-        )
+        origin = Origin(reader, "nephrograde annotate", f"Tumour, drawn by {reader}", entropy)
+        save_object(make_segmentation(mask, volume, sources, origin=origin), out_path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,12 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import print_readers, print_rows, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nephrograde.predict.grader import Grader
+    from nephrograde.predict.grading import Grading
 
 commands = typer.Typer()
 
@@ -226,6 +232,14 @@ def predict(
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the region on the scan.")
     ] = None,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom",
+            metavar="FOLDER",
+            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG.",
+        ),
+    ] = None,
     clinical: Annotated[
         list[str] | None,
         typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
@@ -247,10 +261,27 @@ def predict(
     grader = load_grader(run, model)
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
+    places: dict[str, Any]
     if grader.is_joined:
-        scans = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
-        grading = grader.grade_phases(**scans, clinical=by_column(clinical or ()))
+        places = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
+        places["clinical"] = by_column(clinical or ())
     else:
         own = by_name({**texts, **({"clinical": clinical} if clinical else {})})
-        grading = grader.grade(images, **own, picture=picture)
+        places = {"image": images, **own, "picture": picture}
+    if dicom is not None:
+        grading = _written(grader, dicom, places, err=as_json)
+    else:
+        grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))
+
+
+def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:
+    """Grade, write the DICOM objects, and say where they are."""
+    from nephrograde.export.dicom_objects import grade_to_dicom
+
+    written = grade_to_dicom(grader, out_dir=folder, **places)
+    for phase in written.left_out:
+        say(t("The mask of {phase} is not written: its series names no frame of reference.", phase=phase), err=True)
+    paths = (written.report_path, written.capture_path, *written.segmentation_paths)
+    say(t("DICOM objects: {paths}", paths=", ".join(map(str, paths))), err=err)
+    return written.grading

@@ -107,7 +107,7 @@ class Grading:
         lines = [
             f"{self.call} grade at the threshold {self.threshold:.3f} ({self.threshold_rule})",
             f"p(high) = {self.p_high:.3f}; the {len(self.p_high_of_folds)} folds give {low:.3f} to {high:.3f}{outside}",
-            *self._certainty(),
+            *self.certainty(),
             f"model {self.model}{trained}, read as {phase_name(self.phase)} phase",
             *([f"phases that were not given: {', '.join(self.phases_missing)}"] if self.phases_missing else []),
             *([f"in its study: {self.performance}"] if self.performance else []),
@@ -133,7 +133,8 @@ class Grading:
         """Whether the networks of all folds make the same call."""
         return self.folds_high in {0, len(self.p_high_of_folds)}
 
-    def _certainty(self) -> list[str]:
+    def certainty(self) -> list[str]:
+        """The recalibrated probability and the plausible grades, for people; empty where the study has none."""
         lines = [] if self.p_calibrated is None else [f"recalibrated: p(high) = {self.p_calibrated:.3f}"]
         if self.grade_set is None or self.set_error is None:
             return lines

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from nephrograde.errors import InputError, Problem, VolumeError, about_file
+from nephrograde.replacement import replaced
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, character_sets_of, quiet, texts_of
 from nephrograde.volume.dicom.source_headers import read_source_headers
 
@@ -69,13 +72,10 @@ def read_references(image_path: Path) -> SourceHeaders:
     with about_file(image_path):
         for dataset in sources.datasets:
             require_uids(dataset, _MUST_BE_THERE)
-        try:
-            with quiet():
-                for dataset in sources.datasets:
-                    _complete(dataset)
-                _write_as_read(sources.datasets[0])
-        except PYDICOM_ERRORS as error:
-            raise damaged_source(error) from None
+        with copying():
+            for dataset in sources.datasets:
+                _complete(dataset)
+            _write_as_read(sources.datasets[0])
     return sources
 
 
@@ -98,17 +98,40 @@ def require_uids(dataset: Dataset, keywords: Sequence[str]) -> None:
         )
 
 
-def damaged_source(error: Exception) -> VolumeError:
-    """What to raise where headers cannot be copied.
+@contextmanager
+def copying() -> Iterator[None]:
+    """Name what the block raises where headers are damaged, or lack what new objects copy from them.
+
+    Raises:
+        VolumeError: With code "dicom-source".
+    """
+    try:
+        with quiet():
+            yield
+    except PYDICOM_ERRORS as error:
+        raise VolumeError(
+            "dicom-source",
+            f"its headers are damaged, or lack what a new DICOM object copies from them ({type(error).__name__}).",
+            "Export the series again from its source.",
+        ) from None
+
+
+def save_object(made: Dataset, out_path: Path) -> None:
+    """Write a new object to a file.
 
     Args:
-        error: What was raised.
+        made: The object.
+        out_path: The file, ``.dcm``.
+
+    Raises:
+        VolumeError: With code "dicom-source" if it holds what cannot be written.
+        WriteError: The file cannot be written.
     """
-    return VolumeError(
-        "dicom-source",
-        f"its headers are damaged, or lack what a new DICOM object copies from them ({type(error).__name__}).",
-        "Export the series again from its source.",
-    )
+    stream = io.BytesIO()
+    with copying():
+        made.save_as(stream, enforce_file_format=True)
+    with replaced(out_path) as temporary_path:
+        temporary_path.write_bytes(stream.getvalue())
 
 
 def _complete(dataset: Dataset) -> None:

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nephrograde.replacement import replaced
 from nephrograde.version import __version__
-from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
-from nephrograde.volume.dicom.references import damaged_source, require_uids
+from nephrograde.volume.dicom.references import copying, require_uids
 from nephrograde.volume.masks.marks import nothing_marked, turn_back
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from highdicom.seg import SegmentDescription
     from pydicom import Dataset
 
@@ -46,25 +42,18 @@ class Origin:
     series_number: int = _SERIES_NUMBER
 
 
-def write_segmentation(
-    mask: MaskArray, volume: Volume, sources: SourceHeaders, out_path: Path, *, origin: Origin
-) -> Dataset:
-    """Write a mask as a binary segmentation with the study and the frame of reference of its image.
+def make_segmentation(mask: MaskArray, volume: Volume, sources: SourceHeaders, *, origin: Origin) -> Dataset:
+    """Make a binary segmentation of a mask, with the study and the frame of reference of its image.
 
     Args:
         mask: ``"x y z"``, on the grid of the volume.
         volume: The image.
         sources: The headers of its DICOM series, from :func:`~nephrograde.volume.dicom.references.read_references`.
-        out_path: The file, ``.dcm``.
         origin: Where the mask comes from.
-
-    Returns:
-        The segmentation as written.
 
     Raises:
         VolumeError: With code "dicom-reference" if the series lacks its frame of reference, "dicom-source" if its
             headers cannot be copied, "mask-empty".
-        WriteError: The file cannot be written.
 
     Source: DICOM PS3.3 A.51; CID 7150 and 7159 for the codes.
     """
@@ -73,14 +62,8 @@ def write_segmentation(
     for dataset in sources.datasets:
         require_uids(dataset, ("FrameOfReferenceUID",))
     frames = np.ascontiguousarray(turn_back(mask, volume.native).transpose(2, 1, 0), dtype=np.uint8)
-    try:
-        with quiet():
-            made = _segmentation(sources, frames, volume, origin)
-            with replaced(out_path) as temporary_path:
-                made.save_as(temporary_path)
-    except PYDICOM_ERRORS as error:
-        raise damaged_source(error) from None
-    return made
+    with copying():
+        return _segmentation(sources, frames, volume, origin)
 
 
 def _segmentation(sources: SourceHeaders, frames: np.ndarray, volume: Volume, origin: Origin) -> Dataset:
@@ -94,7 +77,7 @@ def _segmentation(sources: SourceHeaders, frames: np.ndarray, volume: Volume, or
     across, down = native.direction.T[:2]
     positions = [PlanePositionSequence("PATIENT", native.to_mm((0, 0, k))) for k in range(native.size[2])]
     thickness = float(sources.datasets[0].get("SliceThickness") or native.spacing_mm[2])
-    return Segmentation(
+    made: Dataset = Segmentation(
         sources.datasets,
         frames,
         SegmentationTypeValues.BINARY,
@@ -116,6 +99,10 @@ def _segmentation(sources: SourceHeaders, frames: np.ndarray, volume: Volume, or
         plane_orientation=PlaneOrientationSequence("PATIENT", (*across, *down)) if explicit else None,
         plane_positions=positions if explicit else None,
     )
+    dimensions = generate_uid(entropy_srcs=[*entropy, "dimensions"])
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = dimensions
+    return made
 
 
 def _tumour(tracking_uid: str) -> SegmentDescription:
