@@ -39,8 +39,9 @@ _SETS: Final = {
 def make_report(grader: Grader, examined: Examined, sources: Mapping[str, SourceHeaders], *, stamp: Stamp) -> Dataset:
     """Make the structured report of a grading.
 
-    The evidence is every image of every phase that was given; the report belongs to the study of the phase on which the
-    region of the answer lies.
+    The evidence is every image of every phase that was given. The library holds only those on which the regions lie:
+    with hundreds of them, making the report would take longer than the grading. The report belongs to the study of the
+    phase on which the region of the answer lies.
 
     Args:
         grader: What graded the patient.
@@ -67,7 +68,7 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
         codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[_entry(one) for one in ordered],
+        referenced_images=[_entry(one) for one in _shown(examined, sources)],
     )
     made: Dataset = sr.Comprehensive3DSR(
         evidence=ordered,
@@ -87,6 +88,16 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
     )
     stamp.put_on(made)
     return made
+
+
+def _shown(examined: Examined, sources: Mapping[str, SourceHeaders]) -> list[Dataset]:
+    """The images on which the regions lie, one for each phase that was read."""
+    regions = {phase: find_region(seen) for phase, seen in examined.seen.items()}
+    return [
+        place_on_image(region, sources[phase].datasets).dataset
+        for phase, region in regions.items()
+        if region is not None
+    ]
 
 
 def _device(grading: Grading) -> Any:

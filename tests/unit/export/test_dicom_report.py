@@ -157,6 +157,9 @@ def test_report_belongs_to_the_study_and_names_every_image(patient, graded):
     assert (study.StudyInstanceUID, series.SeriesInstanceUID) == (report.StudyInstanceUID, sources[0].SeriesInstanceUID)
     named = {one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence}
     assert named == {one.SOPInstanceUID for one in sources}
+    (library,) = [one for one in report.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "111028"]
+    ((shown,),) = [group.ContentSequence for group in library.ContentSequence]
+    assert shown.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == sources[TUMOUR[2]].SOPInstanceUID
     for keyword in ("PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyID", "AccessionNumber"):
         assert report[keyword].value == sources[0][keyword].value
     assert str(report.PatientName) == "王^小明"

@@ -11,7 +11,7 @@ from tests.unit.export.dicom_patient import TUMOUR, grader_of, write_patient
 
 from nephrograde.export.dicom_objects import grade_to_dicom
 
-pytestmark = pytest.mark.needs("highdicom")
+pytestmark = [pytest.mark.needs("highdicom"), pytest.mark.slow]
 
 
 @pytest.fixture(params=["mask", "point", "slice", "no frame of reference", "undeclared Chinese", "synthetic phases"])
