@@ -120,7 +120,7 @@ def _graded(grader: Grader, examined: Examined, datasets: Sequence[Dataset], *, 
 
     region = find_region(examined.seen[examined.first])
     if region is None:
-        raise ValueError("exported pictures have no region in the patient")
+        raise ValueError("no region")  # exported pictures are refused before they are graded
     return _group(
         region,
         datasets,
