@@ -90,7 +90,7 @@ def grade_to_dicom(
     name of no file. Research use only, as each of them says.
 
     Args:
-        grader: From :func:`~nephrograde.predict.grader.load_grader`.
+        grader: From :func:`~nephrograde.load_grader`.
         image: A DICOM series: a folder, a zip archive, a multi-frame file or a list; for a model of several phases, one
             by phase.
         out_dir: A new or empty folder, or one that holds the objects of an earlier grading, which are replaced.

@@ -17,6 +17,10 @@ pytestmark = pytest.mark.needs("highdicom")
 POINT = f"{','.join(map(str, TUMOUR))} vox"
 
 
+def groups_in(report):
+    return report.content.get_planar_roi_measurement_groups()
+
+
 @pytest.fixture
 def predict(nephrograde, monkeypatch):
     """Run the command with a grader of this kind instead of a run: (exit code, standard output, standard error)."""
@@ -79,14 +83,14 @@ def test_report_of_a_run_says_what_the_grader_says(nephrograde, tiny_run_dir, ti
         pixel_mm=(volume.spacing_mm[1], volume.spacing_mm[0]),
         **PATIENT,
     )
-    words = ("predict", tiny_run_dir, tmp_path / "ct", "--model", "strong-cmp", "--json")
-    words = (*words, "--mask", tiny_cohort_dir / row["cmp_mask"])
+    mask = ("--mask", tiny_cohort_dir / row["cmp_mask"])
+    words = ("predict", tiny_run_dir, tmp_path / "ct", "--model", "strong-cmp", "--json", *mask)
     code, plain, _ = nephrograde(*words)
     assert code == 0
     code, out, _ = nephrograde(*words, "--dicom", tmp_path / "out")
     assert (code, json.loads(out)) == (0, json.loads(plain))
     report = highdicom.sr.srread(tmp_path / "out" / "report.dcm")
-    (group,) = report.content.get_planar_roi_measurement_groups()
+    (group,) = groups_in(report)
     numbers = {one.name.value: one.value for one in group.get_measurements()}
     assert numbers["P_HIGH"] == json.loads(plain)["p_high"]
     assert "SYNTHETIC" in report.SeriesDescription
