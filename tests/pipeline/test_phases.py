@@ -13,7 +13,7 @@ from nephrograde.export.loading import load_grader as load_packed
 from nephrograde.export.pack import pack
 from nephrograde.files import read_json, read_rows
 from nephrograde.pipeline import load_inputs, run_study
-from nephrograde.predict.grader import load_grader
+from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 

@@ -11,7 +11,7 @@ from PIL import Image
 from nephrograde.cohort.case import Scan
 from nephrograde.errors import InputError, RunError, VolumeError
 from nephrograde.files import read_rows
-from nephrograde.predict.grader import load_grader
+from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.volume.thumbnail import REGION_RGBS
 

@@ -1,1 +1,1 @@
-"""Models for others: a fitted model as one file that needs neither torch nor the run folder."""
+"""What others take: a model as one file that needs neither torch nor the run folder, a grading as DICOM objects."""

@@ -77,7 +77,7 @@ def parameters(grader: Grader, examined: Examined) -> list[str]:
         f"networks: {len(grading.p_high_of_folds)}, {grading.folds_high} of which call high by themselves",
         f"trained on: {'SYNTHETIC data' if grading.synthetic else 'the cohort of a study'}",
         *([f"in its study: {grading.performance}"] if grading.performance else []),
-        f"study: SHA-256 {grader.seal.study}",
+        f"study: SHA-256 {grader.study_sha256}",
     ]
     return list(map(anyascii, lines))
 

@@ -10,7 +10,7 @@ from nephrograde.errors import InputError, Problem
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.predict.grader import Grader
-from nephrograde.predict.grader import load_grader as load_from_run
+from nephrograde.predict.loading import load_grader as load_from_run
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 
@@ -73,4 +73,5 @@ def grader_of(file: GraderFile) -> Grader:
         is_joined=own.fusion is not None,
         texts={column: tuple(entries) for column, entries in texts.items()},
         scorer=OnnxScorer(file),
+        study_sha256=file.card.study_sha256,
     )

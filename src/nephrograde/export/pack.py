@@ -16,7 +16,7 @@ from nephrograde.export.grader_file import GraderFile
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
-from nephrograde.predict.grader import load_grader
+from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.channels import ABSENT

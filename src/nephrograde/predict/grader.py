@@ -14,19 +14,16 @@ from nephrograde.arguments import BY_COLUMN, BY_PHASE, NUMBER, PATH, PATHS, TEXT
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.evaluation.late import join
-from nephrograde.evaluation.new_patient import Judge, learn_judge
+from nephrograde.evaluation.new_patient import Judge
 from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
-from nephrograde.predict.learnt import performance_of, scale_of
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import see
 from nephrograde.predict.together import Annotated, check_picture, read_of, scans_of, see_together, warnings_of
-from nephrograde.predict.values import NOTHING, read_values, text_columns, unknown_entries
+from nephrograde.predict.values import NOTHING, read_values, unknown_entries
 from nephrograde.replacement import replaced
-from nephrograde.results import Results
-from nephrograde.run.folder import RunFolder
 from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     from nephrograde.predict.seeing import Seen
     from nephrograde.predict.together import Images
     from nephrograde.run.seal import Seal
-    from nephrograde.study import Arm, Study, StudyModel
+    from nephrograde.study import Arm, Study
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Grader:
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
     ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
     texts, with the entries that the model learnt from. The grader of a packed model has a ``scorer`` in place of the
-    ``seal`` of a run.
+    ``seal`` of a run. ``study_sha256`` identifies what the results depend on in the study.
     """
 
     model: str
@@ -97,6 +94,7 @@ class Grader:
     is_joined: bool = False
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scorer: Scorer | None = field(default=None, repr=False)
+    study_sha256: str = field(default="", repr=False)
 
     @checked(
         image=PATHS,
@@ -336,68 +334,6 @@ class Grader:
             self.scorer.start()
         elif self.stack is None:
             _ = self._weights
-
-
-@checked(run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT)
-def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
-    """Load a model of a finished run to grade new scans with it.
-
-    Args:
-        run: The folder of the run, or its results where they have been read.
-        model: Like ``weak-1-cmp``; it sets the phase and the supervision level.
-
-    Raises:
-        InputError: Where the run is not a path, or the model not a text.
-        RunError: Where the run has no such model, has not been evaluated, or was altered since.
-    """
-    results = run if isinstance(run, Results) else Results.read(run)
-    study = results.study
-    if study is None:
-        raise RunError(f"{results.run_dir} holds the evaluation of a score table, not the run of a study.")
-    found = {one.id: one for one in study.models()}
-    if model not in found:
-        raise RunError(f"This run has no model '{model}'. It has: {', '.join(found)}.")
-    threshold = results.threshold(model)
-    if threshold is None or results.seal is None:
-        raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
-    results.seal.check_study(results.lock)
-    return _grader(results, study, found[model], threshold)
-
-
-def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Grader:
-    model = own.id
-    if results.seal is None:
-        raise RunError(f"{results.run_dir} has not been evaluated. Run `nephrograde evaluate` first.")
-    return Grader(
-        model=model,
-        arm=own.arm,
-        phase=own.phase,
-        phases=own.phases,
-        threshold=threshold,
-        study=study,
-        seal=results.seal,
-        scale=scale_of(results, model) if own.has_networks else None,
-        performance=performance_of(results, model),
-        judge=learn_judge(results.scores.of(model, "oof"), study.evaluate),
-        stack=None if own.has_networks else _stack(results, study, own, threshold),
-        is_joined=own.fusion is not None,
-        texts=text_columns(results, own.id),
-    )
-
-
-def _stack(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Stack:
-    """The regression of late fusion, and a grader of each of its phases."""
-    rows = tuple(row for row in results.fusion if row.model == own.id)
-    if not rows:
-        raise RunError(
-            f"{results.folder.fusion_path} does not join the phases of {own.id}. Run `nephrograde evaluate`."
-        )
-    singles = {one.id: one for one in study.models()}
-    parts = {
-        phase: _grader(results, study, singles[part], results.threshold(part) or threshold)
-        for phase, part in own.parts.items()
-    }
-    return Stack(rows, parts)
 
 
 def _disagreement(folds_high: int, folds: int) -> list[str]:

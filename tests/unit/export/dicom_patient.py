@@ -14,9 +14,8 @@ from nephrograde.evaluation.new_patient import Judge
 from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.threshold import Threshold
 from nephrograde.export.dicom_stamp import Stamp
-from nephrograde.predict.grader import Grader, Scored
-from nephrograde.run.folder import RunFolder
-from nephrograde.run.seal import Seal
+from nephrograde.predict.grader import Grader
+from nephrograde.predict.scored import Scored
 from nephrograde.study import Arm, CohortSettings, ImageSettings, Study
 from nephrograde.vocabulary import together
 from nephrograde.volume.read import read_volume
@@ -122,7 +121,8 @@ def grader_of(
         phases=phases,
         threshold=Threshold(0.55, Rule.YOUDEN, 30),
         study=study,
-        seal=Seal(RunFolder(Path("run")), "ab" * 32, {}),
+        seal=None,
+        study_sha256="ab" * 32,
         scale=None,
         judge=judge or Judge(),
         is_joined=several,

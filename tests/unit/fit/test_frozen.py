@@ -21,7 +21,7 @@ from nephrograde.model.encoders.known import Encoder
 from nephrograde.model.encoders.store import read_store
 from nephrograde.model.encoders.view import View
 from nephrograde.pipeline import check_study, fit_study, load_inputs, prepare_study, run_study
-from nephrograde.predict.grader import load_grader
+from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.run.progress import silent
