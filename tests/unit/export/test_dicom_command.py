@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.unit.export.dicom_patient import PATIENT, TUMOUR, grader_of, write_patient
 
+from nephrograde.export import loading as room
 from nephrograde.files import read_rows
-from nephrograde.predict import grader as room
 from nephrograde.volume.read import read_volume
 
 pytestmark = pytest.mark.needs("highdicom")

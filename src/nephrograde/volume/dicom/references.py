@@ -51,7 +51,7 @@ def require_highdicom(place: str) -> None:
         import highdicom  # noqa: F401
     except ModuleNotFoundError:
         what = "needs highdicom, which is not installed"
-        raise InputError([Problem(place, what, 'Run: pip install "nephrograde[dicom]"')]) from None
+        raise InputError([Problem(place, what, 'Install it with `pip install "nephrograde[dicom]"`.')]) from None
 
 
 def read_references(image_path: Path) -> SourceHeaders:
