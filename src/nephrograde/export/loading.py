@@ -28,8 +28,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str | None = None)
     A grader file needs ONNX Runtime and no torch.
 
     Args:
-        run: The file that :func:`pack` or ``nephrograde pack`` wrote; or the folder of a run, or its results where they
-            have been read.
+        run: The file that ``nephrograde pack`` wrote; or the folder of a run, or its results where they have been read.
         model: Like ``weak-1-cmp``; it sets the phase and the supervision level. A grader file holds one model, which
             need not be named.
 

@@ -71,7 +71,7 @@ class Stack:
 class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
-    Made by :func:`load_grader`. ``phases`` are those that the model sees; with several, ``grade_phases`` grades a
+    Made by ``load_grader``. ``phases`` are those that the model sees; with several, ``grade_phases`` grades a
     patient. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale`` how it corrects the
     networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.

@@ -35,6 +35,7 @@ class FoundTable:
         columns: Standard names and the headings that stand for them.
         outcome: The standard name of the column of grades.
         n_graded: Number of patients with a grade.
+        n_rarer: Number of patients of the rarer grade, high or low, in that of these phases where they are fewest.
         annotations: Which of mask, box, point and slice any patient has.
     """
 
@@ -45,6 +46,7 @@ class FoundTable:
     columns: Mapping[str, str]
     outcome: str
     n_graded: int
+    n_rarer: int
     annotations: tuple[str, ...]
 
     @property
@@ -92,14 +94,16 @@ def find_table(study_dir: Path) -> FoundTable | None:
     columns = {name: heading_of[name] for name in _STANDARD if heading_of.get(name, name) != name}
     outcome, heading = _outcome(sheet, heading_of)
     grades = {number: read_grade(cells.get(heading, "")) for number, cells in sheet.rows}
+    phases = _phases(sheet, n_images, grades)
     return FoundTable(
         table_path=paths[0],
         n_patients=len(sheet.rows),
         n_images=n_images,
-        phases=_phases(sheet, n_images, grades),
+        phases=phases,
         columns=columns,
         outcome=outcome,
         n_graded=sum(grade is not None for grade in grades.values()),
+        n_rarer=min(_rarer(_given(sheet, f"{phase}_image"), grades) for phase in phases),
         annotations=tuple(kind for kind in _ANNOTATIONS if any(_given(sheet, f"{p}_{kind}") for p in n_images)),
     )
 
@@ -142,11 +146,14 @@ def _phases(sheet: Sheet, n_images: Mapping[str, int], grades: Mapping[int, int 
     is_graded = any(grade is not None for grade in grades.values())
 
     def is_enough(rows: Sequence[int]) -> bool:
-        if not is_graded:
-            return len(rows) >= 2 * folds
-        known = [grade for number in rows if (grade := grades[number]) is not None]
-        n_high = sum(grade >= 3 for grade in known)
-        return min(n_high, len(known) - n_high) >= folds
+        return _rarer(rows, grades) >= folds if is_graded else len(rows) >= 2 * folds
 
     enough = tuple(phase for phase in n_images if is_enough(_given(sheet, f"{phase}_image")))
     return enough or tuple(n_images)
+
+
+def _rarer(rows: Sequence[int], grades: Mapping[int, int | None]) -> int:
+    """Count the patients of the rarer grade, high or low, among some rows."""
+    known = [grade for number in rows if (grade := grades[number]) is not None]
+    n_high = sum(grade >= 3 for grade in known)
+    return min(n_high, len(known) - n_high)

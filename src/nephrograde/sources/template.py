@@ -121,6 +121,8 @@ a cell that contains commas must be quoted, as Excel does.
 SMALL_COHORT = 500
 """With fewer graded patients, a fold learns from fewer than about 280 of them. From up to 400 glands, the frozen
 encoder had the highest mean AUC of all networks, from 950 none was ahead (``docs/explanation/few-patients.md``)."""
+_FEWEST_OF_A_GRADE = 20
+"""With fewer, the inner folds that choose the penalty of the regression would be left with hardly any."""
 _SMALL_ENCODER = "efficientnet-lite0"
 _COMMENTS_AT = 31
 """The column of the comments in ``template.toml``."""
@@ -226,7 +228,7 @@ def _study_of(found: FoundTable, template: str, language: str) -> str:
         if key == "phases":
             line += f"# {_WITH_IMAGE[language]}{counts}\n{' ' * _COMMENTS_AT}"
         template = re.sub(rf"(?m)^{key} = [^#]*(?=# )", line.replace("\\", r"\\"), template, count=1)
-    is_small = 0 < found.n_graded < SMALL_COHORT
+    is_small = found.n_graded < SMALL_COHORT and found.n_rarer >= _FEWEST_OF_A_GRADE
     return _with_frozen_arm(template) if is_small and _has_encoder() else template
 
 
