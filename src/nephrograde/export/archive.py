@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import GraderError
+from nephrograde.export.printable import printable
 from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.version import __version__
@@ -122,7 +123,7 @@ def read_archive(archive_path: Path) -> Archive:
             _check_member(archive_path, entry, found[entry.name], stated[entry.name])
     if _comment(raw, entries) != raw[-_COMMENT_BYTES:]:
         raise _refused(archive_path, "the list of its members was changed")
-    return Archive(found, {name: one["sha256"] for name, one in stated.items()}, str(manifest["written_by"]))
+    return Archive(found, {name: one["sha256"] for name, one in stated.items()}, printable(manifest["written_by"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,29 +204,32 @@ def _manifest_in(archive_path: Path, entry: _Entry, content: memoryview) -> dict
     try:
         manifest: dict[str, Any] = json.loads(bytes(content).decode())
         version = manifest["format_version"]
-        is_ours = manifest["format"] == FORMAT and isinstance(version, int) and version > 0
+        is_ours = manifest["format"] == FORMAT and type(version) is int and version > 0  # True is no version
+        known = manifest.pop("sha256", None)
+        is_whole = known == fingerprint(manifest) and as_json({**manifest, "sha256": known}) == bytes(content)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _refused(archive_path, f"{MANIFEST} was changed") from None
     if not is_ours:
         raise _refused(archive_path, f"{MANIFEST} is that of something else")
     if version > FORMAT_VERSION:
         raise GraderError(
-            f"{archive_path} was written by a newer version of nephrograde (format {version}; this version reads up to "
-            f"{FORMAT_VERSION}). Install the newer version, or pack the model with this one."
+            f"{archive_path} was written by a newer version of nephrograde (format {printable(str(version))}; this "
+            f"version reads up to {FORMAT_VERSION}). Install the newer version, or pack the model with this one."
         )
-    known = manifest.pop("sha256", None)
-    if known != fingerprint(manifest) or as_json({**manifest, "sha256": known}) != bytes(content):
+    if not is_whole:
         raise _refused(archive_path, f"{MANIFEST} was changed")
     members = manifest.get("members")
-    if not isinstance(members, dict) or not all(map(_is_stated, members.values())) or "written_by" not in manifest:
+    if not isinstance(members, dict) or not all(map(_is_stated, members.values())):
         raise _refused(archive_path, f"{MANIFEST} does not state its members")
+    if not isinstance(manifest.get("written_by"), str) or manifest.get("research_use_only") != RESEARCH_USE_ONLY:
+        raise _refused(archive_path, f"{MANIFEST} was changed")
     return manifest
 
 
 def _is_stated(stated: object) -> bool:
     return (
         isinstance(stated, dict)
-        and isinstance(stated.get("bytes"), int)
+        and type(stated.get("bytes")) is int
         and isinstance(stated.get("sha256"), str)
         and _SHA256.fullmatch(stated["sha256"]) is not None
     )
@@ -249,4 +253,4 @@ def _check_member(archive_path: Path, entry: _Entry, content: memoryview, stated
 
 
 def _refused(archive_path: Path, why: str) -> GraderError:
-    return GraderError(f"{archive_path} is not the file that was packed: {why}. {_AGAIN}")
+    return GraderError(f"{archive_path} is not the file that was packed: {printable(why)}. {_AGAIN}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -17,9 +19,10 @@ from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAber
 from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.export.archive import as_json
+from nephrograde.export.printable import printable, printable_json
 from nephrograde.predict.grading import Performance  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.study.study import restore_study
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,8 @@ DECISION = "decision.json"
 CARD = "card.json"
 COHORT_RANGE = "range.json"
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+_MOST_BYTES = 16_000_000
+"""A member besides the graph has some kilobytes."""
 _MAPS = {"platt": PlattMap, "isotonic": IsotonicMap, "venn-abers": VennAbersMap}
 Kind = TypeVar("Kind")
 
@@ -120,14 +125,23 @@ class StoredMap:
         """Return the map.
 
         Raises:
-            TypeError: A number is missing.
+            ValueError: A number is missing, surplus, or one that no map has.
 
         >>> StoredMap.of(PlattMap(intercept=0.5, slope=2.0)).as_map()
         PlattMap(intercept=0.5, slope=2.0)
         """
-        if self.way == "platt":
-            return PlattMap(**{name: values[0] for name, values in self.numbers.items()})
         kind: Any = _MAPS[self.way]
+        lengths = {len(values) for values in self.numbers.values()}
+        if self.numbers.keys() != {one.name for one in fields(kind)} or len(lengths) != 1 or lengths == {0}:
+            raise ValueError("the map has other numbers")
+        if self.way == "platt":
+            if lengths != {1} or self.numbers["slope"][0] < 0.0:
+                raise ValueError("the curve has other numbers")
+            return PlattMap(**{name: values[0] for name, values in self.numbers.items()})
+        at = self.numbers["at"]
+        is_share = all(0.0 <= one <= 1.0 for values in self.numbers.values() for one in values)
+        if not is_share or any(low >= high for low, high in pairwise(at)):
+            raise ValueError("the map holds no probabilities, or its scores do not ascend")
         found: Map = kind(**{name: np.array(values) for name, values in self.numbers.items()})
         return found
 
@@ -218,7 +232,7 @@ class Card:
     n_test_high: int
     collections: tuple[str, ...]
     aucs: tuple[Performance, ...]
-    pooling: str
+    pooling: Pooling
     folds: tuple[Fold, ...]
     pretrained: dict[str, Any]
     not_for: tuple[str, ...]
@@ -259,7 +273,7 @@ def written(content: Any) -> bytes:
 
 
 def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: str, path: Path) -> Kind:
-    """Read a member.
+    """Read a member; its texts are made printable, as they come from somebody else.
 
     Args:
         kind: One of the classes of this module.
@@ -270,11 +284,16 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
     Raises:
         GraderError: It holds something else.
     """
+    content = members[name]
+    if len(content) > _MOST_BYTES:
+        raise _refused(path, f"{name} is too large")
     try:
-        found = TypeAdapter(kind).validate_json(bytes(members[name]))
-    except ValidationError as error:
+        found = TypeAdapter(kind).validate_json(json.dumps(printable_json(json.loads(bytes(content)))))
+    except (ValueError, RecursionError) as error:
+        if not isinstance(error, ValidationError):
+            raise _refused(path, f"{name} is no JSON") from None
         places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
-        raise _refused(path, f"{name} cannot be used ({places or 'it'})") from None
+        raise _refused(path, f"{name} cannot be used ({printable(places or 'it')})") from None
     return found
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.export.contents import Card, CohortRange, Decision, Fold, Preprocessing, Sets, Spread, StoredMap
+from nephrograde.export.contents import Card, CohortRange, Decision, Fold, Sets, Spread, StoredMap
+from nephrograde.export.description import description_of, not_for
 from nephrograde.files import read_rows
 from nephrograde.predict.learnt import performance_of
 from nephrograde.vocabulary import Supervision
@@ -17,21 +18,14 @@ if TYPE_CHECKING:
 
     from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.scores import SplitName
+    from nephrograde.export.contents import Preprocessing
     from nephrograde.model.card import ModelCard
     from nephrograde.predict.grader import Grader
     from nephrograde.results import Results
     from nephrograde.run.fold_folder import FoldFolder
     from nephrograde.study import Study, StudyModel
 
-_AXES = {2: ("row", "channel", "y", "x"), 3: ("row", "channel", "x", "y", "z")}
 _SPLITS: tuple[SplitName, ...] = ("test", "oof")
-NOT_FOR = (
-    "Any decision about a patient.",
-    "Images of another phase or modality than those named here, or tumours that are annotated in another way.",
-    "Patients outside of the range that the model learnt from, such as other kinds of renal tumour.",
-)
-"""What no model of this project may be used for."""
-NOT_FOR_REAL = "Real patients: the model learnt from synthetic images."
 
 
 def preprocessing_of(study: Study, own: StudyModel, cards: Sequence[ModelCard]) -> Preprocessing:
@@ -42,43 +36,8 @@ def preprocessing_of(study: Study, own: StudyModel, cards: Sequence[ModelCard]) 
         own: The model.
         cards: Of its networks, by fold.
     """
-    arm, card = own.arm, cards[0]
     terms = tuple(one.fusion.values if one.fusion else () for one in cards)
-    return Preprocessing(
-        model=own.id,
-        phases=own.phases,
-        cohort_phases=study.cohort.phases,
-        outcome=study.cohort.outcome,
-        axes=_AXES[card.dimensions],
-        channels=_channels(own, card),
-        size=picture_size(study, own),
-        arm={**arm.model_dump(mode="json"), "fit": {"pooling": card.pooling}},
-        image=study.image.model_dump(mode="json"),
-        window={phase: study.window_of(phase).model_dump(mode="json") for phase in own.phases},
-        masks=study.masks.model_dump(mode="json"),
-        clinical=terms if any(terms) else (),
-    )
-
-
-def picture_size(study: Study, own: StudyModel) -> tuple[int, ...]:
-    """Return the size of a picture: y, x of a slice, or x, y, z of a box.
-
-    Args:
-        study: The study of the run.
-        own: The model.
-    """
-    image = study.image
-    return (image.slice_px, image.slice_px) if own.arm.dimensions == 2 else image.box_voxels
-
-
-def _channels(own: StudyModel, card: ModelCard) -> tuple[str, ...]:
-    """What each channel shows."""
-    around = range(-own.arm.neighbours, own.arm.neighbours + 1)
-    slices = [f" slice {offset:+d}" if offset else "" for offset in around]
-    is_early = card.fusion is not None and card.fusion.kind == "early"
-    shown = [*own.phases, *own.arm.differences] if is_early else ["image"]
-    names = [f"{one}{offset}" for one in shown for offset in slices]
-    return (*names, "mask") if card.has_mask else tuple(names)
+    return description_of(study, own, cards[0].pooling, terms if any(terms) else ())
 
 
 def decision_of(grader: Grader, scale: ModelScale) -> Decision:
@@ -140,7 +99,7 @@ def card_of(
             for card, fold in zip(cards, folds, strict=True)
         ),
         pretrained={} if encoder is None else encoder.as_dict(),
-        not_for=(*NOT_FOR, *([NOT_FOR_REAL] if study.synthetic else [])),
+        not_for=not_for(synthetic=study.synthetic),
         created=str(results.lock.get("created", "")),
         versions={name: str(version) for name, version in results.lock.get("versions", {}).items()},
         study_sha256=seal.study if seal else "",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nephrograde.errors import GraderError
+from nephrograde.export.agreement import check_agreement, check_size
 from nephrograde.export.archive import FORMAT_VERSION, read_archive
 from nephrograde.export.contents import (
     CARD,
@@ -21,6 +22,7 @@ from nephrograde.export.contents import (
     parsed,
     restored_study,
 )
+from nephrograde.export.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,17 +66,18 @@ class GraderFile:
             members: Content by name.
 
         Raises:
-            GraderError: A member is missing, surplus, or holds something else.
+            GraderError: A member is missing, surplus, holds something else, or contradicts another one.
         """
         if wrong := sorted(members.keys() ^ _MEMBERS):
             raise GraderError(
-                f"{path} cannot be used: {', '.join(wrong)} is missing or does not belong to it. Pack the model again "
-                "with this version of nephrograde."
+                f"{path} cannot be used: {printable(', '.join(wrong))} is missing or does not belong to it. "
+                "Pack the model again with this version of nephrograde."
             )
         preprocessing = parsed(Preprocessing, members, PREPROCESSING, path)
+        check_size(preprocessing, path)
         decision = parsed(Decision, members, DECISION, path)
         card = parsed(Card, members, CARD, path)
-        return cls(
+        found = cls(
             path,
             preprocessing,
             decision,
@@ -83,6 +86,8 @@ class GraderFile:
             study=restored_study(preprocessing, card, decision, path),
             graph=memoryview(members[GRAPH]),
         )
+        check_agreement(found)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the graph, for JSON."""

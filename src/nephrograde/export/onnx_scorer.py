@@ -1,4 +1,7 @@
-"""Scores patients with the graph of a grader file, by ONNX Runtime; needs no torch."""
+"""Scores patients with the graph of a grader file, by ONNX Runtime; needs no torch.
+
+The graph was checked when the file was read: see ``onnx_check``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 from nephrograde.cohort.clinical import encode
 from nephrograde.errors import GraderError, RunError
 from nephrograde.export.contents import GRAPH
+from nephrograde.export.printable import printable
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
 
@@ -65,10 +69,16 @@ class OnnxScorer:
             The probability of high grade of the ensemble and of each fold, on the scale of the study.
 
         Raises:
-            GraderError: The graph cannot be run on these pictures.
+            GraderError: The graph cannot be run on these pictures, or gives something else.
             RunError: A probability is not finite.
         """
         found = self.outputs(pictures, parts, clinical, names=("p_high", "p_high_of_folds"))
+        shapes = [np.shape(found[name]) for name in ("p_high", "p_high_of_folds")]
+        if shapes != [(1,), (len(self._file.card.folds),)]:
+            raise GraderError(
+                f"{self._file.path} cannot be used: its graph gives another number of probabilities. Pack the model "
+                "again with this version of nephrograde."
+            )
         p_high, of_folds = float(found["p_high"][0]), tuple(map(float, found["p_high_of_folds"]))
         if not all(0.0 <= one <= 1.0 for one in (p_high, *of_folds)):
             raise RunError(
@@ -125,13 +135,6 @@ def _session(file: GraderFile) -> Any:
         session = onnxruntime.InferenceSession(bytes(file.graph), options, providers=["CPUExecutionProvider"])
     except _errors() as error:
         raise _unusable(file, error) from None
-    own = next((one.shape for one in session.get_inputs() if one.name == "pictures"), None)
-    wanted = [len(file.preprocessing.channels), *file.preprocessing.size]
-    if own is None or own[1:] != wanted:
-        raise GraderError(
-            f"{file.path} cannot be used: its graph is not for the pictures that it describes. Pack the model again "
-            "with this version of nephrograde."
-        )
     return session
 
 
@@ -144,7 +147,7 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _unusable(file: GraderFile, error: Exception) -> GraderError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = printable((str(error).splitlines() or [type(error).__name__])[0])
     return GraderError(
         f"{file.path}: ONNX Runtime cannot use {GRAPH} ({reason}). Pack the model again with this version of "
         "nephrograde."

@@ -11,7 +11,8 @@ from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
-from nephrograde.export.facts import card_of, decision_of, picture_size, preprocessing_of, range_of
+from nephrograde.export.description import picture_size
+from nephrograde.export.facts import card_of, decision_of, preprocessing_of, range_of
 from nephrograde.export.grader_file import GraderFile
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card

@@ -1,6 +1,8 @@
 """The ONNX graph of a fold ensemble gives what torch gives, for every kind of network and number of pictures."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ from torch import nn
 
 from nephrograde.cohort.clinical import Term
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
+from nephrograde.export import onnx_nodes
+from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, OPERATORS, OPSET, check_graph
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.fusion import Fusion
@@ -69,6 +73,14 @@ class Case:
             weights = {name: tensor.detach().numpy() for name, tensor in network.weights().items()}
             folds.append(FoldNetwork(weights, card))
         self.graph = ensemble_graph(folds, SCALE, size)
+        self.inputs = {"pictures": (FLOAT, [-1, card.channels, *size])}
+        if (fusion := card.fusion) is not None and fusion.kind == "intermediate":
+            self.inputs["parts"] = (INT64, [len(fusion.phases)])
+        if clinical:
+            self.inputs["clinical"] = (DOUBLE, [FOLDS, clinical + FOLDS - 1])
+        outputs = ["p_high", "p_high_of_folds", "logits", "maps"]
+        self.outputs = [*outputs, "attention"] if self.kind["pooling"] == "attention" else outputs
+        assert check_graph(memoryview(self.graph), self.inputs, self.outputs) == FOLDS
         self.folds = folds
         self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
 
@@ -157,3 +169,11 @@ def test_phases_that_are_channels_may_be_missing():
     pictures[:, 1:] = ABSENT
     assert case.difference(pictures, (), values) < 1e-5
     assert abs(case.run(pictures, (), values)["p_high"] - whole) > 1e-4
+
+
+def test_the_operators_that_may_be_read_are_those_that_are_written():
+    rooms = sorted(Path(onnx_nodes.__file__).parent.glob("onnx_*.py"))
+    sources = [one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"onnx_check", "onnx_wire"}]
+    written = {name for source in sources for name in re.findall(r'(?:\.add|make_node)\(\s*"(\w+)"', source)}
+    assert written == OPERATORS
+    assert OPSET == onnx_nodes.OPSET

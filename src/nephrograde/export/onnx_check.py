@@ -1,0 +1,132 @@
+"""Checks the graph of a grader file before ONNX Runtime is given it; needs neither onnx nor ONNX Runtime.
+
+ONNX Runtime would run whatever a graph says: read files of the folder it is in, count without end, or ask for more
+memory than there is. So a graph may hold the operators that ``onnx_ensemble`` writes and nothing else, and its numbers
+must be as small as those of a real one.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TYPE_CHECKING
+
+from nephrograde.export.onnx_wire import Message, WireError, read_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OPERATORS = frozenset(
+    {
+        *("Abs", "Add", "And", "Cast", "Concat", "Conv", "CumSum", "Div", "Exp", "Expand", "Flatten", "Gather"),
+        *("Gemm", "GlobalAveragePool", "Greater", "Identity", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul"),
+        *("Neg", "Not", "Pad", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid"),
+        *("Slice", "Softmax", "Squeeze", "Sub", "Tanh", "Unsqueeze", "Where"),
+    }
+)
+"""Those that ``onnx_ensemble`` and its parts write, all of the standard domain."""
+OPSET, IR_VERSION = 18, 8
+"""The versions of the operators and of the file format."""
+FLOAT, INT64, DOUBLE = 1, 7, 11
+"""Types of tensors, by their numbers in ONNX."""
+_BYTES = {FLOAT: 4, INT64: 8, DOUBLE: 8}
+_LARGEST_ATTRIBUTE = 16
+"""Kernels, strides, margins and axes are smaller."""
+_LARGEST_CONSTANT = 2**24
+"""Of the product of a vector of whole numbers, such as a shape: the voxels of the largest picture."""
+_LONGEST_SHAPE = 16
+"""Numbers in a vector of whole numbers, such as the margins along each axis."""
+_MOST_NODES = 250
+"""Of one network; a ResNet-18 with fusion and pooling has about half as many."""
+
+
+def check_graph(content: memoryview, inputs: dict[str, tuple[int, list[int]]], outputs: Sequence[str]) -> int:
+    """Refuse a graph that this project cannot have written.
+
+    Args:
+        content: The bytes of the ONNX file.
+        inputs: Type and shape by name, as they must be; −1 is any length.
+        outputs: Their names, in any order.
+
+    Returns:
+        How many networks the graph holds: the length of ``p_high_of_folds``.
+
+    Raises:
+        WireError: The bytes are damaged, or the graph holds something else.
+    """
+    model = read_model(content)
+    opsets = [(_text(one, "domain"), one.get("version")) for one in model.get("opset_import", [])]
+    if model.get("ir_version") != [IR_VERSION] or opsets != [("", [OPSET])] or "graph" not in model:
+        raise WireError("another version of ONNX")
+    graph: Message = model["graph"][0]
+    found = {_text(one, "name"): _tensor_type(one) for one in graph.get("input", [])}
+    if found != inputs or len(graph["input"]) != len(inputs):
+        raise WireError("other inputs")
+    given = {_text(one, "name"): _tensor_type(one) for one in graph.get("output", [])}
+    if sorted(given) != sorted(outputs) or len(graph["output"]) != len(outputs):
+        raise WireError("other outputs")
+    if given["p_high"] != (DOUBLE, [1]) or len(given["p_high_of_folds"][1]) != 1:
+        raise WireError("other outputs")
+    folds = given["p_high_of_folds"][1][0]
+    nodes = graph.get("node", [])
+    if len(nodes) > _MOST_NODES * max(folds, 1):
+        raise WireError("too many nodes")
+    for node in nodes:
+        _check_node(node)
+    shapes = _shapes(nodes)
+    for tensor in graph.get("initializer", []):
+        _check_tensor(tensor, is_shape=_text(tensor, "name") in shapes)
+    return folds
+
+
+def _shapes(nodes: Sequence[Message]) -> set[str]:
+    """The values that may become a length: all that are used for more than the positions that Gather takes."""
+    used: set[str] = set()
+    for node in nodes:
+        names = [bytes(one).decode("utf-8", "replace") for one in node.get("input", [])]
+        used.update(names[:1] if _text(node, "op_type") == "Gather" else names)
+    return used
+
+
+def _check_node(node: Message) -> None:
+    operator = _text(node, "op_type")
+    if operator not in OPERATORS or _text(node, "domain"):
+        raise WireError(f"the ONNX operator {operator}")
+    for attribute in node.get("attribute", []):
+        numbers = [*attribute.get("i", []), *attribute.get("ints", [])]
+        if any(abs(one) > _LARGEST_ATTRIBUTE for one in numbers):
+            raise WireError(f"a large number in the ONNX operator {operator}")
+
+
+def _check_tensor(tensor: Message, *, is_shape: bool) -> None:
+    kind, dims = tensor.get("data_type", [0])[0], tensor.get("dims", [])
+    raw = tensor.get("raw_data", [b""])[0]
+    is_whole = (
+        kind in _BYTES
+        and all(one >= 0 for one in dims)
+        and len(dims) <= _LONGEST_SHAPE
+        and math.prod(dims) * _BYTES[kind] == len(raw)
+    )
+    if not is_whole:
+        raise WireError("a constant that is not whole")
+    if kind != INT64 or not is_shape:
+        return
+    if len(raw) > 8 * _LONGEST_SHAPE:
+        raise WireError("a large number in a constant")
+    numbers = struct.unpack(f"<{len(raw) // 8}q", raw)
+    if math.prod(max(abs(one), 1) for one in numbers) > _LARGEST_CONSTANT:
+        raise WireError("a large number in a constant")
+
+
+def _tensor_type(value: Message) -> tuple[int, list[int]]:
+    """Type and shape of an input or output; −1 is a length with a name."""
+    try:
+        tensor = value["type"][0]["tensor_type"][0]
+        dims = tensor["shape"][0].get("dim", [])
+        return tensor["elem_type"][0], [one["dim_value"][0] if "dim_value" in one else -1 for one in dims]
+    except KeyError:
+        raise WireError("a value without a type") from None
+
+
+def _text(message: Message, name: str) -> str:
+    return bytes(message.get(name, [b""])[0]).decode("utf-8", "replace")

@@ -1,0 +1,99 @@
+"""A grader file of two untrained networks, and copies of it that were changed and hashed again."""
+
+import json
+from dataclasses import replace
+
+from tests.unit.export.test_onnx import SCALE, Case
+
+from nephrograde.evaluation.recalibration import PlattMap
+from nephrograde.evaluation.remarks import Rule
+from nephrograde.evaluation.threshold import Threshold
+from nephrograde.export.archive import write_archive
+from nephrograde.export.contents import (
+    CARD,
+    COHORT_RANGE,
+    DECISION,
+    GRAPH,
+    PREPROCESSING,
+    Card,
+    CohortRange,
+    Decision,
+    Fold,
+    Sets,
+    Spread,
+    StoredMap,
+    written,
+)
+from nephrograde.export.description import not_for
+from nephrograde.export.facts import preprocessing_of
+from nephrograde.export.grader_file import read_grader_file
+from nephrograde.predict.grading import Performance
+from nephrograde.study.study import restore_study
+
+MODEL = "weak-1-cmp"
+STUDY = {
+    "name": "small (synthetic)",
+    "synthetic": True,
+    "cohort": {"table": "cohort.csv", "phases": ["cmp", "up"], "outcome": "isup_grade"},
+    "arm": [{"name": "weak-1", "supervision": "point", "slices": 1}],
+    "image": {"slice_px": 32},
+}
+
+
+def small_members():
+    """The members of a grader file, as they are packed."""
+    case, study = Case((32, 32)), restore_study(STUDY)
+    own = next(one for one in study.models() if one.id == MODEL)
+    rows = [replace(row, model=MODEL) for row in SCALE.rows]
+    card = Card(
+        MODEL, study.name, True, 20, 8, 6, 3, (), (Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test"),), "mean",
+        tuple(Fold(k, 9, 4, True, 1, 1, f"{k}" * 64) for k in range(2)), {}, not_for(synthetic=True),
+        "2026-11-28", {}, "",
+    )  # fmt: skip
+    decision = Decision(
+        replace(SCALE, networks=tuple(rows[:-1]), ensemble=rows[-1]),
+        Threshold(0.4, Rule.YOUDEN, 20),
+        0.1,
+        StoredMap.of(PlattMap(0.1, 0.9)),
+        Sets(0.3, 0.6, 0.1),
+    )
+    spread = Spread(20, 10.0, 12.0, 30.0, 60.0, 70.0)
+    return {
+        PREPROCESSING: written(preprocessing_of(study, own, [one.card for one in case.folds])),
+        DECISION: written(decision),
+        CARD: written(card),
+        COHORT_RANGE: written(CohortRange({"cmp": {"tumour_diameter_mm": spread}})),
+        GRAPH: case.graph,
+    }
+
+
+class Forger:
+    """Writes copies of a grader file that were changed, with every SHA-256 computed again.
+
+    Args:
+        members: Of the file.
+        folder: Where the copies go.
+    """
+
+    def __init__(self, members, folder):
+        self.members, self._path = members, folder / "forged.zip"
+
+    def write(self, **changes):
+        """Write a copy; a change is a function that is given the content of a member, or its new bytes."""
+        members = dict(self.members)
+        for stem, change in changes.items():
+            name = next(one for one in members if one.startswith(stem))
+            members[name] = _changed(members[name], change) if callable(change) else change
+        self._path.unlink(missing_ok=True)
+        write_archive(self._path, members)
+        return self._path
+
+    def read(self, **changes):
+        """Read a changed copy."""
+        return read_grader_file(self.write(**changes))
+
+
+def _changed(raw, change):
+    content = json.loads(raw)
+    change(content)
+    return json.dumps(content).encode()
