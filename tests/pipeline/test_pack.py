@@ -194,10 +194,8 @@ def test_another_graph_or_description_is_refused(packed, tmp_path, tiny_cohort_d
     others: list[dict[str, object]] = [{"arm": {}}, {"model": "strong-cmp"}, {"image": {"slice_px": -1}}]
     for wrong in others:
         assert PREPROCESSING in refusal(preprocessing_json=json.dumps({**preprocessing, **wrong}).encode())
-    assert "not for the pictures" in refusal(
-        preprocessing_json=json.dumps({**preprocessing, "size": [64, 64]}).encode()
-    )
-    assert "ONNX Runtime cannot use" in refusal(graph_onnx=b"no graph")
+    assert "(size)" in refusal(preprocessing_json=json.dumps({**preprocessing, "size": [64, 64]}).encode())
+    assert "not a graph that nephrograde writes" in refusal(graph_onnx=b"no graph")
     assert GRAPH in refusal(graph_onnx=members[GRAPH][:1000])
     assert "surplus.py" in refusal(surplus_py=b"")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nephrograde.errors import GraderError
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nephrograde.export.contents import Card, Preprocessing
-    from nephrograde.export.grader_file import GraderFile
+    from nephrograde.export.contents import Card, CohortRange, Decision, Preprocessing
     from nephrograde.predict.grading import Performance
-    from nephrograde.study import StudyModel
+    from nephrograde.study import Study, StudyModel
 
 MOST_SLICES = 512
 """Pictures of one patient, far more than an abdomen has slices through one tumour."""
@@ -43,6 +43,29 @@ _HIGHEST = math.nextafter(1.0, 2.0)
 """A threshold that calls no one high may lie just above 1."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _AGAIN = "Pack the model again with this version of nephrograde."
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the members of a grader file say, not yet compared.
+
+    Attributes:
+        path: The file, for messages.
+        preprocessing: From scans to the inputs of the graph.
+        decision: From its output to a call.
+        card: What the model is, and what it is worth.
+        cohort_range: What the patients looked like that it learnt from.
+        study: The study that was restored from them.
+        graph: The bytes of the ONNX file.
+    """
+
+    path: Path
+    preprocessing: Preprocessing
+    decision: Decision
+    card: Card
+    cohort_range: CohortRange
+    study: Study
+    graph: memoryview
 
 
 def check_size(preprocessing: Preprocessing, path: Path) -> None:
@@ -61,11 +84,11 @@ def check_size(preprocessing: Preprocessing, path: Path) -> None:
             raise _beyond(path, name)
 
 
-def check_agreement(file: GraderFile) -> None:
+def check_agreement(file: Claims) -> None:
     """Refuse a file whose members contradict one another, or hold numbers that no model has.
 
     Args:
-        file: As it was read.
+        file: Its members, as they were read.
 
     Raises:
         GraderError: They do; or the graph is none that this project writes.
@@ -85,7 +108,7 @@ def check_agreement(file: GraderFile) -> None:
     _check_graph(file)
 
 
-def _beyond_limits(file: GraderFile) -> Iterator[str]:
+def _beyond_limits(file: Claims) -> Iterator[str]:
     image, arm = file.study.image, file.preprocessing.own_model(file.study).arm
     if (arm.slices or 0) > MOST_SLICES:
         yield "slices"
@@ -96,7 +119,7 @@ def _beyond_limits(file: GraderFile) -> Iterator[str]:
         yield "image"
 
 
-def _of_preprocessing(file: GraderFile) -> Iterator[str]:
+def _of_preprocessing(file: Claims) -> Iterator[str]:
     given, card = file.preprocessing, file.card
     own = given.own_model(file.study)
     wanted = description_of(file.study, own, card.pooling, given.clinical)
@@ -131,6 +154,12 @@ def _of_card(card: Card, model: str) -> Iterator[str]:
         yield "n_train"
     if not 0 <= card.n_test_high <= card.n_test:
         yield "n_test"
+    yield from _of_folds(card)
+    if not all(map(_is_performance, card.aucs)) or len({one.split for one in card.aucs}) < len(card.aucs):
+        yield "aucs"
+
+
+def _of_folds(card: Card) -> Iterator[str]:
     numbers = [one.fold for one in card.folds]
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:
         yield "folds"
@@ -139,8 +168,6 @@ def _of_card(card: Card, model: str) -> Iterator[str]:
             yield "folds"
         if not _SHA256.fullmatch(one.weights_sha256):
             yield "folds"
-    if not all(map(_is_performance, card.aucs)) or len({one.split for one in card.aucs}) < len(card.aucs):
-        yield "aucs"
 
 
 def _is_performance(one: Performance) -> bool:
@@ -154,7 +181,7 @@ def _is_performance(one: Performance) -> bool:
     )
 
 
-def _of_decision(file: GraderFile) -> Iterator[str]:
+def _of_decision(file: Claims) -> Iterator[str]:
     decision, card = file.decision, file.card
     scale, threshold, sets = decision.scale, decision.threshold, decision.sets
     if [one.fold for one in scale.networks] != [one.fold for one in card.folds] or scale.ensemble.fold is not None:
@@ -180,7 +207,7 @@ def _of_decision(file: GraderFile) -> Iterator[str]:
         yield "recalibration"
 
 
-def _of_range(file: GraderFile) -> Iterator[str]:
+def _of_range(file: Claims) -> Iterator[str]:
     own = file.preprocessing.own_model(file.study)
     if not file.cohort_range.phases.keys() <= {*own.region_phases, *own.phases}:
         yield "phases"
@@ -191,7 +218,7 @@ def _of_range(file: GraderFile) -> Iterator[str]:
                 yield name
 
 
-def _check_graph(file: GraderFile) -> None:
+def _check_graph(file: Claims) -> None:
     """Compare the graph with the members that describe it."""
     given, own = file.preprocessing, file.preprocessing.own_model(file.study)
     folds = len(file.card.folds)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nephrograde.errors import GraderError
-from nephrograde.export.agreement import check_agreement, check_size
+from nephrograde.export.agreement import Claims, check_agreement, check_size
 from nephrograde.export.archive import FORMAT_VERSION, read_archive
 from nephrograde.export.contents import (
     CARD,
@@ -77,17 +77,11 @@ class GraderFile:
         check_size(preprocessing, path)
         decision = parsed(Decision, members, DECISION, path)
         card = parsed(Card, members, CARD, path)
-        found = cls(
-            path,
-            preprocessing,
-            decision,
-            card,
-            parsed(CohortRange, members, COHORT_RANGE, path),
-            study=restored_study(preprocessing, card, decision, path),
-            graph=memoryview(members[GRAPH]),
-        )
-        check_agreement(found)
-        return found
+        cohort_range = parsed(CohortRange, members, COHORT_RANGE, path)
+        study = restored_study(preprocessing, card, decision, path)
+        graph = memoryview(members[GRAPH])
+        check_agreement(Claims(path, preprocessing, decision, card, cohort_range, study, graph))
+        return cls(path, preprocessing, decision, card, cohort_range, study, graph)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the graph, for JSON."""
