@@ -43,7 +43,9 @@ def inspect(
     del lang
     found = read_grader_file(file)
     if as_json:
-        say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        from nephrograde.export.printable import printable_json
+
+        say(json.dumps(printable_json(found.as_dict()), indent=2, ensure_ascii=False))
         return
     from nephrograde.export.words import describe
 

@@ -19,7 +19,7 @@ from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAber
 from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.export.archive import as_json
-from nephrograde.export.printable import printable, printable_json
+from nephrograde.export.printable import IN_HEADINGS, printable, printable_json
 from nephrograde.predict.grading import Performance  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.study.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
@@ -287,8 +287,9 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
     content = members[name]
     if len(content) > _MOST_BYTES:
         raise _refused(path, f"{name} is too large")
+    keep = IN_HEADINGS if name == PREPROCESSING else ""
     try:
-        found = TypeAdapter(kind).validate_json(json.dumps(printable_json(json.loads(bytes(content)))))
+        found = TypeAdapter(kind).validate_json(json.dumps(printable_json(json.loads(bytes(content)), keep)))
     except (ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
             raise _refused(path, f"{name} is no JSON") from None

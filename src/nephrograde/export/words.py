@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nephrograde.export.printable import printable
 from nephrograde.report.tables.wording import given_words, slices_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.messages import told
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nephrograde.predict.grading import Performance
 
 _INDENT = "  "
+_LONGEST_LINE = 2000
 
 
 def describe(file: GraderFile) -> list[str]:
@@ -44,7 +46,7 @@ def describe(file: GraderFile) -> list[str]:
     for heading, own in sections:
         if own:
             lines += ["", heading, *(f"{_INDENT}{line}" for line in own)]
-    return lines
+    return [printable(line, most=_LONGEST_LINE) for line in lines]
 
 
 def _model(file: GraderFile) -> list[str]:

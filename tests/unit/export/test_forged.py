@@ -300,6 +300,10 @@ def test_texts_of_the_file_cannot_steer_the_terminal(forge, nephrograde):
     assert code == 0
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", out)
     assert json.loads(out)["card"]["study"].startswith("a�[2Jb�Every byte�c�xxx")
+    path = forge.write(preprocessing=setting("outcome", to="high\ngrade\x1b[2J\x9b"))
+    file = read_grader_file(path)
+    assert file.study.cohort.outcome == "high\ngrade�[2J�"  # the heading of a table may have two lines
+    assert not any(re.search("[\x00-\x1f\x7f-\x9f]", line) for line in describe(file))
     text = refusal(forge.read, card=setting("ev\x1b[31mil\n", to=1))
     assert "\x1b" not in text
     assert "\n" not in text
