@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import GraderError
-from nephrograde.export.archive import MANIFEST, read_archive, write_archive
+from nephrograde.export import archive
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.loading import grader_of
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.export.onnx_wire import WireError, read_model
 from nephrograde.export.words import describe
+from nephrograde.files import fingerprint
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 
@@ -21,7 +22,6 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from tests.unit.export.small_grader import Forger, small_members  # noqa: E402
-from tests.unit.export.test_archive import rewritten  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -265,29 +265,26 @@ def test_the_number_of_probabilities_is_compared(forge, members):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"format_version": True},
-        {"written_by": 3},
-        {"written_by": "\ud800"},
-        {"research_use_only": "For every patient."},
-    ],
+    [{"format_version": True}, {"written_by": 3}, {"written_by": None}, {"research_use_only": "For every patient."}],
 )
-def test_a_forged_manifest_is_refused(tmp_path, change):
+def test_a_forged_manifest_is_refused(tmp_path, monkeypatch, change):
+    def forged(members, write=archive._manifest):
+        content = {**json.loads(write(members)), **change}
+        del content["sha256"]
+        return archive.as_json({**content, "sha256": fingerprint(content)})
+
+    monkeypatch.setattr(archive, "_manifest", forged)
+    archive.write_archive(tmp_path / "grader.zip", {"card.json": b"{}"})
+    assert archive.MANIFEST in refusal(archive.read_archive, tmp_path / "grader.zip")
+
+
+def test_half_a_character_in_the_manifest_is_refused(tmp_path):
     path = tmp_path / "grader.zip"
-    write_archive(path, {"card.json": b"{}"})
-
-    def forged(manifest, members):
-        if "written_by" in change and change["written_by"] == "\ud800":
-            manifest["written_by"] = "@surrogate@"
-        else:
-            manifest.update(change)
-
-    rewritten(path, forged)
-    if change.get("written_by") == "\ud800":
-        raw = path.read_bytes()
-        path.write_bytes(raw.replace(b'"@surrogate@"', b'"\\ud800xxxxx"'))
-    text = refusal(read_archive, path)
-    assert MANIFEST in text
+    archive.write_archive(path, {"card.json": b"{}"})
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b'"nephrograde 0', b'"\\ud800rograde'))
+    assert path.stat().st_size == len(raw)
+    assert f"{archive.MANIFEST} was changed" in refusal(archive.read_archive, path)
 
 
 def test_texts_of_the_file_cannot_steer_the_terminal(forge, nephrograde):
