@@ -54,6 +54,37 @@ def make_folder(folder: Path, *, is_private: bool = False) -> None:
             place.mkdir(mode=0o700 if is_private else 0o777, exist_ok=True)
 
 
+def check_replaceable(target_path: Path) -> None:
+    """Refuse a name at which no file can be written: a folder, a device, a pipe, a socket, or a link to none of ours.
+
+    A command that works for long calls it before the work; :func:`replaced` calls it in any case.
+
+    Args:
+        target_path: The file that is to be written. A missing one is fine, and so is a symbolic link to a regular file,
+            which is replaced itself, unless it leads to what a process has open.
+
+    Raises:
+        RunError: It is a folder.
+        WriteError: It is there, and is neither a regular file nor a link to one.
+    """
+    with about_writing(target_path):
+        if target_path.is_dir():
+            raise RunError(
+                f"{target_path} is a folder where a file belongs. Move it away, and run the same command again."
+            )
+        is_link = target_path.is_symlink()
+        if not is_link and not target_path.exists():
+            return
+        if not target_path.is_file() or (is_link and _is_of_system(target_path)):
+            raise WriteError(target_path, "it is neither a file nor a link to one", "Name another file.")
+
+
+def _is_of_system(link_path: Path) -> bool:
+    """Whether a link leads to a device or to an open file of a process, as ``/dev/stdout`` does."""
+    pointed = (link_path.parent.absolute() / link_path.readlink()).as_posix()
+    return pointed.startswith(("/dev/", "/proc/"))
+
+
 @contextmanager
 def replaced(target_path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write to, and rename it to ``target_path`` if the block succeeds.
@@ -66,7 +97,8 @@ def replaced(target_path: Path, *, is_private: bool = False) -> Iterator[Path]:
         is_private: Whether only the owner may read the file and open the folders that are created for it.
 
     Raises:
-        WriteError: If the file cannot be written; an older one is left as it was.
+        RunError: If a folder has its name.
+        WriteError: If the file cannot be written; an older one is left as it was, and so is what is no regular file.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -75,8 +107,7 @@ def replaced(target_path: Path, *, is_private: bool = False) -> Iterator[Path]:
     >>> [path.name for path in folder.iterdir()]
     ['a.txt']
     """
-    if target_path.is_dir():
-        raise RunError(f"{target_path} is a folder where a file belongs. Move it away, and run the same command again.")
+    check_replaceable(target_path)
     make_folder(target_path.parent, is_private=is_private)
     temporary_path = temporary_beside(target_path)
     waiting = WAITING.get()
@@ -110,7 +141,14 @@ def replaced_folder(target_dir: Path, *, is_ours: Callable[[str], object]) -> It
     Args:
         target_dir: The folder.
         is_ours: Whether the program writes files or folders of that name into it, at any depth.
+
+    Raises:
+        WriteError: If it cannot be written, for instance because what has its name is neither a folder nor a link to
+            one.
     """
+    with about_writing(target_dir):
+        if (target_dir.is_symlink() or target_dir.exists()) and not target_dir.is_dir():
+            raise WriteError(target_dir, "it is not a folder", "Name another folder, or move it away.")
     make_folder(target_dir.parent)
     temporary_dir = temporary_beside(target_dir)
     try:

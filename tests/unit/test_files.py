@@ -1,8 +1,12 @@
 """Whole-file writing: a reader sees the old file or the new one, never a half."""
 
+import os
+import socket
+import stat
+
 import pytest
 
-from nephrograde.errors import RunError
+from nephrograde.errors import RunError, WriteError
 from nephrograde.files import fingerprint, read_json, read_rows, sha256_of, write_json, write_rows
 from nephrograde.replacement import remove_leftovers, remove_ours, replaced, replaced_folder
 
@@ -22,6 +26,44 @@ def test_a_temporary_file_keeps_the_suffix_that_writers_look_at(tmp_path):
         assert temporary_path.suffix == ".npy"
         temporary_path.touch()
     assert (tmp_path / "a.npy").exists()
+
+
+@pytest.fixture
+def specials(tmp_path, monkeypatch):
+    """What is there and no regular file, by kind: a stand-in for devices, of which none is touched."""
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    os.mkfifo("pipe")
+    with socket.socket(socket.AF_UNIX) as listening, (tmp_path / "open.txt").open("w") as opened:
+        listening.bind("socket")
+        (tmp_path / "to-pipe").symlink_to("pipe")
+        (tmp_path / "dangling").symlink_to("nowhere")
+        (tmp_path / "to-open").symlink_to(f"/proc/self/fd/{opened.fileno()}")
+        yield {name: tmp_path / name for name in ("pipe", "socket", "to-pipe", "dangling", "to-open")}
+
+
+def kinds(folder):
+    return {path.name: stat.S_IFMT(path.lstat().st_mode) for path in folder.iterdir()}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has none of these")
+def test_what_is_no_regular_file_is_refused_before_anything_is_done(specials, tmp_path):
+    before = kinds(tmp_path)
+    for path in specials.values():
+        with pytest.raises(WriteError, match="neither a file nor a link"), replaced(path):
+            pytest.fail(f"{path.name} was accepted")
+        with pytest.raises(WriteError, match="not a folder"), replaced_folder(path, is_ours=OURS):
+            pytest.fail(f"{path.name} was accepted as a folder")
+    assert kinds(tmp_path) == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_link_to_a_file_is_replaced_and_the_file_stays(tmp_path):
+    (tmp_path / "theirs.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("theirs.txt")
+    with replaced(tmp_path / "link.txt") as temporary_path:
+        temporary_path.write_text("new")
+    assert not (tmp_path / "link.txt").is_symlink()
+    assert [(tmp_path / name).read_text() for name in ("theirs.txt", "link.txt")] == ["old", "new"]
 
 
 OURS = {"weights", "card"}.__contains__

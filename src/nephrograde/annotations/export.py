@@ -13,6 +13,7 @@ from nephrograde.cohort.headings import standard_headings
 from nephrograde.cohort.place import Box, Point, SlicePlace, write_place
 from nephrograde.errors import InputError, Problem, VolumeError, about_file
 from nephrograde.files import write_rows
+from nephrograde.replacement import check_replaceable
 from nephrograde.run.stage import kept_name
 from nephrograde.sheet import clean_heading, is_nothing, open_sheet
 from nephrograde.volume.dicom.references import read_references, require_highdicom, save_object
@@ -91,6 +92,7 @@ def export_table(settings: CohortSettings, annotations: Annotations, out_path: P
     """
     if out_path.resolve() == settings.table.resolve():
         raise InputError([Problem(str(out_path), "is the cohort table itself", "Name another file with --to.")])
+    check_replaceable(out_path)
     sheet, heading_of = _opened(settings)
     from_dir, to_dir = settings.table.parent.resolve(), out_path.parent.resolve()
     phases = list(dict.fromkeys([*settings.phases, *(phase for _, phase in annotations.labels)]))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK
 
-from nephrograde.errors import VolumeError
-from nephrograde.replacement import temporary_beside
+from nephrograde.errors import RunError, VolumeError, WriteError
+from nephrograde.replacement import check_replaceable, temporary_beside
 from nephrograde.volume.grid import Grid, Index, Matrix
 
 if TYPE_CHECKING:
@@ -215,10 +215,11 @@ def write_image(
         image.SetMetaData("ITK_FileNotes", note)
     temporary_path = temporary_beside(image_path)
     try:
+        check_replaceable(image_path)
         image_path.parent.mkdir(parents=True, exist_ok=True)
         SimpleITK.WriteImage(image, str(temporary_path))
         temporary_path.replace(image_path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, RunError, WriteError) as error:
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         remedy = "See that the folder takes new files."
         raise VolumeError("file-unwritable", f"cannot be written{reason}.", remedy, path=image_path) from None

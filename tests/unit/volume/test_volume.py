@@ -200,3 +200,8 @@ def test_write_image_is_whole_or_not_at_all(tmp_path: Path, random_values: Array
     with pytest.raises(VolumeError) as caught:
         write_image(random_values, tmp_path / "file" / "a.nii", spacing_mm=SPACING)
     assert caught.value.code == "file-unwritable"
+    (tmp_path / "link.nii").symlink_to(tmp_path / "nowhere.nii")
+    with pytest.raises(VolumeError) as caught:
+        write_image(random_values, tmp_path / "link.nii", spacing_mm=SPACING)
+    assert caught.value.code == "file-unwritable"
+    assert (tmp_path / "link.nii").is_symlink()
