@@ -213,7 +213,7 @@ def test_the_commands_pack_inspect_and_predict(
 ):
     monkeypatch.chdir(tmp_path)
     code, out, _ = nephrograde("pack", tiny_run_dir, "--model", "weak-1-cmp")
-    assert (code, out.split()[-1]) == (0, "weak-1-cmp.zip")
+    assert (code, out.splitlines()[0].split()[-1]) == (0, "weak-1-cmp.zip")
     file = read_grader_file(tmp_path / "weak-1-cmp.zip")
     code, out, _ = nephrograde("inspect", "weak-1-cmp.zip")
     assert code == 0

@@ -10,6 +10,7 @@ import typer
 
 from nephrograde.cli.shared import Lang
 from nephrograde.report.text.language import t
+from nephrograde.report.text.messages import told
 from nephrograde.terminal import say
 
 commands = typer.Typer()
@@ -23,11 +24,14 @@ def pack(
     lang: Lang = "en",
 ) -> None:
     """Pack a model of a finished run into one file, which grades new patients without torch and without the run."""
-    from nephrograde.export.pack import pack as pack_model
+    from nephrograde.export.pack import pack_model
 
     del lang
-    path = pack_model(run_dir, model, out or Path(f"{model}.zip"))
-    say(t("Packed, and equal to the networks of the run: {path}", path=path))
+    packed = pack_model(run_dir, model, out or Path(f"{model}.zip"))
+    for warning in packed.warnings:
+        say(told(warning), err=True)
+    say(t("Packed, and equal to the networks of the run: {path}", path=packed.path))
+    say(t("SHA-256 of the whole file: {sha256}", sha256=packed.sha256))
 
 
 @commands.command()
@@ -39,13 +43,15 @@ def inspect(
 ) -> None:
     """Verify a packed model, and say what it is, what it needs, what it is worth and what it is not for."""
     from nephrograde.export.grader_file import read_grader_file
+    from nephrograde.files import sha256_of
 
     del lang
     found = read_grader_file(file)
     if as_json:
         from nephrograde.export.printable import printable_json
 
-        say(json.dumps(printable_json(found.as_dict()), indent=2, ensure_ascii=False))
+        content = printable_json({"sha256": sha256_of(file), **found.as_dict()})
+        say(json.dumps(content, indent=2, ensure_ascii=False))
         return
     from nephrograde.export.words import describe
 

@@ -11,7 +11,6 @@ import typer
 
 from nephrograde.cli.patient import by_column, by_name, by_phase
 from nephrograde.cli.shared import Encoding, Lang, say_encoding, with_options
-from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import print_readers, print_rows, say
@@ -253,12 +252,10 @@ def predict(
     For a model of several phases, the phase is written before each image and each annotation: cmp=IMAGE --mask
     cmp=MASK; an option may then be repeated, and a phase that is missing is left out.
     """
-    from nephrograde.export.loading import load_grader
+    from nephrograde.export.loading import load
 
     del lang
-    if model is None and not run.is_file():
-        raise InputError([Problem("--model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
-    grader = load_grader(run, model)
+    grader = load(run, model, place="--model")
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
     places: dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.arguments import PATH, TEXT, checked, either
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.predict.grader import Grader
@@ -35,16 +35,35 @@ def load_grader(run: Results | RunFolder | str | Path, model: str | None = None)
     Raises:
         InputError: Where the run is not a path, the model not a text, missing, or another one than that of the file.
         GraderError: Where the file is no grader file, of a newer version, or was changed.
-        RunError: Where the run has no such model, has not been evaluated, or was altered since.
+        RunError: Where there is no such file or folder, or the run has no such model, has not been evaluated, or was
+            altered since.
     """
-    if isinstance(run, str | Path) and Path(run).is_file():
-        file = read_grader_file(run)
-        if model is not None and model != file.preprocessing.model:
-            what = f"is {model}, but the file holds {file.preprocessing.model}"
-            raise InputError([Problem("load_grader.model", what, "Leave it out, or give another file.")])
-        return grader_of(file)
+    return load(run, model, place="load_grader.model")
+
+
+def load(run: Results | RunFolder | str | Path, model: str | None, *, place: str) -> Grader:
+    """Load a model as :func:`load_grader` does, for a caller by whom the model is named in another way.
+
+    Args:
+        run: As for :func:`load_grader`.
+        model: As for :func:`load_grader`.
+        place: What a problem with the model is told to be in, such as ``--model``.
+
+    Raises:
+        NephrogradeError: As :func:`load_grader`.
+    """
+    if isinstance(run, str | Path):
+        path = Path(run)
+        if path.is_file():
+            file = read_grader_file(run)
+            if model is not None and model != file.preprocessing.model:
+                what = f"is {model}, but the file holds {file.preprocessing.model}"
+                raise InputError([Problem(place, what, "Leave it out, or give another file.")])
+            return grader_of(file)
+        if not path.exists():
+            raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
     if model is None:
-        raise InputError([Problem("load_grader.model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
+        raise InputError([Problem(place, "is missing", "Name a model of the run, such as weak-1-cmp.")])
     return load_from_run(run, model)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,14 @@ from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
 from nephrograde.export.description import picture_size
-from nephrograde.export.facts import card_of, decision_of, preprocessing_of, range_of
+from nephrograde.export.facts import card_of, decision_of, missing_regions, preprocessing_of, range_of
 from nephrograde.export.grader_file import GraderFile
 from nephrograde.export.onnx_scorer import OnnxScorer
+from nephrograde.files import sha256_of
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.loading import load_grader
+from nephrograde.replacement import check_replaceable
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 from nephrograde.sample.channels import ABSENT
@@ -57,18 +60,46 @@ def pack(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> 
 
     Raises:
         InputError: An argument is of another kind, or ``out`` is a file that is no grader file.
-        RunError: The run has no such model, has not been evaluated, or was altered since.
+        RunError: The run has no such model, has not been evaluated, or was altered since; or ``out`` is a folder.
         GraderError: The model is of a kind that cannot be packed, or ``onnx`` is not installed.
         WriteError: The file cannot be written.
     """
-    out_path = Path(out)
+    return pack_model(run, model, Path(out)).path
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A grader file that was written.
+
+    Attributes:
+        path: The file.
+        sha256: Of the whole file.
+        warnings: What it lacks, and what to do about it.
+    """
+
+    path: Path
+    sha256: str
+    warnings: tuple[str, ...]
+
+
+def pack_model(run: Results | RunFolder | str | Path, model: str, out_path: Path) -> Packed:
+    """Pack a model as :func:`pack` does, and say what the file lacks.
+
+    Args:
+        run: The folder of the run, or its results.
+        model: Like ``weak-1-cmp``.
+        out_path: The file.
+
+    Raises:
+        NephrogradeError: As :func:`pack`.
+    """
     _check_target(out_path)
     results = run if isinstance(run, Results) else Results.read(run)
     packing = _Packing(results, model)
     members = packing.members()
     packing.compare(members)
     write_archive(out_path, members)
-    return out_path
+    return Packed(out_path, sha256_of(out_path), packing.warnings())
 
 
 class _Packing:
@@ -109,6 +140,16 @@ class _Packing:
             COHORT_RANGE: written(range_of(results, study, own)),
             GRAPH: self._graph(),
         }
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the file lacks because it is no longer in the run folder."""
+        missing = missing_regions(self._results, self._study, self._own)
+        if missing is None:
+            return ()
+        lacks = (
+            f"{missing} is missing, so the file does not state the whole range of the patients that the model learnt"
+        )
+        return (f"{lacks} from. Run `nephrograde prepare` on the study, and pack the model again.",)
 
     def _graph(self) -> bytes:
         try:
@@ -177,8 +218,9 @@ class _Packing:
 
 
 def _check_target(out_path: Path) -> None:
-    """Refuse to replace a file that is no grader file."""
-    if not out_path.is_file() or not out_path.stat().st_size:
+    """Refuse to replace what is no grader file, before any work is done."""
+    check_replaceable(out_path)
+    if not out_path.is_file():
         return
     try:
         read_archive(out_path)

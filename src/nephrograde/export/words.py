@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from nephrograde.evaluation.recalibration import Way
 from nephrograde.export.printable import printable
-from nephrograde.report.tables.wording import given_words, slices_words
+from nephrograde.files import sha256_of
+from nephrograde.report.tables.uncertainty import way_words
+from nephrograde.report.tables.wording import given_words, pooling_words, slices_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.messages import told
-from nephrograde.report.text.numbers import bounds, decimal, listed
+from nephrograde.report.text.numbers import bounds, decimal, enumerated, listed
 from nephrograde.report.text.published import window_text
 from nephrograde.report.text.remarks import threshold_words
-from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +62,7 @@ def _model(file: GraderFile) -> list[str]:
     ]
     model = own.own_model(file.study)
     if model.arm.is_pooled:
-        lines.append(t("The pictures of a patient are pooled by: {rule}", rule=card.pooling))
+        lines.append(t("The pictures of a patient are pooled by: {rule}", rule=_pooling_words(card.pooling)))
     if own.outcome != "isup_grade":
         lines.append(t("“High grade” stands for {outcome} = 1", outcome=own.outcome))
     fusion = model.fusion
@@ -71,6 +74,11 @@ def _model(file: GraderFile) -> list[str]:
         facts = {name: card.pretrained.get(name, "?") for name in ("name", "licence")}
         lines.append(t("Trained from the encoder {name} (licence: {licence})", **facts))
     return lines
+
+
+def _pooling_words(pooling: str) -> str:
+    known: tuple[Pooling, ...] = get_args(Pooling)
+    return next((pooling_words(one) for one in known if one == pooling), pooling)
 
 
 def _fusion_words(fusion: str) -> str:
@@ -98,8 +106,23 @@ def _needs(file: GraderFile) -> list[str]:
         t("Annotation: {given}", given=given_words(arm.supervision)),
         t("Region: {shown}", shown=shown),
         t("Window, which becomes 0 to 1: {windows}", windows=listed(windows)),
-        t("Axes: {axes}; channels: {channels}", axes=", ".join(own.axes), channels=", ".join(own.channels)),
+        t(
+            "Axes: {axes}; channels: {channels}",
+            axes=enumerated(list(map(_axis_words, own.axes))),
+            channels=enumerated(list(map(_channel_words, own.channels))),
+        ),
     ]
+
+
+def _axis_words(axis: str) -> str:
+    return {"row": t("row"), "channel": t("channel")}.get(axis, axis)
+
+
+def _channel_words(channel: str) -> str:
+    """A channel, which may be that of a slice beside the one that was chosen, as in "image slice -1"."""
+    shown, _, offset = channel.partition(" slice ")
+    name = {"image": t("image"), "mask": t("mask")}.get(shown, shown)
+    return t("{name} slice {offset}", name=name, offset=_signed(offset)) if offset else name
 
 
 def _decision(file: GraderFile) -> list[str]:
@@ -114,7 +137,9 @@ def _decision(file: GraderFile) -> list[str]:
         ),
     ]
     if decision.recalibration is not None:
-        lines.append(t("A second, recalibrated probability is given ({way})", way=decision.recalibration.way))
+        lines.append(
+            t("A second, recalibrated probability is given ({way})", way=way_words(Way(decision.recalibration.way)))
+        )
     if decision.sets is not None:
         lines.append(
             t(
@@ -173,8 +198,13 @@ def _range(file: GraderFile) -> Iterator[str]:
 
 
 def _spread(spread: Spread) -> str:
-    numbers = {key: f"{getattr(spread, key):.4g}" for key in ("least", "low", "median", "high", "most")}
+    numbers = {key: _signed(f"{getattr(spread, key):.4g}") for key in ("least", "low", "median", "high", "most")}
     return t("{least} to {most}, 90 % within {low} to {high}, median {median} (n = {n})", n=spread.n, **numbers)
+
+
+def _signed(number: str) -> str:
+    """A number with the sign of the other numbers on the page."""
+    return number.replace("-", "−")
 
 
 def _members(file: GraderFile) -> list[str]:
@@ -184,4 +214,5 @@ def _members(file: GraderFile) -> list[str]:
         t("{name}: {n} bytes, SHA-256 {sha256}", name=name, n=f"{len(content):,}", sha256=file.archive.sha256[name])
         for name, content in file.archive.members.items()
     ]
-    return [*lines, t("Every byte was verified. Written by {program}.", program=file.archive.written_by)]
+    whole = t("SHA-256 of the whole file: {sha256}", sha256=sha256_of(file.path))
+    return [*lines, whole, t("Every byte was verified. Written by {program}.", program=file.archive.written_by)]

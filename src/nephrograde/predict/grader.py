@@ -21,7 +21,15 @@ from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import see
-from nephrograde.predict.together import Annotated, check_picture, read_of, scans_of, see_together, warnings_of
+from nephrograde.predict.together import (
+    Annotated,
+    check_picture,
+    of_no_table,
+    read_of,
+    scans_of,
+    see_together,
+    warnings_of,
+)
 from nephrograde.predict.values import NOTHING, read_values, unknown_entries
 from nephrograde.replacement import replaced
 from nephrograde.run.seal import ReadAhead
@@ -231,10 +239,11 @@ class Grader:
         if picture is not None:
             check_picture(picture, scans.values())
         self._begin()
-        if self.is_joined:
-            seen = see_together(scans, self.arm, self.study)
-        else:
-            seen = {phase: see(scan, self.arm, self.study) for phase, scan in scans.items()}
+        with of_no_table():
+            if self.is_joined:
+                seen = see_together(scans, self.arm, self.study)
+            else:
+                seen = {phase: see(scan, self.arm, self.study) for phase, scan in scans.items()}
         first = next(phase for phase, one in seen.items() if len(one.region))  # early fusion has one region of all
         if picture is not None:
             with replaced(picture) as temporary_path:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
-from nephrograde.errors import InputError, Problem
+from nephrograde.errors import InputError, Problem, VolumeError
 from nephrograde.predict.seeing import see, see_early
+from nephrograde.replacement import check_replaceable
 from nephrograde.sample.scanned import find_lender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
@@ -130,7 +132,7 @@ def scans_of(given: Mapping[str, Mapping[str, object]], phases: Sequence[str], m
 
 
 def check_picture(picture_path: Path, scans: Iterable[Scan]) -> None:
-    """Refuse a picture that is no PNG file, or that would take the place of what is read.
+    """Refuse a picture that is no PNG file, or that would take the place of what is read or of what is no file.
 
     Args:
         picture_path: The file to write.
@@ -138,6 +140,7 @@ def check_picture(picture_path: Path, scans: Iterable[Scan]) -> None:
 
     Raises:
         InputError: It is refused.
+        WriteError: What has its name is no file.
     """
     read = {path.resolve() for scan in scans for path in (*scan.image_paths, scan.mask_path, scan.kidneys_path) if path}
     what = ""
@@ -147,6 +150,18 @@ def check_picture(picture_path: Path, scans: Iterable[Scan]) -> None:
         what = "is one of the files that are read"
     if what:
         raise InputError([Problem("picture", what, "Name a PNG file of its own.")])
+    check_replaceable(picture_path)
+
+
+@contextmanager
+def of_no_table() -> Iterator[None]:
+    """Let a missing file of the block be looked for by its path: no cohort table names the scan of a new patient."""
+    try:
+        yield
+    except VolumeError as error:
+        if error.code == "file-missing":
+            error.remedy = "Check the path."
+        raise
 
 
 def see_together(scans: Mapping[str, Scan], arm: Arm, study: Study) -> dict[str, Seen]:

@@ -14,6 +14,7 @@ from nephrograde.errors import RunError
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.replacement import remove_leftovers, remove_ours
 from nephrograde.run.provenance import FORMAT
+from nephrograde.run.seal import read_verified
 from nephrograde.staging import REPLACES, Index, staged
 
 if TYPE_CHECKING:
@@ -100,6 +101,22 @@ def run_stage(
     if current_record(run.stage_path(stage), is_current) is None:
         with written_together(stage, run, content=done):
             make(key)
+
+
+def verify_written(stage: str, run: RunFolder, path: Path) -> None:
+    """Check that a file is still as a stage wrote it.
+
+    Args:
+        stage: The name of the stage's command, which names the file in its record.
+        run: The run folder.
+        path: The file.
+
+    Raises:
+        RunError: The file is missing, was altered, or the record does not name it.
+    """
+    record = current_record(run.stage_path(stage), lambda _: True) or {}
+    known = record.get(path.relative_to(run.run_dir).as_posix(), "")
+    read_verified(path, str(known), remedy=f"Run `nephrograde {stage}` again.")
 
 
 def _is_as_written(path: Path, digest: object) -> bool:

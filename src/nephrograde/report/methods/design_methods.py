@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nephrograde.report.tables.paper import absent_patients, fatal_findings
 from nephrograde.report.tables.pretraining import encoder_sentences
-from nephrograde.report.tables.wording import level_words, slices_words
+from nephrograde.report.tables.wording import level_words, pooling_words, slices_words
 from nephrograde.report.text.arms import by_arm, trained_arms
 from nephrograde.report.text.language import phase_in_words, spoken, t
 from nephrograde.report.text.numbers import listed
@@ -377,11 +377,5 @@ def ensemble(run: Results) -> str:
 
 
 def _pooling(fit: FitSettings) -> str:
-    rules = {
-        "mean": t("the mean of their logits"),
-        "max": t("their maximum"),
-        "log-sum-exp": t("the logarithm of their mean odds (log-sum-exp)"),
-        "noisy-or": t("the noisy-or rule"),
-        "attention": t("gated attention (Ilse 2018)"),
-    }
-    return t("Several images of a patient were pooled inside the network by {rule}.", rule=rules[fit.pooling])
+    rule = pooling_words(fit.pooling)
+    return t("Several images of a patient were pooled inside the network by {rule}.", rule=rule)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nephrograde.report.tables.paper import PaperRow
     from nephrograde.results import Results
     from nephrograde.study import Arm, FitSettings, Study
+    from nephrograde.vocabulary import Pooling
 
 SIZE = "size"
 """The baseline that the summary compares the networks with: tumour size alone."""
@@ -52,6 +53,21 @@ def given_words(supervision: Supervision) -> str:
         Supervision.BOX: t("a rectangle around the tumour on one slice or on several"),
         Supervision.MASK: t("the tumour delineated in 3D"),
     }[supervision]
+
+
+def pooling_words(pooling: Pooling) -> str:
+    """Name a rule that pools the pictures of a patient.
+
+    >>> pooling_words("max")
+    'their maximum'
+    """
+    return {
+        "mean": t("the mean of their logits"),
+        "max": t("their maximum"),
+        "log-sum-exp": t("the logarithm of their mean odds (log-sum-exp)"),
+        "noisy-or": t("the noisy-or rule"),
+        "attention": t("gated attention (Ilse 2018)"),
+    }[pooling]
 
 
 def slices_words(arm: Arm) -> str:
