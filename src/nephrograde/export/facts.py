@@ -150,8 +150,8 @@ def _is_in_hu(study: Study, own: StudyModel, phase: str) -> bool:
 def range_of(results: Results, study: Study, own: StudyModel) -> CohortRange:
     """Describe the patients that a model could learn from, as far as the run knows them.
 
-    Tumours and regions are those of the prepared samples, as far as they are still there: grey values of all of them, or
-    none. Sizes of voxels and scans are known if ``nephrograde check`` has looked at the scans of this run.
+    Tumours and regions are those of the prepared samples, as far as they are still there, and grey values are given if
+    all are. Sizes of voxels and scans are known if ``nephrograde check`` has looked at the scans of this run.
 
     Args:
         results: Of the run.

@@ -146,10 +146,8 @@ class _Packing:
         missing = missing_regions(self._results, self._study, self._own)
         if missing is None:
             return ()
-        lacks = (
-            f"{missing} is missing, so the file does not state the whole range of the patients that the model learnt"
-        )
-        return (f"{lacks} from. Run `nephrograde prepare` on the study, and pack the model again.",)
+        lacks = "the file does not state the whole range of the patients that the model learnt from"
+        return (f"{missing} is missing, so {lacks}. Run `nephrograde prepare` on the study, and pack the model again.",)
 
     def _graph(self) -> bytes:
         try:
