@@ -16,7 +16,7 @@ from nephrograde.report.text.messages import told
 from nephrograde.terminal import print_readers, print_rows, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.grading import Grading
@@ -258,18 +258,28 @@ def predict(
     grader = load(run, model, place="--model")
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
-    places: dict[str, Any]
-    if grader.is_joined:
-        places = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
-        places["clinical"] = by_column(clinical or ())
-    else:
-        own = by_name({**texts, **({"clinical": clinical} if clinical else {})})
-        places = {"image": images, **own, "picture": picture}
+    places = _places(grader, images, texts, clinical=clinical or (), picture=picture)
     if dicom is not None:
         grading = _written(grader, dicom, places, err=as_json)
     else:
         grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))
+
+
+def _places(
+    grader: Grader,
+    images: Sequence[Path],
+    texts: dict[str, list[str]],
+    *,
+    clinical: Sequence[str],
+    picture: Path | None,
+) -> dict[str, Any]:
+    """The images with what was given for them, as the grader takes it: by phase where it sees several."""
+    if grader.is_joined:
+        by = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
+        return {**by, "clinical": by_column(clinical)}
+    own = by_name({**texts, **({"clinical": list(clinical)} if clinical else {})})
+    return {"image": images, **own, "picture": picture}
 
 
 def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:
