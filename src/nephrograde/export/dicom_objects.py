@@ -17,7 +17,6 @@ from nephrograde.export.dicom_stamp import Stamp
 from nephrograde.export.dicom_words import series_title
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.together import Annotated, scans_of
-from nephrograde.predict.values import read_values
 from nephrograde.replacement import replaced_folder
 from nephrograde.volume.dicom.references import copying, read_references, require_highdicom, save_object
 from nephrograde.volume.masks.written_segmentation import Origin, make_segmentation
@@ -25,6 +24,7 @@ from nephrograde.volume.pictures import find_pictures
 
 if TYPE_CHECKING:
     from nephrograde.cohort.case import Scan
+    from nephrograde.cohort.clinical import Value
     from nephrograde.predict.examined import Examined
     from nephrograde.predict.grading import Grading
     from nephrograde.predict.together import Images
@@ -117,20 +117,32 @@ def grade_to_dicom(
         WriteError: The folder cannot be written.
     """
     require_highdicom("--dicom")
-    folder = Path(out_dir)
     places = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
     scans = _scans(grader, image, places)
+    values = grader.values_of(clinical)
+    picture_path = None if picture is None else Path(picture)
+    return _grade(grader, scans, values, Path(out_dir), picture=picture_path, stamp=stamp or Stamp.now())
+
+
+def _grade(
+    grader: Grader,
+    scans: Mapping[str, Scan],
+    values: Mapping[str, Value],
+    folder: Path,
+    *,
+    picture: Path | None,
+    stamp: Stamp,
+) -> DicomGrading:
+    """Check everything that can be checked before a network is asked; then grade, and write the objects."""
     _check_folder(folder)
     _check_kinds(scans)
     sources = {phase: read_references(scan.image_path) for phase, scan in scans.items()}
     _check_patient(sources)
-    values = read_values(clinical or {}, grader.arm.clinical if grader.is_joined else (), grader.texts)
     with replaced_folder(folder, is_ours=_is_ours) as temporary_dir:
-        examined = grader.examine(scans, values, picture=None if picture is None else Path(picture))
-        names, left_out = _write(grader, examined, sources, temporary_dir, stamp=stamp or Stamp.now())
-    return DicomGrading(
-        examined.grading, folder / REPORT_NAME, folder / CAPTURE_NAME, tuple(folder / name for name in names), left_out
-    )
+        examined = grader.examine(scans, values, picture=picture)
+        names, left_out = _write(grader, examined, sources, temporary_dir, stamp=stamp)
+    paths = tuple(folder / name for name in names)
+    return DicomGrading(examined.grading, folder / REPORT_NAME, folder / CAPTURE_NAME, paths, left_out)
 
 
 def _scans(grader: Grader, image: Images | Mapping[str, Images], places: Mapping[str, object]) -> Mapping[str, Scan]:

@@ -217,8 +217,18 @@ class Grader:
         """
         given = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
         scans = scans_of({"image": image, **{name: one for name, one in given.items() if one}}, self.phases, self.model)
-        values = read_values(clinical or {}, self.arm.clinical if self.is_joined else (), self.texts)
-        return self.examine(scans, values).grading
+        return self.examine(scans, self.values_of(clinical)).grading
+
+    def values_of(self, clinical: Mapping[str, str | float] | None) -> dict[str, Value]:
+        """Read the clinical values of a patient as the model learnt from them.
+
+        Args:
+            clinical: By column, as they would stand in the cohort table.
+
+        Raises:
+            InputError: Where a column is not one of the model, or a value is not a number.
+        """
+        return read_values(clinical or {}, self.arm.clinical if self.is_joined else (), self.texts)
 
     def examine(
         self, scans: Mapping[str, Scan], values: Mapping[str, Value] = NOTHING, *, picture: Path | None = None
