@@ -43,6 +43,7 @@ def make_capture(grader: Grader, examined: Examined, sources: SourceHeaders, *, 
     Source: DICOM PS3.3 A.8.1.
     """
     from highdicom.sc import SCImage
+    from pydicom.uid import ExplicitVRLittleEndian
 
     grading = examined.grading
     words = [*certainty(examined), *parameters(grader, examined), *remarks(examined)]
@@ -59,7 +60,7 @@ def make_capture(grader: Grader, examined: Examined, sources: SourceHeaders, *, 
         instance_number=1,
         manufacturer=MAKER,
         patient_orientation=("L", "P"),
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
         manufacturer_model_name="nephrograde",
         software_versions=__version__,
         series_description=series_title("region and grade", synthetic=grading.synthetic),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.volume.masks.marks import turn_back
+from nephrograde.volume.masks.outlines import area_of
 from nephrograde.volume.volume import resolve_box, resolve_point
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from nephrograde.predict.seeing import Seen
     from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.grid import Grid
-    from nephrograde.volume.volume import Volume
 
 Places: TypeAlias = Annotated[npt.NDArray[np.float64], "corner xyz"]
 """Positions in the patient (LPS, mm)."""
@@ -98,7 +98,7 @@ def find_region(seen: Seen) -> Region | None:
     if not seen.frames:
         return None
     frame = seen.frames[len(seen.frames) // 2]
-    return Region("region", _rectangle(_corners_of(frame.low, frame.high, volume), volume.native))
+    return Region("region", _rectangle((volume.to_mm(frame.low), volume.to_mm(frame.high)), volume.native))
 
 
 def place_on_image(region: Region, datasets: Sequence[Dataset]) -> OnImage:
@@ -145,18 +145,9 @@ def _outline(mask: MaskArray, native: Grid) -> Places:
     k = int(stored.sum(axis=(0, 1)).argmax())
     padded = np.pad(stored[:, :, k], 1).astype(np.float64)
     lines = contour_generator(z=padded.T).lines(0.5)
-    largest = max((np.asarray(line, dtype=np.float64) for line in lines), key=_area)
+    largest = max((np.asarray(line, dtype=np.float64) for line in lines), key=area_of)
     closed = np.concatenate([largest[:-1], largest[:1]]) - 1.0
     return np.array([native.to_mm((x, y, k)) for x, y in closed])
-
-
-def _area(line: npt.NDArray[np.float64]) -> float:
-    x, y = line.T
-    return abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1])) / 2
-
-
-def _corners_of(low: Triple, high: Triple, volume: Volume) -> tuple[Triple, Triple]:
-    return volume.to_mm(low), volume.to_mm(high)
 
 
 def _rectangle(corners_mm: tuple[Triple, Triple], native: Grid) -> Places:

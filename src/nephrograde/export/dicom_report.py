@@ -58,17 +58,23 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
     first = examined.first
     others = [phase for phase in sources if phase != first]
     ordered = [one for phase in (first, *others) for one in sources[phase].datasets]
-    elsewhere = [_elsewhere(examined, phase, sources[phase].datasets, stamp=stamp) for phase in others]
+    regions = _regions(examined)
     groups = [
-        _graded(grader, examined, sources[first].datasets, stamp=stamp),
-        *(group for group in elsewhere if group is not None),
+        _graded(grader, examined, regions[first], sources[first].datasets, stamp=stamp),
+        *(
+            _elsewhere(examined, phase, regions[phase], sources[phase].datasets, stamp=stamp)
+            for phase in others
+            if phase in regions and regions[phase].is_tumour
+        ),
     ]
     report = sr.MeasurementReport(
         sr.ObservationContext(observer_device_context=_device(examined.grading)),
         codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[_entry(one) for one in _shown(examined, sources)],
+        referenced_images=[
+            _entry(place_on_image(one, sources[phase].datasets).dataset) for phase, one in regions.items()
+        ],
     )
     made: Dataset = sr.Comprehensive3DSR(
         evidence=ordered,
@@ -90,14 +96,10 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
     return made
 
 
-def _shown(examined: Examined, sources: Mapping[str, SourceHeaders]) -> list[Dataset]:
-    """The images on which the regions lie, one for each phase that was read."""
-    regions = {phase: find_region(seen) for phase, seen in examined.seen.items()}
-    return [
-        place_on_image(region, sources[phase].datasets).dataset
-        for phase, region in regions.items()
-        if region is not None
-    ]
+def _regions(examined: Examined) -> dict[str, Region]:
+    """Where the tumour lies, for each phase that was read; early fusion could not use the others."""
+    found = {phase: find_region(seen) for phase, seen in examined.seen.items()}
+    return {phase: region for phase, region in found.items() if region is not None}
 
 
 def _device(grading: Grading) -> Any:
@@ -114,13 +116,10 @@ def _device(grading: Grading) -> Any:
     return sr.ObserverContext(codes.DCM.Device, device)
 
 
-def _graded(grader: Grader, examined: Examined, datasets: Sequence[Dataset], *, stamp: Stamp) -> Any:
+def _graded(grader: Grader, examined: Examined, region: Region, datasets: Sequence[Dataset], *, stamp: Stamp) -> Any:
     """The group of the answer: region, finding, probability, call and algorithm."""
     from highdicom import sr
 
-    region = find_region(examined.seen[examined.first])
-    if region is None:
-        raise ValueError("no region")  # exported pictures are refused before they are graded
     return _group(
         region,
         datasets,
@@ -138,12 +137,8 @@ def _graded(grader: Grader, examined: Examined, datasets: Sequence[Dataset], *, 
     )
 
 
-def _elsewhere(examined: Examined, phase: str, datasets: Sequence[Dataset], *, stamp: Stamp) -> Any | None:
-    """Where the tumour lies on a further phase; None where nobody marked it there."""
-    seen = examined.seen.get(phase)  # None of a phase that early fusion could not use
-    region = None if seen is None else find_region(seen)
-    if region is None or not region.is_tumour:
-        return None
+def _elsewhere(examined: Examined, phase: str, region: Region, datasets: Sequence[Dataset], *, stamp: Stamp) -> Any:
+    """The group of a further phase on which somebody marked the tumour: where it lies there."""
     title = f"{phase}: {MARKED[region.kind]}"
     return _group(region, datasets, title, stamp.uid("region", phase), comments=remarks(examined)[:1])
 

@@ -45,7 +45,7 @@ def fill_outlines(polygons: Sequence[Polygon], shape: tuple[int, int]) -> MaskAr
     >>> int(fill_outlines([outer, outer + 1.0], (10, 10)).sum())
     79
     """
-    ordered = sorted(polygons, key=_area, reverse=True)
+    ordered = sorted(polygons, key=area_of, reverse=True)
     drawn = [fill_polygon(polygon, shape) for polygon in ordered]
     if len(ordered) == 1:
         return drawn[0]
@@ -120,7 +120,15 @@ def fill_polygon(polygon: Polygon, shape: tuple[int, int]) -> MaskArray:
     return np.asarray(np.cumsum(flips, axis=0)[:-1] % 2 == 1)
 
 
-def _area(polygon: Polygon) -> float:
+def area_of(polygon: Polygon) -> float:
+    """Return the area that a polygon encloses, in pixels.
+
+    Args:
+        polygon: The last corner may be the first one again.
+
+    >>> area_of(np.array([(0.5, 0.5), (4.5, 0.5), (4.5, 3.5), (0.5, 3.5)]))
+    12.0
+    """
     u, v = (polygon - polygon[0]).T
     return float(abs(np.sum(u * np.roll(v, -1) - np.roll(u, -1) * v)) / 2)
 
