@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import MutableSequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -189,7 +190,7 @@ def _texts_in(dataset: Dataset) -> Iterator[int]:
 def _plain(dataset: Dataset, tag: int) -> str:
     """The text of an element as pydicom decodes it by the declared set."""
     value = dataset[tag].value
-    values = [value] if value is None or (not isinstance(value, list) and not hasattr(value, "append")) else list(value)
+    values = list(value) if isinstance(value, MutableSequence) else [value]
     return "\\".join("" if one is None else str(one).strip(" \0\r\n\t") for one in values)
 
 
