@@ -13,7 +13,7 @@ import json
 import re
 import struct
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import GraderError
@@ -54,37 +54,46 @@ class Archive:
         members: Content by name, without the manifest.
         sha256: Of each of them.
         written_by: The program and its version.
+        raw: The whole file, which the members refer to.
     """
 
     members: dict[str, memoryview]
     sha256: dict[str, str]
     written_by: str
+    raw: bytes = field(repr=False)
+
+    def file_sha256(self) -> str:
+        """SHA-256 of the whole file, as it was read."""
+        return hashlib.sha256(self.raw).hexdigest()
 
 
-def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> None:
+def write_archive(archive_path: Path, members: Mapping[str, bytes]) -> str:
     """Write a grader file, completely or not at all.
 
     Args:
         archive_path: The file.
         members: Content by name, without the manifest.
 
+    Returns:
+        The SHA-256 of the whole file.
+
     Raises:
         WriteError: It cannot be written.
     """
     manifest = _manifest(members)
     with replaced(archive_path) as temporary_path:
-        with zipfile.ZipFile(temporary_path, "w", zipfile.ZIP_STORED) as archive:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name, content in {MANIFEST: manifest, **members}.items():
                 entry = zipfile.ZipInfo(name, _TIME)
                 entry.create_system = 3  # the same on every system
                 entry.external_attr = 0o100644 << 16
                 archive.writestr(entry, content)
             archive.comment = b" " * _COMMENT_BYTES
-        raw = temporary_path.read_bytes()
-        comment = _comment(raw, _entries(zipfile.ZipFile(io.BytesIO(raw)), raw))
-        with temporary_path.open("r+b") as stream:
-            stream.seek(-_COMMENT_BYTES, io.SEEK_END)
-            stream.write(comment)
+        with stream.getbuffer() as raw:
+            raw[-_COMMENT_BYTES:] = _comment(raw, _entries(archive, raw))
+            temporary_path.write_bytes(raw)
+            return hashlib.sha256(raw).hexdigest()
 
 
 def read_archive(archive_path: Path) -> Archive:
@@ -123,7 +132,8 @@ def read_archive(archive_path: Path) -> Archive:
             _check_member(archive_path, entry, found[entry.name], stated[entry.name])
     if _comment(raw, entries) != raw[-_COMMENT_BYTES:]:
         raise _refused(archive_path, "the list of its members was changed")
-    return Archive(found, {name: one["sha256"] for name, one in stated.items()}, printable(manifest["written_by"]))
+    sha256 = {name: one["sha256"] for name, one in stated.items()}
+    return Archive(found, sha256, printable(manifest["written_by"]), raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +146,7 @@ class _Entry:
     is_plain: bool
 
 
-def _entries(archive: zipfile.ZipFile, raw: bytes) -> list[_Entry]:
+def _entries(archive: zipfile.ZipFile, raw: bytes | memoryview) -> list[_Entry]:
     """The members in the order of the list at the end of an archive."""
     entries = []
     for one in archive.infolist():
@@ -174,13 +184,13 @@ def as_json(content: object) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _comment(raw: bytes, entries: list[_Entry]) -> bytes:
+def _comment(raw: bytes | memoryview, entries: list[_Entry]) -> bytes:
     """The comment of an archive: the SHA-256 of what lies between its members, up to the comment."""
-    digest, at = hashlib.sha256(), 0
+    whole, digest, at = memoryview(raw), hashlib.sha256(), 0
     for entry in sorted(entries, key=lambda one: one.start):
-        digest.update(raw[at : entry.start])
+        digest.update(whole[at : entry.start])
         at = entry.start + entry.size
-    digest.update(raw[at : len(raw) - _COMMENT_BYTES])
+    digest.update(whole[at : len(raw) - _COMMENT_BYTES])
     return f"{_COMMENT}{digest.hexdigest()}".encode()
 
 

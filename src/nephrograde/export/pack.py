@@ -16,7 +16,6 @@ from nephrograde.export.description import picture_size
 from nephrograde.export.facts import card_of, decision_of, missing_regions, preprocessing_of, range_of
 from nephrograde.export.grader_file import GraderFile
 from nephrograde.export.onnx_scorer import OnnxScorer
-from nephrograde.files import sha256_of
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.loading import load_grader
@@ -98,8 +97,8 @@ def pack_model(run: Results | RunFolder | str | Path, model: str, out_path: Path
     packing = _Packing(results, model)
     members = packing.members()
     packing.compare(members)
-    write_archive(out_path, members)
-    return Packed(out_path, sha256_of(out_path), packing.warnings())
+    sha256 = write_archive(out_path, members)
+    return Packed(out_path, sha256, packing.warnings())
 
 
 class _Packing:

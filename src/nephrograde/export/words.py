@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, get_args
 
 from nephrograde.evaluation.recalibration import Way
 from nephrograde.export.printable import printable
-from nephrograde.files import sha256_of
 from nephrograde.report.tables.uncertainty import way_words
 from nephrograde.report.tables.wording import given_words, pooling_words, slices_words
 from nephrograde.report.text.language import phase_in_words, t
@@ -214,5 +213,5 @@ def _members(file: GraderFile) -> list[str]:
         t("{name}: {n} bytes, SHA-256 {sha256}", name=name, n=f"{len(content):,}", sha256=file.archive.sha256[name])
         for name, content in file.archive.members.items()
     ]
-    whole = t("SHA-256 of the whole file: {sha256}", sha256=sha256_of(file.path))
+    whole = t("SHA-256 of the whole file: {sha256}", sha256=file.archive.file_sha256())
     return [*lines, whole, t("Every byte was verified. Written by {program}.", program=file.archive.written_by)]
