@@ -43,15 +43,13 @@ def inspect(
 ) -> None:
     """Verify a packed model, and say what it is, what it needs, what it is worth and what it is not for."""
     from nephrograde.export.grader_file import read_grader_file
-    from nephrograde.files import sha256_of
 
     del lang
     found = read_grader_file(file)
     if as_json:
         from nephrograde.export.printable import printable_json
 
-        content = printable_json({"sha256": sha256_of(file), **found.as_dict()})
-        say(json.dumps(content, indent=2, ensure_ascii=False))
+        say(json.dumps(printable_json(found.as_dict()), indent=2, ensure_ascii=False))
         return
     from nephrograde.export.words import describe
 

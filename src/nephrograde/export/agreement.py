@@ -7,14 +7,12 @@ again, by the functions that wrote it, and compared.
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nephrograde.errors import GraderError
 from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.remarks import Rule
-from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING
+from nephrograde.export.archive import SHA256
+from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, unusable
 from nephrograde.export.description import description_of, not_for
 from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, check_graph
 from nephrograde.export.onnx_wire import WireError
@@ -25,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nephrograde.export.contents import Card, CohortRange, Decision, Preprocessing
+    from nephrograde.errors import GraderError
+    from nephrograde.export.contents import Card, Members, Preprocessing
     from nephrograde.predict.grading import Performance
-    from nephrograde.study import Study, StudyModel
+    from nephrograde.study import StudyModel
 
 MOST_SLICES = 512
 """Pictures of one patient, far more than an abdomen has slices through one tumour."""
@@ -41,31 +40,6 @@ MOST_NAMES = 64
 """Phases, differences and clinical columns of an arm."""
 _HIGHEST = math.nextafter(1.0, 2.0)
 """A threshold that calls no one high may lie just above 1."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_AGAIN = "Pack the model again with this version of nephrograde."
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What the members of a grader file say, not yet compared.
-
-    Attributes:
-        path: The file, for messages.
-        preprocessing: From scans to the inputs of the graph.
-        decision: From its output to a call.
-        card: What the model is, and what it is worth.
-        cohort_range: What the patients looked like that it learnt from.
-        study: The study that was restored from them.
-        graph: The bytes of the ONNX file.
-    """
-
-    path: Path
-    preprocessing: Preprocessing
-    decision: Decision
-    card: Card
-    cohort_range: CohortRange
-    study: Study
-    graph: memoryview
 
 
 def check_size(preprocessing: Preprocessing, path: Path) -> None:
@@ -84,7 +58,7 @@ def check_size(preprocessing: Preprocessing, path: Path) -> None:
             raise _beyond(path, name)
 
 
-def check_agreement(file: Claims) -> None:
+def check_agreement(file: Members) -> None:
     """Refuse a file whose members contradict one another, or hold numbers that no model has.
 
     Args:
@@ -102,13 +76,11 @@ def check_agreement(file: Claims) -> None:
         (COHORT_RANGE, _of_range(file)),
     ):
         for name in faults:
-            raise GraderError(
-                f"{file.path} cannot be used: {member} does not agree with the rest of the file ({name}). {_AGAIN}"
-            )
+            raise unusable(file.path, f"{member} does not agree with the rest of the file ({name})")
     _check_graph(file)
 
 
-def _beyond_limits(file: Claims) -> Iterator[str]:
+def _beyond_limits(file: Members) -> Iterator[str]:
     image, arm = file.study.image, file.preprocessing.own_model(file.study).arm
     if (arm.slices or 0) > MOST_SLICES:
         yield "slices"
@@ -119,7 +91,7 @@ def _beyond_limits(file: Claims) -> Iterator[str]:
         yield "image"
 
 
-def _of_preprocessing(file: Claims) -> Iterator[str]:
+def _of_preprocessing(file: Members) -> Iterator[str]:
     given, card = file.preprocessing, file.card
     own = given.own_model(file.study)
     wanted = description_of(file.study, own, card.pooling, given.clinical)
@@ -166,7 +138,7 @@ def _of_folds(card: Card) -> Iterator[str]:
     for one in card.folds:
         if not 0 <= one.n_learn_high <= one.n_learn <= card.n_train or one.best_epoch < 0:
             yield "folds"
-        if not _SHA256.fullmatch(one.weights_sha256):
+        if not SHA256.fullmatch(one.weights_sha256):
             yield "folds"
 
 
@@ -181,7 +153,7 @@ def _is_performance(one: Performance) -> bool:
     )
 
 
-def _of_decision(file: Claims) -> Iterator[str]:
+def _of_decision(file: Members) -> Iterator[str]:
     decision, card = file.decision, file.card
     scale, threshold, sets = decision.scale, decision.threshold, decision.sets
     if [one.fold for one in scale.networks] != [one.fold for one in card.folds] or scale.ensemble.fold is not None:
@@ -207,7 +179,7 @@ def _of_decision(file: Claims) -> Iterator[str]:
         yield "recalibration"
 
 
-def _of_range(file: Claims) -> Iterator[str]:
+def _of_range(file: Members) -> Iterator[str]:
     own = file.preprocessing.own_model(file.study)
     if not file.cohort_range.phases.keys() <= {*own.region_phases, *own.phases}:
         yield "phases"
@@ -218,7 +190,7 @@ def _of_range(file: Claims) -> Iterator[str]:
                 yield name
 
 
-def _check_graph(file: Claims) -> None:
+def _check_graph(file: Members) -> None:
     """Compare the graph with the members that describe it."""
     given, own = file.preprocessing, file.preprocessing.own_model(file.study)
     folds = len(file.card.folds)
@@ -233,17 +205,11 @@ def _check_graph(file: Claims) -> None:
             file.graph, inputs, [*outputs, "attention"] if file.card.pooling == "attention" else outputs
         )
     except WireError as error:
-        raise GraderError(
-            f"{file.path} cannot be used: {GRAPH} is not a graph that nephrograde writes: {printable(str(error))}. "
-            f"{_AGAIN}"
-        ) from None
+        why = f"{GRAPH} is not a graph that nephrograde writes: {printable(str(error))}"
+        raise unusable(file.path, why) from None
     if found != folds:
-        raise GraderError(
-            f"{file.path} cannot be used: {GRAPH} does not agree with the rest of the file (p_high_of_folds). {_AGAIN}"
-        )
+        raise unusable(file.path, f"{GRAPH} does not agree with the rest of the file (p_high_of_folds)")
 
 
 def _beyond(path: Path, name: str) -> GraderError:
-    return GraderError(
-        f"{path} cannot be used: {PREPROCESSING} holds more than any study has ({printable(name)}). {_AGAIN}"
-    )
+    return unusable(path, f"{PREPROCESSING} holds more than any study has ({printable(name)})")

@@ -38,12 +38,12 @@ _HEADER_BYTES = 30
 _COMMENT = "nephrograde-grader, SHA-256 "
 _COMMENT_BYTES = len(_COMMENT) + 64
 _MOST_BYTES = 2_200_000_000
-_MOST_TEXT_BYTES = 16_000_000
-"""A manifest is some kilobytes."""
+MOST_TEXT_BYTES = 16_000_000
+"""The manifest, and each member besides the graph, has some kilobytes."""
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error, RuntimeError)
 """What Python's reader of zips raises on damaged ones."""
 _AGAIN = "Get the file again, or pack the model again."
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _read(archive_path: Path) -> bytes:
 
 def _manifest_in(archive_path: Path, entry: _Entry, content: memoryview) -> dict[str, Any]:
     """The manifest, with size and SHA-256 of each member."""
-    if not entry.is_plain or entry.size > _MOST_TEXT_BYTES or len(content) != entry.size:
+    if not entry.is_plain or entry.size > MOST_TEXT_BYTES or len(content) != entry.size:
         raise _refused(archive_path, f"{MANIFEST} is not stored as it is")
     try:
         manifest: dict[str, Any] = json.loads(bytes(content).decode())
@@ -241,7 +241,7 @@ def _is_stated(stated: object) -> bool:
         isinstance(stated, dict)
         and type(stated.get("bytes")) is int
         and isinstance(stated.get("sha256"), str)
-        and _SHA256.fullmatch(stated["sha256"]) is not None
+        and SHA256.fullmatch(stated["sha256"]) is not None
     )
 
 

@@ -18,7 +18,7 @@ from nephrograde.evaluation.new_patient import Judge
 from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap
 from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
-from nephrograde.export.archive import as_json
+from nephrograde.export.archive import MOST_TEXT_BYTES, as_json
 from nephrograde.export.printable import IN_HEADINGS, printable, printable_json
 from nephrograde.predict.grading import Performance  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.study.study import restore_study
@@ -36,8 +36,6 @@ DECISION = "decision.json"
 CARD = "card.json"
 COHORT_RANGE = "range.json"
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
-_MOST_BYTES = 16_000_000
-"""A member besides the graph has some kilobytes."""
 _MAPS = {"platt": PlattMap, "isotonic": IsotonicMap, "venn-abers": VennAbersMap}
 Kind = TypeVar("Kind")
 
@@ -263,6 +261,29 @@ class CohortRange:
     phases: dict[str, dict[str, Spread]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What the members of a grader file hold.
+
+    Attributes:
+        path: The file, for messages.
+        preprocessing: From scans to the inputs of the graph.
+        decision: From its output to a call.
+        card: What the model is, and what it is worth.
+        cohort_range: What the patients looked like that it learnt from.
+        study: The study as far as a new patient needs it, restored from them.
+        graph: The bytes of the ONNX file.
+    """
+
+    path: Path
+    preprocessing: Preprocessing
+    decision: Decision
+    card: Card
+    cohort_range: CohortRange
+    study: Study = field(repr=False)
+    graph: memoryview = field(repr=False)
+
+
 def written(content: Any) -> bytes:
     """Return a member as bytes.
 
@@ -285,16 +306,16 @@ def parsed(kind: type[Kind], members: Mapping[str, bytes | memoryview], name: st
         GraderError: It holds something else.
     """
     content = members[name]
-    if len(content) > _MOST_BYTES:
-        raise _refused(path, f"{name} is too large")
+    if len(content) > MOST_TEXT_BYTES:
+        raise unusable(path, f"{name} is too large")
     keep = IN_HEADINGS if name == PREPROCESSING else ""
     try:
         found = TypeAdapter(kind).validate_json(json.dumps(printable_json(json.loads(bytes(content)), keep)))
     except (ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
-            raise _refused(path, f"{name} is no JSON") from None
+            raise unusable(path, f"{name} is no JSON") from None
         places = ", ".join(dict.fromkeys(".".join(map(str, one["loc"])) for one in error.errors()))
-        raise _refused(path, f"{name} cannot be used ({printable(places or 'it')})") from None
+        raise unusable(path, f"{name} cannot be used ({printable(places or 'it')})") from None
     return found
 
 
@@ -314,9 +335,15 @@ def restored_study(preprocessing: Preprocessing, card: Card, decision: Decision,
         study = preprocessing.as_study(card, set_error=decision.set_error)
         preprocessing.own_model(study)
     except (InputError, ValidationError, KeyError, TypeError):
-        raise _refused(path, f"{PREPROCESSING} does not describe the model") from None
+        raise unusable(path, f"{PREPROCESSING} does not describe the model") from None
     return study
 
 
-def _refused(path: Path, why: str) -> GraderError:
+def unusable(path: Path, why: str) -> GraderError:
+    """Return the refusal of a grader file whose members cannot be used.
+
+    Args:
+        path: The file.
+        why: What is wrong with it, printable.
+    """
     return GraderError(f"{path} cannot be used: {why}. Pack the model again with this version of nephrograde.")

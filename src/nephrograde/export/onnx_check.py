@@ -26,7 +26,7 @@ OPERATORS = frozenset(
 )
 """Those that ``onnx_ensemble`` and its parts write, all of the standard domain."""
 OPSET, IR_VERSION = 18, 8
-"""The versions of the operators and of the file format."""
+"""The versions of the operators and of the file format: read by ONNX Runtime 1.14 and later."""
 FLOAT, INT64, DOUBLE = 1, 7, 11
 """Types of tensors, by their numbers in ONNX."""
 _BYTES = {FLOAT: 4, INT64: 8, DOUBLE: 8}

@@ -8,15 +8,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from nephrograde.export.onnx_check import IR_VERSION, OPSET
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
-
-OPSET = 18
-"""The version of the operators: read by ONNX Runtime 1.14 and later."""
-_IR_VERSION = 8
-"""The version of the file format that belongs to it."""
 
 
 class Nodes:
@@ -99,7 +96,7 @@ class Nodes:
         """
         graph = helper.make_graph(self._nodes, name, inputs, outputs, self._constants)
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION, producer_name="nephrograde"
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="nephrograde"
         )
         model.doc_string = about
         onnx.checker.check_model(model)

@@ -13,7 +13,7 @@ import numpy as np
 
 from nephrograde.cohort.clinical import encode
 from nephrograde.errors import GraderError, RunError
-from nephrograde.export.contents import GRAPH
+from nephrograde.export.contents import GRAPH, unusable
 from nephrograde.export.printable import printable
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.values import NOTHING
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
-    from nephrograde.export.grader_file import GraderFile
+    from nephrograde.export.contents import Members
 
+_OUTPUTS = ("p_high", "p_high_of_folds")
 _FATAL = 4
 """ONNX Runtime then prints nothing of its own."""
 
@@ -35,10 +36,10 @@ class OnnxScorer:
     """The ensemble of a grader file; its graph is loaded once, in the background.
 
     Args:
-        file: The grader file.
+        file: The members of the grader file.
     """
 
-    def __init__(self, file: GraderFile) -> None:
+    def __init__(self, file: Members) -> None:
         self._file = file
 
     def start(self) -> None:
@@ -72,14 +73,10 @@ class OnnxScorer:
             GraderError: The graph cannot be run on these pictures, or gives something else.
             RunError: A probability is not finite.
         """
-        found = self.outputs(pictures, parts, clinical, names=("p_high", "p_high_of_folds"))
-        shapes = [np.shape(found[name]) for name in ("p_high", "p_high_of_folds")]
-        if shapes != [(1,), (len(self._file.card.folds),)]:
-            raise GraderError(
-                f"{self._file.path} cannot be used: its graph gives another number of probabilities. Pack the model "
-                "again with this version of nephrograde."
-            )
-        p_high, of_folds = float(found["p_high"][0]), tuple(map(float, found["p_high_of_folds"]))
+        found = self._outputs(pictures, parts, clinical)
+        if [np.shape(one) for one in found] != [(1,), (len(self._file.card.folds),)]:
+            raise unusable(self._file.path, "its graph gives another number of probabilities")
+        p_high, of_folds = float(found[0][0]), tuple(map(float, found[1]))
         if not all(0.0 <= one <= 1.0 for one in (p_high, *of_folds)):
             raise RunError(
                 "The networks give no probability for this scan (a value is not finite), so it is not graded. Check "
@@ -87,26 +84,10 @@ class OnnxScorer:
             )
         return Scored(p_high, of_folds)
 
-    def outputs(
-        self,
-        pictures: npt.NDArray[np.float16],
-        parts: Sequence[int] = (),
-        clinical: Mapping[str, Value] = NOTHING,
-        *,
-        names: Sequence[str] | None = None,
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Return what the graph gives for one patient.
-
-        Args:
-            pictures: As for ``score``.
-            parts: As for ``score``.
-            clinical: As for ``score``.
-            names: Which outputs: ``p_high``, ``p_high_of_folds``, ``logits``, ``maps`` and, with attention pooling,
-                ``attention``; all of them when None.
-
-        Raises:
-            GraderError: The graph cannot be run on these pictures.
-        """
+    def _outputs(
+        self, pictures: npt.NDArray[np.float16], parts: Sequence[int], clinical: Mapping[str, Value]
+    ) -> list[npt.NDArray[Any]]:
+        """What the graph gives for one patient: ``p_high`` and ``p_high_of_folds``."""
         session = self._session.result()
         feed: dict[str, Any] = {"pictures": np.ascontiguousarray(pictures, np.float32)}
         if parts:
@@ -115,14 +96,13 @@ class OnnxScorer:
             feed["clinical"] = np.zeros((len(terms), max(map(len, terms))))
             for row, own in zip(feed["clinical"], terms, strict=True):
                 row[: len(own)] = np.array(encode(own, clinical), np.float32)
-        wanted = list(names or (one.name for one in session.get_outputs()))
         try:
-            return dict(zip(wanted, session.run(wanted, feed), strict=True))
+            return list(session.run(_OUTPUTS, feed))
         except _errors() as error:
             raise _unusable(self._file, error) from None
 
 
-def _session(file: GraderFile) -> Any:
+def _session(file: Members) -> Any:
     try:
         import onnxruntime
     except ImportError:
@@ -146,7 +126,7 @@ def _errors() -> tuple[type[Exception], ...]:
     return (*named, ValueError, RuntimeError)
 
 
-def _unusable(file: GraderFile, error: Exception) -> GraderError:
+def _unusable(file: Members, error: Exception) -> GraderError:
     reason = printable((str(error).splitlines() or [type(error).__name__])[0])
     return GraderError(
         f"{file.path}: ONNX Runtime cannot use {GRAPH} ({reason}). Pack the model again with this version of "

@@ -14,7 +14,7 @@ from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
 from nephrograde.export.description import picture_size
 from nephrograde.export.facts import card_of, decision_of, missing_regions, preprocessing_of, range_of
-from nephrograde.export.grader_file import GraderFile
+from nephrograde.export.grader_file import read_members
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
@@ -175,7 +175,7 @@ class _Packing:
         """
         from nephrograde.predict.ensemble import load_ensemble
 
-        scorer = OnnxScorer(GraderFile.of_members(self._results.folder.models_dir / self._own.id, members))
+        scorer = OnnxScorer(read_members(self._results.folder.models_dir / self._own.id, members))
         scorer.start()
         ensemble, scale = load_ensemble(self._seal, self._own.id), self._scale
         for rows in _ROWS:

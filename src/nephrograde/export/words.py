@@ -207,8 +207,6 @@ def _signed(number: str) -> str:
 
 
 def _members(file: GraderFile) -> list[str]:
-    if file.archive is None:
-        return []
     lines = [
         t("{name}: {n} bytes, SHA-256 {sha256}", name=name, n=f"{len(content):,}", sha256=file.archive.sha256[name])
         for name, content in file.archive.members.items()

@@ -260,7 +260,8 @@ def test_the_number_of_probabilities_is_compared(forge, members):
         made.input[0] = "logits"
 
     scorer = OnnxScorer(forge.read(graph=changed_graph(members, drop)))
-    refusal(scorer.score, np.zeros((1, 1, 32, 32), np.float16))
+    found = refusal(scorer.score, np.zeros((1, 1, 32, 32), np.float16))
+    assert "its graph gives another number of probabilities" in found
 
 
 @pytest.mark.parametrize(
