@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from tests.unit.export.test_onnx import SCALE, Case
+from tests.unit.export.fold_networks import SCALE, Case
 
 from nephrograde.evaluation.recalibration import PlattMap
 from nephrograde.evaluation.remarks import Rule
