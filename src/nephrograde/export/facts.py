@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nephrograde.model.card import ModelCard
     from nephrograde.predict.grader import Grader
     from nephrograde.results import Results
-    from nephrograde.run.fold_folder import FoldFolder
+    from nephrograde.run.seal import Seal
     from nephrograde.study import Study, StudyModel
 
 _SPLITS: tuple[SplitName, ...] = ("test", "oof")
@@ -60,21 +60,18 @@ def decision_of(grader: Grader, scale: ModelScale) -> Decision:
     )
 
 
-def card_of(
-    results: Results, study: Study, model: str, *, folds: Sequence[FoldFolder], cards: Sequence[ModelCard]
-) -> Card:
+def card_of(results: Results, seal: Seal, study: Study, model: str, *, cards: Sequence[ModelCard]) -> Card:
     """Describe what a model is, and what it is worth.
 
     Args:
         results: Of the run.
+        seal: Of the run.
         study: Its study.
         model: The model id.
-        folds: The folders of its networks.
-        cards: Their cards.
+        cards: Of its networks, by fold.
     """
     train = list(_learnt_from(results).values())
     test = _held_out(results)
-    seal = results.seal
     encoder = cards[0].pretrained
     return Card(
         model=model,
@@ -95,15 +92,15 @@ def card_of(
                 card.is_balanced,
                 card.best_epoch,
                 card.seed,
-                seal.digest(fold.weights_path) if seal else "",
+                seal.digest(fold.weights_path),
             )
-            for card, fold in zip(cards, folds, strict=True)
+            for card, fold in zip(cards, seal.folds(model), strict=True)
         ),
         pretrained={} if encoder is None else encoder.as_dict(),
         not_for=not_for(synthetic=study.synthetic),
         created=str(results.lock.get("created", "")),
         versions={name: str(version) for name, version in results.lock.get("versions", {}).items()},
-        study_sha256=seal.study if seal else "",
+        study_sha256=seal.study,
     )
 
 
@@ -206,10 +203,10 @@ def _scans(results: Results, phase: str, learnt: set[str]) -> dict[str, list[flo
 
 
 def _numbers(text: str) -> list[float]:
-    return [number for part in text.replace("×", " ").replace(",", " ").split() if isfinite(number := _number(part))]
+    return [number for part in text.split(" × ") if isfinite(number := _number(part))]
 
 
-def _number(text: str | float) -> float:
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:

@@ -135,7 +135,7 @@ class _Packing:
         return {
             PREPROCESSING: written(preprocessing_of(study, own, self._cards)),
             DECISION: written(decision_of(self._grader, self._scale)),
-            CARD: written(card_of(results, study, own.id, folds=self._folds, cards=self._cards)),
+            CARD: written(card_of(results, self._seal, study, own.id, cards=self._cards)),
             COHORT_RANGE: written(range_of(results, study, own)),
             GRAPH: self._graph(),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.recalibration import Way
 from nephrograde.export.printable import printable
@@ -10,10 +10,10 @@ from nephrograde.report.tables.uncertainty import way_words
 from nephrograde.report.tables.wording import given_words, pooling_words, slices_words
 from nephrograde.report.text.language import phase_in_words, t
 from nephrograde.report.text.messages import told
-from nephrograde.report.text.numbers import bounds, decimal, enumerated, listed
+from nephrograde.report.text.numbers import MINUS, bounds, decimal, enumerated, listed
 from nephrograde.report.text.published import window_text
 from nephrograde.report.text.remarks import threshold_words
-from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
+from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _model(file: GraderFile) -> list[str]:
     ]
     model = own.own_model(file.study)
     if model.arm.is_pooled:
-        lines.append(t("The pictures of a patient are pooled by: {rule}", rule=_pooling_words(card.pooling)))
+        lines.append(t("The pictures of a patient are pooled by: {rule}", rule=pooling_words(card.pooling)))
     if own.outcome != "isup_grade":
         lines.append(t("“High grade” stands for {outcome} = 1", outcome=own.outcome))
     fusion = model.fusion
@@ -73,11 +73,6 @@ def _model(file: GraderFile) -> list[str]:
         facts = {name: card.pretrained.get(name, "?") for name in ("name", "licence")}
         lines.append(t("Trained from the encoder {name} (licence: {licence})", **facts))
     return lines
-
-
-def _pooling_words(pooling: str) -> str:
-    known: tuple[Pooling, ...] = get_args(Pooling)
-    return next((pooling_words(one) for one in known if one == pooling), pooling)
 
 
 def _fusion_words(fusion: str) -> str:
@@ -203,7 +198,7 @@ def _spread(spread: Spread) -> str:
 
 def _signed(number: str) -> str:
     """A number with the sign of the other numbers on the page."""
-    return number.replace("-", "−")
+    return number.replace("-", MINUS)
 
 
 def _members(file: GraderFile) -> list[str]:
