@@ -1,25 +1,17 @@
-"""Commands on results: compare two runs, check printed values, grade a new patient."""
+"""Commands on results: compare two runs, check printed values, compare readers."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from nephrograde.cli.patient import by_column, by_name, by_phase
 from nephrograde.cli.shared import Encoding, Lang, say_encoding, with_options
 from nephrograde.report.text.language import speaking, t
-from nephrograde.report.text.messages import told
 from nephrograde.terminal import print_readers, print_rows, say
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from nephrograde.predict.grader import Grader
-    from nephrograde.predict.grading import Grading
 
 commands = typer.Typer()
 
@@ -199,96 +191,3 @@ def readers(
         return
     print_readers(analysis)
     say(t("Page: {path}", path=page_path))
-
-
-@commands.command()
-def predict(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a finished run, or a file of `nephrograde pack`.")
-    ],
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="IMAGE…",
-            help="The scan: an image file, a folder or zip with one DICOM series, or exported pictures. For a model of "
-            "several phases: cmp=IMAGE np=IMAGE.",
-        ),
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="The model of the run that grades, such as weak-1-cmp.", show_default=False),
-    ] = None,
-    mask: Annotated[list[Path] | None, typer.Option(help="The mask of the tumour.")] = None,
-    box: Annotated[list[str] | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
-    point: Annotated[list[str] | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
-    pixel_mm: Annotated[list[str] | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
-    slice_: Annotated[
-        list[str] | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')
-    ] = None,
-    kidneys: Annotated[
-        list[Path] | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the region on the scan.")
-    ] = None,
-    dicom: Annotated[
-        Path | None,
-        typer.Option(
-            "--dicom",
-            metavar="FOLDER",
-            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG.",
-        ),
-    ] = None,
-    clinical: Annotated[
-        list[str] | None,
-        typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
-    ] = None,
-    lang: Lang = "en",
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Grade one patient with the fold ensemble of a finished run, or with a packed model.
-
-    For a model of several phases, the phase is written before each image and each annotation: cmp=IMAGE --mask
-    cmp=MASK; an option may then be repeated, and a phase that is missing is left out.
-    """
-    from nephrograde.export.loading import load
-
-    del lang
-    grader = load(run, model, place="--model")
-    given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
-    texts = {name: [str(one) for one in values] for name, values in given.items() if values}
-    places = _places(grader, images, texts, clinical=clinical or (), picture=picture)
-    if dicom is not None:
-        grading = _written(grader, dicom, places, err=as_json)
-    else:
-        grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
-    say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))
-
-
-def _places(
-    grader: Grader,
-    images: Sequence[Path],
-    texts: dict[str, list[str]],
-    *,
-    clinical: Sequence[str],
-    picture: Path | None,
-) -> dict[str, Any]:
-    """The images with what was given for them, as the grader takes it: by phase where it sees several."""
-    if grader.is_joined:
-        by = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
-        return {**by, "clinical": by_column(clinical)}
-    own = by_name({**texts, **({"clinical": list(clinical)} if clinical else {})})
-    return {"image": images, **own, "picture": picture}
-
-
-def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:
-    """Grade, write the DICOM objects, and say where they are."""
-    from nephrograde.export.dicom_objects import grade_to_dicom
-
-    written = grade_to_dicom(grader, out_dir=folder, **places)
-    for phase in written.left_out:
-        say(t("The mask of {phase} is not written: its series names no frame of reference.", phase=phase), err=True)
-    paths = (written.report_path, written.capture_path, *written.segmentation_paths)
-    say(t("DICOM objects: {paths}", paths=", ".join(map(str, paths))), err=err)
-    return written.grading

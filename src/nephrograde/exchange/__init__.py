@@ -1,0 +1,1 @@
+"""Patients in and answers out over the network: DICOM (C-STORE) and DICOMweb."""

@@ -1,0 +1,1 @@
+"""Where on the patient's own scan the answer comes from: class activation maps, occlusion, attention."""
