@@ -4,6 +4,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,29 @@ def end_without(name, reason):
 def absent():
     """End a test that needs what is absent, by a name and a reason."""
     return end_without
+
+
+def pytest_configure(config):
+    """Two test processes on two cores: one thread each; what examples leave behind goes with the last process."""
+    if PROBES:
+        config.pluginmanager.register(PROBES)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import torch
+
+        torch.set_num_threads(1)
+    else:
+        keep_temporary_files_together(config)
+
+
+def keep_temporary_files_together(config):
+    """Give the temporary files of the tests a folder that is removed at the end; other processes inherit it.
+
+    Folders of ``tmp_path`` stay where pytest keeps them.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.TemporaryDirectory(prefix="nephrograde-tests-", ignore_cleanup_errors=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder.name
+    config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -278,13 +302,3 @@ def shared_data(absent):
 def shared_reference(absent):
     """Numbers that others have computed."""
     return _beside_the_checkout("reference", absent)
-
-
-def pytest_configure(config):
-    """Two test processes on two cores: one thread each."""
-    if PROBES:
-        config.pluginmanager.register(PROBES)
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        import torch
-
-        torch.set_num_threads(1)
