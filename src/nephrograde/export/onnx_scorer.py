@@ -42,6 +42,11 @@ class OnnxScorer:
     def __init__(self, file: Members) -> None:
         self._file = file
 
+    @property
+    def file(self) -> Members:
+        """What the grader file holds."""
+        return self._file
+
     def start(self) -> None:
         """Begin to load the graph, if that has not begun."""
         _ = self._session
@@ -73,7 +78,7 @@ class OnnxScorer:
             GraderError: The graph cannot be run on these pictures, or gives something else.
             RunError: A probability is not finite.
         """
-        found = self._outputs(pictures, parts, clinical)
+        found = self._outputs(_OUTPUTS, pictures, parts, clinical)
         if [np.shape(one) for one in found] != [(1,), (len(self._file.card.folds),)]:
             raise unusable(self._file.path, "its graph gives another number of probabilities")
         p_high, of_folds = float(found[0][0]), tuple(map(float, found[1]))
@@ -84,10 +89,32 @@ class OnnxScorer:
             )
         return Scored(p_high, of_folds)
 
+    def last_maps(self, pictures: npt.NDArray[np.floating[Any]], parts: Sequence[int] = ()) -> npt.NDArray[np.float32]:
+        """Return the last feature maps of pictures, whose means are what the head of each network sees.
+
+        Args:
+            pictures: As for :meth:`score`; they need not be of one patient.
+            parts: As for :meth:`score`.
+
+        Returns:
+            ``(fold, row, feature, y, x)`` or ``(fold, row, feature, x, y, z)``.
+
+        Raises:
+            GraderError: The graph cannot be run on these pictures.
+        """
+        (maps,) = self._outputs(("maps",), pictures, parts, NOTHING)
+        if maps.shape[:2] != (len(self._file.card.folds), len(pictures)) or maps.ndim != pictures.ndim + 1:
+            raise unusable(self._file.path, "its graph gives feature maps of another shape")
+        return np.asarray(maps, np.float32)
+
     def _outputs(
-        self, pictures: npt.NDArray[np.float16], parts: Sequence[int], clinical: Mapping[str, Value]
+        self,
+        names: Sequence[str],
+        pictures: npt.NDArray[np.floating[Any]],
+        parts: Sequence[int],
+        clinical: Mapping[str, Value],
     ) -> list[npt.NDArray[Any]]:
-        """What the graph gives for one patient: ``p_high`` and ``p_high_of_folds``."""
+        """What the graph gives for one patient."""
         session = self._session.result()
         feed: dict[str, Any] = {"pictures": np.ascontiguousarray(pictures, np.float32)}
         if parts:
@@ -97,7 +124,7 @@ class OnnxScorer:
             for row, own in zip(feed["clinical"], terms, strict=True):
                 row[: len(own)] = np.array(encode(own, clinical), np.float32)
         try:
-            return list(session.run(_OUTPUTS, feed))
+            return list(session.run(list(names), feed))
         except _errors() as error:
             raise _unusable(self._file, error) from None
 
