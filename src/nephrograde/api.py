@@ -32,6 +32,8 @@ from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
 from nephrograde.evaluation.scores import ModelScores, paired_vectors
+from nephrograde.explanation.call import explain
+from nephrograde.explanation.explanation import Explanation
 from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
 from nephrograde.export.loading import load_grader
 from nephrograde.export.pack import pack
@@ -81,6 +83,7 @@ __all__ = [
     "Estimate",
     "EvaluateSettings",
     "Evaluated",
+    "Explanation",
     "FitSettings",
     "Grader",
     "Grading",
@@ -101,6 +104,7 @@ __all__ = [
     "compare",
     "deidentify",
     "evaluate",
+    "explain",
     "grade_to_dicom",
     "load_grader",
     "load_study",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.cli import annotating, cohort, grading, packing, planning, results, study, weights
+from nephrograde.cli import annotating, cohort, explaining, grading, packing, planning, results, study, weights
 from nephrograde.cli.shared import ARGUMENTS, Command
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
@@ -33,7 +33,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (planning, cohort, annotating, study, results, grading, packing, weights):  # in the order of a study
+for room in (
+    planning,
+    cohort,
+    annotating,
+    study,
+    results,
+    grading,
+    explaining,
+    packing,
+    weights,
+):  # in the order of a study
     for command in room.commands.registered_commands:
         command.cls = Command
     app.add_typer(room.commands)

@@ -7,11 +7,11 @@ texts in a picture are in English, so that they need no font with other letters.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from nephrograde.report.text.numbers import decimal
+from nephrograde.report.text.numbers import MINUS, decimal
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def draw_panels(explanation: Explanation, found: ScanMap) -> bytes:
     synthetic = ", SYNTHETIC MODEL" if grading.synthetic else ""
     title = f"{_NAMES[found.method]} of {grading.model}, {found.phase}: p(high) = {grading.p_high:.3f}{synthetic}"
     places = [
-        f"strongest towards {name} grade: {decimal(one.value)} at {_mm(one.position_mm)} mm (LPS)"
+        f"strongest towards {name} grade: {_number(one.value)} at {_mm(one.position_mm)} mm (LPS)"
         for name, one in (("high", found.high), ("low", found.low))
         if one is not None
     ]
@@ -231,7 +231,7 @@ def _scale(sheet: Image.Image, pen: ImageDraw.ImageDraw, top: int, limit: float)
     width = min(sheet.width - 2 * _GAP_PX, 400)
     share = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (_BAR_PX, 1))
     sheet.paste(Image.fromarray(_blended(np.full(share.shape, 128, np.float32), share)), (_GAP_PX, top))
-    texts = (f"{decimal(-limit)} low", "0", f"high +{decimal(limit)} log odds")
+    texts = (f"{_number(-limit)} low", "0", f"high +{_number(limit)} log odds")
     widths = [pen.textlength(text, font=_font()) for text in texts]
     lefts = (0.0, width / 2 - widths[1] / 2, width - widths[2])
     for text, left in zip(texts, lefts, strict=True):
@@ -248,7 +248,12 @@ def _mm(place: Sequence[float]) -> str:
     return ", ".join(f"{at:.1f}" for at in place)
 
 
-def _font() -> object:
+def _number(value: float) -> str:
+    """A number in the letters that the font has."""
+    return decimal(value).replace(MINUS, "-")
+
+
+def _font() -> Any:
     from PIL import ImageFont
 
     return ImageFont.load_default(_TEXT_PX)

@@ -148,10 +148,9 @@ class Explanation:
 
 
 LIMITS = (
-    "A map shows which places changed the answer of these networks on this scan. It does not show where the tumour is, "
-    "and it is no evidence that the answer is right.",
-    "A place may be strong because of something that goes along with grade in the training patients, such as size, "
-    "phase of contrast or the scanner.",
+    "A map shows which places changed the answer of these networks, not where the tumour is.",
+    "It is no evidence that the answer is right.",
+    "A place may be strong because of something that goes along with grade in the training patients, such as size.",
     "What the networks took from the absence of something, or from several places together, is in no single place.",
     "Nothing outside of the region was looked at; 0 there means not seen.",
 )

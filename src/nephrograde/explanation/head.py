@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ FEATURES = 512
 UNITS = 128
 """Width of the hidden layer of the attention."""
 _NAME = re.compile(r"fold-(\d+)\.((?:fc|attention\.\w+)\.(?:weight|bias))")
-_TYPES = {1: np.dtype("<f4"), 11: np.dtype("<f8")}
+_TYPES: dict[Any, np.dtype[Any]] = {1: np.dtype("<f4"), 11: np.dtype("<f8")}
 _MOST = math.log((1.0 - EDGE) / EDGE)
 """The graph limits the log odds of a network to this before it rescales them."""
 _LOWEST = -36.0
@@ -137,9 +137,7 @@ class Heads:
         rows = self.scale.networks
         return tuple(self.scale.ensemble.slope * row.slope / len(rows) for row in rows)
 
-    def _pooled(
-        self, rows: FloatVector, features: Matrix, layers: Mapping[str, Matrix]
-    ) -> tuple[float, FloatVector]:
+    def _pooled(self, rows: FloatVector, features: Matrix, layers: Mapping[str, Matrix]) -> tuple[float, FloatVector]:
         """The logit of the patient, and by how much it follows each picture."""
         count = len(rows)
         if self.pooling == "attention":
@@ -188,8 +186,8 @@ def heads_of(file: Members) -> Heads:
     own = file.preprocessing.own_model(file.study)
     found = layers_in(file.graph)
     fusion = None
-    if own.fusion == "intermediate" or own.fusion == "early":
-        fusion = Fusion(own.fusion, own.phases, own.arm.difference_pairs)
+    if own.fusion is not None:
+        fusion = Fusion("early" if own.fusion == "early" else "intermediate", own.phases, own.arm.difference_pairs)
     layers = tuple(found.get(str(one.fold), {}) for one in file.card.folds)
     for number, own_layers in enumerate(layers):
         _check_layers(file, own_layers, fusion, number)
@@ -225,7 +223,7 @@ def _check_layers(file: Members, layers: Mapping[str, Matrix], fusion: Fusion | 
 
 
 def inputs_of(
-    file: Members, pictures: npt.NDArray[np.float16], parts: Sequence[int], clinical: Mapping[str, Value]
+    file: Members, pictures: npt.NDArray[np.float32], parts: Sequence[int], clinical: Mapping[str, Value]
 ) -> Inputs:
     """Return what the heads of a grader file are given besides the features of a patient's pictures.
 

@@ -1,4 +1,4 @@
-"""From the cells of a map to the voxels of the scan: the inverse of how a region is cut, and where the map is strongest.
+"""From the cells of a map to the voxels of the scan: the inverse of how a region is cut; and where a map peaks.
 
 The centre of cell ``i`` of a map lies at pixel ``step · i`` of its picture, pixels counted by their centres from 0: a
 convolution of odd size ``n`` with padding ``(n - 1) / 2`` and stride 2 is centred on every second pixel, beginning with
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.sample.frames import Frame
-    from nephrograde.vocabulary import Triple, VolumeArray
+    from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
 
     Values = npt.NDArray[np.float64]
@@ -107,15 +107,16 @@ def on_grid(rows: Sequence[Cells], size: tuple[int, ...]) -> npt.NDArray[np.floa
     """
     found = np.zeros(size, np.float32)
     for row in rows:
-        spans, sampled = [], row.values
+        sampled: Values = row.values
+        spans: list[slice | int] = []
         for axis in range(row.values.ndim):
             span, weights = _weights(row, axis, size[axis])
             spans.append(span)
             sampled = np.moveaxis(np.tensordot(weights, sampled, axes=(1, axis)), 0, axis)
         if row.frame.k is not None:
-            found[(*spans, row.frame.k)] += sampled.astype(np.float32)
-        else:
-            found[tuple(spans)] += sampled.astype(np.float32)
+            spans.append(row.frame.k)
+        place: tuple[Any, ...] = tuple(spans)
+        found[place] += sampled.astype(np.float32)
     return found
 
 

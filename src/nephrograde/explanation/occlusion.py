@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -65,11 +65,11 @@ class Occlusion:
 
 
 class Patches(NamedTuple):
-    """Edge of the patches and distance between them, mm, and how many there are."""
+    """Edge of the patches and distance between them, mm, and how many are hidden, one after the other."""
 
     patch_mm: float
     step_mm: float
-    count: int
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +85,38 @@ class Hidden:
 
     rows: npt.NDArray[np.float64] = field(repr=False)
     patches: Patches
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """What the networks are shown of a patient, and what hidden pixels take.
+
+    Attributes:
+        pictures: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``.
+        frames: Where each of them lies.
+        fills: ``(row, channel)``.
+        has_mask: Whether the last channel is a mask, which stays.
+    """
+
+    pictures: Pictures = field(repr=False)
+    frames: Sequence[Frame]
+    fills: npt.NDArray[np.float32] = field(repr=False)
+    has_mask: bool
+
+    def places(self, row: int, patches: Patches) -> Iterator[tuple[Any, ...]]:
+        """The pixels of each patch, along the axes of the picture."""
+        shape = self.pictures.shape[2:]
+        edges = self.frames[row].size_mm
+        turned = edges[::-1] if len(shape) == 2 else edges  # a slice is "y x"
+        yield from product(*(_spans(edge, count, patches) for edge, count in zip(turned, shape, strict=True)))
+
+    def without(self, row: int, place: tuple[Any, ...]) -> Pictures:
+        """A copy of a picture with a patch hidden; the channels of a missing phase, which are below 0, stay."""
+        images = self.pictures.shape[1] - self.has_mask
+        copy: Pictures = self.pictures[row].copy()
+        hidden = copy[(slice(0, images), *place)]
+        hidden[:] = np.where(hidden >= 0, self.fills[row, :images].reshape(-1, *[1] * len(place)), hidden)
+        return copy
 
 
 def plan_patches(frames: Sequence[Frame], size: Sequence[int], wanted: Occlusion) -> Patches:
@@ -144,7 +176,7 @@ def fill_of(
     Raises:
         InputError: A value in HU is given, and the window of a phase is given by percentiles.
     """
-    means = pictures.mean(axis=tuple(range(2, pictures.ndim)))
+    means = np.asarray(pictures.mean(axis=tuple(range(2, pictures.ndim))), np.float32)
     if fill_hu is None:
         return means
     if any(one.percentiles for one in windows):
@@ -161,45 +193,30 @@ def fill_of(
 
 
 def hide(
-    pictures: Pictures,
-    frames: Sequence[Frame],
+    region: Region,
     patches: Patches,
-    *,
-    fills: npt.NDArray[np.float32],
-    has_mask: bool,
     change: Callable[[int, Pictures], Sequence[float]],
     progress: Progress = silent,
 ) -> Hidden:
     """Hide every patch in turn.
 
     Args:
-        pictures: ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``.
-        frames: Where each of them lies.
+        region: What the networks are shown.
         patches: From :func:`plan_patches`.
-        fills: ``(row, channel)``, what hidden pixels take.
-        has_mask: Whether the last channel is a mask, which stays.
         change: Given a row and copies of its picture, how much the log odds fall with each.
         progress: Shows what is left.
     """
-    planar = pictures.ndim == 4
-    found = np.zeros((len(pictures), *pictures.shape[2:]))
+    shape = region.pictures.shape[2:]
+    found = np.zeros((len(region.pictures), *shape))
     counts = np.zeros_like(found)
-    images = pictures.shape[1] - has_mask
-    voxels = math.prod(pictures.shape[2:])
-    at_once = max(1, min(_LARGEST_BATCH, _IN_BATCH // voxels))
-    with progress("occlusion", patches.count) as advance:
-        for row, frame in enumerate(frames):
-            shape = pictures.shape[:1:-1] if planar else pictures.shape[2:]
-            places = list(_places(frame.size_mm, shape, patches))
+    at_once = max(1, min(_LARGEST_BATCH, _IN_BATCH // math.prod(shape)))
+    with progress("occlusion", patches.hidden) as advance:
+        for row in range(len(region.pictures)):
+            places = list(region.places(row, patches))
             for start in range(0, len(places), at_once):
-                batch = [place[::-1] if planar else place for place in places[start : start + at_once]]
-                copies = np.repeat(pictures[row][None], len(batch), axis=0)
-                for copy, place in zip(copies, batch, strict=True):
-                    hidden = copy[(slice(0, images), *place)]
-                    is_there = hidden >= 0  # the channels of a missing phase are below 0
-                    values = fills[row, :images].reshape(-1, *[1] * len(place))
-                    copy[(slice(0, images), *place)] = np.where(is_there, values, hidden)
-                for place, fall in zip(batch, change(row, copies), strict=True):
+                batch = places[start : start + at_once]
+                falls = change(row, np.stack([region.without(row, place) for place in batch]))
+                for place, fall in zip(batch, falls, strict=True):
                     found[(row, *place)] += fall
                     counts[(row, *place)] += 1
                     advance()
@@ -232,11 +249,6 @@ def falls_of(
         return found
 
     return falls
-
-
-def _places(edges: Sequence[float], shape: Sequence[int], patches: Patches) -> Iterator[tuple[slice, ...]]:
-    """The pixels of each patch, along the axes of the frame."""
-    yield from product(*(_spans(edge, count, patches) for edge, count in zip(edges, shape, strict=True)))
 
 
 def _spans(edge_mm: float, count: int, patches: Patches) -> Iterable[slice]:

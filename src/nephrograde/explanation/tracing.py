@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from nephrograde.explanation.activation import activation_of
 from nephrograde.explanation.explanation import Explanation, PictureShare, ScanMap
 from nephrograde.explanation.head import heads_of, inputs_of
 from nephrograde.explanation.lattice import OF_RESNET, Cells, find_peak, on_grid
-from nephrograde.explanation.occlusion import falls_of, fill_of, hide, plan_patches
+from nephrograde.explanation.occlusion import Region, falls_of, fill_of, hide, plan_patches
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.predict.values import NOTHING
 from nephrograde.run.progress import silent
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from nephrograde.explanation.activation import Activation
     from nephrograde.explanation.explanation import Method
     from nephrograde.explanation.head import Heads, Inputs
-    from nephrograde.explanation.occlusion import Hidden, Occlusion, Patches
+    from nephrograde.explanation.occlusion import Occlusion, Patches
     from nephrograde.predict.examined import Examined
     from nephrograde.predict.grader import Grader
     from nephrograde.run.progress import Progress
     from nephrograde.sample.frames import Frame
+    from nephrograde.study import Window
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.volume import Volume
 
@@ -183,15 +184,10 @@ class _Traced:
     def of_pixels(self, patches: Patches, fill_hu: float | None, progress: Progress) -> dict[str, ScanMap]:
         """The occlusion maps, by phase."""
         own = self.scorer.file.preprocessing.own_model(self.grader.study)
-        hidden: Hidden = hide(
-            self.pictures,
-            self.frames,
-            patches,
-            fills=fill_of(self.pictures, own, self._windows(), fill_hu),
-            has_mask=self.grader.arm.has_mask,
-            change=falls_of(self.activation, self.heads, self.inputs, self._maps_of),
-            progress=progress,
-        )
+        fills = fill_of(self.pictures, own, self._windows(), fill_hu)
+        region = Region(self.pictures, self.frames, fills, has_mask=self.grader.arm.has_mask)
+        change = falls_of(self.activation, self.heads, self.inputs, self._maps_of)
+        hidden = hide(region, patches, change, progress)
         cells = [
             Cells(_turned(value), frame, self.pixels, 1) for value, frame in zip(hidden.rows, self.frames, strict=True)
         ]
@@ -241,7 +237,7 @@ class _Traced:
         return float(low), max(float(high), float(low) + 1e-6)
 
 
-def _turned(picture: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _turned(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A picture along the axes of the scan: a slice is ``y x``, a box ``x y z`` already."""
     return picture.T if picture.ndim == 2 else picture
 

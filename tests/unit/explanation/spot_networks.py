@@ -1,7 +1,7 @@
 """Networks that answer to a bright spot, with weights written by hand, and grader files of them; needs no torch.
 
-Channel 0 carries what is bright: the first convolution passes its middle, the blocks pass it on, and each halving
-spreads an odd pixel over both neighbours by half. The first moment of what is left is that of the picture.
+Channel 0 carries what is brighter than the middle of the window: the blocks pass it on, and each halving spreads an odd
+pixel over both neighbours by half, so that the first moment of what is left is that of the picture.
 """
 
 from functools import cache
@@ -36,6 +36,8 @@ from nephrograde.study.study import restore_study
 STAGES = ((64, 64), (64, 128), (128, 256), (256, 512))
 GAIN = 4.0
 """A spot of a few pixels moves the mean over a picture by little."""
+NOISE = 0.3
+"""What is brighter by less is not carried on."""
 OF_CARD: dict[str, Any] = {
     "arm": "m", "phase": "cmp", "n_learn": 9, "n_learn_high": 4, "is_balanced": True, "n_stop": 0, "n_held_out": 1,
     "n_test": 1, "best_epoch": 1, "epochs_run": 1, "precision": "fp32", "refit_reason": "", "device": "cpu",
@@ -73,7 +75,7 @@ def spot_backbone(dimensions: int, channels: int, seen: int = 0) -> dict[str, An
         middle = tuple(edge // 2 for edge in shape[2:])
         stage, _, rest = conv.partition(".")
         if conv == "conv1":
-            kernel[(0, seen, *middle)] = 1.0
+            kernel[(0, seen, *(slice(at - 1, at + 2) for at in middle))] = spread
         elif stage != "layer1" and rest == "0.conv1":
             kernel[0, 0] = spread
         elif stage != "layer1" and rest == "0.conv2":
@@ -82,6 +84,7 @@ def spot_backbone(dimensions: int, channels: int, seen: int = 0) -> dict[str, An
         count = shape[0]
         weights |= {f"{norm}.running_mean": np.zeros(count), f"{norm}.running_var": np.full(count, 1.0 - 1e-5)}
         weights |= {f"{norm}.weight": np.ones(count), f"{norm}.bias": np.zeros(count)}
+    weights["bn1.bias"] = np.full(64, -NOISE)
     return weights
 
 
@@ -104,7 +107,7 @@ def noisy_backbone(dimensions: int, channels: int, seed: int) -> dict[str, Any]:
 def head_of(inputs: int, seed: int, *, with_attention: bool = False) -> dict[str, Any]:
     """A last layer drawn at random, and attention."""
     draws = np.random.default_rng(seed)
-    head = {"fc.weight": draws.normal(0, 0.3, (1, inputs)), "fc.bias": draws.normal(size=1)}
+    head = {"fc.weight": draws.normal(0, 0.002, (1, inputs)), "fc.bias": draws.normal(size=1)}
     if with_attention:
         for name, shape in (("value", (128, 512)), ("gate", (128, 512)), ("score", (1, 128))):
             head |= {f"attention.{name}.weight": draws.normal(0, 0.3, shape)}
@@ -134,7 +137,7 @@ def grader_with(arm: dict[str, Any], image: dict[str, Any], *, phases=("cmp",), 
             "cohort": {"table": "cohort.csv", "phases": list(phases), "outcome": "isup_grade"},
             "arm": [{"name": "spot", **arm}],
             "image": image,
-            "window": {"default": {"low": 0.0, "high": 200.0}},
+            "window": {"default": {"low": -160.0, "high": 240.0}},
         }
     )
     own = next(iter(study.models()))
