@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.numbers import MINUS, decimal
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -68,11 +69,11 @@ def draw_slice(found: ScanMap, k: int, *, width_px: int = 512) -> bytes:
         The bytes of a PNG, with letters for right, left, anterior and posterior, the colour scale and its unit.
 
     Raises:
-        ValueError: The scan has no such slice.
+        InputError: The scan has no such slice.
     """
     x, y, z = found.values.shape
     if not 0 <= k < z:
-        raise ValueError(f"the scan has no slice {k}; it has {z}, counted from 0")
+        raise InputError([Problem("slice", f"is {k}, but the slices are 0 to {z - 1}", "Give one of them.")])
     picture = _draw(found, _Cut(0, k, (0, 0), (x - 1, y - 1)), width_px)
     return _sheet([(picture, f"slice {k}")], [f"{_NAMES[found.method]}, {found.phase}"], found, columns=1)
 

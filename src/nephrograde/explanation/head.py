@@ -108,7 +108,7 @@ class Heads:
         clinical = inputs.clinical[fold] if inputs.clinical else np.zeros(0)
         count = features.shape[1]
         if self.fusion is not None and self.fusion.kind == "intermediate":
-            return self._joined(features, fold, inputs.parts, clinical)
+            return self._joined(features, layers, self.fusion, parts=inputs.parts, clinical=clinical)
         offsets = np.full(len(features), bias)
         if self.fusion is not None:
             shown = np.zeros((len(features), 0)) if inputs.shown is None else inputs.shown
@@ -152,16 +152,22 @@ class Heads:
             return most + math.log(float(np.exp(rows - most).mean())), _softmax(rows)
         return _noisy_or(rows)
 
-    def _joined(self, features: Matrix, fold: int, parts: Sequence[int], clinical: FloatVector) -> Terms:
+    def _joined(
+        self,
+        features: Matrix,
+        layers: Mapping[str, Matrix],
+        fusion: Fusion,
+        *,
+        parts: Sequence[int],
+        clinical: FloatVector,
+    ) -> Terms:
         """Intermediate fusion: the features are pooled over each phase before the head."""
-        if self.fusion is None:
-            raise ValueError("no phases are joined")
-        layers, phases = self.layers[fold], len(self.fusion.phases)
+        phases = len(fusion.phases)
         weight, count = layers["fc.weight"].reshape(-1), features.shape[1]
-        inner = phases + len(self.fusion.pairs)
+        inner = phases + len(fusion.pairs)
         of_phase = weight[: phases * count].reshape(phases, count).copy()
         has = np.array([part > 0 for part in parts], np.float64)
-        for number, (one, other) in enumerate(self.fusion.pairs, start=phases):
+        for number, (one, other) in enumerate(fusion.pairs, start=phases):
             difference = weight[number * count : (number + 1) * count] * has[one] * has[other]
             of_phase[one] += difference
             of_phase[other] -= difference

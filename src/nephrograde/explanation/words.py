@@ -46,7 +46,7 @@ def describe(explanation: Explanation) -> list[str]:
     if explanation.patches is not None:
         lines.append(_hidden(explanation))
     lines.append(t("What these maps cannot show:"))
-    lines += [f"- {t(limit)}" for limit in LIMITS]
+    lines += [f"- {told(limit)}" for limit in LIMITS]
     lines += [t("warning: {text}", text=told(warning)) for warning in grading.warnings]
     return [*lines, t(RESEARCH_USE_ONLY)]
 

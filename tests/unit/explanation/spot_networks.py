@@ -34,7 +34,7 @@ from nephrograde.model.fusion import Fusion
 from nephrograde.study.study import restore_study
 
 STAGES = ((64, 64), (64, 128), (128, 256), (256, 512))
-GAIN = 4.0
+GAIN = 0.4
 """A spot of a few pixels moves the mean over a picture by little."""
 NOISE = 0.3
 """What is brighter by less is not carried on."""

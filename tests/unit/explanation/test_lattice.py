@@ -54,9 +54,7 @@ def cells_of(volume: Any, arm: Arm, step: int = 1) -> list[Cells]:
         pictures = [one[0].T for one in cut]
     else:
         pictures = [cut_tumour(volume, None, target, image=IMAGE, window=WINDOW)[0, 0]]
-    return [
-        Cells(one.astype(np.float64), frame, one.shape, step) for one, frame in zip(pictures, frames, strict=True)
-    ]
+    return [Cells(one.astype(np.float64), frame, one.shape, step) for one, frame in zip(pictures, frames, strict=True)]
 
 
 def voxels_in(row: Cells, size: Any, *, margin: float) -> Any:

@@ -26,7 +26,7 @@ ORIENTATIONS = [(0, (1, 1, 1)), (1, (-1, 1, 1)), (3, (1, -1, -1)), (4, (-1, -1, 
 
 
 class Planted:
-    """A scan on an oblique grid with a bright spot, as a file; the axes of the patient are those of the oriented grid."""
+    """A scan on an oblique grid with a bright spot, as a file."""
 
     def __init__(self, path: Any, turn: int, flips: Any, away_mm: Any, *, spacing: Any = (0.7, 0.8, 2.0)) -> None:
         self.path, direction = path, oblique(turn, flips)

@@ -1,0 +1,149 @@
+"""``nephrograde explain``: what is written, said and refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK
+from PIL import Image
+from tests.unit.explanation.spot_networks import grader_with
+from tests.unit.explanation.test_lattice import oblique
+from tests.unit.explanation.test_phases import IMAGE, POINT_MM, SPOT_MM, at, write_scan
+
+import nephrograde as ng
+from nephrograde.errors import InputError
+from nephrograde.explanation.drawing import HIGH_RGB, draw_slice
+from nephrograde.export import loading as room
+
+pytest.importorskip("onnxruntime")
+POINT = ("--point", at(POINT_MM))
+
+
+@pytest.fixture(scope="module")
+def grader():
+    return grader_with({"supervision": "point", "slices": 1}, IMAGE)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scan") / "scan.nii.gz"
+    write_scan(path, turn=1, has_spot=True)
+    return path
+
+
+@pytest.fixture
+def explain(nephrograde, monkeypatch, grader):
+    """Run the command with a grader in memory: (exit code, standard output, standard error)."""
+    monkeypatch.setattr(room, "load", lambda *_, **__: grader)
+    return lambda *words: nephrograde("explain", "grader.zip", *words)
+
+
+@pytest.mark.slow
+def test_a_folder_holds_maps_pictures_and_numbers(explain, scan, tmp_path):
+    out = tmp_path / "out"
+    code, said, err = explain(scan, *POINT, "--out", out, "--patch-mm", "16")
+    assert code == 0
+    names = ["cam-cmp.nii.gz", "cam-cmp.png", "explanation.json", "explanation.txt"]
+    assert sorted(one.name for one in out.iterdir()) == [*names, "occlusion-cmp.nii.gz", "occlusion-cmp.png"]
+    for text in ("Research use only", "not where the tumour is", "SYNTHETIC", "networks agree", "weight 1.000"):
+        assert text in said
+    assert "occlusion" in err
+    assert (out / "explanation.txt").read_text(encoding="utf-8").strip() in said
+    numbers = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+    assert numbers["synthetic"] is True
+    assert len(numbers["limits"]) == 5
+    assert np.abs(np.subtract(numbers["occlusion"]["cmp"]["towards_high"]["position_mm"], SPOT_MM)).max() < 6.0
+    for method in ("cam", "occlusion"):
+        image = SimpleITK.ReadImage(str(out / f"{method}-cmp.nii.gz"))
+        assert image.GetPixelID() == SimpleITK.sitkFloat32
+        assert "research use only" in image.GetMetaData("descrip")
+        with Image.open(out / f"{method}-cmp.png") as picture:
+            assert min(picture.size) > 300
+    code, said, _ = explain(scan, *POINT, "--out", out, "--no-occlusion", "--json")
+    assert (code, json.loads(said)["occlusion"]) == (0, {})
+    assert sorted(one.name for one in out.iterdir()) == names
+
+
+def test_words_and_refusals_are_told_in_chinese(explain, scan, tmp_path):
+    words = (scan, *POINT, "--out", tmp_path / "out", "--lang", "zh")
+    code, said, _ = explain(*words, "--no-occlusion")
+    assert code == 0
+    lines = [line for line in said.splitlines() if line.strip()]
+    assert not [line for line in lines if not any("\u4e00" <= letter <= "\u9fff" for letter in line)]
+    for extra, wanted in (
+        (("--patch-mm", "90"), "遮挡块"),
+        (("--patch-mm", "10", "--step-mm", "11"), "间隙"),
+    ):
+        code, _, err = explain(*words, *extra)
+        assert (code, wanted in err) == (2, True)
+    (tmp_path / "out" / "notes.txt").touch()
+    code, _, err = explain(*words)
+    assert (code, "含有其他文件" in err) == (2, True)
+
+
+def test_a_run_must_be_packed_first(nephrograde, grader, scan, tmp_path):
+    code, _, err = nephrograde("explain", tmp_path, scan, *POINT, "--out", tmp_path / "out")
+    assert (code, "Pack the model first" in err) == (2, True)
+    code, _, err = nephrograde("explain", tmp_path, scan, *POINT, "--out", tmp_path / "out", "--lang", "zh")
+    assert (code, "请先打包模型" in err) == (2, True)
+    of_run = replace(grader, scorer=None)
+    with pytest.raises(InputError, match="nephrograde pack RUN --model spot-cmp"):
+        ng.explain(of_run, scan, point=at(POINT_MM))
+
+
+def test_exported_pictures_and_mixed_arguments_are_refused(grader, scan, tmp_path):
+    Image.fromarray(np.full((80, 80), 90, np.uint8)).save(tmp_path / "slice.png")
+    with pytest.raises(InputError, match="exported pictures"):
+        ng.explain(grader, tmp_path / "slice.png", point="40,40,0 vox")
+    with pytest.raises(InputError, match="is given by phase, but point is not"):
+        ng.explain(grader, {"cmp": scan}, point=at(POINT_MM))
+    with pytest.raises(InputError, match=r"explain\.fill_hu"):
+        ng.explain(grader, scan, point=at(POINT_MM), fill_hu="fat")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_dicom_series_gets_a_map_on_its_own_grid(grader, tmp_path, write_series):
+    direction, pixel_mm, step_mm = oblique(0), (0.9, 1.1), 3.0
+    size = (100, 110, 30)
+    values = np.full(size, 1064, np.int16)
+    values[:3] = 24
+    spacing = np.array([pixel_mm[1], pixel_mm[0], step_mm])
+    origin = np.array(POINT_MM) - direction @ ((np.array(size) - 1) / 2 * spacing)
+    at_spot = np.rint(direction.T @ (np.array(SPOT_MM) - origin) / spacing).astype(int)
+    values[tuple(slice(one - 1, one + 2) for one in at_spot)] = 1424
+    positions = [origin + direction[:, 2] * step_mm * k for k in range(size[2])]
+    orientation = (*direction[:, 0], *direction[:, 1])
+    write_series(tmp_path / "ct", values=values, positions_mm=positions, orientation=orientation, pixel_mm=pixel_mm)
+    out = tmp_path / "out"
+    found = ng.explain(grader, tmp_path / "ct", point=at(POINT_MM), out=out, patch_mm=16.0)
+    assert np.abs(np.subtract(found.occlusion["cmp"].high.position_mm, SPOT_MM)).max() < 6.0
+    image = SimpleITK.ReadImage(str(out / "occlusion-cmp.nii.gz"))
+    array = SimpleITK.GetArrayFromImage(image)
+    assert image.GetSize() == size
+    assert image.GetOrigin() == pytest.approx(tuple(origin), abs=1e-3)
+    assert image.GetDirection() == pytest.approx(tuple(direction.ravel()), abs=1e-5)
+    middle = np.argwhere(array >= array.max() * (1 - 1e-6)).mean(axis=0)[::-1]
+    place = image.TransformContinuousIndexToPhysicalPoint(middle.tolist())
+    assert np.abs(np.subtract(place, SPOT_MM)).max() < 6.0
+
+
+def test_a_slice_is_drawn_with_colour_where_the_map_is(grader, scan):
+    found = ng.explain(grader, scan, point=at(POINT_MM), occlusion=False).cam["cmp"]
+    k = found.frames[0].k
+    assert k is not None
+    with Image.open(io.BytesIO(draw_slice(found, k, width_px=300))) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    area = pixels[30:-110]
+    colour = area[..., 0] - area[..., 2]
+    row, column = np.unravel_index(colour.argmax(), colour.shape)
+    assert abs(area[row, column] - np.array(HIGH_RGB)).max() < 90
+    x, y, _ = found.volume.to_index(found.high.position_mm if found.high else (0, 0, 0))
+    assert column - 8 == pytest.approx(300 * (x + 0.5) / 100, abs=4)
+    scale = 300 * 0.9 / 1.1 / 100  # rows are closer than columns
+    assert row - 0 == pytest.approx((y + 0.5) * scale + pixels.shape[0] - pixels.shape[0], abs=8)
+    with pytest.raises(InputError, match="slices are 0 to 29"):
+        draw_slice(found, 30)
