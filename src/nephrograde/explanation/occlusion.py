@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 PATCH_MM = 20.0
 """Edge of a patch, if none is given: smaller than most tumours that are operated on."""
-MOST_VOXELS = 100_000_000
-"""Pixels or voxels that the networks look at if no patch is given; patches become larger until it is enough. A minute
-or two on two cores for the paper's box and five folds."""
+MOST_VOXELS = 200_000_000
+"""Pixels or voxels that the networks look at if no patch is given; patches become larger until it is enough. Some
+minutes for the box of the paper and five folds."""
 MOST_PATCHES = 20_000
 """More are refused, as they would take hours."""
 NO_DIFFERENCE = 0.5
