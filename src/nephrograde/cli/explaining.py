@@ -59,9 +59,9 @@ def explain(
     ] = None,
     lang: Lang = "en",
     *,
-    occlusion: Annotated[
-        bool, typer.Option("--occlusion/--no-occlusion", help="Also hide patches, which takes a minute or more.")
-    ] = True,
+    cam_only: Annotated[
+        bool, typer.Option("--cam-only", help="Leave out the occlusion, which takes a minute or more.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Map where on the scan a packed model found what it answers: class activation, occlusion, weights of slices.
@@ -79,7 +79,7 @@ def explain(
         grader,
         **_places(grader, images, texts, clinical or ()),
         out=out,
-        occlusion=occlusion,
+        occlusion=not cam_only,
         patch_mm=patch_mm,
         step_mm=step_mm,
         fill_hu=fill_hu,

@@ -54,8 +54,8 @@ class ScanMap:
         frames: Where the pictures of the region lie on it.
         window: The grey values of the scan that the networks see as 0 and 1.
         resolution_mm: Details that are smaller cannot be told apart, along x, y and z of the scan.
-        high: The strongest place towards high grade; None if there is none.
-        low: The strongest place towards low grade; None if there is none.
+        high: The strongest place towards high grade; None if there is none, or the map has a single cell.
+        low: The strongest place towards low grade, likewise.
     """
 
     method: Method

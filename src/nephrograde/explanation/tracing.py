@@ -209,6 +209,7 @@ class _Traced:
         for phase in dict.fromkeys(row.phase for row in self.rows):
             own = [one for one, row in zip(cells, self.rows, strict=True) if row.phase == phase]
             volume = self._volume(phase)
+            has_places = sum(one.values.size for one in own) > 1
             found[phase] = ScanMap(
                 method=method,
                 phase=phase,
@@ -217,8 +218,8 @@ class _Traced:
                 frames=tuple(one.frame for one in own),
                 window=self._grey(volume, phase),
                 resolution_mm=_resolution(own[0], volume, patch_mm),
-                high=find_peak(own, volume, phase, sign=1),
-                low=find_peak(own, volume, phase, sign=-1),
+                high=find_peak(own, volume, phase, sign=1) if has_places else None,
+                low=find_peak(own, volume, phase, sign=-1) if has_places else None,
             )
         return found
 

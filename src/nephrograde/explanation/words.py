@@ -70,7 +70,9 @@ def _places(found: ScanMap, folds: int) -> Iterator[str]:
         yield t("  strongest towards high grade: {place}", place=_place(found.high, folds))
     if found.low is not None:
         yield t("  strongest towards low grade: {place}", place=_place(found.low, folds))
-    if found.high is None and found.low is None:
+    if found.high is None and found.low is None and found.limit > 0:
+        yield t("  one value for the whole region: no place is stronger than another")
+    elif found.high is None and found.low is None:
         yield t("  0 everywhere: nothing in the pictures changes the answer")
     yield t("  details below {sizes} mm (along x, y, z of the scan) cannot be told apart", sizes=sizes)
 

@@ -72,10 +72,11 @@ def spot_backbone(dimensions: int, channels: int, seen: int = 0) -> dict[str, An
         spread = np.multiply.outer(spread, [0.5, 1.0, 0.5])
     for conv, norm, shape in shapes_of(dimensions, channels):
         kernel = np.zeros(shape, np.float32)
-        middle = tuple(edge // 2 for edge in shape[2:])
+        middle: Any = tuple(edge // 2 for edge in shape[2:])
         stage, _, rest = conv.partition(".")
         if conv == "conv1":
-            kernel[(0, seen, *(slice(at - 1, at + 2) for at in middle))] = spread
+            around: Any = tuple(slice(at - 1, at + 2) for at in middle)
+            kernel[(0, seen, *around)] = spread
         elif stage != "layer1" and rest == "0.conv1":
             kernel[0, 0] = spread
         elif stage != "layer1" and rest == "0.conv2":

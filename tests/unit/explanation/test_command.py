@@ -12,7 +12,7 @@ import SimpleITK
 from PIL import Image
 from tests.unit.explanation.spot_networks import grader_with
 from tests.unit.explanation.test_lattice import oblique
-from tests.unit.explanation.test_phases import IMAGE, POINT_MM, SPOT_MM, at, write_scan
+from tests.unit.explanation.test_phases import IMAGE, POINT_MM, SPOT_MM, at, place_of, write_scan
 
 import nephrograde as ng
 from nephrograde.errors import InputError
@@ -63,14 +63,14 @@ def test_a_folder_holds_maps_pictures_and_numbers(explain, scan, tmp_path):
         assert "research use only" in image.GetMetaData("descrip")
         with Image.open(out / f"{method}-cmp.png") as picture:
             assert min(picture.size) > 300
-    code, said, _ = explain(scan, *POINT, "--out", out, "--no-occlusion", "--json")
+    code, said, _ = explain(scan, *POINT, "--out", out, "--cam-only", "--json")
     assert (code, json.loads(said)["occlusion"]) == (0, {})
     assert sorted(one.name for one in out.iterdir()) == names
 
 
 def test_words_and_refusals_are_told_in_chinese(explain, scan, tmp_path):
     words = (scan, *POINT, "--out", tmp_path / "out", "--lang", "zh")
-    code, said, _ = explain(*words, "--no-occlusion")
+    code, said, _ = explain(*words, "--cam-only")
     assert code == 0
     lines = [line for line in said.splitlines() if line.strip()]
     assert not [line for line in lines if not any("\u4e00" <= letter <= "\u9fff" for letter in line)]
@@ -120,7 +120,7 @@ def test_a_dicom_series_gets_a_map_on_its_own_grid(grader, tmp_path, write_serie
     write_series(tmp_path / "ct", values=values, positions_mm=positions, orientation=orientation, pixel_mm=pixel_mm)
     out = tmp_path / "out"
     found = ng.explain(grader, tmp_path / "ct", point=at(POINT_MM), out=out, patch_mm=16.0)
-    assert np.abs(np.subtract(found.occlusion["cmp"].high.position_mm, SPOT_MM)).max() < 6.0
+    assert np.abs(np.subtract(place_of(found.occlusion["cmp"]), SPOT_MM)).max() < 6.0
     image = SimpleITK.ReadImage(str(out / "occlusion-cmp.nii.gz"))
     array = SimpleITK.GetArrayFromImage(image)
     assert image.GetSize() == size
@@ -141,7 +141,7 @@ def test_a_slice_is_drawn_with_colour_where_the_map_is(grader, scan):
     colour = area[..., 0] - area[..., 2]
     row, column = np.unravel_index(colour.argmax(), colour.shape)
     assert abs(area[row, column] - np.array(HIGH_RGB)).max() < 90
-    x, y, _ = found.volume.to_index(found.high.position_mm if found.high else (0, 0, 0))
+    x, y, _ = found.volume.to_index(place_of(found))
     assert column - 8 == pytest.approx(300 * (x + 0.5) / 100, abs=4)
     scale = 300 * 0.9 / 1.1 / 100  # rows are closer than columns
     assert row - 0 == pytest.approx((y + 0.5) * scale + pixels.shape[0] - pixels.shape[0], abs=8)

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.unit.explanation.spot_networks import card_of, scale_of, spot_backbone, spot_head
 
-from nephrograde.explanation.lattice import OF_RESNET, Cells, find_peak, on_grid
-from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
+from nephrograde.explanation.lattice import Cells, find_peak, on_grid
 from nephrograde.sample.frames import find_frames
 from nephrograde.sample.slices import cut_slices
 from nephrograde.sample.target import Target
@@ -19,7 +17,6 @@ from nephrograde.study import Arm, ImageSettings, Window
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.volume import make_volume
 
-ort = pytest.importorskip("onnxruntime")
 IMAGE = ImageSettings(slice_px=40, slice_mm=30.0, box_voxels=(20, 16, 12), box_mm=(30.0, 24.0, 36.0), antialias=False)
 WINDOW = Window(low=-500.0, high=500.0)
 SLICES = Arm(name="weak", supervision=Supervision.POINT, slices=2)
@@ -110,24 +107,3 @@ def test_the_strongest_place_is_the_middle_of_a_plateau_and_lies_inside_the_scan
     assert np.abs(np.array(volume.native.to_index(low.position_mm)) - low.vox).max() <= 0.5
     assert np.linalg.norm(np.subtract(stored, low.position_mm)) < 1.5
     assert find_peak([Cells(-np.abs(values), row.frame, row.pixels, 1)], volume, "cmp", sign=1) is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", [(160, 128), (64, 96, 64)])
-def test_a_cell_is_centred_on_every_32nd_pixel_beginning_with_the_first(size):
-    dims = len(size)
-    network = FoldNetwork({**spot_backbone(dims, 1), **spot_head(512, 0)}, card_of(0, dims, 1))
-    session = ort.InferenceSession(
-        ensemble_graph([network], scale_of("m", 1), size), providers=["CPUExecutionProvider"]
-    )
-    draws = np.random.default_rng(2)
-    last = [(n + 31) // 32 * 32 - 32 for n in size]
-    for _ in range(3):
-        spot = [int(draws.integers(2, end - 1)) for end in last]
-        picture = np.full((1, 1, *size), 0.5, np.float32)
-        picture[(0, 0, *spot)] = 20.0
-        maps = session.run(["maps"], {"pictures": picture})[0][0, 0, 0].astype(np.float64)
-        for axis, wanted in enumerate(spot):
-            others = tuple(other for other in range(dims) if other != axis)
-            share = maps.sum(axis=others) / maps.sum()
-            assert (share * np.arange(len(share))).sum() * OF_RESNET == pytest.approx(wanted, abs=2.0)

@@ -11,8 +11,10 @@ import pytest
 import SimpleITK
 from tests.unit.explanation.spot_networks import grader_with
 from tests.unit.explanation.test_lattice import oblique
+from tests.unit.explanation.test_phases import place_of
 
 import nephrograde as ng
+from nephrograde.explanation.lattice import OF_RESNET
 from nephrograde.volume.volume import write_image
 
 pytest.importorskip("onnxruntime")
@@ -30,7 +32,7 @@ class Planted:
 
     def __init__(self, path: Any, turn: int, flips: Any, away_mm: Any, *, spacing: Any = (0.7, 0.8, 2.0)) -> None:
         self.path, direction = path, oblique(turn, flips)
-        size = [round(120 / edge) for edge in spacing]
+        size = [round(90 / edge) for edge in spacing]
         draws = np.random.default_rng(turn)
         values = draws.normal(BACKGROUND_HU, 4, size)
         values[:3] = values[-3:] = -1000
@@ -85,12 +87,28 @@ def solid() -> Any:
     return grader_with({"supervision": "point"}, BOXES, folds=1)
 
 
+@pytest.mark.parametrize("kind", ["planar", "solid"])
+def test_a_cell_is_centred_on_every_32nd_pixel_beginning_with_the_first(kind, request):
+    scorer = request.getfixturevalue(kind).scorer
+    size = scorer.file.preprocessing.size
+    draws = np.random.default_rng(2)
+    for _ in range(4):
+        spot = [int(draws.integers(2, (n + 31) // 32 * 32 - 33)) for n in size]
+        picture = np.full((1, 1, *size), 0.5, np.float32)
+        picture[(0, 0, *spot)] = 20.0
+        maps = scorer.last_maps(picture)[0, 0, 0].astype(np.float64)
+        for axis, wanted in enumerate(spot):
+            share = maps.sum(axis=tuple(other for other in range(len(size)) if other != axis)) / maps.sum()
+            assert (share * np.arange(len(share))).sum() * OF_RESNET == pytest.approx(wanted, abs=2.0)
+
+
 @pytest.mark.parametrize(("turn", "flips"), ORIENTATIONS)
 def test_slices_are_strongest_where_the_spot_is(planar, tmp_path, turn, flips):
     spot = [(-23.0, 6.0, 0.0), (5.0, -25.0, 0.0), (0.0, 0.0, 0.0), (-14.0, 5.0, 0.0), (7.0, -12.0, 0.0)][turn]
     planted = Planted(tmp_path / "scan.nii.gz", turn, flips, spot)
     out = tmp_path / "out"
     found = ng.explain(planar, planted.path, point=planted.point, out=out, patch_mm=16.0, step_mm=8.0)
+    cells: Any = found.cam["cmp"].high
     scan, overlay = (SimpleITK.ReadImage(str(one)) for one in (planted.path, out / "cam-cmp.nii.gz"))
     assert overlay.GetSize() == scan.GetSize()
     for name in ("GetDirection", "GetOrigin", "GetSpacing"):
@@ -98,13 +116,13 @@ def test_slices_are_strongest_where_the_spot_is(planar, tmp_path, turn, flips):
     for method, reach_mm in (("cam", 8.5), ("occlusion", 5.5)):
         read_mm = strongest_in(out / f"{method}-cmp.nii.gz")
         assert away(planted.axes, read_mm, planted.spot_mm)[:2].max() < reach_mm
-        peak = getattr(found, method)["cmp"].high
+        peak: Any = getattr(found, method)["cmp"].high
         assert away(planted.axes, peak.position_mm, planted.spot_mm).max() < reach_mm
         assert away(planted.axes, peak.position_mm, scan.TransformIndexToPhysicalPoint(peak.vox)).max() < 1.1
     said = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
     adds = sum(one["adds"] for one in said["pictures"])
     assert said["constant"] + adds == pytest.approx(np.log(said["p_high"] / (1 - said["p_high"])), abs=1e-4)
-    assert said["cam"]["cmp"]["towards_high"]["vox"] == list(found.cam["cmp"].high.vox)
+    assert said["cam"]["cmp"]["towards_high"]["vox"] == list(cells.vox)
 
 
 @pytest.mark.parametrize(("turn", "flips"), ORIENTATIONS[1:3])
@@ -112,8 +130,7 @@ def test_boxes_are_strongest_where_the_spot_is(solid, tmp_path, turn, flips):
     spot = [(), (-13.0, 9.0, -20.0), (), (8.0, -14.0, 19.0)][turn]
     planted = Planted(tmp_path / "scan.nii.gz", turn, flips, spot, spacing=(1.0, 1.2, 2.5))
     out = tmp_path / "out"
-    found = ng.explain(solid, planted.path, point=planted.point, out=out, patch_mm=20.0, step_mm=14.0)
-    peak = found.cam["cmp"].high
-    assert (away(planted.axes, peak.position_mm, planted.spot_mm) < np.array((16.0, 16.0, 32.0)) + 0.5).all()
-    for read_mm in (found.occlusion["cmp"].high.position_mm, strongest_in(out / "occlusion-cmp.nii.gz")):
-        assert away(planted.axes, read_mm, planted.spot_mm).max() < 8.0
+    found = ng.explain(solid, planted.path, point=planted.point, out=out, patch_mm=20.0, step_mm=20.0)
+    assert (away(planted.axes, place_of(found.cam["cmp"]), planted.spot_mm) < np.array((16.0, 16.0, 32.0)) + 0.5).all()
+    for read_mm in (place_of(found.occlusion["cmp"]), strongest_in(out / "occlusion-cmp.nii.gz")):
+        assert away(planted.axes, read_mm, planted.spot_mm).max() < 10.5
