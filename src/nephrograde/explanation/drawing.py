@@ -81,6 +81,8 @@ def draw_slice(found: ScanMap, k: int, *, width_px: int = 512) -> bytes:
 def draw_panels(explanation: Explanation, found: ScanMap) -> bytes:
     """Draw a map over the slices of its region; of a box, over three planes and several slices.
 
+    Of more than 12 slices, those on which the map is strongest are drawn.
+
     Args:
         explanation: What it belongs to.
         found: One of its maps.
@@ -105,9 +107,10 @@ _NAMES: Final = {"cam": "Class activation map", "occlusion": "Occlusion map"}
 
 
 def _cuts(found: ScanMap) -> list[_Cut]:
-    slices = dict.fromkeys(frame.k for frame in found.frames if frame.k is not None)
+    slices = {frame.k for frame in found.frames if frame.k is not None}
     if slices:
-        return [_around([one for one in found.frames if one.k == k], found, 0, k) for k in list(slices)[:_MOST_SLICES]]
+        strongest = sorted(slices, key=lambda k: -float(np.abs(found.values[:, :, k]).max()))[:_MOST_SLICES]
+        return [_around([one for one in found.frames if one.k == k], found, 0, k) for k in sorted(strongest)]
     cuts = []
     size = found.values.shape
     peak = max((one for one in (found.high, found.low) if one), key=lambda one: abs(one.value), default=None)

@@ -16,8 +16,12 @@ from tests.unit.explanation.test_phases import IMAGE, POINT_MM, SPOT_MM, at, pla
 
 import nephrograde as ng
 from nephrograde.errors import InputError
-from nephrograde.explanation.drawing import HIGH_RGB, draw_slice
+from nephrograde.explanation.drawing import HIGH_RGB, draw_panels, draw_slice
+from nephrograde.explanation.explanation import ScanMap
+from nephrograde.explanation.lattice import Peak
 from nephrograde.export import loading as room
+from nephrograde.sample.frames import Frame
+from nephrograde.volume.volume import make_volume
 
 pytest.importorskip("onnxruntime")
 POINT = ("--point", at(POINT_MM))
@@ -137,13 +141,31 @@ def test_a_slice_is_drawn_with_colour_where_the_map_is(grader, scan):
     assert k is not None
     with Image.open(io.BytesIO(draw_slice(found, k, width_px=300))) as picture:
         pixels = np.asarray(picture.convert("RGB"), np.int16)
-    area = pixels[30:-110]
-    colour = area[..., 0] - area[..., 2]
+    colour = np.zeros(pixels.shape[:2])
+    colour[26:296] = (pixels[..., 0] - pixels[..., 2])[26:296]  # 270 rows of 0.9 / 1.1 of the width, below the heading
     row, column = np.unravel_index(colour.argmax(), colour.shape)
-    assert abs(area[row, column] - np.array(HIGH_RGB)).max() < 90
+    assert abs(pixels[row, column] - np.array(HIGH_RGB)).max() < 90
     x, y, _ = found.volume.to_index(place_of(found))
     assert column - 8 == pytest.approx(300 * (x + 0.5) / 100, abs=4)
-    scale = 300 * 0.9 / 1.1 / 100  # rows are closer than columns
-    assert row - 0 == pytest.approx((y + 0.5) * scale + pixels.shape[0] - pixels.shape[0], abs=8)
+    assert row - 26 == pytest.approx(270 * (y + 0.5) / 110, abs=4)
     with pytest.raises(InputError, match="slices are 0 to 29"):
         draw_slice(found, 30)
+
+
+def test_planes_of_a_box_have_the_head_at_the_top_and_the_left_side_at_the_right(grader, scan):
+    found = ng.explain(grader, scan, point=at(POINT_MM), occlusion=False)
+    volume = make_volume(np.full((60, 60, 60), 40.0), spacing_mm=(1.0, 1.0, 1.0))
+    values = np.zeros((60, 60, 60), np.float32)
+    values[40:44, 12:16, 46:50] = -1.0  # left, anterior, towards the head
+    low = Peak(-1.0, (41.5, 13.5, 47.5), (42, 14, 48), "cmp", None)
+    frame = Frame((-0.5, -0.5, -0.5), (59.5, 59.5, 59.5), None, (60.0, 60.0, 60.0))
+    box = ScanMap("cam", "cmp", values, volume, (frame,), (-160.0, 240.0), (1.0, 1.0, 1.0), None, low)
+    with Image.open(io.BytesIO(draw_panels(found, box))) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    places = []
+    for panel in range(3):
+        part = pixels[44:364, 8 + 328 * panel : 328 * (panel + 1)]
+        rows, columns = np.nonzero(part[..., 2] - part[..., 0] > 60)
+        places.append((columns.mean() * 60 / 320 - 0.5, rows.mean() * 60 / 320 - 0.5))
+    for (x, y), wanted in zip(places, ((41.5, 13.5), (41.5, 11.5), (13.5, 11.5)), strict=True):
+        assert (x, y) == pytest.approx(wanted, abs=0.6)
