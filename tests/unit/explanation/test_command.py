@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +99,16 @@ def test_a_run_must_be_packed_first(nephrograde, grader, scan, tmp_path):
     of_run = replace(grader, scorer=None)
     with pytest.raises(InputError, match="nephrograde pack RUN --model spot-cmp"):
         ng.explain(of_run, scan, point=at(POINT_MM))
+
+
+@pytest.mark.slow
+def test_neither_torch_nor_onnx_is_imported():
+    code = (
+        "import sys, nephrograde.explanation.call, nephrograde.explanation.words, nephrograde.cli.explaining\n"
+        "print([name for name in ('torch', 'monai', 'onnx', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_exported_pictures_and_mixed_arguments_are_refused(grader, scan, tmp_path):
