@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nephrograde.cli import annotating, cohort, explaining, grading, packing, planning, results, study, weights
+from nephrograde.cli import (
+    annotating,
+    cohort,
+    explaining,
+    grading,
+    packing,
+    planning,
+    results,
+    study,
+    validating,
+    weights,
+)
 from nephrograde.cli.shared import ARGUMENTS, Command
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
@@ -42,6 +53,7 @@ for room in (
     grading,
     explaining,
     packing,
+    validating,
     weights,
 ):  # in the order of a study
     for command in room.commands.registered_commands:

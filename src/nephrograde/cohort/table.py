@@ -75,7 +75,7 @@ def read_table(table_path: Path, encoding: str | None = None) -> list[dict[str, 
     return [cells for _, cells in sheet.rows]
 
 
-def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort | None, list[Problem]]:
+def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[Cohort | None, list[Problem]]:
     """Read the cohort table, and report everything that is wrong with it for this study.
 
     Grades 3 and 4 are high, as in the paper. A patient without an image in one phase still takes part in the others.
@@ -84,7 +84,8 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
 
     Args:
         settings: The ``[cohort]`` section.
-        split: The ``[split]`` section; whether there are enough patients for it is checked as well.
+        split: The ``[split]`` section; whether there are enough patients for it is checked as well. None if the
+            patients are not split, because nothing is learnt from them.
 
     Returns:
         The cohort, None if there are problems; and the problems.
@@ -103,7 +104,7 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     sheet, problems = open_sheet(settings.table, settings.encoding)
     if sheet is None:
         return None, problems
-    columns, column_problems = name_columns(sheet, settings, split)
+    columns, column_problems = name_columns(sheet, settings, split or SplitSettings())
     rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
     faults = Faults(columns)
     check_ids(rows, faults)
@@ -119,9 +120,10 @@ def read_cohort(settings: CohortSettings, split: SplitSettings) -> tuple[Cohort 
     split_column = _read_split_column(present, columns.split, faults) if columns.split else None
     problems += column_problems + faults.problems()
     counted = partial(_counted, n_unread=len(present) - len(truths), n_without=len(rows) - len(present))
-    if split.column is None or split_column is not None:
-        problems += counted(*_class_problems(truths, split, split_column))
-    problems += counted(_phase_problems(truths, scans, phases=phases, folds=split.folds), len(truths))
+    if split is not None:
+        if split.column is None or split_column is not None:
+            problems += counted(*_class_problems(truths, split, split_column))
+        problems += counted(_phase_problems(truths, scans, phases=phases, folds=split.folds), len(truths))
     problems += _stratify_problems(clinical, columns)
     annotations, annotation_problems = read_annotations(settings.annotations) if settings.annotations else (None, [])
     problems += annotation_problems

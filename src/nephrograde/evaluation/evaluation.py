@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from nephrograde.evaluation.family import Arms
+    from nephrograde.evaluation.frozen import Frozen
     from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.run.folder import RunFolder
     from nephrograde.study import EvaluateSettings
@@ -81,6 +82,7 @@ def evaluate_scores(
     *,
     arms: Arms | None = None,
     fused: Collection[str] = (),
+    frozen: Mapping[str, Frozen] | None = None,
 ) -> Evaluation:
     """Evaluate every model of a score table and compare every pair.
 
@@ -96,6 +98,7 @@ def evaluate_scores(
         arms: The arm and the phase of each network of a study, which decide the families of comparisons.
         fused: The models among these that join the scores of others by a regression fitted to the other folds. Their
             out-of-fold scores were calibrated on other patients, unlike those of networks.
+        frozen: Threshold, recalibration and cutoffs of models from elsewhere, by model; they are used as they are.
 
     Returns:
         Estimates by model, split and measure; comparisons and equivalences by pair; curves and subgroups by model.
@@ -117,7 +120,10 @@ def evaluate_scores(
     ['specificity 0.500 (0.095–0.905)']
     """
     _require_both_grades(scores)
-    thresholds = {model: choose_threshold(scores.of(model, "oof"), settings) for model in scores.models}
+    given = {model: one.threshold for model, one in (frozen or {}).items()}
+    thresholds = {
+        model: given.get(model) or choose_threshold(scores.of(model, "oof"), settings) for model in scores.models
+    }
     reported: SplitName = "test" if scores.has_test else "oof"
     models = {model: scores.of(model, reported) for model in scores.models}
     values = {model: threshold.value for model, threshold in thresholds.items()}
@@ -137,7 +143,7 @@ def evaluate_scores(
         calibration,
         net_benefit,
         _part(models, groups or {}, reported, settings),
-        estimate_uncertainty(scores, thresholds, settings, calibrated=set(arms or ()).difference(fused)),
+        estimate_uncertainty(scores, thresholds, settings, calibrated=set(arms or ()).difference(fused), frozen=frozen),
     )
 
 

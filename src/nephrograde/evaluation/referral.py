@@ -104,7 +104,7 @@ def estimate_referral(
     threshold: Threshold,
     settings: EvaluateSettings,
     *,
-    calibration: ModelScores,
+    calibrated_on: tuple[int, int],
     model: str,
     split: SplitName,
 ) -> Iterator[ReferralRow]:
@@ -114,7 +114,7 @@ def estimate_referral(
         fitted: The patients with their sets.
         threshold: The frozen threshold of the model, for the errors without biopsy.
         settings: ``[evaluate]`` of the study: the error of the sets, and the confidence level.
-        calibration: The patients that the sets of test patients were calibrated on.
+        calibrated_on: How many patients the sets of test patients were calibrated on, and how many of high grade.
         model: The model id, for the rows.
         split: Of the scores, for the rows.
 
@@ -122,9 +122,11 @@ def estimate_referral(
         Coverage: the exact interval of Clopper & Pearson 1934, Biometrika 26:404. Other proportions: Wilson 1927.
     """
     patients = fitted.patients
-    rows = _Rows(model, split, fitted, calibration, settings)
+    rows = _Rows(model, split, fitted, calibrated_on, settings)
     for kind in SetKind:
         if kind not in fitted.sets:
+            if kind not in fitted.reasons:  # nobody asked for them
+                continue
             yield rows.missing(kind, fitted.reasons[kind])
             continue
         counts = _count(patients, fitted.sets[kind])
@@ -142,7 +144,7 @@ class _Rows:
     model: str
     split: SplitName
     fitted: CrossFitted
-    calibration: ModelScores
+    calibrated_on: tuple[int, int]
     settings: EvaluateSettings
 
     @property
@@ -232,7 +234,7 @@ class _Rows:
 
     def _expected(self, kind: SetKind, measure: str) -> dict[str, float]:
         """How far the true coverage may lie from its target by the luck of calibration, where it has a target."""
-        n, n_high = len(self.calibration), int(self.calibration.is_high.sum())
+        n, n_high = self.calibrated_on
         counted = {
             (SetKind.MARGINAL, "coverage"): n,
             (SetKind.BY_CLASS, "coverage_high"): n_high,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.evaluation.cross_fit import CrossFitted
+    from nephrograde.evaluation.frozen import Frozen
     from nephrograde.evaluation.metrics import Estimate
     from nephrograde.evaluation.scores import ModelScores, Scores, SplitName
     from nephrograde.evaluation.threshold import Threshold
@@ -122,6 +123,7 @@ def estimate_uncertainty(
     settings: EvaluateSettings,
     *,
     calibrated: Container[str] = (),
+    frozen: Mapping[str, Frozen] | None = None,
 ) -> Uncertainty:
     """Recalibrate every model of a score table, find the prediction sets, and evaluate both.
 
@@ -132,6 +134,7 @@ def estimate_uncertainty(
         calibrated: The models whose scores were calibrated on all out-of-fold patients, as those of a study's networks.
             Out of fold, their scores know the patient's own outcome, which the recalibrated ones do not, and so the
             difference of the Brier scores, which is biased against recalibration, has no interval.
+        frozen: What models from elsewhere bring along, by model; nothing is learnt of them here.
 
     Returns:
         The tables. What cannot be computed keeps a row, with a reason instead of a number.
@@ -152,17 +155,19 @@ def estimate_uncertainty(
     patients: list[CalibratedScore] = []
     for model in scores.models:
         oof = scores.of(model, "oof")
-        found = tuple(_cutoffs(model, oof, settings))
-        cutoffs += found
+        own = (frozen or {}).get(model)
+        cutoffs += _cutoffs(model, oof, settings) if own is None else _frozen_cutoffs(model, own)
+        calibrated_on = (len(oof), int(oof.is_high.sum())) if own is None else (own.n, own.n_high)
         for split in SPLITS:
-            fitted = _fit(scores, model, split, settings)
-            if fitted is None:
+            patients_of_split = scores.of(model, split)
+            fitted = _fit(scores, model, split, settings) if own is None else own.apply(patients_of_split)
+            if fitted is None or not len(patients_of_split):
                 continue
             patients += fitted.rows(model, split)
             is_calibrated = split == "oof" and model in calibrated
             recalibrations += _recalibrations(fitted, settings, model=model, split=split, is_calibrated=is_calibrated)
             referrals += estimate_referral(
-                fitted, thresholds[model], settings, calibration=oof, model=model, split=split
+                fitted, thresholds[model], settings, calibrated_on=calibrated_on, model=model, split=split
             )
     return Uncertainty(tuple(recalibrations), tuple(cutoffs), tuple(referrals), tuple(patients))
 
@@ -222,12 +227,18 @@ def _cutoffs(model: str, oof: ModelScores, settings: EvaluateSettings) -> Iterat
             yield ConformalRow(model, kind, error, found.high_from, found.low_to, n, n_high)
 
 
+def _frozen_cutoffs(model: str, frozen: Frozen) -> Iterator[ConformalRow]:
+    if frozen.cutoffs is not None:
+        high_from, low_to = frozen.cutoffs.high_from, frozen.cutoffs.low_to
+        yield ConformalRow(model, SetKind.BY_CLASS, frozen.error, high_from, low_to, frozen.n, frozen.n_high)
+
+
 def _recalibrations(
     fitted: CrossFitted, settings: EvaluateSettings, *, model: str, split: SplitName, is_calibrated: bool
 ) -> Iterator[RecalibrationRow]:
     patients = fitted.patients
     before = _measures(patients.p_high, patients, settings)
-    for way in Way:
+    for way in (way for way in Way if way in fitted.probabilities or way in fitted.reasons):
         recalibrated = fitted.probabilities.get(way)
         after = None if recalibrated is None else _measures(recalibrated, patients, settings)
         for measure, first in before.items():

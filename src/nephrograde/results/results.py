@@ -205,8 +205,10 @@ class Results:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the cohort is synthetic."""
-        return self.study is not None and self.study.synthetic
+        """Whether the cohort is synthetic, or the model that is validated on it learnt from a synthetic one."""
+        if self.study is not None:
+            return self.study.synthetic
+        return self.lock.get("validation", {}).get("synthetic") is True
 
     @property
     def reported(self) -> SplitName:

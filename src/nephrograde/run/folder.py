@@ -11,6 +11,7 @@ from nephrograde.run.fold_folder import FoldFolder
 from nephrograde.run.quality_folder import QualityFolder
 from nephrograde.run.report_folder import ReportFolder
 from nephrograde.run.tuning_folder import TuningFolder
+from nephrograde.run.validation_folder import ValidationFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -342,6 +343,11 @@ class RunFolder:
         """The report with its figures, tables and model cards."""
         return ReportFolder(self.run_dir / "report")
 
+    @property
+    def validation(self) -> ValidationFolder:
+        """What ``nephrograde validate`` found beside the statistics."""
+        return ValidationFolder(self.run_dir / "validation")
+
     def real_dirs(self) -> Iterator[Path]:
         """The existing folders that hold files of the run, except those behind a symbolic link."""
         quality_dirs = (self.quality.quality_dir, self.quality.cache_dir, self.quality.thumbs_dir)
@@ -356,7 +362,14 @@ class RunFolder:
             self.tuning.tuning_dir,
         )
         yield self.run_dir
-        for folder in (*made, self.scores_dir, self.statistics_dir, *quality_dirs, *self.report.dirs):
+        for folder in (
+            *made,
+            self.scores_dir,
+            self.statistics_dir,
+            *quality_dirs,
+            *self.report.dirs,
+            *self.validation.dirs,
+        ):
             if folder.is_dir() and self._is_real(folder):
                 yield folder
         for above in (self.models_dir, *_real_folders(self.repeats_dir), *_real_folders(self.tuning.tuning_dir)):

@@ -52,6 +52,7 @@ def write_lock(
     inputs: Mapping[str, str],
     command: str,
     has_dicom: bool = False,
+    validation: Mapping[str, Any] | None = None,
 ) -> None:
     """Record the resolved study, versions, commit, seed and the SHA-256 of every input.
 
@@ -64,6 +65,7 @@ def write_lock(
         inputs: SHA-256 of the table, the images and the masks, by column and patient.
         command: The command line, as a person could repeat it.
         has_dicom: Whether an image or mask may be DICOM.
+        validation: Which packed model the scores are from, where it was validated on these patients.
     """
     lock_path = run.study_lock_path
     earlier = read_lock_file(run) if lock_path.exists() else {}
@@ -75,6 +77,8 @@ def write_lock(
         "machine": machine(),
         "inputs": dict(sorted(inputs.items())),
     }
+    if validation is not None:
+        lock["validation"] = dict(validation)
     if isinstance(study, EvaluateSettings):
         lock["evaluate"] = study.model_dump(mode="json")
     else:
@@ -154,6 +158,7 @@ class _Lock(BaseModel):
     has_dicom: bool = True
     study: dict[str, Any] = {}
     evaluate: dict[str, Any] = {}
+    validation: dict[str, Any] = {}
 
     @field_validator("created")
     @classmethod

@@ -23,6 +23,14 @@ class ReportFolder:
         """
         return self.report_dir / ("report.html" if language == "en" else f"report.{language}.html")
 
+    def validation_path(self, language: str = "en") -> Path:
+        """The page that shows development and validation side by side.
+
+        Args:
+            language: Such as ``zh``.
+        """
+        return self.report_dir / ("validation.html" if language == "en" else f"validation.{language}.html")
+
     @property
     def figures_dir(self) -> Path:
         """The figures as SVG, with their data."""

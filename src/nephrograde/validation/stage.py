@@ -1,0 +1,288 @@
+"""The validation of a packed model on another hospital's patients, from the cohort table to the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nephrograde.cohort.table import write_cases
+from nephrograde.errors import RunError
+from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
+from nephrograde.evaluation.frozen import Frozen
+from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.score_table import write_scores
+from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.updating import Advice, advise_update
+from nephrograde.export.grader_file import read_grader_file
+from nephrograde.files import fingerprint, sha256_of
+from nephrograde.quality.survey import check_quality
+from nephrograde.report.stage import report_run
+from nephrograde.results import Results
+from nephrograde.run.progress import silent
+from nephrograde.run.provenance import COHORT_TABLE, mark_format, read_lock_file, write_lock
+from nephrograde.run.seal import renew_seal
+from nephrograde.run.stage import written_together
+from nephrograde.run.writer import only_writer
+from nephrograde.sample.absent import report_absent, report_unused_annotations
+from nephrograde.sample.plausibility import check_plausibility
+from nephrograde.sample.prepare import prepare_cohort
+from nephrograde.staging import at_once
+from nephrograde.validation.advice_file import write_advice
+from nephrograde.validation.development import development_of, find_overlap
+from nephrograde.validation.inputs import compare_inputs, measure_quantities, outside_patients
+from nephrograde.validation.page import write_validation_page
+from nephrograde.validation.scoring import score_patients
+from nephrograde.validation.side_by_side import compare_sides
+from nephrograde.validation.source import open_elsewhere
+from nephrograde.validation.validation import Validation, write_drift, write_left_out, write_patients
+from nephrograde.volume.finding import write_findings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nephrograde.evaluation.evaluation import Evaluation
+    from nephrograde.evaluation.scores import ModelScores
+    from nephrograde.export.grader_file import GraderFile
+    from nephrograde.quality.cohort_quality import CohortQuality
+    from nephrograde.report.text.language import Language
+    from nephrograde.run.folder import RunFolder
+    from nephrograde.run.progress import Progress
+    from nephrograde.sample.prepare import Prepared
+    from nephrograde.study import EvaluateSettings
+    from nephrograde.validation.scoring import ScoredCohort
+    from nephrograde.validation.source import Elsewhere
+
+GRADER_FILE = "grader file"
+"""What the lock file calls the model among its inputs."""
+RANGE_GROUP = "development_range"
+"""The column of subgroups that says whether a patient lies in the range that the model learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSettings:
+    """How a validation is made, besides the model and the patients.
+
+    Attributes:
+        development_dir: The run that the model was packed from, if it is at hand.
+        checks_scans: Whether every scan is checked as ``nephrograde check`` does, which takes a second or two each.
+        encoding: Of the cohort table; None detects it.
+        reason: Why these patients are evaluated again, if anything has changed since they were.
+        language: Of the pages.
+        command: The command line, for the lock file and the ledger.
+    """
+
+    development_dir: Path | None = None
+    checks_scans: bool = True
+    encoding: str | None = None
+    reason: str = ""
+    language: Language = "en"
+    command: str = ""
+
+
+def validate_elsewhere(
+    grader_path: Path,
+    source_path: Path,
+    run_dir: RunFolder | Path,
+    settings: ValidationSettings,
+    *,
+    progress: Progress = silent,
+) -> Validation:
+    """Validate a packed model on another hospital's patients, and go on where an earlier attempt stopped.
+
+    Args:
+        grader_path: The grader file.
+        source_path: The study file or the cohort table of the patients.
+        run_dir: Where everything is written.
+        settings: How.
+        progress: How to show long steps.
+
+    Raises:
+        GraderError: The grader file cannot be used.
+        InputError: The study file or the table has mistakes; all are listed.
+        RunError: The folder holds something else or is being written to, nobody could be graded, all who were are of
+            one grade, or the patients were evaluated before, something has changed, and no reason is given.
+    """
+    file = read_grader_file(grader_path)
+    elsewhere = open_elsewhere(source_path, file, encoding=settings.encoding)
+    development = development_of(file, settings.development_dir)
+    with only_writer(run_dir) as run:
+        _refuse_other(run, file)
+        prepared = _prepared(elsewhere, run, progress)
+        quality = _checked(elsewhere, prepared, run, progress) if settings.checks_scans else None
+        scored = score_patients(file, elsewhere, prepared, run, progress=progress)
+        write_left_out(scored.left_out, run)
+        quantities = measure_quantities(elsewhere, prepared, quality, run)
+        patients = [one.case.patient_id for one in scored.patients]
+        inside = outside_patients(quantities, file.cohort_range, patients)
+        write_patients(scored, file, quantities, inside, run)
+        _require_both_grades(scored, run)
+        _evaluate(file, elsewhere, scored, inside, prepared, run=run, settings=settings)
+        report_run(run, settings.language)
+        results = Results.read(run)
+        overlap = find_overlap(development, prepared.inputs, tuple(patients))
+        own = results.scores.of(file.card.model, "test")
+        confidence = elsewhere.study.evaluate.confidence
+        found = Validation(
+            folder=run,
+            file=file,
+            cohort=elsewhere.study.name,
+            outcome=elsewhere.study.cohort.outcome,
+            is_synthetic=elsewhere.study.synthetic,
+            results=results,
+            development=development,
+            sides=compare_sides(
+                file.card.model,
+                development,
+                results.estimates,
+                results.uncertainty.referrals,
+                own,
+                confidence=confidence,
+                is_overlapping=bool(overlap.same_image),
+            ),
+            inputs=compare_inputs(quantities, file.cohort_range, confidence=confidence),
+            inside=inside,
+            advice=_advice(own, development.prevalence, elsewhere.study.evaluate),
+            overlap=overlap,
+            left_out=scored.left_out,
+            unusual=_unusual(quality),
+            kernels=_kernels(quality),
+            notes=elsewhere.notes,
+        )
+        write_drift(found.sides, found.inputs, run)
+        path = run.validation.recalibration_path
+        write_advice(found.advice, file, path, cohort=found.cohort, synthetic=found.is_synthetic)
+        write_validation_page(found, settings.language)
+    return found
+
+
+def _refuse_other(run: RunFolder, file: GraderFile) -> None:
+    """Refuse a folder that holds something else than the validation of this model."""
+    if not run.is_run():
+        return
+    lock = read_lock_file(run)
+    digest = lock.get("inputs", {}).get(GRADER_FILE)
+    if digest is None:
+        raise RunError(f"{run.run_dir} does not hold a validation. Name another folder with --out.")
+    if digest != file.archive.file_sha256():
+        raise RunError(f"{run.run_dir} holds the validation of another grader file. Name another folder with --out.")
+
+
+def _prepared(elsewhere: Elsewhere, run: RunFolder, progress: Progress) -> Prepared:
+    """Read, check and cut every scan that the model sees."""
+    cohort, study = elsewhere.cohort, elsewhere.study
+    scans = sum(phase in case.scans for case in cohort.cases for phase in cohort.phases)
+    joined = len(cohort.cases) if elsewhere.model.fusion == "early" else 0
+    with progress("Preparing scans", scans + joined) as advance:
+        prepared = prepare_cohort(cohort, study, run=run, advance=advance)
+    of_table = [
+        *check_plausibility(cohort, prepared.regions),
+        *report_unused_annotations(cohort),
+        *report_absent(cohort),
+    ]
+    prepared = replace(prepared, findings=(*of_table, *prepared.findings))
+    write_findings(prepared.findings, run.findings_path)
+    write_cases(cohort, run.cases_path)
+    return prepared
+
+
+def _checked(elsewhere: Elsewhere, prepared: Prepared, run: RunFolder, progress: Progress) -> CohortQuality:
+    """Check every scan that the model sees as ``nephrograde check`` does."""
+    cohort = elsewhere.cohort
+    of_table = [finding for finding in prepared.findings if finding.is_of_table or finding.leaves_patient_out]
+    scans = sum(phase in case.scans for case in cohort.cases for phase in cohort.phases)
+    with progress("Checking scans", scans) as advance:
+        return check_quality(cohort, elsewhere.study, run.quality.quality_dir, table_findings=of_table, advance=advance)
+
+
+def _unusual(quality: CohortQuality | None) -> int | None:
+    if quality is None:
+        return None
+    return sum(finding.code == "phase-suspect" for finding in quality.findings)
+
+
+def _kernels(quality: CohortQuality | None) -> dict[str, int]:
+    scans = () if quality is None else quality.scans.values()
+    return dict(Counter("/".join(scan.kernels) for scan in scans if scan.kernels).most_common())
+
+
+def _require_both_grades(scored: ScoredCohort, run: RunFolder) -> None:
+    folder = run.validation
+    if not scored.patients:
+        raise RunError(f"No patient could be graded. {folder.left_out_path} says why.")
+    grades = {one.case.is_high for one in scored.patients}
+    if len(grades) == 1:
+        there, other = ("high", "low") if True in grades else ("low", "high")
+        raise RunError(
+            f"All {len(scored.patients)} graded patients are {there} grade, so nothing can be estimated; their "
+            f"probabilities are in {folder.patients_path}. Add patients of {other} grade."
+        )
+
+
+def _evaluate(
+    file: GraderFile,
+    elsewhere: Elsewhere,
+    scored: ScoredCohort,
+    inside: dict[str, str],
+    prepared: Prepared,
+    *,
+    run: RunFolder,
+    settings: ValidationSettings,
+) -> None:
+    """Write scores and statistics as of any evaluation, with the decisions of the grader file."""
+    model, study, digest = file.card.model, elsewhere.study, file.archive.file_sha256()
+    rows = [Score(one.case.patient_id, model, "test", None, one.case.is_high, one.p_high) for one in scored.patients]
+    scores = Scores(tuple(rows))
+    evaluate = study.evaluate.model_copy(update={"subgroups": (*study.evaluate.subgroups, RANGE_GROUP)})
+    write_lock(
+        evaluate,
+        run,
+        inputs={**prepared.inputs, COHORT_TABLE: sha256_of(study.cohort.table), GRADER_FILE: digest},
+        command=settings.command,
+        validation={
+            "model": model,
+            "developed_in": file.card.study,
+            "cohort": study.name,
+            "outcome": study.cohort.outcome,
+            "synthetic": study.synthetic,
+        },
+    )
+    content = [[row.patient_id, row.is_high, row.p_high] for row in rows]
+    with at_once():  # an opening is on record before its results are
+        open_test_set(
+            run.run_dir,
+            study=digest,
+            inputs=fingerprint([digest, content, evaluate.of_evaluation()]),
+            reason=settings.reason,
+            command=settings.command,
+        )
+    with written_together("evaluate", run):
+        write_scores(scores, run.scores_path)
+        write_statistics(_statistics(file, elsewhere, scores, inside, evaluate), run)
+        mark_format(run)
+    renew_seal(run, ())
+
+
+def _statistics(
+    file: GraderFile, elsewhere: Elsewhere, scores: Scores, inside: dict[str, str], evaluate: EvaluateSettings
+) -> Evaluation:
+    decision, judge = file.decision, file.decision.judge()
+    frozen = Frozen(
+        decision.threshold,
+        judge.recalibration,
+        judge.cutoffs,
+        decision.set_error,
+        file.card.n_train,
+        file.card.n_train_high,
+    )
+    cases = elsewhere.cohort.cases
+    groups = {
+        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cases}
+        for column in evaluate.subgroups
+        if any(column in case.clinical for case in cases)
+    }
+    return evaluate_scores(scores, evaluate, {**groups, RANGE_GROUP: inside}, frozen={file.card.model: frozen})
+
+
+def _advice(patients: ModelScores, prevalence: float, settings: EvaluateSettings) -> Advice:
+    return advise_update(patients.p_high, patients.is_high, prevalence=prevalence, seed=settings.seed)
