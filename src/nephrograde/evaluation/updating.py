@@ -12,7 +12,7 @@ been measured on the patients that the update was learnt from.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -21,9 +21,12 @@ import numpy.typing as npt
 
 from nephrograde.arguments import NUMBERS, SHARE, VALUES, checked
 from nephrograde.evaluation.calibration import probability_vectors
+from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.logistic import ALIKE, clipped_log_odds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 Weights: TypeAlias = Annotated[npt.NDArray[np.float64], "replicate patient"]
@@ -40,6 +43,7 @@ FEWEST_FOR_PRECISION = 100
 REPLICATES = 500
 _STEPS = 50
 _SOLVED = 1e-8
+_LONGEST = 2.0
 _FARTHEST = 30.0
 """Coefficients beyond this are on their way to infinity."""
 
@@ -168,226 +172,203 @@ def advise_update(
     ('intercept', -1.0, True)
     """
     probabilities, truths = probability_vectors(p_high, is_high)
-    n, n_high = truths.size, int(truths.sum())
+    fewest = min(int(truths.sum()), int((~truths).sum()))
     log_odds = clipped_log_odds(probabilities)
-    bare = Advice(n, n_high, prevalence=prevalence, rows=(_row(Update.NONE, 0.0, 1.0, log_odds, truths),))
-    fewest = min(n_high, n - n_high)
+    has_slope = fewest >= FEWEST_FOR_SLOPE and bool(np.ptp(log_odds) > ALIKE)
+    patients = _Patients(log_odds, truths, prevalence, has_slope)
+    bare = Advice(truths.size, int(truths.sum()), prevalence=prevalence, rows=(patients.row(Update.NONE, _SAME),))
     if not fewest:
         return bare
-    fits = _fits(log_odds, truths, np.ones((1, n)), prevalence)
     if fewest < FEWEST_FOR_INTERCEPT:
-        return _with(bare, why=Why.TOO_FEW)
-    has_slope = fewest >= FEWEST_FOR_SLOPE and np.ptp(log_odds) > ALIKE
-    updates = [Update.PREVALENCE, Update.INTERCEPT, *([Update.INTERCEPT_SLOPE] if has_slope else [])]
-    found = {update: fits[update][0] for update in updates}
+        return replace(bare, why=Why.TOO_FEW)
+    found = {update: one[0] for update, one in patients.fit(patients.all).items()}
     if not all(np.isfinite(one).all() for one in found.values()):
-        return _with(bare, why=Why.NOT_CONVERGED)
-    choice = _choose(fits, log_odds, truths, np.ones((1, n)), has_slope=has_slope)
-    gains = _gains(found, log_odds, truths, prevalence, replicates=replicates, seed=seed, has_slope=has_slope)
-    rows = tuple(_with_gains(update, found[update], gains, log_odds, truths) for update in updates)
-    chosen = Update.NONE if choice.chosen[0] < 0 else _ORDER[int(choice.chosen[0])]
-    suggested, why = _judge(chosen, found, log_odds, gains.chosen)
-    return _with(
+        return replace(bare, why=Why.NOT_CONVERGED)
+    test = patients.choose({update: one[None] for update, one in found.items()}, patients.all)
+    optimism = _bootstrap(patients, replicates=replicates, seed=seed)
+    rows = [patients.row(update, one, optimism.by_update[update]) for update, one in found.items()]
+    chosen = _ORDER[int(test.chosen[0])]
+    own = patients.row(chosen, found.get(chosen, _SAME), (math.nan, optimism.of_choosing))
+    gain = own.log_loss_gain_corrected
+    suggested, why = _judge(chosen, found, gain, is_alike=np.ptp(log_odds) <= ALIKE)
+    return replace(
         bare,
         rows=(*bare.rows, *rows),
-        p_any=float(choice.p_any[0]),
-        p_slope=float(choice.p_slope[0]),
+        p_any=float(test.p_any[0]),
+        p_slope=float(test.p_slope[0]),
         suggested=suggested,
         why=why,
-        corrected_gain=gains.chosen,
-        is_prevalence_enough=_is_enough(found, log_odds, truths),
-        replicates=gains.replicates,
+        corrected_gain=gain,
+        is_prevalence_enough=patients.is_enough(found[Update.PREVALENCE][0], found[Update.INTERCEPT][0]),
+        replicates=optimism.replicates,
     )
 
 
-_ORDER = (Update.INTERCEPT, Update.INTERCEPT_SLOPE)
+_SAME = np.array([0.0, 1.0])
+"""Intercept and slope that change nothing."""
+_ORDER = (Update.NONE, Update.INTERCEPT, Update.INTERCEPT_SLOPE)
+"""What the closed test chooses from, from small to large."""
 
 
-def _with(advice: Advice, **changes: object) -> Advice:
-    from dataclasses import replace
-
-    return replace(advice, **changes)  # type: ignore[arg-type]
-
-
-def _judge(
-    chosen: Update, found: dict[Update, FloatVector], log_odds: FloatVector, corrected: float
-) -> tuple[Update, Why]:
+def _judge(chosen: Update, found: dict[Update, FloatVector], corrected: float, *, is_alike: bool) -> tuple[Update, Why]:
     """What is suggested, and why."""
+    if is_alike:
+        return Update.NONE, Why.PREDICTIONS_ALIKE
     if Update.INTERCEPT_SLOPE in found and found[Update.INTERCEPT_SLOPE][1] <= 0.0:
         return Update.NONE, Why.WRONG_WAY
-    if np.ptp(log_odds) <= ALIKE:
-        return Update.NONE, Why.PREDICTIONS_ALIKE
     if chosen is Update.NONE:
         return Update.NONE, Why.AGREES
     return (chosen, Why.SUGGESTED) if corrected > 0.0 else (Update.NONE, Why.NO_GAIN)
 
 
-def _is_enough(found: dict[Update, FloatVector], log_odds: FloatVector, truths: BoolVector) -> bool:
-    """Whether the shift of the proportions lies in the 95 % interval of the intercept."""
-    from scipy.special import expit
-
-    own, shift = float(found[Update.INTERCEPT][0]), float(found[Update.PREVALENCE][0])
-    shares = expit(log_odds + own)
-    return abs(own - shift) <= 1.959964 / math.sqrt(float((shares * (1.0 - shares)).sum()))
-
-
-def _fits(log_odds: FloatVector, truths: BoolVector, weights: Weights, prevalence: float) -> dict[Update, Coefficients]:
-    """Intercept and slope of each update, for each replicate; NaN where a fit does not converge."""
-    from scipy.special import logit
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = (weights @ truths) / weights.sum(axis=1)
-        shift = logit(shares) - logit(prevalence)
-    ones = np.ones(len(weights))
-    return {
-        Update.PREVALENCE: np.column_stack([np.where(np.isfinite(shift), shift, math.nan), ones]),
-        Update.INTERCEPT: _newton(log_odds, truths, weights, is_slope_free=False),
-        Update.INTERCEPT_SLOPE: _newton(log_odds, truths, weights, is_slope_free=True),
-    }
-
-
-def _newton(log_odds: FloatVector, truths: BoolVector, weights: Weights, *, is_slope_free: bool) -> Coefficients:
-    """Logistic models of many weightings of the same patients at once, by Newton's method with limited steps."""
-    from scipy.special import expit
-
-    centre, spread = float(log_odds.mean()), float(log_odds.std()) or 1.0
-    scaled = (log_odds - centre) / spread
-    # log odds = a + b × scaled; with a slope of 1, b is the spread, and a the centre plus the intercept
-    found = np.tile([centre, spread], (len(weights), 1))
-    step = np.zeros_like(found)
-    for _ in range(_STEPS):
-        shares = expit(found[:, :1] + found[:, 1:] * scaled)
-        residuals, information = weights * (truths - shares), weights * shares * (1.0 - shares)
-        first, aa = residuals.sum(axis=1), information.sum(axis=1)
-        with np.errstate(all="ignore"):
-            if is_slope_free:
-                second, ab, bb = residuals @ scaled, information @ scaled, information @ scaled**2
-                determinant = aa * bb - ab**2
-                step[:, 0] = (bb * first - ab * second) / determinant
-                step[:, 1] = (aa * second - ab * first) / determinant
-            else:
-                step[:, 0] = first / aa
-        step = np.clip(step, -2.0, 2.0)
-        if not np.nanmax(np.abs(step), initial=0.0) > _SOLVED:
-            break
-        found = found + step
-    failed = ~(np.abs(step).max(axis=1) <= 1e-6) | (np.abs(found).max(axis=1) > _FARTHEST)
-    slopes = found[:, 1] / spread
-    return np.where(failed[:, None], math.nan, np.column_stack([found[:, 0] - slopes * centre, slopes]))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class _Choice:
-    """The closed test of each replicate; ``chosen`` counts in the order of the updates, −1 for none."""
+class _Test:
+    """The closed test of each replicate; ``chosen`` is a position in the order of the updates."""
 
     p_any: FloatVector
     p_slope: FloatVector
     chosen: npt.NDArray[np.int64]
 
 
-def _choose(
-    fits: dict[Update, Coefficients], log_odds: FloatVector, truths: BoolVector, weights: Weights, *, has_slope: bool
-) -> _Choice:
-    from scipy.stats import chi2
+@dataclass(frozen=True, slots=True, eq=False)
+class _Patients:
+    """The patients that updates are learnt from; a replicate gives each of them a weight."""
 
-    same = np.tile([0.0, 1.0], (len(weights), 1))
-    none, shifted = (_log_losses(one, log_odds, truths, weights) for one in (same, fits[Update.INTERCEPT]))
-    total = weights.sum(axis=1)
-    if not has_slope:
-        p_any = chi2.sf(2.0 * total * (none - shifted), 1)
-        return _Choice(p_any, np.full(len(weights), math.nan), np.where(p_any < LEVEL, 0, -1))
-    whole = _log_losses(fits[Update.INTERCEPT_SLOPE], log_odds, truths, weights)
-    p_any, p_slope = chi2.sf(2.0 * total * (none - whole), 2), chi2.sf(2.0 * total * (shifted - whole), 1)
-    return _Choice(p_any, p_slope, np.where(p_any < LEVEL, np.where(p_slope < LEVEL, 1, 0), -1))
+    log_odds: FloatVector
+    truths: BoolVector
+    prevalence: float
+    has_slope: bool
 
+    @property
+    def all(self) -> Weights:
+        """A single replicate: each patient once."""
+        return np.ones((1, self.truths.size))
 
-def _log_losses(coefficients: Coefficients, log_odds: FloatVector, truths: BoolVector, weights: Weights) -> FloatVector:
-    """The weighted mean log loss of each replicate."""
-    odds = coefficients[:, :1] + coefficients[:, 1:] * log_odds
-    losses = np.logaddexp(0.0, odds) - truths * odds
-    return np.asarray((weights * losses).sum(axis=1) / weights.sum(axis=1))
+    def fit(self, weights: Weights) -> dict[Update, Coefficients]:
+        """Intercept and slope of each update, for each replicate; NaN where a fit does not converge."""
+        from scipy.special import logit
 
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = logit((weights @ self.truths) / weights.sum(axis=1)) - logit(self.prevalence)
+        shift = np.where(np.isfinite(shift), shift, math.nan)
+        fits = {
+            Update.PREVALENCE: np.column_stack([shift, np.ones(len(weights))]),
+            Update.INTERCEPT: self._newton(weights, is_slope_free=False),
+        }
+        return fits | ({Update.INTERCEPT_SLOPE: self._newton(weights, is_slope_free=True)} if self.has_slope else {})
 
-def _briers(coefficients: Coefficients, log_odds: FloatVector, truths: BoolVector, weights: Weights) -> FloatVector:
-    from scipy.special import expit
+    def _newton(self, weights: Weights, *, is_slope_free: bool) -> Coefficients:
+        """Logistic models of all replicates at once, by Newton's method with limited steps."""
+        from scipy.special import expit
 
-    errors = (expit(coefficients[:, :1] + coefficients[:, 1:] * log_odds) - truths) ** 2
-    return np.asarray((weights * errors).sum(axis=1) / weights.sum(axis=1))
+        centre, spread = float(self.log_odds.mean()), float(self.log_odds.std()) or 1.0
+        scaled = (self.log_odds - centre) / spread
+        found = np.tile([centre, spread], (len(weights), 1))  # log odds = a + b × scaled, here without an update
+        step = np.zeros_like(found)
+        for _ in range(_STEPS):
+            shares = expit(found[:, :1] + found[:, 1:] * scaled)
+            residuals, information = weights * (self.truths - shares), weights * shares * (1.0 - shares)
+            first, aa = residuals.sum(axis=1), information.sum(axis=1)
+            with np.errstate(all="ignore"):
+                if is_slope_free:
+                    second, ab, bb = residuals @ scaled, information @ scaled, information @ scaled**2
+                    determinant = aa * bb - ab**2
+                    step[:, 0] = (bb * first - ab * second) / determinant
+                    step[:, 1] = (aa * second - ab * first) / determinant
+                else:
+                    step[:, 0] = first / aa
+            step = np.clip(step, -_LONGEST, _LONGEST)
+            found = found + step
+            if not np.nanmax(np.abs(step), initial=0.0) > _SOLVED:
+                break
+        failed = ~(np.abs(step).max(axis=1) <= _SOLVED) | (np.abs(found).max(axis=1) > _FARTHEST)
+        slopes = found[:, 1] / spread
+        return np.where(failed[:, None], math.nan, np.column_stack([found[:, 0] - slopes * centre, slopes]))
+
+    def log_losses(self, coefficients: Coefficients, weights: Weights) -> FloatVector:
+        """The mean log loss of each replicate."""
+        odds = coefficients[:, :1] + coefficients[:, 1:] * self.log_odds
+        losses = np.logaddexp(0.0, odds) - self.truths * odds
+        return np.asarray((weights * losses).sum(axis=1) / weights.sum(axis=1))
+
+    def briers(self, coefficients: Coefficients, weights: Weights) -> FloatVector:
+        """The Brier score of each replicate."""
+        from scipy.special import expit
+
+        errors = (expit(coefficients[:, :1] + coefficients[:, 1:] * self.log_odds) - self.truths) ** 2
+        return np.asarray((weights * errors).sum(axis=1) / weights.sum(axis=1))
+
+    def choose(self, fits: dict[Update, Coefficients], weights: Weights) -> _Test:
+        """Test whether an update is needed, and whether an intercept is enough."""
+        from scipy.stats import chi2
+
+        total = 2.0 * weights.sum(axis=1)
+        none = self.log_losses(np.tile(_SAME, (len(weights), 1)), weights)
+        shifted = self.log_losses(fits[Update.INTERCEPT], weights)
+        if Update.INTERCEPT_SLOPE not in fits:
+            p_any = chi2.sf(total * (none - shifted), 1)
+            return _Test(p_any, np.full(len(weights), math.nan), np.where(p_any < LEVEL, 1, 0))
+        whole = self.log_losses(fits[Update.INTERCEPT_SLOPE], weights)
+        p_any, p_slope = chi2.sf(total * (none - whole), 2), chi2.sf(total * (shifted - whole), 1)
+        return _Test(p_any, p_slope, np.where(p_any < LEVEL, np.where(p_slope < LEVEL, 2, 1), 0))
+
+    def row(self, update: Update, coefficients: FloatVector, optimism: tuple[float, float] | None = None) -> UpdateRow:
+        """An update with its gain; ``optimism`` is that in Brier score and log loss."""
+        brier, log_loss = (float(loss(coefficients[None], self.all)[0]) for loss in (self.briers, self.log_losses))
+        row = UpdateRow(update, float(coefficients[0]), float(coefficients[1]), brier, log_loss)
+        if optimism is None:
+            return row
+        brier_gain = float(self.briers(_SAME[None], self.all)[0]) - brier
+        log_loss_gain = float(self.log_losses(_SAME[None], self.all)[0]) - log_loss
+        return replace(
+            row,
+            brier_gain_apparent=brier_gain,
+            brier_gain_corrected=brier_gain - optimism[0],
+            log_loss_gain_apparent=log_loss_gain,
+            log_loss_gain_corrected=log_loss_gain - optimism[1],
+        )
+
+    def is_enough(self, shift: float, intercept: float) -> bool:
+        """Whether the shift of the proportions lies in the 95 % interval of the new intercept."""
+        from scipy.special import expit
+
+        shares = expit(self.log_odds + intercept)
+        return bool(abs(intercept - shift) <= normal_quantile(0.95) / math.sqrt((shares * (1.0 - shares)).sum()))
 
 
 @dataclass(frozen=True, slots=True)
-class _Gains:
-    """The optimism of each update in Brier score and log loss, and the corrected gain of choosing one."""
+class _Optimism:
+    """How much more an update gains on the patients that it was learnt from than on all of those they stand for.
 
-    optimism: dict[Update, tuple[float, float]]
-    chosen: float
+    ``by_update`` is in Brier score and log loss, ``of_choosing`` in log loss, with the choice repeated each time.
+    """
+
+    by_update: dict[Update, tuple[float, float]]
+    of_choosing: float
     replicates: int
 
 
-def _gains(
-    found: dict[Update, FloatVector],
-    log_odds: FloatVector,
-    truths: BoolVector,
-    prevalence: float,
-    *,
-    replicates: int,
-    seed: int,
-    has_slope: bool,
-) -> _Gains:
+def _bootstrap(patients: _Patients, *, replicates: int, seed: int) -> _Optimism:
     """Learn each update on patients drawn with replacement, and compare its gain there with that on all patients."""
-    n = truths.size
+    n = patients.truths.size
     stream = np.random.default_rng(seed)
     weights = stream.multinomial(n, np.full(n, 1.0 / n), size=replicates).astype(np.float64)
-    fits = _fits(log_odds, truths, weights, prevalence)
-    good = np.all([np.isfinite(fits[update]).all(axis=1) for update in found], axis=0)
+    fits = patients.fit(weights)
+    good = np.all([np.isfinite(one).all(axis=1) for one in fits.values()], axis=0)
     weights, fits = weights[good], {update: one[good] for update, one in fits.items()}
     if not len(weights):
-        return _Gains({update: (math.nan, math.nan) for update in found}, math.nan, 0)
-    whole = np.ones((1, n))
-    same = np.tile([0.0, 1.0], (len(weights), 1))
+        return _Optimism(dict.fromkeys(fits, (math.nan, math.nan)), math.nan, 0)
+    same = np.tile(_SAME, (len(weights), 1))
 
-    def optimism(fitted: Coefficients, loss: object) -> FloatVector:
-        drawn = loss(same, log_odds, truths, weights) - loss(fitted, log_odds, truths, weights)  # type: ignore[operator]
-        all_of_them = loss(same, log_odds, truths, whole) - loss(fitted, log_odds, truths, whole)  # type: ignore[operator]
-        return np.asarray(drawn - all_of_them)
+    def optimism(fitted: Coefficients, loss: Callable[[Coefficients, Weights], FloatVector]) -> float:
+        on_drawn = loss(same, weights) - loss(fitted, weights)
+        on_all = loss(same, patients.all) - loss(fitted, patients.all)
+        return float((on_drawn - on_all).mean())
 
-    by_update = {
-        update: (float(optimism(fits[update], _briers).mean()), float(optimism(fits[update], _log_losses).mean()))
-        for update in found
-    }
-    choice = _choose(fits, log_odds, truths, weights, has_slope=has_slope)
-    options = np.stack([same, fits[Update.INTERCEPT], fits[Update.INTERCEPT_SLOPE]])
-    picked = options[choice.chosen + 1, np.arange(len(weights))]
-    here = _choose({update: one[None] for update, one in found.items()}, log_odds, truths, whole, has_slope=has_slope)
-    own = same[:1] if here.chosen[0] < 0 else found[_ORDER[int(here.chosen[0])]][None]
-    apparent = _log_losses(same[:1], log_odds, truths, whole) - _log_losses(own, log_odds, truths, whole)
-    return _Gains(by_update, float(apparent[0] - optimism(picked, _log_losses).mean()), len(weights))
-
-
-def _row(update: Update, intercept: float, slope: float, log_odds: FloatVector, truths: BoolVector) -> UpdateRow:
-    one, whole = np.array([[intercept, slope]]), np.ones((1, truths.size))
-    return UpdateRow(
-        update,
-        intercept,
-        slope,
-        float(_briers(one, log_odds, truths, whole)[0]),
-        float(_log_losses(one, log_odds, truths, whole)[0]),
-    )
-
-
-def _with_gains(
-    update: Update, coefficients: FloatVector, gains: _Gains, log_odds: FloatVector, truths: BoolVector
-) -> UpdateRow:
-    from dataclasses import replace
-
-    before = _row(Update.NONE, 0.0, 1.0, log_odds, truths)
-    row = _row(update, float(coefficients[0]), float(coefficients[1]), log_odds, truths)
-    brier, log_loss = before.brier - row.brier, before.log_loss - row.log_loss
-    brier_optimism, log_loss_optimism = gains.optimism[update]
-    return replace(
-        row,
-        brier_gain_apparent=brier,
-        brier_gain_corrected=brier - brier_optimism,
-        log_loss_gain_apparent=log_loss,
-        log_loss_gain_corrected=log_loss - log_loss_optimism,
+    chosen = patients.choose(fits, weights).chosen
+    options = np.stack([same, *(fits[update] for update in _ORDER[1:] if update in fits)])
+    return _Optimism(
+        {update: (optimism(one, patients.briers), optimism(one, patients.log_losses)) for update, one in fits.items()},
+        optimism(options[chosen, np.arange(len(weights))], patients.log_losses),
+        len(weights),
     )

@@ -59,8 +59,8 @@ class Overlap:
         same_id: Those whose id is one of the run, which may be chance.
     """
 
-    same_id: tuple[str, ...] = ()
     same_image: tuple[str, ...] = ()
+    same_id: tuple[str, ...] = ()
 
 
 def development_of(file: Members, run_dir: Path | None) -> Development:
@@ -102,4 +102,7 @@ def find_overlap(development: Development, inputs: Mapping[str, str], patients: 
     known_images = {digest for name, digest in results.lock.get("inputs", {}).items() if _IMAGE in name}
     images = {name.partition(_IMAGE)[2]: digest for name, digest in inputs.items() if _IMAGE in name}
     owners = {name for name, digest in images.items() if digest in known_images}
-    return Overlap(tuple(one for one in patients if one in known_ids), tuple(one for one in patients if one in owners))
+    return Overlap(
+        same_image=tuple(one for one in patients if one in owners),
+        same_id=tuple(one for one in patients if one in known_ids),
+    )

@@ -13,14 +13,14 @@ from nephrograde.sample.dataset import open_region
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from nephrograde.export.contents import CohortRange, Spread
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.run.folder import RunFolder
     from nephrograde.sample.prepare import Prepared, Region
     from nephrograde.validation.source import Elsewhere
-    from nephrograde.vocabulary import FloatVector
+    from nephrograde.vocabulary import BoolVector, FloatVector
 
 Quantities: TypeAlias = "dict[tuple[str, str], dict[str, float]]"
 """By phase and name of the quantity: the value of each patient for whom it is known."""
@@ -182,11 +182,11 @@ def outside_patients(quantities: Quantities, known: CohortRange, patients: Seque
     return {patient: found[patient] for patient in patients if patient in found}
 
 
-def _below(values: FloatVector, limit: float) -> FloatVector:
+def _below(values: FloatVector, limit: float) -> BoolVector:
     return values < limit - _ROUNDED * abs(limit)
 
 
-def _above(values: FloatVector, limit: float) -> FloatVector:
+def _above(values: FloatVector, limit: float) -> BoolVector:
     return values > limit + _ROUNDED * abs(limit)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -87,7 +88,7 @@ def score_patients(
                 try:
                     record = kept_record(
                         folder.scored_dir / name,
-                        lambda own=own, values=values: _record(grader, model, own, values, run),  # type: ignore[misc]
+                        partial(_record, grader, model, own, values=values, run=run),
                         is_current=_is_scored,
                     )
                 except _NotScoredError as error:
@@ -126,7 +127,12 @@ def _values(case: Case, model: StudyModel) -> dict[str, str | float]:
 
 
 def _record(
-    grader: Grader, model: StudyModel, own: Mapping[str, str], values: Mapping[str, str | float], run: RunFolder
+    grader: Grader,
+    model: StudyModel,
+    own: Mapping[str, str],
+    *,
+    values: Mapping[str, str | float],
+    run: RunFolder,
 ) -> dict[str, Any]:
     regions = {phase: open_region(run.volumes_dir / name) for phase, name in own.items()}
     is_pooled = model.fusion is not None and model.fusion != "early"

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.delong import normal_quantile
 from nephrograde.evaluation.interval import share_interval
 from nephrograde.evaluation.metrics import Estimate
 from nephrograde.evaluation.unpaired import Bounded, unpaired_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nephrograde.evaluation.referral import ReferralRow
     from nephrograde.evaluation.scores import ModelScores
-    from nephrograde.evaluation.tables import ModelEstimate
     from nephrograde.predict.grading import Performance
+    from nephrograde.results import Results
     from nephrograde.validation.development import Development
 
 MEASURES = (
@@ -91,35 +89,26 @@ class _Known:
 
 
 def compare_sides(
-    model: str,
-    development: Development,
-    estimates: Sequence[ModelEstimate],
-    referrals: Sequence[ReferralRow],
-    patients: ModelScores,
-    *,
-    confidence: float,
-    is_overlapping: bool,
+    results: Results, development: Development, model: str, *, is_overlapping: bool
 ) -> tuple[SideRow, ...]:
     """Put development and validation side by side.
 
     Args:
+        results: Of the validation.
+        development: What is known about the model in its own study.
         model: The model id.
-        development: What is known about it.
-        estimates: Of the validation.
-        referrals: Of the prediction sets in the validation.
-        patients: The scores of the validation.
-        confidence: Coverage probability of its intervals.
         is_overlapping: Whether patients are known to be in both, so that no difference has an interval.
 
     Source:
         Intervals of differences: Zou & Donner 2008, Stat Med 27:1693. Ratio of observed to expected: Debray 2017, BMJ
         356:i6460.
     """
+    patients, confidence = results.scores.of(model, "test"), results.settings.confidence
     known = _known(model, development, confidence)
-    here = {made.measure: made for name, split, made in estimates if (name, split) == (model, "test")}
+    here = {made.measure: made for name, split, made in results.estimates if (name, split) == (model, "test")}
     found = [here[measure] for measure in MEASURES if measure in here]
     found[1:1] = [prevalence_of(patients, confidence), observed_expected(patients, confidence)]
-    found += [_of_sets(row) for row in referrals if row.measure in OF_SETS and row.model == model]
+    found += _of_sets(results, model, "test")
     return tuple(
         _row(made, known.get(made.measure), development.split, confidence=confidence, is_overlapping=is_overlapping)
         for made in found
@@ -152,8 +141,13 @@ def observed_expected(patients: ModelScores, confidence: float) -> Estimate:
     return Estimate("observed_expected", value, low, high, n, n_high, method, confidence=confidence)
 
 
-def _of_sets(row: ReferralRow) -> Estimate:
-    return Estimate(row.measure, row.value, row.low, row.high, row.n, row.n_high, row.method, confidence=row.confidence)
+def _of_sets(results: Results, model: str, split: str) -> list[Estimate]:
+    """The measures of the prediction sets by class."""
+    return [
+        Estimate(row.measure, row.value, row.low, row.high, row.n, row.n_high, row.method, confidence=row.confidence)
+        for row in results.uncertainty.referrals
+        if (row.model, row.split, row.kind) == (model, split, SetKind.BY_CLASS) and row.measure in OF_SETS
+    ]
 
 
 def _known(model: str, development: Development, confidence: float) -> dict[str, _Known]:
@@ -168,9 +162,8 @@ def _known(model: str, development: Development, confidence: float) -> dict[str,
     if len(scores):
         for made in (prevalence_of(scores, confidence), observed_expected(scores, confidence)):
             found[made.measure] = _of_estimate(made)
-    for row in results.uncertainty.referrals:
-        if (row.model, row.split, str(row.kind)) == (model, split, "by-class") and row.measure in OF_SETS:
-            found[row.measure] = _of_estimate(_of_sets(row))
+    for made in _of_sets(results, model, split):
+        found[made.measure] = _of_estimate(made)
     return found
 
 

@@ -8,7 +8,6 @@ grader file; what the study file says about that, and about learning, is not use
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.cohort.stage import load_source
@@ -21,6 +20,8 @@ from nephrograde.study.study import restore_study
 from nephrograde.toml_text import read_toml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nephrograde.cohort.case import Cohort
     from nephrograde.export.contents import Members
     from nephrograde.study import CohortSettings, Study, StudyModel
@@ -107,10 +108,11 @@ def _notes(name: str, raw: dict[str, Any]) -> list[str]:
     unused = [*tables, *keys]
     if not unused:
         return []
-    return [
+    note = (
         f"{name}: {', '.join(unused)} not used: how scans are read, cut and called comes from the grader file, and "
         "nothing is learnt from these patients."
-    ]
+    )
+    return [note]
 
 
 def _other_outcome(outcome: str, learnt: str) -> str:

@@ -15,7 +15,7 @@ from nephrograde.evaluation.score_table import write_scores
 from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.updating import Advice, advise_update
 from nephrograde.export.grader_file import read_grader_file
-from nephrograde.files import fingerprint, sha256_of
+from nephrograde.files import fingerprint, read_json, sha256_of
 from nephrograde.quality.survey import check_quality
 from nephrograde.report.stage import report_run
 from nephrograde.results import Results
@@ -115,9 +115,9 @@ def validate_elsewhere(
         quantities = measure_quantities(elsewhere, prepared, quality, run)
         patients = [one.case.patient_id for one in scored.patients]
         inside = outside_patients(quantities, file.cohort_range, patients)
-        write_patients(scored, file, quantities, inside, run)
+        write_patients(scored, file, quantities=quantities, inside=inside, run=run)
         _require_both_grades(scored, run)
-        _evaluate(file, elsewhere, scored, inside, prepared, run=run, settings=settings)
+        _evaluate(file, elsewhere, scored, inside=inside, run=run, settings=settings)
         report_run(run, settings.language)
         results = Results.read(run)
         overlap = find_overlap(development, prepared.inputs, tuple(patients))
@@ -131,15 +131,7 @@ def validate_elsewhere(
             is_synthetic=elsewhere.study.synthetic,
             results=results,
             development=development,
-            sides=compare_sides(
-                file.card.model,
-                development,
-                results.estimates,
-                results.uncertainty.referrals,
-                own,
-                confidence=confidence,
-                is_overlapping=bool(overlap.same_image),
-            ),
+            sides=compare_sides(results, development, file.card.model, is_overlapping=bool(overlap.same_image)),
             inputs=compare_inputs(quantities, file.cohort_range, confidence=confidence),
             inside=inside,
             advice=_advice(own, development.prevalence, elsewhere.study.evaluate),
@@ -223,9 +215,8 @@ def _evaluate(
     file: GraderFile,
     elsewhere: Elsewhere,
     scored: ScoredCohort,
-    inside: dict[str, str],
-    prepared: Prepared,
     *,
+    inside: dict[str, str],
     run: RunFolder,
     settings: ValidationSettings,
 ) -> None:
@@ -237,7 +228,7 @@ def _evaluate(
     write_lock(
         evaluate,
         run,
-        inputs={**prepared.inputs, COHORT_TABLE: sha256_of(study.cohort.table), GRADER_FILE: digest},
+        inputs={**read_json(run.image_inputs_path), COHORT_TABLE: sha256_of(study.cohort.table), GRADER_FILE: digest},
         command=settings.command,
         validation={
             "model": model,
@@ -258,13 +249,18 @@ def _evaluate(
         )
     with written_together("evaluate", run):
         write_scores(scores, run.scores_path)
-        write_statistics(_statistics(file, elsewhere, scores, inside, evaluate), run)
+        write_statistics(_statistics(file, elsewhere, scores, inside=inside, settings=evaluate), run)
         mark_format(run)
     renew_seal(run, ())
 
 
 def _statistics(
-    file: GraderFile, elsewhere: Elsewhere, scores: Scores, inside: dict[str, str], evaluate: EvaluateSettings
+    file: GraderFile,
+    elsewhere: Elsewhere,
+    scores: Scores,
+    *,
+    inside: dict[str, str],
+    settings: EvaluateSettings,
 ) -> Evaluation:
     decision, judge = file.decision, file.decision.judge()
     frozen = Frozen(
@@ -278,10 +274,10 @@ def _statistics(
     cases = elsewhere.cohort.cases
     groups = {
         column: {case.patient_id: str(case.clinical.get(column, "")) for case in cases}
-        for column in evaluate.subgroups
+        for column in settings.subgroups
         if any(column in case.clinical for case in cases)
     }
-    return evaluate_scores(scores, evaluate, {**groups, RANGE_GROUP: inside}, frozen={file.card.model: frozen})
+    return evaluate_scores(scores, settings, {**groups, RANGE_GROUP: inside}, frozen={file.card.model: frozen})
 
 
 def _advice(patients: ModelScores, prevalence: float, settings: EvaluateSettings) -> Advice:

@@ -133,6 +133,7 @@ def write_drift(
 def write_patients(
     scored: ScoredCohort,
     file: GraderFile,
+    *,
     quantities: Quantities,
     inside: dict[str, str],
     run: RunFolder,

@@ -97,7 +97,7 @@ def _auc(found: Validation) -> list[str]:
     difference = f"{decimal(row.difference)} {bounds(row.difference_low, row.difference_high)}"
     if _too_few(row):
         second = t(
-            "The difference is {difference}; with fewer than {n} patients of a grade on either side, there is no verdict.",
+            "The difference is {difference}; there is no verdict with fewer than {n} patients of a grade on a side.",
             difference=difference,
             n=FEWEST_FOR_VERDICT,
         )
