@@ -44,6 +44,8 @@ REPLICATES = 500
 _STEPS = 50
 _SOLVED = 1e-8
 _LONGEST = 2.0
+_MOST_WEIGHTS = 500_000
+"""Replicates times patients in memory at once."""
 _FARTHEST = 30.0
 """Coefficients beyond this are on their way to infinity."""
 
@@ -352,23 +354,40 @@ def _bootstrap(patients: _Patients, *, replicates: int, seed: int) -> _Optimism:
     """Learn each update on patients drawn with replacement, and compare its gain there with that on all patients."""
     n = patients.truths.size
     stream = np.random.default_rng(seed)
-    weights = stream.multinomial(n, np.full(n, 1.0 / n), size=replicates).astype(np.float64)
-    fits = patients.fit(weights)
-    good = np.all([np.isfinite(one).all(axis=1) for one in fits.values()], axis=0)
-    weights, fits = weights[good], {update: one[good] for update, one in fits.items()}
-    if not len(weights):
-        return _Optimism(dict.fromkeys(fits, (math.nan, math.nan)), math.nan, 0)
-    same = np.tile(_SAME, (len(weights), 1))
-
-    def optimism(fitted: Coefficients, loss: Callable[[Coefficients, Weights], FloatVector]) -> float:
-        on_drawn = loss(same, weights) - loss(fitted, weights)
-        on_all = loss(same, patients.all) - loss(fitted, patients.all)
-        return float((on_drawn - on_all).mean())
-
-    chosen = patients.choose(fits, weights).chosen
-    options = np.stack([same, *(fits[update] for update in _ORDER[1:] if update in fits)])
+    brier: dict[Update, list[FloatVector]] = {}
+    log_loss: dict[Update, list[FloatVector]] = {}
+    choosing: list[FloatVector] = []
+    at_once = max(1, _MOST_WEIGHTS // n)
+    for start in range(0, replicates, at_once):
+        size = min(at_once, replicates - start)
+        weights = stream.multinomial(n, np.full(n, 1.0 / n), size=size).astype(np.float64)
+        fits = patients.fit(weights)
+        good = np.all([np.isfinite(one).all(axis=1) for one in fits.values()], axis=0)
+        weights, fits = weights[good], {update: one[good] for update, one in fits.items()}
+        same = np.tile(_SAME, (len(weights), 1))
+        for update, one in fits.items():
+            brier.setdefault(update, []).append(_optimism_of(patients.briers, one, same, weights, patients.all))
+            log_loss.setdefault(update, []).append(_optimism_of(patients.log_losses, one, same, weights, patients.all))
+        options = np.stack([same, *(fits[update] for update in _ORDER[1:] if update in fits)])
+        chosen = options[patients.choose(fits, weights).chosen, np.arange(len(weights))]
+        choosing.append(_optimism_of(patients.log_losses, chosen, same, weights, patients.all))
     return _Optimism(
-        {update: (optimism(one, patients.briers), optimism(one, patients.log_losses)) for update, one in fits.items()},
-        optimism(options[chosen, np.arange(len(weights))], patients.log_losses),
-        len(weights),
+        {update: (_mean(brier[update]), _mean(log_loss[update])) for update in brier},
+        _mean(choosing),
+        sum(map(len, choosing)),
     )
+
+
+def _optimism_of(
+    loss: Callable[[Coefficients, Weights], FloatVector],
+    fitted: Coefficients,
+    *given: npt.NDArray[np.float64],
+) -> FloatVector:
+    """The gain on the drawn patients less that on all; ``given`` is no update, the drawn weights, and those of all."""
+    same, drawn, every = given
+    return (loss(same, drawn) - loss(fitted, drawn)) - (loss(same, every) - loss(fitted, every))
+
+
+def _mean(parts: list[FloatVector]) -> float:
+    values = np.concatenate(parts)
+    return float(values.mean()) if values.size else math.nan

@@ -205,7 +205,7 @@ class Results:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the cohort is synthetic, or the model that is validated on it learnt from a synthetic one."""
+        """Whether the cohort is synthetic."""
         if self.study is not None:
             return self.study.synthetic
         return self.lock.get("validation", {}).get("synthetic") is True

@@ -140,7 +140,7 @@ def _study_of(file: Members, own: StudyModel, given: dict[str, Any], cohort: Coh
     return restore_study(
         {
             "name": given["name"],
-            "synthetic": given["synthetic"] or file.card.synthetic,
+            "synthetic": given["synthetic"],
             "cohort": cohort.model_dump(mode="json"),
             "arm": [arm],
             "image": preprocessing.image,

@@ -128,7 +128,7 @@ def validate_elsewhere(
             file=file,
             cohort=elsewhere.study.name,
             outcome=elsewhere.study.cohort.outcome,
-            is_synthetic=elsewhere.study.synthetic,
+            is_synthetic=elsewhere.study.synthetic or file.card.synthetic,
             results=results,
             development=development,
             sides=compare_sides(results, development, file.card.model, is_overlapping=bool(overlap.same_image)),
@@ -236,6 +236,7 @@ def _evaluate(
             "cohort": study.name,
             "outcome": study.cohort.outcome,
             "synthetic": study.synthetic,
+            "developed_on_synthetic": file.card.synthetic,
         },
     )
     content = [[row.patient_id, row.is_high, row.p_high] for row in rows]

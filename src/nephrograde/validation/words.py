@@ -31,7 +31,7 @@ _FEW = 10
 def measure_words(measure: str) -> str:
     """Name a measure."""
     return {
-        "auc": t("AUC"),
+        "auc": "AUC",
         "prevalence": t("Proportion of high"),
         "observed_expected": t("Observed / expected high"),
         "accuracy": t("Accuracy"),
