@@ -91,6 +91,7 @@ bench: $(VENV)/.test
 	$(BIN)/python bench/increment.py
 	$(BIN)/python bench/stack.py
 	$(BIN)/python bench/uncertainty.py
+	$(BIN)/python bench/recalibration.py
 	$(BIN)/python bench/ladder.py
 	$(BIN)/python bench/annotate.py
 	$(BIN)/python bench/annotate_cohort.py

@@ -34,7 +34,8 @@ COHORT = '[cohort]\ntable = "cohort.csv"\nphases = ["np", "up", "cmp"]\noutcome 
 
 
 def test_the_patients_are_those_of_the_file_and_the_images_are_read_as_the_model_needs(tmp_path, file):
-    more = '[masks]\nlabel = "2"\ncarry = "off"\n[evaluate]\nconfidence = 0.9\nthreshold = "cost"\n[image]\nslice_px = 64\n'
+    masks, image = '[masks]\nlabel = "2"\ncarry = "off"\n', "[image]\nslice_px = 64\n"
+    more = f'{masks}[evaluate]\nconfidence = 0.9\nthreshold = "cost"\n{image}'
     found = opened(tmp_path, file, f'name = "north"\n{COHORT}{more}')
     assert found.model.id == MODEL
     assert [case.patient_id for case in found.cohort.cases] == ["P1", "P2"]
