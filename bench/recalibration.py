@@ -4,7 +4,7 @@ Log odds of a model are drawn from a normal distribution and truths from the pro
 slope make of them, so that the true gain of every recalibration is known. Quantities of patients are drawn from gamma
 distributions, as tumour sizes are. A number that misses what a section claims is named, and the exit code is then 1.
 
-Run: python bench/recalibration.py [--replicates 1000]
+Run: python bench/recalibration.py [--replicates 500]
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nephrograde.evaluation.updating import Advice
 
 SEED = 20261128
-BOOTSTRAPS = 200
+BOOTSTRAPS = 100
 SPREAD = 1.2
 NAMES = ("tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu", "pixel_mm", "slice_distance_mm", "slices")
 Row: TypeAlias = tuple[str, ...]
@@ -138,7 +138,7 @@ def spread_of(values: Vector) -> Spread:
 def main() -> int:
     """Print all sections, and name what misses its claim."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=1000)
+    parser.add_argument("--replicates", type=int, default=500)
     replicates = parser.parse_args().replicates
     misses = [*suggestions(replicates), *gains(max(replicates // 2, 1)), *drift(max(replicates // 2, 1))]
     print("\n".join(misses))

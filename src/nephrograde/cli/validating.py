@@ -32,9 +32,9 @@ class ValidateOptions:
             help="The run that the model was packed from, for more measures and to find patients who are in both.",
         ),
     ] = None
-    check: Annotated[bool, typer.Option("--check/--no-check", help="Check every scan as `nephrograde check` does.")] = (
-        True
-    )
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not check every scan as `nephrograde check` does.")
+    ] = False
     reason: Annotated[
         str,
         typer.Option("--reason", help="Why the patients are evaluated again, if anything changed.", show_default=False),
@@ -59,7 +59,7 @@ def validate(
 
     settings = ValidationSettings(
         development_dir=options.development,
-        checks_scans=options.check,
+        checks_scans=not options.no_check,
         encoding=options.encoding,
         reason=options.reason,
         language=options.lang,

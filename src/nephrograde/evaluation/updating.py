@@ -192,7 +192,7 @@ def advise_update(
     chosen = _ORDER[int(test.chosen[0])]
     own = patients.row(chosen, found.get(chosen, _SAME), (math.nan, optimism.of_choosing))
     gain = own.log_loss_gain_corrected
-    suggested, why = _judge(chosen, found, gain, is_alike=np.ptp(log_odds) <= ALIKE)
+    suggested, why = _judge(chosen, found, gain, is_alike=bool(np.ptp(log_odds) <= ALIKE))
     return replace(
         bare,
         rows=(*bare.rows, *rows),

@@ -18,16 +18,22 @@ def drawn(n, *, seed=1, intercept=0.0, slope=1.0, level=0.0, spread=1.2):
     return expit(log_odds), stream.random(n) < expit(intercept + slope * log_odds)
 
 
+def row_of(advice, update):
+    row = advice.row(update)
+    assert row is not None
+    return row
+
+
 def test_a_planted_miscalibration_is_recovered_within_its_interval():
     p_high, is_high = drawn(600, intercept=0.8, slope=0.5)
     advice = advise_update(p_high, is_high, prevalence=0.5, seed=1)
     assert (advice.suggested, advice.why) == (Update.INTERCEPT_SLOPE, Why.SUGGESTED)
-    row = advice.row(Update.INTERCEPT_SLOPE)
+    row = row_of(advice, Update.INTERCEPT_SLOPE)
     slope = calibration_slope(p_high, is_high)  # fitted by statsmodels
     assert row.slope == pytest.approx(slope.value, abs=1e-6)
     assert slope.low < 0.5 < slope.high
     alone = calibration_intercept(p_high, is_high)
-    assert advice.row(Update.INTERCEPT).intercept == pytest.approx(alone.value, abs=1e-6)
+    assert row_of(advice, Update.INTERCEPT).intercept == pytest.approx(alone.value, abs=1e-6)
     updated = row.apply(p_high)
     assert calibration_slope(updated, is_high).value == pytest.approx(1.0, abs=1e-6)
     assert calibration_intercept(updated, is_high).value == pytest.approx(0.0, abs=1e-6)
@@ -45,8 +51,8 @@ def test_another_proportion_alone_needs_an_intercept_that_it_explains():
     advice = advise_update(p_high, is_high, prevalence=0.5, seed=1)
     assert (advice.suggested, advice.is_prevalence_enough) == (Update.INTERCEPT, True)
     shift = logit(is_high.mean())
-    assert advice.row(Update.PREVALENCE).intercept == pytest.approx(shift)
-    assert advice.row(Update.INTERCEPT).intercept == pytest.approx(shift, abs=0.35)
+    assert row_of(advice, Update.PREVALENCE).intercept == pytest.approx(shift)
+    assert row_of(advice, Update.INTERCEPT).intercept == pytest.approx(shift, abs=0.35)
     elsewhere = advise_update(p_high, is_high, prevalence=0.2, seed=1)
     assert elsewhere.is_prevalence_enough is False
 
@@ -60,7 +66,7 @@ def test_a_calibrated_model_is_left_as_it_is_about_as_often_as_the_level_says():
 
 def test_the_correction_takes_off_what_learning_on_the_same_patients_adds():
     p_high, is_high = drawn(80, seed=5)
-    row = advise_update(p_high, is_high, prevalence=0.5, seed=1).row(Update.INTERCEPT_SLOPE)
+    row = row_of(advise_update(p_high, is_high, prevalence=0.5, seed=1), Update.INTERCEPT_SLOPE)
     assert row.log_loss_gain_apparent > 0.0
     assert row.log_loss_gain_corrected < row.log_loss_gain_apparent - 0.005
     assert row.brier_gain_corrected < row.brier_gain_apparent

@@ -56,6 +56,18 @@ def test_without_drift_a_table_warns_in_few_of_many_cohorts(n_known):
     assert warned <= 18  # 10 are expected at most
 
 
+def test_p_outside_allows_for_the_sampling_of_both_cohorts():
+    stream = np.random.default_rng(4)
+    known, here = stream.normal(size=(20000, 40)), stream.normal(size=(20000, 30))
+    low, high = np.percentile(known, [5, 95], axis=1)
+    outside = ((here < low[:, None]) | (here > high[:, None])).sum(axis=1)
+    values = np.linspace(-1, 1, 40)
+    for k in (6, 9):
+        own = np.concatenate([np.zeros(30 - k), np.full(k, 5.0)])
+        found = rows_of({"pixel_mm": values}, {"pixel_mm": own})["pixel_mm"]
+        assert found.p_outside == pytest.approx((outside >= k).mean(), abs=0.015)
+
+
 def test_ties_are_no_drift():
     known = {"pixel_mm": np.repeat([3.0, 5.0], [90, 60]), "slices": np.full(100, 40.0)}
     here = {"pixel_mm": np.repeat([3.0, 5.0], [20, 60]), "slices": np.full(50, 40.0)}
