@@ -10,6 +10,7 @@ import numpy as np
 
 from nephrograde.errors import RunError
 from nephrograde.export.loading import grader_of
+from nephrograde.predict.values import unknown_entries
 from nephrograde.replacement import make_folder
 from nephrograde.run.progress import silent
 from nephrograde.run.stage import kept_name, kept_record, remove_stale
@@ -50,10 +51,11 @@ class ScoredPatient(NamedTuple):
 
 
 class ScoredCohort(NamedTuple):
-    """The patients that were graded, in the order of the table, and those that were not."""
+    """The patients that were graded, in the order of the table, those that were not, and what the model ignores."""
 
     patients: tuple[ScoredPatient, ...]
     left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...] = ()
 
 
 def score_patients(
@@ -79,6 +81,7 @@ def score_patients(
     files = {phase: prepared.files(model.arm.name, phase) for phase in model.region_phases}
     digest = file.archive.file_sha256()
     scored, left_out, kept = [], [], set()
+    notes: dict[str, None] = {}
     with progress("Scoring patients", len(elsewhere.cohort.cases)) as advance:
         for case in elsewhere.cohort.cases:
             own = {phase: names[case.patient_id] for phase, names in files.items() if case.patient_id in names}
@@ -95,11 +98,12 @@ def score_patients(
                     left_out.append(error.of(case.patient_id))
                 else:
                     kept.add(name)
+                    notes |= dict.fromkeys(unknown_entries(grader.values_of(values), grader.texts))
                     scored.append(ScoredPatient(case, record["p_high"], tuple(record["of_folds"])))
             advance()
     remove_stale(folder.scored_dir, kept)
     graded = {one.case.patient_id for one in scored} | {one.patient_id for one in left_out}
-    return ScoredCohort(tuple(scored), (*_without_region(elsewhere, prepared, graded), *left_out))
+    return ScoredCohort(tuple(scored), (*_without_region(elsewhere, prepared, graded), *left_out), tuple(notes))
 
 
 class _NotScoredError(Exception):

@@ -139,7 +139,7 @@ def validate_elsewhere(
             left_out=scored.left_out,
             unusual=_unusual(quality),
             kernels=_kernels(quality),
-            notes=elsewhere.notes,
+            notes=(*elsewhere.notes, *scored.notes),
         )
         write_drift(found.sides, found.inputs, run)
         path = run.validation.recalibration_path
