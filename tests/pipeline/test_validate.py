@@ -40,6 +40,15 @@ def write_table(path, rows):
     return path
 
 
+def write_study(folder, rows, more=""):
+    """The study file of some patients, with a short bootstrap."""
+    write_table(folder / "cohort.csv", rows)
+    cohort = 'synthetic = true\n[cohort]\ntable = "cohort.csv"\nphases = ["cmp"]\n'
+    path = folder / "study.toml"
+    path.write_text(f'name = "north"\n{cohort}[evaluate]\nbootstraps = 100\n{more}', encoding="utf-8")
+    return path
+
+
 @pytest.fixture(scope="module")
 def rows(tiny_cohort_dir):
     """The cohort table of the development with absolute paths, by patient."""
@@ -66,8 +75,8 @@ def grader(tiny_run_dir, make_once):
 
 def test_the_held_out_patients_get_their_scores_and_their_auc_back(grader, rows, tiny_run_dir, tmp_path):
     run = Results.read(tiny_run_dir)
-    table = write_table(tmp_path / "own.csv", [rows[one] for one in run.split.test_ids()])
-    found = ng.validate(grader / "grader.zip", table, tmp_path / "out", development=tiny_run_dir, check_scans=False)
+    study = write_study(tmp_path, [rows[one] for one in run.split.test_ids()])
+    found = ng.validate(grader / "grader.zip", study, tmp_path / "out", development=tiny_run_dir, check_scans=False)
     wanted, own = run.scores.of(MODEL, "test"), found.results.scores.of(MODEL, "test")
     assert own.patient_ids == wanted.patient_ids
     assert own.p_high == pytest.approx(wanted.p_high, abs=1e-4)
@@ -90,8 +99,7 @@ def learnt_from(rows, tiny_run_dir):
 
 
 def test_the_patients_that_the_model_learnt_from_lie_exactly_in_its_range(grader, learnt_from, tmp_path):
-    table = write_table(tmp_path / "same.csv", learnt_from)
-    found = ng.validate(grader / "many.zip", table, tmp_path / "out", check_scans=False)
+    found = ng.validate(grader / "many.zip", write_study(tmp_path, learnt_from), tmp_path / "out", check_scans=False)
     assert {row.quantity for row in found.inputs} == {"tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu"}
     for row in found.inputs:
         assert (row.low, row.median, row.high) == pytest.approx((row.known_low, row.known_median, row.known_high), 1e-4)
@@ -100,15 +108,13 @@ def test_the_patients_that_the_model_learnt_from_lie_exactly_in_its_range(grader
 
 def test_a_planted_shift_of_the_grey_values_is_found_and_a_lost_patient_is_named(grader, learnt_from, tmp_path):
     shifted = []
-    for k, row in enumerate(learnt_from):
+    for k, row in enumerate(learnt_from[:13]):
         image = SimpleITK.ReadImage(row["cmp_image"])
-        moved = SimpleITK.Cast(image, SimpleITK.sitkFloat32) + SHIFT_HU
-        path = tmp_path / f"{row['patient_id']}.nii.gz"
-        SimpleITK.WriteImage(moved, path)
-        shifted.append({**row, "cmp_image": str(path if k else tmp_path / "lost.nii.gz")})
+        path = tmp_path / f"{row['patient_id']}.nii"
+        SimpleITK.WriteImage(image + int(SHIFT_HU), path)
+        shifted.append({**row, "cmp_image": str(path if k else tmp_path / "lost.nii")})
     shifted.append({**shifted[0], "patient_id": "NOBODY", "cmp_image": "", "cmp_mask": ""})
-    table = write_table(tmp_path / "shifted.csv", shifted)
-    found = ng.validate(grader / "many.zip", table, tmp_path / "out", check_scans=True)
+    found = ng.validate(grader / "many.zip", write_study(tmp_path, shifted), tmp_path / "out")
     drifted = {row.quantity: row for row in found.inputs if row.has_drifted}
     assert list(drifted) == ["region_mean_hu"]
     assert drifted["region_mean_hu"].median > drifted["region_mean_hu"].known_median + 0.5 * SHIFT_HU
@@ -117,7 +123,7 @@ def test_a_planted_shift_of_the_grey_values_is_found_and_a_lost_patient_is_named
     assert {one.patient_id: one.code for one in found.left_out} == {lost: "file-missing", "NOBODY": "no-scan"}
     assert lost not in found.results.truths
     written_rows = read_rows(tmp_path / "out/validation/patients.csv")
-    assert len(written_rows) == found.n == len(learnt_from) - 1
+    assert len(written_rows) == found.n == 12
     assert all(float(row["cmp_pixel_mm"]) > 1.0 for row in written_rows)
     advice = read_json(tmp_path / "out/validation/recalibration.json")
     assert (advice["applied"], advice["suggested"]) == (False, found.advice.suggested.value)
@@ -125,7 +131,7 @@ def test_a_planted_shift_of_the_grey_values_is_found_and_a_lost_patient_is_named
 
 
 def test_a_killed_validation_goes_on_and_another_model_is_refused(grader, rows, tmp_path, monkeypatch):
-    table = write_table(tmp_path / "c.csv", list(rows.values())[:8])
+    table = write_study(tmp_path, list(rows.values())[:8])
     score, counted = OnnxScorer.score, []
 
     def stopped(self, *given):
@@ -144,7 +150,7 @@ def test_a_killed_validation_goes_on_and_another_model_is_refused(grader, rows, 
     assert (len(counted), again.page_path().read_bytes()) == (9, before)
     with pytest.raises(RunError, match="another grader file"):
         ng.validate(grader / "many.zip", table, tmp_path / "out", check_scans=False)
-    write_table(table, list(rows.values())[:7])
+    write_study(tmp_path, list(rows.values())[:7])
     with pytest.raises(RunError, match="--reason"):
         ng.validate(grader / "grader.zip", table, tmp_path / "out", check_scans=False)
     assert ng.validate(grader / "grader.zip", table, tmp_path / "out", check_scans=False, reason="one withdrew").n == 7
@@ -169,12 +175,8 @@ def test_what_cannot_be_validated_is_refused_with_the_reason(grader, rows, tiny_
 
 
 def test_the_command_needs_no_torch_and_its_page_is_chinese(grader, rows, tmp_path):
-    write_table(tmp_path / "cohort.csv", list(rows.values())[:10])
-    text = (
-        'name = "north"\nsynthetic = true\n[cohort]\ntable = "cohort.csv"\nphases = ["cmp"]\n[image]\nslice_px = 64\n'
-    )
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    words = ["validate", grader / "grader.zip", tmp_path / "study.toml", "--out", tmp_path / "out", "--no-check"]
+    study = write_study(tmp_path, list(rows.values())[:10], "[image]\nslice_px = 64\n")
+    words = ["validate", grader / "grader.zip", study, "--out", tmp_path / "out", "--no-check"]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, *map(str, words), "--lang", "zh"],
         capture_output=True,

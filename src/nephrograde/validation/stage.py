@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nephrograde.cohort.table import write_cases
 from nephrograde.errors import RunError
 from nephrograde.evaluation.evaluation import evaluate_scores, write_statistics
 from nephrograde.evaluation.frozen import Frozen
-from nephrograde.evaluation.ledger import open_test_set
+from nephrograde.evaluation.ledger import open_test_set, read_ledger
 from nephrograde.evaluation.score_table import write_scores
 from nephrograde.evaluation.scores import Score, Scores
-from nephrograde.evaluation.updating import Advice, advise_update
+from nephrograde.evaluation.updating import advise_update
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.files import fingerprint, read_json, sha256_of
 from nephrograde.quality.survey import check_quality
+from nephrograde.report.pages.quality_page import write_quality_page
 from nephrograde.report.stage import report_run
 from nephrograde.results import Results
 from nephrograde.run.progress import silent
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.evaluation.evaluation import Evaluation
-    from nephrograde.evaluation.scores import ModelScores
     from nephrograde.export.grader_file import GraderFile
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.report.text.language import Language
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from nephrograde.run.progress import Progress
     from nephrograde.sample.prepare import Prepared
     from nephrograde.study import EvaluateSettings
+    from nephrograde.validation.development import Development
+    from nephrograde.validation.inputs import Quantities
     from nephrograde.validation.scoring import ScoredCohort
     from nephrograde.validation.source import Elsewhere
 
@@ -110,19 +112,17 @@ def validate_elsewhere(
         _refuse_other(run, file)
         prepared = _prepared(elsewhere, run, progress)
         quality = _checked(elsewhere, prepared, run, progress) if settings.checks_scans else None
+        if quality is not None:
+            write_quality_page(run.quality.quality_dir, run.quality.page_path(settings.language), settings.language)
         scored = score_patients(file, elsewhere, prepared, run, progress=progress)
         write_left_out(scored.left_out, run)
         quantities = measure_quantities(elsewhere, prepared, quality, run)
-        patients = [one.case.patient_id for one in scored.patients]
-        inside = outside_patients(quantities, file.cohort_range, patients)
+        inside = outside_patients(quantities, file.cohort_range, [one.case.patient_id for one in scored.patients])
         write_patients(scored, file, quantities=quantities, inside=inside, run=run)
         _require_both_grades(scored, run)
         _evaluate(file, elsewhere, scored, inside=inside, run=run, settings=settings)
         report_run(run, settings.language)
         results = Results.read(run)
-        overlap = find_overlap(development, prepared.inputs, tuple(patients))
-        own = results.scores.of(file.card.model, "test")
-        confidence = elsewhere.study.evaluate.confidence
         found = Validation(
             folder=run,
             file=file,
@@ -131,21 +131,39 @@ def validate_elsewhere(
             is_synthetic=elsewhere.study.synthetic or file.card.synthetic,
             results=results,
             development=development,
-            sides=compare_sides(results, development, file.card.model, is_overlapping=bool(overlap.same_image)),
-            inputs=compare_inputs(quantities, file.cohort_range, confidence=confidence),
+            **_drift(results, development, file, quantities),
             inside=inside,
-            advice=_advice(own, development.prevalence, elsewhere.study.evaluate),
-            overlap=overlap,
             left_out=scored.left_out,
             unusual=_unusual(quality),
             kernels=_kernels(quality),
             notes=(*elsewhere.notes, *scored.notes),
         )
-        write_drift(found.sides, found.inputs, run)
-        path = run.validation.recalibration_path
-        write_advice(found.advice, file, path, cohort=found.cohort, synthetic=found.is_synthetic)
-        write_validation_page(found, settings.language)
+        _write(found, settings.language)
     return found
+
+
+def _drift(results: Results, development: Development, file: GraderFile, quantities: Quantities) -> dict[str, Any]:
+    """What follows from the patients about the model: the sides, the inputs, the advice and the overlap."""
+    model, settings = file.card.model, results.settings
+    patients = results.scores.of(model, "test")
+    overlap = find_overlap(development, results.lock["inputs"], patients.patient_ids)
+    return {
+        "sides": compare_sides(results, development, model, is_overlapping=bool(overlap.same_image)),
+        "inputs": compare_inputs(quantities, file.cohort_range, confidence=settings.confidence),
+        "advice": advise_update(
+            patients.p_high, patients.is_high, prevalence=development.prevalence, seed=settings.seed
+        ),
+        "overlap": overlap,
+    }
+
+
+def _write(found: Validation, language: Language) -> None:
+    """Write the tables of drift, the suggested recalibration and the page."""
+    run = found.folder
+    write_drift(found.sides, found.inputs, run)
+    path = run.validation.recalibration_path
+    write_advice(found.advice, found.file, path, cohort=found.cohort, synthetic=found.is_synthetic)
+    write_validation_page(found, language)
 
 
 def _refuse_other(run: RunFolder, file: GraderFile) -> None:
@@ -225,6 +243,9 @@ def _evaluate(
     rows = [Score(one.case.patient_id, model, "test", None, one.case.is_high, one.p_high) for one in scored.patients]
     scores = Scores(tuple(rows))
     evaluate = study.evaluate.model_copy(update={"subgroups": (*study.evaluate.subgroups, RANGE_GROUP)})
+    content = [[row.patient_id, row.is_high, row.p_high] for row in rows]
+    inputs = fingerprint([digest, content, evaluate.of_evaluation()])
+    _refuse_without_reason(run, inputs, settings.reason)
     write_lock(
         evaluate,
         run,
@@ -239,20 +260,23 @@ def _evaluate(
             "developed_on_synthetic": file.card.synthetic,
         },
     )
-    content = [[row.patient_id, row.is_high, row.p_high] for row in rows]
     with at_once():  # an opening is on record before its results are
-        open_test_set(
-            run.run_dir,
-            study=digest,
-            inputs=fingerprint([digest, content, evaluate.of_evaluation()]),
-            reason=settings.reason,
-            command=settings.command,
-        )
+        open_test_set(run.run_dir, study=digest, inputs=inputs, reason=settings.reason, command=settings.command)
     with written_together("evaluate", run):
         write_scores(scores, run.scores_path)
         write_statistics(_statistics(file, elsewhere, scores, inside=inside, settings=evaluate), run)
         mark_format(run)
     renew_seal(run, ())
+
+
+def _refuse_without_reason(run: RunFolder, inputs: str, reason: str) -> None:
+    """Refuse to evaluate patients again after something has changed, unless a reason is given."""
+    openings = read_ledger(run.run_dir)
+    if openings and openings[-1].inputs != inputs and not reason.strip():
+        raise RunError(
+            f"The patients in {run.run_dir} were evaluated before (last {openings[-1].opened}, {openings[-1].reason}), "
+            'and something has changed since. To evaluate them again, give --reason "…", which the report will print.'
+        )
 
 
 def _statistics(
@@ -279,7 +303,3 @@ def _statistics(
         if any(column in case.clinical for case in cases)
     }
     return evaluate_scores(scores, settings, {**groups, RANGE_GROUP: inside}, frozen={file.card.model: frozen})
-
-
-def _advice(patients: ModelScores, prevalence: float, settings: EvaluateSettings) -> Advice:
-    return advise_update(patients.p_high, patients.is_high, prevalence=prevalence, seed=settings.seed)

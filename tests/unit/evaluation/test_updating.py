@@ -59,7 +59,7 @@ def test_another_proportion_alone_needs_an_intercept_that_it_explains():
 
 @pytest.mark.slow
 def test_a_calibrated_model_is_left_as_it_is_about_as_often_as_the_level_says():
-    advice = [advise_update(*drawn(120, seed=seed), prevalence=0.5, seed=seed, replicates=100) for seed in range(100)]
+    advice = [advise_update(*drawn(120, seed=seed), prevalence=0.5, seed=seed, replicates=50) for seed in range(100)]
     assert 90 <= sum(one.why is Why.AGREES for one in advice) <= 99  # 95 are expected
     assert all(one.suggested is Update.NONE for one in advice if one.p_any > 0.05)
 
