@@ -26,9 +26,12 @@ def advised(intercept):
 
 
 def auc_row(*, n_high=60, low=-0.2, high=0.05, untested=None):
-    bounds = (math.nan, math.nan) if untested else (low, high)
-    known = (0.85, 0.8, 0.9, 120, 60, "test")
-    return SideRow("auc", *known, 0.78, 0.7, 0.85, 150, n_high, -0.07, *bounds, "DeLong", untested)
+    if untested:
+        low = high = math.nan
+    ends = {"difference": -0.07, "difference_low": low, "difference_high": high}
+    return SideRow(
+        "auc", 0.85, 0.8, 0.9, 120, 60, "test", 0.78, 0.7, 0.85, 150, n_high, **ends, method="", untested=untested
+    )
 
 
 def said_of_auc(row):
