@@ -35,7 +35,9 @@ from nephrograde.evaluation.scores import ModelScores, paired_vectors
 from nephrograde.explanation.call import explain
 from nephrograde.explanation.explanation import Explanation
 from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
+from nephrograde.export.elsewhere import export_onnx, export_torch
 from nephrograde.export.loading import load_grader
+from nephrograde.export.monai_bundle import export_monai_bundle
 from nephrograde.export.pack import pack
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.grading import Grading
@@ -106,6 +108,9 @@ __all__ = [
     "deidentify",
     "evaluate",
     "explain",
+    "export_monai_bundle",
+    "export_onnx",
+    "export_torch",
     "grade_to_dicom",
     "load_grader",
     "load_study",

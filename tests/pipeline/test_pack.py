@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,12 +120,43 @@ def test_the_file_says_what_the_run_says(packed, tiny_run_dir):
     assert -200 < hu.least < hu.most < 300
 
 
-def test_what_cannot_be_packed_is_refused_before_anything_is_written(tiny_run_dir, frozen_dir, tmp_path):
+def test_what_cannot_be_packed_is_refused_before_anything_is_written(tiny_run_dir, frozen_dir, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="no model"):
         pack(tiny_run_dir, "weak-9-cmp", tmp_path / "grader.zip")
+    monkeypatch.setattr("nephrograde.export.pack.FROZEN", set())  # as any other encoder
     with pytest.raises(GraderError, match="frozen:mine"):
         pack(frozen_dir / "run", "frozen-1-cmp", tmp_path / "grader.zip")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_frozen_encoder_is_packed_with_its_licence(frozen_dir, tiny_cohort_dir, tmp_path, monkeypatch, nephrograde):
+    monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(frozen_dir / "store"))
+    path = pack(frozen_dir / "run", "frozen-1-cmp", tmp_path / "grader.zip")
+    own = ng.load_grader(frozen_dir / "run", "frozen-1-cmp")
+    cases = [scan for _, scan in zip(range(2), scans_of(tiny_cohort_dir, "cmp").values(), strict=False)]
+    wanted = [own.grade(image, mask=mask) for image, mask in cases]
+    monkeypatch.delenv("NEPHROGRADE_WEIGHTS")  # the encoder is in the file
+    grader = ng.load_grader(path)
+    for (image, mask), one in zip(cases, wanted, strict=True):
+        found = grader.grade(image, mask=mask)
+        assert [found.p_high, *found.p_high_of_folds] == pytest.approx([one.p_high, *one.p_high_of_folds], abs=1e-6)
+    assert wanted[0].p_high != wanted[1].p_high
+    code, out, _ = nephrograde("inspect", path)
+    assert code == 0
+    assert "The encoder is mine (licence: MIT), which is in the file" in out
+    assert "ResNet" not in out
+
+
+def test_the_weights_are_read_and_verified_once(tiny_run_dir, tmp_path, monkeypatch):
+    read, own = [], Path.read_bytes
+
+    def counted(path):
+        read.append(path.name)
+        return own(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    pack(tiny_run_dir, "weak-1-cmp", tmp_path / "grader.zip")
+    assert read.count("weights.safetensors") == 2  # of two folds
 
 
 def test_a_graph_that_differs_is_not_written(tiny_run_dir, tmp_path, monkeypatch):

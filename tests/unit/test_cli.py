@@ -129,6 +129,18 @@ def test_control_c_says_how_to_go_on(nephrograde, monkeypatch, tiny_study_path, 
     assert "to resume" in err
 
 
+def test_control_c_does_not_promise_to_resume_what_begins_again(nephrograde, monkeypatch, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nephrograde.export.pack.pack_model", interrupt)
+    for language, said in (("en", "Nothing was written"), ("zh", "未写入任何内容")):
+        code, _, err = nephrograde("pack", tmp_path, "--model", "m", "--lang", language)
+        assert code == 130
+        assert said in err
+        assert "resume" not in err
+
+
 def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_cohort_dir):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     words = ("predict", tiny_run_dir, tiny_cohort_dir / row["cmp_image"], "--model", "weak-1-cmp")

@@ -13,6 +13,7 @@ from nephrograde.cli import (
     annotating,
     cohort,
     explaining,
+    exporting,
     grading,
     packing,
     planning,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
+_WHOLE = {"pack", "inspect", "export"}
+"""Commands that write all at their end, or nothing, and begin from the start again."""
 
 app = typer.Typer(
     name="nephrograde",
@@ -53,6 +56,7 @@ for room in (
     grading,
     explaining,
     packing,
+    exporting,
     validating,
     weights,
 ):  # in the order of a study
@@ -81,7 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(2) from None
         except SystemExit as ended:
             if ended.code == INTERRUPTED:
-                say(f"\n{t('Stopped. Run the same command again to resume.')}", err=True)
+                begun = next((word for word in given if not word.startswith("-")), "")
+                nothing = t("Stopped. Nothing was written; the same command begins from the start.")
+                resumes = t("Stopped. Run the same command again to resume.")
+                say(f"\n{nothing if begun in _WHOLE else resumes}", err=True)
             raise
 
 

@@ -38,6 +38,8 @@ MOST_MM = 2000.0
 """No scanner sees more."""
 MOST_NAMES = 64
 """Phases, differences and clinical columns of an arm."""
+FROZEN = {"efficientnet-lite0"}
+"""The frozen encoders that have a graph."""
 _HIGHEST = math.nextafter(1.0, 2.0)
 """A threshold that calls no one high may lie just above 1."""
 
@@ -102,7 +104,9 @@ def _of_preprocessing(file: Members) -> Iterator[str]:
         yield "window"
     if given.arm.get("fit") != wanted.arm["fit"]:
         yield "arm.fit"
-    if own.fusion == "late" or own.arm.encoder is not None:
+    if own.fusion == "late":
+        yield "arm"
+    if own.arm.encoder is not None and card.pretrained.get("architecture") not in FROZEN:
         yield "arm"
     yield from _of_clinical(given, own, folds=len(card.folds))
 

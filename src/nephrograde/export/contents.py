@@ -214,7 +214,8 @@ class Card:
         aucs: Of test patients, if any, and out of fold.
         pooling: How the pictures of a patient are pooled.
         folds: The networks.
-        pretrained: The encoder that they were trained from, with licence and data; empty if there is none.
+        pretrained: The encoder that they were trained from, or that is frozen in them, with licence and data; empty if
+            there is none.
         not_for: What it must not be used for.
         created: When the run was started.
         versions: Of the packages that fitted it.

@@ -40,7 +40,7 @@ def description_of(
         axes=_AXES[arm.dimensions],
         channels=_channels(own),
         size=picture_size(study, own),
-        arm={**arm.model_dump(mode="json"), "fit": {"pooling": pooling}},
+        arm={**arm.model_dump(mode="json"), "fit": {} if arm.encoder is not None else {"pooling": pooling}},
         image=study.image.model_dump(mode="json"),
         window={phase: study.window_of(phase).model_dump(mode="json") for phase in own.phases},
         masks=study.masks.model_dump(mode="json"),

@@ -72,7 +72,7 @@ def card_of(results: Results, seal: Seal, study: Study, model: str, *, cards: Se
     """
     train = list(_learnt_from(results).values())
     test = _held_out(results)
-    encoder = cards[0].pretrained
+    encoder = cards[0].pretrained or cards[0].encoder
     return Card(
         model=model,
         study=study.name,

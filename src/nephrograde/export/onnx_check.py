@@ -21,7 +21,7 @@ OPERATORS = frozenset(
         *("Abs", "Add", "And", "Cast", "Concat", "Conv", "CumSum", "Div", "Exp", "Expand", "Flatten", "Gather"),
         *("Gemm", "GlobalAveragePool", "Greater", "Identity", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul"),
         *("Neg", "Not", "Pad", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid"),
-        *("Slice", "Softmax", "Squeeze", "Sub", "Tanh", "Unsqueeze", "Where"),
+        *("Slice", "Softmax", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"),
     }
 )
 """Those that ``onnx_ensemble`` and its parts write, all of the standard domain."""
@@ -32,6 +32,8 @@ FLOAT, INT64, DOUBLE = 1, 7, 11
 _BYTES = {FLOAT: 4, INT64: 8, DOUBLE: 8}
 _LARGEST_ATTRIBUTE = 16
 """Kernels, strides, margins and axes are smaller."""
+_MOST_GROUPS = 2048
+"""Of a convolution that filters every channel by itself; more groups make it smaller."""
 _LARGEST_CONSTANT = 2**24
 """Of the product of a vector of whole numbers, such as a shape: the voxels of the largest picture."""
 _LONGEST_SHAPE = 16
@@ -94,7 +96,8 @@ def _check_node(node: Message) -> None:
         raise WireError(f"the ONNX operator {operator}")
     for attribute in node.get("attribute", []):
         numbers = [*attribute.get("i", []), *attribute.get("ints", [])]
-        if any(abs(one) > _LARGEST_ATTRIBUTE for one in numbers):
+        is_group = operator == "Conv" and _text(attribute, "name") == "group"
+        if any(abs(one) > (_MOST_GROUPS if is_group else _LARGEST_ATTRIBUTE) for one in numbers):
             raise WireError(f"a large number in the ONNX operator {operator}")
 
 

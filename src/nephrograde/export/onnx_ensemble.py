@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from nephrograde.model.fusion import Fusion
     from nephrograde.model.weights_file import Weights
 
-MOST_BYTES = 2_000_000_000
-"""No ONNX file can be larger than 2 GB."""
-
 
 @dataclass(frozen=True, slots=True)
 class FoldNetwork:
@@ -79,7 +76,7 @@ def ensemble_graph(networks: Sequence[FoldNetwork], scale: ModelScale, size: Seq
     made = {"logits": nodes.add("Concat", *logits, axis=0), "maps": nodes.add("Concat", *maps, axis=0)}
     if card.pooling == "attention":
         made["attention"] = nodes.add("Concat", *attention, axis=0)
-    made.update(_rescaled(nodes, made["logits"], scale))
+    made.update(rescaled(nodes, made["logits"], scale))
     outputs = [_output(nodes, name, value, card, folds=len(networks)) for name, value in made.items()]
     return nodes.model(card.model, _inputs(networks, tuple(size)), outputs, about=RESEARCH_USE_ONLY)
 
@@ -230,8 +227,14 @@ class _Branch:
         return _Given(nodes.add("Squeeze", head, nodes.integers(1)), maps, nodes.add("Div", of_rows, n_phases))
 
 
-def _rescaled(nodes: Nodes, logits: str, scale: ModelScale) -> dict[str, str]:
-    """From what the networks give to the probabilities on the scale of the study, as ``ModelScale`` computes them."""
+def rescaled(nodes: Nodes, logits: str, scale: ModelScale) -> dict[str, str]:
+    """Add the way from what the networks give to the probabilities on the scale of the study, as ``ModelScale`` does.
+
+    Args:
+        nodes: The graph.
+        logits: ``(fold,)``, double.
+        scale: How log odds are rescaled.
+    """
     most = math.log((1.0 - EDGE) / EDGE)
     odds = nodes.add("Max", nodes.add("Min", logits, nodes.numbers(most)), nodes.numbers(-most))
     rows = scale.networks

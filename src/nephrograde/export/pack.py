@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import GraderError, InputError, Problem
+from nephrograde.export.agreement import FROZEN
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
 from nephrograde.export.description import picture_size
@@ -25,16 +27,22 @@ from nephrograde.run.folder import RunFolder
 from nephrograde.sample.channels import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
     from nephrograde.evaluation.scale import ModelScale
+    from nephrograde.export.contents import Card, Decision, Preprocessing
+    from nephrograde.model.encoders.described import DescribedEncoder
+    from nephrograde.model.weights_file import Weights
+    from nephrograde.predict.scored import Scored
     from nephrograde.run.seal import Seal
 
 CLOSE = 1e-4
 """The graph and the networks may differ by this much in any probability."""
+MOST_BYTES = 2_000_000_000
+"""No ONNX file can be larger than 2 GB."""
 _ROWS = (1, 3)
 """Pictures of the patients on whom both are compared."""
 
@@ -94,55 +102,95 @@ def pack_model(run: Results | RunFolder | str | Path, model: str, out_path: Path
     """
     _check_target(out_path)
     results = run if isinstance(run, Results) else Results.read(run)
-    packing = _Packing(results, model)
+    packing = Packing(results, model)
     members = packing.members()
     packing.compare(members)
     sha256 = write_archive(out_path, members)
     return Packed(out_path, sha256, packing.warnings())
 
 
-class _Packing:
-    """One model of a run that can be packed."""
+class Packing:
+    """One model of a run that others can take.
+
+    Attributes:
+        study: The study of the run.
+        own: The model.
+        seal: Of the run.
+        scale: How the log odds of its networks are rescaled.
+        cards: Of its networks, by fold.
+    """
 
     def __init__(self, results: Results, model: str) -> None:
         grader = load_grader(results, model)
         seal, study = grader.seal, grader.study
-        self._results, self._grader, self._study = results, grader, study
-        self._own = next(one for one in study.models() if one.id == model)
+        self._results, self._grader, self.study = results, grader, study
+        self.own = next(one for one in study.models() if one.id == model)
         if seal is None or grader.scale is None:
             raise GraderError(
                 f"{model} joins the scores of other models and has no networks of its own, so it cannot be packed. "
-                f"Pack one of {', '.join(self._own.parts.values())}, or a model of early or intermediate fusion."
+                f"Pack one of {', '.join(self.own.parts.values())}, or a model of early or intermediate fusion."
             )
-        self._seal: Seal = seal
-        self._scale: ModelScale = grader.scale
+        self.seal: Seal = seal
+        self.scale: ModelScale = grader.scale
         self._folds = seal.folds(model)
-        self._cards = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
+        self.cards = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
         self._check_kind()
 
     def _check_kind(self) -> None:
         """Refuse what has no graph, before anything is read or written."""
-        if all(card.encoder is None and card.kind.architecture == "resnet18" for card in self._cards):
+        encoders = [card.encoder for card in self.cards]
+        if encoders == [None] * len(encoders) and all(card.kind.architecture == "resnet18" for card in self.cards):
+            return
+        frozen = encoders[0]
+        is_one = encoders == encoders[:1] * len(encoders)
+        if frozen is not None and is_one and frozen.encoder.architecture in FROZEN:
             return
         raise GraderError(
-            f'{self._own.id} cannot be packed yet: its network is "{self._own.arm.network}". Pack a model whose '
-            "network is a trained ResNet-18."
+            f'{self.own.id} cannot be packed yet: its network is "{self.own.arm.network}". Pack a model whose '
+            "network is a trained ResNet-18, or a frozen EfficientNet-Lite0."
         )
 
+    @cached_property
+    def weights(self) -> dict[Path, Weights]:
+        """The weights of each fold by their file, verified; read once."""
+        paths = [fold.weights_path for fold in self._folds]
+        if sum(path.stat().st_size for path in paths if path.is_file()) > MOST_BYTES:
+            raise GraderError(
+                f"The {len(self._folds)} networks of {self.own.id} together are larger than an ONNX file can be "
+                "(2 GB). Pack a model of fewer folds."
+            )
+        return {path: parse_weights(self.seal.read(path), path) for path in paths}
+
+    @property
+    def path(self) -> Path:
+        """The folder of the model in the run, for messages."""
+        return self._results.folder.models_dir / self.own.id
+
+    def preprocessing(self) -> Preprocessing:
+        """From scans to the inputs of the networks."""
+        return preprocessing_of(self.study, self.own, self.cards)
+
+    def decision(self) -> Decision:
+        """From what the networks give to a call."""
+        return decision_of(self._grader, self.scale)
+
+    def card(self) -> Card:
+        """What the model is, and what it is worth."""
+        return card_of(self._results, self.seal, self.study, self.own.id, cards=self.cards)
+
     def members(self) -> dict[str, bytes]:
-        """The content of each member of the file by name."""
-        results, study, own = self._results, self._study, self._own
+        """The content of each member of a grader file by name."""
         return {
-            PREPROCESSING: written(preprocessing_of(study, own, self._cards)),
-            DECISION: written(decision_of(self._grader, self._scale)),
-            CARD: written(card_of(results, self._seal, study, own.id, cards=self._cards)),
-            COHORT_RANGE: written(range_of(results, study, own)),
+            PREPROCESSING: written(self.preprocessing()),
+            DECISION: written(self.decision()),
+            CARD: written(self.card()),
+            COHORT_RANGE: written(range_of(self._results, self.study, self.own)),
             GRAPH: self._graph(),
         }
 
     def warnings(self) -> tuple[str, ...]:
         """What the file lacks because it is no longer in the run folder."""
-        missing = missing_regions(self._results, self._study, self._own)
+        missing = missing_regions(self._results, self.study, self.own)
         if missing is None:
             return ()
         lacks = "the file does not state the whole range of the patients that the model learnt from"
@@ -150,22 +198,19 @@ class _Packing:
 
     def _graph(self) -> bytes:
         try:
-            from nephrograde.export.onnx_ensemble import MOST_BYTES, FoldNetwork, ensemble_graph
+            from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
         except ImportError:
             raise GraderError(
                 'Packing needs onnx, which is not installed. Run: pip install "nephrograde[pack]"'
             ) from None
-        if sum(fold.weights_path.stat().st_size for fold in self._folds) > MOST_BYTES:
-            raise GraderError(
-                f"The {len(self._folds)} networks of {self._own.id} together are larger than an ONNX file can be "
-                "(2 GB). Pack a model of fewer folds."
-            )
-        paths = [fold.weights_path for fold in self._folds]
-        networks = [
-            FoldNetwork(parse_weights(self._seal.read(path), path), card)
-            for path, card in zip(paths, self._cards, strict=True)
-        ]
-        return ensemble_graph(networks, self._scale, picture_size(self._study, self._own))
+        size, weights = picture_size(self.study, self.own), self.weights.values()
+        used = self.cards[0].encoder
+        if used is None:
+            networks = [FoldNetwork(one, card) for one, card in zip(weights, self.cards, strict=True)]
+            return ensemble_graph(networks, self.scale, size)
+        from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph
+
+        return frozen_graph(FrozenModel(_weights_of(used), tuple(weights), self.cards[0]), self.scale, size)
 
     def compare(self, members: Mapping[str, bytes]) -> None:
         """Compare the graph with the networks in torch on random pictures.
@@ -173,28 +218,41 @@ class _Packing:
         Raises:
             GraderError: They differ.
         """
+        scorer = OnnxScorer(read_members(self.path, members))
+        scorer.start()
+        self.compare_with(scorer.score, what="The graph", remedy="Install other versions of onnx and onnxruntime.")
+
+    def compare_with(self, score: Callable[..., Scored], *, what: str, remedy: str) -> None:
+        """Compare what is to be written with the networks of the run in torch on random pictures.
+
+        Args:
+            score: Scores pictures, how many of them are of which phase, and clinical values.
+            what: What is compared, for messages.
+            remedy: What to do if it differs.
+
+        Raises:
+            GraderError: A probability differs.
+        """
         from nephrograde.predict.ensemble import load_ensemble
 
-        scorer = OnnxScorer(read_members(self._results.folder.models_dir / self._own.id, members))
-        scorer.start()
-        ensemble, scale = load_ensemble(self._seal, self._own.id), self._scale
+        ensemble, scale = load_ensemble(self.seal, self.own.id, weights=self.weights.__getitem__), self.scale
         for rows in _ROWS:
             pictures, parts, values = self._patient(rows)
             given = ensemble.p_high_of_folds(pictures, parts, values)
             wanted = np.array([scale.of_ensemble(given), *scale.of_networks(given)])
-            found = scorer.score(pictures, parts, values)
+            found = score(pictures, parts, values)
             difference = float(np.abs(wanted - np.array([found.p_high, *found.of_folds])).max())
             if not difference <= CLOSE:
                 raise GraderError(
-                    f"The graph of {self._own.id} differs from its networks by {difference:.2g} in a probability, so "
-                    "it is not packed. Install other versions of onnx and onnxruntime."
+                    f"{what} of {self.own.id} differs from its networks by {difference:.2g} in a probability, so "
+                    f"nothing is written. {remedy}"
                 )
 
     def _patient(self, rows: int) -> tuple[npt.NDArray[np.float16], tuple[int, ...], dict[str, Value]]:
         """Random pictures, how many are of which phase, and clinical values."""
-        card = self._cards[0]
+        card = self.cards[0]
         drawn = np.random.default_rng(rows)
-        shape = (rows, card.channels, *picture_size(self._study, self._own))
+        shape = (rows, card.channels, *picture_size(self.study, self.own))
         pictures = drawn.random(shape, np.float32).astype(np.float16)
         if card.has_mask:
             pictures[:, -1] = pictures[:, -1] > 0.5
@@ -212,6 +270,19 @@ class _Packing:
         for row in range(rows):
             parts[-1 - row % len(parts)] += 1
         return pictures, tuple(parts), values
+
+
+def _weights_of(used: DescribedEncoder) -> Weights:
+    """The weights of a frozen encoder, verified; torch reads the files of others."""
+    from nephrograde.model.encoders.layout import weights_of
+    from nephrograde.model.encoders.store import find_by_digest, store_dir
+    from nephrograde.model.tensors import parse_tensors
+
+    encoder = used.encoder
+    file = find_by_digest(encoder.sha256, encoder.name, store_dir())
+    source = f"The file of the encoder {encoder.name}"
+    tensors = weights_of(parse_tensors(file.read(), source), encoder.architecture, source)
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _check_target(out_path: Path) -> None:

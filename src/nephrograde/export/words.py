@@ -57,7 +57,7 @@ def _model(file: GraderFile) -> list[str]:
     lines = [
         t("Model {model} of the study “{study}”", model=card.model, study=card.study),
         t("Phase: {phases}", phases=phases),
-        t("{n} ResNet-18 in {d}D, one for each fold, whose log odds are averaged", n=len(card.folds), d=len(own.size)),
+        _networks(file),
     ]
     model = own.own_model(file.study)
     if model.arm.is_pooled:
@@ -71,8 +71,18 @@ def _model(file: GraderFile) -> list[str]:
         lines.append(t("{joined}, with the values {columns}", joined=joined, columns=columns) if columns else joined)
     if card.pretrained:
         facts = {name: card.pretrained.get(name, "?") for name in ("name", "licence")}
-        lines.append(t("Trained from the encoder {name} (licence: {licence})", **facts))
+        if model.arm.encoder is None:
+            lines.append(t("Trained from the encoder {name} (licence: {licence})", **facts))
+        else:
+            lines.append(t("The encoder is {name} (licence: {licence}), which is in the file", **facts))
     return lines
+
+
+def _networks(file: GraderFile) -> str:
+    n, own = len(file.card.folds), file.preprocessing
+    if own.own_model(file.study).arm.encoder is not None:
+        return t("{n} regressions on the features of a frozen encoder, whose log odds are averaged", n=n)
+    return t("{n} ResNet-18 in {d}D, one for each fold, whose log odds are averaged", n=n, d=len(own.size))
 
 
 def _fusion_words(fusion: str) -> str:
