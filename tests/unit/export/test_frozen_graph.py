@@ -1,0 +1,76 @@
+"""The ONNX graph of a frozen encoder gives what the encoder gives in torch."""
+
+import numpy as np
+import pytest
+import torch
+from tests.unit.export.fold_networks import CARD, SCALE
+from torch import nn
+
+from nephrograde.export import onnx_check
+from nephrograde.export.onnx_check import FLOAT, check_graph
+from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph, resizing
+from nephrograde.export.onnx_wire import WireError
+from nephrograde.model.card import ModelCard
+from nephrograde.model.encoders.catalogue import ENCODERS
+from nephrograde.model.encoders.efficientnet import EfficientNetLite0
+from nephrograde.model.encoders.features import LoadedEncoder
+from nephrograde.model.encoders.head import Head
+from nephrograde.model.encoders.view import View
+
+ort = pytest.importorskip("onnxruntime")
+OUTPUTS = ["p_high", "p_high_of_folds", "logits", "maps"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    found = EfficientNetLite0()
+    for module in found.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0.0, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+            module.weight.data.uniform_(0.5, 2.5)
+            module.bias.data.normal_(0.0, 0.2)
+    return found.eval().requires_grad_(requires_grad=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "channels", "has_mask"), [((31, 40), 1, False), ((300, 250), 3, False), ((20, 16, 3), 2, True)]
+)
+def test_slices_neighbours_and_boxes_are_shown_as_in_torch(network, size, channels, has_mask, monkeypatch):
+    drawn = np.random.default_rng(0)
+    heads = [Head(drawn.random(1280), drawn.random(1280) + 0.5, drawn.normal(size=1280), 0.5 * k) for k in range(2)]
+    kind = {"dimensions": len(size), "channels": channels, "has_mask": has_mask, "shortcut": "B", "pooling": "mean"}
+    card = ModelCard(**CARD, model="m", fold=0, **kind)
+    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    model = FrozenModel(weights, tuple(head.arrays() for head in heads), card)
+    graph = frozen_graph(model, SCALE, size)
+    assert graph == frozen_graph(model, SCALE, size)
+    inputs = {"pictures": (FLOAT, [-1, channels, *size])}
+    assert check_graph(memoryview(graph), inputs, OUTPUTS) == 2
+    monkeypatch.setattr(onnx_check, "_MOST_GROUPS", 1000)
+    with pytest.raises(WireError, match="Conv"):
+        check_graph(memoryview(graph), inputs, OUTPUTS)
+    encoder = LoadedEncoder(ENCODERS["efficientnet-lite0"], network)
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    seen = []
+    for rows, brightness in ((1, 1.0), (3, 0.3)):
+        pictures = (brightness * drawn.random((rows, channels, *size))).astype(np.float16)
+        features = encoder.features(pictures, View((1.0,) * len(size), None, has_mask=has_mask))
+        wanted = [float(head.p_high(features[None])[0]) for head in heads]
+        found = dict(zip(OUTPUTS, session.run(OUTPUTS, {"pictures": pictures.astype(np.float32)}), strict=True))
+        assert found["p_high"] == pytest.approx([SCALE.of_ensemble(wanted)], abs=1e-6)
+        assert found["p_high_of_folds"] == pytest.approx(SCALE.of_networks(wanted), abs=1e-6)
+        images = rows * (channels - has_mask) * (size[2] if len(size) == 3 else 1)
+        assert found["maps"].shape == (2, images, 1280, 7, 7)
+        assert found["maps"][0].mean((0, 2, 3)) == pytest.approx(features, abs=1e-4)
+        seen.append(found["logits"])
+    assert np.abs(seen[0] - seen[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [5, 32, 100, 224, 225, 700])
+def test_lines_are_resized_as_torch_does(size):
+    line = torch.rand(1, 1, size, 2)
+    wanted = nn.functional.interpolate(line, [224, 2], mode="bilinear", antialias=True)[0, 0, :, 0]
+    assert resizing(size, 224) @ line[0, 0, :, 0].numpy() == pytest.approx(wanted.numpy(), abs=2e-5)
