@@ -141,6 +141,18 @@ def test_control_c_does_not_promise_to_resume_what_begins_again(nephrograde, mon
         assert "resume" not in err
 
 
+def test_an_installation_without_torch_says_what_is_missing(nephrograde, monkeypatch, tmp_path):
+    def absent(*_, **__):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("nephrograde.export.pack.pack_model", absent)
+    for language, said in (("en", "only packed models"), ("zh", "只能使用打包的模型")):
+        code, out, err = nephrograde("pack", tmp_path, "--model", "m", "--lang", language)
+        assert (code, out) == (2, "")
+        assert said in err
+        assert "Traceback" not in err
+
+
 def test_predict_answers_people_and_programs(nephrograde, tiny_run_dir, tiny_cohort_dir):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     words = ("predict", tiny_run_dir, tiny_cohort_dir / row["cmp_image"], "--model", "weak-1-cmp")

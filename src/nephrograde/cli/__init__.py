@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
+_OF_NETWORKS = {"torch", "lightning_fabric"}
+"""Packages that only networks need; whoever grades with packed models may leave them out."""
 _WHOLE = {"pack", "inspect", "export"}
 """Commands that write all at their end, or nothing, and begin from the start again."""
 
@@ -82,6 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 raise
             with suppress(OSError):  # the terminal may be what cannot be written to
                 print_refusal(error if isinstance(error, NephrogradeError) else RunError(_refused(error)))
+            raise SystemExit(2) from None
+        except ModuleNotFoundError as error:
+            if debug or error.name not in _OF_NETWORKS:
+                raise
+            what = f"{error.name} is not installed, so that only packed models can be used here."
+            print_refusal(RunError(f"{what} Run: pip install nephrograde"))
             raise SystemExit(2) from None
         except SystemExit as ended:
             if ended.code == INTERRUPTED:
