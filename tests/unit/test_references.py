@@ -13,6 +13,8 @@ ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):`~?([\w.]+)`")
 DOTTED = re.compile(r"(?<![.\w])nephrograde(?:\.\w+)+")
 FILE = re.compile(r"\b(?:\w+/)+\w+\.py\b")
 OTHERS = {
+    "etc/orthanc/nephrograde_orthanc.py",
+    "scripts/__init__.py",
     "datasets/brains18.py",
     "models/resnet.py",
     "dinov2/models/vision_transformer.py",
