@@ -48,7 +48,8 @@ def patient(request, tmp_path_factory):
     if not request.param:
         values[0, 0, 0] = -1000
     mask = np.zeros(values.shape, bool)
-    mask[4:9, 20:33, 2:11] = drawn.random((5, 13, 9)) > 0.3
+    for k in range(4, 9):  # a tumour that lies elsewhere on each slice
+        mask[k, 12 + 2 * k : 25 + 2 * k, 2:11] = drawn.random((13, 9)) > 0.3
     kind = {"spacing_mm": SPACING, "origin_mm": (12.0, -30.0, 200.0), "direction": axes}
     write_image(values, folder / "image.nrrd", **kind)
     write_image(mask, folder / "mask.nrrd", **kind)
