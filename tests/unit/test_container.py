@@ -1,6 +1,5 @@
 """The recipe of the container holds what grading needs and nothing of networks; no engine is asked."""
 
-import importlib.util
 import re
 import shutil
 import socket
@@ -9,9 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.one_file import INTEGRATIONS, imported
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "integrations" / "container"
+FOLDER = INTEGRATIONS / "container"
 RECIPE = (FOLDER / "Containerfile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OF_NETWORKS = {"torch", "lightning-fabric"}
@@ -24,10 +24,7 @@ def name_of(requirement):
 
 @pytest.fixture(scope="module")
 def check():
-    spec = importlib.util.spec_from_file_location("healthcheck", FOLDER / "healthcheck.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return imported(FOLDER / "healthcheck.py")
 
 
 def test_the_container_has_the_dependencies_of_the_project_without_those_of_networks():
@@ -51,7 +48,7 @@ def test_what_the_recipe_copies_is_there_and_it_ends_without_root():
         assert path.exists(), path
         assert any(path == one or one in path.parents for one in allowed), path
     last = RECIPE[RECIPE.rindex("FROM ") :]
-    assert re.search(r"^USER (\d+):\d+$", last, re.MULTILINE)[1] != "0"
+    assert re.findall(r"^USER (\d+):\d+$", last, re.MULTILINE) == ["10001"]
     [program] = re.findall(r'^ENTRYPOINT \["(.*)"\]$', last, re.MULTILINE)
     assert program in PROJECT["scripts"]
     assert "HEALTHCHECK" in last

@@ -35,6 +35,12 @@ def network_of(seed: int, **kind: Any) -> Network:
     """A network whose batch norms are not the identity."""
     torch.manual_seed(seed)
     network = build_network(kind.pop("dimensions"), **kind)
+    stir(network)
+    return network.eval()
+
+
+def stir(network: nn.Module) -> None:
+    """Draw the numbers of all batch norms."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
             assert module.running_mean is not None
@@ -43,7 +49,6 @@ def network_of(seed: int, **kind: Any) -> Network:
             module.running_var.uniform_(0.5, 2.0)
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_(0.0, 0.2)
-    return network.eval()
 
 
 class Case:

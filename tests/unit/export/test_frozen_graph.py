@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.unit.export.fold_networks import CARD, SCALE
+from tests.unit.export.fold_networks import CARD, SCALE, stir
 from torch import nn
 
 from nephrograde.export import onnx_check
@@ -25,12 +25,7 @@ OUTPUTS = ["p_high", "p_high_of_folds", "logits", "maps"]
 def network():
     torch.manual_seed(0)
     found = EfficientNetLite0()
-    for module in found.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0.0, 0.2)
-            module.running_var.uniform_(0.5, 2.0)
-            module.weight.data.uniform_(0.5, 2.5)
-            module.bias.data.normal_(0.0, 0.2)
+    stir(found)
     return found.eval().requires_grad_(requires_grad=False)
 
 

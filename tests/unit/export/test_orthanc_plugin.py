@@ -1,21 +1,21 @@
 """The plug-in for Orthanc grades what has arrived, once, and stores the report in its study; Orthanc is a stub."""
 
-import importlib.util
 import io
 import json
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pydicom
 import pytest
+from tests.one_file import INTEGRATIONS, imported
 from tests.unit.export.dicom_patient import grader_of, write_patient
 
 import nephrograde as ng
 from nephrograde.export.dicom_objects import grade_to_dicom
 
 pytestmark = pytest.mark.needs("highdicom")
-FILE = Path(__file__).parents[3] / "integrations" / "orthanc" / "nephrograde_orthanc.py"
+FILE = INTEGRATIONS / "orthanc" / "nephrograde_orthanc.py"
 
 
 class Archive:
@@ -64,7 +64,7 @@ def archive():
 @pytest.fixture
 def plugin(archive, monkeypatch):
     """The plug-in, imported beside a stub of Orthanc, with a grader that was given."""
-    orthanc = ModuleType("orthanc")
+    orthanc: Any = ModuleType("orthanc")
     orthanc.ChangeType = SimpleNamespace(ORTHANC_STARTED=1, ORTHANC_STOPPED=2, STABLE_SERIES=3)
     orthanc.RestApiGet, orthanc.RestApiPut = archive.get, archive.put
     orthanc.RestApiPost = lambda _, raw: archive.posted.append(pydicom.dcmread(io.BytesIO(raw)))
@@ -73,10 +73,7 @@ def plugin(archive, monkeypatch):
     orthanc.RegisterOnChangeCallback = lambda callback: setattr(archive, "callback", callback)
     monkeypatch.setitem(sys.modules, "orthanc", orthanc)
     monkeypatch.setattr(ng.api, "load_grader", lambda _: grader_of())
-    spec = importlib.util.spec_from_file_location("nephrograde_orthanc", FILE)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found.PLUGIN
+    return imported(FILE).PLUGIN
 
 
 @pytest.fixture

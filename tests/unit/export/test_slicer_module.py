@@ -1,12 +1,12 @@
 """The module for 3D Slicer grades the place that was marked, on any grid; Slicer's own modules are stubs."""
 
-import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.one_file import INTEGRATIONS, imported
 from tests.unit.export.small_grader import small_members
 
 import nephrograde as ng
@@ -16,7 +16,7 @@ from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import resolve_box, resolve_point, write_image
 
 pytestmark = pytest.mark.needs("onnx", "onnxruntime")
-FILE = Path(__file__).parents[3] / "integrations" / "slicer" / "NephrogradeGrader.py"
+FILE = INTEGRATIONS / "slicer" / "NephrogradeGrader.py"
 LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -56,8 +56,8 @@ class Node:
 @pytest.fixture
 def module(monkeypatch):
     """The module's file, imported beside stubs of what Slicer brings."""
-    slicer = ModuleType("slicer")
-    removed = []
+    slicer: Any = ModuleType("slicer")
+    removed: list[Any] = []
 
     def export(segmentation, labels, scan):
         labels.matrix, labels.array = scan.matrix, segmentation.array
@@ -71,13 +71,11 @@ def module(monkeypatch):
     base = ModuleType("slicer.ScriptedLoadableModule")
     for name in ("", "Widget", "Logic"):
         setattr(base, f"ScriptedLoadableModule{name}", type(name or "Module", (), {}))
-    stubs = {"slicer": slicer, "slicer.ScriptedLoadableModule": base, "vtk": ModuleType("vtk")}
+    stubs: dict[str, Any] = {"slicer": slicer, "slicer.ScriptedLoadableModule": base, "vtk": ModuleType("vtk")}
     stubs["vtk"].vtkMatrix4x4 = Matrix
     for name, one in {**stubs, "qt": ModuleType("qt"), "ctk": ModuleType("ctk")}.items():
         monkeypatch.setitem(sys.modules, name, one)
-    spec = importlib.util.spec_from_file_location("NephrogradeGrader", FILE)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
+    found = imported(FILE)
     found.removed = removed
     return found
 

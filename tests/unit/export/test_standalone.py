@@ -1,6 +1,7 @@
 """The files that others take as they are do what the project does: regions of every kind, and every network."""
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def patient(request, tmp_path_factory):
     mask = np.zeros(values.shape, bool)
     for k in range(4, 9):  # a tumour that lies elsewhere on each slice
         mask[k, 12 + 2 * k : 25 + 2 * k, 2:11] = drawn.random((13, 9)) > 0.3
-    kind = {"spacing_mm": SPACING, "origin_mm": (12.0, -30.0, 200.0), "direction": axes}
+    kind: dict[str, Any] = {"spacing_mm": SPACING, "origin_mm": (12.0, -30.0, 200.0), "direction": axes}
     write_image(values, folder / "image.nrrd", **kind)
     write_image(mask, folder / "mask.nrrd", **kind)
     affine = np.eye(4)
