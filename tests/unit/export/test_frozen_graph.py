@@ -26,6 +26,9 @@ def network():
     torch.manual_seed(0)
     found = EfficientNetLite0()
     stir(found)
+    for module in found.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.mul_(1.7)  # or no picture would look like another to so deep a network
     return found.eval().requires_grad_(requires_grad=False)
 
 
