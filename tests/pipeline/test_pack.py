@@ -141,6 +141,8 @@ def test_a_frozen_encoder_is_packed_with_its_licence(frozen_dir, tiny_cohort_dir
         found = grader.grade(image, mask=mask)
         assert [found.p_high, *found.p_high_of_folds] == pytest.approx([one.p_high, *one.p_high_of_folds], abs=1e-6)
     assert wanted[0].p_high != wanted[1].p_high
+    with pytest.raises(InputError, match="encoder is frozen"):
+        ng.explain(grader, image, mask=mask)
     code, out, _ = nephrograde("inspect", path)
     assert code == 0
     assert "The encoder is mine (licence: MIT), which is in the file" in out

@@ -99,8 +99,13 @@ def scorer_of(grader: Grader) -> OnnxScorer:
         grader: From ``load_grader``.
 
     Raises:
-        InputError: It is of a run folder.
+        InputError: It is of a run folder, or of a frozen encoder, whose maps lie in another way.
     """
+    if grader.arm.encoder is not None:
+        remedy = "Explain a model whose network is a trained ResNet-18."
+        raise InputError(
+            [Problem("grader", f"is {grader.model}, whose encoder is frozen: it cannot be explained", remedy)]
+        )
     if isinstance(grader.scorer, OnnxScorer):
         return grader.scorer
     remedy = f"Pack the model first: nephrograde pack RUN --model {grader.model} --out grader.zip"
