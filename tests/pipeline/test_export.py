@@ -29,6 +29,28 @@ print(json.dumps([load_ensemble(sys.argv[2])(pictures)[0].tolist(), "nephrograde
 """
 """Grades pictures with a copy of the loader alone, where nephrograde cannot be found."""
 
+MONAI = """
+import json, os, sys
+from monai import bundle
+missing = []
+for root, image, mask, out in zip(*[iter(sys.argv[1:])] * 4):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
+        del sys.modules[name]  # each bundle has its own
+    sys.path.insert(0, root)
+    files = {"config_file": f"{root}/configs/inference.json", "meta_file": f"{root}/configs/metadata.json"}
+    given = {**files, "bundle_root": root}
+    places = {"image": image, "mask": mask, "output_dir": out}
+    workflow = bundle.ConfigWorkflow(**given, **places, workflow_type="inference", logging_file=False)
+    workflow.initialize()
+    missing.append(workflow.check_properties())
+    bundle.run(**given, **places)
+    bundle.verify_net_in_out("network_def", **given, device="cpu")
+    sys.path.remove(root)
+print(json.dumps({"missing": missing, "has_nephrograde": "nephrograde" in sys.modules}), flush=True)
+os._exit(0)  # ITK and what else reads images in this process do not always end together
+"""
+"""Has MONAI's own runner grade with bundles, in a process without nephrograde."""
+
 
 def patient_of(cohort_dir, phase="cmp"):
     """Image and mask of the first patient."""
@@ -99,36 +121,25 @@ def test_plain_torch_gives_the_same_without_nephrograde(exported, tiny_run_dir, 
 
 
 @pytest.mark.needs("monai", "itk")
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("model", ["weak-1-cmp", "strong-up"])
-def test_monai_runs_the_bundle_and_gives_the_same_of_an_oblique_scan(
-    exported, tiny_run_dir, tiny_cohort_dir, tmp_path, model, monkeypatch
+def test_monai_runs_the_bundles_and_gives_the_same_of_an_oblique_scan(
+    exported, tiny_run_dir, tiny_cohort_dir, tmp_path
 ):
-    from monai import bundle
-
-    root = exported / model
-    image, mask = tilted(tiny_cohort_dir, tmp_path, model.rpartition("-")[2])
-    wanted = ng.load_grader(tiny_run_dir, model).grade(image, mask=mask)
-    monkeypatch.syspath_prepend(root)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
-        monkeypatch.delitem(sys.modules, name)
-    given = {
-        "config_file": str(root / "configs" / "inference.json"),
-        "meta_file": str(root / "configs" / "metadata.json"),
-        "bundle_root": str(root),
-    }
-    places = {"image": str(image), "mask": str(mask), "output_dir": str(tmp_path / "out")}
-    workflow = bundle.ConfigWorkflow(**given, **places, workflow_type="inference", logging_file=False)
-    workflow.initialize()
-    assert workflow.check_properties() == []
-    bundle.run(**given, **places)
-    [found] = json.loads((tmp_path / "out" / "gradings.json").read_text(encoding="utf-8"))
-    assert found["p_high"] == pytest.approx(wanted.p_high, abs=1e-4)
-    assert found["p_high_of_folds"] == pytest.approx(wanted.p_high_of_folds, abs=1e-4)
-    assert (found["call"], found["threshold"]) == (wanted.call, wanted.threshold)
-    assert found["synthetic"]
-    assert "Research use only" in found["research_use_only"]
-    bundle.verify_net_in_out("network_def", **{**given, "device": "cpu"})
+    scans = {}
+    for model in ("weak-1-cmp", "strong-up"):
+        (tmp_path / model).mkdir()
+        scans[model] = tilted(tiny_cohort_dir, tmp_path / model, model.rpartition("-")[2])
+    words = [word for model, paths in scans.items() for word in (exported / model, *paths, tmp_path / model)]
+    done = subprocess.run([sys.executable, "-c", MONAI, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"missing": [[], []], "has_nephrograde": False}
+    for model, (image, mask) in scans.items():
+        wanted = ng.load_grader(tiny_run_dir, model).grade(image, mask=mask)
+        [found] = json.loads((tmp_path / model / "gradings.json").read_text(encoding="utf-8"))
+        assert found["p_high"] == pytest.approx(wanted.p_high, abs=1e-4)
+        assert found["p_high_of_folds"] == pytest.approx(wanted.p_high_of_folds, abs=1e-4)
+        assert (found["call"], found["threshold"]) == (wanted.call, wanted.threshold)
+        assert found["synthetic"]
+        assert "Research use only" in found["research_use_only"]
 
 
 def test_the_graph_alone_is_that_of_the_grader_file(exported, tiny_run_dir, tmp_path):
