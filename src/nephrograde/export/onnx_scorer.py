@@ -93,8 +93,8 @@ class OnnxScorer:
         """Return the last feature maps of pictures, whose means are what the head of each network sees.
 
         Args:
-            pictures: As for :meth:`score`; they need not be of one patient.
-            parts: As for :meth:`score`.
+            pictures: As for ``score``; they need not be of one patient.
+            parts: As for ``score``.
 
         Returns:
             ``(fold, row, feature, y, x)`` or ``(fold, row, feature, x, y, z)``.
