@@ -38,9 +38,11 @@ from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
 from nephrograde.export.elsewhere import export_onnx, export_torch
 from nephrograde.export.loading import load_grader
 from nephrograde.export.monai_bundle import export_monai_bundle
+from nephrograde.export.many import grade_many
 from nephrograde.export.pack import pack
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.grading import Grading
+from nephrograde.predict.many.outcome import PatientGrading
 from nephrograde.printed.audit import Audits
 from nephrograde.printed.call import audit
 from nephrograde.reads.analysis import ReaderAnalysis
@@ -94,6 +96,7 @@ __all__ = [
     "InputError",
     "MaskSettings",
     "NephrogradeError",
+    "PatientGrading",
     "Plan",
     "ReaderAnalysis",
     "Run",
@@ -111,6 +114,7 @@ __all__ = [
     "export_monai_bundle",
     "export_onnx",
     "export_torch",
+    "grade_many",
     "grade_to_dicom",
     "load_grader",
     "load_study",

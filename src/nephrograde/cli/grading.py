@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nephrograde.cli.many import answer_many, are_many_patients, patient_alone, refuse_options_of_one
 from nephrograde.cli.patient import by_column, by_name, by_phase
-from nephrograde.cli.shared import Lang
+from nephrograde.cli.shared import Encoding, Lang
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import say
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.grading import Grading
+    from nephrograde.predict.many.gather import Patients
 
 commands = typer.Typer()
 
@@ -33,7 +35,8 @@ def predict(
         typer.Argument(
             metavar="IMAGE…",
             help="The scan: an image file, a folder or zip with one DICOM series, or exported pictures. For a model of "
-            "several phases: cmp=IMAGE np=IMAGE.",
+            "several phases: cmp=IMAGE np=IMAGE. Or many patients: a cohort table, a folder with one subfolder or file "
+            "for each, or several scans.",
         ),
     ],
     model: Annotated[
@@ -51,28 +54,58 @@ def predict(
         list[Path] | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw the region on the scan.")
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE.png",
+            help="Draw the region on the scan. Of many patients: a folder of <patient>.png.",
+        ),
     ] = None,
     dicom: Annotated[
         Path | None,
         typer.Option(
             "--dicom",
             metavar="FOLDER",
-            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG.",
+            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG. Of many "
+            "patients: one subfolder for each.",
         ),
     ] = None,
     clinical: Annotated[
         list[str] | None,
         typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
     ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations", metavar="FOLDER", help="The labels of a reader, as `nephrograde annotate` wrote them."
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE.csv",
+            help="Write one row for each patient; the same command grades only those who are missing there.",
+        ),
+    ] = None,
+    encoding: Encoding = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Patients graded at once [default: the processors, at most 4]."),
+    ] = None,
     lang: Lang = "en",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; of many patients, one object in each line.")
+    ] = False,
 ) -> None:
-    """Grade one patient with the fold ensemble of a finished run, or with a packed model.
+    """Grade one patient, or many, with the fold ensemble of a finished run, or with a packed model.
 
     For a model of several phases, the phase is written before each image and each annotation: cmp=IMAGE --mask
     cmp=MASK; an option may then be repeated, and a phase that is missing is left out.
+
+    Of many patients, each answer is printed as soon as it is there, and one who cannot be graded does not stop the
+    others. The exit code is 0 if all were graded, 1 if some were not, 2 if nothing could be started or written.
     """
     from nephrograde.export.loading import load
 
@@ -80,12 +113,37 @@ def predict(
     grader = load(run, model, place="--model")
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
+    if are_many_patients(grader, images) or annotations is not None or csv is not None:
+        found = _patients(grader, images, texts, clinical=clinical or (), annotations=annotations, encoding=encoding)
+        from nephrograde.export.many import Outputs
+
+        outputs = Outputs(dicom, picture, csv)
+        raise typer.Exit(answer_many(grader, found, outputs, workers=workers, as_json=as_json))
     places = _places(grader, images, texts, clinical=clinical or (), picture=picture)
     if dicom is not None:
         grading = _written(grader, dicom, places, err=as_json)
     else:
         grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
     say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))
+
+
+def _patients(
+    grader: Grader,
+    images: Sequence[Path],
+    texts: dict[str, list[str]],
+    *,
+    clinical: Sequence[str],
+    annotations: Path | None,
+    encoding: str | None,
+) -> Patients:
+    """Many patients; or the one of the command, who also has a row in a table or the labels of a reader."""
+    from nephrograde.predict.many.gather import gather, labelled
+
+    if are_many_patients(grader, images):
+        refuse_options_of_one({**texts, **({"clinical": clinical} if clinical else {})})
+        return gather(grader, images, annotations=annotations, encoding=encoding)
+    alone = patient_alone(grader, _places(grader, images, texts, clinical=clinical, picture=None))
+    return labelled(grader, alone, annotations, place=str(images[0]))
 
 
 def _places(

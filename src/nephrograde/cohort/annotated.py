@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from nephrograde.cohort.case import AnnotationRemark, Case, Cohort, Scan
+from nephrograde.cohort.case import AnnotationRemark
 from nephrograde.cohort.ids import similar_pairs
 from nephrograde.cohort.place import BOX_RULE, POINT_RULE, SLICE_RULE, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, PlaceError, Problem
@@ -15,10 +15,10 @@ from nephrograde.sheet import is_blank, is_nothing, open_sheet
 from nephrograde.study import NAME_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from nephrograde.cohort.case import ScanState
+    from nephrograde.cohort.case import Cohort, Scan, ScanState
 
 UNKNOWN_PATIENT: Final = "annotation-unknown-patient"
 UNKNOWN_PHASE: Final = "annotation-unknown-phase"
@@ -55,6 +55,21 @@ class Annotations:
     name: str
     labels: Mapping[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
     patients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Scans with the labels of a reader.
+
+    Attributes:
+        scans: By patient and phase.
+        note: How many labels there are, and how many of them replace others.
+        remarks: Labels that no scan is given for.
+    """
+
+    scans: Mapping[str, Mapping[str, Scan]]
+    note: str = ""
+    remarks: tuple[AnnotationRemark, ...] = ()
 
 
 def find_annotations(path: Path) -> Path:
@@ -180,35 +195,63 @@ def annotate_cohort(cohort: Cohort, annotations: Annotations) -> tuple[Cohort, l
         The cohort with the labels, a note on how many they are, and remarks on labels that it has no scan for; and a
         problem if no patient of the labels is in the cohort.
     """
-    cases = {case.patient_id: case for case in cohort.cases}
-    known = {*cases, *cohort.without_scan}
+    scans = {case.patient_id: case.scans for case in cohort.cases}
+    labelled, problems = label_scans(scans, annotations, phases=cohort.phases, without_scan=cohort.without_scan)
+    if problems:
+        return cohort, problems
+    return dataclasses.replace(
+        cohort,
+        cases=tuple(dataclasses.replace(case, scans=labelled.scans[case.patient_id]) for case in cohort.cases),
+        notes=(*cohort.notes, labelled.note),
+        annotation_remarks=labelled.remarks,
+    ), []
+
+
+def label_scans(
+    scans: Mapping[str, Mapping[str, Scan]],
+    annotations: Annotations,
+    *,
+    phases: Collection[str],
+    without_scan: Collection[str] = (),
+) -> tuple[Labelled, list[Problem]]:
+    """Give scans the labels of a reader; each replaces what the scan has of the same kind.
+
+    A scan on which the reader sees no tumour, or which cannot be judged, keeps no label but has a ``state``.
+
+    Args:
+        scans: By patient and phase.
+        annotations: From :func:`read_annotations`.
+        phases: Those whose labels are wanted.
+        without_scan: Further patients who are known, but have no scan.
+
+    Returns:
+        The scans with the labels, a note on how many they are, and remarks on labels that there is no scan for; and a
+        problem if no patient of the labels is known.
+    """
+    known = {*scans, *without_scan}
     if annotations.patients and known.isdisjoint(annotations.patients):
         what = f"none of its {len(annotations.patients)} patients is in the cohort table"
-        return cohort, [Problem(annotations.name, what, "Name the annotations of this cohort in cohort.annotations.")]
+        problem = Problem(annotations.name, what, "Name the annotations of this cohort in cohort.annotations.")
+        return Labelled(scans), [problem]
     n_labels = n_replaced = n_scans = 0
-    joined: dict[str, dict[str, Scan]] = {}
+    joined = {patient: dict(given) for patient, given in scans.items()}
     for (patient, phase), given in annotations.labels.items():
-        scan = cases[patient].scans.get(phase) if patient in cases and phase in cohort.phases else None
+        scan = scans[patient].get(phase) if patient in scans and phase in phases else None
         if scan is None:
             continue
         state = cast("ScanState", given.get("state", ""))
         places = {name: value for name, value in given.items() if name != "state"}
         n_scans += 1
         if state:
-            joined.setdefault(patient, {})[phase] = dataclasses.replace(
+            joined[patient][phase] = dataclasses.replace(
                 scan, state=state, point=None, box=None, slice_place=None, mask_path=None
             )
             continue
         n_labels += sum(value is not None for value in places.values())
         n_replaced += sum(getattr(scan, name) not in {None, value} for name, value in places.items())
-        joined.setdefault(patient, {})[phase] = dataclasses.replace(scan, **places)  # type: ignore[arg-type]
+        joined[patient][phase] = dataclasses.replace(scan, **places)  # type: ignore[arg-type]
     note = f"{annotations.name}: {n_labels} labels on {n_scans} scans; {n_replaced} replace others of the table."
-    return dataclasses.replace(
-        cohort,
-        cases=tuple(_with_scans(case, joined.get(case.patient_id, {})) for case in cohort.cases),
-        notes=(*cohort.notes, note),
-        annotation_remarks=tuple(_remarks(cohort, annotations, cases)),
-    ), []
+    return Labelled(joined, note, tuple(_remarks(scans, annotations, phases, known))), []
 
 
 def _given(cells: Mapping[str, str]) -> Iterator[tuple[tuple[str, str, str], str]]:
@@ -241,26 +284,23 @@ def _read_cell(kind: str, text: str, *, base_dir: Path) -> tuple[str, object]:
     return name, parse(text)
 
 
-def _with_scans(case: Case, scans: Mapping[str, Scan]) -> Case:
-    return dataclasses.replace(case, scans={**case.scans, **scans}) if scans else case
-
-
-def _remarks(cohort: Cohort, annotations: Annotations, cases: Mapping[str, Case]) -> Iterable[AnnotationRemark]:
-    known = {*cases, *cohort.without_scan}
+def _remarks(
+    scans: Mapping[str, Mapping[str, Scan]], annotations: Annotations, phases: Collection[str], known: Collection[str]
+) -> Iterable[AnnotationRemark]:
     unknown = [patient for patient in annotations.patients if patient not in known]
     if unknown:
         pairs = [f"{one} for {other}" for one, other in similar_pairs(unknown, known)]
         remedy = f"Correct the ids: {_listed(pairs)}." if pairs else "Correct the ids, if they belong to the cohort."
         message = f"annotated patients who are not in the table: {len(unknown)} ({_listed(unknown)})."
         yield AnnotationRemark(UNKNOWN_PATIENT, message, remedy)
-    phases = list(dict.fromkeys(phase for _, phase in annotations.labels if phase not in cohort.phases))
-    if phases:
-        message = f"annotated phases that are not in cohort.phases: {len(phases)} ({_listed(phases)})."
+    others = list(dict.fromkeys(phase for _, phase in annotations.labels if phase not in phases))
+    if others:
+        message = f"annotated phases that are not in cohort.phases: {len(others)} ({_listed(others)})."
         yield AnnotationRemark(UNKNOWN_PHASE, message, "Add them to cohort.phases, if the study needs them.")
     without = [
         f"{patient} {phase}"
         for patient, phase in annotations.labels
-        if patient in known and phase in cohort.phases and (patient not in cases or phase not in cases[patient].scans)
+        if patient in known and phase in phases and phase not in scans.get(patient, ())
     ]
     if without:
         message = f"annotated scans that the table does not name: {len(without)} ({_listed(without)})."

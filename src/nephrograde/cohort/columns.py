@@ -25,6 +25,24 @@ _SHOWN = 20  # columns listed in a message
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How a missing column is reported.
+
+    Attributes:
+        asked_by: What asks for the images of a phase, before the name of the phase.
+        remedy: What to do about a heading that is not recognised.
+    """
+
+    asked_by: str
+    remedy: str
+
+
+OF_STUDY = Wording("cohort.phases names", "Rename it, or map it in cohort.columns.")
+OF_MODEL = Wording("the model sees", "Rename the column.")
+"""For the table of a study, and for one of new patients, which belongs to no study."""
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """The columns of one table by standard name; ``outcome`` and ``split`` are None if the table lacks them.
 
@@ -58,13 +76,16 @@ class Columns:
         return {name: cells[heading] for name, heading in self.heading_of.items()}
 
 
-def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -> tuple[Columns, list[Problem]]:
+def name_columns(
+    sheet: Sheet, settings: CohortSettings, split: SplitSettings, *, wording: Wording = OF_STUDY
+) -> tuple[Columns, list[Problem]]:
     """Identify the columns, and report every column that is missing, used twice or misspelt.
 
     Args:
         sheet: The table.
         settings: The ``[cohort]`` section with the phases, the outcome and the user's headings.
         split: The ``[split]`` section, which may also name columns.
+        wording: What asks for the columns, and where a heading can be mapped.
 
     Returns:
         The columns that were found, and the problems.
@@ -85,10 +106,11 @@ def name_columns(sheet: Sheet, settings: CohortSettings, split: SplitSettings) -
     split_name = clean_heading(split.column) if split.column is not None else None
     heading_of, recognised = _recognise(heading_of, {"patient_id", outcome} - mapped, kept={split_name, *mapped})
     wanted = {"patient_id": "is missing", outcome: "is missing"}
-    wanted |= {f"{phase}_image": f"is missing, and cohort.phases names {phase}" for phase in settings.phases}
+    wanted |= {f"{phase}_image": f"is missing, and {wording.asked_by} {phase}" for phase in settings.phases}
     for name, what in wanted.items():
         if name not in heading_of and name not in mapped:
-            problems.append(Problem(f"{sheet.name}, column {name}", what, _remedy(name, sheet.headings)))
+            remedy = _remedy(name, sheet.headings, ending=wording.remedy)
+            problems.append(Problem(f"{sheet.name}, column {name}", what, remedy))
     taken = {"patient_id", outcome, split_name}
     clinical = tuple(
         name
@@ -178,7 +200,7 @@ def _misspelt(table_name: str, heading_of: Mapping[str, str], phases: Iterable[s
     return problems
 
 
-def _remedy(name: str, headings: tuple[str, ...], ending: str = "Rename it, or map it in cohort.columns.") -> str:
+def _remedy(name: str, headings: tuple[str, ...], ending: str) -> str:
     by_folded = {heading.casefold(): heading for heading in headings}
     near = difflib.get_close_matches(name.casefold(), by_folded, n=3)
     if near:

@@ -33,13 +33,12 @@ from nephrograde.cohort.split import CLASS_WORDS, split_problems
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.files import write_rows
 from nephrograde.sheet import is_nothing, open_sheet
-from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.columns import Columns
-    from nephrograde.study import CohortSettings
+    from nephrograde.study import CohortSettings, SplitSettings
 
 P = TypeVar("P", Point, Box, SlicePlace)
 
@@ -108,11 +107,11 @@ def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[
     rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
     faults = Faults(columns)
     check_ids(rows, faults)
-    scans = _read_all_scans(rows, settings, faults)
+    scans = read_all_scans(rows, settings, faults)
     phases = [phase for phase in settings.phases if f"{phase}_image" in columns.heading_of]
     present = [row for row in rows if scans[row.label]]
     if not present:  # the other mistakes are reported as well
-        problems += _no_scan_problems(phases, settings, columns) if rows else []
+        problems += no_scan_problems(phases, settings, columns) if rows else []
         present = rows
         phases = []
     truths = read_outcomes(present, columns.outcome, faults)
@@ -137,39 +136,6 @@ def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[
         return cohort, []
     cohort, problems = annotate_cohort(cohort, annotations)
     return (None, problems) if problems else (cohort, [])
-
-
-def read_scans(settings: CohortSettings) -> tuple[dict[str, dict[str, Scan]], list[Problem]]:
-    """Read only the scans of a cohort table, for work that needs no outcome, such as annotation.
-
-    Args:
-        settings: The ``[cohort]`` section.
-
-    Returns:
-        The scans by patient and phase, in the order of the table, without patients who have none; and the problems.
-
-    >>> import tempfile
-    >>> from nephrograde.study import CohortSettings
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     rows = ["patient_id,np_image", "P1,P1/np.nii.gz", "P2,"]
-    ...     _ = Path(folder, "cohort.csv").write_text(chr(10).join(rows), encoding="utf-8")
-    ...     scans, problems = read_scans(CohortSettings(table=Path(folder, "cohort.csv"), phases=("np",)))
-    >>> list(scans), scans["P1"]["np"].image_path.name, problems
-    (['P1'], 'np.nii.gz', [])
-    """
-    sheet, problems = open_sheet(settings.table, settings.encoding)
-    if sheet is None:
-        return {}, problems
-    unasked = settings.model_copy(update={"outcome": "patient_id"})  # so that no column of outcomes is missed
-    columns, column_problems = name_columns(sheet, unasked, SplitSettings())
-    rows = [Row(number, columns.rename(cells)) for number, cells in sheet.rows]
-    faults = Faults(columns)
-    check_ids(rows, faults)
-    scans = {patient: given for patient, given in _read_all_scans(rows, settings, faults).items() if given}
-    problems += column_problems + faults.problems()
-    if not scans and not problems:
-        problems += _no_scan_problems(list(settings.phases), settings, columns)
-    return scans, problems
 
 
 def write_cases(cohort: Cohort, cases_path: Path) -> None:
@@ -202,7 +168,17 @@ def _as_text(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:.15g}"
 
 
-def _read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -> dict[str, dict[str, Scan]]:
+def read_all_scans(rows: list[Row], settings: CohortSettings, faults: Faults) -> dict[str, dict[str, Scan]]:
+    """Read the scans of every patient: images and annotations by phase.
+
+    Args:
+        rows: The table.
+        settings: The ``[cohort]`` section; paths start from the folder of its table.
+        faults: Collects the mistakes.
+
+    Returns:
+        By patient and phase; a patient without an image has none.
+    """
     base_dir = settings.table.parent
     first_use: dict[Path, tuple[str, str]] = {}
     scans: dict[str, dict[str, Scan]] = {}
@@ -325,8 +301,14 @@ def _counted(problems: Iterable[Problem], n: int, *, n_unread: int, n_without: i
     return [dataclasses.replace(problem, what=problem.what + note) for problem in problems]
 
 
-def _no_scan_problems(phases: list[str], settings: CohortSettings, columns: Columns) -> list[Problem]:
-    """Report that no patient has an image, unless all columns of images are missing, which is reported by itself."""
+def no_scan_problems(phases: list[str], settings: CohortSettings, columns: Columns) -> list[Problem]:
+    """Report that no patient has an image, unless all columns of images are missing, which is reported by itself.
+
+    Args:
+        phases: Those with a column of images.
+        settings: The ``[cohort]`` section.
+        columns: Those of the table.
+    """
     if not phases:
         return []
     place = f"{columns.table_name}, column {columns.heading(f'{phases[0]}_image')}"

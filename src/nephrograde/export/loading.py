@@ -92,4 +92,5 @@ def grader_of(file: GraderFile) -> Grader:
         texts={column: tuple(entries) for column, entries in texts.items()},
         scorer=OnnxScorer(file),
         study_sha256=file.card.study_sha256,
+        identify=file.archive.file_sha256,
     )

@@ -35,7 +35,7 @@ from nephrograde.replacement import replaced
 from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.case import Scan
     from nephrograde.cohort.clinical import Value
@@ -85,7 +85,8 @@ class Grader:
     of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
     ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
     texts, with the entries that the model learnt from. The grader of a packed model has a ``scorer`` in place of the
-    ``seal`` of a run. ``study_sha256`` identifies what the results depend on in the study.
+    ``seal`` of a run. ``study_sha256`` identifies what the results depend on in the study, and ``identify`` computes
+    what identifies the grader.
     """
 
     model: str
@@ -103,6 +104,7 @@ class Grader:
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scorer: Scorer | None = field(default=None, repr=False)
     study_sha256: str = field(default="", repr=False)
+    identify: Callable[[], str] = field(default=str, repr=False)
 
     @checked(
         image=PATHS,
@@ -329,6 +331,11 @@ class Grader:
         )
 
     @cached_property
+    def sha256(self) -> str:
+        """Identifies the grader: of a packed model, the SHA-256 of the whole file."""
+        return self.identify()
+
+    @cached_property
     def _ensemble(self) -> Ensemble | FrozenEnsemble:
         from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
 
@@ -346,6 +353,21 @@ class Grader:
         if self.seal is None:
             raise RunError(f"{self.model} has no run. Load it from the folder of a run.")
         return self.seal
+
+    def load(self) -> None:
+        """Load the networks now instead of with the first scan, so that several threads can grade at once.
+
+        A packed model only begins to load.
+
+        Raises:
+            RunError: Where the networks cannot be read.
+        """
+        self._begin()
+        if self.stack is not None:
+            for part in self.stack.parts.values():
+                part.load()
+        elif self.scorer is None:
+            _ = self._ensemble
 
     def _begin(self) -> None:
         """Begin to read and verify the weights, while scans are read."""

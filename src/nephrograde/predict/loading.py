@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import RunError
 from nephrograde.evaluation.new_patient import learn_judge
+from nephrograde.files import fingerprint
 from nephrograde.predict.grader import Grader, Stack
 from nephrograde.predict.learnt import performance_of, scale_of
 from nephrograde.predict.values import text_columns
@@ -65,6 +67,7 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         is_joined=own.fusion is not None,
         texts=text_columns(results, own.id),
         study_sha256=results.seal.study,
+        identify=partial(fingerprint, [model, results.seal.study, dict(results.seal.files)]),
     )
 
 

@@ -9,7 +9,7 @@ from nephrograde.annotations.entry import check_reader
 from nephrograde.annotations.journal import Journal
 from nephrograde.annotations.readings import check_consensus
 from nephrograde.cohort.stage import load_source
-from nephrograde.cohort.table import read_scans
+from nephrograde.cohort.ungraded import read_scans
 from nephrograde.errors import InputError
 from nephrograde.sheet import open_sheet
 from nephrograde.web.masks import ImportedMasks

@@ -127,7 +127,7 @@ def grader_of(
         judge=judge or Judge(),
         is_joined=several,
     )
-    grader.__dict__["_weights"] = None
+    grader.__dict__ |= {"_weights": None, "_ensemble": None}
     return grader
 
 
