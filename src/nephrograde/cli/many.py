@@ -34,7 +34,7 @@ def are_many_patients(grader: Grader, images: Sequence[Path]) -> bool:
         grader: The grader.
         images: As typed.
     """
-    from nephrograde.predict.many.gather import are_many
+    from nephrograde.predict.many.folder import are_many
 
     if not grader.is_joined:
         return are_many(images)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import threading
 import time
@@ -420,3 +421,13 @@ def _labels(tmp_path, name):
     path = tmp_path / "li.csv"
     write_rows(path, ("patient_id", "cmp_point"), [{"patient_id": name, "cmp_point": "1,2,3 vox"}])
     return path
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/grade-many-patients.md", "docs/zh/how-to/grade-many-patients.md"])
+def test_the_page_explains_each_column(page):
+    text = (Path(__file__).parents[3] / page).read_text(encoding="utf-8")
+    lines = text.partition("| `patient_id`")[2].partition("\n\n")[0].splitlines()
+    explained = re.findall(
+        r"`(\w+)`", "".join(line.split(" | ")[0] for line in ["`patient_id`" + lines[0], *lines[1:]])
+    )
+    assert sorted(explained) == sorted(COLUMNS)

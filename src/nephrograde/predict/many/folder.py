@@ -11,7 +11,7 @@ from nephrograde.volume.dicom.signature import is_dicom_file
 from nephrograde.volume.pictures import KINDS, find_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 TABLES: Final = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xls")
@@ -48,6 +48,23 @@ def is_picture_file(path: Path) -> bool:
         path: May be missing.
     """
     return not path.is_dir() and bool(find_pictures([path]))
+
+
+def are_many(images: Sequence[Path]) -> bool:
+    """Whether paths are many patients: a table, a folder of patients, or several scans.
+
+    Several pictures are one patient, and so are several DICOM slices.
+
+    Args:
+        images: As given for a model of one phase, or one path for any model.
+
+    >>> from pathlib import Path
+    >>> are_many([Path("P1.nii.gz"), Path("P2.nii.gz")]), are_many([Path("1.png"), Path("2.png")])
+    (True, False)
+    """
+    if len(images) == 1:
+        return is_table(images[0]) or is_folder_of_patients(images[0])
+    return not any(is_picture_file(path) for path in images)
 
 
 def patients_in(folder: Path, phase: str) -> Iterator[NewPatient]:

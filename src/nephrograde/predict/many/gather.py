@@ -48,23 +48,6 @@ class Patients:
     notes: tuple[str, ...] = ()
 
 
-def are_many(images: Sequence[Path]) -> bool:
-    """Whether paths are many patients: a table, a folder of patients, or several scans.
-
-    Several pictures are one patient, and so are several DICOM slices.
-
-    Args:
-        images: As given for a model of one phase, or one path for any model.
-
-    >>> from pathlib import Path
-    >>> are_many([Path("P1.nii.gz"), Path("P2.nii.gz")]), are_many([Path("1.png"), Path("2.png")])
-    (True, False)
-    """
-    if len(images) == 1:
-        return is_table(images[0]) or is_folder_of_patients(images[0])
-    return not any(is_picture_file(path) for path in images)
-
-
 def gather(
     grader: Grader, images: Sequence[Path], *, annotations: Path | None = None, encoding: str | None = None
 ) -> Patients:
