@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _OUTPUTS = ("p_high", "p_high_of_folds")
 _FATAL = 4
 """ONNX Runtime then prints nothing of its own."""
+_NO_SPINNING = ("session.intra_op.allow_spinning", "0")
+"""Its threads otherwise keep the processors busy while they wait, which other patients need."""
 
 
 class OnnxScorer:
@@ -138,6 +140,7 @@ def _session(file: Members) -> Any:
         ) from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
+    options.add_session_config_entry(*_NO_SPINNING)
     try:
         session = onnxruntime.InferenceSession(bytes(file.graph), options, providers=["CPUExecutionProvider"])
     except _errors() as error:

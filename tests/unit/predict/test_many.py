@@ -207,6 +207,8 @@ def test_who_failed_is_graded_again(cohort_copy, tmp_path, predict):
     words = (table_path, "--csv", path, "--json")
     assert predict(*words)[0] == 1
     assert [one["failure_code"] for one in table_of(path)] == ["", "file-missing", "", "", ""]
+    code, out, _ = predict(*words)
+    assert (code, [one["patient_id"] for one in as_lines(out)]) == (1, ["SYN-0002"])
     (tmp_path / "kept.nii.gz").rename(image_path)
     code, out, _ = predict(*words)
     assert (code, [one["patient_id"] for one in as_lines(out)]) == (0, ["SYN-0002"])
@@ -245,7 +247,7 @@ def test_several_scans_are_several_patients_and_several_pictures_one(cohort_dir,
     for k, path in enumerate(paths):
         Image.effect_noise((40, 40), 50 + k).save(path)
     code, out, _ = predict(*paths, "--json")
-    assert (code, json.loads(out)["size"]) == (0, [40, 40, 3])
+    assert (code, json.loads(out)["size"], "patient_id" in json.loads(out)) == (0, [40, 40, 3], False)
     code, out, _ = predict(*paths, "--json", "--csv", tmp_path / "p.csv")
     assert (code, [one["size"] for one in as_lines(out)]) == (0, [[40, 40, 3]])
 

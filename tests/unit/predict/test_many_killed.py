@@ -87,6 +87,7 @@ def test_the_same_command_goes_on_after_a_kill_and_after_ctrl_c(given_dir, tmp_p
         seen.append(rows_in(path))
         assert enough <= len(seen[-1]) < N_PATIENTS
     assert seen[1][: len(seen[0])] == seen[0]
+    path.with_name(f".nephrograde-1-{path.name}").write_text("what a kill leaves")
     ended = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
     assert len(ended.stdout.splitlines()) == N_PATIENTS - len(seen[1])
     assert json.loads(ended.stderr.splitlines()[-1]) == []
