@@ -163,7 +163,7 @@ def test_a_folder_is_graded_but_for_those_who_fail(folder, tmp_path, predict):
 
 
 def test_patients_without_a_region_are_refused_before_a_scan_is_read(folder, predict, monkeypatch):
-    read = []
+    read: list[Path] = []
     monkeypatch.setattr("nephrograde.predict.seeing.read_volume", read.append)
     code, out, err = predict(folder)
     assert (code, out, read) == (2, "", [])
@@ -287,7 +287,7 @@ def test_what_cannot_be_started_is_refused_in_words(cohort_dir, rows, tmp_path, 
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_a_scan_is_read(cohort_dir, tmp_path, predict, monkeypatch):
-    read = []
+    read: list[Path] = []
     monkeypatch.setattr("nephrograde.predict.seeing.read_volume", read.append)
     (tmp_path / "file").write_text("mine")
     for option in ("--csv", "--dicom", "--picture"):
@@ -296,25 +296,27 @@ def test_a_folder_that_cannot_be_written_is_refused_before_a_scan_is_read(cohort
     assert (read, (tmp_path / "file").read_text()) == ([], "mine")
 
 
-def test_phases_and_clinical_values_come_from_the_table(cohort_dir, rows, tmp_path):
+def test_phases_and_clinical_values_come_from_the_table(cohort_dir, rows, tmp_path, monkeypatch):
     base = grader_of("mask", phases=("cmp", "np"))
     arm = base.arm.model_copy(update={"clinical": ("age_years", "size_cm")})
     seen = []
+    examine = Grader.examine
 
-    class Noting(type(base)):
-        def examine(self, scans, values, **others):
-            seen.append((tuple(scans), values["age_years"], scans["cmp"].mask_path))
-            return super().examine(scans, values, **others)
+    def noted(self, scans, values, **others):
+        seen.append((tuple(scans), values["age_years"], scans["cmp"].mask_path))
+        return examine(self, scans, values, **others)
 
-    grader = Noting(**{name: getattr(base, name) for name in base.__dataclass_fields__} | {"arm": arm})
+    monkeypatch.setattr(Grader, "examine", noted)
+    grader = replace(base, arm=arm)
     grader.__dict__ |= {"_weights": None, "_ensemble": None}
     book = openpyxl.Workbook()
+    sheet = book.create_sheet("患者", 0)
     headings = ["病案号", "age_years", "size_cm", "grade", "cmp_image", "cmp_mask", "np_image"]
-    book.active.append(headings)
+    sheet.append(headings)
     for row in rows[:2]:
         given = row | {"病案号": row["patient_id"], "grade": "3"}
         files = {name: str(cohort_dir / row[name]) for name in headings[4:]}
-        book.active.append([(given | files)[name] for name in headings])
+        sheet.append([(given | files)[name] for name in headings])
     book.save(tmp_path / "患者.xlsx")
     found = list(ng.grade_many(grader, tmp_path / "患者.xlsx", workers=1))
     assert [one.failure for one in found] == [None, None]
