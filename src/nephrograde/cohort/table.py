@@ -33,12 +33,13 @@ from nephrograde.cohort.split import CLASS_WORDS, split_problems
 from nephrograde.errors import InputError, PlaceError, Problem
 from nephrograde.files import write_rows
 from nephrograde.sheet import is_nothing, open_sheet
+from nephrograde.study import SplitSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nephrograde.cohort.columns import Columns
-    from nephrograde.study import CohortSettings, SplitSettings
+    from nephrograde.study import CohortSettings
 
 P = TypeVar("P", Point, Box, SlicePlace)
 
