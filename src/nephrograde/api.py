@@ -37,8 +37,8 @@ from nephrograde.explanation.explanation import Explanation
 from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
 from nephrograde.export.elsewhere import export_onnx, export_torch
 from nephrograde.export.loading import load_grader
-from nephrograde.export.monai_bundle import export_monai_bundle
 from nephrograde.export.many import grade_many
+from nephrograde.export.monai_bundle import export_monai_bundle
 from nephrograde.export.pack import pack
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.grading import Grading
