@@ -68,8 +68,9 @@ def serving(cohort_path):
     with contextlib.ExitStack() as stack:
 
         def start(*, language="en", assistant=None):
+            from nephrograde.web.listening import open_socket
             from nephrograde.web.security import Access
-            from nephrograde.web.server import Server, open_socket
+            from nephrograde.web.server import Server
             from nephrograde.web.start import open_session
 
             listening = open_socket("127.0.0.1", 0)

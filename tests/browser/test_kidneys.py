@@ -16,8 +16,9 @@ pytestmark = pytest.mark.needs("playwright", "starlette", "uvicorn", programs=("
 @pytest.fixture(scope="module")
 def phantom(tmp_path_factory):
     """A patient with two kidneys, one without any: the address, the journal and the body."""
+    from nephrograde.web.listening import open_socket
     from nephrograde.web.security import Access
-    from nephrograde.web.server import Server, open_socket
+    from nephrograde.web.server import Server
     from nephrograde.web.start import open_session
 
     folder = tmp_path_factory.mktemp("phantom")

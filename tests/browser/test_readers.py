@@ -16,8 +16,9 @@ def serving_reader(cohort_path):
     with contextlib.ExitStack() as stack:
 
         def start(reader, *, decides=False):
+            from nephrograde.web.listening import open_socket
             from nephrograde.web.security import Access
-            from nephrograde.web.server import Server, open_socket
+            from nephrograde.web.server import Server
             from nephrograde.web.start import open_session
 
             listening = open_socket("127.0.0.1", 0)

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.needs("playwright", "starlette", "uvicorn", programs=("
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The output of a scan of two patients, served: (the cohort table, the address, who may use it)."""
+    from nephrograde.web.listening import open_socket
     from nephrograde.web.security import Access
-    from nephrograde.web.server import Server, open_socket
+    from nephrograde.web.server import Server
     from nephrograde.web.start import open_session
 
     made = tmp_path_factory.mktemp("made")

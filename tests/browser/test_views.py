@@ -19,8 +19,9 @@ DIRECTION = np.array([[1, 0, 0], [0, np.cos(TILT), -np.sin(TILT)], [0, np.sin(TI
 @pytest.fixture(scope="module")
 def tilted(tmp_path_factory):
     """The address and the folder of annotations of one patient, whose table is tilted by 20°."""
+    from nephrograde.web.listening import open_socket
     from nephrograde.web.security import Access
-    from nephrograde.web.server import Server, open_socket
+    from nephrograde.web.server import Server
     from nephrograde.web.start import open_session
 
     folder = tmp_path_factory.mktemp("tilted")

@@ -145,6 +145,26 @@ def _grade(
     return DicomGrading(examined.grading, folder / REPORT_NAME, folder / CAPTURE_NAME, paths, left_out)
 
 
+def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: Stamp) -> None:
+    """Write the DICOM objects of a patient who has been graded.
+
+    Args:
+        grader: Who graded the patient.
+        examined: The answer, with the scans.
+        out_dir: An empty folder.
+        stamp: The moment and the UIDs.
+
+    Raises:
+        InputError: highdicom is not installed, or the series are of different patients.
+        VolumeError: As for :func:`grade_to_dicom`.
+        WriteError: The folder cannot be written.
+    """
+    require_highdicom("--dicom")
+    sources = {phase: read_references(scan.image_path) for phase, scan in examined.scans.items()}
+    _check_patient(sources)
+    _write(grader, examined, sources, out_dir, stamp=stamp)
+
+
 def _scans(grader: Grader, image: Images | Mapping[str, Images], places: Mapping[str, object]) -> Mapping[str, Scan]:
     """The scans of the patient by phase."""
     given: dict[str, Any] = {name: one for name, one in places.items() if one is not None}

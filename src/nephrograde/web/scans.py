@@ -103,7 +103,7 @@ class Slices:
         Args:
             plane: The plane, along the axes of the image.
         """
-        return int(self.values.shape[_AXIS[plane]])
+        return slice_count(self.values, plane)
 
     def slice_bytes(self, number: int, plane: Plane = "axial") -> bytes:
         """One slice, row by row, as little-endian 16-bit values.
@@ -113,13 +113,34 @@ class Slices:
             plane: The plane, along the axes of the image. Rows of a coronal or sagittal slice start at the head; its
                 columns run to the patient's left, or to the back.
         """
-        if plane == "axial":
-            one = self.values[number]
-        elif plane == "coronal":
-            one = self.values[::-1, number]
-        else:
-            one = self.values[::-1, :, number]
-        return bytes(one.tobytes())
+        return plane_bytes(self.values, number, plane)
+
+
+def slice_count(values: Stack, plane: Plane) -> int:
+    """Return the number of slices of a stack in a plane.
+
+    Args:
+        values: The stack.
+        plane: The plane, along the axes of the image.
+    """
+    return int(values.shape[_AXIS[plane]])
+
+
+def plane_bytes(values: Stack, number: int, plane: Plane) -> bytes:
+    """Return one slice of a stack as :meth:`Slices.slice_bytes` does.
+
+    Args:
+        values: The stack.
+        number: From 0.
+        plane: The plane, along the axes of the image.
+    """
+    if plane == "axial":
+        one = values[number]
+    elif plane == "coronal":
+        one = values[::-1, number]
+    else:
+        one = values[::-1, :, number]
+    return one.tobytes()
 
 
 def as_slices(volume: Volume) -> Slices:

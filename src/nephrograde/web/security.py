@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from nephrograde.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -126,7 +126,7 @@ class Access:
         by_header = headers.get("authorization", "").removeprefix("Bearer ")
         given = [_cookie_of(headers, self.cookie), by_header, *query.get("token", [])]
         if not any(_same(one, self.token) for one in given):
-            what = "The token is missing or wrong. Open the address that `nephrograde annotate` printed."
+            what = "The token is missing or wrong. Open the address that the command printed."
             return HTTPStatus.FORBIDDEN if any(given) else HTTPStatus.UNAUTHORIZED, what
         return HTTPStatus.OK, ""
 
@@ -149,10 +149,14 @@ class Gate:
 
     Every reply gets the headers that browsers obey, and bodies that are too large are cut. The first visit exchanges
     the token in the address for a cookie.
+
+    Attributes:
+        largest_body: How many bytes a request to an address may bring.
     """
 
     app: ASGIApp
     access: Access
+    largest_body: Callable[[Scope], int] = lambda _scope: LARGEST_BODY_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -168,7 +172,8 @@ class Gate:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = parse_qs(scope["query_string"].decode("latin-1"))
         status, reason = self.access.fault(scope["method"], headers, query)
-        if status is HTTPStatus.OK and not 0 <= _length(headers) <= LARGEST_BODY_BYTES:
+        largest = self.largest_body(scope)
+        if status is HTTPStatus.OK and not 0 <= _length(headers) <= largest:
             status, reason = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
         if status is not HTTPStatus.OK:
             scheme = "Basic" if self.access.password else "Bearer"  # a browser asks the person only for the first
@@ -177,10 +182,10 @@ class Gate:
         elif scope["path"] == "/" and "token" in query:
             await _admit(send_guarded, self.access)
         else:
-            await self.app(scope, _limited(receive), send_guarded)
+            await self.app(scope, _limited(receive, largest), send_guarded)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, largest: int) -> Receive:
     """Receive a body whose length was not announced only as far as the limit."""
     received = 0
 
@@ -188,7 +193,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > LARGEST_BODY_BYTES:
+        if received > largest:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
         return message
 

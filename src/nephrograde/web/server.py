@@ -5,16 +5,10 @@ Every reply that is not 2xx is JSON with a ``reason``. Addresses contain numbers
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import zlib
 from dataclasses import asdict
 from http import HTTPStatus
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -27,12 +21,15 @@ from nephrograde.report.text.messages import told
 from nephrograde.version import __version__
 from nephrograde.web.agreement import agreement_routes, reader_texts
 from nephrograde.web.assist import Assistant, NoMaskError, assist_routes
+from nephrograde.web.listening import AppServer
+from nephrograde.web.replies import failure, missing, page_of, read_pages
 from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
 from nephrograde.web.series_routes import series_routes
 from nephrograde.web.texts import page_texts
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from starlette.requests import Request
@@ -40,13 +37,6 @@ if TYPE_CHECKING:
 
     from nephrograde.web.scans import Plane
     from nephrograde.web.session import Session
-
-_KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-}
-_FIRST_PORT, _PORTS = 49152, 16000
 
 
 def make_app(
@@ -60,19 +50,19 @@ def make_app(
         language: The language in which the page opens.
         assistant: The server that makes masks from clicks, if there is one.
     """
-    pages = _read_pages()
+    pages = read_pages()
     routes = [
-        Route("/", _page(pages["annotate.html" if session.patients else "series.html"], ".html")),
-        Route("/agreement", _page(pages["agreement.html"], ".html")),
-        *(Route(f"/pages/{name}", _page(content, name[name.rindex(".") :])) for name, content in pages.items()),
+        Route("/", page_of(pages["annotate.html" if session.patients else "series.html"], ".html")),
+        Route("/agreement", page_of(pages["agreement.html"], ".html")),
+        *(Route(f"/pages/{name}", page_of(content, name[name.rindex(".") :])) for name, content in pages.items()),
         *_reading_routes(session, language, has_assist=assistant is not None),
-        *series_routes(session.series, name=session.name, page=_page(pages["series.html"], ".html"), first=language),
+        *series_routes(session.series, name=session.name, page=page_of(pages["series.html"], ".html"), first=language),
         *_mask_routes(session),
         *agreement_routes(session, language),
         *assist_routes(session, assistant),
         Route("/api/patients/{number}/entries", _entries(session), methods=["GET", "POST"]),
     ]
-    handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: _missing, Exception: _failure}
+    handlers: dict[Any, Any] = {NephrogradeError: _refusal, HTTPException: missing, Exception: failure}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), access)
 
 
@@ -166,19 +156,6 @@ def _entries(session: Session) -> Callable[[Request], Any]:
     return entries
 
 
-def _page(content: bytes, suffix: str) -> Callable[[Request], Response]:
-    def page(_request: Request) -> Response:
-        return Response(content, headers={"content-type": _KINDS[suffix]})
-
-    return page
-
-
-def _read_pages() -> dict[str, bytes]:
-    """The files of the page, read before the first request, so that no request reaches the file system."""
-    folder = resources.files("nephrograde.web") / "pages"
-    return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(_KINDS))}
-
-
 def _refusal(_request: Request, error: Exception) -> Response:
     """Answer what a person can cause: 4xx with the reason; 503 if the disk or another process is the cause."""
     content: dict[str, object] = {"reason": told(str(error))}
@@ -197,51 +174,7 @@ def _refusal(_request: Request, error: Exception) -> Response:
     return JSONResponse(content, status)
 
 
-def _missing(_request: Request, error: Exception) -> Response:
-    status, reason, headers = HTTPStatus.NOT_FOUND, "There is no such address.", None
-    if isinstance(error, HTTPException) and error.status_code != HTTPStatus.NOT_FOUND:
-        status, reason, headers = HTTPStatus(error.status_code), error.detail, error.headers
-    return JSONResponse({"reason": reason}, status, headers)
-
-
-def _failure(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"reason": "The server has failed; please report it."}, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def open_socket(host: str, port: int, *, like: str = "") -> socket.socket:
-    """Open the port of the page.
-
-    A page that was open when its server ended keeps what was not saved, under its own address; so the same study gets
-    the same port whenever it is free.
-
-    Args:
-        host: The address to serve.
-        port: The port; 0 for a free one.
-        like: What the port is derived from if it is 0.
-
-    Raises:
-        RunError: The address or the port cannot be had.
-    """
-    wanted = [port] if port else [_FIRST_PORT + zlib.crc32(like.encode()) % _PORTS, 0]
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for number, one in enumerate(wanted, start=1):
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            if os.name != "nt":  # where it would let two servers share the port
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((host, one))
-            opened.listen()
-        except OSError as error:
-            opened.close()
-            if number == len(wanted):
-                what = f"{host}, port {one}, cannot be opened ({error.strerror or error})"
-                raise RunError(f"{what}. Choose another with --port.") from None
-        else:
-            return opened
-    raise RunError("No port is free.")
-
-
-class Server:
+class Server(AppServer):
     """A running server of one session; a context that ends it.
 
     Args:
@@ -261,31 +194,4 @@ class Server:
         language: Language = "en",
         assistant: Assistant | None = None,
     ) -> None:
-        app = make_app(session, access, language=language, assistant=assistant)
-        settings = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="critical",  # a traceback may contain identifiers
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=3,
-        )
-        self._server = uvicorn.Server(settings)
-        self._listening = listening
-        self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
-
-    def __enter__(self) -> Server:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=5)
-        self._listening.close()
-
-    def wait(self) -> None:
-        """Wait until the server ends; Ctrl-C interrupts."""
-        while self._thread.is_alive():
-            self._thread.join(timeout=0.5)
+        super().__init__(make_app(session, access, language=language, assistant=assistant), listening)

@@ -12,10 +12,11 @@ from nephrograde.cohort.stage import load_source
 from nephrograde.cohort.ungraded import read_scans
 from nephrograde.errors import InputError
 from nephrograde.sheet import open_sheet
+from nephrograde.web.listening import open_socket
 from nephrograde.web.masks import ImportedMasks
 from nephrograde.web.security import Access
 from nephrograde.web.series import open_series
-from nephrograde.web.server import Server, open_socket
+from nephrograde.web.server import Server
 from nephrograde.web.session import Patient, Session
 
 if TYPE_CHECKING:

@@ -37,8 +37,9 @@ def cohort_path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def serving(cohort_path):
     """Start a server of the cohort as a context: (the session, who may use it)."""
+    from nephrograde.web.listening import open_socket
     from nephrograde.web.security import Access
-    from nephrograde.web.server import Server, open_socket
+    from nephrograde.web.server import Server
     from nephrograde.web.start import open_session
 
     @contextlib.contextmanager
