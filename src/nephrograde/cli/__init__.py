@@ -20,6 +20,7 @@ from nephrograde.cli import (
     results,
     study,
     validating,
+    serving_models,
     weights,
 )
 from nephrograde.cli.shared import ARGUMENTS, Command
@@ -60,6 +61,7 @@ for room in (
     packing,
     exporting,
     validating,
+    serving_models,
     weights,
 ):  # in the order of a study
     for command in room.commands.registered_commands:

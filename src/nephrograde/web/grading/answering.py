@@ -1,0 +1,152 @@
+"""What a process does with a chosen region: grade it, and write what is handed out of the answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import NephrogradeError, VolumeError
+from nephrograde.export.dicom_objects import CAPTURE_NAME, REPORT_NAME, write_objects
+from nephrograde.export.dicom_stamp import Stamp
+from nephrograde.export.grader_file import read_grader_file
+from nephrograde.export.loading import grader_of
+from nephrograde.predict.together import Annotated
+from nephrograde.report.pages.grading_page import write_grading_page
+from nephrograde.report.pages.pdf import write_pdf
+from nephrograde.report.text.language import speaking
+from nephrograde.web.grading.names import ANSWER, PICTURE, report_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nephrograde.predict.examined import Examined
+    from nephrograde.predict.grader import Grader
+    from nephrograde.report.text.language import Language
+
+_PLACES = ("point", "box", "slice")
+
+
+class Graders:
+    """The models of one process, each loaded for the first scan that it grades.
+
+    Args:
+        paths: The grader files by model.
+    """
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self._paths = paths
+        self._loaded: dict[str, Grader] = {}
+
+    def get(self, model: str) -> Grader:
+        """Return a model.
+
+        Args:
+            model: Its id.
+        """
+        if model not in self._loaded:
+            self._loaded[model] = grader_of(read_grader_file(self._paths[model]))
+        return self._loaded[model]
+
+
+def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], None]) -> dict[str, Any]:
+    """Grade a patient.
+
+    Args:
+        graders: The models.
+        order: ``model``, ``scans`` by phase, ``clinical`` values, and the ``folder`` of the answer.
+        step: Called with the name of each step.
+
+    Returns:
+        The answer without the name of any file, and which files there are.
+
+    Raises:
+        NephrogradeError: As ``Grader.examine``.
+    """
+    grader, folder = graders.get(order["model"]), Path(order["folder"])
+    scans = {
+        phase: Annotated(
+            given["path"], mask=given.get("mask"), **{name: given[name] for name in _PLACES if given.get(name)}
+        ).as_scan(phase)
+        for phase, given in order["scans"].items()
+    }
+    step("grading")
+    values = grader.values_of(order["clinical"]) if order["clinical"] else {}
+    examined = grader.examine(scans, values, picture=folder / PICTURE)
+    answer = _answer(examined, order["scans"])
+    (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    step("writing")
+    files, remarks = [PICTURE], []
+    if all(given["kind"] == "dicom" for given in order["scans"].values()) and find_spec("highdicom"):
+        try:
+            write_objects(grader, examined, folder, stamp=Stamp.now())
+            files += [REPORT_NAME, CAPTURE_NAME]
+        except VolumeError as error:  # the answer stands, whatever the headers lack
+            remarks.append(f"No DICOM objects were made: {error.message} {error.remedy}")
+    return {"answer": answer, "files": files, "remarks": remarks}
+
+
+def _answer(examined: Examined, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer without the names of files: a scan is called by the number of its series."""
+    names = [str(path) for one in given.values() for path in (one["path"], one.get("mask")) if path]
+    grading = examined.grading
+    numbers = {phase: str(one["series"]) for phase, one in given.items()}
+    neutral = replace(
+        grading,
+        image=numbers[examined.first],
+        scans=tuple(replace(one, image=numbers[one.phase]) for one in grading.scans),
+        warnings=tuple(_without(names, text) for text in grading.warnings),
+        picture=None,
+    )
+    said = {f"warning: {text}" for text in neutral.warnings} | {neutral.research_use_only}
+    lines = [line for line in neutral.as_text().splitlines() if line not in said]
+    answer = {**neutral.as_dict(), "lines": lines}
+    del answer["picture"]
+    return answer
+
+
+def _without(names: Sequence[str], text: str) -> str:
+    for name in names:
+        text = text.replace(f"{name}: ", "").replace(name, "the scan")
+    return text
+
+
+def print_report(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Print the page of an answer as PDF.
+
+    Args:
+        order: The ``folder`` of the answer, the ``language``, and the ``title`` of the model.
+
+    Raises:
+        NephrogradeError: WeasyPrint or a font is missing.
+    """
+    folder, language = Path(order["folder"]), _language(order["language"])
+    answer = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
+    html_path = folder / f"{report_name(language)}.html"
+    with speaking(language):
+        write_grading_page(answer, (folder / PICTURE).read_bytes(), html_path, study=order["study"])
+    try:
+        write_pdf(html_path)
+    finally:
+        html_path.unlink(missing_ok=True)
+    return {}
+
+
+def _language(text: str) -> Language:
+    return "zh" if text == "zh" else "en"
+
+
+def reason_of(error: NephrogradeError, folder: str) -> tuple[str, str, int]:
+    """Return the code, the reason and the status of an error, without the names of files.
+
+    Args:
+        error: What was raised.
+        folder: What is not to be named.
+    """
+    if isinstance(error, VolumeError):
+        return error.code, f"{error.message} {error.remedy}", 422
+    lines = str(error).splitlines()
+    text = " ".join(line.strip() for line in (lines[1:] if len(lines) > 1 else lines))
+    return "refused", _without([folder], text), 422

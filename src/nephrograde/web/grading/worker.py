@@ -1,0 +1,103 @@
+"""The process that reads and grades: it is told what to do on a line, and answers on it.
+
+A fault of a library, or a scan that needs too much memory, ends this process and not the server.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nephrograde.errors import NephrogradeError
+from nephrograde.web.grading.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+
+_FAILED = "The program has failed on this scan; please report it."
+_NO_MEMORY = "The scan needs more memory than this server allows. Send the series alone, or one with fewer slices."
+
+
+def work(line: Connection, graders: Mapping[str, str], memory_bytes: int) -> None:
+    """Do what is asked for on the line, until it is closed.
+
+    Args:
+        line: Orders come on it as JSON, and answers go.
+        graders: The grader files by model.
+        memory_bytes: How much memory this process may use, where the system can limit it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this process
+    threading.Thread(target=_end_with_server, daemon=True).start()
+    os.umask(0o077)
+    _silence()
+    _limit_memory(memory_bytes)
+    from nephrograde.web.grading.answering import Graders  # what is imported here need not be waited for later
+
+    loaded = Graders(graders)
+    while True:
+        try:
+            order = json.loads(line.recv_bytes())
+        except (EOFError, OSError):
+            return
+        with suppress(OSError):
+            line.send_bytes(json.dumps(_reply(loaded, order, line)).encode())
+
+
+def _reply(graders: Any, order: Mapping[str, Any], line: Connection) -> dict[str, Any]:
+    def step(name: str) -> None:
+        line.send_bytes(json.dumps({"step": name}).encode())
+
+    try:
+        return {"answer": _done(graders, order, step)}
+    except Refusal as error:
+        refusal = error
+    except NephrogradeError as error:
+        from nephrograde.web.grading.answering import reason_of
+
+        refusal = Refusal(*reason_of(error, str(order.get("folder", ""))))
+    except MemoryError:
+        refusal = Refusal("too-large", _NO_MEMORY, 413)
+    except Exception:  # noqa: BLE001 (the next scan may be sound)
+        refusal = Refusal("failed", _FAILED, 500)
+    given = {"code": refusal.code, "reason": refusal.reason, "status": refusal.status, "retry_s": refusal.retry_s}
+    return {"refused": given}
+
+
+def _done(graders: Any, order: Mapping[str, Any], step: Callable[[str], None]) -> dict[str, Any]:
+    from nephrograde.web.grading.answering import grade, print_report
+    from nephrograde.web.grading.opening import open_upload
+
+    if order["what"] == "open":
+        return open_upload(Path(order["path"]), room_bytes=order["room_bytes"], step=step)
+    return grade(graders, order, step=step) if order["what"] == "grade" else print_report(order)
+
+
+def _end_with_server() -> None:
+    server = multiprocessing.parent_process()
+    if server is not None:
+        server.join()
+        os._exit(1)
+
+
+def _silence() -> None:
+    """Print nothing: what libraries say may name a patient."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+def _limit_memory(n_bytes: int) -> None:
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, n_bytes))

@@ -1,0 +1,76 @@
+"""From an upload to the answer, as a program talks to the server."""
+
+from __future__ import annotations
+
+import io
+
+import pydicom
+import pytest
+
+pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
+
+
+def test_nifti_is_graded_as_by_the_grader_itself(visit, nifti, grader_path, tmp_path):
+    import nephrograde as ng
+
+    user, content = visit(), nifti(tmp_path)
+    scan, read = user.upload(content)
+    series = read.json()["series"][0]
+    assert (series["kind"], series["size"], series["problem"]) == ("nifti", [48, 40, 14], None)
+    answer = user.grade(scan).json()["answer"]
+    (tmp_path / "same.nii.gz").write_bytes(content)
+    expected = ng.load_grader(grader_path).grade(tmp_path / "same.nii.gz", point="20,10,-265 mm")
+    assert answer["p_high"] == pytest.approx(expected.p_high, abs=1e-6)
+    assert answer["call"] == expected.call
+    assert answer["warnings"] == [text.rpartition(".nii.gz: ")[2] for text in expected.warnings]
+
+
+@pytest.mark.needs("highdicom")
+def test_dicom_zip_gives_objects_of_the_same_study_and_no_name_in_the_answer(visit, dicom_zip):
+    user = visit()
+    scan, read = user.upload(dicom_zip({"SeriesDescription": "Arterial 5.0"}, {"SeriesDescription": "Delayed 5.0"}))
+    series = read.json()["series"]
+    assert [one["phase"] for one in series] == ["cmp", ""]
+    done = user.grade(scan)
+    assert done.json()["files"] == ["picture.png", "report.dcm", "capture.dcm"]
+    assert not any(word in done.text for word in ("ZY0042", "小明", "/tmp", ".series"))
+    address = f"/api/gradings/{done.json()['id']}"
+    report = pydicom.dcmread(io.BytesIO(user.ask("GET", f"{address}/report.dcm").content))
+    assert (report.PatientID, report.Modality) == ("ZY0042", "SR")
+    capture = user.ask("GET", f"{address}/capture.dcm")
+    assert pydicom.dcmread(io.BytesIO(capture.content)).StudyInstanceUID == report.StudyInstanceUID
+    assert "ZY0042" not in capture.headers["content-disposition"]
+    assert user.ask("GET", f"{address}/picture.png").content.startswith(b"\x89PNG")
+
+
+def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, tmp_path, served):
+    desk, _ = served
+    user = visit()
+    scan, _ = user.upload(nifti(tmp_path))
+    assert user.grade(scan).status_code == 200
+    assert user.ask("GET", f"/api/scans/{scan}").status_code == 200
+    answer = user.grade(scan, keep=False)
+    assert answer.status_code == 200
+    assert user.ask("GET", f"/api/scans/{scan}").status_code == 404
+    assert user.ask("GET", f"/api/gradings/{answer.json()['id']}/picture.png").status_code == 200
+    kept = [path.name for path in desk.room.folder.rglob("*") if path.name.startswith(("slices", "1.nii"))]
+    assert kept == []
+
+
+@pytest.mark.needs("weasyprint", programs=["pdftotext"])
+@pytest.mark.parametrize(("language", "words"), [("en", "Research use only"), ("zh", "仅供研究使用")])
+def test_page_for_printing_is_one_page_that_names_nobody(visit, dicom_zip, language, words, tmp_path):
+    import subprocess
+
+    user = visit()
+    scan, _ = user.upload(dicom_zip({"SeriesDescription": "Arterial"}))
+    answer = user.grade(scan)
+    printed = user.ask("GET", f"/api/gradings/{answer.json()['id']}/report.pdf?lang={language}")
+    assert printed.status_code == 200, printed.text
+    (tmp_path / "page.pdf").write_bytes(printed.content)
+    text = subprocess.run(["pdftotext", "-layout", tmp_path / "page.pdf", "-"], capture_output=True, check=True)
+    said = text.stdout.decode()
+    assert said.count("\f") == 1
+    assert words in said.replace(" ", "") or words in said
+    assert f"{answer.json()['answer']['p_high']:.3f}" in said
+    assert not any(word in said for word in ("ZY0042", "小明", "/tmp"))

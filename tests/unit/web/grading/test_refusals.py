@@ -1,0 +1,155 @@
+"""What the server refuses, with the reason and a status that says whose turn it is."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from tests.unit.web.grading.conftest import SIZE, told
+
+pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
+
+
+def zipped(**members):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def bomb():
+    """A member that claims to unpack to 300 GB."""
+    content = bytearray(zipped(slice=bytes(200)))
+    at = content.index(b"PK\x01\x02")
+    content[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFF00)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty"),
+        (b"no scan at all", "unknown-content"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture"),
+        (b"NRRD0004\ndata file: /etc/passwd\n", "unknown-content"),
+    ],
+)
+def test_other_content_is_refused_at_once(visit, content, code):
+    assert told(visit().ask("POST", "/api/scans", content=content)) == (415, code)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (zipped(letter=b"Dear colleague"), "no-scan"),
+        (zipped(slice=b"x" * 3000)[:-40], "no-zip"),
+        (bomb(), "zip-bomb"),
+        (zipped(picture=b"\x89PNG\r\n\x1a\n" + bytes(100)), "no-scan"),
+    ],
+)
+def test_archives_without_a_scan(visit, content, code):
+    _, reply = visit().upload(content)
+    assert told(reply) == (422, code)
+
+
+def test_series_that_cannot_be_graded(visit, dicom_zip):
+    user = visit()
+    assert told(user.upload(dicom_zip({"Modality": "MR"}))[1]) == (422, "not-ct")
+    half = dicom_zip({"SeriesDescription": "Arterial"}, leave_out=(4, 5, 6, 9))
+    assert told(user.upload(half)[1]) == (422, "dicom-gap")
+
+
+def test_scans_of_two_patients_in_one_archive(visit, dicom_zip):
+    content = dicom_zip({"PatientID": ["A"] * SIZE[2]}, {"PatientID": ["B"] * SIZE[2]})
+    assert told(visit().upload(content)[1]) == (422, "several-patients")
+
+
+def test_values_that_are_not_hu(visit, nifti, tmp_path):
+    from nephrograde.volume.volume import write_image
+
+    path = tmp_path / "mr.nii.gz"
+    write_image(np.random.default_rng(1).integers(0, 900, SIZE).astype(np.int16), path, spacing_mm=(4, 4, 5))
+    user = visit()
+    scan, _ = user.upload(path.read_bytes())
+    assert told(user.grade(scan, place={"point": "20,20,7 vox"})) == (422, "not-ct")
+
+
+def test_gradings_that_do_not_fit(visit, dicom_zip):
+    user = visit()
+    scan, _ = user.upload(dicom_zip({"SeriesDescription": "Delayed nephrographic 100s"}, {"SeriesDescription": "x"}))
+    assert user.ask("GET", f"/api/scans/{scan}").json()["series"][0]["phase"] == "np"
+    assert told(user.grade(scan)) == (422, "wrong-phase")
+    assert user.grade(scan, accept_phase=True).status_code == 200
+    assert told(user.grade(scan, series=2, place={})) == (422, "no-region")
+    assert told(user.grade(scan, series=2, place={"point": "900,900,900 mm"})) == (422, "point-outside")
+    assert told(user.grade(scan, series=2, place={"point": "here"})) == (422, "place")
+    assert told(user.grade(scan, series=3)) == (404, "unknown")
+    assert told(user.grade(scan, phase="np")) == (422, "wrong-phase")
+    assert told(user.grade(scan, series=2, model="weak-9-cmp")) == (422, "no-model")
+
+
+def test_reasons_are_told_in_the_language_that_is_asked_for(visit):
+    reply = visit().ask("POST", "/api/scans?lang=zh", content=b"no scan at all")
+    assert reply.json()["reason"].startswith("上传的内容")
+
+
+def test_uploads_beyond_the_limits(desk_of, visit, nifti, tmp_path):
+    content = nifti(tmp_path)
+    with desk_of(upload_bytes=len(content) - 1) as (_, app):
+        assert visit(app).ask("POST", "/api/scans", content=content).status_code == 413
+    with desk_of(unpacked_bytes=20_000, upload_bytes=10**6) as (_, app):
+        assert told(visit(app).upload(content)[1]) == (413, "too-large")
+    with desk_of(user_scans=1) as (_, app):
+        user = visit(app)
+        user.upload(content)
+        full = user.ask("POST", "/api/scans", content=content)
+        assert told(full) == (429, "user-full")
+        assert int(full.headers["retry-after"]) > 0
+    with desk_of(disk_bytes=len(content) + 10, user_bytes=10**9) as (desk, app):
+        desk.room.reserve("somebody else", 20)
+        full = visit(app).ask("POST", "/api/scans", content=content)
+        assert told(full) == (503, "full")
+        desk.room.release("somebody else", 20)
+        assert desk.room.held_bytes == 0
+
+
+def test_slices_are_those_of_the_scan(visit, nifti, tmp_path):
+    from tests.unit.web.grading.conftest import body
+
+    user = visit()
+    scan, _ = user.upload(nifti(tmp_path))
+    address = f"/api/scans/{scan}/series/1"
+    assert user.ask("GET", address).json()["size"] == list(SIZE)
+    shown = np.frombuffer(user.ask("GET", f"{address}/slices/5").content, "<i2").reshape(SIZE[1], SIZE[0])
+    assert (shown == body()[:, :, 5].T).all()
+    assert user.ask("GET", f"{address}/slices/{SIZE[2]}").status_code == 404
+    assert user.ask("GET", f"{address}/coronal/../../../..").status_code == 404
+
+
+def test_random_bytes_never_end_the_server(visit, nifti, dicom_zip, tmp_path):
+    """Whatever is changed in an upload, it is read or refused, and the next one is graded."""
+    generator = np.random.default_rng(7)
+    whole = [nifti(tmp_path), dicom_zip({"SeriesDescription": "Arterial"})]
+    plain = bytearray(zlib.decompress(whole[0], 31))
+    user = visit()
+    for turn in range(30):
+        content = bytearray([*whole, plain][turn % 3])
+        for _ in range(int(generator.integers(1, 30))):
+            near_start = generator.random() < 0.6
+            content[int(generator.integers(0, 400 if near_start else len(content)))] = int(generator.integers(256))
+        if turn % 5 == 4:
+            del content[int(generator.integers(len(content))) :]
+        sent = user.ask("POST", "/api/scans", content=bytes(content))
+        if sent.status_code == 202:
+            reply = user.wait(f"/api/scans/{sent.json()['id']}")
+            assert reply.status_code in {200, 413, 422}, reply.text
+            user.ask("DELETE", f"/api/scans/{sent.json()['id']}")
+        else:
+            assert sent.status_code == 415, sent.text
+    scan, _ = user.upload(whole[0])
+    assert user.grade(scan).status_code == 200
