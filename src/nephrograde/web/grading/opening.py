@@ -119,7 +119,7 @@ class _Opening:
                 what = "The upload holds series of several patients. Send those of one patient."
                 raise Refusal("several-patients", what)
             for study in studies:
-                images = [one for one in study if one.rows]
+                images = sorted((one for one in study if one.rows), key=_in_order)
                 seen: dict[str, Evidence] = {}
                 first = len(self._series)
                 for header in images:
@@ -182,6 +182,11 @@ class _Opening:
         self._room_bytes -= n_bytes
         if self._room_bytes < 0:
             raise Refusal("too-large", _TOO_LARGE, 413)
+
+
+def _in_order(header: SeriesHeader) -> tuple[bool, int, str]:
+    """Series are listed as the scanner has numbered them."""
+    return header.series_number is None, header.series_number or 0, header.key
 
 
 def _content_of_member(head: bytes) -> str:

@@ -40,28 +40,29 @@ def announced(request: Request, most: int) -> int:
     return size
 
 
-async def drain(request: Request) -> None:
+async def drain(request: Request, chunks: AsyncIterator[bytes]) -> None:
     """Take and forget a body, so that its sender is still there to be told why.
 
     A sender who waits for leave to send (``Expect: 100-continue``) is told at once.
 
     Args:
         request: The request that is refused.
+        chunks: What is left of its body.
     """
     if request.headers.get("expect", "").lower() == "100-continue":
         return
     try:
-        async for _ in request.stream():
+        async for _ in chunks:
             pass
     except ClientDisconnect:
         return
 
 
-async def receive(request: Request, folder: Path, stem: str, *, enlarge: Callable[[int], None]) -> Path:
+async def receive(chunks: AsyncIterator[bytes], folder: Path, stem: str, *, enlarge: Callable[[int], None]) -> Path:
     """Write the body of a request to a file.
 
     Args:
-        request: The request.
+        chunks: The body.
         folder: Where the file goes.
         stem: Its name, to which the suffix of its content is added.
         enlarge: Called with the size so far before more is written.
@@ -72,7 +73,7 @@ async def receive(request: Request, folder: Path, stem: str, *, enlarge: Callabl
     Raises:
         Refusal: It is neither an archive nor DICOM nor NIfTI, or there is no room.
     """
-    pieces = _pieces(request)
+    pieces = _pieces(chunks)
     first = await anext(pieces, b"")
     path = folder / f"{stem}{SUFFIXES[content_of(first[:HEAD_BYTES])]}"
     stream = await run_in_threadpool(path.open, "xb")
@@ -91,10 +92,9 @@ async def _write(stream: IO[bytes], piece: bytes, size: int, enlarge: Callable[[
     return size + len(piece)
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body in pieces of about a megabyte; the first one holds the beginning of the file."""
     held = bytearray()
-    chunks = aiter(request.stream())
     while True:
         try:
             async with asyncio.timeout(_STALLED_S):

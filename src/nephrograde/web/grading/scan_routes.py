@@ -69,12 +69,13 @@ def scan_routes(desk: Desk, first: Language) -> list[Route]:
 
 
 async def _upload(desk: Desk, request: Request) -> Held:
+    chunks = aiter(request.stream())
     try:
         size = announced(request, desk.limits.upload_bytes)
         held = await run_in_threadpool(desk.begin, owner_of(request), size)
     except Refusal as refusal:
         if refusal.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            await drain(request)
+            await drain(request, chunks)
         raise
 
     def enlarge(n_bytes: int) -> None:
@@ -84,11 +85,11 @@ async def _upload(desk: Desk, request: Request) -> Held:
             desk.enlarge(held, n_bytes - held.n_bytes)
 
     try:
-        path = await receive(request, held.folder, "upload", enlarge=enlarge)
+        path = await receive(chunks, held.folder, "upload", enlarge=enlarge)
         desk.open(held, path)
     except Refusal:
         await run_in_threadpool(desk.abandon, held)
-        await drain(request)
+        await drain(request, chunks)
         raise
     except BaseException:  # the sender has gone, or the disk is full
         await run_in_threadpool(desk.abandon, held)
@@ -163,5 +164,5 @@ async def _receive_mask(desk: Desk, request: Request, entry: dict[str, Any]) -> 
             desk.enlarge(held, size)
             taken = size
 
-    path = await receive(request, held.folder, f"mask-{time.monotonic_ns()}", enlarge=enlarge)
+    path = await receive(aiter(request.stream()), held.folder, f"mask-{time.monotonic_ns()}", enlarge=enlarge)
     entry["mask"] = str(path)

@@ -20,6 +20,7 @@ TUMOUR_MM = (20.0, 10.0, -265.0)
 POINT = "20,10,-265 mm"
 ADDRESS = "http://127.0.0.1:8000"
 TOKEN = "a-token-of-the-tests"  # noqa: S105 (opens nothing else)
+PATIENT = {"PatientID": "ZY0042", "PatientName": "王^小明", "SpecificCharacterSet": "GB18030"}
 FINISHED = {"done", "refused"}
 
 
@@ -66,7 +67,7 @@ def nifti():
 def dicom_zip(write_series, tmp_path):
     """Make a zip of DICOM series, given the header entries that each has besides: its bytes."""
 
-    def make(*series, leave_out=(), **shared):
+    def make(*series, leave_out=()):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for number, entries in enumerate(series, start=1):
@@ -76,8 +77,7 @@ def dicom_zip(write_series, tmp_path):
                     values=body(number).astype(np.int32) + 1024,
                     positions_mm=positions,
                     pixel_mm=SPACING_MM[:2],
-                    **{"PatientID": "ZY0042", "PatientName": "王^小明", "SpecificCharacterSet": "GB18030", **shared},
-                    **entries,
+                    **{**PATIENT, "StudyInstanceUID": "1.2.840.99.7", "SeriesNumber": number, **entries},
                 )
                 for k, path in enumerate(paths):
                     if k not in leave_out:
@@ -121,12 +121,15 @@ class Client:
         sent = self.ask("POST", "/api/gradings", json={"scans": {phase: own}, "keep": True, **more})
         return self.wait(f"/api/gradings/{sent.json()['id']}") if sent.status_code == 202 else sent
 
-    def close(self):
+    def leave(self):
+        """Remove what is left."""
+        for held in self.ask("GET", "/api/scans").json()["scans"]:
+            self.ask("DELETE", f"/api/scans/{held['id']}")
         self._loop.run_until_complete(self._client.aclose())
         self._loop.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def desk_of(grader_path, tmp_path_factory):
     """Open a desk as a context: (the desk, its application)."""
     from nephrograde.web.grading.app import make_app
@@ -146,7 +149,7 @@ def desk_of(grader_path, tmp_path_factory):
     return start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(desk_of):
     with desk_of() as started:
         yield started
@@ -159,7 +162,7 @@ def visit(served):
 
         def enter(app=None):
             client = Client(served[1] if app is None else app)
-            stack.callback(client.close)
+            stack.callback(client.leave)
             return client
 
         yield enter

@@ -83,28 +83,27 @@ def test_work_that_takes_too_long_is_ended(desk_of, visit, nifti, tmp_path):
 
 
 def test_scan_can_be_removed_while_it_waits(desk_of, visit, nifti, tmp_path):
-    with desk_of(jobs=3) as (desk, app):
+    with desk_of(jobs=3, slots=0) as (desk, app):
         user = visit(app)
         content = nifti(tmp_path)
-        sent = [user.ask("POST", "/api/scans", content=content).json()["id"] for _ in range(3)]
-        busy = user.ask("POST", "/api/scans", content=content)
-        assert told(busy) == (503, "busy")
-        for scan in reversed(sent):
-            assert user.ask("DELETE", f"/api/scans/{scan}").status_code == 204
-            assert user.ask("GET", f"/api/scans/{scan}").status_code == 404
-        assert user.upload(content)[1].status_code == 200
+        sent = [user.ask("POST", "/api/scans", content=content).json() for _ in range(3)]
+        assert [one["ahead"] for one in sent] == [0, 1, 2]
+        assert told(user.ask("POST", "/api/scans", content=content)) == (503, "busy")
+        for one in reversed(sent):
+            assert user.ask("DELETE", f"/api/scans/{one['id']}").status_code == 204
+            assert user.ask("GET", f"/api/scans/{one['id']}").status_code == 404
+        assert user.ask("POST", "/api/scans", content=content).status_code == 202
         assert len([path for path in desk.room.folder.iterdir() if path.is_dir()]) == 1
 
 
-def test_what_nobody_asks_for_expires(desk_of, visit, nifti, tmp_path):
-    with desk_of(keep_s=0.3) as (desk, app):
-        user = visit(app)
-        user.upload(nifti(tmp_path))
+def test_what_nobody_asks_for_expires(desk_of, visit):
+    with desk_of(keep_s=0.1, slots=0) as (desk, _):
+        held = desk.begin("somebody", 1000)
         until = time.monotonic() + 20
         while desk.room.held_bytes:
             assert time.monotonic() < until
-            time.sleep(0.05)
-        assert [path for path in desk.room.folder.iterdir() if path.is_dir()] == []
+            time.sleep(0.02)
+        assert not held.folder.exists()
 
 
 def test_next_start_removes_what_a_killed_server_has_left(tmp_path):
