@@ -17,6 +17,7 @@ from nephrograde.predict.together import Annotated
 from nephrograde.report.pages.grading_page import write_grading_page
 from nephrograde.report.pages.pdf import write_pdf
 from nephrograde.report.text.language import speaking
+from nephrograde.web.grading.drawn import write_drawn
 from nephrograde.web.grading.names import ANSWER, PICTURE, report_name
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], N
         NephrogradeError: As ``Grader.examine``.
     """
     grader, folder = graders.get(order["model"]), Path(order["folder"])
+    for phase, given in order["scans"].items():
+        if "drawn" in given:
+            given["mask"] = str(folder / f"drawn-{phase}.nii.gz")
+            write_drawn(given["drawn"], Path(given["mask"]))
     scans = {
         phase: Annotated(
             given["path"], mask=given.get("mask"), **{name: given[name] for name in _PLACES if given.get(name)}

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nephrograde.web.grading.drawn import LARGEST_BYTES
 from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import refused, unknown
 from nephrograde.web.grading.routes import grading_routes
@@ -54,7 +55,9 @@ def make_app(desk: Desk, models: Mapping[str, Model], access: Access, *, languag
 
     def largest(scope: Scope) -> int:
         is_upload = scope["method"] in {"POST", "PUT"} and scope["path"].startswith("/api/scans")
-        return desk.limits.upload_bytes if is_upload else LARGEST_BODY_BYTES
+        if is_upload:
+            return desk.limits.upload_bytes
+        return LARGEST_BYTES if scope["path"] == "/api/gradings" else LARGEST_BODY_BYTES
 
     app = Starlette(routes=routes, exception_handlers=handlers)
     return Gate(Users(app, access.port), access, largest)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.cohort.place import parse_box, parse_point, parse_slice
 from nephrograde.errors import PlaceError
 from nephrograde.vocabulary import phase_name
+from nephrograde.web.grading.drawn import read_drawn
 from nephrograde.web.grading.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_order(
             "kind": series["kind"],
             "series": number,
             **_places(own),
-            **({"mask": series["mask"]} if own.get("mask") is True and "mask" in series else {}),
+            **_mask(own, series),
         }
     _check_region(order, model)
     return {"model": model.name, "study": model.study, "scans": order, "clinical": _clinical(given)}, ids
@@ -104,6 +105,17 @@ def _places(given: Mapping[str, Any]) -> dict[str, str]:
             raise Refusal("place", str(error)) from None
         places[name] = text
     return places
+
+
+def _mask(given: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, Any]:
+    """The mask that was drawn or sent, if any."""
+    if given.get("drawn") is not None:
+        return {"drawn": read_drawn(given["drawn"], series["geometry"]), "mask": ""}
+    if given.get("mask") is not True:
+        return {}
+    if "mask" not in series:
+        raise Refusal("no-region", "No mask was sent for this series. Send it, or draw it.")
+    return {"mask": series["mask"]}
 
 
 def _check_region(order: Mapping[str, Mapping[str, Any]], model: Model) -> None:

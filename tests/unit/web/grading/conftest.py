@@ -16,8 +16,8 @@ import pytest
 from nephrograde.volume.volume import write_image
 
 SIZE, SPACING_MM, ORIGIN_MM = (48, 40, 14), (4.0, 4.0, 5.0), (-94.0, -78.0, -300.0)
-TUMOUR_MM = (20.0, 10.0, -265.0)
-POINT = "20,10,-265 mm"
+TUMOUR_MM = (18.0, 10.0, -265.0)
+POINT = "18,10,-265 mm"
 ADDRESS = "http://127.0.0.1:8000"
 TOKEN = "a-token-of-the-tests"  # noqa: S105 (opens nothing else)
 PATIENT = {"PatientID": "ZY0042", "PatientName": "王^小明", "SpecificCharacterSet": "GB18030"}
