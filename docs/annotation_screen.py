@@ -23,8 +23,9 @@ from playwright.sync_api import sync_playwright
 
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 from nephrograde.volume.read import read_volume
+from nephrograde.web.listening import open_socket
 from nephrograde.web.security import Access
-from nephrograde.web.server import Server, open_socket
+from nephrograde.web.server import Server
 from nephrograde.web.start import open_session
 
 if TYPE_CHECKING:

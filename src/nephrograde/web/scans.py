@@ -140,7 +140,7 @@ def plane_bytes(values: Stack, number: int, plane: Plane) -> bytes:
         one = values[::-1, number]
     else:
         one = values[::-1, :, number]
-    return one.tobytes()
+    return bytes(one.tobytes())
 
 
 def as_slices(volume: Volume) -> Slices:

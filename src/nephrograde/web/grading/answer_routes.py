@@ -11,11 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nephrograde.export.dicom_objects import CAPTURE_NAME, REPORT_NAME
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.asked import read_order
-from nephrograde.web.grading.names import PICTURE
+from nephrograde.web.grading.names import CAPTURE, PICTURE, REPORT
 from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, read_object
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from nephrograde.web.grading.desk import Desk, Held
     from nephrograde.web.grading.models import Model
 
-KINDS = {REPORT_NAME: "application/dicom", CAPTURE_NAME: "application/dicom", PICTURE: "image/png"}
+KINDS = {REPORT: "application/dicom", CAPTURE: "application/dicom", PICTURE: "image/png"}
 """The files of an answer, and their types."""
 _EMPTY = HTTPStatus.NO_CONTENT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError, VolumeError
-from nephrograde.export.dicom_objects import CAPTURE_NAME, REPORT_NAME, write_objects
+from nephrograde.export.dicom_objects import write_objects
 from nephrograde.export.dicom_stamp import Stamp
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.loading import grader_of
@@ -18,7 +18,7 @@ from nephrograde.report.pages.grading_page import write_grading_page
 from nephrograde.report.pages.pdf import write_pdf
 from nephrograde.report.text.language import speaking
 from nephrograde.web.grading.drawn import write_drawn
-from nephrograde.web.grading.names import ANSWER, PICTURE, report_name
+from nephrograde.web.grading.names import ANSWER, CAPTURE, PICTURE, REPORT, report_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +87,7 @@ def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], N
     if all(given["kind"] == "dicom" for given in order["scans"].values()) and find_spec("highdicom"):
         try:
             write_objects(grader, examined, folder, stamp=Stamp.now())
-            files += [REPORT_NAME, CAPTURE_NAME]
+            files += [REPORT, CAPTURE]
         except VolumeError as error:  # the answer stands, whatever the headers lack
             remarks.append(f"No DICOM objects were made: {error.message} {error.remedy}")
     return {"answer": answer, "files": files, "remarks": remarks}

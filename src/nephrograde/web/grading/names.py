@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 ANSWER: Final = "answer.json"
 PICTURE: Final = "picture.png"
+REPORT: Final = "report.dcm"
+CAPTURE: Final = "capture.dcm"
 OVERLAY: Final = "overlay.png"
 OVERLAY_VOLUME: Final = "overlay.nii.gz"
 

@@ -49,7 +49,7 @@ def _sending() -> dict[str, str]:
 def _choosing() -> dict[str, str]:
     return {
         "model": t("Model"),
-        "series_of_phase": t("Series of the {phase} phase", phase="{phase}"),
+        "series_of_phase": t("Series: {phase}", phase="{phase}"),
         "no_series": t("none"),
         "series_n": t("series {n}", n="{n}"),
         "slices_n": t("{n} slices", n="{n}"),
