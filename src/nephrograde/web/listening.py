@@ -72,7 +72,8 @@ class AppServer:
         )
         self._server = uvicorn.Server(settings)
         self._listening = listening
-        self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)
+        self._has_ended = threading.Event()  # a thread that is joined when Ctrl-C comes counts as ended (Python 3.11)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -80,10 +81,16 @@ class AppServer:
 
     def __exit__(self, *_error: object) -> None:
         self._server.should_exit = True
-        self._thread.join(timeout=5)
+        self._has_ended.wait(timeout=5)
         self._listening.close()
 
     def wait(self) -> None:
         """Wait until the server ends; Ctrl-C interrupts."""
-        while self._thread.is_alive():
-            self._thread.join(timeout=0.5)
+        while not self._has_ended.wait(timeout=0.5):
+            pass
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._listening])
+        finally:
+            self._has_ended.set()

@@ -41,7 +41,9 @@ def opened_desk(
     """
     room = Room(limits, base_dir)
     paths = {name: str(model.path) for name, model in models.items()}
-    crew = Crew(work, (paths, limits.worker_bytes), limits)
+    temporary_dir = room.folder / "temporary"
+    temporary_dir.mkdir(mode=0o700)
+    crew = Crew(work, (paths, limits.worker_bytes, str(temporary_dir)), limits)
     crew.start()
     desk = Desk(room, crew, limits)
     try:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,17 +27,19 @@ _FAILED = "The program has failed on this scan; please report it."
 _NO_MEMORY = "The scan needs more memory than this server allows. Send the series alone, or one with fewer slices."
 
 
-def work(line: Connection, graders: Mapping[str, str], memory_bytes: int) -> None:
+def work(line: Connection, graders: Mapping[str, str], memory_bytes: int, temporary_dir: str) -> None:
     """Do what is asked for on the line, until it is closed.
 
     Args:
         line: Orders come on it as JSON, and answers go.
         graders: The grader files by model.
         memory_bytes: How much memory this process may use, where the system can limit it.
+        temporary_dir: Where what is unpacked for a moment lies: it goes with the room.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the server, which ends this process
     threading.Thread(target=_end_with_server, daemon=True).start()
     os.umask(0o077)
+    os.environ["TMPDIR"] = tempfile.tempdir = temporary_dir
     _silence()
     _limit_memory(memory_bytes)
     from nephrograde.web.grading.answering import Graders  # what is imported here need not be waited for later

@@ -93,7 +93,7 @@ def test_scan_can_be_removed_while_it_waits(desk_of, visit, nifti, tmp_path):
             assert user.ask("DELETE", f"/api/scans/{one['id']}").status_code == 204
             assert user.ask("GET", f"/api/scans/{one['id']}").status_code == 404
         assert user.ask("POST", "/api/scans", content=content).status_code == 202
-        assert len([path for path in desk.room.folder.iterdir() if path.is_dir()]) == 1
+        assert len([path for path in desk.room.folder.iterdir() if path.is_dir() and path.name != "temporary"]) == 1
 
 
 def test_what_nobody_asks_for_expires(desk_of, visit):
