@@ -59,7 +59,7 @@ def answer_routes(desk: Desk, models: Mapping[str, Model], first: Language) -> l
             return Response(status_code=_EMPTY)
         held = desk.grading(owner, grading_id)
         if held.refusal is not None:
-            raise held.refusal
+            raise held.refusal.with_traceback(None)
         content: dict[str, Any] = {"id": held.id, **progress_of(desk, held)}
         if held.is_ready:
             with speaking(language_of(request, first)):
@@ -99,7 +99,7 @@ def _handing_out(desk: Desk, name: str) -> Callable[[Request], Response]:
     def handed_out(request: Request) -> Response:
         held = desk.grading(owner_of(request), request.path_params["grading"])
         if held.refusal is not None:
-            raise held.refusal
+            raise held.refusal.with_traceback(None)
         if not held.is_ready:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
         if name not in held.content["files"]:

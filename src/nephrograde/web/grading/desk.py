@@ -178,7 +178,7 @@ class Desk:
         """
         held = self.scan(owner, scan_id)
         if held.refusal is not None:
-            raise held.refusal
+            raise held.refusal.with_traceback(None)
         if not held.is_ready:
             raise Refusal("not-ready", "The scan is not read yet. Ask for it again.", 409, retry_s=1)
         series: list[dict[str, Any]] = held.content["series"]
@@ -271,6 +271,7 @@ class Desk:
         held = self.grading(owner, grading_id)
         if not held.is_ready:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
+        printed.set_running_or_notify_cancel()  # who has gone away does not cancel it
         path = held.folder / f"{report_name(language)}.pdf"
         if path.is_file():
             printed.set_result(path)

@@ -54,7 +54,7 @@ def scan_routes(desk: Desk, first: Language) -> list[Route]:
             return Response(status_code=_EMPTY)
         held = desk.scan(owner, scan_id)
         if held.refusal is not None:
-            raise held.refusal
+            raise held.refusal.with_traceback(None)
         content: dict[str, Any] = {"id": held.id, **progress_of(desk, held)}
         if held.is_ready:
             with speaking(language_of(request, first)):

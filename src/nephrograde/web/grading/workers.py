@@ -7,6 +7,7 @@ import multiprocessing
 import threading
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ RETRY_S = 10
 _MOST_REPLY_BYTES = 16 * 2**20
 _LOST = "The process that worked on the scan has ended. Send the request again."
 _LATE = "The work on the scan took longer than this server allows."
+_FAILED = "The program has failed on this scan; please report it."
+_ENDED = {"worker-lost", "time-out", "cancelled"}
+"""After these, the process is gone, or is to go."""
 _CANCELLED = "The work on the scan was cancelled."
 
 
@@ -176,15 +180,17 @@ class Crew:
         worker: Worker | None = None
         try:
             while True:
-                worker = worker if worker and worker.process.is_alive() else self._hire(worker)
+                with suppress(OSError):  # the job will say that there is no process
+                    worker = worker if worker and worker.process.is_alive() else self._hire(worker)
                 job = self._next()
                 if job is None:
                     return
                 answer = self._do(number, job, worker)
-                if isinstance(answer, Refusal) and answer.code in {"worker-lost", "time-out", "cancelled"}:
+                if isinstance(answer, Refusal) and answer.code in _ENDED and worker is not None:
                     worker.end()
                     worker = None
-                self._end(job, answer)
+                with suppress(Exception):  # the next job needs this thread
+                    self._end(job, answer)
         finally:
             if worker is not None:
                 worker.end()
@@ -211,7 +217,9 @@ class Crew:
             job.is_working = True
             return job
 
-    def _do(self, number: int, job: Job, worker: Worker) -> dict[str, Any] | Refusal:
+    def _do(self, number: int, job: Job, worker: Worker | None) -> dict[str, Any] | Refusal:
+        if worker is None:
+            return Refusal("worker-lost", _LOST, 503, retry_s=RETRY_S)
         with self._changed:
             if job.is_cancelled or self._is_closing:
                 return Refusal("cancelled", _CANCELLED, 410)
@@ -221,6 +229,8 @@ class Crew:
             return self._listen(job, worker)
         except (EOFError, OSError, ValueError):  # what a killed process leaves behind
             return Refusal("worker-lost", _LOST, 503, retry_s=1)
+        except Exception:  # noqa: BLE001 (the next job needs this thread)
+            return Refusal("failed", _FAILED, 500)
         finally:
             with self._changed:
                 del self._running[number]

@@ -74,6 +74,23 @@ def test_killed_process_answers_with_an_error_and_the_next_request_works(visit, 
     assert user.grade(scan).status_code == 200
 
 
+def test_fault_of_the_server_ends_one_job_only(served, visit, nifti, tmp_path):
+    from nephrograde.web.grading.workers import Job
+
+    desk, _ = served
+    answers = []
+
+    def told_badly(answer):
+        answers.append(answer.code)
+        raise RuntimeError
+
+    for _ in range(2):
+        desk.crew.take_place("somebody")
+        desk.crew.submit(Job("somebody", "print", lambda: {}["no such key"], told_badly))
+    assert visit().upload(nifti(tmp_path))[1].status_code == 200
+    assert answers == ["failed", "failed"]
+
+
 def test_work_that_takes_too_long_is_ended(desk_of, visit, nifti, tmp_path):
     with desk_of(job_s=0.0) as (desk, app):
         user = visit(app)
