@@ -249,7 +249,7 @@ def main() -> None:
         folder = Path(name)
         room = folder / "room"
         room.mkdir()
-        write_archive(folder / "grader.zip", small_members())
+        write_archive(folder / "grader.zip", small_members())  # type: ignore[no-untyped-call]
         _, base = base_scan(folder, given.slices)
         words = [sys.executable, "-m", "nephrograde", "serve", str(folder / "grader.zip"), "--no-browser"]
         words += ["--workers", str(given.workers)]
@@ -268,8 +268,8 @@ def main() -> None:
                 thread.join()
         took = time.monotonic() - start
         left_mb = sum(path.stat().st_size for path in room.rglob("*") if path.is_file()) / 2**20
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
         answers = [one for one in load.outcomes if one.p_high is not None]
         right = [
             abs(expected(folder / "grader.zip", load, folder, one.user) - one.p_high) < 1e-6

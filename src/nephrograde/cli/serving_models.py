@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import webbrowser
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -72,6 +73,7 @@ def serve(
         if not options.no_browser:
             webbrowser.open(shown)
 
+    signal.signal(signal.SIGTERM, _interrupt)  # what ends a service must remove the scans too
     disk_bytes = options.disk_gb * 2**30
     limits = replace(
         DEFAULT_LIMITS,
@@ -93,3 +95,7 @@ def serve(
         )
     except KeyboardInterrupt:
         say(t("Ended."), err=True)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -78,7 +78,8 @@ def test_fault_of_the_server_ends_one_job_only(served, visit, nifti, tmp_path):
     from nephrograde.web.grading.workers import Job
 
     desk, _ = served
-    answers = []
+    answers: list[str] = []
+    nothing: dict[str, dict[str, str]] = {}
 
     def told_badly(answer):
         answers.append(answer.code)
@@ -86,7 +87,7 @@ def test_fault_of_the_server_ends_one_job_only(served, visit, nifti, tmp_path):
 
     for _ in range(2):
         desk.crew.take_place("somebody")
-        desk.crew.submit(Job("somebody", "print", lambda: {}["no such key"], told_badly))
+        desk.crew.submit(Job("somebody", "print", lambda: nothing["no such key"], told_badly))
     assert visit().upload(nifti(tmp_path))[1].status_code == 200
     assert answers == ["failed", "failed"]
 
