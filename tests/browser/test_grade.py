@@ -89,7 +89,10 @@ def click_tumour(page):
 def graded(page):
     page.click("#grade")
     page.wait_for_selector("#answer:not([hidden]) .call")
-    page.locator("#answer img").evaluate("picture => picture.decode()")
+    pictures = page.locator("#answer img")
+    assert pictures.count() == 2
+    for number in range(2):
+        pictures.nth(number).evaluate("picture => picture.decode()")
     return page.inner_text("#answer")
 
 

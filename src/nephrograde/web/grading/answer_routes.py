@@ -14,7 +14,7 @@ from starlette.routing import Route
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.asked import read_order
-from nephrograde.web.grading.names import CAPTURE, PICTURE, REPORT
+from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT
 from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, read_object
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from nephrograde.web.grading.desk import Desk, Held
     from nephrograde.web.grading.models import Model
 
-KINDS = {REPORT: "application/dicom", CAPTURE: "application/dicom", PICTURE: "image/png"}
+KINDS = {
+    REPORT: "application/dicom",
+    CAPTURE: "application/dicom",
+    PICTURE: "image/png",
+    OVERLAY: "image/png",
+    OVERLAY_VOLUME: "application/gzip",
+}
 """The files of an answer, and their types."""
 _EMPTY = HTTPStatus.NO_CONTENT
 
@@ -103,7 +109,9 @@ def _handing_out(desk: Desk, name: str) -> Callable[[Request], Response]:
         if not held.is_ready:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
         if name not in held.content["files"]:
-            raise UnknownError("There is no such file of this answer: DICOM objects are made of DICOM series only.")
+            raise UnknownError(
+                "There is no such file of this answer; its remarks say why, and DICOM objects are made of DICOM series only."
+            )
         return _file(held.folder / name, KINDS[name])
 
     return handed_out

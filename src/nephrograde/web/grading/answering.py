@@ -8,7 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.errors import NephrogradeError, VolumeError
+from nephrograde.errors import GraderError, InputError, NephrogradeError, RunError, VolumeError
+from nephrograde.explanation.drawing import draw_panels
+from nephrograde.explanation.tracing import explain_examined
 from nephrograde.export.dicom_objects import write_objects
 from nephrograde.export.dicom_stamp import Stamp
 from nephrograde.export.grader_file import read_grader_file
@@ -17,12 +19,14 @@ from nephrograde.predict.together import Annotated
 from nephrograde.report.pages.grading_page import write_grading_page
 from nephrograde.report.pages.pdf import write_pdf
 from nephrograde.report.text.language import speaking
+from nephrograde.volume.volume import write_image
 from nephrograde.web.grading.drawn import write_drawn
-from nephrograde.web.grading.names import ANSWER, CAPTURE, PICTURE, REPORT, report_name
+from nephrograde.web.grading.names import ANSWER, CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT, report_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from nephrograde.cohort.clinical import Value
     from nephrograde.predict.examined import Examined
     from nephrograde.predict.grader import Grader
     from nephrograde.report.text.language import Language
@@ -82,8 +86,14 @@ def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], N
     examined = grader.examine(scans, values, picture=folder / PICTURE)
     answer = _answer(examined, order["scans"])
     (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
-    step("writing")
     files, remarks = [PICTURE], []
+    step("explaining")
+    try:
+        _explain(grader, examined, values, folder)
+        files += [OVERLAY, OVERLAY_VOLUME]
+    except (InputError, GraderError, RunError) as error:  # the answer stands
+        remarks.append(f"No map was made: {_in_one_line(error)}")
+    step("writing")
     if all(given["kind"] == "dicom" for given in order["scans"].values()) and find_spec("highdicom"):
         try:
             write_objects(grader, examined, folder, stamp=Stamp.now())
@@ -91,6 +101,22 @@ def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], N
         except VolumeError as error:  # the answer stands, whatever the headers lack
             remarks.append(f"No DICOM objects were made: {error.message} {error.remedy}")
     return {"answer": answer, "files": files, "remarks": remarks}
+
+
+def _explain(grader: Grader, examined: Examined, values: Mapping[str, Value], folder: Path) -> None:
+    """Write the class activation map of the first scan, as a picture and on the grid of the scan as stored."""
+    found = explain_examined(grader, examined, clinical=values)
+    of_first = found.cam[examined.first]
+    (folder / OVERLAY).write_bytes(draw_panels(found, of_first))
+    native = of_first.volume.native
+    write_image(
+        of_first.stored(),
+        folder / OVERLAY_VOLUME,
+        spacing_mm=native.spacing_mm,
+        origin_mm=native.origin_mm,
+        direction=native.direction,
+        note="log odds of high grade; research use only",
+    )
 
 
 def _answer(examined: Examined, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +157,9 @@ def print_report(order: Mapping[str, Any]) -> dict[str, Any]:
     answer = json.loads((folder / ANSWER).read_text(encoding="utf-8"))
     html_path = folder / f"{report_name(language)}.html"
     with speaking(language):
-        write_grading_page(answer, (folder / PICTURE).read_bytes(), html_path, study=order["study"])
+        picture = (folder / PICTURE).read_bytes()
+        overlay = (folder / OVERLAY).read_bytes() if (folder / OVERLAY).is_file() else None
+        write_grading_page(answer, picture, html_path, study=order["study"], overlay=overlay)
     try:
         write_pdf(html_path)
     finally:
@@ -152,6 +180,10 @@ def reason_of(error: NephrogradeError, folder: str) -> tuple[str, str, int]:
     """
     if isinstance(error, VolumeError):
         return error.code, f"{error.message} {error.remedy}", 422
+    return "refused", _without([folder], _in_one_line(error)), 422
+
+
+def _in_one_line(error: NephrogradeError) -> str:
+    """What an error says, without the line that counts the problems."""
     lines = str(error).splitlines()
-    text = " ".join(line.strip() for line in (lines[1:] if len(lines) > 1 else lines))
-    return "refused", _without([folder], text), 422
+    return " ".join(line.strip() for line in (lines[1:] if len(lines) > 1 else lines))

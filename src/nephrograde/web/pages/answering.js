@@ -110,7 +110,8 @@ function showAnswer({ id, answer, files }) {
   const [low, high] = [Math.min(...answer.p_high_of_folds), Math.max(...answer.p_high_of_folds)];
   const values = { p: number(answer.p_high), low: number(low), high: number(high) };
   const address = `/api/gradings/${id}`;
-  const links = [["report.pdf", text.get_pdf], ["report.dcm", text.get_sr], ["capture.dcm", text.get_capture]];
+  const links = [["report.pdf", text.get_pdf], ["report.dcm", text.get_sr], ["capture.dcm", text.get_capture],
+    ["overlay.nii.gz", text.get_overlay]];
   const given = links.filter(([name]) => name === "report.pdf" || files.includes(name));
   byId("answer").replaceChildren(
     made("p", "call", answer.call === "high" ? text.high : text.low),
@@ -121,6 +122,9 @@ function showAnswer({ id, answer, files }) {
     ...list([...answer.warnings, ...answer.remarks], "warning", text.no_warnings),
     picture(`${address}/picture.png`, text.picture),
     made("p", "quiet", text.picture),
+    ...(files.includes("overlay.png")
+      ? [picture(`${address}/overlay.png`, text.overlay), made("p", "quiet", text.overlay)]
+      : []),
     made("h2", "", text.details),
     ...list(answer.lines, "", ""),
     wrap("p", "links", given.map(([name, said]) => {

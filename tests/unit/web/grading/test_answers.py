@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pydicom
 import pytest
+from tests.unit.web.grading.conftest import SIZE
+
+from nephrograde.volume.read import read_volume
 
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
 
@@ -26,14 +30,14 @@ def test_nifti_is_graded_as_by_the_grader_itself(visit, nifti, grader_path, tmp_
 
 
 @pytest.mark.needs("highdicom")
-def test_dicom_zip_gives_objects_of_the_same_study_and_no_name_in_the_answer(visit, dicom_zip, served):
+def test_dicom_zip_gives_objects_of_the_same_study_and_no_name_in_the_answer(visit, dicom_zip, served, tmp_path):
     desk, _ = served
     user = visit()
     scan, read = user.upload(dicom_zip({"SeriesDescription": "Arterial 5.0"}, {"SeriesDescription": "Delayed 5.0"}))
     series = read.json()["series"]
     assert [one["phase"] for one in series] == ["cmp", "ep"]
     done = user.grade(scan)
-    assert done.json()["files"] == ["picture.png", "report.dcm", "capture.dcm"]
+    assert done.json()["files"] == ["picture.png", "overlay.png", "overlay.nii.gz", "report.dcm", "capture.dcm"]
     assert not any(word in done.text for word in ("ZY0042", "小明", str(desk.room.folder), ".series"))
     address = f"/api/gradings/{done.json()['id']}"
     report = pydicom.dcmread(io.BytesIO(user.ask("GET", f"{address}/report.dcm").content))
@@ -41,7 +45,12 @@ def test_dicom_zip_gives_objects_of_the_same_study_and_no_name_in_the_answer(vis
     capture = user.ask("GET", f"{address}/capture.dcm")
     assert pydicom.dcmread(io.BytesIO(capture.content)).StudyInstanceUID == report.StudyInstanceUID
     assert "ZY0042" not in capture.headers["content-disposition"]
-    assert user.ask("GET", f"{address}/picture.png").content.startswith(b"\x89PNG")
+    for name in ("picture.png", "overlay.png"):
+        assert user.ask("GET", f"{address}/{name}").content.startswith(b"\x89PNG")
+    (tmp_path / "map.nii.gz").write_bytes(user.ask("GET", f"{address}/overlay.nii.gz").content)
+    found = np.abs(read_volume(tmp_path / "map.nii.gz").values)
+    assert found.shape == SIZE
+    assert found[:, :, 7].max() > 0 == found[:, :, [*range(7), *range(8, SIZE[2])]].max()
 
 
 def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, tmp_path, served):

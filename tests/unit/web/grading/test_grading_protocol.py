@@ -96,4 +96,4 @@ if importlib.util.find_spec("schemathesis"):
             assert reply.status_code == 200, (operation.path, reply.text)
             case.validate_response(reply, excluded_checks=[schemathesis.checks.ignored_auth])
             seen.add(operation.path)
-        assert len(seen) == 10
+        assert len(seen) == 12
