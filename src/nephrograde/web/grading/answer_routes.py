@@ -109,9 +109,7 @@ def _handing_out(desk: Desk, name: str) -> Callable[[Request], Response]:
         if not held.is_ready:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
         if name not in held.content["files"]:
-            raise UnknownError(
-                "There is no such file of this answer; its remarks say why, and DICOM objects are made of DICOM series only."
-            )
+            raise UnknownError("There is no such file of this answer: DICOM objects are made of DICOM series only.")
         return _file(held.folder / name, KINDS[name])
 
     return handed_out
