@@ -18,9 +18,9 @@ from nephrograde.cli import (
     packing,
     planning,
     results,
+    serving_models,
     study,
     validating,
-    serving_models,
     weights,
 )
 from nephrograde.cli.shared import ARGUMENTS, Command
