@@ -42,7 +42,6 @@ def _sending() -> dict[str, str]:
         "step_explaining": t("Mapping where the answer comes from"),
         "step_writing": t("Writing the reports"),
         "remove_scan": t("Remove"),
-        "removed": t("The scan was removed."),
         "cancel": t("Cancel"),
     }
 

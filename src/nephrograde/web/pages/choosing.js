@@ -108,6 +108,8 @@ function showSeries() {
   Object.assign(state, { corner: null, kidneys: NO_KIDNEYS, moving: null, active: null });
   chosen.masks.clear();
   byId("mask").value = "";
+  byId("accept").checked = false;
+  byId("accept-field").hidden = true;
   const panes = phases.map(({ code, name }) => new Pane(code, name, page));
   state.panes = panes;
   byId("panes").replaceChildren(...panes.map((pane) => pane.element));

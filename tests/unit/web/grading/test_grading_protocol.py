@@ -13,7 +13,7 @@ from tests.unit.web.test_protocol import IMPORTED, Traces
 
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime", "schemathesis"), pytest.mark.slow]
 PROTOCOL_PATH = Path(__file__).resolve().parents[4] / "docs" / "reference" / "grading-page.yaml"
-EXAMPLES = 5
+EXAMPLES = 4
 
 
 class Application:
