@@ -23,6 +23,8 @@ from nephrograde.volume.masks.written_segmentation import Origin, make_segmentat
 from nephrograde.volume.pictures import find_pictures
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
     from nephrograde.cohort.case import Scan
     from nephrograde.cohort.clinical import Value
     from nephrograde.predict.examined import Examined
@@ -183,13 +185,26 @@ def _write(
 ) -> tuple[list[str], tuple[str, ...]]:
     """Write the objects; returns the names of the segmentations, and the phases without one."""
     first = examined.first
+    segmentations, left_out = _segmentations(examined, sources, stamp=stamp)
     with about_file(examined.scans[first].image_path):
         with copying():
-            report = make_report(grader, examined, sources, stamp=stamp)
+            report = make_report(grader, examined, sources, stamp=stamp, segmentations=segmentations)
             capture = make_capture(grader, examined, sources[first], stamp=stamp)
         save_object(report, out_dir / REPORT_NAME)
         save_object(capture, out_dir / CAPTURE_NAME)
     names: list[str] = []
+    for phase, made in segmentations.items():
+        with about_file(examined.scans[phase].image_path):
+            names.append(f"segmentation-{len(names) + 1}.dcm")
+            save_object(made, out_dir / names[-1])
+    return names, left_out
+
+
+def _segmentations(
+    examined: Examined, sources: Mapping[str, SourceHeaders], *, stamp: Stamp
+) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+    """The masks that were given, by phase; and the phases whose series names no frame of reference."""
+    found: dict[str, Dataset] = {}
     left_out = []
     for phase, seen in examined.seen.items():
         scan, scanned = examined.scans[phase], seen.scanned
@@ -198,20 +213,17 @@ def _write(
         if not all(one.get("FrameOfReferenceUID") for one in sources[phase].datasets):
             left_out.append(phase)
             continue
-        synthetic = examined.grading.synthetic
         origin = Origin(
             "",
             "nephrograde predict",
-            series_title("tumour mask as graded", synthetic=synthetic),
+            series_title("tumour mask as graded", synthetic=examined.grading.synthetic),
             (stamp.seed, phase),
-            _SERIES_NUMBER + len(names),
+            _SERIES_NUMBER + len(found),
         )
         with about_file(scan.image_path):
-            made = make_segmentation(scanned.mask, scanned.volume, sources[phase], origin=origin)
-            stamp.put_on(made)
-            names.append(f"segmentation-{len(names) + 1}.dcm")
-            save_object(made, out_dir / names[-1])
-    return names, tuple(left_out)
+            found[phase] = make_segmentation(scanned.mask, scanned.volume, sources[phase], origin=origin)
+            stamp.put_on(found[phase])
+    return found, tuple(left_out)
 
 
 def _is_ours(name: str) -> bool:

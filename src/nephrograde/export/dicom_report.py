@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nephrograde.export.dicom_region import find_region, place_on_image
-from nephrograde.export.dicom_words import GRADES, MARKED, RESEARCH, certainty, parameters, remarks, series_title
+from nephrograde.export.dicom_words import (
+    GRADES,
+    MARKED,
+    RESEARCH,
+    SEGMENTED,
+    certainty,
+    parameters,
+    remarks,
+    series_title,
+)
 from nephrograde.version import __version__
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ SCHEME: Final = "99NEPHROGRADE"
 """The project's own codes: neither DICOM nor SNOMED CT has one for a grade that an image predicts. The code of the
 histological grade would say that a pathologist had looked."""
 MAKER: Final = "The nephrograde authors"
+_CARCINOMA: Final = ("254915003", "SCT", "Clear cell carcinoma of kidney")
 _SETS: Final = {
     "high": "Only high grade is plausible",
     "low": "Only low grade is plausible",
@@ -36,7 +46,14 @@ _SETS: Final = {
 }
 
 
-def make_report(grader: Grader, examined: Examined, sources: Mapping[str, SourceHeaders], *, stamp: Stamp) -> Dataset:
+def make_report(
+    grader: Grader,
+    examined: Examined,
+    sources: Mapping[str, SourceHeaders],
+    *,
+    stamp: Stamp,
+    segmentations: Mapping[str, Dataset],
+) -> Dataset:
     """Make the structured report of a grading.
 
     The evidence is every image of every phase that was given. The library holds only those on which the regions lie:
@@ -48,8 +65,9 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
         examined: The graded patient.
         sources: The headers of the series by phase.
         stamp: The moment and the UIDs.
+        segmentations: The masks that were given, by phase: each has a group of its own, with the tumour's volume.
 
-    Source: DICOM PS3.3 A.35.13, PS3.16 TID 1500, 1410 and 4019; SNOMED CT for the finding and its site.
+    Source: DICOM PS3.3 A.35.13, PS3.16 TID 1500, 1410, 1411 and 4019; SNOMED CT for the finding and its site.
     """
     from highdicom import sr
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -66,6 +84,10 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
             for phase in others
             if phase in regions and regions[phase].is_tumour
         ),
+        *(
+            _segmented(examined, phase, made, sources[phase].datasets[0], stamp=stamp)
+            for phase, made in segmentations.items()
+        ),
     ]
     report = sr.MeasurementReport(
         sr.ObservationContext(observer_device_context=_device(examined.grading)),
@@ -77,7 +99,7 @@ def make_report(grader: Grader, examined: Examined, sources: Mapping[str, Source
         ],
     )
     made: Dataset = sr.Comprehensive3DSR(
-        evidence=ordered,
+        evidence=[*ordered, *segmentations.values()],
         content=report,
         series_instance_uid=stamp.uid("report", "series"),
         series_number=SERIES_NUMBER,
@@ -131,7 +153,7 @@ def _graded(grader: Grader, examined: Examined, region: Region, datasets: Sequen
             manufacturer=MAKER,
             parameters=parameters(grader, examined),
         ),
-        measurements=_measurements(examined.grading),
+        measurements=[*_measurements(examined.grading), *_diameter(examined, examined.first, region)],
         qualitative_evaluations=_evaluations(examined.grading),
         comments=[*remarks(examined), *certainty(examined)],
     )
@@ -140,7 +162,43 @@ def _graded(grader: Grader, examined: Examined, region: Region, datasets: Sequen
 def _elsewhere(examined: Examined, phase: str, region: Region, datasets: Sequence[Dataset], *, stamp: Stamp) -> Any:
     """The group of a further phase on which somebody marked the tumour: where it lies there."""
     title = f"{phase}: {MARKED[region.kind]}"
-    return _group(region, datasets, title, stamp.uid("region", phase), comments=remarks(examined)[:1])
+    size = _diameter(examined, phase, region)
+    answer = {"measurements": size} if size else {}
+    return _group(region, datasets, title, stamp.uid("region", phase), comments=remarks(examined)[:1], **answer)
+
+
+def _segmented(examined: Examined, phase: str, made: Dataset, source: Dataset, *, stamp: Stamp) -> Any:
+    """The group of a mask that was given: which segment it is, and how large. Source: DICOM PS3.16 TID 1411."""
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    scanned = examined.seen[phase].scanned
+    size = None if scanned is None else scanned.size
+    volume = [] if size is None else [sr.Measurement(codes.SCT.Volume, float(size[0]), codes.UCUM.CubicCentimeter)]
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(uid=stamp.uid("segment", phase), identifier=f"{phase}: {SEGMENTED}"),
+        referenced_segment=sr.ReferencedSegment(
+            made.SOPClassUID,
+            made.SOPInstanceUID,
+            1,
+            source_series=sr.SourceSeriesForSegmentation(source.SeriesInstanceUID),
+        ),
+        finding_type=sr.CodedConcept(*_CARCINOMA),
+        finding_category=codes.SCT.Neoplasm,
+        finding_sites=[sr.FindingSite(codes.SCT.Kidney)],
+        measurements=volume or None,
+    )
+
+
+def _diameter(examined: Examined, phase: str, region: Region) -> list[Measurement]:
+    """The longest diameter of the tumour on the image of its outline."""
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    scanned = examined.seen[phase].scanned
+    if region.kind != "outline" or scanned is None or scanned.size is None:
+        return []
+    return [sr.Measurement(codes.SCT.LongAxis, float(scanned.size[1]), codes.UCUM.Millimeter)]
 
 
 def _group(
@@ -158,7 +216,7 @@ def _group(
     made = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=uid, identifier=title),
         referenced_region=_region_item(region, datasets),
-        finding_type=sr.CodedConcept("254915003", "SCT", "Clear cell carcinoma of kidney"),
+        finding_type=sr.CodedConcept(*_CARCINOMA),
         finding_category=codes.SCT.Neoplasm,
         finding_sites=[sr.FindingSite(codes.SCT.Kidney)],
         geometric_purpose=purposes[region.kind],

@@ -22,6 +22,7 @@ PRESUMED: Final = (
 )
 SYNTHETIC: Final = "The model was trained on SYNTHETIC data: its answer means nothing for a patient."
 RESEARCH: Final = "RESEARCH USE ONLY"
+SEGMENTED: Final = "tumour's mask as it was graded"
 MARKED: Final[Mapping[Kind, str]] = {
     "outline": "outline of the tumour's mask on the image where it is largest",
     "box": "box around the tumour, on its middle image",

@@ -136,6 +136,33 @@ def test_answer_is_in_its_places(patient, graded):
     )
 
 
+def test_mask_is_referred_to_with_the_size_of_the_tumour(patient, tmp_path):
+    made = grade_to_dicom(grader_of("box"), patient.folder, tmp_path / "out", mask=patient.mask_path)
+    report, segmentation = highdicom.sr.srread(made.report_path), pydicom.dcmread(made.segmentation_paths[0])
+    assert isinstance(report, highdicom.sr.Comprehensive3DSR)
+    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    (segment,) = [one for one in group[0].ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "121191"]
+    named = segment.ReferencedSOPSequence[0]
+    assert named.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
+    assert named.ReferencedSegmentNumber == segmentation.SegmentSequence[0].SegmentNumber == 1
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert segmentation.SeriesInstanceUID in {one.SeriesInstanceUID for one in evidence}
+    (volume,) = group.get_measurements()
+    n_voxels = int(segmentation.pixel_array.sum())
+    assert (volume.name, volume.unit) == (codes.SCT.Volume, codes.UCUM.CubicCentimeter)
+    assert volume.value == pytest.approx(n_voxels * 0.7 * 0.9 * STEP_MM / 1000)
+    (planar,) = groups_in(report)
+    (axis,) = planar.get_measurements(name=codes.SCT.LongAxis)
+    assert axis.unit == codes.UCUM.Millimeter
+    assert axis.value == pytest.approx((2 * RADII[0] + 1) * 0.7, abs=0.7)
+
+
+def test_place_that_is_no_mask_has_no_size(patient, graded):
+    report, group = graded(grader_of("point"), patient.folder, point=f"{','.join(map(str, TUMOUR))} vox")
+    assert report.content.get_volumetric_roi_measurement_groups() == []
+    assert "Long axis" not in numbers_in(group)
+
+
 def test_recalibrated_probability_and_plausible_grades_are_told(patient, graded):
     judge = SimpleNamespace(judge=lambda _: Certainty(0.66, GradeSet.BOTH, True))
     _, group = graded(grader_of("box", judge=judge), patient.folder, mask=patient.mask_path)
@@ -153,7 +180,7 @@ def test_report_belongs_to_the_study_and_names_every_image(patient, graded):
     assert report.StudyInstanceUID == sources[0].StudyInstanceUID
     assert report.SeriesInstanceUID != sources[0].SeriesInstanceUID
     (study,) = report.CurrentRequestedProcedureEvidenceSequence
-    (series,) = study.ReferencedSeriesSequence
+    series, _ = study.ReferencedSeriesSequence  # that of the images, and that of the segmentation
     assert (study.StudyInstanceUID, series.SeriesInstanceUID) == (report.StudyInstanceUID, sources[0].SeriesInstanceUID)
     named = {one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence}
     assert named == {one.SOPInstanceUID for one in sources}
@@ -204,11 +231,13 @@ def test_several_phases_are_all_evidence_and_each_has_its_region(tmp_path, write
     )
     (evidence,) = report.CurrentRequestedProcedureEvidenceSequence
     found = {one.SeriesInstanceUID: len(one.ReferencedSOPSequence) for one in evidence.ReferencedSeriesSequence}
-    assert found == {pydicom.dcmread(one.paths[0]).SeriesInstanceUID: 12 for one in scans.values()}
+    images = {pydicom.dcmread(one.paths[0]).SeriesInstanceUID: 12 for one in scans.values()}
+    assert found.items() >= images.items()
+    assert sorted(found.values()) == [1, 1, 12, 12]  # and the two segmentations
     groups = groups_in(report)
     assert [one.tracking_identifier.partition(":")[0] for one in groups] == ["cmp", "np"]
     assert numbers_in(groups[0])
-    assert not numbers_in(groups[1])
+    assert list(numbers_in(groups[1])) == ["Long axis"]
     assert np.allclose(groups[0].roi.value, groups[1].roi.value, atol=1e-3)
     assert (tmp_path / "out" / "segmentation-2.dcm").exists()
 
