@@ -32,6 +32,12 @@ from nephrograde.evaluation.compare import Comparison, compare_models
 from nephrograde.evaluation.frames import Evaluated, as_frames, evaluate_frame
 from nephrograde.evaluation.metrics import Estimate, auc
 from nephrograde.evaluation.scores import ModelScores, paired_vectors
+from nephrograde.exchange.dicomweb import FoundSeries
+from nephrograde.exchange.listening import ListenSettings, listen
+from nephrograde.exchange.outgoing import SendReport
+from nephrograde.exchange.retrieving import find_series, retrieve
+from nephrograde.exchange.sending import send
+from nephrograde.exchange.tls import Tls
 from nephrograde.explanation.call import explain
 from nephrograde.explanation.explanation import Explanation
 from nephrograde.export.dicom_objects import DicomGrading, grade_to_dicom
@@ -90,18 +96,22 @@ __all__ = [
     "Evaluated",
     "Explanation",
     "FitSettings",
+    "FoundSeries",
     "Grader",
     "Grading",
     "ImageSettings",
     "InputError",
+    "ListenSettings",
     "MaskSettings",
     "NephrogradeError",
     "PatientGrading",
     "Plan",
     "ReaderAnalysis",
     "Run",
+    "SendReport",
     "SplitSettings",
     "Study",
+    "Tls",
     "TuneSettings",
     "Volume",
     "Window",
@@ -114,8 +124,10 @@ __all__ = [
     "export_monai_bundle",
     "export_onnx",
     "export_torch",
+    "find_series",
     "grade_many",
     "grade_to_dicom",
+    "listen",
     "load_grader",
     "load_study",
     "open_run",
@@ -123,8 +135,10 @@ __all__ = [
     "plan",
     "read_volume",
     "readers",
+    "retrieve",
     "run_study",
     "scan_folder",
+    "send",
     "validate",
 ]
 

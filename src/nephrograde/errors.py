@@ -12,6 +12,7 @@
     ├── ScoresError             a score table that cannot be evaluated
     ├── WriteError              a file or folder cannot be written: full disk, missing permission, …
     ├── GraderError             a grader file that is damaged, changed, or of a newer version
+    ├── ExchangeError           another system cannot be reached, or refuses what it is asked for
     └── RunError                a run folder that lacks what a later stage needs
 """
 
@@ -143,6 +144,10 @@ class WeightsError(NephrogradeError):
 
 class GraderError(NephrogradeError):
     """A grader file cannot be used."""
+
+
+class ExchangeError(NephrogradeError):
+    """Another system cannot be reached, or refuses what it is asked for. The text names no patient."""
 
 
 class ScoresError(NephrogradeError):

@@ -12,6 +12,7 @@ import typer
 from nephrograde.cli import (
     annotating,
     cohort,
+    exchanging,
     explaining,
     exporting,
     grading,
@@ -62,6 +63,7 @@ for room in (
     exporting,
     validating,
     serving_models,
+    exchanging,
     weights,
 ):  # in the order of a study
     for command in room.commands.registered_commands:

@@ -1,1 +1,1 @@
-"""Patients in and answers out over the network: DICOM (C-STORE) and DICOMweb."""
+"""Exchange with other systems of a hospital: sending, receiving and retrieving DICOM objects."""
