@@ -16,7 +16,6 @@ over the network is part of a path.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -27,7 +26,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from nephrograde.errors import InputError, Problem
-from nephrograde.replacement import make_folder, save_names, write_all
+from nephrograde.exchange.spool_names import digest_of, is_key, key_of, write_whole
+from nephrograde.replacement import make_folder, save_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,6 @@ _INCOMING: Final = "incoming"
 _REASON: Final = "reason.json"
 _INTERRUPTED: Final = "interrupted"
 _OPEN: Final = "open-"
-_KEY_LENGTH: Final = 32
 
 
 class SpoolFullError(Exception):
@@ -155,7 +154,7 @@ class Spool:
             SpoolFullError: There is no room.
             OSError: It cannot be written.
         """
-        key, name = key_of(header), f"{_digest(header.sop_uid)}.dcm"
+        key, name = key_of(header), f"{digest_of(header.sop_uid)}.dcm"
         if self.used_bytes + len(content) > self._limit_bytes:
             raise SpoolFullError
         if shutil.disk_usage(self.root).free - len(content) < self._reserve_bytes:
@@ -387,44 +386,3 @@ class Spool:
             for mark in marks:
                 mark.unlink()
             save_names(folder)
-
-
-def key_of(header: ObjectHeader) -> str:
-    """The name of a series in the spool.
-
-    Args:
-        header: Of one of its objects.
-    """
-    return _digest(f"{header.study_uid}\n{header.series_uid}")
-
-
-def is_key(text: str) -> bool:
-    """Tell whether a text can be the name of a series in a spool.
-
-    Args:
-        text: From a person.
-
-    >>> is_key("0123456789abcdef" * 2), is_key("../done")
-    (True, False)
-    """
-    return len(text) == _KEY_LENGTH and set(text) <= set("0123456789abcdef")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; it is on the disk when this returns.
-
-    Args:
-        path: The file.
-        content: The bytes.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb", buffering=0) as stream:
-        write_all(stream, content)
-        os.fsync(handle)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]

@@ -9,7 +9,7 @@ from tests.unit.exchange.pacs import header_in, wait_until
 
 from nephrograde.exchange.listening import Listener, ListenSettings
 from nephrograde.exchange.queueing import list_queue
-from nephrograde.exchange.spool import key_of
+from nephrograde.exchange.spool_names import key_of
 
 if TYPE_CHECKING:
     from nephrograde.exchange.events import Event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pydicom
 import pytest
@@ -10,10 +11,12 @@ from tests.unit.exchange.pacs import header_in
 
 from nephrograde.errors import InputError
 from nephrograde.exchange.completion import Completion
-from nephrograde.exchange.events import Event
 from nephrograde.exchange.headers import read_header
 from nephrograde.exchange.queueing import list_queue, retry_failed
 from nephrograde.exchange.spool import Spool
+
+if TYPE_CHECKING:
+    from nephrograde.exchange.events import Event
 
 pytestmark = pytest.mark.needs("highdicom")
 

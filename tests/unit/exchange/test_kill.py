@@ -15,7 +15,7 @@ from nephrograde.exchange.destination import Entity
 from nephrograde.exchange.outgoing import Outgoing
 from nephrograde.exchange.queueing import list_queue
 from nephrograde.exchange.sending import send
-from nephrograde.exchange.spool import key_of
+from nephrograde.exchange.spool_names import key_of
 from nephrograde.exchange.store_scu import StoreScu
 from nephrograde.files import sha256_of
 

@@ -20,7 +20,7 @@ from tests.unit.exchange.pacs import header_in, wait_until
 from tests.unit.export.dicom_patient import TUMOUR, grader_of
 
 from nephrograde.errors import ExchangeError, InputError, RunError
-from nephrograde.exchange import spool as spool_room
+from nephrograde.exchange import spool_names
 from nephrograde.exchange.listening import ListenSettings
 from nephrograde.exchange.queueing import retry_failed
 from nephrograde.exchange.sending import send
@@ -219,13 +219,13 @@ def test_full_disk_loses_nothing_that_was_acknowledged(shared_ward, patient, seg
             raise OSError(errno.ENOSPC, "No space left on device")
         real(stream, content)
 
-    monkeypatch.setattr(spool_room, "write_all", full)
+    monkeypatch.setattr(spool_names, "write_all", full)
     report = send(patient.folder, one.to, attempts=1)
     (kept,) = one.all(patient.paths[0])
     assert 0 < report.count("stored") == kept.n_images < 12
     assert not list((one.spool_dir / "incoming").iterdir())
     assert storescu(one.to, patient.paths[11])[0] == 0
-    monkeypatch.setattr(spool_room, "write_all", real)
+    monkeypatch.setattr(spool_names, "write_all", real)
     send([patient.folder, segment(patient)], one.to)
     done = one.until(patient.paths[0], "done")
     sizes = {path.stat().st_size for path in (one.spool_dir / "done" / done.key / "images").iterdir()}

@@ -42,6 +42,10 @@ def groups_in(report):
     return report.content.get_planar_roi_measurement_groups()
 
 
+def volumes_in(report):
+    return report.content.get_volumetric_roi_measurement_groups()
+
+
 def numbers_in(group):
     return {one.name.meaning: one.value for one in group.get_measurements()}
 
@@ -139,8 +143,7 @@ def test_answer_is_in_its_places(patient, graded):
 def test_mask_is_referred_to_with_the_size_of_the_tumour(patient, tmp_path):
     made = grade_to_dicom(grader_of("box"), patient.folder, tmp_path / "out", mask=patient.mask_path)
     report, segmentation = highdicom.sr.srread(made.report_path), pydicom.dcmread(made.segmentation_paths[0])
-    assert isinstance(report, highdicom.sr.Comprehensive3DSR)
-    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    (group,) = volumes_in(report)
     (segment,) = [one for one in group[0].ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "121191"]
     named = segment.ReferencedSOPSequence[0]
     assert named.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
@@ -159,7 +162,7 @@ def test_mask_is_referred_to_with_the_size_of_the_tumour(patient, tmp_path):
 
 def test_place_that_is_no_mask_has_no_size(patient, graded):
     report, group = graded(grader_of("point"), patient.folder, point=f"{','.join(map(str, TUMOUR))} vox")
-    assert report.content.get_volumetric_roi_measurement_groups() == []
+    assert volumes_in(report) == []
     assert "Long axis" not in numbers_in(group)
 
 
