@@ -79,7 +79,7 @@ def find_outgoing(sources: Sequence[str | Path]) -> Iterator[Outgoing | Sent]:
         The objects; what is no DICOM object, or lacks the entries that sending needs, is told as skipped or failed.
 
     Raises:
-        InputError: One does not exist, or is a zip archive.
+        InputError: One does not exist.
     """
     missing = [Path(one) for one in sources if not Path(one).exists()]
     if missing:

@@ -9,6 +9,7 @@ import socketserver
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from pynetdicom.association import Association
     from pynetdicom.events import Event as Received
     from pynetdicom.transport import ThreadedAssociationServer
 
@@ -190,7 +192,7 @@ class StoreScp:
             is_too_much = sum(one.pending_bytes for one in self._arrivals.values()) > self._memory_bytes
         if is_too_much:
             self._tell_full("memory")
-            event.assoc.abort()
+            _hang_up(event.assoc)
 
     def _store(self, event: Received) -> int:
         """Keep an object. Source: DICOM PS3.4 B.2.3 for the status."""
@@ -239,6 +241,14 @@ class StoreScp:
         for key in arrivals.keys:
             self._spool.release(key, arrivals.name, whole=arrivals.is_releasing)
             self._touched(key)
+
+
+def _hang_up(association: Association) -> None:
+    """Close the connection: an abort would wait for the thread in which this is called."""
+    carrier = association.dul.socket
+    if carrier is not None and carrier.socket is not None:
+        with suppress(OSError):
+            carrier.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _server_class(admitted: Callable[[str], bool]) -> type[ThreadedAssociationServer]:

@@ -209,6 +209,17 @@ def test_full_spool_is_told_to_the_sender(ward, patient):
     assert one.told("full")[0].values == {"what": "spool"}
 
 
+def test_objects_that_would_fill_the_memory_are_aborted(ward, patient):
+    one = ward(memory_gb=2e-4)
+    large = pydicom.dcmread(patient.paths[0])
+    large.add_new(0x00420011, "OB", bytes(10**6))
+    large.save_as(patient.paths[0])
+    assert send(patient.paths[0], one.to, attempts=1).count("failed") == 1
+    assert not list(one.spool_dir.rglob("*.dcm"))
+    assert send(patient.paths[1], one.to, attempts=1).count("stored") == 1
+    assert one.told("full")[0].values == {"what": "memory"}
+
+
 def test_full_disk_loses_nothing_that_was_acknowledged(shared_ward, patient, segment, monkeypatch):
     one, real, written = shared_ward, write_all, []
 
