@@ -36,8 +36,10 @@ STORED: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 NOT_AS_ANNOUNCED: Final = 0xA900
 NOT_UNDERSTOOD: Final = 0xC000
-MOST_ASSOCIATIONS: Final = 16
+MOST_ASSOCIATIONS: Final = 64
 _SECONDS_IDLE = 60.0
+_SECONDS_TO_BEGIN = 10.0
+"""A connection that asks for nothing, such as a probe, takes the place of an association for so long."""
 _SECONDS_BETWEEN_LINES = 10.0
 _JPEG = "1.2.840.10008.1.2.4."
 READABLE_SYNTAXES: Final = (
@@ -137,7 +139,8 @@ class StoreScp:
         entity.require_called_aet = True
         entity.require_calling_aet = sorted(self._access.callers)
         entity.maximum_associations = MOST_ASSOCIATIONS
-        entity.network_timeout = entity.acse_timeout = entity.dimse_timeout = _SECONDS_IDLE
+        entity.network_timeout = entity.dimse_timeout = _SECONDS_IDLE
+        entity.acse_timeout = _SECONDS_TO_BEGIN
         for one in AllStoragePresentationContexts:
             entity.add_supported_context(str(one.abstract_syntax), list(READABLE_SYNTAXES))
         entity.add_supported_context("1.2.840.10008.1.1", IMPLICIT)  # C-ECHO

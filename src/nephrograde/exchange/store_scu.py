@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from nephrograde.errors import ExchangeError, InputError, Problem
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pynetdicom.association import Association
+    from pynetdicom.transport import AssociationSocket
 
     from nephrograde.exchange.destination import Entity
     from nephrograde.exchange.tls import Tls
@@ -51,7 +52,10 @@ def require_pynetdicom(place: str) -> None:
     except ModuleNotFoundError:
         what = "needs pynetdicom, which is not installed"
         raise InputError([Problem(place, what, 'Install it with `pip install "nephrograde[pacs]"`.')]) from None
+    from pynetdicom.transport import AssociationSocket
+
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+    AssociationSocket._shutdown_socket = _close  # type: ignore[method-assign]
 
 
 class StoreScu:
@@ -212,6 +216,14 @@ def _told(one: Outgoing, status: int) -> Sent:
         return Sent(one.path, "warning", f"the destination stored it with a warning (status 0x{status:04X})")
     meaning = next((words for numbers, words in _MEANINGS if status in numbers), "it refuses the object")
     return Sent(one.path, "failed", f"the destination says: {meaning} (status 0x{status:04X})")
+
+
+def _close(carrier: AssociationSocket) -> None:
+    """Close a socket also where the other side is gone: pynetdicom 3.0.4 leaves it open, as ending it fails first."""
+    if carrier.socket is not None:
+        with suppress(OSError):
+            carrier.socket.shutdown(socket.SHUT_RDWR)
+        carrier.socket.close()
 
 
 def _send_at_once(association: Association) -> None:

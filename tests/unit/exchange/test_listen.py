@@ -31,7 +31,6 @@ from nephrograde.replacement import write_all
 
 pytestmark = [
     pytest.mark.needs("pynetdicom", "highdicom", "onnxruntime", programs=["storescu", "echoscu", "openssl"]),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # sockets that pynetdicom leaves
     pytest.mark.slow,
 ]
 

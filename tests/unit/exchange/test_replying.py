@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.needs("pynetdicom", "highdicom", programs=["storescp", "openssl"]),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # sockets that pynetdicom leaves
     pytest.mark.slow,
 ]
 

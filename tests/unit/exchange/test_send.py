@@ -18,7 +18,6 @@ from nephrograde.exchange.tls import Tls
 
 pytestmark = [
     pytest.mark.needs("pynetdicom", "highdicom", programs=["storescp", "openssl"]),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # sockets that pynetdicom leaves
     pytest.mark.slow,
 ]
 
