@@ -55,7 +55,7 @@ def require_pynetdicom(place: str) -> None:
     from pynetdicom.transport import AssociationSocket
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
-    AssociationSocket._shutdown_socket = _close  # type: ignore[method-assign]
+    AssociationSocket._shutdown_socket = _close  # type: ignore[assignment, method-assign]
 
 
 class StoreScu:
