@@ -4,6 +4,7 @@ Channel 0 carries what is brighter than the middle of the window: the blocks pas
 pixel over both neighbours by half, so that the first moment of what is left is that of the picture.
 """
 
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
 from nephrograde.evaluation.threshold import Threshold
+from nephrograde.export.archive import write_archive
 from nephrograde.export.contents import (
     CARD,
     COHORT_RANGE,
@@ -26,8 +28,7 @@ from nephrograde.export.contents import (
     written,
 )
 from nephrograde.export.description import description_of, not_for, picture_size
-from nephrograde.export.grader_file import read_members
-from nephrograde.export.loading import grader_of
+from nephrograde.export.loading import load_grader
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.fusion import Fusion
@@ -167,4 +168,7 @@ def grader_with(arm: dict[str, Any], image: dict[str, Any], *, phases=("cmp",), 
         COHORT_RANGE: written(CohortRange()),
         GRAPH: ensemble_graph(networks, scale, size),
     }
-    return grader_of(read_members(Path("spot.zip"), members))  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spot.zip"
+        write_archive(path, members)
+        return load_grader(path)
