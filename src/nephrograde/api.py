@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nephrograde.arguments import (
-    COUNT,
-    FLAG,
     HEADINGS,
     NUMBERS,
     PATH,
@@ -24,7 +22,6 @@ from nephrograde.arguments import (
     TEXT,
     VALUES,
     checked,
-    choice,
     either,
 )
 from nephrograde.errors import InputError, NephrogradeError, RunError
@@ -56,6 +53,8 @@ from nephrograde.reads.call import readers
 from nephrograde.report.text.planned import Plan, plan
 from nephrograde.results import Results
 from nephrograde.run.parts import RunPart
+from nephrograde.sources.deidentify.call import deidentify
+from nephrograde.sources.scan.call import scan_folder
 from nephrograde.study import (
     Arm,
     AugmentSettings,
@@ -70,6 +69,7 @@ from nephrograde.study import (
     Window,
 )
 from nephrograde.study.file import load_study
+from nephrograde.validation.call import validate
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import Volume
 
@@ -80,9 +80,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from nephrograde.sources.deidentify.folder import Deidentified
-    from nephrograde.sources.scan.tally import ScanResult
-    from nephrograde.validation.validation import Validation
 
 __all__ = [
     "Arm",
@@ -316,162 +313,3 @@ def compare(
     patients = tuple(str(number) for number in range(truths.size))
     models = {"a": ModelScores(patients, truths, a), "b": ModelScores(patients, truths, b)}
     return compare_models(models, {"a": np.inf, "b": np.inf}, confidence=confidence)[0]
-
-
-@checked(
-    folder=PATH,
-    table=PATH,
-    grades=PATH,
-    corrections=PATH,
-    organs=PATH,
-    look=choice("uncertain", "all", "never"),
-    keep_ids=FLAG,
-    workers=COUNT,
-    encoding=TEXT,
-    columns=HEADINGS,
-)
-def scan_folder(
-    folder: str | Path,
-    table: str | Path = "cohort.csv",
-    *,
-    grades: str | Path | None = None,
-    corrections: str | Path | None = None,
-    organs: str | Path | None = None,
-    look: Literal["uncertain", "all", "never"] = "uncertain",
-    keep_ids: bool = False,
-    workers: int | None = None,
-    encoding: str | None = None,
-    columns: Mapping[str, str] | None = None,
-) -> ScanResult:
-    """Find the scans of a DICOM export, recognise their phases, choose the best of each, and write a cohort table.
-
-    Args:
-        folder: The export: any tree, archives included.
-        table: The cohort table to write; further tables and pictures are written beside it.
-        grades: A table to join by ``patient_id``: grades, dates of surgery and other columns.
-        corrections: A table with the columns ``series_uid`` and ``phase`` of series that a person has reviewed.
-        organs: A folder of TotalSegmentator masks, named by SeriesInstanceUID.
-        look: Which images are read to recognise their phase.
-        keep_ids: Keep the PatientID of the export instead of P0001, P0002, …
-        workers: Processes that read headers; as many as there are processors when None.
-        encoding: The encoding of ``grades`` and ``corrections``, if they are text files; detected when None.
-        columns: Headings of ``grades`` by standard name, such as ``{"isup_grade": "核分级"}``.
-
-    Returns:
-        What was found and written; ``cohort`` and ``series`` are DataFrames.
-
-    Raises:
-        InputError: The folder holds no DICOM file, or a joined table is not sound.
-        RunError: The table exists and was not written by a scan, or was edited since.
-    """
-    from nephrograde.sources.scan.scan import ScanSettings
-    from nephrograde.sources.scan.scan import scan_folder as scan
-
-    settings = ScanSettings(
-        look=look,
-        keep_ids=keep_ids,
-        workers=workers,
-        grades_path=_path(grades),
-        corrections_path=_path(corrections),
-        organs_dir=_path(organs),
-        encoding=encoding,
-        columns=columns,
-    )
-    return scan(Path(folder), Path(table), settings=settings)
-
-
-@checked(
-    folder=PATH,
-    out=PATH,
-    key=PATH,
-    keep_descriptions=FLAG,
-    keep_characteristics=FLAG,
-    write_suspects=FLAG,
-)
-def deidentify(
-    folder: str | Path,
-    out: str | Path,
-    *,
-    key: str | Path,
-    keep_descriptions: bool = True,
-    keep_characteristics: bool = True,
-    write_suspects: bool = False,
-) -> Deidentified:
-    """Write a copy of a DICOM export without its patients' identity (basic profile of DICOM PS3.15, dates shifted).
-
-    Args:
-        folder: The export.
-        out: Where the files without identity go.
-        key: The table that says who is who; keep it apart from the files.
-        keep_descriptions: Keep the descriptions of studies and series, cleaned; phases are recognised by them.
-        keep_characteristics: Keep sex, age (below 90), size and weight.
-        write_suspects: Write images that may have text burnt in as well; only after a person has reviewed them.
-
-    Returns:
-        What was done: counts, and the paths of the report and of the list of files that were set aside.
-
-    Raises:
-        InputError: The key or the folder cannot be used.
-    """
-    from nephrograde.sources.deidentify.folder import DeidentifySettings, deidentify_folder
-
-    settings = DeidentifySettings(
-        keep_descriptions=keep_descriptions,
-        keep_characteristics=keep_characteristics,
-        write_suspects=write_suspects,
-    )
-    return deidentify_folder(Path(folder), Path(out), key_path=Path(key), settings=settings)
-
-
-@checked(
-    grader=PATH,
-    study=PATH,
-    out=PATH,
-    development=either(PATH, type(None), remedy="Give the folder of a run, or None."),
-    check_scans=FLAG,
-    reason=TEXT,
-    encoding=either(TEXT, type(None), remedy="Give the name of an encoding, or None."),
-)
-def validate(
-    grader: str | Path,
-    study: str | Path,
-    out: str | Path,
-    *,
-    development: str | Path | None = None,
-    check_scans: bool = True,
-    reason: str = "",
-    encoding: str | None = None,
-) -> Validation:
-    """Validate a packed model on another hospital's patients; nothing is learnt from them, and no torch is needed.
-
-    How scans are read, cut and called comes from the grader file. An interrupted validation goes on.
-
-    Args:
-        grader: The file that ``nephrograde pack`` wrote.
-        study: A study file of the patients, which needs no arms; or their cohort table.
-        out: The folder that everything is written to.
-        development: The run that the model was packed from, if it is at hand: more measures can then be compared, and
-            patients who are in both are found.
-        check_scans: Check every scan as ``nephrograde check`` does.
-        reason: Why the patients are evaluated again, if anything has changed since they were.
-        encoding: The encoding of the cohort table; detected when None.
-
-    Returns:
-        What was found; the page is ``validation.page_path()``.
-
-    Raises:
-        GraderError: The grader file cannot be used.
-        InputError: An argument is of another kind, or the study file or the table has mistakes; all are listed.
-        RunError: The folder holds something else, nobody could be graded, all who were are of one grade, or something
-            has changed and no reason is given.
-    """
-    from nephrograde.validation.stage import ValidationSettings, validate_elsewhere
-
-    settings = ValidationSettings(
-        development_dir=_path(development), checks_scans=check_scans, encoding=encoding, reason=reason
-    )
-    return validate_elsewhere(Path(grader), Path(study), Path(out), settings)
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)

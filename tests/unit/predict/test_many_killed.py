@@ -88,9 +88,11 @@ def test_the_same_command_goes_on_after_a_kill_and_after_ctrl_c(given_dir, tmp_p
     command = [sys.executable, "-c", COMMAND, *words]
     seen = []
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-        ended = subprocess.run(command, check=False, capture_output=True, env={**os.environ, "END": f"{int(number)} 3"})
-        errors = ended.stderr.decode()
-        assert ended.returncode == code, errors
+        stopped = subprocess.run(
+            command, check=False, capture_output=True, env={**os.environ, "END": f"{int(number)} 3"}
+        )
+        errors = stopped.stderr.decode()
+        assert stopped.returncode == code, errors
         assert "Traceback" not in errors
         seen.append(rows_in(path))
         assert len(seen[-1]) == 3 * len(seen)
