@@ -24,7 +24,6 @@ import numpy.typing as npt
 
 from nephrograde.arguments import NUMBERS, SHARE, VALUES, checked, choice
 from nephrograde.errors import ScoresError
-from nephrograde.evaluation.calibration import probability_vectors
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
@@ -111,6 +110,8 @@ def conformal_cutoffs(
     >>> conformal_cutoffs(p_high, is_high, error=0.4)
     Cutoffs(high_from=0.6, low_to=0.3)
     """
+    from nephrograde.evaluation.calibration import probability_vectors
+
     probabilities, truths = probability_vectors(p_high, is_high)
     reason = why_no_sets(truths, error=error, kind=kind)
     if reason is not None:

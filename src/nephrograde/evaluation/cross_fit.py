@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nephrograde.evaluation.conformal import GradeSet, SetKind, conformal_cutoffs, why_no_sets
-from nephrograde.evaluation.recalibration import VennAbersMap, Way, learn_map, why_not_learnt
+from nephrograde.evaluation.maps import VennAbersMap
+from nephrograde.evaluation.recalibration import Way, learn_map, why_not_learnt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
-from nephrograde.evaluation.recalibration import learn_map, why_not_learnt
+from nephrograde.errors import RunError
+from nephrograde.evaluation.conformal import Cutoffs
+from nephrograde.evaluation.maps import StoredMap
+from nephrograde.files import read_json, write_json
 
 if TYPE_CHECKING:
-    from nephrograde.evaluation.conformal import Cutoffs, GradeSet
-    from nephrograde.evaluation.recalibration import Map
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nephrograde.evaluation.conformal import GradeSet
+    from nephrograde.evaluation.maps import Map
     from nephrograde.evaluation.scores import ModelScores
     from nephrograde.study import EvaluateSettings
 
@@ -68,6 +73,9 @@ def learn_judge(oof: ModelScores, settings: EvaluateSettings) -> Judge:
     >>> round(found.p_calibrated, 2), str(found.grade_set), found.is_referred
     (0.34, 'both', True)
     """
+    from nephrograde.evaluation.conformal import SetKind, conformal_cutoffs, why_no_sets
+    from nephrograde.evaluation.recalibration import learn_map, why_not_learnt
+
     error = settings.conformal_error
     has_sets = why_no_sets(oof.is_high, error=error, kind=SetKind.BY_CLASS) is None
     return Judge(
@@ -76,3 +84,61 @@ def learn_judge(oof: ModelScores, settings: EvaluateSettings) -> Judge:
         else None,
         conformal_cutoffs(oof.p_high, oof.is_high, error=error) if has_sets else None,
     )
+
+
+def write_judges(judges: Mapping[str, Judge], judges_path: Path) -> None:
+    """Store what was learnt, so that grading a new patient need not learn it again.
+
+    Args:
+        judges: By model.
+        judges_path: The JSON file: by model ``recalibration`` (``way``, ``numbers``) and ``sets`` (``high_from``,
+            ``low_to``); null where it could not be learnt.
+    """
+    write_json(judges_path, {model: _stored(judge) for model, judge in judges.items()})
+
+
+def read_judge(judges_path: Path, model: str) -> Judge | None:
+    """Read what was learnt of a model.
+
+    Args:
+        judges_path: As written by :func:`write_judges`.
+        model: The model id.
+
+    Returns:
+        The judge; None if there is no such file, as in a run of an older version, or it does not name the model.
+
+    Raises:
+        RunError: The file is damaged.
+
+    >>> import pathlib, tempfile
+    >>> from nephrograde.evaluation.maps import PlattMap
+    >>> judges_path = pathlib.Path(tempfile.mkdtemp()) / "judges.json"
+    >>> write_judges({"weak-1-cmp": Judge(PlattMap(0.1, 0.9), Cutoffs(0.3, 0.6))}, judges_path)
+    >>> read_judge(judges_path, "weak-1-cmp")
+    Judge(recalibration=PlattMap(intercept=0.1, slope=0.9), cutoffs=Cutoffs(high_from=0.3, low_to=0.6))
+    """
+    if not judges_path.is_file():
+        return None
+    found = read_json(judges_path).get(model)
+    if found is None:
+        return None
+    try:
+        return _restored(found)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunError(f"{judges_path} is damaged. Run `nephrograde evaluate` again.") from None
+
+
+def _stored(judge: Judge) -> dict[str, Any]:
+    learnt, cutoffs = judge.recalibration, judge.cutoffs
+    return {
+        "recalibration": None if learnt is None else asdict(StoredMap.of(learnt)),
+        "sets": None if cutoffs is None else asdict(cutoffs),
+    }
+
+
+def _restored(found: Mapping[str, Any]) -> Judge:
+    learnt, sets = found["recalibration"], found["sets"]
+    if learnt is not None:
+        numbers = {name: tuple(map(float, values)) for name, values in learnt["numbers"].items()}
+        learnt = StoredMap(learnt["way"], numbers).as_map()
+    return Judge(learnt, None if sets is None else Cutoffs(float(sets["high_from"]), float(sets["low_to"])))

@@ -8,9 +8,8 @@ about the new patient's outcome, which gives two probabilities and merges them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,11 @@ from nephrograde.arguments import NUMBERS, VALUES, checked, choice
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.calibration import probability_vectors
 from nephrograde.evaluation.logistic import ALIKE, clipped_log_odds, fit_logistic
+from nephrograde.evaluation.maps import IsotonicMap, PlattMap, VennAbersMap
 from nephrograde.evaluation.remarks import Reason
 
 if TYPE_CHECKING:
+    from nephrograde.evaluation.maps import Map
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 FEWEST_TO_LEARN = 5
@@ -34,63 +35,6 @@ class Way(StrEnum):
     PLATT = "platt"
     ISOTONIC = "isotonic"
     VENN_ABERS = "venn-abers"
-
-
-@dataclass(frozen=True, slots=True)
-class PlattMap:
-    """``log odds = intercept + slope × log odds of p_high``, with a slope of at least 0.
-
-    >>> PlattMap(intercept=0.0, slope=0.5).apply(np.array([0.2, 0.5, 0.8])).round(3).tolist()
-    [0.333, 0.5, 0.667]
-    """
-
-    intercept: float
-    slope: float
-
-    def apply(self, p_high: FloatVector) -> FloatVector:
-        """Recalibrate probabilities."""
-        from scipy.special import expit
-
-        return np.asarray(expit(self.intercept + self.slope * clipped_log_odds(p_high)), dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IsotonicMap:
-    """Straight lines between the points (``at``, ``values``), constant beyond the first and the last one."""
-
-    at: FloatVector
-    values: FloatVector
-
-    def apply(self, p_high: FloatVector) -> FloatVector:
-        """Recalibrate probabilities."""
-        return np.interp(p_high, self.at, self.values)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VennAbersMap:
-    """The isotonic probabilities of a new patient, were the patient low (``if_low``) or high grade (``if_high``).
-
-    ``if_high[i]`` holds for scores above ``at[i - 1]`` and up to ``at[i]``; beyond the last score it is 1.
-    ``if_low[i]`` holds from ``at[i]`` to below ``at[i + 1]``; below the first score it is 0.
-    """
-
-    at: FloatVector
-    if_low: FloatVector
-    if_high: FloatVector
-
-    def bounds(self, p_high: FloatVector) -> tuple[FloatVector, FloatVector]:
-        """Return both probabilities of each patient; the first is the smaller one."""
-        low = np.concatenate([[0.0], self.if_low])[np.searchsorted(self.at, p_high, side="right")]
-        high = np.concatenate([self.if_high, [1.0]])[np.searchsorted(self.at, p_high, side="left")]
-        return np.asarray(low), np.asarray(high)
-
-    def apply(self, p_high: FloatVector) -> FloatVector:
-        """Recalibrate probabilities: both are merged into the one with the smallest worst-case log loss."""
-        low, high = self.bounds(p_high)
-        return np.asarray(high / (1.0 - low + high), dtype=np.float64)
-
-
-Map: TypeAlias = PlattMap | IsotonicMap | VennAbersMap
 
 
 @checked(p_high=NUMBERS, is_high=VALUES, way=choice(*Way))

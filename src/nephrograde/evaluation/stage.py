@@ -25,6 +25,7 @@ from nephrograde.evaluation.ladder_stage import write_ladder
 from nephrograde.evaluation.late import fuse_late, write_fusion
 from nephrograde.evaluation.ledger import open_test_set, read_ledger, refuse_without_reason
 from nephrograde.evaluation.lesions import LESION_COLUMN, parse_lesions
+from nephrograde.evaluation.new_patient import learn_judge, write_judges
 from nephrograde.evaluation.phase_table import PhaseRow, compare_phases
 from nephrograde.evaluation.repeat_scores import RepeatScores, repeated_folds, score_repeats, write_repeats
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc, compare_procedures, fold_aucs
@@ -114,6 +115,7 @@ def evaluate_models(
         fused = [model.id for model in study.models() if model.fusion == "late"]
         evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=_arms_of(study), fused=fused)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
+        _write_judges(scores, study, run)
         sizes = _predictors("size", study, cohort, run).values
         stacks = stack_images(scores, cohort, split, study.evaluate, log_sizes=sizes)
         _write_stacks(stacks, scores, study, run, split=split, baselines=baselines)
@@ -363,6 +365,12 @@ def _write_repeats(repeated: Sequence[RepeatScores], study: Study, run: RunFolde
     write_repeats(repeated[1:], run.repeats_scores_path)
     write_table(rows, RepeatedAuc, run.repeats_path)
     write_table(compared, ProcedureComparison, run.procedures_path)
+
+
+def _write_judges(scores: Scores, study: Study, run: RunFolder) -> None:
+    """Store what each model of the study teaches about new patients."""
+    scored = [model.id for model in study.models() if model.id in scores.models]
+    write_judges({model: learn_judge(scores.of(model, "oof"), study.evaluate) for model in scored}, run.judges_path)
 
 
 def _write_evaluation(scores: Scores, evaluation: Evaluation, run: RunFolder) -> None:

@@ -14,7 +14,8 @@ from nephrograde.evaluation.remarks import Rule
 from nephrograde.export.archive import SHA256
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, unusable
 from nephrograde.export.description import description_of, not_for
-from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, check_graph
+from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, compare_graph, read_graph
+from nephrograde.export.onnx_scale import check_scale
 from nephrograde.export.onnx_wire import WireError
 from nephrograde.export.printable import printable
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
@@ -40,6 +41,8 @@ MOST_NAMES = 64
 """Phases, differences and clinical columns of an arm."""
 FROZEN = {"efficientnet-lite0"}
 """The frozen encoders that have a graph."""
+MOST_FOLDS = 100
+"""Networks of one model."""
 _HIGHEST = math.nextafter(1.0, 2.0)
 """A threshold that calls no one high may lie just above 1."""
 
@@ -137,6 +140,8 @@ def _of_card(card: Card, model: str) -> Iterator[str]:
 
 def _of_folds(card: Card) -> Iterator[str]:
     numbers = [one.fold for one in card.folds]
+    if len(numbers) > MOST_FOLDS:
+        yield "folds"
     if not numbers or len(set(numbers)) < len(numbers) or min(numbers) < 0:
         yield "folds"
     for one in card.folds:
@@ -205,14 +210,14 @@ def _check_graph(file: Members) -> None:
         inputs["clinical"] = (DOUBLE, [folds, max(map(len, given.clinical))])
     outputs = ["p_high", "p_high_of_folds", "logits", "maps"]
     try:
-        found = check_graph(
-            file.graph, inputs, [*outputs, "attention"] if file.card.pooling == "attention" else outputs
-        )
+        found = read_graph(file.graph)
+        outputs += ["attention"] if file.card.pooling == "attention" else []
+        images = 0 if own.arm.encoder is None else len(given.channels) * math.prod(given.size[2:])
+        compare_graph(found, inputs, outputs, folds=folds, images=images)
+        check_scale(found.content, file.decision.scale)
     except WireError as error:
         why = f"{GRAPH} is not a graph that nephrograde writes: {printable(str(error))}"
         raise unusable(file.path, why) from None
-    if found != folds:
-        raise unusable(file.path, f"{GRAPH} does not agree with the rest of the file (p_high_of_folds)")
 
 
 def _beyond(path: Path, name: str) -> GraderError:

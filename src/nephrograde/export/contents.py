@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
-from dataclasses import asdict, dataclass, field, fields
-from itertools import pairwise
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from nephrograde.cohort.clinical import Term  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.errors import GraderError, InputError
 from nephrograde.evaluation.conformal import Cutoffs
+from nephrograde.evaluation.maps import StoredMap  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.new_patient import Judge
-from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap
 from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.export.archive import MOST_TEXT_BYTES, as_json
@@ -27,7 +25,6 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nephrograde.evaluation.recalibration import Map
     from nephrograde.study import Study, StudyModel
 
 GRAPH = "graph.onnx"
@@ -36,7 +33,6 @@ DECISION = "decision.json"
 CARD = "card.json"
 COHORT_RANGE = "range.json"
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
-_MAPS = {"platt": PlattMap, "isotonic": IsotonicMap, "venn-abers": VennAbersMap}
 Kind = TypeVar("Kind")
 
 
@@ -103,45 +99,6 @@ class Preprocessing:
             KeyError: The study has no such model.
         """
         return {one.id: one for one in study.models()}[self.model]
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class StoredMap:
-    """A map of recalibration: its way, and its numbers by name."""
-
-    way: Literal["platt", "isotonic", "venn-abers"]
-    numbers: dict[str, tuple[float, ...]]
-
-    @classmethod
-    def of(cls, learnt: Map) -> StoredMap:
-        """Store a map."""
-        way: Any = next(name for name, kind in _MAPS.items() if isinstance(learnt, kind))
-        return cls(way, {name: tuple(np.atleast_1d(value).tolist()) for name, value in asdict(learnt).items()})
-
-    def as_map(self) -> Map:
-        """Return the map.
-
-        Raises:
-            ValueError: A number is missing, surplus, or one that no map has.
-
-        >>> StoredMap.of(PlattMap(intercept=0.5, slope=2.0)).as_map()
-        PlattMap(intercept=0.5, slope=2.0)
-        """
-        kind: Any = _MAPS[self.way]
-        lengths = {len(values) for values in self.numbers.values()}
-        if self.numbers.keys() != {one.name for one in fields(kind)} or len(lengths) != 1 or lengths == {0}:
-            raise ValueError("the map has other numbers")
-        if self.way == "platt":
-            if lengths != {1} or self.numbers["slope"][0] < 0.0:
-                raise ValueError("the curve has other numbers")
-            return PlattMap(**{name: values[0] for name, values in self.numbers.items()})
-        at = self.numbers["at"]
-        is_share = all(0.0 <= one <= 1.0 for values in self.numbers.values() for one in values)
-        if not is_share or any(low >= high for low, high in pairwise(at)):
-            raise ValueError("the map holds no probabilities, or its scores do not ascend")
-        found: Map = kind(**{name: np.array(values) for name, values in self.numbers.items()})
-        return found
 
 
 @with_config(_STRICT)

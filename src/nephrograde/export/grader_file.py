@@ -69,8 +69,20 @@ def read_grader_file(path: str | Path) -> GraderFile:
     Raises:
         GraderError: It is missing, no grader file, of a newer version, cut short, or was changed.
     """
-    archive = read_archive(Path(path))
-    found = read_members(Path(path), archive.members)
+    return grader_file_of(Path(path), read_archive(Path(path)))
+
+
+def grader_file_of(path: Path, archive: Archive) -> GraderFile:
+    """Read the members of a grader file whose bytes were verified.
+
+    Args:
+        path: The file, for messages.
+        archive: As it was read.
+
+    Raises:
+        GraderError: A member is missing, surplus, holds something else, or contradicts another one.
+    """
+    found = read_members(path, archive.members)
     return GraderFile(**{one.name: getattr(found, one.name) for one in fields(found)}, archive=archive)
 
 

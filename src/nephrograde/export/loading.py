@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.arguments import PATH, TEXT, Kind, checked
 from nephrograde.errors import InputError, Problem, RunError
-from nephrograde.export.grader_file import read_grader_file
-from nephrograde.export.onnx_scorer import OnnxScorer
-from nephrograde.predict.grader import Grader
-from nephrograde.predict.loading import load_grader as load_from_run
-from nephrograde.results import Results
-from nephrograde.run.folder import RunFolder
+from nephrograde.export.archive import read_archive
 
 if TYPE_CHECKING:
     from nephrograde.export.grader_file import GraderFile
+    from nephrograde.predict.grader import Grader
+    from nephrograde.results import Results
+    from nephrograde.run.folder import RunFolder
 
 
-@checked(
-    run=either(PATH, Results, RunFolder, remedy="Give a grader file or the folder of a run, as a str or Path."),
-    model=TEXT,
-)
+def _is_run(value: object) -> bool:
+    """Whether a value may be a run: a path, or what was read of one, whose module is then imported already."""
+    return PATH.accepts(value) or type(value).__name__ in {"Results", "RunFolder"}
+
+
+@checked(run=Kind(_is_run, "Give a grader file or the folder of a run, as a str or Path."), model=TEXT)
 def load_grader(run: Results | RunFolder | str | Path, model: str | None = None) -> Grader:
     """Load a model to grade new scans with it, from a grader file or from a finished run.
 
@@ -55,7 +56,7 @@ def load(run: Results | RunFolder | str | Path, model: str | None, *, place: str
     if isinstance(run, str | Path):
         path = Path(run)
         if path.is_file():
-            file = read_grader_file(run)
+            file = _read_ahead(path)
             if model is not None and model != file.preprocessing.model:
                 what = f"is {model}, but the file holds {file.preprocessing.model}"
                 raise InputError([Problem(place, what, "Leave it out, or give another file.")])
@@ -64,7 +65,19 @@ def load(run: Results | RunFolder | str | Path, model: str | None, *, place: str
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
     if model is None:
         raise InputError([Problem(place, "is missing", "Name a model of the run, such as weak-1-cmp.")])
+    from nephrograde.predict.loading import load_grader as load_from_run
+
     return load_from_run(run, model)
+
+
+def _read_ahead(path: Path) -> GraderFile:
+    """Read a grader file: its bytes are read and hashed, which needs no interpreter, while modules are imported."""
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(read_archive, path)
+        from nephrograde.export.grader_file import grader_file_of
+
+        archive = reading.result()
+    return grader_file_of(path, archive)
 
 
 def grader_of(file: GraderFile) -> Grader:
@@ -73,6 +86,10 @@ def grader_of(file: GraderFile) -> Grader:
     Args:
         file: As it was read.
     """
+    from nephrograde.export.onnx_scorer import OnnxScorer
+    from nephrograde.predict.grader import Grader
+
+    scorer = OnnxScorer(file)
     own = file.preprocessing.own_model(file.study)
     texts: dict[str, dict[str, None]] = {}
     for term in (one for terms in file.preprocessing.clinical for one in terms if one.kind == "entry"):
@@ -90,7 +107,7 @@ def grader_of(file: GraderFile) -> Grader:
         judge=file.decision.judge(),
         is_joined=own.fusion is not None,
         texts={column: tuple(entries) for column, entries in texts.items()},
-        scorer=OnnxScorer(file),
+        scorer=scorer,
         study_sha256=file.card.study_sha256,
         identify=file.archive.file_sha256,
     )

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nephrograde.export.onnx_wire import Message, WireError, read_model
+from nephrograde.export.onnx_sizes import OPERATORS, check_sizes
+from nephrograde.export.onnx_wire import Message, WireError, read_model, text_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OPERATORS = frozenset(
-    {
-        *("Abs", "Add", "And", "Cast", "Concat", "Conv", "CumSum", "Div", "Exp", "Expand", "Flatten", "Gather"),
-        *("Gemm", "GlobalAveragePool", "Greater", "Identity", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mul"),
-        *("Neg", "Not", "Pad", "Range", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid"),
-        *("Slice", "Softmax", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where"),
-    }
-)
-"""Those that ``onnx_ensemble`` and its parts write, all of the standard domain."""
 OPSET, IR_VERSION = 18, 8
 """The versions of the operators and of the file format: read by ONNX Runtime 1.14 and later."""
 FLOAT, INT64, DOUBLE = 1, 7, 11
@@ -42,61 +35,97 @@ _MOST_NODES = 250
 """Of one network; a ResNet-18 with fusion and pooling has about half as many."""
 
 
-def check_graph(content: memoryview, inputs: dict[str, tuple[int, list[int]]], outputs: Sequence[str]) -> int:
-    """Refuse a graph that this project cannot have written.
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What was found in a graph that this project can have written.
+
+    Attributes:
+        content: The message of the graph.
+        inputs: Type and shape by name; −1 is any length.
+        outputs: Type and shape by name.
+    """
+
+    content: Message = field(repr=False)
+    inputs: dict[str, tuple[int, list[int]]]
+    outputs: dict[str, tuple[int, list[int]]]
+
+    def folds(self) -> int:
+        """How many networks the graph holds: the length of ``p_high_of_folds``."""
+        return self.outputs["p_high_of_folds"][1][0]
+
+
+def read_graph(content: memoryview) -> Graph:
+    """Read a graph, and refuse one that this project cannot have written, whatever its inputs are.
 
     Args:
         content: The bytes of the ONNX file.
-        inputs: Type and shape by name, as they must be; −1 is any length.
-        outputs: Their names, in any order.
-
-    Returns:
-        How many networks the graph holds: the length of ``p_high_of_folds``.
 
     Raises:
         WireError: The bytes are damaged, or the graph holds something else.
     """
     model = read_model(content)
-    opsets = [(_text(one, "domain"), one.get("version")) for one in model.get("opset_import", [])]
+    opsets = [(text_of(one, "domain"), one.get("version")) for one in model.get("opset_import", [])]
     if model.get("ir_version") != [IR_VERSION] or opsets != [("", [OPSET])] or "graph" not in model:
         raise WireError("another version of ONNX")
     graph: Message = model["graph"][0]
-    found = {_text(one, "name"): _tensor_type(one) for one in graph.get("input", [])}
-    if found != inputs or len(graph["input"]) != len(inputs):
+    inputs = {text_of(one, "name"): _tensor_type(one) for one in graph.get("input", [])}
+    if len(graph.get("input", [])) != len(inputs):
         raise WireError("other inputs")
-    given = {_text(one, "name"): _tensor_type(one) for one in graph.get("output", [])}
-    if sorted(given) != sorted(outputs) or len(graph["output"]) != len(outputs):
+    given = {text_of(one, "name"): _tensor_type(one) for one in graph.get("output", [])}
+    if len(graph.get("output", [])) != len(given) or given.get("p_high") != (DOUBLE, [1]):
         raise WireError("other outputs")
-    if given["p_high"] != (DOUBLE, [1]) or len(given["p_high_of_folds"][1]) != 1:
+    if len(given.get("p_high_of_folds", (DOUBLE, []))[1]) != 1:
         raise WireError("other outputs")
-    folds = given["p_high_of_folds"][1][0]
+    found = Graph(graph, inputs, given)
     nodes = graph.get("node", [])
-    if len(nodes) > _MOST_NODES * max(folds, 1):
+    if len(nodes) > _MOST_NODES * max(found.folds(), 1):
         raise WireError("too many nodes")
     for node in nodes:
         _check_node(node)
     shapes = _shapes(nodes)
     for tensor in graph.get("initializer", []):
-        _check_tensor(tensor, is_shape=_text(tensor, "name") in shapes)
-    return folds
+        _check_tensor(tensor, is_shape=text_of(tensor, "name") in shapes)
+    return found
+
+
+def compare_graph(
+    found: Graph, inputs: dict[str, tuple[int, list[int]]], outputs: Sequence[str], *, folds: int, images: int = 0
+) -> None:
+    """Refuse a graph with other inputs or outputs than the other members say, or with larger values than it needs.
+
+    Args:
+        found: The graph.
+        inputs: Type and shape by name, as they must be; −1 is any length.
+        outputs: Their names, in any order.
+        folds: How many networks it must hold.
+        images: How many images a frozen encoder is shown of a picture.
+
+    Raises:
+        WireError: They differ.
+    """
+    if found.inputs != inputs:
+        raise WireError("other inputs")
+    if sorted(found.outputs) != sorted(outputs) or found.folds() != folds:
+        raise WireError("other outputs")
+    check_sizes(found.content, inputs, folds=folds, images=images)
 
 
 def _shapes(nodes: Sequence[Message]) -> set[str]:
     """The values that may become a length: all that are used for more than the positions that Gather takes."""
     used: set[str] = set()
     for node in nodes:
-        names = [bytes(one).decode("utf-8", "replace") for one in node.get("input", [])]
-        used.update(names[:1] if _text(node, "op_type") == "Gather" else names)
+        names = texts_of(node, "input")
+        used.update(names[:1] if text_of(node, "op_type") == "Gather" else names)
     return used
 
 
 def _check_node(node: Message) -> None:
-    operator = _text(node, "op_type")
-    if operator not in OPERATORS or _text(node, "domain"):
+    operator = text_of(node, "op_type")
+    if operator not in OPERATORS or text_of(node, "domain"):
         raise WireError(f"the ONNX operator {operator}")
     for attribute in node.get("attribute", []):
         numbers = [*attribute.get("i", []), *attribute.get("ints", [])]
-        is_group = operator == "Conv" and _text(attribute, "name") == "group"
+        is_group = operator == "Conv" and text_of(attribute, "name") == "group"
         if any(abs(one) > (_MOST_GROUPS if is_group else _LARGEST_ATTRIBUTE) for one in numbers):
             raise WireError(f"a large number in the ONNX operator {operator}")
 
@@ -129,7 +158,3 @@ def _tensor_type(value: Message) -> tuple[int, list[int]]:
         return tensor["elem_type"][0], [one["dim_value"][0] if "dim_value" in one else -1 for one in dims]
     except KeyError:
         raise WireError("a value without a type") from None
-
-
-def _text(message: Message, name: str) -> str:
-    return bytes(message.get(name, [b""])[0]).decode("utf-8", "replace")

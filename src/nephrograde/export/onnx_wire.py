@@ -85,6 +85,26 @@ def read_model(content: memoryview) -> Message:
     return _read("model", content)
 
 
+def texts_of(message: Message, name: str) -> list[str]:
+    """Return the texts in a field of a message.
+
+    Args:
+        message: The message.
+        name: Of the field.
+    """
+    return [bytes(one).decode("utf-8", "replace") for one in message.get(name, [])]
+
+
+def text_of(message: Message, name: str) -> str:
+    """Return the text in a field of a message; empty if it is not there.
+
+    Args:
+        message: The message.
+        name: Of the field.
+    """
+    return next(iter(texts_of(message, name)), "")
+
+
 def _read(kind: str, content: memoryview) -> Message:
     fields, found = _FIELDS[kind], Message()
     for number, wire, value in _items(content):

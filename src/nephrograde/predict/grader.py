@@ -13,10 +13,8 @@ import numpy as np
 from nephrograde.arguments import BY_COLUMN, BY_PHASE, NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem, RunError
-from nephrograde.evaluation.late import join
 from nephrograde.evaluation.new_patient import Judge
 from nephrograde.evaluation.prevalence import log_odds
-from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
 from nephrograde.predict.scored import Scored
@@ -32,7 +30,6 @@ from nephrograde.predict.together import (
 )
 from nephrograde.predict.values import NOTHING, read_values, unknown_entries
 from nephrograde.replacement import replaced
-from nephrograde.run.seal import ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
     from nephrograde.predict.scored import Scorer
     from nephrograde.predict.seeing import Seen
     from nephrograde.predict.together import Images
-    from nephrograde.run.seal import Seal
+    from nephrograde.run.seal import ReadAhead, Seal
     from nephrograde.study import Arm, Study
 
 
@@ -67,6 +64,7 @@ class Stack:
             scored: By phase, as far as the patient has them.
             clinical: Values by column.
         """
+        from nephrograde.evaluation.late import join
 
         def joined(p_high: Iterable[float]) -> float:
             return join(self.rows, {**clinical, **dict(zip(scored, map(log_odds, p_high), strict=True))})
@@ -343,6 +341,9 @@ class Grader:
 
     @cached_property
     def _weights(self) -> ReadAhead[Weights]:
+        from nephrograde.model.weights_file import parse_weights
+        from nephrograde.run.seal import ReadAhead
+
         seal = self._sealed
         return ReadAhead(
             lambda path: parse_weights(seal.read(path), path), [fold.weights_path for fold in seal.folds(self.model)]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import RunError
-from nephrograde.evaluation.new_patient import learn_judge
 from nephrograde.files import fingerprint
 from nephrograde.predict.grader import Grader, Stack
 from nephrograde.predict.learnt import performance_of, scale_of
@@ -62,7 +61,7 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         seal=results.seal,
         scale=scale_of(results, model) if own.has_networks else None,
         performance=performance_of(results, model),
-        judge=learn_judge(results.scores.of(model, "oof"), study.evaluate),
+        judge=results.judge(model),
         stack=None if own.has_networks else _stack(results, study, own, threshold),
         is_joined=own.fusion is not None,
         texts=text_columns(results, own.id),

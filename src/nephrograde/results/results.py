@@ -24,6 +24,7 @@ from nephrograde.evaluation.ladder import LadderRow
 from nephrograde.evaluation.ladder_curve import LadderPoint
 from nephrograde.evaluation.late import FusionRow
 from nephrograde.evaluation.ledger import Opening, read_ledger
+from nephrograde.evaluation.new_patient import learn_judge, read_judge
 from nephrograde.evaluation.phase_table import PhaseRow
 from nephrograde.evaluation.repeats import ProcedureComparison, RepeatedAuc
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.evaluation.metrics import Estimate
+    from nephrograde.evaluation.new_patient import Judge
     from nephrograde.evaluation.scores import SplitName
 
 REGION_COLUMNS = ("patient_id", "phase", "arm", "file", "slices")
@@ -294,6 +296,20 @@ class Results:
             if name == model and made.measure == "threshold" and made.rule is not None:
                 return Threshold(made.value, made.rule, made.n, made.rule_value, made.caution)
         return None
+
+    def judge(self, model: str) -> Judge:
+        """Look up what the out-of-fold patients of a model teach about a new patient.
+
+        In a run of an older version, which did not store it, it is learnt again.
+
+        Args:
+            model: The model id, such as ``weak-1-cmp``.
+
+        Raises:
+            RunError: What was stored is damaged.
+        """
+        stored = read_judge(self.folder.judges_path, model)
+        return learn_judge(self.scores.of(model, "oof"), self.settings) if stored is None else stored
 
     def scale(self, model: str) -> ModelScale | None:
         """Look up how the networks of a model and their mean are corrected.

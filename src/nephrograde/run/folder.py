@@ -254,6 +254,11 @@ class RunFolder:
         return self.statistics_dir / "fusion.csv"
 
     @property
+    def judges_path(self) -> Path:
+        """What the out-of-fold patients of each model teach about a new patient; absent in runs of older versions."""
+        return self.statistics_dir / "judges.json"
+
+    @property
     def estimates_path(self) -> Path:
         """The measures of each model with their intervals."""
         return self.statistics_dir / "estimates.csv"

@@ -300,6 +300,7 @@ def _tables(run: RunFolder) -> tuple[Path, ...]:
         run.scores_path,
         run.members_path,
         run.scale_path,
+        run.judges_path,
         run.stacked_path,
         run.calibrated_path,
         run.estimates_path,

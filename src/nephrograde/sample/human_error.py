@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.cohort.reader_error import reader_error_mm
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ def error_sizes_mm(study: Study) -> dict[Supervision, float]:
     """
     size_mm = study.annotation.error_mm
     if size_mm == "readers":
+        from nephrograde.cohort.reader_error import reader_error_mm
+
         return reader_error_mm(study.cohort.annotations)
     return dict.fromkeys(DERIVED, float(size_mm)) if size_mm else {}
 

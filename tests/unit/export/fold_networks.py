@@ -10,7 +10,7 @@ from torch import nn
 
 from nephrograde.cohort.clinical import Term
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, check_graph
+from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, compare_graph, read_graph
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.kind import BackboneKind
@@ -78,9 +78,13 @@ class Case:
             self.inputs["clinical"] = (DOUBLE, [FOLDS, clinical + FOLDS - 1])
         outputs = ["p_high", "p_high_of_folds", "logits", "maps"]
         self.outputs = [*outputs, "attention"] if self.kind["pooling"] == "attention" else outputs
-        assert check_graph(memoryview(self.graph), self.inputs, self.outputs) == FOLDS
+        self.check()
         self.folds = folds
         self.session = ort.InferenceSession(self.graph, providers=["CPUExecutionProvider"])
+
+    def check(self) -> None:
+        """Refuse the graph if it could not have been written here."""
+        compare_graph(read_graph(memoryview(self.graph)), self.inputs, self.outputs, folds=FOLDS)
 
     def run(self, pictures: Any, parts: tuple[int, ...] = (), values: Any = None) -> dict[str, Any]:
         """What the graph gives; ``values`` are those of each fold."""

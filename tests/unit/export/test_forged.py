@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,64 @@ def other_count(model):
     named["p_high_of_folds"].type.tensor_type.shape.dim[0].dim_value = 3
 
 
+def doubling(model):
+    for k in range(40):
+        given = f"twice-{k - 1}" if k else "pictures"
+        model.graph.node.insert(k, helper.make_node("Concat", [given, given], [f"twice-{k}"], axis=0))
+
+
+def doubling_of_copies(model):
+    for k in range(40):
+        given = f"twice-{k - 1}" if k else "pictures"
+        model.graph.node.insert(2 * k, helper.make_node("Relu", [given], [f"copy-{k}"]))
+        model.graph.node.insert(2 * k + 1, helper.make_node("Concat", [given, f"copy-{k}"], [f"twice-{k}"], axis=0))
+
+
+def outer_product(model):
+    for name, shape in (("column", (100_000, 1)), ("row", (1, 100_000))):
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape), name))
+    model.graph.node.insert(0, helper.make_node("Mul", ["column", "row"], ["found"]))
+
+
+def padding(model):
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0] * 7 + [2**24], np.int64), "margins"))
+    for k in range(30):
+        given = f"wider-{k - 1}" if k else "pictures"
+        model.graph.node.insert(k, helper.make_node("Pad", [given, "margins"], [f"wider-{k}"]))
+
+
+def many_channels(model):
+    tensors = {one.name: one for one in model.graph.initializer}
+    kernel = tensors["fold-0.conv1.weight"]
+    kernel.CopyFrom(numpy_helper.from_array(np.zeros((200_000, 1, 7, 7), np.float32), kernel.name))
+
+
+def unknown_shape(model):
+    model.graph.node.insert(0, helper.make_node("Expand", ["pictures", "pictures"], ["found"]))
+
+
+def group(model):
+    node = next(one for one in model.graph.node if one.op_type == "Conv")
+    node.attribute.append(helper.make_attribute("group", 2))
+
+
+def from_nothing(model):
+    model.graph.node.insert(0, helper.make_node("Relu", ["nothing"], ["found"]))
+
+
+def without_correction(model):
+    made = next(one for one in model.graph.node if list(one.output) == ["p_high"])
+    sigmoid = next(one for one in model.graph.node if list(one.output) == [made.input[0]])
+    sigmoid.input[0] = next(one for one in model.graph.node if list(one.output) == [sigmoid.input[0]]).input[0]
+
+
+def other_shift(model):
+    numbers = {one.name: one for one in model.graph.initializer}
+    made = {one.output[0]: one for one in model.graph.node}
+    last = made[made[made["p_high"].input[0]].input[0]]
+    numbers[last.input[1]].CopyFrom(numpy_helper.from_array(np.array([0.25]), last.input[1]))
+
+
 def newer(model):
     model.opset_import[0].version = 21
 
@@ -145,8 +204,13 @@ CHANGES = [
     (branch, "attribute"), (plain_branch, "attribute"), (huge, "operator ConstantOfShape"),
     (huge_expand, "large number in a constant"), (external, "tensor"), (foreign, "operator"), (function, "model"),
     (tensor_attribute, "attribute"), (sparse, "graph"), (wide, "large number in the ONNX operator MaxPool"),
-    (other_input, "other inputs"), (other_output, "other outputs"), (other_count, "p_high_of_folds"),
-    (newer, "another version of ONNX"),
+    (other_input, "other inputs"), (other_output, "other outputs"), (other_count, "other outputs"),
+    (newer, "another version of ONNX"), (doubling, "values that are too large"),
+    (doubling_of_copies, "values that are too large"), (outer_product, "values that are too large"),
+    (padding, "values that are too large"), (many_channels, "values that are too large"),
+    (unknown_shape, "a shape that cannot be computed"), (group, "another attribute of the ONNX operator Conv"),
+    (from_nothing, "inputs that do not fit the ONNX operator Relu"), (without_correction, "another scale"),
+    (other_shift, "another scale"),
 ]  # fmt: skip
 
 
@@ -208,6 +272,7 @@ DISAGREEING = [
     ("preprocessing", setting("arm", "fusion", to="late"), ""),
     ("card", setting("model", to="weak-1-up"), "model"),
     ("card", setting("folds", to=[]), "folds"),
+    ("card", lambda card: card["folds"].extend(card["folds"][:1] * 100), "folds"),
     ("card", setting("n_train", to=-5), "n_train"),
     ("card", setting("n_test_high", to=7), "n_test"),
     ("card", setting("folds", 0, "n_learn_high", to=-1), "folds"),
@@ -259,7 +324,9 @@ def test_the_number_of_probabilities_is_compared(forge, members):
         made = next(one for one in model.graph.node if list(one.output) == ["p_high"])
         made.input[0] = "logits"
 
-    scorer = OnnxScorer(forge.read(graph=changed_graph(members, drop)))
+    found = refusal(forge.read, graph=changed_graph(members, drop))
+    assert "another scale" in found
+    scorer = OnnxScorer(replace(forge.read(), graph=memoryview(changed_graph(members, drop))))
     found = refusal(scorer.score, np.zeros((1, 1, 32, 32), np.float16))
     assert "its graph gives another number of probabilities" in found
 

@@ -7,8 +7,9 @@ from tests.unit.export.fold_networks import CARD, SCALE, stir
 from torch import nn
 
 from nephrograde.export import onnx_check
-from nephrograde.export.onnx_check import FLOAT, check_graph
+from nephrograde.export.onnx_check import FLOAT, compare_graph, read_graph
 from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph, resizing
+from nephrograde.export.onnx_scale import check_scale
 from nephrograde.export.onnx_wire import WireError
 from nephrograde.model.card import ModelCard
 from nephrograde.model.encoders.catalogue import ENCODERS
@@ -45,10 +46,15 @@ def test_slices_neighbours_and_boxes_are_shown_as_in_torch(network, size, channe
     model = FrozenModel(weights, tuple(head.arrays() for head in heads), card)
     graph = frozen_graph(model, SCALE, size)
     inputs = {"pictures": (FLOAT, [-1, channels, *size])}
-    assert check_graph(memoryview(graph), inputs, OUTPUTS) == 2
+    images = channels * (size[2] if len(size) == 3 else 1)
+    read = read_graph(memoryview(graph))
+    compare_graph(read, inputs, OUTPUTS, folds=2, images=images)
+    check_scale(read.content, SCALE)
+    with pytest.raises(WireError, match="too large"):
+        compare_graph(read, inputs, OUTPUTS, folds=2, images=images // 8)
     monkeypatch.setattr(onnx_check, "_MOST_GROUPS", 1000)
     with pytest.raises(WireError, match="Conv"):
-        check_graph(memoryview(graph), inputs, OUTPUTS)
+        read_graph(memoryview(graph))
     encoder = LoadedEncoder(ENCODERS["efficientnet-lite0"], network)
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     seen = []

@@ -1,20 +1,24 @@
 """The ONNX graph of a fold ensemble gives what torch gives, for every kind of network and number of pictures."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from tests.unit.export.fold_networks import FOLDS, SCALE, Case
 
-from nephrograde.export import onnx_nodes
-from nephrograde.export.onnx_check import OPERATORS
+from nephrograde.export import onnx_nodes, onnx_sizes
 from nephrograde.export.onnx_ensemble import ensemble_graph
+from nephrograde.export.onnx_sizes import OPERATORS
+from nephrograde.export.onnx_wire import WireError, text_of
 from nephrograde.model.fusion import Fusion
 from nephrograde.sample.channels import ABSENT
 
 INTERMEDIATE = Fusion("intermediate", ("cmp", "np", "up"), (("cmp", "up"),))
+ALLOWED = {name: getattr(onnx_sizes, name) for name in ("_PER_VOXEL", "_PER_CHANNEL", "_PER_PICTURE")}
 EARLY = Fusion("early", ("cmp", "up"), (("cmp", "up"),))
 
 
@@ -79,6 +83,56 @@ def test_phases_that_are_channels_may_be_missing():
 
 def test_the_operators_that_may_be_read_are_those_that_are_written():
     rooms = sorted(Path(onnx_nodes.__file__).parent.glob("onnx_*.py"))
-    sources = [one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"onnx_check", "onnx_wire"}]
+    sources = [
+        one.read_text(encoding="utf-8") for one in rooms if one.stem not in {"onnx_sizes", "onnx_scale", "onnx_wire"}
+    ]
     written = {name for source in sources for name in re.findall(r'(?:\.add|make_node)\(\s*"(\w+)"', source)}
     assert written == OPERATORS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "own"),
+    [
+        ((64, 48), {"pooling": "noisy-or"}),
+        ((33, 20, 9), {"pooling": "attention", "channels": 2, "has_mask": True, "shortcut": "A"}),
+        ((32, 32), {"pooling": "attention", "fusion": INTERMEDIATE, "clinical": 2}),
+        ((32, 32), {"channels": 3, "fusion": EARLY, "clinical": 1, "shortcut": "A"}),
+    ],
+)
+def test_shapes_are_those_that_onnx_infers(size, own, monkeypatch) -> None:
+    case = Case(size, **own)
+    found = {}
+
+    def keep(message, values, compute=onnx_sizes._computed):
+        made = compute(message, values)
+        found[text_of(message, "output")] = made.dims
+        return made
+
+    monkeypatch.setattr(onnx_sizes, "_computed", keep)
+    monkeypatch.setattr(onnx_sizes, "_ROWS", 6)
+    case.check()
+    model = onnx.load_from_string(case.graph)
+    for one in model.graph.input:
+        for dim in one.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_value = 6
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    wanted = {
+        one.name: tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim)
+        for one in inferred.graph.value_info
+        if all(dim.HasField("dim_value") for dim in one.type.tensor_type.shape.dim)
+    }
+    assert len(wanted) > 0.9 * len(model.graph.node)
+    assert {name: found[name] for name in wanted} == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(1, 1), (64, 48), (9, 9, 9)])
+def test_a_true_graph_makes_at_most_half_of_what_is_allowed(size, monkeypatch) -> None:
+    case = Case(size, channels=2, pooling="attention")
+    for part, is_refused in ((2, False), (200, True)):
+        for name, allowed in ALLOWED.items():
+            monkeypatch.setattr(onnx_sizes, name, allowed // part)
+        with pytest.raises(WireError, match="too large") if is_refused else nullcontext():
+            case.check()
