@@ -14,14 +14,14 @@ import pytest
 
 import nephrograde as ng
 from nephrograde.errors import GraderError, InputError, RunError
-from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap
+from nephrograde.evaluation.maps import IsotonicMap, PlattMap, StoredMap, VennAbersMap
 from nephrograde.export.archive import write_archive
-from nephrograde.export.contents import GRAPH, PREPROCESSING, StoredMap
-from nephrograde.export.facts import range_of
+from nephrograde.export.contents import GRAPH, PREPROCESSING
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.export.pack import pack
 from nephrograde.files import read_rows, write_rows
+from nephrograde.predict.learnt_range import range_of
 from nephrograde.quality.survey import SCAN_COLUMNS
 from nephrograde.results import Results
 

@@ -12,7 +12,8 @@ from scipy.special import logit
 
 from nephrograde.evaluation.conformal import GradeSet, conformal_cutoffs
 from nephrograde.evaluation.logistic import CLIP
-from nephrograde.evaluation.recalibration import PlattMap, VennAbersMap, learn_map
+from nephrograde.evaluation.maps import PlattMap, VennAbersMap
+from nephrograde.evaluation.recalibration import learn_map
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("uncertainty.json").read_text(encoding="utf-8"))
 TOLERANCE = 1e-12

@@ -93,6 +93,14 @@ def predict(
         int | None,
         typer.Option("--workers", min=1, help="Patients graded at once [default: the processors, at most 4]."),
     ] = None,
+    outside: Annotated[
+        str,
+        typer.Option(
+            "--outside",
+            metavar="refuse|warn",
+            help="What is done with a scan on which an answer would mean nothing: refuse it, or grade it and warn.",
+        ),
+    ] = "refuse",
     lang: Lang = "en",
     *,
     as_json: Annotated[
@@ -107,10 +115,10 @@ def predict(
     Of many patients, each answer is printed as soon as it is there, and one who cannot be graded does not stop the
     others. The exit code is 0 if all were graded, 1 if some were not, 2 if nothing could be started or written.
     """
-    from nephrograde.export.loading import load
+    from nephrograde.export.loading import load, outside_of
 
     del lang
-    grader = load(run, model, place="--model")
+    grader = load(run, model, place="--model", outside=outside_of(outside))
     given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
     texts = {name: [str(one) for one in values] for name, values in given.items() if values}
     if are_many_patients(grader, images) or annotations is not None or csv is not None:

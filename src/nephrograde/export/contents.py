@@ -18,6 +18,7 @@ from nephrograde.evaluation.scale import ModelScale  # noqa: TC001 - pydantic re
 from nephrograde.evaluation.threshold import Threshold  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.export.archive import MOST_TEXT_BYTES, as_json
 from nephrograde.export.printable import IN_HEADINGS, printable, printable_json
+from nephrograde.predict.cohort_range import CohortRange  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.predict.grading import Performance  # noqa: TC001 - pydantic reads the annotations
 from nephrograde.study.study import restore_study
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, Pooling
@@ -196,27 +197,6 @@ class Card:
     versions: dict[str, str]
     study_sha256: str
     research_use_only: str = RESEARCH_USE_ONLY
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How a quantity is distributed over ``n`` patients: 5 % are below ``low``, and 5 % above ``high``."""
-
-    n: int
-    least: float
-    low: float
-    median: float
-    high: float
-    most: float
-
-
-@with_config(_STRICT)
-@dataclass(frozen=True, slots=True)
-class CohortRange:
-    """What the patients looked like that the model learnt from, by phase and quantity."""
-
-    phases: dict[str, dict[str, Spread]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nephrograde.arguments import PATH, TEXT, Kind, checked
+from nephrograde.arguments import PATH, TEXT, Kind, checked, choice
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.export.archive import read_archive
 
 if TYPE_CHECKING:
     from nephrograde.export.grader_file import GraderFile
     from nephrograde.predict.grader import Grader
+    from nephrograde.predict.refusals import Outside
     from nephrograde.results import Results
     from nephrograde.run.folder import RunFolder
 
@@ -22,8 +24,14 @@ def _is_run(value: object) -> bool:
     return PATH.accepts(value) or type(value).__name__ in {"Results", "RunFolder"}
 
 
-@checked(run=Kind(_is_run, "Give a grader file or the folder of a run, as a str or Path."), model=TEXT)
-def load_grader(run: Results | RunFolder | str | Path, model: str | None = None) -> Grader:
+@checked(
+    run=Kind(_is_run, "Give a grader file or the folder of a run, as a str or Path."),
+    model=TEXT,
+    outside=choice("refuse", "warn"),
+)
+def load_grader(
+    run: Results | RunFolder | str | Path, model: str | None = None, *, outside: Outside = "refuse"
+) -> Grader:
     """Load a model to grade new scans with it, from a grader file or from a finished run.
 
     A grader file needs ONNX Runtime and no torch.
@@ -32,6 +40,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str | None = None)
         run: The file that ``nephrograde pack`` wrote; or the folder of a run, or its results where they have been read.
         model: Like ``weak-1-cmp``; it sets the phase and the supervision level. A grader file holds one model, which
             need not be named.
+        outside: What is done with a scan on which an answer would mean nothing: "refuse" or "warn".
 
     Raises:
         InputError: Where the run is not a path, the model not a text, missing, or another one than that of the file.
@@ -39,16 +48,19 @@ def load_grader(run: Results | RunFolder | str | Path, model: str | None = None)
         RunError: Where there is no such file or folder, or the run has no such model, has not been evaluated, or was
             altered since.
     """
-    return load(run, model, place="load_grader.model")
+    return load(run, model, place="load_grader.model", outside=outside)
 
 
-def load(run: Results | RunFolder | str | Path, model: str | None, *, place: str) -> Grader:
+def load(
+    run: Results | RunFolder | str | Path, model: str | None, *, place: str, outside: Outside = "refuse"
+) -> Grader:
     """Load a model as :func:`load_grader` does, for a caller by whom the model is named in another way.
 
     Args:
         run: As for :func:`load_grader`.
         model: As for :func:`load_grader`.
         place: What a problem with the model is told to be in, such as ``--model``.
+        outside: As for :func:`load_grader`.
 
     Raises:
         NephrogradeError: As :func:`load_grader`.
@@ -60,14 +72,28 @@ def load(run: Results | RunFolder | str | Path, model: str | None, *, place: str
             if model is not None and model != file.preprocessing.model:
                 what = f"is {model}, but the file holds {file.preprocessing.model}"
                 raise InputError([Problem(place, what, "Leave it out, or give another file.")])
-            return grader_of(file)
+            return replace(grader_of(file), outside=outside)
         if not path.exists():
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
     if model is None:
         raise InputError([Problem(place, "is missing", "Name a model of the run, such as weak-1-cmp.")])
     from nephrograde.predict.loading import load_grader as load_from_run
 
-    return load_from_run(run, model)
+    return load_from_run(run, model, outside=outside)
+
+
+def outside_of(text: str) -> Outside:
+    """Read what is to be done with a scan on which an answer would mean nothing.
+
+    Args:
+        text: As it is written on the command line.
+
+    Raises:
+        InputError: It is another word.
+    """
+    if text not in {"refuse", "warn"}:
+        raise InputError([Problem("--outside", f"is '{text}'", "Give refuse or warn.")])
+    return "warn" if text == "warn" else "refuse"
 
 
 def _read_ahead(path: Path) -> GraderFile:
@@ -110,4 +136,5 @@ def grader_of(file: GraderFile) -> Grader:
         scorer=scorer,
         study_sha256=file.card.study_sha256,
         identify=file.archive.file_sha256,
+        cohort_range=file.cohort_range,
     )

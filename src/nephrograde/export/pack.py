@@ -15,11 +15,12 @@ from nephrograde.export.agreement import FROZEN
 from nephrograde.export.archive import read_archive, write_archive
 from nephrograde.export.contents import CARD, COHORT_RANGE, DECISION, GRAPH, PREPROCESSING, written
 from nephrograde.export.description import picture_size
-from nephrograde.export.facts import card_of, decision_of, missing_regions, preprocessing_of, range_of
+from nephrograde.export.facts import card_of, decision_of, preprocessing_of
 from nephrograde.export.grader_file import read_members
 from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
+from nephrograde.predict.learnt_range import missing_regions, range_of
 from nephrograde.predict.loading import load_grader
 from nephrograde.replacement import check_replaceable
 from nephrograde.results import Results

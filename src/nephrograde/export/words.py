@@ -18,8 +18,8 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nephrograde.export.contents import Spread
     from nephrograde.export.grader_file import GraderFile
+    from nephrograde.predict.cohort_range import Spread
     from nephrograde.predict.grading import Performance
 
 _INDENT = "  "
@@ -190,6 +190,7 @@ def _range(file: GraderFile) -> Iterator[str]:
         "tumour_diameter_mm": t("tumour diameter, mm"),
         "tumour_volume_ml": t("tumour volume, ml"),
         "region_mean_hu": t("mean of the region, HU"),
+        "region_sd_hu": t("standard deviation of the region, HU"),
         "pixel_mm": t("pixel, mm"),
         "slice_distance_mm": t("distance of slices, mm"),
         "slices": t("number of slices"),

@@ -15,8 +15,10 @@ from nephrograde.cohort.place import Box, Point, SlicePlace
 from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.evaluation.new_patient import Judge
 from nephrograde.evaluation.prevalence import log_odds
+from nephrograde.predict.cohort_range import CohortRange, compare
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
+from nephrograde.predict.refusals import check_place_and_phase, refuse
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import see
 from nephrograde.predict.together import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.grading import Performance
     from nephrograde.predict.plausibility import Plausibility
+    from nephrograde.predict.refusals import Outside
     from nephrograde.predict.scored import Scorer
     from nephrograde.predict.seeing import Seen
     from nephrograde.predict.together import Images
@@ -84,7 +87,8 @@ class Grader:
     ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
     texts, with the entries that the model learnt from. The grader of a packed model has a ``scorer`` in place of the
     ``seal`` of a run. ``study_sha256`` identifies what the results depend on in the study, and ``identify`` computes
-    what identifies the grader.
+    what identifies the grader. ``cohort_range`` says what the patients looked like that the model learnt
+    from, and ``outside`` what is done with a scan on which an answer would mean nothing: "refuse" or "warn".
     """
 
     model: str
@@ -103,6 +107,8 @@ class Grader:
     scorer: Scorer | None = field(default=None, repr=False)
     study_sha256: str = field(default="", repr=False)
     identify: Callable[[], str] = field(default=str, repr=False)
+    cohort_range: CohortRange = field(default_factory=CohortRange, repr=False)
+    outside: Outside = "refuse"
 
     @checked(
         image=PATHS,
@@ -242,7 +248,8 @@ class Grader:
 
         Raises:
             InputError: Where the picture is no PNG file, or would take the place of what is read.
-            VolumeError: Where a scan cannot be read, or an annotation is missing or outside.
+            VolumeError: Where a scan cannot be read, an annotation is missing or outside, or an answer would mean
+                nothing.
             RunError: Where the networks cannot be read.
             WriteError: Where the picture cannot be written.
         """
@@ -258,13 +265,17 @@ class Grader:
         if picture is not None:
             with replaced(picture) as temporary_path:
                 temporary_path.write_bytes(seen[first].draw())
+        doubts = [text for phase, one in seen.items() for text in refuse(scans[phase], one.doubts, self.outside)]
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judging = {phase: beside.submit(one.judge) for phase, one in seen.items()}
             scored = self._scored(seen, values)
             judged = {phase: one.result() for phase, one in judging.items()}
+        for phase, one in judged.items():
+            doubts += refuse(scans[phase], check_place_and_phase(one, seen[phase].named, phase=phase), self.outside)
         answer = self._answer(scans[first], seen[first], scored, judged[first])
         warnings = [
             *answer.warnings,
+            *doubts,
             *unknown_entries(values, self.texts),
             *(
                 text
@@ -274,10 +285,14 @@ class Grader:
             ),
         ]
         read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
-        named = None if picture is None else str(picture)
-        return Examined(
-            replace(answer, scans=read, warnings=tuple(warnings), picture=named), scans=scans, seen=seen, first=first
+        answer = replace(
+            answer,
+            scans=read,
+            warnings=tuple(warnings),
+            picture=None if picture is None else str(picture),
+            compared=compare(self.cohort_range, seen, self.arm, self.study),
         )
+        return Examined(answer, scans=scans, seen=seen, first=first)
 
     def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:
         """What the model gives for a patient, on the scale of the study."""
@@ -320,6 +335,7 @@ class Grader:
             phase_probability=plausibility.phase_probability,
             kidney_gap_mm=plausibility.kidney_gap_mm,
             is_on_kidney=plausibility.is_on_kidney,
+            phase_named=seen.named,
             supervision=self.arm.supervision.value,
             region_mm=seen.region_mm,
             p_calibrated=certainty.p_calibrated,

@@ -11,6 +11,7 @@ from nephrograde.vocabulary import RESEARCH_USE_ONLY, TOGETHER, Supervision, pha
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nephrograde.predict.cohort_range import Compared
     from nephrograde.vocabulary import Triple
 
 
@@ -59,6 +60,9 @@ class Grading:
     ``p_calibrated`` is the recalibrated probability, and ``grade_set`` the grades that are plausible at the error
     ``set_error``: ``high``, ``low``, ``both`` or ``none``. ``is_referred`` is whether that is not a single grade; such
     patients would be referred to biopsy. All are None if the study had too few patients to learn them.
+
+    ``phase_named`` is the phase that the words of a DICOM series name, and ``compared`` says how unusual the scan is:
+    each quantity beside that of the patients that the model learnt from.
     """
 
     model: str
@@ -89,6 +93,8 @@ class Grading:
     set_error: float | None = None
     is_referred: bool | None = None
     scans: tuple[ScanRead, ...] = ()
+    phase_named: str | None = None
+    compared: tuple[Compared, ...] = ()
     research_use_only: str = RESEARCH_USE_ONLY
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,6 +120,7 @@ class Grading:
             *self._seen(),
             *([f"picture: {self.picture}"] if self.picture else []),
             *self._kidneys(),
+            *(one.as_text() for one in self.compared if one.verdict != "usual"),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
         ]

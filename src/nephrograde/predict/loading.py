@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.arguments import PATH, TEXT, checked, choice, either
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
 from nephrograde.predict.grader import Grader, Stack
 from nephrograde.predict.learnt import performance_of, scale_of
+from nephrograde.predict.learnt_range import range_of
 from nephrograde.predict.values import text_columns
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
@@ -18,19 +20,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nephrograde.evaluation.threshold import Threshold
+    from nephrograde.predict.refusals import Outside
     from nephrograde.study import Study, StudyModel
 
 
-@checked(run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT)
-def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
+@checked(
+    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."),
+    model=TEXT,
+    outside=choice("refuse", "warn"),
+)
+def load_grader(run: Results | RunFolder | str | Path, model: str, *, outside: Outside = "refuse") -> Grader:
     """Load a model of a finished run to grade new scans with it.
 
     Args:
         run: The folder of the run, or its results where they have been read.
         model: Like ``weak-1-cmp``; it sets the phase and the supervision level.
+        outside: What is done with a scan on which an answer would mean nothing: "refuse" or "warn".
 
     Raises:
-        InputError: Where the run is not a path, or the model not a text.
+        InputError: Where the run is not a path, the model not a text, or ``outside`` another word.
         RunError: Where the run has no such model, has not been evaluated, or was altered since.
     """
     results = run if isinstance(run, Results) else Results.read(run)
@@ -44,7 +52,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str) -> Grader:
     if threshold is None or results.seal is None:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
-    return _grader(results, study, found[model], threshold)
+    return replace(_grader(results, study, found[model], threshold), outside=outside)
 
 
 def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Grader:
@@ -67,6 +75,7 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         texts=text_columns(results, own.id),
         study_sha256=results.seal.study,
         identify=partial(fingerprint, [model, results.seal.study, dict(results.seal.files)]),
+        cohort_range=range_of(results, study, own, with_greys=False),
     )
 
 

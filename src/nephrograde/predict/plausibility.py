@@ -37,12 +37,14 @@ class Plausibility:
         phase_probability: Its probability.
         kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch, None
             if the model is given no place.
+        n_kidneys: How many kidneys were found.
         faults: Warnings with code "phase-suspect", "region-off-kidney" or "kidney-not-found".
     """
 
     phase_seen: str | None = None
     phase_probability: float | None = None
     kidney_gap_mm: float | None = None
+    n_kidneys: int = 0
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -75,10 +77,11 @@ def judge_scan(volume: Volume, tumour: Tumour | None, *, phase: str) -> Plausibi
     faults = [] if gap_mm is None else _check_place(gap_mm)
     enhancement = measure_enhancement(volume, organs)
     if enhancement is None or phase not in PHASES:
-        return Plausibility(kidney_gap_mm=gap_mm, faults=tuple(faults))
+        return Plausibility(kidney_gap_mm=gap_mm, n_kidneys=len(organs.scores), faults=tuple(faults))
     evidence = judge_enhancement(enhancement)
     seen, probability = _most_probable(evidence, phase)
-    return Plausibility(seen, probability, gap_mm, (*_check_phase(seen, probability, phase, evidence), *faults))
+    faults = [*_check_phase(seen, probability, phase, evidence), *faults]
+    return Plausibility(seen, probability, gap_mm, len(organs.scores), tuple(faults))
 
 
 def _most_probable(evidence: Evidence, phase: str) -> tuple[str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
+from nephrograde.predict.refusals import check_ends, check_greys, check_modality, check_tissue, phase_by_words
 from nephrograde.sample.early import OtherPhase, cut_early, no_position
 from nephrograde.sample.frames import draw_frames, find_frames
 from nephrograde.sample.pictures import cut_pictures, draw_pictures
@@ -18,6 +19,7 @@ from nephrograde.sample.scanned import Scanned, annotated, borrow, lost_in_tumou
 from nephrograde.sample.target import Target
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.check import check_volume
+from nephrograde.volume.dicom.series_words import read_series_words
 from nephrograde.volume.masks.delineation import delineate
 from nephrograde.volume.masks.spill import check_mask_spill
 from nephrograde.volume.pictures import find_pictures, read_picture
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from nephrograde.sample.frames import Frame
     from nephrograde.study import Arm, Study
     from nephrograde.vocabulary import Triple
+    from nephrograde.volume.dicom.header import SeriesHeader
+    from nephrograde.volume.finding import Fault
     from nephrograde.volume.volume import Volume
 
 _GREYS = (
@@ -50,7 +54,9 @@ class Seen:
     edges of one row of it; empty for exported pictures of unknown pixel size. ``judge`` searches for the kidneys, which
     takes a second or two, and says whether the scan is what the model was fitted on. ``draw`` draws the region on the
     scan, as PNG. ``scanned`` is the scan with its tumour and ``frames`` are the rows of the region on it; of exported
-    pictures there is neither.
+    pictures there is neither. ``doubts`` are reasons why an answer would mean nothing, ``named`` is the phase that the
+    words of a DICOM series name, ``width_mm`` the width of the tumour in the axial plane if it was drawn, and ``is_hu``
+    whether the values of the scan are HU.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)
@@ -64,6 +70,10 @@ class Seen:
     judge: Callable[[], Plausibility] = field(default=Plausibility, repr=False)
     scanned: Scanned | None = field(default=None, repr=False)
     frames: tuple[Frame, ...] = field(default=(), repr=False)
+    doubts: tuple[Fault, ...] = ()
+    named: str | None = None
+    width_mm: float | None = None
+    is_hu: bool = False
 
 
 def see(scan: Scan, arm: Arm, study: Study, *, lender: Scan | None = None) -> Seen:
@@ -125,12 +135,13 @@ def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm
 
 
 class _Read(NamedTuple):
-    """A scan with its annotation, and what is doubtful about it."""
+    """A scan with its annotation, what it says of itself, and what is doubtful about it."""
 
     volume: Volume
     views: Views
     is_hu: bool
     warnings: tuple[str, ...]
+    header: SeriesHeader | None
 
 
 class _Shown(NamedTuple):
@@ -187,7 +198,7 @@ def _read(scan: Scan, study: Study, lender: Scan | None) -> _Read:
         warnings += [f"{lender.mask_path}: {fault.message} {fault.remedy}" for fault in borrowed]
     if lost := lost_in_tumour(scanned):
         raise VolumeError(lost.code, lost.message, lost.remedy, path=scan.image_path)
-    return _Read(volume, Views(scanned, study), is_hu, tuple(warnings))
+    return _Read(volume, Views(scanned, study), is_hu, tuple(warnings), read_series_words(scan.image_path))
 
 
 def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequence[Target]) -> Seen:
@@ -204,12 +215,25 @@ def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequen
         region_mm=frames[0].size_mm,
         scanned=scanned,
         frames=frames,
+        doubts=_doubts(read, arm, study),
+        named=None if read.header is None else phase_by_words(read.header),
+        width_mm=None if scanned.mask is None and scanned.scan.box is None else 2 * _radius_mm(volume, scanned, study),
+        is_hu=read.is_hu,
     )
     if not read.is_hu:
         return seen
     has_place = arm.supervision not in {Supervision.NONE, Supervision.SLICE}
     tumour = Tumour(shown.center_mm, _radius_mm(volume, scanned, study)) if has_place else None
     return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scanned.scan.phase))
+
+
+def _doubts(read: _Read, arm: Arm, study: Study) -> tuple[Fault, ...]:
+    """Why an answer would mean nothing."""
+    volume, scanned = read.volume, read.views.scanned
+    window = study.window_of(scanned.scan.phase)
+    faults = check_modality(read.header, window) or check_greys(is_hu=read.is_hu, window=window)
+    tissue = check_tissue(volume, scanned, arm) if read.is_hu else []
+    return (*faults, *tissue, *check_ends(volume, scanned))
 
 
 def _radius_mm(volume: Volume, scanned: Scanned, study: Study) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.predict.refusals import named_warning
 from nephrograde.predict.seeing import see, see_early
 from nephrograde.replacement import check_replaceable
 from nephrograde.sample.scanned import find_lender
@@ -42,6 +43,7 @@ class ScanRead:
         phase_probability: Of that phase.
         kidney_gap_mm: The distance from the tumour's edge to the nearest kidney.
         is_on_kidney: Whether the region lies on a kidney.
+        phase_named: The phase that the words of the series name; None if they name none.
     """
 
     phase: str
@@ -55,6 +57,7 @@ class ScanRead:
     phase_probability: float | None = None
     kidney_gap_mm: float | None = None
     is_on_kidney: bool | None = None
+    phase_named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,8 @@ def warnings_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> tuple[str
         seen: What was read.
         plausibility: What its kidneys say.
     """
-    return (*seen.warnings, *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in plausibility.faults))
+    faults = (*plausibility.faults, *named_warning(seen.named, scan.phase, plausibility))
+    return (*seen.warnings, *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in faults))
 
 
 def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
@@ -212,4 +216,5 @@ def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
         phase_probability=plausibility.phase_probability,
         kidney_gap_mm=plausibility.kidney_gap_mm,
         is_on_kidney=plausibility.is_on_kidney,
+        phase_named=seen.named,
     )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nephrograde.errors import InputError, ScoresError
-from nephrograde.evaluation.recalibration import PlattMap, Way, learn_map
+from nephrograde.evaluation.maps import PlattMap
+from nephrograde.evaluation.recalibration import Way, learn_map
 from nephrograde.evaluation.remarks import Reason
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.unit.export.fold_networks import SCALE, Case
 
-from nephrograde.evaluation.recalibration import PlattMap
+from nephrograde.evaluation.maps import PlattMap, StoredMap
 from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.threshold import Threshold
 from nephrograde.export.archive import write_archive
@@ -16,17 +16,15 @@ from nephrograde.export.contents import (
     GRAPH,
     PREPROCESSING,
     Card,
-    CohortRange,
     Decision,
     Fold,
     Sets,
-    Spread,
-    StoredMap,
     written,
 )
 from nephrograde.export.description import not_for
 from nephrograde.export.facts import preprocessing_of
 from nephrograde.export.grader_file import read_grader_file
+from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.predict.grading import Performance
 from nephrograde.study.study import restore_study
 
