@@ -242,8 +242,8 @@ def _radius_mm(volume: Volume, scanned: Scanned, study: Study) -> float:
         widths = [np.ptp(np.flatnonzero(scanned.mask.any(axis=other))) + 1 for other in ((1, 2), (0, 2))]
         return float(max(np.array(widths) * volume.spacing_mm[:2])) / 2
     if scanned.scan.box is not None:
-        low_mm, high_mm = resolve_box(scanned.scan.box, volume)
-        return float(np.abs(np.subtract(high_mm, low_mm))[:2].max()) / 2
+        low, high = (volume.to_index(corner) for corner in resolve_box(scanned.scan.box, volume))
+        return float((np.abs(np.subtract(high, low)) * volume.spacing_mm)[:2].max()) / 2
     return study.image.assumed_tumour_mm / 2
 
 

@@ -102,12 +102,18 @@ def write_patient(
 
 
 def grader_of(
-    supervision: str = "box", *, phases: tuple[str, ...] = ("cmp",), synthetic: bool = False, judge: Any = None
+    supervision: str = "box",
+    *,
+    phases: tuple[str, ...] = ("cmp",),
+    synthetic: bool = False,
+    judge: Any = None,
+    outside: Any = "refuse",
+    slices: int | None = 1,
 ) -> Grader:
     """A grader whose networks would always answer 0.71, 0.62 and 0.8; only what it is shown is real."""
     several = len(phases) > 1
     joined = {"phases": phases, "fusion": "intermediate"} if several else {}
-    arm = Arm.model_validate({"name": "weak-1", "supervision": supervision, "slices": 1, **joined})
+    arm = Arm.model_validate({"name": "weak-1", "supervision": supervision, "slices": slices, **joined})
     study = Study(
         cohort=CohortSettings(table=Path("cohort.csv"), phases=phases),
         arm=(arm,),
@@ -126,6 +132,7 @@ def grader_of(
         scale=None,
         judge=judge or Judge(),
         is_joined=several,
+        outside=outside,
     )
     grader.__dict__ |= {"_weights": None, "_ensemble": None}
     return grader

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 
 from tests.unit.export.fold_networks import SCALE, Case
 
@@ -38,13 +39,22 @@ STUDY = {
 }
 
 
-def small_members():
-    """The members of a grader file, as they are packed."""
-    case, study = Case((32, 32)), restore_study(STUDY)
-    own = next(one for one in study.models() if one.id == MODEL)
-    rows = [replace(row, model=MODEL) for row in SCALE.rows]
+@cache
+def _case():
+    return Case((32, 32))
+
+
+def small_members(**arm):
+    """The members of a grader file, as they are packed.
+
+    Args:
+        arm: Settings of the arm that differ.
+    """
+    case, study = _case(), restore_study({**STUDY, "arm": [{**STUDY["arm"][0], **arm}]})
+    own = next(one for one in study.models() if one.id.endswith("-cmp"))
+    rows = [replace(row, model=own.id) for row in SCALE.rows]
     card = Card(
-        MODEL, study.name, True, 20, 8, 6, 3, (), (Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test"),), "mean",
+        own.id, study.name, True, 20, 8, 6, 3, (), (Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test"),), "mean",
         tuple(Fold(k, 9, 4, True, 1, 1, f"{k}" * 64) for k in range(2)), {}, not_for(synthetic=True),
         "2026-11-28", {}, "",
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """The structured report: what a reader of DICOM finds in it, and at which place of the patient."""
 
-from __future__ from dataclasses import replace
-import annotations
+from __future__ import annotations
 
 from types import SimpleNamespace
 
@@ -215,7 +214,7 @@ def test_multi_frame_object_is_referred_to_by_frame(tmp_path, graded, frame_of_r
     heights = [5.0 * k for k in (3, 0, 1, 2, 8, 4, 6, 5, 7)]
     uids = {"StudyInstanceUID": "1.2.9"} | ({"FrameOfReferenceUID": frame_of_reference} if frame_of_reference else {})
     write_enhanced(values, tmp_path / "ct.dcm", heights=heights, **uids)
-    grader = replace(grader_of("point"), outside="warn")  # the values of this CT are not HU
+    grader = grader_of("point", outside="warn")  # the values of this CT are not HU
     _, group = graded(grader, tmp_path / "ct.dcm", point="10,12,6 vox")
     if frame_of_reference:
         assert np.allclose(group.roi.value, [(-10 + 10 * 0.7, 20 + 12 * 0.9, 30.0)], atol=1e-4)
