@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from nephrograde.sheet import clean_heading
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -33,6 +31,8 @@ def present_columns(columns: Iterable[str], available: Iterable[str], *, with_si
     ('age_years',)
     """
     known = set(available)
+    from nephrograde.sheet import clean_heading
+
     names = dict.fromkeys(map(clean_heading, columns))
     return tuple(name for name in names if name in known and (with_size or name not in EXTENTS))
 

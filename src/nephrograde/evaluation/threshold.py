@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from nephrograde.errors import ScoresError
 from nephrograde.evaluation.remarks import Caution, Rule
-from nephrograde.evaluation.scores import paired_vectors
 
 if TYPE_CHECKING:
     from nephrograde.evaluation.scores import ModelScores
@@ -257,6 +256,8 @@ class _Candidates:
 
 
 def _candidates(p_high: npt.ArrayLike, is_high: npt.ArrayLike, *, rule: str) -> _Candidates:
+    from nephrograde.evaluation.scores import paired_vectors
+
     predictions, truths = paired_vectors(p_high, is_high)
     high, low = np.sort(predictions[truths]), np.sort(predictions[~truths])
     if not high.size or not low.size:

@@ -11,17 +11,13 @@ import numpy as np
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
 from nephrograde.predict.refusals import check_ends, check_greys, check_modality, check_tissue, phase_by_words
-from nephrograde.sample.early import OtherPhase, cut_early, no_position
 from nephrograde.sample.frames import draw_frames, find_frames
-from nephrograde.sample.pictures import cut_pictures, draw_pictures
 from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, borrow, lost_in_tumour
 from nephrograde.sample.target import Target
 from nephrograde.vocabulary import Supervision
 from nephrograde.volume.check import check_volume
 from nephrograde.volume.dicom.series_words import read_series_words
-from nephrograde.volume.masks.delineation import delineate
-from nephrograde.volume.masks.spill import check_mask_spill
 from nephrograde.volume.pictures import find_pictures, read_picture
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.volume import resolve_box
@@ -109,6 +105,8 @@ def see_early(scans: Mapping[str, Scan], lenders: Mapping[str, Scan | None], arm
     Raises:
         VolumeError: Where a scan cannot be read, or none has the annotation.
     """
+    from nephrograde.sample.early import OtherPhase, cut_early, no_position
+
     if flat := [scan for scan in scans.values() if find_pictures(scan.image_paths)]:
         with about_file(flat[0].image_path):
             raise no_position()
@@ -187,6 +185,9 @@ def _read(scan: Scan, study: Study, lender: Scan | None) -> _Read:
     is_hu = all(fault.code != "not-hu" for fault in faults)
     warnings = [f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in faults]
     if scan.mask_path is not None:
+        from nephrograde.volume.masks.delineation import delineate
+        from nephrograde.volume.masks.spill import check_mask_spill
+
         delineation = delineate(scan.mask_path, volume, study.masks)
         scanned = annotated(volume, scan, delineation)
         mask = delineation.mask
@@ -248,6 +249,8 @@ def _radius_mm(volume: Volume, scanned: Scanned, study: Study) -> float:
 
 
 def _see_pictures(scan: Scan, arm: Arm, study: Study) -> Seen:
+    from nephrograde.sample.pictures import cut_pictures, draw_pictures
+
     region, numbers, center = cut_pictures(scan, arm=arm, study=study)
     paths = find_pictures(scan.image_paths)
     first = read_picture(paths[numbers[0]])

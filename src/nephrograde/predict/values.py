@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from nephrograde.cohort.clinical import Value, clinical_value
 from nephrograde.errors import InputError, Problem
-from nephrograde.sheet import clean_heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -37,6 +36,8 @@ def read_values(
     >>> read_values({"sex": "1"}, ["sex"], {"sex": ("1.0", "2.0")})  # codes, as the cohort table is read
     {'sex': '1.0'}
     """
+    from nephrograde.sheet import clean_heading
+
     known = list(map(clean_heading, columns))
     problems = []
     found: dict[str, Value] = {}

@@ -8,7 +8,6 @@ import numpy as np
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.sample.target import Target
-from nephrograde.volume.masks.read import read_marks
 from nephrograde.volume.overlay import bring_over
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ def read_kidneys(mask_path: Path, volume: Volume) -> tuple[list[MaskArray], Grid
     """
     from nephrograde.organs.landmarks import coarse_grid
     from nephrograde.organs.sides import divide_kidneys
+    from nephrograde.volume.masks.read import read_marks
 
     mask = read_marks(mask_path, volume).mask
     with about_file(mask_path):

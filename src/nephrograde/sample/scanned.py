@@ -12,8 +12,6 @@ from nephrograde.errors import VolumeError
 from nephrograde.sample.target import uses_mask
 from nephrograde.volume.check import check_mask, check_volume
 from nephrograde.volume.finding import Fault, as_fault, in_column
-from nephrograde.volume.masks.carry import carry_mask
-from nephrograde.volume.masks.delineation import Delineation, delineate
 from nephrograde.volume.pictures import find_pictures
 from nephrograde.volume.read import read_volume
 from nephrograde.volume.roi import measure_tumour
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from nephrograde.cohort.case import Scan
     from nephrograde.study import Arm, MaskSettings, Study
     from nephrograde.vocabulary import MaskArray, Triple
+    from nephrograde.volume.masks.delineation import Delineation
     from nephrograde.volume.masks.tumours import Piece
     from nephrograde.volume.volume import Volume
 
@@ -160,6 +159,8 @@ def _with_mask(volume: Volume, scan: Scan, drawn: Scan, settings: MaskSettings) 
     """The scan with its own mask, or with that of the scan that lends one."""
     if scan.mask_path is None:
         return borrow(volume, scan, drawn, settings)
+    from nephrograde.volume.masks.delineation import delineate
+
     delineation = delineate(scan.mask_path, volume, settings)
     return annotated(volume, scan, delineation), list(delineation.faults)
 
@@ -194,6 +195,9 @@ def borrow(volume: Volume, scan: Scan, lender: Scan, settings: MaskSettings) -> 
     """
     if lender.mask_path is None or settings.carry == "off":
         return Scanned(volume, scan), []
+    from nephrograde.volume.masks.carry import carry_mask
+    from nephrograde.volume.masks.delineation import delineate
+
     try:
         source = read_volume(lender.image_path)
     except VolumeError as error:

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_TEXTS = {
-    "modality": "Modality",
-    "description": "SeriesDescription",
-    "protocol": "ProtocolName",
-    "comments": "ImageComments",
-    "study_description": "StudyDescription",
-    "bolus_agent": "ContrastBolusAgent",
-}
-_WANTED = want((*_TEXTS.values(), "SeriesInstanceUID", "ImageType", "Rows"))
+_WANTED = want(
+    (
+        *("SeriesInstanceUID", "Modality", "SeriesDescription", "ProtocolName", "ImageComments", "StudyDescription"),
+        *("ContrastBolusAgent", "ImageType", "Rows"),
+    )
+)
 _MOST_FILES = 50
 """Files that are looked into before none of them is an image of the series."""
 
@@ -67,6 +64,11 @@ def _read(beginning: Callable[[int], bytes], n_bytes: int) -> SeriesHeader | Non
         return None
     return SeriesHeader(
         series_uid=entries.word("SeriesInstanceUID"),
+        modality=entries.text("Modality"),
+        description=entries.text("SeriesDescription"),
+        protocol=entries.text("ProtocolName"),
+        comments=entries.text("ImageComments"),
+        study_description=entries.text("StudyDescription"),
+        bolus_agent=entries.text("ContrastBolusAgent"),
         image_type=entries.text("ImageType"),
-        **{name: entries.text(keyword) for name, keyword in _TEXTS.items()},
     )
