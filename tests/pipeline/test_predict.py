@@ -10,7 +10,8 @@ from PIL import Image
 
 from nephrograde.cohort.case import Scan
 from nephrograde.errors import InputError, RunError, VolumeError
-from nephrograde.files import read_rows
+from nephrograde.evaluation.new_patient import learn_judge, read_judge
+from nephrograde.files import read_json, read_rows, write_json
 from nephrograde.predict.loading import load_grader
 from nephrograde.results import Results
 from nephrograde.volume.thumbnail import REGION_RGBS
@@ -105,6 +106,35 @@ def test_the_answer_says_how_far_to_trust_it(tiny_run_dir, tiny_cohort_dir):
     assert any("folds disagree" in one for one in grading.warnings) is not grading.folds_agree
 
 
+def test_what_the_evaluation_stored_is_what_the_scores_teach(tiny_run_copy, monkeypatch):
+    model = "weak-1-cmp"
+    results = Results.read(tiny_run_copy)
+    learnt = learn_judge(results.scores.of(model, "oof"), results.settings)
+    stored = read_json(tiny_run_copy / "statistics" / "judges.json")[model]
+    assert stored["recalibration"]["numbers"] == {
+        "intercept": [learnt.recalibration.intercept],
+        "slope": [learnt.recalibration.slope],
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr("nephrograde.results.results.learn_judge", None)  # nothing is learnt again
+        assert results.judge(model) == learnt
+        assert load_grader(tiny_run_copy, model).judge == learnt
+    seal = read_json(tiny_run_copy / "seal.json")  # a run of an older version
+    del seal["files"]["statistics/judges.json"]
+    write_json(tiny_run_copy / "seal.json", seal)
+    (tiny_run_copy / "statistics" / "judges.json").unlink()
+    assert load_grader(tiny_run_copy, model).judge == learnt
+
+
+def test_stored_judges_that_are_damaged_are_refused(tmp_path):
+    path = tmp_path / "judges.json"
+    for content in ({"way": "none", "numbers": {}}, {"way": "platt", "numbers": {"slope": ["a"]}}, 3):
+        write_json(path, {"m": {"recalibration": content, "sets": None}})
+        with pytest.raises(RunError, match=r"judges\.json is damaged"):
+            read_judge(path, "m")
+    assert read_judge(path, "n") is None
+
+
 def damaged(run_dir, how):
     """Change one thing that the grade depends on, and return the name of what the refusal has to name."""
     fold_dir = run_dir / "models" / "weak-1-cmp" / "fold-1"
@@ -126,6 +156,9 @@ def damaged(run_dir, how):
     elif how == "scale":
         path = run_dir / "statistics" / "scale.csv"
         path.write_text(path.read_text(encoding="utf-8").replace("weak-1-cmp,1,0.", "weak-1-cmp,1,0.1"), "utf-8")
+    elif how == "judges":
+        path = run_dir / "statistics" / "judges.json"
+        path.write_text(path.read_text(encoding="utf-8").replace('"way": "platt"', '"way": "isotonic"'), "utf-8")
     elif how == "fold":
         shutil.rmtree(fold_dir)
     elif how == "added":
@@ -135,6 +168,7 @@ def damaged(run_dir, how):
         path.write_text(path.read_text(encoding="utf-8").replace('"slice_mm": 140.0', '"slice_mm": 70.0'), "utf-8")
     named = {
         "scale": "scale.csv",
+        "judges": "judges.json",
         "weights": "weights.safetensors",
         "card": "card.json",
         "threshold": "estimates.csv",
@@ -143,7 +177,7 @@ def damaged(run_dir, how):
     return named.get(how, "fold-2" if how == "added" else "study.lock.json")
 
 
-@pytest.mark.parametrize("how", ["weights", "card", "threshold", "scale", "fold", "added", "study"])
+@pytest.mark.parametrize("how", ["weights", "card", "threshold", "scale", "judges", "fold", "added", "study"])
 def test_an_altered_run_grades_nobody(tiny_run_copy, tiny_cohort_dir, nephrograde, how):
     row = read_rows(tiny_cohort_dir / "cohort.csv")[0]
     scan = scan_of(row, tiny_cohort_dir, "cmp")

@@ -15,7 +15,6 @@ from nephrograde.export.contents import (
     GRAPH,
     PREPROCESSING,
     Card,
-    CohortRange,
     Decision,
     Members,
     Preprocessing,
@@ -24,6 +23,7 @@ from nephrograde.export.contents import (
     unusable,
 )
 from nephrograde.export.printable import printable
+from nephrograde.predict.cohort_range import CohortRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

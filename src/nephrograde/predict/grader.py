@@ -271,7 +271,7 @@ class Grader:
             scored = self._scored(seen, values)
             judged = {phase: one.result() for phase, one in judging.items()}
         for phase, one in judged.items():
-            doubts += refuse(scans[phase], check_place_and_phase(one, seen[phase].named, phase=phase), self.outside)
+            doubts += refuse(scans[phase], check_place_and_phase(one, phase=phase), self.outside)
         answer = self._answer(scans[first], seen[first], scored, judged[first])
         warnings = [
             *answer.warnings,
@@ -335,7 +335,7 @@ class Grader:
             phase_probability=plausibility.phase_probability,
             kidney_gap_mm=plausibility.kidney_gap_mm,
             is_on_kidney=plausibility.is_on_kidney,
-            phase_named=seen.named,
+            phase_named=plausibility.phase_named,
             supervision=self.arm.supervision.value,
             region_mm=seen.region_mm,
             p_calibrated=certainty.p_calibrated,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,11 +14,14 @@ from nephrograde.volume.phase.evidence import PHASES
 if TYPE_CHECKING:
     from nephrograde.organs.kidneys import Organs
     from nephrograde.vocabulary import Triple
+    from nephrograde.volume.dicom.header import SeriesHeader
     from nephrograde.volume.phase.evidence import Evidence
     from nephrograde.volume.volume import Volume
 
 ON_KIDNEY_MM = 10.0
 """A tumour whose edge is at most this far from a kidney lies on it: kidneys are found to within a few millimetres."""
+CERTAIN = 0.8
+"""Probability from which words or image are taken to name a phase, as when a cohort is scanned."""
 
 
 class Tumour(NamedTuple):
@@ -38,7 +41,8 @@ class Plausibility:
         kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch, None
             if the model is given no place.
         n_kidneys: How many kidneys were found.
-        faults: Warnings with code "phase-suspect", "region-off-kidney" or "kidney-not-found".
+        phase_named: The phase that the words of a DICOM series name; None if they name none.
+        faults: Warnings with code "phase-suspect", "phase-named", "region-off-kidney" or "kidney-not-found".
     """
 
     phase_seen: str | None = None
@@ -46,6 +50,7 @@ class Plausibility:
     kidney_gap_mm: float | None = None
     n_kidneys: int = 0
     faults: tuple[Fault, ...] = ()
+    phase_named: str | None = None
 
     @property
     def is_on_kidney(self) -> bool | None:
@@ -53,19 +58,29 @@ class Plausibility:
         return None if self.kidney_gap_mm is None else self.kidney_gap_mm <= ON_KIDNEY_MM
 
 
-def judge_scan(volume: Volume, tumour: Tumour | None, *, phase: str) -> Plausibility:
-    """Judge a scan in HU by its kidneys.
+def judge_scan(
+    volume: Volume, tumour: Tumour | None, *, phase: str, header: SeriesHeader | None = None
+) -> Plausibility:
+    """Judge a scan in HU by its kidneys, and by its words.
 
     Args:
         volume: The scan.
         tumour: Where the tumour is; None if the model is given no place, so that there is none to check.
         phase: The phase of the model.
+        header: What the series says of itself; None if it is no DICOM series.
 
     >>> from nephrograde.volume.volume import make_volume
     >>> air = make_volume(np.full((64, 64, 30), -1000.0), spacing_mm=(5.0, 5.0, 5.0))
     >>> [fault.code for fault in judge_scan(air, Tumour((0.0, 0.0, 0.0), 20.0), phase="np").faults]
     ['kidney-not-found']
     """
+    found = _judge_kidneys(volume, tumour, phase)
+    named = None if header is None else phase_by_words(header)
+    faults = (*found.faults, *_check_words(named, phase, found))
+    return replace(found, phase_named=named, faults=faults)
+
+
+def _judge_kidneys(volume: Volume, tumour: Tumour | None, phase: str) -> Plausibility:
     from nephrograde.organs.enhancement import judge_enhancement, measure_enhancement
     from nephrograde.organs.kidneys import find_organs
 
@@ -104,6 +119,17 @@ def _check_phase(seen: str, probability: float, phase: str, evidence: Evidence) 
     return [Fault("phase-suspect", "warning", message, "Use a model of that phase, or the scan of this one.")]
 
 
+def _check_words(named: str | None, phase: str, plausibility: Plausibility) -> list[Fault]:
+    """Warn if the words of a series name another phase, and the image does not say so already."""
+    if named is None or named == phase or plausibility.phase_seen not in {None, phase}:
+        return []
+    message = (
+        f"its words name the {phase_name(named)} phase ({named}), but the model was fitted on {phase_name(phase)} "
+        f"scans ({phase})."
+    )
+    return [Fault("phase-named", "warning", message, "See that it is the right series.")]
+
+
 def _check_place(gap_mm: float) -> list[Fault]:
     if gap_mm <= ON_KIDNEY_MM:
         return []
@@ -118,3 +144,21 @@ def _gap_mm(organs: Organs, tumour: Tumour) -> float:
     kidneys = np.argwhere(np.isin(organs.labels, list(organs.scores)))
     away_mm = (kidneys - np.asarray(organs.grid.to_index(tumour.center_mm))) * organs.grid.spacing_mm
     return max(0.0, float(np.linalg.norm(away_mm, axis=1).min()) - tumour.radius_mm)
+
+
+def phase_by_words(header: SeriesHeader) -> str | None:
+    """Return the phase that the words and tags of a series name without its image; None if they name none.
+
+    Args:
+        header: What the series says of itself.
+
+    >>> from nephrograde.volume.dicom.header import SeriesHeader
+    >>> phase_by_words(SeriesHeader(series_uid="1.2", description="Faza tętnicza")), phase_by_words(
+    ...     SeriesHeader(series_uid="1.2", description="CAP 5.0")
+    ... )
+    ('cmp', None)
+    """
+    from nephrograde.volume.phase.recognise import recognise_phases
+
+    found = recognise_phases([header])[header.key]
+    return found.phase if found.phase and found.probability >= CERTAIN else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from nephrograde.errors import VolumeError
+from nephrograde.predict.plausibility import CERTAIN
 from nephrograde.vocabulary import Supervision, phase_name
 from nephrograde.volume.finding import Fault
 from nephrograde.volume.volume import resolve_box, resolve_point
@@ -40,8 +41,6 @@ POINT_MM = 5.0
 """Half the edge of the cube round a point."""
 FAR_FROM_KIDNEY_MM = 40.0
 """A region whose edge is farther from both kidneys is of another organ, if both were found."""
-CERTAIN = 0.8
-"""Probability from which words or image are taken to name a phase, as when a cohort is scanned."""
 _WARNED = frozenset({"not-hu", "mask-border", "region-off-kidney"})
 """Codes that are a warning of their own already."""
 
@@ -152,16 +151,15 @@ def check_ends(volume: Volume, scanned: Scanned) -> list[Fault]:
     return [Fault("mask-border", "fatal", message, "Give the whole series.")]
 
 
-def check_place_and_phase(plausibility: Plausibility, named: str | None, *, phase: str) -> list[Fault]:
+def check_place_and_phase(plausibility: Plausibility, *, phase: str) -> list[Fault]:
     """Check that the region lies on a kidney, and that words and image do not both name another phase.
 
     Args:
         plausibility: What the kidneys say.
-        named: The phase that the words of the series name; None if they name none.
         phase: That of the model.
     """
     faults = []
-    gap_mm, seen = plausibility.kidney_gap_mm, plausibility.phase_seen
+    gap_mm, seen, named = plausibility.kidney_gap_mm, plausibility.phase_seen, plausibility.phase_named
     if gap_mm is not None and plausibility.n_kidneys == 2 and gap_mm > FAR_FROM_KIDNEY_MM:
         message = f"the region is off any kidney: both were found, the nearest one {gap_mm:.0f} mm away."
         remedy = "Check the place, its unit (mm or vox), and that it was made on this scan."
@@ -173,38 +171,3 @@ def check_place_and_phase(plausibility: Plausibility, named: str | None, *, phas
         )
         faults.append(Fault("phase-other", "fatal", message, "Give the scan of this phase, or a model of that one."))
     return faults
-
-
-def named_warning(named: str | None, phase: str, plausibility: Plausibility) -> list[Fault]:
-    """Warn if the words of a series name another phase, and the image does not say so already.
-
-    Args:
-        named: The phase that the words name.
-        phase: That of the model.
-        plausibility: What the kidneys say.
-    """
-    if named is None or named == phase or plausibility.phase_seen not in {None, phase}:
-        return []
-    message = (
-        f"its words name the {phase_name(named)} phase ({named}), but the model was fitted on {phase_name(phase)} "
-        f"scans ({phase})."
-    )
-    return [Fault("phase-named", "warning", message, "See that it is the right series.")]
-
-
-def phase_by_words(header: SeriesHeader) -> str | None:
-    """Return the phase that the words and tags of a series name without its image; None if they name none.
-
-    Args:
-        header: What the series says of itself.
-
-    >>> from nephrograde.volume.dicom.header import SeriesHeader
-    >>> phase_by_words(SeriesHeader(series_uid="1.2", description="Faza tętnicza")), phase_by_words(
-    ...     SeriesHeader(series_uid="1.2", description="CAP 5.0")
-    ... )
-    ('cmp', None)
-    """
-    from nephrograde.volume.phase.recognise import recognise_phases
-
-    found = recognise_phases([header])[header.key]
-    return found.phase if found.phase and found.probability >= CERTAIN else None

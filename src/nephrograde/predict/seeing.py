@@ -10,7 +10,7 @@ import numpy as np
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.predict.plausibility import Plausibility, Tumour, judge_scan
-from nephrograde.predict.refusals import check_ends, check_greys, check_modality, check_tissue, phase_by_words
+from nephrograde.predict.refusals import check_ends, check_greys, check_modality, check_tissue
 from nephrograde.sample.frames import draw_frames, find_frames
 from nephrograde.sample.region import Views
 from nephrograde.sample.scanned import Scanned, annotated, borrow, lost_in_tumour
@@ -50,9 +50,8 @@ class Seen:
     edges of one row of it; empty for exported pictures of unknown pixel size. ``judge`` searches for the kidneys, which
     takes a second or two, and says whether the scan is what the model was fitted on. ``draw`` draws the region on the
     scan, as PNG. ``scanned`` is the scan with its tumour and ``frames`` are the rows of the region on it; of exported
-    pictures there is neither. ``doubts`` are reasons why an answer would mean nothing, ``named`` is the phase that the
-    words of a DICOM series name, ``width_mm`` the width of the tumour in the axial plane if it was drawn, and ``is_hu``
-    whether the values of the scan are HU.
+    pictures there is neither. ``doubts`` are reasons why an answer would mean nothing, ``width_mm`` the width of the
+    tumour in the axial plane if it was drawn, and ``is_hu`` whether the values of the scan are HU.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)
@@ -67,7 +66,6 @@ class Seen:
     scanned: Scanned | None = field(default=None, repr=False)
     frames: tuple[Frame, ...] = field(default=(), repr=False)
     doubts: tuple[Fault, ...] = ()
-    named: str | None = None
     width_mm: float | None = None
     is_hu: bool = False
 
@@ -217,7 +215,6 @@ def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequen
         scanned=scanned,
         frames=frames,
         doubts=_doubts(read, arm, study),
-        named=None if read.header is None else phase_by_words(read.header),
         width_mm=None if scanned.mask is None and scanned.scan.box is None else 2 * _radius_mm(volume, scanned, study),
         is_hu=read.is_hu,
     )
@@ -225,7 +222,7 @@ def _seen(read: _Read, arm: Arm, study: Study, *, shown: _Shown, targets: Sequen
         return seen
     has_place = arm.supervision not in {Supervision.NONE, Supervision.SLICE}
     tumour = Tumour(shown.center_mm, _radius_mm(volume, scanned, study)) if has_place else None
-    return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scanned.scan.phase))
+    return replace(seen, judge=partial(judge_scan, volume, tumour, phase=scanned.scan.phase, header=read.header))
 
 
 def _doubts(read: _Read, arm: Arm, study: Study) -> tuple[Fault, ...]:

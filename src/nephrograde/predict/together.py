@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem, VolumeError
-from nephrograde.predict.refusals import named_warning
 from nephrograde.predict.seeing import see, see_early
 from nephrograde.replacement import check_replaceable
 from nephrograde.sample.scanned import find_lender
@@ -192,8 +191,7 @@ def warnings_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> tuple[str
         seen: What was read.
         plausibility: What its kidneys say.
     """
-    faults = (*plausibility.faults, *named_warning(seen.named, scan.phase, plausibility))
-    return (*seen.warnings, *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in faults))
+    return (*seen.warnings, *(f"{scan.image_path}: {fault.message} {fault.remedy}" for fault in plausibility.faults))
 
 
 def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
@@ -216,5 +214,5 @@ def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
         phase_probability=plausibility.phase_probability,
         kidney_gap_mm=plausibility.kidney_gap_mm,
         is_on_kidney=plausibility.is_on_kidney,
-        phase_named=seen.named,
+        phase_named=plausibility.phase_named,
     )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from tests.unit.export.fold_networks import SCALE, Case
 
@@ -30,7 +31,7 @@ from nephrograde.predict.grading import Performance
 from nephrograde.study.study import restore_study
 
 MODEL = "weak-1-cmp"
-STUDY = {
+STUDY: dict[str, Any] = {
     "name": "small (synthetic)",
     "synthetic": True,
     "cohort": {"table": "cohort.csv", "phases": ["cmp", "up"], "outcome": "isup_grade"},

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zipfile
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -56,8 +57,7 @@ def patient_dir(make_once):
 def places(patient_dir):
     """The middle of the tumour, a box round it, one of air, one that the scan ends in, and a point off any kidney."""
     volume = read_volume(patient_dir / "cmp")
-    mask = delineate(patient_dir / "cmp_mask.nii.gz", volume, Study.model_validate(SMALL).masks).mask
-    inside = np.argwhere(mask)
+    inside = np.argwhere(np.asarray(mask_of(patient_dir, volume)))
     low, high, middle = inside.min(axis=0), inside.max(axis=0), inside.mean(axis=0)
     top = volume.values.shape[2] - 1
 
@@ -141,7 +141,7 @@ def test_no_tumour_in_the_region(patient_dir, places, refused, monkeypatch, name
 def test_a_mask_of_air_and_an_empty_mask(graders, patient_dir, tmp_path, refused):
     volume = read_volume(patient_dir / "cmp")
     mask = np.zeros(volume.values.shape, np.uint8)
-    grid = {"spacing_mm": volume.spacing_mm, "origin_mm": volume.origin_mm, "direction": volume.direction}
+    grid: Any = {"spacing_mm": volume.spacing_mm, "origin_mm": volume.origin_mm, "direction": volume.direction}
     write_image(mask, tmp_path / "empty.nii.gz", **grid)
     assert "no voxel" in refused(graders["mask"], patient_dir / "cmp", "--mask", tmp_path / "empty.nii.gz")
     mask[1:6, 1:6, 20:25] = 1
@@ -156,9 +156,13 @@ def test_a_scan_that_ends_within_the_tumour(graders, patient_dir, places, tmp_pa
         said = refused("run", patient_dir / "cmp", "--box", places["box to the end"])
     assert "the tumour reaches the last slice, so a part of it was not scanned" in said
     volume = read_volume(patient_dir / "cmp")
-    mask = np.asarray(delineate(patient_dir / "cmp_mask.nii.gz", volume, Study.model_validate(SMALL).masks).mask)
+    mask = np.asarray(mask_of(patient_dir, volume))
     half = int(np.argwhere(mask)[:, 2].mean())
-    grid = {"spacing_mm": volume.spacing_mm, "origin_mm": volume.to_mm((0, 0, half)), "direction": volume.direction}
+    grid: Any = {
+        "spacing_mm": volume.spacing_mm,
+        "origin_mm": volume.to_mm((0, 0, half)),
+        "direction": volume.direction,
+    }
     write_image(np.asarray(volume.values)[:, :, half:], tmp_path / "half.nii.gz", **grid)
     write_image(mask[:, :, half:].astype(np.uint8), tmp_path / "mask.nii.gz", **grid)
     said = refused(graders["mask"], tmp_path / "half.nii.gz", "--mask", tmp_path / "mask.nii.gz")
@@ -254,6 +258,11 @@ def test_the_picture_of_a_refused_region_shows_where_it_is(graders, patient_dir,
     path = tmp_path / "shown.png"
     refused(graders["point"], patient_dir / "cmp", "--point", places["air"], "--picture", path)
     assert path.stat().st_size > 1000
+
+
+def mask_of(patient_dir, volume):
+    """The mask of the tumour on the grid of its scan."""
+    return delineate(patient_dir / "cmp_mask.nii.gz", volume, Study.model_validate(SMALL).masks).mask
 
 
 def renamed_series(series_dir, out_dir, **entries):
