@@ -10,6 +10,7 @@ from PIL import Image
 
 from nephrograde.cohort.case import Scan
 from nephrograde.errors import InputError, RunError, VolumeError
+from nephrograde.evaluation.maps import PlattMap
 from nephrograde.evaluation.new_patient import learn_judge, read_judge
 from nephrograde.files import read_json, read_rows, write_json
 from nephrograde.predict.loading import load_grader
@@ -110,11 +111,9 @@ def test_what_the_evaluation_stored_is_what_the_scores_teach(tiny_run_copy, monk
     model = "weak-1-cmp"
     results = Results.read(tiny_run_copy)
     learnt = learn_judge(results.scores.of(model, "oof"), results.settings)
-    stored = read_json(tiny_run_copy / "statistics" / "judges.json")[model]
-    assert stored["recalibration"]["numbers"] == {
-        "intercept": [learnt.recalibration.intercept],
-        "slope": [learnt.recalibration.slope],
-    }
+    assert isinstance(learnt.recalibration, PlattMap)
+    stored = read_json(tiny_run_copy / "statistics" / "judges.json")[model]["recalibration"]["numbers"]
+    assert stored == {"intercept": [learnt.recalibration.intercept], "slope": [learnt.recalibration.slope]}
     with monkeypatch.context() as patched:
         patched.setattr("nephrograde.results.results.learn_judge", None)  # nothing is learnt again
         assert results.judge(model) == learnt

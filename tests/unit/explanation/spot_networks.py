@@ -22,7 +22,6 @@ from nephrograde.export.contents import (
     GRAPH,
     PREPROCESSING,
     Card,
-    CohortRange,
     Decision,
     Fold,
     written,
@@ -32,6 +31,7 @@ from nephrograde.export.loading import load_grader
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.fusion import Fusion
+from nephrograde.predict.cohort_range import CohortRange
 from nephrograde.study.study import restore_study
 
 STAGES = ((64, 64), (64, 128), (128, 256), (256, 512))
