@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from nephrograde.evaluation.updating import Update, Why, advise_update
-from nephrograde.export.contents import CohortRange, Spread
+from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.validation.inputs import compare_inputs
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.conformal import SetKind
 from nephrograde.evaluation.cross_fit import CrossFitted
-from nephrograde.evaluation.recalibration import IsotonicMap, PlattMap, VennAbersMap, Way
+from nephrograde.evaluation.maps import IsotonicMap, PlattMap, VennAbersMap
+from nephrograde.evaluation.recalibration import Way
 
 if TYPE_CHECKING:
     from nephrograde.evaluation.conformal import Cutoffs
-    from nephrograde.evaluation.recalibration import Map
+    from nephrograde.evaluation.maps import Map
     from nephrograde.evaluation.scores import ModelScores
     from nephrograde.evaluation.threshold import Threshold
 

@@ -26,7 +26,7 @@ _PER_VOXEL, _PER_CHANNEL, _PER_PICTURE = 256, 8, 2**18
 
 A ResNet-18 makes about 120 by voxel, and 2 by voxel and channel as it scales the picture.
 """
-_OF_IMAGE = 256 * 224 * 224 + 2**18
+_OF_IMAGE = 512 * 224 * 224
 """Numbers that a frozen encoder may make of an image, which is resized for it."""
 _FURTHER = 2**20
 """Numbers besides those of pictures."""
@@ -63,9 +63,7 @@ class _Node:
         return _axis(self.number("axis", default), self.inputs[0].dims)
 
 
-def check_sizes(
-    graph: Message, inputs: Mapping[str, tuple[int, list[int]]], *, folds: int, images: int = 0
-) -> None:
+def check_sizes(graph: Message, inputs: Mapping[str, tuple[int, list[int]]], *, folds: int, images: int = 0) -> None:
     """Refuse a graph whose values would be larger than those of the networks that it should hold.
 
     Args:

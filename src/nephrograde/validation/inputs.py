@@ -15,7 +15,7 @@ from nephrograde.vocabulary import Supervision
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from nephrograde.export.contents import CohortRange, Spread
+    from nephrograde.predict.cohort_range import CohortRange, Spread
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.run.folder import RunFolder
     from nephrograde.sample.prepare import Prepared, Region
@@ -141,7 +141,7 @@ def compare_inputs(quantities: Quantities, known: CohortRange, *, confidence: fl
         The share of new patients between two order statistics follows a beta-binomial distribution: Wilks 1941, Ann
         Math Stat 12:91. Several quantities: Holm 1979.
 
-    >>> from nephrograde.export.contents import CohortRange, Spread
+    >>> from nephrograde.predict.cohort_range import CohortRange, Spread
     >>> spread = Spread(100, 20.0, 25.0, 45.0, 80.0, 95.0)
     >>> here = {f"P{k}": 60.0 + k for k in range(40)}
     >>> (row,) = compare_inputs(

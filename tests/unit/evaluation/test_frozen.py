@@ -6,7 +6,8 @@ import pytest
 from nephrograde.evaluation.conformal import Cutoffs, SetKind, coverage_range
 from nephrograde.evaluation.evaluation import evaluate_scores
 from nephrograde.evaluation.frozen import Frozen
-from nephrograde.evaluation.recalibration import PlattMap, Way
+from nephrograde.evaluation.maps import PlattMap
+from nephrograde.evaluation.recalibration import Way
 from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.scores import Score, Scores
 from nephrograde.evaluation.threshold import Threshold

@@ -174,9 +174,9 @@ def unknown_shape(model):
     model.graph.node.insert(0, helper.make_node("Expand", ["pictures", "pictures"], ["found"]))
 
 
-def group(model):
+def dilated(model):
     node = next(one for one in model.graph.node if one.op_type == "Conv")
-    node.attribute.append(helper.make_attribute("group", 2))
+    node.attribute.append(helper.make_attribute("dilations", [2, 2]))
 
 
 def from_nothing(model):
@@ -208,7 +208,7 @@ CHANGES = [
     (newer, "another version of ONNX"), (doubling, "values that are too large"),
     (doubling_of_copies, "values that are too large"), (outer_product, "values that are too large"),
     (padding, "values that are too large"), (many_channels, "values that are too large"),
-    (unknown_shape, "a shape that cannot be computed"), (group, "another attribute of the ONNX operator Conv"),
+    (unknown_shape, "a shape that cannot be computed"), (dilated, "another attribute of the ONNX operator Conv"),
     (from_nothing, "inputs that do not fit the ONNX operator Relu"), (without_correction, "another scale"),
     (other_shift, "another scale"),
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nephrograde.export.contents import CohortRange, Spread
+from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.validation.inputs import compare_inputs, outside_patients
 
 NAMES = ("tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu", "pixel_mm")
