@@ -285,13 +285,9 @@ class Grader:
             ),
         ]
         read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
-        answer = replace(
-            answer,
-            scans=read,
-            warnings=tuple(warnings),
-            picture=None if picture is None else str(picture),
-            compared=compare(self.cohort_range, seen, self.arm, self.study),
-        )
+        drawn = None if picture is None else str(picture)
+        compared = compare(self.cohort_range, seen, self.arm, self.study)
+        answer = replace(answer, scans=read, warnings=tuple(warnings), picture=drawn, compared=compared)
         return Examined(answer, scans=scans, seen=seen, first=first)
 
     def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:
