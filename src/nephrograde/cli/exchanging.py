@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nephrograde.cli.listening_told import event_in_words
-from nephrograde.cli.shared import Lang
+from nephrograde.cli.shared import Lang, with_options
 from nephrograde.report.text.language import speaking, t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import say
 
 if TYPE_CHECKING:
     from nephrograde.exchange.events import Event
+    from nephrograde.exchange.listening import ListenSettings
     from nephrograde.exchange.tls import Tls
 
 commands = typer.Typer()
@@ -131,78 +133,91 @@ def retrieve(
     say(t("{n} images: {path}", n=len(paths), path=out))
 
 
-@commands.command()
-def listen(
-    grader: Annotated[Path, typer.Argument(metavar="GRADER.zip", help="A file of `nephrograde pack`.")],
-    spool: Annotated[Path, typer.Option("--spool", help="The folder that keeps what is received.")] = Path("spool"),
-    aet: OwnAet = "NEPHROGRADE",
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for a free one.")] = 11112,
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """Options of ``listen``: who may send, when a series is graded, and where results go."""
+
+    spool: Annotated[Path, typer.Option("--spool", help="The folder that keeps what is received.")] = Path("spool")
+    aet: OwnAet = "NEPHROGRADE"
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 for a free one.")] = 11112
     caller: Annotated[
         list[str] | None, typer.Option("--caller", metavar="AET", help="An AE title that may send [default: all].")
-    ] = None,
+    ] = None
     peer: Annotated[
         list[str] | None,
         typer.Option("--peer", metavar="ADDRESS", help="An address or network that may send [default: this machine]."),
-    ] = None,
+    ] = None
     reply: Annotated[
         str, typer.Option("--reply", metavar="AET@HOST:PORT|URL", help="Where the results go.", show_default=False)
-    ] = "",
+    ] = ""
     quiet: Annotated[
         float, typer.Option("--quiet", min=0, metavar="SECONDS", help="A series is complete after this long.")
-    ] = 30.0,
+    ] = 30.0
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long a series waits for its region.")
-    ] = 1800.0,
-    limit_gb: Annotated[float, typer.Option("--limit-gb", min=0, help="What the spool may hold.")] = 50.0,
+    ] = 1800.0
+    limit_gb: Annotated[float, typer.Option("--limit-gb", min=0, help="What the spool may hold.")] = 50.0
     keep_days: Annotated[
         float, typer.Option("--keep-days", min=0, help="How long failed and answered series are kept.")
-    ] = 14.0,
-    tls_ca: Ca = None,
-    tls_cert: Certificate = None,
-    tls_key: Key = None,
-    reply_ca: Annotated[Path | None, typer.Option("--reply-ca", help="As --tls-ca, for --reply.")] = None,
-    lang: Lang = "en",
-    *,
-    expose: Annotated[bool, typer.Option("--expose", help="Listen on another address than loopback.")] = False,
-    tls: UseTls = False,
-    reply_tls: Annotated[bool, typer.Option("--reply-tls", help="Encrypt the connection to --reply.")] = False,
+    ] = 14.0
+    tls_ca: Ca = None
+    tls_cert: Certificate = None
+    tls_key: Key = None
+    reply_ca: Annotated[Path | None, typer.Option("--reply-ca", help="As --tls-ca, for --reply.")] = None
+    lang: Lang = "en"
+    expose: Annotated[bool, typer.Option("--expose", help="Listen on another address than loopback.")] = False
+    tls: UseTls = False
+    reply_tls: Annotated[bool, typer.Option("--reply-tls", help="Encrypt the connection to --reply.")] = False
     unchecked_phase: Annotated[
         bool, typer.Option("--unchecked-phase", help="Also grade a series whose phase cannot be seen.")
-    ] = False,
+    ] = False
+
+    def settings(self) -> ListenSettings:
+        """As the listener takes them."""
+        from nephrograde.exchange.listening import ListenSettings
+
+        has_reply_tls = self.reply_tls or self.reply_ca is not None
+        return ListenSettings(
+            own_aet=self.aet,
+            host=self.host,
+            port=self.port,
+            is_exposed=self.expose,
+            callers=tuple(self.caller or ()),
+            peers=tuple(self.peer or ()),
+            tls=_tls(self.tls_ca, self.tls_cert, self.tls_key, wanted=self.tls),
+            reply=self.reply,
+            reply_tls=_tls(self.reply_ca, self.tls_cert, self.tls_key, wanted=True) if has_reply_tls else None,
+            quiet_s=self.quiet,
+            wait_s=self.wait,
+            limit_gb=self.limit_gb,
+            keep_days=self.keep_days,
+            unchecked_phase=self.unchecked_phase,
+        )
+
+
+@commands.command()
+@with_options(ListenOptions)
+def listen(
+    grader: Annotated[Path, typer.Argument(metavar="GRADER.zip", help="A file of `nephrograde pack`.")],
+    *,
+    options: ListenOptions,
 ) -> None:
     """Receive CT series by C-STORE, grade each, and send the results back; Ctrl-C ends it.
 
     Research use only: send the results to no archive that clinicians read.
     """
-    from nephrograde.exchange.listening import ListenSettings
     from nephrograde.exchange.listening import listen as listen_for
 
-    settings = ListenSettings(
-        own_aet=aet,
-        host=host,
-        port=port,
-        is_exposed=expose,
-        callers=tuple(caller or ()),
-        peers=tuple(peer or ()),
-        tls=_tls(tls_ca, tls_cert, tls_key, wanted=tls),
-        reply=reply,
-        reply_tls=_tls(reply_ca, tls_cert, tls_key, wanted=True) if reply_tls or reply_ca else None,
-        quiet_s=quiet,
-        wait_s=wait,
-        limit_gb=limit_gb,
-        keep_days=keep_days,
-        unchecked_phase=unchecked_phase,
-    )
     until = threading.Event()
 
     def tell(event: Event) -> None:
-        with speaking(lang):  # events come in threads of the server, too
+        with speaking(options.lang):  # events come in threads of the server, too
             say(event_in_words(event), err=event.kind in {"failed", "full", "refused", "postponed", "worker-ended"})
 
     before = signal.signal(signal.SIGTERM, lambda *_: until.set())
     try:
-        listen_for(grader, spool, settings, tell=tell, until=until)
+        listen_for(grader, options.spool, options.settings(), tell=tell, until=until)
     except KeyboardInterrupt:
         pass  # the listener has said that it ended
     finally:

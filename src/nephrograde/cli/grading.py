@@ -1,16 +1,17 @@
-"""The command that grades a new patient."""
+"""The command that grades new patients."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nephrograde.cli.many import answer_many, are_many_patients, patient_alone, refuse_options_of_one
-from nephrograde.cli.patient import by_column, by_name, by_phase
-from nephrograde.cli.shared import Encoding, Lang
+from nephrograde.cli.patient import PlaceOptions, places_of
+from nephrograde.cli.shared import Encoding, Lang, with_options
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
 from nephrograde.terminal import say
@@ -25,7 +26,67 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
+@dataclass(frozen=True, slots=True)
+class PredictOptions(PlaceOptions):
+    """Options of ``predict``: where the tumours are, what is written, and how."""
+
+    pixel_mm: Annotated[list[str] | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE.png",
+            help="Draw the region on the scan. Of many patients: a folder of <patient>.png.",
+        ),
+    ] = None
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom",
+            metavar="FOLDER",
+            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG. Of many "
+            "patients: one subfolder for each.",
+        ),
+    ] = None
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations", metavar="FOLDER", help="The labels of a reader, as `nephrograde annotate` wrote them."
+        ),
+    ] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE.csv",
+            help="Write one row for each patient; the same command grades only those who are missing there.",
+        ),
+    ] = None
+    encoding: Encoding = None
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Patients graded at once [default: the processors, at most 4]."),
+    ] = None
+    outside: Annotated[
+        str,
+        typer.Option(
+            "--outside",
+            metavar="refuse|warn",
+            help="What is done with a scan on which an answer would mean nothing: refuse it, or grade it and warn.",
+        ),
+    ] = "refuse"
+    lang: Lang = "en"
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; of many patients, one object in each line.")] = (
+        False
+    )
+
+    def texts(self) -> dict[str, list[str]]:
+        """As of every patient, with the size of pixels."""
+        return PlaceOptions.texts(self) | ({"pixel_mm": self.pixel_mm} if self.pixel_mm else {})
+
+
 @commands.command()
+@with_options(PredictOptions)
 def predict(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="The folder of a finished run, or a file of `nephrograde pack`.")
@@ -43,69 +104,8 @@ def predict(
         str | None,
         typer.Option("--model", help="The model of the run that grades, such as weak-1-cmp.", show_default=False),
     ] = None,
-    mask: Annotated[list[Path] | None, typer.Option(help="The mask of the tumour.")] = None,
-    box: Annotated[list[str] | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None,
-    point: Annotated[list[str] | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None,
-    pixel_mm: Annotated[list[str] | None, typer.Option("--pixel-mm", help="Pixel size of exported pictures.")] = None,
-    slice_: Annotated[
-        list[str] | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')
-    ] = None,
-    kidneys: Annotated[
-        list[Path] | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")
-    ] = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            "--picture",
-            metavar="FILE.png",
-            help="Draw the region on the scan. Of many patients: a folder of <patient>.png.",
-        ),
-    ] = None,
-    dicom: Annotated[
-        Path | None,
-        typer.Option(
-            "--dicom",
-            metavar="FOLDER",
-            help="Write the answer as DICOM objects of the patient's study: SR, Secondary Capture, SEG. Of many "
-            "patients: one subfolder for each.",
-        ),
-    ] = None,
-    clinical: Annotated[
-        list[str] | None,
-        typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
-    ] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotations", metavar="FOLDER", help="The labels of a reader, as `nephrograde annotate` wrote them."
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE.csv",
-            help="Write one row for each patient; the same command grades only those who are missing there.",
-        ),
-    ] = None,
-    encoding: Encoding = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Patients graded at once [default: the processors, at most 4]."),
-    ] = None,
-    outside: Annotated[
-        str,
-        typer.Option(
-            "--outside",
-            metavar="refuse|warn",
-            help="What is done with a scan on which an answer would mean nothing: refuse it, or grade it and warn.",
-        ),
-    ] = "refuse",
-    lang: Lang = "en",
     *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON; of many patients, one object in each line.")
-    ] = False,
+    options: PredictOptions,
 ) -> None:
     """Grade one patient, or many, with the fold ensemble of a finished run, or with a packed model.
 
@@ -117,57 +117,30 @@ def predict(
     """
     from nephrograde.export.loading import load, outside_of
 
-    del lang
-    grader = load(run, model, place="--model", outside=outside_of(outside))
-    given = {"mask": mask, "box": box, "point": point, "slice": slice_, "pixel_mm": pixel_mm, "kidneys": kidneys}
-    texts = {name: [str(one) for one in values] for name, values in given.items() if values}
-    if are_many_patients(grader, images) or annotations is not None or csv is not None:
-        found = _patients(grader, images, texts, clinical=clinical or (), annotations=annotations, encoding=encoding)
+    grader = load(run, model, place="--model", outside=outside_of(options.outside))
+    if are_many_patients(grader, images) or options.annotations is not None or options.csv is not None:
         from nephrograde.export.many import Outputs
 
-        outputs = Outputs(dicom, picture, csv)
-        raise typer.Exit(answer_many(grader, found, outputs, workers=workers, as_json=as_json))
-    places = _places(grader, images, texts, clinical=clinical or (), picture=picture)
-    if dicom is not None:
-        grading = _written(grader, dicom, places, err=as_json)
+        found = _patients(grader, images, options)
+        outputs = Outputs(options.dicom, options.picture, options.csv)
+        raise typer.Exit(answer_many(grader, found, outputs, workers=options.workers, as_json=options.as_json))
+    places = places_of(grader, images, options, picture=options.picture)
+    if options.dicom is not None:
+        grading = _written(grader, options.dicom, places, err=options.as_json)
     else:
         grading = grader.grade_phases(**places) if grader.is_joined else grader.grade(**places)
-    say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if as_json else told(grading.as_text()))
+    say(json.dumps(grading.as_dict(), indent=2, ensure_ascii=False) if options.as_json else told(grading.as_text()))
 
 
-def _patients(
-    grader: Grader,
-    images: Sequence[Path],
-    texts: dict[str, list[str]],
-    *,
-    clinical: Sequence[str],
-    annotations: Path | None,
-    encoding: str | None,
-) -> Patients:
+def _patients(grader: Grader, images: Sequence[Path], options: PredictOptions) -> Patients:
     """Many patients; or the one of the command, who also has a row in a table or the labels of a reader."""
     from nephrograde.predict.many.gather import gather, labelled
 
     if are_many_patients(grader, images):
-        refuse_options_of_one({**texts, **({"clinical": clinical} if clinical else {})})
-        return gather(grader, images, annotations=annotations, encoding=encoding)
-    alone = patient_alone(grader, _places(grader, images, texts, clinical=clinical, picture=None))
-    return labelled(grader, alone, annotations, place=str(images[0]))
-
-
-def _places(
-    grader: Grader,
-    images: Sequence[Path],
-    texts: dict[str, list[str]],
-    *,
-    clinical: Sequence[str],
-    picture: Path | None,
-) -> dict[str, Any]:
-    """The images with what was given for them, as the grader takes it: by phase where it sees several."""
-    if grader.is_joined:
-        by = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
-        return {**by, "clinical": by_column(clinical)}
-    own = by_name({**texts, **({"clinical": list(clinical)} if clinical else {})})
-    return {"image": images, **own, "picture": picture}
+        refuse_options_of_one({**options.texts(), **({"clinical": options.clinical} if options.clinical else {})})
+        return gather(grader, images, annotations=options.annotations, encoding=options.encoding)
+    alone = patient_alone(grader, places_of(grader, images, options))
+    return labelled(grader, alone, options.annotations, place=str(images[0]))
 
 
 def _written(grader: Grader, folder: Path, places: Mapping[str, Any], *, err: bool) -> Grading:

@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from nephrograde.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from nephrograde.predict.grader import Grader
 
 _NUMBER = "pixel_mm"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOptions:
+    """Options of the commands that grade a patient: where the tumour is, and clinical values."""
+
+    mask: Annotated[list[Path] | None, typer.Option(help="The mask of the tumour.")] = None
+    box: Annotated[list[str] | None, typer.Option(help='Two corners: "x,y,z;x,y,z mm" or "i,j,k;i,j,k vox".')] = None
+    point: Annotated[list[str] | None, typer.Option(help='A click in the tumour: "x,y,z mm" or "i,j,k vox".')] = None
+    slice_: Annotated[
+        list[str] | None, typer.Option("--slice", help='The slice to grade: "-312.5 mm" or "41 vox".')
+    ] = None
+    kidneys: Annotated[
+        list[Path] | None, typer.Option(help="A mask of both kidneys, for a model of the level none.")
+    ] = None
+    clinical: Annotated[
+        list[str] | None,
+        typer.Option("--clinical", metavar="COLUMN=VALUE", help="A clinical value, for a model that joins them."),
+    ] = None
+
+    def texts(self) -> dict[str, list[str]]:
+        """The values of each option that was given but for clinical ones, as typed."""
+        given = {"mask": self.mask, "box": self.box, "point": self.point, "slice": self.slice_, "kidneys": self.kidneys}
+        return {name: [str(one) for one in values] for name, values in given.items() if values}
+
+
+def places_of(
+    grader: Grader, images: Sequence[Path], options: PlaceOptions, *, picture: Path | None = None
+) -> dict[str, Any]:
+    """Return the images with what was given for them, as a grader takes it: by phase where it sees several.
+
+    Args:
+        grader: Of the command.
+        images: As typed.
+        options: Of the command.
+        picture: The file of ``--picture``, which is drawn of a single scan only.
+
+    Raises:
+        InputError: As of :func:`by_name` or :func:`by_phase`.
+    """
+    texts, clinical = options.texts(), options.clinical or []
+    if grader.is_joined:
+        by = by_phase([str(one) for one in images], texts, grader.phases, picture=picture)
+        return {**by, "clinical": by_column(clinical)}
+    own = by_name({**texts, **({"clinical": clinical} if clinical else {})})
+    return {"image": images, **own, **({"picture": picture} if picture else {})}
 
 
 def by_name(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
