@@ -143,6 +143,13 @@ def test_a_grader_reads_its_weights_once(tiny_run_copy, tiny_cohort_dir):
     assert str(found[0]) == found[0].as_text()
 
 
+def test_a_grader_is_loaded_of_a_run_that_is_open(tiny_run_dir):
+    run = ng.open_run(tiny_run_dir)
+    assert ng.load_grader(run, "weak-1-cmp").threshold == ng.load_grader(tiny_run_dir, "weak-1-cmp").threshold
+    with pytest.raises(ng.InputError, match="does not accept 1"):
+        ng.load_grader(1, "weak-1-cmp")  # type: ignore[arg-type]
+
+
 def test_a_study_file_may_be_named_by_a_text(tmp_path):
     study_path = tmp_path / "study.toml"
     study_path.write_text("cohort.table = 'cohort.csv'\narm = [{name = 'strong', supervision = 'mask'}]\n", "utf-8")

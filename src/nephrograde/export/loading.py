@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 
 def _is_run(value: object) -> bool:
-    """Whether a value may be a run: a path, or what was read of one, whose module is then imported already."""
-    return PATH.accepts(value) or type(value).__name__ in {"Results", "RunFolder"}
+    """Whether a value may be a run: a path, or what was read of one, for which alone more is imported."""
+    if PATH.accepts(value):
+        return True
+    from nephrograde.results import Results
+    from nephrograde.run.folder import RunFolder
+
+    return isinstance(value, Results | RunFolder)
 
 
 @checked(
