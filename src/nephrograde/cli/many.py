@@ -65,13 +65,12 @@ def patient_alone(grader: Grader, places: Mapping[str, Any]) -> Patients:
         grader: The grader.
         places: The images with what was given for them, as the grader takes it.
     """
+    from nephrograde.predict.given import given_scans
     from nephrograde.predict.many.folder import name_of
     from nephrograde.predict.many.gather import Patients
     from nephrograde.predict.many.patient import NewPatient
-    from nephrograde.predict.together import Annotated, scans_of
 
-    given = {name: value for name, value in places.items() if name != "clinical" and value}
-    scans = scans_of(given, grader.phases, grader.model) if grader.is_joined else grader.scan_of(Annotated(**given))
+    scans = given_scans(grader, {name: value for name, value in places.items() if name != "clinical" and value})
     first = next(iter(scans.values())).image_path
     return Patients((NewPatient(name_of(first), scans, places.get("clinical") or {}),))
 

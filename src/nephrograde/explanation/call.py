@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nephrograde.arguments import BY_COLUMN, FLAG, NUMBER, PATH, PATHS, TEXT, Kind, checked, either
 from nephrograde.cohort.place import Box, Point, SlicePlace
-from nephrograde.errors import InputError, Problem
 from nephrograde.explanation.occlusion import Occlusion
 from nephrograde.explanation.tracing import explain_examined, scorer_of
 from nephrograde.explanation.writing import check_folder, write_explanation
+from nephrograde.predict.given import given_scans
 from nephrograde.predict.grader import Grader
-from nephrograde.predict.together import Annotated, scans_of
 from nephrograde.run.progress import silent
 
 if TYPE_CHECKING:
-    from nephrograde.cohort.case import Scan
     from nephrograde.explanation.explanation import Explanation
     from nephrograde.predict.together import Images
     from nephrograde.run.progress import Progress
@@ -94,7 +92,7 @@ def explain(
     if folder is not None:
         check_folder(folder)
     places = {"mask": mask, "box": box, "point": point, "slice": slice, "kidneys": kidneys}
-    scans = _scans(grader, image, {name: one for name, one in places.items() if one is not None})
+    scans = given_scans(grader, {"image": image, **places})
     values = grader.values_of(clinical)
     examined = grader.examine(scans, values)
     hiding = Occlusion(patch_mm, step_mm, fill_hu) if occlusion else None
@@ -102,16 +100,3 @@ def explain(
     if folder is not None:
         write_explanation(found, folder)
     return found
-
-
-def _scans(grader: Grader, image: Images | Mapping[str, Images], places: dict[str, Any]) -> Mapping[str, Scan]:
-    """The scans of the patient by phase."""
-    given = {"image": image, **places}
-    by_phase = [name for name, one in given.items() if isinstance(one, Mapping)]
-    if by_phase and len(by_phase) < len(given):
-        others = ", ".join(sorted(set(given) - set(by_phase)))
-        what = f"is given by phase, but {others} is not"
-        raise InputError([Problem(by_phase[0], what, "Give all of them by phase, or none.")])
-    if isinstance(image, Mapping):
-        return scans_of(given, grader.phases, grader.model)
-    return grader.scan_of(Annotated(image, **places))

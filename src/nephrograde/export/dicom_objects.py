@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nephrograde.arguments import BY_COLUMN, NUMBER, PATH, PATHS, TEXT, Kind, checked, either
 from nephrograde.cohort.place import Box, Point, SlicePlace
@@ -15,8 +15,8 @@ from nephrograde.export.dicom_capture import make_capture
 from nephrograde.export.dicom_report import make_report
 from nephrograde.export.dicom_stamp import Stamp
 from nephrograde.export.dicom_words import series_title
+from nephrograde.predict.given import given_scans
 from nephrograde.predict.grader import Grader
-from nephrograde.predict.together import Annotated, scans_of
 from nephrograde.replacement import replaced_folder
 from nephrograde.volume.dicom.references import copying, read_references, require_highdicom, save_object
 from nephrograde.volume.masks.written_segmentation import Origin, make_segmentation
@@ -120,7 +120,7 @@ def grade_to_dicom(
     """
     require_highdicom("--dicom")
     places = {"mask": mask, "box": box, "point": point, "slice": slice, "pixel_mm": pixel_mm, "kidneys": kidneys}
-    scans = _scans(grader, image, places)
+    scans = given_scans(grader, {"image": image, **places})
     values = grader.values_of(clinical)
     picture_path = None if picture is None else Path(picture)
     return _grade(grader, scans, values, Path(out_dir), picture=picture_path, stamp=stamp or Stamp.now())
@@ -165,19 +165,6 @@ def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: S
     sources = {phase: read_references(scan.image_path) for phase, scan in examined.scans.items()}
     _check_patient(sources)
     _write(grader, examined, sources, out_dir, stamp=stamp)
-
-
-def _scans(grader: Grader, image: Images | Mapping[str, Images], places: Mapping[str, object]) -> Mapping[str, Scan]:
-    """The scans of the patient by phase."""
-    given: dict[str, Any] = {name: one for name, one in places.items() if one is not None}
-    by_phase = [name for name, one in {"image": image, **given}.items() if isinstance(one, Mapping)]
-    if by_phase and len(by_phase) <= len(given):
-        others = ", ".join(sorted({"image", *given} - set(by_phase)))
-        what = f"is given by phase, but {others} is not"
-        raise InputError([Problem(by_phase[0], what, "Give all of them by phase, or none.")])
-    if isinstance(image, Mapping):
-        return scans_of({"image": image, **given}, grader.phases, grader.model)
-    return grader.scan_of(Annotated(image, **given))
 
 
 def _write(

@@ -51,6 +51,23 @@ def describe(file: GraderFile) -> list[str]:
     return [printable(line, most=_LONGEST_LINE) for line in lines]
 
 
+def quantity_words(name: str) -> str:
+    """Name a quantity of a patient that has a range; an unknown one is returned unchanged.
+
+    Args:
+        name: As in the grader file.
+    """
+    return {
+        "tumour_diameter_mm": t("tumour diameter, mm"),
+        "tumour_volume_ml": t("tumour volume, ml"),
+        "region_mean_hu": t("mean of the region, HU"),
+        "region_sd_hu": t("standard deviation of the region, HU"),
+        "pixel_mm": t("pixel, mm"),
+        "slice_distance_mm": t("distance of slices, mm"),
+        "slices": t("number of slices"),
+    }.get(name, name)
+
+
 def _model(file: GraderFile) -> list[str]:
     card, own = file.card, file.preprocessing
     phases = listed([f"{phase_in_words(one)} ({one})" for one in own.phases])
@@ -186,20 +203,9 @@ def _counts(one: Performance) -> dict[str, int]:
 
 
 def _range(file: GraderFile) -> Iterator[str]:
-    names = {
-        "tumour_diameter_mm": t("tumour diameter, mm"),
-        "tumour_volume_ml": t("tumour volume, ml"),
-        "region_mean_hu": t("mean of the region, HU"),
-        "region_sd_hu": t("standard deviation of the region, HU"),
-        "pixel_mm": t("pixel, mm"),
-        "slice_distance_mm": t("distance of slices, mm"),
-        "slices": t("number of slices"),
-    }
     for phase, spreads in file.cohort_range.phases.items():
         for name, spread in spreads.items():
-            yield t(
-                "{phase}, {quantity}: {spread}", phase=phase, quantity=names.get(name, name), spread=_spread(spread)
-            )
+            yield t("{phase}, {quantity}: {spread}", phase=phase, quantity=quantity_words(name), spread=_spread(spread))
 
 
 def _spread(spread: Spread) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nephrograde.predict.seeing import Seen
-    from nephrograde.study import Arm, Study
+    from nephrograde.study import Arm, Study, StudyModel
 
 Verdict: TypeAlias = Literal["usual", "rare", "outside"]
 
@@ -172,3 +172,15 @@ def region_greys(region: npt.NDArray[np.float16], *, has_mask: bool) -> tuple[fl
     """
     shown = region[:, : region.shape[1] - has_mask]
     return float(shown.mean(dtype=np.float64)), float(shown.std(dtype=np.float64))
+
+
+def shows_hu(study: Study, own: StudyModel, phase: str) -> bool:
+    """Whether the grey values of the regions of a phase stand for HU, and the region for the tumour.
+
+    Args:
+        study: Of the model.
+        own: The model.
+        phase: Of the region.
+    """
+    is_fixed = phase in own.phases and not study.window_of(phase).percentiles
+    return is_fixed and own.arm.supervision is not Supervision.SLICE

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nephrograde.files import read_rows
-from nephrograde.predict.cohort_range import CohortRange, Spread, region_greys
+from nephrograde.predict.cohort_range import CohortRange, Spread, region_greys, shows_hu
 from nephrograde.run.stage import verify_written
-from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +39,7 @@ def missing_regions(results: Results, study: Study, own: StudyModel) -> Path | N
     folder = results.folder
     if not folder.regions_path.is_file():
         return folder.regions_path
-    shown = [row for row in _regions(results, own) if _is_in_hu(study, own, row["phase"])]
+    shown = [row for row in _regions(results, own) if shows_hu(study, own, row["phase"])]
     return next((path for row in shown if not (path := folder.volumes_dir / row["file"]).is_file()), None)
 
 
@@ -48,12 +47,6 @@ def _regions(results: Results, own: StudyModel) -> list[dict[str, str]]:
     """The rows of the prepared regions of the patients that a model could learn from."""
     learnt = learnt_from(results)
     return [row for row in results.regions if row["arm"] == own.arm.name and row["patient_id"] in learnt]
-
-
-def _is_in_hu(study: Study, own: StudyModel, phase: str) -> bool:
-    """Whether the grey values of a region stand for HU, and the region for the tumour."""
-    is_fixed = phase in own.phases and not study.window_of(phase).percentiles
-    return is_fixed and own.arm.supervision is not Supervision.SLICE
 
 
 def range_of(results: Results, study: Study, own: StudyModel, *, with_greys: bool = True) -> CohortRange:
@@ -83,7 +76,7 @@ def range_of(results: Results, study: Study, own: StudyModel, *, with_greys: boo
             "tumour_volume_ml": [_number(row["tumour_volume_ml"]) for row in rows],
         }
         window = study.window_of(phase)
-        if is_whole and _is_in_hu(study, own, phase):
+        if is_whole and shows_hu(study, own, phase):
             greys, width = [_greys(results, row["file"], own) for row in rows], window.high - window.low
             quantities["region_mean_hu"] = [window.low + width * mean for mean, _ in greys]
             quantities["region_sd_hu"] = [width * spread for _, spread in greys]

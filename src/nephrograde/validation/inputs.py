@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from nephrograde.evaluation.interval import share_interval
+from nephrograde.predict.cohort_range import region_greys, shows_hu
 from nephrograde.sample.dataset import open_region
-from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from nephrograde.predict.cohort_range import CohortRange, Spread
     from nephrograde.quality.cohort_quality import CohortQuality
     from nephrograde.run.folder import RunFolder
-    from nephrograde.sample.prepare import Prepared, Region
+    from nephrograde.sample.prepare import Prepared
     from nephrograde.validation.source import Elsewhere
     from nephrograde.vocabulary import BoolVector, FloatVector
 
 Quantities: TypeAlias = "dict[tuple[str, str], dict[str, float]]"
 """By phase and name of the quantity: the value of each patient for whom it is known."""
 
-CONTINUOUS = {"tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu"}
+CONTINUOUS = {"tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu", "region_sd_hu"}
 """Quantities without ties, of which half of the patients lie above the median where nothing has drifted."""
 FEWEST_KNOWN = 20
 """Development patients below which percentiles are too uncertain to be tested against."""
@@ -90,13 +90,18 @@ def measure_quantities(
         if value is not None and math.isfinite(value):
             found.setdefault((phase, name), {})[patient] = value
 
-    model = elsewhere.model
+    model, study = elsewhere.model, elsewhere.study
     for phase in dict.fromkeys((*model.region_phases, *model.phases)):
+        window = study.window_of(phase)
         for region in prepared.regions:
             if (region.arm, region.phase) == (model.arm.name, phase):
                 add(phase, "tumour_diameter_mm", region.patient_id, region.tumour_diameter_mm)
                 add(phase, "tumour_volume_ml", region.patient_id, region.tumour_volume_ml)
-                add(phase, "region_mean_hu", region.patient_id, _mean_hu(elsewhere, region, run))
+                if shows_hu(study, model, phase):
+                    pictures = open_region(run.volumes_dir / region.file)
+                    mean, spread = region_greys(pictures, has_mask=model.arm.has_mask)
+                    add(phase, "region_mean_hu", region.patient_id, window.low + (window.high - window.low) * mean)
+                    add(phase, "region_sd_hu", region.patient_id, (window.high - window.low) * spread)
         for patient, size, spacing_mm in _scans(quality, phase) if phase in model.phases else ():
             add(phase, "pixel_mm", patient, round(spacing_mm[0], 2))  # as the range was measured
             add(phase, "slice_distance_mm", patient, round(spacing_mm[2], 2))
@@ -113,17 +118,6 @@ def _scans(
     for (patient, of), scan in quality.scans.items():
         if of == phase and scan.is_readable and any(scan.spacing_mm):
             yield patient, scan.size, scan.spacing_mm
-
-
-def _mean_hu(elsewhere: Elsewhere, region: Region, run: RunFolder) -> float | None:
-    """The mean HU of a region, without its mask; None where its grey values do not stand for HU."""
-    study, model = elsewhere.study, elsewhere.model
-    window = study.window_of(region.phase)
-    if region.phase not in model.phases or window.percentiles or model.arm.supervision is Supervision.SLICE:
-        return None
-    pictures = open_region(run.volumes_dir / region.file)
-    shown = pictures[:, : pictures.shape[1] - model.arm.has_mask]
-    return window.low + (window.high - window.low) * float(shown.mean(dtype=np.float64))
 
 
 def compare_inputs(quantities: Quantities, known: CohortRange, *, confidence: float) -> tuple[InputRow, ...]:

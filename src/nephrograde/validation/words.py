@@ -13,6 +13,7 @@ from nephrograde.evaluation.updating import (
     Update,
     Why,
 )
+from nephrograde.export.words import quantity_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, share
 from nephrograde.validation.side_by_side import Untested
@@ -48,18 +49,6 @@ def measure_words(measure: str) -> str:
         "coverage_low": t("Coverage of low grade"),
         "referred": t("Share referred to biopsy"),
     }[measure]
-
-
-def quantity_words(name: str) -> str:
-    """Name a quantity of the inputs; an unknown one is returned unchanged."""
-    return {
-        "tumour_diameter_mm": t("tumour diameter, mm"),
-        "tumour_volume_ml": t("tumour volume, ml"),
-        "region_mean_hu": t("mean of the region, HU"),
-        "pixel_mm": t("pixel, mm"),
-        "slice_distance_mm": t("distance of slices, mm"),
-        "slices": t("number of slices"),
-    }.get(name, name)
 
 
 def split_words(split: str) -> str:
