@@ -15,7 +15,7 @@ FOLDER = INTEGRATIONS / "container"
 RECIPE = (FOLDER / "Containerfile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OF_NETWORKS = {"torch", "lightning-fabric"}
-EXTRAS = ("grader", "dicom", "web")
+EXTRAS = ("grader", "dicom", "pacs", "web")
 
 
 def name_of(requirement):
