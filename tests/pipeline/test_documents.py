@@ -117,6 +117,7 @@ def reader_dir(export_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     reads = [f"R{reader},P{k},{1 + (k + reader) % 3 + 2 * (k % 2)}" for reader in range(1, 4) for k in range(12)]
     (tmp_path / "reads.csv").write_text("\n".join(["reader,patient_id,score", *reads]), encoding="utf-8")
     _write_new_patient(tmp_path / "new")
+    _write_another_hospital(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -133,6 +134,14 @@ def _write_new_patient(folder: Path) -> None:
         image = SimpleITK.ReadImage(str(folder / row[column]))
         image.SetOrigin([a + b for a, b in zip(image.GetOrigin(), moved, strict=True)])
         SimpleITK.WriteImage(image, str(folder / name))
+
+
+def _write_another_hospital(home: Path) -> None:
+    """Write a study of other patients, whose tumours are delineated."""
+    write_cohort(home / "north", PhantomSettings(patients=12, phases=("cmp",), matrix_px=48, seed=11))
+    (home / "north.toml").write_text(
+        'synthetic = true\n[cohort]\ntable = "north/cohort.csv"\nphases = ["cmp"]\n', encoding="utf-8"
+    )
 
 
 def _edit_study(study_path: Path) -> None:

@@ -45,7 +45,7 @@ _WANTED = want(
 
 @dataclass(frozen=True, slots=True)
 class ObjectHeader:
-    """An object in brief. UIDs are as in the header; :attr:`is_valid` says whether they are UIDs.
+    """An object in brief. UIDs are as in the header; ``is_valid`` says whether they are UIDs.
 
     Attributes:
         sop_class: What kind of object it is.

@@ -185,7 +185,7 @@ class Spool:
 
         Args:
             key: Of the series.
-            association: As in :meth:`store`.
+            association: As for :meth:`Spool.store`.
             whole: Whether it was released; otherwise the sender may have had more to send.
         """
         folder = self.folder("received", key)

@@ -19,9 +19,10 @@ from nephrograde.volume.volume import write_image
 
 N_PATIENTS = 20
 COMMAND = """
-import json, os, sys
+import json, os, signal, sys
 from nephrograde.cli import main
 from nephrograde.predict.many.table import AnswerTable
+signal.signal(signal.SIGINT, signal.default_int_handler)
 number, left = map(int, os.environ.get("END", "0 0").split())
 add = AnswerTable.add
 def add_and_end(table, one):
@@ -36,7 +37,7 @@ try:
 finally:
     print(json.dumps(sorted({"torch", "monai", "lightning_fabric"} & set(sys.modules))), file=sys.stderr)
 """
-"""Gets the signal of ``END`` after as many rows."""
+"""Gets the signal of ``END`` after as many rows; processes in the background ignore Ctrl-C by themselves."""
 WRITER = """
 import pathlib, sys
 from nephrograde.predict.many.outcome import Failure, PatientGrading

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OWNER = "nephrograde.owner"
+OWNER = "nephrograde-owner"
 """Where the scope of a request holds the user."""
 
 
