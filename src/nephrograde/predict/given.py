@@ -18,8 +18,9 @@ def given_scans(grader: Grader, given: Mapping[str, Any]) -> dict[str, Scan]:
 
     Args:
         grader: Who is to grade the patient.
-        given: ``image`` and what the model is given besides, by argument, as :class:`~nephrograde.predict.together.Annotated` takes them;
-            or each of them by phase. None is as good as nothing.
+        given: ``image`` and what the model is given besides, by argument, as
+            :class:`~nephrograde.predict.together.Annotated` takes them; or each of them by phase. None is as good as
+            nothing.
 
     Returns:
         By phase, in the order of the model.
