@@ -9,7 +9,7 @@ whether the scan cuts it off. The best piece on each side is selected if its sco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +25,19 @@ from nephrograde.organs.landmarks import (
     offsets_mm,
     shrink,
 )
+from nephrograde.organs.nearness import Nearness
+from nephrograde.organs.sinus import with_sinus
+from nephrograde.organs.windows import box_of, gaussian_in, moved, seen_from, widened
 from nephrograde.volume.overlay import bring_over
 from nephrograde.volume.stored import read_stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from nephrograde.organs.landmarks import Coarse, CoarseScan, Heights
-    from nephrograde.vocabulary import MaskArray
+    from nephrograde.organs.windows import Window
+    from nephrograde.vocabulary import MaskArray, Triple
     from nephrograde.volume.grid import Grid
     from nephrograde.volume.volume import Volume
 
@@ -68,6 +73,9 @@ BONE_HU = 500.0
 LEAST_SCORE = 0.25
 """Lowest score of a piece that is accepted as a kidney."""
 
+LEAST_ML, MOST_ML, MOST_MM = 8.0, 900.0, 190.0
+"""A core of another volume, or of a greater length, has the score 0."""
+
 LEAST_VOXELS = 10
 """Fewer voxels of the coarse copy have no shape to speak of."""
 
@@ -89,11 +97,31 @@ class Organs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """A piece of tissue, in a window of the coarse copy."""
+    """A piece of tissue, in a window of the coarse copy or of one side of it."""
 
     mask: MaskArray
-    window: tuple[slice, slice, slice]
-    score: float
+    window: Window
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """What lies on one side of the spine, where a kidney may be: a window of the coarse copy.
+
+    Attributes:
+        window: Where it is in the coarse copy.
+        region: ``"x y z"``, the voxels at such places that a kidney may contain.
+        values: The smoothed values there, HU.
+        beside_mm, behind_mm: ``"x z"`` and ``"y z"``, the distances of the voxels from the spine, to the side and back.
+        spacing_mm: Distance between voxels along each axis.
+    """
+
+    window: Window
+    region: MaskArray
+    values: Coarse
+    beside_mm: npt.NDArray[np.float64]
+    behind_mm: npt.NDArray[np.float64]
+    spacing_mm: Triple
 
 
 def find_organs(volume: Volume) -> Organs | None:
@@ -111,12 +139,11 @@ def find_organs(volume: Volume) -> Organs | None:
     spine = None if body is None else find_spine(scan, body)
     if spine is None:
         return None
-    spacing = np.array(scan.spacing_mm)
-    smooth = ndimage.gaussian_filter(scan.values_hu, np.minimum(2.0 / spacing, 1.0), truncate=2.0)
     labels = np.zeros(scan.grid.size, dtype=np.uint8)
     scores: dict[int, float] = {}
-    for label, side in ((RIGHT, -1.0), (LEFT, 1.0)):
-        piece = _best_piece(scan, smooth, spine=spine, side=side)
+    for label, sign in ((RIGHT, -1.0), (LEFT, 1.0)):
+        side = _side(scan, spine=spine, sign=sign)
+        piece = None if side is None else _best_piece(side)
         if piece is not None:
             labels[piece.window][piece.mask] = label
             scores[label] = piece.score
@@ -128,106 +155,120 @@ def find_organs(volume: Volume) -> Organs | None:
     return Organs(labels, scan.grid, scores)
 
 
-def _best_piece(scan: CoarseScan, smooth: Coarse, *, spine: tuple[Heights, Heights], side: float) -> _Piece | None:
+def _side(scan: CoarseScan, *, spine: tuple[Heights, Heights], sign: float) -> _Side | None:
+    """Cut out one side, and smooth it; None if nothing of it is in view."""
     left_mm, behind_mm = offsets_mm(scan, spine)
-    beside_mm = left_mm * side
-    region = (beside_mm > 14.0) & (beside_mm < 120.0) & (behind_mm > -95.0) & (behind_mm < 65.0)
-    found = ndimage.find_objects(region.astype(np.int8))
-    if not found:
+    beside_mm = left_mm * sign
+    region = ((beside_mm > 14.0) & (beside_mm < 120.0)) & ((behind_mm > -95.0) & (behind_mm < 65.0))
+    window = box_of(region)
+    if window is None:
         return None
-    x, y, z = found[0]
-    window = (x, y, z)
-    values, region = smooth[window], region[window]
-    places = (np.broadcast_to(beside_mm, smooth.shape)[window], np.broadcast_to(behind_mm, smooth.shape)[window])
+    x, y, z = window
+    widths = np.minimum(2.0 / np.array(scan.spacing_mm), 1.0)
+    return _Side(
+        window,
+        np.ascontiguousarray(region[window]),
+        gaussian_in(scan.values_hu, widths, window),
+        beside_mm[x, 0, z],
+        behind_mm[0, y, z],
+        scan.spacing_mm,
+    )
+
+
+def _best_piece(side: _Side) -> _Piece | None:
     best: _Piece | None = None
     for low, high in BANDS_HU:
         if best is not None and best.score >= 1.0:  # no later piece can score higher
             break
-        inside = region & (values >= low) & (values < high)
-        depth_mm = _depth_mm(inside, scan.spacing_mm)
-        for neck_mm in NECKS_MM:
-            for piece in _pieces(inside, depth_mm, neck_mm=neck_mm, spacing_mm=scan.spacing_mm):
-                least = LEAST_SCORE if best is None else best.score
-                score = _score(piece, values, places=places, low_hu=low, spacing_mm=scan.spacing_mm, least=least)
-                # Of equal scores the first, cut at the highest level, which contains the least adjacent tissue.
-                if score > least:
-                    best = _Piece(piece, window, score)
-    return None if best is None else _Piece(_with_sinus(best.mask), window, best.score)
+        inside = side.region & (side.values >= low) & (side.values < high)
+        for piece in _pieces(inside, spacing_mm=side.spacing_mm):
+            least = LEAST_SCORE if best is None else best.score
+            score = _score(piece, side, low_hu=low, least=least)
+            # Of equal scores the first, cut at the highest level, which contains the least adjacent tissue.
+            if score > least:
+                best = _Piece(piece.mask, piece.window, score)
+    if best is None:
+        return None
+    return _Piece(with_sinus(best.mask), moved(best.window, side.window), best.score)
 
 
-def _depth_mm(inside: MaskArray, spacing_mm: tuple[float, float, float]) -> npt.NDArray[np.float64]:
-    """Return the distance of every voxel inside to the nearest one that is not; 0 outside."""
-    depth_mm = np.zeros(inside.shape)
-    found = ndimage.find_objects(inside.astype(np.int8))
-    if found:
-        # One layer of voxels around them contains the nearest ones outside.
-        x, y, z = (slice(max(part.start - 1, 0), part.stop + 1) for part in found[0])
-        depth_mm[x, y, z] = ndimage.distance_transform_edt(inside[x, y, z], sampling=spacing_mm)
-    return depth_mm
-
-
-def _pieces(
-    inside: MaskArray, depth_mm: npt.NDArray[np.float64], *, neck_mm: float, spacing_mm: tuple[float, float, float]
-) -> list[MaskArray]:
-    """Cut at necks of twice the given half width, and restore the outer layer of each piece that is large enough."""
-    cores, count = ndimage.label(depth_mm > neck_mm)
-    if count == 0:
-        return []
+def _pieces(inside: MaskArray, *, spacing_mm: Triple) -> Iterator[_Piece]:
+    """Cut at necks of each width, and restore the outer layer of each piece that is large enough."""
+    found = box_of(inside)
+    if found is None:
+        return
+    # One layer of voxels around them contains the nearest ones outside.
+    around = widened(found, (1, 1, 1), inside.shape)
+    outside = Nearness(~inside[around], spacing_mm, most_mm=NECKS_MM[-1])
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-    sizes_ml = np.bincount(cores.ravel())[1:] * voxel_ml
-    margin = [int((neck_mm + 0.5) / spacing + 1e-6) for spacing in spacing_mm]
-    pieces = []
-    for number, box in enumerate(ndimage.find_objects(cores), start=1):
+    for neck_mm in NECKS_MM:
+        is_core = ~outside.within(neck_mm)
+        window = box_of(is_core) if np.count_nonzero(is_core) * voxel_ml > LEAST_ML else None
+        if window is None:  # nor is a piece large enough that is cut at a wider neck
+            return
+        yield from _grown(is_core[window], moved(window, around), inside, neck_mm=neck_mm, spacing_mm=spacing_mm)
+
+
+def _grown(
+    is_core: MaskArray, window: Window, inside: MaskArray, *, neck_mm: float, spacing_mm: Triple
+) -> Iterator[_Piece]:
+    """Restore the outer layer of each core that is large enough; the cores are given in a window."""
+    cores, _ = ndimage.label(is_core)
+    sizes_ml = np.bincount(cores.ravel())[1:] * (float(np.prod(spacing_mm)) / 1000.0)
+    is_likely = (sizes_ml > LEAST_ML) & (sizes_ml < MOST_ML)
+    if not is_likely.any():
+        return
+    boxes = ndimage.find_objects(cores)
+    margin = tuple(int((neck_mm + 0.5) / spacing + 1e-6) for spacing in spacing_mm)
+    for number in (np.flatnonzero(is_likely) + 1).tolist():
+        box = boxes[number - 1]
         lengths_mm = [(part.stop - part.start) * spacing for part, spacing in zip(box, spacing_mm, strict=True)]
-        if not 8.0 < sizes_ml[number - 1] < 900.0 or max(lengths_mm) > 190.0:
+        if max(lengths_mm) > MOST_MM:
             continue  # whatever its shape, it would score 0
-        grown = tuple(
-            slice(max(part.start - more, 0), min(part.stop + more, size))
-            for part, more, size in zip(box, margin, inside.shape, strict=True)
-        )
-        away_mm = ndimage.distance_transform_edt(cores[grown] != number, sampling=spacing_mm)
-        piece = np.zeros(inside.shape, dtype=bool)
-        piece[grown] = (away_mm <= neck_mm + 0.5) & inside[grown]
-        pieces.append(piece)
-    return pieces
+        own = moved(box, window)
+        grown = widened(own, margin, inside.shape)
+        core = np.zeros([part.stop - part.start for part in grown], dtype=bool)
+        core[seen_from(own, grown)] = cores[box] == number
+        near = Nearness(core, spacing_mm, most_mm=neck_mm + 0.5).within(neck_mm + 0.5)
+        yield _Piece(near & inside[grown], grown)
 
 
-def _score(
-    piece: MaskArray,
-    values: Coarse,
-    *,
-    places: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-    low_hu: float,
-    spacing_mm: tuple[float, float, float],
-    least: float,
-) -> float:
+def _score(piece: _Piece, side: _Side, *, low_hu: float, least: float) -> float:
     """Score the resemblance of a piece of tissue to a kidney: the product of marks from 0 to 1.
 
     A kidney is 90–130 mm long and has a volume of 100–250 ml. A score that is not above ``least`` is of no interest,
     and 0 is returned as soon as that is known.
     """
-    index = np.nonzero(piece)
+    index = np.nonzero(piece.mask)
     if len(index[0]) < LEAST_VOXELS:
         return 0.0
-    beside_mm, behind_mm = (float(place[index].mean()) for place in places)
+    x, y, z = piece.window
+    beside_mm = float(side.beside_mm[x, z][index[0], index[2]].mean())
+    behind_mm = float(side.behind_mm[y, z][index[1], index[2]].mean())
     mark = _within(beside_mm, (25.0, 40.0, 75.0, 95.0)) * _within(behind_mm, (-75.0, -50.0, 10.0, 28.0))
-    areas = piece.sum(axis=(0, 1))
-    cut_mark = 1.0 - max(areas[0], areas[-1]) / areas.max()
-    if min(mark, cut_mark) <= least:
+    if mark <= least:
         return 0.0
-    window = _around(index, piece.shape, spacing_mm=spacing_mm)
-    whole = _with_sinus(piece[window])
-    mark *= _shape_mark(whole, spacing_mm)
+    areas = np.zeros(side.region.shape[2], dtype=np.int64)
+    areas[z] = np.bincount(index[2], minlength=z.stop - z.start)
+    cut_mark = 1.0 - max(areas[0], areas[-1]) / areas.max()
+    if cut_mark <= least:
+        return 0.0
+    own = moved(_hull_of(index), piece.window)
+    window = widened(own, [round(8.0 / mm) for mm in side.spacing_mm], side.region.shape)
+    tissue = np.zeros([part.stop - part.start for part in window], dtype=bool)
+    tissue[seen_from(own, window)] = piece.mask[_hull_of(index)]
+    whole = with_sinus(tissue)
+    mark *= _shape_mark(whole, side.spacing_mm)
     mark *= cut_mark
     if mark <= least:
         return 0.0
-    away_mm = ndimage.distance_transform_edt(~whole, sampling=spacing_mm)
-    layer = values[window][(away_mm > 2.0) & (away_mm <= 7.0)]
+    near = Nearness(whole, side.spacing_mm, most_mm=7.0)
+    layer = side.values[window][near.within(7.0) & ~near.within(2.0)]
     if layer.size == 0:  # voxels of centimetres, or a piece that fills the image
         return 0.0
     apart = (0.4, 0.75) if low_hu < ENHANCED_HU else (0.5, 0.85)  # unenhanced muscle and liver merge with a kidney
     mark *= _within(float((layer < low_hu).mean()), (*apart, 2.0, 3.0))
-    mark *= _within(float((values[window][piece[window]] > BONE_HU).mean()), (-1.0, 0.0, 0.08, 0.3))
+    mark *= _within(float((side.values[window][tissue] > BONE_HU).mean()), (-1.0, 0.0, 0.08, 0.3))
     fat = (layer < FAT_HU) & (layer > -200.0)
     return float(mark * _within(float(fat.mean()), (0.02, 0.2, 2.0, 3.0)))
 
@@ -253,48 +294,10 @@ def _within(value: float, corners: tuple[float, float, float, float]) -> float:
     return float(np.interp(value, corners, (0.0, 1.0, 1.0, 0.0)))
 
 
-def _around(
-    index: tuple[npt.NDArray[np.int_], ...], shape: tuple[int, ...], *, spacing_mm: tuple[float, float, float]
-) -> tuple[slice, slice, slice]:
-    """Return the bounding box of some voxels with a margin of 8 mm, clipped to the array."""
-    x, y, z = (
-        slice(max(int(i.min()) - round(8.0 / mm), 0), min(int(i.max()) + 1 + round(8.0 / mm), size))
-        for i, size, mm in zip(index, shape, spacing_mm, strict=True)
-    )
+def _hull_of(index: tuple[npt.NDArray[np.int_], ...]) -> Window:
+    """Return the bounding box of some voxels."""
+    x, y, z = (slice(int(i.min()), int(i.max()) + 1) for i in index)
     return x, y, z
-
-
-def _with_sinus(piece: MaskArray) -> MaskArray:
-    """Fill each slice up to its convex hull, to include the medulla and the sinus with its fat and urine."""
-    filled = piece.copy()
-    for k in np.flatnonzero(piece.any(axis=(0, 1))):
-        plane = piece[:, :, k]
-        inner = np.argwhere(plane)
-        away = inner - inner[0]
-        if not (away[:, 0] * away[-1, 1] - away[:, 1] * away[-1, 0]).any():  # a point or a line has no interior
-            continue
-        rows = np.flatnonzero(plane.any(axis=1))
-        first = plane[rows].argmax(axis=1)
-        last = plane.shape[1] - 1 - plane[rows, ::-1].argmax(axis=1)
-        every = np.arange(rows[0], rows[-1] + 1)
-        low, high = _hull_below(every, rows, first), -_hull_below(every, rows, -last)
-        y = np.arange(plane.shape[1])
-        filled[rows[0] : rows[-1] + 1, :, k] |= (y > low[:, None] - 1e-6) & (y < high[:, None] + 1e-6)
-    return filled
-
-
-def _hull_below(every: npt.NDArray[np.intp], x: npt.NDArray[np.intp], y: npt.NDArray[np.intp]) -> Heights:
-    """Return the lower side of the convex hull of some points, whose x ascend, at every x."""
-    corners: list[tuple[int, int]] = []
-    for right, height in zip(x.tolist(), y.tolist(), strict=True):
-        while len(corners) > 1:
-            (x0, y0), (x1, y1) = corners[-2:]
-            if (x1 - x0) * (height - y0) > (y1 - y0) * (right - x0):
-                break
-            corners.pop()
-        corners.append((right, height))
-    points = np.array(corners, dtype=np.float64)
-    return np.interp(every, points[:, 0], points[:, 1])
 
 
 def read_organs(organs_path: Path, volume: Volume) -> Organs:

@@ -1,0 +1,100 @@
+"""Windows of a lattice, as slices along x, y and z: what is outside need not be computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from nephrograde.organs.landmarks import Coarse
+    from nephrograde.vocabulary import MaskArray
+
+Window: TypeAlias = tuple[slice, slice, slice]
+
+
+def box_of(mask: MaskArray) -> Window | None:
+    """Return the bounding box of the marked voxels; None if there are none.
+
+    Args:
+        mask: ``"x y z"``.
+
+    >>> mask = np.zeros((5, 4, 3), dtype=bool)
+    >>> mask[1:3, 2, 0] = True
+    >>> box_of(mask)
+    (slice(1, 3, None), slice(2, 3, None), slice(0, 1, None))
+    """
+    plane = mask.any(axis=0)
+    if not plane.any():
+        return None
+    parts = []
+    for met in (mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0)):
+        places = np.flatnonzero(met)
+        parts.append(slice(int(places[0]), int(places[-1]) + 1))
+    return parts[0], parts[1], parts[2]
+
+
+def widened(window: Window, margin: Sequence[int], shape: Sequence[int]) -> Window:
+    """Return a window with more voxels on all sides, as far as the lattice goes.
+
+    Args:
+        window: The window.
+        margin: Voxels along each axis.
+        shape: That of the lattice.
+    """
+    x, y, z = (
+        slice(max(part.start - more, 0), min(part.stop + more, size))
+        for part, more, size in zip(window, margin, shape, strict=True)
+    )
+    return x, y, z
+
+
+def moved(window: Window, outer: Window) -> Window:
+    """Return a window of a window as one of the lattice.
+
+    Args:
+        window: Counted from the first voxel of the outer window.
+        outer: Counted from the first voxel of the lattice.
+    """
+    x, y, z = (slice(a.start + b.start, a.stop + b.start) for a, b in zip(window, outer, strict=True))
+    return x, y, z
+
+
+def seen_from(window: Window, outer: Window) -> Window:
+    """Return a window of the lattice as one of a window that contains it.
+
+    Args:
+        window: Counted from the first voxel of the lattice.
+        outer: The window that contains it, counted in the same way.
+    """
+    x, y, z = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(window, outer, strict=True))
+    return x, y, z
+
+
+def gaussian_in(values: Coarse, widths: npt.NDArray[np.float64], window: Window, *, truncate: float = 2.0) -> Coarse:
+    """Smooth a window as if the whole lattice were smoothed, to the last bit.
+
+    One axis after the other, as ``scipy.ndimage.gaussian_filter`` does. What its kernel reaches from the window is
+    enough for the same sums.
+
+    Args:
+        values: ``"x y z"``.
+        widths: Standard deviation along each axis, voxels.
+        window: What is wanted.
+        truncate: Standard deviations after which the kernel ends.
+    """
+    reach = [int(truncate * float(width) + 0.5) for width in widths]
+    outer = widened(window, reach, values.shape)
+    smooth, inner = values[outer], seen_from(window, outer)
+    for axis, width in enumerate(widths):
+        if width > 1e-15:  # as gaussian_filter decides
+            smooth = ndimage.gaussian_filter1d(smooth, float(width), axis=axis, truncate=truncate)
+        kept = [slice(None)] * 3
+        kept[axis] = inner[axis]
+        smooth = smooth[tuple(kept)]
+    return np.ascontiguousarray(smooth)
