@@ -12,6 +12,8 @@ from scipy import ndimage
 
 from nephrograde.organs.kidneys import AORTA, LEFT, RIGHT, find_organs
 from nephrograde.organs.landmarks import FAT_HU, coarse_grid, shrink
+from nephrograde.organs.nearness import Nearness
+from nephrograde.organs.windows import box_of, places_of, widened
 from nephrograde.volume.phase.evidence import PHASES, Evidence
 from nephrograde.volume.statement import Statement
 from nephrograde.volume.volume import make_volume
@@ -31,6 +33,9 @@ RIM_MM = (1.5, 4.5)
 
 DEEP_MM = 8.0
 """Depth below which there are medulla, cortical columns and sinus."""
+
+OFF_FAT_MM = 4.0
+"""Deep tissue is farther than this from fat."""
 
 FAT_AROUND_HU = -100.0
 """Perirenal fat; textbooks give −120 to −80 HU."""
@@ -103,7 +108,7 @@ def measure_enhancement(volume: Volume, organs: Organs | None = None) -> Enhance
     label, kidney = found
     centers, heights = [], []
     for side in sorted(kidneys):
-        index = np.argwhere(organs.labels == side)
+        index = places_of(organs.labels == side)
         centers.append(organs.grid.to_mm(index.mean(axis=0)))
         heights += [
             organs.grid.to_mm(index[index[:, 2].argmin()])[2],
@@ -128,15 +133,17 @@ def _measure_kidney(volume: Volume, organs: Organs, label: int) -> _Kidney | Non
     # The edge of a blurred organ is where its HU are halfway to those of the surrounding fat.
     tissue = whole & (values > (float(np.median(values[whole])) + FAT_AROUND_HU) / 2.0)
     voxel_ml = float(np.prod(fine.spacing_mm)) / 1000.0
-    below_hull_mm, below_edge_mm, from_fat_mm = (
-        ndimage.distance_transform_edt(np.pad(part, 1), sampling=fine.spacing_mm)[1:-1, 1:-1, 1:-1]
+    most_mm = max(*RIM_MM, DEEP_MM, OFF_FAT_MM)
+    hull, edge, fat = (  # what lies outside, and how near that is; outside the image, too
+        Nearness(np.pad(~part, 1, constant_values=True), fine.spacing_mm, most_mm=most_mm)
         for part in (whole, tissue, values > FAT_HU)
     )
-    rim = values[(below_edge_mm >= RIM_MM[0]) & (below_edge_mm <= RIM_MM[1]) & (below_hull_mm <= DEEP_MM)]
-    deep = values[tissue & (below_hull_mm >= DEEP_MM) & (from_fat_mm > 4.0)]
+    inner = (slice(1, -1),) * 3
+    rim = values[(edge.within(RIM_MM[1]) & ~edge.closer(RIM_MM[0]) & hull.within(DEEP_MM))[inner]]
+    deep = values[tissue & ~(hull.closer(DEEP_MM) | fat.within(OFF_FAT_MM))[inner]]
     if min(rim.size, deep.size) * voxel_ml < LEAST_ML:
         return None
-    core = np.sort(values[below_hull_mm >= RIM_MM[1]])
+    core = np.sort(values[~hull.closer(RIM_MM[1])[inner]])
     brightest = core[-min(core.size, 1 + round(BRIGHTEST_ML / voxel_ml))]
     return _Kidney(float(np.percentile(rim, 65)), float(np.percentile(deep, 30)), float(brightest))
 
@@ -161,10 +168,10 @@ def _measure_aorta(volume: Volume, organs: Organs) -> float | None:
 def _cut_out(volume: Volume, coarse: MaskArray) -> tuple[MaskArray, Volume]:
     """Cut the bounding box of the coarse mask, with a margin of four blocks, out of the mask and the scan."""
     _, stride = coarse_grid(volume)
-    box = ndimage.find_objects(coarse.astype(np.int8))[0]
-    window = tuple(
-        slice(max(part.start - 4, 0), min(part.stop + 4, size)) for part, size in zip(box, coarse.shape, strict=True)
-    )
+    box = box_of(coarse)
+    if box is None:
+        raise ValueError("an organ without voxels cannot be cut out")
+    window = widened(box, (4, 4, 4), coarse.shape)
     voxels = tuple(slice(part.start * n, part.stop * n) for part, n in zip(window, stride, strict=True))
     return coarse[window], make_volume(volume.values[voxels], spacing_mm=volume.spacing_mm)
 

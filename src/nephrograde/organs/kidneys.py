@@ -27,7 +27,7 @@ from nephrograde.organs.landmarks import (
 )
 from nephrograde.organs.nearness import Nearness
 from nephrograde.organs.sinus import with_sinus
-from nephrograde.organs.windows import box_of, gaussian_in, moved, seen_from, widened
+from nephrograde.organs.windows import box_between, box_of, gaussian_in, moved, seen_from, widened
 from nephrograde.volume.overlay import bring_over
 from nephrograde.volume.stored import read_stored
 
@@ -158,19 +158,19 @@ def find_organs(volume: Volume) -> Organs | None:
 def _side(scan: CoarseScan, *, spine: tuple[Heights, Heights], sign: float) -> _Side | None:
     """Cut out one side, and smooth it; None if nothing of it is in view."""
     left_mm, behind_mm = offsets_mm(scan, spine)
-    beside_mm = left_mm * sign
-    region = ((beside_mm > 14.0) & (beside_mm < 120.0)) & ((behind_mm > -95.0) & (behind_mm < 65.0))
-    window = box_of(region)
+    beside_mm, behind_mm = left_mm[:, 0] * sign, behind_mm[0]
+    columns, rows = (beside_mm > 14.0) & (beside_mm < 120.0), (behind_mm > -95.0) & (behind_mm < 65.0)
+    window = box_between(columns, rows)
     if window is None:
         return None
     x, y, z = window
     widths = np.minimum(2.0 / np.array(scan.spacing_mm), 1.0)
     return _Side(
         window,
-        np.ascontiguousarray(region[window]),
+        columns[x, None, z] & rows[None, y, z],
         gaussian_in(scan.values_hu, widths, window),
-        beside_mm[x, 0, z],
-        behind_mm[0, y, z],
+        beside_mm[x, z],
+        behind_mm[y, z],
         scan.spacing_mm,
     )
 
@@ -218,17 +218,16 @@ def _grown(
     is_likely = (sizes_ml > LEAST_ML) & (sizes_ml < MOST_ML)
     if not is_likely.any():
         return
-    boxes = ndimage.find_objects(cores)
     margin = tuple(int((neck_mm + 0.5) / spacing + 1e-6) for spacing in spacing_mm)
     for number in (np.flatnonzero(is_likely) + 1).tolist():
-        box = boxes[number - 1]
-        lengths_mm = [(part.stop - part.start) * spacing for part, spacing in zip(box, spacing_mm, strict=True)]
-        if max(lengths_mm) > MOST_MM:
+        own_core = cores == number
+        box = box_of(own_core)
+        if box is None or any((one.stop - one.start) * mm > MOST_MM for one, mm in zip(box, spacing_mm, strict=True)):
             continue  # whatever its shape, it would score 0
         own = moved(box, window)
         grown = widened(own, margin, inside.shape)
         core = np.zeros([part.stop - part.start for part in grown], dtype=bool)
-        core[seen_from(own, grown)] = cores[box] == number
+        core[seen_from(own, grown)] = own_core[box]
         near = Nearness(core, spacing_mm, most_mm=neck_mm + 0.5).within(neck_mm + 0.5)
         yield _Piece(near & inside[grown], grown)
 

@@ -60,10 +60,21 @@ class Nearness:
         Args:
             limit_mm: mm, at most ``most_mm``.
         """
+        return self._found(limit_mm, np.less_equal)
+
+    def closer(self, limit_mm: float) -> MaskArray:
+        """Return the voxels whose nearest marked voxel is less far away, exactly as with ``<`` in place of ``<=``.
+
+        Args:
+            limit_mm: mm, at most ``most_mm``.
+        """
+        return self._found(limit_mm, np.less)
+
+    def _found(self, limit_mm: float, compare: np.ufunc) -> MaskArray:
         marked = self._marked
-        ball = _ball(limit_mm, self._spacing_mm)
+        ball = _ball(limit_mm, self._spacing_mm, compare)
         if ball is None or not marked.any():
-            return np.asarray(ndimage.distance_transform_edt(~marked, sampling=self._spacing_mm) <= limit_mm)
+            return np.asarray(compare(ndimage.distance_transform_edt(~marked, sampling=self._spacing_mm), limit_mm))
         size = marked.shape[0] * self._plane
         found = np.zeros(size, dtype=np.uint8)
         for steps_z, columns in ball.columns.items():
@@ -98,7 +109,7 @@ def _steps(limit_mm: float, spacing_mm: float) -> int:
 
 
 @lru_cache(maxsize=64)
-def _ball(limit_mm: float, spacing_mm: Triple) -> _Ball | None:
+def _ball(limit_mm: float, spacing_mm: Triple, compare: np.ufunc) -> _Ball | None:
     """Return the steps within a distance; None if rounding decides whether some are.
 
     A transform then compares one of several voxels that are equally far away, and which one is its secret.
@@ -106,7 +117,7 @@ def _ball(limit_mm: float, spacing_mm: Triple) -> _Ball | None:
     x, y, z = (np.arange(-n, n + 1) for n in (_steps(limit_mm, mm) + 1 for mm in spacing_mm))
     squares = [(steps * mm) ** 2 for steps, mm in zip((x, y, z), spacing_mm, strict=True)]
     away_mm = np.sqrt((squares[0][:, None, None] + squares[1][:, None]) + squares[2])
-    is_within = away_mm <= limit_mm
+    is_within = compare(away_mm, limit_mm)
     doubtful = is_within[np.abs(away_mm - limit_mm) < _CLOSE * limit_mm]
     if doubtful.any() and not doubtful.all():
         return None

@@ -141,7 +141,9 @@ def _check_place(gap_mm: float) -> list[Fault]:
 
 
 def _gap_mm(organs: Organs, tumour: Tumour) -> float:
-    kidneys = np.argwhere(np.isin(organs.labels, list(organs.scores)))
+    from nephrograde.organs.windows import places_of
+
+    kidneys = places_of(np.logical_or.reduce([organs.labels == label for label in organs.scores]))
     away_mm = (kidneys - np.asarray(organs.grid.to_index(tumour.center_mm))) * organs.grid.spacing_mm
     return max(0.0, float(np.linalg.norm(away_mm, axis=1).min()) - tumour.radius_mm)
 
