@@ -117,7 +117,7 @@ def predict(
     """
     from nephrograde.export.loading import load, outside_of
 
-    grader = load(run, model, place="--model", outside=outside_of(options.outside))
+    grader = load(run, model, place="--model", outside=outside_of(options.outside), at_once=True)
     if are_many_patients(grader, images) or options.annotations is not None or options.csv is not None:
         from nephrograde.export.many import Outputs
 

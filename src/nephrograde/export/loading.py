@@ -57,7 +57,12 @@ def load_grader(
 
 
 def load(
-    run: Results | RunFolder | str | Path, model: str | None, *, place: str, outside: Outside = "refuse"
+    run: Results | RunFolder | str | Path,
+    model: str | None,
+    *,
+    place: str,
+    outside: Outside = "refuse",
+    at_once: bool = False,
 ) -> Grader:
     """Load a model as :func:`load_grader` does, for a caller by whom the model is named in another way.
 
@@ -66,6 +71,8 @@ def load(
         model: As for :func:`load_grader`.
         place: What a problem with the model is told to be in, such as ``--model``.
         outside: As for :func:`load_grader`.
+        at_once: Whether to begin to load the graph of a grader file as soon as it is verified, as a scan will be graded
+            next.
 
     Raises:
         NephrogradeError: As :func:`load_grader`.
@@ -73,11 +80,12 @@ def load(
     if isinstance(run, str | Path):
         path = Path(run)
         if path.is_file():
-            file = _read_ahead(path)
+            scorer = _read_ahead(path, at_once=at_once)
+            file = scorer.file
             if model is not None and model != file.preprocessing.model:
                 what = f"is {model}, but the file holds {file.preprocessing.model}"
                 raise InputError([Problem(place, what, "Leave it out, or give another file.")])
-            return replace(grader_of(file), outside=outside)
+            return replace(_grader_with(scorer), outside=outside)
         if not path.exists():
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
     if model is None:
@@ -101,14 +109,27 @@ def outside_of(text: str) -> Outside:
     return "warn" if text == "warn" else "refuse"
 
 
-def _read_ahead(path: Path) -> GraderFile:
-    """Read a grader file: its bytes are read and hashed, which needs no interpreter, while modules are imported."""
+def _read_ahead(path: Path, *, at_once: bool) -> OnnxScorer:
+    """Read a grader file in a thread, which needs little of the interpreter, while modules are imported.
+
+    Hashing its bytes and making a session of its graph take most of the time of a short command, and importing what
+    reads and cuts scans takes most of the rest.
+    """
     with ThreadPoolExecutor(1) as beside:
         reading = beside.submit(read_archive, path)
         from nephrograde.export.grader_file import grader_file_of
+        from nephrograde.export.onnx_scorer import OnnxScorer
 
-        archive = reading.result()
-    return grader_file_of(path, archive)
+        def verified() -> OnnxScorer:
+            scorer = OnnxScorer(grader_file_of(path, reading.result()))
+            if at_once:
+                scorer.start()
+            return scorer
+
+        verifying = beside.submit(verified)
+        import nephrograde.predict.grader  # noqa: F401 - needed next
+
+        return verifying.result()
 
 
 def grader_of(file: GraderFile) -> Grader:
@@ -118,9 +139,14 @@ def grader_of(file: GraderFile) -> Grader:
         file: As it was read.
     """
     from nephrograde.export.onnx_scorer import OnnxScorer
+
+    return _grader_with(OnnxScorer(file))
+
+
+def _grader_with(scorer: OnnxScorer) -> Grader:
     from nephrograde.predict.grader import Grader
 
-    scorer = OnnxScorer(file)
+    file = scorer.file
     own = file.preprocessing.own_model(file.study)
     texts: dict[str, dict[str, None]] = {}
     for term in (one for terms in file.preprocessing.clinical for one in terms if one.kind == "entry"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.predict.together import ScanRead
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, TOGETHER, Supervision, phase_name
 
 if TYPE_CHECKING:
@@ -39,6 +38,39 @@ class Performance:
         if self.low is None or self.high is None or self.confidence is None:
             return f"AUC {self.auc:.3f} on {patients}"
         return f"AUC {self.auc:.3f} ({100 * self.confidence:g} % CI {self.low:.3f}–{self.high:.3f}) on {patients}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRead:
+    """What was read of one phase of a patient.
+
+    Attributes:
+        phase: Such as "cmp".
+        image: The file or folder.
+        size: Columns, rows and slices.
+        spacing_mm: Size of a voxel; None of exported pictures.
+        center_mm: The middle of the region (LPS).
+        slices: The slices that the network sees; empty for a box.
+        region_mm: The edges of a slice or a box as the network sees it.
+        phase_seen: The phase that the kidneys show; None if none was found.
+        phase_probability: Of that phase.
+        kidney_gap_mm: The distance from the tumour's edge to the nearest kidney.
+        is_on_kidney: Whether the region lies on a kidney.
+        phase_named: The phase that the words of the series name; None if they name none.
+    """
+
+    phase: str
+    image: str
+    size: tuple[int, int, int]
+    spacing_mm: Triple | None
+    center_mm: Triple
+    slices: tuple[int, ...]
+    region_mm: tuple[float, ...]
+    phase_seen: str | None = None
+    phase_probability: float | None = None
+    kidney_gap_mm: float | None = None
+    is_on_kidney: bool | None = None
+    phase_named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

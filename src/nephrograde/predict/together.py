@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import Box, Point, SlicePlace, parse_box, parse_point, parse_slice
 from nephrograde.errors import InputError, Problem, VolumeError
+from nephrograde.predict.grading import ScanRead
 from nephrograde.predict.seeing import see, see_early
 from nephrograde.replacement import check_replaceable
 from nephrograde.sample.scanned import find_lender
@@ -24,39 +25,6 @@ if TYPE_CHECKING:
 
 Images: TypeAlias = "str | Path | Sequence[str | Path]"
 """An image file, a folder or zip archive with one DICOM series, or several exported pictures."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRead:
-    """What was read of one phase of a patient.
-
-    Attributes:
-        phase: Such as "cmp".
-        image: The file or folder.
-        size: Columns, rows and slices.
-        spacing_mm: Size of a voxel; None of exported pictures.
-        center_mm: The middle of the region (LPS).
-        slices: The slices that the network sees; empty for a box.
-        region_mm: The edges of a slice or a box as the network sees it.
-        phase_seen: The phase that the kidneys show; None if none was found.
-        phase_probability: Of that phase.
-        kidney_gap_mm: The distance from the tumour's edge to the nearest kidney.
-        is_on_kidney: Whether the region lies on a kidney.
-        phase_named: The phase that the words of the series name; None if they name none.
-    """
-
-    phase: str
-    image: str
-    size: tuple[int, int, int]
-    spacing_mm: Triple | None
-    center_mm: Triple
-    slices: tuple[int, ...]
-    region_mm: tuple[float, ...]
-    phase_seen: str | None = None
-    phase_probability: float | None = None
-    kidney_gap_mm: float | None = None
-    is_on_kidney: bool | None = None
-    phase_named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

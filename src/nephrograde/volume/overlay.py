@@ -6,7 +6,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.errors import VolumeError
 
@@ -105,6 +104,8 @@ def _index_for_index(source: Grid, target: Grid) -> bool:
 def _nearest(
     mask: MaskArray, source: Grid, target: Grid, *, first: npt.NDArray[np.int_], size: npt.NDArray[np.int_]
 ) -> MaskArray:
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     image = SimpleITK.GetImageFromArray(mask.T.astype(np.uint8))
     image.SetSpacing(source.spacing_mm)
     image.SetOrigin(source.origin_mm)

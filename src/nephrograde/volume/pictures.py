@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.signature import is_dicom_file
@@ -250,6 +249,8 @@ def _narrowed(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _is_dicom_slice(path: Path) -> bool:
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     if not is_dicom_file(path):
         return False
     reader = SimpleITK.ImageFileReader()
@@ -262,6 +263,8 @@ def _is_dicom_slice(path: Path) -> bool:
 
 
 def _read_dicom_slice(path: Path) -> tuple[npt.NDArray[Any], bool, tuple[float, float] | None]:
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     require_pixels(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))

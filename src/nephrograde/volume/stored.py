@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.errors import VolumeError, about_file
 from nephrograde.volume.dicom.archive import is_zip
@@ -20,6 +19,8 @@ from nephrograde.volume.text_header import check_text_header, read_text_header
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import SimpleITK
 
     from nephrograde.vocabulary import VolumeArray
 
@@ -94,6 +95,8 @@ def _read_any(image_path: Path) -> Series:
 
 
 def _read_other(image_path: Path) -> Series:
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     header = read_text_header(image_path)
     faults = check_text_header(image_path, header)
     reader = SimpleITK.ImageFileReader()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK
 
 from nephrograde.errors import RunError, VolumeError, WriteError
 from nephrograde.replacement import check_replaceable, temporary_beside
@@ -203,6 +202,8 @@ def write_image(
     Raises:
         VolumeError: With code "file-kind" for another ending, "file-unwritable" if the file cannot be written.
     """
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     suffix = next((suffix for suffix in _FORMATS if image_path.name.lower().endswith(suffix)), None)
     if suffix is None:
         remedy = f"Use one of {', '.join(_FORMATS)}."

@@ -11,10 +11,9 @@ import pytest
 
 from nephrograde.cohort.case import Scan
 from nephrograde.cohort.place import parse_point, parse_slice
-from nephrograde.predict.grading import Grading, Performance
+from nephrograde.predict.grading import Grading, Performance, ScanRead
 from nephrograde.predict.plausibility import Tumour, judge_scan
 from nephrograde.predict.seeing import see
-from nephrograde.predict.together import ScanRead
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydicom
-import SimpleITK
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import pixel_array
@@ -236,6 +235,8 @@ def _alone(frame: bytes, form: PixelForm) -> pydicom.Dataset:
 
 
 def _by_simpleitk(frame: bytes, form: PixelForm) -> npt.NDArray[Any] | None:
+    import SimpleITK  # takes a tenth of a second, and few files need it
+
     with about_temporary_files(), tempfile.TemporaryDirectory() as folder:
         frame_path = Path(folder) / "frame.dcm"
         with quiet():
