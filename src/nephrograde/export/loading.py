@@ -13,6 +13,7 @@ from nephrograde.export.archive import read_archive
 
 if TYPE_CHECKING:
     from nephrograde.export.grader_file import GraderFile
+    from nephrograde.export.onnx_scorer import OnnxScorer
     from nephrograde.predict.grader import Grader
     from nephrograde.predict.refusals import Outside
     from nephrograde.results import Results
@@ -80,12 +81,11 @@ def load(
     if isinstance(run, str | Path):
         path = Path(run)
         if path.is_file():
-            scorer = _read_ahead(path, at_once=at_once)
-            file = scorer.file
+            file, scorer = _read_ahead(path, at_once=at_once)
             if model is not None and model != file.preprocessing.model:
                 what = f"is {model}, but the file holds {file.preprocessing.model}"
                 raise InputError([Problem(place, what, "Leave it out, or give another file.")])
-            return replace(_grader_with(scorer), outside=outside)
+            return replace(_grader_with(file, scorer), outside=outside)
         if not path.exists():
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
     if model is None:
@@ -109,7 +109,7 @@ def outside_of(text: str) -> Outside:
     return "warn" if text == "warn" else "refuse"
 
 
-def _read_ahead(path: Path, *, at_once: bool) -> OnnxScorer:
+def _read_ahead(path: Path, *, at_once: bool) -> tuple[GraderFile, OnnxScorer]:
     """Read a grader file in a thread, which needs little of the interpreter, while modules are imported.
 
     Hashing its bytes and making a session of its graph take most of the time of a short command, and importing what
@@ -120,11 +120,12 @@ def _read_ahead(path: Path, *, at_once: bool) -> OnnxScorer:
         from nephrograde.export.grader_file import grader_file_of
         from nephrograde.export.onnx_scorer import OnnxScorer
 
-        def verified() -> OnnxScorer:
-            scorer = OnnxScorer(grader_file_of(path, reading.result()))
+        def verified() -> tuple[GraderFile, OnnxScorer]:
+            file = grader_file_of(path, reading.result())
+            scorer = OnnxScorer(file)
             if at_once:
                 scorer.start()
-            return scorer
+            return file, scorer
 
         verifying = beside.submit(verified)
         import nephrograde.predict.grader  # noqa: F401 - needed next
@@ -140,13 +141,12 @@ def grader_of(file: GraderFile) -> Grader:
     """
     from nephrograde.export.onnx_scorer import OnnxScorer
 
-    return _grader_with(OnnxScorer(file))
+    return _grader_with(file, OnnxScorer(file))
 
 
-def _grader_with(scorer: OnnxScorer) -> Grader:
+def _grader_with(file: GraderFile, scorer: OnnxScorer) -> Grader:
     from nephrograde.predict.grader import Grader
 
-    file = scorer.file
     own = file.preprocessing.own_model(file.study)
     texts: dict[str, dict[str, None]] = {}
     for term in (one for terms in file.preprocessing.clinical for one in terms if one.kind == "entry"):

@@ -81,9 +81,9 @@ class Nearness:
             layer = self._layer(steps_z)
             for x, y in columns:
                 step = x * self._plane + y * self._line
-                if step >= 0:
+                if 0 <= step < size:
                     np.bitwise_or(found[: size - step], layer[step:], out=found[: size - step])
-                elif -step < size:
+                elif 0 < -step < size:
                     np.bitwise_or(found[-step:], layer[:step], out=found[-step:])
         lines = found.reshape(marked.shape[0], -1, self._line)
         return lines[:, : marked.shape[1], : marked.shape[2]].view(np.bool_)

@@ -34,7 +34,9 @@ def with_sinus(piece: MaskArray) -> MaskArray:
         x = np.flatnonzero(is_met[:, k])
         low = _hull_below(x.tolist(), first[x, k].tolist())
         high = _hull_below(x.tolist(), (-last[x, k]).tolist())
-        if len(x) == 1 or (len(low) == len(high) == 2 and all(a + b == 0 for (_, a), (_, b) in zip(low, high, strict=True))):
+        if len(x) == 1 or (
+            len(low) == len(high) == 2 and all(a + b == 0 for (_, a), (_, b) in zip(low, high, strict=True))
+        ):
             continue  # a point or a line
         for found, at, height in ((low, low_x, low_y), (high, high_x, high_y)):
             at.extend(corner + k * columns for corner, _ in found)

@@ -40,7 +40,7 @@ def box_of(mask: MaskArray) -> Window | None:
 
 
 def box_between(columns: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Window | None:
-    """Return the bounding box of the voxels whose column and row are both marked on their slice; None if there are none.
+    """Return the bounding box of the voxels whose column and row are both marked on their slice; None if none is.
 
     Args:
         columns: ``"x z"``.

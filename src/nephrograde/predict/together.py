@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.seeing import Seen
     from nephrograde.study import Arm, Study
-    from nephrograde.vocabulary import Triple
 
 Images: TypeAlias = "str | Path | Sequence[str | Path]"
 """An image file, a folder or zip archive with one DICOM series, or several exported pictures."""
