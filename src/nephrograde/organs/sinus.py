@@ -24,7 +24,7 @@ def with_sinus(piece: MaskArray) -> MaskArray:
     (np.int64(13), np.int64(25))
     """
     columns, rows, _ = piece.shape
-    is_met = piece.any(axis=1)
+    is_met = np.asarray(piece.any(axis=1))
     first = piece.argmax(axis=1)
     last = rows - 1 - piece[:, ::-1].argmax(axis=1)
     corners: tuple[list[float], list[float], list[float], list[float]] = ([], [], [], [])
@@ -46,10 +46,11 @@ def with_sinus(piece: MaskArray) -> MaskArray:
     filled = piece.copy()
     if not inside:
         return filled
-    x, k = np.concatenate(places), np.repeat(inside, [len(one) for one in places])
-    below, above = np.interp(x + k * columns, low_x, low_y), -np.interp(x + k * columns, high_x, high_y)
+    column, plane = np.concatenate(places), np.repeat(inside, [len(one) for one in places])
+    at = column + plane * columns
+    below, above = np.interp(at, low_x, low_y), -np.interp(at, high_x, high_y)
     y = np.arange(rows)
-    filled[x, :, k] |= (y > below[:, None] - 1e-6) & (y < above[:, None] + 1e-6)
+    filled[column, :, plane] |= (y > below[:, None] - 1e-6) & (y < above[:, None] + 1e-6)
     return filled
 
 

@@ -29,7 +29,7 @@ def box_of(mask: MaskArray) -> Window | None:
     >>> box_of(mask)
     (slice(1, 3, None), slice(2, 3, None), slice(0, 1, None))
     """
-    plane = mask.any(axis=0)
+    plane = np.asarray(mask.any(axis=0))
     if not plane.any():
         return None
     parts = []
@@ -68,7 +68,7 @@ def places_of(mask: MaskArray) -> npt.NDArray[np.intp]:
     window = box_of(mask)
     if window is None:
         return np.empty((0, 3), dtype=np.intp)
-    return np.argwhere(mask[window]) + [part.start for part in window]
+    return np.asarray(np.argwhere(mask[window]) + [part.start for part in window])
 
 
 def widened(window: Window, margin: Sequence[int], shape: Sequence[int]) -> Window:

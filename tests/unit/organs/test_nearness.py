@@ -114,12 +114,16 @@ def synthetic(phase: str, number: int, matrix_px: int) -> Volume:
     return make_volume(scan.values_hu.T, spacing_mm=scan.spacing_mm, origin_mm=scan.origin_mm)
 
 
-def test_the_body_is_that_of_whole_openings() -> None:
-    scan = shrink(synthetic("np", 1, 96))
+@pytest.mark.parametrize("first", [0, 20])  # whole, and cut by the edge of the image
+def test_the_body_is_that_of_whole_openings(first: int) -> None:
+    volume = synthetic("np", 1, 96)
+    scan = shrink(make_volume(volume.values[first:, first:], spacing_mm=volume.spacing_mm))
     solid, disc = scan.values_hu > landmarks.AIR_HU, np.ones((3, 3, 1), dtype=bool)
     pieces, _ = ndimage.label(ndimage.binary_opening(solid, disc, iterations=2))
     largest = 1 + int(np.bincount(pieces.ravel())[1:].argmax())
-    assert np.array_equal(find_body(scan), ndimage.binary_dilation(pieces == largest, disc, iterations=2) & solid)
+    body = find_body(scan)
+    assert body is not None
+    assert np.array_equal(body, ndimage.binary_dilation(pieces == largest, disc, iterations=2) & solid)
 
 
 @pytest.mark.slow
