@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nephrograde.organs.landmarks import Coarse
     from nephrograde.vocabulary import MaskArray
 
 Window: TypeAlias = tuple[slice, slice, slice]
@@ -108,7 +107,9 @@ def seen_from(window: Window, outer: Window) -> Window:
     return x, y, z
 
 
-def gaussian_in(values: Coarse, widths: npt.NDArray[np.float64], window: Window, *, truncate: float = 2.0) -> Coarse:
+def gaussian_in(
+    values: npt.NDArray[np.float32], widths: npt.NDArray[np.float64], window: Window, *, truncate: float = 2.0
+) -> npt.NDArray[np.float32]:
     """Smooth a window as if the whole lattice were smoothed, to the last bit.
 
     One axis after the other, as ``scipy.ndimage.gaussian_filter`` does. What its kernel reaches from the window is

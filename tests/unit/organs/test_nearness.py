@@ -127,11 +127,12 @@ def test_the_body_is_that_of_whole_openings(first: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("phase", "number"), [("up", 0), ("cmp", 1), ("ep", 2)])
+@pytest.mark.parametrize(("phase", "first"), [("up", 0), ("cmp", 32), ("ep", 0)])  # 32: the spine is off the middle
 def test_labels_scores_and_hu_are_those_of_whole_transforms_and_filters(
-    phase: str, number: int, monkeypatch: pytest.MonkeyPatch
+    phase: str, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    volume = synthetic(phase, number, 144)
+    whole = synthetic(phase, first // 32, 144)
+    volume = make_volume(whole.values[first:], spacing_mm=whole.spacing_mm, origin_mm=whole.origin_mm)
     found = find_organs(volume)
     assert found is not None
     measured = enhancement.measure_enhancement(volume, found)
