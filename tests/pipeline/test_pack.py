@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -80,10 +81,14 @@ def test_test_patients_get_their_scores_back(packed, tiny_run_dir, tiny_cohort_d
         assert given[name] == (pytest.approx(value, abs=1e-5) if close else value), name
 
 
-def test_neither_torch_nor_the_run_is_needed(packed, tiny_cohort_dir, tiny_run_dir, tmp_path):
+def test_neither_torch_nor_the_run_is_needed_and_no_file_is_left(packed, tiny_cohort_dir, tiny_run_dir, tmp_path):
     patient, (image, mask) = next(iter(scans_of(tiny_cohort_dir, "weak-1-cmp").items()))
     path = shutil.copy(packed["weak-1-cmp"], tmp_path / "grader.zip")
-    done = subprocess.run([sys.executable, "-c", ALONE, path, image, mask], capture_output=True, text=True, check=True)
+    temporary_dir = tmp_path / "temporary"
+    temporary_dir.mkdir()
+    words, places = [sys.executable, "-c", ALONE, path, image, mask], {**os.environ, "TMPDIR": str(temporary_dir)}
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=places)
+    assert list(temporary_dir.iterdir()) == []
     p_high, imported = json.loads(done.stdout.splitlines()[-1])
     assert imported == []
     wanted = ng.load_grader(tiny_run_dir, "weak-1-cmp").grade(image, mask=mask).p_high

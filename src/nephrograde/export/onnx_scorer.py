@@ -5,6 +5,7 @@ The graph was checked when the file was read: see ``onnx_check``.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _OUTPUTS = ("p_high", "p_high_of_folds")
 _FATAL = 4
 """ONNX Runtime then prints nothing of its own."""
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Builds of ONNX Runtime since 1.32 otherwise prepare to report to their maker, and leave a file behind."""
 _NO_SPINNING = ("session.intra_op.allow_spinning", "0")
 """Its threads otherwise keep the processors busy while they wait, which other patients need."""
 
@@ -132,12 +135,15 @@ class OnnxScorer:
 
 
 def _session(file: Members) -> Any:
+    os.environ.setdefault(_NO_TELEMETRY, "1")
     try:
         import onnxruntime
     except ImportError:
         raise GraderError(
             'A grader file needs ONNX Runtime, which is not installed. Run: pip install "nephrograde[grader]"'
         ) from None
+    if os.environ[_NO_TELEMETRY] == "1":  # for one that was imported before
+        onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.add_session_config_entry(*_NO_SPINNING)
