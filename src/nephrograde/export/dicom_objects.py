@@ -147,7 +147,7 @@ def _grade(
     return DicomGrading(examined.grading, folder / REPORT_NAME, folder / CAPTURE_NAME, paths, left_out)
 
 
-def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: Stamp) -> None:
+def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: Stamp) -> tuple[str, ...]:
     """Write the DICOM objects of a patient who has been graded.
 
     Args:
@@ -155,6 +155,9 @@ def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: S
         examined: The answer, with the scans.
         out_dir: An empty folder.
         stamp: The moment and the UIDs.
+
+    Returns:
+        The names of the segmentations, beside those of the report and the Secondary Capture.
 
     Raises:
         InputError: highdicom is not installed, or the series are of different patients.
@@ -164,7 +167,8 @@ def write_objects(grader: Grader, examined: Examined, out_dir: Path, *, stamp: S
     require_highdicom("--dicom")
     sources = {phase: read_references(scan.image_path) for phase, scan in examined.scans.items()}
     _check_patient(sources)
-    _write(grader, examined, sources, out_dir, stamp=stamp)
+    names, _ = _write(grader, examined, sources, out_dir, stamp=stamp)
+    return tuple(names)
 
 
 def _write(

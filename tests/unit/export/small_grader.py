@@ -26,9 +26,11 @@ from nephrograde.export.contents import (
 from nephrograde.export.description import not_for
 from nephrograde.export.facts import preprocessing_of
 from nephrograde.export.grader_file import read_grader_file
+from nephrograde.model.fusion import Fusion
 from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.predict.grading import Performance
 from nephrograde.study.study import restore_study
+from nephrograde.vocabulary import together
 
 MODEL = "weak-1-cmp"
 STUDY: dict[str, Any] = {
@@ -40,19 +42,31 @@ STUDY: dict[str, Any] = {
 }
 
 
+JOINT_PHASES = ("cmp", "up")
+JOINT_VALUES = ("column 0", "column 1")
+
+
 @cache
 def _case():
     return Case((32, 32))
 
 
-def small_members(**arm):
+def joint_members():
+    """The members of a grader file of a model that joins two phases and two clinical values."""
+    case = Case((32, 32), clinical=1, fusion=Fusion("intermediate", JOINT_PHASES))
+    return small_members(case, phases=JOINT_PHASES, fusion="intermediate", clinical=JOINT_VALUES)
+
+
+def small_members(case=None, **arm):
     """The members of a grader file, as they are packed.
 
     Args:
+        case: Its networks; those of one phase when None.
         arm: Settings of the arm that differ.
     """
-    case, study = _case(), restore_study({**STUDY, "arm": [{**STUDY["arm"][0], **arm}]})
-    own = next(one for one in study.models() if one.id.endswith("-cmp"))
+    case, study = case or _case(), restore_study({**STUDY, "arm": [{**STUDY["arm"][0], **arm}]})
+    ending = "-" + together(arm.get("phases", ("cmp",)))
+    own = next(one for one in study.models() if one.id.endswith(ending))
     rows = [replace(row, model=own.id) for row in SCALE.rows]
     card = Card(
         own.id, study.name, True, 20, 8, 6, 3, (), (Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test"),), "mean",

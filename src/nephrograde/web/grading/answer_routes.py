@@ -14,7 +14,7 @@ from starlette.routing import Route
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.asked import read_order
-from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT
+from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT, SEGMENTATIONS
 from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, read_object
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KINDS = {
     REPORT: "application/dicom",
     CAPTURE: "application/dicom",
+    **dict.fromkeys(SEGMENTATIONS, "application/dicom"),
     PICTURE: "image/png",
     OVERLAY: "image/png",
     OVERLAY_VOLUME: "application/gzip",

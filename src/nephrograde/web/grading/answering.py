@@ -96,8 +96,7 @@ def grade(graders: Graders, order: Mapping[str, Any], *, step: Callable[[str], N
     step("writing")
     if all(given["kind"] == "dicom" for given in order["scans"].values()) and find_spec("highdicom"):
         try:
-            write_objects(grader, examined, folder, stamp=Stamp.now())
-            files += [REPORT, CAPTURE]
+            files += [REPORT, CAPTURE, *write_objects(grader, examined, folder, stamp=Stamp.now())]
         except VolumeError as error:  # the answer stands, whatever the headers lack
             remarks.append(f"No DICOM objects were made: {error.message} {error.remedy}")
     return {"answer": answer, "files": files, "remarks": remarks}

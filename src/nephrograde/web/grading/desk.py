@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.web.grading.names import report_name
-from nephrograde.web.grading.refusal import Refusal
+from nephrograde.web.grading.refusal import Refusal, is_disk_full, no_room
 from nephrograde.web.grading.room import remove, size_of
 from nephrograde.web.grading.workers import Job
 from nephrograde.web.requests import UnknownError
@@ -103,15 +103,22 @@ class Desk:
             if sum(one.owner == owner for one in self._scans.values()) >= self.limits.user_scans:
                 what = f"You have {self.limits.user_scans} scans here, the most that one user may have. Remove one."
                 raise Refusal("user-full", what, 429, retry_s=10)
-            self.crew.take_place(owner)
-            try:
-                self.room.reserve(owner, n_bytes)
-            except Refusal:
-                self.crew.give_place(owner)
-                raise
-            held = Held(secrets.token_urlsafe(16), owner, self.room.new_folder(), n_bytes)
+            held = self._begin(owner, n_bytes)
             self._scans[held.id] = held
             return held
+
+    def touch(self, held: Held) -> None:
+        """Note that an upload goes on, so that it does not expire on its way.
+
+        Args:
+            held: The upload.
+
+        Raises:
+            Refusal: It was removed in the meantime.
+        """
+        if held.is_gone:
+            raise Refusal("cancelled", "The scan was removed while it was sent.", 410)
+        held.used_at = time.monotonic()
 
     def enlarge(self, held: Held, n_bytes: int) -> None:
         """Make more room for an upload that turns out to be larger than it was announced.
@@ -147,8 +154,7 @@ class Desk:
         Raises:
             Refusal: It was removed in the meantime.
         """
-        if held.is_gone:
-            raise Refusal("cancelled", "The scan was removed while it was sent.", 410)
+        self.touch(held)
 
         def order() -> dict[str, Any]:
             held.n_bytes = self.room.grant(held.owner, held.n_bytes, self.limits.unpacked_bytes)
@@ -206,7 +212,8 @@ class Desk:
             owner: The user.
             order: What the process is told.
             scan_ids: The uploads that it needs.
-            keeps: Whether they stay afterwards; otherwise they are removed with the answer.
+            keeps: Whether they stay afterwards; otherwise they are removed with the answer. Without an answer they
+                stay, so that the request can be sent again.
 
         Raises:
             Refusal: There is no room, or the queue is full.
@@ -216,13 +223,7 @@ class Desk:
             own = [one for one in self._gradings.values() if one.owner == owner]
             if len(own) >= self.limits.user_gradings and own[0].job is None:
                 self._remove(self._gradings, own[0])
-            self.crew.take_place(owner)
-            try:
-                self.room.reserve(owner, _ANSWER_BYTES)
-            except Refusal:
-                self.crew.give_place(owner)
-                raise
-            held = Held(secrets.token_urlsafe(16), owner, self.room.new_folder(), _ANSWER_BYTES)
+            held = self._begin(owner, _ANSWER_BYTES)
             held.facts = {"study": order["study"]}
             self._gradings[held.id] = held
             for one in scans:
@@ -233,7 +234,7 @@ class Desk:
                 one.users -= 1
                 if one.is_gone:
                     self._drop(one)
-                elif not keeps and not one.users:
+                elif not keeps and not one.users and (held.refusal is None or held.is_gone):
                     self._remove(self._scans, one)
 
         self._submit(held, "grade", lambda: {**order, "folder": str(held.folder)}, ended)
@@ -269,6 +270,8 @@ class Desk:
             Refusal: The queue is full, or the answer is not there yet.
         """
         held = self.grading(owner, grading_id)
+        if held.refusal is not None:
+            raise held.refusal.with_traceback(None)
         if not held.is_ready:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
         printed.set_running_or_notify_cancel()  # who has gone away does not cancel it
@@ -288,6 +291,23 @@ class Desk:
         self.crew.submit(Job(owner, "print", lambda: order, ended))
 
     # ---- all
+
+    def _begin(self, owner: str, n_bytes: int) -> Held:
+        """Take a place in the queue, room and a folder: all of them, or none."""
+        self.crew.take_place(owner)
+        try:
+            self.room.reserve(owner, n_bytes)
+            try:
+                folder = self.room.new_folder()
+            except OSError as error:
+                self.room.release(owner, n_bytes)
+                if is_disk_full(error):
+                    raise no_room() from None
+                raise
+        except BaseException:
+            self.crew.give_place(owner)
+            raise
+        return Held(secrets.token_urlsafe(16), owner, folder, n_bytes)
 
     def _find(self, among: Mapping[str, Held], owner: str, held_id: str, unknown: str) -> Held:
         with self._turn:

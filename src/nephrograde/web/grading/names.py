@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nephrograde.vocabulary import KNOWN_PHASES
+
 if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
 
@@ -11,6 +13,8 @@ ANSWER: Final = "answer.json"
 PICTURE: Final = "picture.png"
 REPORT: Final = "report.dcm"
 CAPTURE: Final = "capture.dcm"
+SEGMENTATIONS: Final = tuple(f"segmentation-{number}.dcm" for number in range(1, len(KNOWN_PHASES) + 1))
+"""The masks that were given, one a phase."""
 OVERLAY: Final = "overlay.png"
 OVERLAY_VOLUME: Final = "overlay.nii.gz"
 

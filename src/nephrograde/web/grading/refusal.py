@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import sqlite3
+from typing import Any, Final
 
 from nephrograde.errors import NephrogradeError
+
+RETRY_S: Final = 20
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Refusal(NephrogradeError):  # noqa: N818 - not always an error: the same request may succeed later
@@ -31,3 +36,26 @@ class Refusal(NephrogradeError):  # noqa: N818 - not always an error: the same r
     def content(self) -> dict[str, Any]:
         """The body of the reply."""
         return {"reason": self.reason, "code": self.code}
+
+
+def no_room() -> Refusal:
+    """Make the refusal of what the limits of the server, or its disk, have no room for."""
+    return Refusal("full", "The server has no room for a further scan now. Try later.", 503, retry_s=RETRY_S)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Tell whether an error, or what it was raised from, says that the disk is full.
+
+    Args:
+        error: The error.
+
+    >>> is_disk_full(OSError(errno.ENOSPC, "No space left on device")), is_disk_full(ValueError())
+    (True, False)
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nephrograde.lock import lock_handle
-from nephrograde.web.grading.refusal import Refusal
+from nephrograde.web.grading.refusal import RETRY_S, Refusal, no_room
 
 if TYPE_CHECKING:
     from nephrograde.web.grading.limits import Limits
 
 PREFIX = "nephrograde-serve-"
-RETRY_S = 20
 _LOCK = "lock"
 _YOUNG_S = 60.0
 """A folder that was made a moment ago may not be locked yet."""
@@ -73,7 +72,7 @@ class Room:
                 what = "Your scans take all the room of one user. Remove one of them, or wait until it expires."
                 raise Refusal("user-full", what, 429, retry_s=RETRY_S)
             if self._held.total() + n_bytes > self._limits.disk_bytes:
-                raise Refusal("full", "The server has no room for a further scan now. Try later.", 503, retry_s=RETRY_S)
+                raise no_room()
             self._held[owner] += n_bytes
 
     def grant(self, owner: str, held: int, most: int) -> int:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.receiving import announced, drain, receive
-from nephrograde.web.grading.refusal import Refusal
+from nephrograde.web.grading.refusal import Refusal, is_disk_full, no_room
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, number_of
 from nephrograde.web.scans import plane_bytes, slice_count
@@ -79,6 +79,7 @@ async def _upload(desk: Desk, request: Request) -> Held:
         raise
 
     def enlarge(n_bytes: int) -> None:
+        desk.touch(held)
         if n_bytes > desk.limits.upload_bytes:
             raise Refusal("too-large", f"This server takes {desk.limits.upload_bytes} bytes at most.", 413)
         if n_bytes > held.n_bytes:
@@ -87,11 +88,13 @@ async def _upload(desk: Desk, request: Request) -> Held:
     try:
         path = await receive(chunks, held.folder, "upload", enlarge=enlarge)
         desk.open(held, path)
-    except Refusal:
+    except (Refusal, OSError) as error:
         await run_in_threadpool(desk.abandon, held)
         await drain(request, chunks)
+        if is_disk_full(error):
+            raise no_room() from None
         raise
-    except BaseException:  # the sender has gone, or the disk is full
+    except BaseException:  # the sender has gone
         await run_in_threadpool(desk.abandon, held)
         raise
     return held
@@ -164,5 +167,14 @@ async def _receive_mask(desk: Desk, request: Request, entry: dict[str, Any]) -> 
             desk.enlarge(held, size)
             taken = size
 
-    path = await receive(aiter(request.stream()), held.folder, f"mask-{time.monotonic_ns()}", enlarge=enlarge)
+    chunks = aiter(request.stream())
+    try:
+        path = await receive(chunks, held.folder, f"mask-{time.monotonic_ns()}", enlarge=enlarge)
+    except (Refusal, OSError) as error:
+        await drain(request, chunks)
+        if held.is_gone:
+            raise UnknownError("There is no such scan, or it has expired.") from None
+        if is_disk_full(error):
+            raise no_room() from None
+        raise
     entry["mask"] = str(path)

@@ -89,4 +89,5 @@ def _answering() -> dict[str, str]:
         "get_pdf": t("Page for printing (PDF)"),
         "get_sr": t("Structured report (DICOM SR)"),
         "get_capture": t("Picture for the PACS (DICOM)"),
+        "get_segmentation": t("Mask as graded (DICOM SEG)"),
     }

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError
-from nephrograde.web.grading.refusal import Refusal
+from nephrograde.web.grading.refusal import Refusal, is_disk_full, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,11 +65,12 @@ def _reply(graders: Any, order: Mapping[str, Any], line: Connection) -> dict[str
     except NephrogradeError as error:
         from nephrograde.web.grading.answering import reason_of
 
-        refusal = Refusal(*reason_of(error, str(order.get("folder", ""))))
+        folder = str(order.get("folder", ""))
+        refusal = no_room() if is_disk_full(error) else Refusal(*reason_of(error, folder))
     except MemoryError:
         refusal = Refusal("too-large", _NO_MEMORY, 413)
-    except Exception:  # noqa: BLE001 (the next scan may be sound)
-        refusal = Refusal("failed", _FAILED, 500)
+    except Exception as error:  # noqa: BLE001 (the next scan may be sound)
+        refusal = no_room() if is_disk_full(error) else Refusal("failed", _FAILED, 500)
     given = {"code": refusal.code, "reason": refusal.reason, "status": refusal.status, "retry_s": refusal.retry_s}
     return {"refused": given}
 

@@ -111,6 +111,7 @@ function showAnswer({ id, answer, files }) {
   const values = { p: number(answer.p_high), low: number(low), high: number(high) };
   const address = `/api/gradings/${id}`;
   const links = [["report.pdf", text.get_pdf], ["report.dcm", text.get_sr], ["capture.dcm", text.get_capture],
+    ...files.filter((name) => name.startsWith("segmentation-")).map((name) => [name, text.get_segmentation]),
     ["overlay.nii.gz", text.get_overlay]];
   const given = links.filter(([name]) => name === "report.pdf" || files.includes(name));
   byId("answer").replaceChildren(

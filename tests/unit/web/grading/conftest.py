@@ -52,6 +52,28 @@ def grader_path(make_once):
 
 
 @pytest.fixture(scope="session")
+def joint_path(make_once):
+    """A grader file of a model that joins two phases and two clinical values."""
+
+    def write(folder):
+        from tests.unit.export.small_grader import joint_members
+
+        from nephrograde.export.archive import write_archive
+
+        write_archive(folder / "joint.zip", joint_members())
+
+    return make_once("served_joint", write) / "joint.zip"
+
+
+@pytest.fixture(scope="session")
+def mask(tmp_path_factory):
+    """The bright ball of the body as NIfTI: its bytes."""
+    path = tmp_path_factory.mktemp("mask") / "mask.nii.gz"
+    write_image((body() > 80).astype(np.uint8), path, spacing_mm=SPACING_MM, origin_mm=ORIGIN_MM)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
 def nifti():
     """Make a NIfTI file: its bytes."""
 

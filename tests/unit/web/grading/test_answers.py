@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pydicom
 import pytest
-from tests.unit.web.grading.conftest import ORIGIN_MM, SIZE, SPACING_MM, body, told
+from tests.unit.export.small_grader import JOINT_VALUES
+from tests.unit.web.grading.conftest import SIZE, told
 
 from nephrograde.volume.read import read_volume
-from nephrograde.volume.volume import write_image
 
+FAR = "900,900,900 mm"
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
 
 
@@ -60,6 +62,11 @@ def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, t
     scan, _ = user.upload(nifti(tmp_path))
     assert user.grade(scan).status_code == 200
     assert user.ask("GET", f"/api/scans/{scan}").status_code == 200
+    outside = user.ask("POST", "/api/gradings", json={"scans": {"cmp": {"scan": scan, "series": 1, "point": FAR}}})
+    address = f"/api/gradings/{outside.json()['id']}"
+    assert told(user.wait(address)) == (422, "annotation-outside")
+    assert told(user.ask("GET", f"{address}/report.pdf")) == (422, "annotation-outside")
+    assert user.ask("GET", f"/api/scans/{scan}").status_code == 200
     answer = user.grade(scan, keep=False)
     assert answer.status_code == 200
     assert user.ask("GET", f"/api/scans/{scan}").status_code == 404
@@ -70,33 +77,81 @@ def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, t
 
 @pytest.mark.needs("weasyprint", programs=["pdftotext"])
 def test_page_for_printing_is_one_page_that_names_nobody(visit, dicom_zip, tmp_path, absent):
-    import subprocess
-
     user = visit()
     scan, _ = user.upload(dicom_zip({"SeriesDescription": "Arterial"}))
     answer = user.grade(scan)
     printed = user.ask("GET", f"/api/gradings/{answer.json()['id']}/report.pdf?lang=zh")
-    if printed.status_code == 422 and ("WeasyPrint" in printed.text or "font" in printed.text):
-        absent("pdf", f"no PDF can be made here: {printed.json()['reason']}")
-    assert printed.status_code == 200, printed.text
-    (tmp_path / "page.pdf").write_bytes(printed.content)
-    text = subprocess.run(["pdftotext", "-layout", tmp_path / "page.pdf", "-"], capture_output=True, check=True)
-    said = text.stdout.decode()
-    assert said.count("\f") == 1
+    (said,) = pages_of(printed, tmp_path, absent)
     assert "仅供研究使用" in said.replace(" ", "")
     assert f"{answer.json()['answer']['p_high']:.3f}" in said
     assert not any(word in said for word in ("ZY0042", "小明"))
 
 
-def test_mask_that_was_sent_is_used(visit, nifti, grader_path, tmp_path):
+def pages_of(content, folder, absent):
+    """The text of each page of a PDF that the server printed."""
+    import subprocess
+
+    if content.status_code == 422 and ("WeasyPrint" in content.text or "font" in content.text):
+        absent("pdf", f"no PDF can be made here: {content.json()['reason']}")
+    assert content.status_code == 200, content.text
+    (folder / "page.pdf").write_bytes(content.content)
+    words = ["pdftotext", "-layout", folder / "page.pdf", "-"]
+    said = subprocess.run(words, capture_output=True, check=True).stdout.decode()
+    return said.split("\f")[:-1]
+
+
+@pytest.mark.needs("weasyprint", "highdicom", programs=["pdftotext"])
+def test_joint_model_reads_phases_and_values_and_prints_one_page_however_long_its_warnings(
+    joint_path, desk_of, visit, dicom_zip, mask, tmp_path, absent
+):
+    import nephrograde as ng
+
+    with desk_of(joint_path) as (desk, app):
+        user = visit(app)
+        content = dicom_zip({"SeriesDescription": "Arterial"}, {"SeriesDescription": "native"})
+        scan, read = user.upload(content)
+        assert [one["phase"] for one in read.json()["series"]] == ["cmp", "up"]
+        address = f"/api/scans/{scan}/series"
+        for number in (1, 2):
+            assert user.ask("PUT", f"{address}/{number}/mask", content=mask).status_code == 204
+        chosen = {one: {"scan": scan, "series": k, "mask": True} for k, one in enumerate(("cmp", "up"), 1)}
+        asked = {"scans": chosen, "clinical": {"column 0": 61, "column 1": 2.5}, "keep": True}
+        sent = user.ask("POST", "/api/gradings", json=asked)
+        answer = user.wait(f"/api/gradings/{sent.json()['id']}").json()
+        series = {one: tmp_path / f"series-{k}" for k, one in enumerate(("cmp", "up"), 1)}
+        (tmp_path / "mask.nii.gz").write_bytes(mask)
+        masks = dict.fromkeys(series, tmp_path / "mask.nii.gz")
+        grader = ng.load_grader(joint_path)
+        expected = grader.grade_phases(series, mask=masks, clinical=asked["clinical"])
+        assert answer["answer"]["p_high"] == pytest.approx(expected.p_high, abs=1e-6)
+        assert (
+            expected.p_high != grader.grade_phases(series, mask=masks, clinical=dict.fromkeys(JOINT_VALUES, 9)).p_high
+        )
+        address = f"/api/gradings/{answer['id']}"
+        made = [name for name in answer["files"] if name.endswith(".dcm")]
+        assert made == ["report.dcm", "capture.dcm", "segmentation-1.dcm", "segmentation-2.dcm"]
+        objects = [pydicom.dcmread(io.BytesIO(user.ask("GET", f"{address}/{name}").content)) for name in made]
+        assert [one.Modality for one in objects] == ["SR", "OT", "SEG", "SEG"]
+        report = str(objects[0])
+        assert all(str(one.SOPInstanceUID) in report for one in objects[2:])
+        kept = next(desk.room.folder.rglob("answer.json"))
+        long = json.loads(kept.read_text(encoding="utf-8"))
+        long["warnings"] = [f"warning {k} " + 40 * "of many words " for k in range(30)]
+        kept.write_text(json.dumps(long), encoding="utf-8")
+        (page,) = pages_of(user.ask("GET", f"{address}/report.pdf"), tmp_path, absent)
+        assert "warning 0" in page
+        assert "Research use only" in page
+        assert f"{expected.p_high:.3f}" in page
+
+
+def test_mask_that_was_sent_is_used(visit, nifti, mask, grader_path, tmp_path):
     import nephrograde as ng
 
     user = visit()
     (tmp_path / "same.nii.gz").write_bytes(nifti(tmp_path))
-    write_image((body() > 80).astype(np.uint8), tmp_path / "mask.nii.gz", spacing_mm=SPACING_MM, origin_mm=ORIGIN_MM)
+    (tmp_path / "mask.nii.gz").write_bytes(mask)
     scan, _ = user.upload((tmp_path / "same.nii.gz").read_bytes())
     assert told(user.grade(scan, place={"mask": True})) == (422, "no-region")
-    mask = (tmp_path / "mask.nii.gz").read_bytes()
     assert user.ask("PUT", f"/api/scans/{scan}/series/1/mask", content=mask).status_code == 204
     assert user.ask("GET", f"/api/scans/{scan}").json()["series"][0]["has_mask"]
     answer = user.grade(scan, place={"mask": True}).json()["answer"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -10,6 +12,8 @@ import zlib
 import numpy as np
 import pytest
 from tests.unit.web.grading.conftest import SIZE, told
+
+from nephrograde.errors import WriteError, about_writing
 
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
 
@@ -161,3 +165,93 @@ def test_random_bytes_never_end_the_server(visit, nifti, dicom_zip, tmp_path):
             assert sent.status_code == 415, sent.text
     scan, _ = user.upload(whole[0])
     assert user.grade(scan).status_code == 200
+
+
+async def in_pieces(content, before_each):
+    """A body that comes a megabyte at a time."""
+    for at in range(0, len(content), 2**20):
+        await before_each(at)
+        yield content[at : at + 2**20]
+
+
+def test_slow_upload_does_not_expire_on_its_way(desk_of, visit, nifti, tmp_path):
+    import asyncio
+
+    content = nifti(tmp_path) + bytes(5 << 20)
+    with desk_of(keep_s=0.2, slots=0) as (_, app):
+        sent = visit(app).ask("POST", "/api/scans", content=in_pieces(content, lambda _: asyncio.sleep(0.1)))
+    assert sent.status_code == 202, sent.text
+
+
+def test_upload_that_is_removed_on_its_way_is_received_no_further(desk_of, visit, nifti, tmp_path):
+    content = nifti(tmp_path) + bytes(5 << 20)
+    with desk_of(slots=0) as (desk, app):
+
+        async def remove(at):
+            if at == 2 << 20:
+                (held,) = desk.scans(next(iter(desk._scans.values())).owner)
+                desk.remove_scan(held.owner, held.id)
+
+        user = visit(app)
+        taken = []
+        reserve = desk.room.reserve
+        desk.room.reserve = lambda owner, n_bytes: (taken.append(n_bytes), reserve(owner, n_bytes))
+        assert told(user.ask("POST", "/api/scans", content=in_pieces(content, remove))) == (410, "cancelled")
+        assert sum(taken) < 3 << 20
+        assert desk.room.held_bytes == 0
+
+
+def test_full_disk_is_told_as_such_and_takes_no_place_of_the_queue(desk_of, visit, nifti, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    content = nifti(tmp_path)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def refuse(*_args, **_more):
+        raise full
+
+    with desk_of(jobs=1, slots=0) as (desk, app):
+        user = visit(app)
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.room, "new_folder", refuse)
+            assert told(user.ask("POST", "/api/scans", content=content)) == (503, "full")
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", refuse)
+            reply = user.ask("POST", "/api/scans", content=content)
+        assert told(reply) == (503, "full")
+        assert int(reply.headers["retry-after"]) > 0
+        assert desk.room.held_bytes == 0
+        assert user.ask("POST", "/api/scans", content=content).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(OSError(errno.ENOSPC, ""), (503, "full"), id="disk"),
+        pytest.param(WriteError.of("capture.dcm", OSError(errno.EDQUOT, "")), (422, "refused"), id="no cause"),
+        pytest.param(OSError(errno.EIO, ""), (500, "failed"), id="device"),
+    ],
+)
+def test_process_says_whether_the_disk_is_full(monkeypatch, error, expected):
+    from nephrograde.web.grading import opening, worker
+
+    def fail(*_args, **_more):
+        raise error
+
+    monkeypatch.setattr(opening, "open_upload", fail)
+    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, None)["refused"]
+    assert (refused["status"], refused["code"]) == expected
+
+
+def test_file_that_cannot_be_written_as_the_disk_is_full(monkeypatch):
+    from pathlib import Path
+
+    from nephrograde.web.grading import opening, worker
+
+    def fail(*_args, **_more):
+        with about_writing(Path("capture.dcm")):
+            raise OSError(errno.ENOSPC, "", "capture.dcm")
+
+    monkeypatch.setattr(opening, "open_upload", fail)
+    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, None)["refused"]
+    assert (refused["status"], refused["code"]) == (503, "full")
