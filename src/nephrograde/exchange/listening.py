@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,11 +291,13 @@ def listen(
         RunError: Another listener uses the spool.
         WriteError: The spool cannot be written.
     """
-    listener = Listener(Path(grader), Path(spool), settings, tell)
-    try:
-        listener.run(until)
-    finally:
-        listener.stop()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries warn of names the values that were received
+        listener = Listener(Path(grader), Path(spool), settings, tell)
+        try:
+            listener.run(until)
+        finally:
+            listener.stop()
 
 
 def _read_grader(path: Path) -> Grader:
