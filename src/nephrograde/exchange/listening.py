@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nephrograde.exchange.events import Tell
     from nephrograde.exchange.tls import Tls
-    from nephrograde.predict.grader import Grader
+    from nephrograde.study.model import StudyModel
 
 _GB: Final = 10**9
 _MOST_ATTEMPTS: Final = 3
@@ -143,11 +143,11 @@ class Listener:
         context = None if wanted.tls is None else wanted.tls.server()
         if wanted.reply:
             parse_destination(wanted.reply, place="--reply")
-        grader = _read_grader(self.grader_path)
+        model = _read_model(self.grader_path)
         self._spool = Spool(
             self.spool_dir, limit_bytes=int(wanted.limit_gb * _GB), reserve_bytes=int(wanted.reserve_gb * _GB)
         )
-        needs_region = grader.arm.supervision is not Supervision.NONE
+        needs_region = model.arm.supervision is not Supervision.NONE
         self._completion = Completion(self._spool, self.tell, needs_region, wanted.quiet_s, wanted.wait_s)
         self._worker = GradingProcess(
             self.grader_path, self.spool_dir, unchecked_phase=wanted.unchecked_phase, limit_s=wanted.grading_s
@@ -300,13 +300,15 @@ def listen(
             listener.stop()
 
 
-def _read_grader(path: Path) -> Grader:
-    from nephrograde.export.loading import load
+def _read_model(path: Path) -> StudyModel:
+    """What the model of a grader file needs; its networks are loaded by the process that grades alone."""
+    from nephrograde.export.grader_file import read_grader_file
     from nephrograde.volume.dicom.references import require_highdicom
 
     require_highdicom("listen")
-    grader = load(path, None, place="listen")
-    if grader.is_joined:
-        what = f"holds {grader.model}, which joins phases or values"
+    file = read_grader_file(path)
+    model = file.preprocessing.own_model(file.study)
+    if model.fusion is not None:
+        what = f"holds {model.id}, which joins phases or values"
         raise InputError([Problem(str(path), what, "Listen with a model of one phase.")])
-    return grader
+    return model

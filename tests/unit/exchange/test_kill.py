@@ -56,7 +56,7 @@ def listening(grader_path, spool_dir, reply):
     finally:
         process.kill()
         said = process.communicate()[1]
-        assert said == b""  # neither a traceback nor what a library warns of
+        assert not any(word in said for word in (b"Traceback", b"Warning", b"../")), said
 
 
 def test_killed_listener_keeps_what_it_acknowledged_and_answers_once(

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.asked import read_order
-from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT, SEGMENTATIONS
+from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT, SEGMENTATION
 from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, read_object
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KINDS = {
     REPORT: "application/dicom",
     CAPTURE: "application/dicom",
-    **dict.fromkeys(SEGMENTATIONS, "application/dicom"),
+    SEGMENTATION: "application/dicom",
     PICTURE: "image/png",
     OVERLAY: "image/png",
     OVERLAY_VOLUME: "application/gzip",
@@ -102,8 +102,9 @@ def _file(path: Path, kind: str) -> Response:
     return Response(content, media_type=kind, headers=headers)
 
 
-def _handing_out(desk: Desk, name: str) -> Callable[[Request], Response]:
+def _handing_out(desk: Desk, kind: str) -> Callable[[Request], Response]:
     def handed_out(request: Request) -> Response:
+        name = kind.format(**request.path_params)  # it is handed out only if the answer lists it
         held = desk.grading(owner_of(request), request.path_params["grading"])
         if held.refusal is not None:
             raise held.refusal.with_traceback(None)
@@ -111,7 +112,7 @@ def _handing_out(desk: Desk, name: str) -> Callable[[Request], Response]:
             raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
         if name not in held.content["files"]:
             raise UnknownError("There is no such file of this answer: DICOM objects are made of DICOM series only.")
-        return _file(held.folder / name, KINDS[name])
+        return _file(held.folder / name, KINDS[kind])
 
     return handed_out
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.errors import InputError, Problem
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.report.text.language import phase_heading
+from nephrograde.report.text.messages import told
 from nephrograde.vocabulary import Supervision
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Model:
             "supervision": self.supervision.value,
             "places": list(self.places),
             "clinical": list(self.clinical),
-            "performance": self.performance,
+            "performance": told(self.performance),
         }
 
 
@@ -93,6 +94,6 @@ def read_models(paths: Sequence[Path]) -> dict[str, Model]:
             own.fusion is not None,
             not any(file.study.window_of(phase).percentiles for phase in own.phases),
             tuple(columns),
-            next((str(one) for one in file.card.aucs), ""),
+            next((f"in its study: {one}" for one in file.card.aucs), ""),
         )
     return found

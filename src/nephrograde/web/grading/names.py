@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nephrograde.vocabulary import KNOWN_PHASES
-
 if TYPE_CHECKING:
     from nephrograde.report.text.language import Language
 
@@ -13,8 +11,8 @@ ANSWER: Final = "answer.json"
 PICTURE: Final = "picture.png"
 REPORT: Final = "report.dcm"
 CAPTURE: Final = "capture.dcm"
-SEGMENTATIONS: Final = tuple(f"segmentation-{number}.dcm" for number in range(1, len(KNOWN_PHASES) + 1))
-"""The masks that were given, one a phase."""
+SEGMENTATION: Final = "segmentation-{number}.dcm"
+"""The masks that were given, one a phase, counted from 1."""
 OVERLAY: Final = "overlay.png"
 OVERLAY_VOLUME: Final = "overlay.nii.gz"
 

@@ -17,6 +17,7 @@ from nephrograde.volume.volume import write_image
 
 SIZE, SPACING_MM, ORIGIN_MM = (48, 40, 14), (4.0, 4.0, 5.0), (-94.0, -78.0, -300.0)
 TUMOUR_MM = (18.0, 10.0, -265.0)
+MODEL, JOINT_MODEL = "weak-1-cmp", "weak-1-cmp+up"
 POINT = "18,10,-265 mm"
 ADDRESS = "http://127.0.0.1:8000"
 TOKEN = "a-token-of-the-tests"  # noqa: S105 (opens nothing else)
@@ -140,7 +141,8 @@ class Client:
     def grade(self, scan, *, series=1, phase="cmp", place=None, **more):
         """Ask for a grading, and wait for the answer: the last reply."""
         own = {"scan": scan, "series": series, **({"point": POINT} if place is None else place)}
-        sent = self.ask("POST", "/api/gradings", json={"scans": {phase: own}, "keep": True, **more})
+        asked = {"model": MODEL, "scans": {phase: own}, "keep": True, **more}
+        sent = self.ask("POST", "/api/gradings", json=asked)
         return self.wait(f"/api/gradings/{sent.json()['id']}") if sent.status_code == 202 else sent
 
     def leave(self):
@@ -172,8 +174,9 @@ def desk_of(grader_path, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def served(desk_of):
-    with desk_of() as started:
+def served(desk_of, grader_path, joint_path):
+    """The server that the tests share, of both models."""
+    with desk_of(grader_path, joint_path) as started:
         yield started
 
 

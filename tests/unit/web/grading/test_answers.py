@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pydicom
 import pytest
-from tests.unit.export.small_grader import JOINT_VALUES
-from tests.unit.web.grading.conftest import SIZE, told
+from tests.unit.export.small_grader import JOINT_PHASES, JOINT_VALUES
+from tests.unit.web.grading.conftest import JOINT_MODEL, MODEL, SIZE, told
 
 from nephrograde.volume.read import read_volume
 
@@ -62,7 +62,8 @@ def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, t
     scan, _ = user.upload(nifti(tmp_path))
     assert user.grade(scan).status_code == 200
     assert user.ask("GET", f"/api/scans/{scan}").status_code == 200
-    outside = user.ask("POST", "/api/gradings", json={"scans": {"cmp": {"scan": scan, "series": 1, "point": FAR}}})
+    own = {"scan": scan, "series": 1, "point": FAR}
+    outside = user.ask("POST", "/api/gradings", json={"model": MODEL, "scans": {"cmp": own}})
     address = f"/api/gradings/{outside.json()['id']}"
     assert told(user.wait(address)) == (422, "annotation-outside")
     assert told(user.ask("GET", f"{address}/report.pdf")) == (422, "annotation-outside")
@@ -73,18 +74,6 @@ def test_scan_is_removed_with_the_answer_unless_it_is_to_be_kept(visit, nifti, t
     assert user.ask("GET", f"/api/gradings/{answer.json()['id']}/picture.png").status_code == 200
     kept = [path.name for path in desk.room.folder.rglob("*") if path.name.startswith(("slices", "1.nii"))]
     assert kept == []
-
-
-@pytest.mark.needs("weasyprint", programs=["pdftotext"])
-def test_page_for_printing_is_one_page_that_names_nobody(visit, dicom_zip, tmp_path, absent):
-    user = visit()
-    scan, _ = user.upload(dicom_zip({"SeriesDescription": "Arterial"}))
-    answer = user.grade(scan)
-    printed = user.ask("GET", f"/api/gradings/{answer.json()['id']}/report.pdf?lang=zh")
-    (said,) = pages_of(printed, tmp_path, absent)
-    assert "仅供研究使用" in said.replace(" ", "")
-    assert f"{answer.json()['answer']['p_high']:.3f}" in said
-    assert not any(word in said for word in ("ZY0042", "小明"))
 
 
 def pages_of(content, folder, absent):
@@ -101,47 +90,47 @@ def pages_of(content, folder, absent):
 
 
 @pytest.mark.needs("weasyprint", "highdicom", programs=["pdftotext"])
-def test_joint_model_reads_phases_and_values_and_prints_one_page_however_long_its_warnings(
-    joint_path, desk_of, visit, dicom_zip, mask, tmp_path, absent
+def test_joint_model_reads_phases_and_values_and_prints_one_page_that_names_nobody(
+    joint_path, served, visit, dicom_zip, mask, tmp_path, absent
 ):
     import nephrograde as ng
 
-    with desk_of(joint_path) as (desk, app):
-        user = visit(app)
-        content = dicom_zip({"SeriesDescription": "Arterial"}, {"SeriesDescription": "native"})
-        scan, read = user.upload(content)
-        assert [one["phase"] for one in read.json()["series"]] == ["cmp", "up"]
-        address = f"/api/scans/{scan}/series"
-        for number in (1, 2):
-            assert user.ask("PUT", f"{address}/{number}/mask", content=mask).status_code == 204
-        chosen = {one: {"scan": scan, "series": k, "mask": True} for k, one in enumerate(("cmp", "up"), 1)}
-        asked = {"scans": chosen, "clinical": {"column 0": 61, "column 1": 2.5}, "keep": True}
-        sent = user.ask("POST", "/api/gradings", json=asked)
-        answer = user.wait(f"/api/gradings/{sent.json()['id']}").json()
-        series = {one: tmp_path / f"series-{k}" for k, one in enumerate(("cmp", "up"), 1)}
-        (tmp_path / "mask.nii.gz").write_bytes(mask)
-        masks = dict.fromkeys(series, tmp_path / "mask.nii.gz")
-        grader = ng.load_grader(joint_path)
-        expected = grader.grade_phases(series, mask=masks, clinical=asked["clinical"])
-        assert answer["answer"]["p_high"] == pytest.approx(expected.p_high, abs=1e-6)
-        assert (
-            expected.p_high != grader.grade_phases(series, mask=masks, clinical=dict.fromkeys(JOINT_VALUES, 9)).p_high
-        )
-        address = f"/api/gradings/{answer['id']}"
-        made = [name for name in answer["files"] if name.endswith(".dcm")]
-        assert made == ["report.dcm", "capture.dcm", "segmentation-1.dcm", "segmentation-2.dcm"]
-        objects = [pydicom.dcmread(io.BytesIO(user.ask("GET", f"{address}/{name}").content)) for name in made]
-        assert [one.Modality for one in objects] == ["SR", "OT", "SEG", "SEG"]
-        report = str(objects[0])
-        assert all(str(one.SOPInstanceUID) in report for one in objects[2:])
-        kept = next(desk.room.folder.rglob("answer.json"))
-        long = json.loads(kept.read_text(encoding="utf-8"))
-        long["warnings"] = [f"warning {k} " + 40 * "of many words " for k in range(30)]
-        kept.write_text(json.dumps(long), encoding="utf-8")
-        (page,) = pages_of(user.ask("GET", f"{address}/report.pdf"), tmp_path, absent)
-        assert "warning 0" in page
-        assert "Research use only" in page
-        assert f"{expected.p_high:.3f}" in page
+    user = visit()
+    scan, read = user.upload(dicom_zip({"SeriesDescription": "Arterial"}, {"SeriesDescription": "native"}))
+    assert [one["phase"] for one in read.json()["series"]] == ["cmp", "up"]
+    for number in (1, 2):
+        assert user.ask("PUT", f"/api/scans/{scan}/series/{number}/mask", content=mask).status_code == 204
+    chosen = {one: {"scan": scan, "series": k, "mask": True} for k, one in enumerate(JOINT_PHASES, 1)}
+    values = dict(zip(JOINT_VALUES, (61, 2.5), strict=True))
+    asked = {"model": JOINT_MODEL, "scans": chosen, "clinical": values, "keep": True}
+    sent = user.ask("POST", "/api/gradings", json=asked)
+    answer = user.wait(f"/api/gradings/{sent.json()['id']}").json()
+    series = {one: tmp_path / f"series-{k}" for k, one in enumerate(JOINT_PHASES, 1)}
+    (tmp_path / "mask.nii.gz").write_bytes(mask)
+    masks, grader = dict.fromkeys(series, tmp_path / "mask.nii.gz"), ng.load_grader(joint_path)
+    expected = grader.grade_phases(series, mask=masks, clinical=values)
+    assert answer["answer"]["p_high"] == pytest.approx(expected.p_high, abs=1e-6)
+    assert expected.p_high != grader.grade_phases(series, mask=masks, clinical=dict.fromkeys(values, 9)).p_high
+
+    address = f"/api/gradings/{answer['id']}"
+    made = [name for name in answer["files"] if name.endswith(".dcm")]
+    assert made == ["report.dcm", "capture.dcm", "segmentation-1.dcm", "segmentation-2.dcm"]
+    report, capture, *masked = (
+        pydicom.dcmread(io.BytesIO(user.ask("GET", f"{address}/{name}").content)) for name in made
+    )
+    assert [one.Modality for one in (report, capture, *masked)] == ["SR", "OT", "SEG", "SEG"]
+    assert all(str(one.SOPInstanceUID) in str(report) for one in masked)
+    assert user.ask("GET", f"{address}/segmentation-3.dcm").status_code == 404
+
+    kept = served[0]._gradings[answer["id"]].folder / "answer.json"
+    long = json.loads(kept.read_text(encoding="utf-8"))
+    long["warnings"] = [f"warning {k} " + 40 * "of many words " for k in range(30)]
+    kept.write_text(json.dumps(long), encoding="utf-8")
+    (page,) = pages_of(user.ask("GET", f"{address}/report.pdf?lang=zh"), tmp_path, absent)
+    assert "warning 0" in page
+    assert "仅供研究使用" in page.replace(" ", "")
+    assert f"{expected.p_high:.3f}" in page
+    assert not any(word in page for word in ("ZY0042", "小明"))
 
 
 def test_mask_that_was_sent_is_used(visit, nifti, mask, grader_path, tmp_path):

@@ -52,12 +52,15 @@ def test_document_lists_the_addresses_and_methods_of_the_server(idle):
 
 
 @pytest.fixture
-def answered(visit, dicom_zip):
+def answered(visit, dicom_zip, mask):
     """A user with a scan and an answer: (what addresses name, the cookie)."""
     user = visit()
     scan, _ = user.upload(dicom_zip({"SeriesDescription": "Arterial"}))
-    done = user.grade(scan)
-    return {"scan": scan, "series": 1, "k": 3, "grading": done.json()["id"]}, done.request.headers["cookie"]
+    assert user.ask("PUT", f"/api/scans/{scan}/series/1/mask", content=mask).status_code == 204
+    done = user.grade(scan, place={"mask": True})
+    return {"scan": scan, "series": 1, "k": 3, "number": 1, "grading": done.json()["id"]}, done.request.headers[
+        "cookie"
+    ]
 
 
 if importlib.util.find_spec("schemathesis"):
@@ -96,4 +99,4 @@ if importlib.util.find_spec("schemathesis"):
             assert reply.status_code == 200, (operation.path, reply.text)
             case.validate_response(reply, excluded_checks=[schemathesis.checks.ignored_auth])
             seen.add(operation.path)
-        assert len(seen) == 12
+        assert len(seen) == 13
