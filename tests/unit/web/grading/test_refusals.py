@@ -8,6 +8,7 @@ import os
 import struct
 import zipfile
 import zlib
+from multiprocessing import Pipe
 
 import numpy as np
 import pytest
@@ -198,9 +199,13 @@ def test_upload_that_is_removed_on_its_way_is_received_no_further(desk_of, visit
                 desk.remove_scan(held.owner, held.id)
 
         user = visit(app)
-        taken = []
-        reserve = desk.room.reserve
-        desk.room.reserve = lambda owner, n_bytes: (taken.append(n_bytes), reserve(owner, n_bytes))
+        taken, reserve = [], desk.room.reserve
+
+        def noting(owner, n_bytes):
+            taken.append(n_bytes)
+            reserve(owner, n_bytes)
+
+        desk.room.reserve = noting
         assert told(user.ask("POST", "/api/scans", content=in_pieces(content, remove))) == (410, "cancelled")
         assert sum(taken) < 3 << 20
         assert desk.room.held_bytes == 0
@@ -244,7 +249,7 @@ def test_process_says_whether_the_disk_is_full(monkeypatch, error, expected):
         raise error
 
     monkeypatch.setattr(opening, "open_upload", fail)
-    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, None)["refused"]
+    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, Pipe()[0])["refused"]
     assert (refused["status"], refused["code"]) == expected
 
 
@@ -258,5 +263,5 @@ def test_file_that_cannot_be_written_as_the_disk_is_full(monkeypatch):
             raise OSError(errno.ENOSPC, "", "capture.dcm")
 
     monkeypatch.setattr(opening, "open_upload", fail)
-    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, None)["refused"]
+    refused = worker._reply(None, {"what": "open", "path": "x", "room_bytes": 0}, Pipe()[0])["refused"]
     assert (refused["status"], refused["code"]) == (503, "full")
