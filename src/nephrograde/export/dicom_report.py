@@ -22,7 +22,7 @@ from nephrograde.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from highdicom.sr import ImageRegion, ImageRegion3D, Measurement, QualitativeEvaluation
+    from highdicom.sr import FindingSite, ImageRegion, ImageRegion3D, Measurement, QualitativeEvaluation
     from pydicom import Dataset
 
     from nephrograde.export.dicom_region import Region
@@ -147,6 +147,7 @@ def _graded(grader: Grader, examined: Examined, region: Region, datasets: Sequen
         datasets,
         f"{examined.first}: {MARKED[region.kind]}",
         stamp.uid("region", examined.first),
+        site=_site(examined, examined.first),
         algorithm_id=sr.AlgorithmIdentification(
             name=f"nephrograde {examined.grading.model}",
             version=__version__,
@@ -164,7 +165,15 @@ def _elsewhere(examined: Examined, phase: str, region: Region, datasets: Sequenc
     title = f"{phase}: {MARKED[region.kind]}"
     size = _diameter(examined, phase, region)
     answer = {"measurements": size} if size else {}
-    return _group(region, datasets, title, stamp.uid("region", phase), comments=remarks(examined)[:1], **answer)
+    return _group(
+        region,
+        datasets,
+        title,
+        stamp.uid("region", phase),
+        site=_site(examined, phase),
+        comments=remarks(examined)[:1],
+        **answer,
+    )
 
 
 def _segmented(examined: Examined, phase: str, made: Dataset, source: Dataset, *, stamp: Stamp) -> Any:
@@ -185,7 +194,7 @@ def _segmented(examined: Examined, phase: str, made: Dataset, source: Dataset, *
         ),
         finding_type=sr.CodedConcept(*_CARCINOMA),
         finding_category=codes.SCT.Neoplasm,
-        finding_sites=[sr.FindingSite(codes.SCT.Kidney)],
+        finding_sites=[_site(examined, phase)],
         measurements=volume or None,
     )
 
@@ -201,8 +210,25 @@ def _diameter(examined: Examined, phase: str, region: Region) -> list[Measuremen
     return [sr.Measurement(codes.SCT.LongAxis, float(scanned.size[1]), codes.UCUM.Millimeter)]
 
 
+def _site(examined: Examined, phase: str) -> FindingSite:
+    """The kidney, with its side if that was found without doubt."""
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    sides = {"right": codes.SCT.Right, "left": codes.SCT.Left}
+    side = examined.grading.side_of(phase)
+    return sr.FindingSite(codes.SCT.Kidney, laterality=None if side is None else sides[side])
+
+
 def _group(
-    region: Region, datasets: Sequence[Dataset], title: str, uid: str, *, comments: Sequence[str], **answer: Any
+    region: Region,
+    datasets: Sequence[Dataset],
+    title: str,
+    uid: str,
+    *,
+    site: FindingSite,
+    comments: Sequence[str],
+    **answer: Any,
 ) -> Any:
     from highdicom import sr
     from pydicom.sr.codedict import codes
@@ -218,7 +244,7 @@ def _group(
         referenced_region=_region_item(region, datasets),
         finding_type=sr.CodedConcept(*_CARCINOMA),
         finding_category=codes.SCT.Neoplasm,
-        finding_sites=[sr.FindingSite(codes.SCT.Kidney)],
+        finding_sites=[site],
         geometric_purpose=purposes[region.kind],
         **answer,
     )

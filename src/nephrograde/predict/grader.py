@@ -332,6 +332,7 @@ class Grader:
             kidney_gap_mm=plausibility.kidney_gap_mm,
             is_on_kidney=plausibility.is_on_kidney,
             phase_named=plausibility.phase_named,
+            kidney_side=plausibility.kidney_side,
             supervision=self.arm.supervision.value,
             region_mm=seen.region_mm,
             p_calibrated=certainty.p_calibrated,

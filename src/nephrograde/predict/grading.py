@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nephrograde.predict.cohort_range import Compared
+    from nephrograde.predict.plausibility import Side
     from nephrograde.vocabulary import Triple
 
 
@@ -57,6 +58,7 @@ class ScanRead:
         kidney_gap_mm: The distance from the tumour's edge to the nearest kidney.
         is_on_kidney: Whether the region lies on a kidney.
         phase_named: The phase that the words of the series name; None if they name none.
+        kidney_side: "right" or "left" (of the patient); None where that is in doubt.
     """
 
     phase: str
@@ -71,6 +73,7 @@ class ScanRead:
     kidney_gap_mm: float | None = None
     is_on_kidney: bool | None = None
     phase_named: str | None = None
+    kidney_side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class Grading:
     ``folds_high`` counts those that call the scan high by themselves. ``call`` compares the mean with the threshold
     that the run froze on out-of-fold training scores; ``performance`` is that of the model in its study. ``phase_seen``
     is the phase that the kidneys show, with its probability, and ``kidney_gap_mm`` the distance from the tumour's edge
-    to the nearest kidney, None if the model is given no place; all are None if no kidney was found. ``supervision`` is
+    to the nearest kidney, None if the model is given no place; all are None if no kidney was found. ``kidney_side`` is
+    "right" or "left" if both kidneys were found and the region lies on one, far from the other. ``supervision`` is
     the level of the model, ``region_mm`` the edges of a slice or a box as the network sees it, and ``picture`` the file
     on which they are drawn, if one was asked for. Of exported pictures there is no ``spacing_mm`` and no ``region_mm``,
     ``size`` ends with how many they are, and ``center_mm`` is counted from the corner of the first one shown. ``scans``
@@ -126,6 +130,7 @@ class Grading:
     is_referred: bool | None = None
     scans: tuple[ScanRead, ...] = ()
     phase_named: str | None = None
+    kidney_side: Side | None = None
     compared: tuple[Compared, ...] = ()
     research_use_only: str = RESEARCH_USE_ONLY
 
@@ -199,8 +204,17 @@ class Grading:
             phase_probability=self.phase_probability,
             kidney_gap_mm=self.kidney_gap_mm,
             is_on_kidney=self.is_on_kidney,
+            kidney_side=self.kidney_side,
         )
         return self.scans or (own,)
+
+    def side_of(self, phase: str) -> Side | None:
+        """The side of the kidney on which the region of a phase lies, "right" or "left"; None where that is in doubt.
+
+        Args:
+            phase: The phase.
+        """
+        return next((one.kidney_side for one in self._read() if one.phase == phase), None)
 
     def _seen(self) -> list[str]:
         return [line for one in self._read() for line in _seen_of(one, self.supervision)]

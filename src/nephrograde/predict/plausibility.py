@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from nephrograde.volume.finding import Fault
 from nephrograde.volume.phase.evidence import PHASES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nephrograde.organs.kidneys import Organs
     from nephrograde.vocabulary import Triple
     from nephrograde.volume.dicom.header import SeriesHeader
@@ -22,6 +24,11 @@ ON_KIDNEY_MM = 10.0
 """A tumour whose edge is at most this far from a kidney lies on it: kidneys are found to within a few millimetres."""
 CERTAIN = 0.8
 """Probability from which words or image are taken to name a phase, as when a cohort is scanned."""
+
+
+Side: TypeAlias = Literal["right", "left"]
+APART_MM: Final = 40.0
+"""The other kidney is at least this far from a region whose side is told; the spine lies between them."""
 
 
 class Tumour(NamedTuple):
@@ -41,6 +48,8 @@ class Plausibility:
         kidney_gap_mm: Distance from the edge of the tumour to the nearest kidney that was found; 0 if they touch, None
             if the model is given no place.
         n_kidneys: How many kidneys were found.
+        kidney_side: "right" or "left" (of the patient) if both kidneys were found and the region lies on one of them,
+            far from the other; None otherwise, as a single kidney may be one that has moved or was transplanted.
         phase_named: The phase that the words of a DICOM series name; None if they name none.
         faults: Warnings with code "phase-suspect", "phase-named", "region-off-kidney" or "kidney-not-found".
     """
@@ -51,6 +60,7 @@ class Plausibility:
     n_kidneys: int = 0
     faults: tuple[Fault, ...] = ()
     phase_named: str | None = None
+    kidney_side: Side | None = None
 
     @property
     def is_on_kidney(self) -> bool | None:
@@ -88,15 +98,17 @@ def _judge_kidneys(volume: Volume, tumour: Tumour | None, phase: str) -> Plausib
     if organs is None or not organs.scores:
         message = "no kidney was found, so neither the phase of the scan nor the place of the region could be checked."
         return Plausibility(faults=(Fault("kidney-not-found", "warning", message, "Check both."),))
-    gap_mm = None if tumour is None else _gap_mm(organs, tumour)
+    gaps_mm = {} if tumour is None else {label: _gap_mm(organs, label, tumour) for label in organs.scores}
+    gap_mm = min(gaps_mm.values(), default=None)
+    side = _side(gaps_mm)
     faults = [] if gap_mm is None else _check_place(gap_mm)
     enhancement = measure_enhancement(volume, organs)
     if enhancement is None or phase not in PHASES:
-        return Plausibility(kidney_gap_mm=gap_mm, n_kidneys=len(organs.scores), faults=tuple(faults))
+        return Plausibility(kidney_gap_mm=gap_mm, n_kidneys=len(organs.scores), faults=tuple(faults), kidney_side=side)
     evidence = judge_enhancement(enhancement)
     seen, probability = _most_probable(evidence, phase)
     faults = [*_check_phase(seen, probability, phase, evidence), *faults]
-    return Plausibility(seen, probability, gap_mm, len(organs.scores), tuple(faults))
+    return Plausibility(seen, probability, gap_mm, len(organs.scores), tuple(faults), kidney_side=side)
 
 
 def _most_probable(evidence: Evidence, phase: str) -> tuple[str, float]:
@@ -140,10 +152,30 @@ def _check_place(gap_mm: float) -> list[Fault]:
     return [Fault("region-off-kidney", "warning", message, remedy)]
 
 
-def _gap_mm(organs: Organs, tumour: Tumour) -> float:
+def _side(gaps_mm: Mapping[int, float]) -> Side | None:
+    """The side of the kidney on which a region lies, where there is no doubt about it.
+
+    Args:
+        gaps_mm: The distance to each kidney that was found, by label.
+
+    >>> from nephrograde.organs.kidneys import LEFT, RIGHT
+    >>> _side({RIGHT: 90.0, LEFT: 2.0}), _side({RIGHT: 20.0, LEFT: 0.0}), _side({LEFT: 0.0}), _side({})
+    ('left', None, None, None)
+    """
+    from nephrograde.organs.kidneys import LEFT, RIGHT
+
+    if set(gaps_mm) != {RIGHT, LEFT}:
+        return None
+    near, far = sorted(gaps_mm, key=gaps_mm.__getitem__)
+    if gaps_mm[near] > ON_KIDNEY_MM or gaps_mm[far] < APART_MM:
+        return None
+    return "right" if near == RIGHT else "left"
+
+
+def _gap_mm(organs: Organs, label: int, tumour: Tumour) -> float:
     from nephrograde.organs.windows import places_of
 
-    kidneys = places_of(np.logical_or.reduce([organs.labels == label for label in organs.scores]))
+    kidneys = places_of(organs.labels == label)
     away_mm = (kidneys - np.asarray(organs.grid.to_index(tumour.center_mm))) * organs.grid.spacing_mm
     return max(0.0, float(np.linalg.norm(away_mm, axis=1).min()) - tumour.radius_mm)
 

@@ -182,4 +182,5 @@ def read_of(scan: Scan, seen: Seen, plausibility: Plausibility) -> ScanRead:
         kidney_gap_mm=plausibility.kidney_gap_mm,
         is_on_kidney=plausibility.is_on_kidney,
         phase_named=plausibility.phase_named,
+        kidney_side=plausibility.kidney_side,
     )

@@ -15,6 +15,7 @@ from tests.unit.export.dicom_patient import RADII, STAMP, STEP_MM, TUMOUR, grade
 from nephrograde.evaluation.conformal import GradeSet
 from nephrograde.evaluation.new_patient import Certainty
 from nephrograde.export.dicom_objects import grade_to_dicom
+from nephrograde.predict.plausibility import Plausibility
 from nephrograde.version import __version__
 
 pytestmark = pytest.mark.needs("highdicom")
@@ -158,6 +159,19 @@ def test_mask_is_referred_to_with_the_size_of_the_tumour(patient, tmp_path):
     (axis,) = planar.get_measurements(name=codes.SCT.LongAxis)
     assert axis.unit == codes.UCUM.Millimeter
     assert axis.value == pytest.approx((2 * RADII[0] + 1) * 0.7, abs=0.7)
+
+
+@pytest.mark.parametrize(("side", "code"), [("left", "7771000"), ("right", "24028007"), (None, None)])
+def test_site_has_the_side_of_the_kidney_if_that_is_known(patient, tmp_path, monkeypatch, side, code):
+    judged = Plausibility(kidney_gap_mm=0.0, n_kidneys=2, kidney_side=side)
+    monkeypatch.setattr("nephrograde.predict.seeing.judge_scan", lambda *_args, **_more: judged)
+    made = grade_to_dicom(grader_of("box"), patient.folder, tmp_path / "out", mask=patient.mask_path)
+    assert made.grading.as_dict()["kidney_side"] == side
+    report = highdicom.sr.srread(made.report_path)
+    for group in (*groups_in(report), *volumes_in(report)):
+        (site,) = group.finding_sites
+        assert site.value == codes.SCT.Kidney
+        assert (None if site.laterality is None else site.laterality.value) == code
 
 
 def test_place_that_is_no_mask_has_no_size(patient, graded):

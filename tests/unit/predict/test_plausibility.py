@@ -79,6 +79,23 @@ def test_a_region_beside_the_kidneys_is_said_with_its_distance(scan: Volume, tum
     assert found.kidney_gap_mm > 20
 
 
+def test_the_side_is_that_of_the_patient_wherever_the_image_was_turned(scan: Volume, tumour: Tumour) -> None:
+    x, y, z = tumour.center_mm
+    middle = scan.to_mm(((scan.values.shape[0] - 1) / 2, 0, 0))[0]
+    own, other = ("left", "right") if x > middle else ("right", "left")  # x grows to the left of the patient
+    assert judge_scan(scan, tumour, phase="np").kidney_side == own
+    turned = make_volume(scan.values[::-1].copy(), spacing_mm=scan.spacing_mm, origin_mm=scan.origin_mm)
+    mirrored = Tumour((2 * middle - x, y, z), tumour.radius_mm)
+    assert judge_scan(turned, mirrored, phase="np").kidney_side == other
+    assert judge_scan(scan, Tumour((middle, y, z), 200.0), phase="np").kidney_side is None
+    assert judge_scan(scan, Tumour((x, y - 120.0, z), 10.0), phase="np").kidney_side is None
+    one = scan.values.copy()
+    half = slice(None, one.shape[0] // 2) if own == "left" else slice(one.shape[0] // 2, None)
+    one[half] = -1000  # with the other kidney
+    alone = make_volume(one, spacing_mm=scan.spacing_mm, origin_mm=scan.origin_mm)
+    assert judge_scan(alone, tumour, phase="np").kidney_side is None
+
+
 def test_a_phase_of_ones_own_is_not_compared(scan: Volume, tumour: Tumour) -> None:
     found = judge_scan(scan, tumour, phase="delayed-20-min")
     assert (found.phase_seen, found.phase_probability, found.is_on_kidney) == (None, None, True)
