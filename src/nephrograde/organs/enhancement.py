@@ -125,7 +125,10 @@ def measure_enhancement(volume: Volume, organs: Organs | None = None) -> Enhance
 
 def _measure_kidney(volume: Volume, organs: Organs, label: int) -> _Kidney | None:
     """Measure on a finer grid, by depth below the kidney's surface."""
-    mask, part = _cut_out(volume, organs.labels == label)
+    found = _cut_out(volume, organs.labels == label)
+    if found is None:
+        return None
+    mask, part = found
     _, stride = coarse_grid(volume)
     fine = shrink(part, coarse_mm=FINE_MM)
     values = ndimage.gaussian_filter(fine.values_hu, np.minimum(1.0 / np.array(fine.spacing_mm), 0.8), truncate=2.0)
@@ -158,19 +161,20 @@ def _finer(mask: MaskArray, shape: tuple[int, ...], scale: list[float]) -> MaskA
 
 
 def _measure_aorta(volume: Volume, organs: Organs) -> float | None:
-    if not (organs.labels == AORTA).any():
+    found = _cut_out(volume, organs.labels == AORTA)
+    if found is None:
         return None
-    aorta, part = _cut_out(volume, organs.labels == AORTA)
+    aorta, part = found
     inner = ndimage.binary_erosion(aorta, np.ones((3, 3, 1), dtype=bool))
     return float(np.median(shrink(part).values_hu[inner if inner.any() else aorta]))
 
 
-def _cut_out(volume: Volume, coarse: MaskArray) -> tuple[MaskArray, Volume]:
-    """Cut the bounding box of the coarse mask, with a margin of four blocks, out of the mask and the scan."""
+def _cut_out(volume: Volume, coarse: MaskArray) -> tuple[MaskArray, Volume] | None:
+    """Cut the bounding box of the coarse mask, with a margin of four blocks, out of it and the scan; None if empty."""
     _, stride = coarse_grid(volume)
     box = box_of(coarse)
     if box is None:
-        raise ValueError("an organ without voxels cannot be cut out")
+        return None
     window = widened(box, (4, 4, 4), coarse.shape)
     voxels = tuple(slice(part.start * n, part.stop * n) for part, n in zip(window, stride, strict=True))
     return coarse[window], make_volume(volume.values[voxels], spacing_mm=volume.spacing_mm)
