@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def find_kidneys(volume: Volume, scan: Scan) -> tuple[Target, ...]:
     """Find the kidneys of a scan: the right one, then the left one.
 
-    Searching for them takes a second or two.
+    Searching for them takes about a tenth of a second.
 
     Args:
         volume: The scan.
