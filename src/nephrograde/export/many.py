@@ -132,15 +132,15 @@ def begin(
         WriteError: A folder or the table cannot be written.
     """
     outputs.prepare(grader, patients)
-    named, table = outputs.named(), None
+    settings, table = {**outputs.named(), "outside": grader.outside}, None
     if outputs.table_path is not None:
-        table = stack.enter_context(open_answers(outputs.table_path, patients, grader.sha256, outputs=named))
+        table = stack.enter_context(open_answers(outputs.table_path, patients, grader.sha256, settings=settings))
     kept: frozenset[str] = frozenset() if table is None else table.kept
     grade: Callable[[NewPatient], Grading] = lambda patient: outputs.grade(grader, patient)  # noqa: E731
     rest = [one for one in patients if one.patient_id not in kept]
 
     def answers() -> Iterator[PatientGrading]:
-        for one in stream(grader, rest, grade, outputs=named, workers=workers):
+        for one in stream(grader, rest, grade, settings=settings, workers=workers):
             if table is not None:
                 table.add(one)
             yield one

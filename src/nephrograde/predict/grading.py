@@ -157,7 +157,7 @@ class Grading:
             *self._seen(),
             *([f"picture: {self.picture}"] if self.picture else []),
             *self._kidneys(),
-            *(one.as_text() for one in self.compared if one.verdict != "usual"),
+            *(one.as_text() for one in self.unusual),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
         ]
@@ -171,6 +171,11 @@ class Grading:
         """The phases of a model of several that the patient was graded without."""
         given = {one.phase for one in self.scans}
         return tuple(phase for phase in self.phase.split(TOGETHER) if given and phase not in given)
+
+    @property
+    def unusual(self) -> tuple[Compared, ...]:
+        """What is rare or outside among the patients that the model learnt from."""
+        return tuple(one for one in self.compared if one.verdict != "usual")
 
     @property
     def folds_agree(self) -> bool:

@@ -20,11 +20,12 @@ import nephrograde as ng
 from nephrograde.errors import GraderError, InputError, RunError
 from nephrograde.export.archive import write_archive
 from nephrograde.files import read_rows, write_rows
+from nephrograde.predict.cohort_range import CohortRange, Spread
 from nephrograde.predict.grader import Grader
 from nephrograde.predict.many.gather import gather
 from nephrograde.predict.many.patient import NewPatient
 from nephrograde.predict.many.stream import stream
-from nephrograde.predict.many.table import COLUMNS, open_answers
+from nephrograde.predict.many.table import COLUMNS, cells_of, open_answers
 from nephrograde.volume.volume import write_image
 
 pytestmark = pytest.mark.needs("onnx", "onnxruntime")
@@ -130,6 +131,38 @@ def test_a_table_gives_what_each_patient_gives_alone(grader_path, cohort_dir, ro
         assert cells["is_synthetic"] == "1"
         assert "Research use only" in cells["research_use_only"]
     assert out_path.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_what_is_unusual_is_printed_and_in_the_table(grader, cohort_dir, tmp_path, nephrograde, monkeypatch):
+    least = Spread(20, 900.0, 901.0, 902.0, 903.0, 904.0)
+    far = replace(grader, cohort_range=CohortRange({"cmp": {"pixel_mm": least, "slices": least}}))
+    monkeypatch.setattr("nephrograde.export.loading.load", lambda *_, **__: far)
+    code, out, _ = nephrograde("predict", "g.zip", cohort_dir / "cohort.csv", "--csv", tmp_path / "1.csv")
+    assert code == 0
+    assert out.count("warning: the number of slices (cmp) is 8; the 20 patients") == N_PATIENTS
+    cells = table_of(tmp_path / "1.csv")[0]
+    assert cells["unusual"] == "cmp pixel_mm outside | cmp slices outside"
+
+
+def test_an_answer_in_spite_of_everything_is_none_when_it_would_be_refused(grader, cohort_copy, rows, tmp_path):
+    air = cohort_copy / rows[1]["cmp_image"]
+    values = np.random.default_rng(1).integers(-100, 200, (24, 24, 8)).astype(np.int16)
+    values[8:16, 8:16, 2:6] -= 900
+    write_image(values, air, spacing_mm=(1.5, 1.5, 4.0))
+
+    def status(outside):
+        list(ng.grade_many(replace(grader, outside=outside), cohort_copy / "cohort.csv", csv=tmp_path / "1.csv"))
+        return [(one["status"], one["failure_code"]) for one in table_of(tmp_path / "1.csv")][1]
+
+    assert [status(one) for one in ("warn", "refuse", "warn")] == [
+        ("graded", ""), ("failed", "no-tumour"), ("graded", ""),
+    ]  # fmt: skip
+
+
+def test_the_phase_that_words_name_is_in_the_table(grader, cohort_dir, tmp_path):
+    (first, *_) = ng.grade_many(grader, cohort_dir / "cohort.csv")
+    named = replace(first, grading=replace(first.grading, phase_named="np"))
+    assert cells_of(named, "")["phase_named"] == "np"
 
 
 def test_one_scan_stays_one_object(grader_path, cohort_dir, rows, tmp_path, predict):

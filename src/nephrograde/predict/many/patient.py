@@ -61,14 +61,14 @@ class NewPatient:
         return {name: by for name, by in told.items() if by}
 
 
-def inputs_sha256(patient: NewPatient, *, outputs: Mapping[str, str] = _NO_VALUES) -> str:
+def inputs_sha256(patient: NewPatient, *, settings: Mapping[str, str] = _NO_VALUES) -> str:
     """Identify everything that the answer for a patient depends on besides the grader.
 
     Files are identified by path, size and time of change, not by content, which would take as long as grading.
 
     Args:
         patient: The patient.
-        outputs: What is written besides the answer, such as ``{"dicom": "results"}``.
+        settings: What was asked for, such as ``{"outside": "warn", "dicom": "results"}``.
     """
     scans = [
         {
@@ -81,7 +81,7 @@ def inputs_sha256(patient: NewPatient, *, outputs: Mapping[str, str] = _NO_VALUE
         for phase, scan in patient.scans.items()
     ]
     refused = patient.refusal and patient.refusal.code
-    return fingerprint([__version__, patient.patient_id, scans, dict(patient.clinical), refused, dict(outputs)])
+    return fingerprint([__version__, patient.patient_id, scans, dict(patient.clinical), refused, dict(settings)])
 
 
 def _state_of(path: Path | None) -> list[object]:

@@ -32,7 +32,7 @@ def stream(
     patients: Iterable[NewPatient],
     grade: Callable[[NewPatient], Grading],
     *,
-    outputs: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
     workers: int | None = None,
 ) -> Iterator[PatientGrading]:
     """Grade patients one after the other; a patient who cannot be graded does not stop the others.
@@ -43,7 +43,7 @@ def stream(
         grader: The grader; its networks are loaded before the first patient.
         patients: Whom to grade.
         grade: Grades one patient, also in several threads at once.
-        outputs: What ``grade`` writes besides the answer.
+        settings: What was asked for, by which a later call knows whether an answer still holds.
         workers: Threads; as many as there are processors, at most 4, when None.
 
     Yields:
@@ -58,7 +58,7 @@ def stream(
 
     def answer(patient: NewPatient) -> PatientGrading:
         own = PatientGrading(
-            patient.patient_id, patient.image, inputs_sha256=inputs_sha256(patient, outputs=outputs or {})
+            patient.patient_id, patient.image, inputs_sha256=inputs_sha256(patient, settings=settings or {})
         )
         if patient.refusal is not None:
             return replace(own, failure=failure_of(patient.refusal, patient.image))

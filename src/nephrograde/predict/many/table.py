@@ -38,8 +38,10 @@ _ANSWER: Final[Mapping[str, Callable[[Grading], object]]] = {
     "is_referred": lambda one: one.is_referred,
     "phase_seen": lambda one: one.phase_seen,
     "phase_probability": lambda one: one.phase_probability,
+    "phase_named": lambda one: one.phase_named,
     "kidney_gap_mm": lambda one: one.kidney_gap_mm,
     "is_on_kidney": lambda one: one.is_on_kidney,
+    "unusual": lambda one: BETWEEN_WARNINGS.join(f"{it.phase} {it.quantity} {it.verdict}" for it in one.unusual),
     "warnings": lambda one: BETWEEN_WARNINGS.join(one.warnings),
     "model": lambda one: one.model,
     "phase": lambda one: one.phase,
@@ -66,16 +68,16 @@ class AnswerTable:
         csv_path: The file.
         patients: All who are to be graded, in order.
         grader_sha256: Identifies the grader.
-        outputs: What is written besides the answers.
+        settings: What was asked for, as the rows depend on it.
     """
 
     def __init__(
-        self, csv_path: Path, patients: Sequence[NewPatient], grader_sha256: str, outputs: Mapping[str, str]
+        self, csv_path: Path, patients: Sequence[NewPatient], grader_sha256: str, settings: Mapping[str, str]
     ) -> None:
         self._path, self._grader = csv_path, grader_sha256
         self._order = [patient.patient_id for patient in patients]
         known = self._known()
-        now = {one.patient_id: inputs_sha256(one, outputs=outputs) for one in patients if one.patient_id in known}
+        now = {one.patient_id: inputs_sha256(one, settings=settings) for one in patients if one.patient_id in known}
         self._rows: dict[str, bytes] = {}
         for patient_id, cells in known.items():
             if cells["status"] == GRADED and cells["inputs_sha256"] == now[patient_id]:
@@ -122,7 +124,7 @@ class AnswerTable:
 
 @contextmanager
 def open_answers(
-    csv_path: Path, patients: Sequence[NewPatient], grader_sha256: str, *, outputs: Mapping[str, str] | None = None
+    csv_path: Path, patients: Sequence[NewPatient], grader_sha256: str, *, settings: Mapping[str, str] | None = None
 ) -> Iterator[AnswerTable]:
     """Open the table of answers, as the only process that writes it.
 
@@ -133,7 +135,7 @@ def open_answers(
         csv_path: The file; missing, empty, or a table of an earlier call.
         patients: All who are to be graded, in order.
         grader_sha256: Identifies the grader.
-        outputs: What is written besides the answers.
+        settings: What was asked for, as the rows depend on it.
 
     Raises:
         InputError: The file is no table of answers, or holds those of another grader or of further patients.
@@ -143,7 +145,7 @@ def open_answers(
     check_replaceable(csv_path)
     with only_writer_of(csv_path):
         remove_leftovers(csv_path.parent, is_ours=csv_path.name.__eq__)
-        yield AnswerTable(csv_path, patients, grader_sha256, outputs or {})
+        yield AnswerTable(csv_path, patients, grader_sha256, settings or {})
 
 
 def cells_of(one: PatientGrading, grader_sha256: str) -> dict[str, object]:
