@@ -40,7 +40,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 _OF_NETWORKS = {"torch", "lightning_fabric"}
 """Packages that only networks need; whoever grades with packed models may leave them out."""
-_WHOLE = {"pack", "inspect", "export"}
+_WHOLE = {"pack", "inspect", "export", "explain"}
 """Commands that write all at their end, or nothing, and begin from the start again."""
 
 app = typer.Typer(

@@ -35,6 +35,14 @@ class ExplainOptions(PlaceOptions):
         float | None,
         typer.Option("--fill-hu", help="What hidden pixels take, such as -100 [default: the mean of the picture]."),
     ] = None
+    outside: Annotated[
+        str,
+        typer.Option(
+            "--outside",
+            metavar="refuse|warn",
+            help="What is done with a scan on which an answer would mean nothing: refuse it, or map it and warn.",
+        ),
+    ] = "refuse"
     lang: Lang = "en"
     cam_only: Annotated[
         bool, typer.Option("--cam-only", help="Leave out the occlusion, which takes a minute or more.")
@@ -65,7 +73,7 @@ def explain(
     from nephrograde.explanation.call import explain as explain_patient
     from nephrograde.explanation.words import describe
 
-    grader = _grader(file)
+    grader = _grader(file, options.outside)
     found = explain_patient(
         grader,
         **places_of(grader, images, options),
@@ -84,12 +92,12 @@ def explain(
     say(t("Maps, pictures and numbers: {path}", path=out))
 
 
-def _grader(file: Path) -> Grader:
+def _grader(file: Path, outside: str) -> Grader:
     """The grader of a packed model; the folder of a run is refused before its scores are read."""
-    from nephrograde.export.loading import load
+    from nephrograde.export.loading import load, outside_of
 
     if file.is_dir():
         what = "is a folder, and maps are made with a packed model"
         remedy = "Pack the model first: nephrograde pack RUN --model MODEL --out grader.zip"
         raise InputError([Problem(str(file), what, remedy)])
-    return load(file, None, place="GRADER.zip")
+    return load(file, None, place="GRADER.zip", outside=outside_of(outside))

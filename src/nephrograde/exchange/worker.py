@@ -17,6 +17,7 @@ from uuid import uuid4
 from nephrograde.errors import NephrogradeError, VolumeError, WriteError
 from nephrograde.exchange.spool import IMAGES, RESULT, Spool
 from nephrograde.lock import only_writer_of
+from nephrograde.predict.refusals import reason_without_override
 from nephrograde.replacement import remove_leftovers
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _grade(grader: Grader, spool: Spool, key: str, *, unchecked_phase: bool) -> 
         (draft / ANSWER).write_text(json.dumps(_answer(made.grading)), encoding="utf-8")
         draft.rename(folder / RESULT)
     except VolumeError as error:
-        return {"state": "failed", "code": error.code, "what": f"{error.message} {error.remedy}"}
+        return {"state": "failed", "code": error.code, "what": reason_without_override(error)}
     except (WriteError, OSError) as error:
         return {"state": "postponed", "code": "disk", "what": type(error).__name__}
     except NephrogradeError as error:

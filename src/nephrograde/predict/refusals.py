@@ -6,7 +6,7 @@ Such a scan is refused, unless its grader was told to warn only. Whatever is mer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Outside: TypeAlias = Literal["refuse", "warn"]
 """What is done with a scan on which an answer would mean nothing."""
+
+OVERRIDE: Final = 'With --outside warn (outside="warn" in Python), it is graded all the same.'
+"""How a person at a command or in Python may insist; nobody can where scans come in over a network."""
 
 SOFT_HU = (-20.0, 400.0)
 """Tumours, enhanced or not, with cysts and fresh blood; fat is below and bone above."""
@@ -57,9 +60,20 @@ def refuse(scan: Scan, faults: Sequence[Fault], outside: Outside) -> tuple[str, 
         VolumeError: There is a fault, and such scans are refused.
     """
     for fault in faults if outside == "refuse" else ():
-        remedy = f'{fault.remedy} With --outside warn (outside="warn" in Python), it is graded all the same.'
-        raise VolumeError(fault.code, fault.message, remedy, path=scan.image_path)
+        raise VolumeError(fault.code, fault.message, f"{fault.remedy} {OVERRIDE}", path=scan.image_path)
     return tuple(f"{scan.image_path}: {one.message} {one.remedy}" for one in faults if one.code not in _WARNED)
+
+
+def reason_without_override(error: VolumeError) -> str:
+    """Return what is wrong and what to do, for those who can give no option.
+
+    Args:
+        error: What was raised.
+
+    >>> reason_without_override(VolumeError("not-ct", "is not CT.", f"Give the CT series. {OVERRIDE}"))
+    'is not CT. Give the CT series.'
+    """
+    return f"{error.message} {error.remedy.removesuffix(OVERRIDE)}".rstrip()
 
 
 def check_modality(header: SeriesHeader | None, window: Window) -> list[Fault]:

@@ -15,6 +15,7 @@ from nephrograde.export.dicom_objects import write_objects
 from nephrograde.export.dicom_stamp import Stamp
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.export.loading import grader_of
+from nephrograde.predict.refusals import reason_without_override
 from nephrograde.predict.together import Annotated
 from nephrograde.report.pages.grading_page import write_grading_page
 from nephrograde.report.pages.pdf import write_pdf
@@ -178,7 +179,7 @@ def reason_of(error: NephrogradeError, folder: str) -> tuple[str, str, int]:
         folder: What is not to be named.
     """
     if isinstance(error, VolumeError):
-        return error.code, f"{error.message} {error.remedy}", 422
+        return error.code, reason_without_override(error), 422
     return "refused", _without([folder], _in_one_line(error)), 422
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 import re
 import string
 from importlib import resources
@@ -25,6 +27,11 @@ from nephrograde.study import CohortSettings, SplitSettings
 
 PACKAGE = Path(str(resources.files("nephrograde")))
 MESSAGES: dict[str, str] = json.loads((PACKAGE / "report/locale/messages/zh.json").read_text(encoding="utf-8"))
+OF_WRITING = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ESTALE,
+)  # fmt: skip
+"""What an operating system says when a file cannot be written."""
 ELSEWHERE = (
     "annotations/entry.py",
     "api.py",
@@ -322,6 +329,8 @@ def test_lists_of_names_have_chinese_commas(text: str) -> None:
         "cannot be read: Name or service not known",
         "cannot be read: the server answers 404",
         "cannot be read: the read operation timed out",
+        "patient P1: this image is also that of patient P2, phase cmp",
+        *(f"out/a.csv cannot be written: {os.strerror(code)}." for code in OF_WRITING),
     ],
 )
 def test_a_fault_is_wholly_in_chinese(text: str) -> None:
@@ -335,3 +344,36 @@ def test_patients_are_counted_once_in_chinese() -> None:
         said = told("0.3 of 4 patients is 1 test patient, so one class is missing from the test set")
     assert "例测试患者例" not in said
     assert "1例测试患者" in said
+
+
+def test_what_a_shared_image_belongs_to_is_named() -> None:
+    with speaking("zh"):
+        assert told("patient P1: this image is also that of patient P2, phase cmp") == (
+            "患者P1：此图像也是患者P2的cmp期图像"
+        )
+
+
+def test_the_grade_that_is_missing_is_named_in_chinese() -> None:
+    text = (
+        "All 16 graded patients are low grade, so nothing can be estimated; their probabilities are in p.csv. Add "
+        "patients of high grade."
+    )
+    with speaking("zh"):
+        assert told(text).endswith("均为低级别，无法作任何估计；其概率见p.csv。请加入高级别的患者。")
+
+
+def test_each_step_that_takes_long_is_named_in_chinese() -> None:
+    names = {
+        call.args[0].value
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "progress"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+    assert {"Preparing scans", "Scoring patients"} <= names
+    with speaking("zh"):
+        assert [name for name in names if told(name) == name] == []
