@@ -141,6 +141,15 @@ def test_control_c_does_not_promise_to_resume_what_begins_again(nephrograde, mon
         assert "resume" not in err
 
 
+def test_control_c_in_an_explanation_does_not_promise_to_resume(nephrograde, monkeypatch, tmp_path):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nephrograde.export.loading.load", interrupt)
+    code, _, err = nephrograde("explain", tmp_path / "g.zip", "scan.nii.gz", "--out", tmp_path / "out")
+    assert (code, "Nothing was written" in err, "resume" in err) == (130, True, False)
+
+
 def test_an_installation_without_torch_says_what_is_missing(nephrograde, monkeypatch, tmp_path):
     def absent(*_, **__):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -144,6 +144,24 @@ def test_phase_that_cannot_be_seen_is_refused_unless_that_is_allowed(
     assert bool(list(spool.folder("grading", key).rglob("report.dcm"))) is allowed
 
 
+def test_nobody_is_told_of_an_option_that_a_listener_does_not_have(
+    grader_path, patient, segment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nephrograde.predict.refusals.LEAST_SOFT_SHARE", 2.0)
+    spool = Spool(tmp_path / "spool", limit_bytes=10**9, reserve_bytes=0)
+    spool.open()
+    for path in patient.paths:
+        key = spool.store(path.read_bytes(), header_in(path), "a")
+    spool.release(key, "a", whole=True)
+    spool.move(key, "received", "grading")
+    (spool.folder("grading", key) / "mask.dcm").write_bytes(segment(patient).read_bytes())
+    answers = io.StringIO()
+    serve(grader_path, spool.root, io.StringIO(json.dumps({"key": key, "unchecked_phase": True})), answers)
+    answer = json.loads(answers.getvalue().splitlines()[-1])
+    assert (answer["state"], answer["code"]) == ("failed", "no-tumour")
+    assert "--outside" not in answer["what"]
+
+
 def test_another_phase_and_a_region_off_the_kidneys_are_refused_whatever_is_allowed(patient):
     grader = grader_of("point")
     seen = grader.grade(patient.folder, point=f"{','.join(map(str, TUMOUR))} vox")

@@ -91,6 +91,21 @@ def test_words_and_refusals_are_told_in_chinese(explain, scan, tmp_path):
     assert (code, "含有其他文件" in err) == (2, True)
 
 
+@pytest.mark.slow
+def test_what_would_be_refused_is_mapped_with_a_warning_if_that_is_asked_for(
+    nephrograde, monkeypatch, grader, scan, tmp_path
+):
+    monkeypatch.setattr(room, "load", lambda *_, outside="refuse", **__: replace(grader, outside=outside))
+    monkeypatch.setattr("nephrograde.predict.refusals.LEAST_SOFT_SHARE", 2.0)
+    words = ("explain", "grader.zip", scan, *POINT, "--out", tmp_path / "out", "--cam-only")
+    code, _, err = nephrograde(*words)
+    assert (code, "With --outside warn" in err) == (2, True)
+    code, said, _ = nephrograde(*words, "--outside", "warn")
+    assert (code, "there is no tumour in the region" in said) == (0, True)
+    code, _, err = nephrograde(*words, "--outside", "maybe")
+    assert (code, "Give refuse or warn" in err) == (2, True)
+
+
 def test_a_run_must_be_packed_first(nephrograde, grader, scan, tmp_path):
     code, _, err = nephrograde("explain", tmp_path, scan, *POINT, "--out", tmp_path / "out")
     assert (code, "Pack the model first" in err) == (2, True)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from tests.unit.web.grading.conftest import SIZE, told
 
-from nephrograde.errors import WriteError, about_writing
+from nephrograde.errors import VolumeError, WriteError, about_writing
+from nephrograde.predict.refusals import OVERRIDE
 
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime"), pytest.mark.slow]
 
@@ -82,6 +83,13 @@ def test_values_that_are_not_hu(visit, nifti, tmp_path):
     user = visit()
     scan, _ = user.upload(path.read_bytes())
     assert told(user.grade(scan, place={"point": "20,20,7 vox"})) == (422, "not-ct")
+
+
+def test_no_option_is_named_that_a_page_does_not_have():
+    from nephrograde.web.grading.answering import reason_of
+
+    error = VolumeError("not-hu", "its values are not HU.", f"Give the CT as it was exported. {OVERRIDE}")
+    assert reason_of(error, "/spool") == ("not-hu", "its values are not HU. Give the CT as it was exported.", 422)
 
 
 def test_gradings_that_do_not_fit(visit, dicom_zip):
