@@ -377,3 +377,12 @@ def test_each_step_that_takes_long_is_named_in_chinese() -> None:
     assert {"Preparing scans", "Scoring patients"} <= names
     with speaking("zh"):
         assert [name for name in names if told(name) == name] == []
+
+
+@pytest.mark.parametrize("where", ["", " of the archive", " of the list"])
+@pytest.mark.parametrize("which", ["", " (instance 60)", ", frame 3"])
+def test_slices_are_named_in_chinese(where: str, which: str) -> None:
+    with speaking("zh"):
+        said = told(f"file 11{where}{which}")
+    assert "11" in said
+    assert not re.search("[a-z]", said), said
