@@ -124,7 +124,7 @@ def _in_words(one: PatientGrading) -> str:
         return t("{patient}: not graded ({code})", patient=one.patient_id, code=code)
     lines = [_answer(one.patient_id, one.grading)]
     lines += [told(line) for line in one.grading.certainty()]
-    lines += [told(unusual.as_text()) for unusual in one.grading.unusual]
+    lines += [told(line) for line in one.grading.rare()]
     lines += [told(f"warning: {warning}") for warning in one.grading.warnings]
     return "\n  ".join(lines)
 

@@ -103,16 +103,16 @@ class Compared:
     verdict: Verdict
 
     def as_text(self) -> str:
-        """One line, for people; a warning if it is outside.
+        """One line, for people; the text of a warning if it is outside.
 
         >>> Compared("np", "slice_distance_mm", 8.0, 1.0, 5.0, 0.8, 5.0, 40, "outside").as_text()
-        'warning: the distance of slices (np) is 8 mm; the 40 patients the model learnt from have 0.8 to 5.'
+        'the distance of slices (np) is 8 mm; the 40 patients the model learnt from have 0.8 to 5.'
         """
         name, unit = QUANTITIES.get(self.quantity, (self.quantity, ""))
         value = f"{self.value:.4g} {unit}".rstrip()
         about = f"the {name} ({self.phase}) is {value}"
         if self.verdict == "outside":
-            return f"warning: {about}; the {self.n} patients the model learnt from have {_span(self.least, self.most)}."
+            return f"{about}; the {self.n} patients the model learnt from have {_span(self.least, self.most)}."
         return f"{about}; 90 % of the {self.n} patients the model learnt from have {_span(self.low, self.high)}"
 
 

@@ -287,6 +287,7 @@ class Grader:
         read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
         drawn = None if picture is None else str(picture)
         compared = compare(self.cohort_range, seen, self.arm, self.study)
+        warnings += [one.as_text() for one in compared if one.verdict == "outside"]
         answer = replace(answer, scans=read, warnings=tuple(warnings), picture=drawn, compared=compared)
         return Examined(answer, scans=scans, seen=seen, first=first)
 

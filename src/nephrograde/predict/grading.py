@@ -157,7 +157,7 @@ class Grading:
             *self._seen(),
             *([f"picture: {self.picture}"] if self.picture else []),
             *self._kidneys(),
-            *(one.as_text() for one in self.unusual),
+            *self.rare(),
             *(f"warning: {warning}" for warning in self.warnings),
             self.research_use_only,
         ]
@@ -171,6 +171,10 @@ class Grading:
         """The phases of a model of several that the patient was graded without."""
         given = {one.phase for one in self.scans}
         return tuple(phase for phase in self.phase.split(TOGETHER) if given and phase not in given)
+
+    def rare(self) -> list[str]:
+        """What is rare among the patients that the model learnt from, for people; what is outside is a warning."""
+        return [one.as_text() for one in self.compared if one.verdict == "rare"]
 
     @property
     def unusual(self) -> tuple[Compared, ...]:

@@ -77,6 +77,11 @@ def test_what_is_rare_is_a_line_and_what_is_outside_a_warning(graded: Callable[.
     assert "\nwarning: the pixel size (cmp) is 0.7 mm; the 40 patients the model learnt from have 0.9 to 0.9.\n" in text
 
 
+def test_what_is_outside_is_told_wherever_warnings_are(graded: Callable[..., Grading]) -> None:
+    warnings = graded(pixel_mm=Spread(40, 0.9, 0.9, 0.9, 0.9, 0.9)).warnings
+    assert "the pixel size (cmp) is 0.7 mm; the 40 patients the model learnt from have 0.9 to 0.9." in warnings
+
+
 def test_sizes_and_greys_are_those_of_the_scan(graded: Callable[..., Grading]) -> None:
     any_range = Spread(40, 0.0, 0.0, 1.0, 2.0, 2.0)
     names = ("slices", "tumour_diameter_mm", "tumour_volume_ml", "region_mean_hu", "region_sd_hu")

@@ -161,6 +161,7 @@ def test_an_answer_in_spite_of_everything_is_none_when_it_would_be_refused(grade
 
 def test_the_phase_that_words_name_is_in_the_table(grader, cohort_dir, tmp_path):
     (first, *_) = ng.grade_many(grader, cohort_dir / "cohort.csv")
+    assert first.grading is not None
     named = replace(first, grading=replace(first.grading, phase_named="np"))
     assert cells_of(named, "")["phase_named"] == "np"
 
