@@ -194,7 +194,10 @@ def test_exported_pictures_are_graded_without_a_size(tiny_run_dir, tmp_path):
         Image.fromarray(np.full((40, 60), 60 * k, dtype=np.uint8)).save(path)
     scan = Scan("", paths[0], None, None, None, None, tuple(paths[1:]))
     picture = tmp_path / "shown.png"
-    grading = load_grader(tiny_run_dir, "weak-1-cmp").grade(scan.image_paths, picture=picture)
+    with pytest.raises(VolumeError, match="the model learnt from scans") as refused:
+        load_grader(tiny_run_dir, "weak-1-cmp").grade(scan.image_paths)
+    assert refused.value.code == "picture"
+    grading = load_grader(tiny_run_dir, "weak-1-cmp", outside="warn").grade(scan.image_paths, picture=picture)
     with Image.open(picture) as shown:
         assert shown.size[0] > 300
     with pytest.raises(InputError, match="files that are read"):

@@ -18,7 +18,7 @@ from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.predict.cohort_range import CohortRange, compare
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
-from nephrograde.predict.refusals import check_place_and_phase, refuse
+from nephrograde.predict.refusals import check_kind, check_place_and_phase, refuse
 from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import see
 from nephrograde.predict.together import (
@@ -265,7 +265,10 @@ class Grader:
         if picture is not None:
             with replaced(picture) as temporary_path:
                 temporary_path.write_bytes(seen[first].draw())
-        doubts = [text for phase, one in seen.items() for text in refuse(scans[phase], one.doubts, self.outside)]
+        doubts: list[str] = []
+        for phase, read in seen.items():
+            kind = check_kind(is_picture=read.spacing_mm is None, known=self.cohort_range.phases.get(phase, {}))
+            doubts += refuse(scans[phase], (*kind, *read.doubts), self.outside)
         with ThreadPoolExecutor(1) as beside:  # the kidneys are searched for while torch and the weights are loaded
             judging = {phase: beside.submit(one.judge) for phase, one in seen.items()}
             scored = self._scored(seen, values)
@@ -284,11 +287,11 @@ class Grader:
                 for text in warnings_of(scans[phase], seen[phase], judged[phase])
             ),
         ]
-        read = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
+        of_scans = tuple(read_of(scans[phase], seen[phase], judged[phase]) for phase in seen) if self.is_joined else ()
         drawn = None if picture is None else str(picture)
         compared = compare(self.cohort_range, seen, self.arm, self.study)
         warnings += [one.as_text() for one in compared if one.verdict == "outside"]
-        answer = replace(answer, scans=read, warnings=tuple(warnings), picture=drawn, compared=compared)
+        answer = replace(answer, scans=of_scans, warnings=tuple(warnings), picture=drawn, compared=compared)
         return Examined(answer, scans=scans, seen=seen, first=first)
 
     def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:

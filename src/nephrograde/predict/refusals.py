@@ -17,7 +17,7 @@ from nephrograde.volume.finding import Fault
 from nephrograde.volume.volume import resolve_box, resolve_point
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from nephrograde.cohort.case import Scan
     from nephrograde.predict.plausibility import Plausibility
@@ -44,7 +44,7 @@ POINT_MM = 5.0
 """Half the edge of the cube round a point."""
 FAR_FROM_KIDNEY_MM = 40.0
 """A region whose edge is farther from both kidneys is of another organ, if both were found."""
-_WARNED = frozenset({"not-hu", "mask-border", "region-off-kidney"})
+_WARNED = frozenset({"picture", "not-hu", "mask-border", "region-off-kidney"})
 """Codes that are a warning of their own already."""
 
 
@@ -87,6 +87,19 @@ def check_modality(header: SeriesHeader | None, window: Window) -> list[Fault]:
         return []
     message = f"is not CT: its DICOM header says {header.modality[:16]}, and the model was fitted on CT."
     return [Fault("not-ct", "fatal", message, "Give the CT series.")]
+
+
+def check_kind(*, is_picture: bool, known: Collection[str]) -> list[Fault]:
+    """Check that the model learnt from exported pictures, if it is shown one: tumours of pictures have no size.
+
+    Args:
+        is_picture: Whether it is.
+        known: The quantities of the patients that the model learnt from.
+    """
+    if not is_picture or "tumour_diameter_mm" not in known:
+        return []
+    message = "is an exported picture, whose grey values are not HU, and the model learnt from scans."
+    return [Fault("picture", "fatal", message, "Give the CT series.")]
 
 
 def check_greys(*, is_hu: bool, window: Window) -> list[Fault]:

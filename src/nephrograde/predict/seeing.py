@@ -48,10 +48,10 @@ class Seen:
 
     ``region`` is ``(row, channel, y, x)`` or ``(row, channel, x, y, z)``, float16 in [0, 1], and ``region_mm`` the
     edges of one row of it; empty for exported pictures of unknown pixel size. ``judge`` searches for the kidneys, which
-    takes about a tenth of a second, and says whether the scan is what the model was fitted on. ``draw`` draws the region on the
-    scan, as PNG. ``scanned`` is the scan with its tumour and ``frames`` are the rows of the region on it; of exported
-    pictures there is neither. ``doubts`` are reasons why an answer would mean nothing, ``width_mm`` the width of the
-    tumour in the axial plane if it was drawn, and ``is_hu`` whether the values of the scan are HU.
+    takes about a tenth of a second, and says whether the scan is what the model was fitted on. ``draw`` draws the
+    region on the scan, as PNG. ``scanned`` is the scan with its tumour and ``frames`` are the rows of the region on it;
+    of exported pictures there is neither. ``doubts`` are reasons why an answer would mean nothing, ``width_mm`` the
+    width of the tumour in the axial plane if it was drawn, and ``is_hu`` whether the values of the scan are HU.
     """
 
     region: npt.NDArray[np.float16] = field(repr=False)

@@ -280,9 +280,9 @@ def test_several_scans_are_several_patients_and_several_pictures_one(cohort_dir,
     paths = [tmp_path / f"{k}.png" for k in range(3)]
     for k, path in enumerate(paths):
         Image.effect_noise((40, 40), 50 + k).save(path)
-    code, out, _ = predict(*paths, "--json")
+    code, out, _ = predict(*paths, "--outside", "warn", "--json")
     assert (code, json.loads(out)["size"], "patient_id" in json.loads(out)) == (0, [40, 40, 3], False)
-    code, out, _ = predict(*paths, "--json", "--csv", tmp_path / "p.csv")
+    code, out, _ = predict(*paths, "--outside", "warn", "--json", "--csv", tmp_path / "p.csv")
     assert (code, [one["size"] for one in as_lines(out)]) == (0, [[40, 40, 3]])
 
 
