@@ -48,7 +48,9 @@ def grader(grader_path):
 @pytest.fixture
 def predict(nephrograde, monkeypatch, grader):
     """Run the command with a grader that was loaded before: (exit code, standard output, standard error)."""
-    monkeypatch.setattr("nephrograde.export.loading.load", lambda *_, **__: grader)
+    monkeypatch.setattr(
+        "nephrograde.export.loading.load", lambda *_, outside="refuse", **__: replace(grader, outside=outside)
+    )
     return lambda *words: nephrograde("predict", "g.zip", *words)
 
 
