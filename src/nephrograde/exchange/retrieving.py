@@ -31,7 +31,7 @@ def find_series(
 
     Args:
         url: The address of the service before ``/studies``; its user or token comes from the environment, as for
-            :func:`~nephrograde.exchange.sending.send`.
+            :func:`~nephrograde.send`.
         study: StudyInstanceUID.
         modality: Such as ``CT`` or ``SR``.
         patient_id: The PatientID.
@@ -61,7 +61,7 @@ def retrieve(url: str, study: str, series: str, out_dir: str | Path, *, tls: Tls
 
     Args:
         url: The address of the service before ``/studies``; its user or token comes from the environment, as for
-            :func:`~nephrograde.exchange.sending.send`.
+            :func:`~nephrograde.send`.
         study: StudyInstanceUID.
         series: SeriesInstanceUID.
         out_dir: A new or empty folder.
