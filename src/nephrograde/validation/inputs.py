@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from nephrograde.evaluation.family import holm
 from nephrograde.evaluation.interval import share_interval
 from nephrograde.predict.cohort_range import region_greys, shows_hu
 from nephrograde.sample.dataset import open_region
@@ -152,7 +153,7 @@ def compare_inputs(quantities: Quantities, known: CohortRange, *, confidence: fl
         for name, spread in spreads.items()
         if quantities.get((phase, name))
     ]
-    adjusted = iter(_holm([p for row in rows for p in (row.p_outside, row.p_median)]))
+    adjusted = iter(holm([p for row in rows for p in (row.p_outside, row.p_median)]))
     return tuple(_adjusted(row, next(adjusted), next(adjusted)) for row in rows)
 
 
@@ -233,16 +234,6 @@ def _p_median(above: int, n: int, known: int) -> float:
 
     half = betabinom(n, (known + 1) / 2, (known + 1) / 2)
     return min(1.0, 2.0 * min(float(half.cdf(above)), float(half.sf(above - 1))))
-
-
-def _holm(p_values: list[float]) -> list[float]:
-    """Adjust P values by Holm's method; NaN stays NaN."""
-    order = sorted((k for k, p in enumerate(p_values) if not math.isnan(p)), key=lambda k: p_values[k])
-    found, before = list(p_values), 0.0
-    for rank, k in enumerate(order):
-        before = max(before, min(1.0, (len(order) - rank) * p_values[k]))
-        found[k] = before
-    return found
 
 
 def _adjusted(row: InputRow, p_outside: float, p_median: float) -> InputRow:
