@@ -71,7 +71,7 @@ def validate(
     for line in words.remarks(found):
         say(told(line), err=True)
     print_rows(words.side_headings(), [words.side_cells(row) for row in found.sides])
-    for line in (*words.summary(found), words.scale_sentence(found)):
+    for line in (*words.summary(found), words.scale_sentence()):
         say(line)
     page_path = found.page_path(options.lang)
     say(t("Page: {path}", path=page_path))

@@ -56,10 +56,9 @@ def validate(
     from nephrograde.validation.stage import ValidationSettings, validate_elsewhere
 
     settings = ValidationSettings(
-        development_dir=_path(development), checks_scans=check_scans, encoding=encoding, reason=reason
+        development_dir=None if development is None else Path(development),
+        checks_scans=check_scans,
+        encoding=encoding,
+        reason=reason,
     )
     return validate_elsewhere(Path(grader), Path(study), Path(out), settings)
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)

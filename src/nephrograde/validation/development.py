@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluation.scores import ModelScores, SplitName
+    from nephrograde.evaluation.scores import SplitName
     from nephrograde.export.contents import Members
     from nephrograde.predict.grading import Performance
 
@@ -44,10 +44,6 @@ class Development:
     def split(self) -> SplitName:
         """The patients that its measures are about."""
         return "oof" if self.performance is None or self.performance.split == "oof" else "test"
-
-    def scores(self, model: str) -> ModelScores | None:
-        """Return the patients that its measures are about; None if the run is not at hand."""
-        return None if self.results is None else self.results.scores.of(model, self.split)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ FEWEST_KNOWN = 20
 FEWEST_HERE = 10
 """Patients below which no drift is tested."""
 LEVEL = 0.05
+RANGE_GROUP = "development_range"
+"""The column of subgroups that says whether a patient lies in the range that the model learnt from."""
 _ROUNDED = 1e-5
 """A range is stored with six digits."""
 

@@ -47,7 +47,7 @@ def _render(found: Validation) -> str:
         "validation.html.j2",
         is_synthetic=found.is_synthetic,
         name=t("{model} on {cohort}", model=found.model, cohort=found.cohort),
-        summary=[*words.summary(found), words.scale_sentence(found)],
+        summary=[*words.summary(found), words.scale_sentence()],
         remarks=[told(line) for line in words.remarks(found)],
         figures=_figures(found),
         tables=[table for table in _tables(found) if table.rows],

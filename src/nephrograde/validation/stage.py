@@ -31,7 +31,7 @@ from nephrograde.sample.prepare import prepare_cohort
 from nephrograde.staging import at_once
 from nephrograde.validation.advice_file import write_advice
 from nephrograde.validation.development import development_of, find_overlap
-from nephrograde.validation.inputs import compare_inputs, measure_quantities, outside_patients
+from nephrograde.validation.inputs import RANGE_GROUP, compare_inputs, measure_quantities, outside_patients
 from nephrograde.validation.page import write_validation_page
 from nephrograde.validation.scoring import score_patients
 from nephrograde.validation.side_by_side import compare_sides
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 
 GRADER_FILE = "grader file"
 """What the lock file calls the model among its inputs."""
-RANGE_GROUP = "development_range"
-"""The column of subgroups that says whether a patient lies in the range that the model learnt from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from nephrograde.evaluation.updating import (
 from nephrograde.export.words import quantity_words
 from nephrograde.report.text.language import t
 from nephrograde.report.text.numbers import NOTHING, bounds, decimal, enumerated, p_value, share
+from nephrograde.validation.inputs import RANGE_GROUP
 from nephrograde.validation.side_by_side import Untested
 
 if TYPE_CHECKING:
@@ -170,9 +171,8 @@ def advice_sentence(found: Validation) -> str:
     return t("No recalibration is suggested: {reason}.", reason=reasons[advice.why])
 
 
-def scale_sentence(found: Validation) -> str:
+def scale_sentence() -> str:
     """Say which scale every number is on."""
-    del found
     return t(
         "All numbers are about the probabilities of the model as it was packed; its threshold and cutoffs are those of "
         "its own study. No recalibration learnt from these patients is applied to anything."
@@ -363,7 +363,7 @@ def _is_suggested(found: Validation, update: Update) -> bool:
 def inside_rows(found: Validation) -> list[tuple[str, ...]]:
     """The AUC of the patients inside and outside of the range of development."""
     groups = {"inside": t("inside 5–95 % in every quantity"), "outside": t("outside in at least one")}
-    rows = [row for row in found.results.subgroups if row.column == "development_range" and row.group in groups]
+    rows = [row for row in found.results.subgroups if row.column == RANGE_GROUP and row.group in groups]
     return [
         (
             groups[row.group],
