@@ -33,6 +33,7 @@ from nephrograde.evaluation.scale import ScaleRow
 from nephrograde.evaluation.score_table import open_scores, parse_groups, parse_scores, write_scores
 from nephrograde.evaluation.scores import Scores
 from nephrograde.evaluation.stack_table import StackRow, stack_models
+from nephrograde.evaluation.subgroup import groups_of
 from nephrograde.evaluation.tables import write_table
 from nephrograde.files import fingerprint, read_json, sha256_of, write_json
 from nephrograde.fit.attention import read_attention
@@ -113,7 +114,8 @@ def evaluate_models(
         write_fusion(late.rows, run)
         scores = Scores(tuple(rows))
         fused = [model.id for model in study.models() if model.fusion == "late"]
-        evaluation = evaluate_scores(scores, study.evaluate, _groups(study, cohort), arms=_arms_of(study), fused=fused)
+        groups = groups_of(cohort, study.evaluate.subgroups)
+        evaluation = evaluate_scores(scores, study.evaluate, groups, arms=_arms_of(study), fused=fused)
         _write_evaluation(scores, replace(evaluation, estimates=(*evaluation.estimates, *further)), run)
         _write_judges(scores, study, run)
         sizes = _predictors("size", study, cohort, run).values
@@ -298,15 +300,6 @@ def _on_complete_cases(
         return ()
     imputed = [row for row in rows if row.model == "clinical"]
     return complete_case_estimates(clinical, imputed, split, confidence=confidence)
-
-
-def _groups(study: Study, cohort: Cohort) -> dict[str, dict[str, str]]:
-    """The columns that define subgroups, as far as the table has them."""
-    return {
-        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
-        for column in study.evaluate.subgroups
-        if any(column in case.clinical for case in cohort.cases)
-    }
 
 
 def _folds(study: Study, split: Split, run: RunFolder) -> list[FoldFolder]:

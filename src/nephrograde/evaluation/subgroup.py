@@ -22,6 +22,7 @@ from nephrograde.sheet import is_blank
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nephrograde.cohort.case import Cohort
     from nephrograde.evaluation.scores import ModelScores
     from nephrograde.vocabulary import BoolVector, FloatVector
 
@@ -133,6 +134,23 @@ def estimate_subgroups(
         ]
         rows += _test_interaction(made)
     return tuple(rows)
+
+
+def groups_of(cohort: Cohort, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Look up the columns that define subgroups, as far as the cohort table has them.
+
+    Args:
+        cohort: The patients.
+        columns: The names of the columns.
+
+    Returns:
+        The text of each patient, by column and patient id.
+    """
+    return {
+        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cohort.cases}
+        for column in columns
+        if any(column in case.clinical for case in cohort.cases)
+    }
 
 
 def _part(column: str, texts: Sequence[str]) -> dict[str, BoolVector]:

@@ -13,6 +13,7 @@ from nephrograde.evaluation.frozen import Frozen
 from nephrograde.evaluation.ledger import open_test_set, read_ledger
 from nephrograde.evaluation.score_table import write_scores
 from nephrograde.evaluation.scores import Score, Scores
+from nephrograde.evaluation.subgroup import groups_of
 from nephrograde.evaluation.updating import advise_update
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.files import fingerprint, read_json, sha256_of
@@ -294,10 +295,5 @@ def _statistics(
         file.card.n_train,
         file.card.n_train_high,
     )
-    cases = elsewhere.cohort.cases
-    groups = {
-        column: {case.patient_id: str(case.clinical.get(column, "")) for case in cases}
-        for column in settings.subgroups
-        if any(column in case.clinical for case in cases)
-    }
+    groups = groups_of(elsewhere.cohort, settings.subgroups)
     return evaluate_scores(scores, settings, {**groups, RANGE_GROUP: inside}, frozen={file.card.model: frozen})
