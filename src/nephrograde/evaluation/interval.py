@@ -166,9 +166,24 @@ def paired_bounds(a: Area, b: Area, covariance: float, *, z: float) -> Bounds:
         correlation = min(1.0, max(-1.0, covariance / math.sqrt(a.variance * b.variance)))
     difference = a.value - b.value
     return (
-        difference - _recover(a.value - low_a, high_b - b.value, correlation),
-        difference + _recover(high_a - a.value, b.value - low_b, correlation),
+        difference - recovered_reach(a.value - low_a, high_b - b.value, correlation),
+        difference + recovered_reach(high_a - a.value, b.value - low_b, correlation),
     )
+
+
+def recovered_reach(reach_a: float, reach_b: float, correlation: float) -> float:
+    """Compute how far a bound lies from a difference, by MOVER.
+
+    Args:
+        reach_a: How far the bound of the first estimate on this side lies from it.
+        reach_b: The same of the estimate that is subtracted, on the other side.
+        correlation: Of the two estimates; 0 for different patients.
+
+    >>> recovered_reach(0.3, 0.4, 0.0)
+    0.5
+    """
+    squared = (reach_a - reach_b) ** 2 + 2.0 * (1.0 - correlation) * reach_a * reach_b  # never below 0 by rounding
+    return math.sqrt(squared)
 
 
 def tail_beyond(a: Area, b: Area, covariance: float, *, limit: float, level: float) -> float:
@@ -234,12 +249,6 @@ def share_interval(part: int, whole: int, *, confidence: float, method: ShareMet
     name = {"wilson": "wilson", "exact": "beta"}[method]
     low, high = proportion_confint(part, whole, alpha=1.0 - confidence, method=name)
     return float(low), float(high)
-
-
-def _recover(reach_a: float, reach_b: float, correlation: float) -> float:
-    """The distance of a bound from the difference, from those of both AUCs; rounding must not make it imaginary."""
-    squared = (reach_a - reach_b) ** 2 + 2.0 * (1.0 - correlation) * reach_a * reach_b
-    return math.sqrt(squared)
 
 
 def _expit(x: float) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
+
+from nephrograde.evaluation.interval import recovered_reach
 
 
 class Bounded(NamedTuple):
@@ -35,8 +36,9 @@ def unpaired_difference(a: Bounded, b: Bounded) -> Bounded:
     >>> [round(one, 3) for one in found]
     [-0.15, -0.258, -0.056]
     """
+    difference = a.value - b.value
     return Bounded(
-        a.value - b.value,
-        a.value - b.value - math.hypot(a.value - a.low, b.high - b.value),
-        a.value - b.value + math.hypot(a.high - a.value, b.value - b.low),
+        difference,
+        difference - recovered_reach(a.value - a.low, b.high - b.value, 0.0),
+        difference + recovered_reach(a.high - a.value, b.value - b.low, 0.0),
     )
