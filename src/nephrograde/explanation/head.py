@@ -252,11 +252,12 @@ def inputs_of(
 
 def _scores(features: Matrix, layers: Mapping[str, Matrix]) -> FloatVector:
     """The score of each picture in gated attention, as in ``model/pooling.py``."""
+    from scipy.special import expit
 
     def linear(values: Matrix, name: str) -> Matrix:
         return values @ layers[f"attention.{name}.weight"].T + layers[f"attention.{name}.bias"]
 
-    hidden = np.tanh(linear(features, "value")) * _sigmoid(linear(features, "gate"))
+    hidden = np.tanh(linear(features, "value")) * expit(linear(features, "gate"))
     return linear(hidden, "score")[:, 0]
 
 
@@ -265,13 +266,10 @@ def _softmax(scores: FloatVector) -> FloatVector:
     return np.asarray(odds / odds.sum())
 
 
-def _sigmoid(logits: Matrix) -> Matrix:
-    odds = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0, 1.0, odds) / (1.0 + odds))
-
-
 def _noisy_or(rows: FloatVector) -> tuple[float, FloatVector]:
     """The logit of 1 − ∏(1 − p) and its derivatives: with t the sum of softplus(z), log(exp(t) − 1)."""
+    from scipy.special import expit
+
     if len(rows) == 1:
         return float(rows[0]), np.ones(1)
     if rows.max() < _LOWEST:  # the logarithm of the sum of the odds
@@ -279,4 +277,4 @@ def _noisy_or(rows: FloatVector) -> tuple[float, FloatVector]:
         return most + math.log(float(np.exp(rows - most).sum())), _softmax(rows)
     total = float(np.logaddexp(0.0, rows).sum())
     share = -math.expm1(-total)
-    return total + math.log(share), np.asarray(_sigmoid(rows) / share)
+    return total + math.log(share), np.asarray(expit(rows) / share)
