@@ -91,12 +91,6 @@ class UpdateRow:
     log_loss_gain_apparent: float = math.nan
     log_loss_gain_corrected: float = math.nan
 
-    def apply(self, p_high: FloatVector) -> FloatVector:
-        """Return the updated probabilities."""
-        from scipy.special import expit
-
-        return np.asarray(expit(self.intercept + self.slope * clipped_log_odds(p_high)), dtype=np.float64)
-
 
 @dataclass(frozen=True, slots=True)
 class Advice:

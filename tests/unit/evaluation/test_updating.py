@@ -18,6 +18,11 @@ def drawn(n, *, seed=1, intercept=0.0, slope=1.0, level=0.0, spread=1.2):
     return expit(log_odds), stream.random(n) < expit(intercept + slope * log_odds)
 
 
+def updated_by(row, p_high):
+    """The probabilities by the formula of the file that a validation writes."""
+    return expit(row.intercept + row.slope * logit(p_high))
+
+
 def row_of(advice, update):
     row = advice.row(update)
     assert row is not None
@@ -34,11 +39,11 @@ def test_a_planted_miscalibration_is_recovered_within_its_interval():
     assert slope.low < 0.5 < slope.high
     alone = calibration_intercept(p_high, is_high)
     assert row_of(advice, Update.INTERCEPT).intercept == pytest.approx(alone.value, abs=1e-6)
-    updated = row.apply(p_high)
+    updated = updated_by(row, p_high)
     assert calibration_slope(updated, is_high).value == pytest.approx(1.0, abs=1e-6)
     assert calibration_intercept(updated, is_high).value == pytest.approx(0.0, abs=1e-6)
     new_p, new_is_high = drawn(4000, seed=2, intercept=0.8, slope=0.5)
-    before, after = (np.mean((one - new_is_high) ** 2) for one in (new_p, row.apply(new_p)))
+    before, after = (np.mean((one - new_is_high) ** 2) for one in (new_p, updated_by(row, new_p)))
     assert row.brier_gain_corrected == pytest.approx(before - after, abs=0.02)
     assert before - after > 0.02
 
