@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.numbers import MINUS, decimal
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -57,27 +56,6 @@ class _Cut(NamedTuple):
     high: tuple[int, int]
 
 
-def draw_slice(found: ScanMap, k: int, *, width_px: int = 512) -> bytes:
-    """Draw a map over one axial slice of its scan.
-
-    Args:
-        found: One of ``Explanation.maps``.
-        k: The slice, counted from 0 from the feet.
-        width_px: Width of the picture of the slice.
-
-    Returns:
-        The bytes of a PNG, with letters for right, left, anterior and posterior, the colour scale and its unit.
-
-    Raises:
-        InputError: The scan has no such slice.
-    """
-    x, y, z = found.values.shape
-    if not 0 <= k < z:
-        raise InputError([Problem("slice", f"is {k}, but the slices are 0 to {z - 1}", "Give one of them.")])
-    picture = _draw(found, _Cut(0, k, (0, 0), (x - 1, y - 1)), width_px)
-    return _sheet([(picture, f"slice {k}")], [f"{_NAMES[found.method]}, {found.phase}"], found, columns=1)
-
-
 def draw_panels(explanation: Explanation, found: ScanMap) -> bytes:
     """Draw a map over the slices of its region; of a box, over three planes and several slices.
 
@@ -92,7 +70,7 @@ def draw_panels(explanation: Explanation, found: ScanMap) -> bytes:
     """
     grading = explanation.grading
     cuts = _cuts(found)
-    pictures = [(_draw(found, cut, _WIDTH_PX), f"{_PLANES[cut.plane][0]} {cut.number}") for cut in cuts]
+    pictures = [(_draw(found, cut), f"{_PLANES[cut.plane][0]} {cut.number}") for cut in cuts]
     synthetic = ", SYNTHETIC MODEL" if grading.synthetic else ""
     title = f"{_NAMES[found.method]} of {grading.model}, {found.phase}: p(high) = {grading.p_high:.3f}{synthetic}"
     places = [
@@ -100,7 +78,7 @@ def draw_panels(explanation: Explanation, found: ScanMap) -> bytes:
         for name, one in (("high", found.high), ("low", found.low))
         if one is not None
     ]
-    return _sheet(pictures, [title, *places], found, columns=_COLUMNS)
+    return _sheet(pictures, [title, *places], found)
 
 
 _NAMES: Final = {"cam": "Class activation map", "occlusion": "Occlusion map"}
@@ -139,15 +117,15 @@ def _around(frames: Sequence[Frame], found: ScanMap, plane: int, number: int) ->
     return _Cut(plane, number, (x, y), (u, v))
 
 
-def _draw(found: ScanMap, cut: _Cut, width_px: int) -> Image.Image:
-    """Draw a part of a plane with the map, the frames, the strongest place and the letters."""
+def _draw(found: ScanMap, cut: _Cut) -> Image.Image:
+    """Draw a part of a plane with the map, the frames and the letters."""
     from PIL import Image, ImageDraw
 
     _, axis, (x, y), letters = _PLANES[cut.plane]
     window = tuple(slice(a, b + 1) for a, b in zip(cut.low, cut.high, strict=True))
     across = found.volume.spacing_mm[x] * (cut.high[0] - cut.low[0] + 1)
     down = found.volume.spacing_mm[y] * (cut.high[1] - cut.low[1] + 1)
-    height_px = max(round(min(width_px * down / across, _TALLEST * width_px)), 1)
+    height_px = max(round(min(_WIDTH_PX * down / across, _TALLEST * _WIDTH_PX)), 1)
     size = max(round(height_px * across / down), 1), height_px
 
     def plane(array: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
@@ -196,13 +174,11 @@ def _letters(pen: ImageDraw.ImageDraw, letters: str, size: tuple[int, int]) -> N
         pen.text(place, letter, fill=(255, 255, 255), font=_font(), stroke_width=1, stroke_fill=(0, 0, 0))
 
 
-def _sheet(
-    pictures: Sequence[tuple[Image.Image, str]], heading: Sequence[str], found: ScanMap, *, columns: int
-) -> bytes:
+def _sheet(pictures: Sequence[tuple[Image.Image, str]], heading: Sequence[str], found: ScanMap) -> bytes:
     """The pictures with their captions below the heading, and above the colour scale and what must be known."""
     from PIL import Image, ImageDraw
 
-    across = min(columns, len(pictures))
+    across = min(_COLUMNS, len(pictures))
     down = -(-len(pictures) // across)
     cell = max(one.width for one, _ in pictures) + _GAP_PX
     tall = max(one.height for one, _ in pictures) + _LINE_PX + _GAP_PX

@@ -18,7 +18,7 @@ from tests.unit.explanation.test_phases import IMAGE, POINT_MM, SPOT_MM, at, pla
 
 import nephrograde as ng
 from nephrograde.errors import InputError
-from nephrograde.explanation.drawing import HIGH_RGB, draw_panels, draw_slice
+from nephrograde.explanation.drawing import HIGH_RGB, draw_panels
 from nephrograde.explanation.explanation import ScanMap
 from nephrograde.explanation.lattice import Peak
 from nephrograde.export import loading as room
@@ -163,20 +163,23 @@ def test_a_dicom_series_gets_a_map_on_its_own_grid(grader, tmp_path, write_serie
 
 
 def test_a_slice_is_drawn_with_colour_where_the_map_is(grader, scan):
-    found = ng.explain(grader, scan, point=at(POINT_MM), occlusion=False).cam["cmp"]
-    k = found.frames[0].k
-    assert k is not None
-    with Image.open(io.BytesIO(draw_slice(found, k, width_px=300))) as picture:
+    explained = ng.explain(grader, scan, point=at(POINT_MM), occlusion=False)
+    found = explained.cam["cmp"]
+    with Image.open(io.BytesIO(draw_panels(explained, found))) as picture:
         pixels = np.asarray(picture.convert("RGB"), np.int16)
+    (frame,) = found.frames
+    margins = [0.2 * (high - low) for low, high in zip(frame.low, frame.high, strict=True)]
+    left, top = (int(frame.low[axis] - margins[axis]) for axis in (0, 1))
+    across, down = (int(np.ceil(frame.high[k] + margins[k])) - first + 1 for k, first in ((0, left), (1, top)))
+    tall = 320 * (0.9 * down) / (1.1 * across)
     colour = np.zeros(pixels.shape[:2])
-    colour[26:296] = (pixels[..., 0] - pixels[..., 2])[26:296]  # 270 rows of 0.9 / 1.1 of the width, below the heading
+    inside = slice(80, 80 + round(tall))  # below four lines of heading
+    colour[inside] = (pixels[..., 0] - pixels[..., 2])[inside]
     row, column = np.unravel_index(colour.argmax(), colour.shape)
     assert abs(pixels[row, column] - np.array(HIGH_RGB)).max() < 90
     x, y, _ = found.volume.to_index(place_of(found))
-    assert column - 8 == pytest.approx(300 * (x + 0.5) / 100, abs=4)
-    assert row - 26 == pytest.approx(270 * (y + 0.5) / 110, abs=4)
-    with pytest.raises(InputError, match="slices are 0 to 29"):
-        draw_slice(found, 30)
+    assert column - 8 == pytest.approx(320 * (x + 0.5 - left) / across, abs=4)
+    assert row - 80 == pytest.approx(tall * (y + 0.5 - top) / down, abs=4)
 
 
 def test_planes_of_a_box_have_the_head_at_the_top_and_the_left_side_at_the_right(grader, scan):
