@@ -164,7 +164,7 @@ def advice_sentence(found: Validation) -> str:
         ),
         Why.ONE_GRADE: t("patients of one grade only"),
         Why.PREDICTIONS_ALIKE: t("all predictions are alike"),
-        Why.WRONG_WAY: t("the model ranks these patients the wrong way, which no recalibration mends"),
+        Why.WRONG_WAY: t("the model ranks these patients in the wrong order, which no recalibration corrects"),
         Why.NOT_CONVERGED: t("the grades are separated, so that no finite recalibration exists"),
         Why.SUGGESTED: "",
     }
