@@ -88,15 +88,17 @@ def gains(replicates: int) -> list[str]:
                 if row is not None:
                     true = log_loss(new, truth) - log_loss(row.intercept + row.slope * new, truth)
                     found.append((row.log_loss_gain_apparent, row.log_loss_gain_corrected, true))
-            apparent, corrected, true = np.mean(found, axis=0)
-            rows.append(
-                (str(n), f"{planted[0]:g}", f"{planted[1]:g}", *(f"{one:.4f}" for one in (apparent, corrected, true)))
-            )
+            means, errors = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+            cells = (f"{mean:.4f} ± {error:.4f}" for mean, error in zip(means, errors, strict=True))
+            rows.append((str(n), f"{planted[0]:g}", f"{planted[1]:g}", *cells))
+            apparent, corrected, true = means
             if abs(corrected - true) > 0.5 * abs(apparent - true):
                 misses.append(f"{n} patients, {planted}: the correction takes off less than half of the optimism")
     headings = ("n", "true intercept", "true slope", "apparent", "corrected", "true")
     printed(
-        "Gain in log loss of a new intercept and slope: the correction takes off most of the optimism.", headings, rows
+        "Gain in log loss (± standard error) of a new intercept and slope: most of the optimism is taken off.",
+        headings,
+        rows,
     )
     return misses
 
