@@ -71,36 +71,12 @@ def make_report(
     """
     from highdicom import sr
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
-    from pydicom.sr.codedict import codes
 
     first = examined.first
-    others = [phase for phase in sources if phase != first]
-    ordered = [one for phase in (first, *others) for one in sources[phase].datasets]
-    regions = _regions(examined)
-    groups = [
-        _graded(grader, examined, regions[first], sources[first].datasets, stamp=stamp),
-        *(
-            _elsewhere(examined, phase, regions[phase], sources[phase].datasets, stamp=stamp)
-            for phase in others
-            if phase in regions and regions[phase].is_tumour
-        ),
-        *(
-            _segmented(examined, phase, made, sources[phase].datasets[0], stamp=stamp)
-            for phase, made in segmentations.items()
-        ),
-    ]
-    report = sr.MeasurementReport(
-        sr.ObservationContext(observer_device_context=_device(examined.grading)),
-        codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=groups,
-        title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[
-            _entry(place_on_image(one, sources[phase].datasets).dataset) for phase, one in regions.items()
-        ],
-    )
+    ordered = [one for phase in (first, *_others(examined, sources)) for one in sources[phase].datasets]
     made: Dataset = sr.Comprehensive3DSR(
         evidence=[*ordered, *segmentations.values()],
-        content=report,
+        content=_content(grader, examined, sources, stamp=stamp, segmentations=segmentations),
         series_instance_uid=stamp.uid("report", "series"),
         series_number=SERIES_NUMBER,
         sop_instance_uid=stamp.uid("report"),
@@ -116,6 +92,47 @@ def make_report(
     )
     stamp.put_on(made)
     return made
+
+
+def _content(
+    grader: Grader,
+    examined: Examined,
+    sources: Mapping[str, SourceHeaders],
+    *,
+    stamp: Stamp,
+    segmentations: Mapping[str, Dataset],
+) -> Any:
+    """The tree of the report: a group of the answer, of the tumour on further phases, and of each mask."""
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    first, regions = examined.first, _regions(examined)
+    groups = [
+        _graded(grader, examined, regions[first], sources[first].datasets, stamp=stamp),
+        *(
+            _elsewhere(examined, phase, regions[phase], sources[phase].datasets, stamp=stamp)
+            for phase in _others(examined, sources)
+            if phase in regions and regions[phase].is_tumour
+        ),
+        *(
+            _segmented(examined, phase, made, sources[phase].datasets[0], stamp=stamp)
+            for phase, made in segmentations.items()
+        ),
+    ]
+    return sr.MeasurementReport(
+        sr.ObservationContext(observer_device_context=_device(examined.grading)),
+        codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=[
+            _entry(place_on_image(one, sources[phase].datasets).dataset) for phase, one in regions.items()
+        ],
+    )
+
+
+def _others(examined: Examined, sources: Mapping[str, SourceHeaders]) -> list[str]:
+    """The phases besides that of the answer."""
+    return [phase for phase in sources if phase != examined.first]
 
 
 def _regions(examined: Examined) -> dict[str, Region]:
