@@ -22,6 +22,7 @@ from nephrograde.files import fingerprint
 from nephrograde.replacement import replaced
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
+from nephrograde.volume.dicom.archive import ArchiveRefused, open_archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,6 @@ _COMMENT_BYTES = len(_COMMENT) + 64
 _MOST_BYTES = 2_200_000_000
 MOST_TEXT_BYTES = 16_000_000
 """The manifest, and each member besides the graph, has some kilobytes."""
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error, RuntimeError)
-"""What Python's reader of zips raises on damaged ones."""
 _AGAIN = "Get the file again, or pack the model again."
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -107,9 +106,9 @@ def read_archive(archive_path: Path) -> Archive:
     """
     raw = _read(archive_path)
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        with open_archive(io.BytesIO(raw)) as archive:
             entries = _entries(archive, raw)
-    except _DAMAGE:
+    except (ArchiveRefused, struct.error):
         raise GraderError(
             f"{archive_path} is not a grader file: it is no zip archive, or its end is missing. Give the file that "
             "`nephrograde pack` wrote; if it was copied, copy it again."
