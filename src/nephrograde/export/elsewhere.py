@@ -12,6 +12,7 @@ import numpy as np
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.evaluation.prevalence import EDGE, log_odds
+from nephrograde.export.archive import as_json
 from nephrograde.export.grader_file import read_grader_file, read_members
 from nephrograde.export.onnx_metadata import with_metadata
 from nephrograde.export.pack import Packing
@@ -64,7 +65,7 @@ def export_onnx(source: Results | RunFolder | str | Path, out: str | Path, *, mo
     with replaced(path) as temporary_path:
         temporary_path.write_bytes(with_metadata(file.graph, entries))
     with replaced(path.with_suffix(".json")) as temporary_path:
-        temporary_path.write_bytes(as_text(described))
+        temporary_path.write_bytes(as_json(described))
     return path
 
 
@@ -185,15 +186,6 @@ def torch_score(packing: Packing, settings: dict[str, Any]) -> Callable[..., Sco
         return Scored(p_high, tuple(of_folds))
 
     return score
-
-
-def as_text(content: dict[str, Any]) -> bytes:
-    """Return settings as the text of a JSON file.
-
-    Args:
-        content: The settings.
-    """
-    return f"{json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()
 
 
 def _described(preprocessing: Preprocessing, decision: Decision, card: Card) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from nephrograde.arguments import PATH, TEXT, checked, either
 from nephrograde.errors import GraderError, InputError, Problem
-from nephrograde.export.elsewhere import arrays_of, as_text, check_single, torch_score, torch_settings
+from nephrograde.export.archive import as_json
+from nephrograde.export.elsewhere import arrays_of, check_single, torch_score, torch_settings
 from nephrograde.export.pack import Packing
 from nephrograde.replacement import check_replaceable, replaced_folder
 from nephrograde.results import Results
@@ -87,9 +88,9 @@ def _files(settings: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, 
     scripts = resources.files(_ROOM)
     return {
         "LICENSE": _licence().encode(),
-        "configs/metadata.json": as_text(_metadata(settings)),
-        "configs/inference.json": as_text(_inference(settings)),
-        "configs/model.json": as_text(dict(settings)),
+        "configs/metadata.json": as_json(_metadata(settings)),
+        "configs/inference.json": as_json(_inference(settings)),
+        "configs/model.json": as_json(dict(settings)),
         "docs/README.md": _readme(settings).encode(),
         "models/model.pt": _checkpoint(arrays),
         "scripts/__init__.py": b'"""Scripts of this bundle; they need torch and numpy alone."""\n',
