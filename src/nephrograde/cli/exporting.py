@@ -41,7 +41,8 @@ def export(
     lang: Lang = "en",
 ) -> None:
     """Write a model for other programs: as an ONNX graph, for plain torch, or as a MONAI bundle."""
-    from nephrograde.export.elsewhere import export_onnx, export_torch, named
+    from nephrograde.export.elsewhere import export_onnx, export_torch
+    from nephrograde.export.loading import named
     from nephrograde.export.monai_bundle import export_monai_bundle
 
     del lang
@@ -59,7 +60,7 @@ def export(
     )
     for out, written in of_runs:
         if out is not None:
-            _said(written(source, named(model), out))
+            _said(written(source, named(model, place="--model"), out))
 
 
 def _said(path: Path) -> None:

@@ -14,8 +14,10 @@ from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.evaluation.prevalence import EDGE, log_odds
 from nephrograde.export.archive import as_json
 from nephrograde.export.grader_file import read_grader_file, read_members
+from nephrograde.export.loading import check_model, named
 from nephrograde.export.onnx_metadata import with_metadata
 from nephrograde.export.pack import Packing
+from nephrograde.predict.loading import RUN
 from nephrograde.predict.scored import Scored
 from nephrograde.replacement import check_replaceable, replaced
 from nephrograde.results import Results
@@ -69,9 +71,7 @@ def export_onnx(source: Results | RunFolder | str | Path, out: str | Path, *, mo
     return path
 
 
-@checked(
-    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT, out=PATH
-)
+@checked(run=RUN, model=TEXT, out=PATH)
 def export_torch(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> Path:
     """Write the networks of a model as one safetensors file, for plain torch.
 
@@ -99,7 +99,7 @@ def export_torch(run: Results | RunFolder | str | Path, model: str, out: str | P
     from nephrograde.export.standalone.ensemble import KEY
 
     path = _target(out, ".safetensors", "--torch")
-    packing = Packing(run if isinstance(run, Results) else Results.read(run), model)
+    packing = Packing(run, model)
     check_single(packing, "--torch")
     settings = torch_settings(packing)
     packing.compare_with(torch_score(packing, settings), what="The torch file", remedy=_REINSTALL)
@@ -203,29 +203,12 @@ def _members(source: Results | RunFolder | str | Path, model: str | None) -> Mem
     """The members of a grader file, or of a run as they would be packed, compared with its networks."""
     if isinstance(source, str | Path) and Path(source).is_file():
         file = read_grader_file(source)
-        own = file.preprocessing.model
-        if model is not None and model != own:
-            what = f"is {model}, but the file holds {own}"
-            raise InputError([Problem("--model", what, "Leave it out, or give another file.")])
+        check_model(model, file, place="--model")
         return file
-    packing = Packing(source if isinstance(source, Results) else Results.read(source), named(model))
-    members = packing.members()
-    packing.compare(members)
-    return read_members(packing.path, members)
-
-
-def named(model: str | None) -> str:
-    """Return the model of a run.
-
-    Args:
-        model: Its id, if it was given.
-
-    Raises:
-        InputError: It was not.
-    """
-    if model is None:
-        raise InputError([Problem("--model", "is missing", "Name a model of the run, such as weak-1-cmp.")])
-    return model
+    packing = Packing(source, named(model, place="--model"))
+    found = read_members(packing.path, packing.members())
+    packing.compare(found)
+    return found
 
 
 def _target(out: str | Path, suffix: str, option: str) -> Path:

@@ -12,6 +12,7 @@ from nephrograde.errors import InputError, Problem, RunError
 from nephrograde.export.archive import read_archive
 
 if TYPE_CHECKING:
+    from nephrograde.export.contents import Members
     from nephrograde.export.grader_file import GraderFile
     from nephrograde.export.onnx_scorer import OnnxScorer
     from nephrograde.predict.grader import Grader
@@ -70,7 +71,7 @@ def load(
     Args:
         run: As for :func:`load_grader`.
         model: As for :func:`load_grader`.
-        place: What a problem with the model is told to be in, such as ``--model``.
+        place: Where the model is named, for messages, such as ``--model``.
         outside: As for :func:`load_grader`.
         at_once: Whether to begin to load the graph of a grader file as soon as it is verified, as a scan will be graded
             next.
@@ -82,17 +83,46 @@ def load(
         path = Path(run)
         if path.is_file():
             file, scorer = _read_ahead(path, at_once=at_once)
-            if model is not None and model != file.preprocessing.model:
-                what = f"is {model}, but the file holds {file.preprocessing.model}"
-                raise InputError([Problem(place, what, "Leave it out, or give another file.")])
+            check_model(model, file, place=place)
             return replace(_grader_with(file, scorer), outside=outside)
         if not path.exists():
             raise RunError(f"{path} does not exist. Give a grader file, or the folder of a finished run.")
-    if model is None:
-        raise InputError([Problem(place, "is missing", "Name a model of the run, such as weak-1-cmp.")])
+    model = named(model, place=place)
     from nephrograde.predict.loading import load_grader as load_from_run
 
     return load_from_run(run, model, outside=outside)
+
+
+def check_model(model: str | None, file: Members, *, place: str) -> None:
+    """Refuse another model than that of a grader file.
+
+    Args:
+        model: Its id, if it was given.
+        file: What the grader file holds.
+        place: Where the model is named, for messages.
+
+    Raises:
+        InputError: It is another one.
+    """
+    own = file.preprocessing.model
+    if model is not None and model != own:
+        what = f"is {model}, but the file holds {own}"
+        raise InputError([Problem(place, what, "Leave it out, or give another file.")])
+
+
+def named(model: str | None, *, place: str) -> str:
+    """Return the model of a run.
+
+    Args:
+        model: Its id, if it was given.
+        place: Where the model is named, for messages.
+
+    Raises:
+        InputError: It was not.
+    """
+    if model is None:
+        raise InputError([Problem(place, "is missing", "Name a model of the run, such as weak-1-cmp.")])
+    return model
 
 
 def outside_of(text: str) -> Outside:

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.arguments import PATH, TEXT, checked
 from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.export.archive import as_json
 from nephrograde.export.elsewhere import arrays_of, check_single, torch_score, torch_settings
 from nephrograde.export.pack import Packing
+from nephrograde.predict.loading import RUN
 from nephrograde.replacement import check_replaceable, replaced_folder
-from nephrograde.results import Results
-from nephrograde.run.folder import RunFolder
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY, Supervision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from nephrograde.results import Results
+    from nephrograde.run.folder import RunFolder
 
 _SCRIPTS = ("ensemble.py", "grading.py", "region.py")
 _MONAI, _ITK = "1.4.0", "5.4.0"
@@ -30,9 +32,7 @@ _LINE = "\n"
 _ROOM = "nephrograde.export.standalone"
 
 
-@checked(
-    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT, out_dir=PATH
-)
+@checked(run=RUN, model=TEXT, out_dir=PATH)
 def export_monai_bundle(run: Results | RunFolder | str | Path, model: str, out_dir: str | Path) -> Path:
     """Write a model as a MONAI bundle: from a scan and a mask of the tumour to the probability of high grade.
 
@@ -56,7 +56,7 @@ def export_monai_bundle(run: Results | RunFolder | str | Path, model: str, out_d
     """
     folder = Path(out_dir)
     _check_folder(folder)
-    packing = Packing(run if isinstance(run, Results) else Results.read(run), model)
+    packing = Packing(run, model)
     check_single(packing, "--monai-bundle")
     if packing.own.arm.supervision is Supervision.NONE:
         raise GraderError(

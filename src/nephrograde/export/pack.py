@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nephrograde.arguments import PATH, TEXT, checked, either
+from nephrograde.arguments import PATH, TEXT, checked
 from nephrograde.errors import GraderError, InputError, Problem
 from nephrograde.export.agreement import FROZEN
 from nephrograde.export.archive import read_archive, write_archive
@@ -21,23 +21,23 @@ from nephrograde.export.onnx_scorer import OnnxScorer
 from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.learnt_range import missing_regions, range_of
-from nephrograde.predict.loading import load_grader
+from nephrograde.predict.loading import RUN, load_grader
 from nephrograde.replacement import check_replaceable
 from nephrograde.results import Results
-from nephrograde.run.folder import RunFolder
 from nephrograde.sample.channels import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
     from nephrograde.cohort.clinical import Value
     from nephrograde.evaluation.scale import ModelScale
-    from nephrograde.export.contents import Card, Decision, Preprocessing
+    from nephrograde.export.contents import Card, Decision, Members, Preprocessing
     from nephrograde.model.encoders.described import DescribedEncoder
     from nephrograde.model.weights_file import Weights
     from nephrograde.predict.scored import Scored
+    from nephrograde.run.folder import RunFolder
     from nephrograde.run.seal import Seal
 
 CLOSE = 1e-4
@@ -48,9 +48,7 @@ _ROWS = (1, 3)
 """Pictures of the patients on whom both are compared."""
 
 
-@checked(
-    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."), model=TEXT, out=PATH
-)
+@checked(run=RUN, model=TEXT, out=PATH)
 def pack(run: Results | RunFolder | str | Path, model: str, out: str | Path) -> Path:
     """Pack a model of a finished run into one file that grades new patients without torch and without the run.
 
@@ -102,10 +100,9 @@ def pack_model(run: Results | RunFolder | str | Path, model: str, out_path: Path
         NephrogradeError: As :func:`pack`.
     """
     _check_target(out_path)
-    results = run if isinstance(run, Results) else Results.read(run)
-    packing = Packing(results, model)
+    packing = Packing(run, model)
     members = packing.members()
-    packing.compare(members)
+    packing.compare(read_members(packing.path, members))
     sha256 = write_archive(out_path, members)
     return Packed(out_path, sha256, packing.warnings())
 
@@ -121,7 +118,8 @@ class Packing:
         cards: Of its networks, by fold.
     """
 
-    def __init__(self, results: Results, model: str) -> None:
+    def __init__(self, run: Results | RunFolder | str | Path, model: str) -> None:
+        results = run if isinstance(run, Results) else Results.read(run)
         grader = load_grader(results, model)
         seal, study = grader.seal, grader.study
         self._results, self._grader, self.study = results, grader, study
@@ -213,13 +211,16 @@ class Packing:
 
         return frozen_graph(FrozenModel(_weights_of(used), tuple(weights), self.cards[0]), self.scale, size)
 
-    def compare(self, members: Mapping[str, bytes]) -> None:
+    def compare(self, file: Members) -> None:
         """Compare the graph with the networks in torch on random pictures.
+
+        Args:
+            file: The members, as they are read.
 
         Raises:
             GraderError: They differ.
         """
-        scorer = OnnxScorer(read_members(self.path, members))
+        scorer = OnnxScorer(file)
         scorer.start()
         self.compare_with(scorer.score, what="The graph", remedy="Install other versions of onnx and onnxruntime.")
 

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from nephrograde.study import Study, StudyModel
 
 
+RUN = either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path.")
+"""The kind of an argument that is a run."""
+
+
 @checked(
-    run=either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path."),
+    run=RUN,
     model=TEXT,
     outside=choice("refuse", "warn"),
 )
