@@ -12,16 +12,14 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nephrograde.export.onnx_sizes import OPERATORS, check_sizes
-from nephrograde.export.onnx_wire import Message, WireError, read_model, text_of, texts_of
+from nephrograde.export.onnx_sizes import LONGEST_SHAPE, OPERATORS, check_sizes
+from nephrograde.export.onnx_wire import DOUBLE, FLOAT, INT64, Message, WireError, read_model, text_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OPSET, IR_VERSION = 18, 8
 """The versions of the operators and of the file format: read by ONNX Runtime 1.14 and later."""
-FLOAT, INT64, DOUBLE = 1, 7, 11
-"""Types of tensors, by their numbers in ONNX."""
 _BYTES = {FLOAT: 4, INT64: 8, DOUBLE: 8}
 _LARGEST_ATTRIBUTE = 16
 """Kernels, strides, margins and axes are smaller."""
@@ -29,8 +27,6 @@ _MOST_GROUPS = 2048
 """Of a convolution that filters every channel by itself; more groups make it smaller."""
 _LARGEST_CONSTANT = 2**24
 """Of the product of a vector of whole numbers, such as a shape: the voxels of the largest picture."""
-_LONGEST_SHAPE = 16
-"""Numbers in a vector of whole numbers, such as the margins along each axis."""
 _MOST_NODES = 250
 """Of one network; a ResNet-18 with fusion and pooling has about half as many."""
 
@@ -136,14 +132,14 @@ def _check_tensor(tensor: Message, *, is_shape: bool) -> None:
     is_whole = (
         kind in _BYTES
         and all(one >= 0 for one in dims)
-        and len(dims) <= _LONGEST_SHAPE
+        and len(dims) <= LONGEST_SHAPE
         and math.prod(dims) * _BYTES[kind] == len(raw)
     )
     if not is_whole:
         raise WireError("a constant that is not whole")
     if kind != INT64 or not is_shape:
         return
-    if len(raw) > 8 * _LONGEST_SHAPE:
+    if len(raw) > 8 * LONGEST_SHAPE:
         raise WireError("a large number in a constant")
     numbers = struct.unpack(f"<{len(raw) // 8}q", raw)
     if math.prod(max(abs(one), 1) for one in numbers) > _LARGEST_CONSTANT:

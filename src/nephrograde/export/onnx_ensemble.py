@@ -19,17 +19,16 @@ Outputs:
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from nephrograde.evaluation.prevalence import EDGE
 from nephrograde.export.onnx_nodes import Nodes
 from nephrograde.export.onnx_pooling import picture_weights, pooled_logit
 from nephrograde.export.onnx_resnet import OnnxResNet
+from nephrograde.export.onnx_scale import LARGEST_LOG_ODDS
 from nephrograde.model.kind import CENTRE, SPREAD
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -235,8 +234,8 @@ def rescaled(nodes: Nodes, logits: str, scale: ModelScale) -> dict[str, str]:
         logits: ``(fold,)``, double.
         scale: How log odds are rescaled.
     """
-    most = math.log((1.0 - EDGE) / EDGE)
-    odds = nodes.add("Max", nodes.add("Min", logits, nodes.numbers(most)), nodes.numbers(-most))
+    below = nodes.add("Min", logits, nodes.numbers(LARGEST_LOG_ODDS))
+    odds = nodes.add("Max", below, nodes.numbers(-LARGEST_LOG_ODDS))
     rows = scale.networks
     shifted = nodes.add("Add", odds, nodes.numbers([row.prior_shift for row in rows]))
     sloped = nodes.add("Mul", shifted, nodes.numbers([row.slope for row in rows]))

@@ -7,14 +7,15 @@ import struct
 from typing import TYPE_CHECKING
 
 from nephrograde.evaluation.prevalence import EDGE
-from nephrograde.export.onnx_wire import Message, WireError, text_of, texts_of
+from nephrograde.export.onnx_wire import DOUBLE, Message, WireError, text_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nephrograde.evaluation.scale import ModelScale
 
-_DOUBLE = 11
+LARGEST_LOG_ODDS = math.log((1.0 - EDGE) / EDGE)
+"""Log odds of the networks are cut here, as ``log_odds`` does."""
 _FIRST_AXIS = [0]
 
 
@@ -28,15 +29,15 @@ def check_scale(graph: Message, scale: ModelScale) -> None:
     Raises:
         WireError: It does.
     """
-    back, most = _Backwards(graph), math.log((1.0 - EDGE) / EDGE)
+    back = _Backwards(graph)
     of_folds = back.through("Sigmoid", back.through("Identity", "p_high_of_folds"))
     odds = of_folds
     for operator, numbers in (
         ("Add", [row.intercept for row in scale.networks]),
         ("Mul", [row.slope for row in scale.networks]),
         ("Add", [row.prior_shift for row in scale.networks]),
-        ("Max", [-most]),
-        ("Min", [most]),
+        ("Max", [-LARGEST_LOG_ODDS]),
+        ("Min", [LARGEST_LOG_ODDS]),
     ):
         odds = back.through(operator, odds, numbers)
     mean = back.through("Sigmoid", back.through("Identity", "p_high"))
@@ -71,5 +72,5 @@ class _Backwards:
     def _numbers(self, name: str) -> list[float]:
         tensor = self._constants.get(name, {})
         raw = tensor.get("raw_data", [b""])[0]
-        kind = "d" if tensor.get("data_type") == [_DOUBLE] else "q"
+        kind = "d" if tensor.get("data_type") == [DOUBLE] else "q"
         return [float(one) for one in struct.unpack(f"<{len(raw) // 8}{kind}", raw)] if len(raw) % 8 == 0 else []

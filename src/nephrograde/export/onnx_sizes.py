@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from nephrograde.export.onnx_wire import Message, WireError, text_of, texts_of
+from nephrograde.export.onnx_wire import INT64, Message, WireError, text_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,8 @@ _OF_IMAGE = 512 * 224 * 224
 """Numbers that a frozen encoder may make of an image, which is resized for it."""
 _FURTHER = 2**20
 """Numbers besides those of pictures."""
-_LONGEST_KNOWN = 16
-"""Whole numbers of a vector whose values are followed, because they may become a shape."""
-_INT64 = 7
+LONGEST_SHAPE = 16
+"""Whole numbers of a vector whose values are followed, because they may become a shape or margins along each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def _computed(message: Message, values: Mapping[str, _Value]) -> _Value:
 
 def _constant(tensor: Message) -> _Value:
     dims, raw = tuple(tensor.get("dims", [])), tensor.get("raw_data", [b""])[0]
-    is_known = tensor.get("data_type") == [_INT64] and len(raw) <= 8 * _LONGEST_KNOWN
+    is_known = tensor.get("data_type") == [INT64] and len(raw) <= 8 * LONGEST_SHAPE
     return _Value(dims, struct.unpack(f"<{len(raw) // 8}q", raw) if is_known else None)
 
 
@@ -131,7 +130,7 @@ def _broadcast(node: _Node) -> _Value:
 def _concat(node: _Node) -> _Value:
     axis, first = node.axis(0), node.inputs[0].dims
     dims = tuple(sum(one.dims[k] for one in node.inputs) if k == axis else first[k] for k in range(len(first)))
-    if len(first) != 1 or any(one.numbers is None for one in node.inputs) or dims[0] > _LONGEST_KNOWN:
+    if len(first) != 1 or any(one.numbers is None for one in node.inputs) or dims[0] > LONGEST_SHAPE:
         return _Value(dims)
     return _Value(dims, tuple(number for one in node.inputs for number in one.known()))
 

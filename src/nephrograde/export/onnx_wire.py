@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FLOAT, INT64, DOUBLE = 1, 7, 11
+"""Types of tensors, by their numbers in ONNX."""
 Message: TypeAlias = dict[str, list[Any]]
 """The values of each field by name, in their order; those of a field that is not there are missing."""
 

@@ -10,8 +10,9 @@ from torch import nn
 
 from nephrograde.cohort.clinical import Term
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.export.onnx_check import DOUBLE, FLOAT, INT64, compare_graph, read_graph
+from nephrograde.export.onnx_check import compare_graph, read_graph
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
+from nephrograde.export.onnx_wire import DOUBLE, FLOAT, INT64
 from nephrograde.model.card import ModelCard
 from nephrograde.model.kind import BackboneKind
 from nephrograde.model.network import Network, build_network

@@ -9,10 +9,10 @@ from tests.unit.export.fold_networks import CARD, SCALE, stir
 from torch import nn
 
 from nephrograde.export import onnx_check
-from nephrograde.export.onnx_check import FLOAT, compare_graph, read_graph
+from nephrograde.export.onnx_check import compare_graph, read_graph
 from nephrograde.export.onnx_efficientnet import FrozenModel, frozen_graph, resizing
 from nephrograde.export.onnx_scale import check_scale
-from nephrograde.export.onnx_wire import WireError
+from nephrograde.export.onnx_wire import FLOAT, WireError
 from nephrograde.model.card import ModelCard
 from nephrograde.model.encoders.catalogue import ENCODERS
 from nephrograde.model.encoders.efficientnet import EfficientNetLite0
