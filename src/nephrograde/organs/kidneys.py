@@ -25,7 +25,7 @@ from nephrograde.organs.landmarks import (
     offsets_mm,
     shrink,
 )
-from nephrograde.organs.nearness import Nearness
+from nephrograde.organs.nearness import Nearness, steps_within
 from nephrograde.organs.sinus import with_sinus
 from nephrograde.organs.windows import box_between, box_of, gaussian_in, moved, seen_from, widened
 from nephrograde.volume.overlay import bring_over
@@ -218,7 +218,7 @@ def _grown(
     is_likely = (sizes_ml > LEAST_ML) & (sizes_ml < MOST_ML)
     if not is_likely.any():
         return
-    margin = tuple(int((neck_mm + 0.5) / spacing + 1e-6) for spacing in spacing_mm)
+    margin = [steps_within(neck_mm + 0.5, spacing) for spacing in spacing_mm]
     for number in (np.flatnonzero(is_likely) + 1).tolist():
         own_core = cores == number
         box = box_of(own_core)
@@ -252,10 +252,11 @@ def _score(piece: _Piece, side: _Side, *, low_hu: float, least: float) -> float:
     cut_mark = 1.0 - max(areas[0], areas[-1]) / areas.max()
     if cut_mark <= least:
         return 0.0
-    own = moved(_hull_of(index), piece.window)
+    box = _box_around(index)
+    own = moved(box, piece.window)
     window = widened(own, [round(8.0 / mm) for mm in side.spacing_mm], side.region.shape)
     tissue = np.zeros([part.stop - part.start for part in window], dtype=bool)
-    tissue[seen_from(own, window)] = piece.mask[_hull_of(index)]
+    tissue[seen_from(own, window)] = piece.mask[box]
     whole = with_sinus(tissue)
     mark *= _shape_mark(whole, side.spacing_mm)
     mark *= cut_mark
@@ -293,7 +294,7 @@ def _within(value: float, corners: tuple[float, float, float, float]) -> float:
     return float(np.interp(value, corners, (0.0, 1.0, 1.0, 0.0)))
 
 
-def _hull_of(index: tuple[npt.NDArray[np.int_], ...]) -> Window:
+def _box_around(index: tuple[npt.NDArray[np.int_], ...]) -> Window:
     """Return the bounding box of some voxels."""
     x, y, z = (slice(int(i.min()), int(i.max()) + 1) for i in index)
     return x, y, z

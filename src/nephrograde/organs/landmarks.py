@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from nephrograde.organs.windows import box_between, box_of, gaussian_in
+from nephrograde.organs.windows import box_between, box_of, gaussian_in, span_of
 from nephrograde.volume.grid import Grid
 
 if TYPE_CHECKING:
@@ -231,9 +231,8 @@ def find_spine(scan: CoarseScan, body: MaskArray) -> tuple[Heights, Heights] | N
 def _middle_window(bone: Coarse, aside_mm: npt.NDArray[np.float64]) -> Window:
     """Return where a column of bone may be: no farther aside than even solid bone has too little weight."""
     most_mm = 1.01 * ASIDE_MM * np.sqrt(-2.0 * np.log(LEAST_BONE))
-    near = np.flatnonzero((np.abs(aside_mm) <= max(most_mm, np.abs(aside_mm).min())).any(axis=1))
-    x = slice(int(near[0]), int(near[-1]) + 1)
-    return x, slice(0, bone.shape[1]), slice(0, bone.shape[2])
+    near = (np.abs(aside_mm) <= max(most_mm, np.abs(aside_mm).min())).any(axis=1)
+    return span_of(near), slice(0, bone.shape[1]), slice(0, bone.shape[2])
 
 
 def _middle_of_column(
@@ -286,8 +285,7 @@ def find_aorta(scan: CoarseScan, spine: tuple[Heights, Heights], *, kidneys: Mas
         The core of the aorta, 10 mm wide (the adult abdominal aorta is 15–25 mm wide); None if nothing is uniform
         enough.
     """
-    heights = np.flatnonzero(kidneys.any(axis=(0, 1)))
-    slices = slice(int(heights[0]), int(heights[-1]) + 1)
+    slices = span_of(kidneys.any(axis=(0, 1)))
     left_mm, behind_mm = offsets_mm(scan, spine)
     left_mm, behind_mm = left_mm[:, 0, slices], behind_mm[0, :, slices]
     columns, rows = np.abs(left_mm) < 40.0, (behind_mm > -90.0) & (behind_mm < -22.0)

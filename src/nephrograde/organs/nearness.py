@@ -8,7 +8,7 @@ transform.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,8 @@ _CLOSE = 1e-9
 """Two distances that differ by less, relatively, may be one distance computed in two ways."""
 
 
-class _Ball(NamedTuple):
-    """The steps along x and y within a distance, by the number of steps along z that are within it, too."""
-
-    columns: Mapping[int, tuple[tuple[int, int], ...]]
+_Ball: TypeAlias = "Mapping[int, tuple[tuple[int, int], ...]]"
+"""The steps along x and y within a distance, by the number of steps along z that are within it, too."""
 
 
 class Nearness:
@@ -47,7 +45,7 @@ class Nearness:
     def __init__(self, marked: MaskArray, spacing_mm: Triple, *, most_mm: float) -> None:
         self._marked, self._spacing_mm = marked, spacing_mm
         _, rows, slices = marked.shape
-        _, y, z = (_steps(most_mm, mm) for mm in spacing_mm)
+        _, y, z = (steps_within(most_mm, mm) for mm in spacing_mm)
         # Gaps after each line and plane, so that a step that leaves the image ends in one of them and not in the image.
         self._line, self._plane = slices + z, (rows + y) * (slices + z)
         self._layers: dict[int, npt.NDArray[np.uint8]] = {}
@@ -77,7 +75,7 @@ class Nearness:
             return np.asarray(compare(ndimage.distance_transform_edt(~marked, sampling=self._spacing_mm), limit_mm))
         size = marked.shape[0] * self._plane
         found = np.zeros(size, dtype=np.uint8)
-        for steps_z, columns in ball.columns.items():
+        for steps_z, columns in ball.items():
             layer = self._layer(steps_z)
             for x, y in columns:
                 step = x * self._plane + y * self._line
@@ -104,7 +102,13 @@ class Nearness:
         return self._layers[steps_z]
 
 
-def _steps(limit_mm: float, spacing_mm: float) -> int:
+def steps_within(limit_mm: float, spacing_mm: float) -> int:
+    """Return how many steps along an axis are within a distance.
+
+    Args:
+        limit_mm: The distance, mm.
+        spacing_mm: The length of a step, mm.
+    """
     return int(limit_mm / spacing_mm + 1e-6)
 
 
@@ -112,9 +116,9 @@ def _steps(limit_mm: float, spacing_mm: float) -> int:
 def _ball(limit_mm: float, spacing_mm: Triple, compare: np.ufunc) -> _Ball | None:
     """Return the steps within a distance; None if rounding decides whether some are.
 
-    A transform then compares one of several voxels that are equally far away, and which one is its secret.
+    A transform then compares one of several voxels that are equally far away, and does not say which.
     """
-    x, y, z = (np.arange(-n, n + 1) for n in (_steps(limit_mm, mm) + 1 for mm in spacing_mm))
+    x, y, z = (np.arange(-n, n + 1) for n in (steps_within(limit_mm, mm) + 1 for mm in spacing_mm))
     squares = [(steps * mm) ** 2 for steps, mm in zip((x, y, z), spacing_mm, strict=True)]
     away_mm = np.sqrt((squares[0][:, None, None] + squares[1][:, None]) + squares[2])
     is_within = compare(away_mm, limit_mm)
@@ -125,4 +129,4 @@ def _ball(limit_mm: float, spacing_mm: Triple, compare: np.ufunc) -> _Ball | Non
     reach_z = is_within.sum(axis=2) // 2
     for i, j in zip(*np.nonzero(is_within.any(axis=2)), strict=True):
         columns.setdefault(int(reach_z[i, j]), []).append((int(x[i]), int(y[j])))
-    return _Ball({steps_z: tuple(of) for steps_z, of in columns.items()})
+    return {steps_z: tuple(of) for steps_z, of in columns.items()}

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 Window: TypeAlias = tuple[slice, slice, slice]
 
 
+def span_of(marked: npt.ArrayLike) -> slice:
+    """Return the slice from the first to the last marked place of a line.
+
+    Args:
+        marked: ``"x"``, with at least one place that is marked.
+    """
+    places = np.flatnonzero(marked)
+    return slice(int(places[0]), int(places[-1]) + 1)
+
+
 def box_of(mask: MaskArray) -> Window | None:
     """Return the bounding box of the marked voxels; None if there are none.
 
@@ -31,11 +41,7 @@ def box_of(mask: MaskArray) -> Window | None:
     plane = np.asarray(mask.any(axis=0))
     if not plane.any():
         return None
-    parts = []
-    for met in (mask.any(axis=(1, 2)), plane.any(axis=1), plane.any(axis=0)):
-        places = np.flatnonzero(met)
-        parts.append(slice(int(places[0]), int(places[-1]) + 1))
-    return parts[0], parts[1], parts[2]
+    return span_of(mask.any(axis=(1, 2))), span_of(plane.any(axis=1)), span_of(plane.any(axis=0))
 
 
 def box_between(columns: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> Window | None:
@@ -45,14 +51,10 @@ def box_between(columns: npt.NDArray[np.bool_], rows: npt.NDArray[np.bool_]) -> 
         columns: ``"x z"``.
         rows: ``"y z"``.
     """
-    parts = []
     is_met = columns.any(axis=0) & rows.any(axis=0)
     if not is_met.any():
         return None
-    for met in ((columns & is_met).any(axis=1), (rows & is_met).any(axis=1), is_met):
-        places = np.flatnonzero(met)
-        parts.append(slice(int(places[0]), int(places[-1]) + 1))
-    return parts[0], parts[1], parts[2]
+    return span_of((columns & is_met).any(axis=1)), span_of((rows & is_met).any(axis=1)), span_of(is_met)
 
 
 def places_of(mask: MaskArray) -> npt.NDArray[np.intp]:
