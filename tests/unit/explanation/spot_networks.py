@@ -10,28 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.unit.export.grader_members import OF_CARD, members_of
 
-from nephrograde.evaluation.remarks import Rule
 from nephrograde.evaluation.scale import ModelScale, ScaleRow
-from nephrograde.evaluation.threshold import Threshold
 from nephrograde.export.archive import write_archive
-from nephrograde.export.contents import (
-    CARD,
-    COHORT_RANGE,
-    DECISION,
-    GRAPH,
-    PREPROCESSING,
-    Card,
-    Decision,
-    Fold,
-    written,
-)
-from nephrograde.export.description import description_of, not_for, picture_size
+from nephrograde.export.description import description_of, picture_size
 from nephrograde.export.loading import load_grader
 from nephrograde.export.onnx_ensemble import FoldNetwork, ensemble_graph
 from nephrograde.model.card import ModelCard
 from nephrograde.model.fusion import Fusion
-from nephrograde.predict.cohort_range import CohortRange
 from nephrograde.study.study import restore_study
 
 STAGES = ((64, 64), (64, 128), (128, 256), (256, 512))
@@ -39,11 +26,6 @@ GAIN = 0.4
 """A spot of a few pixels moves the mean over a picture by little."""
 NOISE = 0.3
 """What is brighter by less is not carried on."""
-OF_CARD: dict[str, Any] = {
-    "arm": "m", "phase": "cmp", "n_learn": 9, "n_learn_high": 4, "is_balanced": True, "n_stop": 0, "n_held_out": 1,
-    "n_test": 1, "best_epoch": 1, "epochs_run": 1, "precision": "fp32", "refit_reason": "", "device": "cpu",
-    "seconds": 1.0, "seed": 1, "torch_version": "", "inputs_sha256": "", "settings": {}, "synthetic": True,
-}  # fmt: skip
 
 
 def scale_of(model: str, folds: int) -> ModelScale:
@@ -156,18 +138,7 @@ def grader_with(arm: dict[str, Any], image: dict[str, Any], *, phases=("cmp",), 
         for k in range(folds)
     ]
     scale = scale_of(own.id, folds)
-    card = Card(
-        own.id, study.name, True, 20, 8, 6, 3, (), (), "mean",
-        tuple(Fold(k, 9, 4, True, 1, 1, f"{k}" * 64) for k in range(folds)), {}, not_for(synthetic=True),
-        "2026-11-28", {}, "",
-    )  # fmt: skip
-    members = {
-        PREPROCESSING: written(given),
-        DECISION: written(Decision(scale, Threshold(0.4, Rule.YOUDEN, 20), 0.1, None, None)),
-        CARD: written(card),
-        COHORT_RANGE: written(CohortRange()),
-        GRAPH: ensemble_graph(networks, scale, size),
-    }
+    members = members_of(study, given, scale, ensemble_graph(networks, scale, size))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spot.zip"
         write_archive(path, members)

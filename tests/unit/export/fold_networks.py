@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.unit.export.grader_members import OF_CARD
 from torch import nn
 
 from nephrograde.cohort.clinical import Term
@@ -25,11 +26,6 @@ SCALE = ModelScale(
     (ScaleRow("m", 0, 0.5, -0.4, 0.1, 1.2, 20), ScaleRow("m", 1, 0.5, 0.3, -0.2, 0.9, 20)),
     ScaleRow("m", None, 0.5, 0.0, 0.05, 1.4, 20),
 )
-CARD: dict[str, Any] = {
-    "arm": "m", "phase": "cmp", "n_learn": 9, "n_learn_high": 4, "is_balanced": True, "n_stop": 0, "n_held_out": 1,
-    "n_test": 1, "best_epoch": 1, "epochs_run": 1, "precision": "fp32", "refit_reason": "", "device": "cpu",
-    "seconds": 1.0, "seed": 1, "torch_version": "", "inputs_sha256": "", "settings": {}, "synthetic": True,
-}  # fmt: skip
 
 
 def network_of(seed: int, **kind: Any) -> Network:
@@ -68,7 +64,7 @@ class Case:
             network = network_of(fold, **built)
             network.backbone.fc.weight.data.mul_(sharpness)
             self.networks.append(network)
-            card = ModelCard(**CARD, model="m", fold=fold, dimensions=len(size), shortcut=shortcut, **own)  # type: ignore[arg-type]
+            card = ModelCard(**OF_CARD, model="m", fold=fold, dimensions=len(size), shortcut=shortcut, **own)  # type: ignore[arg-type]
             weights = {name: tensor.detach().numpy() for name, tensor in network.weights().items()}
             folds.append(FoldNetwork(weights, card))
         self.graph = ensemble_graph(folds, SCALE, size)

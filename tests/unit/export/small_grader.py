@@ -6,24 +6,11 @@ from functools import cache
 from typing import Any
 
 from tests.unit.export.fold_networks import SCALE, Case
+from tests.unit.export.grader_members import members_of
 
 from nephrograde.evaluation.maps import PlattMap, StoredMap
-from nephrograde.evaluation.remarks import Rule
-from nephrograde.evaluation.threshold import Threshold
 from nephrograde.export.archive import write_archive
-from nephrograde.export.contents import (
-    CARD,
-    COHORT_RANGE,
-    DECISION,
-    GRAPH,
-    PREPROCESSING,
-    Card,
-    Decision,
-    Fold,
-    Sets,
-    written,
-)
-from nephrograde.export.description import not_for
+from nephrograde.export.contents import Sets
 from nephrograde.export.facts import preprocessing_of
 from nephrograde.export.grader_file import read_grader_file
 from nephrograde.model.fusion import Fusion
@@ -68,26 +55,16 @@ def small_members(case=None, **arm):
     ending = "-" + together(arm.get("phases", ("cmp",)))
     own = next(one for one in study.models() if one.id.endswith(ending))
     rows = [replace(row, model=own.id) for row in SCALE.rows]
-    card = Card(
-        own.id, study.name, True, 20, 8, 6, 3, (), (Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test"),), "mean",
-        tuple(Fold(k, 9, 4, True, 1, 1, f"{k}" * 64) for k in range(2)), {}, not_for(synthetic=True),
-        "2026-11-28", {}, "",
-    )  # fmt: skip
-    decision = Decision(
+    return members_of(
+        study,
+        preprocessing_of(study, own, [one.card for one in case.folds]),
         replace(SCALE, networks=tuple(rows[:-1]), ensemble=rows[-1]),
-        Threshold(0.4, Rule.YOUDEN, 20),
-        0.1,
-        StoredMap.of(PlattMap(0.1, 0.9)),
-        Sets(0.3, 0.6, 0.1),
+        case.graph,
+        aucs=[Performance(0.7, 0.5, 0.9, 0.95, 6, 3, "test")],
+        recalibration=StoredMap.of(PlattMap(0.1, 0.9)),
+        sets=Sets(0.3, 0.6, 0.1),
+        cohort_range=CohortRange({"cmp": {"tumour_diameter_mm": Spread(20, 10.0, 12.0, 30.0, 60.0, 70.0)}}),
     )
-    spread = Spread(20, 10.0, 12.0, 30.0, 60.0, 70.0)
-    return {
-        PREPROCESSING: written(preprocessing_of(study, own, [one.card for one in case.folds])),
-        DECISION: written(decision),
-        CARD: written(card),
-        COHORT_RANGE: written(CohortRange({"cmp": {"tumour_diameter_mm": spread}})),
-        GRAPH: case.graph,
-    }
 
 
 class Forger:

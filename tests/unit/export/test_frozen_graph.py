@@ -5,7 +5,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from tests.unit.export.fold_networks import CARD, SCALE, stir
+from tests.unit.export.fold_networks import SCALE, stir
+from tests.unit.export.grader_members import OF_CARD
 from torch import nn
 
 from nephrograde.export import onnx_check
@@ -43,7 +44,7 @@ def test_slices_neighbours_and_boxes_are_shown_as_in_torch(network, size, channe
     drawn = np.random.default_rng(0)
     heads = [Head(drawn.random(1280), drawn.random(1280) + 0.5, drawn.normal(size=1280), 0.5 * k) for k in range(2)]
     kind = {"dimensions": len(size), "channels": channels, "has_mask": has_mask, "shortcut": "B", "pooling": "mean"}
-    card = ModelCard(**CARD, model="m", fold=0, **kind)
+    card = ModelCard(**OF_CARD, model="m", fold=0, **kind)
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     model = FrozenModel(weights, tuple(head.arrays() for head in heads), card)
     graph = frozen_graph(model, SCALE, size)
