@@ -46,7 +46,7 @@ class DicomGrading:
         grading: The answer.
         report_path: The structured report.
         capture_path: The Secondary Capture.
-        segmentation_paths: The masks that were given, one object a phase.
+        segmentation_paths: The masks that were given, one object for each phase.
         left_out: Phases whose mask is not written, because their series names no frame of reference.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from nephrograde.replacement import make_folder
 from nephrograde.volume.dicom.references import require_highdicom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from nephrograde.predict.grading import Grading
     from nephrograde.predict.many.outcome import PatientGrading
@@ -136,11 +137,10 @@ def begin(
     if outputs.table_path is not None:
         table = stack.enter_context(open_answers(outputs.table_path, patients, grader.sha256, settings=settings))
     kept: frozenset[str] = frozenset() if table is None else table.kept
-    grade: Callable[[NewPatient], Grading] = lambda patient: outputs.grade(grader, patient)  # noqa: E731
     rest = [one for one in patients if one.patient_id not in kept]
 
     def answers() -> Iterator[PatientGrading]:
-        for one in stream(grader, rest, grade, settings=settings, workers=workers):
+        for one in stream(grader, rest, partial(outputs.grade, grader), settings=settings, workers=workers):
             if table is not None:
                 table.add(one)
             yield one
