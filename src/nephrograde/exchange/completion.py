@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nephrograde.exchange.events import Tell
     from nephrograde.exchange.headers import ObjectHeader
-    from nephrograde.exchange.spool import Spool
+    from nephrograde.exchange.spool import Spool, State
 
 REGION_MISSING: Final = "region-missing"
 _REASONS: Final = {
@@ -57,6 +57,7 @@ class Completion:
     clock: Callable[[], float] = time.monotonic
     _touched: dict[str, float] = field(default_factory=dict)
     _headers: dict[str, tuple[int, list[ObjectHeader | None]]] = field(default_factory=dict)
+    _mask_headers: dict[Path, ObjectHeader] = field(default_factory=dict)
 
     def touch(self, key: str) -> None:
         """Note that a series has received something, or that its sender has ended.
@@ -89,6 +90,7 @@ class Completion:
             if self.spool.folder("masks", key).exists():
                 self.spool.merge(key, "masks", "received")
             if self.spool.move(key, "received", "masks"):
+                self._mask_headers.clear()
                 self._forget(key)
                 self._call_back(key)
             return
@@ -115,10 +117,9 @@ class Completion:
             "mixed": len({one.sop_class for one in known}) > 1,
             "scout": any(one.is_localizer for one in known),
         }
-        if True in found.values():
-            return next(code for code, is_so in found.items() if is_so)
-        earlier = (self.spool.folder(state, key) for state in ("grading", "sending", "done"))
-        return "late" if any(map(_exists, earlier)) else ""
+        earlier: tuple[State, ...] = ("grading", "sending", "done")
+        found["late"] = any(self.spool.folder(state, key).exists() for state in earlier)
+        return next((code for code, is_so in found.items() if is_so), "")
 
     def _take_up(self, key: str, mask: Path | None) -> None:
         """Hand a series to the grading, with its mask beside it."""
@@ -134,14 +135,11 @@ class Completion:
             self.tell(Event("received", key, {"n": n_images}))
 
     def _masks_of(self, image: ObjectHeader) -> list[Path]:
-        """The segmentations and structure sets that were drawn on a series."""
+        """The segmentations and structure sets that were drawn on a series; each is read once."""
+        known = self._mask_headers
         paths = [path for key in self.spool.keys("masks") for path in self.spool.images("masks", key)]
-        found = []
-        for path in paths:
-            header = _header(path)
-            if header is not None and header.marks(image):
-                found.append(path)
-        return found
+        self._mask_headers = {path: one for path in paths if (one := known.get(path) or _header(path))}
+        return [path for path, one in self._mask_headers.items() if one.marks(image)]
 
     def _is_mask_coming(self, image: ObjectHeader) -> bool:
         """Whether a mask that was drawn on a series has come, and may not be complete."""
@@ -183,7 +181,3 @@ def _header(path: Path) -> ObjectHeader | None:
         return header_of(path)
     except OSError:
         return None
-
-
-def _exists(path: Path) -> bool:
-    return path.exists()
