@@ -16,7 +16,7 @@ from nephrograde.exchange.destination import OWN_AET, is_loopback, parse_destina
 from nephrograde.exchange.events import Event
 from nephrograde.exchange.grading_process import GradingProcess
 from nephrograde.exchange.replying import Replying
-from nephrograde.exchange.spool import RESULT, Reason, Spool, State
+from nephrograde.exchange.spool import ATTEMPTS, RESULT, Reason, Spool, State
 from nephrograde.exchange.store_scp import Access, StoreScp
 from nephrograde.lock import only_writer_of
 from nephrograde.vocabulary import Supervision
@@ -34,7 +34,6 @@ _MOST_ATTEMPTS: Final = 3
 _STEP_S: Final = 0.2
 _MINUTE_S: Final = 60.0
 _DISK_PAUSE_S: Final = 30.0
-_ATTEMPTS: Final = "attempts.json"
 _DAY_S: Final = 86400.0
 
 
@@ -132,7 +131,7 @@ class Listener:
     _worker: GradingProcess = field(init=False)
     _replying: Replying | None = field(init=False, default=None)
     _scp: StoreScp = field(init=False)
-    _held: ExitStack = field(init=False, default_factory=ExitStack)
+    _held: ExitStack = field(init=False)
     _worker_again: float = 0.0
     _postponed: dict[str, float] = field(default_factory=dict)
     _measured: float = 0.0
@@ -164,16 +163,14 @@ class Listener:
 
     def _start(self, context: ssl.SSLContext | None) -> None:
         wanted = self.settings
-        self._held.enter_context(only_writer_of(self.spool_dir / "listener", is_private=True))
-        try:
+        with ExitStack() as held:
+            held.enter_context(only_writer_of(self.spool_dir / "listener", is_private=True))
             self._spool.open()
             for key in self._spool.keys("grading"):
                 if (self._spool.folder("grading", key) / RESULT).is_dir():
                     self._graded(key)
             self.port = self._scp.start(wanted.host, wanted.port, context=context)
-        except BaseException:
-            self._held.close()
-            raise
+            self._held = held.pop_all()
         self.tell(Event("listening", values={"aet": wanted.own_aet, "host": wanted.host, "port": self.port}))
 
     def run(self, until: threading.Event) -> None:
@@ -219,7 +216,7 @@ class Listener:
                 self._fail(key, str(answer["code"]), str(answer["what"]))
             elif state == "postponed":
                 self._postponed[key] = time.monotonic() + _DISK_PAUSE_S
-                self._spool.write_note("grading", key, _ATTEMPTS, {"n": 0})
+                self._spool.write_note("grading", key, ATTEMPTS, {"n": 0})
                 self.tell(Event("full", key, {"what": "disk"}))
             elif state == "timeout":
                 self._fail(key, "too-slow", f"the grading took more than {self.settings.grading_s:g} s.")
@@ -241,11 +238,11 @@ class Listener:
         key = next(waiting, "")
         if not key:
             return
-        attempts = int(self._spool.read_note("grading", key, _ATTEMPTS).get("n", 0)) + 1
+        attempts = int(self._spool.read_note("grading", key, ATTEMPTS).get("n", 0)) + 1
         if attempts > _MOST_ATTEMPTS:
             self._fail(key, "worker-died", f"the grading process died {_MOST_ATTEMPTS} times with this series.")
             return
-        self._spool.write_note("grading", key, _ATTEMPTS, {"n": attempts})
+        self._spool.write_note("grading", key, ATTEMPTS, {"n": attempts})
         self.tell(Event("grading", key))
         self._worker.give(key)
 

@@ -67,18 +67,20 @@ def send(
     title = parse_title(own_aet, place="own_aet")
     listed = [sources] if isinstance(sources, str | Path) else sources
     with open_journal(None if journal is None else Path(journal), str(destination)) as noted:
-        found = list(find_outgoing(listed))
-        files = [one if isinstance(one, Sent) else Sent(one.path, "known") for one in found if not _is_new(one, noted)]
-        new = [one for one in found if isinstance(one, Outgoing) and one.sha256 not in noted]
+        files: list[Sent] = []
+        new: list[Outgoing] = []
+        for found in find_outgoing(listed):
+            if isinstance(found, Sent):
+                files.append(found)
+            elif found.sha256 in noted:
+                files.append(Sent(found.path, "known"))
+            else:
+                new.append(found)
         for one, sent in _send(new, destination, own_aet=title, tls=tls, attempts=attempts):
             files.append(sent)
             if sent.state in {"stored", "warning"}:
                 noted.add(one.sha256)
         return SendReport(str(destination), tuple(files), noted.is_kept)
-
-
-def _is_new(one: Outgoing | Sent, noted: object) -> bool:
-    return isinstance(one, Outgoing) and one.sha256 not in noted  # type: ignore[operator]
 
 
 def _send(

@@ -39,6 +39,10 @@ State: TypeAlias = Literal["received", "masks", "grading", "sending", "done", "f
 STATES: Final[tuple[State, ...]] = get_args(State)
 IMAGES: Final = "images"
 RESULT: Final = "result"
+ATTEMPTS: Final = "attempts.json"
+"""How often a series was given to the worker."""
+STAMP: Final = "stamp.json"
+"""When it was first graded, and what the UIDs of its result are derived from."""
 _INCOMING: Final = "incoming"
 _REASON: Final = "reason.json"
 _INTERRUPTED: Final = "interrupted"
@@ -308,7 +312,7 @@ class Spool:
         with self._lock:
             if after == "received" and self.folder("done", key).is_dir():
                 self.merge(key, "done", "failed")
-            for name in (_REASON, _INTERRUPTED, "stamp.json", "attempts.json"):
+            for name in (_REASON, _INTERRUPTED, STAMP, ATTEMPTS):
                 (folder / name).unlink(missing_ok=True)
             if self.folder(after, key).exists():
                 self.merge(key, "failed", after)

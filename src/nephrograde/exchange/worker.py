@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from nephrograde.errors import NephrogradeError, VolumeError, WriteError
-from nephrograde.exchange.spool import IMAGES, RESULT, Spool
+from nephrograde.exchange.spool import IMAGES, RESULT, STAMP, Spool
 from nephrograde.lock import only_writer_of
 from nephrograde.predict.refusals import reason_without_override
 from nephrograde.replacement import remove_leftovers
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 ANSWER: Final = "answer.json"
 MASK: Final = "mask.dcm"
 _DRAFT: Final = "draft"
-_STAMP: Final = "stamp.json"
 
 
 def serve(grader_path: Path, spool_dir: Path, given: IO[str], answers: IO[str]) -> None:
@@ -62,10 +61,10 @@ def _grade(grader: Grader, spool: Spool, key: str, *, unchecked_phase: bool) -> 
     if (folder / RESULT).is_dir():
         return {"state": "graded"}  # by a worker whose listener was killed
     try:
-        noted = spool.read_note("grading", key, _STAMP)
+        noted = spool.read_note("grading", key, STAMP)
         if not noted:
             noted = {"moment": datetime.now().isoformat(), "seed": uuid4().hex}
-            spool.write_note("grading", key, _STAMP, noted)
+            spool.write_note("grading", key, STAMP, noted)
         stamp = Stamp(datetime.fromisoformat(noted["moment"]), noted["seed"])
         draft = folder / _DRAFT
         shutil.rmtree(draft, ignore_errors=True)
