@@ -15,7 +15,6 @@ from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
 from nephrograde.web.grading.asked import read_order
 from nephrograde.web.grading.names import CAPTURE, OVERLAY, OVERLAY_VOLUME, PICTURE, REPORT, SEGMENTATION
-from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import owner_of, progress_of
 from nephrograde.web.requests import UnknownError, language_of, read_object
 
@@ -65,8 +64,7 @@ def answer_routes(desk: Desk, models: Mapping[str, Model], first: Language) -> l
             desk.remove_grading(owner, grading_id)
             return Response(status_code=_EMPTY)
         held = desk.grading(owner, grading_id)
-        if held.refusal is not None:
-            raise held.refusal.with_traceback(None)
+        held.require_accepted()
         content: dict[str, Any] = {"id": held.id, **progress_of(desk, held)}
         if held.is_ready:
             with speaking(language_of(request, first)):
@@ -105,11 +103,7 @@ def _file(path: Path, kind: str) -> Response:
 def _handing_out(desk: Desk, kind: str) -> Callable[[Request], Response]:
     def handed_out(request: Request) -> Response:
         name = kind.format(**request.path_params)  # it is handed out only if the answer lists it
-        held = desk.grading(owner_of(request), request.path_params["grading"])
-        if held.refusal is not None:
-            raise held.refusal.with_traceback(None)
-        if not held.is_ready:
-            raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
+        held = desk.answer(owner_of(request), request.path_params["grading"])
         if name not in held.content["files"]:
             raise UnknownError("There is no such file of this answer: DICOM objects are made of DICOM series only.")
         return _file(held.folder / name, KINDS[kind])

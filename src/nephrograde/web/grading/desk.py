@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,28 @@ class Held:
     def is_ready(self) -> bool:
         """Whether it can be used."""
         return self.job is None and self.refusal is None and bool(self.content)
+
+    def require_accepted(self) -> None:
+        """Go on unless nothing came of it.
+
+        Raises:
+            Refusal: Why nothing came of it.
+        """
+        if self.refusal is not None:
+            raise self.refusal.with_traceback(None)
+
+    def require_ready(self, not_yet: str) -> None:
+        """Go on if it can be used.
+
+        Args:
+            not_yet: What is told while it is being worked on.
+
+        Raises:
+            Refusal: Nothing came of it, or it is not ready (409).
+        """
+        self.require_accepted()
+        if not self.is_ready:
+            raise Refusal("not-ready", not_yet, 409, retry_s=1)
 
 
 class Desk:
@@ -183,10 +205,7 @@ class Desk:
             Refusal: The upload is not read yet, or the series cannot be used.
         """
         held = self.scan(owner, scan_id)
-        if held.refusal is not None:
-            raise held.refusal.with_traceback(None)
-        if not held.is_ready:
-            raise Refusal("not-ready", "The scan is not read yet. Ask for it again.", 409, retry_s=1)
+        held.require_ready("The scan is not read yet. Ask for it again.")
         series: list[dict[str, Any]] = held.content["series"]
         if not 1 <= number <= len(series):
             raise UnknownError(f"There is no series {number}; the scan has {len(series)}, counted from 1.")
@@ -248,6 +267,17 @@ class Desk:
         """
         return self._find(self._gradings, owner, grading_id, "There is no such grading, or it has expired.")
 
+    def answer(self, owner: str, grading_id: str) -> Held:
+        """Return an answer of a user that is there.
+
+        Raises:
+            UnknownError: The user has no such answer.
+            Refusal: The answer is not there yet, or the grading was refused.
+        """
+        held = self.grading(owner, grading_id)
+        held.require_ready("There is no answer yet. Ask for it again.")
+        return held
+
     def remove_grading(self, owner: str, grading_id: str) -> None:
         """Remove an answer; one that is being worked on is cancelled.
 
@@ -269,11 +299,7 @@ class Desk:
             UnknownError: The user has no such answer.
             Refusal: The queue is full, or the answer is not there yet.
         """
-        held = self.grading(owner, grading_id)
-        if held.refusal is not None:
-            raise held.refusal.with_traceback(None)
-        if not held.is_ready:
-            raise Refusal("not-ready", "There is no answer yet. Ask for it again.", 409, retry_s=1)
+        held = self.answer(owner, grading_id)
         printed.set_running_or_notify_cancel()  # who has gone away does not cancel it
         path = held.folder / f"{report_name(language)}.pdf"
         if path.is_file():
@@ -294,19 +320,18 @@ class Desk:
 
     def _begin(self, owner: str, n_bytes: int) -> Held:
         """Take a place in the queue, room and a folder: all of them, or none."""
-        self.crew.take_place(owner)
-        try:
+        with ExitStack() as taken:
+            self.crew.take_place(owner)
+            taken.callback(self.crew.give_place, owner)
             self.room.reserve(owner, n_bytes)
+            taken.callback(self.room.release, owner, n_bytes)
             try:
                 folder = self.room.new_folder()
             except OSError as error:
-                self.room.release(owner, n_bytes)
                 if is_disk_full(error):
                     raise no_room() from None
                 raise
-        except BaseException:
-            self.crew.give_place(owner)
-            raise
+            taken.pop_all()
         return Held(secrets.token_urlsafe(16), owner, folder, n_bytes)
 
     def _find(self, among: Mapping[str, Held], owner: str, held_id: str, unknown: str) -> Held:

@@ -37,7 +37,6 @@ class Model:
     synthetic: bool
     phases: tuple[str, ...]
     supervision: Supervision
-    is_joined: bool
     needs_hu: bool
     clinical: tuple[str, ...]
     performance: str
@@ -91,7 +90,6 @@ def read_models(paths: Sequence[Path]) -> dict[str, Model]:
             file.card.synthetic,
             own.phases,
             own.arm.supervision,
-            own.fusion is not None,
             not any(file.study.window_of(phase).percentiles for phase in own.phases),
             tuple(columns),
             next((f"in its study: {one}" for one in file.card.aucs), ""),

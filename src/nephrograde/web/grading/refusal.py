@@ -43,6 +43,11 @@ def no_room() -> Refusal:
     return Refusal("full", "The server has no room for a further scan now. Try later.", 503, retry_s=RETRY_S)
 
 
+def failed() -> Refusal:
+    """Make the refusal of what the program has failed on, without what caused it."""
+    return Refusal("failed", "The program has failed on this scan; please report it.", 500)
+
+
 def is_disk_full(error: BaseException | None) -> bool:
     """Tell whether an error, or what it was raised from, says that the disk is full.
 

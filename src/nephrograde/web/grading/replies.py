@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse
 
 from nephrograde.report.text.language import speaking
 from nephrograde.report.text.messages import told
-from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.users import OWNER
 from nephrograde.web.requests import language_of
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from nephrograde.report.text.language import Language
     from nephrograde.web.grading.desk import Desk, Held
+    from nephrograde.web.grading.refusal import Refusal
 
 
 def owner_of(request: Request) -> str:
@@ -51,15 +51,14 @@ def progress_of(desk: Desk, held: Held) -> dict[str, Any]:
     return {"state": state, "step": "", "ahead": 0, "expires_s": left}
 
 
-def refused(first: Language) -> Callable[[Request, Exception], Response]:
+def refused(first: Language) -> Callable[[Request, Refusal], Response]:
     """Make what answers a refusal, in the language that the request asks for.
 
     Args:
         first: The language if it asks for none.
     """
 
-    def answer(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refusal)  # noqa: S101 (it is registered for these only)
+    def answer(request: Request, error: Refusal) -> Response:
         headers = {"retry-after": str(error.retry_s)} if error.retry_s else None
         with speaking(language_of(request, first)):
             return JSONResponse({"reason": told(error.reason), "code": error.code}, error.status, headers)

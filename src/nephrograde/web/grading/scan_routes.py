@@ -53,8 +53,7 @@ def scan_routes(desk: Desk, first: Language) -> list[Route]:
             desk.remove_scan(owner, scan_id)
             return Response(status_code=_EMPTY)
         held = desk.scan(owner, scan_id)
-        if held.refusal is not None:
-            raise held.refusal.with_traceback(None)
+        held.require_accepted()
         content: dict[str, Any] = {"id": held.id, **progress_of(desk, held)}
         if held.is_ready:
             with speaking(language_of(request, first)):
@@ -94,7 +93,7 @@ async def _upload(desk: Desk, request: Request) -> Held:
         if is_disk_full(error):
             raise no_room() from None
         raise
-    except BaseException:  # the sender has gone
+    except BaseException:  # the sender has gone, or the server ends: whatever it is, the place must not stay taken
         await run_in_threadpool(desk.abandon, held)
         raise
     return held

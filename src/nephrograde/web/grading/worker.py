@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nephrograde.errors import NephrogradeError
-from nephrograde.web.grading.refusal import Refusal, is_disk_full, no_room
+from nephrograde.web.grading.refusal import Refusal, failed, is_disk_full, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
 
-_FAILED = "The program has failed on this scan; please report it."
 _NO_MEMORY = "The scan needs more memory than this server allows. Send the series alone, or one with fewer slices."
 
 
@@ -69,8 +68,8 @@ def _reply(graders: Any, order: Mapping[str, Any], line: Connection) -> dict[str
         refusal = no_room() if is_disk_full(error) else Refusal(*reason_of(error, folder))
     except MemoryError:
         refusal = Refusal("too-large", _NO_MEMORY, 413)
-    except Exception as error:  # noqa: BLE001 (the next scan may be sound)
-        refusal = no_room() if is_disk_full(error) else Refusal("failed", _FAILED, 500)
+    except Exception as error:  # noqa: BLE001 (a library may raise anything on a bad scan; the next one may be sound)
+        refusal = no_room() if is_disk_full(error) else failed()
     given = {"code": refusal.code, "reason": refusal.reason, "status": refusal.status, "retry_s": refusal.retry_s}
     return {"refused": given}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from nephrograde.web.grading.refusal import Refusal
+from nephrograde.web.grading.refusal import Refusal, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from nephrograde.web.grading.limits import Limits
 
-RETRY_S = 10
+_RETRY_S = 10
 _MOST_REPLY_BYTES = 16 * 2**20
 _LOST = "The process that worked on the scan has ended. Send the request again."
 _LATE = "The work on the scan took longer than this server allows."
-_FAILED = "The program has failed on this scan; please report it."
 _ENDED = {"worker-lost", "time-out", "cancelled"}
 """After these, the process is gone, or is to go."""
 _CANCELLED = "The work on the scan was cancelled."
@@ -106,9 +105,9 @@ class Crew:
         with self._changed:
             if self._places[owner] >= self.limits.user_jobs:
                 what = "You have as many requests under way as one user may have. Wait until one of them is done."
-                raise Refusal("user-busy", what, 429, retry_s=RETRY_S)
+                raise Refusal("user-busy", what, 429, retry_s=_RETRY_S)
             if self._places.total() >= self.limits.jobs:
-                raise Refusal("busy", "The server is busy now. Try later.", 503, retry_s=RETRY_S)
+                raise Refusal("busy", "The server is busy now. Try later.", 503, retry_s=_RETRY_S)
             self._places[owner] += 1
 
     def give_place(self, owner: str) -> None:
@@ -158,11 +157,6 @@ class Crew:
         if was_waiting:
             self._end(job, Refusal("cancelled", _CANCELLED, 410))
 
-    def process_ids(self) -> list[int]:
-        """Return the ids of the processes that are working on a job."""
-        with self._changed:
-            return [worker.process.pid for _, worker in self._running.values() if worker.process.pid is not None]
-
     def close(self) -> None:
         """End all processes."""
         with self._changed:
@@ -189,7 +183,7 @@ class Crew:
                 if isinstance(answer, Refusal) and answer.code in _ENDED and worker is not None:
                     worker.end()
                     worker = None
-                with suppress(Exception):  # the next job needs this thread
+                with suppress(Exception):  # whatever a listener raises: the next job needs this thread
                     self._end(job, answer)
         finally:
             if worker is not None:
@@ -219,7 +213,7 @@ class Crew:
 
     def _do(self, number: int, job: Job, worker: Worker | None) -> dict[str, Any] | Refusal:
         if worker is None:
-            return Refusal("worker-lost", _LOST, 503, retry_s=RETRY_S)
+            return Refusal("worker-lost", _LOST, 503, retry_s=_RETRY_S)
         with self._changed:
             if job.is_cancelled or self._is_closing:
                 return Refusal("cancelled", _CANCELLED, 410)
@@ -229,8 +223,8 @@ class Crew:
             return self._listen(job, worker)
         except (EOFError, OSError, ValueError):  # what a killed process leaves behind
             return Refusal("worker-lost", _LOST, 503, retry_s=1)
-        except Exception:  # noqa: BLE001 (the next job needs this thread)
-            return Refusal("failed", _FAILED, 500)
+        except Exception:  # noqa: BLE001 (whatever an order raises: the next job needs this thread)
+            return failed()
         finally:
             with self._changed:
                 del self._running[number]

@@ -46,10 +46,10 @@ def test_forged_cookie_names_nobody(visit, nifti, tmp_path):
 
 def busy_process(desk, *, patience_s=30):
     until = time.monotonic() + patience_s
-    while not (found := desk.crew.process_ids()):
+    while not (running := list(desk.crew._running.values())):
         assert time.monotonic() < until
         time.sleep(0.005)
-    return found[0]
+    return running[0][1].process.pid
 
 
 def test_killed_process_answers_with_an_error_and_the_next_request_works(visit, nifti, tmp_path, served):
