@@ -63,7 +63,7 @@ export async function grade() {
   working(true);
   say("");
   try {
-    ({ id: grading } = await asked(`/api/gradings?lang=${service.language}`, order()));
+    ({ id: grading } = await get(`/api/gradings?lang=${service.language}`, order()));
     const told = (reply) => (byId("progress").textContent = stepText(reply, state.text, fill));
     const reply = await finished(`/api/gradings/${grading}`, told, () => isWanted);
     if (reply) showAnswer(reply);
@@ -72,15 +72,6 @@ export async function grade() {
     if (isWanted) say(error.message || text.unreachable);
   }
   working(false);
-}
-
-// As get, with the code of a refusal.
-async function asked(address, sent) {
-  const headers = { "Content-Type": "application/json" };
-  const reply = await fetch(address, { method: "POST", headers, body: JSON.stringify(sent) });
-  const content = await reply.json();
-  if (!reply.ok) throw Object.assign(new Error(content.reason), { code: content.code });
-  return content;
 }
 
 export function cancelGrading() {

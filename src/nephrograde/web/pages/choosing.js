@@ -1,10 +1,10 @@
 // Which model grades, which series shows which phase, and the panes of these series.
 
 import { Pane } from "./pane.js";
-import { button, describe, draw, say } from "./screen.js";
+import { describe, draw, say } from "./screen.js";
 import { NO_KIDNEYS, byId, fill, get, phaseName, state, view } from "./state.js";
 import { uploads } from "./uploads.js";
-import { follow, page } from "./viewing.js";
+import { follow, page, setOut } from "./viewing.js";
 
 export const chosen = { model: null, series: {}, masks: new Set() }; // series: by phase, "upload-id number"
 
@@ -90,7 +90,7 @@ export function useSeries() {
   showSeries();
 }
 
-export const addressOf = (key) => {
+const addressOf = (key) => {
   const [id, number] = key.split(" ");
   return `/api/scans/${id}/series/${number}`;
 };
@@ -110,15 +110,7 @@ function showSeries() {
   byId("mask").value = "";
   byId("accept").checked = false;
   byId("accept-field").hidden = true;
-  const panes = phases.map(({ code, name }) => new Pane(code, name, page));
-  state.panes = panes;
-  byId("panes").replaceChildren(...panes.map((pane) => pane.element));
-  byId("tabs").replaceChildren(...panes.map((pane) => {
-    const tab = button(pane.name.textContent, () => pane.canvas.focus() ?? page.chosen(pane));
-    tab.dataset.phase = pane.phase;
-    return tab;
-  }));
-  if (panes.length) page.chosen(panes[0]);
+  setOut(phases.map(({ code, name }) => new Pane(code, name, page)));
   dispatchEvent(new Event("shown"));
 }
 

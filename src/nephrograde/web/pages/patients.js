@@ -9,7 +9,7 @@ import { Pane } from "./pane.js";
 import { lookAtReaders } from "./readers.js";
 import { button, describe, draw, report, say } from "./screen.js";
 import { NO_KIDNEYS, byId, fill, get, phaseName, state, view } from "./state.js";
-import { follow, fullRange, page } from "./viewing.js";
+import { follow, fullRange, page, setOut } from "./viewing.js";
 
 const FIRST_PAUSE_MS = 300;
 
@@ -79,18 +79,8 @@ async function readAhead(number) {
 }
 
 function build(scans) {
-  const panes = scans.map((code) => new Pane(code, phaseName(code), page));
-  state.panes = panes;
-  byId("panes").replaceChildren(...panes.map((pane) => pane.element));
-  byId("tabs").replaceChildren(...panes.map((pane) => {
-    const tab = button(pane.name.textContent, () => pane.canvas.focus() ?? page.chosen(pane));
-    tab.dataset.phase = pane.phase;
-    return tab;
-  }));
-  if (panes.length) {
-    page.chosen(panes[0]);
-    panes[0].canvas.focus({ preventScroll: true });
-  }
+  setOut(scans.map((code) => new Pane(code, phaseName(code), page)));
+  state.panes[0]?.canvas.focus({ preventScroll: true });
 }
 
 export function next() {

@@ -31,6 +31,6 @@ export async function get(address, sent) {
   const posted = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent) };
   const reply = await fetch(address, sent && posted);
   const content = await reply.json();
-  if (!reply.ok) throw Object.assign(new Error(content.reason), { status: reply.status });
+  if (!reply.ok) throw Object.assign(new Error(content.reason), { status: reply.status, code: content.code });
   return content;
 }

@@ -5,7 +5,7 @@ import { change } from "./changes.js";
 import { clamp, writePoint } from "./geometry.js";
 import { joined, labelsOf } from "./labels.js";
 import { masksOf } from "./masks.js";
-import { describe, draw } from "./screen.js";
+import { button, describe, draw } from "./screen.js";
 import { sideOf } from "./sides.js";
 import { byId, fill, state, store, view } from "./state.js";
 
@@ -96,6 +96,18 @@ export const page = {
     change(pane, "box", joined(pane, a, b));
   },
 };
+
+// Put panes on the page, with a tab for each.
+export function setOut(panes) {
+  state.panes = panes;
+  byId("panes").replaceChildren(...panes.map((pane) => pane.element));
+  byId("tabs").replaceChildren(...panes.map((pane) => {
+    const tab = button(pane.name.textContent, () => pane.canvas.focus() ?? page.chosen(pane));
+    tab.dataset.phase = pane.phase;
+    return tab;
+  }));
+  if (panes.length) page.chosen(panes[0]);
+}
 
 // The cross on the slice that a pane shows, as an index of its grid; the middle of the slice if there is no cross yet.
 export function crossOn(pane) {
