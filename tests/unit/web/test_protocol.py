@@ -78,7 +78,7 @@ class Traces(logging.Handler):
 
 
 class Application:
-    """What the generated requests are sent to: the application of the cohort, once a fixture has made it."""
+    """What the generated requests are sent to: an application, once a fixture has made it."""
 
     served: Any = None
 
@@ -102,19 +102,27 @@ def traces():
     return Traces()
 
 
-def test_document_lists_the_addresses_and_methods_of_the_server(served):
-    gate, _ = served
-    documented = yaml.safe_load(PROTOCOL_PATH.read_text(encoding="utf-8"))["paths"]
-    listed = {
+def addresses_in(protocol_path):
+    """The addresses of a document, with their methods."""
+    documented = yaml.safe_load(protocol_path.read_text(encoding="utf-8"))["paths"]
+    return {
         (path, method.upper()) for path, methods in documented.items() for method in methods if method != "parameters"
     }
-    offered = {
+
+
+def addresses_of(app):
+    """The addresses of the API of a server, with their methods."""
+    return {
         (route.path, method)
-        for route in gate.app.routes
+        for route in app.routes
         for method in route.methods - {"HEAD"}
         if route.path.startswith("/api/")
     }
-    assert offered == listed
+
+
+def test_document_lists_the_addresses_and_methods_of_the_server(served):
+    gate, _ = served
+    assert addresses_of(gate.app) == addresses_in(PROTOCOL_PATH)
 
 
 if importlib.util.find_spec("schemathesis"):

@@ -7,22 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.unit.web.grading.conftest import ADDRESS, TOKEN
-from tests.unit.web.test_protocol import IMPORTED, Traces
+from tests.unit.web.test_protocol import IMPORTED, Application, Traces, addresses_in, addresses_of
 
 pytestmark = [pytest.mark.needs("starlette", "uvicorn", "onnxruntime", "schemathesis"), pytest.mark.slow]
 PROTOCOL_PATH = Path(__file__).resolve().parents[4] / "docs" / "reference" / "grading-page.yaml"
 EXAMPLES = 4
-
-
-class Application:
-    """What the generated requests are sent to, once a fixture has made it."""
-
-    served: Any = None
-
-    async def __call__(self, scope, receive, send):
-        await self.served(scope, receive, send)
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +28,7 @@ def traces():
 
 
 def test_document_lists_the_addresses_and_methods_of_the_server(idle):
-    documented = yaml.safe_load(PROTOCOL_PATH.read_text(encoding="utf-8"))["paths"]
-    listed = {
-        (path, method.upper()) for path, methods in documented.items() for method in methods if method != "parameters"
-    }
-    offered = {
-        (route.path, method)
-        for route in idle[1].app.app.routes
-        for method in route.methods - {"HEAD"}
-        if route.path.startswith("/api/")
-    }
-    assert offered == listed
+    assert addresses_of(idle[1].app.app) == addresses_in(PROTOCOL_PATH)
 
 
 @pytest.fixture
