@@ -40,7 +40,7 @@ def announced(request: Request, most: int) -> int:
     return size
 
 
-async def drain(request: Request, chunks: AsyncIterator[bytes]) -> None:
+async def drain(request: Request, chunks: AsyncIterator[bytes], most: int) -> None:
     """Take and forget a body, so that its sender is still there to be told why.
 
     A sender who waits for leave to send (``Expect: 100-continue``) is told at once.
@@ -48,12 +48,15 @@ async def drain(request: Request, chunks: AsyncIterator[bytes]) -> None:
     Args:
         request: The request that is refused.
         chunks: What is left of its body.
+        most: How many bytes are taken; the connection of who sends more is closed.
     """
     if request.headers.get("expect", "").lower() == "100-continue":
         return
     try:
-        async for _ in chunks:
-            pass
+        async for chunk in chunks:
+            most -= len(chunk)
+            if most < 0:
+                return
     except ClientDisconnect:
         return
 

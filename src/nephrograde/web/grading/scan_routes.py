@@ -74,7 +74,7 @@ async def _upload(desk: Desk, request: Request) -> Held:
         held = await run_in_threadpool(desk.begin, owner_of(request), size)
     except Refusal as refusal:
         if refusal.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            await drain(request, chunks)
+            await drain(request, chunks, desk.limits.upload_bytes)
         raise
 
     def enlarge(n_bytes: int) -> None:
@@ -89,7 +89,7 @@ async def _upload(desk: Desk, request: Request) -> Held:
         desk.open(held, path)
     except (Refusal, OSError) as error:
         await run_in_threadpool(desk.abandon, held)
-        await drain(request, chunks)
+        await drain(request, chunks, desk.limits.upload_bytes)
         if is_disk_full(error):
             raise no_room() from None
         raise
@@ -170,7 +170,7 @@ async def _receive_mask(desk: Desk, request: Request, entry: dict[str, Any]) -> 
     try:
         path = await receive(chunks, held.folder, f"mask-{time.monotonic_ns()}", enlarge=enlarge)
     except (Refusal, OSError) as error:
-        await drain(request, chunks)
+        await drain(request, chunks, desk.limits.upload_bytes)
         if held.is_gone:
             raise UnknownError("There is no such scan, or it has expired.") from None
         if is_disk_full(error):

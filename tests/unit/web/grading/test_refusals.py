@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import os
@@ -118,8 +119,10 @@ def test_models_are_described_in_the_language_that_is_asked_for(visit):
 
 def test_uploads_beyond_the_limits(desk_of, visit, nifti, tmp_path):
     content = nifti(tmp_path)
-    with desk_of(upload_bytes=len(content) - 1, slots=0) as (_, app):
-        assert visit(app).ask("POST", "/api/scans", content=content).status_code == 413
+    with desk_of(upload_bytes=len(content) - 1, slots=0) as (desk, app):
+        for sent in (content, in_pieces(content, lambda _: asyncio.sleep(0))):  # the second one without its length
+            assert told(visit(app).ask("POST", "/api/scans", content=sent)) == (413, "too-large")
+        assert desk.room.held_bytes == 0
     with desk_of(user_scans=1, slots=0) as (_, app):
         user = visit(app)
         user.ask("POST", "/api/scans", content=content)
@@ -189,8 +192,6 @@ async def in_pieces(content, before_each):
 
 
 def test_slow_upload_does_not_expire_on_its_way(desk_of, visit, nifti, tmp_path):
-    import asyncio
-
     content = nifti(tmp_path) + bytes(5 << 20)
     with desk_of(keep_s=0.2, slots=0) as (_, app):
         sent = visit(app).ask("POST", "/api/scans", content=in_pieces(content, lambda _: asyncio.sleep(0.1)))
