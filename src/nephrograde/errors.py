@@ -78,6 +78,21 @@ class InputError(NephrogradeError):
         super().__init__("\n".join([heading, *(f"  {problem}" for problem in problems)]))
 
 
+def missing_package(place: str, package: str, extra: str) -> InputError:
+    """Make the error of what needs a package that is not installed.
+
+    Args:
+        place: The option or argument that needs it.
+        package: Its name.
+        extra: The extra of nephrograde that installs it.
+
+    >>> print(missing_package("--dicom", "highdicom", "dicom").problems[0])
+    --dicom: needs highdicom, which is not installed. Install it with `pip install "nephrograde[dicom]"`.
+    """
+    what = f"needs {package}, which is not installed"
+    return InputError([Problem(place, what, f'Install it with `pip install "nephrograde[{extra}]"`.')])
+
+
 class PlaceError(NephrogradeError):
     """A point, box or slice that is not written with its unit as required."""
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nephrograde.errors import ExchangeError, InputError, Problem
-from nephrograde.exchange.outgoing import Sent
+from nephrograde.errors import ExchangeError, missing_package
+from nephrograde.exchange.outgoing import Sent, pause_s
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Web:
                     raise self._unreachable(error) from None
             except PYDICOM_ERRORS as error:
                 return Sent(one.path, "failed", f"cannot be written as stored ({type(error).__name__})")
-            time.sleep(min(2 ** (attempt - 1), 30))
+            time.sleep(pause_s(attempt))
         raise AssertionError  # the last attempt returns or raises
 
     def search(self, study_uid: str | None, filters: dict[str, str]) -> list[FoundSeries]:
@@ -178,8 +178,7 @@ def _client_of(service: WebService, tls: Tls | None) -> DICOMwebClient:
         import requests
         from dicomweb_client.web import DICOMwebClient
     except ModuleNotFoundError:
-        what = "needs dicomweb-client, which is not installed"
-        raise InputError([Problem(service.url, what, 'Install it with `pip install "nephrograde[pacs]"`.')]) from None
+        raise missing_package(service.url, "dicomweb-client", "pacs") from None
     logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # its messages hold UIDs
     session = requests.Session()
     session.trust_env = False
@@ -196,7 +195,6 @@ def _client_of(service: WebService, tls: Tls | None) -> DICOMwebClient:
             session.cert = (str(tls.certificate_path), str(tls.key_path or tls.certificate_path))
     client = DICOMwebClient(service.url, session=session, chunk_size=_LARGEST_PLAIN_BODY, timeout=_SECONDS)
     client.set_http_retry_params(retry=False)  # its own would send an empty body again
-    client.set_chunk_size(_LARGEST_PLAIN_BODY)
     return client
 
 

@@ -69,6 +69,18 @@ class SendReport:
         return not self.count("failed")
 
 
+def pause_s(attempt: int) -> float:
+    """How long to wait after an attempt that failed: 1 s, and twice as long each time, up to 30 s.
+
+    Args:
+        attempt: Its number, from 1.
+
+    >>> [pause_s(attempt) for attempt in (1, 2, 3, 9)]
+    [1.0, 2.0, 4.0, 30.0]
+    """
+    return float(min(2 ** (attempt - 1), 30))
+
+
 def find_outgoing(sources: Sequence[str | Path]) -> Iterator[Outgoing | Sent]:
     """Find the objects in files and folders, in the order of their paths.
 

@@ -8,8 +8,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from nephrograde.errors import ExchangeError, InputError, Problem
-from nephrograde.exchange.outgoing import Outgoing, Sent
+from nephrograde.errors import ExchangeError, missing_package
+from nephrograde.exchange.outgoing import Outgoing, Sent, pause_s
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 from nephrograde.volume.dicom.dictionary import IMPLICIT, UNCOMPRESSED
 
@@ -50,8 +50,7 @@ def require_pynetdicom(place: str) -> None:
     try:
         import pynetdicom  # noqa: F401
     except ModuleNotFoundError:
-        what = "needs pynetdicom, which is not installed"
-        raise InputError([Problem(place, what, 'Install it with `pip install "nephrograde[pacs]"`.')]) from None
+        raise missing_package(place, "pynetdicom", "pacs") from None
     from pynetdicom.transport import AssociationSocket
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
@@ -118,7 +117,7 @@ class StoreScu:
             rest = [*again, *rest]
             if not rest:
                 return
-            time.sleep(_pause_s(attempt) if attempt < self._attempts else 0)
+            time.sleep(pause_s(attempt) if attempt < self._attempts else 0)
         for one in rest:
             yield one, Sent(one.path, "failed", "the destination ended the association")
 
@@ -137,7 +136,7 @@ class StoreScu:
             association = entity.associate(self._to.host, self._to.port, ae_title=self._to.aet, **security)
             if association.is_established or association.is_rejected or attempt == self._attempts:
                 break
-            time.sleep(_pause_s(attempt))
+            time.sleep(pause_s(attempt))
         if not association.is_established:
             raise ExchangeError(self._why(association))
         _send_at_once(association)
@@ -231,7 +230,3 @@ def _send_at_once(association: Association) -> None:
     carrier = association.dul.socket
     if carrier is not None and carrier.socket is not None:
         carrier.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _pause_s(attempt: int) -> float:
-    return float(min(2 ** (attempt - 1), 30))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
-from nephrograde.errors import InputError, Problem, VolumeError, about_file
+from nephrograde.errors import VolumeError, about_file, missing_package
 from nephrograde.replacement import replaced
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, character_sets_of, quiet, texts_of
 from nephrograde.volume.dicom.source_headers import read_source_headers
@@ -51,8 +51,7 @@ def require_highdicom(place: str) -> None:
     try:
         import highdicom  # noqa: F401
     except ModuleNotFoundError:
-        what = "needs highdicom, which is not installed"
-        raise InputError([Problem(place, what, 'Install it with `pip install "nephrograde[dicom]"`.')]) from None
+        raise missing_package(place, "highdicom", "dicom") from None
 
 
 def read_references(image_path: Path) -> SourceHeaders:
