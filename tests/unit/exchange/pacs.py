@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from nephrograde.exchange.headers import header_of
+from nephrograde.exchange.spool import Spool
 
 PLUGINS = ("/usr/share/orthanc/plugins/libOrthancDicomWeb.so", "/usr/lib/orthanc/libOrthancDicomWeb.so")
 CREDENTIALS = "reader:correct horse"
@@ -22,6 +23,17 @@ def header_in(path):
     header = header_of(path)
     assert header is not None
     return header
+
+
+def spool_of(root, patient, state):
+    """A spool with the series of a patient in a state, and the key of that series."""
+    spool = Spool(root, limit_bytes=10**9, reserve_bytes=0)
+    spool.open()
+    for path in patient.paths:
+        key = spool.store(path.read_bytes(), header_in(path), "a")
+    spool.release(key, "a", whole=True)
+    assert spool.move(key, "received", state)
+    return spool, key
 
 
 def free_port():

@@ -16,7 +16,7 @@ import pydicom
 import pytest
 from pydicom.uid import MRImageStorage
 from tests.unit.exchange.listener import Ward
-from tests.unit.exchange.pacs import header_in, wait_until
+from tests.unit.exchange.pacs import spool_of, wait_until
 from tests.unit.export.dicom_patient import TUMOUR, grader_of
 
 from nephrograde.errors import ExchangeError, InputError, RunError
@@ -24,7 +24,6 @@ from nephrograde.exchange import spool_names
 from nephrograde.exchange.listening import ListenSettings
 from nephrograde.exchange.queueing import retry_failed
 from nephrograde.exchange.sending import send
-from nephrograde.exchange.spool import Spool
 from nephrograde.exchange.tls import Tls
 from nephrograde.exchange.worker import refusal_of, serve
 from nephrograde.replacement import write_all
@@ -126,38 +125,32 @@ def test_series_that_is_no_ct_fails_with_the_reason(ward, patient, kind):
     assert one.told("grading") == []
 
 
+@pytest.fixture
+def answer_of_worker(grader_path, patient, segment, tmp_path):
+    """Have the worker grade a series with its region: (its answer, the folder of the series)."""
+
+    def grade(*, unchecked_phase):
+        spool, key = spool_of(tmp_path / "spool", patient, "grading")
+        folder = spool.folder("grading", key)
+        (folder / "mask.dcm").write_bytes(segment(patient).read_bytes())
+        answers = io.StringIO()
+        given = io.StringIO(json.dumps({"key": key, "unchecked_phase": unchecked_phase}))
+        serve(grader_path, spool.root, given, answers)
+        return json.loads(answers.getvalue().splitlines()[-1]), folder
+
+    return grade
+
+
 @pytest.mark.parametrize(("allowed", "state"), [(False, "failed"), (True, "graded")])
-def test_phase_that_cannot_be_seen_is_refused_unless_that_is_allowed(
-    grader_path, patient, segment, tmp_path, allowed, state
-):
-    spool = Spool(tmp_path / "spool", limit_bytes=10**9, reserve_bytes=0)
-    spool.open()
-    for path in patient.paths:
-        key = spool.store(path.read_bytes(), header_in(path), "a")
-    spool.release(key, "a", whole=True)
-    assert spool.move(key, "received", "grading")
-    (spool.folder("grading", key) / "mask.dcm").write_bytes(segment(patient).read_bytes())
-    answers = io.StringIO()
-    serve(grader_path, spool.root, io.StringIO(json.dumps({"key": key, "unchecked_phase": allowed})), answers)
-    answer = json.loads(answers.getvalue().splitlines()[-1])
+def test_phase_that_cannot_be_seen_is_refused_unless_that_is_allowed(answer_of_worker, allowed, state):
+    answer, folder = answer_of_worker(unchecked_phase=allowed)
     assert (answer["state"], answer.get("code")) == (state, None if allowed else "phase-unknown")
-    assert bool(list(spool.folder("grading", key).rglob("report.dcm"))) is allowed
+    assert bool(list(folder.rglob("report.dcm"))) is allowed
 
 
-def test_nobody_is_told_of_an_option_that_a_listener_does_not_have(
-    grader_path, patient, segment, tmp_path, monkeypatch
-):
+def test_nobody_is_told_of_an_option_that_a_listener_does_not_have(answer_of_worker, monkeypatch):
     monkeypatch.setattr("nephrograde.predict.refusals.LEAST_SOFT_SHARE", 2.0)
-    spool = Spool(tmp_path / "spool", limit_bytes=10**9, reserve_bytes=0)
-    spool.open()
-    for path in patient.paths:
-        key = spool.store(path.read_bytes(), header_in(path), "a")
-    spool.release(key, "a", whole=True)
-    spool.move(key, "received", "grading")
-    (spool.folder("grading", key) / "mask.dcm").write_bytes(segment(patient).read_bytes())
-    answers = io.StringIO()
-    serve(grader_path, spool.root, io.StringIO(json.dumps({"key": key, "unchecked_phase": True})), answers)
-    answer = json.loads(answers.getvalue().splitlines()[-1])
+    answer, _ = answer_of_worker(unchecked_phase=True)
     assert (answer["state"], answer["code"]) == ("failed", "no-tumour")
     assert "--outside" not in answer["what"]
 

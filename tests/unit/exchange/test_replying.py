@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pydicom
 import pytest
-from tests.unit.exchange.pacs import free_port, header_in, running, wait_until
+from tests.unit.exchange.pacs import free_port, running, spool_of, wait_until
 
 from nephrograde.exchange.replying import Replying
 from nephrograde.exchange.sending import send
-from nephrograde.exchange.spool import Spool
 
 if TYPE_CHECKING:
     from nephrograde.exchange.events import Event
@@ -24,12 +23,7 @@ pytestmark = [
 @pytest.fixture
 def graded(patient, tmp_path):
     """A spool with a graded series, its key, and a folder for what arrives; the first images stand for the result."""
-    spool = Spool(tmp_path / "spool", limit_bytes=10**9, reserve_bytes=0)
-    spool.open()
-    for path in patient.paths:
-        key = spool.store(path.read_bytes(), header_in(path), "a")
-    spool.release(key, "a", whole=True)
-    spool.move(key, "received", "sending")
+    spool, key = spool_of(tmp_path / "spool", patient, "sending")
     result_dir = spool.folder("sending", key) / "result"
     result_dir.mkdir()
     for path in patient.paths[:3]:
