@@ -188,9 +188,9 @@ def base_scan(folder: Path, slices: int) -> tuple[Path, memoryview]:
     return path, memoryview(content)
 
 
-def memory_mb(process: int, what: str = "VmHWM") -> float:
+def memory_mb(process: int) -> float:
     """The largest resident memory that a process has had."""
-    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 

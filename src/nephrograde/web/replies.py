@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
-KINDS = {
+_KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -30,15 +31,24 @@ def page_of(content: bytes, suffix: str) -> Callable[[Request], Response]:
     """
 
     def page(_request: Request) -> Response:
-        return Response(content, headers={"content-type": KINDS[suffix]})
+        return Response(content, headers={"content-type": _KINDS[suffix]})
 
     return page
+
+
+def page_routes(pages: Mapping[str, bytes]) -> list[Route]:
+    """Make the routes of the files of the pages.
+
+    Args:
+        pages: The files by name.
+    """
+    return [Route(f"/pages/{name}", page_of(content, name[name.rindex(".") :])) for name, content in pages.items()]
 
 
 def read_pages() -> dict[str, bytes]:
     """The files of the page, read before the first request, so that no request reaches the file system."""
     folder = resources.files("nephrograde.web") / "pages"
-    return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(KINDS))}
+    return {part.name: part.read_bytes() for part in folder.iterdir() if part.name.endswith(tuple(_KINDS))}
 
 
 def missing(_request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from nephrograde.version import __version__
 from nephrograde.web.agreement import agreement_routes, reader_texts
 from nephrograde.web.assist import Assistant, NoMaskError, assist_routes
 from nephrograde.web.listening import AppServer
-from nephrograde.web.replies import failure, missing, page_of, read_pages
+from nephrograde.web.replies import failure, missing, page_of, page_routes, read_pages
 from nephrograde.web.requests import UnknownError, language_of, number_of, read_object
 from nephrograde.web.security import Access, Gate
 from nephrograde.web.series_routes import series_routes
@@ -54,7 +54,7 @@ def make_app(
     routes = [
         Route("/", page_of(pages["annotate.html" if session.patients else "series.html"], ".html")),
         Route("/agreement", page_of(pages["agreement.html"], ".html")),
-        *(Route(f"/pages/{name}", page_of(content, name[name.rindex(".") :])) for name, content in pages.items()),
+        *page_routes(pages),
         *_reading_routes(session, language, has_assist=assistant is not None),
         *series_routes(session.series, name=session.name, page=page_of(pages["series.html"], ".html"), first=language),
         *_mask_routes(session),

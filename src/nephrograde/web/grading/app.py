@@ -16,7 +16,7 @@ from nephrograde.web.grading.refusal import Refusal
 from nephrograde.web.grading.replies import refused, unknown
 from nephrograde.web.grading.routes import grading_routes
 from nephrograde.web.grading.users import Users
-from nephrograde.web.replies import failure, missing, page_of, read_pages
+from nephrograde.web.replies import failure, missing, page_of, page_routes, read_pages
 from nephrograde.web.requests import UnknownError
 from nephrograde.web.security import LARGEST_BODY_BYTES, Access, Gate
 
@@ -43,7 +43,7 @@ def make_app(desk: Desk, models: Mapping[str, Model], access: Access, *, languag
     pages = read_pages()
     routes = [
         Route("/", page_of(pages["grade.html"], ".html")),
-        *(Route(f"/pages/{name}", page_of(content, name[name.rindex(".") :])) for name, content in pages.items()),
+        *page_routes(pages),
         *grading_routes(desk, models, language),
     ]
     handlers: dict[Any, Any] = {

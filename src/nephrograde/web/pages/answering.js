@@ -64,7 +64,7 @@ export async function grade() {
   say("");
   try {
     ({ id: grading } = await get(`/api/gradings?lang=${service.language}`, order()));
-    const told = (reply) => (byId("progress").textContent = stepText(reply, state.text, fill));
+    const told = (reply) => (byId("progress").textContent = stepText(reply));
     const reply = await finished(`/api/gradings/${grading}`, told, () => isWanted);
     if (reply) showAnswer(reply);
   } catch (error) {

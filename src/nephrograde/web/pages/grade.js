@@ -121,9 +121,7 @@ async function start() {
   try {
     await speak(localStorage.getItem(STORED));
   } catch (error) {
-    byId("message").textContent = error.message;
-    byId("message").hidden = false;
-    return;
+    return say(error.message);
   }
   listenForRegions();
   listModels();

@@ -32,7 +32,7 @@ export function sendFile(file) {
 
 async function read(upload) {
   try {
-    const told = (reply) => tell(upload, stepText(reply, state.text, fill));
+    const told = (reply) => tell(upload, stepText(reply));
     const reply = await finished(`/api/scans/${upload.id}`, told, () => uploads.includes(upload));
     if (!reply) return;
     upload.series = reply.series;
