@@ -23,6 +23,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,19 +79,28 @@ class InputError(NephrogradeError):
         super().__init__("\n".join([heading, *(f"  {problem}" for problem in problems)]))
 
 
-def missing_package(place: str, package: str, extra: str) -> InputError:
-    """Make the error of what needs a package that is not installed.
+def require_package(place: str, package: str, extra: str) -> None:
+    """Refuse to go on without a package.
 
     Args:
         place: The option or argument that needs it.
         package: Its name.
         extra: The extra of nephrograde that installs it.
 
-    >>> print(missing_package("--dicom", "highdicom", "dicom").problems[0])
-    --dicom: needs highdicom, which is not installed. Install it with `pip install "nephrograde[dicom]"`.
+    Raises:
+        InputError: It is not installed.
+
+    >>> require_package("--dicom", "no-such-package", "dicom")
+    Traceback (most recent call last):
+        ...
+    nephrograde.errors.InputError: 1 problem:
+      --dicom: needs no-such-package, which is not installed. Install it with `pip install "nephrograde[dicom]"`.
     """
-    what = f"needs {package}, which is not installed"
-    return InputError([Problem(place, what, f'Install it with `pip install "nephrograde[{extra}]"`.')])
+    try:
+        import_module(package.replace("-", "_"))
+    except ModuleNotFoundError:
+        what = f"needs {package}, which is not installed"
+        raise InputError([Problem(place, what, f'Install it with `pip install "nephrograde[{extra}]"`.')]) from None
 
 
 class PlaceError(NephrogradeError):

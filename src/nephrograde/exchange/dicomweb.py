@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nephrograde.errors import ExchangeError, missing_package
+from nephrograde.errors import ExchangeError, require_package
 from nephrograde.exchange.outgoing import Sent, pause_s
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 
@@ -174,11 +174,10 @@ class Web:
 
 
 def _client_of(service: WebService, tls: Tls | None) -> DICOMwebClient:
-    try:
-        import requests
-        from dicomweb_client.web import DICOMwebClient
-    except ModuleNotFoundError:
-        raise missing_package(service.url, "dicomweb-client", "pacs") from None
+    require_package(service.url, "dicomweb-client", "pacs")
+    import requests
+    from dicomweb_client.web import DICOMwebClient
+
     logging.getLogger("dicomweb_client").setLevel(logging.CRITICAL + 1)  # its messages hold UIDs
     session = requests.Session()
     session.trust_env = False

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from nephrograde.errors import ExchangeError, missing_package
+from nephrograde.errors import ExchangeError, require_package
 from nephrograde.exchange.outgoing import Outgoing, Sent, pause_s
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, quiet
 from nephrograde.volume.dicom.dictionary import IMPLICIT, UNCOMPRESSED
@@ -47,10 +47,7 @@ def require_pynetdicom(place: str) -> None:
     Raises:
         InputError: It is not installed.
     """
-    try:
-        import pynetdicom  # noqa: F401
-    except ModuleNotFoundError:
-        raise missing_package(place, "pynetdicom", "pacs") from None
+    require_package(place, "pynetdicom", "pacs")
     from pynetdicom.transport import AssociationSocket
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)

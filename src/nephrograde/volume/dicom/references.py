@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
-from nephrograde.errors import VolumeError, about_file, missing_package
+from nephrograde.errors import VolumeError, about_file, require_package
 from nephrograde.replacement import replaced
 from nephrograde.volume.dicom.datasets import PYDICOM_ERRORS, character_sets_of, quiet, texts_of
 from nephrograde.volume.dicom.source_headers import read_source_headers
@@ -48,10 +48,7 @@ def require_highdicom(place: str) -> None:
     Raises:
         InputError: It is not installed.
     """
-    try:
-        import highdicom  # noqa: F401
-    except ModuleNotFoundError:
-        raise missing_package(place, "highdicom", "dicom") from None
+    require_package(place, "highdicom", "dicom")
 
 
 def read_references(image_path: Path) -> SourceHeaders:
