@@ -2,7 +2,8 @@
 
 Each user sends a NIfTI of another content, asks again where the server is full or busy, fetches a slice, has the scan
 graded with a point, and leaves. Prints how many answers came, whether slice and answer are those of what this user
-sent, how often a user was asked to come later, and the memory of the server and of the processes that grade.
+sent, how often a user was asked to come later, and the memory of the server and of the processes that grade. The exit
+code is 1 where an answer is missing, not that user's or not right, or where a file is left.
 
     python -m bench.serve [--users 50] [--slices 200] [--workers 2]
 """
@@ -238,7 +239,7 @@ def expected(grader: Path, load: Load, folder: Path, user: int) -> float:
     return float(ng.load_grader(grader).grade(path, point=POINT.format(k=load.slices // 2)).p_high)
 
 
-def main() -> None:
+def main() -> int:
     """Print what fifty users see."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=50)
@@ -286,10 +287,11 @@ def main() -> None:
         print(f"asked to come later: {sum(one.asked_later for one in load.outcomes)} times")
         print(f"took {took:.0f} s; largest memory: server {watch.server_mb:.0f} MB ({resting_mb:.0f} MB at rest), "
               f"a process that grades {watch.worker_mb:.0f} MB; disk {watch.disk_mb:.0f} MB")  # fmt: skip
-        print(
-            f"left on the disk after the last answer {left_mb:.1f} MB, after the end {len(list(room.iterdir()))} files"
-        )
+        left_over = len(list(room.iterdir()))
+        print(f"left on the disk after the last answer {left_mb:.1f} MB, after the end {left_over} files")
+        is_whole = len(answers) == given.users and all(one.is_own_slice for one in answers) and all(right)
+        return 0 if is_whole and not left_over else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
