@@ -14,6 +14,7 @@ from nephrograde.evaluation.maps import PlattMap
 from nephrograde.evaluation.new_patient import learn_judge, read_judge
 from nephrograde.files import read_json, read_rows, write_json
 from nephrograde.predict.loading import load_grader
+from nephrograde.predict.networks import SealedNetworks
 from nephrograde.results import Results
 from nephrograde.volume.thumbnail import REGION_RGBS
 
@@ -31,9 +32,10 @@ def scan_of(row, cohort_dir, phase):
 def test_test_patients_get_their_scores_back(tiny_run_dir, tiny_cohort_dir, model):
     table = {row["patient_id"]: row for row in read_rows(tiny_cohort_dir / "cohort.csv")}
     grader = load_grader(tiny_run_dir, model)
-    scale = grader.scale
+    scale = Results.read(tiny_run_dir).scale(model)
     assert scale is not None
-    assert Results.read(tiny_run_dir).scale(model) == scale
+    assert isinstance(grader.scorer, SealedNetworks)
+    assert grader.scorer.scale == scale
     scores = read_rows(tiny_run_dir / "scores" / "scores.csv")
     members = read_rows(tiny_run_dir / "scores" / "members.csv")
     tested = [row for row in scores if row["model"] == model and row["split"] == "test"]

@@ -295,7 +295,7 @@ def compare(run: RunFolder, whole: RunFolder) -> None:
 def predict(run: RunFolder) -> None:
     grader = api.load_grader(run.run_dir, "weak-1-cmp")
     assert 0 <= grader.threshold.value <= 1
-    _ = grader._ensemble
+    grader.load()
 
 
 def evaluate(run: RunFolder, study: Study) -> None:

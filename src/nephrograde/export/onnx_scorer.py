@@ -56,6 +56,9 @@ class OnnxScorer:
         """Begin to load the graph, if that has not begun."""
         _ = self._session
 
+    def load(self) -> None:
+        """Wait for nothing: several threads may score while the graph is still being loaded."""
+
     @cached_property
     def _session(self) -> Future[Any]:
         executor = ThreadPoolExecutor(1)

@@ -22,6 +22,7 @@ from nephrograde.model.card import parse_card
 from nephrograde.model.weights_file import parse_weights
 from nephrograde.predict.learnt_range import missing_regions, range_of
 from nephrograde.predict.loading import RUN, load_grader
+from nephrograde.predict.networks import SealedNetworks
 from nephrograde.replacement import check_replaceable
 from nephrograde.results import Results
 from nephrograde.sample.channels import ABSENT
@@ -121,18 +122,18 @@ class Packing:
     def __init__(self, run: Results | RunFolder | str | Path, model: str) -> None:
         results = run if isinstance(run, Results) else Results.read(run)
         grader = load_grader(results, model)
-        seal, study = grader.seal, grader.study
+        networks, study = grader.scorer, grader.study
         self._results, self._grader, self.study = results, grader, study
         self.own = next(one for one in study.models() if one.id == model)
-        if seal is None or grader.scale is None:
+        if not isinstance(networks, SealedNetworks):
             raise GraderError(
                 f"{model} joins the scores of other models and has no networks of its own, so it cannot be packed. "
                 f"Pack one of {', '.join(self.own.parts.values())}, or a model of early or intermediate fusion."
             )
-        self.seal: Seal = seal
-        self.scale: ModelScale = grader.scale
-        self._folds = seal.folds(model)
-        self.cards = [parse_card(seal.read(fold.card_path), fold.card_path) for fold in self._folds]
+        self.seal: Seal = networks.seal
+        self.scale: ModelScale = networks.scale
+        self._folds = self.seal.folds(model)
+        self.cards = [parse_card(self.seal.read(fold.card_path), fold.card_path) for fold in self._folds]
         self._check_kind()
 
     def _check_kind(self) -> None:

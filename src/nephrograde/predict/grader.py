@@ -12,14 +12,12 @@ import numpy as np
 
 from nephrograde.arguments import BY_COLUMN, BY_PHASE, NUMBER, PATH, PATHS, TEXT, checked, either
 from nephrograde.cohort.place import Box, Point, SlicePlace
-from nephrograde.errors import InputError, Problem, RunError
+from nephrograde.errors import InputError, Problem
 from nephrograde.evaluation.new_patient import Judge
-from nephrograde.evaluation.prevalence import log_odds
 from nephrograde.predict.cohort_range import CohortRange, compare
 from nephrograde.predict.examined import Examined
 from nephrograde.predict.grading import Grading
 from nephrograde.predict.refusals import check_kind, check_place_and_phase, refuse
-from nephrograde.predict.scored import Scored
 from nephrograde.predict.seeing import see
 from nephrograde.predict.together import (
     Annotated,
@@ -34,46 +32,18 @@ from nephrograde.predict.values import NOTHING, read_values, unknown_entries
 from nephrograde.replacement import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from nephrograde.cohort.case import Scan
     from nephrograde.cohort.clinical import Value
-    from nephrograde.evaluation.late import FusionRow
-    from nephrograde.evaluation.scale import ModelScale
     from nephrograde.evaluation.threshold import Threshold
-    from nephrograde.model.weights_file import Weights
-    from nephrograde.predict.ensemble import Ensemble, FrozenEnsemble
     from nephrograde.predict.grading import Performance
     from nephrograde.predict.plausibility import Plausibility
     from nephrograde.predict.refusals import Outside
-    from nephrograde.predict.scored import Scorer
+    from nephrograde.predict.scored import Scored, Scorer
     from nephrograde.predict.seeing import Seen
     from nephrograde.predict.together import Images
-    from nephrograde.run.seal import ReadAhead, Seal
     from nephrograde.study import Arm, Study
-
-
-@dataclass(frozen=True)
-class Stack:
-    """How a model of late fusion joins the scores of single phases: the regression, and a grader for each phase."""
-
-    rows: tuple[FusionRow, ...] = field(repr=False)
-    parts: Mapping[str, Grader]
-
-    def join(self, scored: Mapping[str, Scored], clinical: Mapping[str, Value]) -> Scored:
-        """Join what the models of the phases give; the networks of each fold are joined with each other.
-
-        Args:
-            scored: By phase, as far as the patient has them.
-            clinical: Values by column.
-        """
-        from nephrograde.evaluation.late import join
-
-        def joined(p_high: Iterable[float]) -> float:
-            return join(self.rows, {**clinical, **dict(zip(scored, map(log_odds, p_high), strict=True))})
-
-        folds = zip(*(one.of_folds for one in scored.values()), strict=True)
-        return Scored(joined(one.p_high for one in scored.values()), tuple(map(joined, folds)))
 
 
 @dataclass(frozen=True)
@@ -81,14 +51,13 @@ class Grader:
     """The fold ensemble of one model; it reads its weights with the first scan and keeps them for all others.
 
     Made by ``load_grader``. ``phases`` are those that the model sees; with several, ``grade_phases`` grades a
-    patient. ``threshold`` is the one that the run froze on out-of-fold training scores, ``scale`` how it corrects the
-    networks and their mean, ``judge`` what the out-of-fold patients teach about a new one, and ``performance`` the AUC
-    of the model in the study. A model of late fusion has no networks and no scale of its own, but a ``stack``.
-    ``is_joined`` says whether several phases or clinical values are joined, and ``texts`` which of these columns hold
-    texts, with the entries that the model learnt from. The grader of a packed model has a ``scorer`` in place of the
-    ``seal`` of a run. ``study_sha256`` identifies what the results depend on in the study, and ``identify`` computes
-    what identifies the grader. ``cohort_range`` says what the patients looked like that the model learnt
-    from, and ``outside`` what is done with a scan on which an answer would mean nothing: "refuse" or "warn".
+    patient. ``threshold`` is the one that the run froze on out-of-fold training scores, ``judge`` what the out-of-fold
+    patients teach about a new one, and ``performance`` the AUC of the model in the study. ``scorer`` is the networks
+    of a run, what joins those of single phases in late fusion, or the graph of a packed model. ``is_joined`` says
+    whether several phases or clinical values are joined, and ``texts`` which of these columns hold texts, with the
+    entries that the model learnt from. ``study_sha256`` identifies what the results depend on in the study, and
+    ``identify`` computes what identifies the grader. ``cohort_range`` says what the patients looked like that the model
+    learnt from, and ``outside`` what is done with a scan on which an answer would mean nothing: "refuse" or "warn".
     """
 
     model: str
@@ -97,14 +66,11 @@ class Grader:
     phases: tuple[str, ...]
     threshold: Threshold
     study: Study = field(repr=False)
-    seal: Seal | None = field(repr=False)
-    scale: ModelScale | None = field(repr=False)
+    scorer: Scorer = field(repr=False)
     performance: Performance | None = field(default=None, repr=False)
     judge: Judge = field(default=Judge(), repr=False)
-    stack: Stack | None = field(default=None, repr=False)
     is_joined: bool = False
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    scorer: Scorer | None = field(default=None, repr=False)
     study_sha256: str = field(default="", repr=False)
     identify: Callable[[], str] = field(default=str, repr=False)
     cohort_range: CohortRange = field(default_factory=CohortRange, repr=False)
@@ -255,7 +221,7 @@ class Grader:
         """
         if picture is not None:
             check_picture(picture, scans.values())
-        self._begin()
+        self.scorer.start()  # weights are read and verified while scans are read
         with of_no_table():
             if self.is_joined:
                 seen = see_together(scans, self.arm, self.study)
@@ -296,18 +262,10 @@ class Grader:
 
     def _scored(self, seen: Mapping[str, Seen], clinical: Mapping[str, Value] = NOTHING) -> Scored:
         """What the model gives for a patient, on the scale of the study."""
-        if self.stack is not None:
-            scored = {phase: self.stack.parts[phase]._scored({phase: one}) for phase, one in seen.items()}
-            return self.stack.join(scored, clinical)
         parts = [len(seen[phase].region) if phase in seen else 0 for phase in self.phases]
-        region = np.concatenate([one.region for one in seen.values()])
+        region = np.concatenate([seen[phase].region for phase in self.phases if phase in seen])
         used = parts if self.is_joined and self.arm.fusion != "early" else ()
-        if self.scorer is not None:
-            return self.scorer.score(region, used, clinical)
-        given = self._ensemble.p_high_of_folds(region, used, clinical)
-        if self.scale is None:
-            raise RunError(f"{self.model} has no scale. Run `nephrograde evaluate` first.")
-        return Scored(self.scale.of_ensemble(given), self.scale.of_networks(given))
+        return self.scorer.score(region, used, clinical)
 
     def _answer(self, scan: Scan, seen: Seen, scored: Scored, plausibility: Plausibility) -> Grading:
         """Call what the model gives by the frozen threshold."""
@@ -350,28 +308,6 @@ class Grader:
         """Identifies the grader: of a packed model, the SHA-256 of the whole file."""
         return self.identify()
 
-    @cached_property
-    def _ensemble(self) -> Ensemble | FrozenEnsemble:
-        from nephrograde.predict.ensemble import load_ensemble  # torch is needed from here on
-
-        return load_ensemble(self._sealed, self.model, weights=self._weights.get)
-
-    @cached_property
-    def _weights(self) -> ReadAhead[Weights]:
-        from nephrograde.model.weights_file import parse_weights
-        from nephrograde.run.seal import ReadAhead
-
-        seal = self._sealed
-        return ReadAhead(
-            lambda path: parse_weights(seal.read(path), path), [fold.weights_path for fold in seal.folds(self.model)]
-        )
-
-    @property
-    def _sealed(self) -> Seal:
-        if self.seal is None:
-            raise RunError(f"{self.model} has no run. Load it from the folder of a run.")
-        return self.seal
-
     def load(self) -> None:
         """Load the networks now instead of with the first scan, so that several threads can grade at once.
 
@@ -380,19 +316,8 @@ class Grader:
         Raises:
             RunError: Where the networks cannot be read.
         """
-        self._begin()
-        if self.stack is not None:
-            for part in self.stack.parts.values():
-                part.load()
-        elif self.scorer is None:
-            _ = self._ensemble
-
-    def _begin(self) -> None:
-        """Begin to read and verify the weights, while scans are read."""
-        if self.scorer is not None:
-            self.scorer.start()
-        elif self.stack is None:
-            _ = self._weights
+        self.scorer.start()
+        self.scorer.load()
 
 
 def _disagreement(folds_high: int, folds: int) -> list[str]:

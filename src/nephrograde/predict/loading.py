@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from nephrograde.arguments import PATH, TEXT, checked, choice, either
 from nephrograde.errors import RunError
 from nephrograde.files import fingerprint
-from nephrograde.predict.grader import Grader, Stack
+from nephrograde.predict.grader import Grader
 from nephrograde.predict.learnt import performance_of, scale_of
 from nephrograde.predict.learnt_range import range_of
+from nephrograde.predict.networks import SealedNetworks, Stack
 from nephrograde.predict.values import text_columns
 from nephrograde.results import Results
 from nephrograde.run.folder import RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from nephrograde.evaluation.threshold import Threshold
     from nephrograde.predict.refusals import Outside
-    from nephrograde.study import Study, StudyModel
+    from nephrograde.predict.scored import Scorer
+    from nephrograde.run.seal import Seal
+    from nephrograde.study import StudyModel
 
 
 RUN = either(PATH, Results, RunFolder, remedy="Give the folder of a run, as a str or Path.")
@@ -56,13 +58,7 @@ def load_grader(run: Results | RunFolder | str | Path, model: str, *, outside: O
     if threshold is None or results.seal is None:
         raise RunError(f"{results.run_dir} holds no threshold for '{model}'. Run `nephrograde evaluate` first.")
     results.seal.check_study(results.lock)
-    return replace(_grader(results, study, found[model], threshold), outside=outside)
-
-
-def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Grader:
-    model = own.id
-    if results.seal is None:
-        raise RunError(f"{results.run_dir} has not been evaluated. Run `nephrograde evaluate` first.")
+    own = found[model]
     return Grader(
         model=model,
         arm=own.arm,
@@ -70,29 +66,26 @@ def _grader(results: Results, study: Study, own: StudyModel, threshold: Threshol
         phases=own.phases,
         threshold=threshold,
         study=study,
-        seal=results.seal,
-        scale=scale_of(results, model) if own.has_networks else None,
+        scorer=_scorer(own, results, results.seal, found),
         performance=performance_of(results, model),
         judge=results.judge(model),
-        stack=None if own.has_networks else _stack(results, study, own, threshold),
         is_joined=own.fusion is not None,
-        texts=text_columns(results, own.id),
+        texts=text_columns(results, model),
         study_sha256=results.seal.study,
         identify=partial(fingerprint, [model, results.seal.study, dict(results.seal.files)]),
         cohort_range=range_of(results, study, own, with_greys=False),
+        outside=outside,
     )
 
 
-def _stack(results: Results, study: Study, own: StudyModel, threshold: Threshold) -> Stack:
-    """The regression of late fusion, and a grader of each of its phases."""
+def _scorer(own: StudyModel, results: Results, seal: Seal, models: Mapping[str, StudyModel]) -> Scorer:
+    """The networks of a model; of late fusion, the regression and the networks of each of its phases."""
+    if own.has_networks:
+        return SealedNetworks(own.id, seal, scale_of(results, own.id))
     rows = tuple(row for row in results.fusion if row.model == own.id)
     if not rows:
         raise RunError(
             f"{results.folder.fusion_path} does not join the phases of {own.id}. Run `nephrograde evaluate`."
         )
-    singles = {one.id: one for one in study.models()}
-    parts = {
-        phase: _grader(results, study, singles[part], results.threshold(part) or threshold)
-        for phase, part in own.parts.items()
-    }
-    return Stack(rows, parts)
+    parts = {phase: _scorer(models[part], results, seal, models) for phase, part in own.parts.items()}
+    return Stack(rows, own.phases, parts)

@@ -21,10 +21,13 @@ class Scored(NamedTuple):
 
 
 class Scorer(Protocol):
-    """Scores patients without the run folder."""
+    """Scores patients: the networks of a run, or the graph of a packed model."""
 
     def start(self) -> None:
         """Begin to load what is needed, while the scan is read."""
+
+    def load(self) -> None:
+        """Load after :meth:`start` what several threads could not load at once."""
 
     def score(self, pictures: npt.NDArray[np.float16], parts: Sequence[int], clinical: Mapping[str, Value]) -> Scored:
         """Score one patient.

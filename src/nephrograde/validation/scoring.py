@@ -142,8 +142,6 @@ def _record(
     is_pooled = model.fusion is not None and model.fusion != "early"
     parts = [len(regions.get(phase, ())) for phase in model.phases] if is_pooled else ()
     pictures = np.concatenate(list(regions.values()))
-    if grader.scorer is None:
-        raise RunError(f"{grader.model} is not from a grader file.")
     try:
         found = grader.scorer.score(pictures, parts, grader.values_of(values))
     except RunError:

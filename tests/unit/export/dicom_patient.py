@@ -120,24 +120,25 @@ def grader_of(
         synthetic=synthetic,
         image=ImageSettings(slice_px=32, slice_mm=20.0),
     )
-    grader = _Fixed(
+    return Grader(
         model=f"weak-1-{together(phases)}",
         arm=arm,
         phase=together(phases),
         phases=phases,
         threshold=Threshold(0.55, Rule.YOUDEN, 30),
         study=study,
-        seal=None,
+        scorer=_Fixed(),
         study_sha256="ab" * 32,
-        scale=None,
         judge=judge or Judge(),
         is_joined=several,
         outside=outside,
     )
-    grader.__dict__ |= {"_weights": None, "_ensemble": None}
-    return grader
 
 
-class _Fixed(Grader):
-    def _scored(self, *_: Any) -> Scored:
+class _Fixed:
+    def start(self) -> None: ...
+
+    def load(self) -> None: ...
+
+    def score(self, *_: Any) -> Scored:
         return Scored(0.7123456789012345, (0.71, 0.62, 0.8))

@@ -115,7 +115,7 @@ def test_another_encoder_of_the_name_is_another_fit(
     put_encoder(tmp_path / "store", seed=2)
     monkeypatch.setenv("NEPHROGRADE_WEIGHTS", str(tmp_path / "store"))
     with pytest.raises(WeightsError, match="was fitted with the encoder mine"):
-        load_grader(frozen_dir / "run", MODEL)._ensemble  # noqa: B018
+        load_grader(frozen_dir / "run", MODEL).load()
     with pytest.raises(RunError, match="opened"):  # the test set would be opened for another model
         run_study(study, frozen_dir / "run")
 

@@ -344,7 +344,6 @@ def test_phases_and_clinical_values_come_from_the_table(cohort_dir, rows, tmp_pa
 
     monkeypatch.setattr(Grader, "examine", noted)
     grader = replace(base, arm=arm)
-    grader.__dict__ |= {"_weights": None, "_ensemble": None}
     book = openpyxl.Workbook()
     sheet = book.create_sheet("患者", 0)
     headings = ["病案号", "age_years", "size_cm", "grade", "cmp_image", "cmp_mask", "np_image"]
