@@ -97,11 +97,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise SystemExit(2) from None
         except SystemExit as ended:
             if ended.code == INTERRUPTED:
-                begun = next((word for word in given if not word.startswith("-")), "")
-                nothing = t("Stopped. Nothing was written; the same command begins from the start.")
-                resumes = t("Stopped. Run the same command again to resume.")
-                say(f"\n{nothing if begun in _WHOLE else resumes}", err=True)
+                say(f"\n{_stopped(given)}", err=True)
             raise
+
+
+def _stopped(given: Sequence[str]) -> str:
+    """What Ctrl-C leaves of a command, and what the same command does then."""
+    begun = next((word for word in given if not word.startswith("-")), "")
+    if begun in _WHOLE:
+        return t("Stopped. Nothing was written; the same command begins from the start.")
+    if begun == "predict" and not any(word.partition("=")[0] == "--csv" for word in given):
+        return t("Stopped. The same command begins from the start; with --csv, it would resume.")
+    return t("Stopped. Run the same command again to resume.")
 
 
 def language_of(given: Sequence[str]) -> Language:
