@@ -150,17 +150,23 @@ def test_control_c_in_an_explanation_does_not_promise_to_resume(nephrograde, mon
     assert (code, "Nothing was written" in err, "resume" in err) == (130, True, False)
 
 
-def test_control_c_in_a_prediction_promises_to_resume_only_with_a_table(nephrograde, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("called", "option", "words"),
+    [
+        ("nephrograde.export.loading.load", "--csv", ("predict", "g.zip", "scans")),
+        ("nephrograde.exchange.sending.send", "--journal", ("send", "scans", "--to", "PACS@127.0.0.1:104")),
+    ],
+)
+def test_control_c_promises_to_resume_only_what_was_noted(nephrograde, monkeypatch, called, option, words):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nephrograde.export.loading.load", interrupt)
-    words = ("predict", tmp_path / "g.zip", tmp_path)
-    for extra, resumes in (((), False), (("--csv", "answers.csv"), True), (("--csv=answers.csv",), True)):
+    monkeypatch.setattr(called, interrupt)
+    for extra, resumes in (((), False), ((option, "done.csv"), True), ((f"{option}=done.csv",), True)):
         code, _, err = nephrograde(*words, *extra)
         assert (code, "Run the same command again to resume." in err) == (130, resumes)
-        assert ("begins from the start" in err) is not resumes
-    assert "从头开始" in nephrograde(*words, "--lang", "zh")[2]
+        assert (f"begins from the start; with {option}" in err) is not resumes
+    assert f"从头开始，加上{option}" in nephrograde(*words, "--lang", "zh")[2]
 
 
 def test_an_installation_without_torch_says_what_is_missing(nephrograde, monkeypatch, tmp_path):

@@ -40,8 +40,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 _OF_NETWORKS = {"torch", "lightning_fabric"}
 """Packages that only networks need; whoever grades with packed models may leave them out."""
-_WHOLE = {"pack", "inspect", "export", "explain"}
+_WHOLE = {"pack", "inspect", "export", "explain", "retrieve"}
 """Commands that write all at their end, or nothing, and begin from the start again."""
+_RESUMED_BY = {"predict": "--csv", "send": "--journal"}
+"""Commands that begin from the start again unless this option notes what is done."""
 
 app = typer.Typer(
     name="nephrograde",
@@ -106,8 +108,9 @@ def _stopped(given: Sequence[str]) -> str:
     begun = next((word for word in given if not word.startswith("-")), "")
     if begun in _WHOLE:
         return t("Stopped. Nothing was written; the same command begins from the start.")
-    if begun == "predict" and not any(word.partition("=")[0] == "--csv" for word in given):
-        return t("Stopped. The same command begins from the start; with --csv, it would resume.")
+    option = _RESUMED_BY.get(begun, "")
+    if option and not any(word.partition("=")[0] == option for word in given):
+        return t("Stopped. The same command begins from the start; with {option}, it would resume.", option=option)
     return t("Stopped. Run the same command again to resume.")
 
 
