@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nephrograde.cli.shared import Encoding, Lang, with_options
+from nephrograde.cli.shared import Encoding, Lang, NoBrowser, PageHost, PagePort, with_options
 from nephrograde.errors import InputError, Problem
 from nephrograde.files import without_nan
 from nephrograde.report.tables.reader_agreement import measure_words, rule_words
@@ -75,18 +75,9 @@ class AnnotateOptions:
             show_default=False,
         ),
     ] = ""
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False
-        ),
-    ] = 0
-    host: Annotated[
-        str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")
-    ] = "127.0.0.1"
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the address of the page and do not open a browser.")
-    ] = False
+    port: PagePort = 0
+    host: PageHost = "127.0.0.1"
+    no_browser: NoBrowser = False
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
     encoding: Encoding = None
     lang: Lang = "en"

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from nephrograde.cli.serving import PASSWORD
-from nephrograde.cli.shared import Lang, with_options
+from nephrograde.cli.shared import Lang, NoBrowser, PageHost, PagePort, with_options
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import t
 from nephrograde.terminal import say
@@ -36,18 +36,9 @@ class ServeOptions:
     seconds: Annotated[
         float, typer.Option("--seconds", min=1.0, help="Longest time for reading or grading one scan, seconds.")
     ] = 300.0
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False
-        ),
-    ] = 0
-    host: Annotated[
-        str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")
-    ] = "127.0.0.1"
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Print the address of the page and do not open a browser.")
-    ] = False
+    port: PagePort = 0
+    host: PageHost = "127.0.0.1"
+    no_browser: NoBrowser = False
     lang: Lang = "en"
 
 

@@ -41,6 +41,16 @@ Encoding = Annotated[
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the output and of the report.")]
 AsPdf = Annotated[bool, typer.Option("--pdf", help="Also write the report as PDF (needs nephrograde[pdf]).")]
+PagePort = Annotated[
+    int,
+    typer.Option("--port", min=0, max=65535, help="The port of the page [default: a free one].", show_default=False),
+]
+PageHost = Annotated[
+    str, typer.Option("--host", help="Serve the page at this address; needs a password in NEPHROGRADE_PASSWORD.")
+]
+NoBrowser = Annotated[
+    bool, typer.Option("--no-browser", help="Print the address of the page and do not open a browser.")
+]
 
 
 class Command(TyperCommand):
