@@ -67,6 +67,15 @@ class Columns:
         used = ", ".join(f"{self.heading_of[name]} as {name}" for name in self.recognised)
         return f"{self.table_name}: {used}" if used else ""
 
+    def notes(self, sheet: Sheet) -> tuple[str, ...]:
+        """Return how the table was read, where that was a choice: its encoding, and the headings that were recognised.
+
+        Args:
+            sheet: The table.
+        """
+        encoding = f"{sheet.name} {sheet.note}." if sheet.note else ""
+        return tuple(filter(None, (encoding, f"{self.note}." if self.note else "")))
+
     def heading(self, column: str) -> str:
         """Return the heading of a column as written in the table."""
         return self.heading_of.get(column, column)

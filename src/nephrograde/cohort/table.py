@@ -113,8 +113,7 @@ def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[
     present = [row for row in rows if scans[row.label]]
     if not present:  # the other mistakes are reported as well
         problems += no_scan_problems(phases, settings, columns) if rows else []
-        present = rows
-        phases = []
+        present, phases = rows, []
     truths = read_outcomes(present, columns.outcome, faults)
     clinical = _read_clinical(present, columns.clinical, faults)
     split_column = _read_split_column(present, columns.split, faults) if columns.split else None
@@ -131,11 +130,9 @@ def read_cohort(settings: CohortSettings, split: SplitSettings | None) -> tuple[
         return None, problems
     cases = tuple(Case(row.label, *truths[row.label], scans[row.label], clinical[row.label]) for row in present)
     without_scan = tuple(row.label for row in rows if not scans[row.label])
-    notes = [f"{sheet.name} {sheet.note}." if sheet.note else "", f"{columns.note}." if columns.note else ""]
-    cohort = Cohort(cases, settings.phases, columns.clinical, split_column, tuple(filter(None, notes)), without_scan)
-    if annotations is None:
-        return cohort, []
-    cohort, problems = annotate_cohort(cohort, annotations)
+    cohort = Cohort(cases, settings.phases, columns.clinical, split_column, columns.notes(sheet), without_scan)
+    if annotations is not None:
+        cohort, problems = annotate_cohort(cohort, annotations)
     return (None, problems) if problems else (cohort, [])
 
 

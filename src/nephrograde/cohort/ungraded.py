@@ -108,12 +108,11 @@ def read_ungraded(
         problems.append(Problem(f"{sheet.name}, column {settings.phases[0]}_image", what, "Fill in the images."))
     present = [row for row in rows if scans[row.label]]
     cells = {row.label: {name: row.answer(name) for name in wanted if row.answer(name)} for row in present}
-    notes = [f"{sheet.name} {sheet.note}." if sheet.note else "", f"{columns.note}." if columns.note else ""]
     return Ungraded(
         {row.label: scans[row.label] for row in present},
         cells,
         tuple(row.label for row in rows if not scans[row.label]),
-        tuple(filter(None, notes)),
+        columns.notes(sheet),
     ), problems
 
 

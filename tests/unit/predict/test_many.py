@@ -268,7 +268,7 @@ def test_another_grader_or_other_patients_never_replace_a_table(grader_path, coh
     code, _, err = predict(table_path, "--csv", theirs, "--lang", "zh")
     assert (code, "不是本版本的" in err, theirs.read_text()) == (2, True, "mine\n1\n")
     assert path.read_bytes() == before
-    with open_answers(path, [], "") if not path.exists() else open_answers(tmp_path / "b.csv", [], ""):
+    with open_answers(tmp_path / "b.csv", [], ""):
         code, _, err = predict(table_path, "--csv", tmp_path / "b.csv")
     assert (code, "is being written by" in err) == (2, True)
 
