@@ -82,8 +82,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.fit
 	$(BIN)/python bench/scan_headers.py
 	$(BIN)/python bench/phase_images.py
-	-$(BIN)/python bench/start.py
-	-$(BIN)/python bench/many.py
+	-$(BIN)/python -m bench.start
+	-$(BIN)/python -m bench.many
 	$(BIN)/python bench/coverage.py
 	$(BIN)/python bench/out_of_fold.py
 	$(BIN)/python bench/repeats.py

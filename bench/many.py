@@ -12,7 +12,7 @@ the search for kidneys, which the command never leaves out, to say where the tim
 second one backwards; the table gives the median rates and the median of the ratios of the turns. The exit code is 1
 where that of the command is below 0.8, or an answer is missing.
 
-Run: python bench/many.py [--patients 100] [--turns 3] [--workers 2] [--folds 5] [--pixels 224] [--nifti] [--cold]
+Run: python -m bench.many [--patients 100] [--turns 3] [--workers 2] [--folds 5] [--pixels 224] [--nifti] [--cold]
 """
 
 from __future__ import annotations
@@ -28,38 +28,16 @@ import time
 from pathlib import Path
 from statistics import median
 
+from bench.tiny_run import MODEL, write_run
+
 from nephrograde.export.pack import pack
 from nephrograde.files import read_rows, write_rows
-from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.run.provenance import machine
 from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 TARGET = 0.8
-MODEL = "weak-1-cmp"
 DISTINCT = 10
 """Scans that are made; more patients have links to their files."""
-STUDY = """
-name = "many (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = {folds}
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = {pixels}
-slice_mm = 140.0
-[fit]
-epochs = 1
-warmup_epochs = 0
-batch_size = 8
-patience = 0
-accelerator = "cpu"
-"""
 READ_ALL = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -80,16 +58,6 @@ from nephrograde.__main__ import start
 start()
 """
 READ, GRADE, LESS = "read_volume of each", "nephrograde predict --csv", "the same without the search for kidneys"
-
-
-def write_grader(top: Path, *, folds: int, pixels: int) -> Path:
-    """Fit and pack the tiny study."""
-    cohort_dir = top / "learnt"
-    cohort_dir.mkdir()
-    write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp",), matrix_px=96))
-    (cohort_dir / "study.toml").write_text(STUDY.format(folds=folds, pixels=pixels), encoding="utf-8")
-    run_study(load_inputs(cohort_dir / "study.toml"), top / "run", command="python bench/many.py")
-    return pack(top / "run", MODEL, top / "grader.zip")
 
 
 def write_patients(top: Path, n: int, *, dicom: bool) -> Path:
@@ -142,7 +110,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         top, workers = Path(folder), str(options.workers)
-        grader_path = write_grader(top, folds=options.folds, pixels=options.pixels)
+        _, run_dir = write_run(top, folds=options.folds, pixels=options.pixels)
+        grader_path = pack(run_dir, MODEL, top / "grader.zip")
         table_path = write_patients(top, options.patients, dicom=not options.nifti)
         answers_path = top / "answers.csv"
         words = ["predict", str(grader_path), str(table_path), "--csv", str(answers_path), "--workers", workers]

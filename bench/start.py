@@ -10,7 +10,7 @@ file takes longer than a third of that on the run or than twice the time of read
 answer differently: by more than 1e-4 for the grader file, at all for the others. With --dicom, the scan is a DICOM
 series.
 
-Run: python bench/start.py [--turns 7] [--folds 5] [--dicom]
+Run: python -m bench.start [--turns 7] [--folds 5] [--dicom]
 """
 
 from __future__ import annotations
@@ -26,38 +26,15 @@ import time
 from pathlib import Path
 from statistics import median
 
+from bench.tiny_run import MODEL, write_run
+
 from nephrograde.export.pack import CLOSE, pack
 from nephrograde.files import read_rows
-from nephrograde.pipeline import load_inputs, run_study
 from nephrograde.run.provenance import machine, versions
-from nephrograde.sources.synthetic.phantom import PhantomSettings, write_cohort
 
 TARGET, OF_RUN, OF_READING = 1.3, 1 / 3, 2.0
-MODEL = "weak-1-cmp"
 ALONE, READ = "import torch, read the scan", "read the scan"
 NOW, PACKED, BEFORE = "nephrograde predict", "the same, with a grader file", "the same, MONAI imported as before"
-STUDY = """
-name = "start (synthetic)"
-synthetic = true
-[cohort]
-table = "cohort.csv"
-phases = ["cmp"]
-[split]
-folds = {folds}
-[[arm]]
-name = "weak-1"
-supervision = "box"
-slices = 1
-[image]
-slice_px = 32
-slice_mm = 140.0
-[fit]
-epochs = 1
-warmup_epochs = 0
-batch_size = 8
-patience = 0
-accelerator = "cpu"
-"""
 READ_ALONE = """
 import sys
 from pathlib import Path
@@ -72,19 +49,9 @@ start()
 """
 
 
-def write_run(top: Path, *, folds: int, dicom: bool) -> tuple[Path, Path]:
-    """Write a cohort and the finished run of a study on it; return the run's folder and one of the scans."""
-    cohort_dir, run_dir = top / "cohort", top / "run"
-    cohort_dir.mkdir()
-    write_cohort(cohort_dir, PhantomSettings(patients=24, phases=("cmp",), matrix_px=96, dicom=dicom))
-    study_path = cohort_dir / "study.toml"
-    study_path.write_text(STUDY.format(folds=folds), encoding="utf-8")
-    run_study(load_inputs(study_path), run_dir, command="python bench/start.py")
-    return run_dir, cohort_dir / read_rows(cohort_dir / "cohort.csv")[0]["cmp_image"]
-
-
-def sides_of(run_dir: Path, image_path: Path) -> dict[str, list[str]]:
-    """The commands to time, by name; those whose packages are not installed are left out with a word."""
+def sides_of(cohort_dir: Path, run_dir: Path) -> dict[str, list[str]]:
+    """The commands to time on a scan, by name; those whose packages are not installed are left out with a word."""
+    image_path = cohort_dir / read_rows(cohort_dir / "cohort.csv")[0]["cmp_image"]
     python, options = sys.executable, ["--box", "20,20,10;60,60,12 vox", "--json"]
     on_run = ["predict", str(run_dir), str(image_path), "--model", MODEL, *options]
     sides = {
@@ -119,7 +86,7 @@ def main() -> int:
     parser.add_argument("--dicom", action="store_true", help="grade a DICOM series instead of a NIfTI file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sides = sides_of(*write_run(Path(folder), folds=options.folds, dicom=options.dicom))
+        sides = sides_of(*write_run(Path(folder), folds=options.folds, pixels=32, dicom=options.dicom))
         answers = {name: timed(command)[1] for name, command in sides.items()}
         times_s: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(options.turns):
