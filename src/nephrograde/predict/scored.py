@@ -27,7 +27,7 @@ class Scorer(Protocol):
         """Begin to load what is needed, while the scan is read."""
 
     def load(self) -> None:
-        """Load after :meth:`start` what several threads could not load at once."""
+        """Load after :meth:`Scorer.start` what several threads could not load at once."""
 
     def score(self, pictures: npt.NDArray[np.float16], parts: Sequence[int], clinical: Mapping[str, Value]) -> Scored:
         """Score one patient.
