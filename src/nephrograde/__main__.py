@@ -14,7 +14,7 @@ OBJECTS_BEFORE_FIRST_COLLECTION, OBJECTS_BEFORE_COLLECTION = 1_000_000, 100_000
 """New objects after which Python searches for garbage, the first time and from then on.
 
 Importing torch makes a quarter of a million objects and no garbage. With Python's own 700, the searches take a tenth of
-the time of a short command (``bench/start.py``).
+the time of a short command (``python -m bench.start``).
 """
 
 
