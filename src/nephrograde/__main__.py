@@ -7,8 +7,11 @@ import gc
 import os
 import sys
 import threading
+import traceback
+from typing import TYPE_CHECKING
 
-from nephrograde.cli import main
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OBJECTS_BEFORE_FIRST_COLLECTION, OBJECTS_BEFORE_COLLECTION = 1_000_000, 100_000
 """New objects after which Python searches for garbage, the first time and from then on.
@@ -27,11 +30,38 @@ def start() -> None:
     gc.set_threshold(OBJECTS_BEFORE_FIRST_COLLECTION)
     gc.callbacks.append(_collect_more_often)
     try:
-        main()
+        _main()()
     except SystemExit as ended:
         if ended.code is None or isinstance(ended.code, int):
             _end(ended.code or 0)
         raise
+
+
+def _main() -> Callable[[], None]:
+    """The command line; if a package that every command needs is missing or broken, say so and end the process.
+
+    The exit code is then 2, and 1 for ``doctor``, whose finding this is.
+    """
+    try:
+        from nephrograde.cli import main
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        package = (getattr(error, "name", None) or _raised_in(error)).partition(".")[0]
+        sys.stderr.write(
+            f"nephrograde: {package}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}\n"
+            f"It is missing or broken, and every command needs it. Run: pip install --force-reinstall {package}\n"
+            f"缺少该软件包或其已损坏，而所有命令都需要它。请运行：pip install --force-reinstall {package}\n"
+        )
+        raise SystemExit(1 if "doctor" in sys.argv[1:] else 2) from None
+    return main
+
+
+def _raised_in(error: Exception) -> str:
+    """The package whose code raised an error, which may be our own."""
+    names = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in names]
+    return next((one for one in reversed(packages) if one not in sys.stdlib_module_names), "nephrograde")
 
 
 def _collect_more_often(_phase: str, _info: dict[str, int]) -> None:

@@ -72,3 +72,16 @@ def test_output_that_cannot_be_written_is_an_error():
 def test_the_module_is_the_command():
     words = [sys.executable, "-m", "nephrograde", "--version"]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("nephrograde ")
+
+
+@pytest.mark.parametrize(("words", "code"), [(("predict",), 2), (("doctor",), 1)])
+def test_a_package_without_which_no_command_starts_is_named_without_a_traceback(tmp_path, words, code):
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise RuntimeError('built for another Python')", encoding="utf-8")
+    start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from nephrograde.__main__ import start; start()"
+    process = ended(str(tmp_path), *words, code=start)
+    assert process.returncode == code
+    assert process.stderr.startswith("nephrograde: numpy: RuntimeError: built for another Python\n")
+    assert "pip install --force-reinstall numpy" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert "Traceback" in ended(str(tmp_path), *words, "--debug", code=start).stderr

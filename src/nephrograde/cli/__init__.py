@@ -12,6 +12,7 @@ import typer
 from nephrograde.cli import (
     annotating,
     cohort,
+    doctor,
     exchanging,
     explaining,
     exporting,
@@ -67,6 +68,7 @@ for room in (
     serving_models,
     exchanging,
     weights,
+    doctor,
 ):  # in the order of a study
     for command in room.commands.registered_commands:
         command.cls = Command

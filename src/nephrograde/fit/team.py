@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from nephrograde.errors import FitError
 from nephrograde.fit.machine import find_kind
+from nephrograde.run.memory import free_bytes
 from nephrograde.run.writer import is_launched
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def form_team(
         return Team(min(asked, len(fits)), threads)
     if operations < WORTH_A_PROCESS:
         return Team(1, threads)
-    fitting = max(1.0, _free_bytes() / memory_bytes)
+    fitting = max(1.0, free_bytes() / memory_bytes)
     return Team(int(min(cores // threads, len(fits), fitting)), threads)
 
 
@@ -97,28 +96,6 @@ def _obstacle(settings: FitSettings) -> str:
     if not is_one or settings.nodes > 1:
         return "several devices share each fit (fit.devices, fit.nodes)"
     return "a launcher (torchrun, srun) started several processes" if is_launched() else ""
-
-
-def _free_bytes() -> float:
-    """Memory that processes can still take: of the machine, and of the container or job; infinite if nothing tells."""
-    lines = _text(Path("/proc/meminfo")).splitlines()
-    free = [1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    root = Path("/sys/fs/cgroup")
-    own = _text(Path("/proc/self/cgroup")).rpartition("0::/")[2].strip()
-    for group in (root / own, *(root / own).parents):
-        limit, used = _text(group / "memory.max").strip(), _text(group / "memory.current").strip()
-        if limit.isdecimal() and used.isdecimal():
-            free.append(max(0.0, float(limit) - float(used)))
-        if group == root:
-            break
-    return min(free, default=math.inf)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError:
-        return ""
 
 
 @contextmanager
