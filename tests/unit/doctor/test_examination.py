@@ -180,10 +180,8 @@ def test_the_command_prints_and_its_exit_code_says_whether_the_base_works(machin
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_the_command_speaks_chinese(machine, nephrograde, monkeypatch, broken):
-    failures = dict.fromkeys(
-        (*(f"import:{module_of(one)}" for one in EVERYTHING), *examination.TESTS, examination.GPU, examination.FONTS),
-        "X1",
-    )
+    imports = [f"import:{module_of(package)}" for package in EVERYTHING]
+    failures = dict.fromkeys([*imports, *examination.TESTS, examination.GPU, examination.FONTS], "X1")
     machine(EVERYTHING, failures if broken else None, {"optuna": ">=5"})
     from nephrograde.doctor import surroundings
 

@@ -48,7 +48,7 @@ def test_an_encoding_without_chinese_letters(monkeypatch):
         encoding = "ascii"
 
     assert state_of("output") is State.OK
-    monkeypatch.setattr(surroundings.sys, "stdout", Ascii())
+    monkeypatch.setattr("sys.stdout", Ascii())
     assert state_of("output") is State.WARNING
 
 
