@@ -12,7 +12,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # uv installs in seconds what takes pip half a minute. It does not read pip's settings, so it is told pip's index; where it is
 # missing or fails, pip installs.
 INDEX = $${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}
-UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}" $(BIN)/uv pip install --quiet --python $(BIN)/python \
+UV_INDEX = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(INDEX)}"
+UV = $(UV_INDEX) $(BIN)/uv pip install --quiet --python $(BIN)/python \
 	--constraint constraints.txt
 INSTALL = $(UV) --editable $(WANTED) || $(PIP) --editable $(WANTED)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
@@ -20,7 +21,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 # Tests start many processes; where the environment forbids bytecode, each of them would compile its imports again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check covered static docs bench clean
+.PHONY: demo test quick check covered static docs installed locks bench clean
 
 $(VENV)/.torch: constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nephrograde needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)")'
@@ -48,9 +49,10 @@ $(VENV)/.test: $(VENV)/.checked pyproject.toml
 demo: $(VENV)/.run
 	$(BIN)/nephrograde demo
 
-# Side by side: static checks, and the rest of the installation with the documentation; then the tests, on both cores.
+# Side by side: static checks, the rest of the installation with the documentation, and the installation of a user; then
+# the tests, on both cores.
 check: $(VENV)/.checked
-	$(MAKE) --jobs 2 static docs
+	$(MAKE) --jobs 2 static docs installed
 	$(MAKE) covered
 
 covered: $(VENV)/.test
@@ -72,6 +74,18 @@ test: check
 docs: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -M html docs build/docs --fresh-env --nitpicky --fail-on-warning --keep-going --quiet
 	$(BIN)/python docs/check_site.py build/docs/html
+
+# What would be published is built and checked; then the wheel is installed into a new environment and run there.
+installed: $(VENV)/.torch
+	rm -rf build/dist
+	$(UV_INDEX) $(BIN)/uv build --quiet --out-dir build/dist
+	$(BIN)/python release/check_distribution.py build/dist
+	$(UV_INDEX) $(BIN)/uvx --quiet --constraints constraints.txt twine check --strict build/dist/*.whl build/dist/*.tar.gz
+	$(UV_INDEX) $(BIN)/python release/check_install.py build/dist
+
+# To be run after a change of constraints.txt or of a dependency.
+locks: $(VENV)/.torch
+	$(UV_INDEX) $(BIN)/python release/lock.py
 
 # Two of them miss what is required of them, as docs/reference/bench.md says; they do not stop the others.
 bench: WANTED = '.[bench]'
