@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nephrograde.cli.completing import models_of_run
 from nephrograde.cli.shared import Lang
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import t
@@ -24,7 +25,13 @@ def export(
         Path, typer.Argument(metavar="RUN", help="The folder of a finished run; for --onnx, or a packed model.")
     ],
     model: Annotated[
-        str | None, typer.Option("--model", help="The model to export, such as weak-1-cmp.", show_default=False)
+        str | None,
+        typer.Option(
+            "--model",
+            help="The model to export, such as weak-1-cmp.",
+            show_default=False,
+            autocompletion=models_of_run,
+        ),
     ] = None,
     onnx: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nephrograde.cli.completing import models_of_run
 from nephrograde.cli.many import answer_many, are_many_patients, patient_alone, refuse_options_of_one
 from nephrograde.cli.patient import PlaceOptions, places_of
 from nephrograde.cli.shared import Encoding, Lang, with_options
@@ -102,7 +103,12 @@ def predict(
     ],
     model: Annotated[
         str | None,
-        typer.Option("--model", help="The model of the run that grades, such as weak-1-cmp.", show_default=False),
+        typer.Option(
+            "--model",
+            help="The model of the run that grades, such as weak-1-cmp.",
+            show_default=False,
+            autocompletion=models_of_run,
+        ),
     ] = None,
     *,
     options: PredictOptions,

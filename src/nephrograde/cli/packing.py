@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nephrograde.cli.completing import models_of_run
 from nephrograde.cli.shared import Lang
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
@@ -19,7 +20,9 @@ commands = typer.Typer()
 @commands.command()
 def pack(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
-    model: Annotated[str, typer.Option("--model", help="The model to pack, such as weak-1-cmp.")],
+    model: Annotated[
+        str, typer.Option("--model", help="The model to pack, such as weak-1-cmp.", autocompletion=models_of_run)
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="The file [default: <model>.zip].")] = None,
     lang: Lang = "en",
 ) -> None:

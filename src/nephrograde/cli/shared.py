@@ -65,6 +65,8 @@ class Command(TyperCommand):
         Raises:
             InputError: If a path is empty or blank.
         """
+        if ctx.resilient_parsing:  # for a shell that completes: the last option may still lack its value
+            return super().parse_args(ctx, args[:-1] if args and args[-1].startswith("-") else args)
         remedy = "Name a file or folder; the current folder is `.`."
         problems = [Problem(place, "the path is empty", remedy) for place in self._empty_paths(args)]
         if problems:
