@@ -1,4 +1,4 @@
-"""Check the built site: nothing is loaded from outside, and every page says what it is for.
+"""Check the built site: nothing is loaded from outside, and every page says what it is for, and of which version.
 
 Run ``python docs/check_site.py build/docs/html`` after Sphinx; the exit code is 1 where a page fails. Sphinx
 checks the links between pages; those of README.md and the other Markdown files beside it are checked here.
@@ -57,12 +57,14 @@ class _Page(HTMLParser):
         self.remote += _CSS_LOADED.findall(found.get("style", ""))
 
 
-def site_problems(site_dir: Path) -> list[str]:
+def site_problems(site_dir: Path, version: str = "") -> list[str]:
     """List what is wrong with the pages and style sheets of a built site.
 
     Args:
         site_dir: The folder with ``index.html``.
+        version: What every page must name, with a date behind it; nothing if empty.
     """
+    named = re.compile(rf"nephrograde {re.escape(version)}, \d{{4}}-\d{{2}}-\d{{2}}<")
     pages = sorted(path for path in site_dir.rglob("*.html") if "_static" not in path.parts)  # the theme's templates
     problems = [] if pages else [f"{site_dir}: holds no page"]
     for path in [*pages, *sorted(site_dir.rglob("*.css"))]:
@@ -73,6 +75,8 @@ def site_problems(site_dir: Path) -> list[str]:
             page.feed(text)
             remote += page.remote
             problems += [f"{path}: does not say “{notice}”" for notice in _NOTICES if notice not in text]
+            if version and not named.search(text):
+                problems.append(f"{path}: does not say that it is of {version}, and of which day")
         problems += [f"{path}: loads {address}" for address in dict.fromkeys(remote)]
     return problems
 
@@ -91,11 +95,12 @@ def link_problems(root_dir: Path) -> list[str]:
 
 def main() -> int:
     """Check, print every problem, and count them into the exit code."""
-    problems = [*site_problems(Path(sys.argv[1])), *link_problems(Path(__file__).resolve().parents[1])]
-    print(
-        "\n".join(problems)
-        or "The site loads nothing from outside, every page says “Research use only”, no link of README.md is broken."
-    )
+    root_dir = Path(__file__).resolve().parents[1]
+    told = (root_dir / "src" / "nephrograde" / "version.py").read_text(encoding="utf-8")
+    version = re.findall(r'__version__ = "(.*)"', told)[0]
+    problems = [*site_problems(Path(sys.argv[1]), version), *link_problems(root_dir)]
+    whole = "The site loads nothing from outside, every page names its use and version, no link of README.md is broken."
+    print("\n".join(problems) or whole)
     return int(bool(problems))
 
 

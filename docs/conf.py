@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -18,6 +20,17 @@ import nephrograde
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+
+def site_date() -> str:
+    """The day of the last commit, so that the same commit gives the same site; today where git knows none."""
+    command = ["git", "log", "-1", "--format=%cs"]
+    try:
+        told = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout  # noqa: S603 (constant)
+    except (OSError, subprocess.CalledProcessError):
+        told = ""
+    return told.strip() or datetime.now(UTC).date().isoformat()
+
 
 project = "nephrograde"
 author = "The nephrograde authors"
@@ -88,6 +101,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_last_updated_fmt = None
+html_context = {"site_date": site_date()}  # with the version, on every page
 html_theme_options = {
     "announcement": "Research use only: not a medical device. 仅供科研使用，不是医疗器械。",
     "header_links_before_dropdown": 6,

@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = "patient_id,model,is_high,p_high\nA,m,0,0.1\nB,m,0,0.3\nC,m,0,0.6\nD,m,1,0.5\nE,m,1,0.8\nF,m,1,0.9\n"
 """Synthetic scores, whose AUC is 8/9."""
-OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "NEPHROGRADE_COVERAGE")
-"""What would let the installed program see the checkout, or another environment."""
+OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "NEPHROGRADE_COVERAGE")
+"""What would let the installed program see the checkout or another environment, or compile each time it starts."""
 
 
 def find_links(environ: dict[str, str]) -> str:
@@ -55,6 +55,11 @@ def install(wheel: Path, folder: Path, python: str, extras: str = "") -> Path:
     return folder / ("Scripts" if os.name == "nt" else "bin")
 
 
+def as_of_a_user() -> dict[str, str]:
+    """The environment variables of this process without ``OURS``."""
+    return {key: value for key, value in os.environ.items() if key not in OURS}
+
+
 class Program:
     """The installed program, run in an empty folder as by a user whose home is empty, too.
 
@@ -65,7 +70,7 @@ class Program:
     def __init__(self, bin_dir: Path, folder: Path) -> None:
         self.folder = folder
         self._path = bin_dir / "nephrograde"
-        self._environ = {key: value for key, value in os.environ.items() if key not in OURS}
+        self._environ = as_of_a_user()
         self._environ |= {"HOME": str(folder / "home"), "PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"}
         (folder / "home").mkdir(parents=True)
 

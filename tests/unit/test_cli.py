@@ -15,6 +15,8 @@ from nephrograde.files import read_rows
 from nephrograde.report.text.language import speaking
 from nephrograde.study.file import load_study
 
+HELP = "sys.argv = ['nephrograde', '--help']\nfrom nephrograde.cli import main\ntry: main()\nexcept SystemExit: pass"
+
 
 def test_help_imports_nothing_heavy():
     heavy = "torch monai lightning_fabric SimpleITK matplotlib pydantic pydicom sklearn scipy pandas"
@@ -28,6 +30,21 @@ def test_help_imports_nothing_heavy():
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
     assert "Research use only" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"), [("import nephrograde", set()), (HELP, {"numpy", "typer", "annotated_doc", "shellingham"})]
+)
+def test_little_is_imported_before_it_is_needed(code, allowed):
+    listing = (
+        "import site, sys; before = set(sys.modules)\n"
+        f"{code}\n"
+        "found = {name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)\n"
+        "print('imported', *sorted(found))"
+    )
+    printed = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True).stdout
+    found = set(printed.splitlines()[-1].split()[1:]) - {"nephrograde"}
+    assert found <= allowed
 
 
 def test_init_check_and_a_second_init(nephrograde, tmp_path):

@@ -104,6 +104,14 @@ def test_a_page_without_the_notice_is_found(check_site, tmp_path):
     assert len(check_site.site_problems(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("told", "problems"), [("nephrograde 1.2.0, 2026-01-31", 0), ("nephrograde 1.1.0, 2026-01-31", 1)]
+)
+def test_a_page_of_another_version_is_found(check_site, tmp_path, told, problems):
+    (tmp_path / "index.html").write_text(f"<html>{NOTICE}<p>{told}</p></html>", encoding="utf-8")
+    assert len(check_site.site_problems(tmp_path, "1.2.0")) == problems
+
+
 def test_a_broken_link_of_the_readme_is_found(check_site, tmp_path):
     (tmp_path / "README.md").write_text("[a](docs/gone.md) [b](README.md) [c](https://example.org)", encoding="utf-8")
     assert len(check_site.link_problems(tmp_path)) == 1
