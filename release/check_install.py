@@ -1,7 +1,7 @@
 """Install the wheel as a user does, into a new environment, and run it in an empty folder, away from the checkout.
 
-The versions are those of ``constraints.txt``; torch is that of pip's own settings where they name wheels
-(``PIP_FIND_LINKS``), which is smaller where it needs no CUDA.
+The versions are those of ``constraints.txt``; torch is that among the wheels that pip's settings name
+(``PIP_FIND_LINKS``), otherwise the build for the CPU, as the one with CUDA takes several GB.
 
 Run: python release/check_install.py dist [--python 3.12]
 """
@@ -51,7 +51,8 @@ def install(wheel: Path, folder: Path, python: str, extras: str = "") -> Path:
     """
     uv("venv", "--python", python, folder)
     wanted = f"{wheel}[{extras}]" if extras else str(wheel)
-    uv("pip", "install", "--python", folder, "--constraint", ROOT / "constraints.txt", wanted)
+    torch = () if find_links(dict(os.environ)) else ("--torch-backend", "cpu")
+    uv("pip", "install", "--python", folder, "--constraint", ROOT / "constraints.txt", *torch, wanted)
     return folder / ("Scripts" if os.name == "nt" else "bin")
 
 
