@@ -114,6 +114,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench.serve
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python -m bench.deidentify
+	$(UV_INDEX) $(BIN)/python -m bench.install
 
 clean:
 	rm -rf $(VENV) demo build/docs

@@ -6,7 +6,7 @@ models need, from ``locks/grading.txt`` with its hashes, on every Python that is
 system, of a fresh process with the files in the system's cache and compiled: medians of several turns. The exit code is
 1 where a budget is exceeded, or a locked installation does not pass ``nephrograde doctor``.
 
-Run: python bench/install.py [--turns 7] [--python 3.12 …] [--without encoder-astra …]
+Run: python -m bench.install [--turns 7] [--python 3.12 …] [--without encoder-astra …]
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ import tomllib
 from pathlib import Path
 from statistics import median
 
+from release.check_install import Program, as_of_a_user, install, uv
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "release"))
-
-from check_install import Program, as_of_a_user, install, uv  # noqa: E402 (a folder of scripts)
-
 OF_DEVELOPERS = {"bench", "docs", "test"}
 MOST_MB = {"base": 1600.0, "grading": 900.0}
 """Megabytes of an installation without torch's CUDA; the first with torch for the CPU, the second without torch."""

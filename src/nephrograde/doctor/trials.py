@@ -50,8 +50,8 @@ def evaluate_scores() -> str:
             "p_high": [0.1, 0.3, 0.6, 0.5, 0.8, 0.9],
         }
     )
-    estimates = evaluate_frame(scores, EvaluateSettings()).estimates.set_index("measure")
-    found = float(estimates.loc["auc", "value"])
+    estimates = evaluate_frame(scores, EvaluateSettings()).estimates
+    found = float(estimates.loc[estimates["measure"] == "auc", "value"].to_numpy(dtype=float)[0])
     if abs(found - 8 / 9) > 1e-12:
         raise TrialError(f"Six synthetic patients were evaluated to an AUC of {found:.3f} instead of 0.889.")
     return "Six synthetic patients were evaluated to an AUC of 0.889, as they must be."
@@ -75,8 +75,8 @@ def train_a_step() -> str:
     import torch
 
     weight = torch.tensor([1.0, -2.0], requires_grad=True)
-    torch.nn.functional.conv1d(weight.view(1, 1, 2), torch.ones(1, 1, 2)).square().sum().backward()
-    gradient = None if weight.grad is None else weight.grad.tolist()
+    loss = torch.nn.functional.conv1d(weight.view(1, 1, 2), torch.ones(1, 1, 2)).square().sum()
+    gradient = torch.autograd.grad(loss, weight)[0].tolist()
     if gradient != [-2.0, -2.0]:
         raise TrialError(f"torch found the gradient {gradient} instead of [-2.0, -2.0].")
     return "torch computes a gradient."

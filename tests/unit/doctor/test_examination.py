@@ -22,9 +22,9 @@ def packages_of(requirements):
     """The names of requirements, with those of the extras of nephrograde that they include."""
     found = set()
     for line in requirements:
-        name, _, extras = re.match(r"([\w-]+)(\[([\w,-]+)\])?", line).groups()
+        [(name, extras)] = re.findall(r"^([\w-]+)(?:\[([\w,-]+)\])?", line)
         optional = PROJECT["optional-dependencies"]
-        found |= {one for extra in (extras or "").split(",") for one in packages_of(optional.get(extra, ()))}
+        found |= {one for extra in extras.split(",") for one in packages_of(optional.get(extra, ()))}
         found |= {name} - {"nephrograde"}
     return found
 
