@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nephrograde.doctor.check import Check, State
 from nephrograde.doctor.outcomes import Outcome, outcomes_of
 from nephrograde.doctor.packages import BASE, EXTRAS, NETWORKS, install, installed, module_of, unfit
-from nephrograde.doctor.surroundings import look_around
+from nephrograde.doctor.surroundings import has_nvidia_driver, look_around
 from nephrograde.version import __version__
 from nephrograde.vocabulary import RESEARCH_USE_ONLY
 
@@ -77,6 +77,7 @@ def examine() -> Examination:
         *(_base(package, versions, found, ranges) for package in BASE),
         *(_extra(extra, versions, found, ranges) for extra in EXTRAS),
         *look_around(),
+        _programs(found),
         _gpu(found),
         _fonts(found),
         *(_test(step, found) for step in TESTS if step in found),
@@ -147,13 +148,29 @@ def _extra(extra: Extra, versions: dict[str, str], found: dict[str, Outcome], ra
     return Check("Extras", extra.name, State.OK, f"{packages}. Needed for: {commands}.")
 
 
+def _programs(found: dict[str, Outcome]) -> Check:
+    outcome = found.get("import:weasyprint")
+    if outcome is not None and outcome.works:
+        what = "Pango is there, for the PDF; no other program is needed, neither DCMTK nor a database."
+        return Check("Machine", "programs", State.OK, what)
+    what = "Pango is needed for the PDF; no other program is, neither DCMTK nor a database."
+    return Check("Machine", "programs", State.NOTE, what)
+
+
 def _gpu(found: dict[str, Outcome]) -> Check:
-    outcome = found.get(GPU, Outcome(works=True))
+    outcome = found.get(GPU)
+    if outcome is None:
+        what = "There is no torch that could use one; packed models do not need it."
+        return Check("Machine", "GPU", State.NOTE, what)
     if not outcome.works:
         what = f"torch fails when it looks for one ({outcome.said})."
         return Check("Machine", "GPU", State.WARNING, what, 'Set fit.accelerator = "cpu", or install torch again.')
     if outcome.said:
         return Check("Machine", "GPU", State.OK, f"{outcome.said}.")
+    if has_nvidia_driver():
+        what = "There is an NVIDIA driver, but torch finds no GPU that it can use."
+        remedy = "Install the build of torch for the CUDA of that driver, as PyTorch's installation page says."
+        return Check("Machine", "GPU", State.WARNING, what, remedy)
     what = "torch finds none; everything works on the processor, and fitting takes longer."
     return Check("Machine", "GPU", State.NOTE, what)
 

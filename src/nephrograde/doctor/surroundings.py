@@ -30,6 +30,11 @@ def look_around() -> list[Check]:
     return [_processors(), _memory(), _working_folder(), _temporary_folder(), _output(), _browser()]
 
 
+def has_nvidia_driver() -> bool:
+    """Whether the driver of NVIDIA's GPUs is installed, whatever torch says."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
 def _processors() -> Check:
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Check("Machine", "processors", State.OK, f"{count} of them can be used, {platform.machine()}.")

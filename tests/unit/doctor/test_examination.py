@@ -160,6 +160,32 @@ def test_versions_are_compared_with_the_ranges_of_the_installation(monkeypatch):
     assert found == {"numpy": ">=1.26"}
 
 
+@pytest.mark.parametrize(
+    ("torch", "driver", "state", "words"),
+    [
+        ("CUDA 13.0: H200 (140 GB)", True, State.OK, "H200"),
+        ("", True, State.WARNING, "NVIDIA driver"),
+        ("", False, State.NOTE, "on the processor"),
+        (None, True, State.NOTE, "packed models"),
+    ],
+)
+def test_a_gpu_is_named_or_why_there_is_none(machine, monkeypatch, torch, driver, state, words):
+    machine({name: version for name, version in EVERYTHING.items() if name != "torch" or torch is not None})
+    before = examination.outcomes_of
+    found = {examination.GPU: Outcome(works=True, said=torch)} if torch is not None else {}
+    monkeypatch.setattr(examination, "outcomes_of", lambda rows: before(rows) | found)
+    monkeypatch.setattr(examination, "has_nvidia_driver", lambda: driver)
+    check = checked("GPU")
+    assert (check.state, words in check.what) == (state, True)
+
+
+def test_pango_is_there_if_the_pdf_works(machine):
+    machine(EVERYTHING)
+    assert checked("programs").state is State.OK
+    machine(EVERYTHING, {"import:weasyprint": "OSError: cannot load library"})
+    assert checked("programs").state is State.NOTE
+
+
 def test_every_trial_is_a_step():
     assert {f"trial:{name}" for name in TRIALS} == {*examination.TESTS, examination.GPU, examination.FONTS}
 
