@@ -10,16 +10,15 @@ import typer  # noqa: TC002 (typer itself reads the annotations)
 from nephrograde.run.folder import RunFolder
 
 
-def models_of_run(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The models of the run that was typed before ``--model``; none while it is no folder of a run.
+def models_of_run(ctx: typer.Context) -> list[str]:
+    """The models of the run that was typed before ``--model``, of which typer offers those that fit.
 
     Args:
         ctx: The command so far; its first argument is the run.
-        incomplete: What was typed of the name.
     """
     run = next((value for name in ("run", "run_dir", "source") if (value := ctx.params.get(name))), None)
     found: list[str] = []
     if run is not None:
         with suppress(OSError):
             found = [path.name for path in RunFolder(Path(run)).models_dir.iterdir() if path.is_dir()]
-    return sorted(name for name in found if name.startswith(incomplete))
+    return sorted(found)

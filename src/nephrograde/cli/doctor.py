@@ -37,6 +37,7 @@ def doctor(
     del lang
     with suppress(AttributeError, OSError):  # the encoding of the terminal is itself a finding
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    say(t("Importing each package, which takes some seconds, and longer the first time …"), err=True)
     found = examine()
     if as_json:
         say(json.dumps(found.as_dict(), indent=2, ensure_ascii=True))

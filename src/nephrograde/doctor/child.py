@@ -52,8 +52,9 @@ def outcome(step: str) -> dict[str, object]:
 
             said = TRIALS[name]()
     except BaseException as error:  # noqa: BLE001 (whatever a package does when it is imported is reported)
-        lines = str(error).strip().splitlines()
-        return {"works": False, "said": f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__}
+        name, lines = type(error).__name__, str(error).strip().splitlines()
+        is_told = lines and name == "TrialError"  # a sentence of ours
+        return {"works": False, "said": lines[0] if is_told else f"{name}: {lines[0]}" if lines else name}
     return {"works": True, "said": said, "seconds": time.perf_counter() - start_s}
 
 

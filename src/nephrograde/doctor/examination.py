@@ -191,4 +191,5 @@ def _test(step: str, found: dict[str, Outcome]) -> Check:
     outcome = found[step]
     if outcome.works:
         return Check("Self-test", name, State.OK, outcome.said)
-    return Check("Self-test", name, State.FAILED, f"{outcome.said}.", "Mend what is named above, then run it again.")
+    what = f"{outcome.said.rstrip('.')}."
+    return Check("Self-test", name, State.FAILED, what, "Mend what is named above, then run it again.")

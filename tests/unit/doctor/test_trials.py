@@ -5,6 +5,8 @@ import pytest
 from nephrograde.doctor import trials
 from nephrograde.doctor.child import outcome
 from nephrograde.doctor.trials import TRIALS, TrialError, doubling_graph
+from nephrograde.report.text.language import speaking
+from nephrograde.report.text.messages import told
 
 
 @pytest.mark.needs("onnxruntime")
@@ -32,8 +34,10 @@ def test_a_scan_with_other_values_is_a_failure(monkeypatch):
         return make_volume(np.zeros((8, 7, 6), np.int16), spacing_mm=(0.8, 0.9, 2.5))
 
     monkeypatch.setattr(read, "read_volume", read_another)
-    with pytest.raises(TrialError, match="other values"):
+    with pytest.raises(TrialError, match="other values") as raised:
         trials.read_a_scan()
+    with speaking("zh"):
+        assert told(str(raised.value)) == "合成扫描读出的值或网格与写入的不同。"
 
 
 def test_another_auc_is_a_failure(monkeypatch):
@@ -43,15 +47,22 @@ def test_another_auc_is_a_failure(monkeypatch):
     monkeypatch.setattr(
         frames, "evaluate_frame", lambda scores, settings: true(scores.assign(is_high=[0, 0, 1, 0, 1, 1]), settings)
     )
-    with pytest.raises(TrialError, match="instead of 0"):
-        trials.evaluate_scores()
+    found = outcome("trial:evaluation")
+    assert found == {
+        "works": False,
+        "said": "Six synthetic patients were evaluated to an AUC of 1.000 instead of 0.889.",
+    }
+    with speaking("zh"):
+        assert told(str(found["said"])) == "六例合成患者的AUC评价为1.000，而应为0.889。"
 
 
 @pytest.mark.needs("onnxruntime")
 def test_another_graph_is_a_failure(monkeypatch):
     monkeypatch.setattr(trials, "doubling_graph", lambda: doubling_graph().replace(b"Add", b"Mul"))
-    with pytest.raises(TrialError, match="doubled"):
+    with pytest.raises(TrialError, match="doubled") as raised:
         TRIALS["graph"]()
+    with speaking("zh"):
+        assert told(str(raised.value)).startswith("ONNX Runtime把1.5和-2加倍得到")
 
 
 @pytest.mark.needs("onnx")
