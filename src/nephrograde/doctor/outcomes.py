@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LIMIT_S = 180.0
-"""Seconds after which a step counts as hanging. The slowest, torch, takes two, but many where the disk is slow, the machine
-busy, and nothing compiled yet."""
+"""Seconds after which a step counts as hanging. The slowest, torch, takes two, but many where the disk is slow, the
+machine busy, and nothing compiled yet."""
 CHILD = "nephrograde.doctor.child"
 
 
