@@ -117,7 +117,8 @@ def test_patients_of_a_drawn_fold_get_what_the_other_drawn_folds_teach() -> None
 
 def test_test_patients_do_not_change_the_out_of_fold_results() -> None:
     whole, without = estimate(scores_of()), estimate(scores_of().out_of_fold())
-    assert [row for row in whole.referrals if row.split == "oof"] == list(without.referrals)
+    # As text: since Python 3.13, objects with NaN are unequal.
+    assert repr([row for row in whole.referrals if row.split == "oof"]) == repr(list(without.referrals))
     assert whole.cutoffs == without.cutoffs
     np.testing.assert_equal(
         [row.after for row in whole.recalibrations if row.split == "oof"], [row.after for row in without.recalibrations]
@@ -208,7 +209,7 @@ def test_unknown_folds_are_drawn_and_said() -> None:
     rows = [row for row in found.referrals if row.split == "oof" and row.measure != "errors"]
     assert all("drawn at random" in row.method for row in rows)
     assert {row.caution for row in rows} == {Caution.CROSS_FITTED}
-    assert estimate(scores_of(folds=None)) == found
+    assert repr(estimate(scores_of(folds=None))) == repr(found)
 
 
 def test_without_out_of_fold_rows_nothing_is_computed() -> None:
