@@ -173,7 +173,7 @@ def test_versions_are_compared_with_the_ranges_of_the_installation(monkeypatch):
 )
 def test_a_gpu_is_named_or_why_there_is_none(machine, monkeypatch, torch, driver, state, words):
     machine({name: version for name, version in EVERYTHING.items() if name != "torch" or torch is not None})
-    before = examination.outcomes_of
+    before = vars(examination)["outcomes_of"]
     found = {examination.GPU: Outcome(works=True, said=torch)} if torch is not None else {}
     monkeypatch.setattr(examination, "outcomes_of", lambda rows: before(rows) | found)
     monkeypatch.setattr(examination, "has_nvidia_driver", lambda: driver)
