@@ -76,7 +76,7 @@ docs: $(VENV)/.test
 	$(BIN)/python docs/check_site.py build/docs/html
 
 # What would be published is built and checked; then the wheel is installed into a new environment and run there.
-installed: $(VENV)/.torch
+installed: $(VENV)/.test
 	rm -rf build/dist
 	$(UV_INDEX) $(BIN)/uv build --quiet --out-dir build/dist
 	$(BIN)/python release/check_distribution.py build/dist

@@ -1,7 +1,7 @@
 """Install the wheel as a user does, into a new environment, and run it in an empty folder, away from the checkout.
 
 The versions are those of ``constraints.txt``; torch is that among the wheels that pip's settings name
-(``PIP_FIND_LINKS``), otherwise the build for the CPU, as the one with CUDA takes several GB.
+(``find-links``), otherwise the build for the CPU, as the one with CUDA takes several GB.
 
 Run: python release/check_install.py dist [--python 3.12]
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,15 +25,20 @@ OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "N
 """What would let the installed program see the checkout or another environment, or compile each time it starts."""
 
 
-def find_links(environ: dict[str, str]) -> str:
-    """Where pip looks for wheels besides its index, as its environment says; empty if nowhere."""
-    return environ.get("UV_FIND_LINKS") or environ.get("PIP_FIND_LINKS", "")
+@cache
+def find_links() -> str:
+    """Where pip looks for wheels besides its index, as its settings say; empty if nowhere."""
+    if told := os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS"):
+        return told
+    command = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if asked.returncode else asked.stdout.strip()
 
 
 def uv(*words: str | Path) -> None:
     """Run uv, without a word if it succeeds."""
     environ = dict(os.environ)
-    if links := find_links(environ):
+    if links := find_links():
         environ["UV_FIND_LINKS"] = links
     subprocess.run([sys.executable, "-m", "uv", *map(str, words), "--quiet"], check=True, env=environ)
 
@@ -51,7 +57,7 @@ def install(wheel: Path, folder: Path, python: str, extras: str = "") -> Path:
     """
     uv("venv", "--python", python, folder)
     wanted = f"{wheel}[{extras}]" if extras else str(wheel)
-    torch = () if find_links(dict(os.environ)) else ("--torch-backend", "cpu")
+    torch = () if find_links() else ("--torch-backend", "cpu")
     uv("pip", "install", "--python", folder, "--constraint", ROOT / "constraints.txt", *torch, wanted)
     return folder / ("Scripts" if os.name == "nt" else "bin")
 
