@@ -25,6 +25,7 @@ from nephrograde.cli import (
     validating,
     weights,
 )
+from nephrograde.cli.journey import Journey
 from nephrograde.cli.shared import ARGUMENTS, Command
 from nephrograde.errors import NephrogradeError, RunError
 from nephrograde.report.text.language import LANGUAGES, speaking, t
@@ -48,6 +49,7 @@ _RESUMED_BY = {"predict": "--csv", "send": "--journal"}
 
 app = typer.Typer(
     name="nephrograde",
+    cls=Journey,
     help=f"Grade clear cell renal cell carcinoma from three-phase CT. {RESEARCH_USE_ONLY}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -68,7 +70,7 @@ for room in (
     exchanging,
     weights,
     doctor,
-):  # in the order of a study
+):
     for command in room.commands.registered_commands:
         command.cls = Command
     app.add_typer(room.commands)

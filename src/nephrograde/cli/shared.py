@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from nephrograde.cli.journey import write_examples
 from nephrograde.errors import InputError, Problem
 from nephrograde.report.text.language import Language, t
 from nephrograde.report.text.messages import told
@@ -54,7 +55,7 @@ NoBrowser = Annotated[
 
 
 class Command(TyperCommand):
-    """A command that refuses empty paths, as of ``--out "$FOLDER"`` where the variable is not set.
+    """A command whose help ends in examples, and that refuses empty paths, as of ``--out "$FOLDER"`` without the variable.
 
     To Python, an empty path is the current folder.
     """
@@ -72,6 +73,10 @@ class Command(TyperCommand):
         if problems:
             raise InputError(problems)
         return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples of the command."""
+        write_examples(ctx, formatter)
 
     def _empty_paths(self, words: Sequence[str]) -> list[str]:
         """Where a path is empty: the options, and the positions of arguments, most of which are paths."""

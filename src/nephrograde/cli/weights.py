@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nephrograde.cli.journey import Group
 from nephrograde.cli.shared import Lang
 from nephrograde.report.text.language import t
 from nephrograde.report.text.messages import told
@@ -15,6 +16,7 @@ from nephrograde.terminal import say
 
 commands = typer.Typer(
     name="weights",
+    cls=Group,
     help="List, add and check the files of pre-trained encoders; nothing is downloaded.",
     no_args_is_help=True,
 )
