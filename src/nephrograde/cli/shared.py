@@ -55,9 +55,9 @@ NoBrowser = Annotated[
 
 
 class Command(TyperCommand):
-    """A command whose help ends in examples, and that refuses empty paths, as of ``--out "$FOLDER"`` without the variable.
+    """A command whose help ends in examples, and that refuses empty paths.
 
-    To Python, an empty path is the current folder.
+    Such as of ``--out "$FOLDER"`` where the variable is not set: to Python, an empty path is the current folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
