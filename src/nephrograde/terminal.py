@@ -167,6 +167,11 @@ def print_template(template: Template) -> None:
     for phase, count in found.n_images.items():
         left_out = t("; too few, so the study leaves this phase out") if phase in found.left_out else ""
         say(f"{_of_phase(phase, count)}{left_out}")
+    for reason in () if template.choices is None else template.choices.reasons:
+        if not reason.is_of_phases:
+            say(reason.text(spoken()))
+    if found.note:
+        say(told(f"{table_path.name} {found.note}."), err=True)
     if found.n_graded < found.n_patients:
         say(t("Fill in the grades in {table}, or remove the patients without one.", table=table_path), err=True)
     if not found.annotations:

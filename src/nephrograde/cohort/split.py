@@ -105,7 +105,7 @@ def split_problems(
         if counts[high] == 0:
             what = f"of {len(is_high)} patients none is {CLASS_WORDS[high]}"
             return [Problem("cohort.outcome", what, "Both classes are needed; check the outcome column.")]
-    tests = _test_counts(is_high, settings, split_column)
+    tests = count_tested(is_high, settings, split_column)
     problems = [] if min(tests) else [_no_test_problem(tests, counts, settings, split_column)]
     kept = {high: counts[high] - tests[high] for high in (False, True)}
     rarer = min(kept, key=lambda high: kept[high])
@@ -152,7 +152,7 @@ def draw_split(cohort: Cohort, settings: SplitSettings) -> Split:
         raise RunError("\n".join(["The split cannot be drawn.", *map(str, problems)]))
     ranked = ranked_by_class(cohort, settings, salt=f"split:{settings.seed}")
     if cohort.split_column is None:
-        counts = _test_counts(is_high, settings, None)
+        counts = count_tested(is_high, settings, None)
         tests = {patient for high in (False, True) for patient in _at_even_steps(ranked[high], counts[high], settings)}
     else:
         tests = {patient for patient, name in cohort.split_column.items() if name == "test"}
@@ -329,10 +329,20 @@ def _as_assignment(split: str, fold: str) -> Assignment | None:
     return None
 
 
-def _test_counts(
+def count_tested(
     is_high: Mapping[str, bool], settings: SplitSettings, split_column: Mapping[str, str] | None
 ) -> tuple[int, int]:
-    """Return the number of test patients that are low, and that are high."""
+    """Count the test patients that are low, and that are high.
+
+    Args:
+        is_high: The class of every patient.
+        settings: The ``[split]`` section.
+        split_column: ``train`` or ``test`` per patient, if the table predefines them.
+
+    >>> from nephrograde.study import SplitSettings
+    >>> count_tested({f"P{k}": k < 8 for k in range(20)}, SplitSettings(), None)
+    (4, 2)
+    """
     if split_column is not None:
         tests = [is_high[patient] for patient, name in split_column.items() if name == "test"]
         return (tests.count(False), tests.count(True))

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from nephrograde.cohort.columns import CLINICAL_NUMBERS
 from nephrograde.cohort.grade import read_grade
-from nephrograde.cohort.headings import standard_headings
+from nephrograde.cohort.headings import plain_heading, standard_headings
 from nephrograde.cohort.scanned import SCANNED
 from nephrograde.errors import InputError, Problem
 from nephrograde.sheet import is_nothing, open_sheet
-from nephrograde.study import NAME_PATTERN, CohortSettings, SplitSettings
+from nephrograde.study import NAME_PATTERN, CohortSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nephrograde.sheet import Sheet
 
 _STANDARD = ("patient_id", "isup_grade")
 _ANNOTATIONS = ("mask", "box", "point", "slice")
+"""From the costliest to the cheapest; each can be derived from those before it."""
+_CLINICAL: Final[dict[str, tuple[str, ...]]] = {
+    "age_years": ("ageyears", "age", "patientage", "年龄", "年龄岁", "年齡", "alter", "wiek"),
+    "sex": ("sex", "gender", "性别", "性別", "geschlecht", "plec"),
+    "size_cm": ("sizecm", "tumorsizecm", "tumoursizecm", "最大径cm", "肿瘤最大径cm", "肿瘤大小cm", "肿瘤直径cm"),
+    "centre": ("centre", "center", "hospital", "institution", "医院", "中心", "醫院"),
+}
+"""Headings of the standard clinical columns, as :func:`plain_heading` reduces them; a size only where it names cm."""
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+ENOUGH: Final = 5
+"""Patients of the rarer grade that a phase or an arm needs; all there are, where a cohort has fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +43,20 @@ class FoundTable:
         table_path: The table.
         n_patients: Number of rows.
         n_images: Number of patients with an image, by phase, for every phase with an image.
-        phases: The phases that enough patients of each class have for a study; every phase where no phase has.
+        phases: The phases that enough patients of each grade have for a study; every phase where no phase has.
         columns: Standard names and the headings that stand for them.
         outcome: The standard name of the column of grades.
         n_graded: Number of patients with a grade.
+        n_low: Number of them of low grade.
         n_rarer: Number of patients of the rarer grade, high or low, in that of these phases where they are fewest.
         annotations: Which of mask, box, point and slice any patient has.
+        n_marked: Number of patients with an annotation of this kind, or one that it is derived from, in any phase.
+        marked: By kind of annotation, the phases in which enough patients have it or one that it is derived from; the
+            mask of one phase serves the others.
+        split: Numbers of training and of test patients, if the table has a column ``split`` that names both.
+        clinical: Which of the standard clinical columns are filled for any patient.
+        is_synthetic: Whether a column ``synthetic`` says so of every patient.
+        note: In which encoding the table was read, if that was a choice.
     """
 
     table_path: Path
@@ -46,8 +66,15 @@ class FoundTable:
     columns: Mapping[str, str]
     outcome: str
     n_graded: int
+    n_low: int
     n_rarer: int
     annotations: tuple[str, ...]
+    n_marked: Mapping[str, int]
+    marked: Mapping[str, tuple[str, ...]]
+    split: tuple[int, int] | None
+    clinical: tuple[str, ...]
+    is_synthetic: bool
+    note: str
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -91,10 +118,18 @@ def find_table(study_dir: Path) -> FoundTable | None:
         what = f"names no image in a column <phase>_image (the table has {', '.join(sheet.headings[:20])})"
         raise InputError([Problem(str(paths[0]), what, "Move it away, or name another folder.")])
     heading_of = standard_headings(sheet.headings)
-    columns = {name: heading_of[name] for name in _STANDARD if heading_of.get(name, name) != name}
+    clinical = _clinical(sheet)
+    columns = {
+        name: heading
+        for name, heading in ({name: heading_of.get(name, name) for name in _STANDARD} | clinical).items()
+        if heading != name
+    }
     outcome, heading = _outcome(sheet, heading_of)
     grades = {number: read_grade(cells.get(heading, "")) for number, cells in sheet.rows}
-    phases = _phases(sheet, n_images, grades)
+    known = [grade for grade in grades.values() if grade is not None]
+    phases = tuple(phase for phase in n_images if _is_enough(_given(sheet, f"{phase}_image"), grades))
+    phases = phases or tuple(n_images)
+    marked_rows = {kind: _marked_rows(sheet, kind, n_images) for kind in _ANNOTATIONS}
     return FoundTable(
         table_path=paths[0],
         n_patients=len(sheet.rows),
@@ -102,9 +137,19 @@ def find_table(study_dir: Path) -> FoundTable | None:
         phases=phases,
         columns=columns,
         outcome=outcome,
-        n_graded=sum(grade is not None for grade in grades.values()),
+        n_graded=len(known),
+        n_low=sum(grade < 3 for grade in known),
         n_rarer=min(_rarer(_given(sheet, f"{phase}_image"), grades) for phase in phases),
         annotations=tuple(kind for kind in _ANNOTATIONS if any(_given(sheet, f"{p}_{kind}") for p in n_images)),
+        n_marked={kind: len({row for rows in of.values() for row in rows}) for kind, of in marked_rows.items()},
+        marked={
+            kind: tuple(phase for phase in phases if of[phase] and _is_enough(sorted(of[phase]), grades))
+            for kind, of in marked_rows.items()
+        },
+        split=_named_split(sheet),
+        clinical=tuple(clinical),
+        is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
+        note=sheet.note,
     )
 
 
@@ -129,6 +174,19 @@ def _given(sheet: Sheet, heading: str) -> list[int]:
     return [number for number, cells in sheet.rows if not is_nothing(cells.get(heading, ""))]
 
 
+def _clinical(sheet: Sheet) -> dict[str, str]:
+    """The headings of the clinical columns, by their standard names; a number that is not one is no age or size."""
+    found: dict[str, str] = {}
+    for name, known in _CLINICAL.items():
+        alike = [heading for heading in sheet.headings if heading == name or plain_heading(heading) in known]
+        alike = [name] if name in alike else alike
+        cells = [cells[heading] for heading in alike for _, cells in sheet.rows if not is_nothing(cells[heading])]
+        is_number = name not in CLINICAL_NUMBERS or all(_NUMBER.fullmatch(cell) for cell in cells)
+        if len(alike) == 1 and cells and (is_number or alike == [name]):
+            found[name] = alike[0]
+    return found
+
+
 def _outcome(sheet: Sheet, heading_of: Mapping[str, str]) -> tuple[str, str]:
     """The standard name and the heading of the column of grades."""
     if "isup_grade" in heading_of:
@@ -140,16 +198,29 @@ def _outcome(sheet: Sheet, heading_of: Mapping[str, str]) -> tuple[str, str]:
     return "isup_grade", ""
 
 
-def _phases(sheet: Sheet, n_images: Mapping[str, int], grades: Mapping[int, int | None]) -> tuple[str, ...]:
-    """The phases with as many patients of each class as a study has folds; of all patients, where no grade is known."""
-    folds = SplitSettings().folds
-    is_graded = any(grade is not None for grade in grades.values())
+def _is_enough(rows: Sequence[int], grades: Mapping[int, int | None]) -> bool:
+    """Whether these rows have enough patients of each grade; enough patients, where no grade is known."""
+    if all(grade is None for grade in grades.values()):
+        return len(rows) >= min(2 * ENOUGH, len(grades))
+    return _rarer(rows, grades) >= max(min(ENOUGH, _rarer(list(grades), grades)), 1)
 
-    def is_enough(rows: Sequence[int]) -> bool:
-        return _rarer(rows, grades) >= folds if is_graded else len(rows) >= 2 * folds
 
-    enough = tuple(phase for phase in n_images if is_enough(_given(sheet, f"{phase}_image")))
-    return enough or tuple(n_images)
+def _marked_rows(sheet: Sheet, kind: str, phases: Iterable[str]) -> dict[str, set[int]]:
+    """The rows with an image of a phase and an annotation of this kind, or one that it is derived from, by phase."""
+    stronger = _ANNOTATIONS[: _ANNOTATIONS.index(kind) + 1]
+    with_mask = {row for phase in phases for row in _given(sheet, f"{phase}_mask")}
+    return {
+        phase: set(_given(sheet, f"{phase}_image"))
+        & with_mask.union(*(_given(sheet, f"{phase}_{one}") for one in stronger))
+        for phase in phases
+    }
+
+
+def _named_split(sheet: Sheet) -> tuple[int, int] | None:
+    """How many patients a column ``split`` names for training and for testing; None if it does not name all."""
+    names = [cells.get("split", "").casefold() for _, cells in sheet.rows]
+    counts = (names.count("train"), names.count("test"))
+    return counts if all(counts) and sum(counts) == len(names) else None
 
 
 def _rarer(rows: Sequence[int], grades: Mapping[int, int | None]) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Literal
@@ -14,13 +12,16 @@ from nephrograde.errors import RunError, WeightsError
 from nephrograde.lock import only_writer_of
 from nephrograde.model.encoders.store import find_encoder, store_dir
 from nephrograde.replacement import remove_leftovers, replaced
+from nephrograde.sources.choices import ENCODER, choose
 from nephrograde.sources.found_table import find_table
+from nephrograde.sources.study_text import study_of
 from nephrograde.staging import staged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from nephrograde.sources.choices import Choices
     from nephrograde.sources.found_table import FoundTable
 
 _COHORT_ROWS = (
@@ -118,17 +119,6 @@ a cell that contains commas must be quoted, as Excel does.
 """
 
 
-SMALL_COHORT = 500
-"""With fewer graded patients, a fold learns from fewer than about 280 of them. From up to 400 glands, the frozen
-encoder had the highest mean AUC of all networks, from 950 none was ahead (``docs/explanation/few-patients.md``)."""
-_FEWEST_OF_A_GRADE = 20
-"""With fewer, the inner folds that choose the penalty of the regression would be left with hardly any."""
-_SMALL_ENCODER = "efficientnet-lite0"
-_COMMENTS_AT = 31
-"""The column of the comments in ``template.toml``."""
-_WITH_IMAGE = {"en": "patients with an image: ", "zh": "有图像的患者："}
-
-
 @dataclass(frozen=True, slots=True)
 class Template:
     """What was written.
@@ -138,21 +128,24 @@ class Template:
         table_path: The cohort table that it names.
         columns_path: The description of the columns.
         found: The cohort table that was in the folder already; None if an example was written.
+        choices: What the study file chooses for that table, and why; None likewise.
     """
 
     study_path: Path
     table_path: Path
     columns_path: Path
     found: FoundTable | None
+    choices: Choices | None
 
 
 def write_template(target_dir: Path, *, language: Literal["en", "zh"] = "en") -> Template:
     """Write ``study.toml`` with every key explained, ``columns.md``, and ``cohort.csv`` with two example patients.
 
     Use them to start a study of your own. A cohort table that is in the folder already, such as that of a scan, stays
-    as it is, and the study names its phases, headings and grades. The example has a byte order mark, so that Excel
-    reads it as UTF-8. The arms are those of the paper, with every key at its default; for a table with fewer than
-    ``SMALL_COHORT`` graded patients there is one of a frozen encoder as well, if it is installed.
+    as it is, and the study names its phases, headings and grades; its arms are those that the annotations of the table
+    allow, and the study file says at its top, in one line a choice, why (:mod:`nephrograde.sources.choices`). The
+    example has a byte order mark, so that Excel reads it as UTF-8, and the arms of the paper, with every key at its
+    default.
 
     Args:
         target_dir: The folder to write to; created if missing.
@@ -175,7 +168,7 @@ def write_template(target_dir: Path, *, language: Literal["en", "zh"] = "en") ->
         return _write_missing(target_dir, language)
 
 
-def _write_missing(target_dir: Path, language: str) -> Template:
+def _write_missing(target_dir: Path, language: Literal["en", "zh"]) -> Template:
     """Write the files; those that an interrupted call has written are no obstacle."""
     remove_leftovers(target_dir, is_ours={"columns.md", "study.toml", "cohort.csv"}.__contains__)
     present = [name for name in ("study.toml", "columns.md") if (target_dir / name).exists()]
@@ -184,10 +177,9 @@ def _write_missing(target_dir: Path, language: str) -> Template:
     found = find_table(target_dir)
     name = "template.toml" if language == "en" else f"template.{language}.toml"
     template = resources.files("nephrograde.sources").joinpath(name).read_text(encoding="utf-8")
-    contents = {
-        "columns.md": _COLUMNS.encode(),
-        "study.toml": (template if found is None else _study_of(found, template, language)).encode(),
-    }
+    choices = None if found is None else choose(found, _has_encoder)
+    study = template if found is None or choices is None else study_of(found, choices, template, language)
+    contents = {"columns.md": _COLUMNS.encode(), "study.toml": study.encode()}
     if found is None:
         contents["cohort.csv"] = _example_table()
     is_finished = "study.toml" in present and found is not None
@@ -198,7 +190,7 @@ def _write_missing(target_dir: Path, language: str) -> Template:
             with replaced(target_dir / name) as temporary_path:
                 temporary_path.write_bytes(content)
     table_path = target_dir / "cohort.csv" if found is None else found.table_path
-    return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found)
+    return Template(target_dir / "study.toml", table_path, target_dir / "columns.md", found, choices)
 
 
 def _refused(target_dir: Path, present: Sequence[str]) -> RunError:
@@ -213,35 +205,9 @@ def _example_table() -> bytes:
     return table.getvalue().encode("utf-8-sig")
 
 
-def _study_of(found: FoundTable, template: str, language: str) -> str:
-    """The study file with the table, phases, outcome and headings of a cohort table."""
-    counts = ", ".join(f"{phase} {count}" for phase, count in found.n_images.items())
-    headings = ", ".join(f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in found.columns.items())
-    values = {
-        "table": json.dumps(found.table_path.name, ensure_ascii=False),
-        "phases": json.dumps(found.phases),
-        "outcome": json.dumps(found.outcome, ensure_ascii=False),
-        "columns": f"{{ {headings} }}" if headings else "{}",
-    }
-    for key, value in values.items():
-        line = f"{key} = {value}".ljust(_COMMENTS_AT - 1) + " "
-        if key == "phases":
-            line += f"# {_WITH_IMAGE[language]}{counts}\n{' ' * _COMMENTS_AT}"
-        template = re.sub(rf"(?m)^{key} = [^#]*(?=# )", line.replace("\\", r"\\"), template, count=1)
-    is_small = found.n_graded < SMALL_COHORT and found.n_rarer >= _FEWEST_OF_A_GRADE
-    return _with_frozen_arm(template) if is_small and _has_encoder() else template
-
-
-def _with_frozen_arm(template: str) -> str:
-    """The template with its last arm, which is a comment otherwise."""
-    start = template.index("# [[arm]]")
-    stop = template.index("\n\n", start)
-    return template[:start] + re.sub(r"(?m)^# ", "", template[start:stop]) + template[stop:]
-
-
 def _has_encoder() -> bool:
     try:
-        find_encoder(_SMALL_ENCODER, store_dir())
+        find_encoder(ENCODER, store_dir())
     except WeightsError:
         return False
     return True

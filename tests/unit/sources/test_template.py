@@ -136,8 +136,9 @@ def test_study_of_the_template_is_the_default_study(tmp_path: Path) -> None:
 def test_a_small_cohort_gets_an_arm_of_a_frozen_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: Any, n: int, package: str, has_arm: bool
 ) -> None:
-    rows = [f"P{k},{k % 4 + 1},{k}.nii.gz" for k in range(n)]
-    (tmp_path / "cohort.csv").write_text("\n".join(["patient_id,isup_grade,cmp_image", *rows]), encoding="utf-8")
+    rows = [f"P{k},{k % 4 + 1},{k}.nii.gz,{k}.mask.nii.gz" for k in range(n)]
+    headings = "patient_id,isup_grade,cmp_image,cmp_mask"
+    (tmp_path / "cohort.csv").write_text("\n".join([headings, *rows]), encoding="utf-8")
     asked = []
 
     def find(name: str, _folder: Path) -> None:
