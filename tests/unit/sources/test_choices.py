@@ -105,7 +105,7 @@ def test_masks_of_few_patients_do_not_make_a_strong_arm(tmp_path: Path) -> None:
 def test_cheaper_annotations_give_arms_of_their_level(
     tmp_path: Path, column: str, cell: str, expected: dict[str, Any]
 ) -> None:
-    write_table(tmp_path, patients(**{column: cell}))
+    write_table(tmp_path, [row | {column: cell} for row in patients()])
     study, said = init(tmp_path)
     assert_can_be_split(study)
     assert arms(study) == expected
@@ -202,7 +202,7 @@ def test_chinese_headings_in_gb18030(tmp_path: Path, nephrograde: Command) -> No
 def test_clinical_columns_are_recognised_where_they_are_sure(
     tmp_path: Path, heading: str, cell: str, name: str
 ) -> None:
-    write_table(tmp_path, patients(**{heading: cell}))
+    write_table(tmp_path, [row | {heading: cell} for row in patients()])
     study, said = init(tmp_path)
     assert_can_be_split(study)
     assert study.cohort.columns == ({name: heading} if name else {})
