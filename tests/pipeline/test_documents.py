@@ -33,8 +33,6 @@ PAGES = ["README.md", "docs/tutorial.md"]
 IN_CHINESE = {"README.md": "README.zh-CN.md", "docs/tutorial.md": "docs/zh/tutorial.md"}
 NOT_RUN = {
     "make demo": "a study of minutes; `nephrograde demo` has a test of its own",
-    "make test": "runs this test",
-    "make quick": "runs the other tests",
     "nephrograde cohort c4kc-kits --out c4kc": "downloads 40 GB from public servers",
     "nephrograde annotate": "serves a page until it is ended; the tests of the browser run it",
     "torchrun": "needs several machines; what it would fit is fitted by then",

@@ -138,21 +138,20 @@ def _split(found: FoundTable) -> tuple[int, float, list[Choice]]:
     n_low, n_high = found.n_low, found.n_graded - found.n_low
     if not found.n_graded:
         return usual.folds, usual.test_fraction, [Choice("no-grades", {"heading": found.outcome})]
-    is_high = {f"{high}{k}": high for high, n in ((False, n_low), (True, n_high)) for k in range(n)}
-    if found.split is not None:
-        train, test = found.split
-        return usual.folds, usual.test_fraction, [Choice("split-column", {"train": train, "test": test})]
+    counts = found.split or {("", False): n_low, ("", True): n_high}
+    named = {f"{name}{high}{k}": name for (name, high), n in counts.items() for k in range(n)}
+    is_high = {f"{name}{high}{k}": high for (name, high), n in counts.items() for k in range(n)}
+    column = named if found.split else None
     tried = ((folds, fraction) for folds in _FOLDS for fraction in _FRACTIONS)
     possible = (SplitSettings(folds=folds, test_fraction=fraction) for folds, fraction in tried)
-    chosen = next((one for one in possible if not split_problems(is_high, one)), None)
+    chosen = next((one for one in possible if not split_problems(is_high, one, column)), None)
     if chosen is None:
         return usual.folds, usual.test_fraction, [Choice("no-split", {"low": n_low, "high": n_high})]
-    low, high = count_tested(is_high, chosen, None)
+    low, high = count_tested(is_high, chosen, column)
     values = {"test": low + high, "n": len(is_high), "high": high, "folds": chosen.folds}
-    reasons = [Choice("split", values)]
+    reasons = [Choice("split-column" if column else "split", values)]
     if chosen.folds != usual.folds:
-        left = min(n_low - low, n_high - high)
-        reasons.append(Choice("folds", {"folds": chosen.folds, "left": left}))
+        reasons.append(Choice("folds", {"folds": chosen.folds, "left": min(n_low - low, n_high - high)}))
     if min(low, high) < FEWEST_TESTED:
         reasons.append(Choice("few-tested", {}))
     return chosen.folds, chosen.test_fraction, reasons

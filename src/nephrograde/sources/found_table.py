@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,8 @@ class FoundTable:
         n_marked: Number of patients with an annotation of this kind, or one that it is derived from, in any phase.
         marked: By kind of annotation, the phases in which enough patients have it or one that it is derived from; the
             mask of one phase serves the others.
-        split: Numbers of training and of test patients, if the table has a column ``split`` that names both.
+        split: Numbers of patients by what the column ``split`` says of them (``train``, ``test``) and by whether they are
+            of high grade; None if there is no such column, or it does not name all patients.
         clinical: Which of the standard clinical columns are filled for any patient.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
         note: In which encoding the table was read, if that was a choice.
@@ -71,7 +73,7 @@ class FoundTable:
     annotations: tuple[str, ...]
     n_marked: Mapping[str, int]
     marked: Mapping[str, tuple[str, ...]]
-    split: tuple[int, int] | None
+    split: Mapping[tuple[str, bool], int] | None
     clinical: tuple[str, ...]
     is_synthetic: bool
     note: str
@@ -146,7 +148,7 @@ def find_table(study_dir: Path) -> FoundTable | None:
             kind: tuple(phase for phase in phases if of[phase] and _is_enough(sorted(of[phase]), grades))
             for kind, of in marked_rows.items()
         },
-        split=_named_split(sheet),
+        split=_named_split(sheet, grades),
         clinical=tuple(clinical),
         is_synthetic=all(cells.get("synthetic", "").casefold() in {"yes", "true", "1"} for _, cells in sheet.rows),
         note=sheet.note,
@@ -216,11 +218,13 @@ def _marked_rows(sheet: Sheet, kind: str, phases: Iterable[str]) -> dict[str, se
     }
 
 
-def _named_split(sheet: Sheet) -> tuple[int, int] | None:
-    """How many patients a column ``split`` names for training and for testing; None if it does not name all."""
-    names = [cells.get("split", "").casefold() for _, cells in sheet.rows]
-    counts = (names.count("train"), names.count("test"))
-    return counts if all(counts) and sum(counts) == len(names) else None
+def _named_split(sheet: Sheet, grades: Mapping[int, int | None]) -> dict[tuple[str, bool], int] | None:
+    """Count the patients by what the column ``split`` says, and by grade; None if it does not say it of all."""
+    names = {number: cells.get("split", "").casefold() for number, cells in sheet.rows}
+    if set(names.values()) != {"train", "test"}:
+        return None
+    counts = Counter((name, grade >= 3) for number, name in names.items() if (grade := grades[number]) is not None)
+    return {(name, high): counts[name, high] for name in ("train", "test") for high in (False, True)}
 
 
 def _rarer(rows: Sequence[int], grades: Mapping[int, int | None]) -> int:

@@ -166,7 +166,7 @@ def test_the_split_of_the_table_is_used(tmp_path: Path) -> None:
     study, said = init(tmp_path)
     assert_can_be_split(study)
     assert study.split.column == "split"
-    assert "16 patients for training and 8 for testing" in said
+    assert "names 8 of 24 graded patients for testing (4 of high grade), 5 folds" in said
 
 
 def test_chinese_headings_in_gb18030(tmp_path: Path, nephrograde: Command) -> None:
@@ -224,24 +224,23 @@ def test_every_choice_can_be_said_in_both_languages() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("columns", "phases"), [("_mask", ("cmp",)), ("", ("cmp",))], ids=["masks", "no masks"])
-def test_check_accepts_what_init_writes(
-    tmp_path: Path, tiny_cohort_dir: Path, nephrograde: Command, columns: str, phases: tuple[str, ...]
+def test_check_accepts_what_init_writes_without_masks(
+    tmp_path: Path, tiny_cohort_dir: Path, nephrograde: Command
 ) -> None:
+    """With masks, the guide for those who come from nnU-Net is followed to the same end."""
     rows = read_table(tiny_cohort_dir / "cohort.csv")
     rows = [
         *[row for row in rows if row["isup_grade"] < "3"][:4],
         *[row for row in rows if row["isup_grade"] > "2"][:3],
     ]
-    places = [f"{phase}{ending}" for phase in phases for ending in filter(None, ("_image", columns))]
     wanted = ("patient_id", "isup_grade", "age_years")
     rows = [
-        {name: row[name] for name in wanted} | {name: str(tiny_cohort_dir / row[name]) for name in places}
-        for row in rows
+        {name: row[name] for name in wanted} | {"cmp_image": str(tiny_cohort_dir / row["cmp_image"])} for row in rows
     ]
     write_table(tmp_path, rows)
     assert nephrograde("init", tmp_path)[0] == 0
-    small = ("--set", "image.slice_px=32", "--set", "image.box_voxels=[16,16,16]", "--out", tmp_path / "run")
-    code, out, err = nephrograde("check", tmp_path / "study.toml", *small)
+    code, out, err = nephrograde(
+        "check", tmp_path / "study.toml", "--set", "image.slice_px=32", "--out", tmp_path / "run"
+    )
     assert code == 0, out + err
     assert out.splitlines()[-1] == "Ready: every model can be fitted."
