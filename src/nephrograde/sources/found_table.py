@@ -54,8 +54,8 @@ class FoundTable:
         n_marked: Number of patients with an annotation of this kind, or one that it is derived from, in any phase.
         marked: By kind of annotation, the phases in which enough patients have it or one that it is derived from; the
             mask of one phase serves the others.
-        split: Numbers of patients by what the column ``split`` says of them (``train``, ``test``) and by whether they are
-            of high grade; None if there is no such column, or it does not name all patients.
+        split: Numbers of patients by what the column ``split`` says of them (``train``, ``test``) and by whether they
+            are of high grade; None if there is no such column, or it does not name all patients.
         clinical: Which of the standard clinical columns are filled for any patient.
         is_synthetic: Whether a column ``synthetic`` says so of every patient.
         note: In which encoding the table was read, if that was a choice.
